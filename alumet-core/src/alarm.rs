@@ -1,0 +1,113 @@
+//! The alarm of the system clock: a `timerfd` for absolute deadlines and an `eventfd` to be woken by.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use crate::time::{Alarm, Monotonic, Waker};
+
+/// Waits on `CLOCK_MONOTONIC` with absolute deadlines: a late wake-up never shifts the next one.
+///
+/// A `timerfd` is not subject to the timer slack of the thread (50 µs by default), unlike a futex or `poll` timeout.
+pub(crate) struct TimerAlarm {
+    timer: TimerFd,
+    event: Arc<EventFd>,
+    armed: Option<Monotonic>,
+}
+
+impl TimerAlarm {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            timer: TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?,
+            event: Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?),
+            armed: None,
+        })
+    }
+
+    fn arm(&mut self, deadline: Option<Monotonic>) -> nix::Result<()> {
+        if self.armed == deadline {
+            return Ok(());
+        }
+        match deadline {
+            // An all-zero time would disarm the timer.
+            Some(at) => self.timer.set(
+                Expiration::OneShot(TimeSpec::from_duration(Duration::from_nanos(at.as_nanos().max(1)))),
+                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+            )?,
+            None => self.timer.unset()?,
+        }
+        self.armed = deadline;
+        Ok(())
+    }
+}
+
+impl Alarm for TimerAlarm {
+    fn waker(&self) -> Waker {
+        let event = Arc::clone(&self.event);
+        // A full eventfd counter (2^64 - 2 wake-ups unread) means that the thread is awake already.
+        Arc::new(move || drop(event.write(1)))
+    }
+
+    fn wait(&mut self, deadline: Option<Monotonic>) {
+        if let Err(error) = self.arm(deadline) {
+            // Cannot happen with a valid descriptor and time; sleeping a little keeps the caller from spinning.
+            tracing::error!(%error, "the timer could not be set");
+            std::thread::sleep(Duration::from_millis(1));
+            return;
+        }
+        let mut fds = [
+            PollFd::new(self.timer.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.event.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => {
+                tracing::error!(%error, "waiting for the timer failed");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let expired = fds[0].any().unwrap_or(false);
+        let woken = fds[1].any().unwrap_or(false);
+        if expired {
+            self.armed = None;
+        }
+        if woken {
+            let _ = self.event.read();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::time::{Clock, SystemClock};
+    use std::time::Duration;
+
+    #[test]
+    fn an_alarm_rings_at_its_deadline_and_not_before() {
+        let clock = SystemClock;
+        let mut alarm = clock.alarm().unwrap();
+        for _ in 0..3 {
+            let deadline = clock.now().monotonic + Duration::from_millis(5);
+            while clock.now().monotonic < deadline {
+                alarm.wait(Some(deadline));
+            }
+            alarm.wait(Some(deadline));
+        }
+    }
+
+    #[test]
+    fn a_waker_ends_a_wait_without_deadline() {
+        let mut alarm = SystemClock.alarm().unwrap();
+        let waker = alarm.waker();
+        let thread = std::thread::spawn(move || waker());
+        alarm.wait(None);
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,270 @@
+//! Samples and the batches in which they travel.
+
+use std::fmt;
+
+use crate::catalog::{Catalog, EpochPin};
+use crate::series::{Series, SeriesHandle, SeriesId};
+use crate::time::Timestamp;
+use crate::value::{Number, Value, ValueType};
+
+/// One number of one series at one time: 24 bytes.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// The series.
+    pub series: SeriesId,
+    /// When the value was true.
+    pub timestamp: Timestamp,
+    bits: u64,
+}
+
+impl Sample {
+    /// The value, in the type of its series.
+    pub const fn value(&self) -> Value {
+        Value::from_bits(self.series.value_type(), self.bits)
+    }
+}
+
+impl fmt::Debug for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sample")
+            .field("series", &self.series)
+            .field("timestamp", &self.timestamp.as_nanos())
+            .field("value", &self.value())
+            .finish()
+    }
+}
+
+/// Many samples as a structure of arrays.
+///
+/// A source fills it, transforms change it, then all outputs share it. As long as it exists, every series that it
+/// names can be described by the catalog, retired or not.
+pub struct Batch {
+    columns: Columns,
+    catalog: Catalog,
+    /// Keeps the slots of the named series from being reused.
+    _pin: EpochPin,
+}
+
+#[derive(Default)]
+struct Columns {
+    series: Vec<SeriesId>,
+    timestamps: Vec<Timestamp>,
+    values: Vec<u64>,
+}
+
+impl Batch {
+    pub(crate) fn new(catalog: Catalog, pin: EpochPin, buffers: Option<Buffers>) -> Self {
+        let columns = buffers.map(|Buffers(columns)| columns).unwrap_or_default();
+        Self { columns, catalog, _pin: pin }
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.columns.series.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.columns.series.is_empty()
+    }
+
+    /// The catalog in which the series are registered.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Appends one sample.
+    pub fn push<T: Number>(&mut self, series: &Series<T>, timestamp: Timestamp, value: T) {
+        self.push_bits(series.id(), timestamp, value.into().to_bits());
+    }
+
+    /// Appends one sample whose type is known at run time.
+    ///
+    /// # Errors
+    /// When the value is not of the type of the series; then nothing is appended. The error holds the type of the
+    /// series.
+    pub fn push_value(
+        &mut self,
+        series: &SeriesHandle,
+        timestamp: Timestamp,
+        value: Value,
+    ) -> Result<(), ValueType> {
+        let expected = series.id().value_type();
+        if value.value_type() != expected {
+            return Err(expected);
+        }
+        self.push_bits(series.id(), timestamp, value.to_bits());
+        Ok(())
+    }
+
+    fn push_bits(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
+        self.columns.series.push(series);
+        self.columns.timestamps.push(timestamp);
+        self.columns.values.push(bits);
+    }
+
+    /// Makes room for `additional` more samples.
+    pub fn reserve(&mut self, additional: usize) {
+        self.columns.series.reserve(additional);
+        self.columns.timestamps.reserve(additional);
+        self.columns.values.reserve(additional);
+    }
+
+    /// All samples, in the order in which they were pushed.
+    pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample> + '_ {
+        let Columns { series, timestamps, values } = &self.columns;
+        let columns = series.iter().zip(timestamps).zip(values);
+        columns.map(|((&series, &timestamp), &bits)| Sample { series, timestamp, bits })
+    }
+
+    /// The series of all samples, in the same order.
+    pub fn series(&self) -> &[SeriesId] {
+        &self.columns.series
+    }
+
+    /// The timestamps of all samples, in the same order.
+    pub fn timestamps(&self) -> &[Timestamp] {
+        &self.columns.timestamps
+    }
+
+    /// The sample at `index`.
+    pub fn get(&self, index: usize) -> Option<Sample> {
+        let series = *self.columns.series.get(index)?;
+        let timestamp = *self.columns.timestamps.get(index)?;
+        let bits = *self.columns.values.get(index)?;
+        Some(Sample { series, timestamp, bits })
+    }
+
+    /// Appends copies of samples of the same catalog.
+    ///
+    /// The caller must still hold a batch that has them, or handles of their series.
+    pub fn extend(&mut self, samples: impl IntoIterator<Item = Sample>) {
+        for sample in samples {
+            self.push_bits(sample.series, sample.timestamp, sample.bits);
+        }
+    }
+
+    /// Moves the sample at `index` to another series of the same type, for instance one with more attributes.
+    ///
+    /// # Errors
+    /// When the types differ or there is no such sample; then nothing changes. The error holds the type of the series.
+    pub fn set_series(&mut self, index: usize, series: &SeriesHandle) -> Result<(), ValueType> {
+        match self.columns.series.get_mut(index) {
+            Some(current) if current.value_type() == series.id().value_type() => {
+                *current = series.id();
+                Ok(())
+            }
+            _ => Err(series.id().value_type()),
+        }
+    }
+
+    /// Keeps only the samples for which `keep` says so, in their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(Sample) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.len() {
+            let Some(sample) = self.get(index) else { break };
+            if keep(sample) {
+                self.columns.series[kept] = sample.series;
+                self.columns.timestamps[kept] = sample.timestamp;
+                self.columns.values[kept] = sample.bits;
+                kept += 1;
+            }
+        }
+        self.columns.series.truncate(kept);
+        self.columns.timestamps.truncate(kept);
+        self.columns.values.truncate(kept);
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let columns = std::mem::take(&mut self.columns);
+        self.catalog.buffers().lock().give_back(Buffers(columns));
+    }
+}
+
+/// The number of samples.
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} samples)", self.len())
+    }
+}
+
+/// The memory of a batch that is gone, for the next one.
+pub(crate) struct Buffers(Columns);
+
+/// Keeps a few buffers, so that a steady state allocates nothing.
+#[derive(Default)]
+pub(crate) struct BufferPool {
+    buffers: Vec<Buffers>,
+}
+
+impl BufferPool {
+    /// Two poll threads, the transforms and two outputs at work at the same time.
+    const MAX_BUFFERS: usize = 5;
+    /// 192 KiB each; a larger batch is rare enough to be allocated.
+    const MAX_SAMPLES: usize = 8192;
+
+    pub(crate) fn take(&mut self) -> Option<Buffers> {
+        self.buffers.pop()
+    }
+
+    fn give_back(&mut self, mut buffers: Buffers) {
+        let capacity = buffers.0.series.capacity();
+        if self.buffers.len() < Self::MAX_BUFFERS && (1..=Self::MAX_SAMPLES).contains(&capacity) {
+            buffers.0.series.clear();
+            buffers.0.timestamps.clear();
+            buffers.0.values.clear();
+            self.buffers.push(buffers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tests::catalog_with_metric;
+    use crate::{Consumer, Resource};
+
+    #[test]
+    fn a_sample_has_at_most_24_bytes() {
+        assert!(size_of::<Sample>() <= 24);
+    }
+
+    #[test]
+    fn retain_keeps_order_and_values() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let mut batch = catalog.batch();
+        for value in 0..10 {
+            batch.push(&series, Timestamp::from_nanos(value), value as u64);
+        }
+        batch.retain(|sample| sample.timestamp.as_nanos() % 3 == 0);
+        let left: Vec<_> = batch.samples().map(|sample| sample.value()).collect();
+        assert_eq!(left, [Value::U64(0), Value::U64(3), Value::U64(6), Value::U64(9)]);
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let mut batch = catalog.batch();
+        let refused = batch.push_value(series.handle(), Timestamp::default(), Value::F64(1.0));
+        assert_eq!(refused, Err(ValueType::U64));
+        assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_batch_serves_the_next_one() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let mut batch = catalog.batch();
+        batch.reserve(1000);
+        batch.push(&series, Timestamp::default(), 1);
+        let address = batch.series().as_ptr();
+        drop(batch);
+        let next = catalog.batch();
+        assert!(next.is_empty());
+        assert_eq!(next.series().as_ptr(), address);
+    }
+}

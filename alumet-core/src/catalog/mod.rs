@@ -1,0 +1,356 @@
+//! The catalog: every metric and every live series, each registered once.
+
+mod metric_table;
+mod series_table;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::attributes::Attributes;
+use crate::batch::{Batch, BufferPool};
+use crate::consumer::Consumer;
+use crate::metric::{Metric, MetricDef};
+use crate::resource::Resource;
+use crate::series::{Registration, SeriesBuilder, SeriesHandle, SeriesId, SeriesInfo, SeriesKey};
+use crate::value::{Number, ValueType};
+
+use metric_table::MetricTable;
+pub(crate) use series_table::EpochPin;
+use series_table::SeriesTable;
+
+/// Names a registered metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricId(u32);
+
+/// Names a registered metric whose values are known to be `T`.
+pub struct MetricHandle<T> {
+    id: MetricId,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> MetricHandle<T> {
+    /// The id without the type.
+    pub const fn id(self) -> MetricId {
+        self.id
+    }
+}
+
+impl<T> Clone for MetricHandle<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for MetricHandle<T> {}
+
+impl<T> fmt::Debug for MetricHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+/// A metric was registered under a name that already means something else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "metric `{}` is already registered as {existing}, which does not go together with {refused}; \
+     give one of them another name",
+    .existing.name
+)]
+pub struct IncompatibleMetric {
+    /// What is registered.
+    pub existing: Box<Metric>,
+    /// What was to be registered.
+    pub refused: Box<Metric>,
+}
+
+/// Values of one type were given to a metric of another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("metric `{metric}` has values of type {expected}, not {found}")]
+pub struct TypeMismatch {
+    /// The name of the metric.
+    pub metric: String,
+    /// Its type.
+    pub expected: ValueType,
+    /// The type that was given.
+    pub found: ValueType,
+}
+
+/// Every metric and every live series of a pipeline. Cheap to clone; all clones are the same catalog.
+#[derive(Clone)]
+pub struct Catalog(Arc<Inner>);
+
+struct Inner {
+    metrics: RwLock<MetricTable>,
+    series: RwLock<SeriesTable>,
+    buffers: Mutex<BufferPool>,
+}
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            metrics: RwLock::default(),
+            series: RwLock::default(),
+            buffers: Mutex::default(),
+        }))
+    }
+
+    /// Registers a metric that a plugin defines as a constant. The same metric may be registered any number of times.
+    ///
+    /// # Errors
+    /// When the name is taken by a metric of another kind, type, unit or quality.
+    pub fn metric<T: Number>(&self, definition: &MetricDef<T>) -> Result<MetricHandle<T>, IncompatibleMetric> {
+        let id = self.register_metric(definition.metric())?;
+        Ok(MetricHandle { id, value: PhantomData })
+    }
+
+    /// Registers a metric that is known only at run time.
+    ///
+    /// # Errors
+    /// When the name is taken by a metric of another kind, type, unit or quality.
+    pub fn register_metric(&self, metric: Metric) -> Result<MetricId, IncompatibleMetric> {
+        self.0.metrics.write().register(metric)
+    }
+
+    /// Registers a metric; if its name means something else already, under the name with `_suffix`, `_suffix_2`, ….
+    pub fn register_metric_or_rename(&self, mut metric: Metric, suffix: &str) -> MetricId {
+        let base = metric.name.clone();
+        let mut table = self.0.metrics.write();
+        for attempt in 1_u32.. {
+            match table.register(metric) {
+                Ok(id) => return id,
+                Err(error) => metric = *error.refused,
+            }
+            metric.name = match attempt {
+                1 => Cow::Owned(format!("{base}_{suffix}")),
+                n => Cow::Owned(format!("{base}_{suffix}_{n}")),
+            };
+        }
+        unreachable!("there are fewer metrics than numbers")
+    }
+
+    /// The metric of that name.
+    pub fn find_metric(&self, name: &str) -> Option<(MetricId, Arc<Metric>)> {
+        self.0.metrics.read().find(name)
+    }
+
+    /// The metric with that id; `None` only for an id of another catalog.
+    pub fn metric_info(&self, id: MetricId) -> Option<Arc<Metric>> {
+        self.0.metrics.read().get(id)
+    }
+
+    /// All metrics, in the order of their registration.
+    pub fn metrics(&self) -> Vec<Arc<Metric>> {
+        self.0.metrics.read().all().to_vec()
+    }
+
+    /// A typed handle for a metric known only at run time.
+    ///
+    /// # Errors
+    /// When the metric has values of another type. An id of another catalog has no name in the message.
+    pub fn typed_metric<T: Number>(&self, id: MetricId) -> Result<MetricHandle<T>, TypeMismatch> {
+        match self.metric_info(id) {
+            Some(metric) if metric.value_type == T::TYPE => Ok(MetricHandle { id, value: PhantomData }),
+            Some(metric) => Err(TypeMismatch {
+                metric: metric.name.to_string(),
+                expected: metric.value_type,
+                found: T::TYPE,
+            }),
+            None => Err(TypeMismatch { metric: String::new(), expected: ValueType::U64, found: T::TYPE }),
+        }
+    }
+
+    /// Begins to describe a series of `metric`.
+    pub fn series<T: Number>(
+        &self,
+        metric: MetricHandle<T>,
+        resource: Resource,
+        consumer: Consumer,
+    ) -> SeriesBuilder<'_, T> {
+        let key = SeriesKey { metric: metric.id, resource, consumer, attributes: Attributes::EMPTY };
+        SeriesBuilder { catalog: self, key, value: PhantomData }
+    }
+
+    /// Registers the series with that key, or finds it. It stays registered as long as a handle exists.
+    ///
+    /// A key whose metric belongs to another catalog gets a series of a metric without name.
+    pub fn register(&self, key: SeriesKey) -> SeriesHandle {
+        let metric = self.metric_info(key.metric).unwrap_or_else(|| self.0.metrics.read().nameless());
+        let registration = self.0.series.write().register(SeriesInfo { key, metric }, |id| {
+            Arc::new(Registration { id, catalog: self.clone() })
+        });
+        SeriesHandle::new(registration)
+    }
+
+    /// What a series id stands for; `None` once the series has retired and no batch can name it any more.
+    pub fn describe(&self, id: SeriesId) -> Option<Arc<SeriesInfo>> {
+        self.0.series.read().describe(id)
+    }
+
+    /// Whether a handle of the series still exists.
+    pub fn is_live(&self, id: SeriesId) -> bool {
+        self.0.series.read().is_live(id)
+    }
+
+    /// How many series have a handle.
+    pub fn live_series(&self) -> usize {
+        self.0.series.read().live()
+    }
+
+    /// How many slots the table of series has: the largest number of series that existed at the same time.
+    pub fn series_slots(&self) -> usize {
+        self.0.series.read().slots()
+    }
+
+    /// An empty batch for samples of this catalog.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clone(), self.0.series.write().pin(), self.0.buffers.lock().take())
+    }
+
+    pub(crate) fn retire(&self, id: SeriesId) {
+        self.0.series.write().retire(id);
+    }
+
+    pub(crate) fn buffers(&self) -> &Mutex<BufferPool> {
+        &self.0.buffers
+    }
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The number of metrics and live series.
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Catalog({} metrics, {} live series)", self.metrics().len(), self.live_series())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::unit::Unit;
+
+    crate::metrics! {
+        TEST = Gauge<u64> {
+            name: "test",
+            unit: Unit::ONE,
+            description: "For tests.",
+            resources: ["local_machine"],
+            consumers: ["process"],
+            attributes: [],
+        };
+    }
+
+    pub(crate) fn catalog_with_metric() -> (Catalog, MetricHandle<u64>) {
+        let catalog = Catalog::new();
+        let metric = catalog.metric(&TEST).unwrap();
+        (catalog, metric)
+    }
+
+    #[test]
+    fn a_metric_is_registered_once_and_its_description_does_not_matter() {
+        let (catalog, metric) = catalog_with_metric();
+        let mut again = TEST.metric();
+        again.description = "Other words.".into();
+        assert_eq!(catalog.register_metric(again), Ok(metric.id()));
+        assert_eq!(all().len(), 1);
+    }
+
+    #[test]
+    fn a_metric_with_another_unit_is_refused_or_renamed() {
+        let (catalog, _) = catalog_with_metric();
+        let mut other = TEST.metric();
+        other.unit = Unit::BYTE;
+        let error = catalog.register_metric(other.clone()).unwrap_err();
+        assert!(error.to_string().contains("test (gauge u64, 1)"), "{error}");
+        let first = catalog.register_metric_or_rename(other.clone(), "node1");
+        assert_eq!(catalog.metric_info(first).unwrap().name, "test_node1");
+        other.unit = Unit::SECOND;
+        let second = catalog.register_metric_or_rename(other.clone(), "node1");
+        assert_eq!(catalog.metric_info(second).unwrap().name, "test_node1_2");
+        assert_eq!(catalog.register_metric_or_rename(other, "node1"), second);
+    }
+
+    #[test]
+    fn the_same_key_is_the_same_series_until_its_last_handle_is_dropped() {
+        let (catalog, metric) = catalog_with_metric();
+        let register = || {
+            let process = Consumer::Process { pid: 1 };
+            catalog.series(metric, Resource::LocalMachine, process).attribute("a", 1_u64).register()
+        };
+        let (one, two) = (register(), register());
+        assert_eq!(one.id(), two.id());
+        drop(one);
+        assert!(catalog.is_live(two.id()));
+        let id = two.id();
+        drop(two);
+        assert!(!catalog.is_live(id));
+        assert_ne!(register().id(), id);
+    }
+
+    #[test]
+    fn a_batch_in_flight_keeps_the_meaning_of_retired_series() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = |pid| catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid }).register();
+        let batch = catalog.batch();
+        let old = series(1);
+        let id = old.id();
+        drop(old);
+        for pid in 2..100 {
+            drop(catalog.batch());
+            assert_ne!(series(pid).id().slot(), id.slot(), "the slot is reused while a batch can name it");
+        }
+        assert_eq!(catalog.describe(id).unwrap().consumer(), &Consumer::Process { pid: 1 });
+        drop(batch);
+        drop(catalog.batch());
+        assert!(catalog.describe(id).is_none());
+    }
+
+    #[test]
+    fn a_million_short_lived_series_use_a_handful_of_slots() {
+        let (catalog, metric) = catalog_with_metric();
+        for pid in 0..1_000_000 {
+            if pid % 1000 == 0 {
+                drop(catalog.batch());
+            }
+            catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid }).register();
+        }
+        assert!(catalog.series_slots() <= 2000, "{} slots", catalog.series_slots());
+        assert_eq!(catalog.live_series(), 0);
+    }
+
+    #[test]
+    fn a_handle_gives_only_values_of_its_type() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let error = series.handle().clone().typed::<f64>().unwrap_err();
+        assert_eq!(error.to_string(), "metric `test` has values of type u64, not f64");
+        assert!(catalog.typed_metric::<i64>(metric.id()).is_err());
+        assert!(catalog.typed_metric::<u64>(metric.id()).is_ok());
+    }
+
+    #[test]
+    fn threads_that_register_and_drop_the_same_key_never_get_a_dead_series() {
+        let (catalog, metric) = catalog_with_metric();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+                        assert!(catalog.is_live(series.id()));
+                        assert!(catalog.describe(series.id()).is_some());
+                    }
+                });
+            }
+        });
+        assert_eq!(catalog.live_series(), 0);
+    }
+}

@@ -1,0 +1,160 @@
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Weak};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::series::{Registration, SeriesId, SeriesInfo, SeriesKey};
+
+/// Held by a batch: as long as it exists, no slot is reused that the batch may name.
+pub(crate) type EpochPin = Arc<()>;
+
+/// All series, in slots that are reused.
+///
+/// A retired series belongs to the epoch in which it retired. A batch pins the epoch in which it was made, and can name
+/// only series that were live then or later. So the slots of an epoch are free once neither that epoch nor an
+/// older one is pinned.
+pub(super) struct SeriesTable {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Live series by key.
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Oldest first; never empty, the last one is the present.
+    epochs: VecDeque<Epoch>,
+}
+
+struct Slot {
+    generation: u32,
+    info: Option<Arc<SeriesInfo>>,
+    registration: Weak<Registration>,
+}
+
+struct Epoch {
+    pin: EpochPin,
+    retired: Vec<u32>,
+}
+
+impl Epoch {
+    fn new() -> Self {
+        Self { pin: Arc::new(()), retired: Vec::new() }
+    }
+}
+
+impl Default for SeriesTable {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            epochs: VecDeque::from([Epoch::new()]),
+        }
+    }
+}
+
+impl SeriesTable {
+    pub(super) fn register(
+        &mut self,
+        info: SeriesInfo,
+        make: impl FnOnce(SeriesId) -> Arc<Registration>,
+    ) -> Arc<Registration> {
+        if let Some(slot) = self.find(&info.key) {
+            if let Some(registration) = self.slots[slot as usize].registration.upgrade() {
+                return registration;
+            }
+            // Its last handle is being dropped in another thread, which waits for the lock to retire it.
+            self.unindex(slot);
+        }
+        let value_type = info.metric.value_type;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, info: None, registration: Weak::new() });
+            // 2^32 live series of 150 bytes and more do not fit into a machine.
+            (self.slots.len() - 1) as u32
+        });
+        let entry = &mut self.slots[slot as usize];
+        let registration = make(SeriesId::new(slot, entry.generation, value_type));
+        entry.registration = Arc::downgrade(&registration);
+        let hash = self.hasher.hash_one(&info.key);
+        entry.info = Some(Arc::new(info));
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, slot, |&slot| hash_of(slots, hasher, slot));
+        registration
+    }
+
+    /// Ends the life of a series whose last handle was dropped.
+    pub(super) fn retire(&mut self, id: SeriesId) {
+        let slot = id.slot() as u32;
+        self.unindex(slot);
+        if let Some(present) = self.epochs.back_mut() {
+            present.retired.push(slot);
+        }
+    }
+
+    /// Pins the present, so that a batch may name all series that are live from now on.
+    pub(super) fn pin(&mut self) -> EpochPin {
+        self.reclaim();
+        match self.epochs.back() {
+            Some(present) => Arc::clone(&present.pin),
+            None => Arc::new(()),
+        }
+    }
+
+    pub(super) fn describe(&self, id: SeriesId) -> Option<Arc<SeriesInfo>> {
+        let slot = self.slots.get(id.slot())?;
+        (slot.generation == id.generation()).then(|| slot.info.clone())?
+    }
+
+    pub(super) fn is_live(&self, id: SeriesId) -> bool {
+        self.slots
+            .get(id.slot())
+            .is_some_and(|slot| slot.generation == id.generation() && slot.registration.strong_count() > 0)
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Starts a new epoch if something retired in the present one, and frees the slots that nobody can name.
+    fn reclaim(&mut self) {
+        if self.epochs.back().is_some_and(|present| !present.retired.is_empty()) {
+            self.epochs.push_back(Epoch::new());
+        }
+        while self.epochs.len() > 1
+            // Only the table itself holds it, and only the present epoch is ever pinned anew.
+            && self.epochs.front().is_some_and(|oldest| Arc::strong_count(&oldest.pin) == 1)
+        {
+            let Some(oldest) = self.epochs.pop_front() else { break };
+            for slot in oldest.retired {
+                let entry = &mut self.slots[slot as usize];
+                entry.info = None;
+                entry.generation = (entry.generation + 1) & (u32::MAX >> 2);
+                self.free.push(slot);
+            }
+        }
+    }
+
+    fn find(&self, key: &SeriesKey) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        let same = |&slot: &u32| self.slots[slot as usize].info.as_ref().is_some_and(|info| info.key == *key);
+        self.index.find(hash, same).copied()
+    }
+
+    fn unindex(&mut self, slot: u32) {
+        let hash = hash_of(&self.slots, &self.hasher, slot);
+        if let Ok(entry) = self.index.find_entry(hash, |&candidate| candidate == slot) {
+            entry.remove();
+        }
+    }
+}
+
+fn hash_of(slots: &[Slot], hasher: &DefaultHashBuilder, slot: u32) -> u64 {
+    match &slots[slot as usize].info {
+        Some(info) => hasher.hash_one(&info.key),
+        None => 0,
+    }
+}

@@ -1,0 +1,209 @@
+//! From cumulative readings to increments: wraps, resets, and counters that step back.
+
+use std::time::Duration;
+
+/// Turns the successive readings of a cumulative counter into increments.
+///
+/// A reading below the previous one is a wrap when the range is known and a wrap is plausible, otherwise a reset. The
+/// bounds ([`with_max_rate`](Self::with_max_rate), [`with_max_increment`](Self::with_max_increment)) say what is
+/// plausible. Give a 64-bit counter a bound, or [`CounterRange::Unknown`]: without either, a reset reads as a wrap
+/// with a huge increment.
+///
+/// ```
+/// # use alumet_core::counter::{Counter, CounterRange, Increment};
+/// let mut energy = Counter::new(CounterRange::Max(999));
+/// assert_eq!(energy.update(990), Increment::First);
+/// assert_eq!(energy.update(995), Increment::Delta(5));
+/// assert_eq!(energy.update(4), Increment::Wrapped(9));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Counter {
+    range: CounterRange,
+    max_rate: Option<f64>,
+    max_increment: Option<u64>,
+    previous: Option<u64>,
+}
+
+/// Where a counter starts again from zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CounterRange {
+    /// Not known, or never: any fall is a reset.
+    #[default]
+    Unknown,
+    /// After 2³² − 1.
+    Bits32,
+    /// After 2⁶⁴ − 1.
+    Bits64,
+    /// After this value, which the counter can still show.
+    Max(u64),
+}
+
+/// What a counter counted since its previous reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Increment {
+    /// The first reading: there is nothing to compare with.
+    First,
+    /// The counter rose by this much, or stayed.
+    Delta(u64),
+    /// The counter passed the end of its range once and counted this much.
+    Wrapped(u64),
+    /// The counter started anew and has counted this much since. What it counted between the previous reading and
+    /// the reset is lost.
+    Reset(u64),
+    /// The interval was long enough for more wraps than the readings show: `delta` is the least that was counted, and
+    /// any number of whole ranges may be missing.
+    Ambiguous {
+        /// The smallest increment that explains the readings.
+        delta: u64,
+    },
+}
+
+/// A counter that may step back slightly, such as the idle time of a CPU in the kernel's statistics: held at its
+/// highest reading, so that increments are never negative.
+///
+/// It stays at that height until the readings pass it; call [`reset`](Self::reset) when the counter starts anew.
+#[derive(Debug, Clone, Default)]
+pub struct MonotonicU64 {
+    highest: Option<u64>,
+}
+
+impl Counter {
+    /// A counter without a previous reading and without bounds.
+    pub const fn new(range: CounterRange) -> Self {
+        Self {
+            range,
+            max_rate: None,
+            max_increment: None,
+            previous: None,
+        }
+    }
+
+    /// Bounds what can be counted per second, such as the maximum power for an energy counter. Only readings that come
+    /// with their interval are judged by it; a rate that is negative or not finite is no bound.
+    #[must_use]
+    pub fn with_max_rate(mut self, per_second: f64) -> Self {
+        self.max_rate = (per_second.is_finite() && per_second >= 0.0).then_some(per_second);
+        self
+    }
+
+    /// Bounds what can be counted between two readings, however far apart they are.
+    #[must_use]
+    pub const fn with_max_increment(mut self, max: u64) -> Self {
+        self.max_increment = Some(max);
+        self
+    }
+
+    /// The increment up to this reading, when the time since the previous one is not known.
+    pub fn update(&mut self, value: u64) -> Increment {
+        self.update_at(value, None)
+    }
+
+    /// The increment up to this reading, which was taken `elapsed` (on the monotonic clock) after the previous one.
+    pub fn update_at(&mut self, value: u64, elapsed: Option<Duration>) -> Increment {
+        let Some(previous) = self.previous.replace(value) else {
+            return Increment::First;
+        };
+        let bound = self.bound(elapsed);
+        let increment = if let Some(delta) = value.checked_sub(previous) {
+            Increment::Delta(delta)
+        } else {
+            match self.wrapped(previous, value) {
+                Some(delta) if bound.is_none_or(|bound| u128::from(delta) <= bound) => {
+                    Increment::Wrapped(delta)
+                }
+                _ => return Increment::Reset(value),
+            }
+        };
+        match increment {
+            Increment::Delta(delta) | Increment::Wrapped(delta) if self.may_hide_a_wrap(delta, bound) => {
+                Increment::Ambiguous { delta }
+            }
+            certain => certain,
+        }
+    }
+
+    /// Forgets the previous reading, so that the next one is the first again; range and bounds stay.
+    pub const fn reset(&mut self) {
+        self.previous = None;
+    }
+
+    /// The most that can have been counted in the interval; none if no bound applies.
+    fn bound(&self, elapsed: Option<Duration>) -> Option<u128> {
+        // The conversion saturates, so that an absurdly long interval is merely a very large bound.
+        let by_rate = self
+            .max_rate
+            .zip(elapsed)
+            .map(|(rate, time)| (rate * time.as_secs_f64()).ceil() as u128);
+        match (by_rate, self.max_increment.map(u128::from)) {
+            (Some(by_rate), Some(fixed)) => Some(by_rate.min(fixed)),
+            (by_rate, fixed) => by_rate.or(fixed),
+        }
+    }
+
+    /// The increment if the counter went once past its end; none if it has none, or if the previous reading was
+    /// already beyond it and so proves the range wrong. `value` is below `previous`.
+    fn wrapped(&self, previous: u64, value: u64) -> Option<u64> {
+        let up_to_the_end = self.range.max()?.checked_sub(previous)?;
+        // `value + 1 <= previous`, so that the sum is at most the maximum.
+        Some(up_to_the_end + value + 1)
+    }
+
+    /// Whether one more whole range (`max + 1`) than assumed would still be plausible.
+    fn may_hide_a_wrap(&self, delta: u64, bound: Option<u128>) -> bool {
+        let (Some(max), Some(bound)) = (self.range.max(), bound) else {
+            return false;
+        };
+        u128::from(delta) + u128::from(max) < bound
+    }
+}
+
+impl CounterRange {
+    /// The highest value that the counter can show; none if it is not known.
+    pub const fn max(self) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::Bits32 => Some(u32::MAX as u64),
+            Self::Bits64 => Some(u64::MAX),
+            Self::Max(max) => Some(max),
+        }
+    }
+}
+
+impl Increment {
+    /// The amount to add up, in the counter's unit; none for the first reading. Of an ambiguous increment it is the
+    /// least that was counted.
+    pub const fn value(self) -> Option<u64> {
+        match self {
+            Self::First => None,
+            Self::Delta(delta) | Self::Wrapped(delta) | Self::Reset(delta) | Self::Ambiguous { delta } => {
+                Some(delta)
+            }
+        }
+    }
+}
+
+impl MonotonicU64 {
+    /// A counter without a reading.
+    pub const fn new() -> Self {
+        Self { highest: None }
+    }
+
+    /// The reading, or the highest one so far if it is below that.
+    pub fn update(&mut self, value: u64) -> u64 {
+        let highest = self.highest.map_or(value, |highest| highest.max(value));
+        self.highest = Some(highest);
+        highest
+    }
+
+    /// How far this reading is above the highest one so far: zero if the counter stepped back, none if it is the first.
+    pub fn increment(&mut self, value: u64) -> Option<u64> {
+        let before = self.highest;
+        let highest = self.update(value);
+        before.map(|before| highest - before)
+    }
+
+    /// Forgets all readings.
+    pub const fn reset(&mut self) {
+        self.highest = None;
+    }
+}

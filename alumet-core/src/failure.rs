@@ -1,0 +1,129 @@
+//! How an element tells the engine what went wrong and what can be done about it.
+
+use std::error::Error;
+use std::fmt;
+
+/// What the engine can do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// The same may work later: a source is polled at its next tick, an output gets the same batch again.
+    Retry,
+    /// This input will never work, others will: an output goes on with the next batch, and this one counts as dropped.
+    Skip,
+    /// The element cannot go on as it is: it is reset and started again after a pause.
+    Restart,
+    /// The element has done all it had to do: a normal end.
+    End,
+}
+
+/// Why an element could not do its work, with a [`Remedy`].
+///
+/// Any error converts to one that can be retried, so `?` never ends an element by accident. The methods of
+/// [`OrFail`] choose another remedy:
+///
+/// ```
+/// use alumet_core::failure::{Failure, OrFail, Remedy};
+///
+/// fn read() -> Result<String, Failure> {
+///     let text = std::fs::read_to_string("/proc/stat")?;          // retry
+///     let _number: u64 = "x".parse().or_skip()?;                  // skip
+///     Ok(text)
+/// }
+/// assert_eq!(read().unwrap_err().remedy(), Remedy::Skip);
+/// ```
+pub struct Failure {
+    remedy: Remedy,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    /// A failure with a given remedy.
+    pub fn new(remedy: Remedy, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { remedy, error: error.into() }
+    }
+
+    /// The same may work later.
+    pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Remedy::Retry, error)
+    }
+
+    /// This input will never work.
+    pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Remedy::Skip, error)
+    }
+
+    /// The element must be reset.
+    pub fn restart(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Remedy::Restart, error)
+    }
+
+    /// The normal end of an element, with the reason for the log.
+    pub fn end(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Remedy::End, reason)
+    }
+
+    /// What can be done.
+    pub const fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+}
+
+/// The error and its sources: `cannot write: no space left on device`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)?;
+        let mut source = self.error.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({:?}, {self})", self.remedy)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::retry(error)
+    }
+}
+
+/// Chooses the remedy for the error of a result.
+pub trait OrFail<T> {
+    /// The input will never work: [`Remedy::Skip`].
+    ///
+    /// # Errors
+    /// The error of the result.
+    fn or_skip(self) -> Result<T, Failure>;
+
+    /// The element must be reset: [`Remedy::Restart`].
+    ///
+    /// # Errors
+    /// The error of the result.
+    fn or_restart(self) -> Result<T, Failure>;
+
+    /// The element has ended: [`Remedy::End`].
+    ///
+    /// # Errors
+    /// The error of the result.
+    fn or_end(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
+    fn or_skip(self) -> Result<T, Failure> {
+        self.map_err(Failure::skip)
+    }
+
+    fn or_restart(self) -> Result<T, Failure> {
+        self.map_err(Failure::restart)
+    }
+
+    fn or_end(self) -> Result<T, Failure> {
+        self.map_err(Failure::end)
+    }
+}

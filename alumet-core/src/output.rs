@@ -1,0 +1,89 @@
+//! Outputs: what writes samples somewhere.
+
+use async_trait::async_trait;
+
+use crate::batch::Batch;
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::time::Moment;
+
+/// Writes batches, on a thread of its own.
+pub trait Output: Send + 'static {
+    /// Writes one batch.
+    ///
+    /// # Errors
+    /// See [`Failure`]. After [`Remedy::Retry`](crate::failure::Remedy::Retry) the same batch comes again, so an
+    /// output that wrote a part of it must remember how far it got or write the whole again without harm.
+    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure>;
+
+    /// Makes what was written visible to others; called when nothing more waits, on request and at the end.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Drops connections and buffers, so that the next write starts anew; called after a failure or panic that asked
+    /// for a restart. The batch in hand comes again.
+    fn reset(&mut self) {}
+}
+
+/// Writes batches in an asynchronous task.
+#[async_trait]
+pub trait AsyncOutput: Send + 'static {
+    /// Writes one batch.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure>;
+
+    /// Makes what was written visible to others.
+    ///
+    /// # Errors
+    /// As [`Output::flush`].
+    async fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Drops connections and buffers, so that the next write starts anew.
+    async fn reset(&mut self) {}
+}
+
+/// What an output may use while it works.
+#[derive(Debug)]
+pub struct OutputContext<'a> {
+    /// All metrics and series.
+    pub catalog: &'a Catalog,
+    /// The present.
+    pub now: Moment,
+}
+
+/// What happens to new samples when the queue of an output is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFull {
+    /// The oldest batch in the queue is dropped and counted; other outputs are not disturbed.
+    #[default]
+    DropOldest,
+    /// Everything before the output waits until there is room, measurements included: ticks are missed and counted.
+    Block,
+}
+
+/// How an output is fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueuePolicy {
+    /// How many samples may wait. A single batch above it is taken when nothing else waits.
+    pub capacity: usize,
+    /// What happens when it is full.
+    pub on_full: OnFull,
+}
+
+impl Default for QueuePolicy {
+    /// 262 144 samples (6 MiB, 30 seconds of 8000 series at 1 Hz), oldest dropped first.
+    fn default() -> Self {
+        Self { capacity: 262_144, on_full: OnFull::DropOldest }
+    }
+}

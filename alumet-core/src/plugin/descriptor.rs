@@ -1,0 +1,132 @@
+use std::any::Any;
+use std::fmt;
+
+use crate::metric::MetricDoc;
+
+use super::{ConfigFault, Plugin, StartContext, StartError};
+
+/// A plugin as data: what an application needs to list, configure and start it without knowing its type.
+#[derive(Clone, Copy)]
+pub struct PluginDescriptor {
+    /// The unique id.
+    pub id: &'static str,
+    /// One sentence for people.
+    pub summary: &'static str,
+    metrics: fn() -> Vec<MetricDoc>,
+    default_config: fn() -> Result<toml::Table, toml::ser::Error>,
+    schema: fn() -> schemars::Schema,
+    parse: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<PluginConfig, erased_serde::Error>,
+    check: fn(&PluginConfig) -> Result<(), ConfigFault>,
+    start: fn(&PluginConfig, &mut StartContext<'_>) -> Result<Box<dyn RunningPlugin>, StartError>,
+}
+
+/// The configuration of some plugin, parsed into the type that the plugin wants.
+pub struct PluginConfig {
+    value: Box<dyn Any + Send + Sync>,
+    plugin: &'static str,
+}
+
+impl fmt::Debug for PluginConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginConfig({})", self.plugin)
+    }
+}
+
+/// A plugin that has started.
+pub trait RunningPlugin: Send {
+    /// Releases what dropping would not release.
+    fn stop(&mut self);
+}
+
+impl<P: Plugin> RunningPlugin for P {
+    fn stop(&mut self) {
+        Plugin::stop(self);
+    }
+}
+
+impl PluginDescriptor {
+    /// Describes `P`.
+    pub const fn of<P: Plugin>() -> Self {
+        Self {
+            id: P::ID,
+            summary: P::SUMMARY,
+            metrics: P::metrics,
+            default_config: || toml::Table::try_from(P::Config::default()),
+            schema: || schemars::schema_for!(P::Config),
+            parse: |deserializer| {
+                let config: P::Config = erased_serde::deserialize(deserializer)?;
+                Ok(PluginConfig { value: Box::new(config), plugin: P::ID })
+            },
+            check: |config| P::check(config.get::<P>()?),
+            start: |config, context| {
+                let config = config.get::<P>().map_err(StartError::from)?;
+                Ok(Box::new(P::start(config.clone(), context)?))
+            },
+        }
+    }
+
+    /// The metrics that the plugin can produce.
+    pub fn metrics(&self) -> Vec<MetricDoc> {
+        (self.metrics)()
+    }
+
+    /// The default configuration.
+    ///
+    /// # Errors
+    /// When the configuration type of the plugin has something that TOML cannot express; its contract test finds that.
+    pub fn default_config(&self) -> Result<toml::Table, toml::ser::Error> {
+        (self.default_config)()
+    }
+
+    /// The JSON schema of the configuration.
+    pub fn schema(&self) -> schemars::Schema {
+        (self.schema)()
+    }
+
+    /// Parses a configuration.
+    ///
+    /// # Errors
+    /// When a value has a wrong type. Whoever calls wraps the deserializer to learn where.
+    pub fn parse(
+        &self,
+        deserializer: &mut dyn erased_serde::Deserializer<'_>,
+    ) -> Result<PluginConfig, erased_serde::Error> {
+        (self.parse)(deserializer)
+    }
+
+    /// Checks what types cannot express, without touching the machine.
+    ///
+    /// # Errors
+    /// The key that is wrong.
+    pub fn check(&self, config: &PluginConfig) -> Result<(), ConfigFault> {
+        (self.check)(config)
+    }
+
+    /// Starts the plugin: its elements are in `context` then.
+    ///
+    /// # Errors
+    /// Why it cannot work.
+    pub fn start(
+        &self,
+        config: &PluginConfig,
+        context: &mut StartContext<'_>,
+    ) -> Result<Box<dyn RunningPlugin>, StartError> {
+        (self.start)(config, context)
+    }
+}
+
+impl PluginConfig {
+    fn get<P: Plugin>(&self) -> Result<&P::Config, ConfigFault> {
+        self.value.downcast_ref().ok_or_else(|| ConfigFault {
+            key: Vec::new(),
+            message: format!("this is a configuration of `{}`, not of `{}`", self.plugin, P::ID),
+        })
+    }
+}
+
+/// The id.
+impl fmt::Debug for PluginDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginDescriptor({})", self.id)
+    }
+}

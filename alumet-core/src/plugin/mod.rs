@@ -1,0 +1,140 @@
+//! Plugins: what adds sources, transforms and outputs to a pipeline.
+
+mod descriptor;
+mod start;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+use crate::metric::MetricDoc;
+
+pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
+pub use start::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StartContext, TransformSpec};
+
+/// A unit of what Alumet can do, with an id, a configuration and elements of the pipeline.
+///
+/// ```
+/// use alumet_core::plugin::{Plugin, StartContext, StartError};
+/// use alumet_core::{Consumer, Failure, Resource, source::{Accumulator, Source}, series::Series, unit::Unit};
+///
+/// alumet_core::metrics! {
+///     pub ANSWER = Gauge<u64> {
+///         name: "answer", unit: Unit::ONE, description: "The answer.",
+///         resources: ["local_machine"], consumers: ["local_machine"], attributes: [],
+///     };
+/// }
+///
+/// struct Answer { series: Series<u64> }
+///
+/// impl Source for Answer {
+///     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+///         out.push(&self.series, 42);
+///         Ok(())
+///     }
+/// }
+///
+/// #[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// struct Config {}
+///
+/// struct AnswerPlugin;
+///
+/// impl Plugin for AnswerPlugin {
+///     const ID: &'static str = "answer";
+///     const SUMMARY: &'static str = "Knows the answer.";
+///     type Config = Config;
+///
+///     fn metrics() -> Vec<alumet_core::metric::MetricDoc> { all() }
+///
+///     fn start(_: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+///         let metric = alumet.metric(&ANSWER)?;
+///         let series = alumet.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+///         alumet.source("deep-thought", Answer { series }).every(std::time::Duration::from_secs(1));
+///         Ok(Self)
+///     }
+/// }
+/// ```
+pub trait Plugin: Send + Sized + 'static {
+    /// The unique id: name of the folder, the cargo feature and the table `[plugins.<id>]`.
+    const ID: &'static str;
+    /// One sentence for people.
+    const SUMMARY: &'static str;
+    /// What the table `[plugins.<id>]` holds. The docs of its fields are the manual.
+    type Config: Default + Clone + Serialize + DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
+
+    /// The metrics that it can produce, for the catalogue.
+    fn metrics() -> Vec<MetricDoc> {
+        Vec::new()
+    }
+
+    /// Checks what types cannot express, without touching the machine.
+    ///
+    /// # Errors
+    /// The key that is wrong, why, and what would be right.
+    fn check(config: &Self::Config) -> Result<(), ConfigFault> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Finds devices, registers metrics and series, and adds elements to the pipeline.
+    ///
+    /// # Errors
+    /// Why it cannot work on this machine, and how to mend it.
+    fn start(config: Self::Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError>;
+
+    /// Releases what dropping would not release; called after all elements have stopped.
+    fn stop(&mut self) {}
+}
+
+/// A key of a configuration has a value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigFault {
+    /// Path of the key below the table of the plugin: `["kernel", "poll_interval"]`.
+    pub key: Vec<String>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl ConfigFault {
+    /// A fault of the key at the dotted `path`.
+    pub fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { key: path.split('.').map(str::to_owned).collect(), message: message.into() }
+    }
+
+    /// Refuses an interval of zero.
+    ///
+    /// # Errors
+    /// When `interval` is zero.
+    pub fn refuse_zero(path: &str, interval: Duration) -> Result<(), Self> {
+        if interval.is_zero() {
+            return Err(Self::new(path, "an interval must be longer than zero, for example \"1s\""));
+        }
+        Ok(())
+    }
+}
+
+/// Why a plugin cannot start, with what to do about it.
+#[derive(Debug)]
+pub struct StartError(Failure);
+
+impl StartError {
+    /// A plugin cannot start because of `error`.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Failure::retry(error))
+    }
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for StartError {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}

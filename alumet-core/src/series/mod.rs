@@ -1,0 +1,217 @@
+//! Series: metric, resource, consumer and attributes, registered once; a sample names its series by a small id.
+
+mod interner;
+mod map;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::attributes::{AttributeKey, AttributeValue, Attributes};
+use crate::catalog::{Catalog, MetricId, TypeMismatch};
+use crate::consumer::Consumer;
+use crate::metric::Metric;
+use crate::resource::Resource;
+use crate::value::{Number, Value, ValueType};
+
+pub use interner::Interner;
+pub use map::SeriesMap;
+
+/// What tells one series from all others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SeriesKey {
+    /// The metric, registered in the same catalog.
+    pub metric: MetricId,
+    /// What is measured.
+    pub resource: Resource,
+    /// Who uses it.
+    pub consumer: Consumer,
+    /// Everything else.
+    pub attributes: Attributes,
+}
+
+/// The name of a series in a sample: 8 bytes that also tell the type of the values.
+///
+/// An id stays valid as long as a handle of the series or a batch that may name it exists; then its slot is used for
+/// another series, under another generation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeriesId {
+    slot: u32,
+    /// Generation of the slot in the upper 30 bits, value type in the lower two.
+    tag: u32,
+}
+
+impl SeriesId {
+    pub(crate) const fn new(slot: u32, generation: u32, value_type: ValueType) -> Self {
+        Self { slot, tag: generation << 2 | value_type as u32 }
+    }
+
+    /// The position in a dense table of series.
+    pub(crate) const fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        self.tag >> 2
+    }
+
+    /// The type of all values of this series.
+    pub const fn value_type(self) -> ValueType {
+        ValueType::from_tag(self.tag)
+    }
+}
+
+/// `slot.generation`.
+impl fmt::Debug for SeriesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.generation())
+    }
+}
+
+/// What a [`SeriesId`] stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesInfo {
+    /// The key under which the series is registered.
+    pub key: SeriesKey,
+    /// The metric of the key.
+    pub metric: Arc<Metric>,
+}
+
+impl SeriesInfo {
+    /// What is measured.
+    pub const fn resource(&self) -> &Resource {
+        &self.key.resource
+    }
+
+    /// Who uses it.
+    pub const fn consumer(&self) -> &Consumer {
+        &self.key.consumer
+    }
+
+    /// Everything else.
+    pub const fn attributes(&self) -> &Attributes {
+        &self.key.attributes
+    }
+}
+
+/// `metric resource consumer {attributes}`.
+impl fmt::Display for SeriesInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.metric.name, self.key.resource, self.key.consumer, self.key.attributes)
+    }
+}
+
+/// Retires its series when the last handle is dropped.
+pub(crate) struct Registration {
+    pub(crate) id: SeriesId,
+    pub(crate) catalog: Catalog,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.catalog.retire(self.id);
+    }
+}
+
+/// Keeps a series registered; the type of its values is known at run time. Cheap to clone.
+#[derive(Clone)]
+pub struct SeriesHandle {
+    id: SeriesId,
+    registration: Arc<Registration>,
+}
+
+impl SeriesHandle {
+    pub(crate) fn new(registration: Arc<Registration>) -> Self {
+        Self { id: registration.id, registration }
+    }
+
+    /// The id of the series.
+    pub const fn id(&self) -> SeriesId {
+        self.id
+    }
+
+    /// A handle that takes values of type `T`.
+    ///
+    /// # Errors
+    /// When the metric has values of another type.
+    pub fn typed<T: Number>(self) -> Result<Series<T>, TypeMismatch> {
+        if self.id.value_type() == T::TYPE {
+            return Ok(Series { handle: self, value: PhantomData });
+        }
+        let metric = self.registration.catalog.describe(self.id).map(|info| info.metric.name.clone());
+        Err(TypeMismatch {
+            metric: metric.unwrap_or_default().into_owned(),
+            expected: self.id.value_type(),
+            found: T::TYPE,
+        })
+    }
+}
+
+impl fmt::Debug for SeriesHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SeriesHandle({:?})", self.id)
+    }
+}
+
+/// Keeps a series registered and takes values of type `T`; what a source pushes to. Cheap to clone.
+///
+/// When the last clone is dropped, the series retires.
+#[derive(Debug, Clone)]
+pub struct Series<T> {
+    handle: SeriesHandle,
+    value: PhantomData<fn(T)>,
+}
+
+impl<T: Number> Series<T> {
+    /// The id of the series.
+    pub const fn id(&self) -> SeriesId {
+        self.handle.id
+    }
+
+    /// The handle without the type.
+    pub const fn handle(&self) -> &SeriesHandle {
+        &self.handle
+    }
+}
+
+/// Describes a series that is about to be registered; made by [`Catalog::series`].
+#[derive(Debug, Clone)]
+#[must_use = "a series exists only after `register`"]
+pub struct SeriesBuilder<'a, T> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) key: SeriesKey,
+    pub(crate) value: PhantomData<fn(T)>,
+}
+
+impl<T: Number> SeriesBuilder<'_, T> {
+    /// Adds one attribute; a value that the key had is replaced.
+    pub fn attribute(mut self, key: impl Into<AttributeKey>, value: impl Into<AttributeValue>) -> Self {
+        self.key.attributes = self.key.attributes.with(key, value);
+        self
+    }
+
+    /// Adds all of `attributes`.
+    pub fn attributes(mut self, attributes: &Attributes) -> Self {
+        self.key.attributes = if self.key.attributes.is_empty() {
+            attributes.clone()
+        } else {
+            self.key.attributes.iter().chain(attributes.iter()).map(|(k, v)| (k.clone(), v.clone())).collect()
+        };
+        self
+    }
+
+    /// Registers the series, or finds it if the same key is registered already.
+    pub fn register(self) -> Series<T> {
+        // The typed metric handle of the builder guarantees the type.
+        Series { handle: self.catalog.register(self.key), value: PhantomData }
+    }
+}
+
+/// A complete measurement, for events too rare to keep a handle for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The series.
+    pub series: SeriesKey,
+    /// The value; its type must be that of the metric.
+    pub value: Value,
+}

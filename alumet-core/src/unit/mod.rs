@@ -1,0 +1,189 @@
+//! Units of measurement: a base unit with a decimal or binary prefix, written as [UCUM] codes.
+//!
+//! [UCUM]: https://ucum.org/ucum
+
+mod base;
+mod convert;
+mod parse;
+mod prefix;
+mod wire;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub use base::BaseUnit;
+pub use prefix::Prefix;
+
+/// The unit of a metric, such as `Unit::JOULE.milli()`.
+///
+/// Every unit has one [`code`](Self::code), and parsing that code gives the same unit back, custom units included.
+/// Displaying a unit writes its code.
+///
+/// ```
+/// # use alumet_core::unit::Unit;
+/// const ENERGY: Unit = Unit::JOULE.milli();
+/// assert_eq!(ENERGY.code(), "mJ");
+/// assert_eq!(Unit::parse("mJ"), ENERGY);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unit {
+    /// The multiple or fraction of the base unit.
+    pub prefix: Prefix,
+    /// What is counted, without the prefix.
+    pub base: BaseUnit,
+}
+
+impl Unit {
+    /// No unit: a plain number.
+    pub const ONE: Self = Self::plain(BaseUnit::One);
+    /// Time.
+    pub const SECOND: Self = Self::plain(BaseUnit::Second);
+    /// Power.
+    pub const WATT: Self = Self::plain(BaseUnit::Watt);
+    /// Energy.
+    pub const JOULE: Self = Self::plain(BaseUnit::Joule);
+    /// Energy, 3600 joules.
+    pub const WATT_HOUR: Self = Self::plain(BaseUnit::WattHour);
+    /// Electric tension.
+    pub const VOLT: Self = Self::plain(BaseUnit::Volt);
+    /// Electric current.
+    pub const AMPERE: Self = Self::plain(BaseUnit::Ampere);
+    /// Frequency.
+    pub const HERTZ: Self = Self::plain(BaseUnit::Hertz);
+    /// Temperature in degrees Celsius.
+    pub const CELSIUS: Self = Self::plain(BaseUnit::Celsius);
+    /// Temperature in degrees Fahrenheit.
+    pub const FAHRENHEIT: Self = Self::plain(BaseUnit::Fahrenheit);
+    /// An amount of data, eight bits.
+    pub const BYTE: Self = Self::plain(BaseUnit::Byte);
+    /// The smallest amount of data.
+    pub const BIT: Self = Self::plain(BaseUnit::Bit);
+    /// A share of a whole, where the whole is 100.
+    pub const PERCENT: Self = Self::plain(BaseUnit::Percent);
+
+    /// The base unit without a prefix.
+    pub const fn plain(base: BaseUnit) -> Self {
+        Self {
+            prefix: Prefix::Plain,
+            base,
+        }
+    }
+
+    /// A unit that this module does not know, with its UCUM code (`g{CO2eq}`, `{page}`) and the symbol shown to
+    /// people.
+    ///
+    /// The code is taken as it is: `Unit::custom("mJ", "mJ")` is not the millijoule. For text that may name a known
+    /// unit use [`parse`](Self::parse).
+    pub const fn custom(code: &'static str, symbol: &'static str) -> Self {
+        Self::plain(BaseUnit::Custom {
+            code: Cow::Borrowed(code),
+            symbol: Cow::Borrowed(symbol),
+        })
+    }
+
+    /// The same base unit with another prefix, which replaces the present one.
+    pub const fn with_prefix(mut self, prefix: Prefix) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// 10⁻¹² of the base unit.
+    pub const fn pico(self) -> Self {
+        self.with_prefix(Prefix::Pico)
+    }
+
+    /// 10⁻⁹ of the base unit.
+    pub const fn nano(self) -> Self {
+        self.with_prefix(Prefix::Nano)
+    }
+
+    /// 10⁻⁶ of the base unit.
+    pub const fn micro(self) -> Self {
+        self.with_prefix(Prefix::Micro)
+    }
+
+    /// 10⁻³ of the base unit.
+    pub const fn milli(self) -> Self {
+        self.with_prefix(Prefix::Milli)
+    }
+
+    /// 10³ times the base unit.
+    pub const fn kilo(self) -> Self {
+        self.with_prefix(Prefix::Kilo)
+    }
+
+    /// 10⁶ times the base unit.
+    pub const fn mega(self) -> Self {
+        self.with_prefix(Prefix::Mega)
+    }
+
+    /// 10⁹ times the base unit.
+    pub const fn giga(self) -> Self {
+        self.with_prefix(Prefix::Giga)
+    }
+
+    /// 10¹² times the base unit.
+    pub const fn tera(self) -> Self {
+        self.with_prefix(Prefix::Tera)
+    }
+
+    /// 2¹⁰ times the base unit.
+    pub const fn kibi(self) -> Self {
+        self.with_prefix(Prefix::Kibi)
+    }
+
+    /// 2²⁰ times the base unit.
+    pub const fn mebi(self) -> Self {
+        self.with_prefix(Prefix::Mebi)
+    }
+
+    /// 2³⁰ times the base unit.
+    pub const fn gibi(self) -> Self {
+        self.with_prefix(Prefix::Gibi)
+    }
+
+    /// 2⁴⁰ times the base unit.
+    pub const fn tebi(self) -> Self {
+        self.with_prefix(Prefix::Tebi)
+    }
+
+    /// The UCUM code: `mJ`, `us`, `KiBy`, `kW.h`.
+    ///
+    /// Where UCUM knows no prefix, the multiple is a factor of its own: `10*-3.%`, `10*3.{page}`. A custom unit whose
+    /// code would read as another unit is written with a leading factor of one, so that it still parses back.
+    pub fn code(&self) -> Cow<'_, str> {
+        let natural = parse::natural_code(self);
+        if matches!(self.base, BaseUnit::Custom { .. }) && Self::parse(&natural) != *self {
+            return Cow::Owned(parse::opaque_code(self));
+        }
+        natural
+    }
+
+    /// The symbol shown to people: `mJ`, `μs`, `KiB`, `kWh`, `°C`, `%`; empty for a plain number.
+    pub fn symbol(&self) -> Cow<'_, str> {
+        match (self.prefix, &self.base) {
+            (Prefix::Plain, base) => Cow::Borrowed(base.symbol()),
+            (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.power())),
+            (prefix, base) => Cow::Owned(format!("{}{}", prefix.symbol(), base.symbol())),
+        }
+    }
+
+    /// What a value is multiplied by to be in the base unit without a prefix: 0.001 for millijoules.
+    pub fn factor(&self) -> f64 {
+        self.prefix.factor()
+    }
+
+    /// The English plural of the base unit as OpenMetrics names end in (`joules`, `bytes`), without the prefix:
+    /// multiply by [`factor`](Self::factor) first.
+    ///
+    /// None for plain numbers, percentages and custom units: whether to write `ratio` or nothing is the exporter's choice.
+    pub fn word(&self) -> Option<&'static str> {
+        self.base.word()
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.code())
+    }
+}

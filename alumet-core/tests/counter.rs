@@ -1,0 +1,231 @@
+//! Counters: wraps, resets, intervals that are too long, and steps back.
+
+use std::time::Duration;
+
+use alumet_core::counter::{Counter, CounterRange, Increment, MonotonicU64};
+use proptest::prelude::*;
+
+const SECOND: Option<Duration> = Some(Duration::from_secs(1));
+
+fn after(range: CounterRange, previous: u64) -> Counter {
+    let mut counter = Counter::new(range);
+    assert_eq!(counter.update(previous), Increment::First);
+    counter
+}
+
+#[test]
+fn a_rising_counter_gives_the_difference() {
+    let mut counter = after(CounterRange::Bits32, 10);
+    assert_eq!(counter.update(15), Increment::Delta(5));
+    assert_eq!(counter.update(15), Increment::Delta(0));
+}
+
+#[test]
+fn a_counter_that_wraps_keeps_its_joules() {
+    assert_eq!(
+        after(CounterRange::Bits32, u64::from(u32::MAX)).update(0),
+        Increment::Wrapped(1)
+    );
+    assert_eq!(
+        after(CounterRange::Bits32, u64::from(u32::MAX) - 4).update(5),
+        Increment::Wrapped(10)
+    );
+    assert_eq!(
+        after(CounterRange::Bits64, u64::MAX).update(0),
+        Increment::Wrapped(1)
+    );
+    assert_eq!(
+        after(CounterRange::Bits64, u64::MAX).update(u64::MAX - 1),
+        Increment::Wrapped(u64::MAX)
+    );
+    assert_eq!(after(CounterRange::Max(99), 99).update(0), Increment::Wrapped(1));
+    assert_eq!(after(CounterRange::Max(99), 90).update(5), Increment::Wrapped(15));
+}
+
+#[test]
+fn a_fall_without_a_known_range_is_a_reset() {
+    let mut counter = after(CounterRange::Unknown, u64::MAX);
+    assert_eq!(counter.update(7), Increment::Reset(7));
+    assert_eq!(counter.update(9), Increment::Delta(2));
+}
+
+#[test]
+fn a_fall_from_beyond_the_range_is_a_reset() {
+    assert_eq!(
+        after(CounterRange::Max(99), 150).update(120),
+        Increment::Reset(120)
+    );
+    assert_eq!(after(CounterRange::Max(99), 150).update(5), Increment::Reset(5));
+}
+
+#[test]
+fn a_wrap_that_exceeds_the_fixed_bound_is_a_reset() {
+    let bounded = |max| after(CounterRange::Max(99), 90).with_max_increment(max);
+    assert_eq!(bounded(15).update(5), Increment::Wrapped(15));
+    assert_eq!(bounded(14).update(5), Increment::Reset(5));
+}
+
+#[test]
+fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
+    let mut counter = after(CounterRange::Max(99), 90).with_max_rate(15.0);
+    assert_eq!(counter.clone().update_at(5, SECOND), Increment::Wrapped(15));
+    assert_eq!(counter.clone().update_at(6, SECOND), Increment::Reset(6));
+    let mut fraction = counter.clone().with_max_rate(14.5);
+    assert_eq!(
+        fraction.update_at(5, SECOND),
+        Increment::Wrapped(15),
+        "a counter shows whole steps"
+    );
+    assert_eq!(
+        counter.update_at(6, None),
+        Increment::Wrapped(16),
+        "without an interval the rate says nothing"
+    );
+}
+
+#[test]
+fn the_tighter_of_two_bounds_counts() {
+    let counter = after(CounterRange::Max(99), 90);
+    let fixed = counter
+        .clone()
+        .with_max_rate(50.0)
+        .with_max_increment(10)
+        .update_at(5, SECOND);
+    assert_eq!(fixed, Increment::Reset(5));
+    let rate = counter
+        .with_max_rate(10.0)
+        .with_max_increment(50)
+        .update_at(5, SECOND);
+    assert_eq!(rate, Increment::Reset(5));
+}
+
+#[test]
+fn an_interval_long_enough_for_another_wrap_is_flagged() {
+    let mut counter = after(CounterRange::Max(99), 10).with_max_rate(105.0);
+    assert_eq!(
+        counter.clone().update_at(15, SECOND),
+        Increment::Ambiguous { delta: 5 }
+    );
+    assert_eq!(counter.clone().update_at(16, SECOND), Increment::Delta(6));
+    assert_eq!(counter.clone().update_at(4, SECOND), Increment::Wrapped(94));
+    assert_eq!(
+        counter.update_at(4, Some(Duration::from_secs(2))),
+        Increment::Ambiguous { delta: 94 }
+    );
+}
+
+#[test]
+fn the_longest_interval_is_flagged_and_does_not_overflow() {
+    for range in [
+        CounterRange::Bits64,
+        CounterRange::Max(u64::MAX),
+        CounterRange::Max(0),
+    ] {
+        let mut counter = after(range, 0).with_max_rate(f64::MAX);
+        assert_eq!(
+            counter.update_at(0, Some(Duration::MAX)),
+            Increment::Ambiguous { delta: 0 }
+        );
+    }
+}
+
+#[test]
+fn a_senseless_rate_is_no_bound() {
+    for rate in [f64::NAN, f64::INFINITY, -1.0] {
+        let mut counter = after(CounterRange::Max(99), 90).with_max_rate(rate);
+        assert_eq!(counter.update_at(5, SECOND), Increment::Wrapped(15), "{rate}");
+    }
+}
+
+#[test]
+fn a_forgotten_counter_starts_anew() {
+    let mut counter = after(CounterRange::Max(99), 90);
+    counter.reset();
+    assert_eq!(counter.update(5), Increment::First);
+    assert_eq!(counter.update(4), Increment::Wrapped(99), "the range is kept");
+}
+
+#[test]
+fn only_the_first_reading_has_no_value() {
+    assert_eq!(Increment::First.value(), None);
+    assert_eq!(Increment::Delta(1).value(), Some(1));
+    assert_eq!(Increment::Wrapped(2).value(), Some(2));
+    assert_eq!(Increment::Reset(3).value(), Some(3));
+    assert_eq!(Increment::Ambiguous { delta: 4 }.value(), Some(4));
+}
+
+#[test]
+fn idle_time_that_steps_back_is_held() {
+    let mut idle = MonotonicU64::new();
+    assert_eq!(idle.update(100), 100);
+    assert_eq!(idle.update(98), 100);
+    assert_eq!(idle.update(103), 103);
+}
+
+#[test]
+fn an_increment_after_a_step_back_counts_from_the_highest_reading() {
+    let mut idle = MonotonicU64::new();
+    assert_eq!(idle.increment(100), None);
+    assert_eq!(idle.increment(98), Some(0));
+    assert_eq!(idle.increment(103), Some(3));
+    idle.reset();
+    assert_eq!(idle.increment(1), None);
+}
+
+fn ranges() -> impl Strategy<Value = CounterRange> {
+    prop_oneof![
+        Just(CounterRange::Bits32),
+        Just(CounterRange::Bits64),
+        Just(CounterRange::Max(0)),
+        (0_u64..1000).prop_map(CounterRange::Max),
+        any::<u64>().prop_map(CounterRange::Max),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_increments_over_wraps_add_up_to_the_true_total(range in ranges(), start in any::<u64>(), steps in proptest::collection::vec(any::<u64>(), 0..50)) {
+        let modulus = u128::from(range.max().unwrap()) + 1;
+        let mut counter = Counter::new(range);
+        let mut truth = u128::from(start) % modulus;
+        let begin = truth;
+        counter.update(truth as u64);
+        let mut total = 0_u128;
+        for step in steps {
+            // Less than one whole range per step, so that the readings tell it.
+            truth += u128::from(step) % modulus;
+            let increment = counter.update((truth % modulus) as u64);
+            total += u128::from(increment.value().unwrap());
+        }
+        prop_assert_eq!(total, truth - begin);
+    }
+
+    #[test]
+    fn a_bound_that_holds_changes_no_increment(max in 1_u64..1000, steps in proptest::collection::vec(any::<u64>(), 1..50)) {
+        let range = CounterRange::Max(max);
+        let (mut free, mut bounded) = (Counter::new(range), Counter::new(range).with_max_rate(max as f64));
+        let mut truth = 0_u64;
+        for step in steps {
+            truth = (truth + step % (max + 1)) % (max + 1);
+            prop_assert_eq!(free.update(truth), bounded.update_at(truth, SECOND));
+        }
+    }
+
+    #[test]
+    fn no_readings_make_a_counter_panic(
+        range in prop_oneof![ranges(), Just(CounterRange::Unknown)],
+        rate in any::<f64>(),
+        fixed in proptest::option::of(any::<u64>()),
+        readings in proptest::collection::vec((any::<u64>(), proptest::option::of(any::<Duration>())), 0..20),
+    ) {
+        let mut counter = Counter::new(range).with_max_rate(rate);
+        if let Some(fixed) = fixed {
+            counter = counter.with_max_increment(fixed);
+        }
+        let mut held = MonotonicU64::new();
+        for (index, (value, elapsed)) in readings.into_iter().enumerate() {
+            prop_assert_eq!(counter.update_at(value, elapsed).value().is_some(), index > 0);
+            prop_assert!(held.update(value) >= value);
+        }
+    }
+}

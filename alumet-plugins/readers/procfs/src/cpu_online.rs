@@ -1,0 +1,159 @@
+//! `/sys/devices/system/cpu/{online,possible,present}`: which CPUs there are.
+//!
+//! Format: `Documentation/admin-guide/cputopology.rst`; the same lists are in cpusets and NUMA nodes.
+
+use crate::fields::{leading_number, trimmed};
+use crate::fill::Extent;
+use crate::kept_file::KeptFile;
+use crate::{ParseError, ReadError, SystemRoot};
+
+/// A set of CPU numbers, as in `0-3,5`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CpuList {
+    ranges: Vec<(u32, u32)>,
+}
+
+impl CpuList {
+    /// How many CPUs are in the set.
+    pub fn count(&self) -> u64 {
+        self.ranges.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
+    }
+
+    /// Whether a CPU is in the set.
+    pub fn contains(&self, cpu: u32) -> bool {
+        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&cpu))
+    }
+
+    /// The CPU numbers in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        self.ranges.iter().flat_map(|(first, last)| *first..=*last)
+    }
+}
+
+/// Parses a list of CPUs. An empty list is valid: no CPU.
+///
+/// # Errors
+/// When the ranges are malformed or not in rising order; `out` then holds a part.
+pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
+    let wrong = ParseError::at(1, "CPU numbers and ranges in rising order are expected, such as `0-3,5`");
+    out.ranges.clear();
+    let list = trimmed(bytes);
+    if list.is_empty() {
+        return Ok(());
+    }
+    for range in list.split(|byte| *byte == b',') {
+        let (first, last) = parse_range(range).ok_or(wrong)?;
+        if last < first || out.ranges.last().is_some_and(|(_, before)| first <= *before) {
+            return Err(wrong);
+        }
+        out.ranges.push((first, last));
+    }
+    Ok(())
+}
+
+fn parse_range(range: &[u8]) -> Option<(u32, u32)> {
+    let (first, rest) = leading_number(range)?;
+    let last = match rest {
+        [] => first,
+        [b'-', last @ ..] => crate::fields::number(last)?,
+        _ => return None,
+    };
+    Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))
+}
+
+/// One open list of CPUs.
+#[derive(Debug)]
+pub struct CpuListFile {
+    file: KeptFile,
+    list: CpuList,
+}
+
+impl CpuListFile {
+    /// The CPUs that run now.
+    ///
+    /// # Errors
+    /// When the file is absent or refused.
+    pub fn online(root: &SystemRoot) -> Result<Self, ReadError> {
+        Self::open(root, "online")
+    }
+
+    /// The CPUs that could ever be plugged in; fixed at boot.
+    ///
+    /// # Errors
+    /// When the file is absent or refused.
+    pub fn possible(root: &SystemRoot) -> Result<Self, ReadError> {
+        Self::open(root, "possible")
+    }
+
+    /// The CPUs that are plugged in, running or not.
+    ///
+    /// # Errors
+    /// When the file is absent or refused.
+    pub fn present(root: &SystemRoot) -> Result<Self, ReadError> {
+        Self::open(root, "present")
+    }
+
+    fn open(root: &SystemRoot, name: &str) -> Result<Self, ReadError> {
+        let path = root.sys("devices/system/cpu").join(name);
+        let file = KeptFile::open(path, Extent::OneRecord, "mount sysfs there, or name another system root")?;
+        Ok(Self { file, list: CpuList::default() })
+    }
+
+    /// The present list.
+    ///
+    /// # Errors
+    /// When the file cannot be read or parsed.
+    pub fn read(&mut self) -> Result<&CpuList, ReadError> {
+        self.file.read_with(|bytes| parse(bytes, &mut self.list))?;
+        Ok(&self.list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Result<CpuList, ParseError> {
+        let mut list = CpuList::default();
+        parse(text.as_bytes(), &mut list).map(|()| list)
+    }
+
+    #[test]
+    fn ranges_and_single_cpus_are_counted() {
+        let list = parsed("0-3,5\n").unwrap();
+        assert_eq!(list.count(), 5);
+        assert_eq!(list.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
+        assert!(list.contains(3) && !list.contains(4));
+    }
+
+    #[test]
+    fn an_empty_list_is_no_cpu() {
+        assert_eq!(parsed("\n").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_widest_range_does_not_overflow() {
+        assert_eq!(parsed("0-4294967295").unwrap().count(), 1 << 32);
+    }
+
+    #[test]
+    fn overlapping_or_malformed_ranges_are_refused() {
+        for wrong in ["3-1", "0-3,2", "1,1", "0-", "-3", "a", "0,,1", "0-3x", "4294967296", "0-3:1/2"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_set_is_read_back(cpus in proptest::collection::btree_set(0_u32..300, 1..64)) {
+            let text: Vec<String> = cpus.iter().map(u32::to_string).collect();
+            let list = parsed(&text.join(",")).unwrap();
+            prop_assert_eq!(list.iter().collect::<BTreeSet<_>>(), cpus.clone());
+            prop_assert_eq!(list.count(), cpus.len() as u64);
+        }
+    }
+}

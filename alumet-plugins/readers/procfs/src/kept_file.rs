@@ -1,0 +1,164 @@
+//! A kernel file that stays open between reads.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::ParseError;
+use crate::error::{ReadError, errno};
+use crate::fill::{Extent, fill};
+
+/// An open file with its buffer: one `pread` per reading, no allocation.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    path: PathBuf,
+    file: Option<File>,
+    buffer: Vec<u8>,
+    extent: Extent,
+    mend: &'static str,
+}
+
+impl KeptFile {
+    /// A file that is opened by its first read; `mend` says what to do when it is absent.
+    pub(crate) fn closed(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
+        Self { path, file: None, buffer: Vec::new(), extent, mend }
+    }
+
+    /// Opens the file now, so that its absence shows at the start.
+    ///
+    /// # Errors
+    /// Like [`Self::read`].
+    pub(crate) fn open(path: PathBuf, extent: Extent, mend: &'static str) -> Result<Self, ReadError> {
+        let mut kept = Self::closed(path, extent, mend);
+        kept.reopen()?;
+        Ok(kept)
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Forgets the open file and opens the path anew.
+    ///
+    /// # Errors
+    /// `NotSupported` when the file is absent, `PermissionDenied` when it is refused, `Io` otherwise.
+    pub(crate) fn reopen(&mut self) -> Result<(), ReadError> {
+        self.file = None;
+        let file = File::open(&self.path).map_err(|error| self.sort(error))?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// The present content. A file whose device or process was replaced is opened anew, once.
+    ///
+    /// # Errors
+    /// Like [`Self::reopen`].
+    pub(crate) fn read(&mut self) -> Result<&[u8], ReadError> {
+        if self.file.is_none() {
+            self.reopen()?;
+        }
+        let filled = match self.fill() {
+            Err(error) if is_stale(&error) => {
+                self.reopen()?;
+                self.fill()
+            }
+            result => result,
+        };
+        match filled {
+            Ok(filled) => Ok(&self.buffer[..filled]),
+            Err(error) => Err(self.sort(error)),
+        }
+    }
+
+    /// Reads and parses. Content that does not parse is read once more from a freshly opened file.
+    ///
+    /// # Errors
+    /// Like [`Self::read`], and `Parse` when the second reading is not well formed either.
+    pub(crate) fn read_with(
+        &mut self,
+        mut parse: impl FnMut(&[u8]) -> Result<(), ParseError>,
+    ) -> Result<(), ReadError> {
+        if parse(self.read()?).is_ok() {
+            return Ok(());
+        }
+        self.reopen()?;
+        parse(self.read()?).map_err(|error| error.in_file(&self.path))
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        match &self.file {
+            Some(file) => fill(file, &mut self.buffer, self.extent),
+            None => Err(Errno::ENOENT.into()),
+        }
+    }
+
+    fn sort(&self, error: io::Error) -> ReadError {
+        ReadError::of_file(&self.path, error, self.mend)
+    }
+}
+
+/// Whether the error says that the open file no longer stands for what the path names.
+fn is_stale(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::ESTALE | Errno::ENODEV | Errno::ENXIO | Errno::ESRCH | Errno::ENOENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn expect_good(bytes: &[u8]) -> Result<(), ParseError> {
+        if bytes == b"good" { Ok(()) } else { Err(ParseError::whole("`good` is expected")) }
+    }
+
+    #[test]
+    fn content_that_does_not_parse_is_read_again_from_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "torn").unwrap();
+        let mut kept = KeptFile::open(path.clone(), Extent::OneRecord, "").unwrap();
+        assert!(matches!(kept.read_with(expect_good), Err(ReadError::Parse { .. })));
+
+        fs::write(folder.path().join("new"), "good").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        kept.read_with(expect_good).unwrap();
+    }
+
+    #[test]
+    fn a_kept_file_follows_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "a longer text").unwrap();
+        let mut kept = KeptFile::open(path.clone(), Extent::OneRecord, "").unwrap();
+        assert_eq!(kept.read().unwrap(), b"a longer text");
+        fs::write(&path, "short").unwrap();
+        assert_eq!(kept.read().unwrap(), b"short");
+    }
+
+    #[test]
+    fn a_file_whose_owner_vanished_is_opened_anew_and_then_reported_absent() {
+        let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
+        let path = PathBuf::from(format!("/proc/{}/stat", child.id()));
+        let mut kept = KeptFile::open(path, Extent::OneRecord, "start it").unwrap();
+        assert!(!kept.read().unwrap().is_empty());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let error = kept.read().unwrap_err();
+        assert!(matches!(error, ReadError::NotSupported { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_that_appears_later_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut kept = KeptFile::closed(path.clone(), Extent::OneRecord, "wait");
+        assert!(kept.read().is_err());
+        fs::write(&path, "here").unwrap();
+        assert_eq!(kept.read().unwrap(), b"here");
+    }
+}

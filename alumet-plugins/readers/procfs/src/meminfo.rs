@@ -1,0 +1,270 @@
+//! `/proc/meminfo`: how the memory of the machine is used.
+//!
+//! Format: `Documentation/filesystems/proc.rst`, "meminfo".
+
+use crate::entry_list::{amount, split};
+use crate::fields::lines;
+use crate::fill::Extent;
+use crate::kept_file::KeptFile;
+use crate::{ParseError, ReadError, SystemRoot};
+
+pub use crate::entry_list::Amount;
+
+/// The chosen entries of `/proc/meminfo`, in the order in which they were chosen.
+///
+/// Where an entry stood at the last reading is remembered and checked at the next one, so that a reading costs as
+/// much as the chosen entries and not as much as the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemInfo {
+    entries: Vec<MemEntry>,
+}
+
+/// One chosen entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemEntry {
+    name: Box<str>,
+    amount: Option<Amount>,
+    offset: usize,
+}
+
+impl MemEntry {
+    /// The kernel's name, such as `MemTotal` or `Active(anon)`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its amount; `None` when this kernel has no such entry.
+    pub fn amount(&self) -> Option<Amount> {
+        self.amount
+    }
+}
+
+impl MemInfo {
+    /// A selection of entries by the kernel's names.
+    pub fn of<Names>(names: Names) -> Self
+    where
+        Names: IntoIterator,
+        Names::Item: Into<Box<str>>,
+    {
+        let entry = |name: Names::Item| MemEntry { name: name.into(), amount: None, offset: 0 };
+        Self { entries: names.into_iter().map(entry).collect() }
+    }
+
+    /// The entries in the order of the selection.
+    pub fn entries(&self) -> &[MemEntry] {
+        &self.entries
+    }
+}
+
+/// Parses the chosen entries out of `/proc/meminfo`.
+///
+/// # Errors
+/// When the amount of a chosen entry is malformed. An absent entry is no error: its amount becomes `None`.
+pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Result<(), ParseError> {
+    for entry in &mut out.entries {
+        let text = match text_at(bytes, entry.offset, &entry.name) {
+            Some(text) => Some(text),
+            None => find(bytes, &entry.name).map(|(offset, text)| {
+                entry.offset = offset;
+                text
+            }),
+        };
+        entry.amount = match text {
+            Some(text) => Some(
+                amount(text).ok_or(ParseError::whole("an entry with a count or a size in kB is expected"))?,
+            ),
+            None => None,
+        };
+    }
+    Ok(())
+}
+
+/// The text after the colon of the line that starts at `offset`, if that line is the entry's.
+fn text_at<'a>(bytes: &'a [u8], offset: usize, name: &str) -> Option<&'a [u8]> {
+    let starts_line = offset == 0 || bytes.get(offset - 1) == Some(&b'\n');
+    let text = bytes.get(offset..)?.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    starts_line.then_some(&text[..end])
+}
+
+fn find<'a>(bytes: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
+    let mut offset = 0;
+    while offset < bytes.len() {
+        if let Some(text) = text_at(bytes, offset, name) {
+            return Some((offset, text));
+        }
+        offset += bytes[offset..].iter().position(|byte| *byte == b'\n')? + 1;
+    }
+    None
+}
+
+/// The names of all entries in the file, for messages about an unknown one.
+pub fn names(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    lines(bytes).filter_map(|(_, line)| str::from_utf8(split(line)?.0).ok())
+}
+
+/// The snake-case form of an entry's name: `MemTotal` becomes `mem_total`, `Active(anon)` becomes `active_anon`,
+/// `HugePages_Total` becomes `huge_pages_total`, `DirectMap4k` becomes `direct_map_4k`.
+///
+/// Words begin at a capital letter that follows a small one or precedes one, and at the first digit of a number;
+/// whatever is no letter and no digit separates words.
+pub fn metric_name(entry: &str) -> String {
+    let mut snake = String::with_capacity(entry.len() + 4);
+    let mut previous: Option<char> = None;
+    let mut rest = entry.chars().peekable();
+    while let Some(char) = rest.next() {
+        if char.is_ascii_alphanumeric() {
+            let starts_word = match previous {
+                None => !snake.is_empty(),
+                Some(before) if char.is_ascii_uppercase() => {
+                    before.is_ascii_lowercase()
+                        || (before.is_ascii_uppercase() && rest.peek().is_some_and(char::is_ascii_lowercase))
+                }
+                Some(before) => char.is_ascii_digit() && !before.is_ascii_digit(),
+            };
+            if starts_word {
+                snake.push('_');
+            }
+            snake.push(char.to_ascii_lowercase());
+            previous = Some(char);
+        } else {
+            previous = None;
+        }
+    }
+    snake
+}
+
+/// The open `/proc/meminfo`.
+#[derive(Debug)]
+pub struct MemInfoFile {
+    file: KeptFile,
+    info: MemInfo,
+}
+
+impl MemInfoFile {
+    /// Opens the file for a selection of entries.
+    ///
+    /// # Errors
+    /// When it is absent or refused.
+    pub fn open(root: &SystemRoot, selection: MemInfo) -> Result<Self, ReadError> {
+        let file = KeptFile::open(root.proc("meminfo"), Extent::OneRecord, crate::root::MOUNT_PROC)?;
+        Ok(Self { file, info: selection })
+    }
+
+    /// The present amounts.
+    ///
+    /// # Errors
+    /// When the file cannot be read or parsed.
+    pub fn read(&mut self) -> Result<&MemInfo, ReadError> {
+        self.file.read_with(|bytes| parse(bytes, &mut self.info))?;
+        Ok(&self.info)
+    }
+
+    /// The names of all entries that this kernel offers.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn names(&mut self) -> Result<Vec<String>, ReadError> {
+        Ok(names(self.file.read()?).map(str::to_owned).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn amounts(info: &MemInfo) -> Vec<Option<Amount>> {
+        info.entries().iter().map(MemEntry::amount).collect()
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_the_selection() {
+        let mut info = MemInfo::of(["HugePages_Total", "Active(anon)", "NoSuch"]);
+        parse(b"MemTotal: 9 kB\nActive(anon):   2 kB\nHugePages_Total:   5\n", &mut info).unwrap();
+        assert_eq!(amounts(&info), [Some(Amount::Count(5)), Some(Amount::Bytes(2048)), None]);
+    }
+
+    #[test]
+    fn an_entry_that_moved_is_found_again() {
+        let mut info = MemInfo::of(["Cached", "MemFree"]);
+        parse(b"MemFree: 1 kB\nCached: 2 kB\nSwapCached: 3 kB\n", &mut info).unwrap();
+        parse(b"MemFree: 1000 kB\nSwapCached: 3 kB\nCached: 4 kB\n", &mut info).unwrap();
+        assert_eq!(amounts(&info), [Some(Amount::Bytes(4096)), Some(Amount::Bytes(1_024_000))]);
+    }
+
+    #[test]
+    fn an_entry_that_ends_like_another_is_not_taken_for_it() {
+        // At offset 11 the bytes read `Cached:`, but they are the end of `SwapCached:`.
+        let mut info = MemInfo::of(["Cached"]);
+        parse(b"Padding: 7\nCached: 2 kB\n", &mut info).unwrap();
+        parse(b"Other: SwapCached: 3 kB\nCached: 4 kB\n", &mut info).unwrap();
+        assert_eq!(amounts(&info), [Some(Amount::Bytes(4096))]);
+    }
+
+    #[test]
+    fn an_entry_that_vanished_has_no_amount() {
+        let mut info = MemInfo::of(["Cached"]);
+        parse(b"Cached: 2 kB\n", &mut info).unwrap();
+        parse(b"MemFree: 2 kB\n", &mut info).unwrap();
+        assert_eq!(amounts(&info), [None]);
+    }
+
+    #[test]
+    fn an_amount_in_another_unit_is_refused() {
+        assert!(parse(b"Cached: 2 MB\n", &mut MemInfo::of(["Cached"])).is_err());
+    }
+
+    #[test]
+    fn names_become_snake_case() {
+        for (entry, name) in [
+            ("MemTotal", "mem_total"),
+            ("SwapCached", "swap_cached"),
+            ("Active(anon)", "active_anon"),
+            ("HugePages_Total", "huge_pages_total"),
+            ("DirectMap4k", "direct_map_4k"),
+            ("DirectMap2M", "direct_map_2m"),
+            ("DirectMap1024G", "direct_map_1024g"),
+            ("SReclaimable", "s_reclaimable"),
+            ("NFS_Unstable", "nfs_unstable"),
+            ("Committed_AS", "committed_as"),
+            ("Hugepagesize", "hugepagesize"),
+            ("", ""),
+        ] {
+            assert_eq!(metric_name(entry), name, "{entry}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_metric_name_has_only_small_letters_digits_and_single_inner_underscores(entry in "\\PC*") {
+            let name = metric_name(&entry);
+            prop_assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')));
+            prop_assert!(!name.starts_with('_') && !name.ends_with('_') && !name.contains("__"));
+        }
+
+        #[test]
+        fn remembered_places_never_change_the_result(
+            before in proptest::collection::vec(("[ABC]{1,3}", 0_u64..1_000_000), 0..8),
+            after in proptest::collection::vec(("[ABC]{1,3}", 0_u64..1_000_000), 0..8),
+        ) {
+            let text = |lines: &[(String, u64)]| -> String {
+                lines.iter().map(|(name, value)| format!("{name}: {value} kB\n")).collect()
+            };
+            // A kernel never prints a name twice.
+            let unique = |mut lines: Vec<(String, u64)>| {
+                let mut seen = std::collections::HashSet::new();
+                lines.retain(|(name, _)| seen.insert(name.clone()));
+                lines
+            };
+            let (before, after) = (unique(before), unique(after));
+            let mut reused = MemInfo::of(["A", "AB", "B", "CCC"]);
+            let mut fresh = reused.clone();
+            parse(text(&before).as_bytes(), &mut reused).unwrap();
+            parse(text(&after).as_bytes(), &mut reused).unwrap();
+            parse(text(&after).as_bytes(), &mut fresh).unwrap();
+            prop_assert_eq!(amounts(&reused), amounts(&fresh));
+        }
+    }
+}
