@@ -25,8 +25,13 @@ pub(crate) struct TimerAlarm {
 impl TimerAlarm {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
-            timer: TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?,
-            event: Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?),
+            timer: TimerFd::new(
+                ClockId::CLOCK_MONOTONIC,
+                TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK,
+            )?,
+            event: Arc::new(EventFd::from_flags(
+                EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
+            )?),
             armed: None,
         })
     }
@@ -38,7 +43,9 @@ impl TimerAlarm {
         match deadline {
             // An all-zero time would disarm the timer.
             Some(at) => self.timer.set(
-                Expiration::OneShot(TimeSpec::from_duration(Duration::from_nanos(at.as_nanos().max(1)))),
+                Expiration::OneShot(TimeSpec::from_duration(Duration::from_nanos(
+                    at.as_nanos().max(1),
+                ))),
                 TimerSetTimeFlags::TFD_TIMER_ABSTIME,
             )?,
             None => self.timer.unset()?,
@@ -52,7 +59,9 @@ impl Alarm for TimerAlarm {
     fn waker(&self) -> Waker {
         let event = Arc::clone(&self.event);
         // A full eventfd counter (2^64 - 2 wake-ups unread) means that the thread is awake already.
-        Arc::new(move || drop(event.write(1)))
+        Arc::new(move || {
+            let _ = event.write(1);
+        })
     }
 
     fn wait(&mut self, deadline: Option<Monotonic>) {

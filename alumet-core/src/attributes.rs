@@ -108,19 +108,28 @@ impl Attributes {
     /// These attributes and one more; a value that the key had is replaced.
     pub fn with(&self, key: impl Into<AttributeKey>, value: impl Into<AttributeValue>) -> Self {
         let one = (key.into(), value.into());
-        self.iter().map(|(key, value)| (key.clone(), value.clone())).chain([one]).collect()
+        self.iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .chain([one])
+            .collect()
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&AttributeValue> {
         let entries = self.0.as_deref()?;
-        let index = entries.binary_search_by(|(candidate, _)| candidate.as_ref().cmp(key)).ok()?;
+        let index = entries
+            .binary_search_by(|(candidate, _)| candidate.as_ref().cmp(key))
+            .ok()?;
         entries.get(index).map(|(_, value)| value)
     }
 
     /// All attributes, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&AttributeKey, &AttributeValue)> {
-        self.0.as_deref().unwrap_or_default().iter().map(|(key, value)| (key, value))
+        self.0
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .map(|(key, value)| (key, value))
     }
 
     /// How many attributes there are.
@@ -177,7 +186,10 @@ mod tests {
         let one = Attributes::EMPTY.with("x", 1_u64).with("y", 2_u64);
         let two = Attributes::EMPTY.with("y", 2_u64).with("x", 1_u64);
         assert_eq!(one, two);
-        assert_eq!(Attributes::from_iter(Vec::<(String, u64)>::new()), Attributes::EMPTY);
+        assert_eq!(
+            Attributes::from_iter(Vec::<(String, u64)>::new()),
+            Attributes::EMPTY
+        );
     }
 
     #[test]

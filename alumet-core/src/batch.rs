@@ -55,7 +55,11 @@ struct Columns {
 impl Batch {
     pub(crate) fn new(catalog: Catalog, pin: EpochPin, buffers: Option<Buffers>) -> Self {
         let columns = buffers.map(|Buffers(columns)| columns).unwrap_or_default();
-        Self { columns, catalog, _pin: pin }
+        Self {
+            columns,
+            catalog,
+            _pin: pin,
+        }
     }
 
     /// How many samples there are.
@@ -112,9 +116,17 @@ impl Batch {
 
     /// All samples, in the order in which they were pushed.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample> + '_ {
-        let Columns { series, timestamps, values } = &self.columns;
+        let Columns {
+            series,
+            timestamps,
+            values,
+        } = &self.columns;
         let columns = series.iter().zip(timestamps).zip(values);
-        columns.map(|((&series, &timestamp), &bits)| Sample { series, timestamp, bits })
+        columns.map(|((&series, &timestamp), &bits)| Sample {
+            series,
+            timestamp,
+            bits,
+        })
     }
 
     /// The series of all samples, in the same order.
@@ -132,7 +144,11 @@ impl Batch {
         let series = *self.columns.series.get(index)?;
         let timestamp = *self.columns.timestamps.get(index)?;
         let bits = *self.columns.values.get(index)?;
-        Some(Sample { series, timestamp, bits })
+        Some(Sample {
+            series,
+            timestamp,
+            bits,
+        })
     }
 
     /// Appends copies of samples of the same catalog.
@@ -234,7 +250,9 @@ mod tests {
     #[test]
     fn retain_keeps_order_and_values() {
         let (catalog, metric) = catalog_with_metric();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let mut batch = catalog.batch();
         for value in 0..10 {
             batch.push(&series, Timestamp::from_nanos(value), value as u64);
@@ -247,7 +265,9 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_refused() {
         let (catalog, metric) = catalog_with_metric();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let mut batch = catalog.batch();
         let refused = batch.push_value(series.handle(), Timestamp::default(), Value::F64(1.0));
         assert_eq!(refused, Err(ValueType::U64));
@@ -257,7 +277,9 @@ mod tests {
     #[test]
     fn the_memory_of_a_batch_serves_the_next_one() {
         let (catalog, metric) = catalog_with_metric();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let mut batch = catalog.batch();
         batch.reserve(1000);
         batch.push(&series, Timestamp::default(), 1);

@@ -39,13 +39,22 @@ mod tests {
         let all = [
             Consumer::LocalMachine,
             Consumer::Process { pid: 4711 },
-            Consumer::ControlGroup { path: "/user.slice/a b\n".into() },
-            Consumer::Custom { kind: "vm".into(), id: "".into() },
+            Consumer::ControlGroup {
+                path: "/user.slice/a b\n".into(),
+            },
+            Consumer::Custom {
+                kind: "vm".into(),
+                id: "".into(),
+            },
         ];
         for consumer in &all {
             assert_eq!(Consumer::new(consumer.kind(), &consumer.id()), *consumer);
         }
-        assert!(Consumer::KINDS.iter().all(|kind| all.iter().any(|one| one.kind() == *kind)));
+        assert!(
+            Consumer::KINDS
+                .iter()
+                .all(|kind| all.iter().any(|one| one.kind() == *kind))
+        );
     }
 
     proptest! {

@@ -63,7 +63,9 @@ impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(|error| {
-            serde::de::Error::custom(format!("{text:?} is no duration ({error}); write it as \"500ms\", \"1s\" or \"1m 30s\""))
+            serde::de::Error::custom(format!(
+                "{text:?} is no duration ({error}); write it as \"500ms\", \"1s\" or \"1m 30s\""
+            ))
         })
     }
 }
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_wrong_duration_is_answered_with_examples() {
-        let error = toml::from_str::<std::collections::BTreeMap<String, HumanDuration>>("a = 'soon'").unwrap_err();
+        let error =
+            toml::from_str::<std::collections::BTreeMap<String, HumanDuration>>("a = 'soon'").unwrap_err();
         assert!(error.message().contains("write it as \"500ms\""), "{error}");
     }
 }

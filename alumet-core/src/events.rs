@@ -31,7 +31,9 @@ impl ConsumerEvents {
 
     /// A bus without subscribers.
     pub fn new() -> Self {
-        Self { sender: broadcast::Sender::new(Self::CAPACITY) }
+        Self {
+            sender: broadcast::Sender::new(Self::CAPACITY),
+        }
     }
 
     /// Publishes an event; returns at once.
@@ -42,7 +44,9 @@ impl ConsumerEvents {
 
     /// Subscribes to all events published from now on.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { receiver: self.sender.subscribe() }
+        Subscription {
+            receiver: self.sender.subscribe(),
+        }
     }
 }
 

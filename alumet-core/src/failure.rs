@@ -39,7 +39,10 @@ pub struct Failure {
 impl Failure {
     /// A failure with a given remedy.
     pub fn new(remedy: Remedy, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { remedy, error: error.into() }
+        Self {
+            remedy,
+            error: error.into(),
+        }
     }
 
     /// The same may work later.

@@ -101,7 +101,14 @@ impl Metric {
 /// `name (delta u64, mJ)`.
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} {}, {})", self.name, self.kind, self.value_type, self.unit.code())
+        write!(
+            f,
+            "{} ({} {}, {})",
+            self.name,
+            self.kind,
+            self.value_type,
+            self.unit.code()
+        )
     }
 }
 

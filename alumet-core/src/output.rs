@@ -62,7 +62,9 @@ pub struct OutputContext<'a> {
 }
 
 /// What happens to new samples when the queue of an output is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {
     /// The oldest batch in the queue is dropped and counted; other outputs are not disturbed.
@@ -84,6 +86,9 @@ pub struct QueuePolicy {
 impl Default for QueuePolicy {
     /// 262 144 samples (6 MiB, 30 seconds of 8000 series at 1 Hz), oldest dropped first.
     fn default() -> Self {
-        Self { capacity: 262_144, on_full: OnFull::DropOldest }
+        Self {
+            capacity: 262_144,
+            on_full: OnFull::DropOldest,
+        }
     }
 }

@@ -66,9 +66,17 @@ mod tests {
             Resource::CpuPackage { id: 0 },
             Resource::CpuCore { id: 255 },
             Resource::Dram { package: 1 },
-            Resource::Gpu { bus_id: "00000000:65:00.0".into() },
-            Resource::GpuPartition { parent: "00000000:65:00.0".into(), partition: 3 },
-            Resource::Custom { kind: "disk".into(), id: "nvme0n1".into() },
+            Resource::Gpu {
+                bus_id: "00000000:65:00.0".into(),
+            },
+            Resource::GpuPartition {
+                parent: "00000000:65:00.0".into(),
+                partition: 3,
+            },
+            Resource::Custom {
+                kind: "disk".into(),
+                id: "nvme0n1".into(),
+            },
         ]
     }
 
@@ -79,12 +87,20 @@ mod tests {
             assert_eq!(Resource::new(resource.kind(), &resource.id()), *resource);
         }
         let kinds: Vec<_> = all.iter().map(Resource::kind).collect();
-        assert!(Resource::KINDS.iter().all(|kind| kinds.contains(kind)), "a variant has no example here");
+        assert!(
+            Resource::KINDS.iter().all(|kind| kinds.contains(kind)),
+            "a variant has no example here"
+        );
     }
 
     #[test]
     fn an_id_that_its_variant_cannot_hold_stays_as_it_is() {
-        for (kind, id) in [("cpu_core", "x"), ("cpu_core", "007"), ("local_machine", "a"), ("gpu_partition", "a/b")] {
+        for (kind, id) in [
+            ("cpu_core", "x"),
+            ("cpu_core", "007"),
+            ("local_machine", "a"),
+            ("gpu_partition", "a/b"),
+        ] {
             let resource = Resource::new(kind, id);
             assert!(matches!(resource, Resource::Custom { .. }));
             assert_eq!((resource.kind(), &*resource.id()), (kind, id));

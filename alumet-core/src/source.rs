@@ -50,7 +50,11 @@ pub struct Accumulator<'a> {
 impl<'a> Accumulator<'a> {
     /// Appends to `batch` at `tick`; complete points are interned in `interner`.
     pub const fn new(batch: &'a mut Batch, interner: &'a mut Interner, tick: Tick) -> Self {
-        Self { batch, interner, tick }
+        Self {
+            batch,
+            interner,
+            tick,
+        }
     }
 
     /// Pushes a value with the timestamp of the tick.
@@ -69,14 +73,18 @@ impl<'a> Accumulator<'a> {
     /// When the value is not of the type of the metric.
     pub fn push_point(&mut self, point: Point) -> Result<(), TypeMismatch> {
         let handle = self.interner.intern(point.series, self.tick.monotonic);
-        self.batch.push_value(handle, self.tick.timestamp, point.value).map_err(|expected| {
-            let metric = self.batch.catalog().describe(handle.id());
-            TypeMismatch {
-                metric: metric.map(|info| info.metric.name.to_string()).unwrap_or_default(),
-                expected,
-                found: point.value.value_type(),
-            }
-        })
+        self.batch
+            .push_value(handle, self.tick.timestamp, point.value)
+            .map_err(|expected| {
+                let metric = self.batch.catalog().describe(handle.id());
+                TypeMismatch {
+                    metric: metric
+                        .map(|info| info.metric.name.to_string())
+                        .unwrap_or_default(),
+                    expected,
+                    found: point.value.value_type(),
+                }
+            })
     }
 
     /// When this poll happens.
@@ -129,6 +137,11 @@ impl Schedule {
 
     /// Polled once per second, handed on after every poll.
     pub const fn every(interval: Duration) -> Self {
-        Self { interval: Some(interval), flush: None, blocking: false, paused: false }
+        Self {
+            interval: Some(interval),
+            flush: None,
+            blocking: false,
+            paused: false,
+        }
     }
 }

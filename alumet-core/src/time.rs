@@ -69,7 +69,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_rfc3339().iter().try_for_each(|&byte| fmt::Write::write_char(f, char::from(byte)))
+        self.to_rfc3339()
+            .iter()
+            .try_for_each(|&byte| fmt::Write::write_char(f, char::from(byte)))
     }
 }
 
@@ -93,7 +95,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -124,7 +130,10 @@ impl Add<Duration> for Monotonic {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -171,12 +180,18 @@ impl Clock for SystemClock {
             // The kernel's monotonic clock is never negative.
             time.tv_sec() as u64 * NANOS_PER_SECOND as u64 + time.tv_nsec() as u64
         });
-        #[expect(clippy::disallowed_methods, reason = "this is the one door through which wall-clock time enters")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one door through which wall-clock time enters"
+        )]
         let wall = match std::time::SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
         };
-        Moment { wall: Timestamp(wall), monotonic: Monotonic(monotonic) }
+        Moment {
+            wall: Timestamp(wall),
+            monotonic: Monotonic(monotonic),
+        }
     }
 
     fn alarm(&self) -> io::Result<Box<dyn Alarm>> {
@@ -215,6 +230,9 @@ mod tests {
         let (early, late) = (Timestamp::from_nanos(5), Timestamp::from_nanos(9));
         assert_eq!(late.checked_since(early), Some(Duration::from_nanos(4)));
         assert_eq!(early.checked_since(late), None);
-        assert_eq!(Monotonic::from_nanos(5).since(Monotonic::from_nanos(9)), Duration::ZERO);
+        assert_eq!(
+            Monotonic::from_nanos(5).since(Monotonic::from_nanos(9)),
+            Duration::ZERO
+        );
     }
 }

@@ -103,9 +103,15 @@ impl Catalog {
     ///
     /// # Errors
     /// When the name is taken by a metric of another kind, type, unit or quality.
-    pub fn metric<T: Number>(&self, definition: &MetricDef<T>) -> Result<MetricHandle<T>, IncompatibleMetric> {
+    pub fn metric<T: Number>(
+        &self,
+        definition: &MetricDef<T>,
+    ) -> Result<MetricHandle<T>, IncompatibleMetric> {
         let id = self.register_metric(definition.metric())?;
-        Ok(MetricHandle { id, value: PhantomData })
+        Ok(MetricHandle {
+            id,
+            value: PhantomData,
+        })
     }
 
     /// Registers a metric that is known only at run time.
@@ -154,13 +160,20 @@ impl Catalog {
     /// When the metric has values of another type. An id of another catalog has no name in the message.
     pub fn typed_metric<T: Number>(&self, id: MetricId) -> Result<MetricHandle<T>, TypeMismatch> {
         match self.metric_info(id) {
-            Some(metric) if metric.value_type == T::TYPE => Ok(MetricHandle { id, value: PhantomData }),
+            Some(metric) if metric.value_type == T::TYPE => Ok(MetricHandle {
+                id,
+                value: PhantomData,
+            }),
             Some(metric) => Err(TypeMismatch {
                 metric: metric.name.to_string(),
                 expected: metric.value_type,
                 found: T::TYPE,
             }),
-            None => Err(TypeMismatch { metric: String::new(), expected: ValueType::U64, found: T::TYPE }),
+            None => Err(TypeMismatch {
+                metric: String::new(),
+                expected: ValueType::U64,
+                found: T::TYPE,
+            }),
         }
     }
 
@@ -171,17 +184,31 @@ impl Catalog {
         resource: Resource,
         consumer: Consumer,
     ) -> SeriesBuilder<'_, T> {
-        let key = SeriesKey { metric: metric.id, resource, consumer, attributes: Attributes::EMPTY };
-        SeriesBuilder { catalog: self, key, value: PhantomData }
+        let key = SeriesKey {
+            metric: metric.id,
+            resource,
+            consumer,
+            attributes: Attributes::EMPTY,
+        };
+        SeriesBuilder {
+            catalog: self,
+            key,
+            value: PhantomData,
+        }
     }
 
     /// Registers the series with that key, or finds it. It stays registered as long as a handle exists.
     ///
     /// A key whose metric belongs to another catalog gets a series of a metric without name.
     pub fn register(&self, key: SeriesKey) -> SeriesHandle {
-        let metric = self.metric_info(key.metric).unwrap_or_else(|| self.0.metrics.read().nameless());
+        let metric = self
+            .metric_info(key.metric)
+            .unwrap_or_else(|| self.0.metrics.read().nameless());
         let registration = self.0.series.write().register(SeriesInfo { key, metric }, |id| {
-            Arc::new(Registration { id, catalog: self.clone() })
+            Arc::new(Registration {
+                id,
+                catalog: self.clone(),
+            })
         });
         SeriesHandle::new(registration)
     }
@@ -208,7 +235,11 @@ impl Catalog {
 
     /// An empty batch for samples of this catalog.
     pub fn batch(&self) -> Batch {
-        Batch::new(self.clone(), self.0.series.write().pin(), self.0.buffers.lock().take())
+        Batch::new(
+            self.clone(),
+            self.0.series.write().pin(),
+            self.0.buffers.lock().take(),
+        )
     }
 
     pub(crate) fn retire(&self, id: SeriesId) {
@@ -229,7 +260,12 @@ impl Default for Catalog {
 /// The number of metrics and live series.
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Catalog({} metrics, {} live series)", self.metrics().len(), self.live_series())
+        write!(
+            f,
+            "Catalog({} metrics, {} live series)",
+            self.metrics().len(),
+            self.live_series()
+        )
     }
 }
 
@@ -284,7 +320,10 @@ pub(crate) mod tests {
         let (catalog, metric) = catalog_with_metric();
         let register = || {
             let process = Consumer::Process { pid: 1 };
-            catalog.series(metric, Resource::LocalMachine, process).attribute("a", 1_u64).register()
+            catalog
+                .series(metric, Resource::LocalMachine, process)
+                .attribute("a", 1_u64)
+                .register()
         };
         let (one, two) = (register(), register());
         assert_eq!(one.id(), two.id());
@@ -299,16 +338,27 @@ pub(crate) mod tests {
     #[test]
     fn a_batch_in_flight_keeps_the_meaning_of_retired_series() {
         let (catalog, metric) = catalog_with_metric();
-        let series = |pid| catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid }).register();
+        let series = |pid| {
+            catalog
+                .series(metric, Resource::LocalMachine, Consumer::Process { pid })
+                .register()
+        };
         let batch = catalog.batch();
         let old = series(1);
         let id = old.id();
         drop(old);
         for pid in 2..100 {
             drop(catalog.batch());
-            assert_ne!(series(pid).id().slot(), id.slot(), "the slot is reused while a batch can name it");
+            assert_ne!(
+                series(pid).id().slot(),
+                id.slot(),
+                "the slot is reused while a batch can name it"
+            );
         }
-        assert_eq!(catalog.describe(id).unwrap().consumer(), &Consumer::Process { pid: 1 });
+        assert_eq!(
+            catalog.describe(id).unwrap().consumer(),
+            &Consumer::Process { pid: 1 }
+        );
         drop(batch);
         drop(catalog.batch());
         assert!(catalog.describe(id).is_none());
@@ -321,7 +371,9 @@ pub(crate) mod tests {
             if pid % 1000 == 0 {
                 drop(catalog.batch());
             }
-            catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid }).register();
+            catalog
+                .series(metric, Resource::LocalMachine, Consumer::Process { pid })
+                .register();
         }
         assert!(catalog.series_slots() <= 2000, "{} slots", catalog.series_slots());
         assert_eq!(catalog.live_series(), 0);
@@ -330,7 +382,9 @@ pub(crate) mod tests {
     #[test]
     fn a_handle_gives_only_values_of_its_type() {
         let (catalog, metric) = catalog_with_metric();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let error = series.handle().clone().typed::<f64>().unwrap_err();
         assert_eq!(error.to_string(), "metric `test` has values of type u64, not f64");
         assert!(catalog.typed_metric::<i64>(metric.id()).is_err());
@@ -344,7 +398,9 @@ pub(crate) mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..20_000 {
-                        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+                        let series = catalog
+                            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+                            .register();
                         assert!(catalog.is_live(series.id()));
                         assert!(catalog.describe(series.id()).is_some());
                     }

@@ -37,7 +37,10 @@ struct Epoch {
 
 impl Epoch {
     fn new() -> Self {
-        Self { pin: Arc::new(()), retired: Vec::new() }
+        Self {
+            pin: Arc::new(()),
+            retired: Vec::new(),
+        }
     }
 }
 
@@ -68,7 +71,11 @@ impl SeriesTable {
         }
         let value_type = info.metric.value_type;
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, info: None, registration: Weak::new() });
+            self.slots.push(Slot {
+                generation: 0,
+                info: None,
+                registration: Weak::new(),
+            });
             // 2^32 live series of 150 bytes and more do not fit into a machine.
             (self.slots.len() - 1) as u32
         });
@@ -78,7 +85,8 @@ impl SeriesTable {
         let hash = self.hasher.hash_one(&info.key);
         entry.info = Some(Arc::new(info));
         let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, slot, |&slot| hash_of(slots, hasher, slot));
+        self.index
+            .insert_unique(hash, slot, |&slot| hash_of(slots, hasher, slot));
         registration
     }
 
@@ -121,14 +129,20 @@ impl SeriesTable {
 
     /// Starts a new epoch if something retired in the present one, and frees the slots that nobody can name.
     fn reclaim(&mut self) {
-        if self.epochs.back().is_some_and(|present| !present.retired.is_empty()) {
+        if self
+            .epochs
+            .back()
+            .is_some_and(|present| !present.retired.is_empty())
+        {
             self.epochs.push_back(Epoch::new());
         }
         while self.epochs.len() > 1
             // Only the table itself holds it, and only the present epoch is ever pinned anew.
             && self.epochs.front().is_some_and(|oldest| Arc::strong_count(&oldest.pin) == 1)
         {
-            let Some(oldest) = self.epochs.pop_front() else { break };
+            let Some(oldest) = self.epochs.pop_front() else {
+                break;
+            };
             for slot in oldest.retired {
                 let entry = &mut self.slots[slot as usize];
                 entry.info = None;
@@ -140,7 +154,12 @@ impl SeriesTable {
 
     fn find(&self, key: &SeriesKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        let same = |&slot: &u32| self.slots[slot as usize].info.as_ref().is_some_and(|info| info.key == *key);
+        let same = |&slot: &u32| {
+            self.slots[slot as usize]
+                .info
+                .as_ref()
+                .is_some_and(|info| info.key == *key)
+        };
         self.index.find(hash, same).copied()
     }
 

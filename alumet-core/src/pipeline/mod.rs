@@ -1,5 +1,289 @@
-//! The engine (placeholder while it is written).
-/// x
-pub struct EventSink;
-/// x
-pub struct Control;
+//! The engine: polls sources, runs transforms and feeds outputs.
+//!
+//! ```text
+//!  poll threads ──┐                        ┌─ queue ─► writer (thread or task) ─► output
+//!  event sources ─┴─ ingest queue ─► router ┤
+//!                                  (transforms)  └─ queue ─► writer ─► output
+//! ```
+//!
+//! Sources with the same interval share a poll thread and are polled back to back; intervals below 10 ms and blocking
+//! devices have threads of their own. One router thread runs all transforms in order. Each output has a bounded queue.
+//! Every hand-over is booked in the [`Ledger`], so that no sample can get lost unseen.
+
+mod add;
+mod builder;
+mod control;
+mod delivery;
+mod element;
+mod event_source;
+mod lateness;
+mod ledger;
+mod message;
+mod pattern;
+mod poll;
+mod queue;
+mod router;
+pub mod self_metrics;
+mod shared;
+mod supervise;
+mod writer;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::events::ConsumerEvents;
+use crate::failure::Failure;
+use crate::plugin::{PluginConfig, PluginDescriptor, RunningPlugin, StartContext, StartError};
+
+pub use add::AddError;
+pub use builder::{BuildError, PipelineBuilder};
+pub use control::{Control, ControlError, PipelineStatus};
+pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
+pub use event_source::{EventSink, PipelineStopped};
+pub use lateness::Lateness;
+pub use ledger::{DropReason, Ledger, OutputAccount};
+pub use message::Problem;
+pub use pattern::{Pattern, PatternError};
+pub use poll::Punctuality;
+
+use poll::PollCommand;
+use shared::{ElementHandle, Phase, Shared, Worker};
+
+/// A pipeline that runs. Dropping it stops it without waiting for outputs; [`Self::stop`] does it well.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    events: ConsumerEvents,
+    control: Control,
+    plugins: Mutex<Vec<(&'static str, Box<dyn RunningPlugin>)>>,
+    root: PathBuf,
+}
+
+/// How a pipeline ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopReport {
+    /// Where every sample went.
+    pub ledger: Ledger,
+    /// What did not end in time.
+    pub stuck: Vec<String>,
+}
+
+impl StopReport {
+    /// Whether every sample was written and everything has ended.
+    pub fn is_complete(&self) -> bool {
+        self.stuck.is_empty()
+            && !self
+                .ledger
+                .outputs
+                .values()
+                .any(|account| account.buffered > 0 || account.dropped.contains_key(&DropReason::Shutdown))
+            && self.ledger.dropped.is_empty()
+    }
+}
+
+impl Pipeline {
+    fn new(
+        shared: Arc<Shared>,
+        events: ConsumerEvents,
+        control: Control,
+        plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
+        root: PathBuf,
+    ) -> Self {
+        Self {
+            shared,
+            events,
+            control,
+            plugins: Mutex::new(plugins),
+            root,
+        }
+    }
+
+    /// Lists and steers the elements.
+    pub const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// All metrics and series.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// The bus of consumer events.
+    pub const fn events(&self) -> &ConsumerEvents {
+        &self.events
+    }
+
+    /// Cancelled when somebody asked through [`Control::request_shutdown`] that the program ends.
+    pub fn shutdown_requested(&self) -> CancellationToken {
+        self.shared.shutdown_requested.clone()
+    }
+
+    /// Cancelled when the last source has ended, so that nothing is measured any more.
+    pub fn sources_ended(&self) -> CancellationToken {
+        self.shared.sources_ended.clone()
+    }
+
+    /// Starts one more plugin while the pipeline runs.
+    ///
+    /// # Errors
+    /// When the plugin cannot start or its elements cannot be added; then nothing of it is left.
+    pub fn start_plugin(
+        &self,
+        descriptor: &PluginDescriptor,
+        config: &PluginConfig,
+    ) -> Result<(), StartError> {
+        let mut context = StartContext::new(
+            &self.shared.catalog,
+            &self.events,
+            &self.shared.clock,
+            &self.control,
+            &self.root,
+        );
+        let plugin = descriptor.start(config, &mut context)?;
+        self.control.add(descriptor.id, context.into_specs())?;
+        self.plugins.lock().push((descriptor.id, plugin));
+        Ok(())
+    }
+
+    /// Ends the elements of a plugin and the plugin itself.
+    ///
+    /// # Errors
+    /// When an element did not end in time.
+    pub fn stop_plugin(&self, id: &str) -> Result<(), ControlError> {
+        match self.control.stop(&Pattern::plugin(id)) {
+            Ok(_) | Err(ControlError::NothingSelected { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let stopped = self
+            .plugins
+            .lock()
+            .extract_if(.., |(plugin, _)| *plugin == id)
+            .collect();
+        stop_plugins(stopped);
+        Ok(())
+    }
+
+    /// Gives up everything that still waits, so that a [`Self::stop`] in another thread returns at once.
+    pub fn abort(&self) {
+        self.shared.ingest.abandon();
+        for element in self.shared.elements.lock().iter() {
+            if let ElementHandle::Output { queue, .. } = &element.handle {
+                queue.abandon();
+            }
+        }
+    }
+
+    /// Polls every source a last time, lets the transforms finish, waits until the outputs have written everything, and
+    /// stops the plugins.
+    ///
+    /// What is not written within `timeout` counts as dropped. Blocks; call it where blocking is allowed. A second call
+    /// reports the same ledger.
+    pub fn stop(&self, timeout: Duration) -> StopReport {
+        let mut stuck = Vec::new();
+        if std::mem::replace(&mut *self.shared.phase.lock(), Phase::Stopped) == Phase::Running {
+            let deadline = Instant::now() + timeout;
+            self.stop_sources(deadline, &mut stuck);
+            self.shared.ingest.close();
+            if let Some(router) = self.shared.router.lock().take()
+                && !router.wait(deadline)
+            {
+                // A blocked output holds it up.
+                self.abort();
+                router.wait_or_note(deadline + Self::LAST_GRACE, "the transforms", &mut stuck);
+            }
+            self.stop_outputs(deadline, &mut stuck);
+            stop_plugins(std::mem::take(&mut *self.plugins.lock()));
+        }
+        StopReport {
+            ledger: self.shared.ledger.lock().clone(),
+            stuck,
+        }
+    }
+
+    /// How long an output may take to notice that it is given up.
+    const LAST_GRACE: Duration = Duration::from_millis(500);
+
+    fn stop_sources(&self, deadline: Instant, stuck: &mut Vec<String>) {
+        let threads = std::mem::take(&mut *self.shared.poll_threads.lock());
+        for thread in &threads {
+            thread.send(PollCommand::Stop);
+        }
+        let mut event_sources = Vec::new();
+        for element in self.shared.elements.lock().iter_mut() {
+            if let ElementHandle::EventSource { stop, worker } = &mut element.handle {
+                stop.cancel();
+                event_sources.push((
+                    element.cell.key().to_string(),
+                    std::mem::replace(worker, Worker::nobody()),
+                ));
+            }
+        }
+        for thread in threads {
+            let name = format!("thread {}", thread.punctuality().thread);
+            Worker {
+                ended: thread.ended,
+                thread: Some(thread.handle),
+            }
+            .wait_or_note(deadline, &name, stuck);
+        }
+        for (name, worker) in event_sources {
+            worker.wait_or_note(deadline, &name, stuck);
+        }
+    }
+
+    fn stop_outputs(&self, deadline: Instant, stuck: &mut Vec<String>) {
+        let elements = std::mem::take(&mut *self.shared.elements.lock());
+        let outputs = elements.into_iter().filter_map(|element| match element.handle {
+            ElementHandle::Output { queue, worker } => Some((element.cell, queue, worker)),
+            _ => None,
+        });
+        for (cell, queue, worker) in outputs {
+            queue.close();
+            if !worker.wait(deadline) {
+                queue.abandon();
+                worker.wait_or_note(Instant::now() + Self::LAST_GRACE, &cell.key().to_string(), stuck);
+            }
+            let left = self
+                .shared
+                .ledger
+                .lock()
+                .give_up(cell.key(), DropReason::Shutdown);
+            if left > 0 {
+                tracing::error!(element = %cell.key(), samples = left, "the time to stop is over: samples were dropped");
+            }
+        }
+    }
+}
+
+fn stop_plugins(plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>) {
+    for (id, mut plugin) in plugins {
+        let stopped = supervise::guard(|| {
+            plugin.stop();
+            drop(plugin);
+            Ok::<(), Failure>(())
+        });
+        if let Err(error) = stopped {
+            tracing::error!(plugin = id, %error, "the plugin failed to stop");
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if *self.shared.phase.lock() == Phase::Running {
+            self.abort();
+            self.stop(Duration::ZERO);
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pipeline")
+    }
+}

@@ -17,8 +17,10 @@ pub struct PluginDescriptor {
     schema: fn() -> schemars::Schema,
     parse: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<PluginConfig, erased_serde::Error>,
     check: fn(&PluginConfig) -> Result<(), ConfigFault>,
-    start: fn(&PluginConfig, &mut StartContext<'_>) -> Result<Box<dyn RunningPlugin>, StartError>,
+    start: StartFn,
 }
+
+type StartFn = fn(&PluginConfig, &mut StartContext<'_>) -> Result<Box<dyn RunningPlugin>, StartError>;
 
 /// The configuration of some plugin, parsed into the type that the plugin wants.
 pub struct PluginConfig {
@@ -55,7 +57,10 @@ impl PluginDescriptor {
             schema: || schemars::schema_for!(P::Config),
             parse: |deserializer| {
                 let config: P::Config = erased_serde::deserialize(deserializer)?;
-                Ok(PluginConfig { value: Box::new(config), plugin: P::ID })
+                Ok(PluginConfig {
+                    value: Box::new(config),
+                    plugin: P::ID,
+                })
             },
             check: |config| P::check(config.get::<P>()?),
             start: |config, context| {

@@ -1,6 +1,7 @@
 //! Plugins: what adds sources, transforms and outputs to a pipeline.
 
 mod descriptor;
+mod specs;
 mod start;
 
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::failure::Failure;
 use crate::metric::MetricDoc;
 
 pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
-pub use start::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StartContext, TransformSpec};
+pub use specs::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
+pub use start::StartContext;
 
 /// A unit of what Alumet can do, with an id, a configuration and elements of the pipeline.
 ///
@@ -101,7 +103,10 @@ pub struct ConfigFault {
 impl ConfigFault {
     /// A fault of the key at the dotted `path`.
     pub fn new(path: &str, message: impl Into<String>) -> Self {
-        Self { key: path.split('.').map(str::to_owned).collect(), message: message.into() }
+        Self {
+            key: path.split('.').map(str::to_owned).collect(),
+            message: message.into(),
+        }
     }
 
     /// Refuses an interval of zero.
@@ -110,7 +115,10 @@ impl ConfigFault {
     /// When `interval` is zero.
     pub fn refuse_zero(path: &str, interval: Duration) -> Result<(), Self> {
         if interval.is_zero() {
-            return Err(Self::new(path, "an interval must be longer than zero, for example \"1s\""));
+            return Err(Self::new(
+                path,
+                "an interval must be longer than zero, for example \"1s\"",
+            ));
         }
         Ok(())
     }

@@ -1,39 +1,30 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use crate::consumer::Consumer;
 use crate::events::ConsumerEvents;
 use crate::metric::MetricDef;
-use crate::output::{AsyncOutput, Output, QueuePolicy};
+use crate::output::{AsyncOutput, Output};
 use crate::pipeline::Control;
 use crate::resource::Resource;
 use crate::series::SeriesBuilder;
-use crate::source::{EventSource, Schedule, Source};
+use crate::source::{EventSource, Source};
 use crate::time::Clock;
 use crate::transform::Transform;
 use crate::value::Number;
 
+use super::specs::{AsyncOutputSpec, ElementSpecs, OutputSpec, SourceSpec};
+
 /// What a plugin sees of the pipeline while it starts.
 pub struct StartContext<'a> {
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) events: &'a ConsumerEvents,
-    pub(crate) clock: &'a Arc<dyn Clock>,
-    pub(crate) control: &'a Control,
-    pub(crate) root: PathBuf,
-    pub(crate) specs: ElementSpecs,
-}
-
-/// The elements that a plugin wants to add.
-#[derive(Debug, Default)]
-pub struct ElementSpecs {
-    pub(crate) sources: Vec<SourceSpec>,
-    pub(crate) event_sources: Vec<EventSourceSpec>,
-    pub(crate) transforms: Vec<TransformSpec>,
-    pub(crate) outputs: Vec<OutputSpec>,
-    pub(crate) async_outputs: Vec<AsyncOutputSpec>,
+    catalog: &'a Catalog,
+    events: &'a ConsumerEvents,
+    clock: &'a Arc<dyn Clock>,
+    control: &'a Control,
+    root: PathBuf,
+    specs: ElementSpecs,
 }
 
 impl<'a> StartContext<'a> {
@@ -45,14 +36,24 @@ impl<'a> StartContext<'a> {
         control: &'a Control,
         root: impl Into<PathBuf>,
     ) -> Self {
-        Self { catalog, events, clock, control, root: root.into(), specs: ElementSpecs::default() }
+        Self {
+            catalog,
+            events,
+            clock,
+            control,
+            root: root.into(),
+            specs: ElementSpecs::default(),
+        }
     }
 
     /// Registers a metric.
     ///
     /// # Errors
     /// When the name is taken by a metric of another kind, type, unit or quality.
-    pub fn metric<T: Number>(&self, definition: &MetricDef<T>) -> Result<MetricHandle<T>, IncompatibleMetric> {
+    pub fn metric<T: Number>(
+        &self,
+        definition: &MetricDef<T>,
+    ) -> Result<MetricHandle<T>, IncompatibleMetric> {
         self.catalog.metric(definition)
     }
 
@@ -93,30 +94,31 @@ impl<'a> StartContext<'a> {
 
     /// Adds a source, polled once per second unless the spec says otherwise.
     pub fn source(&mut self, name: impl Into<String>, source: impl Source) -> &mut SourceSpec {
-        let schedule = Schedule::every(Duration::from_secs(1));
-        push(&mut self.specs.sources, SourceSpec { name: name.into(), source: Box::new(source), schedule })
+        self.specs.source(name, source)
     }
 
     /// Adds a source that is driven by events.
     pub fn event_source(&mut self, name: impl Into<String>, source: impl EventSource) {
-        self.specs.event_sources.push(EventSourceSpec { name: name.into(), source: Box::new(source) });
+        self.specs.event_source(name, source);
     }
 
     /// Adds a transform.
     pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) {
-        self.specs.transforms.push(TransformSpec { name: name.into(), transform: Box::new(transform) });
+        self.specs.transform(name, transform);
     }
 
     /// Adds an output that blocks while it writes; it gets a thread of its own.
     pub fn output(&mut self, name: impl Into<String>, output: impl Output) -> &mut OutputSpec {
-        let queue = QueuePolicy::default();
-        push(&mut self.specs.outputs, OutputSpec { name: name.into(), output: Box::new(output), queue })
+        self.specs.output(name, output)
     }
 
     /// Adds an asynchronous output.
-    pub fn async_output(&mut self, name: impl Into<String>, output: impl AsyncOutput) -> &mut AsyncOutputSpec {
-        let queue = QueuePolicy::default();
-        push(&mut self.specs.async_outputs, AsyncOutputSpec { name: name.into(), output: Box::new(output), queue })
+    pub fn async_output(
+        &mut self,
+        name: impl Into<String>,
+        output: impl AsyncOutput,
+    ) -> &mut AsyncOutputSpec {
+        self.specs.async_output(name, output)
     }
 
     /// What was added.
@@ -127,105 +129,9 @@ impl<'a> StartContext<'a> {
 
 impl fmt::Debug for StartContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StartContext").field("root", &self.root).field("specs", &self.specs).finish_non_exhaustive()
+        f.debug_struct("StartContext")
+            .field("root", &self.root)
+            .field("specs", &self.specs)
+            .finish_non_exhaustive()
     }
 }
-
-fn push<T>(list: &mut Vec<T>, item: T) -> &mut T {
-    let index = list.len();
-    list.push(item);
-    &mut list[index]
-}
-
-/// A source to be added.
-pub struct SourceSpec {
-    pub(crate) name: String,
-    pub(crate) source: Box<dyn Source>,
-    pub(crate) schedule: Schedule,
-}
-
-impl SourceSpec {
-    /// Polls it every `interval`.
-    pub const fn every(&mut self, interval: Duration) -> &mut Self {
-        self.schedule.interval = Some(interval);
-        self
-    }
-
-    /// Hands its samples on every `interval` instead of after every poll.
-    pub const fn flush_every(&mut self, interval: Duration) -> &mut Self {
-        self.schedule.flush = Some(interval);
-        self
-    }
-
-    /// Polls it only on request.
-    pub const fn on_request(&mut self) -> &mut Self {
-        self.schedule.interval = None;
-        self
-    }
-
-    /// Gives it a thread of its own, because a poll may wait for a device.
-    pub const fn blocking(&mut self) -> &mut Self {
-        self.schedule.blocking = true;
-        self
-    }
-
-    /// Does not poll it before it is resumed.
-    pub const fn paused(&mut self) -> &mut Self {
-        self.schedule.paused = true;
-        self
-    }
-}
-
-/// A source driven by events, to be added.
-pub struct EventSourceSpec {
-    pub(crate) name: String,
-    pub(crate) source: Box<dyn EventSource>,
-}
-
-/// A transform to be added.
-pub struct TransformSpec {
-    pub(crate) name: String,
-    pub(crate) transform: Box<dyn Transform>,
-}
-
-/// An output to be added.
-pub struct OutputSpec {
-    pub(crate) name: String,
-    pub(crate) output: Box<dyn Output>,
-    pub(crate) queue: QueuePolicy,
-}
-
-impl OutputSpec {
-    /// Chooses the size of its queue and what happens when it is full.
-    pub const fn queue(&mut self, queue: QueuePolicy) -> &mut Self {
-        self.queue = queue;
-        self
-    }
-}
-
-/// An asynchronous output to be added.
-pub struct AsyncOutputSpec {
-    pub(crate) name: String,
-    pub(crate) output: Box<dyn AsyncOutput>,
-    pub(crate) queue: QueuePolicy,
-}
-
-impl AsyncOutputSpec {
-    /// Chooses the size of its queue and what happens when it is full.
-    pub const fn queue(&mut self, queue: QueuePolicy) -> &mut Self {
-        self.queue = queue;
-        self
-    }
-}
-
-macro_rules! debug_by_name {
-    ($($spec:ident),+) => {
-        $(impl fmt::Debug for $spec {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({})", stringify!($spec), self.name)
-            }
-        })+
-    };
-}
-
-debug_by_name!(SourceSpec, EventSourceSpec, TransformSpec, OutputSpec, AsyncOutputSpec);

@@ -27,7 +27,12 @@ impl Interner {
 
     /// An interner for the series of `catalog`.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, idle: Self::IDLE, entries: HashMap::new(), next_sweep: Monotonic::default() }
+        Self {
+            catalog,
+            idle: Self::IDLE,
+            entries: HashMap::new(),
+            next_sweep: Monotonic::default(),
+        }
     }
 
     /// The same with another time after which an unused series is dropped.

@@ -40,7 +40,9 @@ impl<T> SeriesMap<T> {
     /// Stores `value` for `series` and gives back what was stored for the same series.
     pub fn insert(&mut self, series: SeriesId, value: T) -> Option<T> {
         let previous = self.slot(series).replace(Entry { series, value });
-        previous.filter(|entry| entry.series == series).map(|entry| entry.value)
+        previous
+            .filter(|entry| entry.series == series)
+            .map(|entry| entry.value)
     }
 
     /// What is stored for `series`; computed by `make` at first sight.
@@ -75,7 +77,8 @@ impl<T> SeriesMap<T> {
     /// Forgets `series` and gives back what was stored for it.
     pub fn remove(&mut self, series: SeriesId) -> Option<T> {
         let slot = self.entries.get_mut(series.slot())?;
-        slot.take_if(|entry| entry.series == series).map(|entry| entry.value)
+        slot.take_if(|entry| entry.series == series)
+            .map(|entry| entry.value)
     }
 
     /// Keeps only the series for which `keep` says so, such as those that are still live in the catalog.
@@ -91,7 +94,10 @@ impl<T> SeriesMap<T> {
 
     /// All series that are stored, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = (SeriesId, &T)> {
-        self.entries.iter().flatten().map(|entry| (entry.series, &entry.value))
+        self.entries
+            .iter()
+            .flatten()
+            .map(|entry| (entry.series, &entry.value))
     }
 
     /// Forgets everything.

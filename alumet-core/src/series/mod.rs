@@ -43,7 +43,10 @@ pub struct SeriesId {
 
 impl SeriesId {
     pub(crate) const fn new(slot: u32, generation: u32, value_type: ValueType) -> Self {
-        Self { slot, tag: generation << 2 | value_type as u32 }
+        Self {
+            slot,
+            tag: generation << 2 | value_type as u32,
+        }
     }
 
     /// The position in a dense table of series.
@@ -97,7 +100,11 @@ impl SeriesInfo {
 /// `metric resource consumer {attributes}`.
 impl fmt::Display for SeriesInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.metric.name, self.key.resource, self.key.consumer, self.key.attributes)
+        write!(
+            f,
+            "{} {} {} {}",
+            self.metric.name, self.key.resource, self.key.consumer, self.key.attributes
+        )
     }
 }
 
@@ -122,7 +129,10 @@ pub struct SeriesHandle {
 
 impl SeriesHandle {
     pub(crate) fn new(registration: Arc<Registration>) -> Self {
-        Self { id: registration.id, registration }
+        Self {
+            id: registration.id,
+            registration,
+        }
     }
 
     /// The id of the series.
@@ -136,9 +146,16 @@ impl SeriesHandle {
     /// When the metric has values of another type.
     pub fn typed<T: Number>(self) -> Result<Series<T>, TypeMismatch> {
         if self.id.value_type() == T::TYPE {
-            return Ok(Series { handle: self, value: PhantomData });
+            return Ok(Series {
+                handle: self,
+                value: PhantomData,
+            });
         }
-        let metric = self.registration.catalog.describe(self.id).map(|info| info.metric.name.clone());
+        let metric = self
+            .registration
+            .catalog
+            .describe(self.id)
+            .map(|info| info.metric.name.clone());
         Err(TypeMismatch {
             metric: metric.unwrap_or_default().into_owned(),
             expected: self.id.value_type(),
@@ -195,7 +212,12 @@ impl<T: Number> SeriesBuilder<'_, T> {
         self.key.attributes = if self.key.attributes.is_empty() {
             attributes.clone()
         } else {
-            self.key.attributes.iter().chain(attributes.iter()).map(|(k, v)| (k.clone(), v.clone())).collect()
+            self.key
+                .attributes
+                .iter()
+                .chain(attributes.iter())
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
         };
         self
     }
@@ -203,7 +225,10 @@ impl<T: Number> SeriesBuilder<'_, T> {
     /// Registers the series, or finds it if the same key is registered already.
     pub fn register(self) -> Series<T> {
         // The typed metric handle of the builder guarantees the type.
-        Series { handle: self.catalog.register(self.key), value: PhantomData }
+        Series {
+            handle: self.catalog.register(self.key),
+            value: PhantomData,
+        }
     }
 }
 

@@ -1,0 +1,425 @@
+//! Control: list and steer the elements of a running pipeline. Every request gets an answer.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use crate::plugin::ElementSpecs;
+
+use super::add::{self, AddError};
+use super::element::{ElementKey, ElementKind, ElementState, ElementStatus};
+use super::ledger::Ledger;
+use super::message::{Ingest, Problem};
+use super::pattern::Pattern;
+use super::poll::{PollCommand, Punctuality, SourceAction};
+use super::router::RouterCommand;
+use super::shared::{ElementHandle, Phase, Shared};
+
+/// Lists and steers the elements of a pipeline. Cheap to clone.
+///
+/// The methods wait for the answer, usually some microseconds and at most [`Self::PATIENCE`]; in asynchronous code
+/// call them where blocking is allowed.
+#[derive(Clone, Default)]
+pub struct Control {
+    /// Empty until the pipeline starts, so that plugins can have a control handle before.
+    shared: Arc<OnceLock<Weak<Shared>>>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The pipeline does not run, or not any more.
+    #[error("the pipeline is not running")]
+    NotRunning,
+    /// The pattern selects nothing.
+    #[error("`{pattern}` selects no element; there are: {}", list(.known))]
+    NothingSelected {
+        /// The pattern.
+        pattern: Pattern,
+        /// All elements.
+        known: Vec<ElementKey>,
+    },
+    /// The request makes no sense for the element.
+    #[error("{element} cannot {action}: {why}")]
+    NotApplicable {
+        /// The element.
+        element: ElementKey,
+        /// What it was asked to do.
+        action: &'static str,
+        /// Why it cannot.
+        why: &'static str,
+    },
+    /// The elements did not answer in time; the request may still be carried out.
+    #[error("no answer within {} s: an element is busy; see which with a list of all elements", Control::PATIENCE.as_secs())]
+    Timeout,
+    /// Some elements failed while the request was carried out.
+    #[error("{}", problems(.0))]
+    Failed(Vec<Problem>),
+    /// Elements cannot be added.
+    #[error(transparent)]
+    Add(#[from] AddError),
+}
+
+fn list(keys: &[ElementKey]) -> String {
+    keys.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn problems(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.element, problem.error))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Everything about a pipeline at one instant.
+#[derive(Debug, Clone)]
+pub struct PipelineStatus {
+    /// All elements.
+    pub elements: Vec<ElementStatus>,
+    /// Where every sample is.
+    pub ledger: Ledger,
+    /// How punctual the poll threads are.
+    pub punctuality: Vec<Punctuality>,
+    /// Series that have a handle.
+    pub live_series: usize,
+    /// Time since the start.
+    pub uptime: Duration,
+}
+
+impl Control {
+    /// The longest time that a request waits for its answer.
+    pub const PATIENCE: Duration = Duration::from_secs(5);
+
+    pub(crate) fn link(&self, shared: &Arc<Shared>) {
+        let _ = self.shared.set(Arc::downgrade(shared));
+    }
+
+    fn shared(&self) -> Result<Arc<Shared>, ControlError> {
+        self.shared
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or(ControlError::NotRunning)
+    }
+
+    /// Everything about the pipeline.
+    ///
+    /// # Errors
+    /// When the pipeline does not exist any more.
+    pub fn status(&self) -> Result<PipelineStatus, ControlError> {
+        let shared = self.shared()?;
+        let elements = shared
+            .elements
+            .lock()
+            .iter()
+            .map(|element| element.cell.status())
+            .collect();
+        Ok(PipelineStatus {
+            elements,
+            ledger: shared.ledger.lock().clone(),
+            punctuality: shared
+                .poll_threads
+                .lock()
+                .iter()
+                .map(|thread| thread.punctuality())
+                .collect(),
+            live_series: shared.catalog.live_series(),
+            uptime: shared.clock.now().monotonic.since(shared.origin),
+        })
+    }
+
+    /// The elements that `pattern` selects.
+    ///
+    /// # Errors
+    /// When the pipeline does not exist any more.
+    pub fn list(&self, pattern: &Pattern) -> Result<Vec<ElementStatus>, ControlError> {
+        let shared = self.shared()?;
+        let elements = shared.elements.lock();
+        let selected = elements
+            .iter()
+            .filter(|element| pattern.matches(element.cell.key()));
+        Ok(selected.map(|element| element.cell.status()).collect())
+    }
+
+    /// Lets elements wait: a source is not polled, a transform lets samples pass, an output keeps them in its queue.
+    ///
+    /// # Errors
+    /// When nothing is selected, or an event source is, which cannot wait.
+    pub fn pause(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
+        self.set_paused(pattern, true)
+    }
+
+    /// Lets paused elements go on; a source starts anew.
+    ///
+    /// # Errors
+    /// When nothing is selected.
+    pub fn resume(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
+        self.set_paused(pattern, false)
+    }
+
+    fn set_paused(&self, pattern: &Pattern, paused: bool) -> Result<Vec<ElementKey>, ControlError> {
+        let shared = self.running()?;
+        let keys = select(&shared, pattern, |element| match element.handle {
+            ElementHandle::EventSource { .. } => Some((
+                if paused { "pause" } else { "resume" },
+                "it is driven by events; stop it instead",
+            )),
+            _ => None,
+        })?;
+        for element in shared
+            .elements
+            .lock()
+            .iter()
+            .filter(|element| keys.contains(element.cell.key()))
+        {
+            let state = if paused {
+                ElementState::Paused
+            } else {
+                ElementState::Running
+            };
+            match &element.handle {
+                ElementHandle::Source | ElementHandle::EventSource { .. } => {}
+                ElementHandle::Transform => element.cell.set_state(state),
+                ElementHandle::Output { queue, .. } => {
+                    element.cell.set_state(state);
+                    queue.set_paused(paused);
+                }
+            }
+        }
+        let action = if paused {
+            SourceAction::Pause
+        } else {
+            SourceAction::Resume
+        };
+        apply(&shared, &keys, &action)?;
+        Ok(keys)
+    }
+
+    /// Polls sources now, and waits until they have been.
+    ///
+    /// # Errors
+    /// When nothing is selected or a poll failed.
+    pub fn trigger(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
+        let shared = self.running()?;
+        let keys = select(&shared, pattern, only_polled("be triggered"))?;
+        apply(&shared, &keys, &SourceAction::Trigger)?;
+        Ok(keys)
+    }
+
+    /// Polls sources every `interval` from now on.
+    ///
+    /// # Errors
+    /// When nothing is selected or the interval is zero.
+    pub fn set_interval(
+        &self,
+        pattern: &Pattern,
+        interval: Duration,
+    ) -> Result<Vec<ElementKey>, ControlError> {
+        let shared = self.running()?;
+        let keys = select(&shared, pattern, |element| {
+            let zero = interval
+                .is_zero()
+                .then_some(("get this interval", "an interval must be longer than zero"));
+            only_polled("get an interval")(element).or(zero)
+        })?;
+        let mut tasks = take(&shared, &keys)?;
+        for task in &mut tasks {
+            task.set_interval(interval);
+        }
+        add::schedule(&shared, tasks).map_err(AddError::from)?;
+        Ok(keys)
+    }
+
+    /// Hands everything on that has been measured, and waits until all outputs have written and flushed it.
+    ///
+    /// # Errors
+    /// When an output failed to flush or did not do it in time.
+    pub fn flush(&self) -> Result<(), ControlError> {
+        let shared = self.running()?;
+        let keys = shared
+            .elements
+            .lock()
+            .iter()
+            .map(|element| element.cell.key().clone())
+            .collect::<Vec<_>>();
+        apply(&shared, &keys, &SourceAction::Flush)?;
+        let (ticket, answers) = channel();
+        shared
+            .ingest
+            .push(Ingest::Flush(ticket))
+            .map_err(|_| ControlError::NotRunning)?;
+        collect(&answers)
+    }
+
+    /// Ends elements: a source is dropped after its samples were handed on, a transform emits what it holds, an output
+    /// writes what it has queued.
+    ///
+    /// # Errors
+    /// When nothing is selected or an element did not end in time.
+    pub fn stop(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
+        let shared = self.running()?;
+        let keys = select(&shared, pattern, |_| None)?;
+        for task in take(&shared, &keys)? {
+            shared.source_ended(task.key());
+        }
+        for element in shared
+            .elements
+            .lock()
+            .iter()
+            .filter(|element| keys.contains(element.cell.key()))
+        {
+            if let ElementHandle::EventSource { stop, .. } = &element.handle {
+                stop.cancel();
+            }
+        }
+        let (ticket, answers) = channel();
+        let command = RouterCommand::Remove(keys.clone(), ticket);
+        shared
+            .ingest
+            .push(Ingest::Command(command))
+            .map_err(|_| ControlError::NotRunning)?;
+        collect(&answers)?;
+        let ended = shared
+            .elements
+            .lock()
+            .extract_if(.., |element| keys.contains(element.cell.key()))
+            .collect::<Vec<_>>();
+        let deadline = Instant::now() + Self::PATIENCE;
+        for element in ended {
+            if let ElementHandle::EventSource { worker, .. } | ElementHandle::Output { worker, .. } =
+                element.handle
+            {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if worker.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                    return Err(ControlError::Timeout);
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Adds elements under the name of a plugin, while the pipeline runs.
+    ///
+    /// # Errors
+    /// When a name is taken, a schedule is impossible, or the system has no thread left.
+    pub fn add(&self, plugin: &str, specs: ElementSpecs) -> Result<Vec<ElementKey>, ControlError> {
+        let shared = self.running()?;
+        Ok(add::add(&shared, plugin, specs)?)
+    }
+
+    /// Asks the program to stop the pipeline and end.
+    ///
+    /// # Errors
+    /// When the pipeline does not exist any more.
+    pub fn request_shutdown(&self) -> Result<(), ControlError> {
+        let shared = self.shared()?;
+        shared.shutdown_requested.cancel();
+        Ok(())
+    }
+
+    fn running(&self) -> Result<Arc<Shared>, ControlError> {
+        let shared = self.shared()?;
+        let phase = *shared.phase.lock();
+        if phase == Phase::Running {
+            Ok(shared)
+        } else {
+            Err(ControlError::NotRunning)
+        }
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Control")
+    }
+}
+
+/// The keys that `pattern` selects; an error if there is none or if `objection` has something against one of them.
+///
+/// With a pattern that leaves the kind open, elements with an objection are passed over instead.
+fn select(
+    shared: &Shared,
+    pattern: &Pattern,
+    objection: impl Fn(&super::shared::Element) -> Option<(&'static str, &'static str)>,
+) -> Result<Vec<ElementKey>, ControlError> {
+    let elements = shared.elements.lock();
+    let mut keys = Vec::new();
+    let mut refused = None;
+    for element in elements
+        .iter()
+        .filter(|element| pattern.matches(element.cell.key()))
+    {
+        let key = element.cell.key().clone();
+        match objection(element) {
+            None => keys.push(key),
+            Some((action, why)) => {
+                refused = Some(ControlError::NotApplicable {
+                    element: key,
+                    action,
+                    why,
+                });
+            }
+        }
+    }
+    match (keys.is_empty(), refused) {
+        (false, _) => Ok(keys),
+        (true, Some(refused)) => Err(refused),
+        (true, None) => Err(ControlError::NothingSelected {
+            pattern: pattern.clone(),
+            known: elements
+                .iter()
+                .map(|element| element.cell.key().clone())
+                .collect(),
+        }),
+    }
+}
+
+fn only_polled(
+    action: &'static str,
+) -> impl Fn(&super::shared::Element) -> Option<(&'static str, &'static str)> {
+    move |element| match (&element.handle, element.cell.key().kind) {
+        (ElementHandle::Source, _) => None,
+        (_, ElementKind::Source) => Some((action, "it is driven by events")),
+        _ => Some((action, "it is no source")),
+    }
+}
+
+/// Does something to all named sources and waits until it is done.
+fn apply(shared: &Shared, keys: &[ElementKey], action: &SourceAction) -> Result<(), ControlError> {
+    let (ticket, answers) = channel();
+    let keys: Arc<[ElementKey]> = keys.into();
+    for thread in shared.poll_threads.lock().iter() {
+        thread.send(PollCommand::Apply(
+            Arc::clone(&keys),
+            action.clone(),
+            ticket.clone(),
+        ));
+    }
+    drop(ticket);
+    collect(&answers)
+}
+
+/// Takes the named sources from their threads.
+fn take(shared: &Shared, keys: &[ElementKey]) -> Result<Vec<super::poll::PollTask>, ControlError> {
+    let (giver, taken) = channel();
+    apply(shared, keys, &SourceAction::Take(giver))?;
+    Ok(taken.try_iter().collect())
+}
+
+/// Waits until all clones of a ticket are dropped.
+fn collect(answers: &Receiver<Problem>) -> Result<(), ControlError> {
+    let deadline = Instant::now() + Control::PATIENCE;
+    let mut problems = Vec::new();
+    loop {
+        match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(problem) => problems.push(problem),
+            Err(RecvTimeoutError::Timeout) => return Err(ControlError::Timeout),
+            Err(RecvTimeoutError::Disconnected) if problems.is_empty() => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Err(ControlError::Failed(problems)),
+        }
+    }
+}

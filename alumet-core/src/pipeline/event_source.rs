@@ -1,0 +1,116 @@
+//! Event sources: tasks that push batches when something arrives.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::Batch;
+use crate::catalog::Catalog;
+use crate::failure::Remedy;
+use crate::source::EventSource;
+use crate::time::Moment;
+
+use super::element::ElementCell;
+use super::message::Ingest;
+use super::shared::{Shared, Worker};
+use super::supervise::{Backoff, guard_async, log_failure, state_after};
+
+/// Where an event source sends its batches. Cheap to clone.
+#[derive(Clone)]
+pub struct EventSink {
+    shared: Arc<Shared>,
+    cell: Arc<ElementCell>,
+}
+
+/// The pipeline has stopped and takes no more samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pipeline has stopped and takes no more samples")]
+pub struct PipelineStopped;
+
+impl EventSink {
+    /// An empty batch to fill and send.
+    pub fn batch(&self) -> Batch {
+        self.shared.catalog.batch()
+    }
+
+    /// The catalog, to register series.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// The present.
+    pub fn now(&self) -> Moment {
+        self.shared.clock.now()
+    }
+
+    /// Hands a batch on; waits while the pipeline is behind.
+    ///
+    /// # Errors
+    /// When the pipeline has stopped; the samples count as dropped then.
+    pub async fn send(&self, batch: Batch) -> Result<(), PipelineStopped> {
+        let samples = batch.len();
+        if samples == 0 {
+            return Ok(());
+        }
+        {
+            let mut ledger = self.shared.ledger.lock();
+            ledger.polled(samples);
+            ledger.handed_on(samples);
+        }
+        if self.shared.ingest.push_async(Ingest::Batch(batch)).await.is_err() {
+            self.shared.ledger.lock().refused(samples);
+            return Err(PipelineStopped);
+        }
+        self.cell.succeeded(samples as u64, std::time::Duration::ZERO);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for EventSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventSink({})", self.cell.key())
+    }
+}
+
+/// Runs an event source until it ends or `stop` is cancelled; after a failure it is run again.
+pub(crate) fn spawn(
+    mut source: Box<dyn EventSource>,
+    cell: Arc<ElementCell>,
+    stop: CancellationToken,
+    shared: Arc<Shared>,
+    runtime: &Handle,
+) -> Worker {
+    let (done, ended) = channel();
+    runtime.spawn(async move {
+        let _done: Sender<()> = done;
+        let sink = EventSink {
+            shared: Arc::clone(&shared),
+            cell: Arc::clone(&cell),
+        };
+        while !stop.is_cancelled() {
+            let result = guard_async(source.run(sink.clone(), stop.clone())).await;
+            let Err(failure) = result else { break };
+            let remedy = failure.remedy();
+            let in_a_row = cell.failed(
+                state_after(remedy),
+                &failure.to_string(),
+                0,
+                std::time::Duration::ZERO,
+            );
+            log_failure(cell.key(), &failure, in_a_row);
+            if remedy == Remedy::End {
+                break;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(Backoff::RESTART.after(in_a_row)) => {}
+            }
+        }
+        drop(source);
+        shared.source_ended(cell.key());
+    });
+    Worker { ended, thread: None }
+}

@@ -1,0 +1,172 @@
+//! The ledger: where every sample is, at any time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::element::ElementKey;
+
+/// Why samples were dropped on their way to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The queue was full and made room for newer samples.
+    QueueFull,
+    /// The output said that it can never write this batch.
+    Rejected,
+    /// The output has ended.
+    OutputEnded,
+    /// The agent had to stop before the output could write them.
+    Shutdown,
+    /// There is no output.
+    NoOutput,
+}
+
+impl DropReason {
+    /// One word in `snake_case`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Rejected => "rejected",
+            Self::OutputEnded => "output_ended",
+            Self::Shutdown => "shutdown",
+            Self::NoOutput => "no_output",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Where the samples of one output are: `offered = delivered + buffered + dropped`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutputAccount {
+    /// Samples that were meant for this output.
+    pub offered: u64,
+    /// Samples that it has written.
+    pub delivered: u64,
+    /// Samples that wait in its queue or are being written.
+    pub buffered: u64,
+    /// Samples that it will never write.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+impl OutputAccount {
+    /// All dropped samples.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+}
+
+/// Where every sample is, at one instant.
+///
+/// `produced + added = pending + queued + removed + routed + dropped`, and for each output
+/// `offered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// Samples that sources have made.
+    pub produced: u64,
+    /// Samples that sources have made but not handed on yet.
+    pub pending: u64,
+    /// Samples on their way from sources to transforms.
+    pub queued: u64,
+    /// Samples that transforms have added.
+    pub added: u64,
+    /// Samples that transforms have removed.
+    pub removed: u64,
+    /// Samples that left the transforms.
+    pub routed: u64,
+    /// Samples dropped before they reached any output.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// One account per output, ended ones included.
+    pub outputs: BTreeMap<ElementKey, OutputAccount>,
+}
+
+impl Ledger {
+    /// Whether every sample is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        let dropped: u64 = self.dropped.values().sum();
+        self.produced + self.added == self.pending + self.queued + self.removed + self.routed + dropped
+            && self.outputs.values().all(|account| {
+                account.offered == account.delivered + account.buffered + account.dropped_total()
+            })
+    }
+
+    /// All samples dropped anywhere.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum::<u64>()
+            + self
+                .outputs
+                .values()
+                .map(OutputAccount::dropped_total)
+                .sum::<u64>()
+    }
+
+    pub(crate) fn polled(&mut self, samples: usize) {
+        self.produced += samples as u64;
+        self.pending += samples as u64;
+    }
+
+    pub(crate) fn handed_on(&mut self, samples: usize) {
+        self.pending -= samples as u64;
+        self.queued += samples as u64;
+    }
+
+    /// A batch could not be handed on because the pipeline has stopped.
+    pub(crate) fn refused(&mut self, samples: usize) {
+        self.queued -= samples as u64;
+        *self.dropped.entry(DropReason::Shutdown).or_default() += samples as u64;
+    }
+
+    /// Routed samples that no output could be offered.
+    pub(crate) fn discarded(&mut self, samples: usize, reason: DropReason) {
+        self.routed -= samples as u64;
+        *self.dropped.entry(reason).or_default() += samples as u64;
+    }
+
+    /// A transform that ends has emitted what it held.
+    pub(crate) fn emitted(&mut self, samples: usize) {
+        self.added += samples as u64;
+        self.queued += samples as u64;
+    }
+
+    pub(crate) fn transformed(&mut self, before: usize, after: usize) {
+        self.queued -= before as u64;
+        self.added += after.saturating_sub(before) as u64;
+        self.removed += before.saturating_sub(after) as u64;
+        self.routed += after as u64;
+    }
+
+    pub(crate) fn offered(&mut self, output: &ElementKey, samples: usize) {
+        let account = self.account(output);
+        account.offered += samples as u64;
+        account.buffered += samples as u64;
+    }
+
+    pub(crate) fn delivered(&mut self, output: &ElementKey, samples: usize) {
+        let account = self.account(output);
+        account.delivered += samples as u64;
+        account.buffered -= samples as u64;
+    }
+
+    pub(crate) fn dropped(&mut self, output: &ElementKey, samples: usize, reason: DropReason) {
+        let account = self.account(output);
+        account.buffered -= samples as u64;
+        *account.dropped.entry(reason).or_default() += samples as u64;
+    }
+
+    /// Everything that an output still had is dropped; says how much that was.
+    pub(crate) fn give_up(&mut self, output: &ElementKey, reason: DropReason) -> u64 {
+        let account = self.account(output);
+        let left = std::mem::take(&mut account.buffered);
+        if left > 0 {
+            *account.dropped.entry(reason).or_default() += left;
+        }
+        left
+    }
+
+    fn account(&mut self, output: &ElementKey) -> &mut OutputAccount {
+        self.outputs.entry(output.clone()).or_default()
+    }
+}

@@ -1,0 +1,53 @@
+//! What travels between the threads of a pipeline.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::batch::Batch;
+
+use super::element::ElementKey;
+use super::queue::Weighted;
+use super::router::RouterCommand;
+
+/// Something that did not work while a request was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The element that it happened to.
+    pub element: ElementKey,
+    /// What happened.
+    pub error: String,
+}
+
+/// Follows a request through the pipeline; the request is done when all clones are dropped.
+pub(crate) type Ticket = Sender<Problem>;
+
+/// From sources to the router.
+pub(crate) enum Ingest {
+    Batch(Batch),
+    Flush(Ticket),
+    Command(RouterCommand),
+}
+
+impl Weighted for Ingest {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.len(),
+            Self::Flush(_) | Self::Command(_) => 0,
+        }
+    }
+}
+
+/// From the router to an output.
+pub(crate) enum Outgoing {
+    Batch(Arc<Batch>),
+    Flush(Ticket),
+}
+
+impl Weighted for Outgoing {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.len(),
+            Self::Flush(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Batch;
+use crate::failure::Remedy;
+use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
+use crate::pipeline::shared::Shared;
+use crate::pipeline::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
+use crate::series::Interner;
+use crate::source::{Accumulator, Schedule, Source, Tick};
+use crate::time::Monotonic;
+
+/// A source under supervision.
+pub(crate) struct PollTask {
+    cell: Arc<ElementCell>,
+    source: Box<dyn Source>,
+    schedule: Schedule,
+    interner: Interner,
+    /// Not polled before this time, after a failure that asked for a restart.
+    restart_at: Option<Monotonic>,
+    fresh: bool,
+}
+
+/// What became of a poll.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Polled {
+    Alive,
+    Ended,
+}
+
+impl PollTask {
+    pub(crate) fn new(
+        cell: Arc<ElementCell>,
+        source: Box<dyn Source>,
+        schedule: Schedule,
+        interner: Interner,
+    ) -> Self {
+        let fresh = schedule.interval.is_some() && !schedule.paused;
+        Self {
+            cell,
+            source,
+            schedule,
+            interner,
+            restart_at: None,
+            fresh,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &ElementKey {
+        self.cell.key()
+    }
+
+    pub(crate) const fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Changes how often it is polled; whoever calls gives it to the right thread afterwards.
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
+        self.schedule.interval = Some(interval);
+        self.cell.set_schedule(self.schedule);
+    }
+
+    pub(super) fn state(&self) -> ElementState {
+        self.cell.state()
+    }
+
+    /// Whether it was not polled yet although it should be.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.fresh = false;
+        self.cell.set_state(ElementState::Paused);
+    }
+
+    pub(super) fn resume(&mut self) {
+        if self.state() != ElementState::Paused {
+            return;
+        }
+        self.cell.set_state(ElementState::Running);
+        self.reset();
+        self.fresh = self.schedule.interval.is_some();
+    }
+
+    /// The error of the last poll, if it failed.
+    pub(super) fn last_failure(&self) -> Option<String> {
+        let status = self.cell.status();
+        status.last_error.filter(|_| status.failures_in_a_row > 0)
+    }
+
+    pub(super) fn poll(&mut self, tick: Tick, batch: &mut Batch, shared: &Shared) -> Polled {
+        match self.state() {
+            ElementState::Paused => return Polled::Alive,
+            ElementState::Ended => return Polled::Ended,
+            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+        }
+        self.fresh = false;
+        if tick.missed > 0 {
+            self.cell.missed(tick.missed);
+        }
+        if let Some(at) = self.restart_at {
+            if tick.monotonic < at {
+                return Polled::Alive;
+            }
+            self.reset();
+        }
+        let before = batch.len();
+        let result = guard(|| {
+            self.source
+                .poll(&mut Accumulator::new(batch, &mut self.interner, tick))
+        });
+        let busy = shared.clock.now().monotonic.since(tick.monotonic);
+        let samples = (batch.len() - before) as u64;
+        self.restart_at = None;
+        match result {
+            Ok(()) => {
+                if self.cell.succeeded(samples, busy) {
+                    log_recovery(self.cell.key());
+                }
+                Polled::Alive
+            }
+            Err(failure) => {
+                let remedy = failure.remedy();
+                let in_a_row = self
+                    .cell
+                    .failed(state_after(remedy), &failure.to_string(), samples, busy);
+                log_failure(self.cell.key(), &failure, in_a_row);
+                match remedy {
+                    Remedy::End => return Polled::Ended,
+                    Remedy::Restart => {
+                        self.restart_at = Some(tick.monotonic + Backoff::RESTART.after(in_a_row));
+                    }
+                    Remedy::Retry | Remedy::Skip => {}
+                }
+                Polled::Alive
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        let reset = guard(|| {
+            self.source.reset();
+            Ok(())
+        });
+        if let Err(failure) = reset {
+            tracing::error!(element = %self.cell.key(), error = %failure, "the source could not be reset");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Bounded queues of batches, measured in samples, between threads and tasks.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+/// What travels in a queue.
+pub(crate) trait Weighted {
+    /// The number of samples; items without samples always find room.
+    fn weight(&self) -> usize;
+}
+
+/// The queue is closed; the item comes back.
+#[derive(Debug)]
+pub(crate) struct Closed<T>(pub(crate) T);
+
+/// A first-in-first-out queue with room for a number of samples.
+///
+/// An item that is larger than the whole queue is let in when nothing else weighs on it. Threads and asynchronous tasks
+/// may use both ends.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    capacity: usize,
+    changed: Condvar,
+    changed_async: Notify,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    weight: usize,
+    paused: bool,
+    closed: bool,
+    abandoned: bool,
+}
+
+enum Taken<T> {
+    Item(T),
+    Nothing,
+    End,
+}
+
+impl<T: Weighted> Queue<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let state = State {
+            items: VecDeque::new(),
+            weight: 0,
+            paused: false,
+            closed: false,
+            abandoned: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            capacity,
+            changed: Condvar::new(),
+            changed_async: Notify::new(),
+        }
+    }
+
+    /// Appends an item, waiting until there is room.
+    pub(crate) fn push(&self, item: T) -> Result<(), Closed<T>> {
+        let mut state = self.state.lock();
+        while !state.closed && !state.has_room(item.weight(), self.capacity) {
+            self.changed.wait(&mut state);
+        }
+        self.append(&mut state, item)
+    }
+
+    /// Appends an item, waiting until there is room.
+    pub(crate) async fn push_async(&self, item: T) -> Result<(), Closed<T>> {
+        loop {
+            let changed = self.changed_async.notified();
+            {
+                let mut state = self.state.lock();
+                if state.closed || state.has_room(item.weight(), self.capacity) {
+                    return self.append(&mut state, item);
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Appends an item; the oldest items with samples go to `evicted` until there is room.
+    pub(crate) fn push_evicting(&self, item: T, mut evicted: impl FnMut(T)) -> Result<(), Closed<T>> {
+        let mut state = self.state.lock();
+        while !state.closed && !state.has_room(item.weight(), self.capacity) {
+            let oldest = state.items.iter().position(|item| item.weight() > 0);
+            let Some(oldest) = oldest.and_then(|index| state.items.remove(index)) else {
+                break;
+            };
+            state.weight -= oldest.weight();
+            evicted(oldest);
+        }
+        self.append(&mut state, item)
+    }
+
+    fn append(&self, state: &mut State<T>, item: T) -> Result<(), Closed<T>> {
+        if state.closed {
+            return Err(Closed(item));
+        }
+        state.weight += item.weight();
+        state.items.push_back(item);
+        self.notify();
+        Ok(())
+    }
+
+    /// Takes the oldest item, waiting for one; `None` when the queue is closed and empty, or abandoned.
+    pub(crate) fn pop(&self) -> Option<T> {
+        let mut state = self.state.lock();
+        loop {
+            match state.take() {
+                Taken::Item(item) => {
+                    self.notify();
+                    return Some(item);
+                }
+                Taken::End => return None,
+                Taken::Nothing => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Takes the oldest item, waiting for one; `None` when the queue is closed and empty, or abandoned.
+    pub(crate) async fn pop_async(&self) -> Option<T> {
+        loop {
+            let changed = self.changed_async.notified();
+            match self.state.lock().take() {
+                Taken::Item(item) => {
+                    self.notify();
+                    return Some(item);
+                }
+                Taken::End => return None,
+                Taken::Nothing => {}
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().items.is_empty()
+    }
+
+    /// While paused, nothing can be taken until the queue is closed.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.state.lock().paused = paused;
+        self.notify();
+    }
+
+    /// Refuses new items; those that wait can still be taken.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.notify();
+    }
+
+    /// Refuses new items and gives up those that wait.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.abandoned = true;
+        drop(state);
+        self.notify();
+    }
+
+    /// Sleeps for `pause` before something is tried again; at once `true` if the queue is abandoned.
+    ///
+    /// Once the queue is closed there is a deadline, so attempts come more often.
+    pub(crate) fn sleep(&self, pause: Duration) -> bool {
+        let started = Instant::now();
+        let mut state = self.state.lock();
+        loop {
+            if state.abandoned {
+                return true;
+            }
+            let until = started
+                + if state.closed {
+                    pause.min(Self::LAST_ATTEMPTS)
+                } else {
+                    pause
+                };
+            if Instant::now() >= until {
+                return false;
+            }
+            self.changed.wait_until(&mut state, until);
+        }
+    }
+
+    /// As [`Self::sleep`], in a task.
+    pub(crate) async fn sleep_async(&self, pause: Duration) -> bool {
+        let started = tokio::time::Instant::now();
+        loop {
+            let changed = self.changed_async.notified();
+            let until = {
+                let state = self.state.lock();
+                if state.abandoned {
+                    return true;
+                }
+                started
+                    + if state.closed {
+                        pause.min(Self::LAST_ATTEMPTS)
+                    } else {
+                        pause
+                    }
+            };
+            if tokio::time::Instant::now() >= until {
+                return false;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    const LAST_ATTEMPTS: Duration = Duration::from_millis(200);
+
+    fn notify(&self) {
+        self.changed.notify_all();
+        self.changed_async.notify_waiters();
+    }
+}
+
+impl<T: Weighted> State<T> {
+    const fn has_room(&self, weight: usize, capacity: usize) -> bool {
+        weight == 0 || self.weight == 0 || self.weight + weight <= capacity
+    }
+
+    fn take(&mut self) -> Taken<T> {
+        if self.abandoned {
+            return Taken::End;
+        }
+        if self.paused && !self.closed {
+            return Taken::Nothing;
+        }
+        match self.items.pop_front() {
+            Some(item) => {
+                self.weight -= item.weight();
+                Taken::Item(item)
+            }
+            None if self.closed => Taken::End,
+            None => Taken::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[derive(Debug, PartialEq)]
+    struct Item(usize, &'static str);
+
+    impl Weighted for Item {
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn the_oldest_samples_make_room_and_items_without_samples_stay() {
+        let queue = Queue::new(10);
+        let mut evicted = Vec::new();
+        for item in [Item(4, "a"), Item(0, "marker"), Item(4, "b"), Item(4, "c")] {
+            queue.push_evicting(item, |old| evicted.push(old)).unwrap();
+        }
+        assert_eq!(evicted, [Item(4, "a")]);
+        assert_eq!(queue.pop(), Some(Item(0, "marker")));
+    }
+
+    #[test]
+    fn an_item_larger_than_the_queue_passes_alone() {
+        let queue = Queue::new(10);
+        queue.push(Item(100, "large")).unwrap();
+        queue.close();
+        assert_eq!(queue.pop(), Some(Item(100, "large")));
+        assert_eq!(queue.pop(), None);
+        assert!(queue.push(Item(1, "late")).is_err());
+    }
+
+    #[test]
+    fn a_full_queue_blocks_until_something_is_taken() {
+        let queue = Arc::new(Queue::new(1));
+        queue.push(Item(1, "first")).unwrap();
+        let pusher = std::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.push(Item(1, "second")).is_ok()
+        });
+        assert_eq!(queue.pop(), Some(Item(1, "first")));
+        assert_eq!(queue.pop(), Some(Item(1, "second")));
+        assert!(pusher.join().unwrap());
+    }
+
+    #[tokio::test]
+    async fn tasks_and_threads_share_a_queue() {
+        let queue = Arc::new(Queue::new(2));
+        let producer = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move {
+                for _ in 0..100 {
+                    queue.push_async(Item(1, "x")).await.unwrap();
+                }
+                queue.close();
+            }
+        });
+        let consumer = tokio::task::spawn_blocking({
+            let queue = Arc::clone(&queue);
+            move || std::iter::from_fn(|| queue.pop()).count()
+        });
+        producer.await.unwrap();
+        assert_eq!(consumer.await.unwrap(), 100);
+    }
+
+    #[test]
+    fn an_abandoned_queue_ends_sleep_and_gives_nothing_more() {
+        let queue = Queue::new(2);
+        queue.push(Item(1, "x")).unwrap();
+        queue.abandon();
+        assert!(queue.sleep(Duration::from_secs(3600)));
+        assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn a_paused_queue_keeps_its_items_until_it_is_closed() {
+        let queue = Queue::new(2);
+        queue.set_paused(true);
+        queue.push(Item(1, "x")).unwrap();
+        assert!(matches!(queue.state.lock().take(), Taken::Nothing));
+        queue.close();
+        assert_eq!(queue.pop(), Some(Item(1, "x")));
+    }
+}

@@ -1,0 +1,259 @@
+//! The router: takes batches from sources, runs the transforms, and offers the result to every output.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use crate::batch::Batch;
+use crate::failure::{Failure, Remedy};
+use crate::output::{OnFull, QueuePolicy};
+use crate::time::{Moment, Monotonic};
+use crate::transform::{Transform, TransformContext};
+
+use super::element::{ElementCell, ElementKey, ElementState};
+use super::ledger::DropReason;
+use super::message::{Ingest, Outgoing, Ticket};
+use super::queue::{Closed, Queue};
+use super::shared::{Shared, Worker};
+use super::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
+
+/// What the router is asked to do, in order with the samples.
+pub(crate) enum RouterCommand {
+    AddTransform(TransformTask),
+    AddOutput(OutputLink),
+    /// Removes transforms and outputs; what a transform still held is emitted, what an output has queued is written.
+    Remove(Vec<ElementKey>, Ticket),
+}
+
+/// A transform under supervision.
+pub(crate) struct TransformTask {
+    cell: Arc<ElementCell>,
+    transform: Box<dyn Transform>,
+    restart_at: Option<Monotonic>,
+}
+
+/// How the router reaches an output.
+pub(crate) struct OutputLink {
+    pub(crate) cell: Arc<ElementCell>,
+    pub(crate) queue: Arc<Queue<Outgoing>>,
+    pub(crate) policy: QueuePolicy,
+}
+
+/// Takes batches from the ingest queue, one after another.
+pub(crate) struct Router {
+    shared: Arc<Shared>,
+    transforms: Vec<TransformTask>,
+    outputs: Vec<OutputLink>,
+}
+
+impl Router {
+    /// Starts a router without transforms and outputs in a thread of its own.
+    pub(crate) fn spawn(shared: Arc<Shared>) -> std::io::Result<Worker> {
+        let (done, ended) = channel();
+        let router = Self {
+            shared,
+            transforms: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("alumet-route".to_owned())
+            .spawn(move || {
+                let _done: Sender<()> = done;
+                router.run();
+            })?;
+        Ok(Worker {
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    /// Works until the ingest queue is closed and empty; then transforms emit what they hold and the queues of the
+    /// outputs are closed.
+    fn run(mut self) {
+        while let Some(item) = self.shared.ingest.pop() {
+            match item {
+                Ingest::Batch(batch) => self.route(batch, 0),
+                Ingest::Flush(ticket) => {
+                    for output in &self.outputs {
+                        // A closed queue belongs to an output that has ended: nothing is left to flush.
+                        let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
+                    }
+                }
+                Ingest::Command(command) => self.obey(command),
+            }
+        }
+        while !self.transforms.is_empty() {
+            self.finish_transform(0);
+        }
+        for output in &self.outputs {
+            output.queue.close();
+        }
+    }
+
+    fn obey(&mut self, command: RouterCommand) {
+        match command {
+            RouterCommand::AddTransform(task) => {
+                let rank = self.rank(&task);
+                let index = self.transforms.iter().position(|other| self.rank(other) > rank);
+                self.transforms
+                    .insert(index.unwrap_or(self.transforms.len()), task);
+            }
+            RouterCommand::AddOutput(link) => self.outputs.push(link),
+            RouterCommand::Remove(keys, ticket) => {
+                while let Some(index) = self
+                    .transforms
+                    .iter()
+                    .position(|task| keys.contains(task.cell.key()))
+                {
+                    self.finish_transform(index);
+                }
+                for output in self
+                    .outputs
+                    .extract_if(.., |output| keys.contains(output.cell.key()))
+                {
+                    let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
+                    output.queue.close();
+                }
+            }
+        }
+    }
+
+    /// The position of a transform in the configured order; those not named come last.
+    fn rank(&self, task: &TransformTask) -> usize {
+        let order = &self.shared.transform_order;
+        order
+            .iter()
+            .position(|plugin| *plugin == task.cell.key().plugin)
+            .unwrap_or(order.len())
+    }
+
+    /// Runs the transforms from `first` on and offers what is left to every output.
+    fn route(&mut self, mut batch: Batch, first: usize) {
+        let before = batch.len();
+        let now = self.shared.clock.now();
+        for task in self.transforms.iter_mut().skip(first) {
+            task.apply(&mut batch, &self.shared, now);
+        }
+        let after = batch.len();
+        let mut ledger = self.shared.ledger.lock();
+        ledger.transformed(before, after);
+        if after == 0 {
+            return;
+        }
+        if self.outputs.is_empty() {
+            ledger.discarded(after, DropReason::NoOutput);
+            return;
+        }
+        for output in &self.outputs {
+            ledger.offered(output.cell.key(), after);
+        }
+        drop(ledger);
+        let batch = Arc::new(batch);
+        for output in &self.outputs {
+            self.offer(output, Arc::clone(&batch));
+        }
+    }
+
+    fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
+        let item = Outgoing::Batch(batch);
+        let key = output.cell.key();
+        let result = match output.policy.on_full {
+            OnFull::Block => output.queue.push(item),
+            OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
+                if let Outgoing::Batch(batch) = evicted {
+                    self.shared
+                        .ledger
+                        .lock()
+                        .dropped(key, batch.len(), DropReason::QueueFull);
+                }
+            }),
+        };
+        if let Err(Closed(Outgoing::Batch(batch))) = result {
+            self.shared
+                .ledger
+                .lock()
+                .dropped(key, batch.len(), DropReason::OutputEnded);
+        }
+    }
+
+    /// Removes a transform; what it still held passes through those after it.
+    fn finish_transform(&mut self, index: usize) {
+        let mut task = self.transforms.remove(index);
+        let mut batch = self.shared.catalog.batch();
+        let context = TransformContext {
+            catalog: &self.shared.catalog,
+            now: self.shared.clock.now(),
+        };
+        if let Err(failure) = guard(|| task.transform.finish(&mut batch, &context)) {
+            let in_a_row = task.cell.failed(
+                ElementState::Ended,
+                &failure.to_string(),
+                0,
+                std::time::Duration::ZERO,
+            );
+            log_failure(task.cell.key(), &failure, in_a_row);
+        }
+        task.cell.set_state(ElementState::Ended);
+        if !batch.is_empty() {
+            self.shared.ledger.lock().emitted(batch.len());
+            self.route(batch, index);
+        }
+    }
+}
+
+impl TransformTask {
+    pub(crate) const fn new(cell: Arc<ElementCell>, transform: Box<dyn Transform>) -> Self {
+        Self {
+            cell,
+            transform,
+            restart_at: None,
+        }
+    }
+
+    fn apply(&mut self, batch: &mut Batch, shared: &Shared, now: Moment) {
+        match self.cell.state() {
+            ElementState::Paused | ElementState::Ended => return,
+            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+        }
+        if let Some(at) = self.restart_at {
+            if now.monotonic < at {
+                return;
+            }
+            self.restart_at = None;
+            if let Err(failure) = self.reset() {
+                tracing::error!(element = %self.cell.key(), error = %failure, "the transform could not be reset");
+            }
+        }
+        let samples = batch.len() as u64;
+        let context = TransformContext {
+            catalog: &shared.catalog,
+            now,
+        };
+        let started = shared.clock.now().monotonic;
+        let result = guard(|| self.transform.apply(batch, &context));
+        let busy = shared.clock.now().monotonic.since(started);
+        match result {
+            Ok(()) => {
+                if self.cell.succeeded(samples, busy) {
+                    log_recovery(self.cell.key());
+                }
+            }
+            Err(failure) => {
+                let remedy = failure.remedy();
+                let in_a_row = self
+                    .cell
+                    .failed(state_after(remedy), &failure.to_string(), samples, busy);
+                log_failure(self.cell.key(), &failure, in_a_row);
+                if remedy == Remedy::Restart {
+                    self.restart_at = Some(now.monotonic + Backoff::RESTART.after(in_a_row));
+                }
+            }
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), Failure> {
+        guard(|| {
+            self.transform.reset();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! What all threads of a pipeline share.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::time::{Clock, Monotonic};
+
+use super::element::{ElementCell, ElementKey, ElementKind};
+use super::ledger::Ledger;
+use super::message::{Ingest, Outgoing};
+use super::poll::PollThread;
+use super::queue::Queue;
+
+/// What all threads and tasks of a pipeline know.
+pub(crate) struct Shared {
+    pub(crate) catalog: Catalog,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where the grid of all ticks begins.
+    pub(crate) origin: Monotonic,
+    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) ingest: Queue<Ingest>,
+    pub(crate) runtime: Option<Handle>,
+    /// The order of transforms by plugin id; empty means the order in which they were added.
+    pub(crate) transform_order: Vec<String>,
+    pub(crate) elements: Mutex<Vec<Element>>,
+    pub(crate) poll_threads: Mutex<Vec<PollThread>>,
+    pub(crate) router: Mutex<Option<Worker>>,
+    pub(crate) phase: Mutex<Phase>,
+    /// Cancelled when somebody asks the program to stop.
+    pub(crate) shutdown_requested: CancellationToken,
+    /// Cancelled when the last source has ended.
+    pub(crate) sources_ended: CancellationToken,
+}
+
+/// Whether requests are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    Stopped,
+}
+
+/// An element and what is needed to steer it.
+pub(crate) struct Element {
+    pub(crate) cell: Arc<ElementCell>,
+    pub(crate) handle: ElementHandle,
+}
+
+pub(crate) enum ElementHandle {
+    /// One of the poll threads has it.
+    Source,
+    EventSource {
+        stop: CancellationToken,
+        worker: Worker,
+    },
+    Transform,
+    Output {
+        queue: Arc<Queue<Outgoing>>,
+        worker: Worker,
+    },
+}
+
+/// A thread or task that can be waited for.
+pub(crate) struct Worker {
+    /// Disconnected when it has ended.
+    pub(crate) ended: Receiver<()>,
+    /// `None` for a task.
+    pub(crate) thread: Option<JoinHandle<()>>,
+}
+
+impl Shared {
+    /// Forgets a source that has ended.
+    pub(crate) fn source_ended(&self, key: &ElementKey) {
+        let mut elements = self.elements.lock();
+        elements.retain(|element| element.cell.key() != key);
+        let left = elements
+            .iter()
+            .any(|element| element.cell.key().kind == ElementKind::Source);
+        drop(elements);
+        if !left && *self.phase.lock() == Phase::Running {
+            self.sources_ended.cancel();
+        }
+    }
+}
+
+impl Worker {
+    /// Stands for a worker that somebody else waits for.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            ended: std::sync::mpsc::channel().1,
+            thread: None,
+        }
+    }
+
+    /// Waits until `deadline`; says whether the worker has ended.
+    pub(crate) fn wait(&self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    /// Waits until `deadline`; a worker that has not ended then is left to itself and noted.
+    pub(crate) fn wait_or_note(self, deadline: Instant, name: &str, stuck: &mut Vec<String>) {
+        if !self.wait(deadline) {
+            tracing::error!(what = name, "it does not end in time and is left behind");
+            stuck.push(name.to_owned());
+            return;
+        }
+        if let Some(thread) = self.thread
+            && thread.join().is_err()
+        {
+            stuck.push(format!("{name} (panicked)"));
+        }
+    }
+}

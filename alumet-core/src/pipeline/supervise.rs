@@ -1,0 +1,115 @@
+//! What supervision of all elements has in common: catching panics, pausing ever longer, logging without flooding.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::failure::{Failure, Remedy};
+
+use super::element::{ElementKey, ElementState};
+
+/// Calls an element; a panic becomes a failure that asks for a restart.
+pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    // The element is reset before it is used again, so that a broken state is not seen.
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| Err(panicked(&*payload)))
+}
+
+/// Awaits an element; a panic becomes a failure that asks for a restart.
+pub(crate) async fn guard_async<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut call = pin!(call);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)))
+            .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+    })
+    .await
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Failure {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    Failure::restart(format!("it panicked: {text}"))
+}
+
+/// The state of an element after a failure.
+pub(crate) const fn state_after(remedy: Remedy) -> ElementState {
+    match remedy {
+        Remedy::Retry | Remedy::Skip => ElementState::Failing,
+        Remedy::Restart => ElementState::Restarting,
+        Remedy::End => ElementState::Ended,
+    }
+}
+
+/// Pauses that double from one attempt to the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Backoff {
+    /// Before a source or transform is started again.
+    pub(crate) const RESTART: Self = Self {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(60),
+    };
+    /// Before a batch is written again.
+    pub(crate) const WRITE: Self = Self {
+        first: Duration::from_millis(100),
+        longest: Duration::from_secs(10),
+    };
+
+    /// The pause after the `attempt`-th failure in a row, counted from 1.
+    pub(crate) fn after(self, attempt: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first.saturating_mul(doubled).min(self.longest)
+    }
+}
+
+/// Logs a failure, but of a row only the first and then those at powers of two.
+pub(crate) fn log_failure(key: &ElementKey, failure: &Failure, in_a_row: u32) {
+    if !in_a_row.is_power_of_two() {
+        return;
+    }
+    match failure.remedy() {
+        Remedy::Restart => {
+            tracing::error!(element = %key, error = %failure, in_a_row, "the element failed and will be restarted");
+        }
+        Remedy::End => tracing::info!(element = %key, reason = %failure, "the element has ended"),
+        Remedy::Retry => {
+            tracing::warn!(element = %key, error = %failure, in_a_row, "the element failed and will try again");
+        }
+        Remedy::Skip => {
+            tracing::warn!(element = %key, error = %failure, in_a_row, "the element skipped an input");
+        }
+    }
+}
+
+pub(crate) fn log_recovery(key: &ElementKey) {
+    tracing::info!(element = %key, "the element works again");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pauses: Vec<_> = [1, 2, 3, 7, 8, 100]
+            .map(|n| Backoff::RESTART.after(n).as_secs())
+            .into();
+        assert_eq!(pauses, [1, 2, 4, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_with_its_message() {
+        let failure = guard::<()>(|| panic!("sensor {} is gone", 3)).unwrap_err();
+        assert_eq!(failure.remedy(), Remedy::Restart);
+        assert_eq!(failure.to_string(), "it panicked: sensor 3 is gone");
+    }
+}
