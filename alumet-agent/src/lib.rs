@@ -1,1 +1,3 @@
 //! The measurement agent.
+
+pub mod config;

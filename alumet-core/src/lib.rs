@@ -17,6 +17,8 @@ pub mod plugin;
 pub mod resource;
 pub mod series;
 pub mod source;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod time;
 pub mod timeseries;
 pub mod transform;

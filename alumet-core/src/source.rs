@@ -29,6 +29,16 @@ pub trait Source: Send + 'static {
     fn reset(&mut self) {}
 }
 
+/// Makes no samples.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoopSource;
+
+impl Source for NoopSource {
+    fn poll(&mut self, _: &mut Accumulator<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 /// When a poll happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {

@@ -24,7 +24,11 @@ impl Alias {
     /// `*` stands for any key; the first `*` of `new` is what the first `*` of `old` stood for, and so on:
     /// `plugins.*.enable` is the old path of `plugins.*.enabled`.
     pub fn new(old: impl Into<Cow<'static, str>>, new: impl Into<Cow<'static, str>>) -> Self {
-        Self { old: old.into(), new: new.into(), inverted: false }
+        Self {
+            old: old.into(),
+            new: new.into(),
+            inverted: false,
+        }
     }
 
     /// The old key is a boolean that means the opposite of the new one.
@@ -36,7 +40,12 @@ impl Alias {
 }
 
 /// Brings one source to the new names.
-pub(super) fn rename(table: &mut Table, aliases: &[Alias], warnings: &mut Vec<Warning>, problems: &mut Problems) {
+pub(super) fn rename(
+    table: &mut Table,
+    aliases: &[Alias],
+    warnings: &mut Vec<Warning>,
+    problems: &mut Problems,
+) {
     for alias in aliases {
         let pattern: Vec<&str> = alias.old.split('.').collect();
         let mut matches = Vec::new();
@@ -49,7 +58,9 @@ pub(super) fn rename(table: &mut Table, aliases: &[Alias], warnings: &mut Vec<Wa
 
 /// Collects the keys that exist under the pattern.
 fn find(table: &Table, pattern: &[&str], above: &mut Vec<String>, matches: &mut Vec<Vec<String>>) {
-    let Some((first, rest)) = pattern.split_first() else { return };
+    let Some((first, rest)) = pattern.split_first() else {
+        return;
+    };
     let named = table.entries.get_key_value(*first);
     let all = table.entries.iter().filter(|_| *first == "*");
     for (key, entry) in named.into_iter().filter(|_| *first != "*").chain(all) {
@@ -71,35 +82,75 @@ fn rename_one(
     warnings: &mut Vec<Warning>,
     problems: &mut Problems,
 ) {
-    let mut stars = pattern.iter().zip(&old).filter(|(step, _)| **step == "*").map(|(_, key)| key.clone());
-    let new: Vec<String> =
-        alias.new.split('.').map(|step| if step == "*" { stars.next().unwrap_or_default() } else { step.to_owned() }).collect();
+    let mut stars = pattern
+        .iter()
+        .zip(&old)
+        .filter(|(step, _)| **step == "*")
+        .map(|(_, key)| key.clone());
+    let new: Vec<String> = alias
+        .new
+        .split('.')
+        .map(|step| {
+            if step == "*" {
+                stars.next().unwrap_or_default()
+            } else {
+                step.to_owned()
+            }
+        })
+        .collect();
     let path = |keys: &[String]| keys.iter().map(String::as_str).collect::<KeyPath>();
     let (old_path, new_path) = (path(&old), path(&new));
-    let Some(place) = key_place(root, &old_path) else { return };
+    let Some(place) = key_place(root, &old_path) else {
+        return;
+    };
     if let Some(new_place) = key_place(root, &new_path) {
-        problems.push(ConfigError::BothNames { place, old: old_path, new: new_path, new_place });
+        problems.push(ConfigError::BothNames {
+            place,
+            old: old_path,
+            new: new_path,
+            new_place,
+        });
         return;
     }
     if old[..old.len() - 1] == new[..new.len().saturating_sub(1)] {
         // In the same table the key keeps its position.
-        let (Some(parent), Some(last), Some(renamed)) = (table_mut(root, &old[..old.len() - 1], &place), old.last(), new.last())
-        else {
+        let (Some(parent), Some(last), Some(renamed)) = (
+            table_mut(root, &old[..old.len() - 1], &place),
+            old.last(),
+            new.last(),
+        ) else {
             return;
         };
         parent.entries = std::mem::take(&mut parent.entries)
             .into_iter()
-            .map(|(key, entry)| if key == *last { (renamed.clone(), alias.converted(entry)) } else { (key, entry) })
+            .map(|(key, entry)| {
+                if key == *last {
+                    (renamed.clone(), alias.converted(entry))
+                } else {
+                    (key, entry)
+                }
+            })
             .collect();
     } else {
-        let Some((last, parents)) = old.split_last() else { return };
-        let Some(entry) = table_mut(root, parents, &place).and_then(|parent| parent.entries.remove(last)) else { return };
-        let Some((last, parents)) = new.split_last() else { return };
+        let Some((last, parents)) = old.split_last() else {
+            return;
+        };
+        let Some(entry) = table_mut(root, parents, &place).and_then(|parent| parent.entries.remove(last))
+        else {
+            return;
+        };
+        let Some((last, parents)) = new.split_last() else {
+            return;
+        };
         if let Some(parent) = table_mut(root, parents, &place) {
             parent.entries.insert(last.clone(), alias.converted(entry));
         }
     }
-    warnings.push(Warning::Renamed { place, old: old_path, new: new_path });
+    warnings.push(Warning::Renamed {
+        place,
+        old: old_path,
+        new: new_path,
+    });
 }
 
 impl Alias {
@@ -112,9 +163,15 @@ impl Alias {
 }
 
 fn key_place(root: &Table, path: &KeyPath) -> Option<Place> {
-    let (Step::Key(first), rest) = path.steps().split_first()? else { return None };
+    let (Step::Key(first), rest) = path.steps().split_first()? else {
+        return None;
+    };
     let entry = root.entries.get(first)?;
-    if rest.is_empty() { Some(entry.key.clone()) } else { entry.node.find(rest).map(|(_, key)| key.clone()) }
+    if rest.is_empty() {
+        Some(entry.key.clone())
+    } else {
+        entry.node.find(rest).map(|(_, key)| key.clone())
+    }
 }
 
 /// The table under `keys`, made where it is missing; `None` when something else is in the way.

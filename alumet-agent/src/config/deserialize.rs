@@ -6,10 +6,10 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -21,25 +21,35 @@ use super::suggest::nearest;
 use super::tree::{Entry, Node, Table, Value};
 
 /// Reads a `T` from the tree under `path`.
-pub(super) fn read<T: DeserializeOwned>(root: &Node, path: &KeyPath, key: &Place) -> Result<T, Problems> {
+///
+/// Also gives the tables of which serde knows all keys, by [`address`].
+pub(super) fn read<T: DeserializeOwned>(
+    root: &Node,
+    path: &KeyPath,
+) -> Result<(T, HashSet<usize>), Problems> {
     let reading = Reading::default();
-    let here = Here { node: root, key, path: Path::Root(path), reading: &reading };
+    let here = Here {
+        node: root,
+        path: Path::Root(path),
+        reading: &reading,
+    };
     loop {
-        let error = match T::deserialize(here.copy()) {
+        let error = match T::deserialize(here) {
             Ok(value) => {
                 let mut problems = reading.problems.into_inner();
                 problems.sort();
-                return problems.or_ok(value);
+                return problems.or_ok((value, reading.closed.into_inner()));
             }
             Err(error) => error.at(&here),
         };
+        // Without a problem the value cannot be read only because a part of it was left out: all of it has to go.
         let (left_out, problem) = error.into_problem(path);
-        let consequence = matches!(problem, None);
         if let Some(problem) = problem {
             reading.problems.borrow_mut().push(problem);
         }
-        let is_new = left_out.is_some_and(|node| node != address(root) && reading.left_out.borrow_mut().insert(node));
-        if consequence || !is_new || reading.problems.borrow().is_full() {
+        let goes_on =
+            left_out.is_some_and(|node| node != address(root) && reading.left_out.borrow_mut().insert(node));
+        if !goes_on || reading.problems.borrow().is_full() {
             let mut problems = reading.problems.into_inner();
             problems.sort();
             return Err(problems);
@@ -58,6 +68,8 @@ struct Reading {
     problems: RefCell<Problems>,
     /// The nodes that did not fit, by address.
     left_out: RefCell<HashSet<usize>>,
+    /// The tables that were read as a struct, by address.
+    closed: RefCell<HashSet<usize>>,
 }
 
 /// The way to a node, as a list on the stack.
@@ -69,9 +81,9 @@ enum Path<'a> {
 }
 
 /// One node being read.
+#[derive(Clone, Copy)]
 pub(super) struct Here<'a> {
     node: &'a Node,
-    key: &'a Place,
     path: Path<'a>,
     reading: &'a Reading,
 }
@@ -87,10 +99,6 @@ impl Path<'_> {
 }
 
 impl<'a> Here<'a> {
-    fn copy(&self) -> Here<'a> {
-        Here { node: self.node, key: self.key, path: self.path, reading: self.reading }
-    }
-
     pub(super) fn node(&self) -> &'a Node {
         self.node
     }
@@ -109,6 +117,14 @@ impl<'a> Here<'a> {
         entry.is_some_and(|entry| self.left_out(&entry.node))
     }
 
+    fn wrong_type(&self, expected: &str) -> FitError {
+        Fit::WrongType {
+            expected: expected.to_owned(),
+            found: self.node.kind().to_owned(),
+        }
+        .into()
+    }
+
     /// A string from the environment that is to be a number or a boolean is read as one.
     fn scalar(&self) -> Option<Value> {
         self.node.scalar_reading()
@@ -117,7 +133,10 @@ impl<'a> Here<'a> {
     fn any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FitError> {
         match &self.node.value {
             Value::Table(table) => visitor.visit_map(Entries::new(&self, table, &[])),
-            Value::Array(items) => visitor.visit_seq(Items { here: &self, items: items.iter().enumerate() }),
+            Value::Array(items) => visitor.visit_seq(Items {
+                here: &self,
+                items: items.iter().enumerate(),
+            }),
             value => scalar(value, visitor),
         }
     }
@@ -130,7 +149,9 @@ fn scalar<'de, V: Visitor<'de>>(value: &Value, visitor: V) -> Result<V::Value, F
         Value::Float(number) => visitor.visit_f64(*number),
         Value::Boolean(truth) => visitor.visit_bool(*truth),
         Value::Datetime(time) => {
-            toml::Value::Datetime(*time).deserialize_any(visitor).map_err(|error| de::Error::custom(error.message()))
+            // The form in which the `Deserialize` of `toml::value::Datetime` takes it.
+            let form = std::iter::once(("$__toml_private_datetime", time.to_string()));
+            visitor.visit_map(MapDeserializer::new(form))
         }
         Value::Table(_) | Value::Array(_) => Err(de::Error::custom("a single value is wanted")),
     }
@@ -168,7 +189,11 @@ impl<'de> Deserializer<'de> for Here<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, FitError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FitError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -179,7 +204,15 @@ impl<'de> Deserializer<'de> for Here<'_> {
         visitor: V,
     ) -> Result<V::Value, FitError> {
         match &self.node.value {
-            Value::Table(table) => visitor.visit_map(Entries::new(&self, table, fields).closed()),
+            Value::Table(table) => {
+                self.reading.closed.borrow_mut().insert(address(self.node));
+                visitor.visit_map(Entries {
+                    closed: true,
+                    ..Entries::new(&self, table, fields)
+                })
+            }
+            // Serde would take the fields of the struct from a list by their order.
+            Value::Array(_) => Err(self.wrong_type("a table")),
             _ => self.any(visitor),
         }
     }
@@ -193,16 +226,21 @@ impl<'de> Deserializer<'de> for Here<'_> {
         match &self.node.value {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Table(table) => {
+                self.reading.closed.borrow_mut().insert(address(self.node));
                 let mut entries = table.entries.iter();
                 match (entries.next(), entries.next()) {
-                    (Some((name, entry)), None) => visitor.visit_enum(Variant { here: &self, name, entry }),
-                    _ => Err(de::Error::invalid_value(de::Unexpected::Map, &"a table with exactly one key")),
+                    (Some((name, entry)), None) => visitor.visit_enum(Variant {
+                        here: &self,
+                        name,
+                        entry,
+                    }),
+                    _ => Err(de::Error::invalid_value(
+                        de::Unexpected::Map,
+                        &"a table with exactly one key",
+                    )),
                 }
             }
-            _ => Err(FitError::from(Fit::WrongType {
-                expected: "a string or a table".to_owned(),
-                found: self.node.kind().to_owned(),
-            })),
+            _ => Err(self.wrong_type("a string or a table")),
         }
     }
 
@@ -223,24 +261,33 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn new(here: &'a Here<'a>, table: &'a Table, fields: &'static [&'static str]) -> Self {
-        Self { here, rest: table.entries.iter(), fields, closed: false, current: None }
-    }
-
-    fn closed(mut self) -> Self {
-        self.closed = true;
-        self
+        Self {
+            here,
+            rest: table.entries.iter(),
+            fields,
+            closed: false,
+            current: None,
+        }
     }
 
     fn child(&self, name: &'a str, entry: &'a Entry) -> Here<'a> {
         let here = self.here;
-        Here { node: &entry.node, key: &entry.key, path: Path::Key(&here.path, name), reading: here.reading }
+        Here {
+            node: &entry.node,
+            path: Path::Key(&here.path, name),
+            reading: here.reading,
+        }
     }
 
     /// Keeps an unknown key, once, and goes on without it.
     fn unknown(&self, name: &str, entry: &Entry) {
-        let problem = unknown_key(&entry.key, self.here.key_path().key(name), self.fields);
-        self.here.reading.problems.borrow_mut().push(problem);
-        self.here.reading.left_out.borrow_mut().insert(address(&entry.node));
+        let problem = || unknown_key(&entry.key, self.here.key_path().key(name), self.fields);
+        self.here.reading.problems.borrow_mut().push_with(problem);
+        self.here
+            .reading
+            .left_out
+            .borrow_mut()
+            .insert(address(&entry.node));
     }
 }
 
@@ -251,7 +298,12 @@ pub(super) fn unknown_key(place: &Place, path: KeyPath, known: &[&str]) -> Confi
         _ => None,
     };
     let known = known.iter().map(|key| (*key).to_owned()).collect();
-    ConfigError::UnknownKey { place: place.clone(), path, nearest, known }
+    ConfigError::UnknownKey {
+        place: place.clone(),
+        path,
+        nearest,
+        known,
+    }
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
@@ -259,7 +311,9 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FitError> {
         loop {
-            let Some((name, entry)) = self.rest.next() else { return Ok(None) };
+            let Some((name, entry)) = self.rest.next() else {
+                return Ok(None);
+            };
             if self.here.left_out(&entry.node) {
                 continue;
             }
@@ -277,9 +331,12 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, FitError> {
-        let (name, entry) = self.current.take().ok_or_else(|| de::Error::custom("a value without a key"))?;
+        let (name, entry) = self
+            .current
+            .take()
+            .ok_or_else(|| <FitError as de::Error>::custom("a value without a key"))?;
         let child = self.child(name, entry);
-        seed.deserialize(child.copy()).map_err(|error| error.at(&child))
+        seed.deserialize(child).map_err(|error| error.at(&child))
     }
 }
 
@@ -294,9 +351,17 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, FitError> {
         let here = self.here;
-        let Some((index, node)) = self.items.find(|(_, node)| !here.left_out(node)) else { return Ok(None) };
-        let child = Here { node, key: &node.place, path: Path::Index(&here.path, index), reading: here.reading };
-        seed.deserialize(child.copy()).map(Some).map_err(|error| error.at(&child))
+        let Some((index, node)) = self.items.find(|(_, node)| !here.left_out(node)) else {
+            return Ok(None);
+        };
+        let child = Here {
+            node,
+            path: Path::Index(&here.path, index),
+            reading: here.reading,
+        };
+        seed.deserialize(child)
+            .map(Some)
+            .map_err(|error| error.at(&child))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -317,8 +382,11 @@ impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self::Variant), FitError> {
         let Self { here, name, entry } = self;
-        let content =
-            Here { node: &entry.node, key: &entry.key, path: Path::Key(&here.path, name), reading: here.reading };
+        let content = Here {
+            node: &entry.node,
+            path: Path::Key(&here.path, name),
+            reading: here.reading,
+        };
         let key: StrDeserializer<'_, FitError> = name.into_deserializer();
         match seed.deserialize(key) {
             Ok(variant) => Ok((variant, VariantContent(content))),
@@ -337,18 +405,19 @@ impl<'de> VariantAccess<'de> for VariantContent<'_> {
         match self.0.node.table() {
             Some(table) if table.entries.is_empty() => Ok(()),
             _ => {
-                let error: FitError = de::Error::custom("this variant holds nothing: write its name as a string");
+                let error: FitError =
+                    de::Error::custom("this variant holds nothing: write its name as a string");
                 Err(error.at(&self.0))
             }
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, FitError> {
-        seed.deserialize(self.0.copy()).map_err(|error| error.at(&self.0))
+        seed.deserialize(self.0).map_err(|error| error.at(&self.0))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, FitError> {
-        self.0.copy().any(visitor).map_err(|error| error.at(&self.0))
+        self.0.any(visitor).map_err(|error| error.at(&self.0))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -356,6 +425,8 @@ impl<'de> VariantAccess<'de> for VariantContent<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, FitError> {
-        self.0.copy().deserialize_struct("", fields, visitor).map_err(|error| error.at(&self.0))
+        self.0
+            .deserialize_struct("", fields, visitor)
+            .map_err(|error| error.at(&self.0))
     }
 }

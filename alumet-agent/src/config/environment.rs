@@ -22,7 +22,9 @@ pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
     fn get(&self, name: &str) -> Result<Option<String>, NotUnicode> {
-        std::env::var_os(name).map(|value| value.into_string().map_err(|_| NotUnicode)).transpose()
+        std::env::var_os(name)
+            .map(|value| value.into_string().map_err(|_| NotUnicode))
+            .transpose()
     }
 }
 

@@ -6,10 +6,11 @@ use serde::de::{self, Expected, Unexpected};
 
 use super::deserialize::{Here, address, unknown_key};
 use super::key_path::{KeyPath, Step};
-use super::place::Place;
+use super::place::{Origin, Place};
 use super::problem::ConfigError;
 use super::secret;
 use super::suggest::nearest;
+use super::tree::Value;
 
 /// A value that does not fit; the innermost node that sees it go by gives it its place.
 #[derive(Debug)]
@@ -21,11 +22,24 @@ pub(super) struct FitError {
 /// Why a value does not fit.
 #[derive(Debug)]
 pub(super) enum Fit {
-    WrongType { expected: String, found: String },
-    UnknownKey { known: &'static [&'static str] },
-    UnknownValue { value: String, known: &'static [&'static str] },
-    MissingKey { key: &'static str },
-    Refused { expected: String, found: String },
+    WrongType {
+        expected: String,
+        found: String,
+    },
+    UnknownKey {
+        known: &'static [&'static str],
+    },
+    UnknownValue {
+        value: String,
+        known: &'static [&'static str],
+    },
+    MissingKey {
+        key: &'static str,
+    },
+    Refused {
+        expected: String,
+        found: String,
+    },
     Other(String),
 }
 
@@ -50,42 +64,83 @@ impl FitError {
         if self.at.is_none() {
             let consequence = matches!(self.fit, Fit::MissingKey { key } if here.lost(key));
             let (place, path, node) = (place.clone(), here.key_path(), address(here.node()));
-            self.at = Some(At { place, path, node, consequence });
+            self.at = Some(At {
+                place,
+                path,
+                node,
+                consequence,
+            });
         }
-        if let (Fit::WrongType { found, .. }, Some(at)) = (&mut self.fit, &self.at) {
-            if at.node == address(here.node()) {
-                *found = here.node().kind().to_owned();
-            }
+        // A date reaches serde in the clothes of a table.
+        if let (Fit::WrongType { found, .. }, Value::Datetime(_)) = (&mut self.fit, &here.node().value) {
+            *found = here.node().kind().to_owned();
         }
         self
     }
 
     /// The node to leave out, and the problem; no problem if it follows from an earlier one.
     pub(super) fn into_problem(self, root: &KeyPath) -> (Option<usize>, Option<ConfigError>) {
-        let Some(At { place, path, node, consequence }) = self.at else {
-            let place = Place::whole(super::place::Origin::Default);
-            let problem = ConfigError::Invalid { place, path: root.clone(), message: self.fit.to_string() };
+        let Some(At {
+            place,
+            path,
+            node,
+            consequence,
+        }) = self.at
+        else {
+            let place = Place::whole(Origin::Default);
+            let problem = ConfigError::Invalid {
+                place,
+                path: root.clone(),
+                message: self.fit.to_string(),
+            };
             return (None, Some(problem));
         };
         if consequence {
-            return (None, None);
+            return (Some(node), None);
         }
-        let hidden = path.steps().iter().any(|step| matches!(step, Step::Key(key) if secret::is_secret(key)));
+        let hidden = path
+            .steps()
+            .iter()
+            .any(|step| matches!(step, Step::Key(key) if secret::is_secret(key)));
         let problem = match self.fit {
-            Fit::WrongType { expected, found } => ConfigError::WrongType { place, path, expected, found },
+            Fit::WrongType { expected, found } => ConfigError::WrongType {
+                place,
+                path,
+                expected,
+                found,
+            },
             Fit::UnknownKey { known } => unknown_key(&place, path, known),
-            Fit::MissingKey { key } => ConfigError::MissingKey { place, path: path.key(key) },
+            Fit::MissingKey { key } => ConfigError::MissingKey {
+                place,
+                path: path.key(key),
+            },
             Fit::UnknownValue { value, known } => {
                 let nearest = nearest(&value, known.iter().copied()).map(str::to_owned);
                 let value = if hidden { secret::MASK.to_owned() } else { value };
                 let known = known.iter().map(|word| (*word).to_owned()).collect();
-                ConfigError::UnknownValue { place, path, value, nearest, known }
+                ConfigError::UnknownValue {
+                    place,
+                    path,
+                    value,
+                    nearest,
+                    known,
+                }
             }
-            Fit::Refused { expected, .. } if hidden => {
-                ConfigError::Invalid { place, path, message: format!("expected {expected}") }
-            }
-            Fit::Other(_) if hidden => ConfigError::Invalid { place, path, message: "it is refused".to_owned() },
-            fit => ConfigError::Invalid { place, path, message: fit.to_string() },
+            Fit::Refused { expected, .. } if hidden => ConfigError::Invalid {
+                place,
+                path,
+                message: format!("expected {expected}"),
+            },
+            Fit::Other(_) if hidden => ConfigError::Invalid {
+                place,
+                path,
+                message: "it is refused".to_owned(),
+            },
+            fit => ConfigError::Invalid {
+                place,
+                path,
+                message: fit.to_string(),
+            },
         };
         (Some(node), Some(problem))
     }
@@ -143,7 +198,11 @@ impl de::Error for FitError {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Fit::WrongType { expected: wanted(expected), found: kind(&unexpected) }.into()
+        Fit::WrongType {
+            expected: wanted(expected),
+            found: kind(&unexpected),
+        }
+        .into()
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -154,7 +213,11 @@ impl de::Error for FitError {
             Unexpected::Str(text) => format!("`{text}`"),
             other => kind(&other),
         };
-        Fit::Refused { expected: bounds(expected), found }.into()
+        Fit::Refused {
+            expected: bounds(expected),
+            found,
+        }
+        .into()
     }
 
     fn unknown_field(_: &str, known: &'static [&'static str]) -> Self {
@@ -162,7 +225,11 @@ impl de::Error for FitError {
     }
 
     fn unknown_variant(value: &str, known: &'static [&'static str]) -> Self {
-        Fit::UnknownValue { value: value.to_owned(), known }.into()
+        Fit::UnknownValue {
+            value: value.to_owned(),
+            known,
+        }
+        .into()
     }
 
     fn missing_field(key: &'static str) -> Self {

@@ -55,7 +55,9 @@ impl KeyPath {
     /// The path one step up; the root is its own parent.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self { steps: self.steps[..self.steps.len().saturating_sub(1)].to_vec() }
+        Self {
+            steps: self.steps[..self.steps.len().saturating_sub(1)].to_vec(),
+        }
     }
 }
 
@@ -78,7 +80,9 @@ pub(super) fn write_key(f: &mut dyn fmt::Write, key: &str) -> fmt::Result {
 
 impl<'a> FromIterator<&'a str> for KeyPath {
     fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
-        Self { steps: keys.into_iter().map(|key| Step::Key(key.to_owned())).collect() }
+        Self {
+            steps: keys.into_iter().map(|key| Step::Key(key.to_owned())).collect(),
+        }
     }
 }
 
@@ -105,7 +109,10 @@ mod tests {
 
     #[test]
     fn a_path_shows_dots_brackets_and_quotes() {
-        let path = KeyPath::dotted("plugins.procfs").key("groups").index(2).key("a b");
+        let path = KeyPath::dotted("plugins.procfs")
+            .key("groups")
+            .index(2)
+            .key("a b");
         assert_eq!(path.to_string(), "plugins.procfs.groups[2].\"a b\"");
         assert_eq!(path.parent().to_string(), "plugins.procfs.groups[2]");
     }

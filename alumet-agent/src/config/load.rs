@@ -28,13 +28,21 @@ enum Layer {
     Default(toml::Table),
     Path(PathBuf),
     Text(Arc<Source>),
-    Set { path: KeyPath, value: toml::Value, origin: Origin },
+    Set {
+        path: KeyPath,
+        value: toml::Value,
+        origin: Origin,
+    },
 }
 
 impl<'a> Loader<'a> {
     /// No source yet. `environment` gives the variables of `${…}`.
     pub fn new(environment: &'a dyn Environment) -> Self {
-        Self { environment, aliases: Vec::new(), layers: Vec::new() }
+        Self {
+            environment,
+            aliases: Vec::new(),
+            layers: Vec::new(),
+        }
     }
 
     /// Old names of keys.
@@ -61,22 +69,36 @@ impl<'a> Loader<'a> {
     /// The text of a file that the caller has read already; `path` is its name in messages.
     #[must_use]
     pub fn text(mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        self.layers.push(Layer::Text(Source::with_text(Origin::File(path.into()), text.into())));
+        self.layers.push(Layer::Text(Source::with_text(
+            Origin::File(path.into()),
+            text.into(),
+        )));
         self
     }
 
     /// A piece of TOML from the command line.
     #[must_use]
     pub fn override_with(mut self, text: impl Into<String>) -> Self {
-        let number = 1 + self.layers.iter().filter(|layer| matches!(layer.origin(), Some(Origin::Override(_)))).count();
-        self.layers.push(Layer::Text(Source::with_text(Origin::Override(number), text.into())));
+        let number = 1 + self
+            .layers
+            .iter()
+            .filter(|layer| matches!(layer.origin(), Some(Origin::Override(_))))
+            .count();
+        self.layers.push(Layer::Text(Source::with_text(
+            Origin::Override(number),
+            text.into(),
+        )));
         self
     }
 
     /// One value, such as that of the flag `--output-file` for `plugins.csv.output_path`.
     #[must_use]
     pub fn set(mut self, path: KeyPath, value: impl Into<toml::Value>, origin: Origin) -> Self {
-        self.layers.push(Layer::Set { path, value: value.into(), origin });
+        self.layers.push(Layer::Set {
+            path,
+            value: value.into(),
+            origin,
+        });
         self
     }
 
@@ -86,16 +108,17 @@ impl<'a> Loader<'a> {
     /// All problems of all sources.
     pub fn load(mut self) -> Result<Document, Problems> {
         let mut problems = Problems::default();
-        let mut document = Document::default();
+        let mut merged = Table::default();
+        let mut warnings = Vec::new();
         self.layers.sort_by_key(Layer::rank);
         for layer in self.layers {
             for mut table in layer.read(&mut problems) {
-                alias::rename(&mut table, &self.aliases, &mut document.warnings, &mut problems);
-                document.table_mut().merge(table);
+                alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
+                merged.merge(table);
             }
         }
-        substitute(document.table_mut(), self.environment, &mut problems);
-        problems.or_ok(document)
+        substitute(&mut merged, self.environment, &mut problems);
+        problems.or_ok(Document::new(merged, warnings))
     }
 }
 
@@ -122,15 +145,23 @@ impl Layer {
         let sources = match self {
             Self::Default(table) => return vec![Table::from_toml(table, &Place::whole(Origin::Default))],
             Self::Set { path, value, origin } => {
-                return Table::of_path(&path, value, &Place::whole(origin)).into_iter().collect();
+                return Table::of_path(&path, value, &Place::whole(origin))
+                    .into_iter()
+                    .collect();
             }
             Self::Path(path) => source::read(&path, problems),
             Self::Text(source) if source.text().len() > LONGEST_TEXT => {
-                problems.push(ConfigError::TooBig { origin: source.origin().clone(), limit: LONGEST_TEXT });
+                problems.push(ConfigError::TooBig {
+                    origin: source.origin().clone(),
+                    limit: LONGEST_TEXT,
+                });
                 return Vec::new();
             }
             Self::Text(source) => vec![source],
         };
-        sources.iter().filter_map(|source| parse(source, problems)).collect()
+        sources
+            .iter()
+            .filter_map(|source| parse(source, problems))
+            .collect()
     }
 }

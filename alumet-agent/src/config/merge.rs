@@ -18,7 +18,9 @@ impl Table {
         let reorder = |entry: &Entry, other: &Entry| entry.key.is_default() != other.key.is_default();
         let keeps_order = self.entries.values().all(|entry| !entry.key.is_default())
             || over.entries.iter().all(|(key, entry)| {
-                self.entries.get(key).map_or(entry.key.is_default(), |below| !reorder(below, entry))
+                self.entries
+                    .get(key)
+                    .map_or(entry.key.is_default(), |below| !reorder(below, entry))
             });
         if keeps_order {
             self.merge_in_place(over);
@@ -39,9 +41,21 @@ impl Table {
     }
 
     fn merge_reordered(&mut self, over: Self) {
-        let (mut defaults, mut merged) = (Self::default(), Self { replaces: self.replaces, ..Self::default() });
+        let (mut defaults, mut merged) = (
+            Self::default(),
+            Self {
+                replaces: self.replaces,
+                ..Self::default()
+            },
+        );
         for (key, entry) in std::mem::take(&mut self.entries) {
-            if entry.key.is_default() { &mut defaults } else { &mut merged }.entries.insert(key, entry);
+            if entry.key.is_default() {
+                &mut defaults
+            } else {
+                &mut merged
+            }
+            .entries
+            .insert(key, entry);
         }
         let mut new_defaults = Self::default();
         for (key, entry) in over.entries {
@@ -73,7 +87,9 @@ impl Table {
 
 impl Entry {
     fn merge(&mut self, over: Self) {
-        if self.key.is_default() || !over.key.is_default() {
+        let joined = self.node.table().is_some() && over.node.table().is_some_and(|table| !table.replaces);
+        // A joined table belongs to the first who gave it, a value to the last.
+        if self.key.is_default() || !(joined || over.key.is_default()) {
             self.key = over.key;
         }
         self.node.merge(over.node);
@@ -84,17 +100,92 @@ impl Node {
     fn merge(&mut self, over: Self) {
         match (&mut self.value, over.value) {
             (Value::Table(below), Value::Table(above)) => {
-                if above.replaces || !over.place.is_default() || self.place.is_default() {
+                if above.replaces || self.place.is_default() {
                     self.place = over.place;
                 }
                 below.merge(above);
             }
             (_, Value::Table(above)) => {
-                self.value = Value::Table(Table { replaces: true, ..above });
-                self.place = over.place;
-                self.substituted = over.substituted;
+                let value = Value::Table(Table {
+                    replaces: true,
+                    ..above
+                });
+                *self = Self {
+                    value,
+                    place: over.place,
+                    substituted: over.substituted,
+                };
             }
             (_, value) => *self = Self { value, ..over },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::parse::parse;
+    use super::super::place::{Origin, Source};
+    use super::super::problem::Problems;
+    use super::Table;
+
+    fn table(origin: Origin, pairs: &[(String, u8)]) -> Table {
+        let mut text = String::new();
+        for (key, value) in pairs {
+            let longer = format!("{text}{key} = {value}\n");
+            if toml::from_str::<toml::Table>(&longer).is_ok() {
+                text = longer;
+            }
+        }
+        parse(&Source::with_text(origin, text), &mut Problems::default()).unwrap()
+    }
+
+    fn pairs() -> impl Strategy<Value = Vec<(String, u8)>> {
+        prop::collection::vec(("[abc](\\.[abc]){0,2}", any::<u8>()), 0..6)
+    }
+
+    /// Everything that matters: keys in their order, values, places.
+    fn described(table: &Table, text: &mut String) {
+        for (key, entry) in &table.entries {
+            text.push_str(&format!(
+                "{key}@{}={}@{}",
+                entry.key,
+                entry.node.kind(),
+                entry.node.place
+            ));
+            match entry.node.table() {
+                Some(table) => {
+                    text.push('{');
+                    described(table, text);
+                    text.push('}');
+                }
+                None => text.push_str(&entry.node.to_toml().to_string()),
+            }
+            text.push(';');
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_grouping_of_sources_does_not_matter(first in pairs(), second in pairs(), third in pairs(), defaults in 0..3usize) {
+            let origin = |n: usize| if n < defaults { Origin::Default } else { Origin::Override(n) };
+            let [first, second, third] =
+                [(0, first), (1, second), (2, third)].map(|(n, pairs)| table(origin(n), &pairs));
+
+            let mut left = first.clone();
+            left.merge(second.clone());
+            left.merge(third.clone());
+
+            let mut above = second;
+            above.merge(third);
+            let mut right = first;
+            right.merge(above);
+
+            let (mut left_text, mut right_text) = (String::new(), String::new());
+            described(&left, &mut left_text);
+            described(&right, &mut right_text);
+            prop_assert_eq!(left_text, right_text);
         }
     }
 }

@@ -9,35 +9,53 @@ use super::problem::{ConfigError, Warning};
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what())?;
-        if let Some(place) = self.place() {
-            write_place(f, place)?;
-        }
-        match self.help() {
-            Some(help) => write!(f, "\n  = help: {help}"),
-            None => Ok(()),
-        }
+        write_message(f, "error", &self.what(), self.place(), self.help().as_deref())
     }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Renamed { place, old, new } = self;
-        write!(f, "warning: `{old}` is now called `{new}`")?;
-        write_place(f, place)?;
-        write!(f, "\n  = help: rename the key; the old name still works")
+        let what = format!("`{old}` is now called `{new}`");
+        write_message(
+            f,
+            "warning",
+            &what,
+            Some(place),
+            Some("rename the key; the old name still works"),
+        )
     }
 }
 
-/// Writes `--> file:line:column` and the line with a caret under the place.
-fn write_place(f: &mut fmt::Formatter<'_>, place: &Place) -> fmt::Result {
-    let (Some((line, _)), Some(excerpt)) = (place.line_column(), place.excerpt()) else {
-        return write!(f, "\n  --> {place}");
-    };
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
-    write!(f, "\n{margin} --> {place}\n{margin}  |\n{number}  | {}", excerpt.text)?;
-    write!(f, "\n{margin}  | {}{}", " ".repeat(excerpt.indent), "^".repeat(excerpt.width))
+/// Writes what, `--> file:line:column`, the line with a caret under the place, and the remedy.
+fn write_message(
+    f: &mut fmt::Formatter<'_>,
+    severity: &str,
+    what: &str,
+    place: Option<&Place>,
+    help: Option<&str>,
+) -> fmt::Result {
+    write!(f, "{severity}: {what}")?;
+    let line = place
+        .and_then(Place::line_column)
+        .map_or_else(String::new, |(line, _)| line.to_string());
+    let margin = " ".repeat(line.len().max(1));
+    if let Some(place) = place {
+        write!(f, "\n{margin}--> {place}")?;
+        if let Some(excerpt) = place.excerpt() {
+            write!(f, "\n{margin} |\n{line} | {}", excerpt.text.trim_end())?;
+            write!(
+                f,
+                "\n{margin} | {}{}",
+                " ".repeat(excerpt.indent),
+                "^".repeat(excerpt.width)
+            )?;
+        }
+    }
+    match help {
+        Some(help) => write!(f, "\n{margin} = help: {help}"),
+        None => Ok(()),
+    }
 }
 
 impl ConfigError {
@@ -46,28 +64,50 @@ impl ConfigError {
         match self {
             Self::NotFound { path } => format!("there is no configuration file `{}`", path.display()),
             Self::Unreadable { path, reason, .. } => format!("cannot read `{}`: {reason}", path.display()),
-            Self::EmptyFolder { path } => format!("the folder `{}` holds no configuration file", path.display()),
+            Self::EmptyFolder { path } => {
+                format!("the folder `{}` holds no configuration file", path.display())
+            }
             Self::TooBig { origin, limit } => {
-                format!("the configuration of {origin} is larger than {} MiB", limit / (1024 * 1024))
+                format!(
+                    "the configuration of {origin} is larger than {} MiB",
+                    limit / (1024 * 1024)
+                )
             }
             Self::NotUtf8 { .. } => "the file is not UTF-8 text".to_owned(),
-            Self::Syntax { message, .. } => format!("this is not TOML: {message}"),
+            Self::Syntax { message, .. } => format!("cannot read this as TOML: {message}"),
             Self::DuplicateKey { key, .. } => format!("the key `{key}` is given twice"),
-            Self::WrongType { path, expected, found, .. } => {
-                format!("wrong type at {}: expected {expected}, found {found}", named(path))
+            Self::WrongType {
+                path,
+                expected,
+                found,
+                ..
+            } => {
+                format!(
+                    "wrong type at {}: expected {expected}, found {found}",
+                    named(path)
+                )
             }
             Self::UnknownKey { path, .. } => format!("unknown key {}", named(path)),
             Self::UnknownValue { path, value, .. } => format!("unknown value `{value}` at {}", named(path)),
             Self::MissingKey { path, .. } => format!("the key {} is missing", named(path)),
             Self::Invalid { path, message, .. } => format!("invalid value at {}: {message}", named(path)),
             Self::UnknownPlugin { name, .. } => format!("there is no plugin `{name}`"),
-            Self::PluginNotCompiled { name, .. } => format!("this program was built without the plugin `{name}`"),
-            Self::MissingVariable { path, variable, .. } => {
-                format!("the environment variable `{variable}` is not set, and {} needs it", named(path))
+            Self::PluginNotCompiled { name, .. } => {
+                format!("this program was built without the plugin `{name}`")
             }
-            Self::BadVariable { path, message, .. } => format!("bad substitution at {}: {message}", named(path)),
-            Self::BadOverride { message, .. } => format!("this override is not TOML: {message}"),
-            Self::BothNames { old, new, .. } => format!("`{old}` is the old name of `{new}`, and both are given"),
+            Self::MissingVariable { path, variable, .. } => {
+                format!(
+                    "the environment variable `{variable}` is not set, and {} needs it",
+                    named(path)
+                )
+            }
+            Self::BadVariable { path, message, .. } => {
+                format!("bad substitution at {}: {message}", named(path))
+            }
+            Self::BadOverride { message, .. } => format!("cannot read this override as TOML: {message}"),
+            Self::BothNames { old, new, .. } => {
+                format!("`{old}` is the old name of `{new}`, and both are given")
+            }
         }
     }
 
@@ -108,13 +148,20 @@ impl ConfigError {
 
 /// A path in backquotes; words for the root, which has no name.
 fn named(path: &KeyPath) -> String {
-    if path.is_root() { "the top level".to_owned() } else { format!("`{path}`") }
+    if path.is_root() {
+        "the top level".to_owned()
+    } else {
+        format!("`{path}`")
+    }
 }
 
 /// Files that were written for a substitution before parsing have `"\${X}"`, which TOML refuses.
 fn syntax_help(place: &Place) -> Option<String> {
     let excerpt = place.excerpt()?;
-    excerpt.text.contains("\\${").then(|| "for a literal `${` write `$${`".to_owned())
+    excerpt
+        .text
+        .contains("\\${")
+        .then(|| "for a literal `${` write `$${`".to_owned())
 }
 
 /// The nearest known name; without one, all of them if they are few.

@@ -25,9 +25,13 @@ pub(super) fn parse(source: &Arc<Source>, problems: &mut Problems) -> Option<Tab
             if source.text().len() <= LONGEST_RECOVERY {
                 errors = DeTable::parse_recoverable(source.text()).1;
             }
-            for error in &errors {
-                problems.push(syntax_problem(source, error));
-            }
+            let mut found: Vec<ConfigError> =
+                errors.iter().map(|error| syntax_problem(source, error)).collect();
+            // One broken line often breaks several rules; its first error is the one to mend.
+            let line = |problem: &ConfigError| problem.place().and_then(Place::line_column);
+            found.sort_by_key(line);
+            found.dedup_by_key(|problem| line(problem).map(|(line, _)| line));
+            found.into_iter().for_each(|problem| problems.push(problem));
             None
         }
     }
@@ -39,7 +43,11 @@ fn syntax_problem(source: &Arc<Source>, error: &toml::de::Error) -> ConfigError 
     match source.origin() {
         Origin::Override(_) => ConfigError::BadOverride { place, message },
         _ if message == "duplicate key" => {
-            let key = place.text().unwrap_or_default().trim_matches(['"', '\'']).to_owned();
+            let key = place
+                .text()
+                .unwrap_or_default()
+                .trim_matches(['"', '\''])
+                .to_owned();
             ConfigError::DuplicateKey { place, key }
         }
         _ => ConfigError::Syntax { place, message },
@@ -60,7 +68,10 @@ impl Tree<'_> {
             let node = self.node(value, Some(&place));
             entries.insert(key.into_inner().into_owned(), Entry { key: place, node });
         }
-        Table { entries, replaces: false }
+        Table {
+            entries,
+            replaces: false,
+        }
     }
 
     /// `key` is the place of a table, whose own characters may be spread over the file.
@@ -70,7 +81,9 @@ impl Tree<'_> {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Value::Integer(number),
-                Err(_) => self.out_of_range(&place, Value::Integer(0), "the integer does not fit into 64 bits"),
+                Err(_) => {
+                    self.out_of_range(&place, Value::Integer(0), "the integer does not fit into 64 bits")
+                }
             },
             DeValue::Float(number) => match number.as_str().parse() {
                 Ok(number) => Value::Float(number),
@@ -78,7 +91,9 @@ impl Tree<'_> {
             },
             DeValue::Boolean(truth) => Value::Boolean(truth),
             DeValue::Datetime(time) => Value::Datetime(time),
-            DeValue::Array(items) => Value::Array(items.into_iter().map(|item| self.node(item, None)).collect()),
+            DeValue::Array(items) => {
+                Value::Array(items.into_iter().map(|item| self.node(item, None)).collect())
+            }
             DeValue::Table(table) => {
                 if let Some(key) = key {
                     place = key.clone();
@@ -90,7 +105,10 @@ impl Tree<'_> {
     }
 
     fn out_of_range(&mut self, place: &Place, instead: Value, message: &str) -> Value {
-        self.problems.push(ConfigError::Syntax { place: place.clone(), message: message.to_owned() });
+        self.problems.push(ConfigError::Syntax {
+            place: place.clone(),
+            message: message.to_owned(),
+        });
         instead
     }
 }

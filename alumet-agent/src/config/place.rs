@@ -37,8 +37,18 @@ pub enum Origin {
 pub(super) struct Source {
     origin: Origin,
     text: Option<String>,
-    line_starts: OnceLock<Vec<usize>>,
+    index: OnceLock<Index>,
 }
+
+/// Where the lines of a text start, and how many characters stand before each block of bytes: lines and columns are
+/// found at once, even in a line of many megabytes.
+struct Index {
+    line_starts: Vec<usize>,
+    characters_before: Vec<usize>,
+}
+
+/// Bytes of text for each entry of the index of characters.
+const BLOCK: usize = 1024;
 
 /// One line of a source, prepared for a message.
 pub(super) struct Excerpt {
@@ -66,9 +76,11 @@ impl Place {
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
     pub fn line_column(&self) -> Option<(usize, usize)> {
-        let text = self.source.text.as_deref()?;
+        self.source.text.as_ref()?;
         let (line, line_start) = self.source.line_of(self.start());
-        Some((line, text.get(line_start..self.start()).map_or(0, |before| before.chars().count()) + 1))
+        let column =
+            self.source.characters_before(self.start()) - self.source.characters_before(line_start) + 1;
+        Some((line, column))
     }
 
     /// Whether nobody but the program itself gave it.
@@ -104,7 +116,11 @@ impl Place {
         let indent = text.get(line_start..self.start())?.chars().count();
         let line_end = line_start + line.len();
         let covered = text.get(self.start()..(self.end as usize).min(line_end).max(self.start()))?;
-        Some(Excerpt::new(&secret::masked_line(line), indent, covered.chars().count().max(1)))
+        Some(Excerpt::new(
+            &secret::masked_line(line),
+            indent,
+            covered.chars().count().max(1),
+        ))
     }
 }
 
@@ -132,19 +148,31 @@ impl Excerpt {
         }
         let indent = indent - skipped + prefix.chars().count();
         let room = text.chars().count().saturating_sub(indent).max(1);
-        Self { text, indent, width: width.min(room) }
+        Self {
+            text,
+            indent,
+            width: width.min(room),
+        }
     }
 }
 
 impl Source {
     /// A source with its text.
     pub(super) fn with_text(origin: Origin, text: String) -> Arc<Self> {
-        Arc::new(Self { origin, text: Some(text), line_starts: OnceLock::new() })
+        Arc::new(Self {
+            origin,
+            text: Some(text),
+            index: OnceLock::new(),
+        })
     }
 
     /// A source that gives values without a text, such as a flag.
     pub(super) fn without_text(origin: Origin) -> Arc<Self> {
-        Arc::new(Self { origin, text: None, line_starts: OnceLock::new() })
+        Arc::new(Self {
+            origin,
+            text: None,
+            index: OnceLock::new(),
+        })
     }
 
     /// The text; empty where there is none.
@@ -168,7 +196,11 @@ impl Source {
             u32::try_from(at).unwrap_or(u32::MAX)
         };
         let start = border(range.start);
-        Place { source: Arc::clone(self), start, end: border(range.end).max(start) }
+        Place {
+            source: Arc::clone(self),
+            start,
+            end: border(range.end).max(start),
+        }
     }
 
     /// The place that stands for the source as a whole.
@@ -176,15 +208,52 @@ impl Source {
         self.place(0..0)
     }
 
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(self.text()))
+    }
+
     /// Number (from 1) and first byte of the line that holds the byte `at`.
     fn line_of(&self, at: usize) -> (usize, usize) {
-        let starts = self.line_starts.get_or_init(|| {
-            let newlines = self.text().bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect()
-        });
+        let starts = &self.index().line_starts;
         let line = starts.partition_point(|start| *start <= at).max(1);
         (line, starts.get(line - 1).copied().unwrap_or(0))
     }
+
+    /// How many characters start before the byte `at`.
+    fn characters_before(&self, at: usize) -> usize {
+        let before = self
+            .index()
+            .characters_before
+            .get(at / BLOCK)
+            .copied()
+            .unwrap_or(0);
+        let block = self.text().as_bytes().get(at / BLOCK * BLOCK..at);
+        before + block.map_or(0, count_characters)
+    }
+}
+
+impl Index {
+    fn new(text: &str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let mut count = 0;
+        let after = |block: &[u8]| {
+            count += count_characters(block);
+            count
+        };
+        let characters_before = std::iter::once(0)
+            .chain(text.as_bytes().chunks(BLOCK).map(after))
+            .collect();
+        Self {
+            line_starts,
+            characters_before,
+        }
+    }
+}
+
+/// How many characters start in a piece of UTF-8.
+fn count_characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl fmt::Display for Place {
@@ -222,3 +291,21 @@ impl PartialEq for Place {
 }
 
 impl Eq for Place {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Origin, Source};
+
+    proptest! {
+        #[test]
+        fn line_and_column_are_those_of_counting_by_hand(text in "(é|\n|[ab]{0,900}){0,12}", at in 0..4000usize) {
+            let place = Source::with_text(Origin::Override(1), text.clone()).place(at..at);
+            let before = &text[..place.start()];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+            prop_assert_eq!(place.line_column(), Some((line, column)));
+        }
+    }
+}

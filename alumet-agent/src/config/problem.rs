@@ -190,10 +190,15 @@ impl Problems {
 
     /// Adds one problem.
     pub fn push(&mut self, problem: ConfigError) {
-        if self.found.len() < Self::LIMIT {
-            self.found.push(problem);
-        } else {
+        self.push_with(|| problem);
+    }
+
+    /// Adds one problem, which is made only if it is kept in full.
+    pub(super) fn push_with(&mut self, problem: impl FnOnce() -> ConfigError) {
+        if self.is_full() {
             self.omitted += 1;
+        } else {
+            self.found.push(problem());
         }
     }
 
@@ -235,7 +240,8 @@ impl Problems {
 
     /// Brings the problems of one source into the order of its lines.
     pub(super) fn sort(&mut self) {
-        self.found.sort_by_key(|problem| problem.place().map_or(0, Place::start));
+        self.found
+            .sort_by_key(|problem| problem.place().map_or(0, Place::start));
     }
 }
 
@@ -243,7 +249,10 @@ impl ConfigError {
     /// Where to mend it; `None` when a file as a whole is the problem.
     pub fn place(&self) -> Option<&Place> {
         match self {
-            Self::NotFound { .. } | Self::Unreadable { .. } | Self::EmptyFolder { .. } | Self::TooBig { .. } => None,
+            Self::NotFound { .. }
+            | Self::Unreadable { .. }
+            | Self::EmptyFolder { .. }
+            | Self::TooBig { .. } => None,
             Self::NotUtf8 { place }
             | Self::Syntax { place, .. }
             | Self::DuplicateKey { place, .. }
@@ -273,7 +282,10 @@ impl Warning {
 
 impl From<ConfigError> for Problems {
     fn from(problem: ConfigError) -> Self {
-        Self { found: vec![problem], omitted: 0 }
+        Self {
+            found: vec![problem],
+            omitted: 0,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ pub(super) const MASK: &str = "***";
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     ["token", "password", "secret", "api_key"].iter().any(|word| {
-        name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('_'))
+        name.strip_suffix(word)
+            .is_some_and(|before| before.is_empty() || before.ends_with('_'))
     })
 }
 
@@ -18,7 +19,9 @@ pub(super) fn masked_line(line: &str) -> String {
     let mut searched = 0;
     while let Some(equals) = line[searched..].find('=').map(|at| searched + at) {
         let before = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let name = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next();
+        let name = before
+            .rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+            .next();
         if name.is_some_and(is_secret) {
             return format!("{} {MASK}", &line[..=equals]);
         }
@@ -33,7 +36,15 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_the_end_of_their_name() {
-        for name in ["token", "PASSWORD", "secret", "api_key", "influx_token", "db-password", "MY_API_KEY"] {
+        for name in [
+            "token",
+            "PASSWORD",
+            "secret",
+            "api_key",
+            "influx_token",
+            "db-password",
+            "MY_API_KEY",
+        ] {
             assert!(is_secret(name), "{name}");
         }
         for name in ["tokens", "token_retrieval", "passwordless", "key", "mytoken", ""] {
@@ -44,7 +55,13 @@ mod tests {
     #[test]
     fn a_source_line_shows_nothing_after_a_secret_key() {
         assert_eq!(masked_line("token = \"abc\""), "token = ***");
-        assert_eq!(masked_line("auth = { user = \"a\", \"password\" = \"b\" }"), "auth = { user = \"a\", \"password\" = ***");
-        assert_eq!(masked_line("token_retrieval = \"auto\""), "token_retrieval = \"auto\"");
+        assert_eq!(
+            masked_line("auth = { user = \"a\", \"password\" = \"b\" }"),
+            "auth = { user = \"a\", \"password\" = ***"
+        );
+        assert_eq!(
+            masked_line("token_retrieval = \"auto\""),
+            "token_retrieval = \"auto\""
+        );
     }
 }

@@ -39,13 +39,17 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let mut files = Vec::new();
     for entry in path.read_dir().map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let hidden = file
+            .file_name()
+            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && file.extension() == Some(OsStr::new("toml")) && !file.is_dir() {
             files.push(file);
         }
     }
     if files.is_empty() {
-        return Err(ConfigError::EmptyFolder { path: path.to_owned() });
+        return Err(ConfigError::EmptyFolder {
+            path: path.to_owned(),
+        });
     }
     files.sort();
     Ok(files)
@@ -60,7 +64,10 @@ fn read_file(path: &Path) -> Result<Arc<Source>, ConfigError> {
         .map_err(|error| io_problem(path, &error))?;
     let origin = Origin::File(path.to_owned());
     if bytes.len() > LONGEST_TEXT {
-        return Err(ConfigError::TooBig { origin, limit: LONGEST_TEXT });
+        return Err(ConfigError::TooBig {
+            origin,
+            limit: LONGEST_TEXT,
+        });
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::with_text(origin, text)),
@@ -75,7 +82,13 @@ fn read_file(path: &Path) -> Result<Arc<Source>, ConfigError> {
 
 fn io_problem(path: &Path, error: &io::Error) -> ConfigError {
     match error.kind() {
-        io::ErrorKind::NotFound => ConfigError::NotFound { path: path.to_owned() },
-        kind => ConfigError::Unreadable { path: path.to_owned(), kind, reason: error.to_string() },
+        io::ErrorKind::NotFound => ConfigError::NotFound {
+            path: path.to_owned(),
+        },
+        kind => ConfigError::Unreadable {
+            path: path.to_owned(),
+            kind,
+            reason: error.to_string(),
+        },
     }
 }

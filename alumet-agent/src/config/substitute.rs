@@ -20,7 +20,11 @@ enum Piece<'a> {
 
 /// Replaces the variables in everything that files and overrides gave.
 pub(super) fn substitute(table: &mut Table, environment: &dyn Environment, problems: &mut Problems) {
-    Substitution { environment, problems }.table(table, &KeyPath::root());
+    Substitution {
+        environment,
+        problems,
+    }
+    .table(table, &KeyPath::root());
 }
 
 struct Substitution<'a> {
@@ -43,7 +47,11 @@ impl Substitution<'_> {
         match &mut node.value {
             Value::Table(table) => self.table(table, &path),
             Value::Array(items) => {
-                for (index, item) in items.iter_mut().enumerate().filter(|(_, item)| item.may_substitute()) {
+                for (index, item) in items
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(_, item)| item.may_substitute())
+                {
                     self.node(item, path.clone().index(index));
                 }
             }
@@ -66,8 +74,10 @@ impl Substitution<'_> {
             }
         };
         let mut replaced = String::with_capacity(text.len());
-        let mut substituted =
-            Substituted { whole: matches!(pieces.as_slice(), [Piece::Variable { .. }]), secret: false };
+        let mut substituted = Substituted {
+            whole: matches!(pieces.as_slice(), [Piece::Variable { .. }]),
+            secret: false,
+        };
         for piece in pieces {
             match piece {
                 Piece::Text(text) => replaced.push_str(text),
@@ -80,7 +90,13 @@ impl Substitution<'_> {
         Some((replaced, substituted))
     }
 
-    fn variable(&mut self, name: &str, default: Option<&str>, place: &Place, path: &KeyPath) -> Option<String> {
+    fn variable(
+        &mut self,
+        name: &str,
+        default: Option<&str>,
+        place: &Place,
+        path: &KeyPath,
+    ) -> Option<String> {
         match (self.environment.get(name), default) {
             (Ok(Some(value)), None) => Some(value),
             (Ok(Some(value)), Some(_)) if !value.is_empty() => Some(value),
@@ -102,7 +118,11 @@ impl Substitution<'_> {
     }
 
     fn bad(&mut self, place: &Place, path: &KeyPath, message: String) {
-        self.problems.push(ConfigError::BadVariable { place: place.clone(), path: path.clone(), message });
+        self.problems.push(ConfigError::BadVariable {
+            place: place.clone(),
+            path: path.clone(),
+            message,
+        });
     }
 }
 
@@ -122,7 +142,11 @@ impl Node {
 fn place_of(variable: &str, value: &Place) -> Place {
     let source = value.text().unwrap_or_default();
     let opening = format!("${{{variable}");
-    let closed = |at: usize| source[at + opening.len()..].find('}').map(|end| at + opening.len() + end + 1);
+    let closed = |at: usize| {
+        source[at + opening.len()..]
+            .find('}')
+            .map(|end| at + opening.len() + end + 1)
+    };
     let found = source
         .match_indices(&opening)
         .filter(|(at, _)| matches!(source.as_bytes().get(at + opening.len()), Some(b'}' | b':')))
@@ -146,7 +170,9 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
             continue;
         }
         let inside = &rest[at + 2..];
-        let end = inside.find('}').ok_or_else(|| "`${` has no closing `}`".to_owned())?;
+        let end = inside
+            .find('}')
+            .ok_or_else(|| "`${` has no closing `}`".to_owned())?;
         let (name, default) = match inside[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (&inside[..end], None),
@@ -186,10 +212,18 @@ mod tests {
         assert_eq!(pieces("${A}"), Ok(vec![variable("A", None)]));
         assert_eq!(
             pieces("x${A:-b c}${D}y"),
-            Ok(vec![Piece::Text("x"), variable("A", Some("b c")), variable("D", None), Piece::Text("y")])
+            Ok(vec![
+                Piece::Text("x"),
+                variable("A", Some("b c")),
+                variable("D", None),
+                Piece::Text("y")
+            ])
         );
         for escaped in ["a$${B}", "a\\${B}"] {
-            assert_eq!(pieces(escaped), Ok(vec![Piece::Text("a"), Piece::Text("${"), Piece::Text("B}")]));
+            assert_eq!(
+                pieces(escaped),
+                Ok(vec![Piece::Text("a"), Piece::Text("${"), Piece::Text("B}")])
+            );
         }
         assert_eq!(pieces("$5 $$ {}"), Ok(vec![Piece::Text("$5 $$ {}")]));
     }

@@ -52,16 +52,23 @@ pub(super) struct Substituted {
 
 impl Node {
     pub(super) fn new(value: Value, place: Place) -> Self {
-        Self { value, place, substituted: Substituted::default() }
+        Self {
+            value,
+            place,
+            substituted: Substituted::default(),
+        }
     }
 
     /// The tree of plain values that all come from one place.
     pub(super) fn from_toml(value: toml::Value, place: &Place) -> Self {
         let value = match value {
             toml::Value::Table(table) => Value::Table(Table::from_toml(table, place)),
-            toml::Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| Self::from_toml(item, place)).collect())
-            }
+            toml::Value::Array(items) => Value::Array(
+                items
+                    .into_iter()
+                    .map(|item| Self::from_toml(item, place))
+                    .collect(),
+            ),
             toml::Value::String(text) => Value::String(text),
             toml::Value::Integer(number) => Value::Integer(number),
             toml::Value::Float(number) => Value::Float(number),
@@ -100,7 +107,9 @@ impl Node {
 
     /// What the string also stands for, if all of it came from the environment.
     pub(super) fn scalar_reading(&self) -> Option<Value> {
-        let Value::String(text) = &self.value else { return None };
+        let Value::String(text) = &self.value else {
+            return None;
+        };
         if !self.substituted.whole {
             return None;
         }
@@ -135,10 +144,8 @@ impl Node {
                 (Value::Table(table), Step::Key(key)) => {
                     table.entries.get(key).map(|entry| (&entry.node, &entry.key))?
                 }
-                (Value::Array(items), Step::Index(index)) => items.get(*index).map(|node| (node, &node.place))?,
-                // A plugin reports plain words; `0` may then be an element's number.
-                (Value::Array(items), Step::Key(key)) => {
-                    items.get(key.parse::<usize>().ok()?).map(|node| (node, &node.place))?
+                (Value::Array(items), Step::Index(index)) => {
+                    items.get(*index).map(|node| (node, &node.place))?
                 }
                 _ => return None,
             };
@@ -149,12 +156,24 @@ impl Node {
 
 impl Table {
     pub(super) fn from_toml(table: toml::Table, place: &Place) -> Self {
-        let entry = |value| Entry { key: place.clone(), node: Node::from_toml(value, place) };
-        Self { entries: table.into_iter().map(|(key, value)| (key, entry(value))).collect(), replaces: false }
+        let entry = |value| Entry {
+            key: place.clone(),
+            node: Node::from_toml(value, place),
+        };
+        Self {
+            entries: table
+                .into_iter()
+                .map(|(key, value)| (key, entry(value)))
+                .collect(),
+            replaces: false,
+        }
     }
 
     pub(super) fn to_toml(&self) -> toml::Table {
-        self.entries.iter().map(|(key, entry)| (key.clone(), entry.node.to_toml())).collect()
+        self.entries
+            .iter()
+            .map(|(key, entry)| (key.clone(), entry.node.to_toml()))
+            .collect()
     }
 
     /// A tree that holds nothing but `value` under `path`, all from one place.
@@ -162,8 +181,22 @@ impl Table {
         let mut node = Node::from_toml(value, place);
         for step in path.steps().iter().rev() {
             let Step::Key(key) = step else { return None };
-            let entries = [(key.clone(), Entry { key: place.clone(), node })].into_iter().collect();
-            node = Node::new(Value::Table(Self { entries, replaces: false }), place.clone());
+            let entries = [(
+                key.clone(),
+                Entry {
+                    key: place.clone(),
+                    node,
+                },
+            )]
+            .into_iter()
+            .collect();
+            node = Node::new(
+                Value::Table(Self {
+                    entries,
+                    replaces: false,
+                }),
+                place.clone(),
+            );
         }
         match node.value {
             Value::Table(table) => Some(table),

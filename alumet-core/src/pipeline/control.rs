@@ -231,6 +231,7 @@ impl Control {
             task.set_interval(interval);
         }
         add::schedule(&shared, tasks).map_err(AddError::from)?;
+        settle(&shared)?;
         Ok(keys)
     }
 
@@ -308,7 +309,17 @@ impl Control {
     /// When a name is taken, a schedule is impossible, or the system has no thread left.
     pub fn add(&self, plugin: &str, specs: ElementSpecs) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
-        Ok(add::add(&shared, plugin, specs)?)
+        let keys = add::add(&shared, plugin, specs)?;
+        settle(&shared)?;
+        Ok(keys)
+    }
+
+    /// Waits until every poll thread has answered, which shows that measuring goes on.
+    ///
+    /// # Errors
+    /// When a thread is stuck in a source or waits for an output.
+    pub fn ping(&self) -> Result<(), ControlError> {
+        settle(&*self.running()?)
     }
 
     /// Asks the program to stop the pipeline and end.
@@ -401,6 +412,11 @@ fn apply(shared: &Shared, keys: &[ElementKey], action: &SourceAction) -> Result<
     }
     drop(ticket);
     collect(&answers)
+}
+
+/// Waits until every poll thread has taken what it was sent.
+fn settle(shared: &Shared) -> Result<(), ControlError> {
+    apply(shared, &[], &SourceAction::Flush)
 }
 
 /// Takes the named sources from their threads.

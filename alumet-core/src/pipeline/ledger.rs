@@ -57,6 +57,13 @@ impl OutputAccount {
     pub fn dropped_total(&self) -> u64 {
         self.dropped.values().sum()
     }
+
+    /// Takes samples that were buffered; none if they were given up in the meantime and are booked already.
+    fn take(&mut self, samples: usize) -> u64 {
+        let taken = self.buffered.min(samples as u64);
+        self.buffered -= taken;
+        taken
+    }
 }
 
 /// Where every sample is, at one instant.
@@ -146,14 +153,15 @@ impl Ledger {
 
     pub(crate) fn delivered(&mut self, output: &ElementKey, samples: usize) {
         let account = self.account(output);
-        account.delivered += samples as u64;
-        account.buffered -= samples as u64;
+        account.delivered += account.take(samples);
     }
 
     pub(crate) fn dropped(&mut self, output: &ElementKey, samples: usize, reason: DropReason) {
         let account = self.account(output);
-        account.buffered -= samples as u64;
-        *account.dropped.entry(reason).or_default() += samples as u64;
+        let taken = account.take(samples);
+        if taken > 0 {
+            *account.dropped.entry(reason).or_default() += taken;
+        }
     }
 
     /// Everything that an output still had is dropped; says how much that was.

@@ -237,11 +237,14 @@ impl Pipeline {
     }
 
     fn stop_outputs(&self, deadline: Instant, stuck: &mut Vec<String>) {
-        let elements = std::mem::take(&mut *self.shared.elements.lock());
-        let outputs = elements.into_iter().filter_map(|element| match element.handle {
-            ElementHandle::Output { queue, worker } => Some((element.cell, queue, worker)),
-            _ => None,
-        });
+        // The elements stay where `abort` finds their queues.
+        let mut outputs = Vec::new();
+        for element in self.shared.elements.lock().iter_mut() {
+            if let ElementHandle::Output { queue, worker } = &mut element.handle {
+                let worker = std::mem::replace(worker, Worker::nobody());
+                outputs.push((Arc::clone(&element.cell), Arc::clone(queue), worker));
+            }
+        }
         for (cell, queue, worker) in outputs {
             queue.close();
             if !worker.wait(deadline) {

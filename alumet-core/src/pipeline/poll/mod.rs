@@ -176,7 +176,10 @@ impl PollLoop {
             for command in commands {
                 match command {
                     PollCommand::Add(task) => self.add(task),
-                    PollCommand::Apply(keys, action, ticket) => self.apply(&keys, &action, &ticket),
+                    PollCommand::Apply(keys, action, ticket) => {
+                        self.poll_fresh();
+                        self.apply(&keys, &action, &ticket);
+                    }
                     PollCommand::Stop => stop = true,
                 }
             }

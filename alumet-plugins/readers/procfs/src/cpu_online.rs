@@ -16,12 +16,17 @@ pub struct CpuList {
 impl CpuList {
     /// How many CPUs are in the set.
     pub fn count(&self) -> u64 {
-        self.ranges.iter().map(|(first, last)| u64::from(last - first) + 1).sum()
+        self.ranges
+            .iter()
+            .map(|(first, last)| u64::from(last - first) + 1)
+            .sum()
     }
 
     /// Whether a CPU is in the set.
     pub fn contains(&self, cpu: u32) -> bool {
-        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&cpu))
+        self.ranges
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&cpu))
     }
 
     /// The CPU numbers in rising order.
@@ -35,7 +40,10 @@ impl CpuList {
 /// # Errors
 /// When the ranges are malformed or not in rising order; `out` then holds a part.
 pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
-    let wrong = ParseError::at(1, "CPU numbers and ranges in rising order are expected, such as `0-3,5`");
+    let wrong = ParseError::at(
+        1,
+        "CPU numbers and ranges in rising order are expected, such as `0-3,5`",
+    );
     out.ranges.clear();
     let list = trimmed(bytes);
     if list.is_empty() {
@@ -95,8 +103,15 @@ impl CpuListFile {
 
     fn open(root: &SystemRoot, name: &str) -> Result<Self, ReadError> {
         let path = root.sys("devices/system/cpu").join(name);
-        let file = KeptFile::open(path, Extent::OneRecord, "mount sysfs there, or name another system root")?;
-        Ok(Self { file, list: CpuList::default() })
+        let file = KeptFile::open(
+            path,
+            Extent::OneRecord,
+            "mount sysfs there, or name another system root",
+        )?;
+        Ok(Self {
+            file,
+            list: CpuList::default(),
+        })
     }
 
     /// The present list.
@@ -142,7 +157,18 @@ mod tests {
 
     #[test]
     fn overlapping_or_malformed_ranges_are_refused() {
-        for wrong in ["3-1", "0-3,2", "1,1", "0-", "-3", "a", "0,,1", "0-3x", "4294967296", "0-3:1/2"] {
+        for wrong in [
+            "3-1",
+            "0-3,2",
+            "1,1",
+            "0-",
+            "-3",
+            "a",
+            "0,,1",
+            "0-3x",
+            "4294967296",
+            "0-3:1/2",
+        ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }

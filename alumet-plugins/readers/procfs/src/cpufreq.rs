@@ -8,7 +8,7 @@ use std::fs;
 use crate::fields::{number, trimmed};
 use crate::fill::Extent;
 use crate::kept_file::KeptFile;
-use crate::{ParseError, ReadError, SystemRoot};
+use crate::{ParseError, SystemRoot};
 
 /// The frequency of one CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,11 @@ pub struct CpuFrequencyFiles {
 impl CpuFrequencyFiles {
     /// Lists the CPUs. That none has a frequency is normal on virtual machines: the list is then empty.
     pub fn discover(root: &SystemRoot) -> Self {
-        let mut found = Self { root: root.clone(), files: Vec::new(), frequencies: Vec::new() };
+        let mut found = Self {
+            root: root.clone(),
+            files: Vec::new(),
+            frequencies: Vec::new(),
+        };
         found.rediscover();
         found
     }
@@ -61,7 +65,10 @@ impl CpuFrequencyFiles {
             if let Ok(cpu) = u32::try_from(cpu)
                 && path.exists()
             {
-                self.files.push((cpu, KeptFile::closed(path, Extent::OneRecord, "load a cpufreq driver")));
+                self.files.push((
+                    cpu,
+                    KeptFile::closed(path, Extent::OneRecord, "load a cpufreq driver"),
+                ));
             }
         }
         self.files.sort_unstable_by_key(|(cpu, _)| *cpu);

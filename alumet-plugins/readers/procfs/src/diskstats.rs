@@ -101,8 +101,10 @@ pub fn parse(bytes: &[u8], out: &mut DiskStats) -> Result<(), ParseError> {
         if count == out.disks.len() {
             out.disks.push(Disk::default());
         }
-        disk(line, &mut out.disks[count])
-            .ok_or(ParseError::at(number, "two device numbers, a name and at least eleven counts are expected"))?;
+        disk(line, &mut out.disks[count]).ok_or(ParseError::at(
+            number,
+            "two device numbers, a name and at least eleven counts are expected",
+        ))?;
         count += 1;
     }
     out.disks.truncate(count);
@@ -129,7 +131,10 @@ fn disk(line: &[u8], out: &mut Disk) -> Option<()> {
     };
     out.flushes = match fields.is_at_end() {
         true => None,
-        false => Some(Flushes { completed: fields.number()?, ms: fields.number()? }),
+        false => Some(Flushes {
+            completed: fields.number()?,
+            ms: fields.number()?,
+        }),
     };
     Some(())
 }
@@ -157,8 +162,16 @@ impl DiskStatsFile {
     /// # Errors
     /// When it is absent or refused.
     pub fn open(root: &SystemRoot) -> Result<Self, ReadError> {
-        let file = KeptFile::open(root.proc("diskstats"), Extent::ManyRecords, crate::root::MOUNT_PROC)?;
-        Ok(Self { file, block: root.sys("block"), stats: DiskStats::default() })
+        let file = KeptFile::open(
+            root.proc("diskstats"),
+            Extent::ManyRecords,
+            crate::root::MOUNT_PROC,
+        )?;
+        Ok(Self {
+            file,
+            block: root.sys("block"),
+            stats: DiskStats::default(),
+        })
     }
 
     /// The present values. `/sys/block` is listed only when a device appeared or moved; while it cannot be listed,
@@ -215,11 +228,20 @@ mod tests {
              8 32 sdc 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
         )
         .unwrap();
-        let present: Vec<_> = disks.iter().map(|d| (d.discards.is_some(), d.flushes.is_some())).collect();
+        let present: Vec<_> = disks
+            .iter()
+            .map(|d| (d.discards.is_some(), d.flushes.is_some()))
+            .collect();
         assert_eq!(present, [(false, false), (true, false), (true, true)]);
         assert_eq!(disks[2].reads.bytes(), 3 * 512);
         assert_eq!(disks[2].weighted_io_ms, 11);
-        assert_eq!(disks[2].flushes, Some(Flushes { completed: 16, ms: 17 }));
+        assert_eq!(
+            disks[2].flushes,
+            Some(Flushes {
+                completed: 16,
+                ms: 17
+            })
+        );
     }
 
     #[test]

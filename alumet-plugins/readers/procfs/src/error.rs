@@ -112,12 +112,19 @@ impl ParseError {
 
     /// An error about one line, counted from 1.
     pub(crate) fn at(line: usize, what: &'static str) -> Self {
-        Self { line: Some(line), what }
+        Self {
+            line: Some(line),
+            what,
+        }
     }
 
     /// The same error with the name of the file.
     pub(crate) fn in_file(self, path: &Path) -> ReadError {
-        ReadError::Parse { path: path.to_path_buf(), line: self.line, what: self.what }
+        ReadError::Parse {
+            path: path.to_path_buf(),
+            line: self.line,
+            what: self.what,
+        }
     }
 }
 
@@ -126,7 +133,11 @@ mod tests {
     use super::*;
 
     fn of_errno(errno: Errno) -> ReadError {
-        ReadError::of_file(Path::new("/proc/x"), io::Error::from_raw_os_error(errno as i32), "mend it")
+        ReadError::of_file(
+            Path::new("/proc/x"),
+            io::Error::from_raw_os_error(errno as i32),
+            "mend it",
+        )
     }
 
     #[test]
@@ -169,6 +180,10 @@ mod tests {
     #[test]
     fn a_format_error_names_file_and_line() {
         let error = ParseError::at(3, "a number is expected").in_file(Path::new("/proc/stat"));
-        assert!(error.to_string().starts_with("`/proc/stat` line 3: a number is expected"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("`/proc/stat` line 3: a number is expected")
+        );
     }
 }

@@ -30,7 +30,11 @@ impl<'a> Fields<'a> {
     /// The next field, if there is one.
     pub(crate) fn word(&mut self) -> Option<&'a [u8]> {
         self.skip_blanks();
-        let end = self.rest.iter().position(|byte| is_blank(*byte)).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .iter()
+            .position(|byte| is_blank(*byte))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         (!word.is_empty()).then_some(word)
@@ -49,7 +53,10 @@ impl<'a> Fields<'a> {
         self.skip_blanks();
         let (number, rest) = leading_number(self.rest)?;
         self.rest = rest;
-        self.rest.first().is_none_or(|byte| is_blank(*byte)).then_some(number)
+        self.rest
+            .first()
+            .is_none_or(|byte| is_blank(*byte))
+            .then_some(number)
     }
 
     /// The next field as a decimal fraction such as `12.34`.

@@ -26,7 +26,10 @@ pub(crate) fn fill(file: &File, buffer: &mut Vec<u8>, extent: Extent) -> io::Res
     loop {
         if filled == buffer.len() {
             if filled >= LARGEST_SIZE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than any kernel file (64 MiB)"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "larger than any kernel file (64 MiB)",
+                ));
             }
             buffer.resize((buffer.len() * 2).max(FIRST_SIZE), 0);
         }

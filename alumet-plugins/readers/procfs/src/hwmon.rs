@@ -48,7 +48,10 @@ pub fn parse(bytes: &[u8], celsius: &mut f64) -> Result<(), ParseError> {
     };
     let millidegrees = number(digits)
         .and_then(|value| i32::try_from(value).ok())
-        .ok_or(ParseError::at(1, "a temperature in millidegrees Celsius is expected"))?;
+        .ok_or(ParseError::at(
+            1,
+            "a temperature in millidegrees Celsius is expected",
+        ))?;
     *celsius = sign * f64::from(millidegrees) / 1000.0;
     Ok(())
 }
@@ -86,7 +89,9 @@ impl TemperatureFiles {
     pub fn read(&mut self, mut take: impl FnMut(usize, &Sensor, Result<f64, ReadError>)) {
         for (position, (sensor, file)) in self.sensors.iter_mut().enumerate() {
             let mut celsius = 0.0;
-            let result = file.read_with(|bytes| parse(bytes, &mut celsius)).map(|()| celsius);
+            let result = file
+                .read_with(|bytes| parse(bytes, &mut celsius))
+                .map(|()| celsius);
             take(position, sensor, result);
         }
     }
@@ -131,13 +136,22 @@ impl TemperatureFiles {
 }
 
 fn sensor_file(path: &Path) -> KeptFile {
-    KeptFile::closed(path.to_path_buf(), Extent::OneRecord, "the sensor was removed; list the sensors anew")
+    KeptFile::closed(
+        path.to_path_buf(),
+        Extent::OneRecord,
+        "the sensor was removed; list the sensors anew",
+    )
 }
 
 fn folders(class: &Path, prefix: &str) -> Vec<(String, std::path::PathBuf)> {
     let entries = fs::read_dir(class).into_iter().flatten().flatten();
     let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    named.filter(|(name, _)| name.strip_prefix(prefix).is_some_and(|rest| number(rest.as_bytes()).is_some())).collect()
+    named
+        .filter(|(name, _)| {
+            name.strip_prefix(prefix)
+                .is_some_and(|rest| number(rest.as_bytes()).is_some())
+        })
+        .collect()
 }
 
 /// The channel number of a file name such as `temp12_input`.
@@ -166,7 +180,13 @@ mod tests {
     #[test]
     fn other_files_of_a_chip_are_no_channels() {
         assert_eq!(channel_of("temp12_input"), Some(12));
-        for other in ["temp1_label", "temp_input", "fan1_input", "temp1_input2", "tempx_input"] {
+        for other in [
+            "temp1_label",
+            "temp_input",
+            "fan1_input",
+            "temp1_input2",
+            "tempx_input",
+        ] {
             assert_eq!(channel_of(other), None, "{other}");
         }
     }

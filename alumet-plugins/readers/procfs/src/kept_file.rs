@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -23,7 +23,13 @@ pub(crate) struct KeptFile {
 impl KeptFile {
     /// A file that is opened by its first read; `mend` says what to do when it is absent.
     pub(crate) fn closed(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
-        Self { path, file: None, buffer: Vec::new(), extent, mend }
+        Self {
+            path,
+            file: None,
+            buffer: Vec::new(),
+            extent,
+            mend,
+        }
     }
 
     /// Opens the file now, so that its absence shows at the start.
@@ -34,11 +40,6 @@ impl KeptFile {
         let mut kept = Self::closed(path, extent, mend);
         kept.reopen()?;
         Ok(kept)
-    }
-
-    /// Where the file is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Forgets the open file and opens the path anew.
@@ -57,9 +58,6 @@ impl KeptFile {
     /// # Errors
     /// Like [`Self::reopen`].
     pub(crate) fn read(&mut self) -> Result<&[u8], ReadError> {
-        if self.file.is_none() {
-            self.reopen()?;
-        }
         let filled = match self.fill() {
             Err(error) if is_stale(&error) => {
                 self.reopen()?;
@@ -91,6 +89,7 @@ impl KeptFile {
     fn fill(&mut self) -> io::Result<usize> {
         match &self.file {
             Some(file) => fill(file, &mut self.buffer, self.extent),
+            // Stale, so that `read` opens it.
             None => Err(Errno::ENOENT.into()),
         }
     }
@@ -102,7 +101,10 @@ impl KeptFile {
 
 /// Whether the error says that the open file no longer stands for what the path names.
 fn is_stale(error: &io::Error) -> bool {
-    matches!(errno(error), Errno::ESTALE | Errno::ENODEV | Errno::ENXIO | Errno::ESRCH | Errno::ENOENT)
+    matches!(
+        errno(error),
+        Errno::ESTALE | Errno::ENODEV | Errno::ENXIO | Errno::ESRCH | Errno::ENOENT
+    )
 }
 
 #[cfg(test)]
@@ -113,7 +115,11 @@ mod tests {
     use super::*;
 
     fn expect_good(bytes: &[u8]) -> Result<(), ParseError> {
-        if bytes == b"good" { Ok(()) } else { Err(ParseError::whole("`good` is expected")) }
+        if bytes == b"good" {
+            Ok(())
+        } else {
+            Err(ParseError::whole("`good` is expected"))
+        }
     }
 
     #[test]
@@ -122,7 +128,10 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "torn").unwrap();
         let mut kept = KeptFile::open(path.clone(), Extent::OneRecord, "").unwrap();
-        assert!(matches!(kept.read_with(expect_good), Err(ReadError::Parse { .. })));
+        assert!(matches!(
+            kept.read_with(expect_good),
+            Err(ReadError::Parse { .. })
+        ));
 
         fs::write(folder.path().join("new"), "good").unwrap();
         fs::rename(folder.path().join("new"), &path).unwrap();
@@ -142,7 +151,11 @@ mod tests {
 
     #[test]
     fn a_file_whose_owner_vanished_is_opened_anew_and_then_reported_absent() {
-        let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let path = PathBuf::from(format!("/proc/{}/stat", child.id()));
         let mut kept = KeptFile::open(path, Extent::OneRecord, "start it").unwrap();
         assert!(!kept.read().unwrap().is_empty());

@@ -29,8 +29,10 @@ pub struct LoadAverage {
 /// # Errors
 /// When one of the six numbers is missing or malformed; `out` is then unchanged.
 pub fn parse(bytes: &[u8], out: &mut LoadAverage) -> Result<(), ParseError> {
-    *out = load_average(bytes)
-        .ok_or(ParseError::at(1, "three averages, `runnable/threads` and a process number are expected"))?;
+    *out = load_average(bytes).ok_or(ParseError::at(
+        1,
+        "three averages, `runnable/threads` and a process number are expected",
+    ))?;
     Ok(())
 }
 
@@ -40,7 +42,14 @@ fn load_average(bytes: &[u8]) -> Option<LoadAverage> {
     let counts = fields.word()?;
     let slash = counts.iter().position(|byte| *byte == b'/')?;
     let (runnable, threads) = (number(&counts[..slash])?, number(&counts[slash + 1..])?);
-    Some(LoadAverage { one, five, fifteen, runnable, threads, last_pid: fields.number()? })
+    Some(LoadAverage {
+        one,
+        five,
+        fifteen,
+        runnable,
+        threads,
+        last_pid: fields.number()?,
+    })
 }
 
 /// The open `/proc/loadavg`.
@@ -57,7 +66,10 @@ impl LoadAverageFile {
     /// When it is absent or refused.
     pub fn open(root: &SystemRoot) -> Result<Self, ReadError> {
         let file = KeptFile::open(root.proc("loadavg"), Extent::OneRecord, crate::root::MOUNT_PROC)?;
-        Ok(Self { file, load: LoadAverage::default() })
+        Ok(Self {
+            file,
+            load: LoadAverage::default(),
+        })
     }
 
     /// The present values.
@@ -78,15 +90,31 @@ mod tests {
     fn all_six_numbers_are_read() {
         let mut load = LoadAverage::default();
         parse(b"0.12 10.09 100.03 1/86 4155\n", &mut load).unwrap();
-        let expected =
-            LoadAverage { one: 0.12, five: 10.09, fifteen: 100.03, runnable: 1, threads: 86, last_pid: 4155 };
+        let expected = LoadAverage {
+            one: 0.12,
+            five: 10.09,
+            fifteen: 100.03,
+            runnable: 1,
+            threads: 86,
+            last_pid: 4155,
+        };
         assert_eq!(load, expected);
     }
 
     #[test]
     fn a_shorter_or_malformed_line_is_refused() {
-        for wrong in ["", "1 2 3", "1 2 3 4 5", "1 2 3 4/x 5", "a 2 3 4/5 6", "1 2 3 4/5"] {
-            assert!(parse(wrong.as_bytes(), &mut LoadAverage::default()).is_err(), "{wrong}");
+        for wrong in [
+            "",
+            "1 2 3",
+            "1 2 3 4 5",
+            "1 2 3 4/x 5",
+            "a 2 3 4/5 6",
+            "1 2 3 4/5",
+        ] {
+            assert!(
+                parse(wrong.as_bytes(), &mut LoadAverage::default()).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

@@ -46,8 +46,14 @@ impl MemInfo {
         Names: IntoIterator,
         Names::Item: Into<Box<str>>,
     {
-        let entry = |name: Names::Item| MemEntry { name: name.into(), amount: None, offset: 0 };
-        Self { entries: names.into_iter().map(entry).collect() }
+        let entry = |name: Names::Item| MemEntry {
+            name: name.into(),
+            amount: None,
+            offset: 0,
+        };
+        Self {
+            entries: names.into_iter().map(entry).collect(),
+        }
     }
 
     /// The entries in the order of the selection.
@@ -70,9 +76,9 @@ pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Result<(), ParseError> {
             }),
         };
         entry.amount = match text {
-            Some(text) => Some(
-                amount(text).ok_or(ParseError::whole("an entry with a count or a size in kB is expected"))?,
-            ),
+            Some(text) => Some(amount(text).ok_or(ParseError::whole(
+                "an entry with a count or a size in kB is expected",
+            ))?),
             None => None,
         };
     }
@@ -82,7 +88,10 @@ pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Result<(), ParseError> {
 /// The text after the colon of the line that starts at `offset`, if that line is the entry's.
 fn text_at<'a>(bytes: &'a [u8], offset: usize, name: &str) -> Option<&'a [u8]> {
     let starts_line = offset == 0 || bytes.get(offset - 1) == Some(&b'\n');
-    let text = bytes.get(offset..)?.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+    let text = bytes
+        .get(offset..)?
+        .strip_prefix(name.as_bytes())?
+        .strip_prefix(b":")?;
     let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
     starts_line.then_some(&text[..end])
 }
@@ -148,7 +157,10 @@ impl MemInfoFile {
     /// When it is absent or refused.
     pub fn open(root: &SystemRoot, selection: MemInfo) -> Result<Self, ReadError> {
         let file = KeptFile::open(root.proc("meminfo"), Extent::OneRecord, crate::root::MOUNT_PROC)?;
-        Ok(Self { file, info: selection })
+        Ok(Self {
+            file,
+            info: selection,
+        })
     }
 
     /// The present amounts.
@@ -182,8 +194,15 @@ mod tests {
     #[test]
     fn entries_come_in_the_order_of_the_selection() {
         let mut info = MemInfo::of(["HugePages_Total", "Active(anon)", "NoSuch"]);
-        parse(b"MemTotal: 9 kB\nActive(anon):   2 kB\nHugePages_Total:   5\n", &mut info).unwrap();
-        assert_eq!(amounts(&info), [Some(Amount::Count(5)), Some(Amount::Bytes(2048)), None]);
+        parse(
+            b"MemTotal: 9 kB\nActive(anon):   2 kB\nHugePages_Total:   5\n",
+            &mut info,
+        )
+        .unwrap();
+        assert_eq!(
+            amounts(&info),
+            [Some(Amount::Count(5)), Some(Amount::Bytes(2048)), None]
+        );
     }
 
     #[test]
@@ -191,7 +210,10 @@ mod tests {
         let mut info = MemInfo::of(["Cached", "MemFree"]);
         parse(b"MemFree: 1 kB\nCached: 2 kB\nSwapCached: 3 kB\n", &mut info).unwrap();
         parse(b"MemFree: 1000 kB\nSwapCached: 3 kB\nCached: 4 kB\n", &mut info).unwrap();
-        assert_eq!(amounts(&info), [Some(Amount::Bytes(4096)), Some(Amount::Bytes(1_024_000))]);
+        assert_eq!(
+            amounts(&info),
+            [Some(Amount::Bytes(4096)), Some(Amount::Bytes(1_024_000))]
+        );
     }
 
     #[test]

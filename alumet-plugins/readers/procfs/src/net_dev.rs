@@ -64,8 +64,10 @@ pub fn parse(bytes: &[u8], out: &mut NetDev) -> Result<(), ParseError> {
         if count == out.interfaces.len() {
             out.interfaces.push(Interface::default());
         }
-        interface(line, &mut out.interfaces[count])
-            .ok_or(ParseError::at(number, "a name, a colon and sixteen counts are expected"))?;
+        interface(line, &mut out.interfaces[count]).ok_or(ParseError::at(
+            number,
+            "a name, a colon and sixteen counts are expected",
+        ))?;
         count += 1;
     }
     out.interfaces.truncate(count);
@@ -121,7 +123,11 @@ impl NetDevFile {
             Some(file) => file,
             None => open(root, "net/dev")?,
         };
-        Ok(Self { file, net: NetDev::default(), last_count: 0 })
+        Ok(Self {
+            file,
+            net: NetDev::default(),
+            last_count: 0,
+        })
     }
 
     /// The present values.
@@ -157,11 +163,17 @@ mod tests {
 
     fn table(names: &[&str]) -> String {
         let line = |name: &&str| format!("{name:>6}: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n");
-        HEADER.chars().chain(names.iter().map(line).collect::<String>().chars()).collect()
+        HEADER
+            .chars()
+            .chain(names.iter().map(line).collect::<String>().chars())
+            .collect()
     }
 
     fn names(net: &NetDev) -> Vec<String> {
-        net.interfaces.iter().map(|interface| interface.name.to_string()).collect()
+        net.interfaces
+            .iter()
+            .map(|interface| interface.name.to_string())
+            .collect()
     }
 
     #[test]
@@ -169,8 +181,24 @@ mod tests {
         let mut net = NetDev::default();
         parse(table(&["lo", "eth0:1"]).as_bytes(), &mut net).unwrap();
         assert_eq!(names(&net), ["lo", "eth0:1"]);
-        assert_eq!(net.interfaces[1].received, Traffic { bytes: 1, packets: 2, errors: 3, drops: 4 });
-        assert_eq!(net.interfaces[1].sent, Traffic { bytes: 5, packets: 6, errors: 7, drops: 8 });
+        assert_eq!(
+            net.interfaces[1].received,
+            Traffic {
+                bytes: 1,
+                packets: 2,
+                errors: 3,
+                drops: 4
+            }
+        );
+        assert_eq!(
+            net.interfaces[1].sent,
+            Traffic {
+                bytes: 5,
+                packets: 6,
+                errors: 7,
+                drops: 8
+            }
+        );
     }
 
     #[test]
@@ -189,8 +217,20 @@ mod tests {
         assert!(parse(&whole.as_bytes()[..whole.len() - 1], &mut net).is_err());
         assert!(parse(&whole.as_bytes()[..whole.len() - 4], &mut net).is_err());
         assert!(parse(b"Inter-| x\n    lo: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", &mut net).is_err());
-        assert!(parse(format!("{HEADER}lo: 1 2 3 4 0 0 0 0 5 6 7 8\n").as_bytes(), &mut net).is_err());
-        assert!(parse(format!("{HEADER} : 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n").as_bytes(), &mut net).is_err());
+        assert!(
+            parse(
+                format!("{HEADER}lo: 1 2 3 4 0 0 0 0 5 6 7 8\n").as_bytes(),
+                &mut net
+            )
+            .is_err()
+        );
+        assert!(
+            parse(
+                format!("{HEADER} : 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n").as_bytes(),
+                &mut net
+            )
+            .is_err()
+        );
     }
 
     #[test]

@@ -70,8 +70,10 @@ pub fn parse(bytes: &[u8], out: &mut Pressure) -> Result<(), ParseError> {
             Some(b"full") => &mut out.full,
             _ => continue,
         };
-        let stall = stall(&mut fields)
-            .ok_or(ParseError::at(index, "`avg10=`, `avg60=`, `avg300=` and `total=` are expected"))?;
+        let stall = stall(&mut fields).ok_or(ParseError::at(
+            index,
+            "`avg10=`, `avg60=`, `avg300=` and `total=` are expected",
+        ))?;
         *place = Some(stall);
     }
     if out.some.is_none() && out.full.is_none() {
@@ -81,7 +83,8 @@ pub fn parse(bytes: &[u8], out: &mut Pressure) -> Result<(), ParseError> {
 }
 
 fn stall(fields: &mut Fields<'_>) -> Option<Stall> {
-    let average = |fields: &mut Fields<'_>, key: &[u8]| Fields::of(fields.word()?.strip_prefix(key)?).fraction();
+    let average =
+        |fields: &mut Fields<'_>, key: &[u8]| Fields::of(fields.word()?.strip_prefix(key)?).fraction();
     Some(Stall {
         avg10: average(fields, b"avg10=")?,
         avg60: average(fields, b"avg60=")?,
@@ -108,8 +111,10 @@ impl PressureFile {
             _ => "needs Linux 4.20 with CONFIG_PSI; boot with `psi=1` if it is off by default",
         };
         let path = root.proc("pressure").join(of.file_name());
-        let mut opened =
-            Self { file: KeptFile::open(path, Extent::OneRecord, mend)?, pressure: Pressure::default() };
+        let mut opened = Self {
+            file: KeptFile::open(path, Extent::OneRecord, mend)?,
+            pressure: Pressure::default(),
+        };
         opened.read()?;
         Ok(opened)
     }
@@ -132,10 +137,28 @@ mod tests {
 
     #[test]
     fn a_kernel_that_only_prints_some_has_no_full() {
-        let mut pressure = Pressure { full: Some(Stall::default()), ..Pressure::default() };
-        parse(b"some avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n", &mut pressure).unwrap();
-        let some = Stall { avg10: 1.91, avg60: 0.86, avg300: 100.0, total_us: 3_857_169 };
-        assert_eq!(pressure, Pressure { some: Some(some), full: None });
+        let mut pressure = Pressure {
+            full: Some(Stall::default()),
+            ..Pressure::default()
+        };
+        parse(
+            b"some avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n",
+            &mut pressure,
+        )
+        .unwrap();
+        let some = Stall {
+            avg10: 1.91,
+            avg60: 0.86,
+            avg300: 100.0,
+            total_us: 3_857_169,
+        };
+        assert_eq!(
+            pressure,
+            Pressure {
+                some: Some(some),
+                full: None
+            }
+        );
     }
 
     #[test]
@@ -147,7 +170,10 @@ mod tests {
             "some avg60=1.91 avg10=0.86 avg300=100.00 total=1\n",
             "some avg10=x avg60=0.86 avg300=100.00 total=1\n",
         ] {
-            assert!(parse(wrong.as_bytes(), &mut Pressure::default()).is_err(), "{wrong}");
+            assert!(
+                parse(wrong.as_bytes(), &mut Pressure::default()).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -32,7 +32,10 @@ impl SystemRoot {
 
     /// Two mounts that have no common parent.
     pub fn with_mounts(proc: impl Into<PathBuf>, sys: impl Into<PathBuf>) -> Self {
-        Self { proc: proc.into(), sys: sys.into() }
+        Self {
+            proc: proc.into(),
+            sys: sys.into(),
+        }
     }
 
     /// The path of a file of the proc file system, given relative to its mount.

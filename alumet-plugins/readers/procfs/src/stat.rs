@@ -69,10 +69,24 @@ pub struct CpuTimes {
 /// # Errors
 /// When the total is missing or a number is malformed; `out` then holds a mixture.
 pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Result<(), ParseError> {
-    let KernelStat { total, cpus, context_switches, forks, procs_running, procs_blocked, boot_time } = out;
+    let KernelStat {
+        total,
+        cpus,
+        context_switches,
+        forks,
+        procs_running,
+        procs_blocked,
+        boot_time,
+    } = out;
     *total = CpuTimes::default();
     cpus.clear();
-    for counter in [&mut *context_switches, forks, procs_running, procs_blocked, boot_time] {
+    for counter in [
+        &mut *context_switches,
+        forks,
+        procs_running,
+        procs_blocked,
+        boot_time,
+    ] {
         *counter = None;
     }
     for (number, line) in lines(bytes) {
@@ -121,7 +135,18 @@ fn cpu_times(columns: &[u8]) -> Option<CpuTimes> {
         *value = fields.number()?;
         columns += 1;
     }
-    let [user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice] = values;
+    let [
+        user,
+        nice,
+        system,
+        idle,
+        iowait,
+        irq,
+        softirq,
+        steal,
+        guest,
+        guest_nice,
+    ] = values;
     // User, nice, system and idle have been there since the first kernels.
     (columns >= 4).then_some(CpuTimes {
         user,
@@ -194,7 +219,10 @@ mod tests {
     #[test]
     fn columns_that_an_old_kernel_lacks_are_zero_and_counted_as_absent() {
         let stat = parsed("cpu 1 2 3 4 5 6 7\n").unwrap();
-        assert_eq!((stat.total.softirq, stat.total.steal, stat.total.columns), (7, 0, 7));
+        assert_eq!(
+            (stat.total.softirq, stat.total.steal, stat.total.columns),
+            (7, 0, 7)
+        );
         assert_eq!(stat.forks, None);
     }
 
@@ -208,7 +236,10 @@ mod tests {
     fn a_malformed_column_is_reported_with_its_line() {
         assert_eq!(parsed("cpu 1 2 3 4\ncpu0 1 x 3 4\n").unwrap_err().line, Some(2));
         assert_eq!(parsed("cpu 1 2 3 4\nctxt -5\n").unwrap_err().line, Some(2));
-        assert_eq!(parsed("cpu 1 2 3 4\ncpu4294967296 1 2 3 4\n").unwrap_err().line, Some(2));
+        assert_eq!(
+            parsed("cpu 1 2 3 4\ncpu4294967296 1 2 3 4\n").unwrap_err().line,
+            Some(2)
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/proc/PID/io`: what a process read and wrote.
 //!
-//! Format: `Documentation/filesystems/proc.rst`, "/proc/<pid>/io".
+//! Format: `Documentation/filesystems/proc.rst`, "/proc/PID/io".
 
 use super::Processes;
 use crate::entry_list::{Amount, amount, split};
@@ -61,7 +61,9 @@ pub fn parse(bytes: &[u8], out: &mut ProcessIo) -> Result<(), ParseError> {
     }
     match seen {
         (true, true) => Ok(()),
-        _ => Err(ParseError::whole("lines `read_bytes` and `write_bytes` are expected")),
+        _ => Err(ParseError::whole(
+            "lines `read_bytes` and `write_bytes` are expected",
+        )),
     }
 }
 
@@ -106,8 +108,16 @@ mod tests {
 
     #[test]
     fn without_the_bytes_of_storage_it_is_refused() {
-        for wrong in ["", "read_bytes: 5\n", "write_bytes: 6\n", "read_bytes: x\nwrite_bytes: 6\n"] {
-            assert!(parse(wrong.as_bytes(), &mut ProcessIo::default()).is_err(), "{wrong}");
+        for wrong in [
+            "",
+            "read_bytes: 5\n",
+            "write_bytes: 6\n",
+            "read_bytes: x\nwrite_bytes: 6\n",
+        ] {
+            assert!(
+                parse(wrong.as_bytes(), &mut ProcessIo::default()).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

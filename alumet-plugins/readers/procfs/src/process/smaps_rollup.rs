@@ -75,7 +75,9 @@ impl Processes {
     /// `Gone` when the process has ended, `PermissionDenied` when it belongs to another user.
     pub fn smaps_rollup(&mut self, pid: u32) -> Result<Option<SmapsRollup>, ReadError> {
         let mut memory = SmapsRollup::default();
-        match self.read_with(pid, "smaps_rollup", Extent::OneRecord, |bytes| parse(bytes, &mut memory)) {
+        match self.read_with(pid, "smaps_rollup", Extent::OneRecord, |bytes| {
+            parse(bytes, &mut memory)
+        }) {
             Ok(()) => Ok(Some(memory)),
             // The kernel says "no such process" for "no memory", too; before Linux 4.14 the file is absent.
             Err(ReadError::Gone { .. }) if self.exists(pid) => Ok(None),
@@ -90,17 +92,35 @@ mod tests {
 
     #[test]
     fn sizes_become_bytes_and_missing_ones_stay_missing() {
-        let text = "5641286 ---p 00000000 00:00 0   [rollup]\nRss: 3 kB\nPss: 2 kB\nSwapPss: 1 kB\nLocked: 9 kB\n";
-        let mut memory = SmapsRollup { swap: Some(1), ..SmapsRollup::default() };
+        let text =
+            "5641286 ---p 00000000 00:00 0   [rollup]\nRss: 3 kB\nPss: 2 kB\nSwapPss: 1 kB\nLocked: 9 kB\n";
+        let mut memory = SmapsRollup {
+            swap: Some(1),
+            ..SmapsRollup::default()
+        };
         parse(text.as_bytes(), &mut memory).unwrap();
-        let expected = SmapsRollup { rss: 3072, pss: 2048, swap_pss: Some(1024), ..SmapsRollup::default() };
+        let expected = SmapsRollup {
+            rss: 3072,
+            pss: 2048,
+            swap_pss: Some(1024),
+            ..SmapsRollup::default()
+        };
         assert_eq!(memory, expected);
     }
 
     #[test]
     fn without_both_main_sizes_it_is_refused() {
-        for wrong in ["", "Rss: 3 kB\n", "Pss: 3 kB\n", "Rss: 3 kB\nPss: 3\n", "Rss: 3 kB\nPss: x kB\n"] {
-            assert!(parse(wrong.as_bytes(), &mut SmapsRollup::default()).is_err(), "{wrong}");
+        for wrong in [
+            "",
+            "Rss: 3 kB\n",
+            "Pss: 3 kB\n",
+            "Rss: 3 kB\nPss: 3\n",
+            "Rss: 3 kB\nPss: x kB\n",
+        ] {
+            assert!(
+                parse(wrong.as_bytes(), &mut SmapsRollup::default()).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

@@ -44,7 +44,9 @@ pub struct ProcessStat {
 /// # Errors
 /// When the command's parentheses are missing or a number is malformed; `out` then holds a mixture.
 pub fn parse(bytes: &[u8], out: &mut ProcessStat) -> Result<(), ParseError> {
-    fill(bytes, out).ok_or(ParseError::whole("`pid (command) state` and at least 21 numbers are expected"))
+    fill(bytes, out).ok_or(ParseError::whole(
+        "`pid (command) state` and at least 21 numbers are expected",
+    ))
 }
 
 fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
@@ -146,9 +148,15 @@ mod tests {
     #[test]
     fn an_old_kernel_without_guest_time_is_accepted() {
         let short = "1 (init) S 0 1 1 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 9 8 7";
-        let mut stat = ProcessStat { guest_ticks: 5, ..ProcessStat::default() };
+        let mut stat = ProcessStat {
+            guest_ticks: 5,
+            ..ProcessStat::default()
+        };
         parse(short.as_bytes(), &mut stat).unwrap();
-        assert_eq!((stat.start_ticks, stat.resident_pages, stat.guest_ticks), (9, 7, 0));
+        assert_eq!(
+            (stat.start_ticks, stat.resident_pages, stat.guest_ticks),
+            (9, 7, 0)
+        );
     }
 
     #[test]

@@ -26,8 +26,16 @@ pub struct Statm {
 /// When one of the first three numbers is missing or malformed; `out` is then unchanged.
 pub fn parse(bytes: &[u8], out: &mut Statm) -> Result<(), ParseError> {
     let mut fields = Fields::of(bytes.trim_ascii_end());
-    let mut next = || fields.number().ok_or(ParseError::at(1, "three counts of pages are expected"));
-    *out = Statm { virtual_size: next()?, resident: next()?, shared: next()? };
+    let mut next = || {
+        fields
+            .number()
+            .ok_or(ParseError::at(1, "three counts of pages are expected"))
+    };
+    *out = Statm {
+        virtual_size: next()?,
+        resident: next()?,
+        shared: next()?,
+    };
     Ok(())
 }
 
@@ -56,7 +64,14 @@ mod tests {
     fn the_first_three_numbers_count() {
         let mut statm = Statm::default();
         parse(b"765 387 323 5 0 96 0\n", &mut statm).unwrap();
-        assert_eq!(statm, Statm { virtual_size: 765, resident: 387, shared: 323 });
+        assert_eq!(
+            statm,
+            Statm {
+                virtual_size: 765,
+                resident: 387,
+                shared: 323
+            }
+        );
         assert!(parse(b"765 387\n", &mut statm).is_err());
     }
 }

@@ -1,11 +1,17 @@
 //! Outputs: what writes samples somewhere.
 
+mod null;
+mod recording;
+
 use async_trait::async_trait;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::time::Moment;
+
+pub use null::NullOutput;
+pub use recording::{RecordedSample, Recording, RecordingOutput};
 
 /// Writes batches, on a thread of its own.
 pub trait Output: Send + 'static {

@@ -1,0 +1,263 @@
+//! The documentation of a type's keys, written from its JSON schema and its default.
+
+use std::fmt::Write;
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::schema::Shape;
+use super::toml_text::{TomlText, inline};
+
+/// The keys of one table: what the schema says of them, and their defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
+    /// The keys, their types and their descriptions.
+    pub schema: &'a Schema,
+    /// The value of each key that has a default.
+    pub default: &'a toml::Table,
+}
+
+/// How deep tables within tables are described; a type that contains itself ends here.
+const DEEPEST: usize = 8;
+
+impl Reference<'_> {
+    /// The schema and the default of a type, to make a reference of.
+    ///
+    /// # Errors
+    /// When the default cannot be written as a TOML table.
+    pub fn parts_of<T: JsonSchema + Serialize + Default>() -> Result<(Schema, toml::Table), toml::ser::Error>
+    {
+        Ok((schema_for!(T), toml::Table::try_from(T::default())?))
+    }
+
+    /// The default as TOML: the description of each key as a comment above it, and keys without a default commented out.
+    ///
+    /// `path` is the table that the keys stand in, such as `["plugins", "csv"]`. Under that path the text parses back to
+    /// the default.
+    pub fn to_toml(&self, path: &[&str]) -> String {
+        let mut text = TomlText::default();
+        let shape = Shape::new(self.schema);
+        if !path.is_empty() {
+            text.comment(shape.description().unwrap_or(""));
+            text.header(path, None);
+        }
+        write_table(&mut text, &shape, Some(self.default), &mut path.to_vec(), true);
+        text.finish()
+    }
+
+    /// The keys as a Markdown table of key, type, default and description; keys of inner tables with dots.
+    pub fn to_markdown(&self) -> String {
+        let mut rows = String::from("| Key | Type | Default | Description |\n|---|---|---|---|\n");
+        write_rows(&mut rows, &Shape::new(self.schema), Some(self.default), "", 0);
+        rows
+    }
+}
+
+/// The keys of a table: those of the default in its order, then the others.
+fn keys<'a>(shape: &Shape<'a>, default: Option<&'a toml::Table>) -> Vec<&'a str> {
+    let mut keys: Vec<&str> = default
+        .into_iter()
+        .flat_map(|table| table.keys())
+        .map(String::as_str)
+        .collect();
+    for key in shape.keys() {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+/// A list of tables, which TOML writes as `[[…]]`.
+fn tables(value: &toml::Value) -> Option<Vec<&toml::Table>> {
+    match value {
+        toml::Value::Array(items) if !items.is_empty() => items.iter().map(toml::Value::as_table).collect(),
+        _ => None,
+    }
+}
+
+fn write_table<'a>(
+    text: &mut TomlText,
+    shape: &Shape<'a>,
+    default: Option<&'a toml::Table>,
+    path: &mut Vec<&'a str>,
+    described: bool,
+) {
+    let is_plain = |value: &toml::Value| !value.is_table() && tables(value).is_none();
+    let keys = keys(shape, default);
+    let value = |key: &str| default.and_then(|table| table.get(key));
+    for key in &keys {
+        let key_shape = shape.key(key);
+        let describe = |text: &mut TomlText| {
+            if let Some(description) = key_shape
+                .as_ref()
+                .filter(|_| described)
+                .and_then(Shape::description)
+            {
+                text.gap();
+                text.comment(description);
+            }
+        };
+        match (value(key), &key_shape) {
+            (Some(value), _) if is_plain(value) => {
+                describe(text);
+                text.key_value(key, value, None);
+            }
+            (None, Some(key_shape)) if described => {
+                describe(text);
+                text.commented_key_value(key, &example(key_shape));
+            }
+            _ => {}
+        }
+    }
+    for key in keys {
+        let Some(value) = value(key).filter(|value| !is_plain(value)) else {
+            continue;
+        };
+        let key_shape = shape.key(key).unwrap_or_else(|| shape.nothing());
+        path.push(key);
+        if described {
+            text.gap();
+            text.comment(key_shape.description().unwrap_or(""));
+        }
+        if let Some(table) = value.as_table() {
+            text.gap_unless_comment();
+            text.header(path, None);
+            write_table(text, &key_shape, Some(table), path, described);
+        }
+        let items = key_shape.items().unwrap_or_else(|| shape.nothing());
+        for (at, table) in tables(value).into_iter().flatten().enumerate() {
+            text.gap_unless_comment();
+            text.list_header(path, None);
+            // One description of the keys is enough for all elements.
+            write_table(text, &items, Some(table), path, described && at == 0);
+        }
+        path.pop();
+    }
+}
+
+/// A value to stand behind a key that has no default.
+fn example(shape: &Shape<'_>) -> toml::Value {
+    let given = shape
+        .example()
+        .or_else(|| shape.words().first().map(|(word, _)| *word));
+    if let Some(value) = given.and_then(|value| toml::Value::try_from(value).ok()) {
+        return value;
+    }
+    match shape.types().first().copied() {
+        Some("integer") => toml::Value::Integer(0),
+        Some("number") => toml::Value::Float(0.0),
+        Some("boolean") => toml::Value::Boolean(false),
+        Some("array") => toml::Value::Array(Vec::new()),
+        Some("object") => toml::Value::Table(toml::Table::new()),
+        _ => toml::Value::String(String::new()),
+    }
+}
+
+fn write_rows(
+    rows: &mut String,
+    shape: &Shape<'_>,
+    default: Option<&toml::Table>,
+    above: &str,
+    depth: usize,
+) {
+    if depth > DEEPEST {
+        return;
+    }
+    for key in keys(shape, default) {
+        let value = default.and_then(|table| table.get(key));
+        let key_shape = shape.key(key).unwrap_or_else(|| shape.nothing());
+        write_row(
+            rows,
+            &format!("{above}{key}"),
+            &key_shape,
+            value,
+            shape.requires(key),
+            depth,
+        );
+    }
+    if let Some(others) = shape.others().filter(|_| depth > 0 || shape.keys().is_empty()) {
+        write_row(rows, &format!("{above}<name>"), &others, None, false, depth);
+    }
+}
+
+fn write_row(
+    rows: &mut String,
+    key: &str,
+    shape: &Shape<'_>,
+    value: Option<&toml::Value>,
+    required: bool,
+    depth: usize,
+) {
+    let default = match value {
+        Some(toml::Value::Table(_)) => String::new(),
+        Some(value) if tables(value).is_some() => String::new(),
+        Some(value) => code(&inline(value)),
+        None if required => "required".to_owned(),
+        None => String::new(),
+    };
+    let _ = writeln!(
+        rows,
+        "| {} | {} | {default} | {} |",
+        code(key),
+        type_name(shape),
+        description(shape)
+    );
+    let table = value.and_then(toml::Value::as_table);
+    if table.is_some() || !shape.keys().is_empty() || shape.others().is_some() {
+        write_rows(rows, shape, table, &format!("{key}."), depth + 1);
+    }
+    if let Some(items) = shape.items().filter(|items| !items.keys().is_empty()) {
+        let first = value
+            .and_then(tables)
+            .and_then(|tables| tables.into_iter().next());
+        write_rows(rows, &items, first, &format!("{key}[]."), depth + 1);
+    }
+}
+
+/// The type of a key in words.
+fn type_name(shape: &Shape<'_>) -> String {
+    let words = shape.words();
+    let mut names: Vec<String> = words.iter().map(|(word, _)| code(&word.to_string())).collect();
+    for name in shape.types() {
+        match name {
+            "string" if !words.is_empty() => {}
+            "array" => match shape.items().map(|items| type_name(&items)) {
+                Some(items) => names.push(format!("list of {items}")),
+                None => names.push("list".to_owned()),
+            },
+            "object" => names.push("table".to_owned()),
+            other => names.push(other.to_owned()),
+        }
+    }
+    if names.is_empty() {
+        "any".to_owned()
+    } else {
+        names.join(" or ")
+    }
+}
+
+/// The description on one line, with those of the words that the key takes.
+fn description(shape: &Shape<'_>) -> String {
+    let mut text = escaped(shape.description().unwrap_or(""));
+    for (word, description) in shape.words() {
+        if let (Json::String(word), Some(description)) = (word, description) {
+            let separator = if text.is_empty() { "" } else { "<br>" };
+            let _ = write!(text, "{separator}{}: {}", code(word), escaped(description));
+        }
+    }
+    text
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", escaped(text))
+}
+
+/// Text that stays within its cell.
+fn escaped(text: &str) -> String {
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
+}

@@ -1,0 +1,101 @@
+//! Old names of keys.
+
+use alumet_agent::config::{Alias, Document, KeyPath, Loader, Origin, Problems};
+
+use crate::sample::nothing;
+
+fn aliases() -> [Alias; 4] {
+    [
+        Alias::new("plugins.*.enable", "plugins.*.enabled"),
+        Alias::new("plugins.rapl.no_perf_events", "plugins.rapl.perf_events").inverted(),
+        Alias::new("max_update_interval", "pipeline.max_update_interval"),
+        Alias::new("plugins.EnergyAttribution", "plugins.energy-attribution"),
+    ]
+}
+
+fn load(text: &str) -> Result<Document, Problems> {
+    Loader::new(&nothing)
+        .aliases(aliases())
+        .text("alumet.toml", text)
+        .load()
+}
+
+fn plain(document: &Document) -> toml::Table {
+    document.root().to_toml_table()
+}
+
+#[test]
+fn an_old_name_works_and_warns_with_its_place() {
+    let document = load("[plugins.csv]\npath = \"x\"\nenable = false\nport = 1\n").unwrap();
+    let csv = document.section(&KeyPath::dotted("plugins.csv")).unwrap();
+    assert_eq!(csv.keys().collect::<Vec<_>>(), ["path", "enabled", "port"]);
+    assert_eq!(
+        plain(&document)["plugins"]["csv"]["enabled"].as_bool(),
+        Some(false)
+    );
+    assert_eq!(document.warnings().len(), 1);
+    assert_eq!(
+        document.warnings()[0].to_string(),
+        "warning: `plugins.csv.enable` is now called `plugins.csv.enabled`\n --> alumet.toml:3:1\n  |\n\
+         3 | enable = false\n  | ^^^^^^\n  = help: rename the key; the old name still works"
+    );
+    assert_eq!(document.warnings()[0].place().line_column(), Some((3, 1)));
+}
+
+#[test]
+fn the_new_name_does_not_warn() {
+    assert_eq!(load("[plugins.csv]\nenabled = false\n").unwrap().warnings(), []);
+}
+
+#[test]
+fn both_names_in_one_source_are_refused() {
+    let problems = load("[plugins.csv]\nenable = false\nenabled = true\n").unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "error: `plugins.csv.enable` is the old name of `plugins.csv.enabled`, and both are given\n \
+         --> alumet.toml:2:1\n  |\n2 | enable = false\n  | ^^^^^^\n  \
+         = help: remove `plugins.csv.enable`; the new name stands at alumet.toml:3:1"
+    );
+}
+
+#[test]
+fn a_flag_wins_over_the_old_name_in_a_file() {
+    let path = KeyPath::dotted("plugins.csv.enabled");
+    let document = Loader::new(&nothing)
+        .aliases(aliases())
+        .set(path, true, Origin::Flag("--plugins".to_owned()))
+        .text("alumet.toml", "[plugins.csv]\nenable = false\n")
+        .load()
+        .unwrap();
+    assert_eq!(
+        plain(&document)["plugins"]["csv"]["enabled"].as_bool(),
+        Some(true)
+    );
+}
+
+#[test]
+fn an_old_key_with_the_opposite_meaning_is_turned_round() {
+    let document = load("[plugins.rapl]\nno_perf_events = true\n").unwrap();
+    assert_eq!(
+        plain(&document)["plugins"]["rapl"]["perf_events"].as_bool(),
+        Some(false)
+    );
+}
+
+#[test]
+fn a_key_moves_to_another_table_and_a_table_to_another_name() {
+    let document =
+        load("max_update_interval = \"2s\"\n[plugins.a]\n[plugins.EnergyAttribution]\nx = 1\n[plugins.b]\n")
+            .unwrap();
+    let expected: toml::Table = toml::from_str(
+        "[plugins.a]\n[plugins.energy-attribution]\nx = 1\n[plugins.b]\n[pipeline]\nmax_update_interval = \"2s\"\n",
+    )
+    .unwrap();
+    assert_eq!(plain(&document), expected);
+    let plugins = document.section(&KeyPath::dotted("plugins")).unwrap();
+    assert_eq!(
+        plugins.keys().collect::<Vec<_>>(),
+        ["a", "energy-attribution", "b"]
+    );
+    assert_eq!(document.warnings().len(), 2);
+}

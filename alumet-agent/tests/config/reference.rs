@@ -1,0 +1,150 @@
+//! Documentation from a schema and a default.
+
+use alumet_agent::config::Reference;
+use proptest::prelude::*;
+use schemars::Schema;
+
+use crate::sample::{Mode, Retry, Sensor};
+
+fn parts() -> (Schema, toml::Table) {
+    Reference::parts_of::<Sensor>().unwrap()
+}
+
+#[test]
+fn the_default_is_written_with_the_description_of_each_key() {
+    let (schema, default) = parts();
+    let text = Reference {
+        schema: &schema,
+        default: &default,
+    }
+    .to_toml(&["plugins", "sensor"]);
+    assert_eq!(
+        text,
+        r#"# How often a sensor is read, and where the values go.
+[plugins.sensor]
+
+# Time between two polls.
+#
+# At least 1 ms.
+poll_interval = "1s"
+
+# Port of the sensor.
+port = 9091
+
+# Factor | on all values.
+factor = 1.0
+
+# Whether a broken device is left out.
+skip_failed = true
+output_path = "out.csv"
+
+# How much is measured.
+mode = "full"
+
+# Names of metrics.
+metrics = ["energy"]
+
+# Name in all values; the host's name if not given.
+# client_name = "node-1"
+
+# What happens after an error.
+[plugins.sensor.retry]
+
+# Number of attempts.
+max_times = 8
+
+# Groups of processes.
+[[plugins.sensor.groups]]
+
+# Which programs belong to it.
+exe_regex = "a\\.b"
+
+# Extra attributes.
+[plugins.sensor.groups.labels]
+"#
+    );
+}
+
+#[test]
+fn the_keys_are_written_as_a_markdown_table() {
+    let (schema, default) = parts();
+    let text = Reference {
+        schema: &schema,
+        default: &default,
+    }
+    .to_markdown();
+    assert_eq!(
+        text,
+        r#"| Key | Type | Default | Description |
+|---|---|---|---|
+| `poll_interval` | string | `"1s"` | Time between two polls. At least 1 ms. |
+| `port` | integer | `9091` | Port of the sensor. |
+| `factor` | number | `1.0` | Factor \| on all values. |
+| `skip_failed` | boolean | `true` | Whether a broken device is left out. |
+| `output_path` | string | `"out.csv"` |  |
+| `mode` | `"full"` or `"minimal"` | `"full"` | How much is measured.<br>`full`: Everything.<br>`minimal`: Energy only. |
+| `metrics` | list of string | `["energy"]` | Names of metrics. |
+| `retry` | table |  | What happens after an error. |
+| `retry.max_times` | integer | `8` | Number of attempts. |
+| `groups` | list of table |  | Groups of processes. |
+| `groups[].exe_regex` | string | `"a\\.b"` | Which programs belong to it. |
+| `groups[].labels` | table |  | Extra attributes. |
+| `groups[].labels.<name>` | string |  |  |
+| `client_name` | string |  | Name in all values; the host's name if not given. |
+"#
+    );
+}
+
+#[test]
+fn keys_without_a_description_in_the_schema_are_written_all_the_same() {
+    let default = toml::from_str("a = 1\n[b.c]\nd = [{ e = 1 }, { e = 2 }]\nf = []\n").unwrap();
+    let schema = Schema::default();
+    let text = Reference {
+        schema: &schema,
+        default: &default,
+    }
+    .to_toml(&[]);
+    assert_eq!(toml::from_str::<toml::Table>(&text).unwrap(), default, "{text}");
+}
+
+#[test]
+fn a_type_that_contains_itself_ends() {
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Node {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inner: Option<Box<Node>>,
+    }
+    let (schema, default) = Reference::parts_of::<Node>().unwrap();
+    let reference = Reference {
+        schema: &schema,
+        default: &default,
+    };
+    assert!(reference.to_markdown().lines().count() < 20);
+    assert_eq!(reference.to_toml(&["node"]), "[node]\n# inner = {}\n");
+}
+
+prop_compose! {
+    fn any_sensor()(
+        port: u16, factor in -1e9..1e9f64, skip_failed: bool, output_path: String, client_name: Option<String>,
+        minimal: bool, metrics: Vec<String>, max_times: u32,
+        groups in prop::collection::vec((any::<String>(), prop::collection::btree_map(any::<String>(), any::<String>(), 0..3)), 0..3),
+    ) -> Sensor {
+        let mode = if minimal { Mode::Minimal } else { Mode::Full };
+        let groups = groups.into_iter().map(|(exe_regex, labels)| crate::sample::Group { exe_regex, labels }).collect();
+        Sensor {
+            port, factor, skip_failed, output_path, client_name, mode, metrics, groups,
+            retry: Retry { max_times }, ..Sensor::default()
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_written_default_parses_back_to_itself(sensor in any_sensor()) {
+        let (schema, _) = parts();
+        let default = toml::Table::try_from(&sensor).unwrap();
+        let text = Reference { schema: &schema, default: &default }.to_toml(&["plugins", "my sensor"]);
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        prop_assert_eq!(read["plugins"]["my sensor"].as_table(), Some(&default));
+    }
+}

@@ -1,0 +1,303 @@
+//! Tables to Rust types.
+
+use std::collections::BTreeMap;
+
+use alumet_agent::config::{KeyPath, Section};
+use schemars::{JsonSchema, schema_for};
+use serde::Deserialize;
+
+use crate::sample::{Group, Mode, Sensor, load, sensor};
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Auth {
+    None,
+    Token(String),
+    Basic { user: String },
+    Keys(u8, u8),
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+struct Common {
+    size: u8,
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+struct Flattened {
+    name: String,
+    #[serde(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Tagged {
+    File { path: String },
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Strict {
+    #[serde(alias = "hostname")]
+    host: String,
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+struct Wide {
+    #[serde(default)]
+    auth: Option<Auth>,
+    #[serde(default)]
+    flattened: Option<Flattened>,
+    #[serde(default)]
+    tagged: Option<Tagged>,
+    #[serde(default)]
+    strict: Option<Strict>,
+    #[serde(default)]
+    labels: BTreeMap<String, u8>,
+    #[serde(default)]
+    free: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+fn wide(text: &str) -> Result<Wide, String> {
+    load(text)
+        .unwrap()
+        .root()
+        .deserialize()
+        .map_err(|problems| problems.to_string())
+}
+
+/// The first line of the message.
+fn complaint(text: &str) -> String {
+    let message = wide(text).unwrap_err();
+    let place = message.lines().nth(1).unwrap_or("").trim().to_owned();
+    format!("{} {place}", message.lines().next().unwrap_or(""))
+}
+
+#[test]
+fn an_empty_section_is_the_default() {
+    let document = load("[plugins.sensor]\n").unwrap();
+    assert_eq!(
+        sensor(&document).deserialize::<Sensor>().unwrap(),
+        Sensor::default()
+    );
+}
+
+#[test]
+fn every_kind_of_value_is_read() {
+    let document = load(
+        "[plugins.sensor]\npoll_interval = \"1s 500ms\"\nport = 80\nfactor = 2\nskip_failed = false\n\
+         client_name = \"n\"\nmode = \"minimal\"\nmetrics = []\nretry.max_times = 3\n\
+         [[plugins.sensor.groups]]\nexe_regex = \"x\"\nlabels = { a = \"b\" }\n",
+    )
+    .unwrap();
+    let read: Sensor = sensor(&document).deserialize().unwrap();
+    assert_eq!(read.poll_interval.as_millis(), 1500);
+    assert_eq!((read.port, read.factor, read.skip_failed), (80, 2.0, false));
+    assert_eq!(
+        (read.client_name.as_deref(), read.mode, read.retry.max_times),
+        (Some("n"), Mode::Minimal, 3)
+    );
+    let labels = [("a".to_owned(), "b".to_owned())].into();
+    assert_eq!(
+        read.groups,
+        [Group {
+            exe_regex: "x".to_owned(),
+            labels
+        }]
+    );
+    assert!(read.metrics.is_empty());
+}
+
+#[test]
+fn every_kind_of_enum_is_read() {
+    let auth = |text: &str| wide(text).unwrap().auth.unwrap();
+    assert_eq!(auth("auth = 'none'"), Auth::None);
+    assert_eq!(auth("auth.token = 'x'"), Auth::Token("x".to_owned()));
+    assert_eq!(
+        auth("auth.basic.user = 'me'"),
+        Auth::Basic {
+            user: "me".to_owned()
+        }
+    );
+    assert_eq!(auth("auth.keys = [1, 2]"), Auth::Keys(1, 2));
+    assert_eq!(auth("auth.none = {}"), Auth::None);
+}
+
+#[test]
+fn an_enum_of_the_wrong_form_is_refused_at_its_place() {
+    assert_eq!(
+        complaint("auth = 3"),
+        "error: wrong type at `auth`: expected a string or a table, found an integer --> alumet.toml:1:8"
+    );
+    assert_eq!(
+        complaint("auth = { none = {}, token = 'x' }"),
+        "error: invalid value at `auth`: expected a table with exactly one key, found a table --> alumet.toml:1:1"
+    );
+    let message = wide("auth.basic.users = 'me'").unwrap_err();
+    assert!(
+        message.contains("error: unknown key `auth.basic.users`\n --> alumet.toml:1:12"),
+        "{message}"
+    );
+    assert!(
+        message.contains("error: the key `auth.basic.user` is missing\n --> alumet.toml:1:6"),
+        "{message}"
+    );
+    assert_eq!(
+        complaint("auth.bsic = 'me'"),
+        "error: unknown value `bsic` at `auth.bsic` --> alumet.toml:1:6"
+    );
+    assert_eq!(
+        complaint("auth.none = 1"),
+        "error: invalid value at `auth.none`: this variant holds nothing: write its name as a string --> alumet.toml:1:13"
+    );
+}
+
+#[test]
+fn unknown_keys_are_found_where_serde_reads_a_struct_through_a_map() {
+    let flattened = wide("flattened = { name = 'x', size = 1 }")
+        .unwrap()
+        .flattened
+        .unwrap();
+    assert_eq!(
+        flattened,
+        Flattened {
+            name: "x".to_owned(),
+            common: Common { size: 1 }
+        }
+    );
+    assert_eq!(
+        complaint("flattened = { name = 'x', size = 1, sise = 2 }"),
+        "error: unknown key `flattened.sise` --> alumet.toml:1:37"
+    );
+    assert!(wide("tagged = { kind = 'file', path = 'x' }").is_ok());
+    assert_eq!(
+        complaint("tagged = { kind = 'file', path = 'x', paht = 'y' }"),
+        "error: unknown key `tagged.paht` --> alumet.toml:1:39"
+    );
+}
+
+#[test]
+fn old_names_that_serde_knows_are_no_unknown_keys() {
+    assert_eq!(
+        wide("strict.hostname = 'x'").unwrap().strict,
+        Some(Strict { host: "x".to_owned() })
+    );
+    assert_eq!(
+        complaint("strict = { host = 'x', port = 1 }"),
+        "error: unknown key `strict.port` --> alumet.toml:1:24"
+    );
+}
+
+#[test]
+fn tables_with_free_keys_take_any_key() {
+    let read =
+        wide("labels = { a = 1, \"b c\" = 2 }\nfree = { x = [1, { y = 2 }], d = 1979-05-27 }\n").unwrap();
+    assert_eq!(read.labels.len(), 2);
+    assert_eq!(read.free.unwrap().len(), 2);
+    assert_eq!(
+        complaint("labels = { \"b c\" = 'x' }"),
+        "error: wrong type at `labels.\"b c\"`: expected a non-negative integer, found a string --> alumet.toml:1:20"
+    );
+}
+
+#[test]
+fn a_list_is_no_table() {
+    assert_eq!(
+        complaint("flattened = { name = 'x', size = 1 }\nstrict = ['x']"),
+        "error: wrong type at `strict`: expected a table, found a list --> alumet.toml:2:10"
+    );
+}
+
+#[test]
+fn a_date_is_a_date() {
+    #[derive(Deserialize, JsonSchema)]
+    struct Dated {
+        #[schemars(with = "String")]
+        day: toml::value::Datetime,
+    }
+    let document = load("day = 1979-05-27\n").unwrap();
+    assert_eq!(
+        document.root().deserialize::<Dated>().unwrap().day.to_string(),
+        "1979-05-27"
+    );
+    let document = load("auth = 1979-05-27\n").unwrap();
+    let problems = document.root().deserialize::<Wide>().unwrap_err();
+    assert!(
+        problems.to_string().contains("found a date or time"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn the_plain_tables_are_those_of_the_file() {
+    let text = "a = 1\n[b]\nc = [1, \"x\", { d = 2.5 }]\n[[e]]\nf = true\n[[e]]\n";
+    assert_eq!(
+        load(text).unwrap().root().to_toml_table(),
+        toml::from_str(text).unwrap()
+    );
+}
+
+#[test]
+fn a_schema_finds_all_unknown_keys_and_wrong_types_without_the_type() {
+    let document = load(
+        "[plugins.sensor]\nport = \"x\"\nposition = 1\nmetrics = [1]\nmode = 5\nclient_name = \"n\"\n\
+         [[plugins.sensor.groups]]\nlabel = 1\n[plugins.sensor.groups.labels]\nfree = \"yes\"\n",
+    )
+    .unwrap();
+    let problems = sensor(&document).check(&schema_for!(Sensor)).unwrap_err();
+    let first_lines: Vec<String> = problems.iter().map(|problem| problem.what()).collect();
+    assert_eq!(
+        first_lines,
+        [
+            "wrong type at `plugins.sensor.port`: expected an integer, found a string",
+            "unknown key `plugins.sensor.position`",
+            "wrong type at `plugins.sensor.metrics[0]`: expected a string, found an integer",
+            "wrong type at `plugins.sensor.mode`: expected a string, found an integer",
+            "unknown key `plugins.sensor.groups[0].label`",
+        ]
+    );
+    let document = load(include_str!("../fixtures/original-default-config.toml")).unwrap();
+    let csv = document.section(&KeyPath::dotted("plugins.csv")).unwrap();
+    assert_eq!(csv.check(&schemars::Schema::default()), Ok(()));
+}
+
+#[test]
+fn a_section_knows_its_path_its_place_and_its_tables() {
+    let document = load("[plugins.csv]\nport = 1\n[plugins.csv.retry]\n").unwrap();
+    let csv: Section<'_> = document
+        .root()
+        .section("plugins")
+        .and_then(|plugins| plugins.section("csv"))
+        .unwrap();
+    assert_eq!(
+        (csv.path().to_string(), csv.place().to_string()),
+        ("plugins.csv".to_owned(), "alumet.toml:1:10".to_owned())
+    );
+    assert!(csv.section("retry").is_some() && csv.section("port").is_none() && csv.section("none").is_none());
+    assert!(document.section(&KeyPath::dotted("plugins.csv.port")).is_none());
+}
+
+#[test]
+fn a_refused_secret_is_not_repeated() {
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Guarded {
+        #[serde(rename = "token")]
+        _word: Option<Mode>,
+        #[serde(rename = "api_key")]
+        _number: Option<u8>,
+        #[serde(rename = "db_password")]
+        _address: Option<std::net::IpAddr>,
+    }
+    for secret in ["token = 'hunter2'", "api_key = 52345", "db_password = 'hunter2'"] {
+        let problems = load(secret)
+            .unwrap()
+            .root()
+            .deserialize::<Guarded>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !problems.contains("hunter2") && !problems.contains("52345"),
+            "{problems}"
+        );
+    }
+}

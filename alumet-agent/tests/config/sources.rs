@@ -1,0 +1,228 @@
+//! Files, folders, overrides and flags in their order.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use alumet_agent::config::{Document, KeyPath, Loader, Origin, Show};
+
+use crate::sample::{load, message, nothing};
+
+fn keys(document: &Document, path: &str) -> Vec<String> {
+    document
+        .section(&KeyPath::dotted(path))
+        .unwrap()
+        .keys()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_default_configuration_of_the_original_loads_in_its_order() {
+    let document = Loader::new(&nothing)
+        .path("tests/fixtures/original-default-config.toml")
+        .load()
+        .unwrap();
+    let names = keys(&document, "plugins");
+    assert_eq!(names.len(), 27);
+    assert_eq!(names[..4], ["csv", "prometheus-exporter", "influxdb", "mongodb"]);
+    assert_eq!(names[names.len() - 1], "quarch");
+    let processes = document
+        .section(&KeyPath::dotted("plugins.procfs.processes"))
+        .unwrap();
+    assert_eq!(
+        processes.to_toml_table()["groups"][0]["memory_mode"].as_str(),
+        Some("quick")
+    );
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+    let path = KeyPath::dotted("plugins.csv.path");
+    let given = |count: usize| {
+        let layers: [fn(Loader<'static>) -> Loader<'static>; 4] = [
+            |loader| loader.defaults(toml::from_str("plugins.csv.path = 'default'").unwrap()),
+            |loader| loader.text("alumet.toml", "plugins.csv.path = 'file'"),
+            |loader| {
+                let origin = Origin::Environment("ALUMET_OUTPUT".to_owned());
+                loader.set(KeyPath::dotted("plugins.csv.path"), "environment", origin)
+            },
+            |loader| {
+                loader.set(
+                    KeyPath::dotted("plugins.csv.path"),
+                    "flag",
+                    Origin::Flag("--output-file".to_owned()),
+                )
+            },
+        ];
+        // The strongest is added first: the order of the calls does not decide.
+        layers[..count]
+            .iter()
+            .rev()
+            .fold(Loader::new(&nothing), |loader, add| add(loader))
+            .load()
+            .unwrap()
+    };
+    for (count, expected) in [(1, "default"), (2, "file"), (3, "environment"), (4, "flag")] {
+        let table = given(count).root().to_toml_table();
+        assert_eq!(table["plugins"]["csv"]["path"].as_str(), Some(expected), "{path}");
+    }
+    assert_eq!(
+        given(4).locate(&["plugins", "csv", "path"]).unwrap().to_string(),
+        "flag --output-file"
+    );
+    assert_eq!(
+        given(2).locate(&["plugins", "csv", "path"]).unwrap().to_string(),
+        "alumet.toml:1:20"
+    );
+}
+
+#[test]
+fn the_fragments_of_a_folder_are_merged_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("20-site.toml", "[plugins.csv]\nport = 2\n[plugins.rapl]\n"),
+        (
+            "10-base.toml",
+            "[plugins.csv]\nport = 1\npath = \"x\"\n[plugins.procfs]\n",
+        ),
+        ("30-note.txt", "this is no TOML"),
+        (".40-hidden.toml", "neither is this"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    fs::create_dir(folder.path().join("50-folder.toml")).unwrap();
+    let document = Loader::new(&nothing).path(folder.path()).load().unwrap();
+    assert_eq!(keys(&document, "plugins"), ["csv", "procfs", "rapl"]);
+    let csv = document
+        .section(&KeyPath::dotted("plugins.csv"))
+        .unwrap()
+        .to_toml_table();
+    assert_eq!(csv, toml::from_str("port = 2\npath = \"x\"").unwrap());
+    let place = document.locate(&["plugins", "csv", "path"]).unwrap();
+    assert_eq!(place.origin(), &Origin::File(folder.path().join("10-base.toml")));
+}
+
+#[test]
+fn the_problems_of_all_fragments_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), "a = ").unwrap();
+    fs::write(folder.path().join("b.toml"), "b = ").unwrap();
+    let problems = Loader::new(&nothing)
+        .path(folder.path())
+        .override_with("c = ")
+        .load()
+        .unwrap_err();
+    assert_eq!(problems.iter().count(), 3);
+}
+
+#[test]
+fn overrides_are_merged_in_their_order() {
+    let document = Loader::new(&nothing)
+        .override_with("plugins.rapl.poll_interval='1ms'")
+        .override_with("plugins.rapl.poll_interval='2ms'\nplugins.csv.port=1")
+        .text(
+            "alumet.toml",
+            "[plugins.rapl]\npoll_interval = \"1s\"\nflush_interval = \"5s\"\n",
+        )
+        .load()
+        .unwrap();
+    let expected = "[plugins.rapl]\npoll_interval = '2ms'\nflush_interval = '5s'\n[plugins.csv]\nport = 1\n";
+    assert_eq!(document.root().to_toml_table(), toml::from_str(expected).unwrap());
+    let place = document.locate(&["plugins", "csv", "port"]).unwrap();
+    assert_eq!(place.to_string(), "--config-override #2:2:18");
+}
+
+#[test]
+fn sections_keep_the_order_of_the_file_and_not_that_of_the_default() {
+    let document = Loader::new(&nothing)
+        .defaults(toml::from_str("[plugins.a]\nx = 1\n[plugins.b]\n[plugins.c]\n").unwrap())
+        .text("alumet.toml", "[plugins.c]\n[plugins.z]\n[plugins.a]\n")
+        .load()
+        .unwrap();
+    assert_eq!(keys(&document, "plugins"), ["c", "z", "a", "b"]);
+    assert_eq!(keys(&document, "plugins.a"), ["x"]);
+}
+
+#[test]
+fn a_table_and_a_plain_value_replace_each_other() {
+    let load = |first: &str, second: &str| {
+        let document = Loader::new(&nothing)
+            .text("a.toml", first)
+            .text("b.toml", second)
+            .load()
+            .unwrap();
+        document.root().to_toml_table()
+    };
+    assert_eq!(
+        load("auth = 'none'", "auth.basic.user = 'me'"),
+        toml::from_str("auth.basic.user = 'me'").unwrap()
+    );
+    assert_eq!(
+        load("auth.basic.user = 'me'", "auth = 'none'"),
+        toml::from_str("auth = 'none'").unwrap()
+    );
+    assert_eq!(
+        load("list = [1, 2]", "list = [3]"),
+        toml::from_str("list = [3]").unwrap()
+    );
+}
+
+#[test]
+fn a_value_can_be_set_afterwards() {
+    let mut document = load("[plugins.csv]\nport = 1\n").unwrap();
+    document.set(
+        &KeyPath::dotted("plugins.csv.path"),
+        "x",
+        Origin::Flag("--output-file".to_owned()),
+    );
+    let expected = "[plugins.csv]\nport = 1\npath = 'x'\n";
+    assert_eq!(document.root().to_toml_table(), toml::from_str(expected).unwrap());
+}
+
+#[test]
+fn an_empty_file_and_a_byte_order_mark_are_fine() {
+    assert!(load("").unwrap().root().to_toml_table().is_empty());
+    assert_eq!(
+        load("\u{feff}a = 1\n").unwrap().root().to_toml_table()["a"].as_integer(),
+        Some(1)
+    );
+}
+
+#[test]
+fn dates_signs_and_bases_are_read() {
+    let text = "a = 1979-05-27T07:32:00Z\nb = -17\nc = 0xff\nd = 1_000\ne = -inf\nf = 6.5e-3\ng = 0b101\nh = 07:32:00\n";
+    assert_eq!(
+        load(text).unwrap().root().to_toml_table(),
+        toml::from_str(text).unwrap()
+    );
+}
+
+#[test]
+fn a_megabyte_of_anything_is_read_or_refused_in_a_short_time() {
+    const SIZE: usize = 1024 * 1024;
+    let numbered: String = (0..SIZE / 12).map(|n| format!("k{n:07} = 1\n")).collect();
+    let lists = "[[a]]\n".repeat(SIZE / 6);
+    let deep = "[".repeat(SIZE);
+    let noise = "=".repeat(SIZE);
+    let lines = "a = ${\n".repeat(SIZE / 7);
+    let text = format!("a = \"{}\"", "${".repeat(SIZE / 2));
+    let one_line: String = (0..SIZE / 12).map(|n| format!("k{n:07} = 1,")).collect();
+    let one_line = format!("\"é\" = {{ {one_line} }}\n");
+    let begin = Instant::now();
+    assert!(load(&one_line).unwrap().show(Show { origins: true }).len() > one_line.len());
+    assert_eq!(load(&numbered).unwrap().root().keys().count(), SIZE / 12);
+    assert!(load(&lists).is_ok());
+    for text in [deep, noise, lines, text] {
+        assert!(message(&text).len() < 10_000);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn more_than_the_limit_is_refused_before_it_is_parsed() {
+    let message = message(&" ".repeat(16 * 1024 * 1024 + 1));
+    assert!(
+        message.starts_with("error: the configuration of alumet.toml is larger than 16 MiB"),
+        "{message}"
+    );
+}

@@ -1,0 +1,121 @@
+//! `${VARIABLE}` in values.
+
+use std::collections::BTreeMap;
+
+use alumet_agent::config::{Document, KeyPath, Loader, Origin};
+
+use crate::sample::{Sensor, nothing, sensor};
+
+fn load(text: &str) -> Document {
+    let environment: BTreeMap<String, String> = [
+        ("HOST", "node1"),
+        ("EMPTY", ""),
+        ("PORT", "8086"),
+        ("YES", "true"),
+        ("HALF", "0.5"),
+        ("NESTED", "${HOST}"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    Loader::new(&environment)
+        .text("alumet.toml", text)
+        .load()
+        .unwrap()
+}
+
+fn value(text: &str) -> String {
+    load(&format!("a = {text}")).root().to_toml_table()["a"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn variables_and_their_defaults_are_replaced() {
+    assert_eq!(
+        value("\"http://${HOST}:${PORT}/${HOST}\""),
+        "http://node1:8086/node1"
+    );
+    assert_eq!(value("\"${ABSENT:-a b}\""), "a b");
+    assert_eq!(value("\"${EMPTY:-default}\""), "default");
+    assert_eq!(value("\"[${EMPTY}]\""), "[]");
+    assert_eq!(value("\"${HOST:-default}\""), "node1");
+    assert_eq!(value("\"${ABSENT:-}\""), "");
+}
+
+#[test]
+fn an_escaped_variable_is_literal() {
+    assert_eq!(value("\"$${HOST}\""), "${HOST}");
+    assert_eq!(value("'\\${HOST}'"), "${HOST}");
+    assert_eq!(value("\"costs 5$ or $HOST\""), "costs 5$ or $HOST");
+}
+
+#[test]
+fn what_a_variable_brings_in_is_not_replaced_again() {
+    assert_eq!(value("\"${NESTED}\""), "${HOST}");
+}
+
+#[test]
+fn keys_and_comments_are_left_alone() {
+    let document = load("# ${ABSENT}\n\"${ABSENT}\" = 1 # ${ABSENT\n");
+    assert_eq!(document.root().keys().collect::<Vec<_>>(), ["${ABSENT}"]);
+}
+
+#[test]
+fn a_value_from_a_flag_is_left_alone() {
+    let path = KeyPath::dotted("plugins.csv.output_path");
+    let document = Loader::new(&nothing)
+        .set(path, "a${b}", Origin::Flag("--output-file".to_owned()))
+        .load()
+        .unwrap();
+    assert_eq!(
+        document.root().to_toml_table()["plugins"]["csv"]["output_path"].as_str(),
+        Some("a${b}")
+    );
+}
+
+#[test]
+fn a_variable_that_another_source_overrides_may_be_missing() {
+    let document = Loader::new(&nothing)
+        .text("alumet.toml", "a = \"${ABSENT}\"")
+        .override_with("a = 'x'")
+        .load();
+    assert_eq!(document.unwrap().root().to_toml_table()["a"].as_str(), Some("x"));
+}
+
+#[test]
+fn a_whole_variable_can_be_a_number_or_a_boolean() {
+    let text = "[plugins.sensor]\nport = \"${PORT}\"\nskip_failed = \"${YES}\"\nfactor = \"${HALF}\"\n\
+                output_path = \"${PORT}\"\n";
+    let document = load(text);
+    let read: Sensor = sensor(&document).deserialize().unwrap();
+    assert_eq!((read.port, read.skip_failed, read.factor), (8086, true, 0.5));
+    assert_eq!(read.output_path, "8086");
+
+    let schema = schemars::schema_for!(Sensor);
+    sensor(&document).check(&schema).unwrap();
+    let table = sensor(&document).to_typed_toml_table(&schema);
+    let expected = "port = 8086\nskip_failed = true\nfactor = 0.5\noutput_path = \"8086\"\n";
+    assert_eq!(table, toml::from_str(expected).unwrap());
+}
+
+#[test]
+fn a_plain_string_and_a_part_of_one_are_no_number() {
+    for text in ["port = \"8086\"", "port = \"80${EMPTY}86\""] {
+        let document = load(&format!("[plugins.sensor]\n{text}\n"));
+        assert!(sensor(&document).deserialize::<Sensor>().is_err(), "{text}");
+        assert!(
+            sensor(&document).check(&schemars::schema_for!(Sensor)).is_err(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_escape_from_before_parsing_gets_its_own_remedy() {
+    let message = crate::sample::message("a = \"\\${HOST}\"\n");
+    assert!(
+        message.ends_with("= help: for a literal `${` write `$${`"),
+        "{message}"
+    );
+}

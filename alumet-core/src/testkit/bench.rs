@@ -1,0 +1,213 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Batch;
+use crate::catalog::Catalog;
+use crate::events::ConsumerEvents;
+use crate::failure::Failure;
+use crate::output::RecordedSample;
+use crate::pipeline::Control;
+use crate::plugin::{ElementSpecs, Plugin, StartContext, StartError};
+use crate::series::Interner;
+use crate::source::{Accumulator, Schedule, Source, Tick};
+use crate::time::{Clock, SystemClock};
+use crate::transform::{Transform, TransformContext};
+
+use super::ManualClock;
+
+/// A plugin on the work bench: started on a folder of choice, polled by hand.
+///
+/// ```no_run
+/// # use alumet_core::testkit::{Bench, FakeRoot};
+/// # fn example<P: alumet_core::plugin::Plugin>(config: P::Config) {
+/// let root = FakeRoot::copy_of("tests/fixtures/laptop");
+/// let mut bench = Bench::start::<P>(config, root.path()).unwrap();
+/// bench.poll("kernel").unwrap();
+/// bench.advance(std::time::Duration::from_secs(1));
+/// for sample in bench.poll("kernel").unwrap() {
+///     println!("{sample}");
+/// }
+/// # }
+/// ```
+pub struct Bench {
+    catalog: Catalog,
+    events: ConsumerEvents,
+    clock: Arc<dyn Clock>,
+    manual: Option<ManualClock>,
+    sources: Vec<Polled>,
+    transforms: Vec<Box<dyn Transform>>,
+    _plugin: Box<dyn Send>,
+}
+
+struct Polled {
+    name: String,
+    schedule: Schedule,
+    source: Box<dyn Source>,
+    interner: Interner,
+}
+
+impl Bench {
+    /// Starts the plugin `P` on `root`, on a clock moved by hand.
+    ///
+    /// # Errors
+    /// When the plugin cannot start.
+    pub fn start<P: Plugin>(config: P::Config, root: impl AsRef<Path>) -> Result<Self, StartError> {
+        let clock = ManualClock::new();
+        Self::start_on::<P>(config, root.as_ref(), Arc::new(clock.clone()), Some(clock))
+    }
+
+    /// Starts the plugin `P` on `root`, on the clock of the system.
+    ///
+    /// # Errors
+    /// When the plugin cannot start.
+    pub fn start_in_real_time<P: Plugin>(
+        config: P::Config,
+        root: impl AsRef<Path>,
+    ) -> Result<Self, StartError> {
+        Self::start_on::<P>(config, root.as_ref(), Arc::new(SystemClock), None)
+    }
+
+    fn start_on<P: Plugin>(
+        config: P::Config,
+        root: &Path,
+        clock: Arc<dyn Clock>,
+        manual: Option<ManualClock>,
+    ) -> Result<Self, StartError> {
+        P::check(&config)?;
+        let (catalog, events, control) = (Catalog::new(), ConsumerEvents::new(), Control::default());
+        let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+        let plugin = P::start(config, &mut context)?;
+        let ElementSpecs {
+            sources, transforms, ..
+        } = context.into_specs();
+        let sources = sources.into_iter().map(|spec| Polled {
+            name: spec.name,
+            schedule: spec.schedule,
+            source: spec.source,
+            interner: Interner::new(catalog.clone()),
+        });
+        let sources = sources.collect();
+        let transforms = transforms.into_iter().map(|spec| spec.transform).collect();
+        Ok(Self {
+            catalog,
+            events,
+            clock,
+            manual,
+            sources,
+            transforms,
+            _plugin: Box::new(plugin),
+        })
+    }
+
+    /// The names of the sources, in the order in which the plugin added them.
+    pub fn sources(&self) -> Vec<&str> {
+        self.sources.iter().map(|polled| polled.name.as_str()).collect()
+    }
+
+    /// When the source `name` would be polled by a pipeline.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn schedule(&self, name: &str) -> Schedule {
+        self.sources
+            .iter()
+            .find(|polled| polled.name == name)
+            .expect("a source of that name")
+            .schedule
+    }
+
+    /// Polls the source `name` now.
+    ///
+    /// # Errors
+    /// The failure of the source.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn poll(&mut self, name: &str) -> Result<Vec<RecordedSample>, Failure> {
+        let batch = self.poll_batch(name)?;
+        Ok(RecordedSample::of_batch(&batch))
+    }
+
+    /// Polls the source `name` now, without describing the samples: for measurements of cost.
+    ///
+    /// # Errors
+    /// The failure of the source.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn poll_batch(&mut self, name: &str) -> Result<Batch, Failure> {
+        let now = self.clock.now();
+        let tick = Tick {
+            timestamp: now.wall,
+            monotonic: now.monotonic,
+            missed: 0,
+        };
+        let mut batch = self.catalog.batch();
+        let known = self.sources();
+        let index = known.iter().position(|known| *known == name);
+        let index = index.unwrap_or_else(|| panic!("no source `{name}`; there are {known:?}"));
+        let Polled { source, interner, .. } = &mut self.sources[index];
+        source.poll(&mut Accumulator::new(&mut batch, interner, tick))?;
+        Ok(batch)
+    }
+
+    /// Resets the source `name`, as the pipeline does after a pause or a panic.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn reset(&mut self, name: &str) {
+        self.sources
+            .iter_mut()
+            .find(|polled| polled.name == name)
+            .expect("a source of that name")
+            .source
+            .reset();
+    }
+
+    /// Applies all transforms to `batch`, in order.
+    ///
+    /// # Errors
+    /// The failure of a transform.
+    pub fn transform(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        let context = TransformContext {
+            catalog: &self.catalog,
+            now: self.clock.now(),
+        };
+        self.transforms
+            .iter_mut()
+            .try_for_each(|transform| transform.apply(batch, &context))
+    }
+
+    /// Lets time pass.
+    ///
+    /// # Panics
+    /// When the bench was started in real time.
+    pub fn advance(&self, duration: Duration) {
+        self.clock().advance(duration);
+    }
+
+    /// The clock moved by hand.
+    ///
+    /// # Panics
+    /// When the bench was started in real time.
+    pub fn clock(&self) -> &ManualClock {
+        self.manual.as_ref().expect("a bench on a clock moved by hand")
+    }
+
+    /// All metrics and series.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The bus of consumer events.
+    pub const fn events(&self) -> &ConsumerEvents {
+        &self.events
+    }
+}
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bench({:?})", self.sources())
+    }
+}

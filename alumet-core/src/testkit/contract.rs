@@ -1,0 +1,330 @@
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attributes::Attributes;
+use crate::batch::Batch;
+use crate::catalog::Catalog;
+use crate::consumer::Consumer;
+use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
+use crate::output::{OutputContext, RecordedSample};
+use crate::pipeline::Control;
+use crate::plugin::{ElementSpecs, Plugin, PluginDescriptor, StartContext};
+use crate::resource::Resource;
+use crate::series::SeriesKey;
+use crate::time::{Clock, SystemClock};
+use crate::unit::Unit;
+use crate::value::{Value, ValueType};
+
+use super::{Bench, FakeRoot};
+
+/// The suite that every plugin passes; one call in `tests/contract.rs`.
+///
+/// It checks the files of the crate, the default configuration, the table of metrics, and what the elements do: a source
+/// pushes only what the table announces and survives a reset and an empty machine; an output takes every type of value,
+/// survives a reset, and flushes.
+///
+/// ```no_run
+/// # use alumet_core::testkit::Contract;
+/// # fn example<MyPlugin: alumet_core::plugin::Plugin>() {
+/// Contract::<MyPlugin>::of_crate(env!("CARGO_MANIFEST_DIR")).check();
+/// # }
+/// ```
+#[must_use = "nothing is checked before `check`"]
+pub struct Contract<P: Plugin> {
+    folder: PathBuf,
+    root: PathBuf,
+    config: P::Config,
+    plugin: PhantomData<fn() -> P>,
+}
+
+impl<P: Plugin> Contract<P> {
+    /// The contract of the plugin whose crate is in `folder`, with its default configuration on the real machine.
+    pub fn of_crate(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            root: PathBuf::from("/"),
+            config: P::Config::default(),
+            plugin: PhantomData,
+        }
+    }
+
+    /// Runs the elements on another root.
+    pub fn on(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// Runs the elements with another configuration, for instance an output that writes to a temporary folder.
+    pub fn with(mut self, config: P::Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Panics
+    /// At the first clause that is broken.
+    pub fn check(self) {
+        Self::check_names();
+        Self::check_metrics(&P::metrics());
+        Self::check_config(&self.folder);
+        check_readme(&self.folder.join("README.md"));
+        self.check_sources();
+        self.check_outputs();
+    }
+
+    fn check_names() {
+        let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(
+            !P::ID.is_empty() && P::ID.chars().all(kebab),
+            "the id `{}` is not in kebab-case",
+            P::ID
+        );
+        assert!(
+            P::SUMMARY.ends_with('.'),
+            "the summary of `{}` is no sentence: {}",
+            P::ID,
+            P::SUMMARY
+        );
+    }
+
+    fn check_metrics(metrics: &[MetricDoc]) {
+        let mut names = BTreeSet::new();
+        for metric in metrics {
+            let name = metric.name;
+            let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            assert!(
+                name.chars().all(snake),
+                "the metric `{name}` is not in snake_case"
+            );
+            assert!(names.insert(name), "the metric `{name}` is there twice");
+            assert!(
+                metric.description.ends_with('.'),
+                "the description of `{name}` is no sentence"
+            );
+            assert!(
+                !metric.resources.is_empty(),
+                "the metric `{name}` names no resource"
+            );
+            assert!(
+                !metric.consumers.is_empty(),
+                "the metric `{name}` names no consumer"
+            );
+            let unit = &metric.unit;
+            assert_eq!(
+                &Unit::parse(&unit.code()),
+                unit,
+                "the unit of `{name}` does not survive its code"
+            );
+        }
+    }
+
+    fn check_config(folder: &Path) {
+        let descriptor = PluginDescriptor::of::<P>();
+        let default = descriptor
+            .default_config()
+            .expect("a default configuration that TOML can express");
+        let parse = |table: toml::Table| {
+            let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(table);
+            descriptor
+                .parse(&mut deserializer)
+                .unwrap_or_else(|error| panic!("the default does not parse: {error}"))
+        };
+        descriptor
+            .check(&parse(default.clone()))
+            .expect("a default configuration that is right");
+        // Every key has a default.
+        parse(toml::Table::new());
+        let empty: P::Config = toml::Table::new()
+            .try_into()
+            .expect("a configuration without keys");
+        assert_eq!(
+            toml::Table::try_from(empty).unwrap(),
+            default,
+            "an empty table is not the default"
+        );
+
+        let path = folder.join("config.toml");
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let file: toml::Table = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let table = file
+            .get("plugins")
+            .and_then(|plugins| plugins.get(P::ID))
+            .and_then(toml::Value::as_table);
+        let table = table.unwrap_or_else(|| panic!("{} has no table [plugins.{}]", path.display(), P::ID));
+        let config: P::Config = table.clone().try_into().expect("a config.toml that parses");
+        assert_eq!(
+            toml::Table::try_from(config).unwrap(),
+            default,
+            "{} is not the default",
+            path.display()
+        );
+    }
+
+    fn start(&self, root: &Path) -> Result<(Catalog, Box<dyn Send>, ElementSpecs), String> {
+        let catalog = Catalog::new();
+        let (events, control) = (crate::events::ConsumerEvents::new(), Control::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+        let plugin = P::start(self.config.clone(), &mut context);
+        let specs = context.into_specs();
+        match plugin {
+            Ok(plugin) => Ok((catalog, Box::new(plugin), specs)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn check_sources(&self) {
+        // On a machine that has nothing, a plugin starts with less or says why not; it does not panic.
+        let nothing = FakeRoot::new();
+        if let Ok(mut bench) = Bench::start::<P>(self.config.clone(), nothing.path()) {
+            for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                let _ = bench.poll(&name);
+            }
+        } else if let Err(error) = self.start(nothing.path()) {
+            assert!(!error.is_empty(), "a start error without a message");
+        }
+        let Ok(mut bench) = Bench::start_in_real_time::<P>(self.config.clone(), &self.root) else {
+            return;
+        };
+        for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+            for poll in 0..4 {
+                if poll == 2 {
+                    bench.reset(&name);
+                }
+                for sample in bench
+                    .poll(&name)
+                    .unwrap_or_else(|failure| panic!("poll {poll} of `{name}`: {failure}"))
+                {
+                    check_sample(&sample, &P::metrics());
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    fn check_outputs(&self) {
+        let Ok((catalog, _plugin, specs)) = self.start(&self.root) else {
+            return;
+        };
+        let context = OutputContext {
+            catalog: &catalog,
+            now: SystemClock.now(),
+        };
+        for mut spec in specs.outputs {
+            for batch in batches(&catalog) {
+                spec.output
+                    .write(&batch, &context)
+                    .unwrap_or_else(|failure| panic!("write: {failure}"));
+            }
+            spec.output
+                .flush(&context)
+                .unwrap_or_else(|failure| panic!("flush: {failure}"));
+            spec.output.reset();
+            for batch in batches(&catalog) {
+                spec.output
+                    .write(&batch, &context)
+                    .unwrap_or_else(|failure| panic!("write after reset: {failure}"));
+            }
+            spec.output
+                .flush(&context)
+                .unwrap_or_else(|failure| panic!("flush after reset: {failure}"));
+        }
+    }
+}
+
+/// A source pushes only what the table of metrics announces.
+fn check_sample(sample: &RecordedSample, metrics: &[MetricDoc]) {
+    let name = &sample.series.metric.name;
+    let Some(doc) = metrics.iter().find(|doc| doc.name == name) else {
+        panic!("`{sample}` is of a metric that `Plugin::metrics` does not list");
+    };
+    let declared = |list: &[&str], kind: &str| list.iter().any(|one| *one == kind || *one == "*");
+    assert!(
+        declared(doc.resources, sample.series.resource().kind()),
+        "`{sample}` is of an unlisted resource"
+    );
+    assert!(
+        declared(doc.consumers, sample.series.consumer().kind()),
+        "`{sample}` is of an unlisted consumer"
+    );
+    for (key, value) in sample.series.attributes().iter() {
+        let listed = doc.attributes.iter().find_map(|attribute| {
+            let (name, values) = attribute
+                .split_once('=')
+                .map_or((*attribute, None), |(name, v)| (name, Some(v)));
+            (name == key).then_some(values)
+        });
+        let values = listed.unwrap_or_else(|| panic!("`{sample}` has an unlisted attribute `{key}`"));
+        let listed = values.is_none_or(|values| values.split('|').any(|one| *one == *value.to_string()));
+        assert!(listed, "`{sample}` has an unlisted value of `{key}`");
+    }
+}
+
+/// An empty batch, and one with every type of value and awkward texts.
+fn batches(catalog: &Catalog) -> [Batch; 2] {
+    let mut batch = catalog.batch();
+    let values = [
+        Value::U64(u64::MAX),
+        Value::I64(i64::MIN),
+        Value::F64(0.1),
+        Value::F64(f64::NAN),
+        Value::F64(f64::INFINITY),
+    ];
+    for (index, value) in values.into_iter().enumerate() {
+        let metric = Metric {
+            name: format!("contract_{}", value.value_type()).into(),
+            kind: MetricKind::Gauge,
+            value_type: value.value_type(),
+            unit: if value.value_type() == ValueType::F64 {
+                Unit::JOULE.milli()
+            } else {
+                Unit::ONE
+            },
+            description: "Checks an output.".into(),
+            quality: Quality::Measured,
+        };
+        let key = SeriesKey {
+            metric: catalog.register_metric(metric).expect("a metric of the contract"),
+            resource: Resource::new("cpu_core", &index.to_string()),
+            consumer: Consumer::ControlGroup {
+                path: "/a;b,c\"d\ne=f g\\h/é".into(),
+            },
+            attributes: Attributes::EMPTY
+                .with("quote", "\"")
+                .with("list", vec![1, 2])
+                .with("yes", true),
+        };
+        let series = catalog.register(key);
+        batch
+            .push_value(&series, SystemClock.now().wall, value)
+            .expect("a value of the right type");
+    }
+    [catalog.batch(), batch]
+}
+
+fn check_readme(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let headings: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(str::trim)
+        .collect();
+    let expected = ["Purpose", "Requirements", "Metrics", "Configuration", "Limits"];
+    let found: Vec<&str> = headings
+        .into_iter()
+        .filter(|heading| expected.contains(heading))
+        .collect();
+    assert_eq!(
+        found,
+        expected,
+        "{} needs these sections in this order",
+        path.display()
+    );
+}

@@ -1,0 +1,150 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::failure::Failure;
+use alumet_core::output::{AsyncOutput, Output, OutputContext, RecordingOutput};
+use alumet_core::pipeline::{AddError, BuildError, EventSink, Pipeline, PipelineBuilder};
+use alumet_core::source::EventSource;
+use alumet_core::{Batch, Consumer, Resource};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::elements::{COUNT, PATIENCE, assert_balanced, values};
+
+/// Sends one sample at a time, as fast as it is taken, and fails now and then.
+struct Stream {
+    next: u64,
+    last: u64,
+    panics_at: u64,
+}
+
+#[async_trait]
+impl EventSource for Stream {
+    async fn run(&mut self, out: EventSink, stop: CancellationToken) -> Result<(), Failure> {
+        let metric = out.catalog().metric(&COUNT)?;
+        let series = out
+            .catalog()
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        while self.next <= self.last && !stop.is_cancelled() {
+            let mut batch = out.batch();
+            batch.push(&series, out.now().wall, self.next);
+            self.next += 1;
+            out.send(batch).await?;
+            if self.next == self.panics_at {
+                panic!("the peer sent nonsense");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fails twice, then records.
+#[derive(Default)]
+struct Remote {
+    inner: RecordingOutput,
+    attempts: u32,
+    resets: Arc<Mutex<u32>>,
+}
+
+#[async_trait]
+impl AsyncOutput for Remote {
+    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
+        self.attempts += 1;
+        match self.attempts {
+            1 => Err(Failure::retry("connection refused")),
+            2 => panic!("an output panics"),
+            _ => self.inner.write(batch, context),
+        }
+    }
+
+    async fn reset(&mut self) {
+        *self.resets.lock() += 1;
+    }
+}
+
+async fn stop(pipeline: Pipeline) -> alumet_core::pipeline::StopReport {
+    tokio::task::spawn_blocking(move || pipeline.stop(PATIENCE))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_event_source_that_panics_is_run_again_and_nothing_is_lost() {
+    let mut builder = PipelineBuilder::new();
+    builder.event_source(
+        "stream",
+        Stream {
+            next: 1,
+            last: 200,
+            panics_at: 50,
+        },
+    );
+    let output = Remote::default();
+    let (recording, resets) = (output.inner.recording(), Arc::clone(&output.resets));
+    builder.async_output("remote", output);
+    let pipeline = builder.start().unwrap();
+    tokio::time::timeout(PATIENCE, pipeline.sources_ended().cancelled())
+        .await
+        .unwrap();
+    let report = stop(pipeline).await;
+    assert!(report.is_complete(), "{report:?}");
+    assert_balanced(&report.ledger);
+    let expected: Vec<_> = (1..=200).map(|value: u64| value.to_string()).collect();
+    assert_eq!(values(&recording), expected);
+    assert_eq!(*resets.lock(), 1);
+}
+
+#[tokio::test]
+async fn an_event_source_ends_when_the_pipeline_stops() {
+    struct Endless;
+    #[async_trait]
+    impl EventSource for Endless {
+        async fn run(&mut self, _: EventSink, stop: CancellationToken) -> Result<(), Failure> {
+            stop.cancelled().await;
+            Ok(())
+        }
+    }
+    let mut builder = PipelineBuilder::new();
+    builder.event_source("endless", Endless);
+    let pipeline = builder.start().unwrap();
+    let error = pipeline
+        .control()
+        .pause(&"src".parse().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "sources/embedded/endless cannot pause: it is driven by events; stop it instead"
+    );
+    assert_eq!(stop(pipeline).await.stuck, Vec::<String>::new());
+}
+
+#[test]
+fn an_asynchronous_element_without_a_runtime_is_refused_with_the_remedy() {
+    let mut builder = PipelineBuilder::new();
+    builder.async_output("remote", Remote::default());
+    let error = builder.start().unwrap_err();
+    assert!(
+        matches!(error, BuildError::Add(AddError::NoRuntime(_))),
+        "{error}"
+    );
+    assert!(error.to_string().contains("PipelineBuilder::runtime"), "{error}");
+}
+
+#[tokio::test]
+async fn a_subscriber_hears_of_consumers() {
+    let builder = PipelineBuilder::new();
+    let mut subscription = builder.events().subscribe();
+    let pipeline = builder.start().unwrap();
+    let event = alumet_core::events::ConsumerEvent::Started([Consumer::Process { pid: 7 }].into());
+    pipeline.events().publish(event.clone());
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(1), subscription.next())
+            .await
+            .unwrap(),
+        Ok(Some(event))
+    );
+}

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use alumet_core::output::RecordingOutput;
+use alumet_core::pipeline::{Control, ControlError, ElementState, Pattern};
+use alumet_core::plugin::ElementSpecs;
+
+use crate::elements::{Counting, PATIENCE, SECOND, assert_balanced, counting_pipeline, pass, values};
+
+fn pattern(text: &str) -> Pattern {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_paused_source_rests_and_starts_anew_when_resumed() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    let control = pipeline.control();
+    pass(&pipeline, &clock, 1);
+    assert_eq!(control.pause(&pattern("sources/embedded/a")).unwrap().len(), 1);
+    pass(&pipeline, &clock, 5);
+    assert_eq!(values(&recording), ["1", "2"]);
+    assert_eq!(
+        control.list(&pattern("src")).unwrap()[0].state,
+        ElementState::Paused
+    );
+    control.resume(&pattern("sources/embedded/a")).unwrap();
+    pass(&pipeline, &clock, 1);
+    // One poll at once and one at the next tick.
+    assert_eq!(values(&recording), ["1", "2", "3", "4"]);
+    let status = &control.list(&pattern("src")).unwrap()[0];
+    assert_eq!((status.state, status.missed_ticks), (ElementState::Running, 0));
+}
+
+#[test]
+fn a_paused_output_keeps_its_samples() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    let control = pipeline.control();
+    control.flush().unwrap();
+    control.pause(&pattern("out")).unwrap();
+    for _ in 0..3 {
+        clock.advance(SECOND);
+        let _ = control.trigger(&pattern("src"));
+    }
+    assert_eq!(values(&recording), ["1"]);
+    control.resume(&pattern("out")).unwrap();
+    control.flush().unwrap();
+    assert_eq!(values(&recording).len(), 7);
+    assert_balanced(&control.status().unwrap().ledger);
+}
+
+#[test]
+fn an_interval_changes_from_the_next_tick_on() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    let control = pipeline.control();
+    control.flush().unwrap();
+    control.set_interval(&pattern("src"), SECOND * 10).unwrap();
+    pass(&pipeline, &clock, 9);
+    assert_eq!(values(&recording), ["1"]);
+    pass(&pipeline, &clock, 1);
+    assert_eq!(values(&recording), ["1", "2"]);
+    control
+        .set_interval(&pattern("src"), Duration::from_millis(5))
+        .unwrap();
+    clock.advance(Duration::from_millis(5));
+    control.flush().unwrap();
+    assert_eq!(values(&recording), ["1", "2", "3"]);
+    let schedule = control.list(&pattern("src")).unwrap()[0].schedule.unwrap();
+    assert_eq!(schedule.interval, Some(Duration::from_millis(5)));
+    let zero = control.set_interval(&pattern("src"), Duration::ZERO).unwrap_err();
+    assert!(zero.to_string().contains("longer than zero"), "{zero}");
+}
+
+#[test]
+fn a_source_without_interval_is_polled_on_request_only() {
+    let (pipeline, _, clock) = counting_pipeline();
+    let control = pipeline.control();
+    let source = Counting::new(pipeline.catalog(), "manual");
+    let ticks = source.ticks();
+    let mut specs = ElementSpecs::default();
+    specs.source("manual", source).on_request();
+    control.add("test", specs).unwrap();
+    pass(&pipeline, &clock, 3);
+    assert_eq!(ticks.lock().len(), 0);
+    control.trigger(&pattern("*/test/manual")).unwrap();
+    assert_eq!(ticks.lock().len(), 1, "the answer comes after the poll");
+}
+
+#[test]
+fn an_output_added_late_gets_what_comes_and_one_stopped_has_written_all_it_got() {
+    let (pipeline, _, clock) = counting_pipeline();
+    let control = pipeline.control();
+    pass(&pipeline, &clock, 1);
+    let output = RecordingOutput::new();
+    let late = output.recording();
+    let mut specs = ElementSpecs::default();
+    specs.output("late", output);
+    control.add("test", specs).unwrap();
+    pass(&pipeline, &clock, 2);
+    clock.advance(SECOND);
+    control.trigger(&pattern("src")).unwrap();
+    control.stop(&pattern("out/test")).unwrap();
+    let written = values(&late);
+    assert_eq!(written[..2], ["3", "4"]);
+    pass(&pipeline, &clock, 2);
+    assert_eq!(values(&late), written);
+    assert_balanced(&control.status().unwrap().ledger);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_answered_with_what_there_is() {
+    let (pipeline, _, _) = counting_pipeline();
+    let control = pipeline.control();
+    let error = control.pause(&pattern("src/rapl")).unwrap_err().to_string();
+    assert!(
+        error.contains("sources/embedded/a") && error.contains("outputs/embedded/recording"),
+        "{error}"
+    );
+    let error = control.trigger(&pattern("out")).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "outputs/embedded/recording cannot be triggered: it is no source"
+    );
+    let mut specs = ElementSpecs::default();
+    specs.source("a", Counting::new(pipeline.catalog(), "a"));
+    let error = control.add("embedded", specs).unwrap_err().to_string();
+    assert!(error.contains("two elements named sources/embedded/a"), "{error}");
+}
+
+#[test]
+fn a_pipeline_that_has_stopped_says_so() {
+    let (pipeline, _, _) = counting_pipeline();
+    let control: Control = pipeline.control().clone();
+    pipeline.stop(PATIENCE);
+    assert!(matches!(
+        control.pause(&Pattern::all()),
+        Err(ControlError::NotRunning)
+    ));
+    assert!(control.status().is_ok(), "the ledger can still be read");
+    drop(pipeline);
+    assert!(matches!(control.status(), Err(ControlError::NotRunning)));
+}
+
+#[test]
+fn a_request_to_shut_down_reaches_the_program() {
+    let (pipeline, _, _) = counting_pipeline();
+    let token = pipeline.shutdown_requested();
+    assert!(!token.is_cancelled());
+    pipeline.control().request_shutdown().unwrap();
+    assert!(token.is_cancelled());
+}

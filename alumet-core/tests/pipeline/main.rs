@@ -1,0 +1,16 @@
+//! The engine as a whole, on a clock that is moved by hand wherever time matters.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
+mod asynchronous;
+mod building;
+mod clocks;
+mod control;
+mod delivery;
+mod elements;
+mod shutdown;
+mod supervision;
+mod transforms;

@@ -1,0 +1,115 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alumet_core::Batch;
+use alumet_core::failure::Failure;
+use alumet_core::output::{Output, OutputContext};
+use alumet_core::pipeline::{DropReason, PipelineBuilder};
+use alumet_core::testkit::ManualClock;
+
+use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, counting_pipeline, pass, values};
+
+#[test]
+fn everything_polled_before_the_stop_is_written_and_a_last_poll_too() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    pass(&pipeline, &clock, 3);
+    clock.advance(Duration::from_millis(400));
+    let report = pipeline.stop(PATIENCE);
+    assert_eq!(values(&recording), ["1", "2", "3", "4", "5"]);
+    assert_eq!(
+        recording.samples()[4].timestamp,
+        ManualClock::START.saturating_add(Duration::from_millis(3400))
+    );
+    assert!(report.is_complete(), "{report:?}");
+    assert_balanced(&report.ledger);
+}
+
+#[test]
+fn an_output_that_recovers_while_stopping_still_writes_everything() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    *always.lock() = Some("no space left");
+    builder.output("unreliable", output);
+    let pipeline = builder.start().unwrap();
+    let helper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        *always.lock() = None;
+    });
+    let report = pipeline.stop(PATIENCE);
+    helper.join().unwrap();
+    assert_eq!(values(&recording), ["1", "2"]);
+    assert!(report.is_complete());
+}
+
+#[test]
+fn what_cannot_be_written_in_time_is_counted() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let output = Unreliable::default();
+    *output.always.lock() = Some("unreachable");
+    builder.output("unreliable", output);
+    let pipeline = builder.start().unwrap();
+    let started = Instant::now();
+    let report = pipeline.stop(Duration::from_millis(200));
+    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(!report.is_complete());
+    let account = report.ledger.outputs.values().next().unwrap();
+    assert_eq!(account.dropped[&DropReason::Shutdown], report.ledger.produced);
+    assert_balanced(&report.ledger);
+    assert_eq!(pipeline.stop(PATIENCE).ledger, report.ledger);
+}
+
+#[test]
+fn an_output_stuck_in_the_kernel_is_left_behind() {
+    struct Stuck;
+    impl Output for Stuck {
+        fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
+            std::thread::sleep(Duration::from_secs(5));
+            Ok(())
+        }
+    }
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock));
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    builder.output("stuck", Stuck);
+    let pipeline = builder.start().unwrap();
+    let report = pipeline.stop(Duration::from_millis(100));
+    assert_eq!(report.stuck, ["outputs/embedded/stuck"]);
+    assert_balanced(&report.ledger);
+}
+
+#[test]
+fn a_second_thread_can_cut_the_stop_short() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock));
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let output = Unreliable::default();
+    *output.always.lock() = Some("unreachable");
+    builder.output("unreliable", output);
+    let pipeline = builder.start().unwrap();
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            pipeline.abort();
+        });
+        assert!(!pipeline.stop(Duration::from_secs(60)).is_complete());
+    });
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn dropping_a_pipeline_does_not_wait_for_its_outputs() {
+    let (pipeline, _, _) = counting_pipeline();
+    let started = Instant::now();
+    drop(pipeline);
+    assert!(started.elapsed() < Duration::from_secs(2));
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use alumet_core::failure::Failure;
+use alumet_core::output::RecordingOutput;
+use alumet_core::pipeline::{ElementState, Pipeline, PipelineBuilder};
+use alumet_core::testkit::{ManualClock, assert_lines};
+
+use crate::elements::{Counting, PATIENCE, Step, lines, pass};
+
+fn with_scripted(
+    steps: Vec<Step>,
+) -> (
+    Pipeline,
+    alumet_core::output::Recording,
+    ManualClock,
+    Arc<parking_lot::Mutex<u32>>,
+) {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    let scripted = Counting::new(builder.catalog(), "scripted").script(steps);
+    let resets = scripted.resets();
+    let steady = Counting::new(builder.catalog(), "steady");
+    builder.source("scripted", scripted);
+    builder.source("steady", steady);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("recording", output);
+    let pipeline = builder.start().unwrap();
+    pipeline.control().flush().unwrap();
+    (pipeline, recording, clock, resets)
+}
+
+fn state(pipeline: &Pipeline, name: &str) -> ElementState {
+    let status = pipeline.control().status().unwrap();
+    status
+        .elements
+        .iter()
+        .find(|element| element.key.name == name)
+        .unwrap()
+        .state
+}
+
+#[test]
+fn a_source_that_panics_is_reported_and_restarts_while_others_go_on() {
+    let (pipeline, recording, clock, resets) = with_scripted(vec![Step::Work, Step::Panic]);
+    pass(&pipeline, &clock, 1);
+    assert_eq!(state(&pipeline, "scripted"), ElementState::Restarting);
+    let status = pipeline
+        .control()
+        .list(&"src/*/scripted".parse().unwrap())
+        .unwrap();
+    assert_eq!(
+        status[0].last_error.as_deref(),
+        Some("it panicked: the script says so")
+    );
+    pass(&pipeline, &clock, 2);
+    assert_eq!(state(&pipeline, "scripted"), ElementState::Running);
+    assert_eq!(*resets.lock(), 1);
+    pipeline.stop(PATIENCE);
+    let steady = lines(&recording)
+        .into_iter()
+        .filter(|line| line.contains("steady"));
+    let expected = (1..=5).map(|n| format!("count local_machine local_machine {{source=steady}} = {n}"));
+    assert_lines(steady, expected);
+}
+
+#[test]
+fn what_was_pushed_before_a_failure_is_kept() {
+    let steps = vec![
+        Step::Fail(Failure::retry("busy")),
+        Step::Fail(Failure::restart("broken")),
+        Step::Panic,
+    ];
+    let (pipeline, recording, clock, _) = with_scripted(steps);
+    pass(&pipeline, &clock, 10);
+    let scripted = lines(&recording)
+        .into_iter()
+        .filter(|line| line.contains("scripted"))
+        .take(3);
+    let expected = (1..=3).map(|n| format!("count local_machine local_machine {{source=scripted}} = {n}"));
+    assert_lines(scripted, expected);
+}
+
+#[test]
+fn a_failure_that_can_be_retried_does_not_reset() {
+    let (pipeline, _, clock, resets) = with_scripted(vec![Step::Fail(Failure::retry("busy"))]);
+    pipeline.control().flush().unwrap();
+    assert_eq!(state(&pipeline, "scripted"), ElementState::Failing);
+    pass(&pipeline, &clock, 1);
+    assert_eq!(state(&pipeline, "scripted"), ElementState::Running);
+    assert_eq!(*resets.lock(), 0);
+}
+
+#[test]
+fn a_source_that_keeps_failing_is_tried_less_and_less_often() {
+    let steps = (0..100)
+        .map(|_| Step::Fail(Failure::restart("no device")))
+        .collect();
+    let (pipeline, _, clock, resets) = with_scripted(steps);
+    pass(&pipeline, &clock, 30);
+    // Polled at 0, then after pauses of 1, 2, 4, 8 and (beyond) 16 seconds: 0, 1, 3, 7, 15.
+    assert_eq!(*resets.lock(), 4);
+}
+
+#[test]
+fn a_source_that_has_ended_is_forgotten_and_the_last_one_is_announced() {
+    let (pipeline, _, clock, _) = with_scripted(vec![
+        Step::Work,
+        Step::Fail(Failure::end("the process has ended")),
+    ]);
+    pass(&pipeline, &clock, 1);
+    let names: Vec<_> = pipeline
+        .control()
+        .status()
+        .unwrap()
+        .elements
+        .into_iter()
+        .map(|e| e.key.name)
+        .collect();
+    assert!(!names.contains(&"scripted".to_owned()), "{names:?}");
+    assert!(!pipeline.sources_ended().is_cancelled());
+    pipeline
+        .control()
+        .stop(&"sources/*/steady".parse().unwrap())
+        .unwrap();
+    assert!(pipeline.sources_ended().is_cancelled());
+}

@@ -1,0 +1,243 @@
+//! What the table `[plugins.csv]` holds.
+
+use std::path::PathBuf;
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::output::{OnFull, QueuePolicy};
+use alumet_core::plugin::ConfigFault;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::encode::{LineFormat, UnitStyle};
+use crate::size::ByteSize;
+
+/// Where and how samples are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// The file, relative to the working directory. Its folder is created when it is missing. A named pipe works too;
+    /// `-` is the standard output.
+    pub output_path: PathBuf,
+    /// Whether each batch is handed to the system at once. If not, up to 64 KiB wait in memory, and are lost when the
+    /// process is killed.
+    pub force_flush: bool,
+    /// Whether the unit is appended to the name of the metric, after an underscore. Plain numbers have none.
+    pub append_unit_to_metric_name: bool,
+    /// Whether that unit is the symbol shown to people (`°C`) or the UCUM code (`Cel`).
+    pub use_unit_display_name: bool,
+    /// What separates columns: one ASCII character other than a double quote or the end of a line.
+    pub csv_delimiter: char,
+    /// What separates the attributes in the column `__late_attributes`: one ASCII character other than `=`, `\`, a
+    /// double quote or the end of a line.
+    pub csv_late_delimiter: char,
+    /// The file is rotated before it grows above this size. Without it, size does not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_size: Option<ByteSize>,
+    /// The file is rotated at every multiple of this duration since 1970-01-01T00:00 UTC: `"1h"` at each full hour,
+    /// `"1d"` at midnight. Without it, time does not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_interval: Option<HumanDuration>,
+    /// How many rotated files are kept; the oldest are removed. Without it, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_files: Option<u32>,
+    /// How rotated files are compressed. The file being written is always plain.
+    pub compression: Compression,
+    /// How samples wait for this output.
+    pub queue: QueueConfig,
+}
+
+/// How rotated files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// They are left as they are.
+    #[default]
+    None,
+    /// As Zstandard, to a file that ends in `.zst`.
+    Zstd,
+}
+
+/// How samples wait for the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct QueueConfig {
+    /// How many samples may wait, for example while the disk is full.
+    pub capacity: usize,
+    /// What happens when that many wait.
+    pub on_full: OnFull,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            output_path: PathBuf::from("alumet-output.csv"),
+            force_flush: true,
+            append_unit_to_metric_name: true,
+            use_unit_display_name: true,
+            csv_delimiter: ';',
+            csv_late_delimiter: ',',
+            rotate_size: None,
+            rotate_interval: None,
+            keep_files: None,
+            compression: Compression::None,
+            queue: QueueConfig::default(),
+        }
+    }
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        let QueuePolicy { capacity, on_full } = QueuePolicy::default();
+        Self { capacity, on_full }
+    }
+}
+
+impl From<QueueConfig> for QueuePolicy {
+    fn from(QueueConfig { capacity, on_full }: QueueConfig) -> Self {
+        Self { capacity, on_full }
+    }
+}
+
+impl Config {
+    /// Refuses what types cannot.
+    ///
+    /// # Errors
+    /// The key that is wrong and what would be right.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        if self.output_path.as_os_str().is_empty() {
+            return Err(ConfigFault::new(
+                "output_path",
+                "name a file, for example \"alumet-output.csv\"",
+            ));
+        }
+        check_delimiter("csv_delimiter", self.csv_delimiter, &[])?;
+        check_delimiter("csv_late_delimiter", self.csv_late_delimiter, &['=', '\\'])?;
+        if self.rotate_size == Some(ByteSize(0)) {
+            let message = "a file cannot be kept below zero bytes; write a size such as \"100 MiB\" or leave the key out";
+            return Err(ConfigFault::new("rotate_size", message));
+        }
+        if let Some(interval) = self.rotate_interval {
+            ConfigFault::refuse_zero("rotate_interval", *interval)?;
+        }
+        if self.keep_files == Some(0) {
+            let message = "every rotated file would be removed at once; keep at least 1, or leave the key out to keep all";
+            return Err(ConfigFault::new("keep_files", message));
+        }
+        if self.queue.capacity == 0 {
+            return Err(ConfigFault::new(
+                "queue.capacity",
+                "at least one sample must be able to wait",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether something rotates the file.
+    pub(crate) const fn rotates(&self) -> bool {
+        self.rotate_size.is_some() || self.rotate_interval.is_some()
+    }
+
+    /// How a sample becomes a line.
+    pub(crate) fn line_format(&self) -> LineFormat {
+        LineFormat {
+            // `check` has refused everything but ASCII.
+            delimiter: u8::try_from(self.csv_delimiter).unwrap_or(b';'),
+            late_delimiter: u8::try_from(self.csv_late_delimiter).unwrap_or(b','),
+            unit: match (self.append_unit_to_metric_name, self.use_unit_display_name) {
+                (false, _) => UnitStyle::None,
+                (true, true) => UnitStyle::Symbol,
+                (true, false) => UnitStyle::Code,
+            },
+        }
+    }
+}
+
+fn check_delimiter(key: &str, delimiter: char, also_refused: &[char]) -> Result<(), ConfigFault> {
+    if !delimiter.is_ascii() {
+        return Err(ConfigFault::new(
+            key,
+            format!("{delimiter:?} is not ASCII; use for example \";\" or \",\""),
+        ));
+    }
+    if matches!(delimiter, '"' | '\r' | '\n') || also_refused.contains(&delimiter) {
+        let message =
+            format!("{delimiter:?} has a meaning of its own in this format; use for example \";\" or \",\"");
+        return Err(ConfigFault::new(key, message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_parses_to_the_default() {
+        let text = include_str!("../config.toml");
+        assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::default());
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn every_key_that_the_default_file_comments_out_is_a_key() {
+        let text: String = include_str!("../config.toml")
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let config: Config = toml::from_str(&text).unwrap();
+        assert_eq!(config.rotate_size, Some(ByteSize(100 << 20)));
+        assert_eq!(config.rotate_interval, Some(HumanDuration::from_secs(86_400)));
+        assert_eq!(config.keep_files, Some(10));
+        assert_eq!(config.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_default_survives_toml() {
+        let text = toml::to_string(&Config::default()).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_value_that_cannot_work_is_refused_by_the_name_of_its_key() {
+        for (text, key) in [
+            ("output_path = ''", "output_path"),
+            ("csv_delimiter = '\"'", "csv_delimiter"),
+            ("csv_delimiter = \"\\n\"", "csv_delimiter"),
+            ("csv_delimiter = \"\\r\"", "csv_delimiter"),
+            ("csv_delimiter = '§'", "csv_delimiter"),
+            ("csv_late_delimiter = '='", "csv_late_delimiter"),
+            ("csv_late_delimiter = '\\'", "csv_late_delimiter"),
+            ("rotate_size = 0", "rotate_size"),
+            ("rotate_size = '0 MiB'", "rotate_size"),
+            ("rotate_interval = '0s'", "rotate_interval"),
+            ("keep_files = 0", "keep_files"),
+            ("queue.capacity = 0", "queue.capacity"),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            let fault = config.check().unwrap_err();
+            assert_eq!(fault.key.join("."), key);
+        }
+        for text in [
+            "csv_delimiter = ';;'",
+            "csv_delimiter = ''",
+            "rotate_size = -1",
+            "compression = 'gzip'",
+        ] {
+            assert!(toml::from_str::<Config>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_queue_may_be_given_in_part() {
+        let config: Config = toml::from_str("queue = { on_full = 'block' }").unwrap();
+        let policy = QueuePolicy::from(config.queue);
+        assert_eq!(
+            policy,
+            QueuePolicy {
+                on_full: OnFull::Block,
+                ..QueuePolicy::default()
+            }
+        );
+    }
+}

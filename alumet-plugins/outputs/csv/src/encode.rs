@@ -1,0 +1,207 @@
+//! From a batch to lines.
+
+use std::fmt::Write as _;
+
+use alumet_core::series::SeriesInfo;
+use alumet_core::{Batch, SeriesMap, Timestamp, Unit, Value};
+
+use crate::field::{push_field, push_pair};
+use crate::header::Header;
+
+/// Writes batches as CSV lines; computes what repeats once per series.
+#[derive(Debug)]
+pub struct Encoder {
+    format: LineFormat,
+    header: Header,
+    lines: SeriesMap<Line>,
+    time: TimeText,
+}
+
+/// How a sample becomes a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineFormat {
+    /// Separates columns.
+    pub delimiter: u8,
+    /// Separates pairs in the column of late attributes.
+    pub late_delimiter: u8,
+    /// What follows the name of the metric.
+    pub unit: UnitStyle,
+}
+
+/// How the unit follows the name of the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitStyle {
+    /// Not at all.
+    None,
+    /// As the symbol shown to people.
+    Symbol,
+    /// As the UCUM code.
+    Code,
+}
+
+/// All of a line but its timestamp and its value: what stands before and what stands after them.
+#[derive(Debug)]
+struct Line {
+    text: Box<[u8]>,
+    /// Where the timestamp and the value go.
+    middle: usize,
+}
+
+/// The text of the last timestamp; the samples of one tick share it.
+#[derive(Debug)]
+struct TimeText {
+    timestamp: Timestamp,
+    text: [u8; 30],
+}
+
+impl Encoder {
+    /// An encoder for lines without attribute columns.
+    pub fn new(format: LineFormat) -> Self {
+        let timestamp = Timestamp::default();
+        let time = TimeText {
+            timestamp,
+            text: timestamp.to_rfc3339(),
+        };
+        Self {
+            format,
+            header: Header::default(),
+            lines: SeriesMap::new(),
+            time,
+        }
+    }
+
+    /// The columns of the lines.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What separates columns.
+    pub const fn delimiter(&self) -> u8 {
+        self.format.delimiter
+    }
+
+    /// Changes the columns.
+    pub fn set_header(&mut self, header: Header) {
+        if self.header != header {
+            self.header = header;
+            self.lines.clear();
+        }
+    }
+
+    /// The header line.
+    pub fn header_line(&self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.header.write(self.format.delimiter, &mut line);
+        line
+    }
+
+    /// Appends one line per sample.
+    pub fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
+        let Self {
+            format,
+            header,
+            lines,
+            time,
+        } = self;
+        let delimiter = format.delimiter;
+        let quote = may_be_in_a_number(delimiter);
+        for sample in batch.samples() {
+            let line = lines.get_or_try_insert_with(sample.series, || {
+                let info = batch.catalog().describe(sample.series).ok_or(())?;
+                Ok::<_, ()>(Line::new(&info, header, format))
+            });
+            let Ok(line) = line else {
+                // A batch keeps its series known, so this is a defect of whoever made the batch.
+                tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
+                continue;
+            };
+            let (before, after) = line.text.split_at(line.middle);
+            out.extend_from_slice(before);
+            push_number(out, quote, time.of(sample.timestamp));
+            out.push(delimiter);
+            match sample.value() {
+                Value::U64(value) => push_number(out, quote, itoa::Buffer::new().format(value).as_bytes()),
+                Value::I64(value) => push_number(out, quote, itoa::Buffer::new().format(value).as_bytes()),
+                Value::F64(value) => push_number(out, quote, zmij::Buffer::new().format(value).as_bytes()),
+            }
+            out.extend_from_slice(after);
+        }
+    }
+}
+
+impl Line {
+    fn new(info: &SeriesInfo, header: &Header, format: &LineFormat) -> Self {
+        let delimiter = format.delimiter;
+        let mut text = Vec::new();
+        push_field(&mut text, delimiter, &metric_name(info, format.unit));
+        text.push(delimiter);
+        let middle = text.len();
+
+        let (resource, consumer) = (info.resource(), info.consumer());
+        for field in [resource.kind(), &*resource.id(), consumer.kind(), &*consumer.id()] {
+            text.push(delimiter);
+            push_field(&mut text, delimiter, field);
+        }
+        let mut value = String::new();
+        for key in header.attributes() {
+            text.push(delimiter);
+            if let Some(attribute) = info.attributes().get(key) {
+                value.clear();
+                // Writing to a string cannot fail.
+                let _ = write!(value, "{attribute}");
+                push_field(&mut text, delimiter, &value);
+            }
+        }
+        let mut late = String::new();
+        for (key, attribute) in info.attributes().iter().filter(|(key, _)| !header.has(key)) {
+            push_pair(&mut late, format.late_delimiter, key, &attribute.to_string());
+        }
+        text.push(delimiter);
+        push_field(&mut text, delimiter, &late);
+        text.push(b'\n');
+        Self {
+            text: text.into(),
+            middle,
+        }
+    }
+}
+
+impl TimeText {
+    fn of(&mut self, timestamp: Timestamp) -> &[u8] {
+        if self.timestamp != timestamp {
+            *self = Self {
+                timestamp,
+                text: timestamp.to_rfc3339(),
+            };
+        }
+        &self.text
+    }
+}
+
+/// The name of the metric and its unit: `memory_used_B`; a plain number has no unit.
+fn metric_name(info: &SeriesInfo, style: UnitStyle) -> String {
+    let metric = &info.metric;
+    let unit = match style {
+        _ if metric.unit == Unit::ONE => "".into(),
+        UnitStyle::None => "".into(),
+        UnitStyle::Symbol => metric.unit.symbol(),
+        UnitStyle::Code => metric.unit.code(),
+    };
+    let separator = if unit.is_empty() { "" } else { "_" };
+    format!("{}{separator}{unit}", metric.name)
+}
+
+/// Whether the delimiter can be part of a timestamp or a value, which then have to be quoted.
+const fn may_be_in_a_number(delimiter: u8) -> bool {
+    delimiter.is_ascii_alphanumeric() || matches!(delimiter, b'+' | b'-' | b'.' | b':')
+}
+
+fn push_number(out: &mut Vec<u8>, quote: bool, text: &[u8]) {
+    if quote {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(text);
+    }
+}

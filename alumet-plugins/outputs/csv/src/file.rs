@@ -1,0 +1,249 @@
+//! The file being written: opened and mended, appended to in whole pieces.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use alumet_core::Timestamp;
+
+use crate::error::CsvError;
+use crate::header::Header;
+use crate::inspect::{Content, inspect};
+use crate::rotate::Names;
+
+/// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
+#[derive(Debug)]
+pub(crate) struct ActiveFile {
+    path: PathBuf,
+    file: File,
+    device: u64,
+    inode: u64,
+    len: u64,
+    header: Option<Header>,
+    modified: Timestamp,
+    /// How long the file must become again before anything else is written to it.
+    cut_to: Option<u64>,
+}
+
+impl ActiveFile {
+    /// Opens or creates the file at `path`, and its folder.
+    ///
+    /// A torn last line is cut off. A file that is not ours, or that has other columns than `wanted`, is renamed and a
+    /// new one made.
+    ///
+    /// # Errors
+    /// What stands in the way, and how to mend it.
+    pub(crate) fn open(
+        path: &Path,
+        delimiter: u8,
+        wanted: Option<&Header>,
+        now: Timestamp,
+    ) -> Result<Self, CsvError> {
+        create_folder(path)?;
+        loop {
+            let file = open_locked(path)?;
+            let properties = file
+                .metadata()
+                .map_err(|error| CsvError::open("look at", path, error))?;
+            let content = inspect(&file, properties.len(), delimiter);
+            let content = content.map_err(|error| CsvError::open("read", path, error))?;
+            let fits = |content: &Content| match (&content.header, wanted) {
+                (Some(header), Some(wanted)) => header == wanted,
+                _ => true,
+            };
+            let Some(content) = content.filter(fits) else {
+                set_aside(path, now)?;
+                continue;
+            };
+            cut_torn_line(&file, path, properties.len(), content.whole)?;
+            return Ok(Self {
+                path: path.to_owned(),
+                file,
+                device: properties.dev(),
+                inode: properties.ino(),
+                len: content.whole,
+                header: content.header,
+                modified: modified(&properties),
+                cut_to: None,
+            });
+        }
+    }
+
+    /// The columns; none as long as the file is empty.
+    pub(crate) const fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// How many bytes it has.
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// When it was last written before it was opened.
+    pub(crate) const fn modified(&self) -> Timestamp {
+        self.modified
+    }
+
+    /// What became of the file since it was opened.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        match fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => self.without_its_path(),
+            Ok(found) if found.len() < self.len => Whereabouts::Gone,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_its_path(),
+            // An error says nothing about the file; if it matters, the next write fails as well.
+            Ok(_) | Err(_) => Whereabouts::InPlace,
+        }
+    }
+
+    fn without_its_path(&self) -> Whereabouts {
+        match self.file.metadata() {
+            Ok(own) if own.nlink() > 0 => Whereabouts::Moved,
+            _ => Whereabouts::Gone,
+        }
+    }
+
+    /// Appends the header line and the lines after it; all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) fn begin(&mut self, header: &Header, bytes: &[u8]) -> Result<(), CsvError> {
+        self.append(bytes)?;
+        self.header = Some(header.clone());
+        Ok(())
+    }
+
+    /// Appends whole lines; all of them or nothing.
+    ///
+    /// # Errors
+    /// Why they could not be written. The file is as it was before, or will be before anything else is written.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
+        self.finish_cut()?;
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write(&bytes[written..]) {
+                Ok(0) => {
+                    self.cut(written);
+                    return Err(CsvError::write(&self.path, io::ErrorKind::WriteZero.into()));
+                }
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.cut(written);
+                    return Err(CsvError::write(&self.path, error));
+                }
+            }
+        }
+        self.len += written as u64;
+        Ok(())
+    }
+
+    /// Takes the last `written` bytes away again.
+    ///
+    /// They are counted from the present end: somebody else may have emptied the file in the meantime, and a longer
+    /// file would be filled with zeros.
+    fn cut(&mut self, written: usize) {
+        if written == 0 {
+            return;
+        }
+        let end = self
+            .file
+            .metadata()
+            .map_or(self.len + written as u64, |found| found.len());
+        self.cut_to = Some(end.saturating_sub(written as u64));
+        // If that fails too, it is tried again before the next write.
+        let _ = self.finish_cut();
+    }
+
+    fn finish_cut(&mut self) -> Result<(), CsvError> {
+        if let Some(len) = self.cut_to {
+            self.file
+                .set_len(len)
+                .map_err(|error| CsvError::write(&self.path, error))?;
+            self.cut_to = None;
+        }
+        Ok(())
+    }
+
+    /// Gives the file the name of a rotated one and closes it.
+    ///
+    /// # Errors
+    /// When it cannot be renamed; then it stays open under its name.
+    pub(crate) fn rotate(self, now: Timestamp) -> Result<PathBuf, (Self, io::Error)> {
+        let renamed = fs::canonicalize(&self.path).and_then(|path| Names::beside(&path).rotate(&path, now));
+        renamed.map_err(|error| (self, error))
+    }
+}
+
+impl Drop for ActiveFile {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child process that was just forked and has not called `exec` yet.
+        let _ = self.file.unlock();
+    }
+}
+
+/// What became of a file since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// It is where it was.
+    InPlace,
+    /// It has another name now.
+    Moved,
+    /// It was deleted or emptied.
+    Gone,
+}
+
+fn create_folder(path: &Path) -> Result<(), CsvError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            fs::create_dir_all(folder).map_err(|source| CsvError::CreateFolder {
+                path: folder.to_owned(),
+                source,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_locked(path: &Path) -> Result<File, CsvError> {
+    let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+    let file = file.map_err(|error| CsvError::open("open", path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CsvError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!(%error, path = %path.display(), "the file system has no locks");
+            Ok(file)
+        }
+    }
+}
+
+fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
+    let renamed = fs::canonicalize(path).and_then(|path| Names::beside(&path).set_aside(&path, now));
+    let renamed = renamed.map_err(|error| CsvError::open("rename", path, error))?;
+    tracing::warn!(
+        path = %path.display(), renamed_to = %renamed.display(),
+        "the file has other columns or a damaged end; it was renamed and a new one is begun"
+    );
+    Ok(())
+}
+
+fn cut_torn_line(file: &File, path: &Path, len: u64, whole: u64) -> Result<(), CsvError> {
+    if whole == len {
+        return Ok(());
+    }
+    file.set_len(whole)
+        .map_err(|error| CsvError::open("mend", path, error))?;
+    tracing::warn!(
+        path = %path.display(), bytes = len - whole,
+        "the last line was incomplete, because its writer was killed; it was cut off"
+    );
+    Ok(())
+}
+
+fn modified(properties: &fs::Metadata) -> Timestamp {
+    let seconds = properties.mtime().saturating_mul(1_000_000_000);
+    Timestamp::from_nanos(seconds.saturating_add(properties.mtime_nsec()))
+}

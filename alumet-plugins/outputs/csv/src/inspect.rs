@@ -1,0 +1,263 @@
+//! What an existing file holds: whether it is ours, and where its last whole line ends.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::header::Header;
+
+/// A header longer than this is not ours.
+const HEADER_LIMIT: usize = 1 << 20;
+/// How much is read at a time.
+const BLOCK: usize = 1 << 18;
+
+/// What a file of ours holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// Its columns; none as long as it has no whole header line.
+    pub(crate) header: Option<Header>,
+    /// How many bytes the whole lines have. What follows is a torn line.
+    pub(crate) whole: u64,
+}
+
+/// Looks at a file of `len` bytes; `None` when it is not ours, or cannot be mended without a doubt.
+///
+/// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
+pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
+    let start = read_start(file, len)?;
+    let header = match first_record(&start, delimiter) {
+        Record::Whole(columns) => match Header::from_columns(&columns) {
+            Some(header) => header,
+            None => return Ok(None),
+        },
+        Record::Torn if len <= start.len() as u64 && is_start_of_header(&start, delimiter) => {
+            return Ok(Some(Content {
+                header: None,
+                whole: 0,
+            }));
+        }
+        Record::Torn | Record::Malformed => return Ok(None),
+    };
+    let (whole, line_ends_after) = find_end(file, len)?;
+    // A line end after the last whole line is inside a torn quoted field, or a stray quote somewhere has turned
+    // everything after it into one field. Cutting could destroy whole lines then.
+    Ok((!line_ends_after).then_some(Content {
+        header: Some(header),
+        whole,
+    }))
+}
+
+/// The end of the last whole record in `bytes`, which start with a record.
+pub(crate) fn end_of_last_record(bytes: &[u8]) -> usize {
+    let mut quotes = count_quotes(bytes);
+    for (index, &byte) in bytes.iter().enumerate().rev() {
+        match byte {
+            b'"' => quotes -= 1,
+            b'\n' if quotes.is_multiple_of(2) => return index + 1,
+            _ => {}
+        }
+    }
+    0
+}
+
+fn read_start(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let wanted = usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT));
+    let mut start = vec![0; wanted];
+    file.read_exact_at(&mut start, 0)?;
+    Ok(start)
+}
+
+/// Whether a file without any whole line can be the beginning of a file of ours.
+fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
+    let mut header = Vec::new();
+    Header::default().write(delimiter, &mut header);
+    // Up to here the header of every file is the same.
+    let same = header.len() - crate::header::LATE.len() - 1;
+    let (bytes, header) = (&bytes[..bytes.len().min(same)], &header[..same]);
+    header.starts_with(bytes)
+}
+
+enum Record {
+    Whole(Vec<String>),
+    Torn,
+    Malformed,
+}
+
+/// Reads one record as RFC 4180 defines it; CR LF ends a line as well as LF.
+fn first_record(bytes: &[u8], delimiter: u8) -> Record {
+    let mut fields = Vec::new();
+    let mut field = Vec::new();
+    let mut at = 0;
+    loop {
+        if bytes.get(at) == Some(&b'"') {
+            at += 1;
+            loop {
+                match (bytes.get(at), bytes.get(at + 1)) {
+                    (None, _) => return Record::Torn,
+                    (Some(b'"'), Some(b'"')) => {
+                        field.push(b'"');
+                        at += 2;
+                    }
+                    (Some(b'"'), _) => break at += 1,
+                    (Some(&byte), _) => {
+                        field.push(byte);
+                        at += 1;
+                    }
+                }
+            }
+        } else {
+            while let Some(&byte) = bytes.get(at).filter(|&&byte| byte != delimiter && byte != b'\n') {
+                field.push(byte);
+                at += 1;
+            }
+            if bytes.get(at) == Some(&b'\n') && field.last() == Some(&b'\r') {
+                field.pop();
+                at -= 1;
+            }
+        }
+        let Ok(text) = String::from_utf8(std::mem::take(&mut field)) else {
+            return Record::Malformed;
+        };
+        fields.push(text);
+        match bytes.get(at..) {
+            None | Some([]) | Some(b"\r") => return Record::Torn,
+            Some([b'\n', ..]) | Some([b'\r', b'\n', ..]) => return Record::Whole(fields),
+            Some([byte, ..]) if *byte == delimiter => at += 1,
+            Some(_) => return Record::Malformed,
+        }
+    }
+}
+
+/// The end of the last whole record of a file, and whether a line end follows it.
+fn find_end(file: &File, len: u64) -> io::Result<(u64, bool)> {
+    let mut block = vec![0; BLOCK];
+    let mut quotes = 0;
+    let mut at = 0;
+    while at < len {
+        let part = read_block(file, &mut block, at, len)?;
+        quotes += count_quotes(part);
+        at += part.len() as u64;
+    }
+    let mut line_ends_after = false;
+    let mut end = len;
+    while end > 0 {
+        let start = (end - 1) / BLOCK as u64 * BLOCK as u64;
+        let part = read_block(file, &mut block, start, end)?;
+        for (index, &byte) in part.iter().enumerate().rev() {
+            match byte {
+                b'"' => quotes -= 1,
+                b'\n' if quotes % 2 == 0 => return Ok((start + index as u64 + 1, line_ends_after)),
+                b'\n' => line_ends_after = true,
+                _ => {}
+            }
+        }
+        end = start;
+    }
+    Ok((0, line_ends_after))
+}
+
+/// The bytes from `at`, as many as fit, but none from `end` on.
+fn read_block<'a>(file: &File, block: &'a mut [u8], at: u64, end: u64) -> io::Result<&'a [u8]> {
+    let wanted = usize::try_from(end - at).map_or(block.len(), |left| left.min(block.len()));
+    let part = &mut block[..wanted];
+    file.read_exact_at(part, at)?;
+    Ok(part)
+}
+
+fn count_quotes(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'"').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const LEADING: &str = "metric;timestamp;value;resource_kind;resource_id;consumer_kind;consumer_id;";
+
+    fn inspect_text(text: &str) -> Option<Content> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        inspect(&file, text.len() as u64, b';').unwrap()
+    }
+
+    fn columns(text: &str) -> Option<Vec<String>> {
+        Some(inspect_text(text)?.header?.attributes().to_vec())
+    }
+
+    #[test]
+    fn a_header_gives_its_attributes_back() {
+        assert_eq!(columns(&format!("{LEADING}__late_attributes\n")), Some(vec![]));
+        assert_eq!(
+            columns(&format!("{LEADING}a;\"b;\"\"\nc\";__late_attributes\r\n")),
+            Some(vec!["a".to_owned(), "b;\"\nc".to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_not_ours() {
+        for text in [
+            "hello",
+            "a;b\n1;2\n",
+            "metric,timestamp,value,resource_kind,resource_id,consumer_kind,consumer_id,__late_attributes\n",
+            &format!("{LEADING}a\n"),
+            &format!("{LEADING}a;a;__late_attributes\n"),
+            &format!("{LEADING}value;__late_attributes\n"),
+            &format!("{LEADING}\"a\"b;__late_attributes\n"),
+            "\n",
+        ] {
+            assert_eq!(inspect_text(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_torn_header_is_a_file_without_lines() {
+        for text in [
+            "",
+            "m",
+            "metric;times",
+            LEADING,
+            &format!("{LEADING}a;__la"),
+            &format!("{LEADING}\"a\n"),
+        ] {
+            assert_eq!(
+                inspect_text(text),
+                Some(Content {
+                    header: None,
+                    whole: 0
+                }),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_whole_line_is_found_across_blocks() {
+        let header = format!("{LEADING}__late_attributes\n");
+        for padding in [0, 1, BLOCK - header.len() - 2, BLOCK - header.len(), 2 * BLOCK] {
+            let lines = format!("{header}\"{}\n\"\n", "x".repeat(padding));
+            for torn in ["", "a", "\"a", &"y".repeat(BLOCK)] {
+                let content = inspect_text(&format!("{lines}{torn}")).unwrap();
+                assert_eq!(
+                    content.whole,
+                    lines.len() as u64,
+                    "padding {padding}, torn {}",
+                    torn.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_stray_quote_never_makes_whole_lines_look_torn() {
+        let text = format!("{LEADING}__late_attributes\na\"b\nc\nd\n");
+        assert_eq!(inspect_text(&text), None);
+    }
+
+    #[test]
+    fn a_line_end_inside_a_field_ends_no_record() {
+        assert_eq!(end_of_last_record(b"a;\"b\nc\";d\ne;\"f\n"), 10);
+        assert_eq!(end_of_last_record(b"a;\"b\nc"), 0);
+        assert_eq!(end_of_last_record(b""), 0);
+    }
+}

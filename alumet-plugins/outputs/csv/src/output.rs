@@ -1,0 +1,116 @@
+//! The output: a batch comes in, lines go to a file or a stream.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+
+use alumet_core::output::{Output, OutputContext};
+use alumet_core::time::Moment;
+use alumet_core::{Batch, Failure};
+
+use crate::config::Config;
+use crate::encode::Encoder;
+use crate::error::CsvError;
+use crate::file_sink::FileSink;
+use crate::stream_sink::{StreamSink, is_stdout};
+
+/// Writes samples as CSV.
+#[derive(Debug)]
+pub struct CsvOutput {
+    encoder: Encoder,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    File(FileSink),
+    Stream(StreamSink),
+}
+
+impl CsvOutput {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// What stands in the way, and how to mend it.
+    pub fn open(config: &Config, now: Moment) -> Result<Self, CsvError> {
+        let mut encoder = Encoder::new(config.line_format());
+        let sink = if is_stream(config)? {
+            if config.rotates() {
+                tracing::warn!(path = %config.output_path.display(), "a stream is not rotated");
+            }
+            Sink::Stream(StreamSink::open(config)?)
+        } else {
+            Sink::File(FileSink::open(config, &mut encoder, now)?)
+        };
+        Ok(Self { encoder, sink })
+    }
+}
+
+impl Output for CsvOutput {
+    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let result = match &mut self.sink {
+            Sink::File(file) => file.write(batch, &mut self.encoder, context.now),
+            Sink::Stream(stream) => stream.write(batch, &mut self.encoder),
+        };
+        result.map_err(failure)
+    }
+
+    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
+        let result = match &mut self.sink {
+            Sink::File(file) => file.flush(&mut self.encoder, context.now),
+            Sink::Stream(stream) => stream.flush(&self.encoder),
+        };
+        result.map_err(failure)
+    }
+
+    fn reset(&mut self) {
+        match &mut self.sink {
+            Sink::File(file) => file.reset(),
+            Sink::Stream(stream) => stream.reset(&self.encoder),
+        }
+    }
+}
+
+impl Drop for CsvOutput {
+    fn drop(&mut self) {
+        if let Sink::File(file) = &mut self.sink {
+            file.close(&self.encoder);
+        }
+    }
+}
+
+/// Everything may work later, but for a standard output that nobody reads any more.
+fn failure(error: CsvError) -> Failure {
+    match error {
+        CsvError::StdoutClosed => Failure::end(error),
+        error => Failure::retry(error),
+    }
+}
+
+/// Whether the path is something that is neither cut nor renamed.
+fn is_stream(config: &Config) -> Result<bool, CsvError> {
+    let path = &config.output_path;
+    if is_stdout(path) {
+        return Ok(true);
+    }
+    // Opening what cannot be looked at creates it, or says what is wrong.
+    let Ok(found) = fs::metadata(path) else {
+        return Ok(false);
+    };
+    let found = found.file_type();
+    let kind = if found.is_dir() {
+        "folder"
+    } else if found.is_block_device() {
+        "disk"
+    } else if found.is_socket() {
+        "socket"
+    } else {
+        return Ok(!found.is_file());
+    };
+    Err(CsvError::NoFile {
+        path: path.clone(),
+        kind,
+    })
+}

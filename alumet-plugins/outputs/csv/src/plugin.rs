@@ -1,0 +1,26 @@
+//! From the configuration to the output.
+
+use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+
+use crate::config::Config;
+use crate::output::CsvOutput;
+
+/// Writes samples to a CSV file.
+#[derive(Debug)]
+pub struct CsvPlugin;
+
+impl Plugin for CsvPlugin {
+    const ID: &'static str = "csv";
+    const SUMMARY: &'static str = "Writes samples to a CSV file, with rotation and compression.";
+    type Config = Config;
+
+    fn check(config: &Config) -> Result<(), ConfigFault> {
+        config.check()
+    }
+
+    fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let output = CsvOutput::open(&config, alumet.clock().now())?;
+        alumet.output("file", output).queue(config.queue.into());
+        Ok(Self)
+    }
+}

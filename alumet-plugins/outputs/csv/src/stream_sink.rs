@@ -1,0 +1,217 @@
+//! Lines to a pipe, a terminal or another thing that cannot be cut or renamed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use alumet_core::Batch;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::config::Config;
+use crate::encode::Encoder;
+use crate::error::{CsvError, is};
+use crate::file_sink::BUFFER;
+use crate::header::Header;
+use crate::inspect::end_of_last_record;
+
+/// How long a reader may let a full pipe wait before the engine hears of it, in milliseconds.
+const PATIENCE: u16 = 1000;
+/// A pipe that is ready takes this much without blocking (`PIPE_BUF`).
+const CHUNK: usize = 4096;
+
+/// Writes lines to a stream, and goes on exactly where it stopped when the stream was full.
+#[derive(Debug)]
+pub(crate) struct StreamSink {
+    path: PathBuf,
+    is_stdout: bool,
+    force_flush: bool,
+    stream: Option<File>,
+    /// The part of the header line that is not written yet.
+    header: Vec<u8>,
+    has_columns: bool,
+    /// Lines, the first of which may be written in part.
+    waiting: Vec<u8>,
+    /// How many bytes of `waiting` are written.
+    written: usize,
+    /// How many bytes of `waiting` are whole batches that were accepted.
+    accepted: usize,
+    /// Whether `waiting` ends with a batch that was refused after a part of it may have been written. It comes again and must
+    /// not be encoded again.
+    in_hand: bool,
+}
+
+impl StreamSink {
+    /// Opens the stream; a pipe that nobody reads yet is opened by the first write.
+    ///
+    /// # Errors
+    /// What stands in the way, and how to mend it.
+    pub(crate) fn open(config: &Config) -> Result<Self, CsvError> {
+        let mut sink = Self {
+            path: config.output_path.clone(),
+            is_stdout: is_stdout(&config.output_path),
+            force_flush: config.force_flush,
+            stream: None,
+            header: Vec::new(),
+            has_columns: false,
+            waiting: Vec::new(),
+            written: 0,
+            accepted: 0,
+            in_hand: false,
+        };
+        match sink.connect() {
+            Ok(stream) => sink.stream = Some(stream),
+            Err(CsvError::NoReader { .. }) => {
+                tracing::info!(path = %sink.path.display(), "waiting for a reader");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(sink)
+    }
+
+    /// Takes a batch; after an error the same batch has to come again.
+    ///
+    /// # Errors
+    /// Why it could not be taken, or not be written whole.
+    pub(crate) fn write(&mut self, batch: &Batch, encoder: &mut Encoder) -> Result<(), CsvError> {
+        if !self.in_hand {
+            self.waiting.truncate(self.accepted);
+            if !self.has_columns {
+                encoder.set_header(Header::of(batch));
+                self.header = encoder.header_line();
+                self.has_columns = true;
+            }
+            encoder.encode(batch, &mut self.waiting);
+            self.in_hand = true;
+        }
+        if self.force_flush || self.waiting.len() >= BUFFER {
+            self.write_out(encoder)?;
+        }
+        self.accepted = self.waiting.len();
+        self.in_hand = false;
+        Ok(())
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// Why it could not be written; it still waits then.
+    pub(crate) fn flush(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
+        self.write_out(encoder)
+    }
+
+    /// Closes the stream; it is opened again by the next write. The standard output cannot be closed.
+    pub(crate) fn reset(&mut self, encoder: &Encoder) {
+        if !self.in_hand {
+            self.waiting.truncate(self.accepted);
+        }
+        if !self.is_stdout {
+            self.begin_anew(encoder);
+        }
+    }
+
+    fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
+        match self.push() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                if self.is_stdout {
+                    return Err(CsvError::StdoutClosed);
+                }
+                self.begin_anew(encoder);
+                Err(CsvError::write(&self.path, error))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(CsvError::SlowReader {
+                path: self.path.clone(),
+            }),
+            Err(error) if is(&error, Errno::ENXIO) => Err(CsvError::NoReader {
+                path: self.path.clone(),
+                source: error,
+            }),
+            Err(error) => Err(CsvError::write(&self.path, error)),
+            Ok(()) => {
+                self.waiting.clear();
+                (self.written, self.accepted) = (0, 0);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the header and what waits, as far as the stream takes them.
+    fn push(&mut self) -> io::Result<()> {
+        if self.header.is_empty() && self.written == self.waiting.len() {
+            return Ok(());
+        }
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(connect(&self.path, self.is_stdout)?),
+        };
+        while !self.header.is_empty() {
+            let count = write_some(stream, &self.header)?;
+            self.header.drain(..count);
+        }
+        while self.written < self.waiting.len() {
+            self.written += write_some(stream, &self.waiting[self.written..])?;
+        }
+        Ok(())
+    }
+
+    /// Prepares for another reader: a header, then whole lines from the first that was not written whole.
+    fn begin_anew(&mut self, encoder: &Encoder) {
+        self.stream = None;
+        let whole = end_of_last_record(&self.waiting[..self.written]);
+        self.waiting.drain(..whole);
+        self.accepted = self.accepted.saturating_sub(whole);
+        self.written = 0;
+        if self.has_columns {
+            self.header = encoder.header_line();
+        }
+    }
+
+    fn connect(&self) -> Result<File, CsvError> {
+        connect(&self.path, self.is_stdout).map_err(|source| {
+            if is(&source, Errno::ENXIO) {
+                return CsvError::NoReader {
+                    path: self.path.clone(),
+                    source,
+                };
+            }
+            CsvError::open("open", &self.path, source)
+        })
+    }
+}
+
+/// Whether the path means the standard output of this process.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
+}
+
+fn connect(path: &Path, is_stdout: bool) -> io::Result<File> {
+    if is_stdout {
+        return io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    }
+    // A pipe without a reader would block until one comes.
+    OpenOptions::new()
+        .append(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+}
+
+/// Writes as much as the stream takes at once, after waiting for it to take anything.
+///
+/// Standard output may be shared and must not be made non-blocking, so no more is written than a ready pipe takes.
+fn write_some(stream: &mut File, bytes: &[u8]) -> io::Result<usize> {
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut fds, PollTimeout::from(PATIENCE)) {
+        Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    }
+    match stream.write(&bytes[..bytes.len().min(CHUNK)]) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        result => result,
+    }
+}

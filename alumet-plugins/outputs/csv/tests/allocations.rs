@@ -1,0 +1,101 @@
+//! Counts allocations, in a process of its own.
+
+#![expect(
+    unsafe_code,
+    reason = "an allocator is unsafe by its signature; this one only counts"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::error::Error;
+
+use alumet_core::metric::{Metric, MetricKind, Quality};
+use alumet_core::output::{Output, OutputContext};
+use alumet_core::series::SeriesKey;
+use alumet_core::time::{Moment, Monotonic};
+use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp, Unit, Value, ValueType};
+use alumet_plugin_csv::{ByteSize, Config, CsvOutput};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending counts no more.
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as promised by the caller; `alloc` got it from the same allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<dyn Error>> {
+    let catalog = Catalog::new();
+    let metric = catalog.register_metric(Metric {
+        name: "power".into(),
+        kind: MetricKind::Gauge,
+        value_type: ValueType::F64,
+        unit: Unit::WATT,
+        description: "For tests.".into(),
+        quality: Quality::Measured,
+    })?;
+    let series: Vec<_> = (0..100)
+        .map(|pid| {
+            let attributes = Attributes::EMPTY.with("domain", "package");
+            let consumer = Consumer::Process { pid };
+            catalog.register(SeriesKey {
+                metric,
+                resource: Resource::LocalMachine,
+                consumer,
+                attributes,
+            })
+        })
+        .collect();
+    let folder = tempfile::tempdir()?;
+    let config = Config {
+        output_path: folder.path().join("out.csv"),
+        rotate_size: Some(ByteSize(1 << 30)),
+        ..Config::default()
+    };
+    let mut output = CsvOutput::open(&config, Moment::default())?;
+    for tick in 0..20 {
+        let now = Moment {
+            wall: Timestamp::from_nanos(tick * 1_000_000_000),
+            monotonic: Monotonic::from_nanos(tick.unsigned_abs() * 1_000_000_000),
+        };
+        let mut batch = catalog.batch();
+        for series in &series {
+            batch
+                .push_value(series, now.wall, Value::F64(1.5))
+                .map_err(|expected| expected.name())?;
+        }
+        let before = COUNT.get();
+        output
+            .write(
+                &batch,
+                &OutputContext {
+                    catalog: &catalog,
+                    now,
+                },
+            )
+            .map_err(|failure| failure.to_string())?;
+        assert!(
+            tick == 0 || COUNT.get() == before,
+            "{} allocations at tick {tick}",
+            COUNT.get() - before
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+use alumet_core::{Attributes, Consumer, Timestamp, Unit, Value, ValueType};
+use alumet_plugin_csv::{Encoder, Header, LineFormat, UnitStyle};
+use proptest::prelude::*;
+
+use crate::reader::{pairs, records};
+use crate::rig::{Rig, at};
+
+const FORMAT: LineFormat = LineFormat {
+    delimiter: b';',
+    late_delimiter: b',',
+    unit: UnitStyle::Symbol,
+};
+
+fn encode(encoder: &mut Encoder, batch: &alumet_core::Batch) -> String {
+    let mut out = encoder.header_line();
+    encoder.encode(batch, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn lines_look_as_documented() {
+    let rig = Rig::new();
+    let energy = rig.series(
+        "energy",
+        Unit::JOULE.milli(),
+        ValueType::U64,
+        Consumer::Process { pid: 4711 },
+        Attributes::EMPTY
+            .with("domain", "package")
+            .with("jobs", vec![1, 2, 3])
+            .with("quiet", true),
+    );
+    let mut batch = rig.catalog.batch();
+    batch.push_value(&energy, at(0), Value::U64(1250)).unwrap();
+    let mut encoder = Encoder::new(FORMAT);
+    encoder.set_header(Header::of(&batch));
+
+    let late = rig.series(
+        "temp",
+        Unit::CELSIUS,
+        ValueType::F64,
+        Consumer::LocalMachine,
+        Attributes::EMPTY
+            .with("domain", "a;\"b\"")
+            .with("s,1", "x=y")
+            .with("value", "v"),
+    );
+    let plain = rig.series(
+        "offset",
+        Unit::ONE,
+        ValueType::I64,
+        Consumer::LocalMachine,
+        Attributes::EMPTY,
+    );
+    batch
+        .push_value(&late, Timestamp::from_nanos(1), Value::F64(-0.5))
+        .unwrap();
+    batch
+        .push_value(&plain, Timestamp::from_nanos(1), Value::I64(-7))
+        .unwrap();
+    assert_eq!(
+        encode(&mut encoder, &batch),
+        "metric;timestamp;value;resource_kind;resource_id;consumer_kind;consumer_id;domain;jobs;quiet;__late_attributes\n\
+         energy_mJ;2026-11-20T07:00:00.000000000Z;1250;local_machine;;process;4711;package;1,2,3;true;\n\
+         temp_°C;1970-01-01T00:00:00.000000001Z;-0.5;local_machine;;local_machine;;\"a;\"\"b\"\"\";;;s\\,1=x\\=y,value=v\n\
+         offset;1970-01-01T00:00:00.000000001Z;-7;local_machine;;local_machine;;;;;\n"
+    );
+}
+
+#[test]
+fn the_unit_can_be_a_code_or_nothing() {
+    let rig = Rig::new();
+    let series = rig.series(
+        "t",
+        Unit::CELSIUS,
+        ValueType::U64,
+        Consumer::LocalMachine,
+        Attributes::EMPTY,
+    );
+    let mut batch = rig.catalog.batch();
+    batch.push_value(&series, at(0), Value::U64(1)).unwrap();
+    for (unit, name) in [
+        (UnitStyle::Symbol, "t_°C"),
+        (UnitStyle::Code, "t_Cel"),
+        (UnitStyle::None, "t"),
+    ] {
+        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &batch);
+        assert_eq!(records(&text, ';')[1][0], name);
+    }
+}
+
+#[test]
+fn a_plain_number_has_no_unit_in_either_style() {
+    let rig = Rig::new();
+    let batch = rig.counting("k", 0, 1);
+    for unit in [UnitStyle::Symbol, UnitStyle::Code] {
+        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &batch);
+        assert_eq!(records(&text, ';')[1][0], "n");
+    }
+}
+
+#[test]
+fn a_change_of_columns_changes_the_lines_of_known_series() {
+    let rig = Rig::new();
+    let batch = rig.counting("k", 0, 1);
+    let mut encoder = Encoder::new(FORMAT);
+    assert!(encode(&mut encoder, &batch).ends_with(";k=x\n"));
+    encoder.set_header(Header::of(&batch));
+    assert!(encode(&mut encoder, &batch).ends_with(";x;\n"));
+}
+
+#[test]
+fn floats_without_a_value_have_their_names() {
+    let rig = Rig::new();
+    let series = rig.series(
+        "f",
+        Unit::ONE,
+        ValueType::F64,
+        Consumer::LocalMachine,
+        Attributes::EMPTY,
+    );
+    let mut batch = rig.catalog.batch();
+    for value in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        batch.push_value(&series, at(0), Value::F64(value)).unwrap();
+    }
+    let text = encode(&mut Encoder::new(FORMAT), &batch);
+    let values: Vec<_> = records(&text, ';')
+        .into_iter()
+        .skip(1)
+        .map(|line| line[2].clone())
+        .collect();
+    assert_eq!(values, ["NaN", "NaN", "inf", "-inf"]);
+}
+
+/// Texts that are full of what has a meaning in the format.
+fn awkward() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a;,=\"\\\\\r\n]{0,6}",
+        any::<String>(),
+        Just("metric".to_owned()),
+        Just("__late_attributes".to_owned())
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_text_and_number_is_read_back_as_it_was(
+        metric in awkward(),
+        kind in awkward(),
+        id in awkward(),
+        first in proptest::collection::btree_map(awkward(), awkward(), 0..4),
+        second in proptest::collection::btree_map(awkward(), awkward(), 0..4),
+        value: f64,
+        unsigned: u64,
+        signed: i64,
+        nanos: i64,
+        delimiter in "[;,\t |:.0-]",
+        late_delimiter in "[,;| ]",
+    ) {
+        let rig = Rig::new();
+        let consumer = Consumer::new(&kind, &id);
+        let series = |name: &str, value_type, attributes: &std::collections::BTreeMap<String, String>| {
+            let attributes = attributes.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            rig.series(&format!("{name}{metric}"), Unit::ONE, value_type, consumer.clone(), attributes)
+        };
+        let expected = [(Value::F64(value), &first), (Value::U64(unsigned), &second), (Value::I64(signed), &second)];
+        let mut batch = rig.catalog.batch();
+        let mut encoder = Encoder::new(LineFormat {
+            delimiter: delimiter.as_bytes()[0],
+            late_delimiter: late_delimiter.as_bytes()[0],
+            unit: UnitStyle::Symbol,
+        });
+        for (value, attributes) in expected {
+            let handle = series(value.value_type().name(), value.value_type(), attributes);
+            batch.push_value(&handle, Timestamp::from_nanos(nanos), value).unwrap();
+            if batch.len() == 1 {
+                encoder.set_header(Header::of(&batch));
+            }
+        }
+        let records = records(&encode(&mut encoder, &batch), delimiter.chars().next().unwrap());
+        let (header, lines) = records.split_first().unwrap();
+        prop_assert_eq!(lines.len(), expected.len());
+        let mut columns = header.clone();
+        columns.sort();
+        columns.dedup();
+        prop_assert_eq!(columns.len(), header.len(), "no two columns have one name");
+
+        for (line, (value, attributes)) in lines.iter().zip(expected) {
+            prop_assert_eq!(line.len(), header.len());
+            prop_assert_eq!(&line[0], &format!("{}{metric}", value.value_type().name()));
+            prop_assert_eq!(&line[1], &Timestamp::from_nanos(nanos).to_string());
+            match value {
+                Value::F64(value) => prop_assert_eq!(line[2].parse::<f64>().unwrap().to_bits(), value.to_bits()),
+                Value::U64(value) => prop_assert_eq!(line[2].parse::<u64>(), Ok(value)),
+                Value::I64(value) => prop_assert_eq!(line[2].parse::<i64>(), Ok(value)),
+            }
+            prop_assert_eq!((&line[5], &line[6]), (&kind, &id));
+            let late = pairs(line.last().unwrap(), late_delimiter.chars().next().unwrap());
+            let own = header[7..header.len() - 1].iter().cloned().zip(line[7..].iter().cloned());
+            let found = own.filter(|(key, value)| attributes.contains_key(key) || !value.is_empty()).chain(late);
+            let mut found: Vec<_> = found.collect();
+            found.sort();
+            prop_assert_eq!(found, attributes.clone().into_iter().collect::<Vec<_>>());
+        }
+    }
+}

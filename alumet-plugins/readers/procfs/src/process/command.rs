@@ -1,0 +1,79 @@
+//! What a process runs: `/proc/PID/{comm,cmdline,exe}`.
+
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+
+use super::{PidPath, Processes};
+use crate::fill::Extent;
+use crate::{Name, ReadError};
+
+/// Splits the content of `/proc/PID/cmdline` into the arguments. A process may have written anything over them.
+pub fn arguments(cmdline: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    cmdline
+        .split(|byte| *byte == 0)
+        .filter(move |_| !cmdline.is_empty())
+}
+
+impl Processes {
+    /// Reads the command, at most 15 bytes (63 for a kernel worker).
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn comm(&mut self, pid: u32, out: &mut Name) -> Result<(), ReadError> {
+        self.read_with(pid, "comm", Extent::OneRecord, |bytes| {
+            out.assign(bytes.strip_suffix(b"\n").unwrap_or(bytes));
+            Ok(())
+        })
+    }
+
+    /// Reads the command line, to be split by [`arguments`]. Empty for kernel threads and ended processes.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn cmdline(&mut self, pid: u32, out: &mut Vec<u8>) -> Result<(), ReadError> {
+        self.read_with(pid, "cmdline", Extent::ManyRecords, |bytes| {
+            out.clear();
+            out.extend_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// The path of the executable; ends with ` (deleted)` when the file was removed or replaced. `None` for a process
+    /// without an executable (a kernel thread) and for one that this user may not look into.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
+        let mut path = PidPath::default();
+        match readlinkat(&self.folder, path.name(pid, "exe")) {
+            Ok(target) => Ok(Some(target.into())),
+            Err(Errno::EACCES | Errno::EPERM) => Ok(None),
+            // The kernel says "no such file" for a kernel thread as well as for a process that has ended.
+            Err(Errno::ENOENT | Errno::ESRCH) if self.exists(pid) => Ok(None),
+            Err(errno) => Err(ReadError::of_process(
+                pid,
+                &self.path_of(pid, "exe"),
+                errno.into(),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(cmdline: &[u8]) -> Vec<&[u8]> {
+        arguments(cmdline).collect()
+    }
+
+    #[test]
+    fn arguments_end_with_zero_bytes_and_may_be_empty() {
+        assert_eq!(split(b"a\0b c\0\0"), [&b"a"[..], b"b c", b""]);
+        assert_eq!(split(b"overwritten title"), [&b"overwritten title"[..]]);
+        assert!(split(b"").is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! The CPU-time clock of a process: nanoseconds of all its threads, ended ones included, in one cheap system call.
+//!
+//! The kernel names such a clock by a negative number that contains the number of the process
+//! (`include/linux/posix-timers.h`, `MAKE_PROCESS_CPUCLOCK`); libc's `clock_getcpuclockid` computes the same number and
+//! asks the kernel once more whether the process exists, which the reading itself does as well.
+
+use std::fs;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::ReadError;
+use crate::fields::{Fields, lines};
+
+/// The CPU-time clock of one process.
+///
+/// It is valid for numbers of *this program's* PID namespace only ([`are_numbers_ours`]), and it follows the number, not
+/// the process: after the process has ended, the number can be given to another one.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessClock {
+    pid: u32,
+    clock: ClockId,
+}
+
+impl ProcessClock {
+    /// The clock of a process; `None` for a number that no process can have (0, or above the kernel's limit of 2^22).
+    pub fn of(pid: u32) -> Option<Self> {
+        /// `CPUCLOCK_SCHED`: the scheduler's precise run time, of the whole process.
+        const SCHED: i32 = 2;
+        let number = i32::try_from(pid)
+            .ok()
+            .filter(|number| (1..=1 << 22).contains(number))?;
+        Some(Self {
+            pid,
+            clock: ClockId::from_raw((!number << 3) | SCHED),
+        })
+    }
+
+    /// The CPU time since the process started, in nanoseconds.
+    ///
+    /// # Errors
+    /// `Gone` when there is no such process.
+    pub fn read(&self) -> Result<u64, ReadError> {
+        let time = clock_gettime(self.clock).map_err(|errno| match errno {
+            Errno::EINVAL | Errno::ESRCH => ReadError::Gone { pid: self.pid },
+            errno => ReadError::Io {
+                path: "clock_gettime".into(),
+                source: errno.into(),
+            },
+        })?;
+        let (seconds, nanoseconds) = (time.tv_sec(), time.tv_nsec());
+        Ok(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000)
+            + u64::try_from(nanoseconds).unwrap_or(0))
+    }
+}
+
+/// Whether the process numbers in a mount of `/proc` are those of this program's PID namespace.
+///
+/// The line `NSpid` of `self/status` lists the number of this program in each namespace from the mount's inwards, so it
+/// holds exactly one number, our own, when both are the same.
+pub fn are_numbers_ours(proc: &Path) -> bool {
+    fs::read(proc.join("self/status")).is_ok_and(|status| {
+        let mut lines = lines(&status);
+        let numbers = lines.find_map(|(_, line)| line.strip_prefix(b"NSpid:"));
+        numbers.is_some_and(|numbers| {
+            let mut fields = Fields::of(numbers);
+            fields.number() == Some(u64::from(std::process::id())) && fields.is_at_end()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_clock_of_this_program_advances_with_its_work() {
+        let clock = ProcessClock::of(std::process::id()).unwrap();
+        let before = clock.read().unwrap();
+        black_box((0..100_000_u64).map(black_box).sum::<u64>());
+        assert!(clock.read().unwrap() > before);
+    }
+
+    #[test]
+    fn the_clock_of_an_ended_process_says_gone() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let clock = ProcessClock::of(child.id()).unwrap();
+        child.wait().unwrap();
+        assert!(matches!(clock.read(), Err(ReadError::Gone { pid }) if pid == child.id()));
+    }
+
+    #[test]
+    fn impossible_numbers_have_no_clock() {
+        // Number 0 would be this program itself.
+        for pid in [0, (1 << 22) + 1, u32::MAX] {
+            assert!(ProcessClock::of(pid).is_none());
+        }
+    }
+
+    #[test]
+    fn only_a_mount_of_our_own_namespace_has_our_numbers() {
+        assert!(are_numbers_ours(Path::new("/proc")));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!are_numbers_ours(folder.path()));
+        fs::create_dir(folder.path().join("self")).unwrap();
+        let id = std::process::id();
+        for (status, ours) in [
+            (format!("NSpid:\t{id}\n"), true),
+            (format!("NSpid:\t{id}\t7\n"), false),
+            ("NSpid:\t0\n".into(), false),
+        ] {
+            fs::write(folder.path().join("self/status"), status).unwrap();
+            assert_eq!(are_numbers_ours(folder.path()), ours);
+        }
+    }
+}

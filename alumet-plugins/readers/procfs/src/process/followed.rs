@@ -1,0 +1,138 @@
+//! One process, followed from reading to reading.
+
+use std::fs::File;
+
+use super::cpu_clock::ProcessClock;
+use super::fd_budget::FdPermit;
+use super::stat::{ProcessStat, parse};
+use super::{CpuSplit, Processes, SplitTime};
+use crate::ReadError;
+use crate::fill::{Extent, fill};
+use crate::units::ticks_to_ns;
+
+/// A process with its identity, the pair of its number and its start.
+///
+/// [`Self::cpu_ns`] is cheap enough for every poll. It notices that the number now belongs to another process when the
+/// CPU time went backwards; [`Self::stat`] and [`Self::split_cpu_time`] always notice. To be certain, call one of them
+/// at intervals in which the kernel cannot give out all numbers (32 768 at the least).
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    start_ticks: u64,
+    clock: Option<ProcessClock>,
+    kept: Option<KeptStat>,
+    stat: ProcessStat,
+    cpu_ns: u64,
+    split: CpuSplit,
+}
+
+#[derive(Debug)]
+struct KeptStat {
+    file: File,
+    _permit: FdPermit,
+}
+
+impl Processes {
+    /// Begins to follow a process. Its first CPU time covers its whole life so far, not the time since now.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn follow(&mut self, pid: u32) -> Result<Process, ReadError> {
+        let kept = self.budget.take().and_then(|permit| {
+            let file = self.open_file(pid, "stat").ok()?;
+            Some(KeptStat {
+                file,
+                _permit: permit,
+            })
+        });
+        let mut process = Process {
+            pid,
+            start_ticks: 0,
+            clock: ProcessClock::of(pid).filter(|_| self.has_clocks),
+            kept,
+            stat: ProcessStat::default(),
+            cpu_ns: 0,
+            split: CpuSplit::default(),
+        };
+        process.read_stat(self)?;
+        process.start_ticks = process.stat.start_ticks;
+        Ok(process)
+    }
+}
+
+impl Process {
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// When the process started, in ticks since boot.
+    pub fn start_ticks(&self) -> u64 {
+        self.start_ticks
+    }
+
+    /// The last reading of its `stat` file.
+    pub fn last_stat(&self) -> &ProcessStat {
+        &self.stat
+    }
+
+    /// Reads its `stat` file and makes sure that it is still the same process.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended, whoever has its number now.
+    pub fn stat(&mut self, processes: &mut Processes) -> Result<&ProcessStat, ReadError> {
+        self.read_stat(processes)?;
+        if self.stat.start_ticks != self.start_ticks {
+            return Err(ReadError::Gone { pid: self.pid });
+        }
+        Ok(&self.stat)
+    }
+
+    /// Its CPU time since it started, in nanoseconds; never less than at the previous reading.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn cpu_ns(&mut self, processes: &mut Processes) -> Result<u64, ReadError> {
+        let now = match self.clock {
+            Some(clock) => clock.read()?,
+            None => {
+                let stat = self.stat(processes)?;
+                let ticks = stat.user_ticks.saturating_add(stat.system_ticks);
+                ticks_to_ns(ticks, processes.ticks_per_second)
+            }
+        };
+        if now < self.cpu_ns {
+            self.stat(processes)?;
+        }
+        self.cpu_ns = self.cpu_ns.max(now);
+        Ok(self.cpu_ns)
+    }
+
+    /// Its CPU time since it started, in user and in kernel mode. Costs a reading of `stat` more than [`Self::cpu_ns`].
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn split_cpu_time(&mut self, processes: &mut Processes) -> Result<SplitTime, ReadError> {
+        let stat = self.stat(processes)?;
+        let (user, system) = (stat.user_ticks, stat.system_ticks);
+        let total = match self.clock {
+            Some(_) => self.cpu_ns(processes)?,
+            None => {
+                let total = ticks_to_ns(user.saturating_add(system), processes.ticks_per_second);
+                self.cpu_ns = self.cpu_ns.max(total);
+                self.cpu_ns
+            }
+        };
+        Ok(self.split.update(total, user, system))
+    }
+
+    fn read_stat(&mut self, processes: &mut Processes) -> Result<(), ReadError> {
+        let Some(kept) = &self.kept else {
+            return processes.stat(self.pid, &mut self.stat);
+        };
+        let filled = fill(&kept.file, &mut processes.buffer, Extent::OneRecord)
+            .map_err(|error| ReadError::of_process(self.pid, &processes.path_of(self.pid, "stat"), error))?;
+        parse(&processes.buffer[..filled], &mut self.stat)
+            .map_err(|error| error.in_file(&processes.path_of(self.pid, "stat")))
+    }
+}

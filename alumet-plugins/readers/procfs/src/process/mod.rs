@@ -1,0 +1,159 @@
+//! `/proc/PID`: the processes.
+//!
+//! [`Processes`] scans and reads any of them, with one buffer for all. [`Process`] follows one of them: it knows when
+//! its number was given to another process, and reads its CPU time in nanoseconds.
+
+pub mod command;
+pub mod cpu_clock;
+pub mod cpu_split;
+pub mod io;
+pub mod smaps_rollup;
+pub mod stat;
+pub mod statm;
+
+mod fd_budget;
+mod followed;
+mod pids;
+
+pub use cpu_split::{CpuSplit, SplitTime};
+pub use fd_budget::FdPolicy;
+pub use followed::Process;
+pub use io::ProcessIo;
+pub use smaps_rollup::SmapsRollup;
+pub use stat::ProcessStat;
+pub use statm::Statm;
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+
+use crate::fill::{Extent, fill};
+use crate::{ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
+
+use fd_budget::FdBudget;
+
+/// The processes of a machine.
+///
+/// A process can end between any two reads; every method then says [`ReadError::Gone`]. The number of a process can be
+/// given to another one later: follow a process with [`Self::follow`] where that matters.
+#[derive(Debug)]
+pub struct Processes {
+    proc: PathBuf,
+    /// Files are opened relative to it, so that the kernel does not walk the path of the mount each time.
+    folder: File,
+    listing: Dir,
+    buffer: Vec<u8>,
+    page_size: u64,
+    ticks_per_second: u64,
+    has_clocks: bool,
+    budget: FdBudget,
+}
+
+impl Processes {
+    /// Opens the folder of the processes.
+    ///
+    /// # Errors
+    /// When it is absent or refused.
+    pub fn open(root: &SystemRoot, policy: FdPolicy) -> Result<Self, ReadError> {
+        let proc = root.proc("");
+        let sort = |error| ReadError::of_file(&proc, error, crate::root::MOUNT_PROC);
+        let folder = File::open(&proc).map_err(sort)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let listing = Dir::open(&proc, flags, Mode::empty()).map_err(|errno| sort(errno.into()))?;
+        Ok(Self {
+            has_clocks: cpu_clock::are_numbers_ours(&proc),
+            proc,
+            folder,
+            listing,
+            buffer: Vec::new(),
+            page_size: page_size(),
+            ticks_per_second: ticks_per_second(),
+            budget: FdBudget::new(policy),
+        })
+    }
+
+    /// Whether CPU time is read from the processes' clocks, in nanoseconds. Otherwise (a captured tree, or the mount of
+    /// another PID namespace) it has the resolution of a tick, 10 ms.
+    pub fn has_clocks(&self) -> bool {
+        self.has_clocks
+    }
+
+    /// How many ticks of [`ProcessStat`] make one second.
+    pub fn ticks_per_second(&self) -> u64 {
+        self.ticks_per_second
+    }
+
+    /// Whether a process with this number exists, waited for or not.
+    pub fn exists(&self, pid: u32) -> bool {
+        self.open_file(pid, "").is_ok()
+    }
+
+    /// Opens, reads and closes one file of a process.
+    fn read_with(
+        &mut self,
+        pid: u32,
+        file: &str,
+        extent: Extent,
+        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
+    ) -> Result<(), ReadError> {
+        let filled = match self.open_file(pid, file) {
+            Ok(file) => fill(&file, &mut self.buffer, extent),
+            Err(error) => Err(error),
+        };
+        match filled {
+            Ok(filled) => {
+                parse(&self.buffer[..filled]).map_err(|error| error.in_file(&self.path_of(pid, file)))
+            }
+            Err(error) => Err(ReadError::of_process(pid, &self.path_of(pid, file), error)),
+        }
+    }
+
+    fn open_file(&self, pid: u32, file: &str) -> std::io::Result<File> {
+        let mut path = PidPath::default();
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        Ok(openat(&self.folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
+    }
+
+    fn path_of(&self, pid: u32, file: &str) -> PathBuf {
+        self.proc.join(pid.to_string()).join(file)
+    }
+}
+
+/// Room for a path such as `4294967295/smaps_rollup` and its final zero, on the stack.
+#[derive(Default)]
+struct PidPath([u8; 32]);
+
+impl PidPath {
+    fn name(&mut self, pid: u32, file: &str) -> &CStr {
+        self.0 = [0; 32];
+        let room = self.0.len() - 1;
+        // A name that does not fit is cut, and the file then not found; the longest has 23 bytes.
+        let _cut = write!(&mut self.0[..room], "{pid}/{file}");
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_path_fits() {
+        assert_eq!(
+            PidPath::default().name(u32::MAX, "smaps_rollup"),
+            c"4294967295/smaps_rollup"
+        );
+    }
+
+    #[test]
+    fn a_root_without_proc_is_not_supported() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::default()).unwrap_err();
+        assert!(matches!(error, ReadError::NotSupported { .. }));
+    }
+}

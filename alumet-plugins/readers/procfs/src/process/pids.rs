@@ -1,0 +1,54 @@
+//! The scan for processes.
+
+use super::Processes;
+use crate::ReadError;
+use crate::fields::number;
+
+impl Processes {
+    /// Lists the numbers of all processes, in rising order, into a list that is reused from scan to scan.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed; `out` then holds a part.
+    pub fn pids(&mut self, out: &mut Vec<u32>) -> Result<(), ReadError> {
+        out.clear();
+        for entry in self.listing.iter() {
+            let entry = entry.map_err(|errno| ReadError::Io {
+                path: self.proc.clone(),
+                source: errno.into(),
+            })?;
+            if let Some(pid) = number(entry.file_name().to_bytes()).and_then(|pid| u32::try_from(pid).ok()) {
+                out.push(pid);
+            }
+        }
+        // The kernel lists them in this order; a captured tree on a disk does not.
+        if !out.is_sorted() {
+            out.sort_unstable();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::SystemRoot;
+    use crate::process::{FdPolicy, Processes};
+
+    #[test]
+    fn only_numeric_folders_are_processes_and_each_scan_starts_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["12", "3", "500", "7", "100", "self", "1a", "99999999999"] {
+            fs::create_dir_all(folder.path().join("proc").join(name)).unwrap();
+        }
+        let mut processes = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::default()).unwrap();
+        let mut pids = vec![8];
+        processes.pids(&mut pids).unwrap();
+        assert_eq!(pids, [3, 7, 12, 100, 500]);
+
+        fs::remove_dir(folder.path().join("proc/3")).unwrap();
+        fs::create_dir(folder.path().join("proc/40")).unwrap();
+        processes.pids(&mut pids).unwrap();
+        assert_eq!(pids, [7, 12, 40, 100, 500]);
+    }
+}

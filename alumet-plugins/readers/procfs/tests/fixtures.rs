@@ -1,0 +1,256 @@
+//! The readers on the captured trees; `fixtures/ORIGIN.md` says what is in them.
+
+#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests, too")]
+
+use std::path::Path;
+
+use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::cpufreq::{CpuFrequency, CpuFrequencyFiles};
+use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile, Flushes};
+use alumet_reader_procfs::hwmon::{SensorOrigin, TemperatureFiles};
+use alumet_reader_procfs::loadavg::LoadAverageFile;
+use alumet_reader_procfs::meminfo::{Amount, MemInfo, MemInfoFile};
+use alumet_reader_procfs::net_dev::{NetDevFile, Traffic};
+use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
+use alumet_reader_procfs::stat::StatFile;
+use alumet_reader_procfs::{ReadError, SystemRoot};
+
+fn tree(name: &str) -> SystemRoot {
+    SystemRoot::at(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(name),
+    )
+}
+
+fn server() -> SystemRoot {
+    tree("server-5.15")
+}
+
+#[test]
+fn offline_cpus_leave_gaps_in_the_numbers() {
+    let mut file = StatFile::open(&server()).unwrap();
+    let stat = file.read().unwrap();
+    let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
+    assert_eq!(numbers, [0, 1, 4, 5]);
+    assert_eq!((stat.cpus[2].times.user, stat.cpus[0].times.guest), (1203, 40));
+    assert_eq!((stat.total.idle, stat.total.guest_nice), (3_699_176, 3));
+    assert_eq!(
+        (stat.context_switches, stat.forks),
+        (Some(1_990_473), Some(26_442))
+    );
+    assert_eq!((stat.procs_running, stat.procs_blocked), (Some(3), Some(1)));
+    assert_eq!(stat.boot_time, Some(1_668_071_540));
+
+    let online = CpuListFile::online(&server()).unwrap().read().unwrap().clone();
+    assert_eq!(online.iter().collect::<Vec<_>>(), numbers);
+    assert_eq!(
+        CpuListFile::present(&server()).unwrap().read().unwrap().count(),
+        8
+    );
+    assert_eq!(
+        CpuListFile::possible(&server()).unwrap().read().unwrap().count(),
+        16
+    );
+}
+
+#[test]
+fn chosen_memory_entries_come_in_bytes() {
+    let selection = MemInfo::of(["MemTotal", "Cached", "Active(anon)", "HugePages_Total", "NoSuch"]);
+    let mut file = MemInfoFile::open(&server(), selection).unwrap();
+    for _reading in 0..2 {
+        let amounts: Vec<_> = file
+            .read()
+            .unwrap()
+            .entries()
+            .iter()
+            .map(|entry| entry.amount())
+            .collect();
+        let expected = [
+            Some(Amount::Bytes(131_891_208 * 1024)),
+            Some(Amount::Bytes(20_981_464 * 1024)),
+            Some(Amount::Bytes(5_210_040 * 1024)),
+            Some(Amount::Count(64)),
+            None,
+        ];
+        assert_eq!(amounts, expected);
+    }
+    let names = file.names().unwrap();
+    assert_eq!((names.len(), &*names[8]), (18, "Active(anon)"));
+}
+
+#[test]
+fn interface_names_may_be_long_or_contain_a_colon() {
+    let mut file = NetDevFile::open(&server()).unwrap();
+    let net = file.read().unwrap();
+    let names: Vec<String> = net
+        .interfaces
+        .iter()
+        .map(|interface| interface.name.to_string())
+        .collect();
+    assert_eq!(names, ["lo", "enp65s0f0np0", "eth0:1", "br-5f1c0de"]);
+    let received = Traffic {
+        bytes: 183_640_118_021,
+        packets: 140_021_988,
+        errors: 3,
+        drops: 12,
+    };
+    let sent = Traffic {
+        bytes: 9_612_030_411,
+        packets: 71_002_345,
+        errors: 1,
+        drops: 2,
+    };
+    assert_eq!(
+        (net.interfaces[1].received, net.interfaces[1].sent),
+        (received, sent)
+    );
+}
+
+fn disks(root: &SystemRoot) -> Vec<Disk> {
+    DiskStatsFile::open(root).unwrap().read().unwrap().disks.clone()
+}
+
+#[test]
+fn whole_disks_are_told_from_partitions() {
+    let kinds: Vec<(String, DiskKind)> = disks(&server())
+        .iter()
+        .map(|disk| (disk.name.to_string(), disk.kind))
+        .collect();
+    let expected = [
+        ("loop0", DiskKind::Whole),
+        ("nvme0n1", DiskKind::Whole),
+        ("nvme0n1p1", DiskKind::Partition),
+        ("nvme0n1p2", DiskKind::Partition),
+        ("dm-0", DiskKind::Whole),
+        ("cciss/c0d0", DiskKind::Whole),
+    ];
+    assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind)));
+}
+
+#[test]
+fn a_disk_of_a_5_kernel_has_discards_and_flushes() {
+    let disks = disks(&server());
+    let disk = &disks[1];
+    assert_eq!(disk.reads.bytes(), 98_120_332 * 512);
+    assert_eq!(
+        (disk.in_flight, disk.io_ms, disk.weighted_io_ms),
+        (2, 3_120_440, 10_402_411)
+    );
+    assert_eq!(disk.discards.unwrap().sectors, 90_120_448);
+    assert_eq!(
+        disk.flushes,
+        Some(Flushes {
+            completed: 310_221,
+            ms: 78_952
+        })
+    );
+}
+
+#[test]
+fn a_disk_of_a_4_kernel_has_neither() {
+    let disks = disks(&tree("old-4.9"));
+    assert_eq!(
+        (disks[0].kind, disks[1].kind),
+        (DiskKind::Whole, DiskKind::Partition)
+    );
+    assert_eq!((disks[0].discards, disks[0].flushes), (None, None));
+    assert_eq!(disks[0].writes.merged, 500);
+}
+
+#[test]
+fn kinds_stay_unknown_while_sysfs_is_not_there() {
+    let root = SystemRoot::with_mounts(server().proc(""), "/nonexistent");
+    assert!(disks(&root).iter().all(|disk| disk.kind == DiskKind::Unknown));
+}
+
+#[test]
+fn load_and_pressure_are_read() {
+    let load = LoadAverageFile::open(&server()).unwrap().read().unwrap();
+    assert_eq!((load.one, load.runnable, load.threads), (2.41, 3, 912));
+    let io = PressureFile::open(&server(), PressureOf::Io)
+        .unwrap()
+        .read()
+        .unwrap();
+    assert_eq!(
+        (io.some.unwrap().avg10, io.full.unwrap().total_us),
+        (12.34, 70_210_331)
+    );
+}
+
+#[test]
+fn pressure_that_the_kernel_lacks_is_not_supported() {
+    for (root, of) in [(server(), PressureOf::Irq), (tree("old-4.9"), PressureOf::Cpu)] {
+        let error = PressureFile::open(&root, of).unwrap_err();
+        assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
+        assert!(error.to_string().contains("CONFIG_PSI"), "{error}");
+    }
+}
+
+#[test]
+fn frequencies_carry_the_cpu_number_and_unknown_ones_are_left_out() {
+    let mut files = CpuFrequencyFiles::discover(&server());
+    let expected = [(0, 3_400_000_000), (1, 1_200_000_000), (4, 2_800_123_000)];
+    assert_eq!(
+        files.read(),
+        expected.map(|(cpu, hertz)| CpuFrequency { cpu, hertz })
+    );
+    assert!(CpuFrequencyFiles::discover(&tree("old-4.9")).is_empty());
+}
+
+#[test]
+fn sensors_are_named_by_chip_label_and_device() {
+    let files = TemperatureFiles::discover(&server());
+    let named: Vec<_> = files
+        .sensors()
+        .map(|s| {
+            (
+                s.origin,
+                &*s.chip,
+                s.channel,
+                s.label.as_deref(),
+                s.device.as_deref(),
+            )
+        })
+        .collect();
+    use SensorOrigin::{Hwmon, ThermalZone};
+    let expected = [
+        (Hwmon, "nvme", 1, Some("Composite"), Some("nvme0")),
+        (Hwmon, "coretemp", 1, Some("Package id 0"), Some("coretemp.0")),
+        (Hwmon, "coretemp", 2, Some("Core 0"), Some("coretemp.0")),
+        (Hwmon, "coretemp", 10, Some("Core 8"), Some("coretemp.0")),
+        (Hwmon, "nct6798", 1, None, None),
+        (Hwmon, "nct6798", 2, None, None),
+        (ThermalZone, "x86_pkg_temp", 0, None, None),
+    ];
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn a_sensor_without_a_reading_does_not_disturb_the_others() {
+    let mut files = TemperatureFiles::discover(&server());
+    let mut readings = Vec::new();
+    files.read(|position, _, celsius| readings.push((position, celsius.ok())));
+    let expected = [
+        Some(38.85),
+        Some(61.0),
+        Some(59.0),
+        Some(57.5),
+        Some(-12.5),
+        None,
+        Some(61.0),
+    ];
+    assert_eq!(readings, expected.into_iter().enumerate().collect::<Vec<_>>());
+    assert_eq!(TemperatureFiles::discover(&tree("old-4.9")).sensors().count(), 0);
+}
+
+#[test]
+fn a_tree_that_lacks_a_file_says_so_when_the_reader_is_opened() {
+    for error in [
+        LoadAverageFile::open(&tree("old-4.9")).unwrap_err(),
+        CpuListFile::online(&tree("old-4.9")).unwrap_err(),
+    ] {
+        assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
+        assert!(!error.is_temporary());
+    }
+}

@@ -1,0 +1,264 @@
+//! The readers agree with the `procfs` crate on the live machine.
+
+use std::collections::BTreeSet;
+
+use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::diskstats::{DiskKind, DiskStatsFile};
+use alumet_reader_procfs::loadavg::LoadAverageFile;
+use alumet_reader_procfs::meminfo::{MemInfo, MemInfoFile};
+use alumet_reader_procfs::net_dev::NetDevFile;
+use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
+use alumet_reader_procfs::process::{FdPolicy, ProcessStat, Processes};
+use alumet_reader_procfs::stat::StatFile;
+use alumet_reader_procfs::{Name, ReadError, SystemRoot, page_size, ticks_per_second};
+use procfs::{Current, CurrentSI};
+
+fn here() -> SystemRoot {
+    SystemRoot::default()
+}
+
+/// Whether `value` lies between two readings of the oracle, one before and one after it.
+fn between<T: PartialOrd>(before: T, value: T, after: T) -> bool {
+    before <= value && value <= after
+}
+
+#[test]
+fn kernel_counters_agree() {
+    let mut file = StatFile::open(&here()).unwrap();
+    let before = procfs::KernelStats::current().unwrap();
+    let stat = file.read().unwrap().clone();
+    let after = procfs::KernelStats::current().unwrap();
+    assert!(between(before.ctxt, stat.context_switches.unwrap(), after.ctxt));
+    assert!(between(before.processes, stat.forks.unwrap(), after.processes));
+    assert!(between(before.total.user, stat.total.user, after.total.user));
+    assert!(between(
+        before.total.system,
+        stat.total.system,
+        after.total.system
+    ));
+    assert_eq!(before.btime, stat.boot_time.unwrap());
+    assert_eq!(before.cpu_time.len(), stat.cpus.len());
+    assert!(stat.procs_running.unwrap() >= 1);
+    assert_eq!(file.ticks_per_second(), procfs::ticks_per_second());
+    assert_eq!(
+        (ticks_per_second(), page_size()),
+        (procfs::ticks_per_second(), procfs::page_size())
+    );
+}
+
+#[test]
+fn the_kept_file_follows_the_kernel() {
+    let mut file = StatFile::open(&here()).unwrap();
+    let before = file.read().unwrap().forks;
+    std::process::Command::new("true").status().unwrap();
+    assert!(file.read().unwrap().forks > before);
+}
+
+#[test]
+fn memory_agrees() {
+    let mut file =
+        MemInfoFile::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
+    let oracle = procfs::Meminfo::current().unwrap();
+    for _ in 0..2 {
+        let values: Vec<_> = file
+            .read()
+            .unwrap()
+            .entries()
+            .iter()
+            .map(|e| e.amount().map(|a| a.value()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                Some(oracle.mem_total),
+                Some(oracle.swap_total),
+                oracle.hugepages_total
+            ]
+        );
+    }
+    assert!(file.names().unwrap().iter().any(|name| name == "MemAvailable"));
+}
+
+#[test]
+fn network_agrees() {
+    let mut file = NetDevFile::open(&here()).unwrap();
+    let before = procfs::net::dev_status().unwrap();
+    let net = file.read().unwrap().clone();
+    let after = procfs::net::dev_status().unwrap();
+    assert_eq!(net.interfaces.len(), before.len());
+    for interface in &net.interfaces {
+        let name = interface.name.to_string();
+        let (before, after) = (&before[&name], &after[&name]);
+        assert!(
+            between(before.recv_bytes, interface.received.bytes, after.recv_bytes),
+            "{name}"
+        );
+        assert!(
+            between(
+                before.recv_packets,
+                interface.received.packets,
+                after.recv_packets
+            ),
+            "{name}"
+        );
+        assert!(
+            between(before.sent_bytes, interface.sent.bytes, after.sent_bytes),
+            "{name}"
+        );
+        assert!(
+            between(before.sent_drop, interface.sent.drops, after.sent_drop),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn disks_agree() {
+    let mut file = DiskStatsFile::open(&here()).unwrap();
+    let before = procfs::diskstats().unwrap();
+    let disks = file.read().unwrap().disks.clone();
+    let after = procfs::diskstats().unwrap();
+    assert_eq!(disks.len(), before.len());
+    for ((disk, before), after) in disks.iter().zip(&before).zip(&after) {
+        assert_eq!(disk.name.to_string(), before.name);
+        assert!(between(
+            before.sectors_read,
+            disk.reads.sectors,
+            after.sectors_read
+        ));
+        assert!(between(
+            before.sectors_written,
+            disk.writes.sectors,
+            after.sectors_written
+        ));
+        assert!(between(
+            before.time_in_progress,
+            disk.io_ms,
+            after.time_in_progress
+        ));
+        assert_eq!(disk.discards.is_some(), before.discards.is_some());
+        assert_eq!(disk.flushes.is_some(), before.flushes.is_some());
+        assert_ne!(disk.kind, DiskKind::Unknown);
+    }
+}
+
+#[test]
+fn load_agrees() {
+    let mut file = LoadAverageFile::open(&here()).unwrap();
+    let oracle = procfs::LoadAverage::current().unwrap();
+    let load = file.read().unwrap();
+    assert!((load.fifteen - f64::from(oracle.fifteen)).abs() < 0.1);
+    assert!(load.last_pid >= u64::from(oracle.latest_pid));
+}
+
+#[test]
+fn pressure_agrees_where_the_kernel_has_it() {
+    let Ok(before) = procfs::IoPressure::current() else {
+        assert!(matches!(
+            PressureFile::open(&here(), PressureOf::Io),
+            Err(ReadError::NotSupported { .. })
+        ));
+        return;
+    };
+    let pressure = PressureFile::open(&here(), PressureOf::Io)
+        .unwrap()
+        .read()
+        .unwrap();
+    let after = procfs::IoPressure::current().unwrap();
+    assert!(between(
+        before.some.total,
+        pressure.some.unwrap().total_us,
+        after.some.total
+    ));
+    assert!(between(
+        before.full.total,
+        pressure.full.unwrap().total_us,
+        after.full.total
+    ));
+}
+
+#[test]
+fn the_online_cpus_are_those_with_times() {
+    let mut online = CpuListFile::online(&here()).unwrap();
+    let mut stat = StatFile::open(&here()).unwrap();
+    let with_times: Vec<u32> = stat.read().unwrap().cpus.iter().map(|line| line.cpu).collect();
+    let online = online.read().unwrap();
+    assert_eq!(online.iter().collect::<Vec<_>>(), with_times);
+    let possible = CpuListFile::possible(&here()).unwrap().read().unwrap().count();
+    let present = CpuListFile::present(&here()).unwrap().read().unwrap().count();
+    assert!(online.count() <= present && present <= possible);
+}
+
+#[test]
+fn every_process_agrees() {
+    let mut processes = Processes::open(&here(), FdPolicy::default()).unwrap();
+    let mut pids = Vec::new();
+    processes.pids(&mut pids).unwrap();
+    let oracle: BTreeSet<u32> = procfs::process::all_processes()
+        .unwrap()
+        .flatten()
+        .map(|process| process.pid as u32)
+        .collect();
+    assert!(pids.contains(&std::process::id()));
+    // Processes of parallel tests come and go between the two scans; the first ones of the machine do not.
+    assert_eq!(pids.first(), oracle.first());
+
+    let (mut stat, mut compared) = (ProcessStat::default(), 0);
+    for pid in pids {
+        let Ok(oracle) = procfs::process::Process::new(pid as i32).and_then(|process| process.stat()) else {
+            continue;
+        };
+        match processes.stat(pid, &mut stat) {
+            Ok(()) => {}
+            Err(ReadError::Gone { .. }) => continue,
+            Err(error) => panic!("{error}"),
+        }
+        if stat.start_ticks != oracle.starttime {
+            continue;
+        }
+        assert_eq!(stat.pid, pid);
+        assert_eq!(stat.parent as i32, oracle.ppid);
+        assert!(stat.user_ticks >= oracle.utime && stat.system_ticks >= oracle.stime);
+        assert!(stat.user_ticks + stat.system_ticks <= oracle.utime + oracle.stime + 500);
+        assert!(oracle.guest_time.is_none_or(|guest| stat.guest_ticks >= guest));
+        compared += 1;
+    }
+    assert!(compared > 1);
+}
+
+#[test]
+fn memory_and_files_of_this_process_agree() {
+    let mut processes = Processes::open(&here(), FdPolicy::default()).unwrap();
+    let me = std::process::id();
+    let oracle = procfs::process::Process::myself().unwrap();
+
+    let pages = oracle.statm().unwrap();
+    let statm = processes.statm(me).unwrap();
+    let close = |bytes: u64, pages: u64| bytes.abs_diff(pages * procfs::page_size()) < 8 << 20;
+    // Each thread of the tests can map an arena of 64 MiB meanwhile.
+    assert!(statm.virtual_size.abs_diff(pages.size * procfs::page_size()) < 1 << 30);
+    assert!(statm.virtual_size >= statm.resident);
+    assert!(close(statm.resident, pages.resident) && close(statm.shared, pages.shared));
+
+    let rollup = processes.smaps_rollup(me).unwrap().unwrap();
+    assert!(rollup.pss > 0 && rollup.pss <= rollup.rss);
+    assert!(rollup.rss.abs_diff(statm.resident) < 8 << 20);
+
+    let before = oracle.io().unwrap();
+    let io = processes.io(me).unwrap();
+    let after = oracle.io().unwrap();
+    assert!(between(before.rchar, io.read_chars, after.rchar));
+    assert!(between(before.syscr, io.read_calls, after.syscr));
+    assert!(between(before.write_bytes, io.written_bytes, after.write_bytes));
+
+    assert_eq!(processes.exe(me).unwrap(), Some(oracle.exe().unwrap()));
+    let mut comm = Name::default();
+    processes.comm(me, &mut comm).unwrap();
+    assert_eq!(comm.to_string(), oracle.stat().unwrap().comm);
+    let mut cmdline = Vec::new();
+    processes.cmdline(me, &mut cmdline).unwrap();
+    let arguments: Vec<String> = alumet_reader_procfs::process::command::arguments(&cmdline)
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect();
+    assert_eq!(arguments, oracle.cmdline().unwrap());
+}

@@ -1,0 +1,201 @@
+//! What types cannot refuse.
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::plugin::ConfigFault;
+use alumet_reader_procfs::meminfo::metric_name;
+use regex::Regex;
+
+use super::{Config, MemoryConfig, ProcessMetric, ProcessesConfig};
+
+impl Config {
+    /// Refuses what types cannot.
+    ///
+    /// # Errors
+    /// The key that is wrong and what would be right.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        for (key, interval) in [
+            ("kernel.poll_interval", self.kernel.poll_interval),
+            ("memory.poll_interval", self.memory.poll_interval),
+            ("network.poll_interval", self.network.poll_interval),
+            ("disks.poll_interval", self.disks.poll_interval),
+            ("load.poll_interval", self.load.poll_interval),
+            ("pressure.poll_interval", self.pressure.poll_interval),
+            ("cpu_frequency.poll_interval", self.cpu_frequency.poll_interval),
+            ("temperatures.poll_interval", self.temperatures.poll_interval),
+            ("processes.refresh_interval", self.processes.refresh_interval),
+        ] {
+            ConfigFault::refuse_zero(key, *interval)?;
+        }
+        check_memory(&self.memory)?;
+        check_processes(&self.processes)
+    }
+}
+
+fn check_memory(memory: &MemoryConfig) -> Result<(), ConfigFault> {
+    let mut names = Vec::with_capacity(memory.metrics.len());
+    for (index, entry) in memory.metrics.iter().enumerate() {
+        let fault = |message: String| Err(ConfigFault::new(&format!("memory.metrics.{index}"), message));
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')');
+        if !entry.starts_with(|c: char| c.is_ascii_alphabetic()) || !entry.chars().all(is_part) {
+            return fault(format!(
+                "{entry:?} cannot be an entry of /proc/meminfo; write it as the kernel does, for example \"MemTotal\""
+            ));
+        }
+        let name = metric_name(entry);
+        if names.contains(&name) {
+            return fault(format!(
+                "the metric `{name}` would be measured twice; name each entry once"
+            ));
+        }
+        names.push(name);
+    }
+    Ok(())
+}
+
+fn check_processes(processes: &ProcessesConfig) -> Result<(), ConfigFault> {
+    for (index, group) in processes.groups.iter().enumerate() {
+        let table = format!("processes.groups.{index}");
+        if group.pid == Some(0) {
+            let message = "no process has the number 0; leave the key out for all processes";
+            return Err(ConfigFault::new(&format!("{table}.pid"), message));
+        }
+        check_regex(&format!("{table}.exe_regex"), group.exe_regex.as_deref())?;
+        check_regex(&format!("{table}.cmdline_regex"), group.cmdline_regex.as_deref())?;
+        check_intervals(&table, group.poll_interval, group.flush_interval)?;
+        check_metrics(&table, &group.metrics, group.io)?;
+    }
+    let events = &processes.events;
+    check_intervals("processes.events", events.poll_interval, events.flush_interval)?;
+    check_metrics("processes.events", &events.metrics, events.io)
+}
+
+fn check_regex(key: &str, regex: Option<&str>) -> Result<(), ConfigFault> {
+    match regex.map(Regex::new) {
+        Some(Err(error)) => Err(ConfigFault::new(
+            key,
+            format!("this is no regular expression: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_intervals(table: &str, poll: HumanDuration, flush: HumanDuration) -> Result<(), ConfigFault> {
+    ConfigFault::refuse_zero(&format!("{table}.poll_interval"), *poll)?;
+    ConfigFault::refuse_zero(&format!("{table}.flush_interval"), *flush)
+}
+
+fn check_metrics(table: &str, metrics: &[ProcessMetric], io: bool) -> Result<(), ConfigFault> {
+    if metrics.is_empty() && !io {
+        let message = "nothing would be measured; name at least one of \"cpu_time\", \"cpu_percent\", \"memory\", or set `io = true`";
+        return Err(ConfigFault::new(&format!("{table}.metrics"), message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_cannot_work_is_refused_by_the_path_of_its_key() {
+        for (text, key) in [
+            ("kernel.poll_interval = '0s'", "kernel.poll_interval"),
+            ("memory.poll_interval = '0s'", "memory.poll_interval"),
+            ("network.poll_interval = '0s'", "network.poll_interval"),
+            ("disks.poll_interval = '0s'", "disks.poll_interval"),
+            ("load.poll_interval = '0s'", "load.poll_interval"),
+            ("pressure.poll_interval = '0s'", "pressure.poll_interval"),
+            ("cpu_frequency.poll_interval = '0s'", "cpu_frequency.poll_interval"),
+            ("temperatures.poll_interval = '0s'", "temperatures.poll_interval"),
+            ("processes.refresh_interval = '0s'", "processes.refresh_interval"),
+            ("memory.metrics = ['MemTotal', 'Mem Free']", "memory.metrics.1"),
+            ("memory.metrics = ['']", "memory.metrics.0"),
+            ("memory.metrics = ['Active', 'Active']", "memory.metrics.1"),
+            (
+                "processes.groups = [{}, { exe_regex = '(' }]",
+                "processes.groups.1.exe_regex",
+            ),
+            (
+                "processes.groups = [{ cmdline_regex = '[' }]",
+                "processes.groups.0.cmdline_regex",
+            ),
+            (
+                "processes.groups = [{ poll_interval = '0s' }]",
+                "processes.groups.0.poll_interval",
+            ),
+            (
+                "processes.groups = [{ flush_interval = '0s' }]",
+                "processes.groups.0.flush_interval",
+            ),
+            ("processes.groups = [{ pid = 0 }]", "processes.groups.0.pid"),
+            ("processes.groups = [{ metrics = [] }]", "processes.groups.0.metrics"),
+            (
+                "processes.events.poll_interval = '0s'",
+                "processes.events.poll_interval",
+            ),
+            ("processes.events.metrics = []", "processes.events.metrics"),
+        ] {
+            let config: Config = toml::from_str(text).unwrap();
+            let fault = config.check().unwrap_err();
+            assert_eq!(fault.key.join("."), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn io_alone_is_enough_to_measure() {
+        let config: Config =
+            toml::from_str("processes.groups = [{ metrics = [], io = true, ppid = 0 }]").unwrap();
+        assert_eq!(config.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_tables_of_the_original_are_the_default() {
+        let text = r#"
+            [kernel]
+            enabled = true
+            poll_interval = "5s"
+            [memory]
+            enabled = true
+            poll_interval = "5s"
+            metrics = ["MemTotal", "MemFree", "MemAvailable", "Cached", "SwapCached", "Active", "Inactive", "Mapped"]
+            [network]
+            enabled = true
+            poll_interval = "5s"
+            [processes]
+            enabled = true
+            refresh_interval = "2s"
+            strategy = "watcher"
+            [[processes.groups]]
+            exe_regex = ""
+            poll_interval = "2s"
+            flush_interval = "4s"
+            memory_mode = "quick"
+            [processes.events]
+            poll_interval = "1s"
+            flush_interval = "4s"
+            memory_mode = "quick"
+        "#;
+        assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::default());
+        let slow = "processes.groups = [{ memory_mode = 'slow_but_accurate' }]\nprocesses.strategy = 'event'";
+        assert!(toml::from_str::<Config>(slow).is_ok());
+    }
+
+    #[test]
+    fn the_default_file_parses_to_the_default_and_every_key_it_comments_out_is_one() {
+        let file = include_str!("../../config.toml");
+        assert_eq!(config_of(file), Config::default());
+        assert_eq!(Config::default().check(), Ok(()));
+
+        let lines = file.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
+        let all: String = lines.flat_map(|line| [line, "\n"]).collect();
+        let group = &config_of(&all).processes.groups[0];
+        assert_eq!((group.pid, group.ppid), (Some(4711), Some(1)));
+        assert_eq!(group.cmdline_regex.as_deref(), Some("--worker"));
+        assert_eq!(config_of(&all).check(), Ok(()));
+    }
+
+    fn config_of(file: &str) -> Config {
+        let table: toml::Table = file.parse().unwrap();
+        table["plugins"]["procfs"].clone().try_into().unwrap()
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod boot_clock;
+mod config;
+mod increments;
+mod metrics;
+mod plugin;
+mod present;
+mod source;
+mod watch;
+
+pub use config::{
+    Config, CpuPercentBase, DisksConfig, EventsConfig, GroupConfig, KernelConfig, MemoryConfig, MemoryMode,
+    ProcessAttribute, ProcessMetric, ProcessesConfig, Strategy, TableConfig,
+};
+pub use plugin::ProcfsPlugin;

@@ -1,0 +1,73 @@
+//! Clock frequency of each CPU.
+
+use alumet_core::catalog::MetricHandle;
+use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::source::{Accumulator, Source};
+use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::cpu_online::{CpuList, CpuListFile};
+use alumet_reader_procfs::cpufreq::CpuFrequencyFiles;
+
+use crate::metrics;
+use crate::present::Present;
+
+/// Makes samples of `scaling_cur_freq`.
+pub(crate) struct CpuFrequencySource {
+    files: CpuFrequencyFiles,
+    online: Option<CpuListFile>,
+    /// The CPUs for which the files were listed.
+    listed_for: CpuList,
+    metric: MetricHandle<u64>,
+    cpus: Present<u32, Series<u64>>,
+}
+
+impl CpuFrequencySource {
+    /// `None` when no CPU shows its frequency, which is normal on virtual machines.
+    ///
+    /// # Errors
+    /// When the metric means something else already.
+    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Option<Self>, StartError> {
+        let files = CpuFrequencyFiles::discover(root);
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut online = CpuListFile::online(root).ok();
+        let listed_for = online.as_mut().and_then(|file| file.read().ok().cloned());
+        Ok(Some(Self {
+            files,
+            online,
+            listed_for: listed_for.unwrap_or_default(),
+            metric: alumet.metric(&metrics::CPU_FREQUENCY)?,
+            cpus: Present::default(),
+        }))
+    }
+
+    /// Lists the files anew when a CPU came or went.
+    fn follow_hot_plugging(&mut self) {
+        let Some(Ok(online)) = self.online.as_mut().map(CpuListFile::read) else {
+            return;
+        };
+        if *online != self.listed_for {
+            self.listed_for.clone_from(online);
+            self.files.rediscover();
+        }
+    }
+}
+
+impl Source for CpuFrequencySource {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        self.follow_hot_plugging();
+        self.cpus.begin();
+        for frequency in self.files.read() {
+            let series = self.cpus.entry(&frequency.cpu, || {
+                let core = Resource::CpuCore { id: frequency.cpu };
+                out.catalog()
+                    .series(self.metric, core, Consumer::LocalMachine)
+                    .register()
+            });
+            out.push(series, frequency.hertz);
+        }
+        self.cpus.end();
+        Ok(())
+    }
+}
