@@ -1,3 +1,32 @@
-//! The measurement agent.
+//! The application around the core: configuration, command line, logging, signals, health, and the commands.
+//!
+//! It names no plugin. A binary gives it a list of plugins and calls [`App::main`]:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use alumet_agent::App;
+//!
+//! fn main() -> ExitCode {
+//!     App::new("my-agent", "1.0.0", "Measures my machine.")
+//!         // .plugin::<MyPlugin>()
+//!         .main()
+//! }
+//! ```
 
+mod app;
+mod child;
+mod cli;
+mod commands;
 pub mod config;
+mod exit;
+mod health;
+mod live_line;
+mod logging;
+mod session;
+mod settings;
+mod setup;
+mod summary;
+mod terminal;
+
+pub use app::{App, Shortcut};

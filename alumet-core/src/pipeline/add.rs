@@ -149,7 +149,7 @@ pub(crate) fn add_sources(shared: &Arc<Shared>, specs: Vec<(String, SourceSpec)>
 pub(crate) fn schedule(shared: &Arc<Shared>, tasks: Vec<PollTask>) -> io::Result<()> {
     let mut by_home: Vec<(Home, Vec<PollTask>)> = Vec::new();
     for task in tasks {
-        let home = Home::of(task.key(), task.schedule());
+        let home = Home::of(task.key(), task.schedule(), shared.real_time_thread);
         match by_home.iter_mut().find(|(other, _)| *other == home) {
             Some((_, tasks)) => tasks.push(task),
             None => by_home.push((home, vec![task])),

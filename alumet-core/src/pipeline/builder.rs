@@ -39,6 +39,7 @@ pub struct PipelineBuilder {
     root: PathBuf,
     ingest_capacity: usize,
     transform_order: Vec<String>,
+    real_time_thread: bool,
     self_metrics: Option<std::time::Duration>,
     control: Control,
     parts: Vec<(String, ElementSpecs)>,
@@ -90,6 +91,7 @@ impl PipelineBuilder {
             root: PathBuf::from("/"),
             ingest_capacity: Self::INGEST_CAPACITY,
             transform_order: Vec::new(),
+            real_time_thread: true,
             self_metrics: None,
             control: Control::default(),
             parts: Vec::new(),
@@ -118,6 +120,12 @@ impl PipelineBuilder {
     /// Runs transforms in this order of plugin ids instead of the order in which they were added.
     pub fn transform_order(mut self, plugins: Vec<String>) -> Self {
         self.transform_order = plugins;
+        self
+    }
+
+    /// Whether intervals below 10 ms get a thread of their own with real-time priority; they do unless told otherwise.
+    pub const fn real_time_thread(mut self, wanted: bool) -> Self {
+        self.real_time_thread = wanted;
         self
     }
 
@@ -240,6 +248,7 @@ impl PipelineBuilder {
             ingest: Queue::new(self.ingest_capacity),
             runtime: self.runtime,
             transform_order: self.transform_order,
+            real_time_thread: self.real_time_thread,
             elements: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: Option<Handle>,
     /// The order of transforms by plugin id; empty means the order in which they were added.
     pub(crate) transform_order: Vec<String>,
+    /// Whether short intervals get a real-time thread.
+    pub(crate) real_time_thread: bool,
     pub(crate) elements: Mutex<Vec<Element>>,
     pub(crate) poll_threads: Mutex<Vec<PollThread>>,
     pub(crate) router: Mutex<Option<Worker>>,

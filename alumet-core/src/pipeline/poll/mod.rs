@@ -34,16 +34,13 @@ pub(crate) enum Home {
 }
 
 impl Home {
-    pub(crate) fn of(key: &ElementKey, schedule: &Schedule) -> Self {
+    pub(crate) fn of(key: &ElementKey, schedule: &Schedule, real_time_thread: bool) -> Self {
         if schedule.blocking {
-            Self::Own(key.clone())
-        } else if schedule
-            .interval
-            .is_some_and(|interval| interval < Schedule::REAL_TIME_BELOW)
-        {
-            Self::RealTime
-        } else {
-            Self::Common
+            return Self::Own(key.clone());
+        }
+        match schedule.interval {
+            Some(interval) if real_time_thread && interval < Schedule::REAL_TIME_BELOW => Self::RealTime,
+            _ => Self::Common,
         }
     }
 

@@ -1,0 +1,122 @@
+//! The application as a value: its name and its plugins.
+
+use std::process::ExitCode;
+
+use alumet_core::plugin::{Plugin, PluginDescriptor};
+
+use crate::cli::{self, Command};
+use crate::commands;
+use crate::exit::Failed;
+
+/// An application: its name, its plugins, and what it does by default.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) plugins: Vec<PluginDescriptor>,
+    pub(crate) default_plugins: Vec<&'static str>,
+    pub(crate) known_plugins: &'static [&'static str],
+    pub(crate) shortcuts: Vec<Shortcut>,
+}
+
+/// A flag that sets one key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Shortcut {
+    /// The long name of the flag, without dashes.
+    pub flag: &'static str,
+    /// What stands for the value in the help.
+    pub value_name: &'static str,
+    /// The key, with dots between its parts.
+    pub key: &'static str,
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+impl App {
+    /// An application without plugins.
+    pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            about,
+            plugins: Vec::new(),
+            default_plugins: Vec::new(),
+            known_plugins: &[],
+            shortcuts: Vec::new(),
+        }
+    }
+
+    /// Adds a plugin, which the configuration can switch on.
+    #[must_use]
+    pub fn plugin<P: Plugin>(self) -> Self {
+        self.plugins([PluginDescriptor::of::<P>()])
+    }
+
+    /// Adds plugins, which the configuration can switch on.
+    #[must_use]
+    pub fn plugins(mut self, plugins: impl IntoIterator<Item = PluginDescriptor>) -> Self {
+        self.plugins.extend(plugins);
+        self
+    }
+
+    /// Chooses the plugins that a new configuration file switches on; those that this program lacks are passed over.
+    #[must_use]
+    pub fn enabled_by_default(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
+        self.default_plugins.extend(ids);
+        self
+    }
+
+    /// Names plugins that exist, so that a file that uses one that this program lacks gets a helpful answer.
+    #[must_use]
+    pub const fn known_plugins(mut self, ids: &'static [&'static str]) -> Self {
+        self.known_plugins = ids;
+        self
+    }
+
+    /// Adds a flag that sets one key of the configuration.
+    #[must_use]
+    pub fn shortcut(mut self, shortcut: Shortcut) -> Self {
+        self.shortcuts.push(shortcut);
+        self
+    }
+
+    /// Does what the command line says.
+    ///
+    /// The exit code is 0 when all went well, 1 when something failed while running, 2 for a wrong command line or
+    /// configuration; `exec` gives that of the program it has run.
+    pub fn main(self) -> ExitCode {
+        let cli = match cli::parse(&self, std::env::args_os()) {
+            Ok(cli) => cli,
+            Err(error) => {
+                // Help and version are errors of clap, too; it knows where to print them and which code to give.
+                let _ = error.print();
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            }
+        };
+        match self.dispatch(&cli) {
+            Ok(code) => code,
+            Err(failed) => failed.report(),
+        }
+    }
+
+    fn dispatch(&self, cli: &cli::Cli) -> Result<ExitCode, Failed> {
+        match &cli.command {
+            None | Some(Command::Run) => commands::run::run(self, &cli.global),
+            Some(Command::Exec(arguments)) => commands::exec::exec(self, &cli.global, arguments),
+            Some(Command::Watch { pid }) => commands::watch::watch(self, &cli.global, *pid),
+            Some(Command::Config { command }) => commands::config::config(self, &cli.global, command),
+            Some(Command::Plugins { command }) => commands::plugins::plugins(self, &cli.global, command),
+            Some(Command::Completions { shell }) => commands::generate::completions(self, *shell),
+            Some(Command::Man) => commands::generate::man(self),
+        }
+    }
+
+    pub(crate) fn find_plugin(&self, id: &str) -> Option<&PluginDescriptor> {
+        self.plugins.iter().find(|plugin| plugin.id == id)
+    }
+
+    pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {
+        self.plugins.iter().map(|plugin| plugin.id).collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! Processes that are measured: started by us, or found running.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+
+use crate::exit::Failed;
+
+/// A process whose end can be awaited without reaping it.
+pub(crate) struct Watched {
+    pub(crate) pid: u32,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Watched {
+    /// Watches the process `pid`.
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
+        let raw = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        let raw = raw.ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
+        let pidfd = pidfd_open(raw, PidfdFlags::empty())?;
+        Ok(Self { pid, pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE)? })
+    }
+
+    /// Waits until the process has ended; it stays a zombie until its parent reaps it.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        self.pidfd.readable().await.map(drop)
+    }
+}
+
+/// A program that we run.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) watched: Watched,
+}
+
+/// What a program has used, its own children that it waited for included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    pub(crate) user: std::time::Duration,
+    pub(crate) system: std::time::Duration,
+    /// In bytes.
+    pub(crate) peak_memory: u64,
+    /// In bytes, from and to storage.
+    pub(crate) read: u64,
+    pub(crate) written: u64,
+}
+
+impl Running {
+    /// Starts a program.
+    pub(crate) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, Failed> {
+        let child = Command::new(program).args(arguments).spawn().map_err(|error| cannot_run(program, &error))?;
+        let watched = Watched::open(child.id())?;
+        Ok(Self { child, watched })
+    }
+
+    /// Passes a signal on.
+    pub(crate) fn terminate(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.watched.pid).unwrap_or_default());
+        // It may have ended in the meantime, which is what the signal wants.
+        let _ = kill(pid, Signal::SIGTERM);
+    }
+
+    /// Reaps the program after it has ended.
+    pub(crate) fn reap(mut self) -> Result<(ExitStatus, Usage), Failed> {
+        let status = self.child.wait()?;
+        // No other child of ours has ended, so all of it belongs to this one.
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::from)?;
+        let duration = |time: nix::sys::time::TimeVal| {
+            std::time::Duration::new(time.tv_sec().unsigned_abs(), time.tv_usec().unsigned_abs() as u32 * 1000)
+        };
+        // The kernel counts blocks of 512 bytes and kibibytes (getrusage(2)).
+        let usage = Usage {
+            user: duration(usage.user_time()),
+            system: duration(usage.system_time()),
+            peak_memory: usage.max_rss().unsigned_abs() * 1024,
+            read: usage.block_reads().unsigned_abs() * 512,
+            written: usage.block_writes().unsigned_abs() * 512,
+        };
+        Ok((status, usage))
+    }
+}
+
+/// The exit code of a program, or 128 and the number of the signal that ended it, as shells have it.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    (code & 0xff) as u8
+}
+
+/// Explains why a program cannot be run; 127 if there is none and 126 if it may not be run, as shells have it.
+fn cannot_run(program: &OsStr, error: &io::Error) -> Failed {
+    let name = program.display();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let hint = nearest_program(program).map_or_else(
+                || "check the spelling, and that the folder of the program is in PATH".to_owned(),
+                |nearest| format!("did you mean `{}`?", nearest.display()),
+            );
+            Failed::with_code(127, format!("there is no program `{name}`\n  help: {hint}"))
+        }
+        ErrorKind::PermissionDenied => {
+            let hint = if Path::new(program).is_dir() {
+                "it is a folder".to_owned()
+            } else {
+                format!("make it executable with `chmod +x {name}`, or run it with its interpreter")
+            };
+            Failed::with_code(126, format!("`{name}` may not be run: {error}\n  help: {hint}"))
+        }
+        _ => Failed::with_code(126, format!("`{name}` cannot be run: {error}")),
+    }
+}
+
+/// The program in PATH, or in the folder of `program`, whose name is most like that of `program`.
+fn nearest_program(program: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(program);
+    let wanted = path.file_name()?.to_str()?;
+    let in_folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folders: Vec<PathBuf> = match in_folder {
+        Some(folder) => vec![folder.to_owned()],
+        None => std::env::split_paths(&std::env::var_os("PATH")?).collect(),
+    };
+    let names = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+    let likely = names.filter_map(|entry| {
+        let name = entry.file_name();
+        let distance = strsim::damerau_levenshtein(wanted, name.to_str()?);
+        // A third of the letters wrong is no typing error any more.
+        (distance * 3 <= wanted.chars().count()).then_some((distance, name, entry.path()))
+    });
+    let (_, name, full) = likely.min()?;
+    Some(if in_folder.is_some() { full } else { PathBuf::from(name) })
+}

@@ -1,0 +1,74 @@
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::app::App;
+use crate::cli::{ConfigCommand, Global};
+use crate::config::{Reference, Show};
+use crate::exit::Failed;
+use crate::settings::Settings;
+use crate::setup::{DEFAULT_FILE, IfMissing, Setup, default_text, plugin_parts};
+use crate::terminal;
+
+/// Shows, checks and writes configurations.
+pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Result<ExitCode, Failed> {
+    match command {
+        ConfigCommand::Default => terminal::print(&default_text(&chosen(app, global))?)?,
+        ConfigCommand::Check => check(app, global)?,
+        ConfigCommand::Show { origins } => {
+            terminal::print(&Setup::effective(app, global)?.show(Show { origins: *origins }))?;
+        }
+        ConfigCommand::Reference { markdown: true } => terminal::print(&reference(app)?)?,
+        ConfigCommand::Reference { markdown: false } => {
+            let mut all = chosen(app, global);
+            all.default_plugins = all.plugin_ids();
+            terminal::print(&default_text(&all)?)?;
+        }
+        ConfigCommand::Regen => regen(app, global)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The application with the plugins of `--plugins` as its default ones.
+fn chosen(app: &App, global: &Global) -> App {
+    let ids = app.plugin_ids();
+    let default_plugins = match &global.plugins {
+        Some(wanted) => ids.into_iter().filter(|id| wanted.iter().any(|plugin| plugin == id)).collect(),
+        None => app.default_plugins.clone(),
+    };
+    App::new(app.name, app.version, app.about).plugins(app.plugins.iter().copied()).enabled_by_default(default_plugins)
+}
+
+fn check(app: &App, global: &Global) -> Result<(), Failed> {
+    let setup = Setup::load(app, global, IfMissing::Fail)?;
+    for warning in setup.document.warnings() {
+        terminal::complain(&warning.to_string());
+    }
+    let plugins: Vec<&str> = setup.plugins.iter().map(|plugin| plugin.descriptor.id).collect();
+    terminal::print(&format!("the configuration is right; plugins: {}\n", plugins.join(", ")))
+}
+
+fn regen(app: &App, global: &Global) -> Result<(), Failed> {
+    let path = match global.config.as_slice() {
+        [] => Path::new(DEFAULT_FILE),
+        [path] if !path.is_dir() => path,
+        _ => return Err(Failed::usage("the default configuration is one file: give one --config that is no folder")),
+    };
+    let text = default_text(&chosen(app, global))?;
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    terminal::print(&format!("the default configuration was written to {}\n", path.display()))
+}
+
+/// Every key of the agent and of every plugin as Markdown.
+fn reference(app: &App) -> Result<String, Failed> {
+    let (schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
+    let mut text = format!("## General\n\n{}", Reference { schema: &schema, default: &default }.to_markdown());
+    for plugin in &app.plugins {
+        let (schema, default) = plugin_parts(plugin)?;
+        let table = Reference { schema: &schema, default: &default }.to_markdown();
+        let _ = write!(text, "\n## `[plugins.{}]`\n\n{}\n\n{table}", plugin.id, plugin.summary);
+    }
+    Ok(text)
+}

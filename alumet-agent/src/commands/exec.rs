@@ -1,0 +1,51 @@
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::child::{self, Running};
+use crate::cli::{Exec, Global};
+use crate::exit::Failed;
+use crate::session;
+use crate::setup::{IfMissing, Setup};
+use crate::terminal;
+
+use super::measure::Measurement;
+
+/// Runs a program and measures it from its start to its end.
+pub(crate) fn exec(app: &App, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
+    let setup = Setup::load(app, global, IfMissing::Write)?;
+    let runtime = session::runtime(global)?;
+    runtime.block_on(async {
+        let mut measurement = Measurement::start(setup, global).await?;
+        let running = match Running::start(&exec.program, &exec.arguments) {
+            Ok(running) => running,
+            Err(failed) => {
+                measurement.session.stop().await;
+                return Err(failed);
+            }
+        };
+        let pid = running.watched.pid;
+        measurement.begin(pid).await?;
+        loop {
+            tokio::select! {
+                ended = running.watched.ended() => break ended?,
+                // At a terminal the program has got the signal, too; it decides when it ends.
+                name = measurement.session.signal() => {
+                    tracing::info!(signal = name, "the program is asked to end");
+                    running.terminate();
+                }
+            }
+        }
+        // The program is a zombie now, so its final CPU time can still be read.
+        let elapsed = measurement.end(pid).await?;
+        let (status, usage) = running.reap()?;
+        let summary = measurement.summary;
+        let report = measurement.session.stop().await;
+        let title = format!("{} (process {pid}) has ended: {status}", exec.program.display());
+        terminal::complain(summary.render(&title, elapsed, Some(usage)).trim_end());
+        let own = session::exit_code(&report);
+        if own != ExitCode::SUCCESS || exec.ignore_exit_code {
+            return Ok(own);
+        }
+        Ok(ExitCode::from(child::exit_code(status)))
+    })
+}

@@ -1,0 +1,65 @@
+//! What `exec` and `watch` have in common: a first and a last measurement around the life of a process.
+
+use std::time::{Duration, Instant};
+
+use alumet_core::Consumer;
+use alumet_core::events::ConsumerEvent;
+use alumet_core::pipeline::{ControlError, ElementKind, Pattern};
+
+use crate::exit::Failed;
+use crate::session::Session;
+use crate::setup::Setup;
+use crate::summary::{Summary, SummaryOutput};
+use crate::{cli::Global, logging};
+
+/// A session that measures one process.
+pub(crate) struct Measurement {
+    pub(crate) session: Session,
+    pub(crate) summary: Summary,
+    started: Instant,
+}
+
+impl Measurement {
+    /// Starts the pipeline with everything measured once.
+    pub(crate) async fn start(setup: Setup, global: &Global) -> Result<Self, Failed> {
+        logging::start(&setup.settings.log, global.log_format)?;
+        let (output, summary) = SummaryOutput::new();
+        let session = Session::start(setup, global, |builder| {
+            builder.output("summary", output);
+        })
+        .await?;
+        let measurement = Self { session, summary, started: Instant::now() };
+        measurement.trigger().await?;
+        Ok(Self { started: Instant::now(), ..measurement })
+    }
+
+    /// Announces the process and measures it for the first time.
+    pub(crate) async fn begin(&self, pid: u32) -> Result<(), Failed> {
+        self.summary.follow(pid);
+        self.session.pipeline().events().publish(ConsumerEvent::Started([Consumer::Process { pid }].into()));
+        self.trigger().await
+    }
+
+    /// Measures the process for the last time; says how long it was measured.
+    pub(crate) async fn end(&self, pid: u32) -> Result<Duration, Failed> {
+        let elapsed = self.started.elapsed();
+        self.session.pipeline().events().publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
+        self.trigger().await?;
+        Ok(elapsed)
+    }
+
+    /// Polls every source now.
+    async fn trigger(&self) -> Result<(), Failed> {
+        let result = self
+            .session
+            .blocking(|pipeline| pipeline.control().trigger(&Pattern::kind(ElementKind::Source)))
+            .await?;
+        match result {
+            // Without sources that are polled there is nothing to ask; failures of sources are in the log.
+            Ok(_) | Err(ControlError::NothingSelected { .. } | ControlError::NotApplicable { .. } | ControlError::Failed(_)) => {
+                Ok(())
+            }
+            Err(error) => Err(anyhow::Error::from(error).context("the measurement could not be forced").into()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The commands, one file each.
+
+pub(crate) mod config;
+pub(crate) mod exec;
+pub(crate) mod generate;
+mod measure;
+pub(crate) mod plugins;
+pub(crate) mod run;
+pub(crate) mod watch;

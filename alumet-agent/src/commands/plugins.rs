@@ -1,0 +1,160 @@
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use alumet_core::Catalog;
+use alumet_core::events::ConsumerEvents;
+use alumet_core::metric::MetricDoc;
+use alumet_core::pipeline::{Control, self_metrics};
+use alumet_core::plugin::{PluginDescriptor, StartContext};
+use alumet_core::time::{Clock, SystemClock};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::cli::{Global, PluginsCommand};
+use crate::config::Reference;
+use crate::exit::Failed;
+use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text};
+use crate::terminal;
+
+/// Lists and describes plugins.
+pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> Result<ExitCode, Failed> {
+    match command {
+        PluginsCommand::List { json: true, .. } => {
+            let text = serde_json::to_string_pretty(&catalogue(app)?).map_err(anyhow::Error::from)?;
+            terminal::print(&format!("{text}\n"))?;
+        }
+        PluginsCommand::List { status: false, .. } => {
+            let rows: Vec<_> = app.plugins.iter().map(|plugin| vec![plugin.id.into(), plugin.summary.into()]).collect();
+            terminal::print(&terminal::table(&rows))?;
+        }
+        PluginsCommand::List { status: true, .. } => list_status(app, global)?,
+        PluginsCommand::Info { name } => {
+            let plugin = app.find_plugin(name).ok_or_else(|| {
+                Failed::usage(format!(
+                    "there is no plugin `{name}`\n  help: this program has: {}",
+                    app.plugin_ids().join(", ")
+                ))
+            })?;
+            terminal::print(&info(plugin)?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts every enabled plugin without running anything, and tells what came of it.
+fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
+    let setup = Setup::load(app, global, IfMissing::Assume)?;
+    let mut rows = vec![["plugin", "configuration", "on this machine"].map(str::to_owned).to_vec()];
+    for plugin in &app.plugins {
+        let enabled = setup.plugins.iter().find(|enabled| enabled.descriptor.id == plugin.id);
+        let (configured, verdict) = match enabled {
+            None => ("disabled", String::new()),
+            Some(enabled) => {
+                let catalog = Catalog::new();
+                let (events, control) = (ConsumerEvents::new(), Control::default());
+                let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+                let root = &setup.settings.system_root;
+                let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+                let verdict = match enabled.descriptor.start(&enabled.config, &mut context) {
+                    Ok(_) => "can start".to_owned(),
+                    Err(error) => format!("cannot start: {error}"),
+                };
+                ("enabled", verdict)
+            }
+        };
+        rows.push(vec![plugin.id.to_owned(), configured.to_owned(), verdict]);
+    }
+    terminal::print(&terminal::table(&rows))
+}
+
+fn info(plugin: &PluginDescriptor) -> Result<String, Failed> {
+    let mut text = format!("{}: {}\n", plugin.id, plugin.summary);
+    let metrics = plugin.metrics();
+    if !metrics.is_empty() {
+        text.push_str("\nMetrics\n");
+        let rows: Vec<_> = metrics
+            .iter()
+            .map(|metric| {
+                let attributes = if metric.attributes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" [{}]", metric.attributes.join(", "))
+                };
+                vec![
+                    format!("  {}", metric.name),
+                    format!("{} {}", metric.kind, metric.value_type),
+                    metric.unit.code().into_owned(),
+                    format!("{}{attributes}", metric.description),
+                ]
+            })
+            .collect();
+        text.push_str(&terminal::table(&rows));
+    }
+    let _ = write!(text, "\nConfiguration\n\n{}", plugin_text(plugin, true)?);
+    Ok(text)
+}
+
+/// A plugin with everything about it, for programs.
+#[derive(Serialize)]
+struct PluginRecord {
+    id: &'static str,
+    summary: &'static str,
+    enabled_by_default: bool,
+    metrics: Vec<MetricRecord>,
+    configuration_markdown: String,
+    configuration_toml: String,
+}
+
+#[derive(Serialize)]
+struct MetricRecord {
+    name: &'static str,
+    kind: &'static str,
+    value_type: &'static str,
+    unit: String,
+    quality: &'static str,
+    description: &'static str,
+    resources: &'static [&'static str],
+    consumers: &'static [&'static str],
+    attributes: &'static [&'static str],
+}
+
+impl From<MetricDoc> for MetricRecord {
+    fn from(metric: MetricDoc) -> Self {
+        Self {
+            name: metric.name,
+            kind: metric.kind.name(),
+            value_type: metric.value_type.name(),
+            unit: metric.unit.code().into_owned(),
+            quality: metric.quality.name(),
+            description: metric.description,
+            resources: metric.resources,
+            consumers: metric.consumers,
+            attributes: metric.attributes,
+        }
+    }
+}
+
+/// All plugins, and the agent itself as the first.
+fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
+    let own = PluginRecord {
+        id: self_metrics::PLUGIN,
+        summary: "The agent measures itself.",
+        enabled_by_default: true,
+        metrics: self_metrics::all().into_iter().map(MetricRecord::from).collect(),
+        configuration_markdown: String::new(),
+        configuration_toml: String::new(),
+    };
+    let records = app.plugins.iter().map(|plugin| {
+        let (schema, default) = plugin_parts(plugin)?;
+        Ok(PluginRecord {
+            id: plugin.id,
+            summary: plugin.summary,
+            enabled_by_default: app.default_plugins.contains(&plugin.id),
+            metrics: plugin.metrics().into_iter().map(MetricRecord::from).collect(),
+            configuration_markdown: Reference { schema: &schema, default: &default }.to_markdown(),
+            configuration_toml: plugin_text(plugin, true)?,
+        })
+    });
+    std::iter::once(Ok(own)).chain(records).collect()
+}

@@ -1,0 +1,49 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::cli::Global;
+use crate::exit::Failed;
+use crate::live_line::LiveLine;
+use crate::logging;
+use crate::session::{self, Session};
+use crate::setup::{IfMissing, Setup};
+
+/// Measures until a signal comes.
+pub(crate) fn run(app: &App, global: &Global) -> Result<ExitCode, Failed> {
+    let setup = Setup::load(app, global, IfMissing::Write)?;
+    logging::start(&setup.settings.log, global.log_format)?;
+    if let Some(path) = &setup.written {
+        tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
+    }
+    let runtime = session::runtime(global)?;
+    let report = runtime.block_on(async {
+        let mut session = Session::start(setup, global, |_| {}).await?;
+        tracing::info!(version = app.version, "measuring; Ctrl+C or SIGTERM ends it");
+        let cause = match LiveLine::on_terminal() {
+            Some(line) => wait_with(&mut session, line).await,
+            None => session.wait().await,
+        };
+        tracing::info!(cause, "stopping: what was measured is written");
+        Ok::<_, Failed>(session.stop().await)
+    })?;
+    // A task may hang in the kernel; everything that counts has been written or counted.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(session::exit_code(&report))
+}
+
+/// Waits, and shows the status each second.
+async fn wait_with(session: &mut Session, mut line: LiveLine) -> &'static str {
+    let control = session.pipeline().control().clone();
+    let mut every_second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            cause = session.wait() => return cause,
+            _ = every_second.tick() => {
+                if let Ok(status) = control.status() {
+                    line.show(&status);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::child::Watched;
+use crate::cli::Global;
+use crate::exit::Failed;
+use crate::session;
+use crate::setup::{IfMissing, Setup};
+use crate::terminal;
+
+use super::measure::Measurement;
+
+/// Measures a process that runs already, until it ends or a signal comes.
+pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
+    let setup = Setup::load(app, global, IfMissing::Write)?;
+    let runtime = session::runtime(global)?;
+    runtime.block_on(async {
+        let watched = Watched::open(pid).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`"))
+            }
+            _ if error.raw_os_error() == Some(nix::libc::ESRCH) => {
+                Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`"))
+            }
+            _ if error.raw_os_error() == Some(nix::libc::EINVAL) => Failed::usage(format!(
+                "{pid} is a thread, not a process\n  help: watch its process; `grep Tgid /proc/{pid}/status` tells which"
+            )),
+            _ => anyhow::Error::from(error).context(format!("the process {pid} cannot be watched")).into(),
+        })?;
+        let mut measurement = Measurement::start(setup, global).await?;
+        measurement.begin(pid).await?;
+        let cause = tokio::select! {
+            ended = watched.ended() => {
+                ended?;
+                "the process has ended".to_owned()
+            }
+            name = measurement.session.signal() => format!("{name} came, the process goes on"),
+        };
+        let elapsed = measurement.end(pid).await?;
+        let summary = measurement.summary;
+        let report = measurement.session.stop().await;
+        terminal::complain(summary.render(&format!("process {pid}: {cause}"), elapsed, None).trim_end());
+        Ok(session::exit_code(&report))
+    })
+}

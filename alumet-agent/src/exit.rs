@@ -1,0 +1,61 @@
+//! How the program ends.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::config::Problems;
+use crate::terminal;
+
+/// Something that failed while running.
+pub(crate) const FAILED: u8 = 1;
+/// A wrong command line or configuration.
+pub(crate) const USAGE: u8 = 2;
+
+/// Why a command ended early, and the exit code that says so.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    code: u8,
+    message: String,
+}
+
+impl Failed {
+    /// A wrong command line or configuration.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self { code: USAGE, message: message.to_string() }
+    }
+
+    /// With a code of choice.
+    pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// Prints the message and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        let message = self.message.trim_end();
+        if message.starts_with("error:") {
+            terminal::complain(message);
+        } else {
+            terminal::complain(&format!("error: {message}"));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Problems> for Failed {
+    fn from(problems: Problems) -> Self {
+        Self::usage(problems)
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    /// A failure while running; the whole chain is printed.
+    fn from(error: anyhow::Error) -> Self {
+        Self { code: FAILED, message: format!("{error:#}") }
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}

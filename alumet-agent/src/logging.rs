@@ -1,0 +1,53 @@
+//! The log.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::LogFormat;
+use crate::exit::Failed;
+use crate::live_line;
+use crate::settings::LogSettings;
+
+/// Starts the log on the standard error.
+pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>) -> Result<(), Failed> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => parse("RUST_LOG", &directives)?,
+        _ => parse("log.level", settings.level.as_deref().unwrap_or("info"))?,
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr);
+    let result = match format.unwrap_or(settings.format) {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    result.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
+}
+
+fn parse(what: &str, directives: &str) -> Result<EnvFilter, Failed> {
+    EnvFilter::try_new(directives).map_err(|error| {
+        Failed::usage(format!("{what} = {directives:?} chooses no log level: {error}\n  help: write for example \"info\""))
+    })
+}
+
+/// Writes lines of the log around the live line.
+struct Stderr;
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        live_line::without(|| io::stderr().lock().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}

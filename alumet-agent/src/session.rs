@@ -1,0 +1,245 @@
+//! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::pipeline::{Pipeline, PipelineBuilder, StopReport};
+use anyhow::Context;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::cli::Global;
+use crate::exit::{FAILED, Failed};
+use crate::health::{self, Health};
+use crate::settings::OnError;
+use crate::setup::{EnabledPlugin, Setup};
+use crate::terminal;
+
+/// A running pipeline with all that is around it.
+pub(crate) struct Session {
+    pipeline: Arc<Pipeline>,
+    signals: Signals,
+    shutdown_timeout: Duration,
+    health: Arc<Health>,
+}
+
+/// The runtime in which asynchronous plugins and signals work.
+pub(crate) fn runtime(global: &Global) -> Result<Runtime, Failed> {
+    let mut builder = match global.normal_worker_threads.unwrap_or(0) {
+        0 => Builder::new_current_thread(),
+        threads => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(threads);
+            builder
+        }
+    };
+    let runtime = builder.enable_all().thread_name("alumet-async").build();
+    Ok(runtime.context("the asynchronous runtime cannot be started")?)
+}
+
+impl Session {
+    /// Starts all plugins and the pipeline; `extend` may add elements before.
+    pub(crate) async fn start(
+        setup: Setup,
+        global: &Global,
+        extend: impl FnOnce(&mut PipelineBuilder),
+    ) -> Result<Self, Failed> {
+        // Before the first sample is made, so that no signal can end the program without a word.
+        let signals = Signals::listen()?;
+        let settings = setup.settings;
+        for warning in setup.document.warnings() {
+            tracing::warn!("{warning}");
+        }
+        if settings.max_update_interval.is_some() || global.max_update_interval.is_some() {
+            tracing::warn!("max_update_interval has no effect: commands take effect at once; remove it");
+        }
+        let mut builder = PipelineBuilder::new()
+            .root(&settings.system_root)
+            .ingest_capacity(settings.pipeline.ingest_capacity)
+            .transform_order(settings.pipeline.transforms.clone())
+            .real_time_thread(global.priority_worker_threads != Some(0));
+        if !settings.pipeline.self_metrics.is_zero() {
+            builder = builder.self_metrics(*settings.pipeline.self_metrics);
+        }
+        let health = Arc::new(Health::new());
+        let mut later = Vec::new();
+        for plugin in setup.plugins {
+            let id = plugin.descriptor.id;
+            match builder.described_plugin(&plugin.descriptor, &plugin.config) {
+                Ok(_) => tracing::info!(plugin = id, "the plugin has started"),
+                Err(error) => match plugin.on_error {
+                    OnError::Fail => return Err(cannot_start(id, &error)),
+                    OnError::Disable => {
+                        tracing::warn!(plugin = id, %error, "the plugin cannot start; the agent goes on without it");
+                        health.missing(id, error.to_string());
+                    }
+                    OnError::Retry => {
+                        tracing::warn!(plugin = id, %error, "the plugin cannot start; it will be tried again");
+                        health.waiting(id, error.to_string());
+                        later.push(plugin);
+                    }
+                },
+            }
+        }
+        extend(&mut builder);
+        let pipeline = Arc::new(builder.start().context("the pipeline cannot start")?);
+        warn_without_output(&pipeline);
+        health.watch(pipeline.control().clone());
+        if let Some(address) = settings.health.address {
+            health::serve(address, Arc::clone(&health)).await?;
+        }
+        for plugin in later {
+            tokio::spawn(start_later(plugin, Arc::clone(&pipeline), Arc::clone(&health)));
+        }
+        Ok(Self { pipeline, signals, shutdown_timeout: *settings.pipeline.shutdown_timeout, health })
+    }
+
+    pub(crate) const fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Waits until the agent is told to end, or nothing is left to measure; says what it was.
+    pub(crate) async fn wait(&mut self) -> &'static str {
+        let (shutdown, sources_ended) = (self.pipeline.shutdown_requested(), self.pipeline.sources_ended());
+        tokio::select! {
+            name = self.signals.next() => name,
+            () = shutdown.cancelled() => "a request to stop",
+            () = sources_ended.cancelled() => "the end of the last source",
+        }
+    }
+
+    /// The next signal that asks the program to end.
+    pub(crate) async fn signal(&mut self) -> &'static str {
+        self.signals.next().await
+    }
+
+    /// Stops the pipeline; a signal in the meantime cuts it short.
+    pub(crate) async fn stop(mut self) -> StopReport {
+        self.health.stopping();
+        let pipeline = Arc::clone(&self.pipeline);
+        let timeout = self.shutdown_timeout;
+        let mut stopping = tokio::task::spawn_blocking(move || pipeline.stop(timeout));
+        let result = loop {
+            tokio::select! {
+                result = &mut stopping => break result,
+                name = self.signals.next() => {
+                    tracing::warn!(signal = name, "the second signal: what is not written yet is dropped");
+                    let pipeline = Arc::clone(&self.pipeline);
+                    // Does not wait for anything.
+                    pipeline.abort();
+                }
+            }
+        };
+        match result {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(%error, "the pipeline could not be stopped");
+                StopReport { ledger: Default::default(), stuck: vec!["the pipeline".to_owned()] }
+            }
+        }
+    }
+
+    /// Calls something that waits for answers of the pipeline.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Pipeline) -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        let pipeline = Arc::clone(&self.pipeline);
+        let result = tokio::task::spawn_blocking(move || call(&pipeline)).await;
+        Ok(result.context("a request to the pipeline failed")?)
+    }
+}
+
+/// What the end of a run is worth: 0 if everything was written.
+pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
+    if report.is_complete() {
+        return ExitCode::SUCCESS;
+    }
+    let lost = report.ledger.dropped_total();
+    let buffered: u64 = report.ledger.outputs.values().map(|account| account.buffered).sum();
+    terminal::complain(&format!(
+        "error: the end is not clean: {} samples were dropped{}{}",
+        lost + buffered,
+        if report.stuck.is_empty() { "" } else { "; left behind: " },
+        report.stuck.join(", "),
+    ));
+    ExitCode::from(FAILED)
+}
+
+fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {
+    Failed::with_code(
+        FAILED,
+        format!(
+            "the plugin `{id}` cannot start: {error}\n  help: mend it, switch the plugin off with `enabled = false`, or go \
+             on without it with `on_error = \"disable\"` or \"retry\" in [plugins.{id}]"
+        ),
+    )
+}
+
+fn warn_without_output(pipeline: &Pipeline) {
+    let output = |status: &alumet_core::pipeline::ElementStatus| {
+        status.key.kind == alumet_core::pipeline::ElementKind::Output
+    };
+    if pipeline.control().status().is_ok_and(|status| !status.elements.iter().any(output)) {
+        tracing::warn!("no output is enabled: what is measured is dropped; enable one, such as [plugins.csv]");
+    }
+}
+
+/// Tries to start a plugin until it works.
+async fn start_later(plugin: EnabledPlugin, pipeline: Arc<Pipeline>, health: Arc<Health>) {
+    let id = plugin.descriptor.id;
+    let plugin = Arc::new(plugin);
+    let mut pause = Duration::from_secs(1);
+    loop {
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(60));
+        let (pipeline, plugin) = (Arc::clone(&pipeline), Arc::clone(&plugin));
+        let start = move || pipeline.start_plugin(&plugin.descriptor, &plugin.config);
+        match tokio::task::spawn_blocking(start).await {
+            Ok(Ok(())) => {
+                tracing::info!(plugin = id, "the plugin has started");
+                health.started(id);
+                return;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(plugin = id, %error, "the plugin still cannot start");
+                health.waiting(id, error.to_string());
+            }
+            Err(error) => {
+                tracing::error!(plugin = id, %error, "the plugin cannot start");
+                return;
+            }
+        }
+    }
+}
+
+/// The signals that ask the program to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// Writing beyond a limit of file size shall be an error of the write, not the death of the program.
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failed> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+            _file_size: listen(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The keys of the configuration that are not those of a plugin.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::pipeline::PipelineBuilder;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::LogFormat;
+
+/// The configuration outside of `[plugins]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Settings {
+    /// The folder in which `proc` and `sys` are found; another one than `/` in a container that has those of the host
+    /// mounted elsewhere.
+    pub(crate) system_root: PathBuf,
+    /// Kept for old files; has no effect, because commands take effect at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_update_interval: Option<HumanDuration>,
+    /// The log, which goes to the standard error.
+    pub(crate) log: LogSettings,
+    /// How samples travel from sources to outputs.
+    pub(crate) pipeline: PipelineSettings,
+    /// The agent's own health over HTTP.
+    pub(crate) health: HealthSettings,
+    /// One table per plugin.
+    #[schemars(skip)]
+    #[serde(skip_serializing)]
+    pub(crate) plugins: BTreeMap<String, BTreeMap<String, toml::Value>>,
+}
+
+/// The table `[log]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct LogSettings {
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,alumet_core=debug`. The
+    /// environment variable `RUST_LOG` goes first. Default: `info`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) level: Option<String>,
+    /// `text` for people, `json` for one JSON object per line.
+    pub(crate) format: LogFormat,
+}
+
+/// The table `[pipeline]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct PipelineSettings {
+    /// The order in which transforms run, by plugin id. Empty: the order of the plugin tables in the file.
+    pub(crate) transforms: Vec<String>,
+    /// How many samples may wait between sources and transforms; when there are more, sources wait and miss ticks, which
+    /// is counted.
+    pub(crate) ingest_capacity: usize,
+    /// How often the agent measures itself (metrics `alumet_…`); `"0s"` switches that off.
+    pub(crate) self_metrics: HumanDuration,
+    /// How long outputs may take to write what they have when the agent stops. What is left then is dropped and
+    /// counted.
+    pub(crate) shutdown_timeout: HumanDuration,
+}
+
+/// The table `[health]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct HealthSettings {
+    /// Address and port for `/livez`, `/readyz` and `/metrics`, such as `"127.0.0.1:9100"`. Left out: no endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// What happens when a plugin cannot start: the key `on_error` of every plugin table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnError {
+    /// The agent ends with an error.
+    #[default]
+    Fail,
+    /// The agent goes on without the plugin and says so in its log and health.
+    Disable,
+    /// The agent goes on, is not ready, and tries again after pauses of up to a minute.
+    Retry,
+}
+
+/// The keys that every plugin table has besides those of the plugin.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct PluginSettings {
+    /// `false` switches the plugin off without removing its table.
+    pub(crate) enabled: bool,
+    /// What happens when the plugin cannot start: `fail` ends the agent, `disable` goes on without the plugin, `retry`
+    /// goes on and tries again.
+    pub(crate) on_error: OnError,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            system_root: PathBuf::from("/"),
+            max_update_interval: None,
+            log: LogSettings::default(),
+            pipeline: PipelineSettings::default(),
+            health: HealthSettings::default(),
+            plugins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for PipelineSettings {
+    fn default() -> Self {
+        Self {
+            transforms: Vec::new(),
+            ingest_capacity: PipelineBuilder::INGEST_CAPACITY,
+            self_metrics: HumanDuration::from_secs(10),
+            shutdown_timeout: HumanDuration::from_secs(20),
+        }
+    }
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self { enabled: true, on_error: OnError::Fail }
+    }
+}
