@@ -2,38 +2,47 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
-use tokio::io::unix::AsyncFd;
-use tokio::io::Interest;
+use tokio::sync::watch;
 
 use crate::exit::Failed;
 
 /// A process whose end can be awaited without reaping it.
 pub(crate) struct Watched {
     pub(crate) pid: u32,
-    pidfd: AsyncFd<OwnedFd>,
+    ended: watch::Receiver<bool>,
 }
 
 impl Watched {
-    /// Watches the process `pid`.
+    /// Watches the process `pid`, in a small thread that sleeps until the process ends.
     pub(crate) fn open(pid: u32) -> io::Result<Self> {
         let raw = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
         let raw = raw.ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
         let pidfd = pidfd_open(raw, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE)? })
+        let (sender, ended) = watch::channel(false);
+        std::thread::Builder::new().name("alumet-watch".to_owned()).spawn(move || {
+            let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            // Nobody may listen any more.
+            let _ = sender.send(true);
+        })?;
+        Ok(Self { pid, ended })
     }
 
     /// Waits until the process has ended; it stays a zombie until its parent reaps it.
-    pub(crate) async fn ended(&self) -> io::Result<()> {
-        self.pidfd.readable().await.map(drop)
+    pub(crate) async fn ended(&self) {
+        // An error means that the thread is gone, which it is only after the end.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 }
 

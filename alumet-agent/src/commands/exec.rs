@@ -27,7 +27,7 @@ pub(crate) fn exec(app: &App, global: &Global, exec: &Exec) -> Result<ExitCode, 
         measurement.begin(pid).await?;
         loop {
             tokio::select! {
-                ended = running.watched.ended() => break ended?,
+                () = running.watched.ended() => break,
                 // At a terminal the program has got the signal, too; it decides when it ends.
                 name = measurement.session.signal() => {
                     tracing::info!(signal = name, "the program is asked to end");

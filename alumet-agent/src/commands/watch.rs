@@ -31,10 +31,7 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
         let mut measurement = Measurement::start(setup, global).await?;
         measurement.begin(pid).await?;
         let cause = tokio::select! {
-            ended = watched.ended() => {
-                ended?;
-                "the process has ended".to_owned()
-            }
+            () = watched.ended() => "the process has ended".to_owned(),
             name = measurement.session.signal() => format!("{name} came, the process goes on"),
         };
         let elapsed = measurement.end(pid).await?;
