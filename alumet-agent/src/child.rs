@@ -50,6 +50,8 @@ impl Watched {
 pub(crate) struct Running {
     child: Child,
     pub(crate) watched: Watched,
+    /// The peak of the agent when it started the program, in KiB.
+    own_peak: i64,
 }
 
 /// What a program has used, its own children that it waited for included.
@@ -57,19 +59,29 @@ pub(crate) struct Running {
 pub(crate) struct Usage {
     pub(crate) user: std::time::Duration,
     pub(crate) system: std::time::Duration,
-    /// In bytes.
-    pub(crate) peak_memory: u64,
+    pub(crate) peak_memory: PeakMemory,
     /// In bytes, from and to storage.
     pub(crate) read: u64,
     pub(crate) written: u64,
+}
+
+/// The largest part of a program that was in RAM, in bytes.
+///
+/// The kernel carries the peak of a process over `exec`, so a program never seems smaller than the agent that
+/// started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeakMemory {
+    Exactly(u64),
+    AtMost(u64),
 }
 
 impl Running {
     /// Starts a program.
     pub(crate) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, Failed> {
         let child = Command::new(program).args(arguments).spawn().map_err(|error| cannot_run(program, &error))?;
+        let own_peak = getrusage(UsageWho::RUSAGE_SELF).map_err(io::Error::from)?.max_rss();
         let watched = Watched::open(child.id())?;
-        Ok(Self { child, watched })
+        Ok(Self { child, watched, own_peak })
     }
 
     /// Passes a signal on.
@@ -91,7 +103,11 @@ impl Running {
         let usage = Usage {
             user: duration(usage.user_time()),
             system: duration(usage.system_time()),
-            peak_memory: usage.max_rss().unsigned_abs() * 1024,
+            peak_memory: if usage.max_rss() > self.own_peak {
+                PeakMemory::Exactly(usage.max_rss().unsigned_abs() * 1024)
+            } else {
+                PeakMemory::AtMost(usage.max_rss().unsigned_abs() * 1024)
+            },
             read: usage.block_reads().unsigned_abs() * 512,
             written: usage.block_writes().unsigned_abs() * 512,
         };

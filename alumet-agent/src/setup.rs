@@ -58,7 +58,7 @@ impl Setup {
             loader = loader.set(
                 KeyPath::dotted("pipeline.ingest_capacity"),
                 samples,
-                Origin::Flag("--source-channel-size".into()),
+                Origin::Flag("--source-channel-size".to_owned()),
             );
         }
         let document = loader.load()?;
@@ -120,7 +120,7 @@ fn loader<'a>(
         loader = loader.override_with(text);
     }
     for (key, value, flag) in &global.shortcuts {
-        loader = loader.set(key.clone(), value.as_str(), Origin::Flag(format!("--{flag}").into()));
+        loader = loader.set(key.clone(), value.as_str(), Origin::Flag(format!("--{flag}")));
     }
     Ok((loader, written))
 }
@@ -283,7 +283,8 @@ fn keep<T>(result: Result<T, Problems>, problems: &mut Problems) -> Option<T> {
 fn unknown_plugin(app: &App, id: &str, not_compiled: &[&str]) -> Failed {
     if not_compiled.contains(&id) {
         return Failed::usage(format!(
-            "the plugin `{id}` is not in this program\n  help: build it with the cargo feature `{id}`"
+            "the plugin `{id}` is not in this program\n  help: use a build that has it (cargo feature `{id}`); this one has: {}",
+            app.plugin_ids().join(", ")
         ));
     }
     Failed::usage(format!("there is no plugin `{id}`\n  help: this program has: {}", app.plugin_ids().join(", ")))

@@ -11,7 +11,7 @@ use alumet_core::unit::Unit;
 use alumet_core::{Batch, Consumer, SeriesMap};
 use parking_lot::Mutex;
 
-use crate::child::Usage;
+use crate::child::{PeakMemory, Usage};
 
 /// Adds up what was measured of one process, and all energy.
 pub(crate) struct SummaryOutput {
@@ -144,7 +144,13 @@ impl Summary {
                     seconds(usage.system)
                 ),
             ));
-            rows.push(("peak memory".to_owned(), quantity(usage.peak_memory as f64, &Unit::BYTE)));
+            let peak = match usage.peak_memory {
+                PeakMemory::Exactly(bytes) => quantity(bytes as f64, &Unit::BYTE),
+                PeakMemory::AtMost(bytes) => {
+                    format!("at most {}, which is what the agent itself uses", quantity(bytes as f64, &Unit::BYTE))
+                }
+            };
+            rows.push(("peak memory".to_owned(), peak));
             rows.push((
                 "storage I/O".to_owned(),
                 format!(

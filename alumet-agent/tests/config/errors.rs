@@ -320,7 +320,7 @@ error: this program was built without the plugin `nvml`
   |
 2 | [plugins.nvml]
   |          ^^^^
-  = help: build it with the cargo feature `nvml`, or remove the section
+  = help: remove the section, or use a build that has the plugin (cargo feature `nvml`)
 
 error: there is no plugin `teapot`
  --> alumet.toml:3:10

@@ -45,11 +45,13 @@ fn a_process_that_ends_between_two_reads_is_gone_for_every_file() {
         let pid = child.id();
         let mut followed = processes.follow(pid).unwrap();
         followed.split_cpu_time(&mut processes).unwrap();
+        followed.statm(&mut processes).unwrap();
         end(child);
 
         assert!(is_gone(followed.cpu_ns(&mut processes), pid));
         assert!(is_gone(followed.split_cpu_time(&mut processes), pid));
         assert!(is_gone(followed.stat(&mut processes), pid));
+        assert!(is_gone(followed.statm(&mut processes), pid));
         assert!(is_gone(processes.stat(pid, &mut ProcessStat::default()), pid));
         assert!(is_gone(processes.statm(pid), pid));
         assert!(is_gone(processes.smaps_rollup(pid), pid));
@@ -142,6 +144,27 @@ fn a_number_that_was_given_to_another_process_is_gone() {
         fs::write(&file, captured(501, 90)).unwrap();
         assert!(is_gone(process.cpu_ns(&mut processes), 77));
         assert!(is_gone(process.split_cpu_time(&mut processes), 77));
+    }
+}
+
+#[test]
+fn memory_is_the_same_whether_its_file_stays_open_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("proc/77")).unwrap();
+    fs::write(folder.path().join("proc/77/stat"), captured(500, 30)).unwrap();
+    for policy in POLICIES {
+        let mut processes = Processes::open(&SystemRoot::at(folder.path()), policy).unwrap();
+        let mut process = processes.follow(77).unwrap();
+        for pages in [3, 7] {
+            fs::write(
+                folder.path().join("proc/77/statm"),
+                format!("9 {pages} 2 1 0 1 0\n"),
+            )
+            .unwrap();
+            let memory = process.statm(&mut processes).unwrap();
+            assert_eq!(memory.resident, pages * alumet_reader_procfs::page_size());
+            assert_eq!(memory, processes.statm(77).unwrap());
+        }
     }
 }
 

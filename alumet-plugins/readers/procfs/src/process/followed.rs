@@ -5,7 +5,7 @@ use std::fs::File;
 use super::cpu_clock::ProcessClock;
 use super::fd_budget::FdPermit;
 use super::stat::{ProcessStat, parse};
-use super::{CpuSplit, Processes, SplitTime};
+use super::{CpuSplit, Processes, SplitTime, Statm, statm};
 use crate::ReadError;
 use crate::fill::{Extent, fill};
 use crate::units::ticks_to_ns;
@@ -20,14 +20,15 @@ pub struct Process {
     pid: u32,
     start_ticks: u64,
     clock: Option<ProcessClock>,
-    kept: Option<KeptStat>,
+    kept: Option<KeptFile>,
+    kept_statm: Option<KeptFile>,
     stat: ProcessStat,
     cpu_ns: u64,
     split: CpuSplit,
 }
 
 #[derive(Debug)]
-struct KeptStat {
+struct KeptFile {
     file: File,
     _permit: FdPermit,
 }
@@ -38,18 +39,13 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn follow(&mut self, pid: u32) -> Result<Process, ReadError> {
-        let kept = self.budget.take().and_then(|permit| {
-            let file = self.open_file(pid, "stat").ok()?;
-            Some(KeptStat {
-                file,
-                _permit: permit,
-            })
-        });
+        let kept = self.keep(pid, "stat");
         let mut process = Process {
             pid,
             start_ticks: 0,
             clock: ProcessClock::of(pid).filter(|_| self.has_clocks),
             kept,
+            kept_statm: None,
             stat: ProcessStat::default(),
             cpu_ns: 0,
             split: CpuSplit::default(),
@@ -57,6 +53,16 @@ impl Processes {
         process.read_stat(self)?;
         process.start_ticks = process.stat.start_ticks;
         Ok(process)
+    }
+
+    /// Opens a file to be kept, if there may be one more.
+    fn keep(&self, pid: u32, file: &str) -> Option<KeptFile> {
+        let permit = self.budget.take()?;
+        let file = self.open_file(pid, file).ok()?;
+        Some(KeptFile {
+            file,
+            _permit: permit,
+        })
     }
 }
 
@@ -124,6 +130,26 @@ impl Process {
             }
         };
         Ok(self.split.update(total, user, system))
+    }
+
+    /// Its memory, in bytes. The first reading keeps the file open, if `processes` may keep one more: a kept file costs
+    /// a fifth of one that is opened each time, and never shows whoever has the number later.
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended.
+    pub fn statm(&mut self, processes: &mut Processes) -> Result<Statm, ReadError> {
+        if self.kept_statm.is_none() {
+            self.kept_statm = processes.keep(self.pid, "statm");
+        }
+        let Some(kept) = &self.kept_statm else {
+            return processes.statm(self.pid);
+        };
+        let filled = fill(&kept.file, &mut processes.buffer, Extent::OneRecord)
+            .map_err(|error| ReadError::of_process(self.pid, &processes.path_of(self.pid, "statm"), error))?;
+        let mut pages = Statm::default();
+        statm::parse(&processes.buffer[..filled], &mut pages)
+            .map_err(|error| error.in_file(&processes.path_of(self.pid, "statm")))?;
+        Ok(pages.in_bytes(processes.page_size))
     }
 
     fn read_stat(&mut self, processes: &mut Processes) -> Result<(), ReadError> {

@@ -47,12 +47,18 @@ impl Processes {
     pub fn statm(&mut self, pid: u32) -> Result<Statm, ReadError> {
         let mut pages = Statm::default();
         self.read_with(pid, "statm", Extent::OneRecord, |bytes| parse(bytes, &mut pages))?;
-        let bytes = |pages: u64| pages.saturating_mul(self.page_size);
-        Ok(Statm {
-            virtual_size: bytes(pages.virtual_size),
-            resident: bytes(pages.resident),
-            shared: bytes(pages.shared),
-        })
+        Ok(pages.in_bytes(self.page_size))
+    }
+}
+
+impl Statm {
+    /// Pages become bytes.
+    pub(super) const fn in_bytes(self, page_size: u64) -> Self {
+        Self {
+            virtual_size: self.virtual_size.saturating_mul(page_size),
+            resident: self.resident.saturating_mul(page_size),
+            shared: self.shared.saturating_mul(page_size),
+        }
     }
 }
 

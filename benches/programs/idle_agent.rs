@@ -1,0 +1,98 @@
+//! What an idle agent costs: `cargo build --release -p alumet-agent && cargo run --release -p alumet-benches --bin
+//! idle-agent [SECONDS]`.
+//!
+//! Runs the release agent with its default plugins at 1 Hz and reads what the kernel counted for it.
+
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn main() {
+    let seconds: u64 = std::env::args().nth(1).map_or(30, |text| text.parse().expect("a number of seconds"));
+    let agent = agent();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("alumet-config.toml");
+    let text = Command::new(&agent).args(["config", "default"]).output().expect("the default configuration").stdout;
+    let text = String::from_utf8(text).expect("UTF-8");
+    // Every interval of the default configuration becomes one second.
+    let text: Vec<String> = text
+        .lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((key @ ("poll_interval" | "flush_interval" | "refresh_interval"), _)) => format!("{key} = \"1s\""),
+            _ => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(&config, text.join("\n")).expect("a configuration file");
+    let mut child = Command::new(&agent)
+        .arg("--config")
+        .arg(&config)
+        .current_dir(folder.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the agent");
+    // The start is not idle.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = Counted::read(child.id());
+    std::thread::sleep(Duration::from_secs(seconds));
+    let after = Counted::read(child.id());
+    Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    child.wait().expect("the end of the agent");
+    let per_second = |count: u64| count as f64 / seconds as f64;
+    println!(
+        "{:.1} wake-ups/s, {:.2} % of a core, {:.1} MiB resident, {} threads, {} descriptors, {:.1} lines/s",
+        per_second(after.wakeups - before.wakeups),
+        per_second(after.cpu_nanos - before.cpu_nanos) / 1e7,
+        after.resident_kib as f64 / 1024.0,
+        after.threads,
+        after.descriptors,
+        per_second(lines(folder.path())),
+    );
+}
+
+/// The agent of the same build profile.
+fn agent() -> PathBuf {
+    let agent = std::env::current_exe().expect("a path").with_file_name("alumet-agent");
+    assert!(agent.exists(), "{} is missing: build it with `cargo build --release -p alumet-agent`", agent.display());
+    agent
+}
+
+struct Counted {
+    wakeups: u64,
+    cpu_nanos: u64,
+    resident_kib: u64,
+    threads: u64,
+    descriptors: usize,
+}
+
+impl Counted {
+    /// Adds up all threads of a process.
+    fn read(pid: u32) -> Self {
+        let mut counted = Self {
+            wakeups: 0,
+            cpu_nanos: 0,
+            resident_kib: field(&format!("/proc/{pid}/status"), "VmRSS:"),
+            threads: field(&format!("/proc/{pid}/status"), "Threads:"),
+            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the descriptors").count(),
+        };
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the threads").flatten() {
+            let task = task.path();
+            counted.wakeups += field(&task.join("status").display().to_string(), "voluntary_ctxt_switches:");
+            let schedstat = std::fs::read_to_string(task.join("schedstat")).expect("schedstat");
+            counted.cpu_nanos += schedstat.split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        }
+        counted
+    }
+}
+
+fn field(path: &str, name: &str) -> u64 {
+    let text = std::fs::read_to_string(path).expect("a file of /proc");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn lines(folder: &Path) -> u64 {
+    let text = std::fs::read_to_string(folder.join("alumet-output.csv")).unwrap_or_default();
+    text.lines().count() as u64
+}
