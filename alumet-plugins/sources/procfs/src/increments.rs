@@ -57,6 +57,8 @@ impl TickIncrements {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -88,5 +90,18 @@ mod tests {
         let mut count = TickIncrements::default();
         let increments = [5000, 10, 20, 90_000, 90_001].map(|value| count.update(value, 200));
         assert_eq!(increments, [None, None, Some(10), None, Some(1)]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_increment_is_larger_than_what_is_plausible(
+            values in proptest::collection::vec(prop_oneof![0_u64..1000, any::<u64>()], 1..50),
+            most in 0_u64..500,
+        ) {
+            let mut count = TickIncrements::default();
+            for value in values {
+                prop_assert!(count.update(value, most).is_none_or(|increment| increment <= most));
+            }
+        }
     }
 }

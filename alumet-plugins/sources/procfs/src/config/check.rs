@@ -105,7 +105,10 @@ mod tests {
             ("disks.poll_interval = '0s'", "disks.poll_interval"),
             ("load.poll_interval = '0s'", "load.poll_interval"),
             ("pressure.poll_interval = '0s'", "pressure.poll_interval"),
-            ("cpu_frequency.poll_interval = '0s'", "cpu_frequency.poll_interval"),
+            (
+                "cpu_frequency.poll_interval = '0s'",
+                "cpu_frequency.poll_interval",
+            ),
             ("temperatures.poll_interval = '0s'", "temperatures.poll_interval"),
             ("processes.refresh_interval = '0s'", "processes.refresh_interval"),
             ("memory.metrics = ['MemTotal', 'Mem Free']", "memory.metrics.1"),
@@ -128,7 +131,10 @@ mod tests {
                 "processes.groups.0.flush_interval",
             ),
             ("processes.groups = [{ pid = 0 }]", "processes.groups.0.pid"),
-            ("processes.groups = [{ metrics = [] }]", "processes.groups.0.metrics"),
+            (
+                "processes.groups = [{ metrics = [] }]",
+                "processes.groups.0.metrics",
+            ),
             (
                 "processes.events.poll_interval = '0s'",
                 "processes.events.poll_interval",

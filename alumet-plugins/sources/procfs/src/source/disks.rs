@@ -20,7 +20,7 @@ pub(crate) struct DisksSource {
     file: DiskStatsFile,
     partitions: bool,
     metrics: Metrics,
-    disks: Present<(u32, u32, Name), DiskCounts>,
+    disks: Present<Name, DiskCounts>,
     interval: PollInterval,
 }
 
@@ -82,10 +82,9 @@ impl Source for DisksSource {
             if disk.kind == DiskKind::Partition && !self.partitions {
                 continue;
             }
-            let key = (disk.major, disk.minor, disk.name.clone());
-            let counts = self
-                .disks
-                .entry(&key, || DiskCounts::register(out.catalog(), self.metrics, disk));
+            let counts = self.disks.entry(&disk.name, || {
+                DiskCounts::register(out.catalog(), self.metrics, disk)
+            });
             counts.push(disk, elapsed, out);
         }
         self.disks.end();
@@ -108,7 +107,11 @@ impl DiskCounts {
         };
         let directions = directions(disk).map(|requests| {
             let requests = requests?;
-            let series = |metric| series(metric).attribute("direction", requests.direction).register();
+            let series = |metric| {
+                series(metric)
+                    .attribute("direction", requests.direction)
+                    .register()
+            };
             Some(DirectionCounts {
                 bytes: requests
                     .bytes
@@ -159,7 +162,9 @@ fn directions(disk: &Disk) -> [Option<Requests>; 4] {
     [
         Some(with_bytes("read", &disk.reads)),
         Some(with_bytes("write", &disk.writes)),
-        disk.discards.as_ref().map(|requests| with_bytes("discard", requests)),
+        disk.discards
+            .as_ref()
+            .map(|requests| with_bytes("discard", requests)),
         disk.flushes.map(|flushes| Requests {
             direction: "flush",
             bytes: None,

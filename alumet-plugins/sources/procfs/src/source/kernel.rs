@@ -106,7 +106,13 @@ impl Source for KernelSource {
         for line in &stat.cpus {
             let states = self.cpus.entry(&line.cpu, || {
                 let core = Resource::CpuCore { id: line.cpu };
-                CpuStates::register(out.catalog(), self.cpu_time, core, line.times.columns, self.iowait)
+                CpuStates::register(
+                    out.catalog(),
+                    self.cpu_time,
+                    core,
+                    line.times.columns,
+                    self.iowait,
+                )
             });
             states.push(&line.times, most, ticks_per_second, out);
         }
@@ -196,7 +202,5 @@ fn columns_of(times: &CpuTimes) -> [u64; 10] {
 fn most_ticks(elapsed: Duration, ticks_per_second: u64) -> u64 {
     let elapsed = elapsed.as_millis().saturating_mul(u128::from(ticks_per_second)) / 1000;
     let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
-    elapsed
-        .saturating_add(ticks_per_second)
-        .saturating_mul(2)
+    elapsed.saturating_add(ticks_per_second).saturating_mul(2)
 }

@@ -72,9 +72,10 @@ impl Source for PressureSource {
                     continue;
                 }
             };
-            for ((series, increments), stall) in
-                [(&mut counts.some, pressure.some), (&mut counts.full, pressure.full)]
-            {
+            for ((series, increments), stall) in [
+                (&mut counts.some, pressure.some),
+                (&mut counts.full, pressure.full),
+            ] {
                 if let Some(increment) = stall.and_then(|stall| increments.update(stall.total_us, elapsed)) {
                     out.push(series, increment);
                 }

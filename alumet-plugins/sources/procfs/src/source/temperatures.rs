@@ -71,13 +71,14 @@ impl Source for TemperaturesSource {
         }
         let mut vanished = false;
         let series = &self.series;
-        self.files.read(|position, sensor, result| match (result, series.get(position)) {
-            (Ok(celsius), Some(series)) => out.push(series, celsius),
-            (Err(ReadError::NotSupported { .. }), _) => vanished = true,
-            // Asleep, such as a disk or a GPU that is powered down: there is no temperature to tell.
-            (Err(error), _) => tracing::trace!(%error, chip = sensor.chip, "a sensor has no reading"),
-            (Ok(_), None) => {}
-        });
+        self.files
+            .read(|position, sensor, result| match (result, series.get(position)) {
+                (Ok(celsius), Some(series)) => out.push(series, celsius),
+                (Err(ReadError::NotSupported { .. }), _) => vanished = true,
+                // Asleep, such as a disk or a GPU that is powered down: there is no temperature to tell.
+                (Err(error), _) => tracing::trace!(%error, chip = sensor.chip, "a sensor has no reading"),
+                (Ok(_), None) => {}
+            });
         if vanished {
             self.listed = None;
         }

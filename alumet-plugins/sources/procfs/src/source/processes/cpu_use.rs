@@ -1,0 +1,135 @@
+//! What a process used between two readings of its CPU time.
+
+use std::time::Duration;
+
+use alumet_core::time::Monotonic;
+use alumet_reader_procfs::process::SplitTime;
+
+/// One reading of the CPU time of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CpuReading {
+    pub(super) time: SplitTime,
+    pub(super) guest_ticks: u64,
+    /// An instant before the reading.
+    pub(super) before: Monotonic,
+    /// An instant after the reading.
+    pub(super) after: Monotonic,
+}
+
+/// The CPU time between two readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CpuUse {
+    pub(super) user_ns: u64,
+    pub(super) system_ns: u64,
+    pub(super) guest_ticks: u64,
+    /// At least the time that passed between the readings.
+    elapsed: Duration,
+}
+
+/// What 100 % means, and how many percent there can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Capacity {
+    /// CPUs that make 100 %.
+    pub(super) cpus_per_hundred: f64,
+    /// Percent that all CPUs make together.
+    pub(super) most: f64,
+}
+
+impl CpuReading {
+    /// The reading of a process at its birth.
+    pub(super) fn at_birth(birth: Monotonic) -> Self {
+        Self {
+            time: SplitTime::default(),
+            guest_ticks: 0,
+            before: birth,
+            after: birth,
+        }
+    }
+
+    /// What was used since `earlier`.
+    pub(super) fn since(&self, earlier: &Self) -> CpuUse {
+        CpuUse {
+            user_ns: self.time.user_ns.saturating_sub(earlier.time.user_ns),
+            system_ns: self.time.system_ns.saturating_sub(earlier.time.system_ns),
+            guest_ticks: self.guest_ticks.saturating_sub(earlier.guest_ticks),
+            // The outer instants: a reading that was held up cannot make a share larger than it was.
+            elapsed: self.after.since(earlier.before),
+        }
+    }
+}
+
+impl CpuUse {
+    /// CPU time as a share of what `capacity` offered; `None` when no time has passed.
+    pub(super) fn percent(&self, ns: u64, capacity: Capacity) -> Option<f64> {
+        if self.elapsed.is_zero() {
+            return None;
+        }
+        let offered = self.elapsed.as_nanos() as f64 * capacity.cpus_per_hundred;
+        // Without CPU clocks the kernel's ticks are coarser than a short interval, and CPUs can go offline in it.
+        Some((100.0 * ns as f64 / offered).min(capacity.most))
+    }
+
+    pub(super) const fn total_ns(&self) -> u64 {
+        self.user_ns + self.system_ns
+    }
+}
+
+impl Capacity {
+    /// All CPUs make 100 %.
+    pub(super) fn of_machine(cpus: u64) -> Self {
+        Self {
+            cpus_per_hundred: cpus as f64,
+            most: 100.0,
+        }
+    }
+
+    /// Each CPU makes 100 %.
+    pub(super) fn of_core(cpus: u64) -> Self {
+        Self {
+            cpus_per_hundred: 1.0,
+            most: 100.0 * cpus as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(user_ns: u64, system_ns: u64, before: u64, after: u64) -> CpuReading {
+        CpuReading {
+            time: SplitTime { user_ns, system_ns },
+            guest_ticks: 0,
+            before: Monotonic::from_nanos(before),
+            after: Monotonic::from_nanos(after),
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_relative_to_the_machine_or_to_one_cpu() {
+        let used = reading(300, 100, 1000, 1000).since(&CpuReading::at_birth(Monotonic::from_nanos(0)));
+        assert_eq!(used.percent(used.total_ns(), Capacity::of_machine(4)), Some(10.0));
+        assert_eq!(used.percent(used.user_ns, Capacity::of_core(4)), Some(30.0));
+    }
+
+    #[test]
+    fn a_reading_that_was_held_up_makes_no_share_larger() {
+        // Read at 110 and 210, with all CPU time in between, but held up on either side.
+        let used = reading(200, 0, 205, 260).since(&reading(100, 0, 90, 130));
+        assert!(used.percent(used.user_ns, Capacity::of_core(1)) < Some(100.0));
+    }
+
+    #[test]
+    fn no_more_than_all_cpus_can_be_used() {
+        let used = reading(30_000_000, 0, 20_000_000, 20_000_000)
+            .since(&CpuReading::at_birth(Monotonic::from_nanos(0)));
+        assert_eq!(used.percent(used.user_ns, Capacity::of_core(1)), Some(100.0));
+        assert_eq!(used.percent(used.user_ns, Capacity::of_machine(1)), Some(100.0));
+    }
+
+    #[test]
+    fn no_time_makes_no_percentage() {
+        let used = reading(1, 0, 5, 5).since(&reading(0, 0, 5, 5));
+        assert_eq!(used.percent(1, Capacity::of_core(1)), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! One process that is measured.
+
+use alumet_core::source::Accumulator;
+use alumet_core::time::Monotonic;
+use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
+use alumet_reader_procfs::{Name, ReadError};
+
+use super::cpu_use::{Capacity, CpuReading};
+use super::plan::Plan;
+use super::series::{IoSeries, MemorySeries, ProcessMetrics, ProcessSeries};
+use super::stopwatch::Stopwatch;
+use crate::watch::{Arrival, Birth};
+
+/// What all processes of a source share while they are read.
+pub(super) struct Context<'a> {
+    pub(super) processes: &'a mut Processes,
+    pub(super) stopwatch: &'a mut Stopwatch,
+    pub(super) plan: &'a Plan,
+    pub(super) metrics: ProcessMetrics,
+    pub(super) capacity: Capacity,
+}
+
+/// One process that is measured, with what was read of it before.
+pub(super) struct Followed {
+    process: Process,
+    series: ProcessSeries,
+    /// The command whose name and arguments are attributes of the series.
+    command: Name,
+    cpu: Option<CpuReading>,
+    io: Option<ProcessIo>,
+}
+
+impl Followed {
+    pub(super) fn new(arrival: Arrival, context: &mut Context<'_>, out: &Accumulator<'_>) -> Self {
+        let Arrival { process, birth } = arrival;
+        let series = ProcessSeries::register(
+            out.catalog(),
+            context.metrics,
+            context.plan,
+            &process,
+            context.processes,
+        );
+        let command = process.last_stat().comm.clone();
+        let (cpu, io) = match birth {
+            Birth::BeforeWatch => (None, None),
+            Birth::After(instant) => (Some(CpuReading::at_birth(instant)), Some(ProcessIo::default())),
+        };
+        Self {
+            process,
+            series,
+            command,
+            cpu,
+            io,
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub(super) fn start_ticks(&self) -> u64 {
+        self.process.start_ticks()
+    }
+
+    /// An instant at which it still existed.
+    pub(super) fn last_read(&self) -> Option<Monotonic> {
+        self.cpu.map(|reading| reading.before)
+    }
+
+    /// Forgets earlier readings.
+    pub(super) const fn forget(&mut self) {
+        self.cpu = None;
+        self.io = None;
+    }
+
+    /// Reads it and pushes samples.
+    ///
+    /// # Errors
+    /// `Gone` when it has ended, which may be noticed after some samples were pushed.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut Accumulator<'_>,
+    ) -> Result<(), ReadError> {
+        self.poll_cpu(context, out)?;
+        self.poll_memory(context, out)?;
+        self.poll_io(context, out)
+    }
+
+    fn poll_cpu(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+        let reading = self.read_cpu(context)?;
+        let Some(last) = self.cpu.replace(reading) else {
+            return Ok(());
+        };
+        let used = reading.since(&last);
+        if let Some(series) = &self.series.cpu_time {
+            let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
+            out.push(&series.user, used.user_ns);
+            out.push(&series.system, used.system_ns);
+            out.push(&series.guest, used.guest_ticks.saturating_mul(tick_ns));
+        }
+        if let Some(series) = &self.series.cpu_percent {
+            let shares = [
+                (&series.user, used.user_ns),
+                (&series.system, used.system_ns),
+                (&series.total, used.total_ns()),
+            ];
+            for (series, ns) in shares {
+                if let Some(percent) = used.percent(ns, context.capacity) {
+                    out.push(series, percent);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_cpu(&mut self, context: &mut Context<'_>) -> Result<CpuReading, ReadError> {
+        let before = context.stopwatch.before();
+        let total = self.process.cpu_ns(context.processes)?;
+        if let Some(last) = self.cpu
+            && last.time.total_ns() == total
+        {
+            // It has not run since, so that there is nothing to split: most processes of a machine, most of the time.
+            return Ok(CpuReading {
+                before,
+                after: before,
+                ..last
+            });
+        }
+        let time = self.process.split_cpu_time(context.processes)?;
+        let after = context.stopwatch.now();
+        Ok(CpuReading {
+            time,
+            guest_ticks: self.process.last_stat().guest_ticks,
+            before,
+            after,
+        })
+    }
+
+    fn poll_memory(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+        let Some(MemorySeries {
+            resident,
+            shared,
+            virtual_size,
+            proportional,
+        }) = &self.series.memory
+        else {
+            return Ok(());
+        };
+        context.stopwatch.expire();
+        let quick = self.process.statm(context.processes)?;
+        let mut exact_resident = None;
+        if let Some(proportional) = proportional {
+            match context.processes.smaps_rollup(self.pid()) {
+                Ok(Some(memory)) => {
+                    exact_resident = Some(memory.rss);
+                    out.push(proportional, memory.pss);
+                }
+                Err(gone @ ReadError::Gone { .. }) => return Err(gone),
+                // A kernel thread has no memory, that of another user is not ours to see.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        out.push(resident, exact_resident.unwrap_or(quick.resident));
+        out.push(shared, quick.shared);
+        out.push(virtual_size, quick.virtual_size);
+        Ok(())
+    }
+
+    fn poll_io(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+        let Some(IoSeries { read, write }) = &self.series.io else {
+            return Ok(());
+        };
+        context.stopwatch.expire();
+        let io = match context.processes.io(self.pid()) {
+            Ok(io) => io,
+            Err(error) if error.is_temporary() || matches!(error, ReadError::Gone { .. }) => {
+                return Err(error);
+            }
+            // Refused once, refused always: the series are given back.
+            Err(_) => {
+                self.series.io = None;
+                return Ok(());
+            }
+        };
+        if let Some(last) = self.io.replace(io) {
+            out.push(read, io.read_bytes.saturating_sub(last.read_bytes));
+            out.push(write, io.written_bytes.saturating_sub(last.written_bytes));
+        }
+        Ok(())
+    }
+
+    /// Registers the series anew when the process runs another program than its attributes tell.
+    pub(super) fn follow_command(&mut self, context: &mut Context<'_>, out: &Accumulator<'_>) {
+        if !context.plan.tells_something() || self.process.last_stat().comm == self.command {
+            return;
+        }
+        self.command = self.process.last_stat().comm.clone();
+        let io_is_refused = self.series.io.is_none();
+        self.series = ProcessSeries::register(
+            out.catalog(),
+            context.metrics,
+            context.plan,
+            &self.process,
+            context.processes,
+        );
+        if io_is_refused {
+            self.series.io = None;
+        }
+    }
+}

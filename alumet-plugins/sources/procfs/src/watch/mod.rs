@@ -1,0 +1,414 @@
+//! The watcher: finds processes, tells which group has them, and when they were born.
+
+mod matcher;
+
+use std::time::Duration;
+
+use alumet_core::Consumer;
+use alumet_core::events::{ConsumerEvent, Subscription};
+use alumet_core::time::Monotonic;
+use alumet_reader_procfs::process::{FdPolicy, Process, ProcessStat, Processes};
+use alumet_reader_procfs::{Name, ReadError, SystemRoot};
+use hashbrown::HashMap;
+
+use crate::boot_clock::ticks_since_boot;
+
+use matcher::Candidate;
+pub(crate) use matcher::{Matcher, command_line};
+
+/// Finds processes for all sources of the plugin: one list of what is known, however many groups there are.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    processes: Processes,
+    matchers: Vec<Matcher>,
+    /// One for each group, and one for announced processes that are in no group.
+    inboxes: Vec<Inbox>,
+    known: HashMap<u32, Known>,
+    events: Subscription,
+    refresh: Duration,
+    scanned: Option<Monotonic>,
+    scan_at_once: bool,
+    round: u64,
+    started_ticks: u64,
+    pids: Vec<u32>,
+    stat: ProcessStat,
+}
+
+/// What waits for a source.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    /// Processes to be measured from now on.
+    pub(crate) arrivals: Vec<Arrival>,
+    /// Numbers of processes that were announced to have ended.
+    pub(crate) ended: Vec<u32>,
+}
+
+/// A process that was found.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) process: Process,
+    pub(crate) birth: Birth,
+}
+
+/// When a process was born, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Birth {
+    /// Before anybody looked: its life so far is not ours to bill.
+    BeforeWatch,
+    /// Not before this instant: its whole life is billed.
+    After(Monotonic),
+}
+
+#[derive(Debug)]
+struct Known {
+    start_ticks: u64,
+    comm: Name,
+    owner: Owner,
+    round: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// The source with this inbox.
+    Source(usize),
+    /// No group has it.
+    Nobody,
+    /// It ended after this instant; whoever has its number now was born later.
+    Gone(Monotonic),
+}
+
+/// How many `stat` files of measured processes stay open. They are read only of processes that ran since the last poll.
+const KEPT_STAT_FILES: usize = 128;
+
+impl Watcher {
+    /// Begins to watch. Processes that exist now are known to be older.
+    ///
+    /// Without groups nothing is scanned. Processes that are announced and in no group go to the inbox after those of
+    /// the groups.
+    ///
+    /// # Errors
+    /// When the processes cannot be listed.
+    pub(crate) fn start(
+        root: &SystemRoot,
+        matchers: Vec<Matcher>,
+        events: Subscription,
+        refresh: Duration,
+        now: Monotonic,
+    ) -> Result<Self, ReadError> {
+        let processes = Processes::open(root, FdPolicy::KeepUpTo(KEPT_STAT_FILES))?;
+        let started_ticks = ticks_since_boot(processes.ticks_per_second());
+        let inboxes = (0..=matchers.len()).map(|_| Inbox::default()).collect();
+        let mut watcher = Self {
+            processes,
+            matchers,
+            inboxes,
+            known: HashMap::new(),
+            events,
+            refresh,
+            scanned: None,
+            scan_at_once: false,
+            round: 0,
+            started_ticks,
+            pids: Vec::new(),
+            stat: ProcessStat::default(),
+        };
+        if watcher.scans() {
+            watcher.scan(now)?;
+        }
+        Ok(watcher)
+    }
+
+    /// Puts what has arrived for the source with this inbox into `inbox`, after a scan if one is due.
+    ///
+    /// # Errors
+    /// When the processes cannot be listed; what is known is put there nevertheless.
+    pub(crate) fn collect(
+        &mut self,
+        index: usize,
+        now: Monotonic,
+        inbox: &mut Inbox,
+    ) -> Result<(), ReadError> {
+        self.take_events(now);
+        let scan = match self.is_scan_due(now) {
+            true => self.scan(now),
+            false => Ok(()),
+        };
+        if let Some(waiting) = self.inboxes.get_mut(index) {
+            inbox.arrivals.append(&mut waiting.arrivals);
+            inbox.ended.append(&mut waiting.ended);
+        }
+        scan
+    }
+
+    /// Scans at the next call of [`collect`](Self::collect), whenever the previous scan was.
+    pub(crate) const fn scan_at_once(&mut self) {
+        self.scan_at_once = true;
+    }
+
+    /// A source has read a process for the last time at `last`, and now it is gone.
+    pub(crate) fn process_is_gone(&mut self, pid: u32, start_ticks: u64, last: Monotonic) {
+        let scans = self.scans();
+        if let Some(known) = self.known.get_mut(&pid)
+            && known.start_ticks == start_ticks
+        {
+            known.owner = Owner::Gone(last);
+            if !scans {
+                self.known.remove(&pid);
+            }
+        }
+    }
+
+    /// A source does not measure a process any more, which may still exist.
+    pub(crate) fn process_is_released(&mut self, pid: u32, start_ticks: u64) {
+        if let Some(known) = self.known.get_mut(&pid)
+            && known.start_ticks == start_ticks
+        {
+            known.owner = Owner::Nobody;
+            if !self.scans() {
+                self.known.remove(&pid);
+            }
+        }
+    }
+
+    const fn scans(&self) -> bool {
+        !self.matchers.is_empty()
+    }
+
+    fn is_scan_due(&self, now: Monotonic) -> bool {
+        // A poll that comes a little early must not wait for the next one.
+        let slack = self.refresh / 10;
+        let is_old = |scanned| now.since(scanned) + slack >= self.refresh;
+        self.scans() && (self.scan_at_once || self.scanned.is_none_or(is_old))
+    }
+
+    fn scan(&mut self, now: Monotonic) -> Result<(), ReadError> {
+        let mut pids = std::mem::take(&mut self.pids);
+        let listed = self.processes.pids(&mut pids);
+        if listed.is_ok() {
+            self.round += 1;
+            for pid in &pids {
+                self.look_at(*pid);
+            }
+            let (known, round) = (&mut self.known, self.round);
+            known.retain(|_, known| known.round == round);
+            // A source that is paused does not empty its inbox: what has ended meanwhile must not pile up in it.
+            for inbox in &mut self.inboxes {
+                inbox
+                    .arrivals
+                    .retain(|arrival| known.contains_key(&arrival.process.pid()));
+                inbox.ended.retain(|pid| known.contains_key(pid));
+            }
+            self.scanned = Some(now);
+            self.scan_at_once = false;
+        }
+        self.pids = pids;
+        listed
+    }
+
+    /// A scan has found this number.
+    fn look_at(&mut self, pid: u32) {
+        let since_last_scan = self.scanned.map_or(Birth::BeforeWatch, Birth::After);
+        let birth = match self.known.get_mut(&pid) {
+            None => since_last_scan,
+            Some(known) => {
+                known.round = self.round;
+                match known.owner {
+                    // The source reads it and will notice its end.
+                    Owner::Source(_) => return,
+                    Owner::Gone(last) => Birth::After(last),
+                    Owner::Nobody => match self.processes.stat(pid, &mut self.stat) {
+                        // Gone before the next scan does its work.
+                        Err(_) => return,
+                        Ok(()) if self.stat.start_ticks != known.start_ticks => since_last_scan,
+                        // It runs another program now, which a group may have.
+                        Ok(()) if self.stat.comm != known.comm => Birth::BeforeWatch,
+                        Ok(()) => return,
+                    },
+                }
+            }
+        };
+        self.meet(pid, birth, false);
+    }
+
+    /// Begins to know a process and gives it to whom it belongs.
+    fn meet(&mut self, pid: u32, birth: Birth, announced: bool) {
+        let process = match self.processes.follow(pid) {
+            Ok(process) => process,
+            Err(error) => {
+                // It has ended already, or the kernel refuses it: there is nothing to measure.
+                tracing::trace!(%error, pid, "a process cannot be followed");
+                self.known.remove(&pid);
+                return;
+            }
+        };
+        let mut candidate = Candidate::new(&process, &mut self.processes);
+        let group = self
+            .matchers
+            .iter()
+            .position(|matcher| matcher.has(&mut candidate));
+        let owner = group.or(announced.then_some(self.matchers.len()));
+        let known = Known {
+            start_ticks: process.start_ticks(),
+            comm: process.last_stat().comm.clone(),
+            owner: owner.map_or(Owner::Nobody, Owner::Source),
+            round: self.round,
+        };
+        self.known.insert(pid, known);
+        if let Some(inbox) = owner.and_then(|owner| self.inboxes.get_mut(owner)) {
+            inbox.arrivals.push(Arrival { process, birth });
+        }
+    }
+
+    fn take_events(&mut self, now: Monotonic) {
+        loop {
+            match self.events.try_next() {
+                Ok(None) => return,
+                Ok(Some(ConsumerEvent::Started(consumers))) => {
+                    pids_of(&consumers).for_each(|pid| self.announced(pid, now));
+                }
+                Ok(Some(ConsumerEvent::Ended(consumers))) => {
+                    pids_of(&consumers).for_each(|pid| self.ended(pid));
+                }
+                Ok(Some(_)) => {}
+                Err(lost) if self.scans() => {
+                    tracing::debug!(%lost, "scanning for processes instead");
+                    self.scan_at_once = true;
+                }
+                Err(lost) => tracing::warn!(
+                    %lost,
+                    "some announced processes are not measured; use `processes.strategy = \"watcher\"` to find them by scanning"
+                ),
+            }
+        }
+    }
+
+    fn announced(&mut self, pid: u32, now: Monotonic) {
+        if self.processes.stat(pid, &mut self.stat).is_err() {
+            return;
+        }
+        let start_ticks = self.stat.start_ticks;
+        if let Some(known) = self.known.get(&pid)
+            && known.start_ticks == start_ticks
+            && matches!(known.owner, Owner::Source(_))
+        {
+            return;
+        }
+        let birth = match start_ticks >= self.started_ticks {
+            true => Birth::After(self.birth_of(start_ticks, now)),
+            false => Birth::BeforeWatch,
+        };
+        self.meet(pid, birth, true);
+    }
+
+    fn ended(&mut self, pid: u32) {
+        if let Some(Known {
+            owner: Owner::Source(owner),
+            ..
+        }) = self.known.get(&pid)
+            && let Some(inbox) = self.inboxes.get_mut(*owner)
+        {
+            inbox.ended.push(pid);
+        }
+    }
+
+    /// An instant before which a process with this start was not born. Both numbers of ticks are rounded down, so its
+    /// life can be one tick longer than their difference.
+    fn birth_of(&self, start_ticks: u64, now: Monotonic) -> Monotonic {
+        let ticks_per_second = self.processes.ticks_per_second();
+        let ticks = ticks_since_boot(ticks_per_second)
+            .saturating_sub(start_ticks)
+            .saturating_add(1);
+        let life = ticks.saturating_mul(1_000_000_000 / ticks_per_second.max(1));
+        Monotonic::from_nanos(now.as_nanos().saturating_sub(life))
+    }
+}
+
+fn pids_of(consumers: &[Consumer]) -> impl Iterator<Item = u32> {
+    consumers.iter().filter_map(|consumer| match consumer {
+        Consumer::Process { pid } => Some(*pid),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::events::ConsumerEvents;
+    use alumet_core::testkit::FakeRoot;
+
+    use super::*;
+    use crate::config::GroupConfig;
+
+    fn put(root: &FakeRoot, pid: u32, start: u64) {
+        let stat = format!("{pid} (app) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 {start} 4096 1\n");
+        root.write(format!("proc/{pid}/stat"), stat);
+    }
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_nanos(seconds * 1_000_000_000)
+    }
+
+    /// A watcher with one group for process 1 and one for all others, refreshed every two seconds from second 10 on.
+    fn watcher(root: &FakeRoot) -> Watcher {
+        root.write("proc/stat", "");
+        let first = GroupConfig {
+            pid: Some(1),
+            ..GroupConfig::default()
+        };
+        let matchers = [first, GroupConfig::default()].map(|group| Matcher::of(&group).unwrap());
+        Watcher::start(
+            &SystemRoot::at(root.path()),
+            matchers.into(),
+            ConsumerEvents::new().subscribe(),
+            Duration::from_secs(2),
+            at(10),
+        )
+        .unwrap()
+    }
+
+    fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Birth)> {
+        let mut inbox = Inbox::default();
+        watcher.collect(index, at(seconds), &mut inbox).unwrap();
+        let arrived = inbox.arrivals.iter();
+        arrived
+            .map(|arrival| (arrival.process.pid(), arrival.birth))
+            .collect()
+    }
+
+    #[test]
+    fn a_birth_is_after_the_last_scan_and_not_before_the_last_reading_of_a_predecessor() {
+        let root = FakeRoot::new();
+        put(&root, 7, 1);
+        let mut watcher = watcher(&root);
+        put(&root, 8, 2);
+        let found = [(7, Birth::BeforeWatch), (8, Birth::After(at(10)))];
+        assert_eq!(arrivals(&mut watcher, 1, 12), found);
+        watcher.process_is_gone(7, 1, at(13));
+        // This is not the start of process 8: somebody else is gone, and process 8 stays.
+        watcher.process_is_gone(8, 1, at(13));
+        put(&root, 7, 3);
+        assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Birth::After(at(13)))]);
+    }
+
+    #[test]
+    fn what_ends_before_a_paused_source_collects_it_does_not_pile_up() {
+        let root = FakeRoot::new();
+        let mut watcher = watcher(&root);
+        for round in 0..20_u32 {
+            put(&root, 100 + round, 5);
+            assert!(arrivals(&mut watcher, 0, 12 + 2 * u64::from(round)).is_empty());
+            root.remove(format!("proc/{}", 100 + round));
+        }
+        assert_eq!((watcher.inboxes[1].arrivals.len(), watcher.known.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_poll_that_comes_a_little_early_scans() {
+        let root = FakeRoot::new();
+        let mut watcher = watcher(&root);
+        put(&root, 8, 2);
+        let mut inbox = Inbox::default();
+        let early = Monotonic::from_nanos(at(12).as_nanos() - 1_000_000);
+        watcher.collect(1, early, &mut inbox).unwrap();
+        assert_eq!(inbox.arrivals.len(), 1);
+    }
+}
