@@ -1,6 +1,6 @@
 //! From a batch to lines of CSV, in memory and in a file.
 
-#![expect(missing_docs, clippy::expect_used, reason = "a benchmark has no readers of its items and nobody to report to")]
+#![expect(clippy::expect_used, reason = "a benchmark has nobody to report to")]
 
 use alumet_benches::series;
 use alumet_core::metric::{Metric, MetricKind, Quality};

@@ -1,6 +1,6 @@
 //! From a push to the null output, through the whole engine: poll thread, router, queue, writer.
 
-#![expect(missing_docs, clippy::expect_used, reason = "a benchmark has no readers of its items and nobody to report to")]
+#![expect(clippy::expect_used, reason = "a benchmark has nobody to report to")]
 
 use std::time::Duration;
 

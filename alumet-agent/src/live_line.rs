@@ -32,7 +32,7 @@ pub(crate) struct LiveLine {
 impl LiveLine {
     /// A line if the standard error is a terminal.
     pub(crate) fn on_terminal() -> Option<Self> {
-        io::stderr().is_terminal().then_some(Self { previous: None })
+        io::stderr().is_terminal().then(|| Self { previous: None })
     }
 
     /// Shows the status.

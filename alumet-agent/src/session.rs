@@ -14,7 +14,7 @@ use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
 use crate::health::{self, Health};
 use crate::settings::OnError;
-use crate::setup::{EnabledPlugin, Setup};
+use crate::setup::{DefaultFile, EnabledPlugin, Setup};
 use crate::terminal;
 
 /// A running pipeline with all that is around it.
@@ -49,6 +49,18 @@ impl Session {
         // Before the first sample is made, so that no signal can end the program without a word.
         let signals = Signals::listen()?;
         let settings = setup.settings;
+        match &setup.default_file {
+            Some(DefaultFile::Written(path)) => {
+                tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
+            }
+            Some(DefaultFile::Refused(path, error)) => {
+                tracing::warn!(
+                    path = %path.display(), %error,
+                    "there is no configuration and the default one cannot be written; it is used all the same"
+                );
+            }
+            None => {}
+        }
         for warning in setup.document.warnings() {
             tracing::warn!("{warning}");
         }
@@ -133,7 +145,10 @@ impl Session {
             }
         };
         match result {
-            Ok(report) => report,
+            Ok(report) => {
+                log_accounts(&report);
+                report
+            }
             Err(error) => {
                 tracing::error!(%error, "the pipeline could not be stopped");
                 StopReport { ledger: Default::default(), stuck: vec!["the pipeline".to_owned()] }
@@ -166,6 +181,16 @@ pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
         report.stuck.join(", "),
     ));
     ExitCode::from(FAILED)
+}
+
+/// Logs what became of all samples.
+fn log_accounts(report: &StopReport) {
+    let ledger = &report.ledger;
+    tracing::info!(produced = ledger.produced, "the pipeline has stopped");
+    for (key, account) in &ledger.outputs {
+        let (delivered, dropped) = (account.delivered, account.dropped_total());
+        tracing::info!(element = %key, delivered, dropped, "the output has ended");
+    }
 }
 
 fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {

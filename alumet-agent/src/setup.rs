@@ -1,7 +1,7 @@
 //! From command line and files to plugins that can be started.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use alumet_core::plugin::{PluginConfig, PluginDescriptor};
@@ -25,8 +25,8 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// In the order of the file.
     pub(crate) plugins: Vec<EnabledPlugin>,
-    /// The default configuration was written to this file, because there was none.
-    pub(crate) written: Option<PathBuf>,
+    /// What became of the default file, if there was none to read.
+    pub(crate) default_file: Option<DefaultFile>,
 }
 
 /// A plugin that the configuration enables.
@@ -35,6 +35,15 @@ pub(crate) struct EnabledPlugin {
     pub(crate) descriptor: PluginDescriptor,
     pub(crate) config: PluginConfig,
     pub(crate) on_error: OnError,
+}
+
+/// What became of the default file that was missing.
+#[derive(Debug)]
+pub(crate) enum DefaultFile {
+    /// It was written.
+    Written(PathBuf),
+    /// It could not be written; its text is used all the same.
+    Refused(PathBuf, io::Error),
 }
 
 /// What to do when the default file is missing.
@@ -52,7 +61,7 @@ impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
         let environment = ProcessEnvironment;
-        let (mut loader, written) = loader(app, global, &environment, if_missing)?;
+        let (mut loader, default_file) = loader(app, global, &environment, if_missing)?;
         if let Some(samples) = global.source_channel_size {
             let samples = i64::try_from(samples).unwrap_or(i64::MAX);
             loader = loader.set(
@@ -67,10 +76,10 @@ impl Setup {
         let plugins = plugins(app, global, &document, &mut problems)?;
         problems.or_ok(())?;
         let settings = settings.unwrap_or_default();
-        if plugins.is_empty() && written.is_none() {
-            return Err(no_plugins(app, &document));
+        if plugins.is_empty() {
+            return Err(no_plugins(app, global));
         }
-        Ok(Self { document, settings, plugins, written })
+        Ok(Self { document, settings, plugins, default_file })
     }
 
     /// The document with the defaults of everything that is enabled, for people to read.
@@ -95,18 +104,18 @@ fn loader<'a>(
     global: &Global,
     environment: &'a dyn Environment,
     if_missing: IfMissing,
-) -> Result<(Loader<'a>, Option<PathBuf>), Failed> {
+) -> Result<(Loader<'a>, Option<DefaultFile>), Failed> {
     let mut loader = Loader::new(environment).aliases([
         Alias::new("plugins.*.enable", "plugins.*.enabled"),
         Alias::new("source_channel_size", "pipeline.ingest_capacity"),
     ]);
-    let mut written = None;
+    let mut default_file = None;
     if global.config.is_empty() {
         let path = Path::new(DEFAULT_FILE);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
             let text = default_text(app)?;
-            if if_missing == IfMissing::Write && write_default(path, &text) {
-                written = Some(path.to_owned());
+            if if_missing == IfMissing::Write {
+                default_file = write_default(path, &text);
             }
             loader = loader.text(path, text);
         } else {
@@ -122,7 +131,7 @@ fn loader<'a>(
     for (key, value, flag) in &global.shortcuts {
         loader = loader.set(key.clone(), value.as_str(), Origin::Flag(format!("--{flag}")));
     }
-    Ok((loader, written))
+    Ok((loader, default_file))
 }
 
 /// The default configuration as a file: enabled plugins first, the others switched off.
@@ -173,15 +182,13 @@ fn plugin_schema(plugin: &PluginDescriptor) -> Schema {
 }
 
 /// Writes the default file; without the permission the agent goes on with the same text in memory.
-fn write_default(path: &Path, text: &str) -> bool {
-    let result = fs::File::create_new(path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+fn write_default(path: &Path, text: &str) -> Option<DefaultFile> {
+    let result = fs::File::create_new(path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
     match result {
-        Ok(()) => true,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the default configuration cannot be written; it is used all the same");
-            false
-        }
+        Ok(()) => Some(DefaultFile::Written(path.to_owned())),
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+        Err(error) => Some(DefaultFile::Refused(path.to_owned(), error)),
     }
 }
 
@@ -211,7 +218,7 @@ fn plugins(
     }
     for id in global.plugins.iter().flatten() {
         let Some(descriptor) = app.find_plugin(id) else {
-            return Err(unknown_plugin(app, id, &not_compiled));
+            return Err(unknown_plugin(app, id));
         };
         if section.as_ref().is_none_or(|section| section.section(id).is_none()) {
             let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
@@ -280,8 +287,9 @@ fn keep<T>(result: Result<T, Problems>, problems: &mut Problems) -> Option<T> {
     }
 }
 
-fn unknown_plugin(app: &App, id: &str, not_compiled: &[&str]) -> Failed {
-    if not_compiled.contains(&id) {
+/// Explains that this program does not have the plugin `id`.
+pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
+    if app.known_plugins.contains(&id) {
         return Failed::usage(format!(
             "the plugin `{id}` is not in this program\n  help: use a build that has it (cargo feature `{id}`); this one has: {}",
             app.plugin_ids().join(", ")
@@ -290,14 +298,18 @@ fn unknown_plugin(app: &App, id: &str, not_compiled: &[&str]) -> Failed {
     Failed::usage(format!("there is no plugin `{id}`\n  help: this program has: {}", app.plugin_ids().join(", ")))
 }
 
-fn no_plugins(app: &App, document: &Document) -> Failed {
-    let place = document.root().place().to_string();
+fn no_plugins(app: &App, global: &Global) -> Failed {
+    let files: Vec<_> = match global.config.as_slice() {
+        [] => vec![DEFAULT_FILE.to_owned()],
+        paths => paths.iter().map(|path| path.display().to_string()).collect(),
+    };
     let ids = app.plugin_ids();
     let example = app.default_plugins.iter().find(|id| ids.contains(id)).or(ids.first());
     let example = example.map_or_else(String::new, |id| format!(", for example [plugins.{id}]"));
     Failed::usage(format!(
-        "no plugin is enabled, so there is nothing to measure\n --> {place}\n  help: add a table{example}, or name \
-         plugins with --plugins; this program has: {}",
+        "no plugin is enabled in {}, so there is nothing to measure\n  help: add a table{example}, or name plugins with \
+         --plugins; this program has: {}",
+        files.join(", "),
         ids.join(", ")
     ))
 }

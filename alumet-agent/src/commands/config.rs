@@ -57,7 +57,9 @@ fn regen(app: &App, global: &Global) -> Result<(), Failed> {
         _ => return Err(Failed::usage("the default configuration is one file: give one --config that is no folder")),
     };
     let text = default_text(&chosen(app, global))?;
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    std::fs::write(path, text).with_context(|| {
+        format!("{} cannot be written; name another file with --config", path.display())
+    })?;
     terminal::print(&format!("the default configuration was written to {}\n", path.display()))
 }
 

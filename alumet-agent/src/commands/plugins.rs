@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::cli::{Global, PluginsCommand};
 use crate::config::Reference;
 use crate::exit::Failed;
-use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text};
+use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text, unknown_plugin};
 use crate::terminal;
 
 /// Lists and describes plugins.
@@ -30,12 +30,7 @@ pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> R
         }
         PluginsCommand::List { status: true, .. } => list_status(app, global)?,
         PluginsCommand::Info { name } => {
-            let plugin = app.find_plugin(name).ok_or_else(|| {
-                Failed::usage(format!(
-                    "there is no plugin `{name}`\n  help: this program has: {}",
-                    app.plugin_ids().join(", ")
-                ))
-            })?;
+            let plugin = app.find_plugin(name).ok_or_else(|| unknown_plugin(app, name))?;
             terminal::print(&info(plugin)?)?;
         }
     }

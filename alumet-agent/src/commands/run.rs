@@ -13,9 +13,6 @@ use crate::setup::{IfMissing, Setup};
 pub(crate) fn run(app: &App, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     logging::start(&setup.settings.log, global.log_format)?;
-    if let Some(path) = &setup.written {
-        tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
-    }
     let runtime = session::runtime(global)?;
     let report = runtime.block_on(async {
         let mut session = Session::start(setup, global, |_| {}).await?;

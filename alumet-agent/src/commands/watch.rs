@@ -1,4 +1,4 @@
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use crate::app::App;
@@ -16,18 +16,7 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
     let setup = Setup::load(app, global, IfMissing::Write)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
-        let watched = Watched::open(pid).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`"))
-            }
-            _ if error.raw_os_error() == Some(nix::libc::ESRCH) => {
-                Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`"))
-            }
-            _ if error.raw_os_error() == Some(nix::libc::EINVAL) => Failed::usage(format!(
-                "{pid} is a thread, not a process\n  help: watch its process; `grep Tgid /proc/{pid}/status` tells which"
-            )),
-            _ => anyhow::Error::from(error).context(format!("the process {pid} cannot be watched")).into(),
-        })?;
+        let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
         let mut measurement = Measurement::start(setup, global).await?;
         measurement.begin(pid).await?;
         let cause = tokio::select! {
@@ -40,4 +29,19 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
         terminal::complain(summary.render(&format!("process {pid}: {cause}"), elapsed, None).trim_end());
         Ok(session::exit_code(&report))
     })
+}
+
+/// Explains why a process cannot be watched. Which error the kernel gives for a thread differs between versions, so its
+/// entry in `/proc` decides.
+fn cannot_watch(pid: u32, error: io::Error) -> Failed {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+    let missing = error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH);
+    match process {
+        Some(process) if process != pid.to_string() => {
+            Failed::usage(format!("{pid} is a thread, not a process\n  help: watch its process, which is {process}"))
+        }
+        _ if missing => Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`")),
+        _ => anyhow::Error::from(error).context(format!("the process {pid} cannot be watched")).into(),
+    }
 }

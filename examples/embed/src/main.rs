@@ -57,7 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let metric = builder.catalog().metric(&SORTED)?;
     let this_process = Consumer::Process { pid: std::process::id() };
     let series = builder.catalog().series(metric, Resource::LocalMachine, this_process).register();
-    let source = Progress { sorted: Arc::clone(&sorted), counter: Counter::new(CounterRange::Bits64), series };
+    // Nothing is sorted yet; without this reading, the first poll would only give a starting point.
+    let mut counter = Counter::new(CounterRange::Bits64);
+    counter.update(0);
+    let source = Progress { sorted: Arc::clone(&sorted), counter, series };
     builder.source("progress", source).every(Duration::from_millis(50));
     let output = RecordingOutput::new();
     let recording = output.recording();

@@ -1,0 +1,372 @@
+//! `config`, and where the configuration comes from.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::program::{Ended, Folder, load, procfs_with};
+
+const ORIGINAL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/original-default-config.toml"
+);
+
+/// A small configuration that measures next to nothing.
+fn small() -> String {
+    format!(
+        "[plugins.csv]\noutput_path = 'file.csv'\n{}",
+        procfs_with("load.poll_interval = '1s'")
+    )
+}
+
+/// The value of `output_path` in effect, with its origin.
+fn output_path(ended: &Ended) -> String {
+    ended.expect_code(0);
+    let line = ended
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("output_path"))
+        .unwrap();
+    line.trim_start_matches("output_path = ").to_owned()
+}
+
+#[test]
+fn the_default_configuration_is_printed_and_passes_its_own_check() {
+    let folder = Folder::new();
+    let printed = folder.run(&["config", "default"]);
+    printed.expect_code(0);
+    folder.write("alumet-config.toml", &printed.stdout);
+    let checked = folder.run(&["config", "check"]);
+    checked.expect_code(0);
+    assert!(
+        checked.stdout.contains("csv") && checked.stdout.contains("procfs"),
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(checked.stderr, "");
+}
+
+#[test]
+fn the_reference_enables_every_plugin_and_passes_the_check() {
+    let folder = Folder::new();
+    let reference = folder.run(&["config", "reference"]);
+    folder.write("alumet-config.toml", &reference.stdout);
+    folder.run(&["config", "check"]).expect_code(0);
+    let markdown = folder.run(&["config", "reference", "--markdown"]);
+    markdown.expect_code(0);
+    for phrase in [
+        "## General",
+        "## `[plugins.csv]`",
+        "## `[plugins.procfs]`",
+        "`output_path`",
+        "|",
+    ] {
+        assert!(markdown.stdout.contains(phrase), "{phrase}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_written_with_the_default_and_the_log_says_so() {
+    let folder = Folder::new();
+    let ended = folder.run(&["exec", "true"]);
+    ended
+        .expect_code(0)
+        .expect_stderr(&["the default one was written", "alumet-config.toml"]);
+    assert_eq!(
+        folder.read("alumet-config.toml"),
+        folder.run(&["config", "default"]).stdout
+    );
+    let again = folder.run(&["exec", "true"]);
+    assert!(
+        !again.expect_code(0).stderr.contains("was written"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_and_the_agent_goes_on() {
+    let folder = Folder::new();
+    let output = folder.path("out.csv");
+    let mut command = folder.command(&["--output-file", output.to_str().unwrap(), "exec", "true"]);
+    // Not even root may create a file there.
+    command.current_dir("/proc/self");
+    let ended = folder.start_command(command).wait();
+    ended.expect_code(0).expect_stderr(&[
+        "WARN",
+        "cannot be written",
+        "alumet-config.toml",
+        "used all the same",
+    ]);
+    assert!(output.exists());
+}
+
+#[test]
+fn without_a_default_a_missing_file_is_an_error_that_names_the_file() {
+    let folder = Folder::new();
+    for arguments in [
+        &["--no-default-config"][..],
+        &["--no-default-config", "run"],
+        &["config", "check"],
+    ] {
+        let ended = folder.run(arguments);
+        ended
+            .expect_code(2)
+            .expect_stderr(&["no configuration file `alumet-config.toml`", "config regen"]);
+    }
+    let ended = folder.run(&["--config", "other.toml"]);
+    ended
+        .expect_code(2)
+        .expect_stderr(&["no configuration file `other.toml`", "--config"]);
+    assert!(!folder.path("alumet-config.toml").exists() && !folder.path("other.toml").exists());
+}
+
+#[test]
+fn regen_writes_over_the_file() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "rubbish");
+    let ended = folder.run(&["config", "regen"]);
+    assert!(
+        ended
+            .expect_code(0)
+            .stdout
+            .contains("written to alumet-config.toml"),
+        "{}",
+        ended.stdout
+    );
+    folder.run(&["config", "check"]).expect_code(0);
+    folder
+        .run(&["config", "regen", "--config", "mine.toml", "--plugins", "csv"])
+        .expect_code(0);
+    let checked = folder.run(&["config", "check", "--config", "mine.toml"]);
+    assert_eq!(
+        checked.expect_code(0).stdout,
+        "the configuration is right; plugins: csv\n"
+    );
+    folder
+        .run(&["config", "regen", "--config", "/proc/x.toml"])
+        .expect_code(1)
+        .expect_stderr(&["/proc/x.toml cannot be"]);
+}
+
+#[test]
+fn what_is_in_effect_is_shown_and_can_be_read_back() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", small());
+    let shown = folder.run(&["config", "show"]);
+    assert_eq!(output_path(&shown), "\"file.csv\"");
+    folder.write("again.toml", &shown.stdout);
+    let again = folder.run(&["config", "show", "--config", "again.toml"]);
+    assert_eq!(again.stdout, shown.stdout);
+    assert!(
+        output_path(&folder.run(&["config", "show", "--origins"])).ends_with("# alumet-config.toml:2:15")
+    );
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+    let folder = Folder::new();
+    let show = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = folder.command(&[&["config", "show"][..], arguments].concat());
+        if let Some(path) = variable {
+            command.env("ALUMET_CONFIG", path);
+        }
+        output_path(&folder.start_command(command).wait())
+    };
+    assert_eq!(show(&[], None), "\"alumet-output.csv\"");
+    folder.write("alumet-config.toml", small());
+    assert_eq!(show(&[], None), "\"file.csv\"");
+    folder.write(
+        "env.toml",
+        small().replace("file.csv", "${NAME_OF_OUTPUT:-env}.csv"),
+    );
+    assert_eq!(show(&[], Some("env.toml")), "\"env.csv\"");
+    folder.write("flag.toml", small().replace("file.csv", "flag.csv"));
+    assert_eq!(show(&["--config", "flag.toml"], Some("env.toml")), "\"flag.csv\"");
+    let piece = "plugins.csv.output_path = 'piece.csv'";
+    assert_eq!(
+        show(&["--config-override", piece], Some("env.toml")),
+        "\"piece.csv\""
+    );
+    assert_eq!(
+        show(
+            &["--config-override", piece, "--output-file", "o.csv"],
+            Some("env.toml")
+        ),
+        "\"o.csv\""
+    );
+}
+
+#[test]
+fn a_file_that_the_environment_names_and_that_is_missing_is_an_error() {
+    let folder = Folder::new();
+    let mut command = folder.command(&[]);
+    command.env("ALUMET_CONFIG", "missing.toml");
+    folder
+        .start_command(command)
+        .wait()
+        .expect_code(2)
+        .expect_stderr(&["no configuration file `missing.toml`"]);
+}
+
+#[test]
+fn fragments_of_a_folder_are_merged_in_order() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("conf.d")).unwrap();
+    folder.write("conf.d/10-base.toml", small());
+    folder.write("conf.d/20-site.toml", "plugins.csv.output_path = 'site.csv'");
+    folder.write("conf.d/30-notes.txt", "this is no TOML");
+    let shown = folder.run(&["config", "show", "--origins", "--config", "conf.d"]);
+    assert!(
+        output_path(&shown).starts_with("\"site.csv\" # conf.d/20-site.toml:1:"),
+        "{}",
+        shown.stdout
+    );
+    fs::create_dir(folder.path("empty.d")).unwrap();
+    folder
+        .run(&["config", "check", "--config", "empty.d"])
+        .expect_code(2);
+}
+
+#[test]
+fn the_flag_for_the_output_file_is_obeyed() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", small());
+    folder
+        .run(&["--output-file", "chosen/place.csv", "exec", "true"])
+        .expect_code(0);
+    assert!(folder.read("chosen/place.csv").starts_with("metric;"));
+    assert!(!folder.path("file.csv").exists());
+}
+
+#[test]
+fn plugins_can_be_chosen_whatever_the_file_says() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        small().replace("[plugins.csv]", "[plugins.csv]\nenabled = false"),
+    );
+    assert_eq!(
+        folder.run(&["config", "check"]).stdout,
+        "the configuration is right; plugins: procfs\n"
+    );
+    let both = folder.run(&["config", "check", "--plugins", "csv,procfs"]);
+    assert_eq!(both.stdout, "the configuration is right; plugins: csv, procfs\n");
+    folder
+        .run(&["--plugins", "csv,procfs", "exec", "true"])
+        .expect_code(0);
+    assert!(folder.path("file.csv").exists());
+}
+
+#[test]
+fn the_old_key_enable_works_and_warns() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        small().replace("[plugins.csv]", "[plugins.csv]\nenable = false"),
+    );
+    let checked = folder.run(&["config", "check"]);
+    assert_eq!(
+        checked.expect_code(0).stdout,
+        "the configuration is right; plugins: procfs\n"
+    );
+    checked.expect_stderr(&[
+        "plugins.csv.enable",
+        "plugins.csv.enabled",
+        "alumet-config.toml:2:1",
+    ]);
+}
+
+#[test]
+fn the_default_file_of_the_original_is_accepted_for_the_plugins_of_this_program() {
+    let folder = Folder::new();
+    let checked = folder.run(&["--config", ORIGINAL, "config", "check", "--plugins", "csv,procfs"]);
+    assert_eq!(
+        checked.expect_code(0).stdout,
+        "the configuration is right; plugins: csv, procfs\n"
+    );
+    assert_eq!(checked.stderr, "");
+    let ran = folder.run(&["--config", ORIGINAL, "--plugins", "csv,procfs", "exec", "true"]);
+    ran.expect_code(0);
+    assert!(folder.read("alumet-output.csv").lines().count() > 50);
+}
+
+#[test]
+fn the_default_file_of_the_original_fails_only_for_plugins_that_this_program_lacks() {
+    let folder = Folder::new();
+    let listed = folder.run(&["plugins", "list"]);
+    let here: Vec<_> = listed
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let original = fs::read_to_string(ORIGINAL).unwrap();
+    let tables = original
+        .lines()
+        .filter_map(|line| line.strip_prefix("[plugins.")?.strip_suffix(']'));
+    let mut lacking: Vec<_> = tables.filter_map(|table| table.split('.').next()).collect();
+    lacking.dedup();
+    lacking.retain(|id| !here.contains(id));
+
+    let ended = folder.run(&["config", "check", "--config", ORIGINAL]);
+    let errors: Vec<_> = ended
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: "))
+        .collect();
+    if lacking.is_empty() {
+        assert_eq!(errors, [""; 0]);
+        return;
+    }
+    ended
+        .expect_code(2)
+        .expect_stderr(&["use a build that has the plugin", "original-default-config.toml:"]);
+    let named: Vec<_> = errors
+        .iter()
+        .filter_map(|error| {
+            error
+                .strip_prefix("this program was built without the plugin `")?
+                .strip_suffix('`')
+        })
+        .collect();
+    assert_eq!(named.len(), errors.len(), "other errors: {errors:?}");
+    assert_eq!(named, lacking[..named.len()]);
+    let rest = ended
+        .stderr
+        .split("\nand ")
+        .nth(1)
+        .map_or(0, |rest| rest.split(' ').next().unwrap().parse().unwrap());
+    assert_eq!(named.len() + rest, lacking.len(), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_of_ten_megabytes_is_read_quickly() {
+    let folder = Folder::new();
+    let comment = format!("# {}\n", "x".repeat(98));
+    folder.write("large.toml", small() + &comment.repeat(100_000));
+    let started = Instant::now();
+    folder
+        .run(&["config", "check", "--config", "large.toml"])
+        .expect_code(0);
+    // A debug build on a busy machine; a quadratic reader would need minutes.
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn an_output_to_the_standard_output_mixes_with_no_log() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&["--output-file", "-"]);
+    agent.wait_until_measuring();
+    let ended = agent.stop(Signal::SIGTERM);
+    ended.expect_code(0);
+    assert_eq!(
+        crate::csv::parse(&ended.stdout).len() as u64,
+        ended.accounts().delivered
+    );
+}

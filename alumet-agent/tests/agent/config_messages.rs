@@ -1,0 +1,228 @@
+//! Wrong configurations: each message tells what, where, and how to mend it.
+
+use std::fs;
+
+use crate::program::Folder;
+
+/// Checks what is said of a configuration, by `config check` and by `run` alike.
+#[track_caller]
+fn refused(text: &str, phrases: &[&str]) {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", text);
+    for command in [&["config", "check"][..], &["run"]] {
+        let ended = folder.run(command);
+        ended
+            .expect_code(2)
+            .expect_stderr(&["error: "])
+            .expect_stderr(phrases);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[test]
+fn a_wrong_type() {
+    refused(
+        "[plugins.csv]\nforce_flush = 'yes'\n",
+        &[
+            "wrong type at `plugins.csv.force_flush`: expected a boolean, found a string",
+            "--> alumet-config.toml:2:15",
+        ],
+    );
+    refused(
+        "[plugins.csv]\n[pipeline]\ningest_capacity = -1\n",
+        &["pipeline.ingest_capacity", "alumet-config.toml:3:19"],
+    );
+    refused(
+        "plugins.csv = 3\n",
+        &["plugins.csv", "a table", "alumet-config.toml:1:"],
+    );
+    refused(
+        "[plugins.procfs]\nkernel.poll_interval = 'soon'\n",
+        &["plugins.procfs.kernel.poll_interval", ":2:24"],
+    );
+    refused(
+        "[plugins.csv]\n[health]\naddress = 'localhost'\n",
+        &["health.address", "alumet-config.toml:3:11"],
+    );
+}
+
+#[test]
+fn a_value_that_cannot_work() {
+    refused(
+        "[plugins.procfs]\nkernel.poll_interval = '0s'\n",
+        &["plugins.procfs.kernel.poll_interval", ":2:24"],
+    );
+    refused(
+        "[plugins.procfs]\nprocesses.groups = [{}, { exe_regex = '(' }]\n",
+        &[
+            "plugins.procfs.processes.groups.1.exe_regex",
+            "alumet-config.toml:2:",
+        ],
+    );
+    refused(
+        "[plugins.csv]\non_error = 'panic'\n",
+        &["plugins.csv.on_error", "`fail`, `disable`, `retry`", ":2:12"],
+    );
+    refused(
+        "[plugins.csv]\ncsv_delimiter = '\"'\n",
+        &["plugins.csv.csv_delimiter", ":2:17"],
+    );
+}
+
+#[test]
+fn an_unknown_key() {
+    refused(
+        "[plugins.csv]\noutput_pth = 'x'\n",
+        &[
+            "unknown key `plugins.csv.output_pth`",
+            "--> alumet-config.toml:2:1",
+            "did you mean `output_path`?",
+        ],
+    );
+    refused(
+        "[plugins.csv]\n[pipelin]\n",
+        &["unknown key `pipelin`", ":2:2", "did you mean `pipeline`?"],
+    );
+    refused(
+        "[plugins.procfs]\nkernel.pol_interval = '1s'\n",
+        &["plugins.procfs.kernel.pol_interval", "`poll_interval`"],
+    );
+}
+
+#[test]
+fn an_unknown_plugin() {
+    refused(
+        "[plugins.cvs]\n",
+        &[
+            "there is no plugin `cvs`",
+            "--> alumet-config.toml:1:10",
+            "did you mean `csv`?",
+        ],
+    );
+    refused(
+        "[plugins.quite-another-thing]\n",
+        &["there is no plugin `quite-another-thing`", "`plugins list`"],
+    );
+    let folder = Folder::new();
+    folder
+        .run(&["--plugins", "cvs"])
+        .expect_code(2)
+        .expect_stderr(&["there is no plugin `cvs`", "this program has: "]);
+}
+
+#[test]
+fn several_problems_are_told_at_once() {
+    refused(
+        "[plugins.csv]\noutput_pth = 'x'\nforce_flush = 'yes'\n[plugins.cvs]\n",
+        &[
+            "there is no plugin `cvs`",
+            "unknown key `plugins.csv.output_pth`",
+            "wrong type at `plugins.csv.force_flush`",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_variable() {
+    refused(
+        "[plugins.csv]\noutput_path = '${NOT_SET_ANYWHERE}/x'\n",
+        &[
+            "environment variable `NOT_SET_ANYWHERE` is not set, and `plugins.csv.output_path` needs it",
+            "--> alumet-config.toml:2:16",
+            "${NOT_SET_ANYWHERE:-default}",
+        ],
+    );
+}
+
+#[test]
+fn a_text_that_is_no_toml() {
+    refused(
+        "[plugins.csv\n",
+        &["cannot read this as TOML", "--> alumet-config.toml:1:13"],
+    );
+    refused(
+        "a = 1\na = 2\n",
+        &["cannot read this as TOML", "alumet-config.toml:2:1"],
+    );
+}
+
+#[test]
+fn a_file_that_is_no_text_or_cannot_be_read() {
+    let folder = Folder::new();
+    folder.write("latin.toml", b"# caf\xe9\n");
+    let ended = folder.run(&["--config", "latin.toml"]);
+    ended
+        .expect_code(2)
+        .expect_stderr(&["not UTF-8", "latin.toml:1:6", "save the file as UTF-8"]);
+    // Reading the first page of memory is an error for every user.
+    let ended = folder.run(&["--config", "/proc/self/mem"]);
+    ended
+        .expect_code(2)
+        .expect_stderr(&["cannot read `/proc/self/mem`", "name a readable file"]);
+}
+
+#[test]
+fn a_configuration_without_plugins_names_the_file_and_what_to_add() {
+    refused(
+        "",
+        &[
+            "no plugin is enabled in alumet-config.toml",
+            "[plugins.procfs]",
+            "this program has: csv, procfs",
+        ],
+    );
+    refused(
+        "[plugins.csv]\nenabled = false\n",
+        &["no plugin is enabled in alumet-config.toml"],
+    );
+    let folder = Folder::new();
+    folder.write("mine.toml", "# nothing\n");
+    folder
+        .run(&["--config", "mine.toml"])
+        .expect_code(2)
+        .expect_stderr(&["no plugin is enabled in mine.toml"]);
+}
+
+#[test]
+fn an_override_that_is_wrong_is_placed_in_its_flag() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "[plugins.csv]\n");
+    let ended = folder.run(&["--config-override", "plugins.csv.output_pth='x'"]);
+    ended
+        .expect_code(2)
+        .expect_stderr(&["plugins.csv.output_pth", "--config-override", "did you mean"]);
+    let ended = folder.run(&["--config-override", "plugins.csv.output_path=x"]);
+    ended.expect_code(2).expect_stderr(&["--config-override", "TOML"]);
+}
+
+#[test]
+fn a_wrong_level_of_the_log_is_told() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "log.level = 'loud=very'\n[plugins.csv]\n");
+    folder
+        .run(&[])
+        .expect_code(2)
+        .expect_stderr(&["log.level", "loud=very", "help: "]);
+    let mut command = folder.command(&[]);
+    command.env("RUST_LOG", "info=loud");
+    folder
+        .start_command(command)
+        .wait()
+        .expect_code(2)
+        .expect_stderr(&["RUST_LOG", "info=loud", "help: "]);
+}
+
+#[test]
+fn a_check_reads_but_never_writes() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "[plugins.csv]\noutput_path = 'never.csv'\n");
+    folder.run(&["config", "check"]).expect_code(0);
+    let files = fs::read_dir(folder.path(""))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let files: Vec<_> = files
+        .filter(|name| !name.to_string_lossy().starts_with('.'))
+        .collect();
+    assert_eq!(files, ["alumet-config.toml"]);
+}

@@ -1,0 +1,259 @@
+//! `exec`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::csv::{Line, lines_of, lines_per_tick, of_process};
+use crate::program::{Ended, Folder, load, procfs_with, wait_until};
+
+/// Announced processes only, which are polled rarely: what is in the file comes from the first and the last poll.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let processes = "processes.strategy = 'event'\nprocesses.events.poll_interval = '1h'";
+    folder.write(
+        "alumet-config.toml",
+        format!(
+            "[plugins.csv]\noutput_path = 'out.csv'\n{}",
+            procfs_with(processes)
+        ),
+    );
+    folder
+}
+
+/// The pid that the title of the summary tells.
+fn pid_of(ended: &Ended) -> u32 {
+    let title = ended.stderr.split("(process ").nth(1).unwrap();
+    title.split(')').next().unwrap().parse().unwrap()
+}
+
+/// The lines of the program that was run.
+fn lines(folder: &Folder, ended: &Ended) -> Vec<Line> {
+    of_process(&lines_of(&folder.path("out.csv")), pid_of(ended))
+}
+
+/// CPU time of the program in the file, in nanoseconds; the guest's is part of the user's.
+fn cpu_time(lines: &[Line]) -> f64 {
+    let is_part = |line: &&Line| line.metric == "cpu_time_delta_ns" && !line.text.contains("guest");
+    lines.iter().filter(is_part).map(|line| line.value).sum()
+}
+
+/// The first quantity behind `name` in the summary, in seconds or bytes.
+fn told(ended: &Ended, name: &str) -> f64 {
+    let line = ended
+        .stderr
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(name))
+        .unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let value: f64 = words[0].parse().unwrap();
+    value
+        * match words[1] {
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "µs" => 1e-6,
+            "MiB" => 1024.0 * 1024.0,
+            unit => panic!("the unit {unit} in {line}"),
+        }
+}
+
+#[test]
+fn the_exit_code_of_the_program_is_passed_on() {
+    let folder = folder();
+    for code in [0, 1, 2, 7, 101, 255] {
+        let ended = folder.run(&["exec", "--", "sh", "-c", &format!("exit {code}")]);
+        ended
+            .expect_code(code)
+            .expect_stderr(&[&format!("has ended: exit status: {code}")]);
+    }
+}
+
+#[test]
+fn the_exit_code_can_be_ignored() {
+    folder()
+        .run(&["exec", "--ignore-exit-code", "sh", "-c", "exit 7"])
+        .expect_code(0);
+}
+
+#[test]
+fn a_program_that_a_signal_ended_gives_128_and_its_number() {
+    let folder = folder();
+    for (signal, code) in [("KILL", 137), ("SEGV", 139), ("TERM", 143)] {
+        let ended = folder.run(&["exec", "sh", "-c", &format!("kill -{signal} $$")]);
+        ended
+            .expect_code(code)
+            .expect_stderr(&[&format!("(SIG{signal})")]);
+    }
+}
+
+#[test]
+fn a_program_that_does_not_exist_gives_127_and_a_hint() {
+    let folder = folder();
+    folder
+        .run(&["exec", "nosuchprogram-at-all"])
+        .expect_code(127)
+        .expect_stderr(&[
+            "error: there is no program `nosuchprogram-at-all`",
+            "help: check the spelling",
+            "PATH",
+        ]);
+    folder.write("measure-me", "");
+    let near = folder.run(&["exec", "./mesure-me"]);
+    near.expect_code(127).expect_stderr(&[
+        "there is no program `./mesure-me`",
+        "did you mean `./measure-me`?",
+    ]);
+}
+
+#[test]
+fn a_program_that_may_not_be_run_gives_126_and_a_remedy() {
+    let folder = folder();
+    folder.write("data.txt", "no program");
+    folder
+        .run(&["exec", "./data.txt"])
+        .expect_code(126)
+        .expect_stderr(&["./data.txt", "chmod +x ./data.txt"]);
+    fs::create_dir(folder.path("folder")).unwrap();
+    folder
+        .run(&["exec", "./folder"])
+        .expect_code(126)
+        .expect_stderr(&["`./folder` may not be run", "it is a folder"]);
+    let empty = folder.write("empty", "");
+    fs::set_permissions(&empty, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+        .run(&["exec", "./empty"])
+        .expect_code(126)
+        .expect_stderr(&["./empty"]);
+}
+
+#[test]
+fn the_standard_output_is_that_of_the_program_alone() {
+    let ended = folder().run(&["exec", "sh", "-c", "printf 'a\\nb\\tc'; echo complaint >&2"]);
+    ended.expect_code(0).expect_stderr(&[
+        "complaint\n",
+        "duration",
+        "CPU time",
+        "peak memory",
+        "storage I/O",
+        "energy",
+    ]);
+    assert_eq!(ended.stdout, "a\nb\tc");
+}
+
+#[test]
+fn arguments_are_passed_as_they_are() {
+    let ended = folder().run(&[
+        "exec",
+        "printf",
+        "[%s]",
+        "--config",
+        "-h",
+        "a b",
+        "",
+        "*",
+        "--",
+        "--plugins",
+    ]);
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, "[--config][-h][a b][][*][--][--plugins]");
+}
+
+#[test]
+fn the_cpu_time_of_a_busy_program_is_right_in_the_summary_and_in_the_file() {
+    let folder = folder();
+    // The kernel's own count of nanoseconds on the CPU, read by the shell itself just before it ends.
+    let script =
+        "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; read line < /proc/$$/schedstat; echo $line";
+    let ended = folder.run(&["exec", "sh", "-c", script]);
+    ended.expect_code(0);
+    let nanoseconds: f64 = ended.stdout.split(' ').next().unwrap().parse().unwrap();
+    let real = nanoseconds / 1e9;
+    assert!(real > 0.05, "not busy for long enough: {real} s");
+    let in_summary = told(&ended, "CPU time");
+    assert!(
+        (in_summary / real - 1.0).abs() < 0.05,
+        "{in_summary} s instead of {real} s"
+    );
+    let in_file = cpu_time(&lines(&folder, &ended)) / 1e9;
+    assert!(
+        (in_file / real - 1.0).abs() < 0.05,
+        "{in_file} s instead of {real} s"
+    );
+}
+
+#[test]
+fn the_peak_memory_of_a_program_that_uses_64_mib_is_told() {
+    // dd reads one block of 64 MiB into memory.
+    let ended = folder().run(&["exec", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
+    ended.expect_code(0);
+    let mebibytes = told(&ended, "peak memory") / 1024.0 / 1024.0;
+    assert!((64.0..72.0).contains(&mebibytes), "{mebibytes}");
+}
+
+#[test]
+fn a_program_is_measured_at_its_start_and_at_its_end() {
+    let folder = folder();
+    let ended = folder.run(&["exec", "sleep", "0.5"]);
+    ended.expect_code(0);
+    let duration = Duration::from_secs_f64(told(&ended, "duration"));
+    assert!(duration >= Duration::from_millis(500), "{duration:?}");
+    let lines = lines(&folder, &ended);
+    let ticks = lines_per_tick(&lines, "cpu_time_delta");
+    assert!(ticks.len() >= 2, "{ticks:?}");
+    let seconds = |time: &String| time[17..29].parse::<f64>().unwrap();
+    let (first, last) = (
+        seconds(ticks.keys().next().unwrap()),
+        seconds(ticks.keys().last().unwrap()),
+    );
+    assert!((last - first).rem_euclid(60.0) >= 0.45, "{first} to {last}");
+}
+
+#[test]
+fn even_the_shortest_program_has_its_cpu_time_billed() {
+    let folder = folder();
+    let ended = folder.run(&["exec", "true"]);
+    ended.expect_code(0);
+    let nanoseconds = cpu_time(&lines(&folder, &ended));
+    assert!(nanoseconds > 50_000.0 && nanoseconds < 1e9, "{nanoseconds} ns");
+}
+
+#[test]
+fn sigterm_is_passed_to_the_program_and_everything_is_written() {
+    let folder = folder();
+    let mut agent = folder.start(&[
+        "exec",
+        "sh",
+        "-c",
+        "trap 'echo asked; exit 9' TERM; echo ready; while :; do sleep 0.05; done",
+    ]);
+    wait_until("the program", || {
+        folder.read(".stdout-0").contains("ready").then_some(())
+    });
+    assert!(!agent.has_ended());
+    let ended = agent.stop(Signal::SIGTERM);
+    ended
+        .expect_code(9)
+        .expect_stderr(&["the program is asked to end", "has ended: exit status: 9"]);
+    assert_eq!(ended.stdout, "ready\nasked\n");
+    let lines = lines(&folder, &ended);
+    assert!(
+        lines_per_tick(&lines, "cpu_time_delta").len() >= 2,
+        "a first and a last sample"
+    );
+    assert_eq!(ended.accounts().dropped, 0);
+}
+
+#[test]
+fn the_last_samples_of_a_load_are_written_before_the_end() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let ended = folder.run(&["exec", "sleep", "0.3"]);
+    ended.expect_code(0);
+    let accounts = ended.accounts();
+    assert_eq!(
+        (lines_of(&folder.path("out.csv")).len() as u64, accounts.dropped),
+        (accounts.produced, 0)
+    );
+}

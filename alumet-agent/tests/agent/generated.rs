@@ -1,0 +1,145 @@
+//! Completions, the manual page and the help.
+
+use std::process::Command;
+
+use crate::program::{Folder, is_installed};
+
+#[test]
+fn completions_know_every_command() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = folder.run(&["completions", shell]);
+        ended.expect_code(0);
+        for word in ["watch", "exec", "config-override", "output-file"] {
+            assert!(ended.stdout.contains(word), "{word} is missing for {shell}");
+        }
+    }
+    folder.run(&["completions", "cmd.exe"]).expect_code(2);
+}
+
+#[test]
+fn shells_can_read_their_completions() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish"]
+        .into_iter()
+        .filter(|shell| is_installed(shell))
+    {
+        let script = folder.write(shell, &folder.run(&["completions", shell]).stdout);
+        let checked = Command::new(shell).arg("-n").arg(script).output().unwrap();
+        assert!(
+            checked.status.success(),
+            "{shell}: {}",
+            String::from_utf8_lossy(&checked.stderr)
+        );
+    }
+}
+
+#[test]
+fn the_manual_page_is_troff_and_has_the_usual_sections() {
+    let ended = Folder::new().run(&["man"]);
+    ended.expect_code(0);
+    assert!(
+        ended.stdout.contains(".TH alumet-agent 1"),
+        "{}",
+        &ended.stdout[..200]
+    );
+    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+        assert!(ended.stdout.contains(&format!(".SH {section}")), "{section}");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = Folder::new();
+    for command in [
+        "",
+        "run",
+        "exec",
+        "watch",
+        "config",
+        "config default",
+        "config check",
+        "config show",
+        "config reference",
+        "config regen",
+        "plugins",
+        "plugins list",
+        "plugins info",
+        "completions",
+        "man",
+    ] {
+        for flag in ["-h", "--help"] {
+            let arguments: Vec<&str> = command.split_whitespace().chain([flag]).collect();
+            let ended = folder.run(&arguments);
+            ended.expect_code(0);
+            assert!(
+                ended.stdout.contains("Usage: alumet-agent"),
+                "{command}: {}",
+                ended.stdout
+            );
+            assert_eq!(ended.stderr, "", "{command}");
+        }
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path(""))
+            .unwrap()
+            .flatten()
+            .filter(visible)
+            .count(),
+        0,
+        "no file is written"
+    );
+}
+
+fn visible(entry: &std::fs::DirEntry) -> bool {
+    !entry.file_name().to_string_lossy().starts_with('.')
+}
+
+#[test]
+fn the_short_help_is_as_agreed() {
+    let ended = Folder::new().run(&["-h"]);
+    let commands: Vec<&str> = ended
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .collect();
+    let words = |line: &&str| line.split_whitespace().next().map(str::to_owned);
+    let names: Vec<_> = commands.iter().skip(1).map_while(words).collect();
+    assert_eq!(
+        names,
+        ["run", "exec", "watch", "config", "plugins", "completions", "man"]
+    );
+    let flags = ended
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().split("--").nth(1)?.split_whitespace().next());
+    let flags: Vec<_> = flags.filter(|_| ended.stdout.contains("Options:")).collect();
+    for flag in [
+        "config",
+        "no-default-config",
+        "config-override",
+        "plugins",
+        "normal-worker-threads",
+        "priority-worker-threads",
+        "log-format",
+        "output-file",
+        "help",
+        "version",
+    ] {
+        assert!(flags.contains(&flag), "--{flag} is missing: {flags:?}");
+    }
+    assert!(
+        ended
+            .stdout
+            .contains("Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration")
+    );
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let ended = Folder::new().run(&["--version"]);
+    assert_eq!(
+        ended.stdout,
+        format!("alumet-agent {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}

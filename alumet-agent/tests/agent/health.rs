@@ -1,0 +1,95 @@
+//! `/livez`, `/readyz` and `/metrics`.
+
+use std::io::Write;
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use crate::metrics::parse;
+use crate::program::{Folder, load, wait_until};
+
+#[test]
+fn an_agent_that_works_is_alive_and_ready_and_tells_its_metrics() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let (alive, ready) = (agent.get("/livez"), agent.get("/readyz"));
+    assert_eq!((alive.status, alive.body.as_str()), (200, "ok\n"));
+    assert_eq!((ready.status, ready.body.as_str()), (200, "ok\n"));
+
+    let answer = agent.get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.headers.contains("content-type: text/plain; version=0.0.4"),
+        "{}",
+        answer.headers
+    );
+    let first = parse(&answer.body);
+    let kernel = "alumet_element_calls_total{element=\"sources/procfs/kernel\"}";
+    wait_until("more polls", || {
+        let second = parse(&agent.get("/metrics").body);
+        let grows = |name: &str| second[name] > first[name];
+        assert!(second["alumet_uptime_seconds"] > first["alumet_uptime_seconds"]);
+        (grows(kernel) && grows("alumet_samples_produced_total")).then_some(())
+    });
+    agent.stop(Signal::SIGTERM).expect_code(0);
+}
+
+#[test]
+fn other_paths_and_methods_are_refused_with_what_there_is() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let missing = agent.get("/healthz");
+    assert_eq!(missing.status, 404);
+    assert!(
+        missing.body.contains("/livez, /readyz and /metrics"),
+        "{}",
+        missing.body
+    );
+    let refused = agent.request("POST", "/livez");
+    assert_eq!(refused.status, 405);
+    assert!(
+        refused.headers.contains("allow: get, head"),
+        "{}",
+        refused.headers
+    );
+    let head = agent.request("HEAD", "/metrics");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[test]
+fn clients_that_say_nothing_or_rubbish_disturb_nobody() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let silent: Vec<_> = (0..8).map(|_| agent.connect()).collect();
+    let mut half = agent.connect();
+    half.write_all(b"GET /live").unwrap();
+    let mut rubbish = agent.connect();
+    rubbish.write_all(&[0xff; 3000]).unwrap();
+    drop(agent.connect());
+    assert_eq!(agent.get("/livez").status, 200);
+    assert_eq!(agent.get("/readyz").status, 200);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    drop((silent, half, rubbish));
+}
+
+#[test]
+fn a_port_that_is_taken_ends_the_start_with_the_address_and_a_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        load().replace("127.0.0.1:0", &address.to_string()),
+    );
+    let ended = folder.run(&[]);
+    ended.expect_code(1).expect_stderr(&[
+        "error: ",
+        "cannot listen",
+        &address.to_string(),
+        "health.address",
+        "in use",
+    ]);
+}

@@ -1,0 +1,22 @@
+//! The program itself: real processes, signals, files, pipes and sockets.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod arguments;
+mod backpressure;
+mod churn;
+mod config_files;
+mod config_messages;
+mod csv;
+mod exec;
+mod generated;
+mod health;
+mod killed;
+mod metrics;
+mod on_error;
+mod output_recovery;
+mod plugins;
+mod program;
+mod stop;
+mod terminal;
+mod watch;

@@ -1,0 +1,68 @@
+//! What a terminal sees, and what a file does not.
+
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::program::{Folder, is_installed, load, wait_until};
+
+#[test]
+fn a_redirected_log_has_no_escape_sequences_and_no_live_line() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let ended = agent.stop(Signal::SIGTERM);
+    ended.expect_code(0);
+    assert!(!ended.stderr.contains(['\x1b', '\r']), "{:?}", ended.stderr);
+    assert!(!ended.stderr.contains("samples/s"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn errors_of_the_command_line_have_no_escape_sequences_in_a_file() {
+    let folder = Folder::new();
+    for arguments in [&["frobnicate"][..], &["--help"], &["watch", "x"]] {
+        let ended = folder.run(arguments);
+        assert!(
+            !format!("{}{}", ended.stdout, ended.stderr).contains('\x1b'),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_terminal_shows_one_live_line_that_is_erased_at_the_end() {
+    if !is_installed("script") {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    // `script` gives a pseudo-terminal; the shell tells the process to end.
+    let program = env!("CARGO_BIN_EXE_alumet-agent");
+    let line = format!("'{program}' & agent=$!; sleep 2.5; kill -TERM $agent; wait $agent");
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(folder.path(""))
+        .stdin(Stdio::null());
+    let shown = wait_until("an output", || command.output().ok());
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success(), "{text}");
+    assert!(
+        text.contains("\r\x1b[K") && text.contains(" samples/s, ") && text.contains(" dropped"),
+        "{text:?}"
+    );
+    let last = text.rsplit("\r\x1b[K").next().unwrap();
+    assert!(
+        !last.contains("samples/s"),
+        "the line must be gone at the end: {text:?}"
+    );
+    // A line of the log never shares its line with the live one.
+    let mixed = |line: &&str| line.contains("samples/s") && line.contains("INFO");
+    let visible = text
+        .split('\n')
+        .map(|line| line.rsplit("\r\x1b[K").next().unwrap_or(line));
+    assert_eq!(visible.into_iter().find(|line| mixed(line)), None);
+}
