@@ -171,10 +171,16 @@ fn check_delimiter(key: &str, delimiter: char, also_refused: &[char]) -> Result<
 mod tests {
     use super::*;
 
+    /// The table of a whole configuration file.
+    fn table(file: &str) -> Config {
+        let mut file: toml::Table = file.parse().unwrap();
+        let mut plugins: toml::Table = file.remove("plugins").unwrap().try_into().unwrap();
+        plugins.remove("csv").unwrap().try_into().unwrap()
+    }
+
     #[test]
     fn the_default_file_parses_to_the_default() {
-        let text = include_str!("../config.toml");
-        assert_eq!(toml::from_str::<Config>(text).unwrap(), Config::default());
+        assert_eq!(table(include_str!("../config.toml")), Config::default());
         assert_eq!(Config::default().check(), Ok(()));
     }
 
@@ -185,7 +191,7 @@ mod tests {
             .map(|line| line.strip_prefix("#: ").unwrap_or(line))
             .flat_map(|line| [line, "\n"])
             .collect();
-        let config: Config = toml::from_str(&text).unwrap();
+        let config = table(&text);
         assert_eq!(config.rotate_size, Some(ByteSize(100 << 20)));
         assert_eq!(config.rotate_interval, Some(HumanDuration::from_secs(86_400)));
         assert_eq!(config.keep_files, Some(10));
