@@ -85,10 +85,10 @@ impl Running {
     }
 
     /// Passes a signal on.
-    pub(crate) fn terminate(&self) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.watched.pid).unwrap_or_default());
-        // It may have ended in the meantime, which is what the signal wants.
-        let _ = kill(pid, Signal::SIGTERM);
+        // It may have ended in the meantime; until it is reaped, nobody else has its number.
+        let _ = kill(pid, signal);
     }
 
     /// Reaps the program after it has ended.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use alumet_core::pipeline::{Pipeline, PipelineBuilder, StopReport};
 use anyhow::Context;
+use nix::sys::signal::Signal as Received;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use crate::cli::Global;
@@ -116,14 +118,14 @@ impl Session {
     pub(crate) async fn wait(&mut self) -> &'static str {
         let (shutdown, sources_ended) = (self.pipeline.shutdown_requested(), self.pipeline.sources_ended());
         tokio::select! {
-            name = self.signals.next() => name,
+            signal = self.signals.next() => signal.as_str(),
             () = shutdown.cancelled() => "a request to stop",
             () = sources_ended.cancelled() => "the end of the last source",
         }
     }
 
     /// The next signal that asks the program to end.
-    pub(crate) async fn signal(&mut self) -> &'static str {
+    pub(crate) async fn signal(&mut self) -> Received {
         self.signals.next().await
     }
 
@@ -136,8 +138,8 @@ impl Session {
         let result = loop {
             tokio::select! {
                 result = &mut stopping => break result,
-                name = self.signals.next() => {
-                    tracing::warn!(signal = name, "the second signal: what is not written yet is dropped");
+                signal = self.signals.next() => {
+                    tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");
                     let pipeline = Arc::clone(&self.pipeline);
                     // Does not wait for anything.
                     pipeline.abort();
@@ -160,10 +162,9 @@ impl Session {
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Pipeline) -> T + Send + 'static,
-    ) -> Result<T, Failed> {
+    ) -> Result<T, JoinError> {
         let pipeline = Arc::clone(&self.pipeline);
-        let result = tokio::task::spawn_blocking(move || call(&pipeline)).await;
-        Ok(result.context("a request to the pipeline failed")?)
+        tokio::task::spawn_blocking(move || call(&pipeline)).await
     }
 }
 
@@ -260,11 +261,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = self.terminate.recv() => Received::SIGTERM,
+            _ = self.interrupt.recv() => Received::SIGINT,
+            _ = self.hang_up.recv() => Received::SIGHUP,
         }
     }
 }

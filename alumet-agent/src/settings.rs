@@ -40,6 +40,7 @@ pub(crate) struct LogSettings {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,alumet_core=debug`. The
     /// environment variable `RUST_LOG` goes first. Default: `info`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["info"]))]
     pub(crate) level: Option<String>,
     /// `text` for people, `json` for one JSON object per line.
     pub(crate) format: LogFormat,
@@ -67,6 +68,7 @@ pub(crate) struct PipelineSettings {
 pub(crate) struct HealthSettings {
     /// Address and port for `/livez`, `/readyz` and `/metrics`, such as `"127.0.0.1:9100"`. Left out: no endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["127.0.0.1:9100"]))]
     pub(crate) address: Option<SocketAddr>,
 }
 

@@ -1,4 +1,7 @@
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+
+use nix::sys::signal::Signal;
 
 use crate::app::App;
 use crate::child::{self, Running};
@@ -24,19 +27,21 @@ pub(crate) fn exec(app: &App, global: &Global, exec: &Exec) -> Result<ExitCode, 
             }
         };
         let pid = running.watched.pid;
-        measurement.begin(pid).await?;
+        measurement.begin(pid).await;
         loop {
             tokio::select! {
                 () = running.watched.ended() => break,
-                // At a terminal the program has got the signal, too; it decides when it ends.
-                name = measurement.session.signal() => {
-                    tracing::info!(signal = name, "the program is asked to end");
-                    running.terminate();
+                signal = measurement.session.signal() => {
+                    // A terminal has given Ctrl+C to the program, too; it decides what that means.
+                    if signal != Signal::SIGINT || !io::stdin().is_terminal() {
+                        tracing::info!(signal = signal.as_str(), "the signal is passed to the program");
+                        running.signal(signal);
+                    }
                 }
             }
         }
         // The program is a zombie now, so its final CPU time can still be read.
-        let elapsed = measurement.end(pid).await?;
+        let elapsed = measurement.end(pid).await;
         let (status, usage) = running.reap()?;
         let summary = measurement.summary;
         let report = measurement.session.stop().await;

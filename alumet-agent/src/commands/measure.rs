@@ -29,37 +29,41 @@ impl Measurement {
         })
         .await?;
         let measurement = Self { session, summary, started: Instant::now() };
-        measurement.trigger().await?;
+        measurement.trigger().await;
         Ok(Self { started: Instant::now(), ..measurement })
     }
 
     /// Announces the process and measures it for the first time.
-    pub(crate) async fn begin(&self, pid: u32) -> Result<(), Failed> {
+    pub(crate) async fn begin(&self, pid: u32) {
         self.summary.follow(pid);
         self.session.pipeline().events().publish(ConsumerEvent::Started([Consumer::Process { pid }].into()));
-        self.trigger().await
+        self.trigger().await;
     }
 
     /// Measures the process for the last time; says how long it was measured.
-    pub(crate) async fn end(&self, pid: u32) -> Result<Duration, Failed> {
+    pub(crate) async fn end(&self, pid: u32) -> Duration {
         let elapsed = self.started.elapsed();
         self.session.pipeline().events().publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
-        self.trigger().await?;
-        Ok(elapsed)
+        self.trigger().await;
+        elapsed
     }
 
-    /// Polls every source now.
-    async fn trigger(&self) -> Result<(), Failed> {
+    /// Polls every source now. When that does not work, the process must not suffer from it: it goes on, measured or not.
+    async fn trigger(&self) {
         let result = self
             .session
             .blocking(|pipeline| pipeline.control().trigger(&Pattern::kind(ElementKind::Source)))
-            .await?;
+            .await;
         match result {
             // Without sources that are polled there is nothing to ask; failures of sources are in the log.
-            Ok(_) | Err(ControlError::NothingSelected { .. } | ControlError::NotApplicable { .. } | ControlError::Failed(_)) => {
-                Ok(())
+            Ok(
+                Ok(_)
+                | Err(ControlError::NothingSelected { .. } | ControlError::NotApplicable { .. } | ControlError::Failed(_)),
+            ) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the process could not be measured at once; its first or last values may be missing");
             }
-            Err(error) => Err(anyhow::Error::from(error).context("the measurement could not be forced").into()),
+            Err(error) => tracing::error!(%error, "the process could not be measured"),
         }
     }
 }

@@ -18,12 +18,12 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
         let mut measurement = Measurement::start(setup, global).await?;
-        measurement.begin(pid).await?;
+        measurement.begin(pid).await;
         let cause = tokio::select! {
             () = watched.ended() => "the process has ended".to_owned(),
-            name = measurement.session.signal() => format!("{name} came, the process goes on"),
+            signal = measurement.session.signal() => format!("{signal} came, the process goes on"),
         };
-        let elapsed = measurement.end(pid).await?;
+        let elapsed = measurement.end(pid).await;
         let summary = measurement.summary;
         let report = measurement.session.stop().await;
         terminal::complain(summary.render(&format!("process {pid}: {cause}"), elapsed, None).trim_end());

@@ -55,7 +55,7 @@ fn a_value_that_cannot_work() {
     refused(
         "[plugins.procfs]\nprocesses.groups = [{}, { exe_regex = '(' }]\n",
         &[
-            "plugins.procfs.processes.groups.1.exe_regex",
+            "plugins.procfs.processes.groups[1].exe_regex",
             "alumet-config.toml:2:",
         ],
     );
@@ -141,8 +141,12 @@ fn a_text_that_is_no_toml() {
         &["cannot read this as TOML", "--> alumet-config.toml:1:13"],
     );
     refused(
-        "a = 1\na = 2\n",
-        &["cannot read this as TOML", "alumet-config.toml:2:1"],
+        "[plugins.csv]\nforce_flush = true\nforce_flush = false\n",
+        &[
+            "`force_flush` is given twice",
+            "alumet-config.toml:3:1",
+            "keep one of the two",
+        ],
     );
 }
 

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::csv::{Line, lines_of, lines_per_tick, of_process};
 use crate::program::{Ended, Folder, load, procfs_with, wait_until};
@@ -233,9 +235,10 @@ fn sigterm_is_passed_to_the_program_and_everything_is_written() {
     });
     assert!(!agent.has_ended());
     let ended = agent.stop(Signal::SIGTERM);
-    ended
-        .expect_code(9)
-        .expect_stderr(&["the program is asked to end", "has ended: exit status: 9"]);
+    ended.expect_code(9).expect_stderr(&[
+        "the signal is passed to the program signal=\"SIGTERM\"",
+        "has ended: exit status: 9",
+    ]);
     assert_eq!(ended.stdout, "ready\nasked\n");
     let lines = lines(&folder, &ended);
     assert!(
@@ -256,4 +259,40 @@ fn the_last_samples_of_a_load_are_written_before_the_end() {
         (lines_of(&folder.path("out.csv")).len() as u64, accounts.dropped),
         (accounts.produced, 0)
     );
+}
+
+#[test]
+fn sigint_that_comes_from_no_terminal_is_passed_as_sigint() {
+    let folder = folder();
+    let script = "trap 'exit 5' INT; trap 'exit 6' TERM; echo ready; while :; do sleep 0.05; done";
+    let agent = folder.start(&["exec", "sh", "-c", script]);
+    wait_until("the program", || {
+        folder.read(".stdout-0").contains("ready").then_some(())
+    });
+    agent.stop(Signal::SIGINT).expect_code(5);
+}
+
+#[test]
+fn a_pipeline_that_is_stuck_never_leaves_the_program_behind() {
+    let folder = Folder::new();
+    mkfifo(&folder.path("out.csv"), Mode::S_IRWXU).unwrap();
+    let queue = "queue = { capacity = 10, on_full = 'block' }";
+    let config = load()
+        .replace(
+            "output_path = 'out.csv'",
+            &format!("output_path = 'out.csv'\n{queue}"),
+        )
+        .replace(
+            "pipeline.self",
+            "pipeline.ingest_capacity = 10\npipeline.shutdown_timeout = '200ms'\npipeline.self",
+        );
+    folder.write("alumet-config.toml", config);
+    // Nobody reads, so the first measurement has no answer for 5 s, and the program has ended by then or not.
+    let ended = folder.run(&["exec", "sh", "-c", "sleep 6; echo done"]);
+    assert_eq!(ended.stdout, "done\n");
+    ended.expect_code(1).expect_stderr(&[
+        "could not be measured at once",
+        "has ended: exit status: 0",
+        "samples were dropped",
+    ]);
 }

@@ -1,5 +1,6 @@
 //! What a terminal sees, and what a file does not.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -65,4 +66,57 @@ fn a_terminal_shows_one_live_line_that_is_erased_at_the_end() {
         .split('\n')
         .map(|line| line.rsplit("\r\x1b[K").next().unwrap_or(line));
     assert_eq!(visible.into_iter().find(|line| mixed(line)), None);
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_is_left_to_the_program() {
+    if !is_installed("script") {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let program = env!("CARGO_BIN_EXE_alumet-agent");
+    let inner = "trap \"echo interrupted; exit 4\" INT; trap \"exit 6\" TERM; echo ready; sleep 30";
+    let line = format!("'{program}' exec sh -c '{inner}'");
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(folder.path(""));
+    let mut script = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keyboard, mut screen) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+    let mut shown = String::new();
+    while !shown.contains("ready\r\n") {
+        let mut bytes = [0; 256];
+        let count = screen.read(&mut bytes).unwrap();
+        assert!(count > 0, "it ended without a word: {shown}");
+        shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    keyboard.write_all(b"\x03").unwrap();
+    screen.read_to_string(&mut shown).unwrap();
+    assert_eq!(script.wait().unwrap().code(), Some(4), "{shown}");
+    assert!(
+        shown.contains("interrupted") && shown.contains("has ended: exit status: 4"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_log_as_json_has_one_object_per_line() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&["--log-format", "json"]);
+    agent.wait_for_log("measuring; ");
+    let ended = agent.stop(Signal::SIGTERM);
+    ended.expect_code(0);
+    for line in ended.stderr.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            object["fields"]["message"].is_string() && object["level"] == "INFO",
+            "{line}"
+        );
+    }
 }

@@ -36,9 +36,11 @@ pub struct Config {
     /// The file is rotated at every multiple of this duration since 1970-01-01T00:00 UTC: `"1h"` at each full hour,
     /// `"1d"` at midnight. Without it, time does not matter.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1d"]))]
     pub rotate_interval: Option<HumanDuration>,
     /// How many rotated files are kept; the oldest are removed. Without it, all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [10]))]
     pub keep_files: Option<u32>,
     /// How rotated files are compressed. The file being written is always plain.
     pub compression: Compression,

@@ -1,0 +1,67 @@
+//! The chores of this project: `cargo xtask <command>`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to the terminal"
+)]
+
+mod ci;
+mod docs;
+mod files;
+mod new_plugin;
+mod role;
+mod step;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The chores of this project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Checks the rules of the project and prints every violation.
+    Tidy,
+    /// Writes the documentation that derives from the code.
+    Docs {
+        /// Changes nothing; fails when something is out of date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs all tests: unit, integration and documentation tests, and those of the examples.
+    Test(test::Options),
+    /// Writes a new plugin crate and registers it.
+    NewPlugin(new_plugin::Options),
+    /// Does all that a change must pass, and stops at the first failure.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = Workspace::load().and_then(|workspace| match arguments.chore {
+        Chore::Tidy => tidy::run(&workspace),
+        Chore::Docs { check } => docs::run(&workspace, check),
+        Chore::Test(options) => test::run(&workspace, &options),
+        Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
+        Chore::Ci => ci::run(&workspace),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a crate is for, which its folder tells.
+
+use std::fmt;
+
+use clap::ValueEnum;
+
+/// What a plugin adds to the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// Makes samples.
+    Source,
+    /// Changes samples.
+    Transform,
+    /// Writes samples.
+    Output,
+}
+
+impl PluginKind {
+    /// All kinds.
+    pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Transform, Self::Output];
+
+    /// The folder of all plugins of this kind.
+    pub(crate) const fn folder(self) -> &'static str {
+        match self {
+            Self::Source => "alumet-plugins/sources",
+            Self::Transform => "alumet-plugins/transforms",
+            Self::Output => "alumet-plugins/outputs",
+        }
+    }
+}
+
+/// `source`, `transform` or `output`.
+impl fmt::Display for PluginKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Source => "source",
+            Self::Transform => "transform",
+            Self::Output => "output",
+        })
+    }
+}
+
+/// The place of a crate in the architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role<'a> {
+    /// Data model, contracts and engine.
+    Core,
+    /// Parses what the kernel or a device shows.
+    Reader(&'a str),
+    /// What several plugins have in common.
+    Shared(&'a str),
+    /// A plugin, with its name.
+    Plugin(PluginKind, &'a str),
+    /// The agent: the application and its binary.
+    Agent,
+    /// Tools, examples, programs around the agent.
+    Other,
+}
+
+impl<'a> Role<'a> {
+    /// The role of the crate in `folder`, relative to the root.
+    pub(crate) fn of(folder: &'a str) -> Self {
+        match folder {
+            "alumet-core" => return Self::Core,
+            "alumet-agent" => return Self::Agent,
+            _ => {}
+        }
+        let Some((group, name)) = folder.rsplit_once('/') else {
+            return Self::Other;
+        };
+        match group {
+            "alumet-plugins/readers" => Self::Reader(name),
+            "alumet-plugins/shared" => Self::Shared(name),
+            _ => PluginKind::ALL
+                .into_iter()
+                .find(|kind| kind.folder() == group)
+                .map_or(Self::Other, |kind| Self::Plugin(kind, name)),
+        }
+    }
+}
+
+/// `nvidia-nvml` as `NvidiaNvml`.
+pub(crate) fn camel_case(kebab: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    kebab.split('-').map(capital).collect()
+}
+
+/// `nvidia-nvml` as `nvidia_nvml`.
+pub(crate) fn snake_case(kebab: &str) -> String {
+    kebab.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_tells_the_role() {
+        assert_eq!(Role::of("alumet-core"), Role::Core);
+        assert_eq!(Role::of("alumet-agent"), Role::Agent);
+        assert_eq!(Role::of("alumet-plugins/readers/procfs"), Role::Reader("procfs"));
+        assert_eq!(Role::of("alumet-plugins/shared/http"), Role::Shared("http"));
+        let rapl = Role::of("alumet-plugins/sources/rapl");
+        assert_eq!(rapl, Role::Plugin(PluginKind::Source, "rapl"));
+        assert_eq!(Role::of("xtask"), Role::Other);
+        assert_eq!(Role::of("examples/embedded"), Role::Other);
+    }
+
+    #[test]
+    fn a_kebab_name_has_a_camel_and_a_snake_form() {
+        assert_eq!(camel_case("nvidia-nvml"), "NvidiaNvml");
+        assert_eq!(camel_case("csv"), "Csv");
+        assert_eq!(snake_case("nvidia-nvml"), "nvidia_nvml");
+    }
+}

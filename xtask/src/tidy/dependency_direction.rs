@@ -1,0 +1,144 @@
+//! Dependencies only go down: application, plugins, shared, readers, core.
+
+use super::Violation;
+use super::tree::Tree;
+use crate::role::Role;
+use crate::workspace::{Dependency, Member};
+
+/// Finds dependencies that go up or sideways, and uses of plugins in the library of the agent.
+pub(super) fn check(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for member in &tree.members {
+        for dependency in member.dependencies.iter().filter(|one| !one.for_tests) {
+            let Some(other) = tree.member(&dependency.name) else {
+                continue;
+            };
+            if let Some(rule) = broken_rule(member, dependency, other) {
+                let path = member.manifest();
+                let line = tree.line_of(&path, &other.name);
+                let message = format!("{} depends on {}; {rule}", member.name, other.name);
+                found.push(Violation::new(path, line, message));
+            }
+        }
+    }
+    found.extend(plugins_in_the_library(tree));
+    found
+}
+
+/// The rule that the dependency breaks.
+fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Option<&'static str> {
+    let target = other.role();
+    match member.role() {
+        Role::Core => Some("the core depends on no crate of the workspace: move what it needs into the core"),
+        Role::Reader(_) => Some(
+            "a reader knows nothing of Alumet: move what needs the other crate into the plugins that use the reader",
+        ),
+        Role::Shared(_) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
+            .then_some("a shared crate depends only on the core, readers and other shared crates"),
+        Role::Plugin(..) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_))).then_some(
+            "a plugin depends only on alumet-core, shared/* and readers/*: move what both need to one of these",
+        ),
+        Role::Agent => match target {
+            Role::Core => None,
+            Role::Plugin(..) if dependency.optional => None,
+            Role::Plugin(..) => {
+                Some("the library of the agent names no plugin: make the dependency optional, behind a feature")
+            }
+            _ => Some("the agent depends only on alumet-core and, optionally, on plugins"),
+        },
+        Role::Other => None,
+    }
+}
+
+/// Sources of the agent, other than the one list of its binary, that name a plugin.
+fn plugins_in_the_library(tree: &Tree) -> Vec<Violation> {
+    let is_library =
+        |path: &str| path.starts_with("alumet-agent/src/") && path != "alumet-agent/src/plugins.rs";
+    let mut found = Vec::new();
+    for (path, text) in tree.rust().filter(|(path, _)| is_library(path)) {
+        for (line, text) in super::tree::numbered(text) {
+            if text.contains("alumet_plugin_") {
+                let message = "only src/plugins.rs, the list of the binary, names plugins; move this there";
+                found.push(Violation::new(path, line, message));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines;
+    use super::*;
+
+    fn tree() -> Tree {
+        Tree::default()
+            .and(Member::new("alumet-core", "alumet-core").tests_with("alumet-core"))
+            .and(Member::new("alumet-reader-r", "alumet-plugins/readers/r"))
+            .and(
+                Member::new("alumet-shared-s", "alumet-plugins/shared/s")
+                    .needs("alumet-core")
+                    .needs("alumet-reader-r"),
+            )
+            .and(
+                Member::new("alumet-plugin-p", "alumet-plugins/sources/p")
+                    .needs("serde")
+                    .needs("alumet-core")
+                    .needs("alumet-shared-s")
+                    .needs("alumet-reader-r"),
+            )
+            .and(
+                Member::new("alumet-agent", "alumet-agent")
+                    .needs("alumet-core")
+                    .offers("p", "alumet-plugin-p"),
+            )
+    }
+
+    #[test]
+    fn dependencies_that_go_down_are_right() {
+        assert_eq!(check(&tree()), []);
+    }
+
+    #[test]
+    fn dependencies_that_go_up_or_sideways_are_found() {
+        for (name, folder, other) in [
+            ("alumet-plugin-q", "alumet-plugins/outputs/q", "alumet-plugin-p"),
+            ("alumet-plugin-q", "alumet-plugins/transforms/q", "alumet-agent"),
+            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-core"),
+            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-reader-r"),
+            ("alumet-shared-q", "alumet-plugins/shared/q", "alumet-plugin-p"),
+            ("alumet-core", "alumet-core", "alumet-reader-r"),
+            ("alumet-agent", "alumet-agent", "alumet-plugin-p"),
+            ("alumet-agent", "alumet-agent", "alumet-reader-r"),
+        ] {
+            let manifest = format!("[dependencies]\n{other}.workspace = true\n");
+            let tree = tree()
+                .changed(&format!("{folder}/Cargo.toml"), &manifest)
+                .and(Member::new(name, folder).needs(other));
+            assert_eq!(
+                lines(&check(&tree)),
+                [format!("{folder}/Cargo.toml:2")],
+                "{name} to {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_tests_use_may_come_from_anywhere() {
+        let plugin = Member::new("alumet-plugin-q", "alumet-plugins/outputs/q").tests_with("alumet-plugin-p");
+        assert_eq!(check(&tree().and(plugin)), []);
+    }
+
+    #[test]
+    fn only_the_list_of_the_agent_names_plugins() {
+        let names = "\nalumet_plugin_p::PPlugin\n";
+        let tree = tree()
+            .changed("alumet-agent/src/plugins.rs", names)
+            .changed("alumet-agent/src/app.rs", names)
+            .changed("alumet-agent/src/main.rs", names);
+        assert_eq!(
+            lines(&check(&tree)),
+            ["alumet-agent/src/app.rs:2", "alumet-agent/src/main.rs:2"]
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Every manifest inherits from the workspace: version, edition, licence, lints, and each dependency's version.
+
+use toml::{Table, Value};
+
+use super::Violation;
+use super::tree::Tree;
+use crate::workspace::Member;
+
+/// Finds what a member writes itself instead of inheriting it.
+pub(super) fn check(tree: &Tree) -> Vec<Violation> {
+    tree.members
+        .iter()
+        .flat_map(|member| check_member(tree, member))
+        .collect()
+}
+
+fn check_member(tree: &Tree, member: &Member) -> Vec<Violation> {
+    let path = member.manifest();
+    let Some(manifest) = tree.text(&path).and_then(|text| text.parse::<Table>().ok()) else {
+        // Cargo itself has read it, so that only a file that git ignores is missing here.
+        let message = "the manifest is not among the files of the repository; add it";
+        return vec![Violation::new(path, 1, message)];
+    };
+    let mut found = Vec::new();
+    let package = manifest.get("package");
+    for key in ["version", "edition", "license"] {
+        if !inherits(package.and_then(|package| package.get(key))) {
+            let line = tree.line_of(&path, key);
+            let message = format!("`{key}` is not that of the workspace; write `{key}.workspace = true`");
+            found.push(Violation::new(&path, line, message));
+        }
+    }
+    if !inherits(manifest.get("lints")) {
+        let line = tree.line_of(&path, "[lints");
+        let message = "the lints are not those of the workspace; add `[lints]` with `workspace = true`";
+        found.push(Violation::new(&path, line, message));
+    }
+    for (name, dependency) in dependencies(&manifest) {
+        let is_own = dependency.get("path").is_some();
+        if !inherits(Some(dependency)) && !is_own {
+            let line = line_of_key(tree, &path, name);
+            let message = format!(
+                "`{name}` has a version of its own; write it to [workspace.dependencies] and `{name}.workspace = true` here"
+            );
+            found.push(Violation::new(&path, line, message));
+        }
+    }
+    found
+}
+
+/// `{ workspace = true, … }`.
+fn inherits(value: Option<&Value>) -> bool {
+    value
+        .and_then(|value| value.get("workspace"))
+        .and_then(Value::as_bool)
+        == Some(true)
+}
+
+/// All dependencies of a manifest: normal, of tests, of build scripts, and of some targets only.
+fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let targets = targets
+        .into_iter()
+        .flat_map(|targets| targets.values().filter_map(Value::as_table));
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    [manifest]
+        .into_iter()
+        .chain(targets)
+        .flat_map(|table| kinds.into_iter().filter_map(|kind| table.get(kind)?.as_table()))
+        .flatten()
+        .map(|(name, dependency)| (name.as_str(), dependency))
+        .collect()
+}
+
+fn line_of_key(tree: &Tree, path: &str, key: &str) -> usize {
+    let text = tree.text(path).unwrap_or("");
+    let is_key = |line: &str| {
+        let rest = line.strip_prefix(key);
+        rest.is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
+    };
+    text.lines().position(is_key).map_or(1, |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines;
+    use super::*;
+
+    const RIGHT: &str = "\
+[package]
+name = \"a\"
+version.workspace = true
+edition.workspace = true
+license.workspace = true
+
+[dependencies]
+serde.workspace = true
+nix = { workspace = true, features = [\"fs\"] }
+
+[dev-dependencies]
+a = { path = \".\", features = [\"testkit\"] }
+
+[lints]
+workspace = true
+";
+
+    fn found(manifest: &str) -> Vec<String> {
+        let tree = Tree::with_files(&[("a/Cargo.toml", manifest)]).and(Member::new("a", "a"));
+        lines(&check(&tree))
+    }
+
+    #[test]
+    fn a_manifest_that_inherits_is_right() {
+        assert_eq!(found(RIGHT), [""; 0]);
+    }
+
+    #[test]
+    fn everything_that_is_not_inherited_is_found() {
+        for (inherited, own, line) in [
+            ("version.workspace = true", "version = \"1.0.0\"", 3),
+            ("edition.workspace = true", "edition = \"2021\"", 4),
+            ("license.workspace = true", "license = \"MIT\"", 5),
+            ("serde.workspace = true", "serde = \"1\"", 8),
+            ("nix = { workspace = true,", "nix = { version = \"1\",", 9),
+            (
+                "[lints]\nworkspace = true",
+                "[lints.rust]\nunsafe_code = \"allow\"",
+                14,
+            ),
+            ("[dev-dependencies]", "[dev-dependencies]\nserde_json = \"1\"", 12),
+            (
+                "[dependencies]",
+                "[build-dependencies]\ncc = \"1\"\n[dependencies]",
+                8,
+            ),
+            (
+                "[dependencies]",
+                "[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n[dependencies]",
+                8,
+            ),
+        ] {
+            assert!(RIGHT.contains(inherited));
+            let manifest = RIGHT.replacen(inherited, own, 1);
+            assert_eq!(found(&manifest), [format!("a/Cargo.toml:{line}")], "{own}");
+        }
+    }
+}

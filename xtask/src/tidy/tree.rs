@@ -1,0 +1,151 @@
+//! The source tree as the checks see it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::files;
+use crate::role::{PluginKind, Role};
+use crate::workspace::{Member, Workspace};
+
+/// All text files of the repository and all crates of the workspace.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// The text of each file, by path relative to the root. Files that are no text are empty here.
+    pub(super) files: BTreeMap<String, String>,
+    /// The crates.
+    pub(super) members: Vec<Member>,
+}
+
+impl Tree {
+    /// Reads the files of the workspace.
+    pub(super) fn of(workspace: &Workspace) -> Result<Self> {
+        let mut tree = Self {
+            members: workspace.members.clone(),
+            ..Self::default()
+        };
+        for path in files::tracked(&workspace.root)? {
+            let bytes =
+                fs::read(workspace.root.join(&path)).with_context(|| format!("cannot read {path}"))?;
+            tree.files
+                .insert(path, String::from_utf8(bytes).unwrap_or_default());
+        }
+        Ok(tree)
+    }
+
+    /// The text of a file.
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path).map(String::as_str)
+    }
+
+    /// Files that were written by people for this project: everything but captured test data.
+    pub(super) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
+        let captured = |path: &str| {
+            path.contains("/fixtures/") && !path.ends_with(".rs") && !path.ends_with(".md")
+                || path.contains("proptest-regressions")
+                || path == "Cargo.lock"
+        };
+        self.files
+            .iter()
+            .filter(move |(path, _)| !captured(path))
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// The Rust sources.
+    pub(super) fn rust(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.written().filter(|(path, _)| path.ends_with(".rs"))
+    }
+
+    /// The folders of plugins: kind, name, folder.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &str)> {
+        self.files.keys().filter_map(|path| {
+            let folder = path.strip_suffix("/Cargo.toml")?;
+            match Role::of(folder) {
+                Role::Plugin(kind, name) => Some((kind, name, folder)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The crate of that name.
+    pub(super) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// The first line of a file that has `needle`, from one; line 1 when there is none.
+    pub(super) fn line_of(&self, path: &str, needle: &str) -> usize {
+        let mut lines = self.text(path).unwrap_or("").lines();
+        lines
+            .position(|line| line.contains(needle))
+            .map_or(1, |line| line + 1)
+    }
+}
+
+/// The lines of a text with their numbers, from one.
+pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(at, line)| (at + 1, line))
+}
+
+#[cfg(test)]
+impl Tree {
+    /// A tree of these files.
+    pub(super) fn with_files(files: &[(&str, &str)]) -> Self {
+        let files = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Self {
+            files: files.collect(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Adds a crate.
+    pub(super) fn and(mut self, member: Member) -> Self {
+        self.members.push(member);
+        self
+    }
+
+    /// The same tree with another text in one file.
+    pub(super) fn changed(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    /// The same tree without one file.
+    pub(super) fn without(mut self, path: &str) -> Self {
+        self.files.remove(path);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captured_data_is_not_written_for_this_project() {
+        let tree = Tree::with_files(&[
+            ("a/tests/fixtures/proc/stat", "x"),
+            ("a/tests/fixtures/ORIGIN.md", "x"),
+            ("a/tests/fixtures.rs", "x"),
+            ("Cargo.lock", "x"),
+        ]);
+        let written: Vec<&str> = tree.written().map(|(path, _)| path).collect();
+        assert_eq!(written, ["a/tests/fixtures.rs", "a/tests/fixtures/ORIGIN.md"]);
+    }
+
+    #[test]
+    fn a_plugin_is_a_folder_with_a_manifest() {
+        let tree = Tree::with_files(&[
+            ("alumet-plugins/sources/rapl/Cargo.toml", ""),
+            ("alumet-plugins/sources/rapl/tests/x/Cargo.toml", ""),
+            ("alumet-plugins/readers/procfs/Cargo.toml", ""),
+        ]);
+        let plugins: Vec<_> = tree.plugins().collect();
+        assert_eq!(
+            plugins,
+            [(PluginKind::Source, "rapl", "alumet-plugins/sources/rapl")]
+        );
+    }
+}
