@@ -17,7 +17,11 @@ const LINES: u32 = 8000;
 fn integers(catalog: &Catalog) -> Batch {
     let mut batch = catalog.batch();
     for (index, series) in series(catalog, LINES).iter().enumerate() {
-        batch.push(series, Timestamp::from_nanos(1_795_159_476_123_456_789), index as u64 * 104_729);
+        batch.push(
+            series,
+            Timestamp::from_nanos(1_795_159_476_123_456_789),
+            index as u64 * 104_729,
+        );
     }
     batch
 }
@@ -42,7 +46,11 @@ fn floats(catalog: &Catalog) -> Batch {
         };
         let value = Value::F64(f64::from(pid) / 977.0);
         batch
-            .push_value(&catalog.register(key), Timestamp::from_nanos(1_795_159_476_123_456_789), value)
+            .push_value(
+                &catalog.register(key),
+                Timestamp::from_nanos(1_795_159_476_123_456_789),
+                value,
+            )
             .expect("a float");
     }
     batch
@@ -52,8 +60,15 @@ fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("csv");
     group.throughput(Throughput::Elements(LINES.into()));
     let catalog = Catalog::new();
-    for (name, batch) in [("encode_u64", integers(&catalog)), ("encode_f64", floats(&catalog))] {
-        let format = LineFormat { delimiter: b';', late_delimiter: b',', unit: UnitStyle::Symbol };
+    for (name, batch) in [
+        ("encode_u64", integers(&catalog)),
+        ("encode_f64", floats(&catalog)),
+    ] {
+        let format = LineFormat {
+            delimiter: b';',
+            late_delimiter: b',',
+            unit: UnitStyle::Symbol,
+        };
         let mut encoder = Encoder::new(format);
         encoder.set_header(Header::of(&batch));
         let mut lines = Vec::new();
@@ -67,10 +82,15 @@ fn encode(criterion: &mut Criterion) {
     }
     let batch = integers(&catalog);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut config = Config::default();
-    config.output_path = folder.path().join("bench.csv");
+    let config = Config {
+        output_path: folder.path().join("bench.csv"),
+        ..Config::default()
+    };
     let mut output = CsvOutput::open(&config, SystemClock.now()).expect("a file");
-    let context = OutputContext { catalog: &catalog, now: SystemClock.now() };
+    let context = OutputContext {
+        catalog: &catalog,
+        now: SystemClock.now(),
+    };
     group.bench_function("encode_and_write_u64", |bencher| {
         bencher.iter(|| output.write(&batch, &context).expect("a write"));
     });

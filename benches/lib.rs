@@ -25,7 +25,10 @@ pub fn series(catalog: &Catalog, count: u32) -> Vec<Series<u64>> {
         let path = format!("/system.slice/service-{}.service", index / 8);
         let consumer = Consumer::ControlGroup { path: path.into() };
         let kind = ["total", "user", "system", "a", "b", "c", "d", "e"][(index % 8) as usize];
-        catalog.series(metric, Resource::CpuCore { id: index % 64 }, consumer).attribute("kind", kind).register()
+        catalog
+            .series(metric, Resource::CpuCore { id: index % 64 }, consumer)
+            .attribute("kind", kind)
+            .register()
     };
     (0..count).map(one).collect()
 }
@@ -40,7 +43,10 @@ pub struct PushAll {
 impl PushAll {
     /// A source of `count` series.
     pub fn new(catalog: &Catalog, count: u32) -> Self {
-        Self { series: series(catalog, count), value: 0 }
+        Self {
+            series: series(catalog, count),
+            value: 0,
+        }
     }
 }
 

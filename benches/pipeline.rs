@@ -26,10 +26,14 @@ fn push(criterion: &mut Criterion) {
     });
     group.bench_function("look_up_in_a_series_map", |bencher| {
         let mut batch = catalog.batch();
-        series.iter().for_each(|series| batch.push(series, Timestamp::from_nanos(1), 7));
+        series
+            .iter()
+            .for_each(|series| batch.push(series, Timestamp::from_nanos(1), 7));
         let mut map = SeriesMap::new();
         bencher.iter(|| {
-            let numbers = batch.samples().map(|sample| *map.get_or_insert_with(sample.series, || 1_u64));
+            let numbers = batch
+                .samples()
+                .map(|sample| *map.get_or_insert_with(sample.series, || 1_u64));
             numbers.sum::<u64>()
         });
     });
@@ -69,7 +73,9 @@ fn register(criterion: &mut Criterion) {
                 drop(catalog.batch());
             }
             let consumer = alumet_core::Consumer::Process { pid };
-            catalog.series(metric, alumet_core::Resource::LocalMachine, consumer).register()
+            catalog
+                .series(metric, alumet_core::Resource::LocalMachine, consumer)
+                .register()
         });
     });
     group.finish();

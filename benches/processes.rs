@@ -20,7 +20,11 @@ struct Sleepers {
 impl Sleepers {
     fn start() -> Self {
         let script = format!("for i in $(seq {PROCESSES}); do sleep 600 & done; wait");
-        let shell = Command::new("setsid").args(["sh", "-c", &script]).stdin(Stdio::null()).spawn().expect("a shell");
+        let shell = Command::new("setsid")
+            .args(["sh", "-c", &script])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("a shell");
         let sleepers = Self { shell };
         while sleepers.count() < PROCESSES as usize {
             std::thread::sleep(Duration::from_millis(50));
@@ -30,7 +34,8 @@ impl Sleepers {
 
     fn count(&self) -> usize {
         let pid = self.shell.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         children.split_whitespace().count()
     }
 }
@@ -38,7 +43,9 @@ impl Sleepers {
 impl Drop for Sleepers {
     fn drop(&mut self) {
         // The shell leads its session, so its group is its own.
-        let _ = Command::new("kill").args(["-9", "--", &format!("-{}", self.shell.id())]).status();
+        let _ = Command::new("kill")
+            .args(["-9", "--", &format!("-{}", self.shell.id())])
+            .status();
         let _ = self.shell.wait();
     }
 }

@@ -30,12 +30,14 @@ impl Watched {
         let raw = raw.ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
         let pidfd = pidfd_open(raw, PidfdFlags::empty())?;
         let (sender, ended) = watch::channel(false);
-        std::thread::Builder::new().name("alumet-watch".to_owned()).spawn(move || {
-            let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
-            // Nobody may listen any more.
-            let _ = sender.send(true);
-        })?;
+        std::thread::Builder::new()
+            .name("alumet-watch".to_owned())
+            .spawn(move || {
+                let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+                while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+                // Nobody may listen any more.
+                let _ = sender.send(true);
+            })?;
         Ok(Self { pid, ended })
     }
 
@@ -78,10 +80,19 @@ pub(crate) enum PeakMemory {
 impl Running {
     /// Starts a program.
     pub(crate) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, Failed> {
-        let child = Command::new(program).args(arguments).spawn().map_err(|error| cannot_run(program, &error))?;
-        let own_peak = getrusage(UsageWho::RUSAGE_SELF).map_err(io::Error::from)?.max_rss();
+        let child = Command::new(program)
+            .args(arguments)
+            .spawn()
+            .map_err(|error| cannot_run(program, &error))?;
+        let own_peak = getrusage(UsageWho::RUSAGE_SELF)
+            .map_err(io::Error::from)?
+            .max_rss();
         let watched = Watched::open(child.id())?;
-        Ok(Self { child, watched, own_peak })
+        Ok(Self {
+            child,
+            watched,
+            own_peak,
+        })
     }
 
     /// Passes a signal on.
@@ -97,7 +108,10 @@ impl Running {
         // No other child of ours has ended, so all of it belongs to this one.
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::from)?;
         let duration = |time: nix::sys::time::TimeVal| {
-            std::time::Duration::new(time.tv_sec().unsigned_abs(), time.tv_usec().unsigned_abs() as u32 * 1000)
+            std::time::Duration::new(
+                time.tv_sec().unsigned_abs(),
+                time.tv_usec().unsigned_abs() as u32 * 1000,
+            )
         };
         // The kernel counts blocks of 512 bytes and kibibytes (getrusage(2)).
         let usage = Usage {
@@ -117,7 +131,10 @@ impl Running {
 
 /// The exit code of a program, or 128 and the number of the signal that ended it, as shells have it.
 pub(crate) fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
     (code & 0xff) as u8
 }
 
@@ -153,7 +170,11 @@ fn nearest_program(program: &OsStr) -> Option<PathBuf> {
         Some(folder) => vec![folder.to_owned()],
         None => std::env::split_paths(&std::env::var_os("PATH")?).collect(),
     };
-    let names = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+    let names = folders
+        .iter()
+        .filter_map(|folder| folder.read_dir().ok())
+        .flatten()
+        .flatten();
     let likely = names.filter_map(|entry| {
         let name = entry.file_name();
         let distance = strsim::damerau_levenshtein(wanted, name.to_str()?);
@@ -161,5 +182,9 @@ fn nearest_program(program: &OsStr) -> Option<PathBuf> {
         (distance * 3 <= wanted.chars().count()).then_some((distance, name, entry.path()))
     });
     let (_, name, full) = likely.min()?;
-    Some(if in_folder.is_some() { full } else { PathBuf::from(name) })
+    Some(if in_folder.is_some() {
+        full
+    } else {
+        PathBuf::from(name)
+    })
 }

@@ -66,7 +66,18 @@ pub(crate) struct Global {
 }
 
 /// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// Lines for people.
@@ -185,15 +196,14 @@ pub(crate) fn command(app: &App) -> clap::Command {
 }
 
 /// Parses the command line.
-pub(crate) fn parse(
-    app: &App,
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<Cli, clap::Error> {
+pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = command(app).try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
-            cli.global.shortcuts.push((KeyPath::dotted(shortcut.key), value.clone(), shortcut.flag));
+            cli.global
+                .shortcuts
+                .push((KeyPath::dotted(shortcut.key), value.clone(), shortcut.flag));
         }
     }
     Ok(cli)

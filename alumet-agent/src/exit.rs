@@ -21,12 +21,18 @@ pub(crate) struct Failed {
 impl Failed {
     /// A wrong command line or configuration.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { code: USAGE, message: message.to_string() }
+        Self {
+            code: USAGE,
+            message: message.to_string(),
+        }
     }
 
     /// With a code of choice.
     pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
+        Self {
+            code,
+            message: message.to_string(),
+        }
     }
 
     /// Prints the message and gives the exit code.
@@ -50,7 +56,10 @@ impl From<Problems> for Failed {
 impl From<anyhow::Error> for Failed {
     /// A failure while running; the whole chain is printed.
     fn from(error: anyhow::Error) -> Self {
-        Self { code: FAILED, message: format!("{error:#}") }
+        Self {
+            code: FAILED,
+            message: format!("{error:#}"),
+        }
     }
 }
 

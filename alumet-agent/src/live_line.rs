@@ -57,7 +57,12 @@ impl Drop for LiveLine {
 }
 
 fn describe(status: &PipelineStatus, rate: Option<f64>) -> String {
-    let buffered: u64 = status.ledger.outputs.values().map(|account| account.buffered).sum();
+    let buffered: u64 = status
+        .ledger
+        .outputs
+        .values()
+        .map(|account| account.buffered)
+        .sum();
     let failing: Vec<String> = status
         .elements
         .iter()

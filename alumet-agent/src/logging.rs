@@ -1,8 +1,10 @@
 //! The log.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::LogFormat;
@@ -16,18 +18,31 @@ pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>) -> Result
         Ok(directives) if !directives.is_empty() => parse("RUST_LOG", &directives)?,
         _ => parse("log.level", settings.level.as_deref().unwrap_or("info"))?,
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Stderr);
     let result = match format.unwrap_or(settings.format) {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => log
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .try_init(),
         LogFormat::Json => log.json().try_init(),
     };
     result.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
 }
 
 fn parse(what: &str, directives: &str) -> Result<EnvFilter, Failed> {
-    EnvFilter::try_new(directives).map_err(|error| {
-        Failed::usage(format!("{what} = {directives:?} chooses no log level: {error}\n  help: write for example \"info\""))
-    })
+    let refused = |error: &dyn Display| {
+        Failed::usage(format!(
+            "{what} = {directives:?} chooses no log level: {error}\n  help: write for example \"info\""
+        ))
+    };
+    // A misspelt level would be taken for the name of a crate, and silence the log.
+    let word = directives.chars().all(|c| c.is_ascii_alphabetic());
+    if word && directives.parse::<LevelFilter>().is_err() {
+        return Err(refused(&"it is none of error, warn, info, debug, trace, off"));
+    }
+    EnvFilter::try_new(directives).map_err(|error| refused(&error))
 }
 
 /// Writes lines of the log around the live line.

@@ -69,6 +69,11 @@ impl Session {
         if settings.max_update_interval.is_some() || global.max_update_interval.is_some() {
             tracing::warn!("max_update_interval has no effect: commands take effect at once; remove it");
         }
+        // Before anything is opened or started that would have to be stopped again.
+        let listener = match settings.health.address {
+            Some(address) => Some(health::listen(address).await?),
+            None => None,
+        };
         let mut builder = PipelineBuilder::new()
             .root(&settings.system_root)
             .ingest_capacity(settings.pipeline.ingest_capacity)
@@ -101,13 +106,18 @@ impl Session {
         let pipeline = Arc::new(builder.start().context("the pipeline cannot start")?);
         warn_without_output(&pipeline);
         health.watch(pipeline.control().clone());
-        if let Some(address) = settings.health.address {
-            health::serve(address, Arc::clone(&health)).await?;
+        if let Some(listener) = listener {
+            health::serve(listener, Arc::clone(&health));
         }
         for plugin in later {
             tokio::spawn(start_later(plugin, Arc::clone(&pipeline), Arc::clone(&health)));
         }
-        Ok(Self { pipeline, signals, shutdown_timeout: *settings.pipeline.shutdown_timeout, health })
+        Ok(Self {
+            pipeline,
+            signals,
+            shutdown_timeout: *settings.pipeline.shutdown_timeout,
+            health,
+        })
     }
 
     pub(crate) const fn pipeline(&self) -> &Arc<Pipeline> {
@@ -153,7 +163,10 @@ impl Session {
             }
             Err(error) => {
                 tracing::error!(%error, "the pipeline could not be stopped");
-                StopReport { ledger: Default::default(), stuck: vec!["the pipeline".to_owned()] }
+                StopReport {
+                    ledger: Default::default(),
+                    stuck: vec!["the pipeline".to_owned()],
+                }
             }
         }
     }
@@ -174,11 +187,20 @@ pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let lost = report.ledger.dropped_total();
-    let buffered: u64 = report.ledger.outputs.values().map(|account| account.buffered).sum();
+    let buffered: u64 = report
+        .ledger
+        .outputs
+        .values()
+        .map(|account| account.buffered)
+        .sum();
     terminal::complain(&format!(
         "error: the end is not clean: {} samples were dropped{}{}",
         lost + buffered,
-        if report.stuck.is_empty() { "" } else { "; left behind: " },
+        if report.stuck.is_empty() {
+            ""
+        } else {
+            "; left behind: "
+        },
         report.stuck.join(", "),
     ));
     ExitCode::from(FAILED)
@@ -208,8 +230,14 @@ fn warn_without_output(pipeline: &Pipeline) {
     let output = |status: &alumet_core::pipeline::ElementStatus| {
         status.key.kind == alumet_core::pipeline::ElementKind::Output
     };
-    if pipeline.control().status().is_ok_and(|status| !status.elements.iter().any(output)) {
-        tracing::warn!("no output is enabled: what is measured is dropped; enable one, such as [plugins.csv]");
+    if pipeline
+        .control()
+        .status()
+        .is_ok_and(|status| !status.elements.iter().any(output))
+    {
+        tracing::warn!(
+            "no output is enabled: what is measured is dropped; enable one, such as [plugins.csv]"
+        );
     }
 }
 

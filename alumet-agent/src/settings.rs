@@ -122,6 +122,9 @@ impl Default for PipelineSettings {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { enabled: true, on_error: OnError::Fail }
+        Self {
+            enabled: true,
+            on_error: OnError::Fail,
+        }
     }
 }

@@ -10,7 +10,8 @@ use schemars::Schema;
 use crate::app::App;
 use crate::cli::Global;
 use crate::config::{
-    Alias, Document, Environment, KeyPath, KnownPlugins, Loader, Origin, Problems, ProcessEnvironment, Reference, Section,
+    Alias, Document, Environment, KeyPath, KnownPlugins, Loader, Origin, Problems, ProcessEnvironment,
+    Reference, Section,
 };
 use crate::exit::Failed;
 use crate::settings::{OnError, PluginSettings, Settings};
@@ -79,7 +80,12 @@ impl Setup {
         if plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
-        Ok(Self { document, settings, plugins, default_file })
+        Ok(Self {
+            document,
+            settings,
+            plugins,
+            default_file,
+        })
     }
 
     /// The document with the defaults of everything that is enabled, for people to read.
@@ -137,7 +143,11 @@ fn loader<'a>(
 /// The default configuration as a file: enabled plugins first, the others switched off.
 pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     let (schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
-    let mut text = Reference { schema: &schema, default: &default }.to_toml(&[]);
+    let mut text = Reference {
+        schema: &schema,
+        default: &default,
+    }
+    .to_toml(&[]);
     let enabled = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);
     let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
     for plugin in on {
@@ -155,7 +165,15 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
 pub(crate) fn plugin_text(plugin: &PluginDescriptor, enabled: bool) -> Result<String, Failed> {
     let (schema, mut default) = plugin_parts(plugin)?;
     default.insert("enabled".to_owned(), toml::Value::Boolean(enabled));
-    Ok(format!("# {}\n{}", plugin.summary, Reference { schema: &schema, default: &default }.to_toml(&["plugins", plugin.id])))
+    Ok(format!(
+        "# {}\n{}",
+        plugin.summary,
+        Reference {
+            schema: &schema,
+            default: &default
+        }
+        .to_toml(&["plugins", plugin.id])
+    ))
 }
 
 /// The schema and the defaults of a plugin table, the keys that every plugin has included.
@@ -170,9 +188,13 @@ fn plugin_schema(plugin: &PluginDescriptor) -> Schema {
     let mut schema = plugin.schema();
     let mut general = schemars::schema_for!(PluginSettings);
     for part in ["properties", "$defs"] {
-        let Some(serde_json::Value::Object(mut entries)) = general.remove(part) else { continue };
+        let Some(serde_json::Value::Object(mut entries)) = general.remove(part) else {
+            continue;
+        };
         let object = schema.ensure_object();
-        let target = object.entry(part).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+        let target = object
+            .entry(part)
+            .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
         if let serde_json::Value::Object(target) = target {
             entries.append(target);
             *target = entries;
@@ -183,7 +205,8 @@ fn plugin_schema(plugin: &PluginDescriptor) -> Schema {
 
 /// Writes the default file; without the permission the agent goes on with the same text in memory.
 fn write_default(path: &Path, text: &str) -> Option<DefaultFile> {
-    let result = fs::File::create_new(path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+    let result =
+        fs::File::create_new(path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
     match result {
         Ok(()) => Some(DefaultFile::Written(path.to_owned())),
         // Another process was faster.
@@ -200,8 +223,16 @@ fn plugins(
     problems: &mut Problems,
 ) -> Result<Vec<EnabledPlugin>, Failed> {
     let compiled = app.plugin_ids();
-    let not_compiled: Vec<_> = app.known_plugins.iter().copied().filter(|id| !compiled.contains(id)).collect();
-    let known = KnownPlugins { compiled: &compiled, not_compiled: &not_compiled };
+    let not_compiled: Vec<_> = app
+        .known_plugins
+        .iter()
+        .copied()
+        .filter(|id| !compiled.contains(id))
+        .collect();
+    let known = KnownPlugins {
+        compiled: &compiled,
+        not_compiled: &not_compiled,
+    };
     let section = document.section(&KeyPath::dotted("plugins"));
     let mut enabled = Vec::new();
     if let Some(section) = &section {
@@ -209,9 +240,16 @@ fn plugins(
             keep(known.check(section), problems);
         }
         for id in section.keys() {
-            let wanted = global.plugins.as_ref().is_none_or(|plugins| plugins.iter().any(|plugin| plugin == id));
-            if let (true, Some(descriptor), Some(table)) = (wanted, app.find_plugin(id), section.section(id)) {
-                let plugin = keep(plugin(document, &table, descriptor, global.plugins.is_some()), problems);
+            let wanted = global
+                .plugins
+                .as_ref()
+                .is_none_or(|plugins| plugins.iter().any(|plugin| plugin == id));
+            if let (true, Some(descriptor), Some(table)) = (wanted, app.find_plugin(id), section.section(id))
+            {
+                let plugin = keep(
+                    plugin(document, &table, descriptor, global.plugins.is_some()),
+                    problems,
+                );
                 enabled.extend(plugin.flatten());
             }
         }
@@ -220,10 +258,19 @@ fn plugins(
         let Some(descriptor) = app.find_plugin(id) else {
             return Err(unknown_plugin(app, id));
         };
-        if section.as_ref().is_none_or(|section| section.section(id).is_none()) {
+        if section
+            .as_ref()
+            .is_none_or(|section| section.section(id).is_none())
+        {
             let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
-            let config = descriptor.parse(&mut deserializer).map_err(|error| anyhow::anyhow!("{error}"))?;
-            enabled.push(EnabledPlugin { descriptor: *descriptor, config, on_error: OnError::Fail });
+            let config = descriptor
+                .parse(&mut deserializer)
+                .map_err(|error| anyhow::anyhow!("{error}"))?;
+            enabled.push(EnabledPlugin {
+                descriptor: *descriptor,
+                config,
+                on_error: OnError::Fail,
+            });
         }
     }
     Ok(enabled)
@@ -244,22 +291,36 @@ fn plugin(
         .filter_map(|key| values.remove(key).map(|value| (key.to_owned(), value)))
         .collect();
     let mut track = serde_path_to_error::Track::new();
-    let general: PluginSettings = serde::Deserialize::deserialize(serde_path_to_error::Deserializer::new(general, &mut track))
-        .map_err(|error: toml::de::Error| refused(document, descriptor.id, &steps(&track.path()), error.message()))?;
+    let general: PluginSettings =
+        serde::Deserialize::deserialize(serde_path_to_error::Deserializer::new(general, &mut track))
+            .map_err(|error: toml::de::Error| {
+                refused(document, descriptor.id, &steps(&track.path()), error.message())
+            })?;
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(values, &mut track);
     let parsed = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
     let config = parsed.map_err(|error| {
+        // The message of the TOML library ends with the key, which the place tells already.
         let message = error.to_string();
+        let message = message.split("\nin `").next().unwrap_or_default();
         refused(document, descriptor.id, &steps(&track.path()), message.trim())
     })?;
-    descriptor.check(&config).map_err(|fault| refused(document, descriptor.id, &fault.key, &fault.message))?;
+    descriptor
+        .check(&config)
+        .map_err(|fault| refused(document, descriptor.id, &fault.key, &fault.message))?;
     let enabled = general.enabled || forced;
-    Ok(enabled.then_some(EnabledPlugin { descriptor: *descriptor, config, on_error: general.on_error }))
+    Ok(enabled.then_some(EnabledPlugin {
+        descriptor: *descriptor,
+        config,
+        on_error: general.on_error,
+    }))
 }
 
 fn refused(document: &Document, plugin: &str, key: &[String], message: &str) -> Problems {
-    let path: Vec<&str> = ["plugins", plugin].into_iter().chain(key.iter().map(String::as_str)).collect();
+    let path: Vec<&str> = ["plugins", plugin]
+        .into_iter()
+        .chain(key.iter().map(String::as_str))
+        .collect();
     let mut problems = Problems::default();
     problems.push(document.refused(&path, message));
     problems
@@ -295,7 +356,10 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
             app.plugin_ids().join(", ")
         ));
     }
-    Failed::usage(format!("there is no plugin `{id}`\n  help: this program has: {}", app.plugin_ids().join(", ")))
+    Failed::usage(format!(
+        "there is no plugin `{id}`\n  help: this program has: {}",
+        app.plugin_ids().join(", ")
+    ))
 }
 
 fn no_plugins(app: &App, global: &Global) -> Failed {
@@ -304,7 +368,11 @@ fn no_plugins(app: &App, global: &Global) -> Failed {
         paths => paths.iter().map(|path| path.display().to_string()).collect(),
     };
     let ids = app.plugin_ids();
-    let example = app.default_plugins.iter().find(|id| ids.contains(id)).or(ids.first());
+    let example = app
+        .default_plugins
+        .iter()
+        .find(|id| ids.contains(id))
+        .or(ids.first());
     let example = example.map_or_else(String::new, |id| format!(", for example [plugins.{id}]"));
     Failed::usage(format!(
         "no plugin is enabled in {}, so there is nothing to measure\n  help: add a table{example}, or name plugins with \

@@ -42,7 +42,10 @@ struct Total {
 
 impl SummaryOutput {
     pub(crate) fn new() -> (Self, Summary) {
-        let summary = Summary { pid: Arc::default(), totals: Arc::default() };
+        let summary = Summary {
+            pid: Arc::default(),
+            totals: Arc::default(),
+        };
         let output = Self {
             pid: Arc::clone(&summary.pid),
             lines: SeriesMap::new(),
@@ -107,7 +110,11 @@ impl Total {
         let amount = match self.kind {
             MetricKind::Gauge => {
                 let mean = self.sum / self.count.max(1) as f64;
-                return format!("max {}, mean {}", quantity(self.max, &self.unit), quantity(mean, &self.unit));
+                return format!(
+                    "max {}, mean {}",
+                    quantity(self.max, &self.unit),
+                    quantity(mean, &self.unit)
+                );
             }
             MetricKind::Delta => self.sum,
             MetricKind::Counter => self.last - self.first.unwrap_or(self.last),
@@ -116,7 +123,11 @@ impl Total {
             Some(factor) => {
                 let joules = amount * factor;
                 let watts = joules / elapsed.as_secs_f64().max(1e-9);
-                format!("{} ({} on average)", quantity(joules, &Unit::JOULE), quantity(watts, &Unit::WATT))
+                format!(
+                    "{} ({} on average)",
+                    quantity(joules, &Unit::JOULE),
+                    quantity(watts, &Unit::WATT)
+                )
             }
             None => quantity(amount, &self.unit),
         }
@@ -147,7 +158,10 @@ impl Summary {
             let peak = match usage.peak_memory {
                 PeakMemory::Exactly(bytes) => quantity(bytes as f64, &Unit::BYTE),
                 PeakMemory::AtMost(bytes) => {
-                    format!("at most {}, which is what the agent itself uses", quantity(bytes as f64, &Unit::BYTE))
+                    format!(
+                        "at most {}, which is what the agent itself uses",
+                        quantity(bytes as f64, &Unit::BYTE)
+                    )
                 }
             };
             rows.push(("peak memory".to_owned(), peak));
@@ -163,11 +177,26 @@ impl Summary {
         let totals = self.totals.lock();
         // What the kernel has told exactly at the end is not repeated from samples.
         let shown = |total: &&Total| !total.of_process || usage.is_none();
-        rows.extend(totals.iter().filter(shown).map(|total| (total.name.clone(), total.describe(elapsed))));
-        if !totals.iter().any(|total| Unit::convert(1.0, &total.unit, &Unit::JOULE).is_some()) {
-            rows.push(("energy".to_owned(), "not measured: no plugin that provides it is enabled".to_owned()));
+        rows.extend(
+            totals
+                .iter()
+                .filter(shown)
+                .map(|total| (total.name.clone(), total.describe(elapsed))),
+        );
+        if !totals
+            .iter()
+            .any(|total| Unit::convert(1.0, &total.unit, &Unit::JOULE).is_some())
+        {
+            rows.push((
+                "energy".to_owned(),
+                "not measured: no plugin that provides it is enabled".to_owned(),
+            ));
         }
-        let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        let width = rows
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or_default();
         let mut text = format!("\n{title}\n");
         for (name, value) in rows {
             let _ = writeln!(text, "  {name:width$}  {value}");
@@ -179,11 +208,25 @@ impl Summary {
 /// A number with a unit that people can read: `1.50 MiB`, `12.3 mJ`.
 pub(crate) fn quantity(value: f64, unit: &Unit) -> String {
     if *unit == Unit::BYTE {
-        let steps = [("B", 1.0), ("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("GiB", 1024.0 * 1024.0 * 1024.0)];
-        let (symbol, factor) = steps.into_iter().rev().find(|(_, factor)| value.abs() >= *factor).unwrap_or(("B", 1.0));
-        return if factor > 1.0 { format!("{:.2} {symbol}", value / factor) } else { format!("{value:.0} B") };
+        let steps = [
+            ("B", 1.0),
+            ("KiB", 1024.0),
+            ("MiB", 1024.0 * 1024.0),
+            ("GiB", 1024.0 * 1024.0 * 1024.0),
+        ];
+        let (symbol, factor) = steps
+            .into_iter()
+            .rev()
+            .find(|(_, factor)| value.abs() >= *factor)
+            .unwrap_or(("B", 1.0));
+        return if factor > 1.0 {
+            format!("{:.2} {symbol}", value / factor)
+        } else {
+            format!("{value:.0} B")
+        };
     }
-    if let Some(time) = Unit::convert(value, unit, &Unit::SECOND).filter(|time| *time >= 0.0 && *time < 1e15) {
+    if let Some(time) = Unit::convert(value, unit, &Unit::SECOND).filter(|time| *time >= 0.0 && *time < 1e15)
+    {
         return seconds(Duration::from_secs_f64(time));
     }
     let symbol = unit.symbol();
@@ -193,7 +236,11 @@ pub(crate) fn quantity(value: f64, unit: &Unit) -> String {
         value if value >= 1.0 => 2,
         _ => 4,
     };
-    if symbol.is_empty() { format!("{value:.decimals$}") } else { format!("{value:.decimals$} {symbol}") }
+    if symbol.is_empty() {
+        format!("{value:.decimals$}")
+    } else {
+        format!("{value:.decimals$} {symbol}")
+    }
 }
 
 /// A duration with three or four digits.

@@ -3,7 +3,11 @@
 //! Ends with an error when they grow with the number of samples.
 
 #![expect(unsafe_code, reason = "a global allocator is unsafe by its nature")]
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::ExitCode;
@@ -45,7 +49,9 @@ const POLLS: u64 = 1000;
 
 fn main() -> ExitCode {
     let per_poll: Vec<f64> = [10, 1000, 8000].map(measure).into();
-    let grows = per_poll.iter().any(|allocations| *allocations > per_poll[0] + 1.0);
+    let grows = per_poll
+        .iter()
+        .any(|allocations| *allocations > per_poll[0] + 1.0);
     if grows {
         println!("the number of allocations grows with the number of samples");
         return ExitCode::FAILURE;
@@ -70,6 +76,9 @@ fn measure(samples: u32) -> f64 {
     (0..POLLS).for_each(|_| poll());
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     let per_poll = allocations as f64 / POLLS as f64;
-    println!("{samples:>5} samples per poll: {per_poll:.2} allocations per poll and request, {:.4} per sample", per_poll / f64::from(samples));
+    println!(
+        "{samples:>5} samples per poll: {per_poll:.2} allocations per poll and request, {:.4} per sample",
+        per_poll / f64::from(samples)
+    );
     per_poll
 }

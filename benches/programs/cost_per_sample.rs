@@ -3,7 +3,11 @@
 //!
 //! Everything is counted: poll thread, router, queues, writers, timers, and the kernel's share.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
 
 use std::time::Duration;
 
@@ -14,12 +18,22 @@ use alumet_core::time::{Clock, SystemClock};
 use alumet_plugin_csv::{Config, CsvOutput};
 
 fn main() {
-    let seconds: u64 = std::env::args().nth(1).map_or(5, |text| text.parse().expect("a number of seconds"));
+    let seconds: u64 = std::env::args()
+        .nth(1)
+        .map_or(5, |text| text.parse().expect("a number of seconds"));
     let folder = tempfile::tempdir().expect("a temporary folder");
     for series in [100, 1000, 8000] {
         run("null", NullOutput, series, seconds);
-        let config = Config { output_path: folder.path().join(format!("{series}.csv")), ..Config::default() };
-        run("csv", CsvOutput::open(&config, SystemClock.now()).expect("a file"), series, seconds);
+        let config = Config {
+            output_path: folder.path().join(format!("{series}.csv")),
+            ..Config::default()
+        };
+        run(
+            "csv",
+            CsvOutput::open(&config, SystemClock.now()).expect("a file"),
+            series,
+            seconds,
+        );
     }
 }
 
@@ -32,7 +46,10 @@ fn run(name: &str, output: impl Output, series: u32, seconds: u64) {
     let pipeline = builder.start().expect("a pipeline");
     // The first polls compute what is computed once per series.
     std::thread::sleep(Duration::from_millis(500));
-    let (cpu, produced) = (cpu_nanos(), pipeline.control().status().expect("a pipeline").ledger.produced);
+    let (cpu, produced) = (
+        cpu_nanos(),
+        pipeline.control().status().expect("a pipeline").ledger.produced,
+    );
     std::thread::sleep(Duration::from_secs(seconds));
     let cpu = cpu_nanos() - cpu;
     let produced = pipeline.control().status().expect("a pipeline").ledger.produced - produced;
@@ -45,10 +62,15 @@ fn run(name: &str, output: impl Output, series: u32, seconds: u64) {
 
 /// CPU time of all threads of this process.
 fn cpu_nanos() -> u64 {
-    let threads = std::fs::read_dir("/proc/self/task").expect("the threads").flatten();
+    let threads = std::fs::read_dir("/proc/self/task")
+        .expect("the threads")
+        .flatten();
     let of_thread = |task: std::fs::DirEntry| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0)
+        text.split(' ')
+            .next()
+            .and_then(|nanos| nanos.parse::<u64>().ok())
+            .unwrap_or(0)
     };
     threads.map(of_thread).sum()
 }

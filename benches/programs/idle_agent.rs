@@ -3,24 +3,36 @@
 //!
 //! Runs the release agent with its default plugins at 1 Hz and reads what the kernel counted for it.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn main() {
-    let seconds: u64 = std::env::args().nth(1).map_or(30, |text| text.parse().expect("a number of seconds"));
+    let seconds: u64 = std::env::args()
+        .nth(1)
+        .map_or(30, |text| text.parse().expect("a number of seconds"));
     let agent = agent();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("alumet-config.toml");
-    let text = Command::new(&agent).args(["config", "default"]).output().expect("the default configuration").stdout;
+    let text = Command::new(&agent)
+        .args(["config", "default"])
+        .output()
+        .expect("the default configuration")
+        .stdout;
     let text = String::from_utf8(text).expect("UTF-8");
     // Every interval of the default configuration becomes one second.
     let text: Vec<String> = text
         .lines()
         .map(|line| match line.split_once(" = ") {
-            Some((key @ ("poll_interval" | "flush_interval" | "refresh_interval"), _)) => format!("{key} = \"1s\""),
+            Some((key @ ("poll_interval" | "flush_interval" | "refresh_interval"), _)) => {
+                format!("{key} = \"1s\"")
+            }
             _ => line.to_owned(),
         })
         .collect();
@@ -37,7 +49,10 @@ fn main() {
     let before = Counted::read(child.id());
     std::thread::sleep(Duration::from_secs(seconds));
     let after = Counted::read(child.id());
-    Command::new("kill").arg(child.id().to_string()).status().expect("kill");
+    Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .expect("kill");
     child.wait().expect("the end of the agent");
     let per_second = |count: u64| count as f64 / seconds as f64;
     println!(
@@ -53,8 +68,14 @@ fn main() {
 
 /// The agent of the same build profile.
 fn agent() -> PathBuf {
-    let agent = std::env::current_exe().expect("a path").with_file_name("alumet-agent");
-    assert!(agent.exists(), "{} is missing: build it with `cargo build --release -p alumet-agent`", agent.display());
+    let agent = std::env::current_exe()
+        .expect("a path")
+        .with_file_name("alumet-agent");
+    assert!(
+        agent.exists(),
+        "{} is missing: build it with `cargo build --release -p alumet-agent`",
+        agent.display()
+    );
     agent
 }
 
@@ -74,13 +95,25 @@ impl Counted {
             cpu_nanos: 0,
             resident_kib: field(&format!("/proc/{pid}/status"), "VmRSS:"),
             threads: field(&format!("/proc/{pid}/status"), "Threads:"),
-            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the descriptors").count(),
+            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))
+                .expect("the descriptors")
+                .count(),
         };
-        for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the threads").flatten() {
+        for task in std::fs::read_dir(format!("/proc/{pid}/task"))
+            .expect("the threads")
+            .flatten()
+        {
             let task = task.path();
-            counted.wakeups += field(&task.join("status").display().to_string(), "voluntary_ctxt_switches:");
+            counted.wakeups += field(
+                &task.join("status").display().to_string(),
+                "voluntary_ctxt_switches:",
+            );
             let schedstat = std::fs::read_to_string(task.join("schedstat")).expect("schedstat");
-            counted.cpu_nanos += schedstat.split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+            counted.cpu_nanos += schedstat
+                .split(' ')
+                .next()
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0);
         }
         counted
     }
@@ -88,7 +121,10 @@ impl Counted {
 
 fn field(path: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(path).expect("a file of /proc");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .expect("a field");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 

@@ -2,7 +2,11 @@
 //!
 //! Ends with an error when polled and missed ticks are not all ticks.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,10 +16,15 @@ use alumet_core::output::NullOutput;
 use alumet_core::pipeline::PipelineBuilder;
 
 fn main() -> ExitCode {
-    let seconds = std::env::args().nth(1).map_or(60, |text| text.parse().expect("a number of seconds"));
+    let seconds = std::env::args()
+        .nth(1)
+        .map_or(60, |text| text.parse().expect("a number of seconds"));
     let mut builder = PipelineBuilder::new();
     let source = PushAll::new(builder.catalog(), 8);
-    builder.source("fast", source).every(Duration::from_millis(1)).flush_every(Duration::from_secs(1));
+    builder
+        .source("fast", source)
+        .every(Duration::from_millis(1))
+        .flush_every(Duration::from_secs(1));
     builder.output("null", NullOutput);
     let pipeline = builder.start().expect("a pipeline");
     std::thread::sleep(Duration::from_secs(seconds));

@@ -3,7 +3,11 @@
 //! Two million processes come and go through a running pipeline. Ends with an error when the first million costs more
 //! than 20 MiB or the second one anything to speak of.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program of the benchmarks talks to whoever runs it")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,7 +36,9 @@ impl Source for Forks {
         for _ in 0..PER_POLL {
             self.next += 1;
             let consumer = Consumer::Process { pid: self.next };
-            let series = out.catalog().series(self.metric, Resource::LocalMachine, consumer);
+            let series = out
+                .catalog()
+                .series(self.metric, Resource::LocalMachine, consumer);
             let series = series.attribute("kind", "user").register();
             out.push(&series, 1);
             self.alive.push(series);
@@ -44,7 +50,16 @@ impl Source for Forks {
 fn main() -> ExitCode {
     let mut builder = PipelineBuilder::new();
     let metric = builder.catalog().metric(&BENCH).expect("a new catalog");
-    builder.source("forks", Forks { metric, next: 0, alive: Vec::new() }).every(Duration::from_secs(3600));
+    builder
+        .source(
+            "forks",
+            Forks {
+                metric,
+                next: 0,
+                alive: Vec::new(),
+            },
+        )
+        .every(Duration::from_secs(3600));
     builder.output("null", NullOutput);
     let pipeline = builder.start().expect("a pipeline");
     let sources = Pattern::kind(ElementKind::Source);
@@ -75,6 +90,9 @@ fn main() -> ExitCode {
 
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -35,10 +35,15 @@ pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Res
 fn chosen(app: &App, global: &Global) -> App {
     let ids = app.plugin_ids();
     let default_plugins = match &global.plugins {
-        Some(wanted) => ids.into_iter().filter(|id| wanted.iter().any(|plugin| plugin == id)).collect(),
+        Some(wanted) => ids
+            .into_iter()
+            .filter(|id| wanted.iter().any(|plugin| plugin == id))
+            .collect(),
         None => app.default_plugins.clone(),
     };
-    App::new(app.name, app.version, app.about).plugins(app.plugins.iter().copied()).enabled_by_default(default_plugins)
+    App::new(app.name, app.version, app.about)
+        .plugins(app.plugins.iter().copied())
+        .enabled_by_default(default_plugins)
 }
 
 fn check(app: &App, global: &Global) -> Result<(), Failed> {
@@ -47,30 +52,58 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
         terminal::complain(&warning.to_string());
     }
     let plugins: Vec<&str> = setup.plugins.iter().map(|plugin| plugin.descriptor.id).collect();
-    terminal::print(&format!("the configuration is right; plugins: {}\n", plugins.join(", ")))
+    terminal::print(&format!(
+        "the configuration is right; plugins: {}\n",
+        plugins.join(", ")
+    ))
 }
 
 fn regen(app: &App, global: &Global) -> Result<(), Failed> {
     let path = match global.config.as_slice() {
         [] => Path::new(DEFAULT_FILE),
         [path] if !path.is_dir() => path,
-        _ => return Err(Failed::usage("the default configuration is one file: give one --config that is no folder")),
+        _ => {
+            return Err(Failed::usage(
+                "the default configuration is one file: give one --config that is no folder",
+            ));
+        }
     };
     let text = default_text(&chosen(app, global))?;
     std::fs::write(path, text).with_context(|| {
-        format!("{} cannot be written; name another file with --config", path.display())
+        format!(
+            "{} cannot be written; name another file with --config",
+            path.display()
+        )
     })?;
-    terminal::print(&format!("the default configuration was written to {}\n", path.display()))
+    terminal::print(&format!(
+        "the default configuration was written to {}\n",
+        path.display()
+    ))
 }
 
 /// Every key of the agent and of every plugin as Markdown.
 fn reference(app: &App) -> Result<String, Failed> {
     let (schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
-    let mut text = format!("## General\n\n{}", Reference { schema: &schema, default: &default }.to_markdown());
+    let mut text = format!(
+        "## General\n\n{}",
+        Reference {
+            schema: &schema,
+            default: &default
+        }
+        .to_markdown()
+    );
     for plugin in &app.plugins {
         let (schema, default) = plugin_parts(plugin)?;
-        let table = Reference { schema: &schema, default: &default }.to_markdown();
-        let _ = write!(text, "\n## `[plugins.{}]`\n\n{}\n\n{table}", plugin.id, plugin.summary);
+        let table = Reference {
+            schema: &schema,
+            default: &default,
+        }
+        .to_markdown();
+        let _ = write!(
+            text,
+            "\n## `[plugins.{}]`\n\n{}\n\n{table}",
+            plugin.id, plugin.summary
+        );
     }
     Ok(text)
 }

@@ -28,22 +28,35 @@ impl Measurement {
             builder.output("summary", output);
         })
         .await?;
-        let measurement = Self { session, summary, started: Instant::now() };
+        let measurement = Self {
+            session,
+            summary,
+            started: Instant::now(),
+        };
         measurement.trigger().await;
-        Ok(Self { started: Instant::now(), ..measurement })
+        Ok(Self {
+            started: Instant::now(),
+            ..measurement
+        })
     }
 
     /// Announces the process and measures it for the first time.
     pub(crate) async fn begin(&self, pid: u32) {
         self.summary.follow(pid);
-        self.session.pipeline().events().publish(ConsumerEvent::Started([Consumer::Process { pid }].into()));
+        self.session
+            .pipeline()
+            .events()
+            .publish(ConsumerEvent::Started([Consumer::Process { pid }].into()));
         self.trigger().await;
     }
 
     /// Measures the process for the last time; says how long it was measured.
     pub(crate) async fn end(&self, pid: u32) -> Duration {
         let elapsed = self.started.elapsed();
-        self.session.pipeline().events().publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
+        self.session
+            .pipeline()
+            .events()
+            .publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
         self.trigger().await;
         elapsed
     }
@@ -58,7 +71,11 @@ impl Measurement {
             // Without sources that are polled there is nothing to ask; failures of sources are in the log.
             Ok(
                 Ok(_)
-                | Err(ControlError::NothingSelected { .. } | ControlError::NotApplicable { .. } | ControlError::Failed(_)),
+                | Err(
+                    ControlError::NothingSelected { .. }
+                    | ControlError::NotApplicable { .. }
+                    | ControlError::Failed(_),
+                ),
             ) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the process could not be measured at once; its first or last values may be missing");

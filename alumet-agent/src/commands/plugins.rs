@@ -25,7 +25,11 @@ pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> R
             terminal::print(&format!("{text}\n"))?;
         }
         PluginsCommand::List { status: false, .. } => {
-            let rows: Vec<_> = app.plugins.iter().map(|plugin| vec![plugin.id.into(), plugin.summary.into()]).collect();
+            let rows: Vec<_> = app
+                .plugins
+                .iter()
+                .map(|plugin| vec![plugin.id.into(), plugin.summary.into()])
+                .collect();
             terminal::print(&terminal::table(&rows))?;
         }
         PluginsCommand::List { status: true, .. } => list_status(app, global)?,
@@ -40,9 +44,16 @@ pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> R
 /// Starts every enabled plugin without running anything, and tells what came of it.
 fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
     let setup = Setup::load(app, global, IfMissing::Assume)?;
-    let mut rows = vec![["plugin", "configuration", "on this machine"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["plugin", "configuration", "on this machine"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for plugin in &app.plugins {
-        let enabled = setup.plugins.iter().find(|enabled| enabled.descriptor.id == plugin.id);
+        let enabled = setup
+            .plugins
+            .iter()
+            .find(|enabled| enabled.descriptor.id == plugin.id);
         let (configured, verdict) = match enabled {
             None => ("disabled", String::new()),
             Some(enabled) => {
@@ -147,7 +158,11 @@ fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
             summary: plugin.summary,
             enabled_by_default: app.default_plugins.contains(&plugin.id),
             metrics: plugin.metrics().into_iter().map(MetricRecord::from).collect(),
-            configuration_markdown: Reference { schema: &schema, default: &default }.to_markdown(),
+            configuration_markdown: Reference {
+                schema: &schema,
+                default: &default,
+            }
+            .to_markdown(),
             configuration_toml: plugin_text(plugin, true)?,
         })
     });

@@ -26,7 +26,11 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
         let elapsed = measurement.end(pid).await;
         let summary = measurement.summary;
         let report = measurement.session.stop().await;
-        terminal::complain(summary.render(&format!("process {pid}: {cause}"), elapsed, None).trim_end());
+        terminal::complain(
+            summary
+                .render(&format!("process {pid}: {cause}"), elapsed, None)
+                .trim_end(),
+        );
         Ok(session::exit_code(&report))
     })
 }
@@ -35,13 +39,20 @@ pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Fa
 /// entry in `/proc` decides.
 fn cannot_watch(pid: u32, error: io::Error) -> Failed {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+    let process = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))
+        .map(str::trim);
     let missing = error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH);
     match process {
-        Some(process) if process != pid.to_string() => {
-            Failed::usage(format!("{pid} is a thread, not a process\n  help: watch its process, which is {process}"))
-        }
-        _ if missing => Failed::usage(format!("there is no process {pid}\n  help: list processes with `ps -e`")),
-        _ => anyhow::Error::from(error).context(format!("the process {pid} cannot be watched")).into(),
+        Some(process) if process != pid.to_string() => Failed::usage(format!(
+            "{pid} is a thread, not a process\n  help: watch its process, which is {process}"
+        )),
+        _ if missing => Failed::usage(format!(
+            "there is no process {pid}\n  help: list processes with `ps -e`"
+        )),
+        _ => anyhow::Error::from(error)
+            .context(format!("the process {pid} cannot be watched"))
+            .into(),
     }
 }

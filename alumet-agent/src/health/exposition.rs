@@ -9,19 +9,33 @@ use alumet_core::pipeline::PipelineStatus;
 pub(super) fn exposition(status: &PipelineStatus) -> String {
     let mut text = String::new();
     let ledger = &status.ledger;
-    family(&mut text, "alumet_uptime_seconds", "gauge", "Time since the start.", [(
-        String::new(),
-        status.uptime.as_secs_f64(),
-    )]);
-    family(&mut text, "alumet_series", "gauge", "Series that are registered.", [(
-        String::new(),
-        status.live_series as f64,
-    )]);
-    family(&mut text, "alumet_samples_produced_total", "counter", "Samples that sources have made.", [(
-        String::new(),
-        ledger.produced as f64,
-    )]);
-    let outputs = || ledger.outputs.iter().map(|(key, account)| (label("element", &key.to_string()), account));
+    family(
+        &mut text,
+        "alumet_uptime_seconds",
+        "gauge",
+        "Time since the start.",
+        [(String::new(), status.uptime.as_secs_f64())],
+    );
+    family(
+        &mut text,
+        "alumet_series",
+        "gauge",
+        "Series that are registered.",
+        [(String::new(), status.live_series as f64)],
+    );
+    family(
+        &mut text,
+        "alumet_samples_produced_total",
+        "counter",
+        "Samples that sources have made.",
+        [(String::new(), ledger.produced as f64)],
+    );
+    let outputs = || {
+        ledger
+            .outputs
+            .iter()
+            .map(|(key, account)| (label("element", &key.to_string()), account))
+    };
     family(
         &mut text,
         "alumet_samples_delivered_total",
@@ -44,12 +58,25 @@ pub(super) fn exposition(status: &PipelineStatus) -> String {
         outputs()
             .flat_map(|(element, account)| {
                 account.dropped.iter().map(move |(reason, count)| {
-                    (format!("{element},{}", label("reason", reason.name())), *count as f64)
+                    (
+                        format!("{element},{}", label("reason", reason.name())),
+                        *count as f64,
+                    )
                 })
             })
-            .chain(ledger.dropped.iter().map(|(reason, count)| (label("reason", reason.name()), *count as f64))),
+            .chain(
+                ledger
+                    .dropped
+                    .iter()
+                    .map(|(reason, count)| (label("reason", reason.name()), *count as f64)),
+            ),
     );
-    let elements = || status.elements.iter().map(|element| (label("element", &element.key.to_string()), element));
+    let elements = || {
+        status
+            .elements
+            .iter()
+            .map(|element| (label("element", &element.key.to_string()), element))
+    };
     family(
         &mut text,
         "alumet_element_healthy",
@@ -131,7 +158,13 @@ fn family(
 
 /// `name="value"` with backslash, quote and line feed escaped.
 fn label(name: &str, value: &str) -> String {
-    format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    format!(
+        "{name}=\"{}\"",
+        value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    )
 }
 
 #[cfg(test)]
@@ -147,7 +180,13 @@ mod tests {
     fn a_family_without_samples_is_left_out() {
         let mut text = String::new();
         family(&mut text, "a", "gauge", "A.", []);
-        family(&mut text, "b", "gauge", "B.", [(String::new(), 1.5), (label("x", "y"), 2.0)]);
+        family(
+            &mut text,
+            "b",
+            "gauge",
+            "B.",
+            [(String::new(), 1.5), (label("x", "y"), 2.0)],
+        );
         assert_eq!(text, "# HELP b B.\n# TYPE b gauge\nb 1.5\nb{x=\"y\"} 2\n");
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus};
 use parking_lot::Mutex;
 
-pub(crate) use server::serve;
+pub(crate) use server::{listen, serve};
 
 /// What is known about the health of the agent.
 pub(crate) struct Health {
@@ -25,7 +25,9 @@ struct State {
 
 impl Health {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default() }
+        Self {
+            state: Mutex::default(),
+        }
     }
 
     /// Asks this pipeline from now on.
@@ -60,11 +62,18 @@ impl Health {
 
     /// What keeps the agent from being alive; empty if it is. Waits for the poll threads.
     fn life_threats(&self) -> Vec<String> {
-        let Some(control) = self.state.lock().control.clone() else { return Vec::new() };
-        let Err(error) = control.ping() else { return Vec::new() };
+        let Some(control) = self.state.lock().control.clone() else {
+            return Vec::new();
+        };
+        let Err(error) = control.ping() else {
+            return Vec::new();
+        };
         // While an output with `on_full = "block"` is behind, sources wait on purpose.
         let waits = |status: PipelineStatus| {
-            status.elements.iter().any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
+            status
+                .elements
+                .iter()
+                .any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
         };
         if self.status().is_some_and(waits) || self.state.lock().stopping {
             return Vec::new();
@@ -82,7 +91,11 @@ impl Health {
             }
             for (plugin, (error, tried_again)) in &state.missing {
                 let line = format!("the plugin {plugin} cannot start: {error}");
-                if *tried_again { obstacles.push(line) } else { notes.push(line) }
+                if *tried_again {
+                    obstacles.push(line)
+                } else {
+                    notes.push(line)
+                }
             }
         }
         let Some(status) = self.status() else {

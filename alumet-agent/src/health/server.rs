@@ -24,20 +24,28 @@ const CONNECTIONS: usize = 32;
 /// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves `/livez`, `/readyz` and `/metrics` at `address` from now on.
-pub(crate) async fn serve(address: SocketAddr, health: Arc<Health>) -> Result<(), Failed> {
+/// Takes the address; clients that come before [`serve`] wait.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("the health endpoint cannot listen at {address}; choose another `health.address`, or remove it")
+        format!(
+            "the health endpoint cannot listen at {address}; choose another `health.address`, or remove it"
+        )
     })?;
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "health is served at /livez, /readyz and /metrics");
+    Ok(listener)
+}
+
+/// Serves `/livez`, `/readyz` and `/metrics` from now on.
+pub(crate) fn serve(listener: TcpListener, health: Arc<Health>) {
     tokio::spawn(accept(listener, health));
-    Ok(())
 }
 
 async fn accept(listener: TcpListener, health: Arc<Health>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -61,17 +69,24 @@ async fn accept(listener: TcpListener, health: Arc<Health>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, health: Arc<Health>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    health: Arc<Health>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let plain = "text/plain; charset=utf-8";
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, plain, "only GET\n".to_owned());
-        response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        response
+            .headers_mut()
+            .insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
         return Ok(response);
     }
     let response = match request.uri().path() {
         "/livez" => {
             // The answer of the poll threads may take a while.
-            let threats = tokio::task::spawn_blocking(move || health.life_threats()).await.unwrap_or_default();
+            let threats = tokio::task::spawn_blocking(move || health.life_threats())
+                .await
+                .unwrap_or_default();
             verdict(threats, Vec::new())
         }
         "/readyz" => {
@@ -79,18 +94,38 @@ async fn answer(request: Request<Incoming>, health: Arc<Health>) -> Result<Respo
             verdict(obstacles, notes)
         }
         "/metrics" => match health.status() {
-            Some(status) => respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", exposition(&status)),
-            None => respond(StatusCode::SERVICE_UNAVAILABLE, plain, "the pipeline does not run\n".to_owned()),
+            Some(status) => respond(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                exposition(&status),
+            ),
+            None => respond(
+                StatusCode::SERVICE_UNAVAILABLE,
+                plain,
+                "the pipeline does not run\n".to_owned(),
+            ),
         },
-        _ => respond(StatusCode::NOT_FOUND, plain, "there are /livez, /readyz and /metrics\n".to_owned()),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            plain,
+            "there are /livez, /readyz and /metrics\n".to_owned(),
+        ),
     };
     Ok(response)
 }
 
 /// 200 without obstacles, else 503 with one line for each.
 fn verdict(obstacles: Vec<String>, notes: Vec<String>) -> Response<Full<Bytes>> {
-    let status = if obstacles.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let first = if obstacles.is_empty() { "ok".to_owned() } else { "not ok".to_owned() };
+    let status = if obstacles.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let first = if obstacles.is_empty() {
+        "ok".to_owned()
+    } else {
+        "not ok".to_owned()
+    };
     let notes = notes.into_iter().map(|note| format!("note: {note}"));
     let lines: Vec<String> = std::iter::once(first).chain(obstacles).chain(notes).collect();
     respond(status, "text/plain; charset=utf-8", lines.join("\n") + "\n")
@@ -99,6 +134,9 @@ fn verdict(obstacles: Vec<String>, notes: Vec<String>) -> Response<Full<Bytes>> 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static(content_type),
+    );
     response
 }

@@ -70,6 +70,20 @@ fn a_value_that_cannot_work() {
 }
 
 #[test]
+fn a_value_that_its_type_refuses_is_told_in_one_line() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "[plugins.csv]\nrotate_size = '3 apples'\n");
+    let ended = folder.run(&["config", "check"]);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert!(
+        lines[0].starts_with("error: invalid value at `plugins.csv.rotate_size`: "),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(lines[1], " --> alumet-config.toml:2:15");
+}
+
+#[test]
 fn an_unknown_key() {
     refused(
         "[plugins.csv]\noutput_pth = 'x'\n",
@@ -207,6 +221,13 @@ fn a_wrong_level_of_the_log_is_told() {
         .run(&[])
         .expect_code(2)
         .expect_stderr(&["log.level", "loud=very", "help: "]);
+    // A misspelt level must not silence the log.
+    folder.write("alumet-config.toml", "log.level = 'inof'\n[plugins.csv]\n");
+    folder.run(&[]).expect_code(2).expect_stderr(&[
+        "log.level",
+        "inof",
+        "error, warn, info, debug, trace, off",
+    ]);
     let mut command = folder.command(&[]);
     command.env("RUST_LOG", "info=loud");
     folder

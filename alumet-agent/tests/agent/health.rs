@@ -92,4 +92,7 @@ fn a_port_that_is_taken_ends_the_start_with_the_address_and_a_remedy() {
         "health.address",
         "in use",
     ]);
+    // Nothing was started that would have to be stopped, and no file was made.
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+    assert!(!folder.path("out.csv").exists());
 }

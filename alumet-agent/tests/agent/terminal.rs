@@ -114,7 +114,7 @@ fn a_log_as_json_has_one_object_per_line() {
     for line in ended.stderr.lines() {
         let object: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(
-            object["fields"]["message"].is_string() && object["level"] == "INFO",
+            object["fields"]["message"].is_string() && object["level"].is_string(),
             "{line}"
         );
     }

@@ -12,9 +12,13 @@ use alumet_plugin_csv::CsvPlugin;
 use uptime::UptimePlugin;
 
 fn main() -> ExitCode {
-    App::new("custom-agent", env!("CARGO_PKG_VERSION"), "Measures how long this machine has been up.")
-        .plugin::<UptimePlugin>()
-        .plugin::<CsvPlugin>()
-        .enabled_by_default(["uptime", "csv"])
-        .main()
+    App::new(
+        "custom-agent",
+        env!("CARGO_PKG_VERSION"),
+        "Measures how long this machine has been up.",
+    )
+    .plugin::<UptimePlugin>()
+    .plugin::<CsvPlugin>()
+    .enabled_by_default(["uptime", "csv"])
+    .main()
 }

@@ -38,7 +38,9 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { poll_interval: HumanDuration::from_secs(1) }
+        Self {
+            poll_interval: HumanDuration::from_secs(1),
+        }
     }
 }
 
@@ -57,9 +59,13 @@ impl Plugin for UptimePlugin {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let metric = alumet.metric(&UPTIME)?;
-        let series = alumet.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = alumet
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let file = alumet.root().join("proc/uptime");
-        alumet.source("uptime", UptimeSource { file, series }).every(*config.poll_interval);
+        alumet
+            .source("uptime", UptimeSource { file, series })
+            .every(*config.poll_interval);
         Ok(Self)
     }
 }

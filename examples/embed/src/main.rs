@@ -55,13 +55,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One source, polled 20 times per second, and an output that keeps the samples for us.
     let mut builder = PipelineBuilder::new();
     let metric = builder.catalog().metric(&SORTED)?;
-    let this_process = Consumer::Process { pid: std::process::id() };
-    let series = builder.catalog().series(metric, Resource::LocalMachine, this_process).register();
+    let this_process = Consumer::Process {
+        pid: std::process::id(),
+    };
+    let series = builder
+        .catalog()
+        .series(metric, Resource::LocalMachine, this_process)
+        .register();
     // Nothing is sorted yet; without this reading, the first poll would only give a starting point.
     let mut counter = Counter::new(CounterRange::Bits64);
     counter.update(0);
-    let source = Progress { sorted: Arc::clone(&sorted), counter, series };
-    builder.source("progress", source).every(Duration::from_millis(50));
+    let source = Progress {
+        sorted: Arc::clone(&sorted),
+        counter,
+        series,
+    };
+    builder
+        .source("progress", source)
+        .every(Duration::from_millis(50));
     let output = RecordingOutput::new();
     let recording = output.recording();
     builder.output("recording", output);
@@ -83,7 +94,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The last poll, and the end.
     let report = pipeline.stop(Duration::from_secs(5));
-    let measured: f64 = recording.samples().iter().map(|sample| sample.value.as_f64()).sum();
+    let measured: f64 = recording
+        .samples()
+        .iter()
+        .map(|sample| sample.value.as_f64())
+        .sum();
     for sample in recording.samples() {
         println!("{}  {sample}", sample.timestamp);
     }
