@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::pipeline::{Pipeline, PipelineBuilder, StopReport};
+use alumet_core::pipeline::{Ledger, Pipeline, PipelineBuilder, StopReport};
 use anyhow::Context;
 use nix::sys::signal::Signal as Received;
 use tokio::runtime::{Builder, Runtime};
@@ -186,16 +186,16 @@ pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
     if report.is_complete() {
         return ExitCode::SUCCESS;
     }
-    let lost = report.ledger.dropped_total();
+    let on_the_way = unrouted(&report.ledger);
     let buffered: u64 = report
         .ledger
         .outputs
         .values()
         .map(|account| account.buffered)
         .sum();
+    let lost = report.ledger.dropped_total() + buffered + on_the_way;
     terminal::complain(&format!(
-        "error: the end is not clean: {} samples were dropped{}{}",
-        lost + buffered,
+        "error: the end is not clean: {lost} samples were dropped{}{}",
         if report.stuck.is_empty() {
             ""
         } else {
@@ -209,11 +209,17 @@ pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
 /// Logs what became of all samples.
 fn log_accounts(report: &StopReport) {
     let ledger = &report.ledger;
-    tracing::info!(produced = ledger.produced, "the pipeline has stopped");
+    let dropped = ledger.dropped.values().sum::<u64>() + unrouted(ledger);
+    tracing::info!(produced = ledger.produced, dropped, "the pipeline has stopped");
     for (key, account) in &ledger.outputs {
         let (delivered, dropped) = (account.delivered, account.dropped_total());
         tracing::info!(element = %key, delivered, dropped, "the output has ended");
     }
+}
+
+/// Samples that have reached no output when everything is over: what was left behind still has them.
+const fn unrouted(ledger: &Ledger) -> u64 {
+    ledger.pending + ledger.queued
 }
 
 fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {

@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod resource;
 pub mod series;
+pub mod services;
 pub mod source;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

@@ -2,12 +2,10 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use alumet_core::Catalog;
-use alumet_core::events::ConsumerEvents;
 use alumet_core::metric::MetricDoc;
-use alumet_core::pipeline::{Control, self_metrics};
-use alumet_core::plugin::{PluginDescriptor, StartContext};
-use alumet_core::time::{Clock, SystemClock};
+use alumet_core::pipeline::self_metrics;
+use alumet_core::plugin::{Host, PluginDescriptor, StartContext};
+use alumet_core::time::SystemClock;
 use serde::Serialize;
 
 use crate::app::App;
@@ -57,11 +55,8 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
         let (configured, verdict) = match enabled {
             None => ("disabled", String::new()),
             Some(enabled) => {
-                let catalog = Catalog::new();
-                let (events, control) = (ConsumerEvents::new(), Control::default());
-                let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-                let root = &setup.settings.system_root;
-                let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+                let host = Host::new(Arc::new(SystemClock), &setup.settings.system_root);
+                let mut context = StartContext::new(&host);
                 let verdict = match enabled.descriptor.start(&enabled.config, &mut context) {
                     Ok(_) => "can start".to_owned(),
                     Err(error) => format!("cannot start: {error}"),

@@ -92,9 +92,9 @@ impl Health {
             for (plugin, (error, tried_again)) in &state.missing {
                 let line = format!("the plugin {plugin} cannot start: {error}");
                 if *tried_again {
-                    obstacles.push(line)
+                    obstacles.push(line);
                 } else {
-                    notes.push(line)
+                    notes.push(line);
                 }
             }
         }

@@ -258,18 +258,21 @@ impl Ended {
     /// What the agent says of all samples, after checking that none is missing.
     #[track_caller]
     pub(crate) fn accounts(&self) -> Accounts {
-        let output = "the output has ended element=outputs/csv";
-        let accounts = Accounts {
-            produced: self.logged("the pipeline has stopped", "produced"),
-            delivered: self.logged(output, "delivered"),
-            dropped: self.logged(output, "dropped"),
-        };
-        assert_eq!(
-            accounts.produced,
-            accounts.delivered + accounts.dropped,
-            "{}",
-            self.stderr
+        let (all, output) = (
+            "the pipeline has stopped",
+            "the output has ended element=outputs/csv",
         );
+        let accounts = Accounts {
+            produced: self.logged(all, "produced"),
+            delivered: self.logged(output, "delivered"),
+            dropped: self.logged(all, "dropped") + self.logged(output, "dropped"),
+        };
+        let Accounts {
+            produced,
+            delivered,
+            dropped,
+        } = accounts;
+        assert_eq!(produced, delivered + dropped, "{}", self.stderr);
         accounts
     }
 }

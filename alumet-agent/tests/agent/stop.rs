@@ -128,3 +128,32 @@ fn a_stop_that_hangs_ends_at_its_deadline() {
     ended.expect_code(1).expect_stderr(&["samples were dropped"]);
     assert!(ended.accounts().dropped > 0);
 }
+
+#[test]
+fn a_stop_without_any_time_tells_exactly_what_is_lost() {
+    let folder = Folder::new();
+    let config = load().replace(
+        "pipeline.self_metrics",
+        "pipeline.shutdown_timeout = '0s'\npipeline.self_metrics",
+    );
+    folder.write("alumet-config.toml", config);
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    wait_until("some ticks", || {
+        (folder.read("out.csv").lines().count() > 300).then_some(())
+    });
+    let ended = agent.stop(Signal::SIGTERM);
+    let accounts = ended.accounts();
+    // Whether something is in time is chance, but it must be told.
+    let complaint = format!(
+        "error: the end is not clean: {} samples were dropped",
+        accounts.dropped
+    );
+    assert_eq!(
+        ended.stderr.contains(&complaint),
+        ended.code() == 1,
+        "{}",
+        ended.stderr
+    );
+    assert!(accounts.dropped == 0 || ended.code() == 1, "{}", ended.stderr);
+}

@@ -12,7 +12,7 @@ use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
 use crate::output::{AsyncOutput, Output};
 use crate::plugin::{
-    AsyncOutputSpec, ElementSpecs, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
+    AsyncOutputSpec, ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
     SourceSpec, StartContext, StartError,
 };
 use crate::source::{EventSource, Source};
@@ -32,16 +32,12 @@ use super::shared::{Phase, Shared};
 /// Elements can be added with plugins, or directly by programs that embed the core.
 #[must_use = "nothing is measured before `start`"]
 pub struct PipelineBuilder {
-    catalog: Catalog,
-    events: ConsumerEvents,
-    clock: Arc<dyn Clock>,
+    host: Host,
     runtime: Option<Handle>,
-    root: PathBuf,
     ingest_capacity: usize,
     transform_order: Vec<String>,
     real_time_thread: bool,
     self_metrics: Option<std::time::Duration>,
-    control: Control,
     parts: Vec<(String, ElementSpecs)>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
 }
@@ -81,19 +77,13 @@ impl PipelineBuilder {
 
     /// A pipeline without elements, on another clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        let (catalog, events) = (Catalog::new(), ConsumerEvents::new());
-        let runtime = Handle::try_current().ok();
         Self {
-            catalog,
-            events,
-            clock,
-            runtime,
-            root: PathBuf::from("/"),
+            host: Host::new(clock, "/"),
+            runtime: Handle::try_current().ok(),
             ingest_capacity: Self::INGEST_CAPACITY,
             transform_order: Vec::new(),
             real_time_thread: true,
             self_metrics: None,
-            control: Control::default(),
             parts: Vec::new(),
             plugins: Vec::new(),
         }
@@ -107,7 +97,7 @@ impl PipelineBuilder {
 
     /// Looks for `proc` and `sys` in this folder instead of `/`.
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
-        self.root = root.into();
+        self.host.root = root.into();
         self
     }
 
@@ -137,17 +127,17 @@ impl PipelineBuilder {
 
     /// All metrics and series of the pipeline to be.
     pub const fn catalog(&self) -> &Catalog {
-        &self.catalog
+        &self.host.catalog
     }
 
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
-        &self.events
+        &self.host.events
     }
 
     /// What steers the pipeline once it runs.
     pub const fn control(&self) -> &Control {
-        &self.control
+        &self.host.control
     }
 
     /// Adds a plugin of known type.
@@ -181,13 +171,7 @@ impl PipelineBuilder {
         &self,
         start: impl FnOnce(&mut StartContext<'_>) -> Result<T, StartError>,
     ) -> Result<(T, ElementSpecs), StartError> {
-        let mut context = StartContext::new(
-            &self.catalog,
-            &self.events,
-            &self.clock,
-            &self.control,
-            &self.root,
-        );
+        let mut context = StartContext::new(&self.host);
         let plugin = start(&mut context)?;
         Ok((plugin, context.into_specs()))
     }
@@ -235,15 +219,19 @@ impl PipelineBuilder {
     /// When an element cannot be added; then nothing runs.
     pub fn start(mut self) -> Result<Pipeline, BuildError> {
         check_order(&self.transform_order, &self.parts)?;
+        if self.transform_order.is_empty() {
+            // Remembered, so that a plugin that is restarted gets its place again.
+            self.transform_order = self.parts.iter().map(|(plugin, _)| plugin.clone()).collect();
+        }
         if let Some(interval) = self.self_metrics {
-            let source =
-                SelfSource::new(&self.catalog, self.control.clone()).map_err(BuildError::SelfMetrics)?;
+            let source = SelfSource::new(&self.host.catalog, self.host.control.clone())
+                .map_err(BuildError::SelfMetrics)?;
             let mut specs = ElementSpecs::default();
             specs.source("self", source).every(interval);
             self.parts.push((self_metrics::PLUGIN.to_owned(), specs));
         }
         let shared = Arc::new(Shared {
-            origin: self.clock.now().monotonic,
+            origin: self.host.clock.now().monotonic,
             ledger: Mutex::default(),
             ingest: Queue::new(self.ingest_capacity),
             runtime: self.runtime,
@@ -255,13 +243,13 @@ impl PipelineBuilder {
             phase: Mutex::new(Phase::Running),
             shutdown_requested: CancellationToken::new(),
             sources_ended: CancellationToken::new(),
-            catalog: self.catalog,
-            clock: self.clock,
+            catalog: self.host.catalog.clone(),
+            clock: Arc::clone(&self.host.clock),
         });
-        self.control.link(&shared);
+        self.host.control.link(&shared);
         *shared.router.lock() = Some(Router::spawn(Arc::clone(&shared)).map_err(AddError::from)?);
         // From here on, dropping the pipeline stops what already runs.
-        let pipeline = Pipeline::new(shared, self.events, self.control, self.plugins, self.root);
+        let pipeline = Pipeline::new(shared, self.host, self.plugins);
         let mut sources = Vec::new();
         for (plugin, mut specs) in self.parts {
             add::check(&pipeline.shared, &plugin, &specs)?;
@@ -309,7 +297,7 @@ impl Default for PipelineBuilder {
 impl fmt::Debug for PipelineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PipelineBuilder")
-            .field("root", &self.root)
+            .field("host", &self.host)
             .field("parts", &self.parts)
             .finish_non_exhaustive()
     }

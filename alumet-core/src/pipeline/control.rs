@@ -24,7 +24,12 @@ use super::shared::{ElementHandle, Phase, Shared};
 pub struct Control {
     /// Empty until the pipeline starts, so that plugins can have a control handle before.
     shared: Arc<OnceLock<Weak<Shared>>>,
+    /// What the program does to read its configuration again.
+    reload: Arc<OnceLock<Reload>>,
 }
+
+/// Reads the configuration again and applies what has changed; says what it did, or why nothing changed.
+pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +61,12 @@ pub enum ControlError {
     /// Some elements failed while the request was carried out.
     #[error("{}", problems(.0))]
     Failed(Vec<Problem>),
+    /// The program has no configuration that could be read again.
+    #[error("this program has no configuration that it could read again")]
+    NothingToReload,
+    /// The configuration was refused; the old one stays in effect.
+    #[error("the configuration is refused and the old one stays:\n{0}")]
+    ReloadRefused(String),
     /// Elements cannot be added.
     #[error(transparent)]
     Add(#[from] AddError),
@@ -312,6 +323,20 @@ impl Control {
         let keys = add::add(&shared, plugin, specs)?;
         settle(&shared)?;
         Ok(keys)
+    }
+
+    /// Chooses what [`Self::reload`] does; the first choice stays.
+    pub fn on_reload(&self, reload: Reload) {
+        let _ = self.reload.set(reload);
+    }
+
+    /// Lets the program read its configuration again and apply what has changed; says what that was.
+    ///
+    /// # Errors
+    /// When the program cannot do that, or refuses the configuration; nothing has changed then.
+    pub fn reload(&self) -> Result<String, ControlError> {
+        let reload = self.reload.get().ok_or(ControlError::NothingToReload)?;
+        reload().map_err(ControlError::ReloadRefused)
     }
 
     /// Waits until every poll thread has answered, which shows that measuring goes on.

@@ -29,7 +29,6 @@ mod supervise;
 mod writer;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,11 +38,11 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
-use crate::plugin::{PluginConfig, PluginDescriptor, RunningPlugin, StartContext, StartError};
+use crate::plugin::{Host, PluginConfig, PluginDescriptor, RunningPlugin, StartContext, StartError};
 
 pub use add::AddError;
 pub use builder::{BuildError, PipelineBuilder};
-pub use control::{Control, ControlError, PipelineStatus};
+pub use control::{Control, ControlError, PipelineStatus, Reload};
 pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
 pub use lateness::Lateness;
@@ -58,10 +57,8 @@ use shared::{ElementHandle, Phase, Shared, Worker};
 /// A pipeline that runs. Dropping it stops it without waiting for outputs; [`Self::stop`] does it well.
 pub struct Pipeline {
     shared: Arc<Shared>,
-    events: ConsumerEvents,
-    control: Control,
+    host: Host,
     plugins: Mutex<Vec<(&'static str, Box<dyn RunningPlugin>)>>,
-    root: PathBuf,
 }
 
 /// How a pipeline ended.
@@ -87,25 +84,17 @@ impl StopReport {
 }
 
 impl Pipeline {
-    fn new(
-        shared: Arc<Shared>,
-        events: ConsumerEvents,
-        control: Control,
-        plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
-        root: PathBuf,
-    ) -> Self {
+    fn new(shared: Arc<Shared>, host: Host, plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>) -> Self {
         Self {
             shared,
-            events,
-            control,
+            host,
             plugins: Mutex::new(plugins),
-            root,
         }
     }
 
     /// Lists and steers the elements.
     pub const fn control(&self) -> &Control {
-        &self.control
+        &self.host.control
     }
 
     /// All metrics and series.
@@ -115,7 +104,7 @@ impl Pipeline {
 
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
-        &self.events
+        &self.host.events
     }
 
     /// Cancelled when somebody asked through [`Control::request_shutdown`] that the program ends.
@@ -137,15 +126,9 @@ impl Pipeline {
         descriptor: &PluginDescriptor,
         config: &PluginConfig,
     ) -> Result<(), StartError> {
-        let mut context = StartContext::new(
-            &self.shared.catalog,
-            &self.events,
-            &self.shared.clock,
-            &self.control,
-            &self.root,
-        );
+        let mut context = StartContext::new(&self.host);
         let plugin = descriptor.start(config, &mut context)?;
-        self.control.add(descriptor.id, context.into_specs())?;
+        self.host.control.add(descriptor.id, context.into_specs())?;
         self.plugins.lock().push((descriptor.id, plugin));
         Ok(())
     }
@@ -155,7 +138,7 @@ impl Pipeline {
     /// # Errors
     /// When an element did not end in time.
     pub fn stop_plugin(&self, id: &str) -> Result<(), ControlError> {
-        match self.control.stop(&Pattern::plugin(id)) {
+        match self.host.control.stop(&Pattern::plugin(id)) {
             Ok(_) | Err(ControlError::NothingSelected { .. }) => {}
             Err(error) => return Err(error),
         }

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) ingest: Queue<Ingest>,
     pub(crate) runtime: Option<Handle>,
-    /// The order of transforms by plugin id; empty means the order in which they were added.
+    /// The order of transforms by plugin id; others come after these.
     pub(crate) transform_order: Vec<String>,
     /// Whether short intervals get a real-time thread.
     pub(crate) real_time_thread: bool,

@@ -1,6 +1,7 @@
 //! Plugins: what adds sources, transforms and outputs to a pipeline.
 
 mod descriptor;
+mod host;
 mod specs;
 mod start;
 
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 use crate::metric::MetricDoc;
 
 pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
+pub use host::Host;
 pub use specs::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 pub use start::StartContext;
 

@@ -1,5 +1,4 @@
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
@@ -10,38 +9,27 @@ use crate::output::{AsyncOutput, Output};
 use crate::pipeline::Control;
 use crate::resource::Resource;
 use crate::series::SeriesBuilder;
+use crate::services::Services;
 use crate::source::{EventSource, Source};
 use crate::time::Clock;
 use crate::transform::Transform;
 use crate::value::Number;
 
+use super::host::Host;
 use super::specs::{AsyncOutputSpec, ElementSpecs, OutputSpec, SourceSpec};
 
 /// What a plugin sees of the pipeline while it starts.
+#[derive(Debug)]
 pub struct StartContext<'a> {
-    catalog: &'a Catalog,
-    events: &'a ConsumerEvents,
-    clock: &'a Arc<dyn Clock>,
-    control: &'a Control,
-    root: PathBuf,
+    host: &'a Host,
     specs: ElementSpecs,
 }
 
 impl<'a> StartContext<'a> {
-    /// A context whose elements nobody has run yet; `root` is the folder in which the plugin finds `proc` and `sys`.
-    pub fn new(
-        catalog: &'a Catalog,
-        events: &'a ConsumerEvents,
-        clock: &'a Arc<dyn Clock>,
-        control: &'a Control,
-        root: impl Into<PathBuf>,
-    ) -> Self {
+    /// A context without elements.
+    pub fn new(host: &'a Host) -> Self {
         Self {
-            catalog,
-            events,
-            clock,
-            control,
-            root: root.into(),
+            host,
             specs: ElementSpecs::default(),
         }
     }
@@ -54,7 +42,7 @@ impl<'a> StartContext<'a> {
         &self,
         definition: &MetricDef<T>,
     ) -> Result<MetricHandle<T>, IncompatibleMetric> {
-        self.catalog.metric(definition)
+        self.host.catalog.metric(definition)
     }
 
     /// Begins to describe a series.
@@ -64,32 +52,37 @@ impl<'a> StartContext<'a> {
         resource: Resource,
         consumer: Consumer,
     ) -> SeriesBuilder<'a, T> {
-        self.catalog.series(metric, resource, consumer)
+        self.host.catalog.series(metric, resource, consumer)
     }
 
     /// All metrics and series.
     pub const fn catalog(&self) -> &'a Catalog {
-        self.catalog
+        &self.host.catalog
     }
 
     /// Where consumer events are published and subscribed to.
     pub const fn events(&self) -> &'a ConsumerEvents {
-        self.events
+        &self.host.events
     }
 
     /// The clock of the pipeline.
     pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(self.clock)
+        Arc::clone(&self.host.clock)
     }
 
     /// What steers the pipeline once it runs.
     pub const fn control(&self) -> &'a Control {
-        self.control
+        &self.host.control
+    }
+
+    /// What several plugins share.
+    pub const fn services(&self) -> &'a Services {
+        &self.host.services
     }
 
     /// The folder in which `proc` and `sys` are found: `/`, or another one in containers and tests.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.host.root
     }
 
     /// Adds a source, polled once per second unless the spec says otherwise.
@@ -124,14 +117,5 @@ impl<'a> StartContext<'a> {
     /// What was added.
     pub fn into_specs(self) -> ElementSpecs {
         self.specs
-    }
-}
-
-impl fmt::Debug for StartContext<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StartContext")
-            .field("root", &self.root)
-            .field("specs", &self.specs)
-            .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,7 @@ use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
 use crate::output::RecordedSample;
-use crate::pipeline::Control;
-use crate::plugin::{ElementSpecs, Plugin, StartContext, StartError};
+use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError};
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, Tick};
 use crate::time::{Clock, SystemClock};
@@ -31,9 +30,7 @@ use super::ManualClock;
 /// # }
 /// ```
 pub struct Bench {
-    catalog: Catalog,
-    events: ConsumerEvents,
-    clock: Arc<dyn Clock>,
+    host: Host,
     manual: Option<ManualClock>,
     sources: Vec<Polled>,
     transforms: Vec<Box<dyn Transform>>,
@@ -75,8 +72,8 @@ impl Bench {
         manual: Option<ManualClock>,
     ) -> Result<Self, StartError> {
         P::check(&config)?;
-        let (catalog, events, control) = (Catalog::new(), ConsumerEvents::new(), Control::default());
-        let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+        let host = Host::new(clock, root);
+        let mut context = StartContext::new(&host);
         let plugin = P::start(config, &mut context)?;
         let ElementSpecs {
             sources, transforms, ..
@@ -85,14 +82,12 @@ impl Bench {
             name: spec.name,
             schedule: spec.schedule,
             source: spec.source,
-            interner: Interner::new(catalog.clone()),
+            interner: Interner::new(host.catalog.clone()),
         });
         let sources = sources.collect();
         let transforms = transforms.into_iter().map(|spec| spec.transform).collect();
         Ok(Self {
-            catalog,
-            events,
-            clock,
+            host,
             manual,
             sources,
             transforms,
@@ -137,13 +132,13 @@ impl Bench {
     /// # Panics
     /// When there is no such source.
     pub fn poll_batch(&mut self, name: &str) -> Result<Batch, Failure> {
-        let now = self.clock.now();
+        let now = self.host.clock.now();
         let tick = Tick {
             timestamp: now.wall,
             monotonic: now.monotonic,
             missed: 0,
         };
-        let mut batch = self.catalog.batch();
+        let mut batch = self.host.catalog.batch();
         let known = self.sources();
         let index = known.iter().position(|known| *known == name);
         let index = index.unwrap_or_else(|| panic!("no source `{name}`; there are {known:?}"));
@@ -171,8 +166,8 @@ impl Bench {
     /// The failure of a transform.
     pub fn transform(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         let context = TransformContext {
-            catalog: &self.catalog,
-            now: self.clock.now(),
+            catalog: &self.host.catalog,
+            now: self.host.clock.now(),
         };
         self.transforms
             .iter_mut()
@@ -197,12 +192,12 @@ impl Bench {
 
     /// All metrics and series.
     pub const fn catalog(&self) -> &Catalog {
-        &self.catalog
+        &self.host.catalog
     }
 
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
-        &self.events
+        &self.host.events
     }
 }
 

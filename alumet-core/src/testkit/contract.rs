@@ -10,8 +10,7 @@ use crate::catalog::Catalog;
 use crate::consumer::Consumer;
 use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
 use crate::output::{OutputContext, RecordedSample};
-use crate::pipeline::Control;
-use crate::plugin::{ElementSpecs, Plugin, PluginDescriptor, StartContext};
+use crate::plugin::{ElementSpecs, Host, Plugin, PluginDescriptor, StartContext};
 use crate::resource::Resource;
 use crate::series::SeriesKey;
 use crate::time::{Clock, SystemClock};
@@ -168,14 +167,12 @@ impl<P: Plugin> Contract<P> {
     }
 
     fn start(&self, root: &Path) -> Result<(Catalog, Box<dyn Send>, ElementSpecs), String> {
-        let catalog = Catalog::new();
-        let (events, control) = (crate::events::ConsumerEvents::new(), Control::default());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut context = StartContext::new(&catalog, &events, &clock, &control, root);
+        let host = Host::new(Arc::new(SystemClock), root);
+        let mut context = StartContext::new(&host);
         let plugin = P::start(self.config.clone(), &mut context);
         let specs = context.into_specs();
         match plugin {
-            Ok(plugin) => Ok((catalog, Box::new(plugin), specs)),
+            Ok(plugin) => Ok((host.catalog, Box::new(plugin), specs)),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{BuildError, PipelineBuilder};
-use alumet_core::plugin::{Plugin, StartContext, StartError};
+use alumet_core::plugin::{Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::series::SeriesHandle;
 use alumet_core::testkit::{ManualClock, assert_lines};
 use alumet_core::transform::{Transform, TransformContext};
@@ -191,5 +191,25 @@ fn a_transform_can_be_added_and_stopped_while_samples_flow() {
             "count local_machine local_machine {late=1, source=a} = 1000",
             "count local_machine local_machine {source=a} = 4",
         ],
+    );
+}
+
+#[test]
+fn a_transform_that_is_started_again_gets_its_place_again() {
+    let (builder, recording, _) = builder();
+    let pipeline = builder.start().unwrap();
+    pipeline.control().flush().unwrap();
+    pipeline.stop_plugin("first").unwrap();
+    let descriptor = PluginDescriptor::of::<MarkPlugin<0>>();
+    let mut nothing = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
+    pipeline
+        .start_plugin(&descriptor, &descriptor.parse(&mut nothing).unwrap())
+        .unwrap();
+    recording.take();
+    pipeline.control().trigger(&"src".parse().unwrap()).unwrap();
+    pipeline.control().flush().unwrap();
+    assert_lines(
+        lines(&recording),
+        ["count local_machine local_machine {first=1, second=2, source=a} = 2"],
     );
 }

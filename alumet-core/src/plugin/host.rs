@@ -1,0 +1,48 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::events::ConsumerEvents;
+use crate::pipeline::Control;
+use crate::services::Services;
+use crate::time::Clock;
+
+/// What plugins run in: one per pipeline.
+#[derive(Clone)]
+pub struct Host {
+    /// All metrics and series.
+    pub catalog: Catalog,
+    /// Where consumer events are published and subscribed to.
+    pub events: ConsumerEvents,
+    /// The clock of the pipeline.
+    pub clock: Arc<dyn Clock>,
+    /// What steers the pipeline once it runs.
+    pub control: Control,
+    /// What several plugins share.
+    pub services: Services,
+    /// The folder in which `proc` and `sys` are found.
+    pub root: PathBuf,
+}
+
+impl Host {
+    /// An empty host on a clock and a root.
+    pub fn new(clock: Arc<dyn Clock>, root: impl Into<PathBuf>) -> Self {
+        Self {
+            catalog: Catalog::new(),
+            events: ConsumerEvents::new(),
+            clock,
+            control: Control::default(),
+            services: Services::default(),
+            root: root.into(),
+        }
+    }
+}
+
+/// The root.
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
