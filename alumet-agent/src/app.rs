@@ -1,10 +1,11 @@
 //! The application as a value: its name and its plugins.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
-use crate::cli::{self, Command};
+use crate::cli::{self, Cli, Command};
 use crate::commands;
 use crate::exit::Failed;
 
@@ -94,21 +95,9 @@ impl App {
                 return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
             }
         };
-        match self.dispatch(&cli) {
+        match dispatch(&Arc::new(self), &cli) {
             Ok(code) => code,
             Err(failed) => failed.report(),
-        }
-    }
-
-    fn dispatch(&self, cli: &cli::Cli) -> Result<ExitCode, Failed> {
-        match &cli.command {
-            None | Some(Command::Run) => commands::run::run(self, &cli.global),
-            Some(Command::Exec(arguments)) => commands::exec::exec(self, &cli.global, arguments),
-            Some(Command::Watch { pid }) => commands::watch::watch(self, &cli.global, *pid),
-            Some(Command::Config { command }) => commands::config::config(self, &cli.global, command),
-            Some(Command::Plugins { command }) => commands::plugins::plugins(self, &cli.global, command),
-            Some(Command::Completions { shell }) => commands::generate::completions(self, *shell),
-            Some(Command::Man) => commands::generate::man(self),
         }
     }
 
@@ -118,5 +107,18 @@ impl App {
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {
         self.plugins.iter().map(|plugin| plugin.id).collect()
+    }
+}
+
+/// Does what a command says.
+fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
+    match &cli.command {
+        None | Some(Command::Run) => commands::run::run(app, &cli.global),
+        Some(Command::Exec(arguments)) => commands::exec::exec(app, &cli.global, arguments),
+        Some(Command::Watch { pid }) => commands::watch::watch(app, &cli.global, *pid),
+        Some(Command::Config { command }) => commands::config::config(app, &cli.global, command),
+        Some(Command::Plugins { command }) => commands::plugins::plugins(app, &cli.global, command),
+        Some(Command::Completions { shell }) => commands::generate::completions(app, *shell),
+        Some(Command::Man) => commands::generate::man(app),
     }
 }

@@ -141,24 +141,45 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
 /// Explains why a program cannot be run; 127 if there is none and 126 if it may not be run, as shells have it.
 fn cannot_run(program: &OsStr, error: &io::Error) -> Failed {
     let name = program.display();
-    match error.kind() {
-        ErrorKind::NotFound => {
-            let hint = nearest_program(program).map_or_else(
-                || "check the spelling, and that the folder of the program is in PATH".to_owned(),
-                |nearest| format!("did you mean `{}`?", nearest.display()),
-            );
-            Failed::with_code(127, format!("there is no program `{name}`\n  help: {hint}"))
-        }
-        ErrorKind::PermissionDenied => {
-            let hint = if Path::new(program).is_dir() {
-                "it is a folder".to_owned()
-            } else {
-                format!("make it executable with `chmod +x {name}`, or run it with its interpreter")
-            };
-            Failed::with_code(126, format!("`{name}` may not be run: {error}\n  help: {hint}"))
-        }
-        _ => Failed::with_code(126, format!("`{name}` cannot be run: {error}")),
+    // The kind of the error alone does not tell: a folder in PATH that may not be searched gives the same one as a file
+    // that may not be run, and a missing interpreter the same one as a missing file.
+    let Some(file) = locate(program) else {
+        let hint = nearest_program(program).map_or_else(
+            || "check the spelling, and that the folder of the program is in PATH".to_owned(),
+            |nearest| format!("did you mean `{}`?", nearest.display()),
+        );
+        return Failed::with_code(127, format!("there is no program `{name}`\n  help: {hint}"));
+    };
+    let hint = if file.is_dir() {
+        "it is a folder; name a file in it".to_owned()
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        let file = file.display();
+        format!("make it executable with `chmod +x {file}`, or run it with its interpreter")
+    } else if error.kind() == ErrorKind::NotFound {
+        format!(
+            "the interpreter that the first line of {} names, or the loader of a binary, is missing",
+            file.display()
+        )
+    } else if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
+        "it is no program for this machine, and no script that begins with a line such as `#!/bin/sh`"
+            .to_owned()
+    } else {
+        return Failed::with_code(126, format!("`{name}` cannot be run: {error}"));
+    };
+    Failed::with_code(126, format!("`{name}` cannot be run: {error}\n  help: {hint}"))
+}
+
+/// The file that a program name stands for, executable or not.
+fn locate(program: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(program);
+    if program.as_encoded_bytes().contains(&b'/') {
+        // What cannot be looked at may be there.
+        return path.try_exists().unwrap_or(true).then(|| path.to_owned());
     }
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(path))
+        .find(|file| file.is_file())
 }
 
 /// The program in PATH, or in the folder of `program`, whose name is most like that of `program`.

@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 }
 
 /// Flags of all commands.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Configuration file, or folder whose *.toml files are read in order; may be repeated [default: alumet-config.toml]
     #[arg(long, value_name = "PATH", env = "ALUMET_CONFIG", global = true)]

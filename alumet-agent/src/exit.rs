@@ -35,6 +35,11 @@ impl Failed {
         }
     }
 
+    /// What is wrong.
+    pub(crate) fn message(&self) -> String {
+        self.message.trim_end().to_owned()
+    }
+
     /// Prints the message and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let message = self.message.trim_end();

@@ -23,6 +23,7 @@ mod exit;
 mod health;
 mod live_line;
 mod logging;
+mod reload;
 mod session;
 mod settings;
 mod setup;

@@ -1,5 +1,6 @@
 //! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,12 @@ use nix::sys::signal::Signal as Received;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinError;
-use tokio::time::sleep;
 
+use crate::app::App;
 use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
 use crate::health::{self, Health};
+use crate::reload::{Known, RunningPlugins, State};
 use crate::settings::OnError;
 use crate::setup::{DefaultFile, EnabledPlugin, Setup};
 use crate::terminal;
@@ -23,6 +25,7 @@ use crate::terminal;
 pub(crate) struct Session {
     pipeline: Arc<Pipeline>,
     signals: Signals,
+    plugins: Arc<RunningPlugins>,
     shutdown_timeout: Duration,
     health: Arc<Health>,
 }
@@ -44,6 +47,7 @@ pub(crate) fn runtime(global: &Global) -> Result<Runtime, Failed> {
 impl Session {
     /// Starts all plugins and the pipeline; `extend` may add elements before.
     pub(crate) async fn start(
+        app: &Arc<App>,
         setup: Setup,
         global: &Global,
         extend: impl FnOnce(&mut PipelineBuilder),
@@ -83,24 +87,10 @@ impl Session {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
         }
         let health = Arc::new(Health::new());
-        let mut later = Vec::new();
+        let mut plugins = Vec::new();
         for plugin in setup.plugins {
-            let id = plugin.descriptor.id;
-            match builder.described_plugin(&plugin.descriptor, &plugin.config) {
-                Ok(_) => tracing::info!(plugin = id, "the plugin has started"),
-                Err(error) => match plugin.on_error {
-                    OnError::Fail => return Err(cannot_start(id, &error)),
-                    OnError::Disable => {
-                        tracing::warn!(plugin = id, %error, "the plugin cannot start; the agent goes on without it");
-                        health.missing(id, error.to_string());
-                    }
-                    OnError::Retry => {
-                        tracing::warn!(plugin = id, %error, "the plugin cannot start; it will be tried again");
-                        health.waiting(id, error.to_string());
-                        later.push(plugin);
-                    }
-                },
-            }
+            let state = start_plugin(&mut builder, &plugin, &health)?;
+            plugins.push(Known { plugin, state });
         }
         extend(&mut builder);
         let pipeline = Arc::new(builder.start().context("the pipeline cannot start")?);
@@ -109,12 +99,27 @@ impl Session {
         if let Some(listener) = listener {
             health::serve(listener, Arc::clone(&health));
         }
-        for plugin in later {
-            tokio::spawn(start_later(plugin, Arc::clone(&pipeline), Arc::clone(&health)));
-        }
+        let plugins = RunningPlugins::new(
+            Arc::clone(app),
+            global.clone(),
+            &pipeline,
+            Arc::clone(&health),
+            &settings,
+            plugins,
+        );
+        let plugins = Arc::new(plugins);
+        tokio::spawn(Arc::clone(&plugins).retry());
+        let reloaded = Arc::downgrade(&plugins);
+        pipeline
+            .control()
+            .on_reload(Box::new(move || match reloaded.upgrade() {
+                Some(plugins) => plugins.reload(),
+                None => Err("the agent is about to end".to_owned()),
+            }));
         Ok(Self {
             pipeline,
             signals,
+            plugins,
             shutdown_timeout: *settings.pipeline.shutdown_timeout,
             health,
         })
@@ -127,11 +132,28 @@ impl Session {
     /// Waits until the agent is told to end, or nothing is left to measure; says what it was.
     pub(crate) async fn wait(&mut self) -> &'static str {
         let (shutdown, sources_ended) = (self.pipeline.shutdown_requested(), self.pipeline.sources_ended());
-        tokio::select! {
-            signal = self.signals.next() => signal.as_str(),
-            () = shutdown.cancelled() => "a request to stop",
-            () = sources_ended.cancelled() => "the end of the last source",
+        loop {
+            tokio::select! {
+                signal = self.signals.next() => match signal {
+                    // At a terminal, it says that the terminal is gone; a service is asked to read its files again.
+                    Received::SIGHUP if !io::stderr().is_terminal() => self.reload(),
+                    signal => return signal.as_str(),
+                },
+                () = shutdown.cancelled() => return "a request to stop",
+                () = sources_ended.cancelled() => return "the end of the last source",
+            }
         }
+    }
+
+    /// Reads the configuration again, beside everything else; the log tells what came of it.
+    fn reload(&self) {
+        let plugins = Arc::clone(&self.plugins);
+        tokio::task::spawn_blocking(move || match plugins.reload() {
+            Ok(report) => tracing::info!("the configuration was read again: {report}"),
+            Err(error) => {
+                tracing::error!("the configuration was read again and not all of it is in effect:\n{error}");
+            }
+        });
     }
 
     /// The next signal that asks the program to end.
@@ -149,6 +171,9 @@ impl Session {
             tokio::select! {
                 result = &mut stopping => break result,
                 signal = self.signals.next() => {
+                    if signal == Received::SIGHUP {
+                        continue;
+                    }
                     tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");
                     let pipeline = Arc::clone(&self.pipeline);
                     // Does not wait for anything.
@@ -247,30 +272,31 @@ fn warn_without_output(pipeline: &Pipeline) {
     }
 }
 
-/// Tries to start a plugin until it works.
-async fn start_later(plugin: EnabledPlugin, pipeline: Arc<Pipeline>, health: Arc<Health>) {
+/// Starts a plugin before the pipeline; when it cannot start, its `on_error` decides.
+fn start_plugin(
+    builder: &mut PipelineBuilder,
+    plugin: &EnabledPlugin,
+    health: &Health,
+) -> Result<State, Failed> {
     let id = plugin.descriptor.id;
-    let plugin = Arc::new(plugin);
-    let mut pause = Duration::from_secs(1);
-    loop {
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(60));
-        let (pipeline, plugin) = (Arc::clone(&pipeline), Arc::clone(&plugin));
-        let start = move || pipeline.start_plugin(&plugin.descriptor, &plugin.config);
-        match tokio::task::spawn_blocking(start).await {
-            Ok(Ok(())) => {
-                tracing::info!(plugin = id, "the plugin has started");
-                health.started(id);
-                return;
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(plugin = id, %error, "the plugin still cannot start");
-                health.waiting(id, error.to_string());
-            }
-            Err(error) => {
-                tracing::error!(plugin = id, %error, "the plugin cannot start");
-                return;
-            }
+    let error = match builder.described_plugin(&plugin.descriptor, &plugin.config) {
+        Ok(_) => {
+            tracing::info!(plugin = id, "the plugin has started");
+            return Ok(State::Started);
+        }
+        Err(error) => error,
+    };
+    match plugin.on_error {
+        OnError::Fail => Err(cannot_start(id, &error)),
+        OnError::Disable => {
+            tracing::warn!(plugin = id, %error, "the plugin cannot start; the agent goes on without it");
+            health.missing(id, error.to_string());
+            Ok(State::Missing)
+        }
+        OnError::Retry => {
+            tracing::warn!(plugin = id, %error, "the plugin cannot start; it will be tried again");
+            health.waiting(id, error.to_string());
+            Ok(State::Waiting)
         }
     }
 }

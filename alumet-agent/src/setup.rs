@@ -36,6 +36,15 @@ pub(crate) struct EnabledPlugin {
     pub(crate) descriptor: PluginDescriptor,
     pub(crate) config: PluginConfig,
     pub(crate) on_error: OnError,
+    /// The table as it was given, to see whether it has changed.
+    table: toml::Table,
+}
+
+impl EnabledPlugin {
+    /// Whether both are the same plugin with the same configuration.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.descriptor.id == other.descriptor.id && self.table == other.table
+    }
 }
 
 /// What became of the default file that was missing.
@@ -270,6 +279,7 @@ fn plugins(
                 descriptor: *descriptor,
                 config,
                 on_error: OnError::Fail,
+                table: toml::Table::new(),
             });
         }
     }
@@ -309,10 +319,11 @@ fn plugin(
         .check(&config)
         .map_err(|fault| refused(document, descriptor.id, &fault.key, &fault.message))?;
     let enabled = general.enabled || forced;
-    Ok(enabled.then_some(EnabledPlugin {
+    Ok(enabled.then(|| EnabledPlugin {
         descriptor: *descriptor,
         config,
         on_error: general.on_error,
+        table: table.to_toml_table(),
     }))
 }
 

@@ -1,5 +1,6 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
@@ -14,11 +15,11 @@ use crate::terminal;
 use super::measure::Measurement;
 
 /// Runs a program and measures it from its start to its end.
-pub(crate) fn exec(app: &App, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
+pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
-        let mut measurement = Measurement::start(setup, global).await?;
+        let mut measurement = Measurement::start(app, setup, global).await?;
         let running = match Running::start(&exec.program, &exec.arguments) {
             Ok(running) => running,
             Err(failed) => {

@@ -1,11 +1,13 @@
 //! What `exec` and `watch` have in common: a first and a last measurement around the life of a process.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
 use alumet_core::pipeline::{ControlError, ElementKind, Pattern};
 
+use crate::app::App;
 use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
@@ -21,10 +23,10 @@ pub(crate) struct Measurement {
 
 impl Measurement {
     /// Starts the pipeline with everything measured once.
-    pub(crate) async fn start(setup: Setup, global: &Global) -> Result<Self, Failed> {
+    pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
         logging::start(&setup.settings.log, global.log_format)?;
         let (output, summary) = SummaryOutput::new();
-        let session = Session::start(setup, global, |builder| {
+        let session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);
         })
         .await?;

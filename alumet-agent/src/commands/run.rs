@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
@@ -10,12 +11,12 @@ use crate::session::{self, Session};
 use crate::setup::{IfMissing, Setup};
 
 /// Measures until a signal comes.
-pub(crate) fn run(app: &App, global: &Global) -> Result<ExitCode, Failed> {
+pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     logging::start(&setup.settings.log, global.log_format)?;
     let runtime = session::runtime(global)?;
     let report = runtime.block_on(async {
-        let mut session = Session::start(setup, global, |_| {}).await?;
+        let mut session = Session::start(app, setup, global, |_| {}).await?;
         tracing::info!(version = app.version, "measuring; Ctrl+C or SIGTERM ends it");
         let cause = match LiveLine::on_terminal() {
             Some(line) => wait_with(&mut session, line).await,

@@ -1,5 +1,6 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::child::Watched;
@@ -12,12 +13,12 @@ use crate::terminal;
 use super::measure::Measurement;
 
 /// Measures a process that runs already, until it ends or a signal comes.
-pub(crate) fn watch(app: &App, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
+pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
-        let mut measurement = Measurement::start(setup, global).await?;
+        let mut measurement = Measurement::start(app, setup, global).await?;
         measurement.begin(pid).await;
         let cause = tokio::select! {
             () = watched.ended() => "the process has ended".to_owned(),

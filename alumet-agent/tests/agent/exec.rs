@@ -121,13 +121,44 @@ fn a_program_that_may_not_be_run_gives_126_and_a_remedy() {
     folder
         .run(&["exec", "./folder"])
         .expect_code(126)
-        .expect_stderr(&["`./folder` may not be run", "it is a folder"]);
+        .expect_stderr(&["`./folder` cannot be run", "it is a folder"]);
     let empty = folder.write("empty", "");
     fs::set_permissions(&empty, fs::Permissions::from_mode(0o755)).unwrap();
     folder
         .run(&["exec", "./empty"])
         .expect_code(126)
         .expect_stderr(&["./empty"]);
+}
+
+#[test]
+fn a_script_whose_interpreter_is_missing_is_not_called_missing_itself() {
+    let folder = folder();
+    let script = folder.write("script", "#!/no/such/interpreter\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let ended = folder.run(&["exec", "./script"]);
+    ended
+        .expect_code(126)
+        .expect_stderr(&["`./script` cannot be run", "the first line of ./script"]);
+    assert!(!ended.stderr.contains("did you mean"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_folder_of_path_that_may_not_be_searched_does_not_hide_that_a_program_is_missing() {
+    let folder = folder();
+    // A file in place of a folder gives an error of its own, for every user.
+    let obstacle = folder.write("obstacle", "");
+    let mut command = folder.command(&["exec", "nosuchprogram-at-all"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", obstacle.display()));
+    folder
+        .start_command(command)
+        .wait()
+        .expect_code(127)
+        .expect_stderr(&["there is no program `nosuchprogram-at-all`"]);
+    let mut command = folder.command(&["exec", "data"]);
+    folder.write("data", "no program");
+    command.env("PATH", folder.path(""));
+    let ended = folder.start_command(command).wait();
+    ended.expect_code(126).expect_stderr(&["chmod +x", "/data`"]);
 }
 
 #[test]

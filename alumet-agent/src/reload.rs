@@ -1,0 +1,317 @@
+//! The plugins of a run: started, waiting to be tried again, and changed when the configuration is read again.
+
+use std::fmt::Write;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use alumet_core::pipeline::Pipeline;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::app::App;
+use crate::cli::Global;
+use crate::health::Health;
+use crate::settings::{OnError, Settings};
+use crate::setup::{EnabledPlugin, IfMissing, Setup};
+
+/// The plugins that the configuration enables, and what became of each.
+pub(crate) struct RunningPlugins {
+    app: Arc<App>,
+    global: Global,
+    pipeline: Weak<Pipeline>,
+    health: Arc<Health>,
+    current: Mutex<Current>,
+    /// Told when a plugin begins to wait.
+    waiting: Notify,
+}
+
+struct Current {
+    /// The configuration outside of `[plugins]`, which only a restart of the agent changes.
+    general: toml::Table,
+    plugins: Vec<Known>,
+}
+
+/// A plugin that is enabled.
+pub(crate) struct Known {
+    pub(crate) plugin: EnabledPlugin,
+    pub(crate) state: State,
+}
+
+/// What became of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Started,
+    /// It could not start and is tried again.
+    Waiting,
+    /// It could not start and the agent goes on without it.
+    Missing,
+}
+
+impl RunningPlugins {
+    pub(crate) fn new(
+        app: Arc<App>,
+        global: Global,
+        pipeline: &Arc<Pipeline>,
+        health: Arc<Health>,
+        settings: &Settings,
+        plugins: Vec<Known>,
+    ) -> Self {
+        let current = Current {
+            general: general(settings),
+            plugins,
+        };
+        let pipeline = Arc::downgrade(pipeline);
+        Self {
+            app,
+            global,
+            pipeline,
+            health,
+            current: Mutex::new(current),
+            waiting: Notify::new(),
+        }
+    }
+
+    /// Reads the configuration again and restarts what has changed; says what that was.
+    ///
+    /// # Errors
+    /// Why the configuration is refused; nothing has changed then, but for a plugin that cannot start with its new
+    /// configuration, which goes on with its old one. Blocks.
+    pub(crate) fn reload(&self) -> Result<String, String> {
+        let mut current = self.current.lock();
+        let setup =
+            Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| failed.message())?;
+        let pipeline = self.pipeline.upgrade().ok_or("the agent is about to end")?;
+        let mut report = Report::default();
+        report.general(&current.general, &general(&setup.settings));
+        let mut before = std::mem::take(&mut current.plugins);
+
+        before.retain(|known| {
+            let stays = setup
+                .plugins
+                .iter()
+                .any(|plugin| plugin.descriptor.id == known.plugin.descriptor.id);
+            if !stays {
+                self.stop(&pipeline, known);
+                report.did("stopped", known.plugin.descriptor.id);
+            }
+            stays
+        });
+        for plugin in setup.plugins {
+            let id = plugin.descriptor.id;
+            let old = before.iter().position(|known| known.plugin.descriptor.id == id);
+            let known = match old.map(|index| before.swap_remove(index)) {
+                Some(old) if old.plugin.is_same(&plugin) => Known { plugin, ..old },
+                Some(old) => self.replace(&pipeline, old, plugin, &mut report),
+                None => self.begin(&pipeline, plugin, &mut report),
+            };
+            current.plugins.push(known);
+        }
+        drop(current);
+        self.waiting.notify_one();
+        report.finish()
+    }
+
+    /// Tries waiting plugins again, with pauses that double up to a minute; never ends.
+    pub(crate) async fn retry(self: Arc<Self>) {
+        let first = Duration::from_secs(1);
+        let mut pause = first;
+        loop {
+            if !self.is_any_waiting() {
+                self.waiting.notified().await;
+                pause = first;
+                continue;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(60));
+            let this = Arc::clone(&self);
+            if let Err(error) = tokio::task::spawn_blocking(move || this.retry_once()).await {
+                tracing::error!(%error, "waiting plugins could not be tried again");
+            }
+        }
+    }
+
+    fn is_any_waiting(&self) -> bool {
+        self.current
+            .lock()
+            .plugins
+            .iter()
+            .any(|known| known.state == State::Waiting)
+    }
+
+    fn retry_once(&self) {
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return;
+        };
+        let mut current = self.current.lock();
+        for known in current
+            .plugins
+            .iter_mut()
+            .filter(|known| known.state == State::Waiting)
+        {
+            let id = known.plugin.descriptor.id;
+            match pipeline.start_plugin(&known.plugin.descriptor, &known.plugin.config) {
+                Ok(()) => {
+                    tracing::info!(plugin = id, "the plugin has started");
+                    known.state = State::Started;
+                    self.health.started(id);
+                }
+                Err(error) => {
+                    tracing::debug!(plugin = id, %error, "the plugin still cannot start");
+                    self.health.waiting(id, error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Starts a plugin that was not enabled before.
+    fn begin(&self, pipeline: &Pipeline, plugin: EnabledPlugin, report: &mut Report) -> Known {
+        let id = plugin.descriptor.id;
+        let state = match pipeline.start_plugin(&plugin.descriptor, &plugin.config) {
+            Ok(()) => {
+                report.did("started", id);
+                State::Started
+            }
+            Err(error) => {
+                report.failed(format!("the plugin {id} cannot start: {error}"));
+                self.note_failure(&plugin, error.to_string())
+            }
+        };
+        Known { plugin, state }
+    }
+
+    /// Restarts a plugin with another configuration; if it cannot start, with the old one.
+    fn replace(&self, pipeline: &Pipeline, old: Known, new: EnabledPlugin, report: &mut Report) -> Known {
+        let id = new.descriptor.id;
+        self.stop(pipeline, &old);
+        let error = match pipeline.start_plugin(&new.descriptor, &new.config) {
+            Ok(()) => {
+                report.did("restarted", id);
+                return Known {
+                    plugin: new,
+                    state: State::Started,
+                };
+            }
+            Err(error) => error,
+        };
+        if old.state == State::Started
+            && pipeline
+                .start_plugin(&old.plugin.descriptor, &old.plugin.config)
+                .is_ok()
+        {
+            report.failed(format!(
+                "the plugin {id} cannot start with its new configuration and goes on with the old one: {error}"
+            ));
+            return old;
+        }
+        report.failed(format!(
+            "the plugin {id} cannot start, neither with its new configuration nor the old one: {error}"
+        ));
+        let state = self.note_failure(&new, error.to_string());
+        Known { plugin: new, state }
+    }
+
+    fn stop(&self, pipeline: &Pipeline, known: &Known) {
+        let id = known.plugin.descriptor.id;
+        self.health.started(id);
+        if known.state == State::Started
+            && let Err(error) = pipeline.stop_plugin(id)
+        {
+            tracing::error!(plugin = id, %error, "the plugin does not stop");
+        }
+    }
+
+    /// A plugin cannot start while the agent runs: the agent goes on in any case.
+    fn note_failure(&self, plugin: &EnabledPlugin, error: String) -> State {
+        let id = plugin.descriptor.id;
+        if plugin.on_error == OnError::Disable {
+            self.health.missing(id, error);
+            State::Missing
+        } else {
+            self.health.waiting(id, error);
+            State::Waiting
+        }
+    }
+}
+
+/// The settings as a table, so that two of them can be compared key by key.
+fn general(settings: &Settings) -> toml::Table {
+    toml::Table::try_from(settings).unwrap_or_default()
+}
+
+/// What a reload did.
+#[derive(Default)]
+struct Report {
+    done: Vec<String>,
+    failed: Vec<String>,
+    needs_restart: Vec<String>,
+}
+
+impl Report {
+    fn did(&mut self, what: &str, plugin: &str) {
+        tracing::info!(plugin, "the plugin was {what}");
+        self.done.push(format!("{what} {plugin}"));
+    }
+
+    fn failed(&mut self, what: String) {
+        tracing::error!("{what}");
+        self.failed.push(what);
+    }
+
+    /// Notes the keys outside of `[plugins]` that differ.
+    fn general(&mut self, before: &toml::Table, after: &toml::Table) {
+        for key in before
+            .keys()
+            .chain(after.keys().filter(|key| !before.contains_key(*key)))
+        {
+            match (before.get(key), after.get(key)) {
+                (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) => {
+                    let changed = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+                    let changed = changed.filter(|inner| old.get(*inner) != new.get(*inner));
+                    self.needs_restart
+                        .extend(changed.map(|inner| format!("{key}.{inner}")));
+                }
+                (old, new) if old != new => self.needs_restart.push(key.clone()),
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(self) -> Result<String, String> {
+        let mut text = if self.done.is_empty() {
+            "no plugin has changed".to_owned()
+        } else {
+            self.done.join(", ")
+        };
+        if !self.needs_restart.is_empty() {
+            let _ = write!(
+                text,
+                "; only a restart of the agent changes {}",
+                self.needs_restart.join(", ")
+            );
+        }
+        if self.failed.is_empty() {
+            Ok(text)
+        } else {
+            Err(format!("{}\n{text}", self.failed.join("\n")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_only_a_restart_changes_are_named() {
+        let table = |text: &str| text.parse::<toml::Table>().unwrap();
+        let mut report = Report::default();
+        report.general(
+            &table("system_root = '/'\n[pipeline]\ningest_capacity = 1\nself_metrics = '1s'"),
+            &table("system_root = '/host'\n[pipeline]\ningest_capacity = 1\nself_metrics = '2s'\n[log]\nlevel = 'debug'"),
+        );
+        assert_eq!(
+            report.finish().unwrap(),
+            "no plugin has changed; only a restart of the agent changes system_root, pipeline.self_metrics, log"
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! Which hierarchies of control groups are mounted, and where.
+
+mod table;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use table::Mount;
+pub use watch::MountWatch;
+
+use crate::ReadError;
+use crate::error::errno;
+
+/// One of the two interfaces of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// One hierarchy for each controller or set of controllers.
+    V1,
+    /// One hierarchy for all.
+    V2,
+}
+
+/// How a machine is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Nothing is mounted (yet).
+    Absent,
+    /// Only hierarchies of version 1.
+    V1,
+    /// Only the unified hierarchy.
+    V2,
+    /// Both: the controllers are in v1, the unified hierarchy has what needs no controller (`cpu.stat`, pressure).
+    Hybrid,
+}
+
+/// A mounted hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Which interface it speaks.
+    pub version: Version,
+    /// Its mount point, with the system root in front.
+    pub mount: PathBuf,
+    /// The controllers bound to it, such as `cpu` and `cpuacct`; always empty for v2, where each control group has its
+    /// own set (`cgroup.controllers`). A named hierarchy has one entry `name=…`.
+    pub controllers: Vec<String>,
+}
+
+/// All mounted hierarchies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hierarchies {
+    /// The unified hierarchy. Of several mounts the one that shows it whole, then the shortest, then the first.
+    pub v2: Option<Hierarchy>,
+    /// The hierarchies of version 1, in the order of the table; each controller once.
+    pub v1: Vec<Hierarchy>,
+}
+
+/// The options of a v1 mount that are not controllers.
+const NOT_CONTROLLERS: [&str; 12] = [
+    "rw",
+    "ro",
+    "relatime",
+    "noatime",
+    "nosuid",
+    "nodev",
+    "noexec",
+    "xattr",
+    "clone_children",
+    "noprefix",
+    "cpuset_v2_mode",
+    "seclabel",
+];
+
+impl Hierarchies {
+    /// Reads the table of mounts of the machine whose `proc` lies below `root` (`/`, `/host`, a captured tree).
+    ///
+    /// Mount points that do not lie below `root` get it in front, so that a host's tree can be looked at from a
+    /// container.
+    ///
+    /// # Errors
+    /// `NotMounted` when there is no table, `Io` or `PermissionDenied` when it cannot be read. That no control
+    /// group is mounted is not an error here: they may appear later, see [`MountWatch`].
+    pub fn detect(root: &Path) -> Result<Self, ReadError> {
+        let (_, table) = read_table(root)?;
+        Ok(Self::parse(&table, root))
+    }
+
+    /// Sorts the lines of a `mountinfo` or `mounts` table.
+    pub fn parse(table: &[u8], root: &Path) -> Self {
+        let mut found = Self::default();
+        let mut mounts: Vec<Mount> = table::cgroup_mounts(table).collect();
+        for mount in &mut mounts {
+            if !mount.point.starts_with(root) {
+                mount.point = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
+            }
+        }
+        // A stable sort: what is equally good stays in the order of the table.
+        mounts.sort_by_key(|mount| (!mount.is_whole, mount.point.as_os_str().len()));
+        for mount in mounts {
+            if mount.is_v2 {
+                found.v2.get_or_insert(Hierarchy {
+                    version: Version::V2,
+                    mount: mount.point,
+                    controllers: Vec::new(),
+                });
+                continue;
+            }
+            let is_new = |option: &String| {
+                !NOT_CONTROLLERS.contains(&option.as_str())
+                    && !option.starts_with("release_agent=")
+                    && found.v1(option).is_none()
+            };
+            let controllers: Vec<String> = mount.options.into_iter().filter(is_new).collect();
+            if !controllers.is_empty() {
+                found.v1.push(Hierarchy {
+                    version: Version::V1,
+                    mount: mount.point,
+                    controllers,
+                });
+            }
+        }
+        found
+    }
+
+    /// The v1 hierarchy that a controller is bound to.
+    pub fn v1(&self, controller: &str) -> Option<&Hierarchy> {
+        self.v1
+            .iter()
+            .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
+    }
+
+    /// How the machine is set up. Named v1 hierarchies (`name=systemd`) control nothing and do not count.
+    pub fn layout(&self) -> Layout {
+        let is_v1 = |hierarchy: &Hierarchy| !hierarchy.controllers.iter().all(|name| name.starts_with("name="));
+        match (self.v1.iter().any(is_v1), self.v2.is_some()) {
+            (false, false) => Layout::Absent,
+            (true, false) => Layout::V1,
+            (false, true) => Layout::V2,
+            (true, true) => Layout::Hybrid,
+        }
+    }
+
+    /// The unified hierarchy, or an error that says how to obtain it.
+    ///
+    /// # Errors
+    /// `NotMounted`.
+    pub fn require_v2(&self) -> Result<&Hierarchy, ReadError> {
+        self.v2.as_ref().ok_or(ReadError::NotMounted {
+            what: "the cgroup v2 hierarchy",
+            mend: "run `mount -t cgroup2 none /sys/fs/cgroup`, boot with `systemd.unified_cgroup_hierarchy=1`, or \
+                   give the container `/sys/fs/cgroup` of its host (read-only)",
+        })
+    }
+
+    /// The v1 hierarchy of a controller, or an error that says how to obtain it.
+    ///
+    /// # Errors
+    /// `NotMounted`.
+    pub fn require_v1(&self, controller: &str) -> Result<&Hierarchy, ReadError> {
+        self.v1(controller).ok_or(ReadError::NotMounted {
+            what: "the cgroup v1 hierarchy of this controller",
+            mend: "use the v2 hierarchy if there is one, else mount the controller with \
+                   `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
+        })
+    }
+}
+
+/// The first of the two tables that is there.
+fn read_table(root: &Path) -> Result<(PathBuf, Vec<u8>), ReadError> {
+    let mut refused = None;
+    for name in ["proc/self/mountinfo", "proc/self/mounts"] {
+        let path = root.join(name);
+        match fs::read(&path) {
+            Ok(table) => return Ok((path, table)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => refused = Some(ReadError::of_cgroup(&path, errno(&error))),
+        }
+    }
+    Err(refused.unwrap_or(ReadError::NotMounted {
+        what: "proc",
+        mend: "mount it, or name another system root",
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(table: &str) -> Hierarchies {
+        Hierarchies::parse(table.as_bytes(), Path::new("/"))
+    }
+
+    #[test]
+    fn of_several_v2_mounts_the_whole_then_the_shortest_then_the_first_wins() {
+        let at = |table: &str| parse(table).v2.unwrap().mount;
+        let part = "1 0 0:1 /docker /c rw - cgroup2 cgroup2 rw\n";
+        let long = "2 0 0:1 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let first = "3 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let second = "4 0 0:1 / /run/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(at(&[part, long, first, second].concat()), Path::new("/sys/fs/cgroup"));
+        assert_eq!(at(&[part, long].concat()), Path::new("/sys/fs/cgroup/unified"));
+        assert_eq!(at(part), Path::new("/c"));
+    }
+
+    #[test]
+    fn controllers_are_told_from_mount_options() {
+        let found = parse(
+            "cgroup /c/cpu cgroup rw,nosuid,cpu,cpuacct 0 0\n\
+             cgroup /c/systemd cgroup rw,xattr,release_agent=/x,name=systemd 0 0\n\
+             cgroup /bind/cpu cgroup rw,cpu,cpuacct 0 0\n",
+        );
+        assert_eq!(found.v1.len(), 2, "a second mount of the same hierarchy is left out");
+        assert_eq!(found.v1("cpuacct").unwrap().controllers, ["cpu", "cpuacct"]);
+        assert_eq!(found.v1("cpu").unwrap().mount, Path::new("/c/cpu"));
+        assert!(found.v1("memory").is_none());
+        assert_eq!(found.v1("name=systemd").unwrap().controllers.len(), 1);
+    }
+
+    #[test]
+    fn a_named_hierarchy_next_to_v2_is_not_hybrid() {
+        let v2 = "cgroup2 /c cgroup2 rw 0 0\n";
+        let named = "cgroup /s cgroup rw,name=systemd 0 0\n";
+        let cpu = "cgroup /cpu cgroup rw,cpu 0 0\n";
+        assert_eq!(parse(&[v2, named].concat()).layout(), Layout::V2);
+        assert_eq!(parse(&[v2, named, cpu].concat()).layout(), Layout::Hybrid);
+        assert_eq!(parse(cpu).layout(), Layout::V1);
+        assert_eq!(parse(named).layout(), Layout::Absent);
+    }
+
+    #[test]
+    fn what_is_not_mounted_says_how_to_mount_it() {
+        let nothing = Hierarchies::default();
+        let error = nothing.require_v2().unwrap_err();
+        assert!(error.to_string().contains("mount -t cgroup2"), "{error}");
+        assert!(nothing.require_v1("cpu").unwrap_err().to_string().contains("mount -t cgroup"));
+        let folder = tempfile::tempdir().unwrap();
+        let error = Hierarchies::detect(folder.path()).unwrap_err();
+        assert!(matches!(error, ReadError::NotMounted { what: "proc", .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_mount_point_gets_the_system_root_unless_it_has_it() {
+        let table = b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
+        let found = Hierarchies::parse(table, Path::new("/host")).v2.unwrap();
+        assert_eq!(found.mount, Path::new("/host/sys/fs/cgroup"));
+        let table = b"cgroup2 /host/sys/fs/cgroup cgroup2 rw 0 0\n";
+        let found = Hierarchies::parse(table, Path::new("/host")).v2.unwrap();
+        assert_eq!(found.mount, Path::new("/host/sys/fs/cgroup"));
+    }
+}

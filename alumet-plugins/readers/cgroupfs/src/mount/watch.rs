@@ -1,0 +1,114 @@
+//! Tells when the mounted hierarchies change.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use super::{Hierarchies, read_table};
+use crate::ReadError;
+use crate::error::errno;
+
+/// The table of mounts, watched: a hierarchy that is mounted after the program started is found.
+///
+/// The kernel marks an open table with `POLLPRI` when a mount changed, so that [`Self::changed`] costs one `poll`
+/// while nothing happens. A table that is no file of proc (a captured tree) is read at each call.
+#[derive(Debug)]
+pub struct MountWatch {
+    root: PathBuf,
+    table: PathBuf,
+    file: File,
+    is_signalled: bool,
+    hierarchies: Hierarchies,
+}
+
+impl MountWatch {
+    /// Opens the table of the machine whose `proc` lies below `root` and reads it.
+    ///
+    /// # Errors
+    /// Like [`Hierarchies::detect`].
+    pub fn open(root: &Path) -> Result<Self, ReadError> {
+        let (table, _) = read_table(root)?;
+        let file =
+            File::open(&table).map_err(|error| ReadError::of_cgroup(&table, errno(&error)))?;
+        let is_signalled = fstatfs(&file).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC);
+        let mut watch = Self {
+            root: root.to_path_buf(),
+            table,
+            file,
+            is_signalled,
+            hierarchies: Hierarchies::default(),
+        };
+        // Read after the watched file was opened: a mount in between is in the content or signalled, or both.
+        watch.hierarchies = Hierarchies::detect(root)?;
+        Ok(watch)
+    }
+
+    /// What is mounted, as of the last look.
+    pub fn hierarchies(&self) -> &Hierarchies {
+        &self.hierarchies
+    }
+
+    /// Whether other hierarchies are mounted, or at other places, than at the last look. Does not block; mounts of
+    /// other file systems do not count.
+    ///
+    /// # Errors
+    /// When the table cannot be polled or read; the next call looks again.
+    pub fn changed(&mut self) -> Result<bool, ReadError> {
+        if self.is_signalled && !self.is_marked()? {
+            return Ok(false);
+        }
+        let now = Hierarchies::detect(&self.root)?;
+        let differs = now != self.hierarchies;
+        self.hierarchies = now;
+        Ok(differs)
+    }
+
+    fn is_marked(&self) -> Result<bool, ReadError> {
+        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLPRI)];
+        poll(&mut fds, PollTimeout::ZERO).map_err(|error| ReadError::of_cgroup(&self.table, error))?;
+        let marks = PollFlags::POLLPRI | PollFlags::POLLERR;
+        Ok(fds[0].revents().is_some_and(|events| events.intersects(marks)))
+    }
+}
+
+impl AsFd for MountWatch {
+    /// To wait for `POLLPRI` together with other descriptors; then call [`Self::changed`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_hierarchy_that_is_mounted_later_is_found_and_told_once() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("proc/self")).unwrap();
+        let table = root.path().join("proc/self/mounts");
+        fs::write(&table, "proc /proc proc rw 0 0\n").unwrap();
+        let mut watch = MountWatch::open(root.path()).unwrap();
+        assert!(watch.hierarchies().require_v2().is_err());
+        assert!(!watch.changed().unwrap());
+        fs::write(&table, "tmpfs /tmp tmpfs rw 0 0\n").unwrap();
+        assert!(!watch.changed().unwrap(), "no control groups are concerned");
+        fs::write(&table, "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n").unwrap();
+        assert!(watch.changed().unwrap());
+        assert!(watch.hierarchies().require_v2().is_ok());
+        assert!(!watch.changed().unwrap());
+    }
+
+    #[test]
+    fn the_table_of_this_machine_is_signalled_by_the_kernel() {
+        let mut watch = MountWatch::open(Path::new("/")).unwrap();
+        assert!(watch.is_signalled);
+        watch.changed().unwrap();
+        assert!(!watch.is_marked().unwrap(), "the mark is taken away by looking");
+    }
+}
