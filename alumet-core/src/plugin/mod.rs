@@ -1,6 +1,7 @@
 //! Plugins: what adds sources, transforms and outputs to a pipeline.
 
 mod descriptor;
+mod finding;
 mod host;
 mod specs;
 mod start;
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::metric::MetricDoc;
 
 pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
+pub use finding::{Finding, Verdict};
 pub use host::Host;
 pub use specs::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 pub use start::StartContext;
@@ -80,6 +82,14 @@ pub trait Plugin: Send + Sized + 'static {
     fn check(config: &Self::Config) -> Result<(), ConfigFault> {
         let _ = config;
         Ok(())
+    }
+
+    /// Finds out what of its work is possible on this machine, what is not, why, and how to mend it.
+    ///
+    /// Changes nothing on the machine; that the plugin starts at all is found out by others.
+    fn diagnose(config: &Self::Config, host: &Host) -> Vec<Finding> {
+        let _ = (config, host);
+        Vec::new()
     }
 
     /// Finds devices, registers metrics and series, and adds elements to the pipeline.
