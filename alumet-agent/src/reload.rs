@@ -182,6 +182,11 @@ impl RunningPlugins {
     /// Restarts a plugin with another configuration; if it cannot start, with the old one.
     fn replace(&self, pipeline: &Pipeline, old: Known, new: EnabledPlugin, report: &mut Report) -> Known {
         let id = new.descriptor.id;
+        // What is measured in the meantime waits for the new transforms and outputs.
+        let hold = pipeline.control().hold();
+        if let Err(error) = &hold {
+            tracing::warn!(plugin = id, %error, "samples of this moment may miss the plugin");
+        }
         self.stop(pipeline, &old);
         let error = match pipeline.start_plugin(&new.descriptor, &new.config) {
             Ok(()) => {

@@ -11,7 +11,6 @@ use crate::series::Interner;
 use super::delivery::Delivery;
 use super::element::{ElementCell, ElementKey, ElementKind};
 use super::event_source;
-use super::ledger::OutputAccount;
 use super::message::Ingest;
 use super::poll::{Home, PollCommand, PollTask, PollThread};
 use super::queue::Queue;
@@ -240,11 +239,7 @@ fn link_output(
     spawn: impl FnOnce(Arc<Queue<super::message::Outgoing>>, Delivery) -> Result<Worker, AddError>,
 ) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, name);
-    shared
-        .ledger
-        .lock()
-        .outputs
-        .insert(key.clone(), OutputAccount::default());
+    shared.ledger.lock().outputs.entry(key.clone()).or_default();
     let cell = Arc::new(ElementCell::new(key, None));
     let queue = Arc::new(Queue::new(policy.capacity));
     let delivery = Delivery {

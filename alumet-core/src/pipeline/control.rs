@@ -314,6 +314,27 @@ impl Control {
         Ok(keys)
     }
 
+    /// Keeps samples back before the transforms until the hold is dropped, so that transforms and outputs can be
+    /// exchanged without losing any.
+    ///
+    /// # Errors
+    /// When the transforms do not answer in time.
+    pub fn hold(&self) -> Result<Hold, ControlError> {
+        let shared = self.running()?;
+        let (ticket, answers) = channel();
+        let hold = RouterCommand::Hold(ticket);
+        shared
+            .ingest
+            .push(Ingest::Command(hold))
+            .map_err(|_| ControlError::NotRunning)?;
+        // Released even if the answer is late.
+        let hold = Hold {
+            shared: Arc::downgrade(&shared),
+        };
+        collect(&answers)?;
+        Ok(hold)
+    }
+
     /// Adds elements under the name of a plugin, while the pipeline runs.
     ///
     /// # Errors
@@ -371,6 +392,27 @@ impl Control {
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Control")
+    }
+}
+
+/// Keeps samples back until it is dropped; made by [`Control::hold`].
+#[must_use = "samples flow again when the hold is dropped"]
+pub struct Hold {
+    shared: Weak<Shared>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            // A pipeline that has stopped holds nothing.
+            let _ = shared.ingest.push(Ingest::Command(RouterCommand::Release));
+        }
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
     }
 }
 

@@ -42,7 +42,7 @@ use crate::plugin::{Host, PluginConfig, PluginDescriptor, RunningPlugin, StartCo
 
 pub use add::AddError;
 pub use builder::{BuildError, PipelineBuilder};
-pub use control::{Control, ControlError, PipelineStatus, Reload};
+pub use control::{Control, ControlError, Hold, PipelineStatus, Reload};
 pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
 pub use lateness::Lateness;

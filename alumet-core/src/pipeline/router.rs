@@ -22,6 +22,9 @@ pub(crate) enum RouterCommand {
     AddOutput(OutputLink),
     /// Removes transforms and outputs; what a transform still held is emitted, what an output has queued is written.
     Remove(Vec<ElementKey>, Ticket),
+    /// Keeps batches back until as many releases have come.
+    Hold(Ticket),
+    Release,
 }
 
 /// A transform under supervision.
@@ -43,6 +46,9 @@ pub(crate) struct Router {
     shared: Arc<Shared>,
     transforms: Vec<TransformTask>,
     outputs: Vec<OutputLink>,
+    /// How many holds are not released yet, and what they keep back.
+    holds: usize,
+    held: Vec<Batch>,
 }
 
 impl Router {
@@ -53,6 +59,8 @@ impl Router {
             shared,
             transforms: Vec::new(),
             outputs: Vec::new(),
+            holds: 0,
+            held: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("alumet-route".to_owned())
@@ -71,6 +79,7 @@ impl Router {
     fn run(mut self) {
         while let Some(item) = self.shared.ingest.pop() {
             match item {
+                Ingest::Batch(batch) if self.holds > 0 => self.held.push(batch),
                 Ingest::Batch(batch) => self.route(batch, 0),
                 Ingest::Flush(ticket) => {
                     for output in &self.outputs {
@@ -81,6 +90,7 @@ impl Router {
                 Ingest::Command(command) => self.obey(command),
             }
         }
+        self.route_held();
         while !self.transforms.is_empty() {
             self.finish_transform(0);
         }
@@ -98,6 +108,16 @@ impl Router {
                     .insert(index.unwrap_or(self.transforms.len()), task);
             }
             RouterCommand::AddOutput(link) => self.outputs.push(link),
+            RouterCommand::Hold(ticket) => {
+                self.holds += 1;
+                drop(ticket);
+            }
+            RouterCommand::Release => {
+                self.holds = self.holds.saturating_sub(1);
+                if self.holds == 0 {
+                    self.route_held();
+                }
+            }
             RouterCommand::Remove(keys, ticket) => {
                 while let Some(index) = self
                     .transforms
@@ -114,6 +134,12 @@ impl Router {
                     output.queue.close();
                 }
             }
+        }
+    }
+
+    fn route_held(&mut self) {
+        for batch in std::mem::take(&mut self.held) {
+            self.route(batch, 0);
         }
     }
 

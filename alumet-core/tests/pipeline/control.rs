@@ -147,3 +147,37 @@ fn a_request_to_shut_down_reaches_the_program() {
     pipeline.control().request_shutdown().unwrap();
     assert!(token.is_cancelled());
 }
+
+#[test]
+fn an_output_can_be_exchanged_without_losing_a_sample() {
+    let (pipeline, old, clock) = counting_pipeline();
+    let control = pipeline.control();
+    pass(&pipeline, &clock, 2);
+    let hold = control.hold().unwrap();
+    control.stop(&pattern("out")).unwrap();
+    for _ in 0..3 {
+        clock.advance(SECOND);
+        control.ping().unwrap();
+    }
+    let output = RecordingOutput::new();
+    let new = output.recording();
+    let mut specs = ElementSpecs::default();
+    specs.output("new", output);
+    control.add("test", specs).unwrap();
+    drop(hold);
+    pass(&pipeline, &clock, 1);
+    assert_eq!(values(&old), ["1", "2", "3"]);
+    assert_eq!(values(&new), ["4", "5", "6", "7"]);
+    let ledger = control.status().unwrap().ledger;
+    assert_balanced(&ledger);
+    assert_eq!(ledger.dropped_total(), 0);
+}
+
+#[test]
+fn what_is_held_at_the_end_is_written() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    let _hold = pipeline.control().hold().unwrap();
+    clock.advance(SECOND);
+    assert!(pipeline.stop(PATIENCE).is_complete());
+    assert_eq!(values(&recording), ["1", "2", "3"]);
+}

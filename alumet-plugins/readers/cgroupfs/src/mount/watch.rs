@@ -21,6 +21,7 @@ pub struct MountWatch {
     table: PathBuf,
     file: File,
     is_signalled: bool,
+    must_look: bool,
     hierarchies: Hierarchies,
 }
 
@@ -39,6 +40,7 @@ impl MountWatch {
             table,
             file,
             is_signalled,
+            must_look: false,
             hierarchies: Hierarchies::default(),
         };
         // Read after the watched file was opened: a mount in between is in the content or signalled, or both.
@@ -57,10 +59,13 @@ impl MountWatch {
     /// # Errors
     /// When the table cannot be polled or read; the next call looks again.
     pub fn changed(&mut self) -> Result<bool, ReadError> {
-        if self.is_signalled && !self.is_marked()? {
+        // Looking takes the mark away; a look that failed must be made up for.
+        self.must_look |= !self.is_signalled || self.is_marked()?;
+        if !self.must_look {
             return Ok(false);
         }
         let now = Hierarchies::detect(&self.root)?;
+        self.must_look = false;
         let differs = now != self.hierarchies;
         self.hierarchies = now;
         Ok(differs)

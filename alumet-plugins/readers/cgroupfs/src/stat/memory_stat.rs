@@ -1,0 +1,228 @@
+//! `memory.stat` of both versions: selected entries out of some sixty.
+//!
+//! Where an entry stood at the last reading is remembered per control group and checked at the next one. Digits come
+//! and go and move everything after them, so a place is first tried with the shift of the entry before it and then
+//! looked for from there; in the steady state a reading costs as much as the selected entries, not as the file.
+
+use std::sync::Arc;
+
+use crate::ParseError;
+use crate::fields::{Keyed, leading_number};
+
+/// The names of the wanted entries, such as `anon` and `file` (v2) or `rss` and `cache` (v1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    keys: Arc<[Box<str>]>,
+}
+
+impl Selection {
+    /// A selection by the kernel's names; values come in the same order.
+    pub fn of<Names>(names: Names) -> Self
+    where
+        Names: IntoIterator,
+        Names::Item: Into<Box<str>>,
+    {
+        Self {
+            keys: names.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The names, in order.
+    pub fn keys(&self) -> &[Box<str>] {
+        &self.keys
+    }
+}
+
+/// Where the selected entries stood in one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    found: Vec<Place>,
+    is_learnt: bool,
+    readings: u32,
+}
+
+/// One entry that was found; they are kept in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    index: usize,
+    offset: usize,
+}
+
+/// An entry that this kernel does not print is looked for again at every so manyth reading. The set of entries is
+/// fixed when the kernel boots, apart from a few that a module brings.
+const SEARCH_EVERY: u32 = 64;
+
+const MALFORMED: ParseError = ParseError {
+    line: None,
+    what: "a number is expected after the name of a selected entry",
+};
+
+/// Parses the selected entries of `memory.stat` into `out`, in the order of the selection.
+///
+/// # Errors
+/// When the value of a selected entry is malformed or the file is empty. An entry that is not there is `None`.
+pub fn parse(
+    bytes: &[u8],
+    selection: &Selection,
+    places: &mut Places,
+    out: &mut Vec<Option<u64>>,
+) -> Result<(), ParseError> {
+    out.clear();
+    out.resize(selection.keys.len(), None);
+    if bytes.is_empty() {
+        return Err(ParseError::whole("at least one entry is expected"));
+    }
+    places.readings = places.readings.wrapping_add(1);
+    let is_complete = places.found.len() == selection.keys.len();
+    let is_due = !is_complete && places.readings.is_multiple_of(SEARCH_EVERY);
+    if places.is_learnt && !is_due && follow(bytes, selection, &mut places.found, out)? {
+        return Ok(());
+    }
+    learn(bytes, selection, places, out)
+}
+
+/// Reads the entries where they were, or a little further on; `false` when one is not there.
+fn follow(
+    bytes: &[u8],
+    selection: &Selection,
+    found: &mut [Place],
+    out: &mut [Option<u64>],
+) -> Result<bool, ParseError> {
+    let mut shift = 0_isize;
+    let mut cursor = 0;
+    for place in found {
+        let (Some(key), Some(slot)) = (selection.keys.get(place.index), out.get_mut(place.index)) else {
+            return Ok(false);
+        };
+        let guess = place.offset.wrapping_add_signed(shift);
+        let at = match value_at(bytes, guess, key) {
+            Some(text) => Some((guess, text)),
+            None => search(bytes, cursor, key),
+        };
+        let Some((offset, text)) = at else {
+            return Ok(false);
+        };
+        let Some((value, [b'\n', ..])) = leading_number(text) else {
+            return Err(MALFORMED);
+        };
+        *slot = Some(value);
+        shift = shift.wrapping_add_unsigned(offset).wrapping_sub_unsigned(guess);
+        place.offset = offset;
+        cursor = offset;
+    }
+    Ok(true)
+}
+
+/// The text after the name of the entry, if it starts a line at `offset`.
+fn value_at<'a>(bytes: &'a [u8], offset: usize, key: &str) -> Option<&'a [u8]> {
+    if offset > 0 && bytes.get(offset - 1) != Some(&b'\n') {
+        return None;
+    }
+    bytes
+        .get(offset..)?
+        .strip_prefix(key.as_bytes())?
+        .strip_prefix(b" ")
+}
+
+/// Looks at the start of each line from `offset` on.
+fn search<'a>(bytes: &'a [u8], mut offset: usize, key: &str) -> Option<(usize, &'a [u8])> {
+    while offset < bytes.len() {
+        if let Some(text) = value_at(bytes, offset, key) {
+            return Some((offset, text));
+        }
+        offset += bytes[offset..].iter().position(|byte| *byte == b'\n')? + 1;
+    }
+    None
+}
+
+/// Reads the whole file and remembers the places.
+fn learn(
+    bytes: &[u8],
+    selection: &Selection,
+    places: &mut Places,
+    out: &mut [Option<u64>],
+) -> Result<(), ParseError> {
+    places.is_learnt = false;
+    places.found.clear();
+    out.fill(None);
+    let start = bytes.as_ptr().addr();
+    for entry in Keyed::of(bytes) {
+        for (index, key) in selection.keys.iter().enumerate() {
+            if key.as_bytes() != entry.key || out.get(index) != Some(&None) {
+                continue;
+            }
+            out[index] = Some(entry.value.ok_or(MALFORMED)?);
+            let offset = entry.key.as_ptr().addr() - start;
+            places.found.push(Place { index, offset });
+        }
+    }
+    places.is_learnt = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn selection() -> Selection {
+        Selection::of(["b", "ab", "a", "zz"])
+    }
+
+    fn fresh(text: &str) -> Result<Vec<Option<u64>>, ParseError> {
+        let mut out = Vec::new();
+        parse(text.as_bytes(), &selection(), &mut Places::default(), &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_the_selection() {
+        assert_eq!(fresh("a 1\nab 2\nc x\nb 3\n").unwrap(), [Some(3), Some(2), Some(1), None]);
+    }
+
+    #[test]
+    fn a_cut_or_malformed_value_is_refused_when_learnt_and_when_followed() {
+        assert_eq!(fresh("a 12"), Err(MALFORMED));
+        assert!(fresh("").is_err());
+        let (mut places, mut out) = (Places::default(), Vec::new());
+        parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
+        assert_eq!(parse(b"a 12", &selection(), &mut places, &mut out), Err(MALFORMED));
+    }
+
+    #[test]
+    fn an_absent_entry_is_found_when_it_comes_after_all() {
+        let (mut places, mut out) = (Places::default(), Vec::new());
+        parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
+        for _ in 0..SEARCH_EVERY {
+            parse(b"a 1\nzz 7\n", &selection(), &mut places, &mut out).unwrap();
+        }
+        assert_eq!(out[3], Some(7));
+    }
+
+    #[test]
+    fn hundreds_of_lines_are_no_obstacle() {
+        let mut text: String = (0..500).map(|line| format!("line{line} {line}\n")).collect();
+        text.push_str("zz 9\n");
+        assert_eq!(fresh(&text).unwrap()[3], Some(9));
+    }
+
+    proptest! {
+        #[test]
+        fn remembered_places_never_change_the_result(
+            first in proptest::sample::subsequence(vec!["a", "ab", "b", "c", "cc", "zz"], 0..6),
+            readings in proptest::collection::vec((any::<u64>(), 0_u32..40, any::<bool>()), 1..6),
+        ) {
+            let (mut places, mut out) = (Places::default(), Vec::new());
+            for (value, shift, is_reversed) in readings {
+                let mut keys = first.clone();
+                if is_reversed {
+                    keys.reverse();
+                }
+                let line = |(index, key): (usize, &&str)| format!("{key} {}\n", value >> (shift * index as u32 % 64));
+                let text: String = keys.iter().enumerate().map(line).collect();
+                let result = parse(text.as_bytes(), &selection(), &mut places, &mut out);
+                prop_assert_eq!(result.map(|()| out.clone()), fresh(&text));
+            }
+        }
+    }
+}
