@@ -170,14 +170,17 @@ impl Pipeline {
         let mut stuck = Vec::new();
         if std::mem::replace(&mut *self.shared.phase.lock(), Phase::Stopped) == Phase::Running {
             let deadline = Instant::now() + timeout;
-            self.stop_sources(deadline, &mut stuck);
+            // The last samples are few; an output that is behind must not keep them from being made.
+            self.open_wide();
+            let before_outputs = deadline.max(Instant::now() + Self::LAST_GRACE);
+            self.stop_sources(before_outputs, &mut stuck);
             self.shared.ingest.close();
             if let Some(router) = self.shared.router.lock().take()
-                && !router.wait(deadline)
+                && !router.wait(before_outputs)
             {
-                // A blocked output holds it up.
+                // A transform holds it up.
                 self.abort();
-                router.wait_or_note(deadline + Self::LAST_GRACE, "the transforms", &mut stuck);
+                router.wait_or_note(before_outputs + Self::LAST_GRACE, "the transforms", &mut stuck);
             }
             self.stop_outputs(deadline, &mut stuck);
             stop_plugins(std::mem::take(&mut *self.plugins.lock()));
@@ -188,7 +191,16 @@ impl Pipeline {
         }
     }
 
-    /// How long an output may take to notice that it is given up.
+    fn open_wide(&self) {
+        self.shared.ingest.open_wide();
+        for element in self.shared.elements.lock().iter() {
+            if let ElementHandle::Output { queue, .. } = &element.handle {
+                queue.open_wide();
+            }
+        }
+    }
+
+    /// How long a part may take to notice that it is given up, and sources and transforms in any case.
     const LAST_GRACE: Duration = Duration::from_millis(500);
 
     fn stop_sources(&self, deadline: Instant, stuck: &mut Vec<String>) {

@@ -30,6 +30,8 @@ pub(crate) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     weight: usize,
+    /// Everything finds room, because the end is near and nothing new comes.
+    unbounded: bool,
     paused: bool,
     closed: bool,
     abandoned: bool,
@@ -46,6 +48,7 @@ impl<T: Weighted> Queue<T> {
         let state = State {
             items: VecDeque::new(),
             weight: 0,
+            unbounded: false,
             paused: false,
             closed: false,
             abandoned: false,
@@ -147,6 +150,12 @@ impl<T: Weighted> Queue<T> {
         self.notify();
     }
 
+    /// Gives room to everything, so that nobody waits for anybody while the pipeline stops.
+    pub(crate) fn open_wide(&self) {
+        self.state.lock().unbounded = true;
+        self.notify();
+    }
+
     /// Refuses new items; those that wait can still be taken.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
@@ -222,7 +231,7 @@ impl<T: Weighted> Queue<T> {
 
 impl<T: Weighted> State<T> {
     const fn has_room(&self, weight: usize, capacity: usize) -> bool {
-        weight == 0 || self.weight == 0 || self.weight + weight <= capacity
+        weight == 0 || self.unbounded || self.weight == 0 || self.weight + weight <= capacity
     }
 
     fn take(&mut self) -> Taken<T> {
@@ -289,6 +298,21 @@ mod tests {
         assert_eq!(queue.pop(), Some(Item(1, "first")));
         assert_eq!(queue.pop(), Some(Item(1, "second")));
         assert!(pusher.join().unwrap());
+    }
+
+    #[test]
+    fn a_queue_that_is_opened_wide_lets_those_in_who_wait() {
+        let queue = Arc::new(Queue::new(1));
+        queue.push(Item(1, "first")).unwrap();
+        let pusher = std::thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.push(Item(1, "second")).is_ok()
+        });
+        queue.open_wide();
+        assert!(pusher.join().unwrap());
+        queue
+            .push_evicting(Item(5, "third"), |_| panic!("nothing is evicted any more"))
+            .unwrap();
     }
 
     #[tokio::test]

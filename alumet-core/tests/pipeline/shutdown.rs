@@ -3,9 +3,10 @@ use std::time::{Duration, Instant};
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::{OnFull, Output, OutputContext, QueuePolicy};
 use alumet_core::pipeline::{DropReason, PipelineBuilder};
 use alumet_core::testkit::ManualClock;
+use alumet_core::time::SystemClock;
 
 use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, counting_pipeline, pass, values};
 
@@ -112,4 +113,39 @@ fn dropping_a_pipeline_does_not_wait_for_its_outputs() {
     let started = Instant::now();
     drop(pipeline);
     assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_blocked_output_has_the_whole_time_and_the_last_poll_happens_all_the_same() {
+    let mut builder = PipelineBuilder::with_clock(Arc::new(SystemClock)).ingest_capacity(2);
+    let source = Counting::new(builder.catalog(), "a");
+    let ticks = source.ticks();
+    builder.source("a", source).every(Duration::from_millis(10));
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    *always.lock() = Some("the pipe is blocked");
+    builder.output("unreliable", output).queue(QueuePolicy {
+        capacity: 2,
+        on_full: OnFull::Block,
+    });
+    let pipeline = builder.start().unwrap();
+    // Long enough for the queues to be full and the source to wait.
+    std::thread::sleep(Duration::from_millis(300));
+    let polled = ticks.lock().len();
+    let helper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        *always.lock() = None;
+    });
+    let report = pipeline.stop(PATIENCE);
+    helper.join().unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    assert!(ticks.lock().len() > polled);
+    assert_eq!(recording.len(), ticks.lock().len());
+}
+
+#[test]
+fn without_any_time_the_last_poll_still_reaches_the_output() {
+    let (pipeline, recording, _) = counting_pipeline();
+    pipeline.stop(Duration::ZERO);
+    assert_eq!(values(&recording), ["1", "2"]);
 }
