@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::pipeline::{Ledger, Pipeline, PipelineBuilder, StopReport};
+use alumet_core::pipeline::{BuildError, Ledger, Pipeline, PipelineBuilder, StopReport};
 use anyhow::Context;
 use nix::sys::signal::Signal as Received;
 use tokio::runtime::{Builder, Runtime};
@@ -14,6 +14,7 @@ use tokio::task::JoinError;
 
 use crate::app::App;
 use crate::cli::Global;
+use crate::config::{Document, Problems};
 use crate::exit::{FAILED, Failed};
 use crate::health::{self, Health};
 use crate::reload::{Known, RunningPlugins, State};
@@ -93,7 +94,11 @@ impl Session {
             plugins.push(Known { plugin, state });
         }
         extend(&mut builder);
-        let pipeline = Arc::new(builder.start().context("the pipeline cannot start")?);
+        let pipeline = Arc::new(
+            builder
+                .start()
+                .map_err(|error| cannot_build(&setup.document, error))?,
+        );
         warn_without_output(&pipeline);
         health.watch(pipeline.control().clone());
         if let Some(listener) = listener {
@@ -245,6 +250,20 @@ fn log_accounts(report: &StopReport) {
 /// Samples that have reached no output when everything is over: what was left behind still has them.
 const fn unrouted(ledger: &Ledger) -> u64 {
     ledger.pending + ledger.queued
+}
+
+/// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
+fn cannot_build(document: &Document, error: BuildError) -> Failed {
+    match error {
+        BuildError::UnknownTransform { .. } | BuildError::UnorderedTransform(_) => {
+            let mut problems = Problems::default();
+            problems.push(document.refused(&["pipeline", "transforms"], error.to_string()));
+            problems.into()
+        }
+        error => anyhow::Error::from(error)
+            .context("the pipeline cannot start")
+            .into(),
+    }
 }
 
 fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {

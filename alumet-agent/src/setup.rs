@@ -84,8 +84,16 @@ impl Setup {
         let mut problems = Problems::default();
         let settings = keep(document.root().deserialize::<Settings>(), &mut problems);
         let plugins = plugins(app, global, &document, &mut problems)?;
-        problems.or_ok(())?;
+        let mut problems = problems.or_ok(Problems::default())?;
         let settings = settings.unwrap_or_default();
+        if !settings.system_root.join("proc").is_dir() {
+            let root = settings.system_root.display();
+            let message = format!(
+                "there is no folder `proc` in {root}; name the folder in which that of the machine is mounted"
+            );
+            problems.push(document.refused(&["system_root"], message));
+        }
+        problems.or_ok(())?;
         if plugins.is_empty() {
             return Err(no_plugins(app, global));
         }

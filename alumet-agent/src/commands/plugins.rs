@@ -55,7 +55,7 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
         let (configured, verdict) = match enabled {
             None => ("disabled", String::new()),
             Some(enabled) => {
-                let host = Host::new(Arc::new(SystemClock), &setup.settings.system_root);
+                let host = Host::trial(Arc::new(SystemClock), &setup.settings.system_root);
                 let mut context = StartContext::new(&host);
                 let verdict = match enabled.descriptor.start(&enabled.config, &mut context) {
                     Ok(_) => "can start".to_owned(),

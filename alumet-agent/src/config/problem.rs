@@ -186,7 +186,7 @@ pub enum Warning {
 
 impl Problems {
     /// How many problems are kept in full; further ones are only counted.
-    pub const LIMIT: usize = 20;
+    pub const LIMIT: usize = 50;
 
     /// Adds one problem.
     pub fn push(&mut self, problem: ConfigError) {

@@ -19,7 +19,11 @@ fn the_list_has_one_line_per_plugin() {
 #[test]
 fn the_status_says_what_is_enabled_and_what_cannot_start() {
     let folder = Folder::new();
-    folder.write("alumet-config.toml", load().replace("out.csv", "/proc/x/y.csv"));
+    folder.write("in-the-way", "a file where a folder should be");
+    folder.write(
+        "alumet-config.toml",
+        load().replace("out.csv", "in-the-way/out.csv"),
+    );
     let ended = folder.run(&["plugins", "list", "--status"]);
     ended.expect_code(0);
     let line = |id: &str| {
@@ -32,7 +36,7 @@ fn the_status_says_what_is_enabled_and_what_cannot_start() {
     };
     let (csv, procfs) = (line("csv "), line("procfs "));
     assert!(
-        csv.contains(" enabled ") && csv.contains("cannot start: ") && csv.contains("/proc/x"),
+        csv.contains(" enabled ") && csv.contains("cannot start: ") && csv.contains("in-the-way"),
         "{csv}"
     );
     assert!(
@@ -52,11 +56,15 @@ fn the_status_says_what_is_enabled_and_what_cannot_start() {
 }
 
 #[test]
-fn asking_for_the_status_writes_no_configuration_and_no_samples() {
+fn asking_for_the_status_changes_no_file() {
     let folder = Folder::new();
     folder.run(&["plugins", "list", "--status"]).expect_code(0);
     assert!(!folder.path("alumet-config.toml").exists());
-    assert_eq!(folder.read("alumet-output.csv"), "");
+    assert!(!folder.path("alumet-output.csv").exists());
+
+    folder.write("alumet-output.csv", "somebody else's");
+    folder.run(&["plugins", "list", "--status"]).expect_code(0);
+    assert_eq!(folder.read("alumet-output.csv"), "somebody else's");
 }
 
 #[test]

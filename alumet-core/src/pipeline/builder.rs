@@ -49,7 +49,7 @@ pub enum BuildError {
     #[error(transparent)]
     Add(#[from] AddError),
     /// The explicit order of transforms names a plugin that has none.
-    #[error("the order of transforms names `{named}`, but the transforms are: {}", .active.join(", "))]
+    #[error("the order of transforms names `{named}`, but {}", known(.active))]
     UnknownTransform {
         /// What is named.
         named: String,
@@ -62,6 +62,14 @@ pub enum BuildError {
     /// A metric of the pipeline itself is taken by something else.
     #[error("the pipeline cannot measure itself")]
     SelfMetrics(#[source] IncompatibleMetric),
+}
+
+fn known(active: &[String]) -> String {
+    if active.is_empty() {
+        "no plugin has a transform; remove it".to_owned()
+    } else {
+        format!("the transforms are: {}", active.join(", "))
+    }
 }
 
 impl PipelineBuilder {

@@ -22,6 +22,8 @@ pub struct Host {
     pub services: Services,
     /// The folder in which `proc` and `sys` are found.
     pub root: PathBuf,
+    /// Whether plugins are only tried: nothing will be measured or written.
+    pub is_trial: bool,
 }
 
 impl Host {
@@ -34,6 +36,15 @@ impl Host {
             control: Control::default(),
             services: Services::default(),
             root: root.into(),
+            is_trial: false,
+        }
+    }
+
+    /// A host on which plugins are only tried: they find out whether they could start, and change nothing.
+    pub fn trial(clock: Arc<dyn Clock>, root: impl Into<PathBuf>) -> Self {
+        Self {
+            is_trial: true,
+            ..Self::new(clock, root)
         }
     }
 }

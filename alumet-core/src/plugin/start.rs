@@ -80,6 +80,11 @@ impl<'a> StartContext<'a> {
         &self.host.services
     }
 
+    /// Whether the plugin is only tried: it finds out whether it could start, and changes nothing on the machine.
+    pub const fn is_trial(&self) -> bool {
+        self.host.is_trial
+    }
+
     /// The folder in which `proc` and `sys` are found: `/`, or another one in containers and tests.
     pub fn root(&self) -> &Path {
         &self.host.root

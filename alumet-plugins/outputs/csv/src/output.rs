@@ -10,6 +10,7 @@ use alumet_core::{Batch, Failure};
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
+use crate::file;
 use crate::file_sink::FileSink;
 use crate::stream_sink::{StreamSink, is_stdout};
 
@@ -42,6 +43,18 @@ impl CsvOutput {
             Sink::File(FileSink::open(config, &mut encoder, now)?)
         };
         Ok(Self { encoder, sink })
+    }
+
+    /// Finds out whether [`open`](Self::open) would work, without making, changing or holding anything.
+    ///
+    /// # Errors
+    /// What stands in the way, and how to mend it.
+    pub fn probe(config: &Config) -> Result<(), CsvError> {
+        if is_stream(config)? {
+            Ok(())
+        } else {
+            file::probe(&config.output_path)
+        }
     }
 }
 

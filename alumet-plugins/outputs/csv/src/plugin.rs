@@ -19,6 +19,10 @@ impl Plugin for CsvPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        if alumet.is_trial() {
+            CsvOutput::probe(&config)?;
+            return Ok(Self);
+        }
         let output = CsvOutput::open(&config, alumet.clock().now())?;
         alumet.output("file", output).queue(config.queue.into());
         Ok(Self)
