@@ -71,12 +71,23 @@ impl RunningPlugins {
         }
     }
 
-    /// Reads the configuration again and restarts what has changed; says what that was.
+    /// Reads the configuration again and restarts what has changed; says what that was, in the log as well.
     ///
     /// # Errors
     /// Why the configuration is refused; nothing has changed then, but for a plugin that cannot start with its new
     /// configuration, which goes on with its old one. Blocks.
     pub(crate) fn reload(&self) -> Result<String, String> {
+        let result = self.read_again();
+        match &result {
+            Ok(report) => tracing::info!("the configuration was read again: {report}"),
+            Err(error) => {
+                tracing::error!("the configuration was read again and not all of it is in effect:\n{error}");
+            }
+        }
+        result
+    }
+
+    fn read_again(&self) -> Result<String, String> {
         let mut current = self.current.lock();
         let setup =
             Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| failed.message())?;
@@ -253,12 +264,10 @@ struct Report {
 
 impl Report {
     fn did(&mut self, what: &str, plugin: &str) {
-        tracing::info!(plugin, "the plugin was {what}");
         self.done.push(format!("{what} {plugin}"));
     }
 
     fn failed(&mut self, what: String) {
-        tracing::error!("{what}");
         self.failed.push(what);
     }
 

@@ -153,12 +153,7 @@ impl Session {
     /// Reads the configuration again, beside everything else; the log tells what came of it.
     fn reload(&self) {
         let plugins = Arc::clone(&self.plugins);
-        tokio::task::spawn_blocking(move || match plugins.reload() {
-            Ok(report) => tracing::info!("the configuration was read again: {report}"),
-            Err(error) => {
-                tracing::error!("the configuration was read again and not all of it is in effect:\n{error}");
-            }
-        });
+        tokio::task::spawn_blocking(move || plugins.reload());
     }
 
     /// The next signal that asks the program to end.

@@ -66,7 +66,7 @@ impl Output for SummaryOutput {
                 let energy = Unit::convert(1.0, &series.metric.unit, &Unit::JOULE).is_some();
                 let own = series.metric.name.starts_with("alumet_");
                 ((of_process || energy) && !own).then(|| {
-                    let mut name = series.metric.name.replace('_', " ");
+                    let mut name = series.metric.name.trim_end_matches("_delta").replace('_', " ");
                     for (_, value) in series.attributes().iter() {
                         let _ = write!(name, " {value}");
                     }
@@ -176,7 +176,7 @@ impl Summary {
         }
         let totals = self.totals.lock();
         // What the kernel has told exactly at the end is not repeated from samples.
-        let shown = |total: &&Total| !total.of_process || usage.is_none();
+        let shown = |total: &&Total| !total.of_process || (usage.is_none() && total.max > 0.0);
         rows.extend(
             totals
                 .iter()
