@@ -83,7 +83,11 @@ impl CgroupPath {
 
     /// The last component; empty for the root.
     pub fn name(&self) -> &OsStr {
-        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let start = self
+            .0
+            .iter()
+            .rposition(|byte| *byte == b'/')
+            .map_or(0, |slash| slash + 1);
         OsStr::from_bytes(&self.0[start..])
     }
 

@@ -131,7 +131,8 @@ impl Hierarchies {
 
     /// How the machine is set up. Named v1 hierarchies (`name=systemd`) control nothing and do not count.
     pub fn layout(&self) -> Layout {
-        let is_v1 = |hierarchy: &Hierarchy| !hierarchy.controllers.iter().all(|name| name.starts_with("name="));
+        let is_v1 =
+            |hierarchy: &Hierarchy| !hierarchy.controllers.iter().all(|name| name.starts_with("name="));
         match (self.v1.iter().any(is_v1), self.v2.is_some()) {
             (false, false) => Layout::Absent,
             (true, false) => Layout::V1,
@@ -197,7 +198,10 @@ mod tests {
         let long = "2 0 0:1 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let first = "3 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let second = "4 0 0:1 / /run/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-        assert_eq!(at(&[part, long, first, second].concat()), Path::new("/sys/fs/cgroup"));
+        assert_eq!(
+            at(&[part, long, first, second].concat()),
+            Path::new("/sys/fs/cgroup")
+        );
         assert_eq!(at(&[part, long].concat()), Path::new("/sys/fs/cgroup/unified"));
         assert_eq!(at(part), Path::new("/c"));
     }
@@ -209,7 +213,11 @@ mod tests {
              cgroup /c/systemd cgroup rw,xattr,release_agent=/x,name=systemd 0 0\n\
              cgroup /bind/cpu cgroup rw,cpu,cpuacct 0 0\n",
         );
-        assert_eq!(found.v1.len(), 2, "a second mount of the same hierarchy is left out");
+        assert_eq!(
+            found.v1.len(),
+            2,
+            "a second mount of the same hierarchy is left out"
+        );
         assert_eq!(found.v1("cpuacct").unwrap().controllers, ["cpu", "cpuacct"]);
         assert_eq!(found.v1("cpu").unwrap().mount, Path::new("/c/cpu"));
         assert!(found.v1("memory").is_none());
@@ -232,10 +240,19 @@ mod tests {
         let nothing = Hierarchies::default();
         let error = nothing.require_v2().unwrap_err();
         assert!(error.to_string().contains("mount -t cgroup2"), "{error}");
-        assert!(nothing.require_v1("cpu").unwrap_err().to_string().contains("mount -t cgroup"));
+        assert!(
+            nothing
+                .require_v1("cpu")
+                .unwrap_err()
+                .to_string()
+                .contains("mount -t cgroup")
+        );
         let folder = tempfile::tempdir().unwrap();
         let error = Hierarchies::detect(folder.path()).unwrap_err();
-        assert!(matches!(error, ReadError::NotMounted { what: "proc", .. }), "{error:?}");
+        assert!(
+            matches!(error, ReadError::NotMounted { what: "proc", .. }),
+            "{error:?}"
+        );
     }
 
     #[test]

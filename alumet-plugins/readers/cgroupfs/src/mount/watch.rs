@@ -32,8 +32,7 @@ impl MountWatch {
     /// Like [`Hierarchies::detect`].
     pub fn open(root: &Path) -> Result<Self, ReadError> {
         let (table, _) = read_table(root)?;
-        let file =
-            File::open(&table).map_err(|error| ReadError::of_cgroup(&table, errno(&error)))?;
+        let file = File::open(&table).map_err(|error| ReadError::of_cgroup(&table, errno(&error)))?;
         let is_signalled = fstatfs(&file).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC);
         let mut watch = Self {
             root: root.to_path_buf(),

@@ -19,7 +19,9 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Result<(), ParseError> {
         let Some((major, minor)) = words.next().and_then(device_number) else {
             continue;
         };
-        let is_last = out.last().is_some_and(|last| (last.major, last.minor) == (major, minor));
+        let is_last = out
+            .last()
+            .is_some_and(|last| (last.major, last.minor) == (major, minor));
         if !is_last {
             out.push(IoDevice {
                 major,
@@ -57,7 +59,14 @@ mod tests {
         parse(text.as_bytes(), &mut devices).unwrap();
         let found: Vec<_> = devices
             .iter()
-            .map(|device| (device.minor, device.read_bytes, device.write_bytes, device.discard_bytes))
+            .map(|device| {
+                (
+                    device.minor,
+                    device.read_bytes,
+                    device.write_bytes,
+                    device.discard_bytes,
+                )
+            })
             .collect();
         assert_eq!(found, [(0, 1, 2, Some(4)), (16, 5, 6, None)]);
     }

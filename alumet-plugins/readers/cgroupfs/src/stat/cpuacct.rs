@@ -34,7 +34,9 @@ pub fn parse(bytes: &[u8], out: &mut CpuAcctStat) -> Result<(), ParseError> {
             };
             Ok(())
         }
-        _ => Err(ParseError::whole("`user` and `system` are expected, each with a number")),
+        _ => Err(ParseError::whole(
+            "`user` and `system` are expected, each with a number",
+        )),
     }
 }
 

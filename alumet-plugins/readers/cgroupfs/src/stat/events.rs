@@ -37,7 +37,9 @@ pub fn parse_memory(bytes: &[u8], out: &mut MemoryEvents) -> Result<(), ParseErr
     *out = MemoryEvents::default();
     let mut required = 0;
     for entry in Keyed::of(bytes) {
-        let value = entry.value.ok_or(ParseError::at(entry.line, "a number is expected after the key"));
+        let value = entry
+            .value
+            .ok_or(ParseError::at(entry.line, "a number is expected after the key"));
         let place = match entry.key {
             b"low" => &mut out.low,
             b"high" => &mut out.high,
@@ -95,7 +97,11 @@ mod tests {
         parse_memory(b"low 1\nhigh 2\nmax 3\noom 4\n", &mut events).unwrap();
         assert_eq!((events.low, events.high, events.max, events.oom), (1, 2, 3, 4));
         assert_eq!(events.oom_kill, None);
-        parse_memory(b"low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n", &mut events).unwrap();
+        parse_memory(
+            b"low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n",
+            &mut events,
+        )
+        .unwrap();
         assert_eq!((events.oom_kill, events.oom_group_kill), (Some(5), Some(6)));
         assert!(parse_memory(b"low 1\nhigh 2\nmax 3\noom 4", &mut events).is_err());
     }

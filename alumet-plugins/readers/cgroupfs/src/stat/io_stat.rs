@@ -53,7 +53,8 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Result<(), ParseError> {
             let Some(equals) = word.iter().position(|byte| *byte == b'=') else {
                 continue;
             };
-            let value = || number(&word[equals + 1..]).ok_or(ParseError::at(index, "a number is expected after `=`"));
+            let value =
+                || number(&word[equals + 1..]).ok_or(ParseError::at(index, "a number is expected after `=`"));
             match &word[..equals] {
                 b"rbytes" => device.read_bytes = value()?,
                 b"wbytes" => device.write_bytes = value()?,
@@ -88,7 +89,8 @@ mod tests {
 
     #[test]
     fn each_device_has_its_traffic_and_unknown_keys_are_passed_over() {
-        let text = "259:3 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.usage=7\n8:0 rbytes=9 wbytes=8\n";
+        let text =
+            "259:3 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.usage=7\n8:0 rbytes=9 wbytes=8\n";
         let devices = read(text).unwrap();
         let first = IoDevice {
             major: 259,

@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn values_come_in_the_order_of_the_selection() {
-        assert_eq!(fresh("a 1\nab 2\nc x\nb 3\n").unwrap(), [Some(3), Some(2), Some(1), None]);
+        assert_eq!(
+            fresh("a 1\nab 2\nc x\nb 3\n").unwrap(),
+            [Some(3), Some(2), Some(1), None]
+        );
     }
 
     #[test]
@@ -186,7 +189,10 @@ mod tests {
         assert!(fresh("").is_err());
         let (mut places, mut out) = (Places::default(), Vec::new());
         parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
-        assert_eq!(parse(b"a 12", &selection(), &mut places, &mut out), Err(MALFORMED));
+        assert_eq!(
+            parse(b"a 12", &selection(), &mut places, &mut out),
+            Err(MALFORMED)
+        );
     }
 
     #[test]

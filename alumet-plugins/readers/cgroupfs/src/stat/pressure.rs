@@ -71,7 +71,11 @@ mod tests {
     #[test]
     fn a_kernel_that_prints_one_line_has_no_other() {
         let mut pressure = Pressure::default();
-        parse(b"full avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n", &mut pressure).unwrap();
+        parse(
+            b"full avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n",
+            &mut pressure,
+        )
+        .unwrap();
         assert_eq!(pressure.some, None);
         let full = pressure.full.unwrap();
         assert_eq!((full.avg10, full.avg300, full.total_us), (1.91, 100.0, 3_857_169));
@@ -87,7 +91,10 @@ mod tests {
             "some avg10=x avg60=0.86 avg300=100.00 total=1\n",
             "some avg10=1.91 avg60=0.86 avg300=100.00 total=1",
         ] {
-            assert!(parse(wrong.as_bytes(), &mut Pressure::default()).is_err(), "{wrong}");
+            assert!(
+                parse(wrong.as_bytes(), &mut Pressure::default()).is_err(),
+                "{wrong}"
+            );
         }
     }
 

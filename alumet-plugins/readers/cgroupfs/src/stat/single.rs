@@ -88,7 +88,11 @@ mod tests {
     #[test]
     fn the_huge_numbers_of_version_1_mean_unlimited_whatever_the_page_size() {
         let mut limit = Limit::At(1);
-        for unlimited in ["9223372036854771712\n", "9223372036854710272\n", "18446744073709551615\n"] {
+        for unlimited in [
+            "9223372036854771712\n",
+            "9223372036854710272\n",
+            "18446744073709551615\n",
+        ] {
             parse_v1_limit(unlimited.as_bytes(), &mut limit).unwrap();
             assert_eq!(limit, Limit::Unlimited, "{unlimited}");
         }

@@ -1,0 +1,400 @@
+//! The engine of kept files.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, fstatat};
+
+use super::descriptors::{Descriptors, FdPolicy, Notice};
+use super::slot::{Followed, Slot, State};
+use super::specs::{FileSpec, Taking, V1, V2};
+use super::{Reading, SlotId, StatEngine, Wanted};
+use crate::error::errno;
+use crate::mount::{Hierarchies, Hierarchy, Version};
+use crate::stat::memory_stat::Selection;
+use crate::{CgroupPath, ReadError};
+
+/// Reads control groups through files that stay open: one `pread` at offset 0 per file, into one buffer for all.
+///
+/// A file whose content does not parse is opened anew and read once more before an error is reported (some kernels
+/// give a short content when a file is read again). A file that is not there is looked for again at every 64th read,
+/// since its controller may be enabled later. When descriptors run out, see [`FdPolicy`], files are opened at each
+/// read relative to the kept directory of the mount.
+#[derive(Debug)]
+pub struct FileEngine {
+    bases: Vec<Base>,
+    specs: &'static [FileSpec],
+    selection: Selection,
+    slots: Vec<Option<Slot>>,
+    free: Vec<usize>,
+    descriptors: Descriptors,
+    access: Access,
+}
+
+/// The directory where a hierarchy is mounted, kept open.
+#[derive(Debug)]
+struct Base {
+    mount: PathBuf,
+    directory: OwnedFd,
+    controllers: Vec<String>,
+}
+
+/// What reading needs beside the control group: the buffers that all share.
+#[derive(Debug, Default)]
+struct Access {
+    path: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+/// Absent files are looked for again at every so manyth read of a control group.
+const LOOK_EVERY: u32 = 64;
+
+/// The first size of the buffer; few `memory.stat` are larger.
+const FIRST_SIZE: usize = 8 << 10;
+
+/// No file of a control group comes near this size.
+const LARGEST_SIZE: usize = 64 << 20;
+
+impl FileEngine {
+    /// An engine for the v2 hierarchy. `selection` names the entries of `memory.stat`.
+    ///
+    /// # Errors
+    /// `NotMounted`, or the mount cannot be opened.
+    pub fn v2(mounted: &Hierarchies, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
+        Self::new(vec![Base::open(mounted.require_v2()?)?], selection, policy)
+    }
+
+    /// An engine for all hierarchies of version 1. A control group has the same path in each of them; statistics of
+    /// controllers that are not mounted stay `None`.
+    ///
+    /// # Errors
+    /// `NotMounted` when there is none, or one cannot be opened.
+    pub fn v1(mounted: &Hierarchies, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
+        let has_file = |hierarchy: &&Hierarchy| {
+            V1.iter()
+                .any(|spec| hierarchy.controllers.iter().any(|name| name == spec.controller))
+        };
+        let bases: Vec<Base> = mounted
+            .v1
+            .iter()
+            .filter(has_file)
+            .map(Base::open)
+            .collect::<Result<_, _>>()?;
+        if bases.is_empty() {
+            mounted.require_v1("cpuacct")?;
+        }
+        Self::new(bases, selection, policy)
+    }
+
+    fn new(bases: Vec<Base>, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
+        let is_v2 = bases.iter().any(|base| base.controllers.is_empty());
+        Ok(Self {
+            bases,
+            specs: if is_v2 { &V2 } else { &V1 },
+            selection,
+            slots: Vec::new(),
+            free: Vec::new(),
+            descriptors: Descriptors::new(policy),
+            access: Access {
+                path: Vec::new(),
+                buffer: vec![0; FIRST_SIZE],
+            },
+        })
+    }
+
+    /// How many files stay open at present.
+    pub fn kept_files(&self) -> usize {
+        self.descriptors.kept()
+    }
+
+    /// Opens a file of a control group; makes room among the kept files when there is no descriptor left.
+    fn open_file(&mut self, base: usize, cgroup: &CgroupPath, name: &str) -> Result<File, Errno> {
+        let base = &self.bases[base];
+        let result = self.access.open(base, cgroup, name);
+        if !matches!(result, Err(Errno::EMFILE | Errno::ENFILE)) {
+            return result;
+        }
+        if !self.descriptors.run_out() {
+            for slot in self.slots.iter_mut().rev().flatten() {
+                let closed = slot.stop_keeping(self.descriptors.excess());
+                self.descriptors.release(closed);
+            }
+        }
+        self.access.open(base, cgroup, name)
+    }
+
+    /// Looks for a file under its names and decides how it is read from now on.
+    fn look_for(&mut self, cgroup: &CgroupPath, file: &mut Followed) -> Result<(), ReadError> {
+        for name in file.spec.names {
+            match self.open_file(file.base, cgroup, name) {
+                Ok(opened) => {
+                    file.name = name;
+                    file.state = State::EachTime;
+                    if self.descriptors.may_keep() {
+                        self.descriptors.keep();
+                        file.state = State::Kept(opened);
+                    }
+                    return Ok(());
+                }
+                // Switched off (pressure) or no such controller.
+                Err(Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOTDIR) => {}
+                Err(error) => return Err(self.of(file, cgroup, error)),
+            }
+        }
+        file.state = State::Absent;
+        Ok(())
+    }
+
+    /// Whether the control group still is the one that was opened.
+    fn check_identity(&mut self, slot: &Slot) -> Result<(), ReadError> {
+        for (base, inode) in self.bases.iter().zip(&slot.inodes) {
+            if inode.is_some() && *inode != self.access.inode(base, &slot.cgroup) {
+                let path = slot.cgroup.below(&base.mount);
+                return Err(ReadError::Gone { path });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_slot(&mut self, slot: &mut Slot, out: &mut Reading) -> Result<(), ReadError> {
+        out.clear();
+        slot.reads = slot.reads.wrapping_add(1);
+        let is_time_to_look = slot.reads.is_multiple_of(LOOK_EVERY);
+        if is_time_to_look {
+            self.check_identity(slot)?;
+        }
+        let mut failure = None;
+        for index in 0..slot.files.len() {
+            match self.read_file(slot, index, is_time_to_look, out) {
+                Ok(()) => {}
+                Err(gone @ ReadError::Gone { .. }) => return Err(gone),
+                Err(other) => failure = failure.or(Some(other)),
+            }
+        }
+        if !slot.wanted.intersects(Wanted::MEMORY_CURRENT) {
+            // In version 1 it may have been read only to compute the swap.
+            out.memory_current = None;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn read_file(
+        &mut self,
+        slot: &mut Slot,
+        index: usize,
+        is_time_to_look: bool,
+        out: &mut Reading,
+    ) -> Result<(), ReadError> {
+        let file = &mut slot.files[index];
+        if matches!(file.state, State::Absent) {
+            if !is_time_to_look {
+                return Ok(());
+            }
+            self.look_for(&slot.cgroup, file)?;
+        }
+        let mut opened;
+        let mut current = match &file.state {
+            State::Kept(kept) => kept,
+            State::Absent => return Ok(()),
+            State::EachTime => {
+                match self.open_file(file.base, &slot.cgroup, file.name) {
+                    Ok(file) => opened = file,
+                    Err(Errno::ENOENT | Errno::ENODEV) => {
+                        slot.files[index].state = State::Absent;
+                        return self.check_identity(slot);
+                    }
+                    Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+                }
+                &opened
+            }
+        };
+        let mut to = Taking {
+            out,
+            selection: &self.selection,
+            places: &mut slot.places,
+        };
+        let filled = match self.access.fill(current) {
+            Ok(filled) => filled,
+            Err(Errno::EOPNOTSUPP) => {
+                self.set_absent(slot, index);
+                return Ok(());
+            }
+            Err(Errno::ENODEV) => return self.vanished(slot, index),
+            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+        };
+        if (file.spec.take)(&self.access.buffer[..filled], slot.wanted, &mut to).is_ok() {
+            return Ok(());
+        }
+        // Once more through a file that was opened anew.
+        let base = &self.bases[file.base];
+        let again = self.access.open(base, &slot.cgroup, file.name);
+        opened = match again {
+            Ok(opened) => opened,
+            Err(Errno::ENOENT | Errno::ENODEV) => return self.vanished(slot, index),
+            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+        };
+        current = &opened;
+        let filled = match self.access.fill(current) {
+            Ok(filled) => filled,
+            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+        };
+        let result = (file.spec.take)(&self.access.buffer[..filled], slot.wanted, &mut to);
+        if matches!(file.state, State::Kept(_)) {
+            file.state = State::Kept(opened);
+        }
+        let path = || slot.cgroup.below(&self.bases[file.base].mount).join(file.name);
+        result.map_err(|error| error.in_file(path()))
+    }
+
+    /// The file is no more: either the control group is gone too, or only its controller was disabled.
+    fn vanished(&mut self, slot: &mut Slot, index: usize) -> Result<(), ReadError> {
+        self.set_absent(slot, index);
+        self.check_identity(slot)
+    }
+
+    fn set_absent(&mut self, slot: &mut Slot, index: usize) {
+        if matches!(slot.files[index].state, State::Kept(_)) {
+            self.descriptors.release(1);
+        }
+        slot.files[index].state = State::Absent;
+    }
+
+    fn of(&self, file: &Followed, cgroup: &CgroupPath, error: Errno) -> ReadError {
+        let path = cgroup.below(&self.bases[file.base].mount).join(file.name);
+        ReadError::of_cgroup(&path, error)
+    }
+}
+
+impl StatEngine for FileEngine {
+    fn open(&mut self, cgroup: &CgroupPath, wanted: Wanted) -> Result<SlotId, ReadError> {
+        let inodes: Vec<Option<u64>> = self
+            .bases
+            .iter()
+            .map(|base| self.access.inode(base, cgroup))
+            .collect();
+        if inodes.iter().all(Option::is_none) {
+            let path = cgroup.below(self.bases.first().map_or(Path::new("/"), |base| &base.mount));
+            return Err(ReadError::Gone { path });
+        }
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let mut slot = Slot {
+            cgroup: cgroup.clone(),
+            wanted,
+            files: Vec::new(),
+            places: Default::default(),
+            inodes,
+            // Spread, so that not all of them look for absent files in the same poll.
+            reads: index as u32 % LOOK_EVERY,
+        };
+        for spec in self.specs.iter().filter(|spec| wanted.intersects(spec.gives)) {
+            let has_spec = |base: &Base| match spec.controller {
+                "" => true,
+                controller => base.controllers.iter().any(|name| name == controller),
+            };
+            let Some(base) = self.bases.iter().position(has_spec) else {
+                continue;
+            };
+            let mut file = Followed {
+                spec,
+                name: spec.names[0],
+                base,
+                state: State::Absent,
+            };
+            let result = self.look_for(cgroup, &mut file);
+            slot.files.push(file);
+            if let Err(error) = result {
+                self.descriptors.release(slot.kept());
+                self.free.push(index);
+                return Err(error);
+            }
+        }
+        self.slots[index] = Some(slot);
+        Ok(SlotId(index))
+    }
+
+    fn read(&mut self, id: &SlotId, out: &mut Reading) -> Result<(), ReadError> {
+        // Taken out and put back: a move of the struct, so that the engine and the slot can be borrowed together.
+        let Some(mut slot) = self.slots.get_mut(id.0).and_then(Option::take) else {
+            return Err(ReadError::Gone { path: PathBuf::new() });
+        };
+        let result = self.read_slot(&mut slot, out);
+        let excess = self.descriptors.excess();
+        if excess > 0 {
+            self.descriptors.release(slot.stop_keeping(excess));
+        }
+        self.slots[id.0] = Some(slot);
+        result
+    }
+
+    fn close(&mut self, id: SlotId) {
+        if let Some(slot) = self.slots.get_mut(id.0).and_then(Option::take) {
+            self.descriptors.release(slot.kept());
+            self.free.push(id.0);
+        }
+    }
+
+    fn take_notice(&mut self) -> Option<Notice> {
+        self.descriptors.take_notice()
+    }
+}
+
+impl Base {
+    fn open(hierarchy: &Hierarchy) -> Result<Self, ReadError> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let directory = open(&hierarchy.mount, flags, Mode::empty())
+            .map_err(|error| ReadError::of_cgroup(&hierarchy.mount, error))?;
+        Ok(Self {
+            mount: hierarchy.mount.clone(),
+            directory,
+            controllers: match hierarchy.version {
+                Version::V1 => hierarchy.controllers.clone(),
+                Version::V2 => Vec::new(),
+            },
+        })
+    }
+}
+
+impl Access {
+    /// Opens a file relative to the mount.
+    fn open(&mut self, base: &Base, cgroup: &CgroupPath, name: &str) -> Result<File, Errno> {
+        self.path.clear();
+        self.path
+            .extend_from_slice(cgroup.relative().as_os_str().as_bytes());
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(name.as_bytes());
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        openat(&base.directory, &self.path[..], flags, Mode::empty()).map(File::from)
+    }
+
+    /// The number of the directory of a control group, if there is one.
+    fn inode(&self, base: &Base, cgroup: &CgroupPath) -> Option<u64> {
+        let path = cgroup.relative();
+        let path = if cgroup.is_root() { Path::new(".") } else { path };
+        let stat = fstatat(&base.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+        Some(stat.st_ino)
+    }
+
+    /// Reads a whole file from its start; the kernel gives it in one piece if the buffer is large enough.
+    fn fill(&mut self, file: &File) -> Result<usize, Errno> {
+        loop {
+            match file.read_at(&mut self.buffer, 0) {
+                Ok(read) if read < self.buffer.len() => return Ok(read),
+                Ok(_) if self.buffer.len() >= LARGEST_SIZE => return Err(Errno::EFBIG),
+                // Once more from the start, so that all of it is of one moment.
+                Ok(read) => self.buffer.resize(read * 2, 0),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(errno(&error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The known control groups of a hierarchy, and how they are brought into line with its directories.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, Inotify, WatchDescriptor};
+
+use super::folder;
+use super::options::{CgroupId, Change, Notice, WatchOptions};
+use crate::CgroupPath;
+
+/// All control groups that were reported as existing.
+#[derive(Debug)]
+pub(super) struct Tree {
+    mount: PathBuf,
+    max_depth: usize,
+    max_watches: usize,
+    nodes: HashMap<CgroupPath, Node>,
+    watched: HashMap<WatchDescriptor, CgroupPath>,
+    /// No watch was to be had; until the next scan no more are asked for.
+    is_short: bool,
+    /// Directories that should be watched and are not.
+    unwatched: usize,
+}
+
+#[derive(Debug)]
+struct Node {
+    id: CgroupId,
+    watch: Watch,
+    children: BTreeSet<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    By(WatchDescriptor),
+    /// It should be watched and cannot be.
+    Missing,
+    /// What is in it is of no interest: it is as deep as the caller wants to look.
+    NotWanted,
+}
+
+/// What a directory tells. `IN_ONLYDIR` and `IN_DONT_FOLLOW` concern the path, not the events.
+const EVENTS: AddWatchFlags = AddWatchFlags::IN_CREATE
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVED_FROM)
+    .union(AddWatchFlags::IN_MOVED_TO)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_ONLYDIR)
+    .union(AddWatchFlags::IN_DONT_FOLLOW);
+
+/// The walk is recursive; a hostile tree must not exhaust the stack.
+const MAX_DEPTH: usize = 256;
+
+/// A directory that is replaced again and again while it is looked at is left to its next event.
+const TRIES: usize = 8;
+
+impl Tree {
+    pub(super) fn new(mount: PathBuf, options: &WatchOptions) -> Self {
+        Self {
+            mount,
+            max_depth: options.max_depth.min(MAX_DEPTH),
+            max_watches: options.max_watches,
+            nodes: HashMap::new(),
+            watched: HashMap::new(),
+            is_short: false,
+            unwatched: 0,
+        }
+    }
+
+    pub(super) fn mount(&self) -> &Path {
+        &self.mount
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    pub(super) fn watches(&self) -> usize {
+        self.watched.len()
+    }
+
+    pub(super) fn has_unwatched(&self) -> bool {
+        self.unwatched > 0
+    }
+
+    /// Whether watches ran short.
+    pub(super) fn shortage(&self) -> Option<Notice> {
+        self.is_short.then_some(Notice::WatchLimit {
+            watched: self.watched.len(),
+        })
+    }
+
+    /// The directory that a watch is for.
+    pub(super) fn watched(&self, watch: WatchDescriptor) -> Option<CgroupPath> {
+        self.watched.get(&watch).cloned()
+    }
+
+    /// The kernel ended a watch by itself.
+    pub(super) fn watch_ended(&mut self, watch: WatchDescriptor) {
+        if let Some(node) = self
+            .watched
+            .remove(&watch)
+            .and_then(|path| self.nodes.get_mut(&path))
+            && node.watch == Watch::By(watch)
+        {
+            node.watch = Watch::Missing;
+            self.unwatched += 1;
+        }
+    }
+
+    /// Looks at all directories, or at those that are not watched, and adds the missing watches.
+    pub(super) fn scan(&mut self, everything: bool, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+        self.is_short = false;
+        let is_due = |node: &Node| match node.watch {
+            Watch::By(_) => everything,
+            Watch::Missing => true,
+            Watch::NotWanted => false,
+        };
+        let mut due: Vec<CgroupPath> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| is_due(node))
+            .map(|(path, _)| path.clone())
+            .collect();
+        // Parents first, so that nothing appears in a directory that was replaced.
+        due.sort_unstable();
+        self.look_at(&CgroupPath::root(), inotify, out);
+        for path in due {
+            // An ancestor may have vanished meanwhile.
+            if self.nodes.contains_key(&path) {
+                self.look_at(&path, inotify, out);
+                self.watch_and_list(&path, inotify, out);
+            }
+        }
+    }
+
+    /// Looks at a control group and before it at those that contain it: what is at its path now may be in another one
+    /// of the same name.
+    pub(super) fn look_down_to(
+        &mut self,
+        path: &CgroupPath,
+        inotify: Option<&Inotify>,
+        out: &mut Vec<Change>,
+    ) {
+        if let Some(parent) = path.parent() {
+            self.look_down_to(&parent, inotify, out);
+        }
+        self.look_at(path, inotify, out);
+    }
+
+    /// Brings one control group into line with what is at its path: reports it if it is new, or gone, or both.
+    fn look_at(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+        let present = folder::identity(&path.below(&self.mount)).ok();
+        let known = self.nodes.get(path).map(|node| node.id);
+        if known == present {
+            return;
+        }
+        if known.is_some() {
+            self.forget(path, inotify, out);
+        }
+        if let Some(id) = present {
+            self.adopt(path, id, inotify, out);
+        }
+    }
+
+    /// Watches a known directory whose watch has ended, and takes up what is in it.
+    pub(super) fn watch_again(
+        &mut self,
+        path: &CgroupPath,
+        inotify: Option<&Inotify>,
+        out: &mut Vec<Change>,
+    ) {
+        let is_missing = |node: &Node| node.watch == Watch::Missing;
+        if !self.is_short && self.nodes.get(path).is_some_and(is_missing) {
+            self.watch_and_list(path, inotify, out);
+        }
+    }
+
+    /// Takes up a control group, and those below it.
+    fn adopt(&mut self, path: &CgroupPath, id: CgroupId, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+        if path.depth() > self.max_depth {
+            return;
+        }
+        if let Some(parent) = path.parent() {
+            let Some(parent) = self.nodes.get_mut(&parent) else {
+                return; // gone since; its own return will bring this one
+            };
+            parent.children.insert(path.name().to_os_string());
+        }
+        let is_deepest = path.depth() == self.max_depth;
+        let watch = if is_deepest {
+            Watch::NotWanted
+        } else {
+            Watch::Missing
+        };
+        self.unwatched += usize::from(!is_deepest);
+        let children = BTreeSet::new();
+        self.nodes.insert(path.clone(), Node { id, watch, children });
+        let path_of_change = path.clone();
+        out.push(Change::Appeared {
+            path: path_of_change,
+            id,
+        });
+        self.watch_and_list(path, inotify, out);
+    }
+
+    /// Watches a known directory if it is not watched yet and then takes up what is in it already: whatever is made
+    /// after that causes an event.
+    fn watch_and_list(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+        let folder = path.below(&self.mount);
+        for _ in 0..TRIES {
+            let Some(node) = self.nodes.get(path) else { return };
+            if node.watch == Watch::NotWanted {
+                return;
+            }
+            let id = node.id;
+            self.add_watch(path, &folder, inotify);
+            let listed = folder::children(&folder);
+            if folder::identity(&folder) == Ok(id) {
+                if let Ok(children) = listed {
+                    self.compare(path, children, inotify, out);
+                }
+                return;
+            }
+            // Replaced or gone meanwhile: the watch may be on the wrong directory.
+            self.forget(path, inotify, out);
+            let Ok(id) = folder::identity(&folder) else { return };
+            let Some(parent) = path.parent() else { return };
+            let Some(parent) = self.nodes.get_mut(&parent) else {
+                return;
+            };
+            parent.children.insert(path.name().to_os_string());
+            self.unwatched += 1;
+            let node = Node {
+                id,
+                watch: Watch::Missing,
+                children: BTreeSet::new(),
+            };
+            self.nodes.insert(path.clone(), node);
+            out.push(Change::Appeared {
+                path: path.clone(),
+                id,
+            });
+        }
+    }
+
+    /// Brings the children of a directory into line with its list.
+    fn compare(
+        &mut self,
+        path: &CgroupPath,
+        listed: Vec<(OsString, CgroupId)>,
+        inotify: Option<&Inotify>,
+        out: &mut Vec<Change>,
+    ) {
+        let Some(node) = self.nodes.get(path) else { return };
+        let mut lost = node.children.clone();
+        let mut suspects = Vec::new();
+        for (name, id) in listed {
+            lost.remove(&name);
+            if let Ok(child) = path.child(&name)
+                && self.nodes.get(&child).map(|node| node.id) != Some(id)
+            {
+                suspects.push(child);
+            }
+        }
+        suspects.extend(lost.iter().filter_map(|name| path.child(name).ok()));
+        for child in suspects {
+            self.look_at(&child, inotify, out);
+        }
+    }
+
+    fn add_watch(&mut self, path: &CgroupPath, folder: &Path, inotify: Option<&Inotify>) {
+        let Some(inotify) = inotify.filter(|_| !self.is_short) else {
+            return;
+        };
+        let Some(node) = self
+            .nodes
+            .get_mut(path)
+            .filter(|node| node.watch == Watch::Missing)
+        else {
+            return;
+        };
+        if self.watched.len() >= self.max_watches {
+            self.is_short = true;
+            return;
+        }
+        match inotify.add_watch(folder, EVENTS) {
+            Ok(watch) => {
+                node.watch = Watch::By(watch);
+                self.unwatched -= 1;
+                let previous = self.watched.insert(watch, path.clone());
+                // A directory that was moved keeps its watch: its former path has none any more.
+                if let Some(node) = previous
+                    .filter(|previous| previous != path)
+                    .and_then(|previous| self.nodes.get_mut(&previous))
+                    && node.watch == Watch::By(watch)
+                {
+                    node.watch = Watch::Missing;
+                    self.unwatched += 1;
+                }
+            }
+            Err(Errno::ENOSPC | Errno::ENOMEM) => self.is_short = true,
+            // Gone, or refused: it is looked at periodically while it is known.
+            Err(_) => {}
+        }
+    }
+
+    /// Reports a control group and all below it as vanished, children first.
+    fn forget(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+        let Some(node) = self.nodes.remove(path) else {
+            return;
+        };
+        for name in &node.children {
+            if let Ok(child) = path.child(name) {
+                self.forget(&child, inotify, out);
+            }
+        }
+        match node.watch {
+            Watch::By(watch) if self.watched.get(&watch) == Some(path) => {
+                self.watched.remove(&watch);
+                if let Some(inotify) = inotify {
+                    // The kernel has ended it already when the directory is gone.
+                    let _ = inotify.rm_watch(watch);
+                }
+            }
+            Watch::Missing => self.unwatched -= 1,
+            Watch::By(_) | Watch::NotWanted => {}
+        }
+        if let Some(parent) = path.parent().and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.children.remove(path.name());
+        }
+        let id = node.id;
+        let path = path.clone();
+        out.push(Change::Vanished { path, id });
+    }
+}

@@ -1,0 +1,64 @@
+//! Every parser of the cgroupfs reader: the first byte chooses it, the rest is the file.
+
+#![no_main]
+
+use std::path::Path;
+
+use alumet_reader_cgroupfs::mount::Hierarchies;
+use alumet_reader_cgroupfs::stat::memory_stat::{self, Places, Selection};
+use alumet_reader_cgroupfs::stat::{blkio, cpu_stat, cpuacct, events, io_stat, pressure, single};
+use alumet_reader_cgroupfs::{CgroupPath, ParseError};
+use libfuzzer_sys::fuzz_target;
+
+/// A value that has read the bytes once must read them the second time with the same result.
+fn twice<T: Clone + std::fmt::Debug + Default + PartialEq>(
+    bytes: &[u8],
+    mut parse: impl FnMut(&[u8], &mut T) -> Result<(), ParseError>,
+) {
+    let mut value = T::default();
+    let first = parse(bytes, &mut value);
+    let before = value.clone();
+    assert_eq!(first, parse(bytes, &mut value));
+    if first.is_ok() {
+        assert_eq!(before, value);
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, bytes)) = data.split_first() else {
+        return;
+    };
+    match choice % 13 {
+        0 => {
+            twice(bytes, cpu_stat::parse);
+            twice(bytes, cpu_stat::parse_time);
+        }
+        1 => twice(bytes, cpuacct::parse),
+        2 => twice(bytes, pressure::parse),
+        3 => twice(bytes, single::parse),
+        4 => twice(bytes, single::parse_limit),
+        5 => twice(bytes, single::parse_v1_limit),
+        6 => twice(bytes, events::parse_memory),
+        7 => twice(bytes, events::parse_cgroup),
+        8 => twice(bytes, io_stat::parse),
+        9 => twice(bytes, blkio::parse),
+        10 => {
+            let selection = Selection::of(["anon", "file", "a", ""]);
+            let mut places = Places::default();
+            // The places of one file are tried on another one.
+            let (former, latter) = bytes.split_at(bytes.len() / 2);
+            let mut out = Vec::new();
+            let _ = memory_stat::parse(former, &selection, &mut places, &mut out);
+            let _ = memory_stat::parse(latter, &selection, &mut places, &mut out);
+            twice(bytes, |bytes, out| memory_stat::parse(bytes, &selection, &mut Places::default(), out));
+        }
+        11 => {
+            let _ = Hierarchies::parse(bytes, Path::new("/host"));
+        }
+        _ => {
+            if let Ok(path) = CgroupPath::from_bytes(bytes) {
+                assert_eq!(path.to_string().parse(), Ok(path));
+            }
+        }
+    }
+});
