@@ -214,22 +214,25 @@ pub(crate) fn probe(path: &Path) -> Result<(), CsvError> {
 
 /// The nearest folder above `path` that exists must be one in which this process may create something.
 fn probe_folder(path: &Path) -> Result<(), CsvError> {
-    let above = path.ancestors().skip(1).map(|above| {
-        if above.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            above
-        }
-    });
-    let Some(folder) = above.into_iter().find(|above| above.exists()) else {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let Some(folder) = parent.ancestors().find(|above| above.exists()) else {
         return Ok(());
     };
-    let refused = |source| CsvError::CreateFolder {
-        path: folder.to_owned(),
-        source,
+    let refused = |source| match folder == parent {
+        true => CsvError::open("open", path, source),
+        false => CsvError::CreateFolder {
+            path: parent.to_owned(),
+            source,
+        },
     };
     if !folder.is_dir() {
-        return Err(refused(io::ErrorKind::NotADirectory.into()));
+        return Err(CsvError::CreateFolder {
+            path: parent.to_owned(),
+            source: io::ErrorKind::NotADirectory.into(),
+        });
     }
     access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| refused(error.into()))
 }

@@ -2,6 +2,7 @@
 
 mod compress;
 mod config;
+mod diagnose;
 mod encode;
 mod error;
 mod field;

@@ -103,7 +103,7 @@ fn failure(error: CsvError) -> Failure {
 }
 
 /// Whether the path is something that is neither cut nor renamed.
-fn is_stream(config: &Config) -> Result<bool, CsvError> {
+pub(crate) fn is_stream(config: &Config) -> Result<bool, CsvError> {
     let path = &config.output_path;
     if is_stdout(path) {
         return Ok(true);

@@ -1,8 +1,9 @@
 //! From the configuration to the output.
 
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
 
 use crate::config::Config;
+use crate::diagnose::diagnose;
 use crate::output::CsvOutput;
 
 /// Writes samples to a CSV file.
@@ -16,6 +17,10 @@ impl Plugin for CsvPlugin {
 
     fn check(config: &Config) -> Result<(), ConfigFault> {
         config.check()
+    }
+
+    fn diagnose(config: &Config, _: &Host) -> Vec<Finding> {
+        diagnose(config)
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {

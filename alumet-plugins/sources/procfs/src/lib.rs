@@ -3,6 +3,7 @@
 
 mod boot_clock;
 mod config;
+mod diagnose;
 mod increments;
 mod metrics;
 mod plugin;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
 use crate::config::{Config, ProcessesConfig, Strategy};
+use crate::diagnose::diagnose;
 use crate::metrics;
 use crate::source::cpu_frequency::CpuFrequencySource;
 use crate::source::disks::DisksSource;
@@ -35,6 +36,10 @@ impl Plugin for ProcfsPlugin {
 
     fn check(config: &Config) -> Result<(), ConfigFault> {
         config.check()
+    }
+
+    fn diagnose(config: &Config, host: &Host) -> Vec<Finding> {
+        diagnose(config, &SystemRoot::at(&host.root))
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {

@@ -1,0 +1,245 @@
+//! All findings, for people and for programs.
+
+use std::fmt::Write;
+
+use alumet_core::plugin::{Finding, Verdict};
+use serde::Serialize;
+
+use crate::exit::Failed;
+
+/// All findings, in sections.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    sections: Vec<Section>,
+}
+
+/// What one plugin, or the agent itself, has found.
+#[derive(Debug)]
+pub(super) struct Section {
+    name: String,
+    findings: Vec<Finding>,
+}
+
+/// A finding as programs get it.
+#[derive(Serialize)]
+struct Record<'a> {
+    plugin: &'a str,
+    #[serde(flatten)]
+    finding: &'a Finding,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    verdict: Verdict,
+    findings: Vec<Record<'a>>,
+}
+
+/// How wide a line may become; longer ones go on below their beginning.
+const WIDTH: usize = 110;
+/// Two blanks, the verdict, two blanks.
+const BEFORE_SUBJECT: usize = 11;
+
+impl Section {
+    pub(super) fn new(name: &str, findings: Vec<Finding>) -> Self {
+        Self {
+            name: name.to_owned(),
+            findings,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn push(&mut self, section: Section) {
+        self.sections.push(section);
+    }
+
+    /// The worst of all verdicts. That a machine does not have something is no fault, so it counts as working.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self.findings().map(|(_, finding)| finding.verdict).max() {
+            Some(worst @ (Verdict::Limited | Verdict::Broken)) => worst,
+            _ => Verdict::Works,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, Failed> {
+        let whole = Whole {
+            verdict: self.verdict(),
+            findings: self
+                .findings()
+                .map(|(section, finding)| Record {
+                    plugin: &section.name,
+                    finding,
+                })
+                .collect(),
+        };
+        let text = serde_json::to_string_pretty(&whole).map_err(anyhow::Error::from)?;
+        Ok(format!("{text}\n"))
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let subjects = self
+            .findings()
+            .map(|(_, finding)| finding.subject.chars().count());
+        let indent = BEFORE_SUBJECT + subjects.max().unwrap_or_default() + 2;
+        let mut text = String::new();
+        for section in &self.sections {
+            let _ = writeln!(text, "{}", section.name);
+            for finding in &section.findings {
+                write_finding(&mut text, finding, indent);
+            }
+            text.push('\n');
+        }
+        text.push_str(&self.sum());
+        text
+    }
+
+    /// One line: how many findings of each kind there are.
+    fn sum(&self) -> String {
+        let count = |verdict| {
+            let count = self
+                .findings()
+                .filter(|(_, finding)| finding.verdict == verdict)
+                .count();
+            (count > 0).then(|| format!("{count} {verdict}"))
+        };
+        let counts = [Verdict::Broken, Verdict::Limited, Verdict::Absent, Verdict::Works].map(count);
+        let counts: Vec<_> = counts.into_iter().flatten().collect();
+        format!("{}\n", counts.join(", "))
+    }
+
+    fn findings(&self) -> impl Iterator<Item = (&Section, &Finding)> {
+        self.sections
+            .iter()
+            .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
+    }
+}
+
+fn write_finding(text: &mut String, finding: &Finding, indent: usize) {
+    let subject = indent - BEFORE_SUBJECT;
+    let _ = write!(text, "  {:<7}  {:<subject$}", finding.verdict, finding.subject);
+    write_wrapped(text, &finding.detail, "", indent);
+    if let Some(remedy) = &finding.remedy {
+        text.extend(std::iter::repeat_n(' ', indent));
+        write_wrapped(text, remedy, "→ ", indent);
+    }
+}
+
+/// Writes `what` with `mark` before its first line. Of a text that has lines of its own,
+/// such as an excerpt of a file or a command to be copied, only the first is wrapped.
+fn write_wrapped(text: &mut String, what: &str, mark: &str, indent: usize) {
+    let room = WIDTH.saturating_sub(indent).max(40);
+    let mark_width = mark.chars().count();
+    text.push_str(mark);
+    let mut is_first = true;
+    for line in what.lines() {
+        if !is_first {
+            let line = line.trim_end();
+            if !line.is_empty() {
+                text.extend(std::iter::repeat_n(' ', indent + mark_width));
+                text.push_str(line);
+            }
+            text.push('\n');
+            continue;
+        }
+        let mut used = mark_width;
+        for (position, word) in line.split(' ').enumerate() {
+            let width = word.chars().count();
+            if position > 0 && used + 1 + width > room {
+                text.push('\n');
+                text.extend(std::iter::repeat_n(' ', indent + mark_width));
+                used = mark_width;
+            } else if position > 0 {
+                text.push(' ');
+                used += 1;
+            }
+            text.push_str(word);
+            used += width;
+        }
+        text.push('\n');
+        is_first = false;
+    }
+    if is_first {
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(findings: Vec<Finding>) -> Report {
+        let mut report = Report::default();
+        report.push(Section::new("agent", findings));
+        report
+    }
+
+    #[test]
+    fn the_worst_finding_decides_and_what_is_absent_is_no_fault() {
+        let works = Finding::works("a", "b");
+        let absent = Finding::absent("a", "b");
+        let limited = Finding::limited("a", "b", "c");
+        let broken = Finding::broken("a", "b", "c");
+        assert_eq!(report(vec![]).verdict(), Verdict::Works);
+        assert_eq!(report(vec![works, absent.clone()]).verdict(), Verdict::Works);
+        assert_eq!(report(vec![limited.clone(), absent]).verdict(), Verdict::Limited);
+        assert_eq!(report(vec![broken, limited]).verdict(), Verdict::Broken);
+    }
+
+    #[test]
+    fn details_stand_in_one_column_and_remedies_below_them() {
+        let text = report(vec![
+            Finding::works("short", "fine"),
+            Finding::limited("a longer subject", "so so", "do this"),
+        ])
+        .to_text();
+        let expected = "agent\n  \
+            works    short             fine\n  \
+            limited  a longer subject  so so\n                             \
+            → do this\n\n\
+            1 limited, 1 works\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_long_detail_goes_on_below_itself_and_loses_no_word() {
+        let detail = "word ".repeat(60).trim_end().to_owned();
+        let text = report(vec![Finding::works("subject", &detail)]).to_text();
+        assert_eq!(text.matches("word").count(), 60);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let begins = |line: &str| line.find("word");
+        let columns: Vec<_> = text.lines().filter_map(begins).collect();
+        assert!(
+            columns.len() > 1 && columns.iter().all(|column| *column == columns[0]),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lines_of_an_excerpt_stay_lines() {
+        let text = report(vec![Finding::broken(
+            "file",
+            "wrong\n 1 | a = \n   |     ^",
+            "mend",
+        )])
+        .to_text();
+        let excerpt: Vec<_> = text.lines().skip(2).take(2).map(str::trim).collect();
+        assert_eq!(excerpt, ["1 | a =", "|     ^"]);
+    }
+
+    #[test]
+    fn json_has_one_record_for_each_finding_and_a_verdict() {
+        let json = report(vec![
+            Finding::limited("perf", "so so", "do this"),
+            Finding::absent("x", "y"),
+        ]);
+        let json: serde_json::Value = serde_json::from_str(&json.to_json().unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "verdict": "limited",
+            "findings": [
+                {"plugin": "agent", "subject": "perf", "verdict": "limited", "detail": "so so", "remedy": "do this"},
+                {"plugin": "agent", "subject": "x", "verdict": "absent", "detail": "y"},
+            ],
+        });
+        assert_eq!(json, expected);
+    }
+}
