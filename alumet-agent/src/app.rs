@@ -116,8 +116,10 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
         None | Some(Command::Run) => commands::run::run(app, &cli.global),
         Some(Command::Exec(arguments)) => commands::exec::exec(app, &cli.global, arguments),
         Some(Command::Watch { pid }) => commands::watch::watch(app, &cli.global, *pid),
+        Some(Command::Ctl(arguments)) => commands::ctl::ctl(app, &cli.global, arguments),
         Some(Command::Config { command }) => commands::config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => commands::plugins::plugins(app, &cli.global, command),
+        Some(Command::Doctor { json }) => commands::doctor::doctor(app, &cli.global, *json),
         Some(Command::Completions { shell }) => commands::generate::completions(app, *shell),
         Some(Command::Man) => commands::generate::man(app),
     }

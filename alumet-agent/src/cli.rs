@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
+use alumet_core::pipeline::Pattern;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
@@ -100,6 +101,9 @@ pub(crate) enum Command {
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         pid: u32,
     },
+    /// Speak to an agent that runs already, through its plugin socket-control
+    #[command(after_help = CTL_CODES)]
+    Ctl(Ctl),
     /// Show, check and write configurations
     Config {
         #[command(subcommand)]
@@ -110,6 +114,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginsCommand,
     },
+    /// Tell what can be measured on this machine, what cannot, why, and what would mend it
+    #[command(after_help = DOCTOR_CODES)]
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -118,6 +129,11 @@ pub(crate) enum Command {
     /// Print the manual page
     Man,
 }
+
+/// How `doctor` ends.
+const DOCTOR_CODES: &str = "It changes nothing. Verdicts: works; absent: this machine does not have it, which is no fault; limited: \
+    it works in part or at a higher cost; broken: it should work and does not.\n\
+    Exit codes: 0 nothing is broken, 1 something is broken, 2 wrong command line.";
 
 /// The program to run.
 #[derive(Debug, Args)]
@@ -133,6 +149,73 @@ pub(crate) struct Exec {
     /// Its arguments
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// How `ctl` ends.
+const CTL_CODES: &str = "A pattern is kind/plugin/name, and the last parts may be left out: 'sources/procfs/*', outputs, '*'.\n\
+    Exit codes: 0 done, 1 refused or no agent listens, 2 wrong command line.";
+
+/// What to tell an agent that runs already.
+#[derive(Debug, Args)]
+pub(crate) struct Ctl {
+    /// The socket of the agent [default: that of the configuration, or alumet-control.sock]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Print the reply of the agent as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: CtlCommand,
+}
+
+/// One command for an agent that runs already.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum CtlCommand {
+    /// List elements, how they are and what they did
+    List {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*' or outputs
+        #[arg(default_value = "*")]
+        pattern: Pattern,
+    },
+    /// Say where every sample is, and how punctual the agent is
+    Status,
+    /// Let elements wait
+    Pause {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+        pattern: Pattern,
+    },
+    /// Let paused elements go on
+    Resume {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+        pattern: Pattern,
+    },
+    /// End elements, after what they hold was handed on
+    Stop {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+        pattern: Pattern,
+    },
+    /// Poll sources at another interval
+    SetInterval {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+        pattern: Pattern,
+        /// Time between two polls: 500ms, 1s, '1m 30s'
+        interval: HumanDuration,
+    },
+    /// Poll sources now
+    Trigger {
+        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+        pattern: Pattern,
+    },
+    /// Wait until everything measured so far is written
+    Flush,
+    /// Let the agent read its configuration again
+    Reload,
+    /// Check that the agent goes on measuring
+    Ping,
+    /// End the agent
+    Shutdown,
 }
 
 /// What to do with configurations.

@@ -9,6 +9,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
+        #[cfg(feature = "socket-control")]
+        PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
     ]
 }
 

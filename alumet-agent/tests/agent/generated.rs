@@ -57,6 +57,9 @@ fn every_command_explains_itself() {
         "exec",
         "watch",
         "config",
+        "ctl",
+        "ctl list",
+        "ctl set-interval",
         "config default",
         "config check",
         "config show",
@@ -107,7 +110,17 @@ fn the_short_help_is_as_agreed() {
     let names: Vec<_> = commands.iter().skip(1).map_while(words).collect();
     assert_eq!(
         names,
-        ["run", "exec", "watch", "config", "plugins", "completions", "man"]
+        [
+            "run",
+            "exec",
+            "watch",
+            "ctl",
+            "config",
+            "plugins",
+            "doctor",
+            "completions",
+            "man"
+        ]
     );
     let flags = ended
         .stdout

@@ -275,43 +275,13 @@ impl Control {
     pub fn stop(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
         let keys = select(&shared, pattern, |_| None)?;
-        for task in take(&shared, &keys)? {
+        let sources = take(&shared, &keys)?;
+        let ended = end(&shared, &keys);
+        // Last of all: when no source is left, the program may end the pipeline at once.
+        for task in sources {
             shared.source_ended(task.key());
         }
-        for element in shared
-            .elements
-            .lock()
-            .iter()
-            .filter(|element| keys.contains(element.cell.key()))
-        {
-            if let ElementHandle::EventSource { stop, .. } = &element.handle {
-                stop.cancel();
-            }
-        }
-        let (ticket, answers) = channel();
-        let command = RouterCommand::Remove(keys.clone(), ticket);
-        shared
-            .ingest
-            .push(Ingest::Command(command))
-            .map_err(|_| ControlError::NotRunning)?;
-        collect(&answers)?;
-        let ended = shared
-            .elements
-            .lock()
-            .extract_if(.., |element| keys.contains(element.cell.key()))
-            .collect::<Vec<_>>();
-        let deadline = Instant::now() + Self::PATIENCE;
-        for element in ended {
-            if let ElementHandle::EventSource { worker, .. } | ElementHandle::Output { worker, .. } =
-                element.handle
-            {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if worker.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                    return Err(ControlError::Timeout);
-                }
-            }
-        }
-        Ok(keys)
+        ended.map(|()| keys)
     }
 
     /// Keeps samples back before the transforms until the hold is dropped, so that transforms and outputs can be
@@ -484,6 +454,44 @@ fn apply(shared: &Shared, keys: &[ElementKey], action: &SourceAction) -> Result<
 /// Waits until every poll thread has taken what it was sent.
 fn settle(shared: &Shared) -> Result<(), ControlError> {
     apply(shared, &[], &SourceAction::Flush)
+}
+
+/// Ends event sources, transforms and outputs, and waits until they have.
+fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
+    for element in shared
+        .elements
+        .lock()
+        .iter()
+        .filter(|element| keys.contains(element.cell.key()))
+    {
+        if let ElementHandle::EventSource { stop, .. } = &element.handle {
+            stop.cancel();
+        }
+    }
+    let (ticket, answers) = channel();
+    let command = RouterCommand::Remove(keys.to_vec(), ticket);
+    shared
+        .ingest
+        .push(Ingest::Command(command))
+        .map_err(|_| ControlError::NotRunning)?;
+    collect(&answers)?;
+    let ended = shared
+        .elements
+        .lock()
+        .extract_if(.., |element| keys.contains(element.cell.key()))
+        .collect::<Vec<_>>();
+    let deadline = Instant::now() + Control::PATIENCE;
+    for element in ended {
+        if let ElementHandle::EventSource { worker, .. } | ElementHandle::Output { worker, .. } =
+            element.handle
+        {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if worker.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                return Err(ControlError::Timeout);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the named sources from their threads.

@@ -39,12 +39,13 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
             "a plugin depends only on alumet-core, shared/* and readers/*: move what both need to one of these",
         ),
         Role::Agent => match target {
-            Role::Core => None,
+            // Shared crates also hold the languages that the agent and a plugin speak to each other.
+            Role::Core | Role::Shared(_) => None,
             Role::Plugin(..) if dependency.optional => None,
             Role::Plugin(..) => {
                 Some("the library of the agent names no plugin: make the dependency optional, behind a feature")
             }
-            _ => Some("the agent depends only on alumet-core and, optionally, on plugins"),
+            _ => Some("the agent depends only on alumet-core, shared crates and, optionally, on plugins"),
         },
         Role::Other => None,
     }
@@ -90,6 +91,7 @@ mod tests {
             .and(
                 Member::new("alumet-agent", "alumet-agent")
                     .needs("alumet-core")
+                    .needs("alumet-shared-s")
                     .offers("p", "alumet-plugin-p"),
             )
     }

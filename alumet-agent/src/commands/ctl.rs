@@ -1,0 +1,165 @@
+//! Speaks to an agent that runs already, through the socket of its plugin `socket-control`.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use alumet_shared_control_protocol::{Reply, Request};
+use anyhow::Context;
+
+use crate::app::App;
+use crate::cli::{Ctl, CtlCommand, Global};
+use crate::config::KeyPath;
+use crate::exit::{FAILED, Failed};
+use crate::setup::Setup;
+use crate::terminal;
+
+/// The id of the plugin that listens.
+const PLUGIN: &str = "socket-control";
+
+/// Where it listens when nobody chooses otherwise.
+const DEFAULT_SOCKET: &str = "alumet-control.sock";
+
+/// How long an agent may take for one command: each step that it waits for has some seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest reply that is read, in bytes.
+const REPLY_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Sends one command and prints the reply.
+pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCode, Failed> {
+    let socket = Socket::chosen(app, global, arguments.socket.as_deref());
+    let line = socket.ask(&request(&arguments.command))?;
+    let reply = Reply::parse(&line)
+        .with_context(|| format!("what listens on {} is no agent", socket.path.display()))?;
+    if arguments.json {
+        // As it came; only a refused connection is answered in another form.
+        terminal::print(&if line.starts_with('{') {
+            line
+        } else {
+            reply.to_json()
+        })?;
+    } else if let Some(error) = reply.error() {
+        return Err(Failed::with_code(FAILED, error));
+    } else {
+        terminal::print(&reply.body())?;
+    }
+    Ok(match reply.error() {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(FAILED),
+    })
+}
+
+fn request(command: &CtlCommand) -> Request {
+    match command.clone() {
+        CtlCommand::List { pattern } => Request::List(pattern),
+        CtlCommand::Status => Request::Status,
+        CtlCommand::Pause { pattern } => Request::Pause(pattern),
+        CtlCommand::Resume { pattern } => Request::Resume(pattern),
+        CtlCommand::Stop { pattern } => Request::Stop(pattern),
+        CtlCommand::SetInterval { pattern, interval } => Request::SetInterval(pattern, *interval),
+        CtlCommand::Trigger { pattern } => Request::Trigger(pattern),
+        CtlCommand::Flush => Request::Flush,
+        CtlCommand::Reload => Request::Reload,
+        CtlCommand::Ping => Request::Ping,
+        CtlCommand::Shutdown => Request::Shutdown,
+    }
+}
+
+/// A socket, and how it was chosen.
+struct Socket {
+    path: PathBuf,
+    /// Says where the path comes from, for a message.
+    origin: &'static str,
+}
+
+impl Socket {
+    /// That of the command line, of the configuration, or the default one.
+    fn chosen(app: &App, global: &Global, given: Option<&Path>) -> Self {
+        if let Some(path) = given {
+            return Self {
+                path: path.to_owned(),
+                origin: "which --socket names",
+            };
+        }
+        // What else is wrong with the configuration does not matter here.
+        let Ok(document) = Setup::effective(app, global) else {
+            return Self {
+                path: DEFAULT_SOCKET.into(),
+                origin: "the default one, because the configuration cannot be read",
+            };
+        };
+        let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN));
+        let table = section.map(|section| section.to_toml_table());
+        match table
+            .as_ref()
+            .and_then(|table| table.get("socket_path")?.as_str())
+        {
+            Some(path) => Self {
+                path: path.into(),
+                origin: "which the configuration names",
+            },
+            None => Self {
+                path: DEFAULT_SOCKET.into(),
+                origin: "the default one",
+            },
+        }
+    }
+
+    /// Sends a request; gives the line of JSON that answers it.
+    fn ask(&self, request: &Request) -> Result<String, Failed> {
+        let mut stream = UnixStream::connect(&self.path).map_err(|error| self.unreachable(&error))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        // An agent that takes no more connections hangs up, but says why before.
+        let sent = stream.write_all(format!("json {request}\n").as_bytes());
+        let mut line = String::new();
+        let read = BufReader::new(stream.take(REPLY_LIMIT)).read_line(&mut line);
+        if line.ends_with('\n') {
+            return Ok(line);
+        }
+        let path = self.path.display();
+        let failed = sent.err().or(read.err());
+        Err(Failed::with_code(
+            FAILED,
+            match failed {
+                Some(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    format!(
+                        "the agent at {path} does not answer within {} s; it may still carry the command out",
+                        PATIENCE.as_secs()
+                    )
+                }
+                Some(error) if !is_hang_up(&error) => format!("the agent at {path} cannot be asked: {error}"),
+                _ => format!(
+                    "the agent at {path} hung up before it answered: it has ended, or ends; the command may have been \
+                     carried out"
+                ),
+            },
+        ))
+    }
+
+    /// Explains why nobody answers.
+    fn unreachable(&self, error: &io::Error) -> Failed {
+        let (path, origin) = (self.path.display(), self.origin);
+        Failed::with_code(
+            FAILED,
+            match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+                    "no agent listens on {path}, {origin}\n  help: start an agent with the plugin enabled \
+                     ([plugins.{PLUGIN}], or --plugins …,{PLUGIN}), or name its socket with --socket; a relative path \
+                     begins at the working directory of the agent"
+                ),
+                ErrorKind::PermissionDenied => format!(
+                    "you may not speak to the agent at {path}, {origin}\n  help: do it as the user of the agent, or as root"
+                ),
+                _ => format!("the agent at {path}, {origin}, cannot be reached: {error}"),
+            },
+        )
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}

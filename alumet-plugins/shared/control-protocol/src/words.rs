@@ -1,0 +1,111 @@
+//! Words of a line: separated by spaces, in double quotes if they have some.
+
+use std::borrow::Cow;
+use std::iter::Peekable;
+use std::str::Chars;
+
+use crate::error::CommandError;
+
+/// Splits a line.
+pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
+    let mut words = Vec::new();
+    let mut chars = line.chars().peekable();
+    loop {
+        while chars.next_if(char::is_ascii_whitespace).is_some() {}
+        match chars.peek() {
+            None => return Ok(words),
+            Some('"') => words.push(quoted_word(&mut chars)?),
+            Some(_) => {
+                let mut word = String::new();
+                while let Some(c) = chars.next_if(|c| !c.is_ascii_whitespace()) {
+                    word.push(c);
+                }
+                words.push(word);
+            }
+        }
+    }
+}
+
+fn quoted_word(chars: &mut Peekable<Chars<'_>>) -> Result<String, CommandError> {
+    chars.next();
+    let mut word = String::new();
+    loop {
+        match chars.next().ok_or(CommandError::OpenQuote)? {
+            '"' => break,
+            '\\' => word.push(match chars.next().ok_or(CommandError::OpenQuote)? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                c @ ('"' | '\\') => c,
+                c => return Err(CommandError::Escape(c)),
+            }),
+            c => word.push(c),
+        }
+    }
+    match chars.peek() {
+        Some(c) if !c.is_ascii_whitespace() => Err(CommandError::AfterQuote),
+        _ => Ok(word),
+    }
+}
+
+/// The word as [`split`] understands it.
+pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| !c.is_ascii_whitespace() && !c.is_control();
+    if !word.is_empty() && !word.starts_with('"') && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    let mut text = String::from("\"");
+    for c in word.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '"' | '\\' => text.extend(['\\', c]),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    Cow::Owned(text)
+}
+
+/// The beginning of a word, to be repeated in a message.
+pub(crate) fn excerpt(word: &str) -> String {
+    const LENGTH: usize = 60;
+    match word.char_indices().nth(LENGTH) {
+        None => word.to_owned(),
+        Some((end, _)) => format!("{}…", &word[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quotes_keep_spaces_and_must_be_closed() {
+        assert_eq!(
+            split(" a\t \"b \\\"c\\n\" d\"e \r").unwrap(),
+            ["a", "b \"c\n", "d\"e"]
+        );
+        assert_eq!(split("\"a"), Err(CommandError::OpenQuote));
+        assert_eq!(split("\"a\\"), Err(CommandError::OpenQuote));
+        assert_eq!(split("\"a\"b"), Err(CommandError::AfterQuote));
+        assert_eq!(split("\"\\x\""), Err(CommandError::Escape('x')));
+    }
+
+    #[test]
+    fn an_excerpt_is_short() {
+        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"é".repeat(1000)).chars().count(), 61);
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_survive_their_line(words in proptest::collection::vec(any::<String>(), 0..4)) {
+            let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            prop_assert!(!line.contains(['\n', '\r']));
+            prop_assert_eq!(split(&line).unwrap(), words);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! From a request to the pipeline and back.
+
+use alumet_core::pipeline::{Control, ControlError, ElementKey, Pattern};
+use alumet_shared_control_protocol::{ElementReport, GRAMMAR, Reply, Request, StatusReport};
+
+/// Does what is asked. Waits for the pipeline, usually some microseconds.
+pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
+    if request.is_question() {
+        tracing::debug!(%request, "a question at the control socket");
+    } else {
+        tracing::info!(%request, "a command at the control socket");
+    }
+    let result = match request {
+        Request::List(pattern) => control
+            .list(pattern)
+            .map(|elements| Reply::Elements(elements.iter().map(ElementReport::from).collect())),
+        Request::Status => control
+            .status()
+            .map(|status| Reply::Status(Box::new(StatusReport::from(&status)))),
+        Request::Pause(pattern) => control.pause(pattern).map(selected),
+        Request::Resume(pattern) => control.resume(pattern).map(selected),
+        Request::Stop(pattern) => stop(pattern, control),
+        Request::SetInterval(pattern, interval) => control.set_interval(pattern, *interval).map(selected),
+        Request::Trigger(pattern) => control.trigger(pattern).map(selected),
+        Request::Flush => control
+            .flush()
+            .map(|()| message("everything measured is written")),
+        Request::Reload => control.reload().map(Reply::Message),
+        Request::Ping => control.ping().map(|()| message("pong")),
+        Request::Help => Ok(message(GRAMMAR)),
+        Request::Shutdown => control.request_shutdown().map(|()| message("the agent stops")),
+    };
+    result.unwrap_or_else(|error: ControlError| {
+        tracing::debug!(%request, %error, "the command was refused");
+        Reply::Refused(error.to_string())
+    })
+}
+
+/// Ends elements. With the last source the program may end the whole pipeline, before this has waited for all of them.
+fn stop(pattern: &Pattern, control: &Control) -> Result<Reply, ControlError> {
+    let before = control.list(pattern)?;
+    match control.stop(pattern) {
+        Err(ControlError::NotRunning) if !before.is_empty() => {
+            Ok(selected(before.into_iter().map(|element| element.key).collect()))
+        }
+        result => result.map(selected),
+    }
+}
+
+fn selected(keys: Vec<ElementKey>) -> Reply {
+    Reply::Selected(keys.iter().map(ToString::to_string).collect())
+}
+
+fn message(text: &str) -> Reply {
+    Reply::Message(text.to_owned())
+}

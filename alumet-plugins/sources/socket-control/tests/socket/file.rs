@@ -1,0 +1,137 @@
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
+
+use crate::agent::{Agent, Client, PATIENCE, listen, probe};
+
+/// Why the plugin does not start; a trial must say the same.
+fn refusal(path: &Path) -> String {
+    let Err(error) = listen(path) else {
+        panic!("it listens on {}", path.display());
+    };
+    assert_eq!(probe(path).unwrap_err().to_string(), error.to_string());
+    error.to_string()
+}
+
+#[test]
+fn a_trial_leaves_everything_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sock");
+    probe(&path).unwrap();
+    assert!(!path.exists());
+    drop(UnixListener::bind(&path).unwrap());
+    probe(&path).unwrap();
+    assert!(path.exists());
+}
+
+#[test]
+fn only_the_user_may_connect() {
+    let agent = Agent::start();
+    let metadata = fs::metadata(&agent.path).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_socket_is_never_open_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sock");
+    let (seen, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    let widest = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut widest = 0;
+            while !done.load(Ordering::Relaxed) {
+                for entry in fs::read_dir(folder.path()).unwrap() {
+                    let Ok(metadata) = fs::symlink_metadata(entry.unwrap().path()) else {
+                        continue;
+                    };
+                    seen.fetch_add(1, Ordering::Relaxed);
+                    widest |= metadata.permissions().mode() & 0o777;
+                }
+            }
+            widest
+        });
+        let deadline = Instant::now() + PATIENCE;
+        while seen.load(Ordering::Relaxed) < 200 && Instant::now() < deadline {
+            drop(listen(&path).unwrap());
+        }
+        done.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert_eq!(widest, 0o600, "seen {} times", seen.into_inner());
+}
+
+#[test]
+fn the_socket_of_a_dead_agent_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let builder = listen(&path).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(builder);
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_socket_of_a_living_agent_is_left_alone() {
+    let agent = Agent::start();
+    let error = refusal(&agent.path);
+    assert!(
+        error.starts_with("another agent listens on ") && error.contains("`socket_path`"),
+        "{error}"
+    );
+    assert_eq!(agent.ask("ping"), "  pong\nok\n");
+}
+
+#[test]
+fn what_is_no_socket_is_never_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    let link = folder.path().join("link");
+    symlink(&file, &link).unwrap();
+    for path in [&file, &link, &folder.path().to_owned()] {
+        let error = refusal(path);
+        assert!(error.contains("exists and is no socket"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&link).unwrap(), "precious");
+}
+
+#[test]
+fn a_place_where_nothing_can_be_made_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refusal(&folder.path().join("missing/c.sock"));
+    assert!(error.contains("does not exist; create it"), "{error}");
+    let error = refusal(&folder.path().join("x".repeat(120)));
+    assert!(error.contains("at most 107"), "{error}");
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = refusal(&file.join("c.sock"));
+    assert!(error.contains("does not exist; create it"), "{error}");
+}
+
+#[test]
+fn at_the_end_the_socket_of_somebody_else_stays() {
+    let agent = Agent::start();
+    fs::remove_file(&agent.path).unwrap();
+    let other = UnixListener::bind(&agent.path).unwrap();
+    let path = agent.path.clone();
+    drop(agent.pipeline);
+    assert!(path.exists());
+    drop(other);
+}
+
+#[test]
+fn whoever_comes_before_the_pipeline_runs_is_answered_when_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sock");
+    let builder = listen(&path).unwrap();
+    let mut client = Client::new(&path);
+    client.send("ping\n");
+    let _pipeline = builder.start().unwrap();
+    assert_eq!(client.reply(), "  pong\nok\n");
+}
