@@ -5,6 +5,8 @@ use alumet_core::plugin::PluginDescriptor;
 /// The plugins that the cargo features of this build choose.
 pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
+        #[cfg(feature = "cgroups")]
+        PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "procfs")]

@@ -9,9 +9,11 @@
     reason = "a program of the benchmarks talks to whoever runs it"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use alumet_benches::counted::{Counted, agent};
 
 fn main() {
     let seconds: u64 = std::env::args()
@@ -64,68 +66,6 @@ fn main() {
         after.descriptors,
         per_second(lines(folder.path())),
     );
-}
-
-/// The agent of the same build profile.
-fn agent() -> PathBuf {
-    let agent = std::env::current_exe()
-        .expect("a path")
-        .with_file_name("alumet-agent");
-    assert!(
-        agent.exists(),
-        "{} is missing: build it with `cargo build --release -p alumet-agent`",
-        agent.display()
-    );
-    agent
-}
-
-struct Counted {
-    wakeups: u64,
-    cpu_nanos: u64,
-    resident_kib: u64,
-    threads: u64,
-    descriptors: usize,
-}
-
-impl Counted {
-    /// Adds up all threads of a process.
-    fn read(pid: u32) -> Self {
-        let mut counted = Self {
-            wakeups: 0,
-            cpu_nanos: 0,
-            resident_kib: field(&format!("/proc/{pid}/status"), "VmRSS:"),
-            threads: field(&format!("/proc/{pid}/status"), "Threads:"),
-            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))
-                .expect("the descriptors")
-                .count(),
-        };
-        for task in std::fs::read_dir(format!("/proc/{pid}/task"))
-            .expect("the threads")
-            .flatten()
-        {
-            let task = task.path();
-            counted.wakeups += field(
-                &task.join("status").display().to_string(),
-                "voluntary_ctxt_switches:",
-            );
-            let schedstat = std::fs::read_to_string(task.join("schedstat")).expect("schedstat");
-            counted.cpu_nanos += schedstat
-                .split(' ')
-                .next()
-                .and_then(|text| text.parse::<u64>().ok())
-                .unwrap_or(0);
-        }
-        counted
-    }
-}
-
-fn field(path: &str, name: &str) -> u64 {
-    let text = std::fs::read_to_string(path).expect("a file of /proc");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .expect("a field");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 fn lines(folder: &Path) -> u64 {

@@ -6,6 +6,7 @@
     reason = "a command-line program talks to the terminal"
 )]
 
+mod bench_agent;
 mod ci;
 mod docs;
 mod files;
@@ -44,6 +45,8 @@ enum Chore {
     Test(test::Options),
     /// Writes a new plugin crate and registers it.
     NewPlugin(new_plugin::Options),
+    /// Runs the release agent on many control groups and prints what it costs.
+    BenchAgent(bench_agent::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::Docs { check } => docs::run(&workspace, check),
         Chore::Test(options) => test::run(&workspace, &options),
         Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
+        Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {

@@ -186,7 +186,7 @@ fn a_configuration_without_plugins_names_the_file_and_what_to_add() {
         &[
             "no plugin is enabled in alumet-config.toml",
             "[plugins.procfs]",
-            "this program has: csv, procfs",
+            "this program has: ",
         ],
     );
     refused(

@@ -163,6 +163,14 @@ impl Watcher {
             self.tell(Notice::Overflow);
             return;
         }
+        if event.mask.contains(AddWatchFlags::IN_IGNORED) && self.tree.events_watch_ended(event.wd) {
+            return;
+        }
+        if let Some((path, id)) = self.tree.watched_events(event.wd) {
+            let path = path.clone();
+            out.push(Change::EventsChanged { path, id });
+            return;
+        }
         let Some(folder) = self.tree.watched(event.wd) else {
             return; // of a directory that is known to be gone
         };

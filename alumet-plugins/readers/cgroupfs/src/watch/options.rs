@@ -17,6 +17,8 @@ pub struct WatchOptions {
     pub max_watches: usize,
     /// Does without inotify: everything is looked at every [`Self::rescan_interval`].
     pub poll_only: bool,
+    /// Reports [`Change::EventsChanged`], at the price of one more watch for each control group. Only inotify tells it.
+    pub report_events: bool,
 }
 
 impl Default for WatchOptions {
@@ -26,6 +28,7 @@ impl Default for WatchOptions {
             rescan_interval: Duration::from_secs(5),
             max_watches: usize::MAX,
             poll_only: false,
+            report_events: false,
         }
     }
 }
@@ -40,6 +43,14 @@ pub struct CgroupId(pub u64);
 pub enum Change {
     /// It exists now.
     Appeared {
+        /// Its name.
+        path: CgroupPath,
+        /// Which of all groups of that name it is.
+        id: CgroupId,
+    },
+    /// Its `cgroup.events` changed: the first process entered it or one below it, the last one left, or it was frozen
+    /// or thawed. Only told on request, see [`WatchOptions::report_events`].
+    EventsChanged {
         /// Its name.
         path: CgroupPath,
         /// Which of all groups of that name it is.

@@ -53,6 +53,7 @@ impl Scene {
                     );
                     assert_eq!(self.known.insert(path.clone(), id), None, "{path} twice");
                 }
+                Change::EventsChanged { path, .. } => texts.push(format!("~{path}")),
                 Change::Vanished { path, id } => {
                     texts.push(format!("-{path}"));
                     assert_eq!(self.known.remove(&path), Some(id), "{path}");

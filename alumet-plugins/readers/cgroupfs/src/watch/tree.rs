@@ -17,8 +17,13 @@ pub(super) struct Tree {
     mount: PathBuf,
     max_depth: usize,
     max_watches: usize,
+    /// Whether `cgroup.events` of each control group is watched as well.
+    report_events: bool,
     nodes: HashMap<CgroupPath, Node>,
     watched: HashMap<WatchDescriptor, CgroupPath>,
+    /// The watches of `cgroup.events`. A watch of the directory would not do: the kernel only reports changes of files
+    /// that it has in its cache, and a watch keeps the file there.
+    watched_events: HashMap<WatchDescriptor, CgroupPath>,
     /// No watch was to be had; until the next scan no more are asked for.
     is_short: bool,
     /// Directories that should be watched and are not.
@@ -29,6 +34,8 @@ pub(super) struct Tree {
 struct Node {
     id: CgroupId,
     watch: Watch,
+    /// The watch of its `cgroup.events`.
+    events: Option<WatchDescriptor>,
     children: BTreeSet<OsString>,
 }
 
@@ -62,8 +69,10 @@ impl Tree {
             mount,
             max_depth: options.max_depth.min(MAX_DEPTH),
             max_watches: options.max_watches,
+            report_events: options.report_events,
             nodes: HashMap::new(),
             watched: HashMap::new(),
+            watched_events: HashMap::new(),
             is_short: false,
             unwatched: 0,
         }
@@ -94,6 +103,27 @@ impl Tree {
         self.is_short.then_some(Notice::WatchLimit {
             watched: self.watched.len(),
         })
+    }
+
+    /// The control group whose `cgroup.events` a watch is for.
+    pub(super) fn watched_events(&self, watch: WatchDescriptor) -> Option<(&CgroupPath, CgroupId)> {
+        let path = self.watched_events.get(&watch)?;
+        self.nodes.get(path).map(|node| (path, node.id))
+    }
+
+    /// The kernel ended a watch of a `cgroup.events` by itself; `false` when it was none.
+    pub(super) fn events_watch_ended(&mut self, watch: WatchDescriptor) -> bool {
+        let Some(path) = self.watched_events.remove(&watch) else {
+            return false;
+        };
+        if let Some(node) = self
+            .nodes
+            .get_mut(&path)
+            .filter(|node| node.events == Some(watch))
+        {
+            node.events = None;
+        }
+        true
     }
 
     /// The directory that a watch is for.
@@ -201,7 +231,13 @@ impl Tree {
         };
         self.unwatched += usize::from(!is_deepest);
         let children = BTreeSet::new();
-        self.nodes.insert(path.clone(), Node { id, watch, children });
+        let node = Node {
+            id,
+            watch,
+            events: None,
+            children,
+        };
+        self.nodes.insert(path.clone(), node);
         let path_of_change = path.clone();
         out.push(Change::Appeared {
             path: path_of_change,
@@ -215,6 +251,7 @@ impl Tree {
     fn watch_and_list(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
         let folder = path.below(&self.mount);
         for _ in 0..TRIES {
+            self.watch_events(path, &folder, inotify);
             let Some(node) = self.nodes.get(path) else { return };
             if node.watch == Watch::NotWanted {
                 return;
@@ -240,6 +277,7 @@ impl Tree {
             let node = Node {
                 id,
                 watch: Watch::Missing,
+                events: None,
                 children: BTreeSet::new(),
             };
             self.nodes.insert(path.clone(), node);
@@ -272,6 +310,21 @@ impl Tree {
         suspects.extend(lost.iter().filter_map(|name| path.child(name).ok()));
         for child in suspects {
             self.look_at(&child, inotify, out);
+        }
+    }
+
+    /// Watches the `cgroup.events` of a control group, if that is wanted and it is not watched yet.
+    fn watch_events(&mut self, path: &CgroupPath, folder: &Path, inotify: Option<&Inotify>) {
+        let Some(inotify) = inotify.filter(|_| self.report_events) else {
+            return;
+        };
+        let Some(node) = self.nodes.get_mut(path).filter(|node| node.events.is_none()) else {
+            return;
+        };
+        // The root has none, and when watches run short the directories need them more.
+        if let Ok(watch) = inotify.add_watch(&folder.join("cgroup.events"), AddWatchFlags::IN_MODIFY) {
+            node.events = Some(watch);
+            self.watched_events.insert(watch, path.clone());
         }
     }
 
@@ -320,6 +373,13 @@ impl Tree {
             if let Ok(child) = path.child(name) {
                 self.forget(&child, inotify, out);
             }
+        }
+        if let Some(watch) = node.events
+            && self.watched_events.remove(&watch).is_some()
+            && let Some(inotify) = inotify
+        {
+            // The kernel has ended it already when the file is gone.
+            let _ = inotify.rm_watch(watch);
         }
         match node.watch {
             Watch::By(watch) if self.watched.get(&watch) == Some(path) => {

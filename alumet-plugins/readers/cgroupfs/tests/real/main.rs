@@ -193,6 +193,7 @@ fn five_seconds_of_churn_lose_no_lasting_group_and_no_descriptor() {
                         slots.insert(path, slot);
                     }
                 }
+                Change::EventsChanged { .. } => panic!("nobody asked for it"),
                 Change::Vanished { path, .. } => {
                     if let Some(slot) = slots.remove(&path) {
                         engine.close(slot);
@@ -285,4 +286,39 @@ fn child_with_256_descriptors() {
         engine.close(slot);
     }
     assert_eq!(engine.kept_files(), 0);
+}
+
+#[test]
+fn that_a_group_fills_and_empties_is_told_to_those_who_ask() {
+    let Some(group) = OwnGroup::make("events") else {
+        return;
+    };
+    let options = WatchOptions {
+        report_events: true,
+        ..WatchOptions::default()
+    };
+    let mut watcher = Watcher::at(group.folder(), options, Instant::now()).unwrap();
+    let mut changes = Vec::new();
+    watcher.changes(Instant::now(), &mut changes).unwrap();
+    let job = group.child("job");
+    watcher.changes(Instant::now(), &mut changes).unwrap();
+    let mut await_event = || {
+        for _ in 0..200 {
+            changes.clear();
+            watcher.changes(Instant::now(), &mut changes).unwrap();
+            let is_it = |change: &Change| matches!(change, Change::EventsChanged { path, .. } if path.as_bytes() == b"/job");
+            if changes.iter().any(is_it) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    };
+    let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+    fs::write(group.folder().join("job/cgroup.procs"), child.id().to_string()).unwrap();
+    assert!(await_event(), "it fills");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(await_event(), "it empties");
+    drop(job);
 }

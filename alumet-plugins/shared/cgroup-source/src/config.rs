@@ -1,0 +1,96 @@
+//! The part of the configuration that all plugins for control groups have.
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::plugin::ConfigFault;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which interface of the kernel is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HierarchyChoice {
+    /// The one that has the controllers: v2 where nothing else is mounted, else v1.
+    #[default]
+    Auto,
+    /// The hierarchies of version 1.
+    V1,
+    /// The unified hierarchy.
+    V2,
+}
+
+/// What 100 % of `cpu_percent` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuPercentBase {
+    /// All CPUs that are online: no control group has more than 100 %.
+    #[default]
+    Machine,
+    /// One CPU: a control group with two busy threads uses 200 %.
+    Core,
+}
+
+/// How often a group of metrics is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Never.
+    Off,
+    /// At each poll.
+    On,
+    /// At the first poll after each `slow_interval`, and when a control group empties.
+    Slow,
+}
+
+/// Which groups of metrics are measured, and how often. Each group costs one or more files per control group and poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MetricsConfig {
+    /// `cpu_time_delta` and `cpu_percent`.
+    pub cpu: Pace,
+    /// `memory_usage`, `memory_max`, `cgroup_memory_swap_current` and `cgroup_memory_swap_max`.
+    pub memory: Pace,
+    /// `cgroup_memory_anonymous`, `_file`, `_kernel_stack`, `_pagetables`, `cgroup_slab_reclaimable`, `cgroup_pswpin`
+    /// and `cgroup_pswpout`. The kernel takes long to write this file.
+    pub memory_stat: Pace,
+    /// `io_pressure_some_total` and `io_pressure_full_total`.
+    pub io_pressure: Pace,
+    /// `cgroup_pressure_stall_time` of all resources.
+    pub pressure: Pace,
+    /// `cgroup_io_bytes` and `cgroup_io_operations`.
+    pub io: Pace,
+    /// `cgroup_cpu_throttled_time`, `cgroup_cpu_throttled_periods` and `cgroup_cpu_periods`.
+    pub throttling: Pace,
+    /// `cgroup_pids`.
+    pub pids: Pace,
+    /// `cgroup_memory_events`.
+    pub memory_events: Pace,
+    /// Time between two measurements of the groups that are `"slow"`.
+    pub slow_interval: HumanDuration,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self {
+            cpu: Pace::On,
+            memory: Pace::On,
+            memory_stat: Pace::On,
+            io_pressure: Pace::On,
+            pressure: Pace::Off,
+            io: Pace::Off,
+            throttling: Pace::Off,
+            pids: Pace::Off,
+            memory_events: Pace::Off,
+            slow_interval: HumanDuration::from_secs(30),
+        }
+    }
+}
+
+impl MetricsConfig {
+    /// Refuses what types cannot.
+    ///
+    /// # Errors
+    /// The key below `table` that is wrong and what would be right.
+    pub fn check(&self, table: &str) -> Result<(), ConfigFault> {
+        ConfigFault::refuse_zero(&format!("{table}.slow_interval"), *self.slow_interval)
+    }
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod diagnose;
+pub mod metrics;
+pub mod tree;
+
+mod annotate;
+mod columns;
+mod cpus;
+mod devices;
+mod group;
+mod resolver;
+mod source;
+mod start;
+
+pub use annotate::CgroupAnnotator;
+pub use resolver::{Resolution, Resolver};
+pub use source::CgroupSource;
+pub use start::{CgroupMeasurement, StartCgroupsError};
+pub use tree::CgroupTree;

@@ -1,0 +1,380 @@
+//! The only place that makes samples of control groups.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alumet_core::events::{ConsumerEvent, ConsumerEvents};
+use alumet_core::source::{Accumulator, Source};
+use alumet_core::time::Clock;
+use alumet_core::{Consumer, Failure};
+use alumet_reader_cgroupfs::ReadError;
+use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading, StatEngine};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
+use alumet_reader_cgroupfs::watch::CgroupId;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+
+use crate::columns::{Columns, memory_entries};
+use crate::config::CpuPercentBase;
+use crate::cpus::{Capacity, OnlineCpus};
+use crate::devices::DeviceNames;
+use crate::group::{Context, Group, Identity, Part};
+use crate::resolver::{Resolution, Resolver};
+use crate::tree::{Arrival, Subscription, TreeEvent};
+
+/// Makes samples of all control groups of a hierarchy that its resolver wants measured.
+///
+/// Two of them share their work: one reads everything at each poll; the other is polled on request and only reads what has
+/// just appeared, filled or emptied.
+pub struct CgroupSource<R> {
+    measured: Arc<Mutex<Measured<R>>>,
+    reads_all: bool,
+}
+
+pub(crate) struct Measured<R> {
+    pub(crate) subscription: Subscription,
+    pub(crate) resolver: R,
+    /// What is read at each poll, and what is read slowly.
+    pub(crate) columns: [Columns; 2],
+    pub(crate) slow_interval: std::time::Duration,
+    pub(crate) base: CpuPercentBase,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) events: ConsumerEvents,
+    pub(crate) cpus: OnlineCpus,
+    pub(crate) devices: DeviceNames,
+    pub(crate) state: State,
+}
+
+/// What changes from poll to poll.
+#[derive(Default)]
+pub(crate) struct State {
+    news: Vec<TreeEvent>,
+    mounted: Option<(Version, Arc<Hierarchies>)>,
+    engine: Option<FileEngine>,
+    groups: Vec<Group>,
+    by_id: HashMap<CgroupId, usize>,
+    /// Control groups that are not resolved or not opened yet.
+    waiting: VecDeque<Arrival>,
+    /// Those among the groups that are read between two polls.
+    due: Vec<CgroupId>,
+    reading: Reading,
+    slow_at: Option<alumet_core::time::Monotonic>,
+    /// Whether what arrives next came to be in a gap that is not billed.
+    is_fresh: bool,
+    started: Vec<Consumer>,
+    ended: Vec<Consumer>,
+    has_told: HashSet<&'static str>,
+}
+
+impl<R: Resolver> CgroupSource<R> {
+    /// The source that reads everything, and the one that reads what is new.
+    pub(crate) fn pair(measured: Measured<R>) -> (Self, Self) {
+        let measured = Arc::new(Mutex::new(measured));
+        let discovery = Self {
+            measured: Arc::clone(&measured),
+            reads_all: false,
+        };
+        let all = Self {
+            measured,
+            reads_all: true,
+        };
+        (all, discovery)
+    }
+}
+
+impl<R: Resolver> Source for CgroupSource<R> {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        let measured = &mut *self.measured.lock();
+        measured.hear();
+        measured.admit();
+        let result = if self.reads_all {
+            measured.read_all(out)
+        } else {
+            measured.read_due(out)
+        };
+        measured.announce();
+        Ok(result?)
+    }
+
+    fn reset(&mut self) {
+        // The other source has nothing of its own.
+        if self.reads_all {
+            let state = &mut self.measured.lock().state;
+            for part in state
+                .groups
+                .iter_mut()
+                .flat_map(|group| group.parts.iter_mut().flatten())
+            {
+                part.forget();
+            }
+            state.slow_at = None;
+            state.is_fresh = true;
+        }
+    }
+}
+
+impl<R: Resolver> Measured<R> {
+    /// Takes in what the tree has to say.
+    fn hear(&mut self) {
+        let Self {
+            subscription, state, ..
+        } = self;
+        let mut news = std::mem::take(&mut state.news);
+        subscription.take(&mut news);
+        let gone = |event: &TreeEvent| match event {
+            TreeEvent::Vanished { id } => Some(*id),
+            _ => None,
+        };
+        let gone: HashSet<CgroupId> = news.iter().filter_map(gone).collect();
+        for event in news.drain(..) {
+            match event {
+                TreeEvent::Mounted { version, hierarchies } => state.mounted = Some((version, hierarchies)),
+                TreeEvent::Unmounted => state.forget_everything(),
+                // What came and went between two looks cannot be read any more.
+                TreeEvent::Appeared(arrival) if gone.contains(&arrival.id) => {}
+                TreeEvent::Appeared(mut arrival) => {
+                    arrival.is_newborn &= !state.is_fresh;
+                    state.waiting.push_back(arrival);
+                }
+                TreeEvent::Stirred { id } => state.due.push(id),
+                TreeEvent::Vanished { id } => {
+                    state.waiting.retain(|arrival| arrival.id != id);
+                    state.remove(id);
+                }
+            }
+        }
+        state.news = news;
+        if std::mem::take(&mut state.is_fresh) {
+            state
+                .waiting
+                .iter_mut()
+                .for_each(|arrival| arrival.is_newborn = false);
+        }
+    }
+
+    /// Opens the control groups that wait, as far as it is known what to do with them.
+    fn admit(&mut self) {
+        if self.state.waiting.is_empty() || !self.state.prepare_engine() {
+            return;
+        }
+        for _ in 0..self.state.waiting.len() {
+            let Some(arrival) = self.state.waiting.pop_front() else {
+                break;
+            };
+            match self.resolver.resolve(&arrival.path) {
+                Resolution::Ignore => {}
+                Resolution::Later => self.state.waiting.push_back(arrival),
+                Resolution::Measure { attributes } => match self.open(&arrival, attributes) {
+                    Ok(()) | Err(ReadError::Gone { .. }) => {}
+                    Err(error) if error.is_temporary() => {
+                        tracing::debug!(%error, "a control group could not be opened this time");
+                        self.state.waiting.push_back(arrival);
+                    }
+                    Err(error) => {
+                        if self.state.has_told.insert("refused") {
+                            tracing::warn!(%error, "a control group is not measured; others may be concerned as well");
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn open(&mut self, arrival: &Arrival, attributes: alumet_core::Attributes) -> Result<(), ReadError> {
+        let (Some(engine), Some((version, _))) = (&mut self.state.engine, &self.state.mounted) else {
+            return Ok(());
+        };
+        let mut parts = [None, None];
+        for (columns, part) in self.columns.iter().zip(&mut parts) {
+            if columns.is_empty() {
+                continue;
+            }
+            match engine.open(&arrival.path, columns.wanted(*version)) {
+                Ok(slot) => *part = Some(Part::new(slot, columns, arrival.is_newborn)),
+                Err(error) => {
+                    parts
+                        .into_iter()
+                        .flatten()
+                        .for_each(|part| engine.close(part.slot));
+                    return Err(error);
+                }
+            }
+        }
+        let state = &mut self.state;
+        state.remove(arrival.id);
+        let identity = Identity::new(&arrival.path.text(), attributes);
+        state.started.push(identity.consumer.clone());
+        state.by_id.insert(arrival.id, state.groups.len());
+        state.due.push(arrival.id);
+        state.groups.push(Group {
+            id: arrival.id,
+            identity,
+            parts,
+        });
+        Ok(())
+    }
+
+    fn read_all(&mut self, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+        let now = out.tick().monotonic;
+        let is_slow_due = self
+            .state
+            .slow_at
+            .is_none_or(|last| now.since(last) >= self.slow_interval);
+        if is_slow_due {
+            self.state.slow_at = Some(now);
+        }
+        let due = std::mem::take(&mut self.state.due);
+        let capacity = self.begin_pass()?;
+        let mut index = 0;
+        while index < self.state.groups.len() {
+            let id = self.state.groups[index].id;
+            let is_due = is_slow_due || (!due.is_empty() && due.contains(&id));
+            if self.read(index, is_due, capacity, out) {
+                index += 1;
+            } else {
+                self.state.remove(id);
+            }
+        }
+        self.keep_memory_of(due);
+        Ok(())
+    }
+
+    fn read_due(&mut self, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+        if self.state.due.is_empty() {
+            return Ok(());
+        }
+        let mut due = std::mem::take(&mut self.state.due);
+        due.sort_unstable();
+        due.dedup();
+        let capacity = self.begin_pass()?;
+        for id in &due {
+            if let Some(&index) = self.state.by_id.get(id)
+                && !self.read(index, true, capacity, out)
+            {
+                self.state.remove(*id);
+            }
+        }
+        self.keep_memory_of(due);
+        Ok(())
+    }
+
+    fn keep_memory_of(&mut self, mut due: Vec<CgroupId>) {
+        due.clear();
+        self.state.due = due;
+    }
+
+    fn begin_pass(&mut self) -> Result<Capacity, ReadError> {
+        let capacity = self.cpus.capacity(self.base);
+        if let Some(engine) = &mut self.state.engine {
+            engine.begin_pass()?;
+            while let Some(notice) = engine.take_notice() {
+                match notice {
+                    Notice::LimitRaised { .. } => tracing::info!("{notice}"),
+                    Notice::Exhausted { .. } => tracing::warn!("{notice}"),
+                }
+            }
+        }
+        Ok(capacity)
+    }
+
+    /// Reads one control group; `false` when it is gone.
+    fn read(&mut self, index: usize, with_slow: bool, capacity: Capacity, out: &mut Accumulator<'_>) -> bool {
+        let State {
+            engine: Some(engine),
+            groups,
+            reading,
+            ..
+        } = &mut self.state
+        else {
+            return true;
+        };
+        let Group { identity, parts, .. } = &mut groups[index];
+        let paces = if with_slow { 2 } else { 1 };
+        for (part, columns) in parts.iter_mut().zip(&self.columns).take(paces) {
+            let Some(part) = part else { continue };
+            let before = self.clock.now().monotonic;
+            match engine.read(&part.slot, reading) {
+                Ok(()) => {}
+                Err(ReadError::Gone { .. }) => return false,
+                Err(error) => {
+                    tracing::debug!(%error, "a file of a control group could not be read this time");
+                }
+            }
+            let after = self.clock.now().monotonic;
+            let context = Context {
+                before,
+                after,
+                capacity,
+                names: &mut self.devices,
+            };
+            part.push(columns, reading, identity, context, out);
+        }
+        true
+    }
+
+    /// Tells others whose measurement began and ended.
+    fn announce(&mut self) {
+        let State { started, ended, .. } = &mut self.state;
+        if !started.is_empty() {
+            self.events
+                .publish(ConsumerEvent::Started(started.drain(..).collect()));
+        }
+        if !ended.is_empty() {
+            self.events
+                .publish(ConsumerEvent::Ended(ended.drain(..).collect()));
+        }
+    }
+}
+
+impl State {
+    /// Makes the engine if there is none yet and the hierarchy is mounted.
+    fn prepare_engine(&mut self) -> bool {
+        if self.engine.is_some() {
+            return true;
+        }
+        let Some((version, hierarchies)) = &self.mounted else {
+            return false;
+        };
+        let make = match version {
+            Version::V1 => FileEngine::v1,
+            Version::V2 => FileEngine::v2,
+        };
+        match make(hierarchies, memory_entries(*version), FdPolicy::default()) {
+            Ok(engine) => self.engine = Some(engine),
+            Err(error) => {
+                if self.has_told.insert("engine") {
+                    tracing::warn!(%error, "no control group can be measured at present; it is tried again at each poll");
+                }
+            }
+        }
+        self.engine.is_some()
+    }
+
+    fn remove(&mut self, id: CgroupId) {
+        let Some(index) = self.by_id.remove(&id) else {
+            return;
+        };
+        let group = self.groups.swap_remove(index);
+        if let Some(moved) = self.groups.get(index) {
+            self.by_id.insert(moved.id, index);
+        }
+        if let Some(engine) = &mut self.engine {
+            group
+                .parts
+                .into_iter()
+                .flatten()
+                .for_each(|part| engine.close(part.slot));
+        }
+        self.ended.push(group.identity.consumer);
+    }
+
+    fn forget_everything(&mut self) {
+        self.ended
+            .extend(self.groups.drain(..).map(|group| group.identity.consumer));
+        self.by_id.clear();
+        self.waiting.clear();
+        self.due.clear();
+        self.engine = None;
+        self.mounted = None;
+    }
+}

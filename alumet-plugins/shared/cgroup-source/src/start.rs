@@ -1,0 +1,103 @@
+//! From a configuration and a resolver to the two sources.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::catalog::IncompatibleMetric;
+use alumet_core::pipeline::Pattern;
+use alumet_core::plugin::StartContext;
+use alumet_reader_cgroupfs::ReadError;
+use alumet_reader_procfs::SystemRoot;
+
+use crate::columns::Columns;
+use crate::config::{CpuPercentBase, HierarchyChoice, MetricsConfig, Pace};
+use crate::cpus::OnlineCpus;
+use crate::devices::DeviceNames;
+use crate::resolver::Resolver;
+use crate::source::{CgroupSource, Measured, State};
+use crate::tree::{CgroupTree, Wake};
+
+/// How the control groups of a plugin are measured.
+#[derive(Debug, Clone)]
+pub struct CgroupMeasurement {
+    /// The id of the plugin.
+    pub plugin: &'static str,
+    /// The name of the source; the one that reads what is new is called `<name>-discovery`.
+    pub name: &'static str,
+    /// Time between two polls.
+    pub poll_interval: Duration,
+    /// Time between two hand-overs of samples; `None` hands on after each poll.
+    pub flush_interval: Option<Duration>,
+    /// Which interface is read.
+    pub hierarchy: HierarchyChoice,
+    /// What 100 % means.
+    pub cpu_percent_base: CpuPercentBase,
+    /// What is measured.
+    pub metrics: MetricsConfig,
+}
+
+/// Why control groups cannot be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum StartCgroupsError {
+    /// There is no table of mounts.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A name of a metric is taken.
+    #[error(transparent)]
+    Metric(#[from] IncompatibleMetric),
+}
+
+impl CgroupMeasurement {
+    /// Adds the two sources. The hierarchy need not exist yet.
+    ///
+    /// Keep the tree that is returned as long as the plugin lives, so that it does not end on a thread that polls.
+    ///
+    /// # Errors
+    /// When there is no table of mounts, or a metric means something else already.
+    pub fn start(
+        self,
+        resolver: impl Resolver,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Arc<CgroupTree>, StartCgroupsError> {
+        let tree = CgroupTree::shared(alumet.services(), alumet.root())?;
+        let discovery = format!("{}-discovery", self.name);
+        let wake = (!alumet.is_trial())
+            .then(|| wake(alumet, self.plugin, &discovery))
+            .flatten();
+        let columns = [
+            Columns::at(Pace::On, &self.metrics, alumet)?,
+            Columns::at(Pace::Slow, &self.metrics, alumet)?,
+        ];
+        let measured = Measured {
+            subscription: tree.subscribe(self.hierarchy, wake),
+            resolver,
+            columns,
+            slow_interval: *self.metrics.slow_interval,
+            base: self.cpu_percent_base,
+            clock: alumet.clock(),
+            events: alumet.events().clone(),
+            cpus: OnlineCpus::open(&SystemRoot::at(alumet.root())),
+            devices: DeviceNames::of(alumet.root()),
+            state: State::default(),
+        };
+        let (all, new) = CgroupSource::pair(measured);
+        let spec = alumet.source(self.name, all).every(self.poll_interval);
+        if let Some(interval) = self.flush_interval {
+            spec.flush_every(interval);
+        }
+        alumet.source(discovery, new).on_request();
+        Ok(tree)
+    }
+}
+
+/// What polls the source of new control groups.
+fn wake(alumet: &StartContext<'_>, plugin: &str, discovery: &str) -> Option<Wake> {
+    let pattern: Pattern = format!("sources/{plugin}/{discovery}").parse().ok()?;
+    let control = alumet.control().clone();
+    Some(Arc::new(move || {
+        // Before the pipeline runs, and when it ends, there is nobody to ask; the next poll makes up for it.
+        if let Err(error) = control.trigger(&pattern) {
+            tracing::debug!(%error, "new control groups wait for the next poll");
+        }
+    }))
+}

@@ -1,0 +1,273 @@
+//! What the tree knows, and what its subscribers have not heard yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use alumet_reader_cgroupfs::CgroupPath;
+use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
+use alumet_reader_cgroupfs::watch::{CgroupId, Change, WatchOptions, Watcher};
+
+use super::{Arrival, TreeEvent, Wake, choose};
+use crate::config::HierarchyChoice;
+
+pub(super) struct State {
+    mounts: MountWatch,
+    hierarchies: Arc<Hierarchies>,
+    followed: Vec<Followed>,
+    subscribers: Vec<Subscriber>,
+    next_key: u64,
+    changes: Vec<Change>,
+}
+
+/// A watched hierarchy.
+struct Followed {
+    version: Version,
+    watcher: Watcher,
+    /// Sorted, so that a late subscriber hears of parents first.
+    known: BTreeMap<CgroupPath, CgroupId>,
+}
+
+struct Subscriber {
+    key: u64,
+    choice: HierarchyChoice,
+    wake: Option<Wake>,
+    /// What it was told to be mounted.
+    bound: Option<(Version, PathBuf)>,
+    queue: VecDeque<TreeEvent>,
+    is_urgent: bool,
+    has_complained: bool,
+}
+
+/// A subscriber that does not ask for its events (a paused source) is given the present state anew when it does.
+const LONGEST_QUEUE: usize = 65_536;
+
+impl State {
+    pub(super) fn new(mounts: MountWatch) -> Self {
+        let hierarchies = Arc::new(mounts.hierarchies().clone());
+        Self {
+            mounts,
+            hierarchies,
+            followed: Vec::new(),
+            subscribers: Vec::new(),
+            next_key: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, choice: HierarchyChoice, wake: Option<Wake>, now: Instant) -> u64 {
+        self.update(now);
+        let key = self.next_key;
+        self.next_key += 1;
+        self.subscribers.push(Subscriber {
+            key,
+            choice,
+            wake,
+            bound: None,
+            queue: VecDeque::new(),
+            is_urgent: false,
+            has_complained: false,
+        });
+        self.bind(now);
+        key
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: u64) {
+        self.subscribers.retain(|subscriber| subscriber.key != key);
+        self.drop_unused();
+    }
+
+    /// Looks for news; `true` when another directory is watched than before.
+    pub(super) fn update(&mut self, now: Instant) -> bool {
+        match self.mounts.changed() {
+            Ok(true) => self.remount(),
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "the table of mounts could not be read this time"),
+        }
+        for followed in &mut self.followed {
+            followed.update(now, &mut self.changes, &mut self.subscribers);
+        }
+        let has_new_watch = self.bind(now);
+        for subscriber in &mut self.subscribers {
+            if subscriber.queue.len() > LONGEST_QUEUE {
+                subscriber.start_anew(&self.hierarchies, &self.followed);
+            }
+        }
+        has_new_watch
+    }
+
+    pub(super) fn take(&mut self, key: u64, out: &mut Vec<TreeEvent>) {
+        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+            out.extend(subscriber.queue.drain(..));
+            subscriber.is_urgent = false;
+        }
+    }
+
+    /// Whom to call.
+    pub(super) fn urgent(&self) -> Vec<Wake> {
+        let urgent = self.subscribers.iter().filter(|one| one.is_urgent);
+        urgent.filter_map(|one| one.wake.clone()).collect()
+    }
+
+    /// What to wait for; `None` when a hierarchy must be asked instead.
+    pub(super) fn descriptors(&self) -> Option<Vec<OwnedFd>> {
+        let all = self.followed.iter().map(|one| one.watcher.fd());
+        all.map(|fd| fd.and_then(|fd: BorrowedFd<'_>| fd.try_clone_to_owned().ok()))
+            .collect()
+    }
+
+    /// Other hierarchies are mounted: whoever has one that is not there any more loses it.
+    fn remount(&mut self) {
+        let now = Arc::new(self.mounts.hierarchies().clone());
+        let before = std::mem::replace(&mut self.hierarchies, Arc::clone(&now));
+        let differs = |version| match version {
+            Version::V1 => before.v1 != now.v1,
+            Version::V2 => before.v2 != now.v2,
+        };
+        for subscriber in &mut self.subscribers {
+            let chosen = choose(subscriber.choice, &now);
+            if let Some((version, _)) = &subscriber.bound
+                && (subscriber.bound != chosen || differs(*version))
+            {
+                subscriber.bound = None;
+                subscriber.tell(TreeEvent::Unmounted);
+            }
+        }
+        self.drop_unused();
+    }
+
+    /// Gives each subscriber without a hierarchy the one that it wants, if that is there.
+    fn bind(&mut self, now: Instant) -> bool {
+        let mut has_new_watch = false;
+        for index in 0..self.subscribers.len() {
+            let subscriber = &mut self.subscribers[index];
+            if subscriber.bound.is_some() {
+                continue;
+            }
+            let Some((version, mount)) = choose(subscriber.choice, &self.hierarchies) else {
+                subscriber.complain("it is not mounted");
+                continue;
+            };
+            if !self.followed.iter().any(|one| one.version == version) {
+                let options = WatchOptions {
+                    report_events: version == Version::V2,
+                    ..WatchOptions::default()
+                };
+                match Watcher::at(&mount, options, now) {
+                    Ok(watcher) => {
+                        let mut followed = Followed {
+                            version,
+                            watcher,
+                            known: BTreeMap::new(),
+                        };
+                        // Nobody is bound to it yet: this only learns what is there.
+                        followed.update(now, &mut self.changes, &mut []);
+                        self.followed.push(followed);
+                        has_new_watch = true;
+                    }
+                    Err(error) => {
+                        subscriber.complain(&error.to_string());
+                        continue;
+                    }
+                }
+            }
+            let subscriber = &mut self.subscribers[index];
+            subscriber.bound = Some((version, mount));
+            subscriber.has_complained = false;
+            subscriber.start_anew(&self.hierarchies, &self.followed);
+        }
+        has_new_watch
+    }
+
+    fn drop_unused(&mut self) {
+        let Self {
+            followed,
+            subscribers,
+            ..
+        } = self;
+        followed.retain(|one| {
+            subscribers
+                .iter()
+                .any(|subscriber| subscriber.is_bound_to(one.version))
+        });
+    }
+}
+
+impl Followed {
+    fn update(&mut self, now: Instant, changes: &mut Vec<Change>, subscribers: &mut [Subscriber]) {
+        if let Err(error) = self.watcher.changes(now, changes) {
+            tracing::debug!(%error, "the control groups could not be followed this time");
+        }
+        while let Some(notice) = self.watcher.take_notice() {
+            tracing::warn!("{notice}");
+        }
+        for change in changes.drain(..) {
+            let event = match change {
+                Change::Appeared { path, id } => {
+                    self.known.insert(path.clone(), id);
+                    TreeEvent::Appeared(Arrival {
+                        path,
+                        id,
+                        is_newborn: true,
+                    })
+                }
+                Change::EventsChanged { id, .. } => TreeEvent::Stirred { id },
+                Change::Vanished { path, id } => {
+                    if self.known.get(&path) == Some(&id) {
+                        self.known.remove(&path);
+                    }
+                    TreeEvent::Vanished { id }
+                }
+            };
+            for subscriber in subscribers.iter_mut().filter(|one| one.is_bound_to(self.version)) {
+                subscriber.tell(event.clone());
+            }
+        }
+    }
+}
+
+impl Subscriber {
+    fn is_bound_to(&self, version: Version) -> bool {
+        self.bound.as_ref().is_some_and(|(bound, _)| *bound == version)
+    }
+
+    fn tell(&mut self, event: TreeEvent) {
+        self.is_urgent |= !matches!(event, TreeEvent::Vanished { .. });
+        self.queue.push_back(event);
+    }
+
+    /// Forgets what it has not heard and tells it what there is.
+    fn start_anew(&mut self, hierarchies: &Arc<Hierarchies>, followed: &[Followed]) {
+        let Some((version, _)) = self.bound else { return };
+        self.queue.clear();
+        self.tell(TreeEvent::Unmounted);
+        self.tell(TreeEvent::Mounted {
+            version,
+            hierarchies: Arc::clone(hierarchies),
+        });
+        for (path, id) in followed
+            .iter()
+            .filter(|one| one.version == version)
+            .flat_map(|one| &one.known)
+        {
+            self.tell(TreeEvent::Appeared(Arrival {
+                path: path.clone(),
+                id: *id,
+                is_newborn: false,
+            }));
+        }
+    }
+
+    fn complain(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.has_complained, true) {
+            tracing::warn!(
+                hierarchy = ?self.choice,
+                why,
+                "no control group is measured until the hierarchy is there: mount it, for example with \
+                 `mount -t cgroup2 none /sys/fs/cgroup`, or choose another `hierarchy`"
+            );
+        }
+    }
+}

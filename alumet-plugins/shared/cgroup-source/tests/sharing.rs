@@ -1,0 +1,176 @@
+//! One tree for several plugins, and resolvers that take their time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use alumet_core::Attributes;
+use alumet_core::plugin::{Plugin, StartContext, StartError};
+use alumet_core::services::Services;
+use alumet_core::testkit::{Bench, FakeRoot};
+use alumet_core::value::Value;
+use alumet_reader_cgroupfs::CgroupPath;
+use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::tree::{Arrival, TreeEvent};
+use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Resolution, Resolver};
+
+fn machine() -> FakeRoot {
+    let root = FakeRoot::new();
+    root.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+    root.write(
+        "sys/fs/cgroup/old/cpu.stat",
+        "usage_usec 9\nuser_usec 9\nsystem_usec 0\n",
+    );
+    root
+}
+
+#[expect(clippy::unwrap_used, reason = "the functions that tests share are tests, too")]
+fn shared(services: &Services, root: &Path) -> Arc<CgroupTree> {
+    CgroupTree::shared(services, root).unwrap()
+}
+
+/// The names of what appeared, with a plus for what is new.
+fn appeared(events: &[TreeEvent]) -> Vec<String> {
+    let appeared = events.iter().filter_map(|event| match event {
+        TreeEvent::Appeared(Arrival { path, is_newborn, .. }) => {
+            Some(format!("{}{path}", if *is_newborn { "+" } else { "" }))
+        }
+        _ => None,
+    });
+    appeared.collect()
+}
+
+#[test]
+fn plugins_share_a_tree_and_each_hears_everything_once() {
+    let (root, services) = (machine(), Services::default());
+    let tree = shared(&services, root.path());
+    assert!(Arc::ptr_eq(&tree, &shared(&services, root.path())));
+    let mut early = tree.subscribe(HierarchyChoice::Auto, None);
+    let mut events = Vec::new();
+    early.take(&mut events);
+    assert_eq!(appeared(&events), ["/", "/old"]);
+    std::fs::create_dir(root.at("sys/fs/cgroup/new")).unwrap();
+    let mut late = tree.subscribe(HierarchyChoice::V2, None);
+    for (subscriber, expected) in [(&mut early, &["+/new"][..]), (&mut late, &["/", "/new", "/old"])] {
+        events.clear();
+        subscriber.take(&mut events);
+        assert_eq!(appeared(&events), expected);
+        events.clear();
+        subscriber.take(&mut events);
+        assert!(events.is_empty());
+    }
+    std::fs::remove_dir(root.at("sys/fs/cgroup/new")).unwrap();
+    late.take(&mut events);
+    assert!(matches!(events[..], [TreeEvent::Vanished { .. }]));
+}
+
+#[test]
+fn whoever_wants_a_hierarchy_that_is_not_there_hears_nothing_and_others_do() {
+    let (root, services) = (machine(), Services::default());
+    let tree = shared(&services, root.path());
+    let (mut v1, mut v2) = (
+        tree.subscribe(HierarchyChoice::V1, None),
+        tree.subscribe(HierarchyChoice::V2, None),
+    );
+    let mut events = Vec::new();
+    v1.take(&mut events);
+    assert!(events.is_empty());
+    v2.take(&mut events);
+    assert!(!events.is_empty());
+    root.write("proc/self/mounts", "");
+    events.clear();
+    v2.take(&mut events);
+    assert!(matches!(events[..], [TreeEvent::Unmounted]));
+}
+
+#[test]
+fn a_new_group_wakes_those_who_want_to_be_woken() {
+    let (root, services) = (machine(), Services::default());
+    let tree = shared(&services, root.path());
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let wake = Arc::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut subscription = tree.subscribe(HierarchyChoice::Auto, Some(wake));
+    std::thread::sleep(Duration::from_millis(100));
+    subscription.take(&mut Vec::new());
+    let before = calls.load(Ordering::Relaxed);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(calls.load(Ordering::Relaxed), before, "nothing happened");
+    std::fs::create_dir(root.at("sys/fs/cgroup/new")).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(calls.load(Ordering::Relaxed) > before);
+}
+
+/// A plugin whose resolver knows the answer at the third question.
+struct Slow;
+
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Empty {}
+
+struct Questions(u32);
+
+impl Resolver for Questions {
+    fn resolve(&mut self, cgroup: &CgroupPath) -> Resolution {
+        if &*cgroup.text() != "/job" {
+            return Resolution::Ignore;
+        }
+        self.0 += 1;
+        match self.0 {
+            ..3 => Resolution::Later,
+            _ => Resolution::Measure {
+                attributes: Attributes::EMPTY.with("job_id", 7_u64),
+            },
+        }
+    }
+}
+
+impl Plugin for Slow {
+    const ID: &'static str = "slow";
+    const SUMMARY: &'static str = "Answers late.";
+    type Config = Empty;
+
+    fn start(_: Empty, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let measurement = CgroupMeasurement {
+            plugin: Self::ID,
+            name: "jobs",
+            poll_interval: Duration::from_secs(1),
+            flush_interval: None,
+            hierarchy: HierarchyChoice::Auto,
+            cpu_percent_base: CpuPercentBase::Core,
+            metrics: MetricsConfig::default(),
+        };
+        measurement.start(Questions(0), alumet)?;
+        Ok(Self)
+    }
+}
+
+#[test]
+fn a_group_that_is_resolved_late_is_billed_from_its_birth_with_its_attributes() {
+    let root = machine();
+    let mut bench = Bench::start::<Slow>(Empty {}, root.path()).unwrap();
+    assert!(bench.poll("jobs").unwrap().is_empty());
+    root.write(
+        "sys/fs/cgroup/job/cpu.stat",
+        "usage_usec 5\nuser_usec 2\nsystem_usec 3\n",
+    );
+    assert!(bench.poll("jobs-discovery").unwrap().is_empty());
+    assert!(bench.poll("jobs").unwrap().is_empty());
+    let samples = bench.poll("jobs").unwrap();
+    let total: Vec<_> = samples
+        .iter()
+        .filter(|sample| sample.series.attributes().to_string().contains("total"))
+        .collect();
+    assert_eq!(total.len(), 1);
+    assert_eq!(total[0].value, Value::U64(5000));
+    assert_eq!(
+        total[0]
+            .series
+            .attributes()
+            .get("job_id")
+            .map(ToString::to_string),
+        Some("7".to_owned())
+    );
+}

@@ -1,0 +1,53 @@
+//! From the configuration to the sources.
+
+use std::sync::Arc;
+
+use alumet_core::metric::MetricDoc;
+use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, diagnose, metrics};
+
+use crate::config::Config;
+use crate::filter::PathFilter;
+
+/// Measures control groups.
+#[derive(Debug)]
+pub struct CgroupsPlugin {
+    /// Held so that the watch ends with the plugin.
+    _tree: Option<Arc<CgroupTree>>,
+}
+
+impl Plugin for CgroupsPlugin {
+    const ID: &'static str = "cgroups";
+    const SUMMARY: &'static str = "Measures CPU time, memory, pressure and I/O of control groups.";
+    type Config = Config;
+
+    fn metrics() -> Vec<MetricDoc> {
+        metrics::all()
+    }
+
+    fn check(config: &Config) -> Result<(), ConfigFault> {
+        config.check()
+    }
+
+    fn diagnose(config: &Config, host: &Host) -> Vec<Finding> {
+        diagnose::findings(&host.root, config.hierarchy, &config.metrics)
+    }
+
+    fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        if config.disable_sources {
+            return Ok(Self { _tree: None });
+        }
+        let filter = PathFilter::of(&config)?;
+        let measurement = CgroupMeasurement {
+            plugin: Self::ID,
+            name: "cgroups",
+            poll_interval: *config.poll_interval,
+            flush_interval: config.flush_interval.map(Into::into),
+            hierarchy: config.hierarchy,
+            cpu_percent_base: config.cpu_percent_base,
+            metrics: config.metrics,
+        };
+        let tree = measurement.start(filter, alumet)?;
+        Ok(Self { _tree: Some(tree) })
+    }
+}

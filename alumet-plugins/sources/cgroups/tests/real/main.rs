@@ -1,0 +1,340 @@
+//! Control groups of this machine, in a pipeline that runs.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers fail the test and say why one is skipped, like the test itself"
+)]
+
+mod own_group;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use alumet_core::Consumer;
+use alumet_core::duration::HumanDuration;
+use alumet_core::output::{RecordedSample, Recording, RecordingOutput};
+use alumet_core::pipeline::{Pipeline, PipelineBuilder};
+use alumet_core::testkit::Bench;
+use alumet_core::value::Value;
+use alumet_plugin_cgroups::{CgroupsPlugin, Config};
+use own_group::OwnGroup;
+use parking_lot::Mutex;
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A pipeline whose polls are an hour apart: what is recorded comes from events.
+fn pipeline(config: Config) -> (Pipeline, Recording) {
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    let mut builder = PipelineBuilder::new();
+    let poll_interval = HumanDuration(LONG);
+    builder
+        .plugin::<CgroupsPlugin>(Config {
+            poll_interval,
+            ..config
+        })
+        .unwrap();
+    builder.output("recording", output);
+    let pipeline = builder.start().unwrap();
+    pipeline
+        .control()
+        .trigger(&"sources/cgroups/cgroups".parse().unwrap())
+        .unwrap();
+    (pipeline, recording)
+}
+
+/// The sum of a delta of one control group.
+fn total(samples: &[RecordedSample], path: &str, kind: &str) -> u64 {
+    let consumer = Consumer::ControlGroup { path: path.into() };
+    let of_group = samples.iter().filter(|sample| {
+        sample.series.metric.name == "cpu_time_delta"
+            && *sample.series.consumer() == consumer
+            && sample
+                .series
+                .attributes()
+                .get("kind")
+                .is_some_and(|found| found.to_string() == kind)
+    });
+    of_group
+        .map(|sample| match sample.value {
+            Value::U64(value) => value,
+            _ => 0,
+        })
+        .sum()
+}
+
+fn is_known(recording: &Recording, path: &str) -> bool {
+    let consumer = Consumer::ControlGroup { path: path.into() };
+    recording
+        .samples()
+        .iter()
+        .any(|sample| *sample.series.consumer() == consumer)
+}
+
+fn wait_until(limit: Duration, mut is_so: impl FnMut() -> bool) -> Option<Duration> {
+    let start = Instant::now();
+    while !is_so() {
+        if start.elapsed() > limit {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Some(start.elapsed())
+}
+
+/// What children use is counted for all tests of this program together: one at a time.
+static CHILDREN: Mutex<()> = Mutex::new(());
+
+/// Runs a shell in a control group until it ends.
+fn run_in(folder: &Path, script: &str) {
+    let script = format!("echo $$ > \"$0/cgroup.procs\" && {script}");
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .arg(folder)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+fn cpu_of_children() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();
+    let time = |value: nix::sys::time::TimeVal| {
+        Duration::from_secs(value.tv_sec() as u64) + Duration::from_micros(value.tv_usec() as u64)
+    };
+    time(usage.user_time()) + time(usage.system_time())
+}
+
+#[test]
+fn a_new_group_is_measured_within_200_ms_although_polls_are_an_hour_apart() {
+    let Some(group) = OwnGroup::make("new") else {
+        return;
+    };
+    let (pipeline, recording) = pipeline(group.config());
+    for (round, pause_ms) in [0, 300, 5, 50].into_iter().enumerate() {
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        let name = format!("job {round}");
+        fs::create_dir(group.folder().join(&name)).unwrap();
+        let path = format!("{}/{name}", group.path());
+        let waited = wait_until(Duration::from_secs(5), || is_known(&recording, &path)).unwrap();
+        assert!(waited < Duration::from_millis(200), "{waited:?}");
+    }
+    assert!(pipeline.stop(LONG).is_complete());
+}
+
+#[test]
+fn what_a_job_used_until_its_end_is_billed_when_its_group_is_removed_right_after() {
+    let _only = CHILDREN.lock();
+    let Some(group) = OwnGroup::make("job") else {
+        return;
+    };
+    let (pipeline, recording) = pipeline(group.config());
+    let folder = group.folder().join("job");
+    let path = format!("{}/job", group.path());
+    fs::create_dir(&folder).unwrap();
+    let before = cpu_of_children();
+    // Many processes far shorter than any interval.
+    run_in(
+        &folder,
+        "for i in $(seq 300); do (j=0; while [ $j -lt 3000 ]; do j=$((j+1)); done); done",
+    );
+    let used = (cpu_of_children() - before).as_nanos() as u64;
+    std::thread::sleep(Duration::from_millis(60));
+    own_group::remove(&folder);
+    let billed = || total(&recording.samples(), &path, "total");
+    wait_until(Duration::from_secs(2), || billed() * 100 >= used * 99);
+    let billed = billed();
+    // The shell starts outside of the group: some microseconds of it are not in there.
+    assert!(
+        billed.abs_diff(used) * 100 <= used,
+        "billed {billed} ns, used {used} ns"
+    );
+    assert!(pipeline.stop(LONG).is_complete());
+    assert_eq!(pipeline.catalog().live_series(), 0);
+}
+
+#[test]
+fn polls_agree_with_what_the_kernel_says_of_a_load() {
+    let _only = CHILDREN.lock();
+    let Some(group) = OwnGroup::make("load") else {
+        return;
+    };
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    bench.poll("cgroups").unwrap();
+    let path = group.path();
+    let mut samples = Vec::new();
+    let mut used = Duration::ZERO;
+    for _ in 0..4 {
+        let before = cpu_of_children();
+        run_in(
+            group.folder(),
+            "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done",
+        );
+        used += cpu_of_children() - before;
+        samples.extend(bench.poll("cgroups").unwrap());
+    }
+    let billed = total(&samples, &path, "total");
+    let used = used.as_nanos() as u64;
+    assert!(
+        billed.abs_diff(used) * 100 <= used,
+        "billed {billed} ns, used {used} ns"
+    );
+    let parts = total(&samples, &path, "user") + total(&samples, &path, "system");
+    assert!(parts.abs_diff(billed) <= 10_000, "the parts make the whole");
+}
+
+#[test]
+fn a_group_that_is_made_anew_under_the_same_name_starts_anew() {
+    let _only = CHILDREN.lock();
+    let Some(group) = OwnGroup::make("anew") else {
+        return;
+    };
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    let (folder, path) = (group.folder().join("x"), format!("{}/x", group.path()));
+    bench.poll("cgroups").unwrap();
+    for _ in 0..3 {
+        fs::create_dir(&folder).unwrap();
+        run_in(&folder, "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done");
+        let stat = fs::read_to_string(folder.join("cpu.stat")).unwrap();
+        let usage: u64 = stat
+            .lines()
+            .next()
+            .unwrap()
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let samples = bench.poll("cgroups").unwrap();
+        assert_eq!(
+            total(&samples, &path, "total"),
+            usage * 1000,
+            "all of its life and no more"
+        );
+        own_group::remove(&folder);
+    }
+    let samples = bench.poll("cgroups").unwrap();
+    assert!(!samples.iter().any(|sample| *sample.series.consumer()
+        == Consumer::ControlGroup {
+            path: path.as_str().into()
+        }));
+}
+
+#[test]
+fn any_name_that_the_kernel_allows_is_measured() {
+    let Some(group) = OwnGroup::make("names") else {
+        return;
+    };
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    for (name, text) in [
+        (&b"with blanks"[..], "with blanks"),
+        (b"quo\"te's", "quo\"te's"),
+        (b"comma,semi;eq=", "comma,semi;eq="),
+        (b"back\\x2dslash", "back\\x2dslash"),
+        (b"not utf-8 \xff", "not utf-8 %FF"),
+        ("é🦀".as_bytes(), "é🦀"),
+    ] {
+        fs::create_dir(group.folder().join(OsStr::from_bytes(name))).unwrap();
+        let path = format!("{}/{text}", group.path());
+        let samples = bench.poll("cgroups-discovery").unwrap();
+        let consumer = Consumer::ControlGroup {
+            path: path.as_str().into(),
+        };
+        assert!(
+            samples.iter().any(|sample| *sample.series.consumer() == consumer),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_storm_of_groups_costs_no_series_no_descriptor_and_no_long_lived_group() {
+    let Some(group) = OwnGroup::make("storm") else {
+        return;
+    };
+    let (pipeline, recording) = pipeline(group.config());
+    let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+    std::thread::sleep(Duration::from_millis(100));
+    let series = pipeline.catalog().live_series();
+    let before = descriptors();
+    let start = Instant::now();
+    let mut long_lived = Vec::new();
+    for number in 0..1500_u32 {
+        let folder = group.folder().join(format!("short-{number}"));
+        fs::create_dir(&folder).unwrap();
+        if number % 300 == 7 {
+            let name = format!("long-{number}");
+            fs::create_dir(group.folder().join(&name)).unwrap();
+            long_lived.push(name);
+        }
+        let due = Duration::from_millis(2) * number;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        fs::remove_dir(&folder).unwrap();
+    }
+    for name in &long_lived {
+        let path = format!("{}/{name}", group.path());
+        wait_until(Duration::from_secs(2), || is_known(&recording, &path)).unwrap();
+    }
+    for name in &long_lived {
+        fs::remove_dir(group.folder().join(name)).unwrap();
+    }
+    let poll = "sources/cgroups/cgroups".parse().unwrap();
+    pipeline.control().trigger(&poll).unwrap();
+    // A series is replaced when a batch that names it is gone, so that some are still on their way.
+    let is_calm = || pipeline.catalog().live_series() <= series && descriptors() <= before + 4;
+    assert!(
+        wait_until(Duration::from_secs(5), is_calm).is_some(),
+        "{} series after {series}, {} descriptors after {before}",
+        pipeline.catalog().live_series(),
+        descriptors()
+    );
+    let status = pipeline.control().status().unwrap();
+    assert!(pipeline.stop(LONG).is_complete(), "{status:?}");
+}
+
+#[test]
+fn many_groups_are_measured_with_few_descriptors() {
+    let _only = CHILDREN.lock();
+    const CHILD: &str = "ALUMET_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "many_groups_are_measured_with_few_descriptors",
+                "--nocapture",
+            ])
+            .env(CHILD, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, 256, 256).unwrap();
+    let Some(group) = OwnGroup::make("descriptors") else {
+        return;
+    };
+    for number in 0..300 {
+        fs::create_dir(group.folder().join(number.to_string())).unwrap();
+    }
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    bench.poll("cgroups").unwrap();
+    let samples = bench.poll("cgroups").unwrap();
+    let is_total = |sample: &&RecordedSample| {
+        sample.series.metric.name == "cpu_time_delta"
+            && sample
+                .series
+                .attributes()
+                .get("kind")
+                .is_some_and(|kind| kind.to_string() == "total")
+    };
+    assert_eq!(samples.iter().filter(is_total).count(), 301);
+    assert!(
+        fs::File::open("/proc/self/stat").is_ok(),
+        "something is left to the rest of the process"
+    );
+}
