@@ -29,6 +29,8 @@ pub(super) struct CpuUse {
 /// What 100 % means, and how many percent there can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Capacity {
+    /// CPUs that run.
+    pub(super) cpus: u64,
     /// CPUs that make 100 %.
     pub(super) cpus_per_hundred: f64,
     /// Percent that all CPUs make together.
@@ -46,6 +48,15 @@ impl CpuReading {
         }
     }
 
+    /// The same reading, with `ahead` left to the next interval.
+    pub(super) fn without(&self, ahead: SplitTime) -> Self {
+        let time = SplitTime {
+            user_ns: self.time.user_ns.saturating_sub(ahead.user_ns),
+            system_ns: self.time.system_ns.saturating_sub(ahead.system_ns),
+        };
+        Self { time, ..*self }
+    }
+
     /// What was used since `earlier`.
     pub(super) fn since(&self, earlier: &Self) -> CpuUse {
         CpuUse {
@@ -59,6 +70,22 @@ impl CpuReading {
 }
 
 impl CpuUse {
+    /// Cuts what `cpus` could not give in the time that passed, and gives it back.
+    ///
+    /// The kernel adds what a thread uses to its CPU clock at each scheduler tick (1 to 10 ms), so that what was used
+    /// before one reading can show up at the next one. Nothing is lost: it belongs to the next interval.
+    pub(super) fn limit(&mut self, cpus: u64) -> SplitTime {
+        let offered = u64::try_from(self.elapsed.as_nanos())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(cpus);
+        let ahead = self.total_ns().saturating_sub(offered);
+        let user_ns = ahead.min(self.user_ns);
+        let system_ns = ahead - user_ns;
+        self.user_ns -= user_ns;
+        self.system_ns -= system_ns;
+        SplitTime { user_ns, system_ns }
+    }
+
     /// CPU time as a share of what `capacity` offered; `None` when no time has passed.
     pub(super) fn percent(&self, ns: u64, capacity: Capacity) -> Option<f64> {
         if self.elapsed.is_zero() {
@@ -78,6 +105,7 @@ impl Capacity {
     /// All CPUs make 100 %.
     pub(super) fn of_machine(cpus: u64) -> Self {
         Self {
+            cpus,
             cpus_per_hundred: cpus as f64,
             most: 100.0,
         }
@@ -86,6 +114,7 @@ impl Capacity {
     /// Each CPU makes 100 %.
     pub(super) fn of_core(cpus: u64) -> Self {
         Self {
+            cpus,
             cpus_per_hundred: 1.0,
             most: 100.0 * cpus as f64,
         }
@@ -125,6 +154,19 @@ mod tests {
             .since(&CpuReading::at_birth(Monotonic::from_nanos(0)));
         assert_eq!(used.percent(used.user_ns, Capacity::of_core(1)), Some(100.0));
         assert_eq!(used.percent(used.user_ns, Capacity::of_machine(1)), Some(100.0));
+    }
+
+    #[test]
+    fn what_a_cpu_could_not_give_is_left_to_the_next_interval() {
+        let first = reading(0, 0, 0, 0);
+        let second = reading(110, 20, 100, 100);
+        let mut used = second.since(&first);
+        let ahead = used.limit(1);
+        assert_eq!((used.user_ns, used.system_ns, ahead.total_ns()), (80, 20, 30));
+        let third = reading(150, 20, 200, 200);
+        let rest = third.since(&second.without(ahead));
+        assert_eq!((rest.user_ns, rest.system_ns), (70, 0));
+        assert_eq!(third.since(&first).limit(2).total_ns(), 0);
     }
 
     #[test]

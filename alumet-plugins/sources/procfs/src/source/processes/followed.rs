@@ -92,7 +92,12 @@ impl Followed {
         let Some(last) = self.cpu.replace(reading) else {
             return Ok(());
         };
-        let used = reading.since(&last);
+        let mut used = reading.since(&last);
+        // Ticks are too coarse to tell, and after what a zombie used nothing more comes.
+        if context.processes.has_clocks() && self.process.last_stat().state != b'Z' {
+            let ahead = used.limit(context.capacity.cpus.min(self.process.last_stat().threads.max(1)));
+            self.cpu = Some(reading.without(ahead));
+        }
         if let Some(series) = &self.series.cpu_time {
             let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
             out.push(&series.user, used.user_ns);
