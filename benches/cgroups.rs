@@ -74,7 +74,7 @@ fn cgroups(criterion: &mut Criterion) {
         ("cpu", "memory = 'off'\nmemory_stat = 'off'\nio_pressure = 'off'"),
         ("default", ""),
     ] {
-        for count in [1, 100, 1000] {
+        for count in [1, 100, 1000, 5000] {
             let groups = Groups::make(count);
             let text = format!(
                 "hierarchy = 'v2'\ninclude = ['/alumet-bench-{}/*']\n[metrics]\n{metrics}\n",

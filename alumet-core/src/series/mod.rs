@@ -210,7 +210,10 @@ impl<T: Number> SeriesBuilder<'_, T> {
     /// Adds all of `attributes`.
     pub fn attributes(mut self, attributes: &Attributes) -> Self {
         self.key.attributes = if self.key.attributes.is_empty() {
+            // Shared by all series that get the same set.
             attributes.clone()
+        } else if attributes.is_empty() {
+            self.key.attributes
         } else {
             self.key
                 .attributes

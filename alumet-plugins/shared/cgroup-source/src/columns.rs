@@ -1,5 +1,6 @@
 //! What is taken from a reading, and under which metric.
 
+use alumet_core::Attributes;
 use alumet_core::catalog::{IncompatibleMetric, MetricHandle};
 use alumet_core::metric::MetricDef;
 use alumet_core::plugin::StartContext;
@@ -33,7 +34,8 @@ pub(crate) struct Columns {
 #[derive(Debug)]
 pub(crate) struct Column<T, V> {
     pub(crate) metric: MetricHandle<T>,
-    pub(crate) attributes: &'static [(&'static str, &'static str)],
+    /// Made once, so that the series of all control groups share them.
+    pub(crate) attributes: Attributes,
     pub(crate) value: fn(&Reading) -> Option<V>,
 }
 
@@ -114,7 +116,7 @@ impl Columns {
 
     fn add_cpu(&mut self, alumet: &StartContext<'_>) -> Added {
         self.want(Wanted::CPU_TIME);
-        let kinds: [(Attributes, Take); 3] = [
+        let kinds: [(Pairs, Take); 3] = [
             (&[("kind", "total")], |r| r.cpu.usage_ns),
             (&[("kind", "user")], |r| r.cpu.user_ns),
             (&[("kind", "system")], |r| r.cpu.system_ns),
@@ -175,7 +177,7 @@ impl Columns {
         self.want(
             Wanted::CPU_PRESSURE | Wanted::MEMORY_PRESSURE | Wanted::IO_PRESSURE | Wanted::IRQ_PRESSURE,
         );
-        let stalls: [(Attributes, Take); 8] = [
+        let stalls: [(Pairs, Take); 8] = [
             (&[("resource", "cpu"), ("kind", "some")], |r| some(r.cpu_pressure)),
             (&[("resource", "cpu"), ("kind", "full")], |r| full(r.cpu_pressure)),
             (&[("resource", "memory"), ("kind", "some")], |r| {
@@ -229,7 +231,7 @@ impl Columns {
 
     fn add_memory_events(&mut self, alumet: &StartContext<'_>) -> Added {
         self.want(Wanted::MEMORY_EVENTS);
-        let events: [(Attributes, Take); 5] = [
+        let events: [(Pairs, Take); 5] = [
             (&[("event", "low")], |r| Some(r.memory_events?.low)),
             (&[("event", "high")], |r| Some(r.memory_events?.high)),
             (&[("event", "max")], |r| Some(r.memory_events?.max)),
@@ -244,7 +246,7 @@ impl Columns {
     }
 }
 
-type Attributes = &'static [(&'static str, &'static str)];
+type Pairs = &'static [(&'static str, &'static str)];
 type Take = fn(&Reading) -> Option<u64>;
 type Added = Result<(), IncompatibleMetric>;
 type Add = fn(&mut Columns, &StartContext<'_>) -> Added;
@@ -252,10 +254,11 @@ type Add = fn(&mut Columns, &StartContext<'_>) -> Added;
 fn column<T: Number, V>(
     alumet: &StartContext<'_>,
     metric: &MetricDef<T>,
-    attributes: Attributes,
+    attributes: Pairs,
     value: fn(&Reading) -> Option<V>,
 ) -> Result<Column<T, V>, IncompatibleMetric> {
     let metric = alumet.metric(metric)?;
+    let attributes = attributes.iter().copied().collect();
     Ok(Column {
         metric,
         attributes,

@@ -235,13 +235,11 @@ impl Identity {
     fn series<T: Number, V>(&self, column: &Column<T, V>, out: &Accumulator<'_>) -> Series<T> {
         let metric: MetricHandle<T> = column.metric;
         let catalog = out.catalog();
-        let mut series = catalog
+        catalog
             .series(metric, Resource::LocalMachine, self.consumer.clone())
-            .attributes(&self.attributes);
-        for (key, value) in column.attributes {
-            series = series.attribute(*key, *value);
-        }
-        series.register()
+            .attributes(&self.attributes)
+            .attributes(&column.attributes)
+            .register()
     }
 }
 
