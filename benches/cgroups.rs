@@ -5,11 +5,13 @@
 #![expect(clippy::expect_used, reason = "a benchmark has nobody to report to")]
 
 use std::fs;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use alumet_core::plugin::Plugin;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_plugin_cgroups::CgroupsPlugin;
+use alumet_reader_cgroupfs::stat::{cpu_stat, memory_stat};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const STAT: &str = "usage_usec 5000123\nuser_usec 4000100\nsystem_usec 1000023\n";
@@ -95,5 +97,45 @@ fn cgroups(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cgroups);
+/// The parsers alone, on text of a kernel.
+fn parsers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cgroup_parsers");
+    let text = "usage_usec 5817437381\nuser_usec 3871021093\nsystem_usec 1946416288\nnice_usec 0\n\
+                core_sched.force_idle_usec 0\nnr_periods 1234\nnr_throttled 56\nthrottled_usec 789012\n\
+                nr_bursts 0\nburst_usec 0\n";
+    let mut stat = cpu_stat::CpuStat::default();
+    group.bench_function("cpu.stat, CPU time", |bencher| {
+        bencher.iter(|| cpu_stat::parse_time(black_box(text.as_bytes()), &mut stat));
+    });
+    group.bench_function("cpu.stat, everything", |bencher| {
+        bencher.iter(|| cpu_stat::parse(black_box(text.as_bytes()), &mut stat));
+    });
+    let wanted = [
+        "anon",
+        "file",
+        "kernel_stack",
+        "pagetables",
+        "slab_reclaimable",
+        "pswpin",
+        "pswpout",
+    ];
+    let others = (0..55).map(|index| format!("other_entry_{index} {}\n", index * 104_729));
+    let text: String = others
+        .enumerate()
+        .flat_map(
+            |(index, other)| match wanted.get(index / 8).filter(|_| index % 8 == 0) {
+                Some(key) => vec![format!("{key} {}\n", index * 4096), other],
+                None => vec![other],
+            },
+        )
+        .collect();
+    let selection = memory_stat::Selection::of(wanted);
+    let (mut places, mut values) = (memory_stat::Places::default(), Vec::new());
+    group.bench_function("memory.stat, 7 of 62 entries", |bencher| {
+        bencher.iter(|| memory_stat::parse(black_box(text.as_bytes()), &selection, &mut places, &mut values));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, cgroups, parsers);
 criterion_main!(benches);
