@@ -29,6 +29,8 @@ pub(crate) struct Session {
     plugins: Arc<RunningPlugins>,
     shutdown_timeout: Duration,
     health: Arc<Health>,
+    /// Whether a signal has asked the agent to end.
+    asked_to_end: bool,
 }
 
 /// The runtime in which asynchronous plugins and signals work.
@@ -127,6 +129,7 @@ impl Session {
             plugins,
             shutdown_timeout: *settings.pipeline.shutdown_timeout,
             health,
+            asked_to_end: false,
         })
     }
 
@@ -142,7 +145,10 @@ impl Session {
                 signal = self.signals.next() => match signal {
                     // At a terminal, it says that the terminal is gone; a service is asked to read its files again.
                     Received::SIGHUP if !io::stderr().is_terminal() => self.reload(),
-                    signal => return signal.as_str(),
+                    signal => {
+                        self.asked_to_end = true;
+                        return signal.as_str();
+                    }
                 },
                 () = shutdown.cancelled() => return "a request to stop",
                 () = sources_ended.cancelled() => return "the end of the last source",
@@ -156,12 +162,19 @@ impl Session {
         tokio::task::spawn_blocking(move || plugins.reload());
     }
 
-    /// The next signal that asks the program to end.
+    /// The next signal, whatever it is for.
     pub(crate) async fn signal(&mut self) -> Received {
         self.signals.next().await
     }
 
-    /// Stops the pipeline; a signal in the meantime cuts it short.
+    /// The next signal, which asks the agent to end.
+    pub(crate) async fn signal_to_end(&mut self) -> Received {
+        let signal = self.signals.next().await;
+        self.asked_to_end = true;
+        signal
+    }
+
+    /// Stops the pipeline; the second signal that asks the agent to end cuts it short.
     pub(crate) async fn stop(mut self) -> StopReport {
         self.health.stopping();
         let pipeline = Arc::clone(&self.pipeline);
@@ -172,6 +185,11 @@ impl Session {
                 result = &mut stopping => break result,
                 signal = self.signals.next() => {
                     if signal == Received::SIGHUP {
+                        continue;
+                    }
+                    // When a program that was measured ends by a signal, the terminal gives the same one to the agent.
+                    if !std::mem::replace(&mut self.asked_to_end, true) {
+                        tracing::info!(signal = signal.as_str(), "what was measured is being written; the next signal drops it");
                         continue;
                     }
                     tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");

@@ -22,7 +22,7 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
         measurement.begin(pid).await;
         let cause = tokio::select! {
             () = watched.ended() => "the process has ended".to_owned(),
-            signal = measurement.session.signal() => format!("{signal} came, the process goes on"),
+            signal = measurement.session.signal_to_end() => format!("{signal} came, the process goes on"),
         };
         let elapsed = measurement.end(pid).await;
         let summary = measurement.summary;

@@ -76,8 +76,11 @@ fn ctrl_c_at_a_terminal_is_left_to_the_program() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());
     let program = env!("CARGO_BIN_EXE_alumet-agent");
-    let inner = "trap \"echo interrupted; exit 4\" INT; trap \"exit 66\" TERM; echo ready; sleep 30";
-    let line = format!("'{program}' exec sh -c '{inner}'");
+    // A shell runs its trap after the command it waits for, so it waits for short ones; `exec` leaves no outer shell
+    // that the key would end.
+    let inner = "trap \"echo interrupted; exit 4\" INT; trap \"exit 66\" TERM; echo ready; \
+                 while :; do sleep 0.02; done";
+    let line = format!("exec '{program}' exec sh -c '{inner}'");
     let mut command = Command::new("script");
     command
         .args(["-qec", &line, "/dev/null"])

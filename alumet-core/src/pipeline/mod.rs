@@ -175,11 +175,11 @@ impl Pipeline {
             let before_outputs = deadline.max(Instant::now() + Self::LAST_GRACE);
             self.stop_sources(before_outputs, &mut stuck);
             self.shared.ingest.close();
-            if let Some(router) = self.shared.router.lock().take()
-                && !router.wait(before_outputs)
-            {
-                // A transform holds it up.
-                self.abort();
+            if let Some(router) = self.shared.router.lock().take() {
+                if !router.wait(before_outputs) {
+                    // A transform holds it up.
+                    self.abort();
+                }
                 router.wait_or_note(before_outputs + Self::LAST_GRACE, "the transforms", &mut stuck);
             }
             self.stop_outputs(deadline, &mut stuck);
@@ -244,8 +244,8 @@ impl Pipeline {
             queue.close();
             if !worker.wait(deadline) {
                 queue.abandon();
-                worker.wait_or_note(Instant::now() + Self::LAST_GRACE, &cell.key().to_string(), stuck);
             }
+            worker.wait_or_note(Instant::now() + Self::LAST_GRACE, &cell.key().to_string(), stuck);
             let left = self
                 .shared
                 .ledger
