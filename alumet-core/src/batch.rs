@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::catalog::{Catalog, EpochPin};
 use crate::series::{Series, SeriesHandle, SeriesId};
+use crate::spool::Origin;
 use crate::time::Timestamp;
 use crate::value::{Number, Value, ValueType};
 
@@ -41,6 +42,7 @@ impl fmt::Debug for Sample {
 pub struct Batch {
     columns: Columns,
     catalog: Catalog,
+    origin: Option<Origin>,
     /// Keeps the slots of the named series from being reused.
     _pin: EpochPin,
 }
@@ -58,6 +60,7 @@ impl Batch {
         Self {
             columns,
             catalog,
+            origin: None,
             _pin: pin,
         }
     }
@@ -75,6 +78,16 @@ impl Batch {
     /// The catalog in which the series are registered.
     pub const fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Which batch it was where it comes from, if another program sent it.
+    pub const fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    /// Says where the batch comes from.
+    pub const fn set_origin(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     /// Appends one sample.

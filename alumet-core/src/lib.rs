@@ -18,6 +18,7 @@ pub mod resource;
 pub mod series;
 pub mod services;
 pub mod source;
+pub mod spool;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;

@@ -1,0 +1,219 @@
+//! The contract of a spool: encoded batches that wait, on disk or in memory, until every output that follows has
+//! written them.
+//!
+//! A spool is one sequence of records, numbered from 1. Each output that follows has a cursor: everything after it is
+//! still to be written by that output, and a record is gone once no cursor is before it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Batch;
+use crate::failure::Failure;
+use crate::time::Timestamp;
+
+/// The identity of a spool, and so of an agent or a server as a sender: 16 random bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId(pub [u8; 16]);
+
+/// 32 hexadecimal digits.
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InstanceId({self})")
+    }
+}
+
+/// Which batch of which sender a batch was, so that it is stored once however often it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Who sent it.
+    pub instance: InstanceId,
+    /// Its number there.
+    pub sequence: u64,
+    /// The checksum that came with it.
+    pub checksum: u32,
+}
+
+/// One encoded batch.
+#[derive(Clone)]
+pub struct Record {
+    /// Its number.
+    pub sequence: u64,
+    /// Whose definitions its payload refers to.
+    pub generation: u32,
+    /// How many samples it has.
+    pub samples: u32,
+    /// CRC-32 (ISO-HDLC) of the payload.
+    pub checksum: u32,
+    /// The encoded samples.
+    pub payload: Arc<[u8]>,
+    /// The batch that it was made from, while that is still in memory.
+    pub batch: Option<Arc<Batch>>,
+}
+
+/// The number and the size.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sequence, samples, .. } = self;
+        write!(f, "Record({sequence}: {samples} samples, {} bytes)", self.payload.len())
+    }
+}
+
+/// What the numbers in the payloads of a generation mean: some consecutive entries of its dictionary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definitions {
+    /// The dictionary that they belong to. A new one begins with each start of the program, and when the old one has
+    /// become large.
+    pub generation: u32,
+    /// The number of the first entry.
+    pub first: u32,
+    /// How many entries there are.
+    pub count: u32,
+    /// The encoded entries.
+    pub payload: Arc<[u8]>,
+}
+
+/// Records that are not there any more although an output had not written them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first lost record.
+    pub first: u64,
+    /// The last lost record.
+    pub last: u64,
+    /// How many samples they had.
+    pub samples: u64,
+    /// The first and the last timestamp in them.
+    pub time: Option<(Timestamp, Timestamp)>,
+    /// Why they are gone.
+    pub reason: GapReason,
+}
+
+/// Why records are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GapReason {
+    /// The spool had reached its size and made room for newer ones.
+    Full,
+    /// They had reached the maximum age.
+    Expired,
+    /// What was read from the disk was not what had been written.
+    Damaged,
+}
+
+impl GapReason {
+    /// One word in `snake_case`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Expired => "expired",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// What comes next in a spool.
+#[derive(Debug, Clone)]
+pub enum Spooled {
+    /// A batch.
+    Record(Record),
+    /// The place of batches that are lost.
+    Gap(Gap),
+}
+
+impl Spooled {
+    /// The number of the last record that it stands for.
+    pub const fn last(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.sequence,
+            Self::Gap(gap) => gap.last,
+        }
+    }
+}
+
+/// Stores encoded batches.
+pub trait Spool: Send + Sync + 'static {
+    /// Its identity, which outlives restarts if the spool is on disk.
+    fn instance(&self) -> InstanceId;
+
+    /// Appends a batch, to be written to disk soon, and gives its number. Never waits for the disk: if that cannot keep
+    /// up, the oldest records make room.
+    ///
+    /// The origin of the batch is noted in the same transaction; an empty batch only notes its origin.
+    fn append(&self, batch: &Arc<Batch>) -> u64;
+
+    /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
+    fn reader(&self, output: &str) -> Arc<dyn SpoolReader>;
+
+    /// Waits until everything that was appended is committed; says whether it is.
+    fn commit(&self, timeout: Duration) -> bool;
+
+    /// What there is to say about it.
+    fn status(&self) -> SpoolStatus;
+}
+
+/// Reads a spool for one output.
+pub trait SpoolReader: Send + Sync + 'static {
+    /// Whether records are kept for this output.
+    fn is_following(&self) -> bool;
+
+    /// From the next record on, or not any more, records are kept for this output. Nothing changes for an output that
+    /// follows already.
+    fn follow(&self, follow: bool);
+
+    /// How many samples wait for it, whether given already or not.
+    fn waiting(&self) -> u64;
+
+    /// What the output stored with its last acknowledgement that was committed.
+    fn position(&self) -> Option<Vec<u8>>;
+
+    /// What comes after what was given before: at least one item unless nothing waits, and more up to about `bytes`.
+    /// May read the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    fn read(&self, bytes: usize) -> Result<Vec<Spooled>, Failure>;
+
+    /// The samples of a record.
+    ///
+    /// # Errors
+    /// When the record cannot be decoded, which no later attempt will change, or its definitions cannot be read.
+    fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure>;
+
+    /// The definitions of a generation from number `from` on, in their order.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure>;
+
+    /// The output is done with everything up to `sequence`; says how many samples it is done with by this.
+    ///
+    /// `position` is stored in the same transaction. It counts after a restart once it is committed, which happens soon.
+    fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64;
+
+    /// Gives everything again that is not acknowledged.
+    fn rewind(&self);
+}
+
+/// What there is to say about a spool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpoolStatus {
+    /// Where it is; `None` for one in memory only.
+    pub path: Option<std::path::PathBuf>,
+    /// The bytes of all records that wait.
+    pub bytes: u64,
+    /// How many records wait.
+    pub records: u64,
+    /// How many samples wait.
+    pub samples: u64,
+    /// How many of them are not on disk yet.
+    pub uncommitted_samples: u64,
+    /// The first timestamp of the oldest record.
+    pub oldest: Option<Timestamp>,
+    /// Why it works in memory only at the moment, and what would mend that.
+    pub fault: Option<String>,
+}
