@@ -1,0 +1,1 @@
+//! One encoding of batches for the spool and for the wire.
