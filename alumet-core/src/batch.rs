@@ -92,7 +92,7 @@ impl Batch {
 
     /// Appends one sample.
     pub fn push<T: Number>(&mut self, series: &Series<T>, timestamp: Timestamp, value: T) {
-        self.push_bits(series.id(), timestamp, value.into().to_bits());
+        self.push_raw(series.id(), timestamp, value.into().to_bits());
     }
 
     /// Appends one sample whose type is known at run time.
@@ -110,11 +110,16 @@ impl Batch {
         if value.value_type() != expected {
             return Err(expected);
         }
-        self.push_bits(series.id(), timestamp, value.to_bits());
+        self.push_raw(series.id(), timestamp, value.to_bits());
         Ok(())
     }
 
-    fn push_bits(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
+    /// Appends one sample whose value is given as in [`bits`](Self::bits), in the type of the series.
+    pub fn push_bits(&mut self, series: &SeriesHandle, timestamp: Timestamp, bits: u64) {
+        self.push_raw(series.id(), timestamp, bits);
+    }
+
+    fn push_raw(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
         self.columns.series.push(series);
         self.columns.timestamps.push(timestamp);
         self.columns.values.push(bits);
@@ -152,6 +157,12 @@ impl Batch {
         &self.columns.timestamps
     }
 
+    /// The values of all samples, in the same order, as 64 bits each: an integer as it is, in two's complement; a
+    /// float as IEEE 754 lays it out.
+    pub fn bits(&self) -> &[u64] {
+        &self.columns.values
+    }
+
     /// The sample at `index`.
     pub fn get(&self, index: usize) -> Option<Sample> {
         let series = *self.columns.series.get(index)?;
@@ -169,7 +180,7 @@ impl Batch {
     /// The caller must still hold a batch that has them, or handles of their series.
     pub fn extend(&mut self, samples: impl IntoIterator<Item = Sample>) {
         for sample in samples {
-            self.push_bits(sample.series, sample.timestamp, sample.bits);
+            self.push_raw(sample.series, sample.timestamp, sample.bits);
         }
     }
 
@@ -285,6 +296,29 @@ mod tests {
         let refused = batch.push_value(series.handle(), Timestamp::default(), Value::F64(1.0));
         assert_eq!(refused, Err(ValueType::U64));
         assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn a_batch_can_be_copied_through_its_bits() {
+        let (catalog, _) = catalog_with_metric();
+        let ratio = catalog.register_metric(crate::Metric {
+            name: "ratio".into(),
+            kind: crate::MetricKind::Gauge,
+            value_type: ValueType::F64,
+            unit: crate::Unit::ONE,
+            description: "For tests.".into(),
+            quality: crate::metric::Quality::Measured,
+        });
+        let metric = catalog.typed_metric::<f64>(ratio.unwrap()).unwrap();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let mut batch = catalog.batch();
+        batch.push(&series, Timestamp::from_nanos(7), -0.5);
+        let mut copy = catalog.batch();
+        copy.push_bits(series.handle(), batch.timestamps()[0], batch.bits()[0]);
+        assert_eq!(copy.get(0), batch.get(0));
+        assert_eq!(copy.get(0).unwrap().value(), Value::F64(-0.5));
     }
 
     #[test]

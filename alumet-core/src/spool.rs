@@ -5,10 +5,13 @@
 //! still to be written by that output, and a record is gone once no cursor is before it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::batch::Batch;
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::time::Timestamp;
 
@@ -60,8 +63,14 @@ pub struct Record {
 /// The number and the size.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sequence, samples, .. } = self;
-        write!(f, "Record({sequence}: {samples} samples, {} bytes)", self.payload.len())
+        let Self {
+            sequence, samples, ..
+        } = self;
+        write!(
+            f,
+            "Record({sequence}: {samples} samples, {} bytes)",
+            self.payload.len()
+        )
     }
 }
 
@@ -140,11 +149,20 @@ pub trait Spool: Send + Sync + 'static {
     /// Its identity, which outlives restarts if the spool is on disk.
     fn instance(&self) -> InstanceId;
 
+    /// Takes another identity, because somebody else has the same one; the records stay as they are.
+    fn replace_instance(&self) -> InstanceId;
+
     /// Appends a batch, to be written to disk soon, and gives its number. Never waits for the disk: if that cannot keep
     /// up, the oldest records make room.
     ///
     /// The origin of the batch is noted in the same transaction; an empty batch only notes its origin.
     fn append(&self, batch: &Arc<Batch>) -> u64;
+
+    /// The last batch of a sender that is committed: its number and its checksum.
+    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)>;
+
+    /// Tells the number of the last batch of a sender that is committed, each time it changes.
+    fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
 
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
     fn reader(&self, output: &str) -> Arc<dyn SpoolReader>;
@@ -190,7 +208,8 @@ pub trait SpoolReader: Send + Sync + 'static {
     /// When the disk cannot be read at the moment.
     fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure>;
 
-    /// The output is done with everything up to `sequence`; says how many samples it is done with by this.
+    /// The output is done with everything up to `sequence`; says how many samples it is done with by this: those of
+    /// records that were given to it as records, even if they were lost since, and none of gaps.
     ///
     /// `position` is stored in the same transaction. It counts after a restart once it is committed, which happens soon.
     fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64;
@@ -216,4 +235,48 @@ pub struct SpoolStatus {
     pub oldest: Option<Timestamp>,
     /// Why it works in memory only at the moment, and what would mend that.
     pub fault: Option<String>,
+}
+
+/// Opens the spool of a pipeline.
+pub type OpenSpool = dyn Fn(&Catalog) -> Arc<dyn Spool> + Send + Sync;
+
+/// The spool of a pipeline, opened when somebody needs it first. Cheap to clone; all clones are the same.
+#[derive(Clone, Default)]
+pub struct SpoolSlot(Arc<Slot>);
+
+#[derive(Default)]
+struct Slot {
+    open: Option<Box<OpenSpool>>,
+    opened: OnceLock<Arc<dyn Spool>>,
+}
+
+impl SpoolSlot {
+    /// A place for the spool that `open` gives.
+    pub fn new(open: impl Fn(&Catalog) -> Arc<dyn Spool> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Slot {
+            open: Some(Box::new(open)),
+            opened: OnceLock::new(),
+        }))
+    }
+
+    /// The spool, opened if it was not yet; `None` in a program that has none.
+    pub fn get_or_open(&self, catalog: &Catalog) -> Option<&Arc<dyn Spool>> {
+        let open = self.0.open.as_ref()?;
+        Some(self.0.opened.get_or_init(|| open(catalog)))
+    }
+
+    /// The spool if somebody needed it.
+    pub fn opened(&self) -> Option<&Arc<dyn Spool>> {
+        self.0.opened.get()
+    }
+}
+
+impl fmt::Debug for SpoolSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.opened(), &self.0.open) {
+            (Some(_), _) => "SpoolSlot(open)",
+            (None, Some(_)) => "SpoolSlot(not needed yet)",
+            (None, None) => "SpoolSlot(none)",
+        })
+    }
 }

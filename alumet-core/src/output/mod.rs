@@ -2,6 +2,7 @@
 
 mod null;
 mod recording;
+mod stream;
 
 use async_trait::async_trait;
 
@@ -12,6 +13,7 @@ use crate::time::Moment;
 
 pub use null::NullOutput;
 pub use recording::{RecordedSample, Recording, RecordingOutput};
+pub use stream::StreamOutput;
 
 /// Writes batches, on a thread of its own.
 pub trait Output: Send + 'static {
@@ -28,6 +30,26 @@ pub trait Output: Send + 'static {
     /// See [`Failure`].
     fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
         let _ = context;
+        Ok(())
+    }
+
+    /// Makes everything written so far survive a crash of the machine, and says where the output stands, if it can go
+    /// back there. Called now and then by a spool, which keeps the answer.
+    ///
+    /// # Errors
+    /// See [`Failure`]; what was written is not forgotten by the spool then.
+    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        self.flush(context)?;
+        Ok(None)
+    }
+
+    /// Goes back to where a [`Self::checkpoint`] of an earlier run was: what was written after it comes again. Called
+    /// before the first write.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+        let _ = (position, context);
         Ok(())
     }
 
@@ -78,6 +100,8 @@ pub enum OnFull {
     DropOldest,
     /// Everything before the output waits until there is room, measurements included: ticks are missed and counted.
     Block,
+    /// New samples go to the spool on disk, and from there to the output when it has caught up.
+    Spill,
 }
 
 /// How an output is fed.
@@ -87,6 +111,9 @@ pub struct QueuePolicy {
     pub capacity: usize,
     /// What happens when it is full.
     pub on_full: OnFull,
+    /// Whether samples go to the spool on disk first, so that they outlive the program until they are written. `None`
+    /// leaves it to the program.
+    pub durable: Option<bool>,
 }
 
 impl Default for QueuePolicy {
@@ -95,6 +122,7 @@ impl Default for QueuePolicy {
         Self {
             capacity: 262_144,
             on_full: OnFull::DropOldest,
+            durable: None,
         }
     }
 }

@@ -5,18 +5,23 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::plugin::{AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
+use crate::output::{OnFull, QueuePolicy};
+use crate::plugin::{
+    AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StreamOutputSpec, TransformSpec,
+};
 use crate::series::Interner;
 
+use super::backlog::Backlog;
 use super::delivery::Delivery;
 use super::element::{ElementCell, ElementKey, ElementKind};
 use super::event_source;
 use super::message::Ingest;
 use super::poll::{Home, PollCommand, PollTask, PollThread};
 use super::queue::Queue;
+use super::records;
 use super::router::{OutputLink, RouterCommand, TransformTask};
 use super::shared::{Element, ElementHandle, Shared, Worker};
-use super::writer;
+use super::writer::{self, Feed};
 
 /// Why elements cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,9 @@ pub enum AddError {
         "{0} is asynchronous; start the pipeline within a tokio runtime, or give it one with `PipelineBuilder::runtime`"
     )]
     NoRuntime(ElementKey),
+    /// An output needs the spool and the program has none.
+    #[error("{0} needs a spool, and this program has none; give it one with `PipelineBuilder::spool`")]
+    NoSpool(ElementKey),
     /// The system gives no thread or timer.
     #[error("no thread or timer can be had; raise the limits of the process (`ulimit -u`, `ulimit -n`)")]
     System(#[from] io::Error),
@@ -53,12 +61,16 @@ pub(crate) fn add(
         transforms,
         outputs,
         async_outputs,
+        stream_outputs,
     } = specs;
     for spec in outputs {
         add_output(shared, plugin, spec)?;
     }
     for spec in async_outputs {
         add_async_output(shared, plugin, spec)?;
+    }
+    for spec in stream_outputs {
+        add_stream_output(shared, plugin, spec)?;
     }
     for spec in transforms {
         add_transform(shared, plugin, spec)?;
@@ -116,6 +128,9 @@ pub(crate) fn check(
         add(ElementKind::Output, &spec.name, false, false)?;
     }
     for spec in &specs.async_outputs {
+        add(ElementKind::Output, &spec.name, true, false)?;
+    }
+    for spec in &specs.stream_outputs {
         add(ElementKind::Output, &spec.name, true, false)?;
     }
     Ok(keys)
@@ -213,8 +228,9 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         output,
         queue: policy,
     } = spec;
-    link_output(shared, plugin, &name, policy, |queue, delivery| {
-        Ok(writer::spawn_thread(output, queue, delivery)?)
+    let way = Way::of_policy(policy, shared);
+    link_output(shared, plugin, &name, policy, way, |feed| {
+        Ok(writer::spawn_thread(output, feed)?)
     })
 }
 
@@ -224,29 +240,106 @@ fn add_async_output(shared: &Arc<Shared>, plugin: &str, spec: AsyncOutputSpec) -
         output,
         queue: policy,
     } = spec;
-    link_output(shared, plugin, &name, policy, |queue, delivery| {
+    let way = Way::of_policy(policy, shared);
+    link_output(shared, plugin, &name, policy, way, |feed| {
         let runtime = shared.runtime.as_ref();
-        let runtime = runtime.ok_or_else(|| AddError::NoRuntime(delivery.cell.key().clone()))?;
-        Ok(writer::spawn_task(output, queue, delivery, runtime))
+        let runtime = runtime.ok_or_else(|| AddError::NoRuntime(feed.delivery.cell.key().clone()))?;
+        Ok(writer::spawn_task(output, feed, runtime))
     })
+}
+
+fn add_stream_output(shared: &Arc<Shared>, plugin: &str, spec: StreamOutputSpec) -> Result<(), AddError> {
+    let StreamOutputSpec { name, output } = spec;
+    link_output(
+        shared,
+        plugin,
+        &name,
+        QueuePolicy::default(),
+        Way::Spool,
+        |feed| {
+            let key = feed.delivery.cell.key().clone();
+            let runtime = shared.runtime.as_ref();
+            let runtime = runtime.ok_or_else(|| AddError::NoRuntime(key.clone()))?;
+            let (Some(backlog), Some(spool)) = (feed.backlog, shared.spool.opened()) else {
+                return Err(AddError::NoSpool(key));
+            };
+            Ok(records::spawn(
+                output,
+                feed.queue,
+                feed.delivery,
+                backlog,
+                Arc::clone(spool),
+                runtime,
+            ))
+        },
+    )
+}
+
+/// How batches get from the router to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Memory,
+    /// Through memory, and through the spool when that is full.
+    MemoryThenSpool,
+    Spool,
+}
+
+impl Way {
+    fn of_policy(policy: QueuePolicy, shared: &Shared) -> Self {
+        if policy.durable.unwrap_or(shared.durable_by_default) {
+            Self::Spool
+        } else if policy.on_full == OnFull::Spill {
+            Self::MemoryThenSpool
+        } else {
+            Self::Memory
+        }
+    }
 }
 
 fn link_output(
     shared: &Arc<Shared>,
     plugin: &str,
     name: &str,
-    policy: crate::output::QueuePolicy,
-    spawn: impl FnOnce(Arc<Queue<super::message::Outgoing>>, Delivery) -> Result<Worker, AddError>,
+    policy: QueuePolicy,
+    way: Way,
+    spawn: impl FnOnce(Feed) -> Result<Worker, AddError>,
 ) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, name);
-    shared.ledger.lock().outputs.entry(key.clone()).or_default();
+    let backlog = match way {
+        Way::Memory => None,
+        Way::MemoryThenSpool | Way::Spool => {
+            let spool = shared.spool.get_or_open(&shared.catalog);
+            let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
+            let reader = spool.reader(&format!("{plugin}/{name}"));
+            Some(Arc::new(Backlog::new(reader, way == Way::Spool)))
+        }
+    };
+    {
+        let mut ledger = shared.ledger.lock();
+        ledger.outputs.entry(key.clone()).or_default();
+        if let Some(backlog) = &backlog {
+            // An output that was here before in this run has them in its account already.
+            let known = ledger.outputs.get(&key).map_or(0, |account| account.spooled);
+            let waiting = backlog.reader.waiting();
+            ledger.recovered(&key, waiting.saturating_sub(known));
+        }
+    }
     let cell = Arc::new(ElementCell::new(key, None));
     let queue = Arc::new(Queue::new(policy.capacity));
-    let delivery = Delivery {
-        cell: Arc::clone(&cell),
-        shared: Arc::clone(shared),
+    if let Some(backlog) = &backlog
+        && backlog.reader.waiting() > 0
+    {
+        backlog.announce(&queue);
+    }
+    let feed = Feed {
+        queue: Arc::clone(&queue),
+        delivery: Delivery {
+            cell: Arc::clone(&cell),
+            shared: Arc::clone(shared),
+        },
+        backlog: backlog.clone(),
     };
-    let worker = spawn(Arc::clone(&queue), delivery)?;
+    let worker = spawn(feed)?;
     let handle = ElementHandle::Output {
         queue: Arc::clone(&queue),
         worker,
@@ -257,7 +350,12 @@ fn link_output(
     });
     command(
         shared,
-        RouterCommand::AddOutput(OutputLink { cell, queue, policy }),
+        RouterCommand::AddOutput(OutputLink {
+            cell,
+            queue,
+            policy,
+            backlog,
+        }),
     )
 }
 

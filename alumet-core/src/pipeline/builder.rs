@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
-use crate::output::{AsyncOutput, Output};
+use crate::output::{AsyncOutput, Output, StreamOutput};
 use crate::plugin::{
     AsyncOutputSpec, ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
     SourceSpec, StartContext, StartError,
 };
 use crate::source::{EventSource, Source};
+use crate::spool::SpoolSlot;
 use crate::time::{Clock, SystemClock};
 use crate::transform::Transform;
 
@@ -37,6 +38,7 @@ pub struct PipelineBuilder {
     ingest_capacity: usize,
     transform_order: Vec<String>,
     real_time_thread: bool,
+    durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
     parts: Vec<(String, ElementSpecs)>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
@@ -91,6 +93,7 @@ impl PipelineBuilder {
             ingest_capacity: Self::INGEST_CAPACITY,
             transform_order: Vec::new(),
             real_time_thread: true,
+            durable_by_default: false,
             self_metrics: None,
             parts: Vec::new(),
             plugins: Vec::new(),
@@ -124,6 +127,18 @@ impl PipelineBuilder {
     /// Whether intervals below 10 ms get a thread of their own with real-time priority; they do unless told otherwise.
     pub const fn real_time_thread(mut self, wanted: bool) -> Self {
         self.real_time_thread = wanted;
+        self
+    }
+
+    /// Keeps batches of durable outputs in this spool until they are written.
+    pub fn spool(mut self, spool: SpoolSlot) -> Self {
+        self.host.spool = spool;
+        self
+    }
+
+    /// Whether outputs are durable that do not say; they are not unless told otherwise.
+    pub const fn durable_by_default(mut self, durable: bool) -> Self {
+        self.durable_by_default = durable;
         self
     }
 
@@ -209,6 +224,11 @@ impl PipelineBuilder {
         self.embedded().async_output(name, output)
     }
 
+    /// Adds an output that takes encoded batches from the spool.
+    pub fn stream_output(&mut self, name: &str, output: impl StreamOutput) {
+        self.embedded().stream_output(name, output);
+    }
+
     fn embedded(&mut self) -> &mut ElementSpecs {
         let index = match self.parts.iter().position(|(plugin, _)| plugin == Self::EMBEDDED) {
             Some(index) => index,
@@ -245,6 +265,8 @@ impl PipelineBuilder {
             runtime: self.runtime,
             transform_order: self.transform_order,
             real_time_thread: self.real_time_thread,
+            spool: self.host.spool.clone(),
+            durable_by_default: self.durable_by_default,
             elements: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),

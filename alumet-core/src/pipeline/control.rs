@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use crate::plugin::ElementSpecs;
+use crate::spool::SpoolStatus;
 
 use super::add::{self, AddError};
 use super::element::{ElementKey, ElementKind, ElementState, ElementStatus};
@@ -96,6 +97,8 @@ pub struct PipelineStatus {
     pub ledger: Ledger,
     /// How punctual the poll threads are.
     pub punctuality: Vec<Punctuality>,
+    /// What waits in the spool; `None` if nobody needs one.
+    pub spool: Option<SpoolStatus>,
     /// Series that have a handle.
     pub live_series: usize,
     /// Time since the start.
@@ -138,6 +141,7 @@ impl Control {
                 .iter()
                 .map(|thread| thread.punctuality())
                 .collect(),
+            spool: shared.spool.opened().map(|spool| spool.status()),
             live_series: shared.catalog.live_series(),
             uptime: shared.clock.now().monotonic.since(shared.origin),
         })

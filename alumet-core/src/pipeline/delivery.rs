@@ -19,21 +19,42 @@ pub(crate) struct Delivery {
 /// What comes after an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// The next batch.
+    /// The next batch: this one is written.
     GoOn,
+    /// The next batch: this one is dropped and booked.
+    Reject,
     /// The same batch again, after a pause and, if asked for, a reset.
     Again { after: Duration, reset: bool },
     /// Nothing any more: the output has ended.
     End,
+    /// Nothing any more, because the time is over; the batch stays where it was.
+    Leave,
+}
+
+/// Where a batch waits while it is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the queue of the output.
+    Memory,
+    /// In the spool, which is told later what was written.
+    Spool,
 }
 
 impl Delivery {
     /// Judges an attempt to write `samples` samples.
-    pub(crate) fn written(&self, result: Result<(), Failure>, samples: usize, busy: Duration) -> Next {
+    pub(crate) fn written(
+        &self,
+        result: Result<(), Failure>,
+        samples: usize,
+        place: Place,
+        busy: Duration,
+    ) -> Next {
         let key = self.cell.key();
         let failure = match result {
             Ok(()) => {
-                self.shared.ledger.lock().delivered(key, samples);
+                if place == Place::Memory {
+                    self.shared.ledger.lock().delivered(key, samples);
+                }
                 if self.cell.succeeded(samples as u64, busy) {
                     log_recovery(key);
                 }
@@ -52,11 +73,11 @@ impl Delivery {
                 reset: true,
             },
             Remedy::Skip => {
-                self.dropped(samples, DropReason::Rejected);
-                Next::GoOn
+                self.dropped(samples, place, DropReason::Rejected);
+                Next::Reject
             }
             Remedy::End => {
-                self.dropped(samples, DropReason::OutputEnded);
+                self.dropped(samples, place, DropReason::OutputEnded);
                 Next::End
             }
         }
@@ -69,18 +90,39 @@ impl Delivery {
         Some(failure)
     }
 
-    fn failed(&self, failure: &Failure, busy: Duration) -> u32 {
+    /// Notes a failure; says how often it has failed in a row.
+    pub(crate) fn failed(&self, failure: &Failure, busy: Duration) -> u32 {
         let state = state_after(failure.remedy());
         let in_a_row = self.cell.failed(state, &failure.to_string(), 0, busy);
         log_failure(self.cell.key(), failure, in_a_row);
         in_a_row
     }
 
-    pub(crate) fn dropped(&self, samples: usize, reason: DropReason) {
+    pub(crate) fn dropped(&self, samples: usize, place: Place, reason: DropReason) {
+        let mut ledger = self.shared.ledger.lock();
+        match place {
+            Place::Memory => ledger.dropped(self.cell.key(), samples, reason),
+            Place::Spool => ledger.dropped_from_spool(self.cell.key(), samples as u64, reason),
+        }
+    }
+
+    pub(crate) fn delivered_from_spool(&self, samples: u64) {
         self.shared
             .ledger
             .lock()
-            .dropped(self.cell.key(), samples, reason);
+            .delivered_from_spool(self.cell.key(), samples);
+    }
+
+    pub(crate) fn dropped_from_spool(&self, samples: u64, reason: DropReason) {
+        self.shared
+            .ledger
+            .lock()
+            .dropped_from_spool(self.cell.key(), samples, reason);
+    }
+
+    /// The spool keeps nothing for this output any more.
+    pub(crate) fn forget_spooled(&self, reason: DropReason) {
+        self.dropped_from_spool(u64::MAX, reason);
     }
 
     /// The output works no more; what it still had is dropped.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::spool::GapReason;
+
 use super::element::ElementKey;
 
 /// Why samples were dropped on their way to an output.
@@ -18,6 +20,22 @@ pub enum DropReason {
     Shutdown,
     /// There is no output.
     NoOutput,
+    /// The spool was full and made room for newer samples.
+    SpoolFull,
+    /// They waited in the spool for longer than the maximum age.
+    Expired,
+    /// What came back from the disk was damaged.
+    Damaged,
+}
+
+impl From<GapReason> for DropReason {
+    fn from(reason: GapReason) -> Self {
+        match reason {
+            GapReason::Full => Self::SpoolFull,
+            GapReason::Expired => Self::Expired,
+            GapReason::Damaged => Self::Damaged,
+        }
+    }
 }
 
 impl DropReason {
@@ -29,6 +47,9 @@ impl DropReason {
             Self::OutputEnded => "output_ended",
             Self::Shutdown => "shutdown",
             Self::NoOutput => "no_output",
+            Self::SpoolFull => "spool_full",
+            Self::Expired => "expired",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -39,15 +60,19 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// Where the samples of one output are: `offered = delivered + buffered + dropped`.
+/// Where the samples of one output are: `offered + recovered = delivered + buffered + dropped`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutputAccount {
     /// Samples that were meant for this output.
     pub offered: u64,
+    /// Samples that waited in the spool when the output started.
+    pub recovered: u64,
     /// Samples that it has written.
     pub delivered: u64,
-    /// Samples that wait in its queue or are being written.
+    /// Samples that wait in its queue or in the spool, or are being written.
     pub buffered: u64,
+    /// Those of them that are in the spool, where they outlive the program.
+    pub spooled: u64,
     /// Samples that it will never write.
     pub dropped: BTreeMap<DropReason, u64>,
 }
@@ -58,9 +83,16 @@ impl OutputAccount {
         self.dropped.values().sum()
     }
 
-    /// Takes samples that were buffered; none if they were given up in the meantime and are booked already.
+    fn take_spooled(&mut self, samples: u64) -> u64 {
+        let taken = self.spooled.min(samples);
+        self.spooled -= taken;
+        self.buffered -= taken;
+        taken
+    }
+
+    /// Takes samples that were buffered in memory; none if they were given up in the meantime and are booked already.
     fn take(&mut self, samples: usize) -> u64 {
-        let taken = self.buffered.min(samples as u64);
+        let taken = (self.buffered - self.spooled).min(samples as u64);
         self.buffered -= taken;
         taken
     }
@@ -69,7 +101,7 @@ impl OutputAccount {
 /// Where every sample is, at one instant.
 ///
 /// `produced + added = pending + queued + removed + routed + dropped`, and for each output
-/// `offered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed.
+/// `offered + recovered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Samples that sources have made.
@@ -96,7 +128,9 @@ impl Ledger {
         let dropped: u64 = self.dropped.values().sum();
         self.produced + self.added == self.pending + self.queued + self.removed + self.routed + dropped
             && self.outputs.values().all(|account| {
-                account.offered == account.delivered + account.buffered + account.dropped_total()
+                account.offered + account.recovered
+                    == account.delivered + account.buffered + account.dropped_total()
+                    && account.spooled <= account.buffered
             })
     }
 
@@ -164,10 +198,40 @@ impl Ledger {
         }
     }
 
-    /// Everything that an output still had is dropped; says how much that was.
+    /// Samples of an earlier run wait in the spool for an output.
+    pub(crate) fn recovered(&mut self, output: &ElementKey, samples: u64) {
+        let account = self.account(output);
+        account.recovered += samples;
+        account.buffered += samples;
+        account.spooled += samples;
+    }
+
+    /// Offered samples went to the spool.
+    pub(crate) fn spooled(&mut self, output: &ElementKey, samples: usize) {
+        self.account(output).spooled += samples as u64;
+    }
+
+    /// An output has written samples from the spool.
+    pub(crate) fn delivered_from_spool(&mut self, output: &ElementKey, samples: u64) {
+        let account = self.account(output);
+        let taken = account.take_spooled(samples);
+        account.delivered += taken;
+    }
+
+    /// Samples in the spool will never be written.
+    pub(crate) fn dropped_from_spool(&mut self, output: &ElementKey, samples: u64, reason: DropReason) {
+        let account = self.account(output);
+        let taken = account.take_spooled(samples);
+        if taken > 0 {
+            *account.dropped.entry(reason).or_default() += taken;
+        }
+    }
+
+    /// Everything that an output still had outside of the spool is dropped; says how much that was.
     pub(crate) fn give_up(&mut self, output: &ElementKey, reason: DropReason) -> u64 {
         let account = self.account(output);
-        let left = std::mem::take(&mut account.buffered);
+        let left = account.buffered - account.spooled;
+        account.buffered = account.spooled;
         if left > 0 {
             *account.dropped.entry(reason).or_default() += left;
         }

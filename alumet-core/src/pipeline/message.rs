@@ -40,6 +40,8 @@ impl Weighted for Ingest {
 /// From the router to an output.
 pub(crate) enum Outgoing {
     Batch(Arc<Batch>),
+    /// Something waits in the spool.
+    Spooled,
     Flush(Ticket),
 }
 
@@ -47,7 +49,7 @@ impl Weighted for Outgoing {
     fn weight(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.len(),
-            Self::Flush(_) => 0,
+            Self::Spooled | Self::Flush(_) => 0,
         }
     }
 }

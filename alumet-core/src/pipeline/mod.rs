@@ -11,6 +11,7 @@
 //! Every hand-over is booked in the [`Ledger`], so that no sample can get lost unseen.
 
 mod add;
+mod backlog;
 mod builder;
 mod control;
 mod delivery;
@@ -22,6 +23,7 @@ mod message;
 mod pattern;
 mod poll;
 mod queue;
+mod records;
 mod router;
 pub mod self_metrics;
 mod shared;
@@ -50,6 +52,7 @@ pub use ledger::{DropReason, Ledger, OutputAccount};
 pub use message::Problem;
 pub use pattern::{Pattern, PatternError};
 pub use poll::Punctuality;
+pub use records::Records;
 
 use poll::PollCommand;
 use shared::{ElementHandle, Phase, Shared, Worker};
@@ -71,14 +74,12 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    /// Whether every sample was written and everything has ended.
+    /// Whether every sample was written, or waits on disk for the next start, and everything has ended.
     pub fn is_complete(&self) -> bool {
         self.stuck.is_empty()
-            && !self
-                .ledger
-                .outputs
-                .values()
-                .any(|account| account.buffered > 0 || account.dropped.contains_key(&DropReason::Shutdown))
+            && !self.ledger.outputs.values().any(|account| {
+                account.buffered > account.spooled || account.dropped.contains_key(&DropReason::Shutdown)
+            })
             && self.ledger.dropped.is_empty()
     }
 }
@@ -183,6 +184,7 @@ impl Pipeline {
                 router.wait_or_note(before_outputs + Self::LAST_GRACE, "the transforms", &mut stuck);
             }
             self.stop_outputs(deadline, &mut stuck);
+            self.commit_spool(deadline);
             stop_plugins(std::mem::take(&mut *self.plugins.lock()));
         }
         StopReport {
@@ -228,6 +230,26 @@ impl Pipeline {
         }
         for (name, worker) in event_sources {
             worker.wait_or_note(deadline, &name, stuck);
+        }
+    }
+
+    /// What waits in the spool is on disk before the program ends, or it is dropped.
+    fn commit_spool(&self, deadline: Instant) {
+        let Some(spool) = self.shared.spool.opened() else {
+            return;
+        };
+        let patience = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Self::LAST_GRACE);
+        if spool.commit(patience) {
+            return;
+        }
+        let samples = spool.status().uncommitted_samples;
+        tracing::error!(samples, "the spool cannot be written: samples were dropped");
+        let mut ledger = self.shared.ledger.lock();
+        let keys: Vec<_> = ledger.outputs.keys().cloned().collect();
+        for key in keys {
+            ledger.dropped_from_spool(&key, samples, DropReason::Shutdown);
         }
     }
 

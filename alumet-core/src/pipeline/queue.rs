@@ -12,7 +12,7 @@ pub(crate) trait Weighted {
     fn weight(&self) -> usize;
 }
 
-/// The queue is closed; the item comes back.
+/// The queue is closed or, where nobody wants to wait, full; the item comes back.
 #[derive(Debug)]
 pub(crate) struct Closed<T>(pub(crate) T);
 
@@ -35,6 +35,17 @@ struct State<T> {
     paused: bool,
     closed: bool,
     abandoned: bool,
+}
+
+/// What waiting for an item until a deadline gave.
+#[derive(Debug)]
+pub(crate) enum Popped<T> {
+    /// The oldest item.
+    Item(T),
+    /// Nothing came in time.
+    Late,
+    /// Nothing comes any more.
+    End,
 }
 
 enum Taken<T> {
@@ -84,6 +95,15 @@ impl<T: Weighted> Queue<T> {
         }
     }
 
+    /// Appends an item if there is room for it; it comes back if there is none or the queue is closed.
+    pub(crate) fn try_push(&self, item: T) -> Result<(), Closed<T>> {
+        let mut state = self.state.lock();
+        if !state.has_room(item.weight(), self.capacity) {
+            return Err(Closed(item));
+        }
+        self.append(&mut state, item)
+    }
+
     /// Appends an item; the oldest items with samples go to `evicted` until there is room.
     pub(crate) fn push_evicting(&self, item: T, mut evicted: impl FnMut(T)) -> Result<(), Closed<T>> {
         let mut state = self.state.lock();
@@ -110,16 +130,48 @@ impl<T: Weighted> Queue<T> {
 
     /// Takes the oldest item, waiting for one; `None` when the queue is closed and empty, or abandoned.
     pub(crate) fn pop(&self) -> Option<T> {
+        match self.pop_until(None) {
+            Popped::Item(item) => Some(item),
+            Popped::End | Popped::Late => None,
+        }
+    }
+
+    /// Takes the oldest item, waiting for one until `deadline`.
+    pub(crate) fn pop_until(&self, deadline: Option<Instant>) -> Popped<T> {
         let mut state = self.state.lock();
         loop {
             match state.take() {
                 Taken::Item(item) => {
                     self.notify();
-                    return Some(item);
+                    return Popped::Item(item);
                 }
-                Taken::End => return None,
-                Taken::Nothing => self.changed.wait(&mut state),
+                Taken::End => return Popped::End,
+                Taken::Nothing => {}
             }
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(deadline) if Instant::now() >= deadline => return Popped::Late,
+                Some(deadline) => {
+                    self.changed.wait_until(&mut state, deadline);
+                }
+            }
+        }
+    }
+
+    /// As [`Self::pop_until`], in a task.
+    pub(crate) async fn pop_until_async(&self, deadline: Option<Instant>) -> Popped<T> {
+        let item = async {
+            match self.pop_async().await {
+                Some(item) => Popped::Item(item),
+                None => Popped::End,
+            }
+        };
+        match deadline {
+            None => item.await,
+            // Taking an item and being late cannot happen both: the future takes one in the poll that is its last.
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), item)
+                .await
+                .unwrap_or(Popped::Late),
         }
     }
 
@@ -142,6 +194,41 @@ impl<T: Weighted> Queue<T> {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.state.lock().items.is_empty()
+    }
+
+    /// Whether nothing new comes.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// Whether everything is given up.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state.lock().abandoned
+    }
+
+    /// Waits until everything is given up.
+    pub(crate) async fn abandoned(&self) {
+        loop {
+            let changed = self.changed_async.notified();
+            if self.is_abandoned() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits while the queue is paused; the end of the pause may be that the queue is closed.
+    pub(crate) async fn resumed(&self) {
+        loop {
+            let changed = self.changed_async.notified();
+            {
+                let state = self.state.lock();
+                if !state.paused || state.closed {
+                    return;
+                }
+            }
+            changed.await;
+        }
     }
 
     /// While paused, nothing can be taken until the queue is closed.

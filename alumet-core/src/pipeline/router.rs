@@ -9,6 +9,7 @@ use crate::output::{OnFull, QueuePolicy};
 use crate::time::{Moment, Monotonic};
 use crate::transform::{Transform, TransformContext};
 
+use super::backlog::Backlog;
 use super::element::{ElementCell, ElementKey, ElementState};
 use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
@@ -39,6 +40,8 @@ pub(crate) struct OutputLink {
     pub(crate) cell: Arc<ElementCell>,
     pub(crate) queue: Arc<Queue<Outgoing>>,
     pub(crate) policy: QueuePolicy,
+    /// `None` for an output that has nothing to do with the spool.
+    pub(crate) backlog: Option<Arc<Backlog>>,
 }
 
 /// Takes batches from the ingest queue, one after another.
@@ -163,6 +166,8 @@ impl Router {
         let mut ledger = self.shared.ledger.lock();
         ledger.transformed(before, after);
         if after == 0 {
+            drop(ledger);
+            self.note_origin(batch);
             return;
         }
         if self.outputs.is_empty() {
@@ -173,18 +178,62 @@ impl Router {
             ledger.offered(output.cell.key(), after);
         }
         drop(ledger);
-        let batch = Arc::new(batch);
-        for output in &self.outputs {
-            self.offer(output, Arc::clone(&batch));
+        self.offer_to_all(&Arc::new(batch));
+    }
+
+    /// Offers a batch to every output; it goes to the spool at most once, whoever takes it from there.
+    fn offer_to_all(&self, batch: &Arc<Batch>) {
+        for output in self.outputs.iter().filter(|output| output.backlog.is_none()) {
+            self.offer(output, Arc::clone(batch));
         }
+        let mut spooled = Vec::new();
+        for output in &self.outputs {
+            let Some(backlog) = &output.backlog else { continue };
+            if output.queue.is_closed() {
+                self.ended(output, batch.len());
+            } else if let Some(behind) = backlog.takes(&output.queue, Outgoing::Batch(Arc::clone(batch))) {
+                spooled.push((output, backlog, behind));
+            }
+        }
+        if spooled.is_empty() && batch.origin().is_none() {
+            return;
+        }
+        let Some(spool) = self.shared.spool.opened() else {
+            return;
+        };
+        let mut ledger = self.shared.ledger.lock();
+        for (output, _, _) in &spooled {
+            ledger.spooled(output.cell.key(), batch.len());
+        }
+        drop(ledger);
+        spool.append(batch);
+        for (output, backlog, behind) in spooled {
+            drop(behind);
+            backlog.announce(&output.queue);
+        }
+    }
+
+    /// The sender of a batch of which nothing is left may forget it all the same.
+    fn note_origin(&self, batch: Batch) {
+        if let (Some(_), Some(spool)) = (batch.origin(), self.shared.spool.opened()) {
+            spool.append(&Arc::new(batch));
+        }
+    }
+
+    fn ended(&self, output: &OutputLink, samples: usize) {
+        self.shared
+            .ledger
+            .lock()
+            .dropped(output.cell.key(), samples, DropReason::OutputEnded);
     }
 
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
         let item = Outgoing::Batch(batch);
         let key = output.cell.key();
         let result = match output.policy.on_full {
+            // Without a spool, `Spill` is not possible; `add` has said so.
             OnFull::Block => output.queue.push(item),
-            OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
+            OnFull::DropOldest | OnFull::Spill => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
                     self.shared
                         .ledger
@@ -194,10 +243,7 @@ impl Router {
             }),
         };
         if let Err(Closed(Outgoing::Batch(batch))) = result {
-            self.shared
-                .ledger
-                .lock()
-                .dropped(key, batch.len(), DropReason::OutputEnded);
+            self.ended(output, batch.len());
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
+use crate::spool::SpoolSlot;
 use crate::time::{Clock, Monotonic};
 
 use super::element::{ElementCell, ElementKey, ElementKind};
@@ -27,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) ingest: Queue<Ingest>,
     pub(crate) runtime: Option<Handle>,
+    pub(crate) spool: SpoolSlot,
+    /// Whether outputs are durable that do not say.
+    pub(crate) durable_by_default: bool,
     /// The order of transforms by plugin id; others come after these.
     pub(crate) transform_order: Vec<String>,
     /// Whether short intervals get a real-time thread.

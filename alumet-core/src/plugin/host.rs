@@ -5,6 +5,7 @@ use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::pipeline::Control;
 use crate::services::Services;
+use crate::spool::SpoolSlot;
 use crate::time::Clock;
 
 /// What plugins run in: one per pipeline.
@@ -20,6 +21,8 @@ pub struct Host {
     pub control: Control,
     /// What several plugins share.
     pub services: Services,
+    /// Where batches wait that must not get lost.
+    pub spool: SpoolSlot,
     /// The folder in which `proc` and `sys` are found.
     pub root: PathBuf,
     /// Whether plugins are only tried: nothing will be measured or written.
@@ -35,6 +38,7 @@ impl Host {
             clock,
             control: Control::default(),
             services: Services::default(),
+            spool: SpoolSlot::default(),
             root: root.into(),
             is_trial: false,
         }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::output::{AsyncOutput, Output, QueuePolicy};
+use crate::output::{AsyncOutput, Output, QueuePolicy, StreamOutput};
 use crate::source::{EventSource, Schedule, Source};
 use crate::transform::Transform;
 
@@ -13,6 +13,7 @@ pub struct ElementSpecs {
     pub(crate) transforms: Vec<TransformSpec>,
     pub(crate) outputs: Vec<OutputSpec>,
     pub(crate) async_outputs: Vec<AsyncOutputSpec>,
+    pub(crate) stream_outputs: Vec<StreamOutputSpec>,
 }
 
 impl ElementSpecs {
@@ -73,6 +74,14 @@ impl ElementSpecs {
                 queue,
             },
         )
+    }
+
+    /// Adds an output that takes encoded batches from the spool.
+    pub fn stream_output(&mut self, name: impl Into<String>, output: impl StreamOutput) {
+        self.stream_outputs.push(StreamOutputSpec {
+            name: name.into(),
+            output: Box::new(output),
+        });
     }
 
     /// Changes the schedule of every source, for example to poll only on request.
@@ -170,6 +179,12 @@ impl AsyncOutputSpec {
     }
 }
 
+/// An output that takes encoded batches, to be added.
+pub struct StreamOutputSpec {
+    pub(crate) name: String,
+    pub(crate) output: Box<dyn StreamOutput>,
+}
+
 macro_rules! debug_by_name {
     ($($spec:ident),+) => {
         $(impl fmt::Debug for $spec {
@@ -185,5 +200,6 @@ debug_by_name!(
     EventSourceSpec,
     TransformSpec,
     OutputSpec,
-    AsyncOutputSpec
+    AsyncOutputSpec,
+    StreamOutputSpec
 );

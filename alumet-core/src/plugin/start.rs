@@ -5,12 +5,13 @@ use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use crate::consumer::Consumer;
 use crate::events::ConsumerEvents;
 use crate::metric::MetricDef;
-use crate::output::{AsyncOutput, Output};
+use crate::output::{AsyncOutput, Output, StreamOutput};
 use crate::pipeline::Control;
 use crate::resource::Resource;
 use crate::series::SeriesBuilder;
 use crate::services::Services;
 use crate::source::{EventSource, Source};
+use crate::spool::Spool;
 use crate::time::Clock;
 use crate::transform::Transform;
 use crate::value::Number;
@@ -80,6 +81,11 @@ impl<'a> StartContext<'a> {
         &self.host.services
     }
 
+    /// Where batches wait that must not get lost; `None` when there is no such place or the plugin is only tried.
+    pub fn spool(&self) -> Option<&'a Arc<dyn Spool>> {
+        self.host.spool.get_or_open(&self.host.catalog)
+    }
+
     /// Whether the plugin is only tried: it finds out whether it could start, and changes nothing on the machine.
     pub const fn is_trial(&self) -> bool {
         self.host.is_trial
@@ -117,6 +123,11 @@ impl<'a> StartContext<'a> {
         output: impl AsyncOutput,
     ) -> &mut AsyncOutputSpec {
         self.specs.async_output(name, output)
+    }
+
+    /// Adds an output that takes encoded batches from the spool.
+    pub fn stream_output(&mut self, name: impl Into<String>, output: impl StreamOutput) {
+        self.specs.stream_output(name, output);
     }
 
     /// What was added.

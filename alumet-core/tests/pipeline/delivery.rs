@@ -81,6 +81,7 @@ fn an_outage_loses_only_what_the_counters_say() {
     let queue = QueuePolicy {
         capacity: 10,
         on_full: OnFull::DropOldest,
+        ..QueuePolicy::default()
     };
     let (pipeline, clock) = pipeline(output, queue);
     pass_without_output(&pipeline, &clock, 30);
@@ -118,6 +119,7 @@ fn a_blocking_queue_loses_nothing_and_counts_the_ticks_it_cost() {
     builder.output("unreliable", output).queue(QueuePolicy {
         capacity: 4,
         on_full: OnFull::Block,
+        ..QueuePolicy::default()
     });
     let pipeline = builder.start().unwrap();
     std::thread::sleep(Duration::from_millis(500));
@@ -210,6 +212,7 @@ fn the_ledger_is_balanced_at_every_instant_under_load() {
     builder.output("unreliable", output).queue(QueuePolicy {
         capacity: 20,
         on_full: OnFull::DropOldest,
+        ..QueuePolicy::default()
     });
     let pipeline = builder.start().unwrap();
     for _ in 0..300 {

@@ -12,5 +12,7 @@ mod control;
 mod delivery;
 mod elements;
 mod shutdown;
+mod spool;
+mod spooled;
 mod supervision;
 mod transforms;

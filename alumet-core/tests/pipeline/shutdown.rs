@@ -127,6 +127,7 @@ fn a_blocked_output_has_the_whole_time_and_the_last_poll_happens_all_the_same() 
     builder.output("unreliable", output).queue(QueuePolicy {
         capacity: 2,
         on_full: OnFull::Block,
+        ..QueuePolicy::default()
     });
     let pipeline = builder.start().unwrap();
     // Long enough for the queues to be full and the source to wait.

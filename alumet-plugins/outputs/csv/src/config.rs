@@ -67,6 +67,11 @@ pub struct QueueConfig {
     pub capacity: usize,
     /// What happens when that many wait.
     pub on_full: OnFull,
+    /// Whether samples go to the spool on disk first (`[spool]`), so that they outlive a crash until they are in the
+    /// file, each once. Left out: as `durable` in `[spool]` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [true]))]
+    pub durable: Option<bool>,
 }
 
 impl Default for Config {
@@ -89,14 +94,26 @@ impl Default for Config {
 
 impl Default for QueueConfig {
     fn default() -> Self {
-        let QueuePolicy { capacity, on_full } = QueuePolicy::default();
-        Self { capacity, on_full }
+        let QueuePolicy {
+            capacity,
+            on_full,
+            durable,
+        } = QueuePolicy::default();
+        Self {
+            capacity,
+            on_full,
+            durable,
+        }
     }
 }
 
 impl From<QueueConfig> for QueuePolicy {
-    fn from(QueueConfig { capacity, on_full }: QueueConfig) -> Self {
-        Self { capacity, on_full }
+    fn from(config: QueueConfig) -> Self {
+        Self {
+            capacity: config.capacity,
+            on_full: config.on_full,
+            durable: config.durable,
+        }
     }
 }
 

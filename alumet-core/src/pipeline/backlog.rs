@@ -1,0 +1,162 @@
+//! What waits in the spool for one output, as the router and the writer see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::failure::Failure;
+use crate::spool::{Gap, SpoolReader, Spooled};
+
+use super::delivery::Delivery;
+use super::message::Outgoing;
+use super::queue::{Closed, Queue};
+
+/// The way of an output through the spool.
+pub(crate) struct Backlog {
+    pub(crate) reader: Arc<dyn SpoolReader>,
+    /// Whether every batch takes this way, or only those that find no room in memory.
+    always: bool,
+    /// Whether the next batch takes this way.
+    behind: Mutex<bool>,
+    /// Whether the queue tells the writer about it already.
+    announced: AtomicBool,
+}
+
+impl Backlog {
+    /// How much is read from the spool at once, in bytes.
+    pub(crate) const SLICE: usize = 256 << 10;
+
+    pub(crate) fn new(reader: Arc<dyn SpoolReader>, always: bool) -> Self {
+        if always {
+            reader.follow(true);
+        }
+        Self {
+            behind: Mutex::new(reader.is_following()),
+            reader,
+            always,
+            announced: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the next batch takes this way; nothing changes while the guard exists.
+    ///
+    /// One that finds no room in `queue` is the first of those that do.
+    pub(crate) fn takes(&self, queue: &Queue<Outgoing>, item: Outgoing) -> Option<MutexGuard<'_, bool>> {
+        let mut behind = self.behind.lock();
+        if !*behind {
+            let Err(Closed(_)) = queue.try_push(item) else {
+                return None;
+            };
+            self.reader.follow(true);
+            *behind = true;
+        }
+        Some(behind)
+    }
+
+    /// Tells the writer that something waits.
+    pub(crate) fn announce(&self, queue: &Queue<Outgoing>) {
+        if !self.announced.swap(true, Ordering::AcqRel) {
+            // A closed queue has a writer that looks for itself before it ends.
+            let _ = queue.push(Outgoing::Spooled);
+        }
+    }
+
+    /// The writer has heard it.
+    pub(crate) fn heard(&self) {
+        self.announced.store(false, Ordering::Release);
+    }
+
+    /// What comes next.
+    pub(crate) fn read(&self) -> Result<Vec<Spooled>, Failure> {
+        self.reader.read(Self::SLICE)
+    }
+
+    /// Whether batches could go through memory again as soon as nothing waits.
+    pub(crate) fn is_spilled(&self) -> bool {
+        !self.always && *self.behind.lock()
+    }
+
+    /// Lets batches go through memory again if nothing waits; says whether it does.
+    pub(crate) fn catch_up(&self) -> bool {
+        let mut behind = self.behind.lock();
+        let caught_up = self.reader.waiting() == 0;
+        if caught_up && *behind {
+            *behind = false;
+            self.reader.follow(false);
+        }
+        caught_up
+    }
+}
+
+/// How far a writer has got with its backlog since the spool was told.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The last record or gap that is done.
+    last: Option<u64>,
+    /// Samples of records that were not written and are booked already.
+    refused: u64,
+    /// When the spool was told, or could not be.
+    told: Option<Instant>,
+    /// Whether it could not be told then.
+    put_off: bool,
+}
+
+impl Progress {
+    /// The spool is told as often as this while much is written: an output may have to wait for its disk each time.
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    /// Everything up to `sequence` is done.
+    pub(crate) const fn done(&mut self, sequence: u64) {
+        self.last = Some(sequence);
+    }
+
+    /// Samples are done that were not written.
+    pub(crate) const fn refused(&mut self, samples: u64) {
+        self.refused += samples;
+    }
+
+    /// When the spool is to be told; `None` if there is nothing to tell.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.last?;
+        Some(self.told.map_or_else(Instant::now, |told| told + Self::PAUSE))
+    }
+
+    /// Whether the spool is to be told now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| due <= Instant::now())
+    }
+
+    /// The spool cannot be told now.
+    pub(crate) fn put_off(&mut self) {
+        self.told = Some(Instant::now());
+        self.put_off = true;
+    }
+
+    /// Whether there is something to tell, and no failure a moment ago that speaks against it.
+    pub(crate) fn may_be_told(&self) -> bool {
+        self.last.is_some() && (!self.put_off || self.is_due())
+    }
+
+    /// Tells the spool, and the ledger.
+    pub(crate) fn tell(&mut self, backlog: &Backlog, position: Option<Vec<u8>>, delivery: &Delivery) {
+        let Some(last) = self.last.take() else { return };
+        let samples = backlog.reader.acknowledge(last, position);
+        let delivered = samples.saturating_sub(std::mem::take(&mut self.refused));
+        self.told = Some(Instant::now());
+        self.put_off = false;
+        delivery.delivered_from_spool(delivered);
+    }
+}
+
+impl Delivery {
+    /// Books samples that are lost.
+    pub(crate) fn gap(&self, gap: &Gap) {
+        tracing::error!(
+            element = %self.cell.key(), samples = gap.samples, reason = gap.reason.name(),
+            "samples were lost in the spool"
+        );
+        self.dropped_from_spool(gap.samples, gap.reason.into());
+    }
+}

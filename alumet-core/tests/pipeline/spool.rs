@@ -1,0 +1,226 @@
+//! A spool in memory that outlives pipelines, as one on disk does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::failure::Failure;
+use alumet_core::spool::{
+    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus, Spooled,
+};
+use alumet_core::{Batch, Catalog};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Cheap to clone; all clones are the same spool.
+#[derive(Clone, Default)]
+pub(crate) struct MemorySpool(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    items: Vec<Spooled>,
+    last: u64,
+    cursors: BTreeMap<String, Cursor>,
+    origins: BTreeMap<InstanceId, u64>,
+    refuses_to_commit: bool,
+}
+
+#[derive(Default, Clone)]
+struct Cursor {
+    acknowledged: u64,
+    given: u64,
+    position: Option<Vec<u8>>,
+}
+
+impl MemorySpool {
+    pub(crate) fn slot(&self) -> SpoolSlot {
+        let spool = self.clone();
+        SpoolSlot::new(move |_: &Catalog| Arc::new(spool.clone()))
+    }
+
+    /// The numbers of what is kept.
+    pub(crate) fn kept(&self) -> Vec<u64> {
+        self.0.lock().items.iter().map(Spooled::last).collect()
+    }
+
+    pub(crate) fn follows(&self, output: &str) -> bool {
+        self.0.lock().cursors.contains_key(output)
+    }
+
+    /// Replaces the newest record by a gap.
+    pub(crate) fn lose_one(&self) {
+        if let Some(item) = self.0.lock().items.last_mut()
+            && let Spooled::Record(record) = item
+        {
+            *item = Spooled::Gap(Gap {
+                first: record.sequence,
+                last: record.sequence,
+                samples: u64::from(record.samples),
+                time: None,
+                reason: GapReason::Full,
+            });
+        }
+    }
+
+    pub(crate) fn refuse_to_commit(&self) {
+        self.0.lock().refuses_to_commit = true;
+    }
+}
+
+impl Spool for MemorySpool {
+    fn instance(&self) -> InstanceId {
+        InstanceId([7; 16])
+    }
+
+    fn replace_instance(&self) -> InstanceId {
+        self.instance()
+    }
+
+    fn append(&self, batch: &Arc<Batch>) -> u64 {
+        let mut state = self.0.lock();
+        if let Some(origin) = batch.origin() {
+            state.origins.insert(origin.instance, origin.sequence);
+        }
+        if batch.is_empty() {
+            return state.last;
+        }
+        state.last += 1;
+        let record = Record {
+            sequence: state.last,
+            generation: 1,
+            samples: u32::try_from(batch.len()).unwrap(),
+            checksum: 0,
+            payload: [].into(),
+            batch: Some(Arc::clone(batch)),
+        };
+        if !state.cursors.is_empty() {
+            state.items.push(Spooled::Record(record));
+        }
+        state.last
+    }
+
+    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
+        Some((*self.0.lock().origins.get(&sender)?, 0))
+    }
+
+    fn on_commit(&self, _: InstanceId) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
+    fn reader(&self, output: &str) -> Arc<dyn SpoolReader> {
+        let reader = Reader {
+            spool: self.clone(),
+            output: output.to_owned(),
+        };
+        reader.rewind();
+        Arc::new(reader)
+    }
+
+    fn commit(&self, _: Duration) -> bool {
+        !self.0.lock().refuses_to_commit
+    }
+
+    fn status(&self) -> SpoolStatus {
+        let samples = self.0.lock().items.iter().map(samples).sum();
+        SpoolStatus {
+            samples,
+            uncommitted_samples: samples,
+            ..SpoolStatus::default()
+        }
+    }
+}
+
+struct Reader {
+    spool: MemorySpool,
+    output: String,
+}
+
+fn samples(item: &Spooled) -> u64 {
+    match item {
+        Spooled::Record(record) => u64::from(record.samples),
+        Spooled::Gap(gap) => gap.samples,
+    }
+}
+
+impl SpoolReader for Reader {
+    fn is_following(&self) -> bool {
+        self.spool.follows(&self.output)
+    }
+
+    fn follow(&self, follow: bool) {
+        let mut state = self.spool.0.lock();
+        let last = state.last;
+        if !follow {
+            state.cursors.remove(&self.output);
+            return;
+        }
+        state.cursors.entry(self.output.clone()).or_insert(Cursor {
+            acknowledged: last,
+            given: last,
+            position: None,
+        });
+    }
+
+    fn waiting(&self) -> u64 {
+        let state = self.spool.0.lock();
+        let Some(cursor) = state.cursors.get(&self.output) else {
+            return 0;
+        };
+        let waiting = state
+            .items
+            .iter()
+            .filter(|item| item.last() > cursor.acknowledged);
+        waiting.map(samples).sum()
+    }
+
+    fn position(&self) -> Option<Vec<u8>> {
+        self.spool.0.lock().cursors.get(&self.output)?.position.clone()
+    }
+
+    fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
+        let mut state = self.spool.0.lock();
+        let State { items, cursors, .. } = &mut *state;
+        let Some(cursor) = cursors.get_mut(&self.output) else {
+            return Ok(Vec::new());
+        };
+        let next = items.iter().find(|item| item.last() > cursor.given).cloned();
+        cursor.given = next.as_ref().map_or(cursor.given, Spooled::last);
+        Ok(next.into_iter().collect())
+    }
+
+    fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure> {
+        record
+            .batch
+            .clone()
+            .ok_or_else(|| Failure::skip("it cannot be decoded"))
+    }
+
+    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64 {
+        let mut state = self.spool.0.lock();
+        let State { items, cursors, .. } = &mut *state;
+        let Some(cursor) = cursors.get_mut(&self.output) else {
+            return 0;
+        };
+        let done = items
+            .iter()
+            .filter(|item| item.last() > cursor.acknowledged && item.last() <= sequence)
+            .filter(|item| matches!(item, Spooled::Record(_)))
+            .map(samples)
+            .sum();
+        cursor.acknowledged = cursor.acknowledged.max(sequence);
+        cursor.position = position;
+        let least = cursors.values().map(|cursor| cursor.acknowledged).min();
+        items.retain(|item| least.is_none_or(|least| item.last() > least));
+        done
+    }
+
+    fn rewind(&self) {
+        if let Some(cursor) = self.spool.0.lock().cursors.get_mut(&self.output) {
+            cursor.given = cursor.acknowledged;
+        }
+    }
+}

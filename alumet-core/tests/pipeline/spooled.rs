@@ -1,0 +1,445 @@
+//! Outputs that take their batches from a spool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alumet_core::failure::{Failure, OrFail};
+use alumet_core::output::{
+    AsyncOutput, OnFull, Output, OutputContext, QueuePolicy, Recording, RecordingOutput, StreamOutput,
+};
+use alumet_core::pipeline::{
+    AddError, BuildError, DropReason, EventSink, OutputAccount, Pipeline, PipelineBuilder, Records,
+};
+use alumet_core::source::EventSource;
+use alumet_core::spool::{InstanceId, Origin, Spool, Spooled};
+use alumet_core::testkit::ManualClock;
+use alumet_core::transform::{Transform, TransformContext};
+use alumet_core::{Batch, Consumer, Resource};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::elements::{COUNT, Counting, PATIENCE, SECOND, Unreliable, assert_balanced, pass, values};
+use crate::spool::MemorySpool;
+
+const DURABLE: QueuePolicy = QueuePolicy {
+    capacity: 1000,
+    on_full: OnFull::DropOldest,
+    durable: Some(true),
+};
+
+fn builder(spool: &MemorySpool) -> (PipelineBuilder, ManualClock) {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone())).spool(spool.slot());
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    (builder, clock)
+}
+
+fn start(builder: PipelineBuilder) -> Pipeline {
+    let pipeline = builder.start().unwrap();
+    let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
+    pipeline
+}
+
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn account(pipeline: &Pipeline) -> OutputAccount {
+    let ledger = pipeline.control().status().unwrap().ledger;
+    assert_balanced(&ledger);
+    ledger.outputs.into_values().next().unwrap()
+}
+
+#[test]
+fn a_durable_output_gets_everything_through_the_spool_which_is_empty_afterwards() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).queue(DURABLE);
+    let pipeline = start(builder);
+    pass(&pipeline, &clock, 3);
+    assert_eq!(values(&recording), ["1", "2", "3", "4"]);
+    assert!(spool.follows("embedded/out"));
+    let report = pipeline.stop(PATIENCE);
+    assert!(report.is_complete(), "{report:?}");
+    let account = report.ledger.outputs.values().next().unwrap();
+    assert_eq!((account.delivered, account.buffered, account.spooled), (5, 0, 0));
+    assert_eq!(spool.kept(), [] as [u64; 0]);
+}
+
+#[test]
+fn what_a_durable_output_could_not_write_is_written_by_the_next_run_once() {
+    let spool = MemorySpool::default();
+    let (mut first, clock) = builder(&spool);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    first.output("out", output).queue(DURABLE);
+    let pipeline = start(first);
+    pass(&pipeline, &clock, 1);
+    *always.lock() = Some("no space left on device");
+    for _ in 0..3 {
+        clock.advance(SECOND);
+        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
+    }
+    let report = pipeline.stop(PATIENCE);
+    assert_balanced(&report.ledger);
+    assert!(report.is_complete(), "it waits for the next start: {report:?}");
+    let account = report.ledger.outputs.values().next().unwrap().clone();
+    assert_eq!(values(&recording), ["1", "2"]);
+    assert_eq!(account.delivered, 2);
+    assert!(
+        account.spooled >= 4 && account.spooled == account.buffered,
+        "{account:?}"
+    );
+
+    let (mut second, clock) = builder(&spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    second.output("out", output).queue(DURABLE);
+    let pipeline = start(second);
+    pass(&pipeline, &clock, 1);
+    let expected: Vec<String> = (3..3 + account.spooled)
+        .chain(1..=2)
+        .map(|value| value.to_string())
+        .collect();
+    assert_eq!(values(&recording), expected);
+    let report = pipeline.stop(PATIENCE);
+    assert_balanced(&report.ledger);
+    let after = report.ledger.outputs.values().next().unwrap();
+    assert_eq!(after.recovered, account.spooled);
+    assert_eq!((after.buffered, after.dropped_total()), (0, 0));
+}
+
+#[test]
+fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    *always.lock() = Some("no space left on device");
+    let queue = QueuePolicy {
+        capacity: 3,
+        on_full: OnFull::Spill,
+        durable: Some(false),
+    };
+    builder.output("out", output).queue(queue);
+    let pipeline = start(builder);
+    for _ in 0..20 {
+        clock.advance(SECOND);
+        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
+    }
+    wait_until("20 batches have passed the router", || {
+        account(&pipeline).offered >= 20
+    });
+    let during = account(&pipeline);
+    assert!(
+        spool.follows("embedded/out") && during.spooled >= 10,
+        "{during:?}"
+    );
+    assert!(
+        during.buffered > during.spooled,
+        "some wait in memory: {during:?}"
+    );
+    *always.lock() = None;
+    assert!(recording.wait_for(21, PATIENCE));
+    pass(&pipeline, &clock, 2);
+    let expected: Vec<String> = (1..=23).map(|value| value.to_string()).collect();
+    assert_eq!(values(&recording), expected);
+    assert!(!spool.follows("embedded/out"), "it has caught up");
+    let ledger = pipeline.stop(PATIENCE).ledger;
+    assert_balanced(&ledger);
+    assert_eq!(ledger.dropped_total(), 0);
+}
+
+#[test]
+fn a_gap_in_the_spool_is_booked_with_its_reason() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    builder.output("out", output).queue(DURABLE);
+    let pipeline = start(builder);
+    pass(&pipeline, &clock, 1);
+    pipeline.control().pause(&"outputs/*/*".parse().unwrap()).unwrap();
+    let before = spool.kept().len();
+    for _ in 0..3 {
+        clock.advance(SECOND);
+        pipeline.control().ping().unwrap();
+    }
+    wait_until("three more wait", || spool.kept().len() >= before + 3);
+    spool.lose_one();
+    always.lock().take();
+    pipeline
+        .control()
+        .resume(&"outputs/*/*".parse().unwrap())
+        .unwrap();
+    pass(&pipeline, &clock, 1);
+    let ledger = pipeline.stop(PATIENCE).ledger;
+    assert_balanced(&ledger);
+    let account = ledger.outputs.values().next().unwrap();
+    assert_eq!(
+        account.dropped.get(&DropReason::SpoolFull),
+        Some(&1),
+        "{account:?}"
+    );
+    assert_eq!(account.delivered as usize, values(&recording).len());
+    assert_eq!(account.buffered, 0);
+}
+
+#[test]
+fn a_spool_that_cannot_be_written_at_the_end_is_a_loss_that_is_told() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let output = Unreliable::default();
+    let always = Arc::clone(&output.always);
+    builder.output("out", output).queue(DURABLE);
+    let pipeline = start(builder);
+    *always.lock() = Some("no space left on device");
+    clock.advance(SECOND);
+    pipeline.control().ping().unwrap();
+    spool.refuse_to_commit();
+    let report = pipeline.stop(Duration::from_millis(100));
+    assert_balanced(&report.ledger);
+    assert!(!report.is_complete());
+    assert!(report.ledger.dropped_total() > 0);
+}
+
+/// Remembers how many samples it has written, and goes back to that.
+struct Positioned {
+    inner: RecordingOutput,
+    written: u64,
+    resumed: Arc<AtomicU64>,
+}
+
+impl Output for Positioned {
+    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.written += batch.len() as u64;
+        self.inner.write(batch, context)
+    }
+
+    fn checkpoint(&mut self, _: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(Some(self.written.to_le_bytes().to_vec()))
+    }
+
+    fn resume(&mut self, position: &[u8], _: &OutputContext<'_>) -> Result<(), Failure> {
+        self.written = u64::from_le_bytes(position.try_into().or_end()?);
+        self.resumed.store(self.written, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
+    let spool = MemorySpool::default();
+    for run in 0..2 {
+        let (mut builder, clock) = builder(&spool);
+        let resumed = Arc::new(AtomicU64::new(0));
+        let output = Positioned {
+            inner: RecordingOutput::new(),
+            written: 0,
+            resumed: Arc::clone(&resumed),
+        };
+        builder.output("out", output).queue(DURABLE);
+        let pipeline = start(builder);
+        pass(&pipeline, &clock, 2);
+        let ledger = pipeline.stop(PATIENCE).ledger;
+        let delivered = ledger.outputs.values().next().unwrap().delivered;
+        assert_eq!(delivered, 4);
+        assert_eq!(resumed.load(Ordering::Relaxed), run * 4);
+    }
+}
+
+/// Records, and fails once.
+struct Remote {
+    inner: RecordingOutput,
+    failed: bool,
+}
+
+#[async_trait]
+impl AsyncOutput for Remote {
+    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        if !std::mem::replace(&mut self.failed, true) {
+            return Err(Failure::retry("connection refused"));
+        }
+        self.inner.write(batch, context)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asynchronous_output_can_be_durable() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let inner = RecordingOutput::new();
+    let recording = inner.recording();
+    builder
+        .async_output("out", Remote { inner, failed: false })
+        .queue(DURABLE);
+    let pipeline = start(builder);
+    tokio::task::spawn_blocking(move || {
+        pass(&pipeline, &clock, 3);
+        assert_eq!(values(&recording), ["1", "2", "3", "4"]);
+        let report = pipeline.stop(PATIENCE);
+        assert_balanced(&report.ledger);
+        assert!(report.is_complete(), "{report:?}");
+        assert_eq!(spool.kept(), [] as [u64; 0]);
+    })
+    .await
+    .unwrap();
+}
+
+/// Takes records; fails once with some of them not acknowledged.
+struct Stream {
+    taken: Arc<Mutex<Vec<u64>>>,
+    failed: bool,
+}
+
+#[async_trait]
+impl StreamOutput for Stream {
+    async fn run(&mut self, records: &mut Records, _: CancellationToken) -> Result<(), Failure> {
+        while let Some(item) = records.next().await? {
+            let Spooled::Record(record) = item else { continue };
+            self.taken.lock().push(record.sequence);
+            if record.sequence == 3 && !std::mem::replace(&mut self.failed, true) {
+                return Err(Failure::retry("the connection is cut"));
+            }
+            records.acknowledge(record.sequence);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_output_gets_again_what_it_has_not_acknowledged() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let taken: Arc<Mutex<Vec<u64>>> = Arc::default();
+    builder.stream_output(
+        "out",
+        Stream {
+            taken: Arc::clone(&taken),
+            failed: false,
+        },
+    );
+    let pipeline = start(builder);
+    tokio::task::spawn_blocking(move || {
+        for count in 2..=5 {
+            clock.advance(SECOND);
+            pipeline.control().ping().unwrap();
+            wait_until("the record is taken", || taken.lock().contains(&count));
+        }
+        let report = pipeline.stop(PATIENCE);
+        assert!(report.is_complete(), "{report:?}");
+        assert_balanced(&report.ledger);
+        let account = report.ledger.outputs.values().next().unwrap();
+        assert_eq!((account.delivered, account.buffered), (6, 0));
+    })
+    .await
+    .unwrap();
+}
+
+struct DropAll;
+
+impl Transform for DropAll {
+    fn apply(&mut self, batch: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
+        batch.retain(|_| false);
+        Ok(())
+    }
+}
+
+/// Sends one batch that came from somewhere else.
+struct Receiver(Origin);
+
+#[async_trait]
+impl EventSource for Receiver {
+    async fn run(&mut self, out: EventSink, _: CancellationToken) -> Result<(), Failure> {
+        let metric = out.catalog().metric(&COUNT)?;
+        let series = out
+            .catalog()
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let mut batch = out.batch();
+        batch.push(&series, out.now().wall, 1);
+        batch.set_origin(self.0);
+        Ok(out.send(batch).await?)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_origin_of_a_batch_is_noted_even_if_a_transform_leaves_nothing_of_it() {
+    let spool = MemorySpool::default();
+    let origin = Origin {
+        instance: InstanceId([1; 16]),
+        sequence: 42,
+        checksum: 0,
+    };
+    let mut builder = PipelineBuilder::new().spool(spool.slot());
+    builder.event_source("in", Receiver(origin));
+    builder.transform("none", DropAll);
+    builder.output("out", RecordingOutput::new()).queue(DURABLE);
+    let pipeline = builder.start().unwrap();
+    pipeline.sources_ended().cancelled().await;
+    tokio::task::spawn_blocking(move || pipeline.stop(PATIENCE))
+        .await
+        .unwrap();
+    assert_eq!(spool.committed(origin.instance), Some((42, 0)));
+    assert_eq!(spool.kept(), [] as [u64; 0]);
+}
+
+#[test]
+fn an_output_that_needs_a_spool_is_refused_where_there_is_none() {
+    for queue in [
+        DURABLE,
+        QueuePolicy {
+            on_full: OnFull::Spill,
+            ..QueuePolicy::default()
+        },
+    ] {
+        let mut builder = PipelineBuilder::new();
+        builder.output("out", RecordingOutput::new()).queue(queue);
+        let error = builder.start().unwrap_err();
+        assert!(matches!(error, BuildError::Add(AddError::NoSpool(_))), "{error}");
+    }
+    let mut builder = PipelineBuilder::new().durable_by_default(true);
+    builder.output("out", RecordingOutput::new());
+    assert!(builder.start().is_err());
+}
+
+#[test]
+fn outputs_on_the_spool_and_beside_it_get_the_same() {
+    let spool = MemorySpool::default();
+    let (mut builder, clock) = builder(&spool);
+    let outputs: Vec<(RecordingOutput, Recording)> = (0..3)
+        .map(|_| {
+            let output = RecordingOutput::new();
+            let recording = output.recording();
+            (output, recording)
+        })
+        .collect();
+    let mut recordings = Vec::new();
+    for (index, (output, recording)) in outputs.into_iter().enumerate() {
+        let queue = if index == 0 {
+            QueuePolicy::default()
+        } else {
+            DURABLE
+        };
+        builder.output(&format!("out{index}"), output).queue(queue);
+        recordings.push(recording);
+    }
+    let pipeline = start(builder);
+    pass(&pipeline, &clock, 3);
+    for recording in &recordings {
+        assert_eq!(values(recording), ["1", "2", "3", "4"]);
+    }
+    let report = pipeline.stop(PATIENCE);
+    assert_balanced(&report.ledger);
+    assert_eq!(spool.kept(), [] as [u64; 0]);
+}
