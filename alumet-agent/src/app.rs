@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
-use crate::cli::{self, Cli, Command};
+use crate::cli::{self, Cli, Command, Parsed};
 use crate::commands;
 use crate::exit::Failed;
+use crate::extra_command::ExtraCommand;
 
 /// An application: its name, its plugins, and what it does by default.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct App {
     pub(crate) default_plugins: Vec<&'static str>,
     pub(crate) known_plugins: &'static [&'static str],
     pub(crate) shortcuts: Vec<Shortcut>,
+    pub(crate) extra_commands: Vec<ExtraCommand>,
+    pub(crate) measures_processes: bool,
 }
 
 /// A flag that sets one key of the configuration.
@@ -32,6 +35,8 @@ pub struct Shortcut {
     pub key: &'static str,
     /// One sentence for people.
     pub help: &'static str,
+    /// A plugin that the flag enables, too, whatever the configuration and `--plugins` say.
+    pub enables: Option<&'static str>,
 }
 
 impl App {
@@ -45,6 +50,8 @@ impl App {
             default_plugins: Vec::new(),
             known_plugins: &[],
             shortcuts: Vec::new(),
+            extra_commands: Vec::new(),
+            measures_processes: true,
         }
     }
 
@@ -82,23 +89,45 @@ impl App {
         self
     }
 
+    /// Adds a command; one with the name of a built-in command takes its place.
+    #[must_use]
+    pub fn command(mut self, command: ExtraCommand) -> Self {
+        self.extra_commands.push(command);
+        self
+    }
+
+    /// Leaves out the commands that measure one process, `exec` and `watch`: for a program that does not measure the
+    /// machine on which it runs.
+    #[must_use]
+    pub const fn without_measuring_processes(mut self) -> Self {
+        self.measures_processes = false;
+        self
+    }
+
     /// Does what the command line says.
     ///
     /// The exit code is 0 when all went well, 1 when something failed while running, 2 for a wrong command line or
     /// configuration; `exec` gives that of the program it has run.
     pub fn main(self) -> ExitCode {
-        let cli = match cli::parse(&self, std::env::args_os()) {
-            Ok(cli) => cli,
+        let parsed = match cli::parse(&self, std::env::args_os()) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 // Help and version are errors of clap, too; it knows where to print them and which code to give.
                 let _ = error.print();
                 return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
             }
         };
-        match dispatch(&Arc::new(self), &cli) {
-            Ok(code) => code,
-            Err(failed) => failed.report(),
-        }
+        let result = match parsed {
+            Parsed::BuiltIn(cli) => dispatch(&Arc::new(self), &cli),
+            Parsed::Extra(command, arguments) => command.execute(&arguments),
+        };
+        result.unwrap_or_else(|failed| failed.report())
+    }
+
+    /// Whether the program has the built-in command `name`.
+    pub(crate) fn has_built_in(&self, name: &str) -> bool {
+        let is_left_out = !self.measures_processes && ["exec", "watch"].contains(&name);
+        !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }
 
     pub(crate) fn find_plugin(&self, id: &str) -> Option<&PluginDescriptor> {

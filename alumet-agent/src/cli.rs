@@ -5,14 +5,22 @@ use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Pattern;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::app::App;
+use crate::app::{App, Shortcut};
 use crate::config::KeyPath;
+use crate::extra_command::ExtraCommand;
+
+/// What the command line asks for.
+pub(crate) enum Parsed {
+    /// A command that every application has.
+    BuiltIn(Cli),
+    /// One that the application adds, with its arguments.
+    Extra(ExtraCommand, ArgMatches),
+}
 
 /// The parsed command line.
 #[derive(Debug, Parser)]
-#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -260,12 +268,38 @@ pub(crate) enum PluginsCommand {
     },
 }
 
-/// The whole definition, with the flags that the application adds.
+/// How a program ends.
+const CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration";
+
+/// Where the log goes.
+const LOG: &str = "The log goes to the standard error; RUST_LOG chooses what is logged (default: info).";
+
+/// The whole definition, with the flags and commands that the application adds, and without those that it leaves out.
 pub(crate) fn command(app: &App) -> clap::Command {
-    let command = Cli::command().name(app.name).version(app.version).about(app.about).after_help(
-        "Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration; `exec` gives the code of \
-         the program.\nThe log goes to the standard error; RUST_LOG chooses what is logged (default: info).",
-    );
+    let codes_of_exec = match app.has_built_in("exec") {
+        true => "; `exec` gives the code of the program",
+        false => "",
+    };
+    let all = Cli::command();
+    let built_in = all
+        .get_subcommands()
+        .filter(|command| app.has_built_in(command.get_name()));
+    // Those about the command line itself are the last.
+    let (last, first): (Vec<_>, Vec<_>) = built_in
+        .cloned()
+        .partition(|command| ["completions", "man"].contains(&command.get_name()));
+    let extra = app.extra_commands.iter().map(|extra| (extra.build)());
+    let commands = first.into_iter().chain(extra).chain(last);
+    let command = Global::augment_args(clap::Command::new(app.name))
+        .version(app.version)
+        .about(app.about)
+        .disable_help_subcommand(true)
+        .after_help(format!("{CODES}{codes_of_exec}.\n{LOG}"))
+        .subcommands(
+            commands
+                .enumerate()
+                .map(|(at, command)| command.display_order(at)),
+        );
     app.shortcuts.iter().fold(command, |command, shortcut| {
         command.arg(
             Arg::new(shortcut.flag)
@@ -279,15 +313,141 @@ pub(crate) fn command(app: &App) -> clap::Command {
 }
 
 /// Parses the command line.
-pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = command(app).try_get_matches_from(arguments)?;
+pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+    let mut matches = command(app).try_get_matches_from(arguments)?;
+    let is_chosen = |extra: &&ExtraCommand| matches.subcommand_name() == Some(&extra.name());
+    if let Some(extra) = app.extra_commands.iter().find(is_chosen)
+        && let Some((_, arguments)) = matches.remove_subcommand()
+    {
+        return Ok(Parsed::Extra(*extra, arguments));
+    }
     let mut cli = Cli::from_arg_matches(&matches)?;
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
-            cli.global
-                .shortcuts
-                .push((KeyPath::dotted(shortcut.key), value.clone(), shortcut.flag));
+            cli.global.apply(shortcut, value);
         }
     }
-    Ok(cli)
+    Ok(Parsed::BuiltIn(cli))
+}
+
+impl Global {
+    /// Sets the key of a shortcut, and enables its plugin.
+    fn apply(&mut self, shortcut: &Shortcut, value: &str) {
+        self.shortcuts
+            .push((KeyPath::dotted(shortcut.key), value.to_owned(), shortcut.flag));
+        let Some(plugin) = shortcut.enables else {
+            return;
+        };
+        self.config_override
+            .push(format!("plugins.{plugin}.enabled = true"));
+        if let Some(plugins) = &mut self.plugins
+            && plugins.iter().all(|other| other != plugin)
+        {
+            plugins.push(plugin.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use super::*;
+
+    const RELAY_OUT: Shortcut = Shortcut {
+        flag: "relay-out",
+        value_name: "ADDRESS",
+        key: "plugins.relay-client.relay_server",
+        help: "Send the samples to a server",
+        enables: Some("relay-client"),
+    };
+
+    fn parsed(app: &App, line: &str) -> Result<Parsed, clap::Error> {
+        parse(app, line.split(' ').map(OsString::from))
+    }
+
+    fn global(app: &App, line: &str) -> Global {
+        match parsed(app, line) {
+            Ok(Parsed::BuiltIn(cli)) => cli.global,
+            Ok(Parsed::Extra(command, _)) => panic!("{line}: {command:?}"),
+            Err(error) => panic!("{line}: {error}"),
+        }
+    }
+
+    #[test]
+    fn a_flag_that_enables_a_plugin_adds_it_to_those_that_are_chosen() {
+        let app = App::new("a", "1", "x").shortcut(RELAY_OUT);
+        let global_of = |line| global(&app, line);
+        let flags = global_of("a --relay-out s:1 --plugins procfs,csv");
+        let chosen = flags.plugins.unwrap();
+        assert_eq!(chosen, ["procfs", "csv", "relay-client"]);
+        assert_eq!(flags.config_override, ["plugins.relay-client.enabled = true"]);
+        assert_eq!(flags.shortcuts[0].0.to_string(), RELAY_OUT.key);
+        assert_eq!(flags.shortcuts[0].1, "s:1");
+
+        let flags = global_of("a --plugins relay-client run --relay-out s:1");
+        assert_eq!(flags.plugins.unwrap(), ["relay-client"]);
+        let flags = global_of("a --relay-out s:1");
+        assert_eq!(
+            flags.plugins, None,
+            "the configuration goes on choosing the others"
+        );
+        assert_eq!(global_of("a").config_override, [""; 0]);
+    }
+
+    #[test]
+    fn a_flag_that_enables_no_plugin_only_sets_its_key() {
+        let app = App::new("a", "1", "x").shortcut(Shortcut {
+            enables: None,
+            ..RELAY_OUT
+        });
+        let flags = global(&app, "a --relay-out s:1 --plugins csv");
+        assert_eq!(flags.plugins.unwrap(), ["csv"]);
+        assert_eq!(flags.config_override, [""; 0]);
+        assert_eq!(flags.shortcuts.len(), 1);
+    }
+
+    #[test]
+    fn a_command_of_the_application_gets_its_arguments_even_in_place_of_a_built_in_one() {
+        for name in ["certs", "doctor"] {
+            let build = match name {
+                "certs" => || clap::Command::new("certs").arg(Arg::new("node")),
+                _ => || clap::Command::new("doctor").arg(Arg::new("node")),
+            };
+            let app = App::new("a", "1", "x").command(ExtraCommand {
+                build,
+                run: |_, _| Ok(ExitCode::SUCCESS),
+            });
+            let Ok(Parsed::Extra(command, arguments)) = parsed(&app, &format!("a {name} n1")) else {
+                panic!("{name} is taken for a built-in command");
+            };
+            assert_eq!(command.name(), name);
+            assert_eq!(
+                arguments.get_one::<String>("node").map(String::as_str),
+                Some("n1")
+            );
+            assert!(matches!(parsed(&app, "a run"), Ok(Parsed::BuiltIn(_))));
+        }
+    }
+
+    #[test]
+    fn a_program_that_measures_no_process_has_neither_exec_nor_watch() {
+        let app = App::new("a", "1", "x");
+        for line in ["a exec true", "a watch 1"] {
+            assert!(parsed(&app, line).is_ok(), "{line}");
+        }
+        let help = |app: &App| command(app).render_help().to_string();
+        assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
+        let app = app.without_measuring_processes();
+        for line in ["a exec true", "a watch 1"] {
+            let error = parsed(&app, line).err().unwrap();
+            assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{line}");
+        }
+        assert!(!help(&app).contains("exec"), "{}", help(&app));
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command(&App::new("a", "1", "x").shortcut(RELAY_OUT)).debug_assert();
+    }
 }

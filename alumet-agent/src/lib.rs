@@ -20,6 +20,7 @@ mod cli;
 mod commands;
 pub mod config;
 mod exit;
+mod extra_command;
 mod health;
 mod live_line;
 mod logging;
@@ -31,3 +32,4 @@ mod summary;
 mod terminal;
 
 pub use app::{App, Shortcut};
+pub use extra_command::ExtraCommand;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         value_name: "FILE",
         key: "plugins.csv.output_path",
         help: "Write the samples to this CSV file",
+        enables: None,
     })
     .main()
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bench_agent;
+mod binary;
 mod ci;
 mod docs;
 mod files;

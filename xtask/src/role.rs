@@ -4,6 +4,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+use crate::binary::Binary;
+
 /// What a plugin adds to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PluginKind {
@@ -49,10 +51,12 @@ pub(crate) enum Role<'a> {
     Reader(&'a str),
     /// What several plugins have in common.
     Shared(&'a str),
+    /// What the two plugins of the relay say to each other.
+    RelayProtocol,
     /// A plugin, with its name.
     Plugin(PluginKind, &'a str),
-    /// The agent: the application and its binary.
-    Agent,
+    /// A program: the agent, whose library is the application, or the server.
+    Binary(Binary),
     /// Tools, examples, programs around the agent.
     Other,
 }
@@ -62,8 +66,13 @@ impl<'a> Role<'a> {
     pub(crate) fn of(folder: &'a str) -> Self {
         match folder {
             "alumet-core" => return Self::Core,
-            "alumet-agent" => return Self::Agent,
+            "alumet-relay/protocol" => return Self::RelayProtocol,
+            "alumet-relay/client" => return Self::Plugin(PluginKind::Output, "relay-client"),
+            "alumet-relay/server" => return Self::Plugin(PluginKind::Source, "relay-server"),
             _ => {}
+        }
+        if let Some(binary) = Binary::ALL.into_iter().find(|binary| binary.name() == folder) {
+            return Self::Binary(binary);
         }
         let Some((group, name)) = folder.rsplit_once('/') else {
             return Self::Other;
@@ -75,6 +84,19 @@ impl<'a> Role<'a> {
                 .into_iter()
                 .find(|kind| kind.folder() == group)
                 .map_or(Self::Other, |kind| Self::Plugin(kind, name)),
+        }
+    }
+
+    /// What a crate of this role is called; `None` where nothing depends on the name.
+    pub(crate) fn crate_name(self) -> Option<String> {
+        match self {
+            Self::Core => Some("alumet-core".to_owned()),
+            Self::Reader(name) => Some(format!("alumet-reader-{name}")),
+            Self::Shared(name) => Some(format!("alumet-shared-{name}")),
+            Self::RelayProtocol => Some("alumet-relay-protocol".to_owned()),
+            Self::Plugin(_, name) => Some(format!("alumet-plugin-{name}")),
+            Self::Binary(binary) => Some(binary.name().to_owned()),
+            Self::Other => None,
         }
     }
 }
@@ -101,13 +123,36 @@ mod tests {
     #[test]
     fn the_folder_tells_the_role() {
         assert_eq!(Role::of("alumet-core"), Role::Core);
-        assert_eq!(Role::of("alumet-agent"), Role::Agent);
+        assert_eq!(Role::of("alumet-agent"), Role::Binary(Binary::Agent));
+        assert_eq!(Role::of("alumet-server"), Role::Binary(Binary::Server));
         assert_eq!(Role::of("alumet-plugins/readers/procfs"), Role::Reader("procfs"));
         assert_eq!(Role::of("alumet-plugins/shared/http"), Role::Shared("http"));
         let rapl = Role::of("alumet-plugins/sources/rapl");
         assert_eq!(rapl, Role::Plugin(PluginKind::Source, "rapl"));
+        assert_eq!(Role::of("alumet-relay/protocol"), Role::RelayProtocol);
+        let client = Role::of("alumet-relay/client");
+        assert_eq!(client, Role::Plugin(PluginKind::Output, "relay-client"));
+        let server = Role::of("alumet-relay/server");
+        assert_eq!(server, Role::Plugin(PluginKind::Source, "relay-server"));
         assert_eq!(Role::of("xtask"), Role::Other);
         assert_eq!(Role::of("examples/embedded"), Role::Other);
+    }
+
+    #[test]
+    fn the_role_tells_the_name_of_the_crate() {
+        for (folder, name) in [
+            ("alumet-core", Some("alumet-core")),
+            ("alumet-plugins/readers/procfs", Some("alumet-reader-procfs")),
+            ("alumet-plugins/shared/http", Some("alumet-shared-http")),
+            ("alumet-plugins/transforms/filter", Some("alumet-plugin-filter")),
+            ("alumet-relay/client", Some("alumet-plugin-relay-client")),
+            ("alumet-relay/server", Some("alumet-plugin-relay-server")),
+            ("alumet-relay/protocol", Some("alumet-relay-protocol")),
+            ("alumet-server", Some("alumet-server")),
+            ("examples/embedded", None),
+        ] {
+            assert_eq!(Role::of(folder).crate_name().as_deref(), name, "{folder}");
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_new_plugin_of_each_kind_builds_passes_its_contract_and_is_known_to_the_agent() {
+fn a_new_plugin_of_each_kind_builds_passes_its_contract_and_is_known_to_the_binaries() {
     let copy = Copy::of_the_workspace();
     for (kind, name) in PLUGINS {
         copy.succeeds(&mut Copy::xtask(&["new-plugin", kind, name]));
@@ -141,14 +141,20 @@ fn a_new_plugin_of_each_kind_builds_passes_its_contract_and_is_known_to_the_agen
     let contract = "test the_plugin_fulfils_the_contract ... ok";
     assert_eq!(tested.matches(contract).count(), PLUGINS.len(), "{tested}");
 
-    let features = PLUGINS.map(|(_, name)| name).join(",");
-    let agent = [
-        "check",
-        "-p",
-        "alumet-agent",
-        "--no-default-features",
-        "--features",
-        &features,
-    ];
-    copy.succeeds(&mut Copy::cargo(&agent));
+    // The server measures nothing: it has no sources.
+    let [source, transform, output] = PLUGINS.map(|(_, name)| name);
+    for (binary, features) in [
+        ("alumet-agent", [source, transform, output].join(",")),
+        ("alumet-server", [transform, output].join(",")),
+    ] {
+        let check = [
+            "check",
+            "-p",
+            binary,
+            "--no-default-features",
+            "--features",
+            &features,
+        ];
+        copy.succeeds(&mut Copy::cargo(&check));
+    }
 }

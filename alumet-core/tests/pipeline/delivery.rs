@@ -7,7 +7,7 @@ use alumet_core::pipeline::{DropReason, Pipeline, PipelineBuilder};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::SystemClock;
 
-use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, pass, values};
+use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, pass, values, wait_until};
 
 /// One counting source into one unreliable output.
 fn pipeline(output: Unreliable, queue: QueuePolicy) -> (Pipeline, ManualClock) {
@@ -24,9 +24,11 @@ fn pipeline(output: Unreliable, queue: QueuePolicy) -> (Pipeline, ManualClock) {
 
 /// Lets `seconds` pass although the output does not answer.
 fn pass_without_output(pipeline: &Pipeline, clock: &ManualClock, seconds: u32) {
+    let routed = || pipeline.control().status().unwrap().ledger.routed;
     for _ in 0..seconds {
+        let before = routed();
         clock.advance(Duration::from_secs(1));
-        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
+        wait_until("the sample has passed the router", || routed() > before);
     }
 }
 

@@ -139,6 +139,16 @@ pub(crate) fn pass(pipeline: &Pipeline, clock: &ManualClock, seconds: u32) {
     }
 }
 
+/// Waits for what threads do in their own time.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 pub(crate) fn values(recording: &Recording) -> Vec<String> {
     recording
         .samples()

@@ -20,7 +20,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::elements::{COUNT, Counting, PATIENCE, SECOND, Unreliable, assert_balanced, pass, values};
+use crate::elements::{
+    COUNT, Counting, PATIENCE, SECOND, Unreliable, assert_balanced, pass, values, wait_until,
+};
 use crate::spool::MemorySpool;
 
 const DURABLE: QueuePolicy = QueuePolicy {
@@ -41,15 +43,6 @@ fn start(builder: PipelineBuilder) -> Pipeline {
     let pipeline = builder.start().unwrap();
     let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
     pipeline
-}
-
-#[track_caller]
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(std::time::Instant::now() < deadline, "in time: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn account(pipeline: &Pipeline) -> OutputAccount {

@@ -1,7 +1,7 @@
 //! `cargo xtask docs`: the documentation that derives from the code.
 
-mod agent;
 mod difference;
+mod facts;
 mod markdown;
 mod region;
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::role::Role;
 use crate::workspace::Workspace;
-use agent::Facts;
+use facts::Facts;
 
 /// A file and the text that it should have.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ struct Page {
 /// Writes all generated documentation or, with `check`, fails when some of it is out of date.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<()> {
     let root = &workspace.root;
-    let facts = Facts::of_agent(root)?;
+    let facts = Facts::of_binaries(root)?;
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
     let (pages, mut problems) = pages(workspace, &facts, &read);
     for Page { path, text } in &pages {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn facts_go_to_the_catalogue_the_reference_and_the_readmes() {
-        let (pages, problems) = pages(&workspace(), &agent::tests::facts(), &readme);
+        let (pages, problems) = pages(&workspace(), &facts::tests::facts(), &readme);
         assert_eq!(problems, [""; 0]);
         let paths: Vec<&str> = pages.iter().map(|page| page.path.as_str()).collect();
         let load = "alumet-plugins/sources/load/README.md";
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_missing_marker_or_file_is_a_problem_and_leaves_the_file_alone() {
         let read = |path: &str| (path == "README.md").then(|| "# Alumet\n".to_owned());
-        let (pages, problems) = pages(&workspace(), &agent::tests::facts(), &read);
+        let (pages, problems) = pages(&workspace(), &facts::tests::facts(), &read);
         assert_eq!(pages.len(), 2);
         assert_eq!(problems.len(), 2);
         assert!(problems[0].starts_with("README.md: "), "{}", problems[0]);

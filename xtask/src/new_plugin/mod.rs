@@ -1,4 +1,4 @@
-//! `cargo xtask new-plugin`: a plugin crate that builds, passes its contract and is known to the agent.
+//! `cargo xtask new-plugin`: a plugin crate that builds, passes its contract and is known to the binaries.
 
 mod name;
 mod register;

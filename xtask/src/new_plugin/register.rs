@@ -1,13 +1,12 @@
-//! Where the workspace and the agent name a plugin.
+//! Where the workspace and its programs name a plugin.
 
 use anyhow::{Context, Result};
 
 use super::name::PluginName;
+use crate::binary::Binary;
 use crate::role::PluginKind;
 
 const WORKSPACE: &str = "Cargo.toml";
-const AGENT: &str = "alumet-agent/Cargo.toml";
-const LIST: &str = "alumet-agent/src/plugins.rs";
 
 /// A plugin that is to be made known.
 pub(super) struct Registration {
@@ -38,23 +37,27 @@ impl Registration {
                     new.with_context(|| format!("{path} does not look as expected; first {by_hand}"))?;
                 Ok((path.to_owned(), new))
             };
-        Ok(vec![
-            edit(
-                WORKSPACE,
-                &|text| self.in_workspace(text),
-                "make sure that it has `members` and [workspace.dependencies] with an `alumet-plugin-*`",
-            )?,
-            edit(
-                AGENT,
-                &|text| self.in_agent(text),
-                "make sure that it has [features] and [dependencies] with an `alumet-plugin-*`",
-            )?,
-            edit(
-                LIST,
-                &|text| self.in_list(text),
+        let mut edits = vec![edit(
+            WORKSPACE,
+            &|text| self.in_workspace(text),
+            "make sure that it has `members` and [workspace.dependencies] with an `alumet-plugin-*`",
+        )?];
+        for binary in Binary::ALL {
+            let is_offered = binary.offers(self.kind, &self.id);
+            if is_offered {
+                edits.push(edit(
+                    binary.manifest(),
+                    &|text| self.in_manifest(text),
+                    "make sure that it has [features] and [dependencies] with an `alumet-plugin-*`",
+                )?);
+            }
+            edits.push(edit(
+                binary.list(),
+                &|text| self.in_list(text, is_offered),
                 "make sure that it has `vec![` with a `#[cfg(feature = \"…\")]` and a constant `KNOWN`",
-            )?,
-        ])
+            )?);
+        }
+        Ok(edits)
     }
 
     fn in_workspace(&self, text: &str) -> Option<String> {
@@ -70,7 +73,7 @@ impl Registration {
         Some(lines.text())
     }
 
-    fn in_agent(&self, text: &str) -> Option<String> {
+    fn in_manifest(&self, text: &str) -> Option<String> {
         let (name, id) = (&self.crate_name, &self.id);
         let mut lines = Lines::of(text);
         let feature = format!("{id} = [\"dep:{name}\"]");
@@ -81,14 +84,16 @@ impl Registration {
         Some(lines.text())
     }
 
-    fn in_list(&self, text: &str) -> Option<String> {
+    fn in_list(&self, text: &str, is_offered: bool) -> Option<String> {
         let mut lines = Lines::of(text);
-        let item = [
-            format!("        #[cfg(feature = \"{}\")]", self.id),
-            format!("        PluginDescriptor::of::<{}>(),", self.type_path),
-        ];
-        let is_condition = |line: &str| line.contains("#[cfg(feature = ");
-        lines.insert_sorted(("vec![", "]"), &item, is_condition)?;
+        if is_offered {
+            let item = [
+                format!("        #[cfg(feature = \"{}\")]", self.id),
+                format!("        PluginDescriptor::of::<{}>(),", self.type_path),
+            ];
+            let is_condition = |line: &str| line.contains("#[cfg(feature = ");
+            lines.insert_sorted(("vec![", "]"), &item, is_condition)?;
+        }
         let known = format!("    \"{}\",", self.id);
         if !lines.0.contains(&known) {
             let is_name = |line: &str| line.trim_start().starts_with('"');
@@ -189,18 +194,26 @@ const KNOWN: &[&str] = &[
 ];
 ";
 
-    fn registered(kind: PluginKind, name: &str) -> [String; 3] {
+    fn edited(kind: PluginKind, name: &str) -> Vec<(String, String)> {
         let read = |path: &str| {
             let text = match path {
                 WORKSPACE => MANIFEST,
-                AGENT => AGENT_MANIFEST,
+                _ if path.ends_with(".toml") => AGENT_MANIFEST,
                 _ => PLUGINS,
             };
             Ok(text.to_owned())
         };
-        let edits = Registration::new(kind, &name.parse().unwrap()).edits(&read);
-        let texts: Vec<String> = edits.unwrap().into_iter().map(|(_, text)| text).collect();
-        texts.try_into().unwrap()
+        let registration = Registration::new(kind, &name.parse().unwrap());
+        registration.edits(&read).unwrap()
+    }
+
+    /// The files of the workspace and of the agent.
+    fn registered(kind: PluginKind, name: &str) -> [String; 3] {
+        let edits = edited(kind, name);
+        [WORKSPACE, Binary::Agent.manifest(), Binary::Agent.list()].map(|wanted| {
+            let found = edits.iter().find(|(path, _)| path == wanted);
+            found.unwrap().1.clone()
+        })
     }
 
     /// The lines of `new` that `old` does not have, each with the line before it.
@@ -289,6 +302,31 @@ const KNOWN: &[&str] = &[
                     "        PluginDescriptor::of::<alumet_plugin_rapl::RaplPlugin>(),"
                 ),
             ])
+        );
+    }
+
+    #[test]
+    fn the_server_gets_an_output_like_the_agent_and_only_hears_of_a_source() {
+        let of_server = |kind, name| -> Vec<(String, String)> {
+            let edits = edited(kind, name).into_iter();
+            edits
+                .filter(|(path, _)| path.starts_with("alumet-server/"))
+                .collect()
+        };
+        let [_, manifest, list] = registered(PluginKind::Output, "file");
+        let path = |path: &str| path.to_owned();
+        assert_eq!(
+            of_server(PluginKind::Output, "file"),
+            [
+                (path("alumet-server/Cargo.toml"), manifest),
+                (path("alumet-server/src/plugins.rs"), list)
+            ]
+        );
+        let edits = of_server(PluginKind::Source, "big-iron");
+        assert_eq!(edits.len(), 1);
+        assert_eq!(
+            added(PLUGINS, &edits[0].1),
+            pairs(&[("const KNOWN: &[&str] = &[", "    \"big-iron\",")])
         );
     }
 

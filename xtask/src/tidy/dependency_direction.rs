@@ -1,11 +1,12 @@
-//! Dependencies only go down: application, plugins, shared, readers, core.
+//! Dependencies only go down: server, application, plugins, shared, readers, core.
 
 use super::Violation;
 use super::tree::Tree;
+use crate::binary::Binary;
 use crate::role::Role;
 use crate::workspace::{Dependency, Member};
 
-/// Finds dependencies that go up or sideways, and uses of plugins in the library of the agent.
+/// Finds dependencies that go up or sideways, and uses of plugins outside of the lists of the binaries.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for member in &tree.members {
@@ -21,7 +22,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
             }
         }
     }
-    found.extend(plugins_in_the_library(tree));
+    found.extend(
+        Binary::ALL
+            .into_iter()
+            .flat_map(|binary| named_plugins(tree, binary)),
+    );
     found
 }
 
@@ -35,28 +40,44 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
         ),
         Role::Shared(_) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
             .then_some("a shared crate depends only on the core, readers and other shared crates"),
-        Role::Plugin(..) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_))).then_some(
-            "a plugin depends only on alumet-core, shared/* and readers/*: move what both need to one of these",
-        ),
-        Role::Agent => match target {
-            // Shared crates also hold the languages that the agent and a plugin speak to each other.
-            Role::Core | Role::Shared(_) => None,
-            Role::Plugin(..) if dependency.optional => None,
-            Role::Plugin(..) => {
-                Some("the library of the agent names no plugin: make the dependency optional, behind a feature")
+        Role::RelayProtocol => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
+            .then_some("the protocol of the relay depends only on the core, readers and shared crates"),
+        Role::Plugin(_, name) => match target {
+            Role::Core | Role::Reader(_) | Role::Shared(_) => None,
+            Role::RelayProtocol if name.starts_with("relay-") => None,
+            Role::RelayProtocol => {
+                Some("only the plugins of the relay and the server know the protocol of the relay")
             }
-            _ => Some("the agent depends only on alumet-core, shared crates and, optionally, on plugins"),
+            _ => Some(
+                "a plugin depends only on alumet-core, shared/* and readers/*: move what both need to one of these",
+            ),
+        },
+        Role::Binary(binary) => match (binary, target) {
+            // Shared crates also hold the languages that a binary and a plugin speak to each other.
+            (_, Role::Core | Role::Shared(_)) => None,
+            (Binary::Server, Role::RelayProtocol | Role::Binary(Binary::Agent)) => None,
+            (_, Role::Plugin(..)) if dependency.optional => None,
+            (_, Role::Plugin(..)) => Some(
+                "only the list of a binary names plugins: make the dependency optional, behind a feature",
+            ),
+            (Binary::Agent, _) => {
+                Some("the agent depends only on alumet-core, shared crates and, optionally, on plugins")
+            }
+            (Binary::Server, _) => Some(
+                "the server depends only on the library of the agent, alumet-core, shared crates, the protocol of the \
+                 relay and, optionally, on plugins",
+            ),
         },
         Role::Other => None,
     }
 }
 
-/// Sources of the agent, other than the one list of its binary, that name a plugin.
-fn plugins_in_the_library(tree: &Tree) -> Vec<Violation> {
-    let is_library =
-        |path: &str| path.starts_with("alumet-agent/src/") && path != "alumet-agent/src/plugins.rs";
+/// Sources of a binary, other than its list, that name a plugin.
+fn named_plugins(tree: &Tree, binary: Binary) -> Vec<Violation> {
+    let sources = format!("{}/src/", binary.name());
+    let is_other = |path: &str| path.starts_with(&sources) && path != binary.list();
     let mut found = Vec::new();
-    for (path, text) in tree.rust().filter(|(path, _)| is_library(path)) {
+    for (path, text) in tree.rust().filter(|(path, _)| is_other(path)) {
         for (line, text) in super::tree::numbered(text) {
             if text.contains("alumet_plugin_") {
                 let message = "only src/plugins.rs, the list of the binary, names plugins; move this there";
@@ -89,9 +110,26 @@ mod tests {
                     .needs("alumet-reader-r"),
             )
             .and(
+                Member::new("alumet-relay-protocol", "alumet-relay/protocol")
+                    .needs("alumet-core")
+                    .needs("alumet-shared-s"),
+            )
+            .and(
+                Member::new("alumet-plugin-relay-client", "alumet-relay/client")
+                    .needs("alumet-core")
+                    .needs("alumet-relay-protocol"),
+            )
+            .and(
                 Member::new("alumet-agent", "alumet-agent")
                     .needs("alumet-core")
                     .needs("alumet-shared-s")
+                    .offers("p", "alumet-plugin-p"),
+            )
+            .and(
+                Member::new("alumet-server", "alumet-server")
+                    .needs("alumet-core")
+                    .needs("alumet-agent")
+                    .needs("alumet-relay-protocol")
                     .offers("p", "alumet-plugin-p"),
             )
     }
@@ -112,6 +150,31 @@ mod tests {
             ("alumet-core", "alumet-core", "alumet-reader-r"),
             ("alumet-agent", "alumet-agent", "alumet-plugin-p"),
             ("alumet-agent", "alumet-agent", "alumet-reader-r"),
+            ("alumet-agent", "alumet-agent", "alumet-server"),
+            ("alumet-agent", "alumet-agent", "alumet-relay-protocol"),
+            ("alumet-server", "alumet-server", "alumet-plugin-p"),
+            ("alumet-server", "alumet-server", "alumet-reader-r"),
+            (
+                "alumet-plugin-q",
+                "alumet-plugins/outputs/q",
+                "alumet-relay-protocol",
+            ),
+            ("alumet-plugin-q", "alumet-plugins/outputs/q", "alumet-server"),
+            (
+                "alumet-shared-q",
+                "alumet-plugins/shared/q",
+                "alumet-relay-protocol",
+            ),
+            (
+                "alumet-plugin-relay-server",
+                "alumet-relay/server",
+                "alumet-plugin-relay-client",
+            ),
+            (
+                "alumet-relay-protocol",
+                "alumet-relay/protocol",
+                "alumet-plugin-p",
+            ),
         ] {
             let manifest = format!("[dependencies]\n{other}.workspace = true\n");
             let tree = tree()
@@ -132,15 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_list_of_the_agent_names_plugins() {
+    fn only_the_list_of_a_binary_names_plugins() {
         let names = "\nalumet_plugin_p::PPlugin\n";
         let tree = tree()
             .changed("alumet-agent/src/plugins.rs", names)
             .changed("alumet-agent/src/app.rs", names)
-            .changed("alumet-agent/src/main.rs", names);
+            .changed("alumet-agent/src/main.rs", names)
+            .changed("alumet-server/src/plugins.rs", names)
+            .changed("alumet-server/src/certs/mod.rs", names);
         assert_eq!(
             lines(&check(&tree)),
-            ["alumet-agent/src/app.rs:2", "alumet-agent/src/main.rs:2"]
+            [
+                "alumet-agent/src/app.rs:2",
+                "alumet-agent/src/main.rs:2",
+                "alumet-server/src/certs/mod.rs:2"
+            ]
         );
     }
 }
