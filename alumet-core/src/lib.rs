@@ -17,6 +17,7 @@ pub mod plugin;
 pub mod resource;
 pub mod series;
 pub mod services;
+pub mod size;
 pub mod source;
 pub mod spool;
 #[cfg(any(test, feature = "testkit"))]

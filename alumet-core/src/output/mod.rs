@@ -43,8 +43,8 @@ pub trait Output: Send + 'static {
         Ok(None)
     }
 
-    /// Goes back to where a [`Self::checkpoint`] of an earlier run was: what was written after it comes again. Called
-    /// before the first write.
+    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was written after it comes again.
+    /// Called before the first write, if there was such a run and something comes again.
     ///
     /// # Errors
     /// See [`Failure`].

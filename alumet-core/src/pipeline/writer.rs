@@ -154,11 +154,10 @@ impl Feed {
 
     /// Goes back to where the output was when the spool was told last.
     fn resume(&self, output: &mut dyn Output) -> Next {
-        let Some(position) = self
-            .backlog
-            .as_ref()
-            .and_then(|backlog| backlog.reader.position())
-        else {
+        let backlog = self.backlog.as_ref();
+        // Where nothing comes again, nothing is to be taken back.
+        let backlog = backlog.filter(|backlog| backlog.reader.waiting() > 0);
+        let Some(position) = backlog.and_then(|backlog| backlog.reader.position()) else {
             return Next::GoOn;
         };
         loop {

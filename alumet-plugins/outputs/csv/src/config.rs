@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::encode::{LineFormat, UnitStyle};
-use crate::size::ByteSize;
+use alumet_core::size::ByteSize;
 
 /// Where and how samples are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use alumet_core::Timestamp;
 use nix::unistd::{AccessFlags, access};
 
+use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::{Content, inspect};
@@ -84,6 +85,49 @@ impl ActiveFile {
     /// When it was last written before it was opened.
     pub(crate) const fn modified(&self) -> Timestamp {
         self.modified
+    }
+
+    /// The place after everything that was appended, which is on disk afterwards.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, CsvError> {
+        self.finish_cut()?;
+        self.file
+            .sync_data()
+            .map_err(|error| CsvError::write(&self.path, error))?;
+        Ok(Checkpoint {
+            device: self.device,
+            inode: self.inode,
+            len: self.len,
+            time: now,
+        })
+    }
+
+    /// Whether the place is in this file.
+    pub(crate) const fn has(&self, checkpoint: &Checkpoint) -> bool {
+        self.device == checkpoint.device && self.inode == checkpoint.inode && self.len >= checkpoint.len
+    }
+
+    /// Takes back everything after the first `len` bytes, which are whole lines.
+    ///
+    /// # Errors
+    /// When the file cannot be cut.
+    pub(crate) fn cut_back(&mut self, len: u64) -> Result<(), CsvError> {
+        if len < self.len {
+            self.file
+                .set_len(len)
+                .map_err(|error| CsvError::open("mend", &self.path, error))?;
+            tracing::info!(
+                path = %self.path.display(), bytes = self.len - len,
+                "the program was killed before the spool was told of the last lines; they are taken back and come again"
+            );
+            self.len = len;
+        }
+        if len == 0 {
+            self.header = None;
+        }
+        Ok(())
     }
 
     /// What became of the file since it was opened.
@@ -287,7 +331,8 @@ fn cut_torn_line(file: &File, path: &Path, len: u64, whole: u64) -> Result<(), C
     Ok(())
 }
 
-fn modified(properties: &fs::Metadata) -> Timestamp {
+/// When a file was last written.
+pub(crate) fn modified(properties: &fs::Metadata) -> Timestamp {
     let seconds = properties.mtime().saturating_mul(1_000_000_000);
     Timestamp::from_nanos(seconds.saturating_add(properties.mtime_nsec()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Batch, Timestamp};
 
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
@@ -110,6 +111,52 @@ impl FileSink {
         }
         self.look_for_file(encoder, now)?;
         self.write_out(self.accepted, encoder)
+    }
+
+    /// Writes what waits, and says where the file ends; everything before is on disk. Nothing to say when there is no
+    /// file at the moment.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub(crate) fn checkpoint(
+        &mut self,
+        encoder: &mut Encoder,
+        now: Moment,
+    ) -> Result<Option<Checkpoint>, CsvError> {
+        self.flush(encoder, now)?;
+        let file = self.file.as_mut();
+        file.map(|file| file.checkpoint(now.wall)).transpose()
+    }
+
+    /// Takes back what was written after a checkpoint.
+    ///
+    /// # Errors
+    /// When a file cannot be cut or removed.
+    pub(crate) fn resume(
+        &mut self,
+        checkpoint: &Checkpoint,
+        encoder: &mut Encoder,
+        now: Moment,
+    ) -> Result<(), CsvError> {
+        self.look_for_file(encoder, now)?;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if checkpoint.is_recent(file.modified()) {
+            if file.has(checkpoint) {
+                return file.cut_back(checkpoint.len);
+            }
+            if checkpoint.undo_rotations(&self.path)? {
+                return file.cut_back(0);
+            }
+        }
+        if file.header().is_none() {
+            // A new file has nothing to take back.
+            return Ok(());
+        }
+        tracing::warn!(
+            path = %self.path.display(),
+            "this is not the file that was written when the spool was told last; some lines may be repeated"
+        );
+        Ok(())
     }
 
     /// Writes what still waits, for those who never flush.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
 mod compress;
 mod config;
 mod diagnose;
@@ -14,9 +15,9 @@ mod inspect;
 mod output;
 mod plugin;
 mod rotate;
-mod size;
 mod stream_sink;
 
+pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config, QueueConfig};
 #[doc(hidden)]
 pub use encode::{Encoder, LineFormat, UnitStyle};
@@ -25,4 +26,3 @@ pub use header::Header;
 #[doc(hidden)]
 pub use output::CsvOutput;
 pub use plugin::CsvPlugin;
-pub use size::ByteSize;

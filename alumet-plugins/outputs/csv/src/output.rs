@@ -7,6 +7,7 @@ use alumet_core::output::{Output, OutputContext};
 use alumet_core::time::Moment;
 use alumet_core::{Batch, Failure};
 
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
@@ -76,6 +77,24 @@ impl Output for CsvOutput {
             Sink::Stream(stream) => stream.flush(&self.encoder),
         };
         result.map_err(failure)
+    }
+
+    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        let Sink::File(file) = &mut self.sink else {
+            self.flush(context)?;
+            return Ok(None);
+        };
+        let checkpoint = file.checkpoint(&mut self.encoder, context.now).map_err(failure)?;
+        Ok(checkpoint.map(Checkpoint::to_bytes))
+    }
+
+    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+        match (&mut self.sink, Checkpoint::parse(position)) {
+            (Sink::File(file), Some(checkpoint)) => file
+                .resume(&checkpoint, &mut self.encoder, context.now)
+                .map_err(failure),
+            _ => Ok(()),
+        }
     }
 
     fn reset(&mut self) {

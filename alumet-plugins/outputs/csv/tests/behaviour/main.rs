@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod checkpoint;
 mod file;
 mod full_disk;
 mod lines;
