@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use crate::csv::lines_of;
-use crate::program::{Folder, load, wait_until};
+use crate::csv::{lines_of, lines_per_tick};
+use crate::program::{Folder, load, procfs_with, wait_until};
 
 #[test]
 fn a_reload_moves_the_output_and_every_sample_is_accounted_for() {
@@ -45,4 +45,47 @@ fn a_wrong_configuration_is_told_and_the_old_one_goes_on() {
     let ended = agent.stop(Signal::SIGTERM);
     ended.expect_code(0);
     assert_eq!(ended.accounts().dropped, 0);
+}
+
+#[test]
+fn a_reload_costs_the_sources_that_it_does_not_concern_no_tick() {
+    const RELOADS: usize = 6;
+    const INTERVAL: i64 = 100_000_000;
+    let folder = Folder::new();
+    let configuration = |file: usize| {
+        let procfs = procfs_with("kernel.poll_interval = '100ms'");
+        format!("health.address = '127.0.0.1:0'\n[plugins.csv]\noutput_path = '{file}.csv'\n{procfs}")
+    };
+    folder.write("alumet-config.toml", configuration(0));
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    for file in 1..=RELOADS {
+        let broken = configuration(file).replace("output_path", "output_pth");
+        folder.write("alumet-config.toml", broken);
+        agent.signal(Signal::SIGHUP);
+        agent.wait_for_log("did you mean `output_path`?");
+        folder.write("alumet-config.toml", configuration(file));
+        agent.signal(Signal::SIGHUP);
+        wait_until("lines in the new file", || {
+            let path = folder.path(&format!("{file}.csv"));
+            let lines = std::fs::read_to_string(path).ok()?;
+            (lines.lines().count() > 50).then_some(())
+        });
+    }
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    let lines: Vec<_> = (0..=RELOADS)
+        .flat_map(|file| lines_of(&folder.path(&format!("{file}.csv"))))
+        .collect();
+    let ticks: Vec<i64> = lines_per_tick(&lines, "kernel_")
+        .into_keys()
+        .map(|tick| tick.parse::<jiff::Timestamp>().unwrap().as_nanosecond() as i64)
+        .collect();
+    assert!(ticks.len() > RELOADS, "{ticks:?}");
+    let missed: i64 = ticks
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0] + INTERVAL / 2) / INTERVAL - 1)
+        .map(|missed| missed.max(0))
+        .sum();
+    // A busy machine may cost a tick here and there; what every reload costs is more than that.
+    assert!(missed < RELOADS as i64, "{missed} ticks were missed: {ticks:?}");
 }

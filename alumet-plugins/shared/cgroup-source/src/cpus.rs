@@ -13,11 +13,11 @@ pub(crate) struct OnlineCpus {
     last: u64,
 }
 
-/// What 100 % means, and how many percent there can be.
+/// What 100 % means, and how much CPU time there can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Capacity {
-    cpus_per_hundred: f64,
-    most: f64,
+    cpus_per_hundred: u64,
+    cpus: u64,
 }
 
 impl OnlineCpus {
@@ -40,27 +40,29 @@ impl OnlineCpus {
 
 impl Capacity {
     fn new(base: CpuPercentBase, cpus: u64) -> Self {
-        let cpus = cpus as f64;
-        match base {
-            CpuPercentBase::Machine => Self {
-                cpus_per_hundred: cpus,
-                most: 100.0,
-            },
-            CpuPercentBase::Core => Self {
-                cpus_per_hundred: 1.0,
-                most: 100.0 * cpus,
-            },
+        let cpus_per_hundred = match base {
+            CpuPercentBase::Machine => cpus,
+            CpuPercentBase::Core => 1,
+        };
+        Self {
+            cpus_per_hundred,
+            cpus,
         }
     }
 
-    /// CPU time as a share of what was offered in `elapsed`; `None` when no time has passed.
-    pub(crate) fn percent(self, ns: u64, elapsed: Duration) -> Option<f64> {
+    /// CPU time as a share of what was offered in `elapsed`, and the rest if it is more than all CPUs offered, which
+    /// belongs to the next interval; `None` when no time has passed.
+    ///
+    /// The kernel bills a time slice when it ends or at a scheduler tick, so that a short interval can show time of the
+    /// one before; and a CPU can go offline.
+    pub(crate) fn bill(self, ns: u64, elapsed: Duration) -> Option<(f64, u64)> {
         if elapsed.is_zero() {
             return None;
         }
-        let offered = elapsed.as_nanos() as f64 * self.cpus_per_hundred;
-        // A CPU can go offline in the interval, and the kernel bills a long time slice when it ends.
-        Some((100.0 * ns as f64 / offered).min(self.most))
+        let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let billed = ns.min(elapsed.saturating_mul(self.cpus));
+        let offered = elapsed as f64 * self.cpus_per_hundred as f64;
+        Some((100.0 * billed as f64 / offered, ns - billed))
     }
 }
 
@@ -69,19 +71,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentage_is_relative_to_the_machine_or_to_one_cpu_and_bounded_by_all_cpus() {
+    fn a_percentage_is_relative_to_the_machine_or_to_one_cpu() {
         let second = Duration::from_secs(1);
-        let percent = |base, ns, elapsed| Capacity::new(base, 4).percent(ns, elapsed);
+        let bill = |base, ns, elapsed| Capacity::new(base, 4).bill(ns, elapsed);
         assert_eq!(
-            percent(CpuPercentBase::Machine, 2_000_000_000, second),
-            Some(50.0)
+            bill(CpuPercentBase::Machine, 2_000_000_000, second),
+            Some((50.0, 0))
         );
-        assert_eq!(percent(CpuPercentBase::Core, 2_000_000_000, second), Some(200.0));
         assert_eq!(
-            percent(CpuPercentBase::Machine, 9_000_000_000, second),
-            Some(100.0)
+            bill(CpuPercentBase::Core, 2_000_000_000, second),
+            Some((200.0, 0))
         );
-        assert_eq!(percent(CpuPercentBase::Core, 9_000_000_000, second), Some(400.0));
-        assert_eq!(percent(CpuPercentBase::Core, 1, Duration::ZERO), None);
+        assert_eq!(bill(CpuPercentBase::Core, 1, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn what_all_cpus_could_not_have_used_belongs_to_the_next_interval() {
+        let second = Duration::from_secs(1);
+        for (base, most) in [(CpuPercentBase::Machine, 100.0), (CpuPercentBase::Core, 400.0)] {
+            let bill = Capacity::new(base, 4).bill(9_000_000_000, second);
+            assert_eq!(bill, Some((most, 5_000_000_000)));
+        }
     }
 }

@@ -54,6 +54,8 @@ struct Count {
 struct Share {
     series: Option<Series<f64>>,
     previous: Option<u64>,
+    /// CPU time that was more than the interval offered, for the next one.
+    owed: u64,
 }
 
 struct Device {
@@ -97,7 +99,10 @@ impl Part {
     /// Forgets all previous values: a delta must not span a gap.
     pub(crate) fn forget(&mut self) {
         self.deltas.iter_mut().for_each(|count| count.previous = None);
-        self.shares.iter_mut().for_each(|share| share.previous = None);
+        self.shares.iter_mut().for_each(|share| {
+            share.previous = None;
+            share.owed = 0;
+        });
         self.devices.clear();
         self.has_io_baseline = false;
         self.read_at = None;
@@ -139,9 +144,15 @@ impl Part {
                 .previous
                 .replace(now)
                 .and_then(|before| now.checked_sub(before));
-            let percent = used
-                .zip(elapsed)
-                .and_then(|(used, elapsed)| context.capacity.percent(used, elapsed));
+            let percent = used.zip(elapsed).and_then(|(used, elapsed)| {
+                context
+                    .capacity
+                    .bill(used.saturating_add(share.owed), elapsed)
+                    .map(|(percent, owed)| {
+                        share.owed = owed;
+                        percent
+                    })
+            });
             if let Some(percent) = percent {
                 out_push(&mut share.series, percent, out, |out| {
                     identity.series(column, out)
