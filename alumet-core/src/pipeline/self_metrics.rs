@@ -57,13 +57,25 @@ crate::metrics! {
         unit: Unit::ONE,
         description: "Samples that an output will never write, by reason.",
         resources: ["local_machine"], consumers: ["process"],
-        attributes: ["element", "reason=queue_full|rejected|output_ended|shutdown|no_output"],
+        attributes: ["element", "reason=queue_full|rejected|output_ended|shutdown|spool_full|expired|damaged"],
     };
     pub BUFFERED = Gauge<u64> {
         name: "alumet_samples_buffered",
         unit: Unit::ONE,
         description: "Samples that wait for an output.",
         resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
+    };
+    pub SPOOL_SIZE = Gauge<u64> {
+        name: "alumet_spool_size",
+        unit: Unit::BYTE,
+        description: "What waits in the spool.",
+        resources: ["local_machine"], consumers: ["process"], attributes: [],
+    };
+    pub UNCOMMITTED = Gauge<u64> {
+        name: "alumet_samples_uncommitted",
+        unit: Unit::ONE,
+        description: "Samples in the spool that are not on disk yet.",
+        resources: ["local_machine"], consumers: ["process"], attributes: [],
     };
     pub BUSY = Counter<u64> {
         name: "alumet_element_busy_time",
@@ -106,6 +118,8 @@ pub(crate) struct SelfSource {
     wakeups: Series<u64>,
     produced: Series<u64>,
     live_series: Series<u64>,
+    /// Size and uncommitted samples.
+    spool: Option<[Series<u64>; 2]>,
     previous: Option<Process>,
     /// Series of elements; those of elements that are gone are dropped.
     elements: HashMap<ElementKey, ElementSeries>,
@@ -121,6 +135,7 @@ struct Metrics {
     failures: MetricHandle<u64>,
     missed_ticks: MetricHandle<u64>,
     lateness: MetricHandle<u64>,
+    spool: [MetricHandle<u64>; 2],
 }
 
 struct ElementSeries {
@@ -156,7 +171,9 @@ impl SelfSource {
                 failures: catalog.metric(&FAILURES)?,
                 missed_ticks: catalog.metric(&MISSED_TICKS)?,
                 lateness: catalog.metric(&LATENESS)?,
+                spool: [catalog.metric(&SPOOL_SIZE)?, catalog.metric(&UNCOMMITTED)?],
             },
+            spool: None,
             previous: None,
             elements: HashMap::new(),
             dropped: HashMap::new(),
@@ -207,6 +224,14 @@ impl Source for SelfSource {
         };
         out.push(&self.produced, status.ledger.produced);
         out.push(&self.live_series, status.live_series as u64);
+        if let Some(spool) = &status.spool {
+            let metrics = self.metrics.spool;
+            let [size, uncommitted] = self
+                .spool
+                .get_or_insert_with(|| metrics.map(|metric| series(out.catalog(), metric, &[])));
+            out.push(size, spool.bytes);
+            out.push(uncommitted, spool.uncommitted_samples);
+        }
         self.elements
             .retain(|key, _| status.elements.iter().any(|element| element.key == *key));
         for element in &status.elements {

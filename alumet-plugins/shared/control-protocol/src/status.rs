@@ -23,8 +23,26 @@ pub struct StatusReport {
     pub elements: BTreeMap<String, usize>,
     /// Where every sample is.
     pub ledger: LedgerReport,
+    /// What waits in the spool, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spool: Option<SpoolReport>,
     /// How punctual each poll thread is.
     pub threads: Vec<ThreadReport>,
+}
+
+/// What waits in the spool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolReport {
+    /// The file; none for a spool in memory.
+    pub path: Option<String>,
+    /// How many bytes wait.
+    pub bytes: u64,
+    /// How many samples wait.
+    pub samples: u64,
+    /// How many of them are not on disk yet.
+    pub uncommitted_samples: u64,
+    /// Why it works in memory only at the moment, and what would mend that.
+    pub fault: Option<String>,
 }
 
 /// Where every sample is; see [`Ledger`](alumet_core::pipeline::Ledger).
@@ -57,10 +75,16 @@ pub struct OutputReport {
     pub output: String,
     /// Samples meant for it.
     pub offered: u64,
+    /// Samples that waited for it in the spool when it started.
+    #[serde(default)]
+    pub recovered: u64,
     /// Samples it has written.
     pub delivered: u64,
-    /// Samples in its queue.
+    /// Samples that wait for it, in its queue or in the spool.
     pub buffered: u64,
+    /// Those of them that are in the spool.
+    #[serde(default)]
+    pub spooled: u64,
     /// Samples it will never write, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
@@ -95,8 +119,10 @@ impl From<&PipelineStatus> for StatusReport {
         let outputs = ledger.outputs.iter().map(|(key, account)| OutputReport {
             output: key.to_string(),
             offered: account.offered,
+            recovered: account.recovered,
             delivered: account.delivered,
             buffered: account.buffered,
+            spooled: account.spooled,
             dropped: by_name(&account.dropped),
         });
         let threads = status.punctuality.iter().map(|thread| ThreadReport {
@@ -122,6 +148,13 @@ impl From<&PipelineStatus> for StatusReport {
                 outputs: outputs.collect(),
                 balanced: ledger.is_balanced(),
             },
+            spool: status.spool.as_ref().map(|spool| SpoolReport {
+                path: spool.path.as_ref().map(|path| path.display().to_string()),
+                bytes: spool.bytes,
+                samples: spool.samples,
+                uncommitted_samples: spool.uncommitted_samples,
+                fault: spool.fault.clone(),
+            }),
             threads: threads.collect(),
         }
     }
@@ -165,11 +198,23 @@ impl StatusReport {
         if !ledger.balanced {
             text.push_str("the accounts do not balance: this is a defect of the program, please report it\n");
         }
+        if let Some(spool) = &self.spool {
+            let place = spool.path.as_deref().unwrap_or("in memory");
+            let _ = writeln!(
+                text,
+                "spool: {} samples in {} bytes, {} not on disk yet, {place}",
+                spool.samples, spool.bytes, spool.uncommitted_samples
+            );
+            if let Some(fault) = &spool.fault {
+                let _ = writeln!(text, "the spool works in memory only: {fault}");
+            }
+        }
         let mut outputs = Table::new([
             ("OUTPUT", Align::Left),
             ("OFFERED", Align::Right),
             ("DELIVERED", Align::Right),
             ("BUFFERED", Align::Right),
+            ("SPOOLED", Align::Right),
             ("DROPPED", Align::Left),
         ]);
         for output in &ledger.outputs {
@@ -178,6 +223,7 @@ impl StatusReport {
                 output.offered.to_string(),
                 output.delivered.to_string(),
                 output.buffered.to_string(),
+                output.spooled.to_string(),
                 dropped(&output.dropped),
             ]);
         }

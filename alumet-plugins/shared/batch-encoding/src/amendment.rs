@@ -1,0 +1,39 @@
+use alumet_core::Attributes;
+
+/// What a receiver changes in the definitions of a sender, so that the series of several senders stay apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// Added to each series, such as the name of the node. An attribute that the series has under the same name stays.
+    pub attributes: Attributes,
+    /// Ends the name of a metric whose name means something else here already.
+    pub metric_suffix: String,
+}
+
+impl Amendment {
+    /// The attributes of a series with those that are added.
+    pub(crate) fn apply(&self, attributes: Attributes) -> Attributes {
+        if self.attributes.is_empty() {
+            return attributes;
+        }
+        if attributes.is_empty() {
+            return self.attributes.clone();
+        }
+        let added = self.attributes.iter().chain(attributes.iter());
+        added.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_that_is_there_already_stays() {
+        let amendment = Amendment {
+            attributes: Attributes::from_iter([("node", "here"), ("zone", "a")]),
+            metric_suffix: String::new(),
+        };
+        let amended = amendment.apply(Attributes::from_iter([("node", "there")]));
+        assert_eq!(amended.to_string(), "{node=there, zone=a}");
+    }
+}

@@ -1,0 +1,135 @@
+use std::collections::HashMap;
+
+use alumet_core::catalog::MetricId;
+use alumet_core::series::SeriesInfo;
+use alumet_core::{Catalog, SeriesId, SeriesMap, ValueType};
+
+use crate::definition::{put_metric, put_series};
+
+/// A dictionary below this size is kept even if all its series are gone.
+const MIN_ROLLOVER: u32 = 16_384;
+
+/// The numbers of all metrics and series of the present generation.
+pub(super) struct Dictionary {
+    generation: u32,
+    /// How many entries there are.
+    entries: u32,
+    series: SeriesMap<Known>,
+    /// The type is part of the key, because a metric that its catalog does not know is given any.
+    metrics: HashMap<(MetricId, ValueType), Known>,
+    /// The type of each metric, by its place among the metrics.
+    types: Vec<ValueType>,
+    new: New,
+}
+
+/// An entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Its number.
+    pub(super) number: u32,
+    /// The place of its metric among the metrics.
+    pub(super) metric: u32,
+}
+
+/// The entries that came since the last batch.
+#[derive(Default)]
+pub(super) struct New {
+    pub(super) first: u32,
+    pub(super) count: u32,
+    pub(super) entries: Vec<u8>,
+}
+
+impl Dictionary {
+    pub(super) fn new(generation: u32) -> Self {
+        Self {
+            generation,
+            entries: 0,
+            series: SeriesMap::new(),
+            metrics: HashMap::new(),
+            types: Vec::new(),
+            new: New::default(),
+        }
+    }
+
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(super) fn types(&self) -> &[ValueType] {
+        &self.types
+    }
+
+    /// Begins the next generation if the dictionary is large and most of its series are gone.
+    ///
+    /// So it has at most twice as many entries as there are live series. At each change no more series are defined
+    /// again than were defined since the last one.
+    pub(super) fn begin(&mut self, catalog: &Catalog) {
+        let live = catalog.live_series() as u64;
+        if self.entries >= MIN_ROLLOVER
+            && live * 2 < u64::from(self.entries)
+            && let Some(next) = self.generation.checked_add(1)
+        {
+            *self = Self::new(next);
+        }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, series: SeriesId) -> Option<Known> {
+        self.series.get(series).copied()
+    }
+
+    /// Defines all of `series` that are new, and before them their metrics, so that series that come together have
+    /// numbers that follow each other.
+    pub(super) fn add(&mut self, series: &[SeriesId], catalog: &Catalog) {
+        for &id in series {
+            if self.series.get(id).is_none()
+                && let Some(info) = catalog.describe(id)
+            {
+                self.add_metric(&info);
+            }
+        }
+        for &id in series {
+            if self.series.get(id).is_none()
+                && let Some(info) = catalog.describe(id)
+            {
+                let metric = self.add_metric(&info);
+                put_series(&mut self.new.entries, metric.number, &info);
+                let number = self.next_number();
+                let metric = metric.metric;
+                self.series.insert(id, Known { number, metric });
+            }
+        }
+    }
+
+    /// What is new since the last call.
+    pub(super) fn take_new(&mut self) -> Option<New> {
+        (self.new.count > 0).then(|| std::mem::take(&mut self.new))
+    }
+
+    fn add_metric(&mut self, info: &SeriesInfo) -> Known {
+        let key = (info.key.metric, info.metric.value_type);
+        if let Some(known) = self.metrics.get(&key) {
+            return *known;
+        }
+        put_metric(&mut self.new.entries, &info.metric);
+        let known = Known {
+            number: self.next_number(),
+            // There are fewer metrics than entries.
+            metric: self.types.len() as u32,
+        };
+        self.types.push(info.metric.value_type);
+        self.metrics.insert(key, known);
+        known
+    }
+
+    fn next_number(&mut self) -> u32 {
+        let number = self.entries;
+        if self.new.count == 0 {
+            self.new.first = number;
+        }
+        self.new.count += 1;
+        // Two entries for each live series at most: 2^32 of them do not fit into a machine.
+        self.entries += 1;
+        number
+    }
+}

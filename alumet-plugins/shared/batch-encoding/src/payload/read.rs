@@ -1,0 +1,91 @@
+use alumet_core::{Timestamp, ValueType};
+
+use super::KEPT_SAMPLES;
+use super::groups::Groups;
+use crate::column::{Streams, float, integer, runs};
+use crate::error::DecodeError;
+
+/// What the numbers in a payload mean.
+pub(crate) trait Dictionary {
+    /// How many entries there are.
+    fn entries(&self) -> u32;
+
+    /// The place of the metric of the series `number` among the metrics; `None` if the entry is no series.
+    fn metric_of(&self, number: u32) -> Option<u32>;
+
+    /// The type of the values of the metric at `place`.
+    fn value_type(&self, place: u32) -> ValueType;
+}
+
+/// Reads the body of a payload into columns.
+#[derive(Debug, Default)]
+pub(crate) struct PayloadReader {
+    groups: Groups,
+    numbers: Vec<u32>,
+    /// The group of each sample.
+    group_of: Vec<u32>,
+    timestamps: Vec<Timestamp>,
+    /// The values group by group.
+    grouped: Vec<u64>,
+    corrections: Vec<u64>,
+}
+
+impl PayloadReader {
+    /// Reads at most `limit` samples; says how many there are.
+    pub(crate) fn read(
+        &mut self,
+        body: &[u8],
+        dictionary: &impl Dictionary,
+        limit: usize,
+    ) -> Result<usize, DecodeError> {
+        let mut streams = Streams::new(body)?;
+        let count = streams.head.count("samples of the batch", limit)?;
+        self.begin(count);
+        runs::read_series(&mut streams, count, dictionary.entries(), |number| {
+            let metric = dictionary.metric_of(number).ok_or(DecodeError::WrongEntry {
+                index: number,
+                expected: "series",
+            })?;
+            self.group_of.push(self.groups.add(metric, number));
+            self.numbers.push(number);
+            Ok(())
+        })?;
+        runs::read_timestamps(&mut streams, count, &mut self.timestamps)?;
+        self.grouped.resize(count, 0);
+        let mut rest = self.grouped.as_mut_slice();
+        for group in self.groups.iter() {
+            let (values, others) = rest.split_at_mut(group.count);
+            rest = others;
+            match dictionary.value_type(group.metric) {
+                ValueType::F64 => float::read(values, &mut streams, &mut self.corrections)?,
+                ValueType::U64 | ValueType::I64 => integer::read(values, &mut streams)?,
+            }
+        }
+        streams.finish()?;
+        Ok(count)
+    }
+
+    /// Gives the number of the series, the time and the value of each sample that was read, in their order.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (u32, Timestamp, u64)> {
+        let mut places = self.groups.starts();
+        let columns = self.numbers.iter().zip(&self.timestamps).zip(&self.group_of);
+        columns.map(move |((&number, &timestamp), &group)| {
+            let place = &mut places[group as usize];
+            let bits = self.grouped[*place];
+            *place += 1;
+            (number, timestamp, bits)
+        })
+    }
+
+    fn begin(&mut self, count: usize) {
+        if self.grouped.capacity() > KEPT_SAMPLES.max(count) {
+            *self = Self::default();
+        }
+        self.groups.clear();
+        self.numbers.clear();
+        self.group_of.clear();
+        self.timestamps.clear();
+        self.grouped.clear();
+        // The columns grow as they are read: the count may be a lie.
+    }
+}

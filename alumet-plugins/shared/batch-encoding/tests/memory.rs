@@ -1,0 +1,117 @@
+//! How often memory is asked for, and how much of it.
+
+#![expect(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use alumet_core::metric::Quality;
+use alumet_core::{Batch, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType};
+use alumet_shared_batch_encoding::{Amendment, Decoder, Encoder, Limits};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the allocator of the system with the same arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        let bytes = BYTES.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(bytes, Relaxed);
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller keeps the contract of this same function, and the memory came from the same allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` asks for memory, and how much more there is at its peak than before.
+fn cost(work: impl FnOnce()) -> (usize, usize) {
+    let (allocations, bytes) = (ALLOCATIONS.load(Relaxed), BYTES.load(Relaxed));
+    PEAK.store(bytes, Relaxed);
+    work();
+    (
+        ALLOCATIONS.load(Relaxed) - allocations,
+        PEAK.load(Relaxed) - bytes,
+    )
+}
+
+fn tick(catalog: &Catalog) -> Batch {
+    let mut batch = catalog.batch();
+    let types = [ValueType::U64, ValueType::I64, ValueType::F64];
+    for index in 0..3000_usize {
+        let metric = Metric {
+            name: format!("metric_{}", index % 6).into(),
+            kind: MetricKind::Gauge,
+            value_type: types[index % 3],
+            unit: Unit::ONE,
+            description: "For tests.".into(),
+            quality: Quality::Measured,
+        };
+        let key = alumet_core::series::SeriesKey {
+            metric: catalog.register_metric(metric).unwrap(),
+            resource: Resource::LocalMachine,
+            consumer: Consumer::Process { pid: index as u32 },
+            attributes: alumet_core::Attributes::EMPTY,
+        };
+        let series = catalog.register(key);
+        let noise = (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        batch.push_bits(&series, Timestamp::from_nanos(1_800_000_000_000_000_000), noise);
+    }
+    batch
+}
+
+/// One test, because tests that run at the same time would count for each other.
+#[test]
+fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says_so() {
+    let (here, there) = (Catalog::new(), Catalog::new());
+    let batch = tick(&here);
+    let mut encoder = Encoder::new(1);
+    let first = encoder.encode(&batch);
+    let (allocations, _) = cost(|| drop(encoder.encode(&batch)));
+    assert!(allocations <= 16, "{allocations} to encode");
+
+    let limits = Limits {
+        samples_per_batch: 5000,
+        payload_bytes: 200_000,
+        ..Limits::default()
+    };
+    let mut decoder = Decoder::new(limits);
+    decoder
+        .define(&first.definitions.unwrap(), &there, &Amendment::default())
+        .unwrap();
+    let mut decode = |payload: &[u8]| {
+        let mut into = there.batch();
+        decoder.decode(1, payload, &mut into).map(|_| ())
+    };
+    decode(&first.payload).unwrap();
+    let (allocations, _) = cost(|| decode(&first.payload).unwrap());
+    assert!(allocations <= 8, "{allocations} to decode");
+
+    for place in 0..first.payload.len() {
+        let mut damaged = first.payload.to_vec();
+        damaged[place] = damaged[place].wrapping_add(0x7f);
+        let (_, peak) = cost(|| drop(decode(&damaged)));
+        assert!(peak < 1_000_000, "{peak} bytes because of byte {place}");
+    }
+    // A head that says 2^60 samples, and one that says 5000 and ends.
+    for count in [&[0xff; 8][..], &[0x88, 0x27]] {
+        let payload = [&[1, 0, count.len() as u8 + 1, 0], count, &[0x0f]].concat();
+        let (_, peak) = cost(|| assert!(decode(&payload).is_err()));
+        assert!(peak < 200_000, "{peak}");
+    }
+}
