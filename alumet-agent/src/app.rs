@@ -11,17 +11,28 @@ use crate::exit::Failed;
 use crate::extra_command::ExtraCommand;
 
 /// An application: its name, its plugins, and what it does by default.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     pub(crate) about: &'static str,
+    pub(crate) config_file: &'static str,
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
+    pub(crate) plugin_defaults: Vec<PluginDefault>,
     pub(crate) known_plugins: &'static [&'static str],
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) measures_processes: bool,
+    pub(crate) is_durable: bool,
+}
+
+/// The default of a key of a plugin, where it is another one in this application.
+#[derive(Debug, Clone)]
+pub(crate) struct PluginDefault {
+    plugin: &'static str,
+    key: &'static str,
+    value: toml::Value,
 }
 
 /// A flag that sets one key of the configuration.
@@ -46,12 +57,15 @@ impl App {
             name,
             version,
             about,
+            config_file: "alumet-config.toml",
             plugins: Vec::new(),
             default_plugins: Vec::new(),
+            plugin_defaults: Vec::new(),
             known_plugins: &[],
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
             measures_processes: true,
+            is_durable: false,
         }
     }
 
@@ -72,6 +86,27 @@ impl App {
     #[must_use]
     pub fn enabled_by_default(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
         self.default_plugins.extend(ids);
+        self
+    }
+
+    /// Chooses the configuration file that is read, and written if it is missing, when the command line names none. Without
+    /// this it is `alumet-config.toml`.
+    #[must_use]
+    pub const fn config_file(mut self, name: &'static str) -> Self {
+        self.config_file = name;
+        self
+    }
+
+    /// Gives a key of the table of a plugin another default than the plugin has.
+    #[must_use]
+    pub fn plugin_default(
+        mut self,
+        plugin: &'static str,
+        key: &'static str,
+        value: impl Into<toml::Value>,
+    ) -> Self {
+        let value = value.into();
+        self.plugin_defaults.push(PluginDefault { plugin, key, value });
         self
     }
 
@@ -104,6 +139,13 @@ impl App {
         self
     }
 
+    /// Makes outputs durable that do not say otherwise: for a program that others trust with their samples.
+    #[must_use]
+    pub const fn durable_outputs(mut self) -> Self {
+        self.is_durable = true;
+        self
+    }
+
     /// Does what the command line says.
     ///
     /// The exit code is 0 when all went well, 1 when something failed while running, 2 for a wrong command line or
@@ -132,6 +174,24 @@ impl App {
 
     pub(crate) fn find_plugin(&self, id: &str) -> Option<&PluginDescriptor> {
         self.plugins.iter().find(|plugin| plugin.id == id)
+    }
+
+    /// The default configuration of a plugin in this application.
+    pub(crate) fn default_config(&self, plugin: &PluginDescriptor) -> Result<toml::Table, toml::ser::Error> {
+        let mut table = plugin.default_config()?;
+        table.extend(self.defaults_of(plugin.id));
+        Ok(table)
+    }
+
+    /// The keys of a plugin whose default is another one in this application.
+    pub(crate) fn defaults_of(&self, plugin: &str) -> toml::Table {
+        let defaults = self
+            .plugin_defaults
+            .iter()
+            .filter(|default| default.plugin == plugin);
+        defaults
+            .map(|default| (default.key.to_owned(), default.value.clone()))
+            .collect()
     }
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {

@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 /// Flags of all commands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// Configuration file, or folder whose *.toml files are read in order; may be repeated [default: alumet-config.toml]
+    /// Configuration file, or folder whose *.toml files are read in order; may be repeated
     #[arg(long, value_name = "PATH", env = "ALUMET_CONFIG", global = true)]
     pub(crate) config: Vec<PathBuf>,
 
@@ -71,7 +71,7 @@ pub(crate) struct Global {
 
     /// Flags that set one key of the configuration each.
     #[arg(skip)]
-    pub(crate) shortcuts: Vec<(KeyPath, String, &'static str)>,
+    pub(crate) shortcuts: Vec<(KeyPath, toml::Value, &'static str)>,
 }
 
 /// The form of the log.
@@ -99,7 +99,7 @@ pub(crate) enum LogFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Measure until a signal comes (the default)
+    /// Run until a signal comes (the default)
     Run,
     /// Run a program and measure it from its start to its end
     Exec(Exec),
@@ -109,7 +109,7 @@ pub(crate) enum Command {
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         pid: u32,
     },
-    /// Speak to an agent that runs already, through its plugin socket-control
+    /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
     Ctl(Ctl),
     /// Show, check and write configurations
@@ -166,7 +166,7 @@ const CTL_CODES: &str = "A pattern is kind/plugin/name, and the last parts may b
 /// What to tell an agent that runs already.
 #[derive(Debug, Args)]
 pub(crate) struct Ctl {
-    /// The socket of the agent [default: that of the configuration, or alumet-control.sock]
+    /// The socket of the agent [default: that of the configuration]
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) socket: Option<PathBuf>,
 
@@ -299,7 +299,11 @@ pub(crate) fn command(app: &App) -> clap::Command {
             commands
                 .enumerate()
                 .map(|(at, command)| command.display_order(at)),
-        );
+        )
+        .mut_arg("config", |config| {
+            let help = config.get_help().map(ToString::to_string).unwrap_or_default();
+            config.help(format!("{help} [default: {}]", app.config_file))
+        });
     app.shortcuts.iter().fold(command, |command, shortcut| {
         command.arg(
             Arg::new(shortcut.flag)
@@ -333,13 +337,12 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
 impl Global {
     /// Sets the key of a shortcut, and enables its plugin.
     fn apply(&mut self, shortcut: &Shortcut, value: &str) {
-        self.shortcuts
-            .push((KeyPath::dotted(shortcut.key), value.to_owned(), shortcut.flag));
+        let mut set = |key: KeyPath, value: toml::Value| self.shortcuts.push((key, value, shortcut.flag));
+        set(KeyPath::dotted(shortcut.key), value.into());
         let Some(plugin) = shortcut.enables else {
             return;
         };
-        self.config_override
-            .push(format!("plugins.{plugin}.enabled = true"));
+        set(KeyPath::dotted("plugins").key(plugin).key("enabled"), true.into());
         if let Some(plugins) = &mut self.plugins
             && plugins.iter().all(|other| other != plugin)
         {
@@ -381,9 +384,18 @@ mod tests {
         let flags = global_of("a --relay-out s:1 --plugins procfs,csv");
         let chosen = flags.plugins.unwrap();
         assert_eq!(chosen, ["procfs", "csv", "relay-client"]);
-        assert_eq!(flags.config_override, ["plugins.relay-client.enabled = true"]);
-        assert_eq!(flags.shortcuts[0].0.to_string(), RELAY_OUT.key);
-        assert_eq!(flags.shortcuts[0].1, "s:1");
+        let set: Vec<_> = flags
+            .shortcuts
+            .iter()
+            .map(|(key, value, _)| format!("{key} = {value}"))
+            .collect();
+        assert_eq!(
+            set,
+            [
+                "plugins.relay-client.relay_server = \"s:1\"",
+                "plugins.relay-client.enabled = true"
+            ]
+        );
 
         let flags = global_of("a --plugins relay-client run --relay-out s:1");
         assert_eq!(flags.plugins.unwrap(), ["relay-client"]);
@@ -392,7 +404,7 @@ mod tests {
             flags.plugins, None,
             "the configuration goes on choosing the others"
         );
-        assert_eq!(global_of("a").config_override, [""; 0]);
+        assert!(global_of("a").shortcuts.is_empty());
     }
 
     #[test]
@@ -403,7 +415,6 @@ mod tests {
         });
         let flags = global(&app, "a --relay-out s:1 --plugins csv");
         assert_eq!(flags.plugins.unwrap(), ["csv"]);
-        assert_eq!(flags.config_override, [""; 0]);
         assert_eq!(flags.shortcuts.len(), 1);
     }
 

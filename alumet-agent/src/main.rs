@@ -22,5 +22,19 @@ fn main() -> ExitCode {
         help: "Write the samples to this CSV file",
         enables: None,
     })
+    .shortcut(Shortcut {
+        flag: "relay-out",
+        value_name: "ADDRESS",
+        key: "plugins.relay-client.relay_server",
+        help: "Send the samples to the server at this address and port, with the plugin relay-client",
+        enables: Some("relay-client"),
+    })
+    .shortcut(Shortcut {
+        flag: "relay-in",
+        value_name: "ADDRESS",
+        key: "plugins.relay-server.address",
+        help: "Receive what other agents measure at this address and port, with the plugin relay-server",
+        enables: Some("relay-server"),
+    })
     .main()
 }

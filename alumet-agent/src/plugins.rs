@@ -11,6 +11,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
+        #[cfg(feature = "relay-client")]
+        PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
+        #[cfg(feature = "relay-server")]
+        PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
     ]

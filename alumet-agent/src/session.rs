@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::pipeline::{BuildError, Ledger, Pipeline, PipelineBuilder, StopReport};
+use alumet_core::spool::SpoolSlot;
+use alumet_shared_spool::DiskSpool;
 use anyhow::Context;
 use nix::sys::signal::Signal as Received;
 use tokio::runtime::{Builder, Runtime};
@@ -18,7 +20,7 @@ use crate::config::{Document, Problems};
 use crate::exit::{FAILED, Failed};
 use crate::health::{self, Health};
 use crate::reload::{Known, RunningPlugins, State};
-use crate::settings::OnError;
+use crate::settings::{OnError, Settings};
 use crate::setup::{DefaultFile, EnabledPlugin, Setup};
 use crate::terminal;
 
@@ -85,6 +87,8 @@ impl Session {
             .root(&settings.system_root)
             .ingest_capacity(settings.pipeline.ingest_capacity)
             .transform_order(settings.pipeline.transforms.clone())
+            .spool(spool(app.name, &settings))
+            .durable_by_default(settings.spool.durable.unwrap_or(app.is_durable))
             .real_time_thread(global.priority_worker_threads != Some(0));
         if !settings.pipeline.self_metrics.is_zero() {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
@@ -224,6 +228,12 @@ impl Session {
     }
 }
 
+/// The spool, which is opened when an output needs it.
+fn spool(program: &str, settings: &Settings) -> SpoolSlot {
+    let config = settings.spool.config(program, &settings.system_root);
+    SpoolSlot::new(move |catalog| DiskSpool::open(config.clone(), catalog.clone()))
+}
+
 /// What the end of a run is worth: 0 if everything was written.
 pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
     if report.is_complete() {
@@ -234,7 +244,7 @@ pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
         .ledger
         .outputs
         .values()
-        .map(|account| account.buffered)
+        .map(|account| account.buffered - account.spooled)
         .sum();
     let lost = report.ledger.dropped_total() + buffered + on_the_way;
     terminal::complain(&format!(
@@ -256,7 +266,12 @@ fn log_accounts(report: &StopReport) {
     tracing::info!(produced = ledger.produced, dropped, "the pipeline has stopped");
     for (key, account) in &ledger.outputs {
         let (delivered, dropped) = (account.delivered, account.dropped_total());
-        tracing::info!(element = %key, delivered, dropped, "the output has ended");
+        if account.spooled > 0 {
+            let spooled = account.spooled;
+            tracing::info!(element = %key, delivered, dropped, spooled, "the output has ended; the rest waits in the spool");
+        } else {
+            tracing::info!(element = %key, delivered, dropped, "the output has ended");
+        }
     }
 }
 

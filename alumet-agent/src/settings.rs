@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::PipelineBuilder;
+use alumet_core::size::ByteSize;
+use alumet_shared_spool::SpoolConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) log: LogSettings,
     /// How samples travel from sources to outputs.
     pub(crate) pipeline: PipelineSettings,
+    /// Where samples wait that must not get lost.
+    pub(crate) spool: SpoolSettings,
     /// The agent's own health over HTTP.
     pub(crate) health: HealthSettings,
     /// One table per plugin.
@@ -60,6 +64,31 @@ pub(crate) struct PipelineSettings {
     /// How long outputs may take to write what they have when the agent stops. What is left then is dropped and
     /// counted.
     pub(crate) shutdown_timeout: HumanDuration,
+}
+
+/// The table `[spool]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct SpoolSettings {
+    /// The file; its folder is created when it is missing. Left out: a file named after the program, in the folder that
+    /// systemd gives it (`StateDirectory=`) or else in the working directory. It is made when a durable output needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/var/lib/alumet/spool.db"]))]
+    pub(crate) path: Option<PathBuf>,
+    /// `false` keeps what waits in memory only: it outlives an outage of a server, but not the program.
+    pub(crate) on_disk: bool,
+    /// Whether outputs are durable that do not say so themselves: what they get is on disk first, and waits there until
+    /// it is written. Left out: `false` for an agent, `true` for a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) durable: Option<bool>,
+    /// How much may wait on disk. Beyond it, the oldest is dropped and counted.
+    pub(crate) max_size: ByteSize,
+    /// How long something may wait. What is older is dropped and counted.
+    pub(crate) max_age: HumanDuration,
+    /// How much is kept in memory besides: what is not on disk yet, and the newest. While the disk fails, this is all
+    /// there is.
+    pub(crate) memory: ByteSize,
 }
 
 /// The table `[health]`.
@@ -103,6 +132,7 @@ impl Default for Settings {
             max_update_interval: None,
             log: LogSettings::default(),
             pipeline: PipelineSettings::default(),
+            spool: SpoolSettings::default(),
             health: HealthSettings::default(),
             plugins: BTreeMap::new(),
         }
@@ -116,6 +146,45 @@ impl Default for PipelineSettings {
             ingest_capacity: PipelineBuilder::INGEST_CAPACITY,
             self_metrics: HumanDuration::from_secs(10),
             shutdown_timeout: HumanDuration::from_secs(20),
+        }
+    }
+}
+
+impl Default for SpoolSettings {
+    fn default() -> Self {
+        let SpoolConfig {
+            max_bytes,
+            max_age,
+            memory_bytes,
+            ..
+        } = SpoolConfig::default();
+        Self {
+            path: None,
+            on_disk: true,
+            durable: None,
+            max_size: ByteSize(max_bytes),
+            max_age: HumanDuration(max_age),
+            memory: ByteSize(memory_bytes as u64),
+        }
+    }
+}
+
+impl SpoolSettings {
+    /// Where and how the program of that name keeps what waits.
+    pub(crate) fn config(&self, program: &str, root: &Path) -> SpoolConfig {
+        let file = || {
+            let folder = std::env::var_os("STATE_DIRECTORY").unwrap_or_default();
+            // systemd separates several folders with colons.
+            let folder = std::env::split_paths(&folder).next().unwrap_or_default();
+            folder.join(format!("{program}-spool.db"))
+        };
+        SpoolConfig {
+            path: self.on_disk.then(|| self.path.clone().unwrap_or_else(file)),
+            max_bytes: self.max_size.0,
+            max_age: *self.max_age,
+            memory_bytes: usize::try_from(self.memory.0).unwrap_or(usize::MAX),
+            root: root.to_owned(),
+            ..SpoolConfig::default()
         }
     }
 }

@@ -16,9 +16,6 @@ use crate::config::{
 use crate::exit::Failed;
 use crate::settings::{OnError, PluginSettings, Settings};
 
-/// The file that is read, and written if it is missing, when the command line names none.
-pub(crate) const DEFAULT_FILE: &str = "alumet-config.toml";
-
 /// A configuration that was read and checked.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -111,7 +108,9 @@ impl Setup {
         let mut defaults = toml::Table::try_from(Settings::default()).map_err(anyhow::Error::from)?;
         let mut tables = toml::Table::new();
         for plugin in &setup.plugins {
-            let table = plugin.descriptor.default_config().map_err(anyhow::Error::from)?;
+            let table = app
+                .default_config(&plugin.descriptor)
+                .map_err(anyhow::Error::from)?;
             tables.insert(plugin.descriptor.id.to_owned(), toml::Value::Table(table));
         }
         defaults.insert("plugins".to_owned(), toml::Value::Table(tables));
@@ -134,7 +133,7 @@ fn loader<'a>(
     ]);
     let mut default_file = None;
     if global.config.is_empty() {
-        let path = Path::new(DEFAULT_FILE);
+        let path = Path::new(app.config_file);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
             let text = default_text(app)?;
             if if_missing == IfMissing::Write {
@@ -152,7 +151,7 @@ fn loader<'a>(
         loader = loader.override_with(text);
     }
     for (key, value, flag) in &global.shortcuts {
-        loader = loader.set(key.clone(), value.as_str(), Origin::Flag(format!("--{flag}")));
+        loader = loader.set(key.clone(), value.clone(), Origin::Flag(format!("--{flag}")));
     }
     Ok((loader, default_file))
 }
@@ -169,18 +168,18 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
     for plugin in on {
         text.push('\n');
-        text.push_str(&plugin_text(plugin, true)?);
+        text.push_str(&plugin_text(app, plugin, true)?);
     }
     for plugin in off {
         text.push('\n');
-        text.push_str(&plugin_text(plugin, false)?);
+        text.push_str(&plugin_text(app, plugin, false)?);
     }
     Ok(text)
 }
 
 /// The default configuration of one plugin as commented TOML.
-pub(crate) fn plugin_text(plugin: &PluginDescriptor, enabled: bool) -> Result<String, Failed> {
-    let (schema, mut default) = plugin_parts(plugin)?;
+pub(crate) fn plugin_text(app: &App, plugin: &PluginDescriptor, enabled: bool) -> Result<String, Failed> {
+    let (schema, mut default) = plugin_parts(app, plugin)?;
     default.insert("enabled".to_owned(), toml::Value::Boolean(enabled));
     Ok(format!(
         "# {}\n{}",
@@ -194,9 +193,9 @@ pub(crate) fn plugin_text(plugin: &PluginDescriptor, enabled: bool) -> Result<St
 }
 
 /// The schema and the defaults of a plugin table, the keys that every plugin has included.
-pub(crate) fn plugin_parts(plugin: &PluginDescriptor) -> Result<(Schema, toml::Table), Failed> {
+pub(crate) fn plugin_parts(app: &App, plugin: &PluginDescriptor) -> Result<(Schema, toml::Table), Failed> {
     let mut default = toml::Table::try_from(PluginSettings::default()).map_err(anyhow::Error::from)?;
-    default.extend(plugin.default_config().map_err(anyhow::Error::from)?);
+    default.extend(app.default_config(plugin).map_err(anyhow::Error::from)?);
     Ok((plugin_schema(plugin), default))
 }
 
@@ -264,7 +263,7 @@ fn plugins(
             if let (true, Some(descriptor), Some(table)) = (wanted, app.find_plugin(id), section.section(id))
             {
                 let plugin = keep(
-                    plugin(document, &table, descriptor, global.plugins.is_some()),
+                    plugin(app, document, &table, descriptor, global.plugins.is_some()),
                     problems,
                 );
                 enabled.extend(plugin.flatten());
@@ -279,7 +278,7 @@ fn plugins(
             .as_ref()
             .is_none_or(|section| section.section(id).is_none())
         {
-            let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
+            let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(app.defaults_of(id));
             let config = descriptor
                 .parse(&mut deserializer)
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -296,6 +295,7 @@ fn plugins(
 
 /// One plugin table; `None` if it is switched off.
 fn plugin(
+    app: &App,
     document: &Document,
     table: &Section<'_>,
     descriptor: &PluginDescriptor,
@@ -304,6 +304,9 @@ fn plugin(
     let schema = plugin_schema(descriptor);
     table.check(&schema)?;
     let mut values = table.to_typed_toml_table(&schema);
+    for (key, value) in app.defaults_of(descriptor.id) {
+        values.entry(key).or_insert(value);
+    }
     let general: toml::Table = ["enabled", "on_error"]
         .into_iter()
         .filter_map(|key| values.remove(key).map(|value| (key.to_owned(), value)))
@@ -383,7 +386,7 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
 
 fn no_plugins(app: &App, global: &Global) -> Failed {
     let files: Vec<_> = match global.config.as_slice() {
-        [] => vec![DEFAULT_FILE.to_owned()],
+        [] => vec![app.config_file.to_owned()],
         paths => paths.iter().map(|path| path.display().to_string()).collect(),
     };
     let ids = app.plugin_ids();

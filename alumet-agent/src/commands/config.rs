@@ -9,7 +9,7 @@ use crate::cli::{ConfigCommand, Global};
 use crate::config::{Reference, Show};
 use crate::exit::Failed;
 use crate::settings::Settings;
-use crate::setup::{DEFAULT_FILE, IfMissing, Setup, default_text, plugin_parts};
+use crate::setup::{IfMissing, Setup, default_text, plugin_parts};
 use crate::terminal;
 
 /// Shows, checks and writes configurations.
@@ -41,9 +41,10 @@ fn chosen(app: &App, global: &Global) -> App {
             .collect(),
         None => app.default_plugins.clone(),
     };
-    App::new(app.name, app.version, app.about)
-        .plugins(app.plugins.iter().copied())
-        .enabled_by_default(default_plugins)
+    App {
+        default_plugins,
+        ..app.clone()
+    }
 }
 
 fn check(app: &App, global: &Global) -> Result<(), Failed> {
@@ -60,7 +61,7 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
 
 fn regen(app: &App, global: &Global) -> Result<(), Failed> {
     let path = match global.config.as_slice() {
-        [] => Path::new(DEFAULT_FILE),
+        [] => Path::new(app.config_file),
         [path] if !path.is_dir() => path,
         _ => {
             return Err(Failed::usage(
@@ -93,7 +94,7 @@ fn reference(app: &App) -> Result<String, Failed> {
         .to_markdown()
     );
     for plugin in &app.plugins {
-        let (schema, default) = plugin_parts(plugin)?;
+        let (schema, default) = plugin_parts(app, plugin)?;
         let table = Reference {
             schema: &schema,
             default: &default,

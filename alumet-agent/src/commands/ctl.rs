@@ -85,9 +85,12 @@ impl Socket {
             };
         }
         // What else is wrong with the configuration does not matter here.
+        let defaults = app.defaults_of(PLUGIN);
+        let default = defaults.get("socket_path").and_then(toml::Value::as_str);
+        let default = PathBuf::from(default.unwrap_or(DEFAULT_SOCKET));
         let Ok(document) = Setup::effective(app, global) else {
             return Self {
-                path: DEFAULT_SOCKET.into(),
+                path: default,
                 origin: "the default one, because the configuration cannot be read",
             };
         };
@@ -102,7 +105,7 @@ impl Socket {
                 origin: "which the configuration names",
             },
             None => Self {
-                path: DEFAULT_SOCKET.into(),
+                path: default,
                 origin: "the default one",
             },
         }

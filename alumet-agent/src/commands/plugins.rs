@@ -33,7 +33,7 @@ pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> R
         PluginsCommand::List { status: true, .. } => list_status(app, global)?,
         PluginsCommand::Info { name } => {
             let plugin = app.find_plugin(name).ok_or_else(|| unknown_plugin(app, name))?;
-            terminal::print(&info(plugin)?)?;
+            terminal::print(&info(app, plugin)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -69,7 +69,7 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
     terminal::print(&terminal::table(&rows))
 }
 
-fn info(plugin: &PluginDescriptor) -> Result<String, Failed> {
+fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
     let mut text = format!("{}: {}\n", plugin.id, plugin.summary);
     let metrics = plugin.metrics();
     if !metrics.is_empty() {
@@ -92,7 +92,7 @@ fn info(plugin: &PluginDescriptor) -> Result<String, Failed> {
             .collect();
         text.push_str(&terminal::table(&rows));
     }
-    let _ = write!(text, "\nConfiguration\n\n{}", plugin_text(plugin, true)?);
+    let _ = write!(text, "\nConfiguration\n\n{}", plugin_text(app, plugin, true)?);
     Ok(text)
 }
 
@@ -147,7 +147,7 @@ fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
         configuration_toml: String::new(),
     };
     let records = app.plugins.iter().map(|plugin| {
-        let (schema, default) = plugin_parts(plugin)?;
+        let (schema, default) = plugin_parts(app, plugin)?;
         Ok(PluginRecord {
             id: plugin.id,
             summary: plugin.summary,
@@ -158,7 +158,7 @@ fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
                 default: &default,
             }
             .to_markdown(),
-            configuration_toml: plugin_text(plugin, true)?,
+            configuration_toml: plugin_text(app, plugin, true)?,
         })
     });
     std::iter::once(Ok(own)).chain(records).collect()

@@ -71,6 +71,24 @@ pub(super) fn exposition(status: &PipelineStatus) -> String {
                     .map(|(reason, count)| (label("reason", reason.name()), *count as f64)),
             ),
     );
+    if let Some(spool) = &status.spool {
+        for (name, help, value) in [
+            ("alumet_spool_bytes", "Bytes that wait in the spool.", spool.bytes),
+            ("alumet_spool_samples", "Samples that wait in the spool.", spool.samples),
+            (
+                "alumet_spool_uncommitted_samples",
+                "Samples in the spool that are not on disk yet.",
+                spool.uncommitted_samples,
+            ),
+            (
+                "alumet_spool_fault",
+                "1 if the spool works in memory only, else 0.",
+                u64::from(spool.fault.is_some()),
+            ),
+        ] {
+            family(&mut text, name, "gauge", help, [(String::new(), value as f64)]);
+        }
+    }
     let elements = || {
         status
             .elements

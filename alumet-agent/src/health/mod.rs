@@ -110,6 +110,9 @@ impl Health {
                 obstacles.push(format!("{} is {}: {error}", element.key, element.state));
             }
         }
+        if let Some(fault) = status.spool.and_then(|spool| spool.fault) {
+            obstacles.push(format!("the spool works in memory only: {fault}"));
+        }
         if sources == 0 {
             obstacles.push("there is no source, so nothing is measured".to_owned());
         }

@@ -136,6 +136,8 @@ fn the_short_help_is_as_agreed() {
         "priority-worker-threads",
         "log-format",
         "output-file",
+        "relay-out",
+        "relay-in",
         "help",
         "version",
     ] {

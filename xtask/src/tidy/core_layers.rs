@@ -19,8 +19,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
         }
         let is_contract = !below("plugin/") && module != "lib.rs";
         for (line, text) in code(text) {
-            // An event source is handed the place where its batches go.
-            let is_exception = module == "source.rs" && text.contains("crate::pipeline::EventSink");
+            // An event source is handed the place where its batches go, a stream output the one where they wait.
+            let is_exception = (module == "source.rs" && text.contains("crate::pipeline::EventSink"))
+                || (module == "output/stream.rs" && text.contains("crate::pipeline::Records"));
             if is_contract && text.contains("crate::pipeline") && !is_exception {
                 let message = "data and contracts do not know the engine; \
                     move the type here, or what uses it to `pipeline`";

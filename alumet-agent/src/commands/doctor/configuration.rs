@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::cli::Global;
 use crate::exit::Failed;
 use crate::settings::Settings;
-use crate::setup::{DEFAULT_FILE, IfMissing, Setup};
+use crate::setup::{IfMissing, Setup};
 
 const SUBJECT: &str = "configuration";
 
@@ -73,14 +73,17 @@ fn loaded(app: &App, global: &Global) -> Finding {
             .collect();
         return Finding::works(SUBJECT, files.join(", "));
     }
-    if Path::new(DEFAULT_FILE).exists() {
-        return Finding::works(SUBJECT, DEFAULT_FILE);
+    if Path::new(app.config_file).exists() {
+        return Finding::works(SUBJECT, app.config_file);
     }
     Finding {
         remedy: Some(format!("{} config regen", app.name)),
         ..Finding::absent(
             SUBJECT,
-            format!("there is no {DEFAULT_FILE} in this folder; the defaults are looked at instead"),
+            format!(
+                "there is no {} in this folder; the defaults are looked at instead",
+                app.config_file
+            ),
         )
     }
 }
@@ -90,7 +93,7 @@ fn defaults(app: &App) -> Result<Vec<Subject>, Failed> {
     let descriptors = app.default_plugins.iter().filter_map(|id| app.find_plugin(id));
     descriptors
         .map(|descriptor| {
-            let mut empty = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
+            let mut empty = <dyn erased_serde::Deserializer<'_>>::erase(app.defaults_of(descriptor.id));
             let config = descriptor
                 .parse(&mut empty)
                 .map_err(|error| anyhow::anyhow!("{error}"))?;

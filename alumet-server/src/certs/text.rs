@@ -1,0 +1,190 @@
+//! What `certs` says: which files it has made, where they belong, and the configuration that uses them.
+
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+/// The port of the relay when nobody chooses another one.
+const PORT: u16 = 50051;
+
+/// After an authority and a server certificate were made in `folder`.
+pub(super) fn of_init(folder: &Path, made: &[PathBuf]) -> String {
+    let path = |name: &str| quoted(&folder.join(name).to_string_lossy());
+    format!(
+        "{}\n\
+         Configuration of the server, by default alumet-server-config.toml (these keys replace those that the table has):\n\n\
+         [plugins.relay-server]\n\
+         address = \"[::]:{PORT}\"\n\
+         tls.certificate = {}\n\
+         tls.key = {}\n\
+         tls.client_ca = {}\n\n\
+         Next, for each agent: alumet-server certs issue {} NODE\n",
+        files(made),
+        path("server.pem"),
+        path("server.key"),
+        path("ca.pem"),
+        shell_word(&folder.to_string_lossy()),
+    )
+}
+
+/// After the certificate of an agent was made in `folder`; `server` is the host of the server if it is known.
+pub(super) fn of_issue(folder: &Path, node: &str, server: Option<&str>, made: &[PathBuf]) -> String {
+    let authority = folder.join("ca.pem");
+    let (server, other_server) = match server {
+        Some(server) => (server, "another name of the server"),
+        None => ("SERVER", "the name or address of the server"),
+    };
+    let made_or_missing = |extension: &str| {
+        let found = made
+            .iter()
+            .find(|path| path.extension().is_some_and(|one| one == extension));
+        found
+            .cloned()
+            .unwrap_or_else(|| folder.join(format!("{node}.{extension}")))
+    };
+    let (certificate, key) = (made_or_missing("pem"), made_or_missing("key"));
+    let path = |path: &Path| quoted(&path.to_string_lossy());
+    format!(
+        "{}\n\
+         Copy both and {} to {node}; the key goes nowhere else.\n\n\
+         Configuration of the agent, by default alumet-config.toml (these keys replace those that the table has; {server}\n\
+         may be {other_server} for which its certificate is, and the paths are where the files are on {node}):\n\n\
+         [plugins.relay-client]\n\
+         enabled = true\n\
+         client_name = {}\n\
+         relay_server = {}\n\
+         tls.ca = {}\n\
+         tls.certificate = {}\n\
+         tls.key = {}\n",
+        files(made),
+        authority.display(),
+        quoted(node),
+        quoted(&format!("{server}:{PORT}")),
+        path(&authority),
+        path(&certificate),
+        path(&key),
+    )
+}
+
+/// The files with what each is.
+fn files(made: &[PathBuf]) -> String {
+    let width = made.iter().map(|path| path.display().to_string().len()).max();
+    let mut text = String::from("Made:\n");
+    for path in made {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let is_key = path.extension().is_some_and(|extension| extension == "key");
+        let what = match name.as_deref() {
+            Some("ca.pem") => "the authority: the server and every agent have a copy",
+            Some("ca.key") => "the secret of the authority, which signs certificates: it stays here",
+            Some("server.pem") => "the certificate of the server",
+            Some("server.key") => "the secret of the server",
+            _ if is_key => "the secret of the agent",
+            _ => "the certificate of the agent",
+        };
+        let path = path.display().to_string();
+        text.push_str(&format!(
+            "  {path:width$}  {what}\n",
+            width = width.unwrap_or_default()
+        ));
+    }
+    text
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}
+
+/// A word as a shell reads it.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snippet(text: &str) -> toml::Table {
+        let begin = text.find("[plugins.").unwrap();
+        let end = text.find("\nNext").unwrap_or(text.len());
+        text[begin..end].parse().unwrap()
+    }
+
+    fn paths(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(|name| Path::new("/a b").join(name)).collect()
+    }
+
+    #[test]
+    fn the_snippet_of_the_server_names_its_files_and_the_authority() {
+        let text = of_init(
+            Path::new("/a b"),
+            &paths(&["ca.pem", "ca.key", "server.pem", "server.key"]),
+        );
+        let tls = &snippet(&text)["plugins"]["relay-server"]["tls"];
+        assert_eq!(tls["certificate"].as_str(), Some("/a b/server.pem"));
+        assert_eq!(tls["key"].as_str(), Some("/a b/server.key"));
+        assert_eq!(tls["client_ca"].as_str(), Some("/a b/ca.pem"));
+        assert!(text.ends_with("certs issue '/a b' NODE\n"), "{text}");
+    }
+
+    #[test]
+    fn the_snippet_of_an_agent_names_its_own_files_and_its_name() {
+        let text = of_issue(
+            Path::new("/a b"),
+            "node-1",
+            Some("s1"),
+            &paths(&["node-1.pem", "node-1.key"]),
+        );
+        let client = &snippet(&text)["plugins"]["relay-client"];
+        // The default file of an agent switches the plugin off.
+        assert_eq!(client["enabled"].as_bool(), Some(true));
+        assert_eq!(client["relay_server"].as_str(), Some("s1:50051"));
+        assert_eq!(client["client_name"].as_str(), Some("node-1"));
+        assert_eq!(client["tls"]["certificate"].as_str(), Some("/a b/node-1.pem"));
+        assert_eq!(client["tls"]["key"].as_str(), Some("/a b/node-1.key"));
+        assert_eq!(client["tls"]["ca"].as_str(), Some("/a b/ca.pem"));
+    }
+
+    #[test]
+    fn a_name_with_quotes_stays_one_string_of_toml() {
+        let text = of_issue(Path::new("/x\"y"), "a\"b", None, &[]);
+        let client = &snippet(&text)["plugins"]["relay-client"];
+        assert_eq!(client["relay_server"].as_str(), Some("SERVER:50051"));
+        assert_eq!(client["client_name"].as_str(), Some("a\"b"));
+        assert_eq!(client["tls"]["key"].as_str(), Some("/x\"y/a\"b.key"));
+    }
+
+    #[test]
+    fn every_file_is_explained_in_one_column() {
+        let text = files(&paths(&[
+            "ca.pem",
+            "ca.key",
+            "server.pem",
+            "server.key",
+            "n.pem",
+            "n.key",
+        ]));
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 6);
+        let column = lines[0].find("the ").unwrap();
+        assert!(
+            lines.iter().all(|line| line.find("the ") == Some(column)),
+            "{text}"
+        );
+        assert_eq!(
+            lines.iter().filter(|line| line.contains("secret")).count(),
+            3,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_folder_with_blanks_and_quotes_is_one_word_of_a_shell() {
+        assert_eq!(shell_word("/etc/alumet"), "/etc/alumet");
+        assert_eq!(shell_word("it's here"), r"'it'\''s here'");
+    }
+}

@@ -1,0 +1,44 @@
+//! The server: receives what many agents measure, and writes it.
+
+mod certs;
+mod plugins;
+
+use std::process::ExitCode;
+
+use alumet_agent::{App, ExtraCommand, Shortcut};
+
+fn main() -> ExitCode {
+    App::new(
+        "alumet-server",
+        env!("CARGO_PKG_VERSION"),
+        "Receives what many agents measure, and writes it.",
+    )
+    // An agent in the same folder has other files.
+    .config_file("alumet-server-config.toml")
+    .plugin_default("csv", "output_path", "alumet-server-output.csv")
+    .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
+    .plugins(plugins::compiled())
+    .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
+    .known_plugins(plugins::KNOWN)
+    .shortcut(Shortcut {
+        flag: "output-file",
+        value_name: "FILE",
+        key: "plugins.csv.output_path",
+        help: "Write the samples to this CSV file",
+        enables: None,
+    })
+    .shortcut(Shortcut {
+        flag: "relay-in",
+        value_name: "ADDRESS",
+        key: "plugins.relay-server.address",
+        help: "Receive what agents measure at this address and port, with the plugin relay-server",
+        enables: Some("relay-server"),
+    })
+    .without_measuring_processes()
+    .durable_outputs()
+    .command(ExtraCommand {
+        build: certs::command,
+        run: certs::run,
+    })
+    .main()
+}

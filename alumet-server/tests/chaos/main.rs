@@ -1,0 +1,97 @@
+//! Agent, network, server and disk are disturbed at random; in the end every sample that was safe is in the file, once.
+//!
+//! `ALUMET_CHAOS_ROUNDS` says how often (default: 25), `ALUMET_CHAOS_SEED` repeats a run.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test ends with a panic when something is missing, and tells its seed"
+)]
+
+mod account;
+mod programs;
+mod proxy;
+mod random;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use programs::{Agent, Rig, Server};
+use random::Random;
+
+fn rounds() -> u64 {
+    let rounds = std::env::var("ALUMET_CHAOS_ROUNDS").ok();
+    rounds.and_then(|text| text.parse().ok()).unwrap_or(25)
+}
+
+/// What is disturbed, besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disturbance {
+    Nothing,
+    Network,
+    Disk,
+}
+
+fn run(disturbance: Disturbance) {
+    let mut random = Random::new();
+    let seed = random.seed();
+    eprintln!("ALUMET_CHAOS_SEED={seed}");
+    let rig = Rig::new();
+    let mut server = Server::start(&rig);
+    let proxy = proxy::Proxy::start(server.address());
+    let mut agent = Agent::start(&rig, proxy.address());
+    for _ in 0..rounds() {
+        sleep(Duration::from_millis(random.below(600)));
+        match disturbance {
+            Disturbance::Nothing => {}
+            Disturbance::Network => proxy.disturb(&mut random),
+            Disturbance::Disk => {
+                let victim = if random.below(2) == 0 { server.pid() } else { agent.pid() };
+                let full = programs::fill_disk_of(victim);
+                sleep(Duration::from_millis(random.below(400)));
+                drop(full);
+            }
+        }
+        match random.below(if disturbance == Disturbance::Nothing { 3 } else { 6 }) {
+            0 => agent.kill_and_restart(&rig, proxy.address()),
+            1 => {
+                server.kill_and_restart(&rig);
+                proxy.redirect(server.address());
+            }
+            2 => {
+                agent.kill();
+                server.kill_and_restart(&rig);
+                proxy.redirect(server.address());
+                agent.kill_and_restart(&rig, proxy.address());
+            }
+            _ => {}
+        }
+    }
+    proxy.calm();
+    // What waits is sent before the agent ends, and written before the server does.
+    let agent_log = agent.end();
+    let server_log = server.end();
+    let result = account::check(&rig);
+    let wrong_word = ["panicked", "ledger is not balanced"]
+        .iter()
+        .find(|word| agent_log.contains(*word) || server_log.contains(*word));
+    if result.is_err() || wrong_word.is_some() {
+        let kept = rig.keep();
+        panic!("seed {seed}, {wrong_word:?}, everything is in {}: {result:?}", kept.display());
+    }
+}
+
+#[test]
+fn kills_at_random_lose_and_repeat_nothing() {
+    run(Disturbance::Nothing);
+}
+
+#[test]
+fn kills_and_a_bad_network_lose_and_repeat_nothing() {
+    run(Disturbance::Network);
+}
+
+#[test]
+fn kills_and_full_disks_lose_and_repeat_nothing() {
+    run(Disturbance::Disk);
+}

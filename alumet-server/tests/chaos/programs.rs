@@ -1,0 +1,207 @@
+//! The server and the agent as processes that are killed.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, prlimit};
+use tempfile::TempDir;
+
+/// How long the end may take: everything that waits is sent and written.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder of a test.
+pub(crate) struct Rig {
+    folder: TempDir,
+    port: u16,
+}
+
+/// `alumet-server` at work.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+    starts: u32,
+}
+
+/// The counting agent at work.
+pub(crate) struct Agent {
+    child: Child,
+    log: PathBuf,
+    starts: u32,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        // Free now; nobody else on the machine takes it between two starts but by bad luck, which is told.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let rig = Self {
+            folder: tempfile::tempdir().unwrap(),
+            port,
+        };
+        let server = format!(
+            "[plugins.relay-server]\naddress = '127.0.0.1:{port}'\n[plugins.csv]\noutput_path = 'out.csv'\n"
+        );
+        fs::write(rig.path("server.toml"), server).unwrap();
+        rig
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Leaves everything for whoever wants to look at it.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
+    fn spawn(&self, program: &Path, configuration: &str, log: &Path) -> Child {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        Command::new(program)
+            .args(["--config", configuration, "run"])
+            .current_dir(self.folder.path())
+            .env_remove("ALUMET_CONFIG")
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+}
+
+fn end(child: &mut Child, log: &Path) -> String {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        assert!(
+            Instant::now() < deadline,
+            "it does not end: {}",
+            fs::read_to_string(log).unwrap()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fs::read_to_string(log).unwrap()
+}
+
+impl Server {
+    pub(crate) fn start(rig: &Rig) -> Self {
+        let log = rig.path("server.log");
+        let program = Path::new(env!("CARGO_BIN_EXE_alumet-server"));
+        Self {
+            child: rig.spawn(program, "server.toml", &log),
+            address: SocketAddr::from(([127, 0, 0, 1], rig.port)),
+            log,
+            starts: 1,
+        }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill_and_restart(&mut self, rig: &Rig) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let starts = self.starts + 1;
+        *self = Self::start(rig);
+        self.starts = starts;
+    }
+
+    /// Ends it in order; gives its log.
+    pub(crate) fn end(mut self) -> String {
+        end(&mut self.child, &self.log)
+    }
+}
+
+impl Agent {
+    pub(crate) fn start(rig: &Rig, server: SocketAddr) -> Self {
+        let log = rig.path("agent.log");
+        let configuration = format!(
+            "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\n[plugins.relay-client]\nrelay_server = '{server}'\n\
+             retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
+        );
+        fs::write(rig.path("agent.toml"), configuration).unwrap();
+        // Cargo builds examples with the tests of their package.
+        let tests = std::env::current_exe().unwrap();
+        let program = tests.parent().unwrap().parent().unwrap().join("examples/counting-agent");
+        Self {
+            child: rig.spawn(&program, "agent.toml", &log),
+            log,
+            starts: 1,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn kill_and_restart(&mut self, rig: &Rig, server: SocketAddr) {
+        self.kill();
+        let starts = self.starts + 1;
+        *self = Self::start(rig, server);
+        self.starts = starts;
+    }
+
+    /// Ends it in order; gives its log.
+    pub(crate) fn end(mut self) -> String {
+        end(&mut self.child, &self.log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Lets no file of a process grow, as a full disk would not, until it is dropped.
+pub(crate) fn fill_disk_of(pid: u32) -> FullDisk {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let limit = Rlimit {
+        current: Some(1),
+        maximum: None,
+    };
+    let old = prlimit(Some(pid), Resource::Fsize, limit).ok();
+    FullDisk { pid, old }
+}
+
+/// Ends with the disk having room again.
+pub(crate) struct FullDisk {
+    pid: rustix::process::Pid,
+    old: Option<Rlimit>,
+}
+
+impl Drop for FullDisk {
+    fn drop(&mut self) {
+        if let Some(old) = self.old.take() {
+            // The process may be dead.
+            let _ = prlimit(Some(self.pid), Resource::Fsize, old);
+        }
+    }
+}

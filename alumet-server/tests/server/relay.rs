@@ -1,0 +1,134 @@
+//! From an agent to the file of the server.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::certs::snippet;
+use crate::process::{Process, agent, server};
+use crate::program::Folder;
+
+/// The lines of a CSV file by what they say, with how often they are there. Attributes are sorted, wherever they stand.
+fn lines(csv: &str) -> BTreeMap<Vec<String>, usize> {
+    let mut rows = csv.lines().map(|line| line.split(';').collect::<Vec<_>>());
+    let header = rows.next().unwrap_or_default();
+    let mut lines = BTreeMap::new();
+    for row in rows {
+        assert_eq!(row.len(), header.len(), "{row:?}");
+        let (fixed, attributes) = row.split_at(7);
+        let mut attributes: Vec<String> = header[7..]
+            .iter()
+            .zip(attributes)
+            .flat_map(|(name, value)| match *name {
+                "__late_attributes" => value.split(',').map(str::to_owned).collect(),
+                _ if value.is_empty() => Vec::new(),
+                _ => vec![format!("{name}={value}")],
+            })
+            .filter(|attribute| !attribute.is_empty())
+            .collect();
+        attributes.sort();
+        let line = fixed.iter().map(|field| (*field).to_owned()).chain(attributes);
+        *lines.entry(line.collect()).or_default() += 1;
+    }
+    lines
+}
+
+/// Those that come from `node`, without its name; what the server itself says about the node is left out.
+fn of_node(csv: &str, node: &str) -> BTreeMap<Vec<String>, usize> {
+    let attribute = format!("node={node}");
+    let from_node = |(line, count): (Vec<String>, usize)| {
+        let at = line.iter().position(|part| *part == attribute)?;
+        let mut line = line;
+        line.remove(at);
+        (!line[0].starts_with("relay_")).then_some((line, count))
+    };
+    lines(csv).into_iter().filter_map(from_node).collect()
+}
+
+/// Starts a server at a free port; gives its address, too.
+fn start_server(folder: &Folder, arguments: &[&str]) -> (Process, String) {
+    let listen = ["--relay-in", "127.0.0.1:0"];
+    let arguments = [arguments, &listen[..]].concat();
+    let mut process = Process::start(&server(), folder.root(), "server.log", &arguments);
+    let address = process.wait_for("the address", |log| {
+        let line = log.lines().find(|line| line.contains("listening for agents"))?;
+        let rest = line.split("address=").nth(1)?;
+        Some(rest.split_whitespace().next()?.to_owned())
+    });
+    (process, address)
+}
+
+/// Waits until the file holds a line of the node.
+fn wait_for_samples(folder: &Folder, file: &str, node: &str) {
+    let begin = Instant::now();
+    while of_node(&folder.read_or_empty(file), node).is_empty() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "nothing arrives:\n{}\n{}",
+            folder.read_or_empty("agent.log"),
+            folder.read_or_empty("server.log")
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What the agent has written itself and what the server has written of it are the same.
+fn expect_same(folder: &Folder, node: &str) {
+    let sent = lines(&folder.read("agent.csv"));
+    let received = of_node(&folder.read("server.csv"), node);
+    assert!(sent.len() > 20, "the agent has measured something: {sent:?}");
+    let missing: Vec<_> = sent
+        .iter()
+        .filter(|(line, count)| received.get(*line) != Some(count))
+        .collect();
+    let added: Vec<_> = received.keys().filter(|line| !sent.contains_key(*line)).collect();
+    assert!(
+        missing.is_empty(),
+        "{} of {} are missing: {missing:#?}",
+        missing.len(),
+        sent.len()
+    );
+    assert!(added.is_empty(), "nobody has sent {added:#?}");
+}
+
+const AGENT: &str = "[plugins.procfs]\n\n[plugins.csv]\noutput_path = \"agent.csv\"\n\n";
+
+#[test]
+fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
+    let folder = Folder::new();
+    folder.write("server.toml", "[plugins.csv]\noutput_path = \"server.csv\"\n");
+    folder.write(
+        "agent.toml",
+        &format!("{AGENT}[plugins.relay-client]\nclient_name = \"n1\"\n"),
+    );
+    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let arguments = ["--config", "agent.toml", "--relay-out", &address];
+    let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
+    wait_for_samples(&folder, "server.csv", "n1");
+    agent.end();
+    server.end();
+    expect_same(&folder, "n1");
+}
+
+#[test]
+fn the_certificates_and_snippets_of_certs_make_a_connection_of_both_sides() {
+    let folder = Folder::new();
+    let init = folder.run(&["certs", "init", "pki", "--name", "127.0.0.1"]);
+    let issue = folder.run(&["certs", "issue", "pki", "node-1"]);
+    let server_snippet = snippet(&init.expect_code(0).stdout);
+    folder.write(
+        "server.toml",
+        &format!("{server_snippet}\n[plugins.csv]\noutput_path = \"server.csv\"\n"),
+    );
+    folder.write(
+        "agent.toml",
+        &format!("{AGENT}{}", snippet(&issue.expect_code(0).stdout)),
+    );
+
+    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let arguments = ["--config", "agent.toml", "--relay-out", &address];
+    let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
+    wait_for_samples(&folder, "server.csv", "node-1");
+    agent.end();
+    server.end();
+    expect_same(&folder, "node-1");
+}
