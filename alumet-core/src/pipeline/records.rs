@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, Remedy};
 use crate::output::StreamOutput;
-use crate::spool::{Definitions, InstanceId, Spool, Spooled};
+use crate::spool::{Definitions, Gap, InstanceId, Record, Spool, Spooled};
 
 use super::backlog::Backlog;
 use super::delivery::Delivery;
@@ -30,6 +31,8 @@ pub struct Records {
     spool: Arc<dyn Spool>,
     /// What was read and not given yet.
     ready: VecDeque<Spooled>,
+    /// What was given and is booked as lost when it is acknowledged: it may come again before.
+    gaps: Mutex<VecDeque<Gap>>,
     /// A look into the spool that is under way.
     reading: Option<JoinHandle<Result<Vec<Spooled>, Failure>>>,
 }
@@ -37,7 +40,7 @@ pub struct Records {
 impl Records {
     /// The next record or gap, waiting for it; `None` when everything was given and nothing comes any more.
     ///
-    /// Nothing is lost when the future is dropped before it is ready. A gap is booked when it is given.
+    /// Nothing is lost when the future is dropped before it is ready.
     ///
     /// # Errors
     /// When the spool cannot be read at the moment.
@@ -46,7 +49,7 @@ impl Records {
             self.queue.resumed().await;
             if let Some(item) = self.ready.pop_front() {
                 if let Spooled::Gap(gap) = &item {
-                    self.delivery.gap(gap);
+                    self.gaps.lock().push_back(*gap);
                 }
                 return Ok(Some(item));
             }
@@ -86,6 +89,7 @@ impl Records {
 
     /// Everything up to `sequence` is where it should go.
     pub fn acknowledge(&self, sequence: u64) {
+        self.book_gaps(sequence);
         let samples = self.backlog.reader.acknowledge(sequence, None);
         if samples > 0 {
             self.delivery.delivered_from_spool(samples);
@@ -95,8 +99,17 @@ impl Records {
         }
     }
 
-    /// A record that can never be sent is dropped and booked.
-    pub fn reject(&self, record: &crate::spool::Record) {
+    fn book_gaps(&self, sequence: u64) {
+        let mut gaps = self.gaps.lock();
+        while let Some(gap) = gaps.front().copied().filter(|gap| gap.last <= sequence) {
+            self.delivery.gap(&gap);
+            gaps.pop_front();
+        }
+    }
+
+    /// A record that can never be sent is dropped and booked; everything before it must be acknowledged.
+    pub fn reject(&self, record: &Record) {
+        self.book_gaps(record.sequence);
         self.delivery
             .dropped_from_spool(u64::from(record.samples), DropReason::Rejected);
         self.backlog.reader.acknowledge(record.sequence, None);
@@ -109,6 +122,7 @@ impl Records {
             let _ = reading.await;
         }
         self.ready.clear();
+        self.gaps.lock().clear();
         self.backlog.reader.rewind();
     }
 
@@ -170,6 +184,7 @@ pub(crate) fn spawn(
             delivery,
             spool,
             ready: VecDeque::new(),
+            gaps: Mutex::default(),
             reading: None,
         };
         let time_is_over = async {

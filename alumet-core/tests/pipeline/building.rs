@@ -6,6 +6,7 @@ use alumet_core::plugin::{Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::testkit::ManualClock;
 
 use crate::elements::{Counting, PATIENCE, counting_pipeline, pass};
+use crate::spool::MemorySpool;
 
 #[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
@@ -88,6 +89,9 @@ fn the_pipeline_measures_itself_with_the_metrics_it_announces() {
         PipelineBuilder::with_clock(std::sync::Arc::new(clock.clone())).self_metrics(Duration::from_secs(1));
     let output = RecordingOutput::new();
     let recording = output.recording();
+    builder = builder
+        .spool(MemorySpool::default().slot())
+        .durable_by_default(true);
     builder.output("recording", output);
     let pipeline = builder.start().unwrap();
     pass(&pipeline, &clock, 2);

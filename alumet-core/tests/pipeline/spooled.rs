@@ -210,11 +210,16 @@ fn a_spool_that_cannot_be_written_at_the_end_is_a_loss_that_is_told() {
 struct Positioned {
     inner: RecordingOutput,
     written: u64,
+    /// How many samples it takes; afterwards its disk is full.
+    room: u64,
     resumed: Arc<AtomicU64>,
 }
 
 impl Output for Positioned {
     fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        if self.written >= self.room {
+            return Err(Failure::retry("no space left on device"));
+        }
         self.written += batch.len() as u64;
         self.inner.write(batch, context)
     }
@@ -233,21 +238,24 @@ impl Output for Positioned {
 #[test]
 fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
     let spool = MemorySpool::default();
-    for run in 0..2 {
+    // The first run leaves something behind, the second one nothing: the third one has nothing to take back.
+    for (room, expected) in [(3, 0), (u64::MAX, 3), (u64::MAX, 0)] {
         let (mut builder, clock) = builder(&spool);
         let resumed = Arc::new(AtomicU64::new(0));
         let output = Positioned {
             inner: RecordingOutput::new(),
             written: 0,
+            room,
             resumed: Arc::clone(&resumed),
         };
         builder.output("out", output).queue(DURABLE);
         let pipeline = start(builder);
-        pass(&pipeline, &clock, 2);
-        let ledger = pipeline.stop(PATIENCE).ledger;
-        let delivered = ledger.outputs.values().next().unwrap().delivered;
-        assert_eq!(delivered, 4);
-        assert_eq!(resumed.load(Ordering::Relaxed), run * 4);
+        for _ in 0..4 {
+            clock.advance(SECOND);
+            pipeline.control().ping().unwrap();
+        }
+        assert_balanced(&pipeline.stop(PATIENCE).ledger);
+        assert_eq!(resumed.load(Ordering::Relaxed), expected);
     }
 }
 

@@ -32,7 +32,7 @@ pub use error::CommandError;
 pub use line::{Command, Format, Line};
 pub use reply::Reply;
 pub use request::{GRAMMAR, Request};
-pub use status::{LedgerReport, OutputReport, StatusReport, ThreadReport};
+pub use status::{LedgerReport, OutputReport, SpoolReport, StatusReport, ThreadReport};
 pub use wire::NotAReply;
 
 /// The most bytes that a line of commands may have, its end not counted.

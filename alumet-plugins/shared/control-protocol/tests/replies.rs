@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use alumet_shared_control_protocol::{
-    ElementReport, LedgerReport, NotAReply, OutputReport, Reply, StatusReport, ThreadReport, Trigger,
+    ElementReport, LedgerReport, NotAReply, OutputReport, Reply, SpoolReport, StatusReport, ThreadReport,
+    Trigger,
 };
 use proptest::prelude::*;
 
@@ -40,12 +41,21 @@ fn status() -> StatusReport {
             outputs: vec![OutputReport {
                 output: "outputs/csv/file".to_owned(),
                 offered: 996,
+                recovered: 0,
                 delivered: 900,
                 buffered: 90,
+                spooled: 40,
                 dropped: dropped(5),
             }],
             balanced: true,
         },
+        spool: Some(SpoolReport {
+            path: Some("/var/lib/alumet/spool.db".to_owned()),
+            bytes: 4096,
+            samples: 40,
+            uncommitted_samples: 0,
+            fault: Some("the disk is full; make room".to_owned()),
+        }),
         threads: vec![ThreadReport {
             thread: "alumet-poll".to_owned(),
             ticks: 90,
@@ -156,7 +166,9 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
     for part in [
         "running for 1m 30s; elements: 1 failing, 3 running; live series: 17",
         "samples: 1000 produced, 1 pending, 2 queued, 3 added and 4 removed by transforms, 996 routed, 0 dropped",
-        "outputs/csv/file      996        900        90  6 dropped (5 queue_full, 1 rejected)",
+        "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
+        "the spool works in memory only: the disk is full; make room",
+        "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",
         "alumet-poll     90       1   60.0 µs  1.25 ms  2.00 s",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
