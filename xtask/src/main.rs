@@ -8,6 +8,7 @@
 
 mod bench_agent;
 mod binary;
+mod chaos;
 mod ci;
 mod docs;
 mod files;
@@ -48,6 +49,8 @@ enum Chore {
     NewPlugin(new_plugin::Options),
     /// Runs the release agent on many control groups and prints what it costs.
     BenchAgent(bench_agent::Options),
+    /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
+    Chaos(chaos::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&workspace, &options),
         Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
+        Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {
