@@ -1,0 +1,264 @@
+//! What the table `[plugins.relay-client]` holds.
+
+use std::path::PathBuf;
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::plugin::ConfigFault;
+use alumet_relay_protocol::identity::check_node_name;
+use alumet_relay_protocol::tokens::TokenSource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+use crate::servers::Servers;
+use crate::target::targets;
+
+/// Where samples are sent, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// The name of this node at the server. Without it, the name of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["node-17"]))]
+    pub client_name: Option<String>,
+    /// The server, as `host:port`, or a list of servers. The first that can be reached is used; when it breaks away, the
+    /// search begins at the first again.
+    pub relay_server: Servers,
+    /// Whether samples may be sent in plain text over a network. Without it, a server that is not on this machine needs
+    /// `tls`.
+    pub insecure: bool,
+    /// How the connection is encrypted. Without it, it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// The secret that the server knows this node by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["${RELAY_TOKEN}"]))]
+    pub token: Option<Secret>,
+    /// A file that holds this secret, read again for each connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/relay.token"]))]
+    pub token_file: Option<PathBuf>,
+    /// How long it may take until a server has accepted a connection.
+    pub connect_timeout: HumanDuration,
+    /// The connection is made anew when nothing of what was sent is acknowledged for this long.
+    pub ack_timeout: HumanDuration,
+    /// How long the connection may be silent before the server is asked for a sign of life. Without an answer within half
+    /// of it, the connection is made anew.
+    pub keepalive: HumanDuration,
+    /// How many bytes per second are sent while older samples wait. Samples that nothing waits before are never
+    /// delayed. `0` is no limit.
+    pub backlog_bytes_per_second: u64,
+    /// The pauses between attempts to connect.
+    pub retry: RetryConfig,
+    /// Accepted for files of earlier versions, without effect: samples are sent as soon as they are handed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buffer_max_length: Option<u64>,
+    /// Accepted for files of earlier versions, without effect: samples are sent as soon as they are handed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buffer_timeout: Option<HumanDuration>,
+}
+
+/// How the connection is encrypted. The files are read again for each connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TlsConfig {
+    /// The file with the certificates (PEM) of those who may sign that of the server.
+    #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
+    pub ca: PathBuf,
+    /// The file with the certificate (PEM) that this node shows to the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/node-17.pem"]))]
+    pub certificate: Option<PathBuf>,
+    /// The file with the private key (PEM) of this certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/node-17.key"]))]
+    pub key: Option<PathBuf>,
+    /// The name that the certificate of the server must have. Without it, the host in its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["relay.example.org"]))]
+    pub server_name: Option<String>,
+}
+
+/// The pauses between attempts to connect: random, at most twice as long from one attempt to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RetryConfig {
+    /// The longest pause after the first attempt.
+    pub initial_delay: HumanDuration,
+    /// The longest pause of all.
+    pub max_delay: HumanDuration,
+    /// Accepted for files of earlier versions, without effect: attempts never end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_times: Option<u64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            client_name: None,
+            relay_server: Servers::one("127.0.0.1:50051"),
+            insecure: false,
+            tls: None,
+            token: None,
+            token_file: None,
+            connect_timeout: HumanDuration::from_secs(10),
+            ack_timeout: HumanDuration::from_secs(30),
+            keepalive: HumanDuration::from_secs(20),
+            backlog_bytes_per_second: 0,
+            retry: RetryConfig::default(),
+            buffer_max_length: None,
+            buffer_timeout: None,
+        }
+    }
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            initial_delay: HumanDuration::from_millis(500),
+            max_delay: HumanDuration::from_secs(5),
+            max_times: None,
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what types cannot.
+    ///
+    /// # Errors
+    /// The key that is wrong and what would be right.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        if let Some(name) = &self.client_name {
+            check_node_name(name).map_err(|fault| ConfigFault::new("client_name", fault.to_string()))?;
+        }
+        if self.relay_server.iter().next().is_none() {
+            let message = "name at least one server, for example \"127.0.0.1:50051\"";
+            return Err(ConfigFault::new("relay_server", message));
+        }
+        targets(self)?;
+        if let Some(tls) = &self.tls {
+            tls.check()?;
+        }
+        if self.token.is_some() && self.token_file.is_some() {
+            return Err(ConfigFault::new("token", "write either `token` or `token_file`"));
+        }
+        if let Some(token) = &self.token {
+            let read = TokenSource::Literal(token.0.clone()).read();
+            read.map_err(|fault| ConfigFault::new("token", fault.to_string()))?;
+        }
+        for (key, duration) in [
+            ("connect_timeout", self.connect_timeout),
+            ("ack_timeout", self.ack_timeout),
+            ("keepalive", self.keepalive),
+            ("retry.initial_delay", self.retry.initial_delay),
+            ("retry.max_delay", self.retry.max_delay),
+        ] {
+            ConfigFault::refuse_zero(key, *duration)?;
+        }
+        if self.retry.max_delay < self.retry.initial_delay {
+            let message = "it must not be shorter than `retry.initial_delay`";
+            return Err(ConfigFault::new("retry.max_delay", message));
+        }
+        Ok(())
+    }
+
+    /// The keys that are set and have no effect any more, with what happens instead.
+    pub(crate) fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+        const AS_THEY_COME: &str = "samples are sent as soon as they are handed on";
+        let mut keys = Vec::new();
+        if self.buffer_max_length.is_some() {
+            keys.push(("buffer_max_length", AS_THEY_COME));
+        }
+        if self.buffer_timeout.is_some() {
+            keys.push(("buffer_timeout", AS_THEY_COME));
+        }
+        if self.retry.max_times.is_some() {
+            keys.push((
+                "retry.max_times",
+                "attempts never end, and samples wait in the spool",
+            ));
+        }
+        keys
+    }
+}
+
+impl TlsConfig {
+    fn check(&self) -> Result<(), ConfigFault> {
+        if self.ca.as_os_str().is_empty() {
+            let message =
+                "name the file with the certificate of the authority that signed that of the server";
+            return Err(ConfigFault::new("tls.ca", message));
+        }
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => Err(ConfigFault::new(
+                "tls.key",
+                "the certificate needs its private key",
+            )),
+            (None, Some(_)) => Err(ConfigFault::new(
+                "tls.certificate",
+                "the private key needs its certificate",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(toml: &str) -> String {
+        let config: Config = toml::from_str(toml).unwrap();
+        config.check().unwrap_err().key.join(".")
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_their_key() {
+        for (toml, key) in [
+            ("client_name = ''", "client_name"),
+            ("client_name = 'a b'", "client_name"),
+            ("relay_server = []", "relay_server"),
+            ("relay_server = 'no port'", "relay_server"),
+            ("relay_server = 'relay.example.org:50051'", "relay_server"),
+            ("relay_server = ['127.0.0.1:1', '10.0.0.1:50051']", "relay_server"),
+            ("tls = {}", "tls.ca"),
+            ("tls = { ca = 'ca.pem', certificate = 'a.pem' }", "tls.key"),
+            ("tls = { ca = 'ca.pem', key = 'a.key' }", "tls.certificate"),
+            ("token = '0123456789abcdef'\ntoken_file = 'b'", "token"),
+            ("token = 'short'", "token"),
+            ("connect_timeout = '0s'", "connect_timeout"),
+            ("ack_timeout = '0s'", "ack_timeout"),
+            ("keepalive = '0s'", "keepalive"),
+            ("retry = { initial_delay = '0s' }", "retry.initial_delay"),
+            ("retry = { max_delay = '1ms' }", "retry.max_delay"),
+        ] {
+            assert_eq!(fault(toml), key, "{toml}");
+        }
+    }
+
+    #[test]
+    fn right_values_are_taken() {
+        for toml in [
+            "",
+            "relay_server = ['127.0.0.1:1', '[::1]:2', 'localhost:3']",
+            "relay_server = '10.0.0.1:50051'\ninsecure = true",
+            "relay_server = 'relay.example.org:50051'\ntls = { ca = 'ca.pem' }",
+            "tls = { ca = 'ca.pem', certificate = 'a.pem', key = 'a.key' }\ntoken_file = 'b'",
+        ] {
+            let config: Config = toml::from_str(toml).unwrap();
+            assert_eq!(config.check(), Ok(()), "{toml}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_the_original_are_taken_and_those_without_effect_are_named() {
+        let toml = "client_name = 'n'\nrelay_server = '[::1]:50051'\nbuffer_max_length = 4096\n\
+                    buffer_timeout = '30s'\n\
+                    retry = { max_times = 8, initial_delay = '500ms', max_delay = '4s' }";
+        let config: Config = toml::from_str(toml).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        let keys: Vec<_> = config.without_effect().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["buffer_max_length", "buffer_timeout", "retry.max_times"]);
+        assert_eq!(Config::default().without_effect(), []);
+    }
+}

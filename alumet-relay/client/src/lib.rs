@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod config;
+mod credentials;
+mod diagnose;
+mod dictionary;
+mod error;
+mod feed;
+mod in_flight;
+mod link;
+mod output;
+mod overheard;
+mod pace;
+mod plugin;
+mod pump;
+mod queue;
+mod resume;
+mod secret;
+mod servers;
+mod session;
+mod target;
+mod wire;
+
+pub use config::{Config, RetryConfig, TlsConfig};
+#[doc(hidden)]
+pub use feed::RecordFeed;
+#[doc(hidden)]
+pub use output::RelayOutput;
+pub use plugin::RelayClientPlugin;
+pub use secret::Secret;
+pub use servers::Servers;

@@ -1,0 +1,178 @@
+//! One connection to one server: TCP, TLS if it is wanted, HTTP/2.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use alumet_relay_protocol::tls::{explain_client, server_name};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::http::{Request, Response, Uri};
+
+use crate::credentials::Credentials;
+use crate::error::SessionError;
+use crate::overheard::{Overheard, TlsFault};
+use crate::target::Target;
+
+/// An open connection; it is closed when it is dropped, whatever is under way.
+pub(crate) struct Link {
+    channel: Channel,
+    origin: Uri,
+    tasks: Tasks,
+    fault: TlsFault,
+}
+
+/// Sends requests over the connection.
+#[derive(Clone)]
+pub(crate) struct Channel {
+    requests: http2::SendRequest<Body>,
+}
+
+/// The tasks of a connection.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl Link {
+    /// Connects; has no time limit of its own.
+    pub(crate) async fn open(
+        target: &Target,
+        credentials: &mut Credentials,
+        keepalive: Duration,
+    ) -> Result<Self, SessionError> {
+        let server = || target.address.authority();
+        let connecting = TcpStream::connect((target.address.host.as_str(), target.address.port));
+        let stream = connecting.await.map_err(|error| SessionError::Connect {
+            server: server(),
+            reason: error.to_string(),
+        })?;
+        // Small messages must not wait for each other. Where options cannot be set, they are only slower.
+        let _ = stream.set_nodelay(true);
+        // Ends a connection whose other side is silent in spite of unacknowledged bytes; pings find the rest.
+        let limit = u32::try_from((keepalive * 2).as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, limit);
+        if !target.is_tls {
+            return Self::shake_hands(stream, TlsFault::default(), target, keepalive).await;
+        }
+        let name = server_name(&target.address, credentials.server_name())?;
+        let Some(tls) = credentials.tls()? else {
+            return Err(SessionError::Protocol {
+                server: server(),
+                reason: "it asks for TLS, but there is no table `tls`".to_owned(),
+            });
+        };
+        let handshake = TlsConnector::from(tls.config()).connect(name, stream).await;
+        let stream = handshake.map_err(|error| match explain_client(&error, tls.files()) {
+            Some(reason) => SessionError::Tls {
+                server: server(),
+                reason,
+            },
+            None => SessionError::Broken {
+                server: server(),
+                reason: error.to_string(),
+            },
+        })?;
+        let fault = TlsFault::default();
+        let stream = Overheard::new(stream, fault.clone());
+        Self::shake_hands(stream, fault, target, keepalive).await
+    }
+
+    async fn shake_hands<S>(
+        stream: S,
+        fault: TlsFault,
+        target: &Target,
+        keepalive: Duration,
+    ) -> Result<Self, SessionError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let tasks = Tasks::default();
+        let mut builder = http2::Builder::new(tasks.clone());
+        builder
+            .timer(TokioTimer::new())
+            // A session is one open request, so that this holds for all its time.
+            .keep_alive_interval(keepalive)
+            .keep_alive_timeout(keepalive / 2)
+            // A server sends acknowledgements only.
+            .initial_stream_window_size(64 << 10)
+            .initial_connection_window_size(64 << 10)
+            .max_header_list_size(16 << 10);
+        let handshake = builder.handshake(TokioIo::new(stream)).await;
+        let no_http2 = |source| SessionError::NoHttp2 {
+            server: target.address.authority(),
+            source,
+        };
+        let (requests, connection) = handshake.map_err(no_http2)?;
+        tasks.execute(async move {
+            // Requests learn why it ended.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection to the relay server ended");
+            }
+        });
+        let scheme = if target.is_tls { "https" } else { "http" };
+        let origin = Uri::builder()
+            .scheme(scheme)
+            .authority(target.address.authority())
+            .path_and_query("/")
+            .build();
+        let origin = origin.map_err(|error| SessionError::Protocol {
+            server: target.address.authority(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            channel: Channel { requests },
+            origin,
+            tasks,
+            fault,
+        })
+    }
+
+    /// What TLS has to do with the end of the connection.
+    pub(crate) fn tls_fault(&self) -> Option<rustls::Error> {
+        self.fault.get()
+    }
+
+    /// What a gRPC client is made with.
+    pub(crate) fn channel(&self) -> (Channel, Uri) {
+        (self.channel.clone(), self.origin.clone())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.tasks.0.lock().abort_all();
+    }
+}
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.lock().spawn(future);
+    }
+}
+
+impl GrpcService<Body> for Channel {
+    type ResponseBody = Incoming;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, hyper::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.requests.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.requests.send_request(request))
+    }
+}

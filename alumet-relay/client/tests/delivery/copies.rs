@@ -1,0 +1,156 @@
+//! One spool on two machines.
+
+use crate::rig::{Running, config_of, until};
+use crate::server::{Behaviour, Server, Store};
+use crate::spool::FakeSpool;
+
+async fn server() -> (Store, Server) {
+    let store = Store::default();
+    let server = Server::start(Behaviour::default(), store.clone()).await;
+    (store, server)
+}
+
+/// The batches of one identity.
+fn of(store: &Store, spool: &FakeSpool) -> Vec<u64> {
+    let instance = spool.id().0.to_vec();
+    store.with(|stored| {
+        let own = stored.batches.iter().filter(|(id, _)| *id == instance);
+        own.map(|(_, sequence)| *sequence).collect()
+    })
+}
+
+#[tokio::test]
+async fn a_copy_with_other_records_under_the_same_numbers_gets_another_identity_and_loses_nothing() {
+    let (store, server) = server().await;
+    let original = FakeSpool::new(1);
+    original.append(5, 100);
+    let copy = original.copied();
+    original.append(10, 100);
+    original.close();
+    Running::start(&config_of(server.address), &original)
+        .ended()
+        .await;
+
+    copy.append_as(9, 20, 100);
+    copy.close();
+    Running::start(&config_of(server.address), &copy).ended().await;
+    assert_ne!(copy.id(), original.id());
+    assert_eq!(of(&store, &original), (1..=15).collect::<Vec<_>>());
+    assert_eq!(of(&store, &copy), (1..=25).collect::<Vec<_>>());
+    let failures = copy.failures();
+    assert!(failures[0].contains("another batch 15"), "{failures:?}");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_behind_the_original_is_recognised_by_that() {
+    let (store, server) = server().await;
+    let original = FakeSpool::new(1);
+    original.append(5, 100);
+    let copy = original.copied();
+    original.append(10, 100);
+    original.close();
+    Running::start(&config_of(server.address), &original)
+        .ended()
+        .await;
+
+    let running = Running::start(&config_of(server.address), &copy);
+    until("it is stored", || copy.acknowledged() == 5).await;
+    running.kill().await;
+    assert_eq!(of(&store, &copy), [1, 2, 3, 4, 5]);
+    let failures = copy.failures();
+    assert!(
+        failures[0].contains("up to 15") && failures[0].contains("none after 5"),
+        "{failures:?}"
+    );
+}
+
+#[tokio::test]
+async fn somebody_else_who_ended_at_the_same_number_is_recognised_by_the_checksum() {
+    let (store, server) = server().await;
+    let address = server.address;
+    let spool = FakeSpool::new(1);
+    spool.append(5, 100);
+    let running = Running::start(&config_of(address), &spool);
+    until("it is stored", || spool.acknowledged() == 5).await;
+    let id = spool.id();
+    server.stop().await;
+    store.pretend(&id.0, 5, 12345);
+    let _server = Server::start_at(address, Behaviour::default(), store.clone(), None).await;
+    spool.append(1, 100);
+    until("it is stored", || spool.acknowledged() == 6).await;
+    assert_ne!(spool.id(), id);
+    running.kill().await;
+}
+
+#[tokio::test]
+async fn what_the_server_has_of_this_spool_is_skipped_and_not_sent_again() {
+    let (store, server) = server().await;
+    let spool = FakeSpool::new(1);
+    spool.append(10, 100);
+    let again = spool.copied();
+    spool.close();
+    Running::start(&config_of(server.address), &spool).ended().await;
+    let bytes = store.with(|stored| stored.bytes);
+
+    // The acknowledgements were lost with the program.
+    again.append(1, 100);
+    again.close();
+    Running::start(&config_of(server.address), &again).ended().await;
+    assert_eq!(again.id(), spool.id());
+    assert_eq!(store.sequences(), (1..=11).collect::<Vec<_>>());
+    store.with(|stored| {
+        assert_eq!(stored.bytes, bytes + 100);
+        assert_eq!(stored.violations, [""; 0]);
+    });
+}
+
+#[tokio::test]
+async fn a_gap_that_the_server_has_in_part_is_told_as_a_whole() {
+    let (store, server) = server().await;
+    let spool = FakeSpool::new(1);
+    spool.append_gap(10);
+    spool.append(1, 100);
+    spool.close();
+    store.pretend(&spool.id().0, 4, 77);
+    Running::start(&config_of(server.address), &spool).ended().await;
+    assert_eq!(store.sequences(), [11]);
+    store.with(|stored| {
+        assert_eq!(stored.violations, [""; 0]);
+        assert_eq!(stored.gaps.len(), 1);
+    });
+    assert_eq!(spool.failures(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_that_was_too_large_last_time_is_given_up_this_time() {
+    let (store, server) = server().await;
+    let spool = FakeSpool::new(1);
+    spool.append(3, 100);
+    spool.close();
+    store.pretend(&spool.id().0, 2, 0);
+    Running::start(&config_of(server.address), &spool).ended().await;
+    assert_eq!((store.sequences(), spool.rejected()), (vec![3], vec![2]));
+}
+
+#[tokio::test]
+async fn a_server_that_has_noticed_the_copy_is_believed() {
+    let store = Store::default();
+    let refusing = Behaviour {
+        refusal: Some(tonic::Status::already_exists(
+            "node a at 10.0.0.1 and node b at 10.0.0.2",
+        )),
+        ..Behaviour::default()
+    };
+    let server = Server::start(refusing, store.clone()).await;
+    let spool = FakeSpool::new(1);
+    spool.append(3, 100);
+    let running = Running::start(&config_of(server.address), &spool);
+    until("it has another identity", || spool.id().0[0] != 1).await;
+    running.kill().await;
+    assert!(
+        spool.failures()[0].contains("node b at 10.0.0.2"),
+        "{:?}",
+        spool.failures()
+    );
+    assert_eq!(spool.acknowledged(), 0);
+}

@@ -1,0 +1,125 @@
+//! Why two programs do not trust each other, in words.
+
+use std::error::Error;
+
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+use super::{ClientFiles, ServerFiles};
+
+/// Why a client could not begin to speak TLS with a server, which file is concerned and how to mend it; `None` when the
+/// reason is not TLS.
+pub fn explain_client(error: &(dyn Error + 'static), files: &ClientFiles) -> Option<String> {
+    let ca = files.ca.display();
+    let own = files
+        .identity
+        .as_ref()
+        .map(|(certificate, _)| certificate.display());
+    Some(match tls_error(error)? {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+                "the certificate of the server is not signed by an authority in {ca}; copy the `ca.pem` of that server there"
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the certificate of the server has expired; replace it there, or set the clock of this machine".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the certificate of the server is not valid yet; set the clock of this machine".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
+                "{error}; connect to one of the names in the certificate, or set `tls.server_name`"
+            ),
+            error => format!("the certificate of the server cannot be trusted: {error}"),
+        },
+        rustls::Error::AlertReceived(alert) => match (alert, own) {
+            (AlertDescription::CertificateRequired, None) => {
+                "the server wants a certificate; set `tls.certificate` and `tls.key`".to_owned()
+            }
+            (alert, Some(own)) if is_about_certificate(*alert) => format!(
+                "the server does not take the certificate in {own} ({}); let its authority issue a new one",
+                complaint(*alert)
+            ),
+            (alert, _) => format!("the server ended the handshake ({alert:?}); its log says why"),
+        },
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS; check the port, or write the address with `http://`".to_owned()
+        }
+        error => format!("TLS with the server failed: {error}"),
+    })
+}
+
+/// Why a server could not begin to speak TLS with a client, which file is concerned and how to mend it; `None` when the
+/// reason is not TLS.
+pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Option<String> {
+    let own = files.certificate.display();
+    let ca = files.client_ca.as_ref().map(|path| path.display());
+    Some(match (tls_error(error)?, ca) {
+        (rustls::Error::NoCertificatesPresented, _) => {
+            "the client shows no certificate; set `tls.certificate` and `tls.key` there".to_owned()
+        }
+        (rustls::Error::InvalidCertificate(error), Some(ca)) => match error {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+                "the certificate of the client is not signed by an authority in {ca}; issue one there"
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the certificate of the client has expired; issue a new one, or set the clock of this machine"
+                    .to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the certificate of the client is not valid yet; set the clock of this machine".to_owned()
+            }
+            error => format!("the certificate of the client cannot be trusted: {error}"),
+        },
+        (rustls::Error::AlertReceived(alert), _) if is_about_certificate(*alert) => format!(
+            "the client does not take the certificate in {own} ({}); give it the authority that signed this certificate, \
+             or replace it",
+            complaint(*alert)
+        ),
+        (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), _) => {
+            "the client does not speak TLS; set `tls` there, or write the address with `https://`".to_owned()
+        }
+        (error, _) => format!("TLS with the client failed: {error}"),
+    })
+}
+
+/// The error of rustls somewhere among the causes.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        // An `io::Error` hides what it was made of from `source`.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+const fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+    )
+}
+
+const fn complaint(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CertificateExpired => "it has expired, or the clock there is wrong",
+        AlertDescription::UnknownCA => "it is signed by an authority that is not known there",
+        AlertDescription::CertificateRevoked => "it was revoked",
+        AlertDescription::AccessDenied => "it gives no access",
+        _ => "it cannot be verified there",
+    }
+}

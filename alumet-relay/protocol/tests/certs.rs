@@ -1,0 +1,129 @@
+//! Certificates that are made, renewed, refused.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use alumet_relay_protocol::certs::{CertsError, init, issue};
+use alumet_relay_protocol::identity::node_of;
+use alumet_relay_protocol::tls::check_certificate;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn file_names(paths: &[std::path::PathBuf]) -> Vec<&str> {
+    paths
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn one_command_makes_an_authority_and_a_server_and_another_a_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("a/b");
+    let made = init(&dir, &names(&["server.example", "192.0.2.1", "::1"]), false).unwrap();
+    assert_eq!(
+        file_names(&made),
+        ["ca.pem", "ca.key", "server.pem", "server.key"]
+    );
+    let made = issue(&dir, "node-1.example", false).unwrap();
+    assert_eq!(file_names(&made), ["node-1.example.pem", "node-1.example.key"]);
+    for name in ["ca", "server", "node-1.example"] {
+        assert_eq!(mode(&dir.join(format!("{name}.key"))), 0o600);
+        check_certificate(&dir.join(format!("{name}.pem"))).unwrap();
+    }
+    assert_eq!(mode(&dir), 0o700);
+    let certificate = CertificateDer::from_pem_file(dir.join("node-1.example.pem")).unwrap();
+    assert_eq!(node_of(&certificate).as_deref(), Some("node-1.example"));
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 6, "nothing else is left");
+}
+
+#[test]
+fn nothing_is_overwritten_without_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    init(dir, &[], false).unwrap();
+    issue(dir, "n", false).unwrap();
+    let before = fs::read(dir.join("ca.pem")).unwrap();
+    let error = init(dir, &[], false).unwrap_err();
+    assert!(
+        matches!(&error, CertsError::Exists { path, .. } if path.ends_with("ca.pem")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("--force"), "{error}");
+    assert!(matches!(issue(dir, "n", false), Err(CertsError::Exists { .. })));
+    assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), before);
+
+    issue(dir, "n", true).unwrap();
+    init(dir, &[], true).unwrap();
+    assert_ne!(fs::read(dir.join("ca.pem")).unwrap(), before);
+}
+
+#[test]
+fn a_removed_server_certificate_is_made_again_by_the_same_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    init(dir, &[], false).unwrap();
+    let authority = fs::read(dir.join("ca.pem")).unwrap();
+    fs::remove_file(dir.join("server.pem")).unwrap();
+    assert!(
+        init(dir, &[], false).is_err(),
+        "a key without certificate may be in use"
+    );
+    fs::remove_file(dir.join("server.key")).unwrap();
+    let made = init(dir, &[], false).unwrap();
+    assert_eq!(file_names(&made), ["server.pem", "server.key"]);
+    assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), authority);
+}
+
+#[test]
+fn what_cannot_be_made_is_told_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let error = issue(dir, "n", false).unwrap_err().to_string();
+    assert!(error.contains("certs init"), "{error}");
+    let error = init(dir, &names(&["é"]), false).unwrap_err().to_string();
+    assert!(error.contains("cannot be for é"), "{error}");
+    init(dir, &[], false).unwrap();
+    for name in ["../n", "", "a b"] {
+        assert!(
+            matches!(issue(dir, name, false), Err(CertsError::Node(_))),
+            "{name}"
+        );
+    }
+    for name in ["ca", "Server"] {
+        assert!(
+            matches!(issue(dir, name, true), Err(CertsError::Reserved(_))),
+            "{name}"
+        );
+    }
+    let error = init(Path::new("/proc/certs"), &[], false).unwrap_err();
+    assert!(matches!(error, CertsError::Unwritable { .. }), "{error}");
+    fs::write(dir.join("ca.key"), "nonsense").unwrap();
+    assert!(matches!(
+        issue(dir, "m", false),
+        Err(CertsError::Authority { .. })
+    ));
+}
+
+#[test]
+fn a_node_may_be_named_like_an_ip_address_or_longer_than_a_common_name() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), &[], false).unwrap();
+    let long = format!("{}.{}", "a".repeat(60), "b".repeat(60));
+    for name in ["10.0.0.1", long.as_str()] {
+        let made = issue(folder.path(), name, false).unwrap();
+        let certificate = CertificateDer::from_pem_file(&made[0]).unwrap();
+        assert_eq!(node_of(&certificate).as_deref(), Some(name));
+    }
+}

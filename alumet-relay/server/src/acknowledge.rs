@@ -1,0 +1,59 @@
+//! Tells a client what is stored.
+
+use alumet_relay_protocol::v1::{Ack, ServerMessage, server_message};
+use tokio::sync::{mpsc, watch};
+use tonic::Status;
+
+/// What a session answers.
+pub(crate) type Answers = mpsc::Sender<Result<ServerMessage, Status>>;
+
+/// Acknowledges until the client has gone. A client that reads slowly gets fewer acknowledgements, each for more.
+pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64, answers: Answers) {
+    loop {
+        let sequence = *commits.borrow_and_update();
+        if sequence > told {
+            if answers.send(Ok(ack(sequence))).await.is_err() {
+                return;
+            }
+            told = sequence;
+            continue;
+        }
+        tokio::select! {
+            changed = commits.changed() => if changed.is_err() { return },
+            () = answers.closed() => return,
+        }
+    }
+}
+
+const fn ack(sequence: u64) -> ServerMessage {
+    ServerMessage {
+        message: Some(server_message::Message::Ack(Ack { sequence })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn acknowledgements_rise_and_a_slow_reader_gets_the_newest() {
+        let (commit, commits) = watch::channel(3);
+        let (answers, mut read) = mpsc::channel(1);
+        let task = tokio::spawn(acknowledge(commits, 3, answers));
+        let mut seen = Vec::new();
+        for sequence in 4..=100 {
+            commit.send(sequence).unwrap();
+            tokio::task::yield_now().await;
+        }
+        while seen.last() != Some(&100) {
+            let message = read.recv().await.unwrap().unwrap();
+            let Some(server_message::Message::Ack(ack)) = message.message else {
+                panic!("no acknowledgement")
+            };
+            seen.push(ack.sequence);
+        }
+        assert!(seen.is_sorted() && seen[0] > 3 && seen.len() < 10, "{seen:?}");
+        drop(read);
+        task.await.unwrap();
+    }
+}

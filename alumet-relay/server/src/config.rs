@@ -1,0 +1,275 @@
+//! What the table `[plugins.relay-server]` holds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use alumet_core::duration::HumanDuration;
+use alumet_core::plugin::ConfigFault;
+use alumet_core::size::ByteSize;
+use alumet_relay_protocol::address::Address;
+use alumet_relay_protocol::identity::check_node_name;
+use alumet_relay_protocol::tokens::Tokens;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where the server listens, whom it trusts, and how much it takes of each client.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// Where to listen, as `host:port`; `[::]:50051` is every address of the machine. Elsewhere than on this machine it
+    /// needs `tls` and either `tls.client_ca`, `tokens` or `tokens_file`, or `insecure`.
+    pub address: String,
+    /// Whether clients may connect over a network in plain text, or without proving who they are. Everybody there can then
+    /// read, invent and suppress samples.
+    pub insecure: bool,
+    /// The certificates.
+    pub tls: TlsConfig,
+    /// The secret of each node, by its name: at least 16 characters. Better kept in `tokens_file`.
+    pub tokens: BTreeMap<String, String>,
+    /// A file with the secret of each node: in each line a name, a space and the secret. It is read again when it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/tokens"]))]
+    pub tokens_file: Option<PathBuf>,
+    /// The attribute that each series gets, with the name of the node that sent it. Earlier versions called it
+    /// `relay_client`.
+    pub node_attribute: String,
+    /// Nodes that may send series of other nodes, because they are servers themselves.
+    pub relays: Vec<String>,
+    /// How many connections there may be.
+    pub max_connections: usize,
+    /// How many sessions a node may have at once.
+    pub max_connections_per_node: usize,
+    /// How large a message may be.
+    pub max_message_bytes: ByteSize,
+    /// How many entries the dictionary of a client may have: its metrics and series.
+    pub max_series_per_client: u32,
+    /// How many bytes per second a client may send over a longer time; 0 is no limit.
+    pub max_bytes_per_second: ByteSize,
+    /// How much of a client may be on its way to the disk; then the server reads on when more is stored.
+    pub window_bytes: ByteSize,
+    /// How long a client may take to prove who it is and to begin a session.
+    pub handshake_timeout: HumanDuration,
+    /// How long a message may take to arrive completely. A client that is connected and has nothing to say may stay.
+    pub idle_timeout: HumanDuration,
+    /// How often a silent connection is tested; one that does not answer within the same time is closed.
+    pub keepalive: HumanDuration,
+}
+
+/// The certificates of the server, and whose certificates it trusts. All files are PEM and are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TlsConfig {
+    /// The certificate of the server, followed by those between it and its authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["certs/server.pem"]))]
+    pub certificate: Option<PathBuf>,
+    /// The private key of the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["certs/server.key"]))]
+    pub key: Option<PathBuf>,
+    /// The authorities that sign the certificates of clients. With it, a client needs a certificate, or a token if there
+    /// are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["certs/ca.pem"]))]
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:50051".to_owned(),
+            insecure: false,
+            tls: TlsConfig::default(),
+            tokens: BTreeMap::new(),
+            tokens_file: None,
+            node_attribute: "node".to_owned(),
+            relays: Vec::new(),
+            max_connections: 10_000,
+            max_connections_per_node: 4,
+            max_message_bytes: ByteSize(8 << 20),
+            max_series_per_client: 200_000,
+            max_bytes_per_second: ByteSize(0),
+            window_bytes: ByteSize(4 << 20),
+            handshake_timeout: HumanDuration::from_secs(10),
+            idle_timeout: HumanDuration::from_secs(60),
+            keepalive: HumanDuration::from_secs(20),
+        }
+    }
+}
+
+/// Without the tokens.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("address", &self.address)
+            .field("insecure", &self.insecure)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The largest message that can be allowed: what one length in the protocol can say.
+    const MESSAGE_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 30);
+
+    /// Refuses what types cannot.
+    ///
+    /// # Errors
+    /// The key that is wrong and what would be right.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        let address = self.parsed_address()?;
+        self.check_trust(&address)?;
+        if self.node_attribute.is_empty() {
+            let message = "two nodes could not be told apart; name an attribute, for example \"node\"";
+            return Err(ConfigFault::new("node_attribute", message));
+        }
+        for node in &self.relays {
+            check_node_name(node).map_err(|error| ConfigFault::new("relays", error.to_string()))?;
+        }
+        for (key, is_zero) in [
+            ("max_connections", self.max_connections == 0),
+            ("max_connections_per_node", self.max_connections_per_node == 0),
+            ("max_series_per_client", self.max_series_per_client == 0),
+            ("window_bytes", self.window_bytes.0 == 0),
+        ] {
+            if is_zero {
+                return Err(ConfigFault::new(
+                    key,
+                    "nobody could send anything; allow at least 1",
+                ));
+            }
+        }
+        if !Self::MESSAGE_BYTES.contains(&self.max_message_bytes.0) {
+            let message = format!(
+                "choose a size from {} to {}",
+                ByteSize(*Self::MESSAGE_BYTES.start()),
+                ByteSize(*Self::MESSAGE_BYTES.end())
+            );
+            return Err(ConfigFault::new("max_message_bytes", message));
+        }
+        ConfigFault::refuse_zero("handshake_timeout", *self.handshake_timeout)?;
+        ConfigFault::refuse_zero("idle_timeout", *self.idle_timeout)?;
+        ConfigFault::refuse_zero("keepalive", *self.keepalive)
+    }
+
+    /// Whom to trust must be said before somebody else on the network decides it.
+    fn check_trust(&self, address: &Address) -> Result<(), ConfigFault> {
+        let TlsConfig {
+            certificate,
+            key,
+            client_ca,
+        } = &self.tls;
+        match (certificate, key, client_ca) {
+            (Some(_), None, _) => {
+                return Err(ConfigFault::new(
+                    "tls.key",
+                    "name the file with the key of `tls.certificate`",
+                ));
+            }
+            (None, Some(_), _) | (None, None, Some(_)) => {
+                let message = "name the file with the certificate of this server";
+                return Err(ConfigFault::new("tls.certificate", message));
+            }
+            _ => {}
+        }
+        address
+            .check_plain_text(self.has_tls(), self.insecure)
+            .map_err(|error| ConfigFault::new("address", error.to_string()))?;
+        Tokens::from_table(&self.tokens).map_err(|error| ConfigFault::new("tokens", error.to_string()))?;
+        if !self.needs_credentials() && !self.insecure && !address.is_loopback() {
+            let message = format!(
+                "everybody who reaches {address} could send samples in the name of any node; set `tls.client_ca`, `tokens` or \
+                 `tokens_file`, or write `insecure = true` if the network is trusted"
+            );
+            return Err(ConfigFault::new("address", message));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn parsed_address(&self) -> Result<Address, ConfigFault> {
+        self.address
+            .parse()
+            .map_err(|error: alumet_relay_protocol::address::InvalidAddress| {
+                ConfigFault::new("address", error.to_string())
+            })
+    }
+
+    pub(crate) const fn has_tls(&self) -> bool {
+        self.tls.certificate.is_some()
+    }
+
+    pub(crate) fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty() || self.tokens_file.is_some()
+    }
+
+    /// Whether a client has to prove who it is.
+    pub(crate) fn needs_credentials(&self) -> bool {
+        self.tls.client_ca.is_some() || self.has_tokens()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> ConfigFault {
+        let config: Config = toml::from_str(text).unwrap();
+        config.check().expect_err(&format!("`{text}` should be refused"))
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_key() {
+        for (text, key) in [
+            ("address = 'x y'", "address"),
+            ("node_attribute = ''", "node_attribute"),
+            ("relays = ['a/b']", "relays"),
+            ("max_connections = 0", "max_connections"),
+            ("max_connections_per_node = 0", "max_connections_per_node"),
+            ("max_series_per_client = 0", "max_series_per_client"),
+            ("window_bytes = 0", "window_bytes"),
+            ("max_message_bytes = '1 KiB'", "max_message_bytes"),
+            ("max_message_bytes = '2 GiB'", "max_message_bytes"),
+            ("handshake_timeout = '0s'", "handshake_timeout"),
+            ("idle_timeout = '0s'", "idle_timeout"),
+            ("keepalive = '0s'", "keepalive"),
+            ("tokens = { a = 'short' }", "tokens"),
+            ("tls = { certificate = 'a' }", "tls.key"),
+            ("tls = { key = 'a' }", "tls.certificate"),
+            ("tls = { client_ca = 'a' }", "tls.certificate"),
+        ] {
+            assert_eq!(fault(text).key.join("."), key, "{text}");
+        }
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn over_a_network_plain_text_and_strangers_are_refused_with_their_remedies() {
+        let plain = fault("address = '[::]:50051'").message;
+        assert!(
+            plain.contains("`tls`") && plain.contains("insecure = true"),
+            "{plain}"
+        );
+        let tls = "address = '[::]:50051'\ntls = { certificate = 'c', key = 'k' }\n";
+        let strangers = fault(tls).message;
+        assert!(
+            strangers.contains("`tokens`") && strangers.contains("insecure = true"),
+            "{strangers}"
+        );
+        for trust in [
+            "tokens_file = 'f'",
+            "tokens = { a = '0123456789abcdef' }",
+            "insecure = true",
+        ] {
+            let config: Config = toml::from_str(&format!("{tls}{trust}")).unwrap();
+            assert_eq!(config.check(), Ok(()), "{trust}");
+        }
+        let mutual = "address = 'a:1'\ntls = { certificate = 'c', key = 'k', client_ca = 'ca' }";
+        assert_eq!(toml::from_str::<Config>(mutual).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn the_debug_form_shows_no_token() {
+        let config: Config = toml::from_str("tokens = { a = '0123456789abcdef' }").unwrap();
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+}

@@ -1,0 +1,192 @@
+//! One connection: TLS, HTTP/2, and how long it may stay without a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_relay_protocol::identity::node_of;
+use alumet_relay_protocol::tls::{ServerTls, explain_server};
+use alumet_relay_protocol::v1::relay_server::RelayServer;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tonic::codegen::Service;
+
+use crate::frames::{Progress, Watched};
+use crate::refusal::{Reason, Refusal};
+use crate::service::RelayService;
+use crate::session::too_slow;
+use crate::state::Running;
+
+/// How large the first message may be. A client that has not begun a session costs no more memory than this and what its
+/// connection needs.
+const HELLO_LIMIT: usize = 16 << 10;
+/// How much may wait in the memory of a connection to be written.
+const SEND_BUFFER: usize = 64 << 10;
+/// How large the headers of a request may be.
+const HEADERS: u32 = 8 << 10;
+/// A session, the one that takes over from it, and some that are refused.
+const STREAMS: u32 = 4;
+/// How much of a session may be on its way over the network.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// HTTP/2 ends a connection when the overhead of small pieces that were not read yet is more than half of this (`h2` counts
+/// 256 bytes for each piece, less its size). A window full of the smallest messages must stay below that.
+const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
+/// How long sessions may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Somebody who is connected.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    /// The node of its certificate.
+    pub(crate) certificate: Option<String>,
+    sessions: watch::Sender<usize>,
+}
+
+/// A session of a connection; counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct SessionCount(Arc<Connection>);
+
+impl Connection {
+    fn new(peer: SocketAddr, certificate: Option<String>) -> Arc<Self> {
+        Arc::new(Self {
+            peer,
+            certificate,
+            sessions: watch::Sender::new(0),
+        })
+    }
+
+    pub(crate) fn begin_session(self: &Arc<Self>) -> SessionCount {
+        self.sessions.send_modify(|count| *count += 1);
+        SessionCount(Arc::clone(self))
+    }
+
+    /// Waits until there was no session for `limit`; says whether there was one before. Holds `pending` until the first.
+    async fn alone(&self, limit: Duration, pending: OwnedSemaphorePermit) -> bool {
+        let mut pending = Some(pending);
+        let mut sessions = self.sessions.subscribe();
+        loop {
+            match timeout(limit, sessions.wait_for(|count| *count > 0)).await {
+                Ok(_) => drop(pending.take()),
+                Err(_) => return pending.is_none(),
+            }
+            // The sender is in `self`, so that this does not fail.
+            let _ = sessions.wait_for(|count| *count == 0).await;
+        }
+    }
+}
+
+impl Drop for SessionCount {
+    fn drop(&mut self) {
+        self.0.sessions.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(
+    running: Arc<Running>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    pending: OwnedSemaphorePermit,
+) {
+    let result = match &running.state.trust.tls {
+        None => {
+            let connection = Connection::new(peer, None);
+            serve_http(&running, stream, &connection, pending).await
+        }
+        Some(tls) => match shake_hands(&running, tls, stream).await {
+            Ok(stream) => {
+                let chain = stream.get_ref().1.peer_certificates();
+                let node = chain.and_then(|chain| node_of(chain.first()?));
+                let connection = Connection::new(peer, node);
+                serve_http(&running, stream, &connection, pending).await
+            }
+            Err(None) => return,
+            Err(Some(refusal)) => Err(refusal),
+        },
+    };
+    if let Err(refusal) = result {
+        running.state.refusals.note(&refusal, peer, "");
+    }
+}
+
+/// Nothing is refused when somebody looks whether the port is open, or the server stops.
+async fn shake_hands(
+    running: &Running,
+    tls: &ServerTls,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, Option<Refusal>> {
+    let patience = *running.state.config.handshake_timeout;
+    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+    let shaken = tokio::select! {
+        shaken = timeout(patience, handshake) => shaken,
+        () = running.stop.cancelled() => return Err(None),
+    };
+    match shaken {
+        Err(_) => Err(Some(too_slow("the TLS handshake was not complete", patience))),
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(untrusted(&error, tls)),
+    }
+}
+
+fn untrusted(error: &io::Error, tls: &ServerTls) -> Option<Refusal> {
+    let explained = explain_server(error, tls.files())?;
+    Some(Refusal::new(Reason::Tls, explained))
+}
+
+async fn serve_http(
+    running: &Arc<Running>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    connection: &Arc<Connection>,
+    pending: OwnedSemaphorePermit,
+) -> Result<(), Refusal> {
+    let config = &running.state.config;
+    let limit = usize::try_from(config.max_message_bytes.0).unwrap_or(usize::MAX);
+    let relay = RelayServer::new(RelayService::new(Arc::clone(running), Arc::clone(connection)));
+    let relay = relay.max_decoding_message_size(limit);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let progress = Progress::new(HELLO_LIMIT);
+        let mut request = request.map(|body| Watched::new(body, progress.clone()));
+        request.extensions_mut().insert(progress);
+        relay.clone().call(request)
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(Some(*config.keepalive))
+        .keep_alive_timeout(*config.keepalive);
+    let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let patience = *config.handshake_timeout;
+    let was_used = tokio::select! {
+        result = http.as_mut() => {
+            if let Err(error) = result {
+                tracing::debug!(peer = %connection.peer, %error, "a connection broke");
+            }
+            return Ok(());
+        }
+        was_used = connection.alone(patience, pending) => Some(was_used),
+        () = running.stop.cancelled() => None,
+    };
+    if was_used == Some(false) {
+        return Err(too_slow("the connection had no session", patience));
+    }
+    http.as_mut().graceful_shutdown();
+    let _ = timeout(GRACE, http).await;
+    Ok(())
+}

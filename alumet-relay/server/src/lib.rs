@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+mod acknowledge;
+mod authenticate;
+mod config;
+mod connection;
+mod diagnose;
+mod error;
+mod frames;
+mod listener;
+mod metrics;
+mod pace;
+mod plugin;
+mod refusal;
+mod registry;
+mod reporter;
+mod seat;
+mod sequence;
+mod series_check;
+mod service;
+mod session;
+mod source;
+mod state;
+mod trust;
+mod window;
+
+pub use config::{Config, TlsConfig};
+pub use error::ServerError;
+pub use plugin::RelayServerPlugin;
+pub use source::RelaySource;

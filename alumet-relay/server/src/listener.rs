@@ -1,0 +1,85 @@
+//! Accepts connections, as many as may be.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_relay_protocol::address::Address;
+use rustix::net::listen;
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl, set_tcp_nodelay, set_tcp_user_timeout,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use crate::connection::serve;
+use crate::refusal::{Reason, Refusal};
+use crate::state::Running;
+
+/// How many may wait to be accepted: all agents of a cluster connect at once when the server is back.
+const BACKLOG: i32 = 4096;
+/// A pause when the system has no room for another connection.
+const OUT_OF_FILES: Duration = Duration::from_millis(200);
+
+/// Listens on the first address of a host that can be used.
+pub(crate) fn bind(address: &Address) -> io::Result<StdListener> {
+    let addresses: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+    let listener = StdListener::bind(&addresses[..])?;
+    listener.set_nonblocking(true)?;
+    listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// Accepts connections until the server stops.
+pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
+    let limit = running.state.config.max_connections.min(Semaphore::MAX_PERMITS);
+    let connections = Arc::new(Semaphore::new(limit));
+    // Those who have not proved yet who they are must not take the place of everybody else.
+    let pending = Arc::new(Semaphore::new(limit.min((limit / 4).max(256))));
+    loop {
+        let accepted = tokio::select! {
+            () = running.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                sleep(OUT_OF_FILES).await;
+                continue;
+            }
+        };
+        let places = (
+            Arc::clone(&connections).try_acquire_owned(),
+            Arc::clone(&pending).try_acquire_owned(),
+        );
+        let (Ok(place), Ok(pending)) = places else {
+            let message =
+                "as many are connected as `max_connections` allows; raise it, or use several servers";
+            let refusal = Refusal::new(Reason::Busy, message);
+            running.state.refusals.note(&refusal, peer, "");
+            continue;
+        };
+        if let Err(error) = prepare(&stream, *running.state.config.keepalive) {
+            tracing::debug!(%peer, %error, "a socket could not be prepared");
+        }
+        let connection = serve(Arc::clone(&running), stream, peer, pending);
+        running.tasks.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+}
+
+/// Lets the kernel find out that a peer has gone, in addition to the pings of HTTP/2.
+fn prepare(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
+    set_tcp_nodelay(stream, true)?;
+    set_socket_keepalive(stream, true)?;
+    let seconds = keepalive.max(Duration::from_secs(1));
+    set_tcp_keepidle(stream, seconds)?;
+    set_tcp_keepintvl(stream, seconds)?;
+    let unanswered = u32::try_from(seconds.as_millis().saturating_mul(2)).unwrap_or(u32::MAX);
+    Ok(set_tcp_user_timeout(stream, unanswered)?)
+}

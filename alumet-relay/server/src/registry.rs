@@ -1,0 +1,164 @@
+//! Who is connected, and what came from whom.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use alumet_core::spool::InstanceId;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use crate::refusal::{Reason, Refusal};
+use crate::seat::Seat;
+
+/// All instances that sent something, and all nodes that are connected.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    instances: Mutex<HashMap<InstanceId, Arc<Instance>>>,
+    nodes: Mutex<HashMap<Arc<str>, Arc<Node>>>,
+}
+
+/// An agent as a sender.
+#[derive(Debug, Default)]
+pub(crate) struct Instance {
+    /// Whose turn it is.
+    pub(crate) seat: Mutex<Seat>,
+    /// The number of the last batch that the pipeline took from it, perhaps not stored yet. Its session holds the lock
+    /// all the time, so that what a former session was doing is done before a new one asks where to go on.
+    pub(crate) received: Arc<tokio::sync::Mutex<u64>>,
+}
+
+/// A machine that sends.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    sessions: AtomicUsize,
+    pub(crate) samples: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+}
+
+/// A session of a node; counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct NodeSession(Arc<Node>);
+
+impl Registry {
+    /// So many instances are remembered although they have no session.
+    const REMEMBERED_INSTANCES: usize = 100_000;
+
+    /// The instance with that id.
+    pub(crate) fn instance(&self, id: InstanceId) -> Arc<Instance> {
+        let mut instances = self.instances.lock();
+        if instances.len() >= Self::REMEMBERED_INSTANCES && !instances.contains_key(&id) {
+            // Each start of a hostile client could bring another one.
+            instances.retain(|_, instance| Arc::strong_count(instance) > 1 || instance.seat.lock().is_held());
+        }
+        Arc::clone(instances.entry(id).or_default())
+    }
+
+    /// Counts a session of a node.
+    ///
+    /// # Errors
+    /// When it has `limit` sessions already.
+    pub(crate) fn begin_session(&self, name: &str, limit: usize) -> Result<NodeSession, Refusal> {
+        let mut nodes = self.nodes.lock();
+        let node = nodes
+            .entry(name.into())
+            .or_insert_with_key(|name| Arc::new(Node::new(name)));
+        if node.sessions.load(Ordering::Relaxed) >= limit {
+            let message = format!(
+                "`{name}` has {limit} sessions already, as many as `max_connections_per_node` allows; wait until one has ended"
+            );
+            return Err(Refusal::new(Reason::Busy, message));
+        }
+        node.sessions.fetch_add(1, Ordering::Relaxed);
+        Ok(NodeSession(Arc::clone(node)))
+    }
+
+    /// All nodes that are or were connected. Those without a session are given for the last time.
+    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
+        let mut nodes = self.nodes.lock();
+        let all = nodes.values().map(Arc::clone).collect();
+        nodes.retain(|_, node| node.is_connected());
+        all
+    }
+}
+
+impl Node {
+    fn new(name: &Arc<str>) -> Self {
+        Self {
+            name: Arc::clone(name),
+            sessions: AtomicUsize::new(0),
+            samples: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it has a session.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.sessions() > 0
+    }
+
+    /// How many sessions it has.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
+    }
+}
+
+impl std::ops::Deref for NodeSession {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl Drop for NodeSession {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_so_many_sessions_and_no_more() {
+        let registry = Registry::default();
+        let one = registry.begin_session("a", 2).unwrap();
+        let _two = registry.begin_session("a", 2).unwrap();
+        assert_eq!(registry.begin_session("a", 2).unwrap_err().reason, Reason::Busy);
+        assert!(registry.begin_session("b", 2).is_ok());
+        drop(one);
+        assert!(registry.begin_session("a", 2).is_ok());
+    }
+
+    #[test]
+    fn what_a_node_did_is_told_once_more_after_its_last_session() {
+        let registry = Registry::default();
+        let session = registry.begin_session("a", 1).unwrap();
+        session.samples.fetch_add(5, Ordering::Relaxed);
+        drop(session);
+        assert_eq!(registry.nodes()[0].samples.load(Ordering::Relaxed), 5);
+        assert!(registry.nodes().is_empty());
+    }
+
+    #[test]
+    fn an_instance_is_remembered_but_not_any_number_of_them() {
+        let registry = Registry::default();
+        let id = |number: u32| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&number.to_le_bytes());
+            InstanceId(bytes)
+        };
+        let first = registry.instance(id(0));
+        assert!(Arc::ptr_eq(&first, &registry.instance(id(0))));
+        for number in 1..=100_000 {
+            registry.instance(id(number));
+        }
+        assert!(registry.instances.lock().len() < 10);
+        assert!(Arc::ptr_eq(&first, &registry.instance(id(0))), "one in use stays");
+    }
+}

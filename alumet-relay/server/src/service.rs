@@ -1,0 +1,204 @@
+//! Begins sessions: who is it, may it speak, and where does it go on.
+
+use std::sync::Arc;
+
+use alumet_core::spool::InstanceId;
+use alumet_relay_protocol::tokens::presented;
+use alumet_relay_protocol::v1::client_message::Message;
+use alumet_relay_protocol::v1::relay_server::Relay;
+use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome, server_message};
+use alumet_relay_protocol::version::{SPOKEN, negotiate};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::authenticate::{Credentials, check_claim, identify};
+use crate::connection::Connection;
+use crate::frames::Progress;
+use crate::refusal::{Reason, Refusal};
+use crate::registry::Instance;
+use crate::seat::{Claim, Seat};
+use crate::sequence::Sequence;
+use crate::session::{Begun, Session, broken, taken_over, too_slow, wrong};
+use crate::state::Running;
+
+/// What this program calls itself.
+const SOFTWARE: &str = concat!("alumet ", env!("CARGO_PKG_VERSION"));
+/// How many answers wait for a client that does not read: `Welcome`, one `Ack`, the last word.
+const ANSWERS: usize = 3;
+
+/// The service as one connection sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct RelayService {
+    running: Arc<Running>,
+    connection: Arc<Connection>,
+}
+
+impl RelayService {
+    pub(crate) const fn new(running: Arc<Running>, connection: Arc<Connection>) -> Self {
+        Self { running, connection }
+    }
+
+    async fn begin(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+        node: &mut String,
+    ) -> Result<ReceiverStream<Result<ServerMessage, Status>>, Refusal> {
+        let state = &self.running.state;
+        let progress = request.extensions().get::<Progress>().cloned();
+        let progress = progress.unwrap_or_else(|| Progress::new(0));
+        let proven = self.identify(&request)?;
+        let mut requests = request.into_inner();
+        let hello = self.hello(&mut requests, &progress).await?;
+        check_claim(&hello.node, proven.as_deref())?;
+        node.clone_from(&hello.node);
+        let protocol = negotiate(hello.protocol_min..=hello.protocol_max, SPOKEN)
+            .map_err(|error| Refusal::new(Reason::Version, error.to_string()))?;
+        let (id, run) = (InstanceId(sixteen(&hello.instance)?), sixteen(&hello.run)?);
+
+        let node_session = state
+            .registry
+            .begin_session(node, state.config.max_connections_per_node)?;
+        let instance = state.registry.instance(id);
+        let claim = Claim {
+            run,
+            node: Arc::clone(&node_session.name),
+            peer: self.connection.peer,
+        };
+        let replaced = take_seat(&instance, claim)?;
+        // Whoever comes later gets the seat also if this client goes away while it waits.
+        let seat = replaced.clone().drop_guard();
+        let patience = *state.config.handshake_timeout;
+        let received = timeout(patience, Arc::clone(&instance.received).lock_owned()).await;
+        let received = received.map_err(|_| {
+            let message = "what came in the former session is still being taken; try again later";
+            Refusal::new(Reason::Unavailable, message)
+        })?;
+        if replaced.is_cancelled() {
+            return Err(taken_over());
+        }
+
+        // Followed before it is asked, so that nothing is missed in between.
+        let commits = state.spool.on_commit(id);
+        let (stored, checksum) = state.spool.committed(id).unwrap_or_default();
+        let sequence = Sequence::begin(stored, *received, hello.next_sequence);
+        let (answers, outgoing) = mpsc::channel(ANSWERS);
+        let welcome = Welcome {
+            protocol,
+            last_sequence: stored,
+            last_checksum: checksum,
+            server: SOFTWARE.to_owned(),
+            max_message_bytes: state.config.max_message_bytes.0,
+            window_bytes: state.config.window_bytes.0,
+        };
+        // There is room: it is the first.
+        let _ = answers.try_send(Ok(ServerMessage {
+            message: Some(server_message::Message::Welcome(welcome)),
+        }));
+        progress.allow(usize::try_from(state.config.max_message_bytes.0).unwrap_or(usize::MAX));
+        tracing::info!(
+            node, peer = %self.connection.peer, software = printable(&hello.software), stored,
+            "a client began a session"
+        );
+        let begun = Begun {
+            instance: id,
+            node: node_session,
+            requests,
+            progress,
+            answers,
+            replaced,
+            received,
+            sequence,
+            stored,
+            commits,
+        };
+        self.spawn(Session::new(Arc::clone(&self.running), begun), seat, node.clone());
+        Ok(ReceiverStream::new(outgoing))
+    }
+
+    /// In a task of its own: what was begun with a batch is finished although the client goes away.
+    fn spawn(&self, session: Session, seat: tokio_util::sync::DropGuard, node: String) {
+        let count = self.connection.begin_session();
+        let (running, peer) = (Arc::clone(&self.running), self.connection.peer);
+        self.running.tasks.spawn(async move {
+            let result = session.run().await;
+            drop((count, seat));
+            match result {
+                Ok(()) => tracing::info!(node, %peer, "a client ended its session"),
+                Err(refusal) => running.state.refusals.note(&refusal, peer, &node),
+            }
+        });
+    }
+
+    /// The node that the client proves to be.
+    fn identify<T>(&self, request: &Request<T>) -> Result<Option<String>, Refusal> {
+        let trust = &self.running.state.trust;
+        let credentials = Credentials {
+            certificate: self.connection.certificate.as_deref(),
+            token: presented(request.metadata()),
+        };
+        let tokens = trust.tokens();
+        let proven = identify(credentials, tokens.as_deref(), trust.needs_credentials)?;
+        Ok(proven.map(str::to_owned))
+    }
+
+    async fn hello(
+        &self,
+        requests: &mut Streaming<ClientMessage>,
+        progress: &Progress,
+    ) -> Result<Hello, Refusal> {
+        let patience = *self.running.state.config.handshake_timeout;
+        let message = timeout(patience, requests.message())
+            .await
+            .map_err(|_| too_slow("the client had not said who it is", patience))?;
+        match message.map_err(|status| broken(progress, &status))? {
+            Some(ClientMessage {
+                message: Some(Message::Hello(hello)),
+            }) => Ok(hello),
+            Some(_) => Err(wrong("the first message is not `Hello`")),
+            None => Err(wrong("the client ended its session before it said who it is")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Relay for RelayService {
+    type SessionStream = ReceiverStream<Result<ServerMessage, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let mut node = String::new();
+        let begun = self.begin(request, &mut node).await;
+        begun.map(Response::new).map_err(|refusal| {
+            self.running
+                .state
+                .refusals
+                .note(&refusal, self.connection.peer, &node);
+            refusal.status()
+        })
+    }
+}
+
+fn take_seat(instance: &Instance, claim: Claim) -> Result<tokio_util::sync::CancellationToken, Refusal> {
+    let mut seat = instance.seat.lock();
+    seat.take(claim).inspect_err(|refusal| {
+        if Seat::is_news(&mut seat) {
+            tracing::error!(message = %refusal, "two programs use the same spool");
+        }
+    })
+}
+
+/// The beginning of a text that anybody may have sent, for the log.
+fn printable(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
+fn sixteen(bytes: &[u8]) -> Result<[u8; 16], Refusal> {
+    let found = bytes.len();
+    bytes
+        .try_into()
+        .map_err(|_| wrong(format!("an instance and a run have 16 bytes, not {found}")))
+}

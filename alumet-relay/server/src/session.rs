@@ -1,0 +1,371 @@
+//! A session: takes messages of a client in their order and hands samples on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use alumet_core::attributes::Attributes;
+use alumet_core::batch::Batch;
+use alumet_core::spool::{InstanceId, Origin};
+use alumet_core::{Consumer, Resource};
+use alumet_relay_protocol::v1::client_message::Message;
+use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::Streaming;
+
+use crate::acknowledge::{Answers, acknowledge};
+use crate::frames::Progress;
+use crate::pace::Pace;
+use crate::refusal::{Reason, Refusal};
+use crate::registry::NodeSession;
+use crate::sequence::{Sequence, Verdict};
+use crate::series_check::SeriesCheck;
+use crate::state::Running;
+use crate::window::Window;
+
+/// How long the last word may wait for a client that does not listen.
+const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How large the entries of a dictionary may be on average.
+const BYTES_PER_ENTRY: usize = 512;
+/// The dictionary in use and the next ones; a client uses them in their order.
+const GENERATIONS: usize = 4;
+
+/// What a session needs that was found out when it began.
+pub(crate) struct Begun {
+    pub(crate) instance: InstanceId,
+    pub(crate) node: NodeSession,
+    pub(crate) requests: Streaming<ClientMessage>,
+    pub(crate) progress: Progress,
+    pub(crate) answers: Answers,
+    pub(crate) replaced: CancellationToken,
+    /// What was received of the instance; held as long as the session may hand something on.
+    pub(crate) received: OwnedMutexGuard<u64>,
+    pub(crate) sequence: Sequence,
+    pub(crate) stored: u64,
+    pub(crate) commits: watch::Receiver<u64>,
+}
+
+/// One session of one client.
+pub(crate) struct Session {
+    running: Arc<Running>,
+    begun: Begun,
+    decoder: Decoder,
+    generation: u32,
+    amendment: Amendment,
+    /// Missing for a node that may speak for others.
+    series_check: Option<SeriesCheck>,
+    window: Window,
+    pace: Pace,
+}
+
+impl Session {
+    pub(crate) fn new(running: Arc<Running>, begun: Begun) -> Self {
+        let config = &running.state.config;
+        let node = &*begun.node.name;
+        let entries = config.max_series_per_client as usize;
+        let limits = Limits {
+            dictionary_entries: entries,
+            dictionary_bytes: entries.saturating_mul(BYTES_PER_ENTRY).max(1 << 20),
+            generations: GENERATIONS,
+            ..Limits::default()
+        };
+        Self {
+            decoder: Decoder::new(limits),
+            generation: 0,
+            amendment: Amendment {
+                attributes: Attributes::EMPTY.with(config.node_attribute.clone(), node.to_owned()),
+                metric_suffix: node.to_owned(),
+            },
+            series_check: (!config.relays.iter().any(|relay| relay == node)).then(SeriesCheck::default),
+            window: Window::new(config.window_bytes.0),
+            pace: Pace::new(config.max_bytes_per_second.0),
+            running,
+            begun,
+        }
+    }
+
+    /// Serves until one of both sides has enough, and tells the client why.
+    pub(crate) async fn run(mut self) -> Result<(), Refusal> {
+        let acknowledging = AbortOnDropHandle::new(tokio::spawn(acknowledge(
+            self.begun.commits.clone(),
+            self.begun.stored,
+            self.begun.answers.clone(),
+        )));
+        let result = match self.take_all().await {
+            Ok(()) => self.wait_for_disk().await,
+            refused => refused,
+        };
+        drop(acknowledging);
+        if let Err(refusal) = &result {
+            // Room may come when the client reads what is before it.
+            let last = self.begun.answers.send(Err(refusal.status()));
+            let _ = timeout(LAST_WORD_PATIENCE, last).await;
+        }
+        result
+    }
+
+    async fn take_all(&mut self) -> Result<(), Refusal> {
+        loop {
+            self.wait_for_window().await?;
+            let message = self.next().await?;
+            let bytes = self.begun.progress.take_bytes();
+            self.begun.node.bytes.fetch_add(bytes, Ordering::Relaxed);
+            match message {
+                None => return Ok(()),
+                Some(message) => self.take(message).await?,
+            }
+            if let Some(next) = self.pace.after(bytes, Instant::now()) {
+                let stop = &self.running.stop;
+                let replaced = &self.begun.replaced;
+                tokio::select! {
+                    () = sleep_until(next) => {}
+                    () = stop.cancelled() => return Err(stopping()),
+                    () = replaced.cancelled() => return Err(taken_over()),
+                }
+            }
+        }
+    }
+
+    /// The next message; `None` when the client has no more. It may take as long as it wants to begin a message, but not to
+    /// finish it.
+    async fn next(&mut self) -> Result<Option<Message>, Refusal> {
+        let patience = *self.running.state.config.idle_timeout;
+        // What waited here while the server was busy is not the fault of the client.
+        let begun = Instant::now();
+        let mut deadline = begun + patience;
+        loop {
+            let message = tokio::select! {
+                biased;
+                () = self.begun.replaced.cancelled() => return Err(taken_over()),
+                () = self.running.stop.cancelled() => return Err(stopping()),
+                message = timeout_at(deadline, self.begun.requests.message()) => message,
+            };
+            match message {
+                Ok(Ok(None)) => return Ok(None),
+                // A kind of message that is newer than this server.
+                Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
+                Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
+                Ok(Err(status)) => return Err(broken(&self.begun.progress, &status)),
+                Err(_) => match self.begun.progress.incomplete_since() {
+                    None => deadline = Instant::now() + patience,
+                    Some(since) if since.max(begun) + patience <= Instant::now() => {
+                        return Err(too_slow("a message was not complete", patience));
+                    }
+                    Some(since) => deadline = since.max(begun) + patience,
+                },
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) -> Result<(), Refusal> {
+        match message {
+            Message::Hello(_) => Err(wrong(
+                "the session has begun already; `Hello` is its first message only",
+            )),
+            Message::Definitions(definitions) => self.define(definitions),
+            Message::Batch(batch) => self.take_batch(batch).await,
+            Message::Gap(gap) => self.take_gap(&gap).await,
+        }
+    }
+
+    fn define(&mut self, definitions: v1::Definitions) -> Result<(), Refusal> {
+        let definitions = alumet_core::spool::Definitions {
+            generation: definitions.generation,
+            first: definitions.first,
+            count: definitions.count,
+            payload: definitions.payload.as_ref().into(),
+        };
+        let catalog = self.running.sink.catalog();
+        self.decoder
+            .define(&definitions, catalog, &self.amendment)
+            .map_err(|error| not_decoded("the definitions", &error))
+    }
+
+    async fn take_batch(&mut self, message: v1::Batch) -> Result<(), Refusal> {
+        let sequence = message.sequence;
+        match self.judge(sequence, sequence)? {
+            Verdict::Duplicate => {
+                self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            Verdict::New => {}
+        }
+        let mut batch = self.decode(&message)?;
+        if let Some(check) = &mut self.series_check {
+            let key = &self.running.state.config.node_attribute;
+            check.check(&batch, key, &self.begun.node.name)?;
+        }
+        batch.set_origin(Origin {
+            instance: self.begun.instance,
+            sequence,
+            checksum: message.checksum,
+        });
+        self.hand_on(batch, sequence, message.payload.len()).await?;
+        self.begun
+            .node
+            .samples
+            .fetch_add(u64::from(message.samples), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn decode(&mut self, message: &v1::Batch) -> Result<Batch, Refusal> {
+        let name = format!("batch {}", message.sequence);
+        let checksum = crc32fast::hash(&message.payload);
+        if checksum != message.checksum {
+            let expected = message.checksum;
+            return Err(wrong(format!(
+                "{name} was damaged on its way: its checksum is {checksum:08x} and should be {expected:08x}; send it again"
+            )));
+        }
+        if message.generation > self.generation {
+            self.generation = message.generation;
+            self.decoder.forget_before(message.generation);
+            self.series_check.as_mut().map(SeriesCheck::forget);
+        }
+        let mut batch = self.running.sink.batch();
+        let samples = self
+            .decoder
+            .decode(message.generation, &message.payload, &mut batch)
+            .map_err(|error| not_decoded(&name, &error))?;
+        if samples == 0 || samples != message.samples as usize {
+            let said = message.samples;
+            return Err(wrong(format!(
+                "{name} has {samples} samples although it says {said}"
+            )));
+        }
+        Ok(batch)
+    }
+
+    /// What the client lost becomes a sample, and is acknowledged like a batch when that is stored.
+    async fn take_gap(&mut self, gap: &v1::Gap) -> Result<(), Refusal> {
+        match self.judge(gap.first, gap.last)? {
+            Verdict::Duplicate => {
+                self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            Verdict::New => {}
+        }
+        let reason = gap_reason(gap.reason());
+        let node = &self.begun.node.name;
+        tracing::warn!(
+            %node, reason, samples = gap.samples, first = gap.first, last = gap.last,
+            "a client lost samples before it could send them"
+        );
+        let Running { state, sink, .. } = &*self.running;
+        let series = sink
+            .catalog()
+            .series(
+                state.metrics.gap_samples,
+                Resource::LocalMachine,
+                Consumer::LocalMachine,
+            )
+            .attribute(state.config.node_attribute.clone(), node.to_string())
+            .attribute("reason", reason)
+            .register();
+        let mut batch = sink.batch();
+        batch.push(&series, sink.now().wall, gap.samples);
+        batch.set_origin(Origin {
+            instance: self.begun.instance,
+            sequence: gap.last,
+            checksum: 0,
+        });
+        self.hand_on(batch, gap.last, 0).await
+    }
+
+    fn judge(&self, first: u64, last: u64) -> Result<Verdict, Refusal> {
+        let verdict = self.begun.sequence.judge(first, last);
+        verdict.map_err(|unexpected| wrong(unexpected.to_string()))
+    }
+
+    /// Gives a batch to the pipeline. It is not interrupted, so that it is known what the pipeline has.
+    async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
+        let sent = self.running.sink.send(batch).await;
+        sent.map_err(|_| stopping())?;
+        self.begun.sequence.received(last);
+        *self.begun.received = last;
+        self.window.push(last, bytes as u64);
+        Ok(())
+    }
+
+    async fn wait_for_window(&mut self) -> Result<(), Refusal> {
+        loop {
+            self.window.stored(*self.begun.commits.borrow_and_update());
+            if self.window.is_open() {
+                return Ok(());
+            }
+            self.next_commit().await?;
+        }
+    }
+
+    /// The client has said everything: it stays until it is all stored.
+    async fn wait_for_disk(&mut self) -> Result<(), Refusal> {
+        while *self.begun.commits.borrow_and_update() < *self.begun.received {
+            self.next_commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn next_commit(&mut self) -> Result<(), Refusal> {
+        tokio::select! {
+            changed = self.begun.commits.changed() => changed.map_err(|_| stopping()),
+            () = self.begun.replaced.cancelled() => Err(taken_over()),
+            () = self.running.stop.cancelled() => Err(stopping()),
+            () = self.begun.answers.closed() => Err(Refusal::new(Reason::Unavailable, "the client has gone")),
+        }
+    }
+}
+
+/// An error while reading: the connection broke, or what came is no message.
+pub(crate) fn broken(progress: &Progress, status: &tonic::Status) -> Refusal {
+    if let Some(too_large) = progress.too_large() {
+        let message = format!("{too_large}; raise `max_message_bytes` of the server, or send less at a time");
+        return Refusal::new(Reason::Limit, message);
+    }
+    if progress.is_broken() {
+        return Refusal::new(Reason::Unavailable, "the connection broke");
+    }
+    wrong(format!(
+        "what came is no message of the protocol: {}",
+        status.message()
+    ))
+}
+
+pub(crate) fn too_slow(what: &str, limit: Duration) -> Refusal {
+    let limit = alumet_core::duration::HumanDuration(limit);
+    Refusal::new(Reason::Slow, format!("{what} after {limit}"))
+}
+
+pub(crate) fn wrong(message: impl Into<String>) -> Refusal {
+    Refusal::new(Reason::Message, message)
+}
+
+pub(crate) fn stopping() -> Refusal {
+    Refusal::new(Reason::Unavailable, "the server stops; try again later")
+}
+
+pub(crate) fn taken_over() -> Refusal {
+    Refusal::new(Reason::Replaced, "a newer session of the same instance took over")
+}
+
+fn not_decoded(what: &str, error: &DecodeError) -> Refusal {
+    let reason = match error {
+        DecodeError::TooLarge { .. } => Reason::Limit,
+        _ => Reason::Message,
+    };
+    Refusal::new(reason, format!("{what} cannot be read: {error}"))
+}
+
+const fn gap_reason(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::Unspecified => "unknown",
+        GapReason::Full => "full",
+        GapReason::Expired => "expired",
+        GapReason::Damaged => "damaged",
+        GapReason::TooLarge => "too_large",
+    }
+}

@@ -1,0 +1,215 @@
+//! Batches come once and in their order.
+
+use alumet_relay_protocol::v1::client_message::Message;
+use tonic::Code;
+
+use crate::client::{Agent, begin, change, hello, instance};
+use crate::rig::Rig;
+use crate::spool::GatedSpool;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_acknowledged_when_they_are_stored_and_not_before() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert_eq!((session.welcome.protocol, session.welcome.last_sequence), (1, 0));
+    session.send_all(agent.next(10)).await;
+    session.acknowledged(1).await;
+    rig.spool.hold();
+    session.send_all(agent.next(11)).await;
+    rig.spool.wait_for(instance(1), 2);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), session.from.message()).await;
+    assert!(early.is_err(), "{early:?}");
+    session.send_all(agent.next(12)).await;
+    rig.spool.wait_for(instance(1), 3);
+    rig.spool.release();
+    session.acknowledged(3).await;
+    session.end().await;
+    assert!(rig.recording.wait_for(3, crate::rig::PATIENCE));
+    let values: Vec<String> = rig.lines();
+    assert_eq!(values.len(), 3);
+    assert!(
+        values[2].ends_with("= 12") && values[2].contains("node=a"),
+        "{values:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_told_with_its_checksum_and_not_taken_again() {
+    let spool = GatedSpool::default();
+    let rig = Rig::on(spool.clone(), |_| {});
+    let mut agent = Agent::new();
+    let batches: Vec<_> = (0..3).map(|value| agent.next(value)).collect();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(batches.concat()).await;
+    session.acknowledged(3).await;
+    drop(session);
+    drop(rig);
+
+    // Another run of the server, the same run of the client, which did not get the acknowledgement.
+    let rig = Rig::on(spool.clone(), |_| {});
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert_eq!(session.welcome.last_sequence, 3);
+    let Some(Message::Batch(last)) = batches[2].last() else {
+        panic!("no batch")
+    };
+    assert_eq!(session.welcome.last_checksum, last.checksum);
+    session.send_all(batches.concat()).await;
+    session.send_all(agent.next(3)).await;
+    session.acknowledged(4).await;
+    assert_eq!(spool.sequences(instance(1)), [1, 2, 3, 4]);
+    session.end().await;
+    let report = rig.stop();
+    assert!(
+        report
+            .iter()
+            .any(|line| line.contains("relay_duplicates") && line.ends_with("= 3")),
+        "{report:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_received_but_is_not_stored_yet_is_not_taken_twice() {
+    let rig = Rig::start();
+    rig.spool.hold();
+    let mut agent = Agent::new();
+    let batches: Vec<_> = (0..3).map(|value| agent.next(value)).collect();
+    let session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(batches.concat()).await;
+    rig.spool.wait_for(instance(1), 3);
+    drop(session);
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert_eq!(session.welcome.last_sequence, 0);
+    session.send_all(batches.concat()).await;
+    session.send_all(agent.next(3)).await;
+    rig.spool.wait_for(instance(1), 4);
+    rig.spool.release();
+    session.acknowledged(4).await;
+    assert_eq!(rig.spool.sequences(instance(1)), [1, 2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_cannot_come_is_refused_with_the_one_that_can() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(agent.next(1)).await;
+    agent.next(2);
+    session.send_all(agent.next(3)).await;
+    let status = session.refusal().await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(
+        status.message().contains("number 3 came, but 2 is expected"),
+        "{status}"
+    );
+    assert_eq!(rig.spool.sequences(instance(1)), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_from_another_server_begins_where_it_is() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let messages = (0..5).map(|value| agent.next(value)).collect::<Vec<_>>().concat();
+    let offered = alumet_relay_protocol::v1::Hello {
+        next_sequence: 4,
+        ..hello("a", 1, 1)
+    };
+    let mut session = begin(rig.address, offered).await.unwrap();
+    session.send(messages[0].clone()).await;
+    session.send_all(messages[messages.len() - 2..].to_vec()).await;
+    session.acknowledged(5).await;
+    assert_eq!(rig.spool.sequences(instance(1)), [4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_batches_are_counted_once_and_acknowledged() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(agent.next(1)).await;
+    let gap = agent.lose(5, 4711);
+    session.send(gap.clone()).await;
+    session.acknowledged(6).await;
+    drop(session);
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert_eq!(
+        (session.welcome.last_sequence, session.welcome.last_checksum),
+        (6, 0)
+    );
+    session.send(gap).await;
+    session.send_all(agent.next(2)).await;
+    // The dictionary of this session is empty, so that the batch could not be read: it is sent with it after all.
+    let status = session.refusal().await;
+    assert!(status.message().contains("batch 7"), "{status}");
+    agent.restart(2);
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    let next = change(agent.next(2), |batch| batch.sequence = 7);
+    session.send_all(next).await;
+    session.acknowledged(7).await;
+    session.end().await;
+    let report = rig.stop();
+    let gaps: Vec<_> = report
+        .iter()
+        .filter(|line| line.contains("relay_gap_samples"))
+        .collect();
+    assert_eq!(gaps.len(), 1, "{report:?}");
+    assert!(
+        gaps[0].contains("node=a, reason=full") && gaps[0].ends_with("= 4711"),
+        "{gaps:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_not_what_it_says_is_refused() {
+    let rig = Rig::start();
+    for (number, what, phrase) in [
+        (1, Wrong::Checksum, "batch 1 was damaged"),
+        (2, Wrong::Samples, "batch 1 has 1 samples although it says 2"),
+        (3, Wrong::NoDefinitions, "batch 1 cannot be read: series"),
+        (4, Wrong::Payload, "batch 1 cannot be read"),
+    ] {
+        let mut session = begin(rig.address, hello("a", number, 1)).await.unwrap();
+        let messages = change(Agent::new().next(1), |batch| match what {
+            Wrong::Checksum => batch.checksum ^= 1,
+            Wrong::Samples => batch.samples = 2,
+            Wrong::NoDefinitions => {}
+            Wrong::Payload => {
+                batch.payload = vec![0; 9].into();
+                batch.checksum = crc32fast::hash(&batch.payload);
+            }
+        });
+        match what {
+            Wrong::NoDefinitions => session.send_all(messages[1..].to_vec()).await,
+            _ => session.send_all(messages).await,
+        }
+        let status = session.refusal().await;
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains(phrase), "{status}");
+        assert_eq!(rig.spool.sequences(instance(number)), [] as [u64; 0]);
+    }
+    let report = rig.stop();
+    assert!(
+        report.iter().any(|line| line.contains("relay_refused")
+            && line.contains("reason=message")
+            && line.ends_with("= 4")),
+        "{report:?}"
+    );
+}
+
+#[derive(Clone, Copy)]
+enum Wrong {
+    Checksum,
+    Samples,
+    NoDefinitions,
+    Payload,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_newer_kind_is_passed_over() {
+    let rig = Rig::start();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    let unknown = alumet_relay_protocol::v1::ClientMessage { message: None };
+    session.to.send(unknown).await.unwrap();
+    session.send_all(Agent::new().next(1)).await;
+    session.acknowledged(1).await;
+}

@@ -1,0 +1,140 @@
+//! Who may speak, and in which version.
+
+use std::collections::BTreeMap;
+
+use alumet_core::Catalog;
+use alumet_plugin_relay_server::{Config, RelaySource, ServerError};
+use alumet_relay_protocol::v1::Hello;
+use tonic::Code;
+
+use crate::client::{begin, begin_on, hello, plain};
+use crate::rig::Rig;
+use crate::spool::GatedSpool;
+
+const TOKEN_A: &str = "token-of-a-0123456789";
+const TOKEN_B: &str = "token-of-b-0123456789";
+
+fn code<T>(result: Result<T, tonic::Status>) -> Code {
+    result.err().expect("a refusal").code()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_that_of_one_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens");
+    std::fs::write(&path, format!("b {TOKEN_B}\n")).unwrap();
+    let rig = Rig::with(|config| {
+        config.tokens = BTreeMap::from([("a".to_owned(), TOKEN_A.to_owned())]);
+        config.tokens_file = Some(path);
+    });
+    let channel = plain(rig.address).await;
+    let with = |node, number, token| begin_on(channel.clone(), hello(node, number, 1), token);
+    assert!(with("a", 1, Some(TOKEN_A)).await.is_ok());
+    assert!(with("b", 2, Some(TOKEN_B)).await.is_ok());
+    let status = with("b", 2, Some(TOKEN_A)).await.err().expect("a refusal");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(
+        status.message().contains("credentials are those of `a`"),
+        "{status}"
+    );
+    assert_eq!(
+        code(with("a", 1, Some("unknown-0123456789")).await),
+        Code::Unauthenticated
+    );
+    assert_eq!(code(with("a", 1, None).await), Code::Unauthenticated);
+    drop(channel);
+    let report = rig.stop();
+    let counted = |reason: &str, count: &str| {
+        report
+            .iter()
+            .any(|line| line.contains(&format!("reason={reason}")) && line.ends_with(count))
+    };
+    assert!(
+        counted("identity", "= 1") && counted("credentials", "= 2"),
+        "{report:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_another_version_is_told_which_side_to_update() {
+    let rig = Rig::start();
+    let next = Hello {
+        protocol_min: 2,
+        protocol_max: 3,
+        ..hello("a", 1, 1)
+    };
+    let status = begin(rig.address, next).await.err().expect("a refusal");
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().ends_with("update the server"), "{status}");
+    let newer = Hello {
+        protocol_max: 9,
+        ..hello("a", 1, 1)
+    };
+    assert_eq!(begin(rig.address, newer).await.unwrap().welcome.protocol, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_that_is_none_is_refused() {
+    let rig = Rig::start();
+    for wrong in [
+        Hello {
+            instance: vec![1; 15].into(),
+            ..hello("a", 1, 1)
+        },
+        Hello {
+            run: vec![].into(),
+            ..hello("a", 1, 1)
+        },
+        Hello {
+            node: "../a".to_owned(),
+            ..hello("a", 1, 1)
+        },
+        Hello {
+            node: String::new(),
+            ..hello("a", 1, 1)
+        },
+    ] {
+        assert_eq!(code(begin(rig.address, wrong).await), Code::InvalidArgument);
+    }
+}
+
+#[test]
+fn a_server_does_not_start_where_everybody_could_listen() {
+    let bind = |address: &str, insecure| {
+        let config = Config {
+            address: address.to_owned(),
+            insecure,
+            ..Config::default()
+        };
+        RelaySource::bind(
+            config,
+            &Catalog::new(),
+            std::sync::Arc::new(GatedSpool::default()),
+        )
+    };
+    let error = bind("0.0.0.0:0", false).unwrap_err();
+    assert!(matches!(error, ServerError::Config(_)));
+    let error = error.to_string();
+    assert!(
+        error.contains("`tls`") && error.contains("insecure = true"),
+        "{error}"
+    );
+    assert!(bind("0.0.0.0:0", true).is_ok());
+    assert!(bind("127.0.0.1:0", false).is_ok());
+}
+
+#[test]
+fn an_address_in_use_is_told_with_its_remedy() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = Config {
+        address: other.local_addr().unwrap().to_string(),
+        ..Config::default()
+    };
+    let error = RelaySource::bind(
+        config,
+        &Catalog::new(),
+        std::sync::Arc::new(GatedSpool::default()),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("stop the program"), "{error}");
+}

@@ -1,0 +1,166 @@
+//! A spool that stores when the test wants it to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::Batch;
+use alumet_core::failure::Failure;
+use alumet_core::spool::{Definitions, InstanceId, Origin, Record, Spool, SpoolReader, SpoolStatus, Spooled};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
+
+/// Cheap to clone; all clones are the same spool. It keeps only where batches came from.
+#[derive(Clone, Default)]
+pub(crate) struct GatedSpool(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    appended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    appended: Vec<Origin>,
+    committed: usize,
+    is_held: bool,
+    watched: Vec<(InstanceId, watch::Sender<u64>)>,
+}
+
+impl GatedSpool {
+    /// What comes is not stored until [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.0.state.lock().is_held = true;
+    }
+
+    /// Everything that came is stored, and what comes.
+    pub(crate) fn release(&self) {
+        let mut state = self.0.state.lock();
+        state.is_held = false;
+        state.commit();
+    }
+
+    /// The numbers of all batches of an instance in the order in which they came, stored or not.
+    pub(crate) fn sequences(&self, instance: InstanceId) -> Vec<u64> {
+        let state = self.0.state.lock();
+        let of_instance = state.appended.iter().filter(|origin| origin.instance == instance);
+        of_instance.map(|origin| origin.sequence).collect()
+    }
+
+    /// Waits until so many batches of an instance came.
+    pub(crate) fn wait_for(&self, instance: InstanceId, count: usize) {
+        let mut state = self.0.state.lock();
+        let missing = |state: &mut State| {
+            state
+                .appended
+                .iter()
+                .filter(|origin| origin.instance == instance)
+                .count()
+                < count
+        };
+        let result = self
+            .0
+            .appended
+            .wait_while_for(&mut state, missing, Duration::from_secs(20));
+        assert!(!result.timed_out(), "only {} batches came", state.appended.len());
+    }
+}
+
+impl State {
+    fn commit(&mut self) {
+        self.committed = self.appended.len();
+        for (instance, sender) in &self.watched {
+            let last = self.last(*instance).map_or(0, |origin| origin.sequence);
+            sender.send_if_modified(|current| std::mem::replace(current, last) != last);
+        }
+    }
+
+    fn last(&self, instance: InstanceId) -> Option<Origin> {
+        let mut committed = self.appended[..self.committed].iter().rev();
+        committed.find(|origin| origin.instance == instance).copied()
+    }
+}
+
+impl Spool for GatedSpool {
+    fn instance(&self) -> InstanceId {
+        InstanceId([0; 16])
+    }
+
+    fn replace_instance(&self) -> InstanceId {
+        self.instance()
+    }
+
+    fn append(&self, batch: &Arc<Batch>) -> u64 {
+        let mut state = self.0.state.lock();
+        if let Some(origin) = batch.origin() {
+            state.appended.push(origin);
+            if !state.is_held {
+                state.commit();
+            }
+            self.0.appended.notify_all();
+        }
+        0
+    }
+
+    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
+        let last = self.0.state.lock().last(sender)?;
+        Some((last.sequence, last.checksum))
+    }
+
+    fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64> {
+        let mut state = self.0.state.lock();
+        let current = state.last(sender).map_or(0, |origin| origin.sequence);
+        let (sending, receiver) = watch::channel(current);
+        state.watched.push((sender, sending));
+        receiver
+    }
+
+    fn reader(&self, _: &str) -> Arc<dyn SpoolReader> {
+        Arc::new(NoReader)
+    }
+
+    fn commit(&self, _: Duration) -> bool {
+        true
+    }
+
+    fn status(&self) -> SpoolStatus {
+        SpoolStatus::default()
+    }
+}
+
+/// No output of these tests reads the spool.
+struct NoReader;
+
+impl SpoolReader for NoReader {
+    fn is_following(&self) -> bool {
+        false
+    }
+
+    fn follow(&self, _: bool) {}
+
+    fn waiting(&self) -> u64 {
+        0
+    }
+
+    fn position(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn batch(&self, _: &Record) -> Result<Arc<Batch>, Failure> {
+        Err(Failure::skip("this spool keeps no batch"))
+    }
+
+    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn acknowledge(&self, _: u64, _: Option<Vec<u8>>) -> u64 {
+        0
+    }
+
+    fn rewind(&self) {}
+}
