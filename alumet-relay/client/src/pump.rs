@@ -27,6 +27,8 @@ pub(crate) struct Pump<'a, 'q> {
     queue: &'a mut Queue<'q>,
     in_flight: InFlight,
     dictionary: Dictionary,
+    /// The number of the last record or gap that was taken; 0 if there was none before.
+    previous: u64,
     /// What is to be sent before the next record is taken.
     outgoing: VecDeque<Outgoing>,
     pace: Option<Pace>,
@@ -59,6 +61,7 @@ impl<'a, 'q> Pump<'a, 'q> {
             session,
             queue,
             in_flight: InFlight::after(stored.max(acknowledged)),
+            previous: stored.max(acknowledged),
             dictionary: Dictionary::default(),
             outgoing: VecDeque::new(),
             pace: Pace::new(settings.backlog_bytes_per_second, Instant::now()),
@@ -101,7 +104,8 @@ impl<'a, 'q> Pump<'a, 'q> {
                 item = self.queue.next(), if may_take => match item.map_err(SessionError::Spool)? {
                     Some(Spooled::Record(record)) => self.prepare(&record)?,
                     Some(Spooled::Gap(gap)) => {
-                        self.put(wire::gap(&gap), Some(Sent::gap(gap.last, gap.samples)), false);
+                        let previous = std::mem::replace(&mut self.previous, gap.last);
+                        self.put(wire::gap(&gap, previous), Some(Sent::gap(gap.last, gap.samples)), false);
                     }
                     None => has_ended = true,
                 },
@@ -132,14 +136,19 @@ impl<'a, 'q> Pump<'a, 'q> {
         // With a limit of bandwidth, it matters whether others wait behind this one.
         let is_backlog = self.pace.is_some()
             && self.queue.feed().waiting() > self.in_flight.samples() + u64::from(record.samples);
-        let message = wire::batch(record);
+        let previous = std::mem::replace(&mut self.previous, record.sequence);
+        let message = wire::batch(record, previous);
         let bytes = message.encoded_len() as u64;
         if bytes > limit {
             tracing::error!(
                 server = %self.session.server, sequence = record.sequence, samples = record.samples, bytes, limit,
                 "a batch is larger than the server takes and is dropped; raise `max_message_bytes` in its configuration"
             );
-            self.put(wire::too_large(record), Some(Sent::rejected(record)), is_backlog);
+            self.put(
+                wire::too_large(record, previous),
+                Some(Sent::rejected(record)),
+                is_backlog,
+            );
             return Ok(());
         }
         let missing = self.dictionary.missing(record.generation, self.queue.feed());

@@ -6,13 +6,14 @@ use alumet_relay_protocol::v1::client_message::Message;
 use bytes::Bytes;
 
 /// The message that carries a record; its payload is shared, not copied.
-pub(crate) fn batch(record: &Record) -> v1::ClientMessage {
+pub(crate) fn batch(record: &Record, previous: u64) -> v1::ClientMessage {
     message(Message::Batch(v1::Batch {
         sequence: record.sequence,
         generation: record.generation,
         samples: record.samples,
         checksum: record.checksum,
         payload: Bytes::from_owner(record.payload.clone()),
+        previous,
     }))
 }
 
@@ -27,7 +28,7 @@ pub(crate) fn definitions(definitions: &Definitions) -> v1::ClientMessage {
 }
 
 /// The message that says what is lost.
-pub(crate) fn gap(gap: &Gap) -> v1::ClientMessage {
+pub(crate) fn gap(gap: &Gap, previous: u64) -> v1::ClientMessage {
     let reason = match gap.reason {
         GapReason::Full => v1::GapReason::Full,
         GapReason::Expired => v1::GapReason::Expired,
@@ -40,11 +41,12 @@ pub(crate) fn gap(gap: &Gap) -> v1::ClientMessage {
         first_timestamp: gap.time.map(|(first, _)| first.as_nanos()),
         last_timestamp: gap.time.map(|(_, last)| last.as_nanos()),
         reason: reason.into(),
+        previous,
     }))
 }
 
 /// The message that says that a record is larger than the server takes.
-pub(crate) fn too_large(record: &Record) -> v1::ClientMessage {
+pub(crate) fn too_large(record: &Record, previous: u64) -> v1::ClientMessage {
     message(Message::Gap(v1::Gap {
         first: record.sequence,
         last: record.sequence,
@@ -52,6 +54,7 @@ pub(crate) fn too_large(record: &Record) -> v1::ClientMessage {
         first_timestamp: None,
         last_timestamp: None,
         reason: v1::GapReason::TooLarge.into(),
+        previous,
     }))
 }
 
@@ -80,17 +83,23 @@ mod tests {
             (GapReason::Damaged, v1::GapReason::Damaged),
         ] {
             let time = (Timestamp::from_nanos(-1), Timestamp::from_nanos(9));
-            let sent = gap(&Gap {
-                first: 3,
-                last: 5,
-                samples: 70,
-                time: Some(time),
-                reason,
-            });
+            let sent = gap(
+                &Gap {
+                    first: 3,
+                    last: 5,
+                    samples: 70,
+                    time: Some(time),
+                    reason,
+                },
+                2,
+            );
             let Some(Message::Gap(sent)) = sent.message else {
                 panic!("no gap");
             };
-            assert_eq!((sent.first, sent.last, sent.samples), (3, 5, 70));
+            assert_eq!(
+                (sent.previous, sent.first, sent.last, sent.samples),
+                (2, 3, 5, 70)
+            );
             assert_eq!((sent.first_timestamp, sent.last_timestamp), (Some(-1), Some(9)));
             assert_eq!(sent.reason(), name);
         }
@@ -107,12 +116,18 @@ mod tests {
             payload: payload.clone(),
             batch: None,
         };
-        let Some(Message::Batch(sent)) = batch(&record).message else {
+        let Some(Message::Batch(sent)) = batch(&record, 5).message else {
             panic!("no batch");
         };
         assert_eq!(
-            (sent.sequence, sent.generation, sent.samples, sent.checksum),
-            (7, 2, 4, 9)
+            (
+                sent.sequence,
+                sent.previous,
+                sent.generation,
+                sent.samples,
+                sent.checksum
+            ),
+            (7, 5, 2, 4, 9)
         );
         assert_eq!(sent.payload.as_ptr(), payload.as_ptr());
     }

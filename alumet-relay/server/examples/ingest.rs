@@ -161,6 +161,7 @@ async fn send(address: SocketAddr, number: u8, stored: &AtomicU64) -> Result<(),
                 samples: batch.samples,
                 checksum: batch.checksum,
                 payload: bytes::Bytes::copy_from_slice(&batch.payload),
+                previous: sequence - 1,
             };
             if to.send(message(Message::Batch(batch))).await.is_err() {
                 return;

@@ -17,12 +17,20 @@ pub(crate) enum Verdict {
 
 /// A batch or a gap has a number that cannot come now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "number {found} came, but {expected} is expected; send every batch in its order, or say which are lost"
-)]
-pub(crate) struct Unexpected {
-    pub(crate) found: u64,
-    pub(crate) expected: u64,
+pub(crate) enum Unexpected {
+    /// Something before it is missing.
+    #[error(
+        "{found} came, which follows {previous}, but {received} is the last that came before; send every batch in its \
+         order, or say which are lost"
+    )]
+    Hole {
+        found: u64,
+        previous: u64,
+        received: u64,
+    },
+    /// It makes no sense.
+    #[error("the numbers {first} to {last} after {previous} make no sense; they begin with 1 and rise")]
+    Nonsense { first: u64, last: u64, previous: u64 },
 }
 
 impl Sequence {
@@ -34,20 +42,28 @@ impl Sequence {
         }
     }
 
-    /// What the batches from `first` to `last` are.
-    pub(crate) const fn judge(self, first: u64, last: u64) -> Result<Verdict, Unexpected> {
-        let expected = self.next;
-        if first == 0 || first > last || first > expected || last == u64::MAX {
-            return Err(Unexpected {
-                found: first,
-                expected,
+    /// What the batches from `first` to `last` are, before which the client has `previous`.
+    ///
+    /// A client leaves numbers out that it has never used, for instance after a crash; `previous` tells that from a loss.
+    pub(crate) const fn judge(self, previous: u64, first: u64, last: u64) -> Result<Verdict, Unexpected> {
+        if first == 0 || first > last || previous >= last || last == u64::MAX {
+            return Err(Unexpected::Nonsense {
+                first,
+                last,
+                previous,
             });
         }
-        Ok(if last < expected {
-            Verdict::Duplicate
-        } else {
-            Verdict::New
-        })
+        if last < self.next {
+            return Ok(Verdict::Duplicate);
+        }
+        if previous >= self.next {
+            return Err(Unexpected::Hole {
+                found: first,
+                previous,
+                received: self.next.saturating_sub(1),
+            });
+        }
+        Ok(Verdict::New)
     }
 
     /// Everything up to `last` was received.
@@ -75,16 +91,27 @@ mod tests {
     }
 
     #[test]
-    fn only_the_next_number_is_new_and_only_earlier_ones_are_duplicates() {
+    fn what_follows_something_that_has_not_come_is_refused() {
         let sequence = Sequence { next: 10 };
-        assert_eq!(sequence.judge(10, 10), Ok(Verdict::New));
-        assert_eq!(sequence.judge(9, 9), Ok(Verdict::Duplicate));
-        assert_eq!(sequence.judge(1, 9), Ok(Verdict::Duplicate));
+        assert_eq!(sequence.judge(9, 10, 10), Ok(Verdict::New));
+        // Numbers that were never used, and a client that has forgotten what was before.
+        assert_eq!(sequence.judge(9, 1000, 1000), Ok(Verdict::New));
+        assert_eq!(sequence.judge(0, 1000, 1000), Ok(Verdict::New));
+        assert_eq!(sequence.judge(8, 9, 9), Ok(Verdict::Duplicate));
+        assert_eq!(sequence.judge(0, 1, 9), Ok(Verdict::Duplicate));
         // A gap of which a part is known.
-        assert_eq!(sequence.judge(5, 20), Ok(Verdict::New));
-        for (first, last) in [(11, 11), (0, 0), (10, 9), (10, u64::MAX)] {
-            let unexpected = sequence.judge(first, last).unwrap_err();
-            assert_eq!(unexpected.expected, 10);
+        assert_eq!(sequence.judge(9, 5, 20), Ok(Verdict::New));
+        assert_eq!(
+            sequence.judge(10, 11, 11),
+            Err(Unexpected::Hole {
+                found: 11,
+                previous: 10,
+                received: 9
+            })
+        );
+        for (previous, first, last) in [(0, 0, 0), (0, 10, 9), (9, 10, u64::MAX), (12, 12, 12)] {
+            let unexpected = sequence.judge(previous, first, last).unwrap_err();
+            assert!(matches!(unexpected, Unexpected::Nonsense { .. }));
         }
     }
 
@@ -92,7 +119,7 @@ mod tests {
     fn what_was_received_is_not_new_again() {
         let mut sequence = Sequence::begin(0, 0, 1);
         sequence.received(7);
-        assert_eq!(sequence.judge(7, 7), Ok(Verdict::Duplicate));
-        assert_eq!(sequence.judge(8, 8), Ok(Verdict::New));
+        assert_eq!(sequence.judge(6, 7, 7), Ok(Verdict::Duplicate));
+        assert_eq!(sequence.judge(7, 8, 8), Ok(Verdict::New));
     }
 }

@@ -188,7 +188,7 @@ impl Session {
 
     async fn take_batch(&mut self, message: v1::Batch) -> Result<(), Refusal> {
         let sequence = message.sequence;
-        match self.judge(sequence, sequence)? {
+        match self.judge(message.previous, sequence, sequence)? {
             Verdict::Duplicate => {
                 self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
@@ -243,7 +243,7 @@ impl Session {
 
     /// What the client lost becomes a sample, and is acknowledged like a batch when that is stored.
     async fn take_gap(&mut self, gap: &v1::Gap) -> Result<(), Refusal> {
-        match self.judge(gap.first, gap.last)? {
+        match self.judge(gap.previous, gap.first, gap.last)? {
             Verdict::Duplicate => {
                 self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
@@ -277,8 +277,8 @@ impl Session {
         self.hand_on(batch, gap.last, 0).await
     }
 
-    fn judge(&self, first: u64, last: u64) -> Result<Verdict, Refusal> {
-        let verdict = self.begun.sequence.judge(first, last);
+    fn judge(&self, previous: u64, first: u64, last: u64) -> Result<Verdict, Refusal> {
+        let verdict = self.begun.sequence.judge(previous, first, last);
         verdict.map_err(|unexpected| wrong(unexpected.to_string()))
     }
 

@@ -313,8 +313,11 @@ impl Stored {
                 Ok(None)
             }
             Message::Gap(gap) => {
-                if gap.first > session.expected || gap.last < session.expected {
-                    return refuse(format!("gap from {} instead of {}", gap.first, session.expected));
+                if gap.previous >= session.expected || gap.last < session.expected {
+                    return refuse(format!(
+                        "gap after {} instead of {}",
+                        gap.previous, session.expected
+                    ));
                 }
                 session.expected = gap.last + 1;
                 Ok(Some(Receipt {
@@ -325,10 +328,10 @@ impl Stored {
                 }))
             }
             Message::Batch(batch) => {
-                if batch.sequence != session.expected {
+                if batch.previous >= session.expected || batch.sequence < session.expected {
                     return refuse(format!(
-                        "batch {} instead of {}",
-                        batch.sequence, session.expected
+                        "batch {} after {} instead of {}",
+                        batch.sequence, batch.previous, session.expected
                     ));
                 }
                 if crc32fast::hash(&batch.payload) != batch.checksum {
@@ -343,7 +346,7 @@ impl Stored {
                 if needed > known && !is_real {
                     return refuse(format!("batch {} needs {needed} of {known}", batch.sequence));
                 }
-                session.expected += 1;
+                session.expected = batch.sequence + 1;
                 let bytes = batch.payload.len() as u64;
                 session.in_flight += bytes;
                 self.bytes += bytes;

@@ -69,7 +69,8 @@ pub struct Definitions {
 /// Encoded samples.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Batch {
-    /// The number of the batch in its instance, one more than that of the batch or gap before it.
+    /// The number of the batch in its instance. Numbers rise, and some are never used: `previous` tells whether one is
+    /// missing.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
     /// The dictionary that the payload refers to.
@@ -84,12 +85,14 @@ pub struct Batch {
     /// The encoded samples.
     #[prost(bytes = "bytes", tag = "5")]
     pub payload: ::prost::bytes::Bytes,
+    /// The number of the batch, or of the end of the gap, that the client has before it; 0 if it does not know any more.
+    #[prost(uint64, tag = "6")]
+    pub previous: u64,
 }
 /// Batches that the client has lost and will never send.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Gap {
-    /// The first of them, one more than the number of the batch or gap before it. A server that has stored some of them
-    /// already takes the rest as lost.
+    /// The first of them. A server that has stored some of them already takes the rest as lost.
     #[prost(uint64, tag = "1")]
     pub first: u64,
     /// The last of them.
@@ -107,6 +110,9 @@ pub struct Gap {
     /// Why they are lost.
     #[prost(enumeration = "GapReason", tag = "6")]
     pub reason: i32,
+    /// As in a batch.
+    #[prost(uint64, tag = "7")]
+    pub previous: u64,
 }
 /// What a server says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

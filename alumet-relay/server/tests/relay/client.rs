@@ -220,6 +220,7 @@ impl Agent {
             samples: encoded.samples,
             checksum: encoded.checksum,
             payload: encoded.payload.to_vec().into(),
+            previous: self.sequence - 1,
         }));
         messages
     }
@@ -235,6 +236,7 @@ impl Agent {
             first_timestamp: None,
             last_timestamp: None,
             reason: GapReason::Full.into(),
+            previous: first - 1,
         })
     }
 }

@@ -225,6 +225,7 @@ async fn messages_are_understood_however_they_are_cut() {
                 let what = match what {
                     Message::Batch(batch) => Message::Batch(alumet_relay_protocol::v1::Batch {
                         sequence: value + 1,
+                        previous: value,
                         ..batch
                     }),
                     other => other,

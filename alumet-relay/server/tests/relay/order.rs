@@ -89,7 +89,7 @@ async fn what_was_received_but_is_not_stored_yet_is_not_taken_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_cannot_come_is_refused_with_the_one_that_can() {
+async fn a_batch_after_one_that_has_not_come_is_refused() {
     let rig = Rig::start();
     let mut agent = Agent::new();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
@@ -99,10 +99,26 @@ async fn a_number_that_cannot_come_is_refused_with_the_one_that_can() {
     let status = session.refusal().await;
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(
-        status.message().contains("number 3 came, but 2 is expected"),
+        status
+            .message()
+            .contains("3 came, which follows 2, but 1 is the last"),
         "{status}"
     );
+    rig.spool.wait_for(instance(1), 1);
     assert_eq!(rig.spool.sequences(instance(1)), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_a_client_has_never_used_are_no_loss() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(agent.next(1)).await;
+    // After a crash, a spool goes on with a number that it certainly has not used before.
+    let later = change(agent.next(2), |batch| batch.sequence = 1_000_000);
+    session.send_all(later).await;
+    session.acknowledged(1_000_000).await;
+    assert_eq!(rig.spool.sequences(instance(1)), [1, 1_000_000]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +159,7 @@ async fn lost_batches_are_counted_once_and_acknowledged() {
     assert!(status.message().contains("batch 7"), "{status}");
     agent.restart(2);
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
-    let next = change(agent.next(2), |batch| batch.sequence = 7);
+    let next = change(agent.next(2), |batch| (batch.previous, batch.sequence) = (6, 7));
     session.send_all(next).await;
     session.acknowledged(7).await;
     session.end().await;
