@@ -1,5 +1,6 @@
 //! The application as a value: its name and its plugins.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -151,7 +152,12 @@ impl App {
     /// The exit code is 0 when all went well, 1 when something failed while running, 2 for a wrong command line or
     /// configuration; `exec` gives that of the program it has run.
     pub fn main(self) -> ExitCode {
-        let parsed = match cli::parse(&self, std::env::args_os()) {
+        self.main_with(std::env::args_os())
+    }
+
+    /// Does what these arguments say, the name of the program first, as [`Self::main`].
+    pub fn main_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        let parsed = match cli::parse(&self, arguments) {
             Ok(parsed) => parsed,
             Err(error) => {
                 // Help and version are errors of clap, too; it knows where to print them and which code to give.

@@ -57,12 +57,15 @@ impl<'a> MakeWriter<'a> for Stderr {
 }
 
 impl Write for Stderr {
+    /// Never fails: the subscriber would complain at the same place, and panic when that fails, too, as it does on a full
+    /// disk. A line that cannot be written is missed; the measurement goes on.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        live_line::without(|| io::stderr().lock().write_all(bytes))?;
+        let _ = live_line::without(|| io::stderr().lock().write_all(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().lock().flush()
+        let _ = io::stderr().lock().flush();
+        Ok(())
     }
 }

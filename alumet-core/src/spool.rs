@@ -144,6 +144,18 @@ impl Spooled {
     }
 }
 
+/// When a reader is given a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readable {
+    /// At once: for those who pass it on to somebody who can tell whether it came twice.
+    Appended,
+    /// When it is on disk, so that nothing is ever ahead of the spool; at once while there is no disk.
+    Committed,
+}
+
+/// Tells a reader that there may be more to read.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// Stores encoded batches.
 pub trait Spool: Send + Sync + 'static {
     /// Its identity, which outlives restarts if the spool is on disk.
@@ -165,7 +177,9 @@ pub trait Spool: Send + Sync + 'static {
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
 
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
-    fn reader(&self, output: &str) -> Arc<dyn SpoolReader>;
+    ///
+    /// `wake` is called whenever there may be more to read. It must be quick and must not use the spool.
+    fn reader(&self, output: &str, readable: Readable, wake: Wake) -> Arc<dyn SpoolReader>;
 
     /// Waits until everything that was appended is committed; says whether it is.
     fn commit(&self, timeout: Duration) -> bool;

@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn steps(options: &Options) -> [Step; 2] {
     let rounds = options.rounds.to_string();
-    let mut programs = Step::cargo("test -p alumet-server --test chaos --example counting-agent")
+    let mut programs = Step::cargo("test -p alumet-server --test chaos")
         .with(["--", "--test-threads", "1", "--nocapture"])
         .variable("ALUMET_CHAOS_ROUNDS", &rounds);
     if let Some(seed) = options.seed {

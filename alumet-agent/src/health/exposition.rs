@@ -74,7 +74,11 @@ pub(super) fn exposition(status: &PipelineStatus) -> String {
     if let Some(spool) = &status.spool {
         for (name, help, value) in [
             ("alumet_spool_bytes", "Bytes that wait in the spool.", spool.bytes),
-            ("alumet_spool_samples", "Samples that wait in the spool.", spool.samples),
+            (
+                "alumet_spool_samples",
+                "Samples that wait in the spool.",
+                spool.samples,
+            ),
             (
                 "alumet_spool_uncommitted_samples",
                 "Samples in the spool that are not on disk yet.",

@@ -112,6 +112,29 @@ fn ctrl_c_at_a_terminal_is_left_to_the_program() {
 }
 
 #[test]
+fn a_log_for_which_the_disk_has_no_room_ends_nothing() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut command = folder.command(&[]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut agent = command
+        .env("RUST_LOG", "debug")
+        .stdout(Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    wait_until("lines", || {
+        (folder.read("out.csv").lines().count() > 300).then_some(())
+    });
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(agent.id().cast_signed()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(agent.wait().unwrap().success());
+}
+
+#[test]
 fn a_log_as_json_has_one_object_per_line() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());

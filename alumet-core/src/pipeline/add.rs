@@ -10,6 +10,7 @@ use crate::plugin::{
     AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StreamOutputSpec, TransformSpec,
 };
 use crate::series::Interner;
+use crate::spool::Readable;
 
 use super::backlog::Backlog;
 use super::delivery::Delivery;
@@ -255,20 +256,17 @@ fn add_stream_output(shared: &Arc<Shared>, plugin: &str, spec: StreamOutputSpec)
         plugin,
         &name,
         QueuePolicy::default(),
-        Way::Spool,
+        Way::Stream,
         |feed| {
             let key = feed.delivery.cell.key().clone();
             let runtime = shared.runtime.as_ref();
             let runtime = runtime.ok_or_else(|| AddError::NoRuntime(key.clone()))?;
-            let (Some(backlog), Some(spool)) = (feed.backlog, shared.spool.opened()) else {
-                return Err(AddError::NoSpool(key));
-            };
+            let backlog = feed.backlog.ok_or(AddError::NoSpool(key))?;
             Ok(records::spawn(
                 output,
                 feed.queue,
                 feed.delivery,
                 backlog,
-                Arc::clone(spool),
                 runtime,
             ))
         },
@@ -282,9 +280,18 @@ enum Way {
     /// Through memory, and through the spool when that is full.
     MemoryThenSpool,
     Spool,
+    /// Through the spool, to somebody who can tell whether something came twice.
+    Stream,
 }
 
 impl Way {
+    const fn readable(self) -> Option<Readable> {
+        match self {
+            Self::Memory => None,
+            Self::MemoryThenSpool | Self::Spool | Self::Stream => Some(Readable::Committed),
+        }
+    }
+
     fn of_policy(policy: QueuePolicy, shared: &Shared) -> Self {
         if policy.durable.unwrap_or(shared.durable_by_default) {
             Self::Spool
@@ -305,13 +312,15 @@ fn link_output(
     spawn: impl FnOnce(Feed) -> Result<Worker, AddError>,
 ) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, name);
-    let backlog = match way {
-        Way::Memory => None,
-        Way::MemoryThenSpool | Way::Spool => {
+    let queue = Arc::new(Queue::new(policy.capacity));
+    let backlog = match way.readable() {
+        None => None,
+        Some(readable) => {
             let spool = shared.spool.get_or_open(&shared.catalog);
             let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
-            let reader = spool.reader(&format!("{plugin}/{name}"));
-            Some(Arc::new(Backlog::new(reader, way == Way::Spool)))
+            let always = way != Way::MemoryThenSpool;
+            let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), readable, always, &queue);
+            Some(Arc::new(backlog))
         }
     };
     {
@@ -325,12 +334,6 @@ fn link_output(
         }
     }
     let cell = Arc::new(ElementCell::new(key, None));
-    let queue = Arc::new(Queue::new(policy.capacity));
-    if let Some(backlog) = &backlog
-        && backlog.reader.waiting() > 0
-    {
-        backlog.announce(&queue);
-    }
     let feed = Feed {
         queue: Arc::clone(&queue),
         delivery: Delivery {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::failure::Failure;
-use crate::spool::{Gap, SpoolReader, Spooled};
+use crate::spool::{Gap, Readable, Spool, SpoolReader, Spooled};
 
 use super::delivery::Delivery;
 use super::message::Outgoing;
@@ -15,38 +15,73 @@ use super::queue::{Closed, Queue};
 
 /// The way of an output through the spool.
 pub(crate) struct Backlog {
+    spool: Arc<dyn Spool>,
     pub(crate) reader: Arc<dyn SpoolReader>,
     /// Whether every batch takes this way, or only those that find no room in memory.
     always: bool,
     /// Whether the next batch takes this way.
     behind: Mutex<bool>,
-    /// Whether the queue tells the writer about it already.
-    announced: AtomicBool,
+    bell: Arc<Bell>,
+}
+
+/// Tells a writer that something may wait for it.
+struct Bell {
+    queue: Arc<Queue<Outgoing>>,
+    /// Whether the queue has a word for the writer already.
+    rung: AtomicBool,
+}
+
+impl Bell {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // A closed queue has a writer that looks for itself before it ends.
+            let _ = self.queue.push(Outgoing::Spooled);
+        }
+    }
 }
 
 impl Backlog {
     /// How much is read from the spool at once, in bytes.
     pub(crate) const SLICE: usize = 256 << 10;
+    /// How long a writer waits until what was appended is on disk before it reads what there is.
+    const COMMIT: Duration = Duration::from_secs(2);
 
-    pub(crate) fn new(reader: Arc<dyn SpoolReader>, always: bool) -> Self {
+    /// The way of the output with that name, whose writer listens to `queue`.
+    pub(crate) fn new(
+        spool: &Arc<dyn Spool>,
+        output: &str,
+        readable: Readable,
+        always: bool,
+        queue: &Arc<Queue<Outgoing>>,
+    ) -> Self {
+        let bell = Arc::new(Bell {
+            queue: Arc::clone(queue),
+            rung: AtomicBool::new(false),
+        });
+        let wake = Arc::clone(&bell);
+        let reader = spool.reader(output, readable, Box::new(move || wake.ring()));
         if always {
             reader.follow(true);
         }
+        if reader.waiting() > 0 {
+            bell.ring();
+        }
         Self {
+            spool: Arc::clone(spool),
             behind: Mutex::new(reader.is_following()),
             reader,
             always,
-            announced: AtomicBool::new(false),
+            bell,
         }
     }
 
     /// Whether the next batch takes this way; nothing changes while the guard exists.
     ///
-    /// One that finds no room in `queue` is the first of those that do.
-    pub(crate) fn takes(&self, queue: &Queue<Outgoing>, item: Outgoing) -> Option<MutexGuard<'_, bool>> {
+    /// One that finds no room in the queue is the first of those that do.
+    pub(crate) fn takes(&self, item: Outgoing) -> Option<MutexGuard<'_, bool>> {
         let mut behind = self.behind.lock();
         if !*behind {
-            let Err(Closed(_)) = queue.try_push(item) else {
+            let Err(Closed(_)) = self.bell.queue.try_push(item) else {
                 return None;
             };
             self.reader.follow(true);
@@ -55,17 +90,25 @@ impl Backlog {
         Some(behind)
     }
 
-    /// Tells the writer that something waits.
-    pub(crate) fn announce(&self, queue: &Queue<Outgoing>) {
-        if !self.announced.swap(true, Ordering::AcqRel) {
-            // A closed queue has a writer that looks for itself before it ends.
-            let _ = queue.push(Outgoing::Spooled);
-        }
+    /// Tells the writer to look again.
+    pub(crate) fn announce(&self) {
+        self.bell.ring();
     }
 
     /// The writer has heard it.
     pub(crate) fn heard(&self) {
-        self.announced.store(false, Ordering::Release);
+        self.bell.rung.store(false, Ordering::Release);
+    }
+
+    /// Waits until everything that was appended can be read.
+    pub(crate) fn settle(&self) {
+        // While the disk fails, it can be read without.
+        self.spool.commit(Self::COMMIT);
+    }
+
+    /// Where the records are.
+    pub(crate) const fn spool(&self) -> &Arc<dyn Spool> {
+        &self.spool
     }
 
     /// What comes next.

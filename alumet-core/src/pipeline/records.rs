@@ -28,7 +28,6 @@ pub struct Records {
     backlog: Arc<Backlog>,
     queue: Arc<Queue<Outgoing>>,
     delivery: Delivery,
-    spool: Arc<dyn Spool>,
     /// What was read and not given yet.
     ready: VecDeque<Spooled>,
     /// What was given and is booked as lost when it is acknowledged: it may come again before.
@@ -138,12 +137,12 @@ impl Records {
 
     /// The identity of the spool.
     pub fn instance(&self) -> InstanceId {
-        self.spool.instance()
+        self.spool().instance()
     }
 
     /// Where the records wait.
     pub fn spool(&self) -> &Arc<dyn Spool> {
-        &self.spool
+        self.backlog.spool()
     }
 
     /// Tells everybody that the output cannot deliver at the moment, without ending it.
@@ -171,7 +170,6 @@ pub(crate) fn spawn(
     queue: Arc<Queue<Outgoing>>,
     delivery: Delivery,
     backlog: Arc<Backlog>,
-    spool: Arc<dyn Spool>,
     runtime: &Handle,
 ) -> Worker {
     let (done, ended) = channel();
@@ -182,7 +180,6 @@ pub(crate) fn spawn(
             backlog,
             queue: Arc::clone(&queue),
             delivery,
-            spool,
             ready: VecDeque::new(),
             gaps: Mutex::default(),
             reading: None,

@@ -191,8 +191,8 @@ impl Router {
             let Some(backlog) = &output.backlog else { continue };
             if output.queue.is_closed() {
                 self.ended(output, batch.len());
-            } else if let Some(behind) = backlog.takes(&output.queue, Outgoing::Batch(Arc::clone(batch))) {
-                spooled.push((output, backlog, behind));
+            } else if let Some(behind) = backlog.takes(Outgoing::Batch(Arc::clone(batch))) {
+                spooled.push((output, behind));
             }
         }
         if spooled.is_empty() && batch.origin().is_none() {
@@ -202,15 +202,11 @@ impl Router {
             return;
         };
         let mut ledger = self.shared.ledger.lock();
-        for (output, _, _) in &spooled {
+        for (output, _) in &spooled {
             ledger.spooled(output.cell.key(), batch.len());
         }
         drop(ledger);
         spool.append(batch);
-        for (output, backlog, behind) in spooled {
-            drop(behind);
-            backlog.announce(&output.queue);
-        }
     }
 
     /// The sender of a batch of which nothing is left may forget it all the same.

@@ -56,7 +56,7 @@ impl Feed {
         if let Some(backlog) = &self.backlog
             && backlog.is_spilled()
         {
-            backlog.announce(&self.queue);
+            backlog.announce();
         }
     }
 
@@ -201,6 +201,9 @@ impl Feed {
             return Next::GoOn;
         };
         backlog.heard();
+        if all {
+            backlog.settle();
+        }
         loop {
             let items = match guard(|| backlog.read()) {
                 Ok(items) => items,
@@ -246,7 +249,7 @@ impl Feed {
             }
             if !all {
                 // Requests and a pause come between two slices.
-                backlog.announce(&self.queue);
+                backlog.announce();
                 return Next::GoOn;
             }
         }
@@ -387,6 +390,11 @@ impl Feed {
             return Next::GoOn;
         };
         backlog.heard();
+        if all {
+            let backlog = Arc::clone(backlog);
+            // An error means that the runtime ends.
+            let _ = tokio::task::spawn_blocking(move || backlog.settle()).await;
+        }
         loop {
             let items = match self.read_async(backlog).await {
                 Ok(items) => items,
@@ -432,7 +440,7 @@ impl Feed {
                 self.checkpoint_async(output, progress).await;
             }
             if !all {
-                backlog.announce(&self.queue);
+                backlog.announce();
                 return Next::GoOn;
             }
         }

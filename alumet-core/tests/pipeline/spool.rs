@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::spool::{
-    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus, Spooled,
+    Definitions, Gap, GapReason, InstanceId, Readable, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus,
+    Spooled, Wake,
 };
 use alumet_core::{Batch, Catalog};
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ struct State {
     cursors: BTreeMap<String, Cursor>,
     origins: BTreeMap<InstanceId, u64>,
     refuses_to_commit: bool,
+    wakes: Vec<Wake>,
 }
 
 #[derive(Default, Clone)]
@@ -96,6 +98,7 @@ impl Spool for MemorySpool {
         if !state.cursors.is_empty() {
             state.items.push(Spooled::Record(record));
         }
+        state.wakes.iter().for_each(|wake| wake());
         state.last
     }
 
@@ -107,7 +110,8 @@ impl Spool for MemorySpool {
         watch::channel(0).1
     }
 
-    fn reader(&self, output: &str) -> Arc<dyn SpoolReader> {
+    fn reader(&self, output: &str, _: Readable, wake: Wake) -> Arc<dyn SpoolReader> {
+        self.0.lock().wakes.push(wake);
         let reader = Reader {
             spool: self.clone(),
             output: output.to_owned(),

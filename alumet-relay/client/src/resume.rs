@@ -38,6 +38,12 @@ pub(crate) async fn resume(
         };
     }
     match find(queue, stored, server).await? {
+        // This spool has never used that number, or lost it in a crash: the batch was sent before it was on disk here. A
+        // copy of this spool would have gone on with the numbers of this one.
+        later if first_of(&later) > stored => {
+            let checksum = Some(welcome.last_checksum).filter(|checksum| *checksum != 0);
+            queue.acknowledge(stored, checksum);
+        }
         Spooled::Record(record) if welcome.last_checksum == record.checksum => {
             queue.acknowledge(record.sequence, Some(record.checksum));
         }
@@ -51,6 +57,14 @@ pub(crate) async fn resume(
     }
     queue.rewind().await;
     Ok(())
+}
+
+/// The number of the first record that it stands for.
+const fn first_of(item: &Spooled) -> u64 {
+    match item {
+        Spooled::Record(record) => record.sequence,
+        Spooled::Gap(gap) => gap.first,
+    }
 }
 
 /// Reads up to the record or gap with number `sequence`, and keeps nothing on the way.

@@ -19,7 +19,9 @@ pub(crate) fn check(rig: &Rig) -> Result<String, String> {
     for (run, count) in &safe {
         let received = runs.get(run).map_or(0, Vec::len) as u64;
         if received < *count {
-            return Err(format!("run {run}: {count} samples were safe and {received} are there"));
+            return Err(format!(
+                "run {run}: {count} samples were safe and {received} are there"
+            ));
         }
     }
     if safe.is_empty() {
@@ -32,7 +34,9 @@ pub(crate) fn check(rig: &Rig) -> Result<String, String> {
 fn safe(text: &str) -> BTreeMap<String, u64> {
     let mut safe = BTreeMap::new();
     for line in text.lines() {
-        let Some((run, count)) = line.split_once(' ') else { continue };
+        let Some((run, count)) = line.split_once(' ') else {
+            continue;
+        };
         // The last line may be torn.
         if let Ok(count) = count.parse() {
             safe.insert(run.to_owned(), count);
@@ -59,7 +63,9 @@ fn received(text: &str) -> Result<BTreeMap<String, Vec<u64>>, String> {
         }
         let late = || {
             let attributes = fields[late].trim_matches('"').split(',');
-            attributes.filter_map(|attribute| attribute.strip_prefix("run=")).next()
+            attributes
+                .filter_map(|attribute| attribute.strip_prefix("run="))
+                .next()
         };
         let run = column.map(|column| fields[column]).filter(|run| !run.is_empty());
         let run = run.or_else(late).ok_or_else(|| format!("no run in {line}"))?;

@@ -9,15 +9,41 @@
 )]
 
 mod account;
+mod counting;
 mod programs;
 mod proxy;
 mod random;
 
+use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+use alumet_agent::App;
+use alumet_plugin_relay_client::RelayClientPlugin;
+use counting::CountingPlugin;
 use programs::{Agent, Rig, Server};
 use random::Random;
+
+/// An agent that counts instead of measuring, so that whoever receives its samples can tell whether one is missing or came
+/// twice. It is started by the other tests, which say how in a variable.
+#[test]
+#[ignore = "other tests start it"]
+fn counting_agent() {
+    let Some(arguments) = std::env::var_os(programs::ARGUMENTS) else {
+        return;
+    };
+    let arguments = arguments.into_string().unwrap();
+    let code = App::new(
+        "counting-agent",
+        "1",
+        "Counts, and sends the numbers to a server.",
+    )
+    .plugin::<CountingPlugin>()
+    .plugin::<RelayClientPlugin>()
+    .enabled_by_default(["counting", "relay-client"])
+    .main_with(arguments.split('\n').map(Into::into));
+    assert_eq!(code, ExitCode::SUCCESS);
+}
 
 fn rounds() -> u64 {
     let rounds = std::env::var("ALUMET_CHAOS_ROUNDS").ok();
@@ -46,7 +72,11 @@ fn run(disturbance: Disturbance) {
             Disturbance::Nothing => {}
             Disturbance::Network => proxy.disturb(&mut random),
             Disturbance::Disk => {
-                let victim = if random.below(2) == 0 { server.pid() } else { agent.pid() };
+                let victim = if random.below(2) == 0 {
+                    server.pid()
+                } else {
+                    agent.pid()
+                };
                 let full = programs::fill_disk_of(victim);
                 sleep(Duration::from_millis(random.below(400)));
                 drop(full);
@@ -77,7 +107,10 @@ fn run(disturbance: Disturbance) {
         .find(|word| agent_log.contains(*word) || server_log.contains(*word));
     if result.is_err() || wrong_word.is_some() {
         let kept = rig.keep();
-        panic!("seed {seed}, {wrong_word:?}, everything is in {}: {result:?}", kept.display());
+        panic!(
+            "seed {seed}, {wrong_word:?}, everything is in {}: {result:?}",
+            kept.display()
+        );
     }
 }
 

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long the end may take: everything that waits is sent and written.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The variable with the arguments of the counting agent, one per line.
+pub(crate) const ARGUMENTS: &str = "ALUMET_CHAOS_ARGUMENTS";
+
 /// The folder of a test.
 pub(crate) struct Rig {
     folder: TempDir,
@@ -38,7 +41,11 @@ pub(crate) struct Agent {
 impl Rig {
     pub(crate) fn new() -> Self {
         // Free now; nobody else on the machine takes it between two starts but by bad luck, which is told.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let rig = Self {
             folder: tempfile::tempdir().unwrap(),
             port,
@@ -63,10 +70,9 @@ impl Rig {
         self.folder.keep()
     }
 
-    fn spawn(&self, program: &Path, configuration: &str, log: &Path) -> Child {
+    fn spawn(&self, command: &mut Command, log: &Path) -> Child {
         let log = File::options().create(true).append(true).open(log).unwrap();
-        Command::new(program)
-            .args(["--config", configuration, "run"])
+        command
             .current_dir(self.folder.path())
             .env_remove("ALUMET_CONFIG")
             .env("RUST_LOG", "info")
@@ -96,9 +102,10 @@ fn end(child: &mut Child, log: &Path) -> String {
 impl Server {
     pub(crate) fn start(rig: &Rig) -> Self {
         let log = rig.path("server.log");
-        let program = Path::new(env!("CARGO_BIN_EXE_alumet-server"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alumet-server"));
+        command.args(["--config", "server.toml", "run"]);
         Self {
-            child: rig.spawn(program, "server.toml", &log),
+            child: rig.spawn(&mut command, &log),
             address: SocketAddr::from(([127, 0, 0, 1], rig.port)),
             log,
             starts: 1,
@@ -135,11 +142,12 @@ impl Agent {
              retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
         );
         fs::write(rig.path("agent.toml"), configuration).unwrap();
-        // Cargo builds examples with the tests of their package.
-        let tests = std::env::current_exe().unwrap();
-        let program = tests.parent().unwrap().parent().unwrap().join("examples/counting-agent");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "counting_agent", "--ignored", "--nocapture"])
+            .env(ARGUMENTS, "counting-agent\n--config\nagent.toml\nrun");
         Self {
-            child: rig.spawn(&program, "agent.toml", &log),
+            child: rig.spawn(&mut command, &log),
             log,
             starts: 1,
         }

@@ -62,7 +62,10 @@ impl Proxy {
             0 => self.state.cut(),
             1 => self.state.delay_ms.store(random.below(200), Ordering::Relaxed),
             2 => self.state.piece.store(1 + random.below(100), Ordering::Relaxed),
-            _ => self.state.cut_after.store(random.below(20_000), Ordering::Relaxed),
+            _ => self
+                .state
+                .cut_after
+                .store(random.below(20_000), Ordering::Relaxed),
         }
     }
 
@@ -77,7 +80,9 @@ impl Proxy {
 impl State {
     fn connect(self: &Arc<Self>, client: TcpStream) {
         let address = *self.server.lock().unwrap();
-        let Ok(server) = TcpStream::connect(address) else { return };
+        let Ok(server) = TcpStream::connect(address) else {
+            return;
+        };
         for (from, to) in [(&client, &server), (&server, &client)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             let state = Arc::clone(self);

@@ -10,7 +10,10 @@ impl Random {
     pub(crate) fn new() -> Self {
         let given = std::env::var("ALUMET_CHAOS_SEED").ok();
         let clock = alumet_core::time::SystemClock;
-        let now = alumet_core::time::Clock::now(&clock).wall.as_nanos().unsigned_abs();
+        let now = alumet_core::time::Clock::now(&clock)
+            .wall
+            .as_nanos()
+            .unsigned_abs();
         let seed = given.and_then(|text| text.parse().ok()).unwrap_or(now);
         Self {
             seed,

@@ -105,6 +105,29 @@ async fn what_the_server_has_of_this_spool_is_skipped_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_the_server_has_and_a_crash_has_taken_from_the_spool_is_no_copy() {
+    let (store, server) = server().await;
+    let spool = FakeSpool::new(1);
+    spool.append(5, 100);
+    let after_crash = spool.copied();
+    // These reached the server before the disk.
+    spool.append(3, 100);
+    spool.close();
+    Running::start(&config_of(server.address), &spool).ended().await;
+
+    after_crash.skip(1000);
+    after_crash.append(2, 100);
+    after_crash.close();
+    Running::start(&config_of(server.address), &after_crash)
+        .ended()
+        .await;
+    assert_eq!(after_crash.id(), spool.id());
+    assert_eq!(after_crash.failures(), [""; 0]);
+    assert_eq!(store.sequences(), [1, 2, 3, 4, 5, 6, 7, 8, 1006, 1007]);
+    store.with(|stored| assert_eq!(stored.violations, [""; 0]));
+}
+
+#[tokio::test]
 async fn a_gap_that_the_server_has_in_part_is_told_as_a_whole() {
     let (store, server) = server().await;
     let spool = FakeSpool::new(1);

@@ -70,6 +70,11 @@ impl FakeSpool {
         self.0.changed.notify_waiters();
     }
 
+    /// As after a crash: so many numbers are left out, because they may have been used.
+    pub(crate) fn skip(&self, count: u64) {
+        self.0.state.lock().head += count;
+    }
+
     /// Appends a gap in place of so many records.
     pub(crate) fn append_gap(&self, records: u64) {
         let mut state = self.0.state.lock();

@@ -77,9 +77,7 @@ impl Plugin for CountingPlugin {
             per_poll: config.per_poll,
             counted: Arc::clone(&counted),
         };
-        alumet
-            .source("numbers", source)
-            .every(*config.poll_interval);
+        alumet.source("numbers", source).every(*config.poll_interval);
         let stop = Arc::new(AtomicBool::new(false));
         let witness = alumet.spool().cloned().map(|spool| {
             let stop = Arc::clone(&stop);

@@ -1,0 +1,62 @@
+//! Turns records back into batches.
+
+use std::sync::Arc;
+
+use alumet_core::batch::Batch;
+use alumet_core::catalog::Catalog;
+use alumet_core::failure::{Failure, OrFail};
+use alumet_core::spool::Record;
+use alumet_shared_batch_encoding::{Amendment, Decoder, Limits};
+use parking_lot::Mutex;
+
+use crate::log::Shared;
+
+/// Turns records back into batches, with the dictionaries that the log keeps.
+pub(crate) struct Dictionary {
+    catalog: Catalog,
+    /// Made when it is needed, for it keeps the series of a whole dictionary.
+    decoder: Mutex<Option<Decoder>>,
+}
+
+impl Dictionary {
+    pub(crate) const fn new(catalog: Catalog) -> Self {
+        Self {
+            catalog,
+            decoder: Mutex::new(None),
+        }
+    }
+
+    /// The samples of a record.
+    pub(crate) fn batch(&self, log: &Shared, record: &Record) -> Result<Arc<Batch>, Failure> {
+        let mut decoder = self.decoder.lock();
+        let decoder = decoder.get_or_insert_with(|| Decoder::new(Limits::default()));
+        // Another output may still read an older one, but that is rare and then costs a second look-up.
+        let first_look = decoder.defined(record.generation) == 0;
+        let mut batch = self.catalog.batch();
+        if !first_look
+            && decoder
+                .decode(record.generation, &record.payload, &mut batch)
+                .is_ok()
+        {
+            return Ok(Arc::new(batch));
+        }
+        let amendment = Amendment {
+            metric_suffix: "spooled".to_owned(),
+            ..Amendment::default()
+        };
+        for definitions in log.definitions(record.generation, decoder.defined(record.generation))? {
+            decoder
+                .define(&definitions, &self.catalog, &amendment)
+                .or_skip()?;
+        }
+        decoder
+            .decode(record.generation, &record.payload, &mut batch)
+            .or_skip()?;
+        Ok(Arc::new(batch))
+    }
+
+    /// Lets go of all series, because nothing waits.
+    pub(crate) fn forget(&self) {
+        *self.decoder.lock() = None;
+    }
+}

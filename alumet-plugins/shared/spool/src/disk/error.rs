@@ -1,0 +1,87 @@
+//! What a disk or a file can have against us, and what would mend it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why the file cannot be used. The text ends with what would mend it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DiskError {
+    #[error("the file of the spool is not open at the moment; see its status")]
+    Away,
+    #[error("`{}` was removed or replaced while in use; leave the file to the program", .0.display())]
+    Gone(PathBuf),
+    #[error("`{}` is not a file; move it away, or choose another path for the spool", .0.display())]
+    NotAFile(PathBuf),
+    #[error("cannot make the folder of `{}`: {source}; make it, writable for this user", .path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("cannot move `{}` out of the way: {source}; make its folder writable for this user", .path.display())]
+    Rename { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`: {source}; make the file and its folder writable for this user", .path.display())]
+    ReadOnly { path: PathBuf, source: io::Error },
+    #[error("`{}`: {source}; {}", .path.display(), remedy(.source))]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+}
+
+impl DiskError {
+    pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        Self::Sqlite { path, source }
+    }
+
+    /// Whether the content of the file makes no sense, as opposed to a disk that does not work.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Sqlite { source, .. } if is_damage(source))
+    }
+
+    /// Whether a place of the disk cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::SystemIoFailure))
+    }
+
+    /// Whether what is in the file can still be read through the same connection.
+    pub(crate) fn can_read_on(&self) -> bool {
+        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::DiskFull))
+    }
+}
+
+fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    error.sqlite_error_code()
+}
+
+/// SQLite says "corrupt" for most damage, "no such table" for a damaged schema and "type mismatch" for a damaged row.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    match code(error) {
+        Some(code) => matches!(
+            code,
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::Unknown
+                | ErrorCode::SchemaChanged
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ConstraintViolation
+        ),
+        None => !matches!(
+            error,
+            rusqlite::Error::InvalidPath(_) | rusqlite::Error::NulError(_)
+        ),
+    }
+}
+
+const fn remedy_of(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::DiskFull => "free some space on the disk, or move the spool to another one",
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
+            "make the file and its folder writable for this user"
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            "another program uses it: give each agent a spool of its own, or end the other one"
+        }
+        _ => "check the disk",
+    }
+}
+
+fn remedy(error: &rusqlite::Error) -> &'static str {
+    code(error).map_or("check the disk", remedy_of)
+}

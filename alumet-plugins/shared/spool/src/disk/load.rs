@@ -1,0 +1,108 @@
+//! What a file says at its opening: all but the records.
+
+use alumet_core::spool::InstanceId;
+use rusqlite::{Connection, Row};
+
+use super::row;
+use super::row::StoredCursor;
+use crate::log::{Entry, Loss, Mark, Watermark};
+
+/// What a file says at its opening.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) instance: Option<InstanceId>,
+    /// The machine on which it was begun.
+    pub(crate) machine: Option<u64>,
+    /// The first and the last record, without payload.
+    pub(crate) first: Option<Entry>,
+    pub(crate) last: Option<Entry>,
+    pub(crate) cursors: Vec<StoredCursor>,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) origins: Vec<(InstanceId, Watermark)>,
+    pub(crate) notes: Vec<(String, Vec<u8>)>,
+    /// The newest dictionary of which anything is there.
+    pub(crate) generation: u32,
+    /// Numbers up to this one may have been used.
+    pub(crate) reserved: u64,
+    /// Whether a row of these tables is damaged.
+    pub(crate) damaged: bool,
+}
+
+impl Loaded {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut loaded = Self::default();
+        let mut damaged = false;
+        for (key, value, instance) in all(connection, "meta", row::META, row::meta, &mut damaged)? {
+            match key.as_str() {
+                "instance" => loaded.instance = instance,
+                "machine" => loaded.machine = Some(value),
+                "reserved" => loaded.reserved = value,
+                _ => {}
+            }
+        }
+        loaded.cursors = all(connection, "cursors", row::CURSOR, row::cursor, &mut damaged)?;
+        loaded.losses = all(connection, "gaps", row::LOSS, row::loss, &mut damaged)?;
+        loaded.origins = all(connection, "origins", row::ORIGIN, row::origin, &mut damaged)?;
+        loaded.notes = all(connection, "notes", row::NOTE, row::note, &mut damaged)?;
+        loaded.first = end_of_records(connection, "ASC", &mut damaged)?;
+        loaded.last = end_of_records(connection, "DESC", &mut damaged)?;
+        let newest = "SELECT max(generation) FROM definitions";
+        let defined: Option<u32> = connection.query_row(newest, [], |row| row.get(0))?;
+        let used = loaded.last.as_ref().map(|last| last.generation);
+        loaded.generation = defined.max(used).unwrap_or(0);
+        loaded.damaged = damaged;
+        Ok(loaded)
+    }
+
+    /// Up to where it goes.
+    pub(crate) fn head(&self) -> Mark {
+        let records = self.last.as_ref().map(|last| last.end);
+        let cursors = self.cursors.iter().map(|(_, done, _)| *done);
+        let losses = self.losses.iter().map(|loss| loss.end);
+        let ends = records.into_iter().chain(cursors).chain(losses);
+        ends.max_by_key(|mark| mark.sequence).unwrap_or_default()
+    }
+
+    /// Whether an output has still something to hear of.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.first.is_some() || !self.losses.is_empty()
+    }
+}
+
+/// The good rows of a table.
+pub(super) fn all<T>(
+    connection: &Connection,
+    table: &str,
+    columns: &str,
+    parse: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    damaged: &mut bool,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare(&format!("SELECT {columns} FROM {table}"))?;
+    let mut rows = statement.query([])?;
+    let mut good = Vec::new();
+    while let Some(row) = rows.next()? {
+        match parse(row) {
+            Ok(Some(one)) => good.push(one),
+            Ok(None) | Err(_) => *damaged = true,
+        }
+    }
+    Ok(good)
+}
+
+/// The first good record from one end.
+fn end_of_records(
+    connection: &Connection,
+    order: &str,
+    damaged: &mut bool,
+) -> rusqlite::Result<Option<Entry>> {
+    let sql = format!("SELECT {} FROM records ORDER BY sequence {order}", row::HEADER);
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        match row::header(row) {
+            Ok(Some(entry)) => return Ok(Some(entry)),
+            Ok(None) | Err(_) => *damaged = true,
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,58 @@
+//! The file: one SQLite database that only this process has open.
+
+mod aside;
+mod check;
+mod error;
+mod fetch;
+mod load;
+mod open;
+mod row;
+mod salvage;
+mod schema;
+mod store;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use alumet_core::time::Timestamp;
+use rusqlite::Connection;
+
+pub(crate) use aside::set_aside;
+pub(crate) use error::DiskError;
+pub(crate) use load::Loaded;
+
+/// The open file.
+pub(crate) struct Disk {
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode, to notice when somebody has removed or replaced it.
+    identity: Option<(u64, u64)>,
+    /// Numbers up to this one are not given to other records after a crash.
+    reserved: u64,
+}
+
+/// Where the file is, and what matters besides.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    /// Which machine this is.
+    pub(crate) machine: Option<u64>,
+    /// The time for the names of files that are set aside.
+    pub(crate) now: Timestamp,
+}
+
+impl Disk {
+    /// Whether the file is still what is found under its name.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.identity.is_none() || self.identity == identity(&self.path)
+    }
+
+    fn error(&self, source: rusqlite::Error) -> DiskError {
+        DiskError::sqlite(&self.path, source)
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}

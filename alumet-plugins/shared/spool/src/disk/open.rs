@@ -1,0 +1,195 @@
+//! Opens the file, whatever is there.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::aside::{journal, set_aside, with_suffix};
+use super::error::is_damage;
+use super::{Disk, DiskError, Loaded, Place, identity, row, salvage, schema};
+
+/// What a file is.
+enum Kind {
+    /// There was nothing.
+    New,
+    /// A spool of this version.
+    Ours,
+    /// A spool of a version that this program does not know.
+    Newer(i32),
+    /// A database of another program.
+    Foreign,
+    /// Not to be written, says the file or its header.
+    ReadOnly,
+}
+
+impl Disk {
+    /// Opens the file or makes it. What is not a good spool of this machine is set aside, and what can be read of it
+    /// is kept. `suspect` says that something in it could not be read.
+    pub(crate) fn open(place: &Place, suspect: bool) -> Result<(Self, Loaded), DiskError> {
+        let path = &place.path;
+        prepare(place)?;
+        salvage::finish(path, place.now)?;
+        let opened = open_database(path).and_then(|(connection, kind)| match kind {
+            Kind::New | Kind::Ours => Ok((Loaded::read(&connection)?, connection, kind)),
+            Kind::Newer(_) | Kind::Foreign | Kind::ReadOnly => Ok((Loaded::default(), connection, kind)),
+        });
+        let reason = match opened {
+            Ok((loaded, connection, Kind::New | Kind::Ours)) => {
+                let copied = loaded
+                    .machine
+                    .zip(place.machine)
+                    .is_some_and(|(then, now)| then != now);
+                if !copied && !loaded.damaged && !suspect {
+                    return Self::finish(place, connection, loaded);
+                }
+                if copied { "copied" } else { "damaged" }
+            }
+            Ok((_, _, Kind::Newer(version))) => {
+                tracing::warn!(path = %path.display(), version, "the spool is of a newer version of this program");
+                "newer"
+            }
+            Ok((_, _, Kind::Foreign)) => "foreign",
+            Ok((_, connection, Kind::ReadOnly)) => {
+                // Before the probe: when it closes the file, the locks of this process go too.
+                drop(connection);
+                let probe = OpenOptions::new().write(true).open(path);
+                probe.map_err(|source| DiskError::ReadOnly {
+                    path: path.clone(),
+                    source,
+                })?;
+                "damaged"
+            }
+            Err(error) if is_damage(&error) => {
+                tracing::error!(path = %path.display(), error = %error, "the spool cannot be read");
+                "damaged"
+            }
+            Err(error) => return Err(DiskError::sqlite(path, error)),
+        };
+        let aside = match reason {
+            "damaged" => salvage::salvage(place)?,
+            _ => set_aside(path, reason, place.now)?,
+        };
+        say(reason, path, &aside);
+        let (connection, _) = open_database(path).map_err(|error| DiskError::sqlite(path, error))?;
+        let loaded = Loaded::read(&connection).map_err(|error| DiskError::sqlite(path, error))?;
+        Self::finish(place, connection, loaded)
+    }
+
+    fn finish(place: &Place, connection: Connection, loaded: Loaded) -> Result<(Self, Loaded), DiskError> {
+        if let (None, Some(machine)) = (loaded.machine, place.machine) {
+            row::insert_meta(&connection, "machine", machine, None)
+                .map_err(|error| DiskError::sqlite(&place.path, error))?;
+        }
+        let disk = Self {
+            connection,
+            path: place.path.clone(),
+            identity: identity(&place.path),
+            reserved: loaded.reserved,
+        };
+        Ok((disk, loaded))
+    }
+}
+
+/// Sees to it that there is a folder and that nothing but a database or an empty file is in the way.
+fn prepare(place: &Place) -> Result<(), DiskError> {
+    /// SQLite takes what is smaller than its smallest page for empty, and would write over it.
+    const SMALLEST_PAGE: u64 = 512;
+    let path = &place.path;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|source| DiskError::Folder {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(DiskError::NotAFile(path.clone())),
+        Ok(metadata) if (1..SMALLEST_PAGE).contains(&metadata.len()) => {
+            let aside = set_aside(path, "damaged", place.now)?;
+            say("damaged", path, &aside);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_database(path: &Path) -> rusqlite::Result<(Connection, Kind)> {
+    let mut connection = connect(path)?;
+    schema::configure(&connection)?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let kind = match (application, version) {
+        _ if connection.is_readonly("main")? => Kind::ReadOnly,
+        (0, 0) if tables == 0 => Kind::New,
+        (schema::APPLICATION, schema::VERSION) => Kind::Ours,
+        (schema::APPLICATION, newer) if newer > schema::VERSION => Kind::Newer(newer),
+        _ => Kind::Foreign,
+    };
+    if matches!(kind, Kind::New) {
+        schema::lay_out(&connection)?;
+    }
+    if matches!(kind, Kind::New | Kind::Ours) {
+        schema::begin_journal(&connection)?;
+    }
+    if matches!(kind, Kind::New) {
+        schema::create(&mut connection)?;
+    }
+    Ok((connection, kind))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    Ok(connection)
+}
+
+/// Makes an empty spool in a file that does not exist.
+pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {
+    open_database(path).map(|(connection, _)| connection)
+}
+
+/// Opens a damaged file to see what is left.
+pub(super) fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    // Without this, not a single row is read from a file that is shorter than its header says.
+    connection.pragma_update(None, "writable_schema", true)?;
+    schema::configure(&connection)?;
+    // What is left stays as it was.
+    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+/// Removes a database and its journal.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    for file in [path.to_owned(), journal(path), with_suffix(path, "-journal")] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn say(reason: &str, path: &Path, aside: &Path) {
+    let (path, aside) = (path.display(), aside.display());
+    match reason {
+        "copied" => tracing::warn!(
+            path = %path, aside = %aside,
+            "the spool was copied from another machine: its backlog belongs there and is not sent from here"
+        ),
+        "damaged" => tracing::error!(
+            path = %path, aside = %aside,
+            "the spool was damaged: what could be read of it is kept; check the disk"
+        ),
+        _ => tracing::warn!(
+            path = %path, aside = %aside, reason,
+            "the file was no spool that this program can use, and was set aside; a new one is begun"
+        ),
+    }
+}

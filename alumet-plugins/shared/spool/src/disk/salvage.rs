@@ -1,0 +1,163 @@
+//! Copies what can be read of a damaged file into a new one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use alumet_core::time::Timestamp;
+use rusqlite::{Connection, Row};
+
+use super::aside::{set_aside, with_suffix};
+use super::fetch::walk;
+use super::load::all;
+use super::{DiskError, Place, open, row};
+
+/// How many numbers in a row may be unreadable one by one before larger steps are taken.
+const MOST_MISSED: u64 = 128;
+
+/// Makes a new file from what can be read, sets the old one aside and gives its new path.
+pub(super) fn salvage(place: &Place) -> Result<PathBuf, DiskError> {
+    let path = &place.path;
+    let copy = copy_path(path);
+    let failed = |error| DiskError::sqlite(path, error);
+    discard(&copy)?;
+    let new = open::create(&copy).map_err(failed)?;
+    if let Ok(old) = open::open_damaged(path) {
+        copy_all(&old, &new).map_err(failed)?;
+    }
+    row::insert_meta(&new, "complete", 1, None).map_err(failed)?;
+    // The last connection writes the journal into the file and removes it.
+    new.close().map_err(|(_, error)| failed(error))?;
+    let aside = set_aside(path, "damaged", place.now)?;
+    rename(&copy, path)?;
+    Ok(aside)
+}
+
+/// Finishes what a crash has interrupted.
+pub(super) fn finish(path: &Path, now: Timestamp) -> Result<(), DiskError> {
+    let copy = copy_path(path);
+    if copy.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let is_complete = || {
+        let connection = open::open_damaged(&copy).ok()?;
+        let meta = all(&connection, "meta", row::META, row::meta, &mut false).ok()?;
+        meta.iter().any(|(key, ..)| key == "complete").then_some(())
+    };
+    if path.symlink_metadata().is_ok() {
+        return discard(&copy);
+    }
+    match is_complete() {
+        Some(()) => rename(&copy, path),
+        None => set_aside(&copy, "damaged", now).map(drop),
+    }
+}
+
+fn copy_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".salvage")
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
+    fs::rename(from, to).map_err(|source| rename_error(to, source))
+}
+
+fn discard(path: &Path) -> Result<(), DiskError> {
+    open::remove(path).map_err(|source| rename_error(path, source))
+}
+
+fn rename_error(path: &Path, source: io::Error) -> DiskError {
+    let path = path.to_owned();
+    DiskError::Rename { path, source }
+}
+
+/// Copies the good rows. Only an error of the new file is one.
+fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    new.execute_batch("BEGIN")?;
+    for (key, value, instance) in readable(old, "meta", row::META, row::meta) {
+        row::insert_meta(new, &key, value, instance)?;
+    }
+    for (output, done, position) in readable(old, "cursors", row::CURSOR, row::cursor) {
+        row::insert_cursor(new, &output, done, position.as_deref())?;
+    }
+    for loss in readable(old, "gaps", row::LOSS, row::loss) {
+        row::insert_loss(new, &loss)?;
+    }
+    for (id, mark) in readable(old, "origins", row::ORIGIN, row::origin) {
+        row::insert_origin(new, id, mark)?;
+    }
+    for (key, value) in readable(old, "notes", row::NOTE, row::note) {
+        row::insert_note(new, &key, &value)?;
+    }
+    for definitions in readable(old, "definitions", row::DEFINITIONS, row::definitions) {
+        row::insert_definitions(new, &definitions)?;
+    }
+    copy_records(old, new)?;
+    new.execute_batch("COMMIT")
+}
+
+/// The rows up to the first that cannot be read, and from the other end down to it.
+fn readable<T>(
+    old: &Connection,
+    table: &str,
+    columns: &str,
+    parse: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+) -> Vec<T> {
+    let mut found = Vec::new();
+    for order in ["", "ORDER BY 1 DESC"] {
+        let read = || -> rusqlite::Result<()> {
+            let mut statement = old.prepare(&format!("SELECT {columns} FROM {table} {order}"))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                found.extend(parse(row).ok().flatten());
+            }
+            Ok(())
+        };
+        let mut read = read;
+        if read().is_ok() {
+            break;
+        }
+    }
+    found
+}
+
+fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    let last = newest(old);
+    let columns = format!("{}, payload", row::HEADER);
+    let mut after = 0_u64;
+    let mut missed = 0_u64;
+    while after < last {
+        let mut stored = Ok(());
+        let walked = walk(old, &columns, (after, last), row::entry, |entry| {
+            after = entry.end.sequence;
+            missed = 0;
+            stored = row::insert_entry(new, &entry);
+            Ok(stored.is_ok())
+        });
+        stored?;
+        if walked.is_ok() {
+            break;
+        }
+        // Something after this number cannot be read; from a later one on, it may work.
+        missed += 1;
+        after = after.saturating_add(1 << (missed / MOST_MISSED).min(62));
+    }
+    Ok(())
+}
+
+/// The largest number that a record may have.
+fn newest(old: &Connection) -> u64 {
+    let by_record = "SELECT max(sequence) FROM records";
+    let by_record = old
+        .query_row(by_record, [], |row| row.get::<_, Option<i64>>(0))
+        .ok()
+        .flatten();
+    let reserved = readable(old, "meta", row::META, row::meta);
+    let reserved = reserved
+        .iter()
+        .find(|(key, ..)| key == "reserved")
+        .map(|(_, value, _)| *value);
+    match by_record {
+        Some(sequence) => sequence.max(0) as u64,
+        None => reserved.unwrap_or(i64::MAX as u64),
+    }
+}

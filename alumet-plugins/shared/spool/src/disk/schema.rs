@@ -1,0 +1,66 @@
+//! The tables of the file.
+
+use rusqlite::Connection;
+
+/// Marks a file as a spool: `Spol` in ASCII.
+pub(super) const APPLICATION: i32 = 0x5370_6f6c;
+
+/// The version of the tables that this program reads and writes.
+pub(super) const VERSION: i32 = 1;
+
+/// `check` is in each table a CRC-32 over the other columns; `payload` stands last, so that what comes before it is
+/// read without it.
+const TABLES: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL, instance BLOB, \"check\" INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE TABLE notes (key TEXT PRIMARY KEY, value BLOB NOT NULL, \"check\" INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE records (sequence INTEGER PRIMARY KEY, end_records INTEGER NOT NULL, end_samples INTEGER NOT NULL,
+        end_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL, generation INTEGER NOT NULL, samples INTEGER NOT NULL,
+        appended INTEGER NOT NULL, first INTEGER, last INTEGER, checksum INTEGER NOT NULL,
+        \"check\" INTEGER NOT NULL, payload BLOB NOT NULL);
+    CREATE TABLE definitions (generation INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+        payload BLOB NOT NULL, \"check\" INTEGER NOT NULL, PRIMARY KEY (generation, first)) WITHOUT ROWID;
+    CREATE TABLE gaps (sequence INTEGER PRIMARY KEY, records INTEGER NOT NULL, samples INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, end_sequence INTEGER NOT NULL, end_records INTEGER NOT NULL,
+        end_samples INTEGER NOT NULL, end_bytes INTEGER NOT NULL, first INTEGER, last INTEGER,
+        reason INTEGER NOT NULL, \"check\" INTEGER NOT NULL);
+    CREATE TABLE cursors (output TEXT PRIMARY KEY, sequence INTEGER NOT NULL, records INTEGER NOT NULL,
+        samples INTEGER NOT NULL, bytes INTEGER NOT NULL, position BLOB, \"check\" INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE origins (instance BLOB PRIMARY KEY, sequence INTEGER NOT NULL, checksum INTEGER NOT NULL,
+        seen INTEGER NOT NULL, \"check\" INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// How the connection works: alone, durable, with a bounded journal.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(32);
+    // Alone first: without a second process, the journal needs no shared memory, which network file systems lack.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+/// How a new file is laid out.
+pub(super) fn lay_out(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", crate::log::PAGE_SIZE as i64)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+}
+
+/// Goes over to the write-ahead log; each transaction is on disk when its commit returns.
+pub(super) fn begin_journal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // 1000 pages are 4 MB; a larger transaction is given back afterwards.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 1000, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 8 << 20, |_| Ok(()))
+}
+
+/// Makes the tables in an empty file.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

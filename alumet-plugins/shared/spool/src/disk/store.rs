@@ -1,0 +1,128 @@
+//! Writes one transaction.
+
+use rusqlite::{Connection, params};
+
+use super::{Disk, DiskError, row};
+use crate::log::{Job, Leftover};
+
+/// How many numbers are reserved ahead, so that most transactions need not write that.
+const RESERVE: u64 = 1 << 20;
+
+/// How many records one transaction deletes at most: to delete them, SQLite has to read them.
+const MOST_DELETED: u64 = 1024;
+
+/// How many bytes of free pages are kept for later, and how many pages at most are given back at once.
+const FREE_BYTES: u64 = 16 << 20;
+const MOST_FREED: u32 = 1024;
+
+impl Disk {
+    /// Writes all of it or nothing. It is on disk when this returns.
+    ///
+    /// `last` says that the program ends in good order, so that no number needs to be left out.
+    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Leftover, DiskError> {
+        let head = job.head.sequence;
+        let reserved = match self.reserved {
+            _ if last => head,
+            reserved if head + RESERVE / 2 > reserved => head + RESERVE,
+            reserved => reserved,
+        };
+        let changed = (reserved != self.reserved).then_some(reserved);
+        let left = self.transact(job, changed).map_err(|error| self.error(error))?;
+        self.reserved = reserved;
+        self.give_back_space().map_err(|error| self.error(error))?;
+        Ok(left)
+    }
+
+    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Leftover> {
+        let transaction = self.connection.transaction()?;
+        let db: &Connection = &transaction;
+        if let Some(instance) = job.instance {
+            row::insert_meta(db, "instance", 0, Some(instance))?;
+        }
+        if let Some(reserved) = reserved {
+            row::insert_meta(db, "reserved", reserved, None)?;
+        }
+        for definitions in &job.definitions {
+            row::insert_definitions(db, definitions)?;
+        }
+        for entry in &job.records {
+            row::insert_entry(db, entry)?;
+        }
+        for (output, stored) in &job.cursors {
+            match stored {
+                Some((done, position)) => row::insert_cursor(db, output, *done, position.as_deref())?,
+                None => {
+                    db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
+                        .execute([output])?;
+                }
+            }
+        }
+        for (id, mark) in &job.origins {
+            row::insert_origin(db, *id, *mark)?;
+        }
+        for (key, value) in &job.notes {
+            row::insert_note(db, key, value)?;
+        }
+        if let Some(losses) = &job.losses {
+            db.execute("DELETE FROM gaps", [])?;
+            for loss in losses {
+                row::insert_loss(db, loss)?;
+            }
+        }
+        let left = delete(db, job)?;
+        transaction.commit()?;
+        Ok(left)
+    }
+
+    /// Gives free pages back to the file system, a few at a time.
+    fn give_back_space(&self) -> rusqlite::Result<()> {
+        let sql = "SELECT freelist_count FROM pragma_freelist_count";
+        let free: u32 = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get(0))?;
+        let kept = (FREE_BYTES / crate::log::PAGE_SIZE) as u32;
+        if free > kept {
+            let pages = (free - kept).min(MOST_FREED);
+            let sql = format!("PRAGMA incremental_vacuum({pages})");
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut freed = statement.query([])?;
+            while freed.next()?.is_some() {}
+        }
+        Ok(())
+    }
+}
+
+/// Deletes the records that nobody needs, and the dictionaries that no record needs.
+fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Leftover> {
+    let mut left = Leftover::default();
+    let mut room = MOST_DELETED;
+    for &(first, last) in &job.doomed {
+        room -= delete_range(db, first, last, room)?;
+        if room == 0 {
+            left.doomed.push((first, last));
+        }
+    }
+    if let Some(start) = job.start {
+        room -= delete_range(db, 0, start, room)?;
+        left.start = room == 0;
+        let oldest = "SELECT ifnull(min(generation), ?1) FROM
+                          (SELECT generation FROM records ORDER BY sequence LIMIT 1)";
+        let oldest: u32 = db
+            .prepare_cached(oldest)?
+            .query_row([job.generation], |row| row.get(0))?;
+        db.prepare_cached("DELETE FROM definitions WHERE generation < ?")?
+            .execute([oldest.min(job.generation)])?;
+    }
+    Ok(left)
+}
+
+fn delete_range(db: &Connection, first: u64, last: u64, most: u64) -> rusqlite::Result<u64> {
+    let sql = "DELETE FROM records WHERE sequence IN
+                   (SELECT sequence FROM records WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?)";
+    let last = last.min(i64::MAX as u64) as i64;
+    let deleted = db
+        .prepare_cached(sql)?
+        .execute(params![first as i64, last, most as i64])?;
+    Ok(deleted as u64)
+}

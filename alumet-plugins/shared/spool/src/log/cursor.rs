@@ -1,0 +1,132 @@
+//! Where one output stands.
+
+use std::collections::VecDeque;
+
+use alumet_core::spool::Gap;
+
+use super::entry::Mark;
+
+/// Where one output stands.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// Whether records are kept for it.
+    pub(crate) following: bool,
+    /// Whether the output has been seen since the start of the program.
+    pub(crate) opened: bool,
+    /// Whether it is given only what is on disk.
+    pub(crate) only_committed: bool,
+    /// Everything up to here is done.
+    pub(crate) done: Mark,
+    /// What the output stored with its last acknowledgement.
+    pub(crate) position: Option<Vec<u8>>,
+    /// Everything up to here was given.
+    pub(crate) next: Mark,
+    /// The ends of what was given and is not done, and the dictionary of each; none for a gap.
+    given: VecDeque<(Mark, Option<u32>)>,
+    /// The gaps among them.
+    gaps: VecDeque<Gap>,
+}
+
+impl Cursor {
+    /// A cursor of an earlier run.
+    pub(crate) fn stored(done: Mark, position: Option<Vec<u8>>) -> Self {
+        Self {
+            following: true,
+            done,
+            next: done,
+            position,
+            ..Self::default()
+        }
+    }
+
+    /// Begins at `head`.
+    pub(crate) fn follow(&mut self, head: Mark) {
+        *self = Self {
+            following: true,
+            opened: self.opened,
+            only_committed: self.only_committed,
+            done: head,
+            next: head,
+            ..Self::default()
+        };
+    }
+
+    pub(crate) fn unfollow(&mut self) {
+        *self = Self {
+            opened: self.opened,
+            only_committed: self.only_committed,
+            ..Self::default()
+        };
+    }
+
+    /// Notes that the record up to `end` was given, which needs that dictionary.
+    pub(crate) fn give(&mut self, end: Mark, generation: u32) {
+        self.pass(end, Some(generation));
+    }
+
+    fn pass(&mut self, end: Mark, generation: Option<u32>) {
+        self.next = end;
+        if self
+            .given
+            .back()
+            .is_none_or(|(last, _)| last.sequence < end.sequence)
+        {
+            self.given.push_back((end, generation));
+        }
+    }
+
+    /// The oldest dictionary that a record needs which was given and is not done, be it lost since or not.
+    pub(crate) fn oldest_generation(&self) -> Option<u32> {
+        self.given.iter().find_map(|(_, generation)| *generation)
+    }
+
+    /// Notes that a gap was given, which ends with `end`.
+    pub(crate) fn give_gap(&mut self, gap: Gap, end: Mark) {
+        self.pass(end, None);
+        // After a rewind it comes again, and may have grown.
+        while self.gaps.back().is_some_and(|known| known.last >= gap.first) {
+            self.gaps.pop_back();
+        }
+        self.gaps.push_back(gap);
+    }
+
+    /// The last end that was given and is not after `sequence`.
+    pub(crate) fn given_up_to(&self, sequence: u64) -> Option<Mark> {
+        let count = self.given.partition_point(|(mark, _)| mark.sequence <= sequence);
+        count
+            .checked_sub(1)
+            .and_then(|index| self.given.get(index))
+            .map(|(mark, _)| *mark)
+    }
+
+    /// Is done with everything up to `end`; says how many samples of records that is.
+    ///
+    /// A gap does not count if the output has heard of it; one that it never heard of does, because then it must have
+    /// had the records before they were lost.
+    pub(crate) fn acknowledge(&mut self, end: Mark) -> u64 {
+        if end.sequence <= self.done.sequence {
+            return 0;
+        }
+        let mut samples = end.samples.saturating_sub(self.done.samples);
+        while let Some(gap) = self.gaps.front()
+            && gap.last <= end.sequence
+        {
+            samples = samples.saturating_sub(gap.samples);
+            self.gaps.pop_front();
+        }
+        let passed = self
+            .given
+            .partition_point(|(mark, _)| mark.sequence <= end.sequence);
+        self.given.drain(..passed);
+        self.done = end;
+        if self.next.sequence < end.sequence {
+            self.next = end;
+        }
+        samples
+    }
+
+    /// Gives everything again that is not done.
+    pub(crate) const fn rewind(&mut self) {
+        self.next = self.done;
+    }
+}

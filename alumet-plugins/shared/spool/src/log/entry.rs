@@ -1,0 +1,114 @@
+//! One record, and where it ends.
+
+use std::sync::Arc;
+
+use alumet_core::spool::Record;
+use alumet_core::time::Timestamp;
+
+/// The end of a record, counted from the first that was ever appended.
+///
+/// The difference of two marks is what lies between them, so nothing has to be added up, however much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mark {
+    /// The number of the record. After a crash some numbers are left out.
+    pub(crate) sequence: u64,
+    /// How many records there were up to here.
+    pub(crate) records: u64,
+    /// How many samples they had.
+    pub(crate) samples: u64,
+    /// How many bytes they took on disk, see [`footprint`].
+    pub(crate) bytes: u64,
+}
+
+/// One record: what an output gets, and what is to be known to keep it in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Its number, and all up to it.
+    pub(crate) end: Mark,
+    pub(crate) generation: u32,
+    pub(crate) samples: u32,
+    /// What it takes on disk, see [`footprint`].
+    pub(crate) bytes: u64,
+    /// CRC-32 of the payload.
+    pub(crate) checksum: u32,
+    /// The first and the last timestamp.
+    pub(crate) time: Option<(Timestamp, Timestamp)>,
+    /// When it was appended.
+    pub(crate) appended: Timestamp,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+impl Entry {
+    /// The mark before it, with the number that comes right before its own.
+    pub(crate) fn begin(&self) -> Mark {
+        Mark {
+            sequence: self.end.sequence.wrapping_sub(1),
+            records: self.end.records.wrapping_sub(1),
+            samples: self.end.samples.wrapping_sub(u64::from(self.samples)),
+            bytes: self.end.bytes.wrapping_sub(self.bytes),
+        }
+    }
+
+    /// What it takes in memory, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        self.payload.len() + size_of::<Self>() + 64
+    }
+
+    /// What an output sees of it.
+    pub(crate) fn record(&self) -> Record {
+        Record {
+            sequence: self.end.sequence,
+            generation: self.generation,
+            samples: self.samples,
+            checksum: self.checksum,
+            payload: Arc::clone(&self.payload),
+            batch: None,
+        }
+    }
+}
+
+/// The size of a page of the file.
+pub(crate) const PAGE_SIZE: u64 = 4096;
+
+/// How many bytes of the file a record with a payload of that length takes.
+///
+/// A row beyond a quarter of a page or so shares its page with few others, and the rest of a long one fills whole
+/// pages of its own ("Database File Format", sqlite.org/fileformat2.html, section 1.6: U = 4096, X = U - 35,
+/// M = (U - 12) * 32 / 255 - 23).
+pub(crate) fn footprint(payload: usize) -> u64 {
+    /// The other columns and the header of the row, at most.
+    const COLUMNS: u64 = 80;
+    const LARGEST_LOCAL: u64 = PAGE_SIZE - 35;
+    const SMALLEST_LOCAL: u64 = (PAGE_SIZE - 12) * 32 / 255 - 23;
+    let row = payload as u64 + COLUMNS;
+    let (local, pages) = if row <= LARGEST_LOCAL {
+        (row, 0)
+    } else {
+        let rest = SMALLEST_LOCAL + (row - SMALLEST_LOCAL) % (PAGE_SIZE - 4);
+        let local = if rest <= LARGEST_LOCAL {
+            rest
+        } else {
+            SMALLEST_LOCAL
+        };
+        (local, (row - local).div_ceil(PAGE_SIZE - 4))
+    };
+    let rows_per_page = ((PAGE_SIZE - 8) / (local + 2)).max(1);
+    PAGE_SIZE / rows_per_page + pages * PAGE_SIZE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_takes_at_least_its_payload_and_at_most_two_pages_more() {
+        for length in (0..20_000).chain([1 << 20, 1 << 24]) {
+            let bytes = footprint(length);
+            assert!(bytes >= length as u64, "{length}: {bytes}");
+            assert!(
+                bytes <= length as u64 * 4100 / 4092 + 2 * PAGE_SIZE,
+                "{length}: {bytes}"
+            );
+        }
+    }
+}

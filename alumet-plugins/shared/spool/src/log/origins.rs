@@ -1,0 +1,249 @@
+//! What came from which sender, and how much of it is safe.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use alumet_core::spool::{InstanceId, Origin};
+use alumet_core::time::Timestamp;
+use tokio::sync::watch;
+
+/// The highest number of a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watermark {
+    pub(crate) sequence: u64,
+    /// The checksum of that record.
+    pub(crate) checksum: u32,
+    /// When it came.
+    pub(crate) seen: Timestamp,
+}
+
+/// What came from which sender, and how much of it is safe.
+#[derive(Debug)]
+pub(crate) struct Origins {
+    /// What is safe.
+    safe: HashMap<InstanceId, Watermark>,
+    /// What was appended and is not safe yet, with the number of the record here, in its order.
+    pending: VecDeque<(u64, InstanceId, Watermark)>,
+    /// Safe without having been written.
+    unwritten: BTreeSet<InstanceId>,
+    waiting: HashMap<InstanceId, watch::Sender<u64>>,
+    /// How long `pending` may become.
+    largest_pending: usize,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self {
+            safe: HashMap::new(),
+            pending: VecDeque::new(),
+            unwritten: BTreeSet::new(),
+            waiting: HashMap::new(),
+            largest_pending: Self::MAX_SENDERS,
+        }
+    }
+}
+
+impl Origins {
+    /// More senders than this are not remembered: those not heard of for longest are forgotten.
+    const MAX_SENDERS: usize = 65_536;
+
+    /// Notes that the record `sequence` has this origin.
+    pub(crate) fn append(&mut self, sequence: u64, origin: Origin, seen: Timestamp) {
+        let mark = Watermark {
+            sequence: origin.sequence,
+            checksum: origin.checksum,
+            seen,
+        };
+        self.pending.push_back((sequence, origin.instance, mark));
+        if self.pending.len() > self.largest_pending {
+            self.thin_out();
+        }
+    }
+
+    /// Keeps only the newest of each sender: the others become safe a little later than they could.
+    fn thin_out(&mut self) {
+        let mut seen = HashSet::new();
+        let newest = self.pending.drain(..).rev().filter(|(_, id, _)| seen.insert(*id));
+        self.pending = newest.collect::<Vec<_>>().into_iter().rev().collect();
+        self.largest_pending = Self::MAX_SENDERS.max(2 * self.pending.len());
+    }
+
+    /// What the next transaction has to write.
+    pub(crate) fn to_write(&self) -> Vec<(InstanceId, Watermark)> {
+        let mut marks = HashMap::new();
+        let unwritten = self
+            .unwritten
+            .iter()
+            .filter_map(|id| Some((*id, *self.safe.get(id)?)));
+        for (id, mark) in unwritten.chain(self.pending.iter().map(|(_, id, mark)| (*id, *mark))) {
+            let newest = marks.entry(id).or_insert(mark);
+            if newest.sequence <= mark.sequence {
+                *newest = mark;
+            }
+        }
+        marks
+            .into_iter()
+            .filter(|(id, mark)| self.is_news(id, *mark))
+            .collect()
+    }
+
+    fn is_news(&self, id: &InstanceId, mark: Watermark) -> bool {
+        self.unwritten.contains(id)
+            || self
+                .safe
+                .get(id)
+                .is_none_or(|safe| safe.sequence <= mark.sequence)
+    }
+
+    /// Everything up to the record `sequence` is safe, and on disk if `written`.
+    pub(crate) fn settle(&mut self, sequence: u64, written: bool) {
+        if written {
+            self.unwritten.clear();
+        }
+        while let Some(&(number, id, mark)) = self.pending.front()
+            && number <= sequence
+        {
+            self.pending.pop_front();
+            if self.note(id, mark) && !written {
+                self.unwritten.insert(id);
+            }
+        }
+        if self.safe.len() > Self::MAX_SENDERS {
+            self.forget_oldest();
+        }
+    }
+
+    /// Takes what is on disk.
+    pub(crate) fn merge(&mut self, stored: impl IntoIterator<Item = (InstanceId, Watermark)>) {
+        for (id, mark) in stored {
+            self.note(id, mark);
+        }
+    }
+
+    /// Everything has to be written again, because there is another file.
+    pub(crate) fn write_all(&mut self) {
+        self.unwritten.extend(self.safe.keys());
+    }
+
+    fn note(&mut self, id: InstanceId, mark: Watermark) -> bool {
+        if self
+            .safe
+            .get(&id)
+            .is_some_and(|safe| safe.sequence > mark.sequence)
+        {
+            return false;
+        }
+        self.safe.insert(id, mark);
+        if let Some(sender) = self.waiting.get(&id) {
+            if sender.receiver_count() == 0 {
+                self.waiting.remove(&id);
+            } else {
+                sender.send_replace(mark.sequence);
+            }
+        }
+        true
+    }
+
+    fn forget_oldest(&mut self) {
+        let mut seen: Vec<_> = self.safe.iter().map(|(id, mark)| (mark.seen, *id)).collect();
+        seen.sort_unstable();
+        for (_, id) in seen.into_iter().take(self.safe.len() - Self::MAX_SENDERS / 2) {
+            self.safe.remove(&id);
+            self.unwritten.remove(&id);
+        }
+    }
+
+    /// The highest number that is safe.
+    pub(crate) fn committed(&self, id: InstanceId) -> Option<Watermark> {
+        self.safe.get(&id).copied()
+    }
+
+    /// Follows the highest number that is safe; 0 for a sender that is not known.
+    pub(crate) fn watch(&mut self, id: InstanceId) -> watch::Receiver<u64> {
+        self.waiting.retain(|_, sender| sender.receiver_count() > 0);
+        let now = self.safe.get(&id).map_or(0, |mark| mark.sequence);
+        self.waiting
+            .entry(id)
+            .or_insert_with(|| watch::Sender::new(now))
+            .subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(sender: u8, sequence: u64) -> Origin {
+        Origin {
+            instance: InstanceId([sender; 16]),
+            sequence,
+            checksum: sequence as u32,
+        }
+    }
+
+    #[test]
+    fn a_number_is_safe_once_its_record_is_and_whoever_waits_is_told() {
+        let mut origins = Origins::default();
+        let id = InstanceId([1; 16]);
+        let mut waiting = origins.watch(id);
+        origins.append(1, origin(1, 7), Timestamp::default());
+        origins.append(2, origin(1, 8), Timestamp::default());
+        assert_eq!(origins.to_write().len(), 1);
+        assert_eq!(origins.to_write()[0].1.sequence, 8);
+        origins.settle(1, true);
+        assert_eq!(origins.committed(id).map(|mark| mark.sequence), Some(7));
+        assert!(waiting.has_changed().unwrap());
+        assert_eq!(*waiting.borrow_and_update(), 7);
+        origins.settle(2, true);
+        assert_eq!(*waiting.borrow_and_update(), 8);
+        assert!(origins.to_write().is_empty());
+    }
+
+    #[test]
+    fn a_watcher_that_left_is_forgotten() {
+        let mut origins = Origins::default();
+        for sender in 0..100 {
+            drop(origins.watch(InstanceId([sender; 16])));
+        }
+        assert!(origins.waiting.len() <= 1);
+    }
+
+    #[test]
+    fn a_late_repetition_does_not_lower_the_mark() {
+        let mut origins = Origins::default();
+        origins.append(1, origin(1, 8), Timestamp::default());
+        origins.append(2, origin(1, 3), Timestamp::default());
+        origins.settle(2, true);
+        assert_eq!(
+            origins.committed(InstanceId([1; 16])).map(|mark| mark.sequence),
+            Some(8)
+        );
+    }
+
+    #[test]
+    fn what_became_safe_without_the_disk_is_written_later() {
+        let mut origins = Origins::default();
+        origins.append(1, origin(1, 8), Timestamp::default());
+        origins.settle(1, false);
+        assert_eq!(origins.to_write().len(), 1);
+        origins.settle(1, true);
+        assert!(origins.to_write().is_empty());
+    }
+
+    #[test]
+    fn the_number_of_senders_is_bounded() {
+        let mut origins = Origins::default();
+        for sender in 0..Origins::MAX_SENDERS as u64 + 1 {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&sender.to_le_bytes());
+            let instance = InstanceId(bytes);
+            let origin = Origin {
+                instance,
+                ..origin(0, 1)
+            };
+            origins.append(sender, origin, Timestamp::from_nanos(sender as i64));
+        }
+        origins.settle(u64::MAX, true);
+        assert_eq!(origins.safe.len(), Origins::MAX_SENDERS / 2);
+        assert!(origins.committed(InstanceId([0; 16])).is_none());
+    }
+}

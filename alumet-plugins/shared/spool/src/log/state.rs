@@ -1,0 +1,350 @@
+//! All that is in memory: what waits, who has read what, and what the next transaction must write.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
+use alumet_core::time::Timestamp;
+
+use super::cursor::Cursor;
+use super::entry::{Entry, Mark, footprint};
+use super::loss::{Loss, Losses};
+use super::origins::Origins;
+
+/// One record before it has a number.
+pub(crate) struct NewEntry {
+    pub(crate) generation: u32,
+    pub(crate) samples: u32,
+    pub(crate) checksum: u32,
+    pub(crate) time: Option<(Timestamp, Timestamp)>,
+    pub(crate) payload: Arc<[u8]>,
+}
+
+/// All that is in memory.
+pub(crate) struct State {
+    pub(crate) instance: InstanceId,
+    /// The end of the last record.
+    pub(crate) head: Mark,
+    /// Everything up to here is gone, because every output is done with it or because it was evicted.
+    pub(crate) start: Mark,
+    /// Everything up to here that is not gone is on disk.
+    pub(crate) committed: Mark,
+    /// The newest records without a hole: all that are not on disk yet, and more while there is room.
+    pub(crate) tail: VecDeque<Arc<Entry>>,
+    pub(crate) tail_bytes: usize,
+    pub(crate) memory_bytes: usize,
+    pub(crate) losses: Losses,
+    pub(crate) cursors: BTreeMap<String, Cursor>,
+    pub(crate) origins: Origins,
+    /// The dictionary of the records in the tail and of those to come.
+    pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
+    /// The dictionary of the newest records.
+    pub(crate) generation: u32,
+    pub(crate) notes: BTreeMap<String, Vec<u8>>,
+    /// When the record after [`State::start`] was appended and its first timestamp, with the number of that mark.
+    pub(crate) oldest: Option<(u64, Timestamp, Option<Timestamp>)>,
+    /// Records from here on whose outputs are not known, because the file was damaged.
+    pub(crate) orphans: Option<Mark>,
+    pub(crate) unwritten: Unwritten,
+    /// Counts everything that must be written one day.
+    pub(crate) changes: u64,
+    /// The count at the last transaction.
+    pub(crate) committed_changes: u64,
+    /// Whether there shall be a file.
+    pub(crate) has_path: bool,
+    /// Why it works in memory only at the moment.
+    pub(crate) fault: Option<String>,
+    pub(crate) signals: Signals,
+    /// Whether an eviction was logged since the spool was last empty.
+    pub(crate) full_was_said: bool,
+}
+
+/// What the next transaction must write besides the records.
+#[derive(Default)]
+pub(crate) struct Unwritten {
+    pub(crate) cursors: BTreeSet<String>,
+    pub(crate) notes: BTreeSet<String>,
+    pub(crate) definitions: Vec<Definitions>,
+    pub(crate) losses: bool,
+    pub(crate) instance: bool,
+    /// Records to delete, as ranges of their numbers, both ends included.
+    pub(crate) doomed: Vec<(u64, u64)>,
+    /// Whether records up to [`State::start`] may still be on disk.
+    pub(crate) start: bool,
+}
+
+impl Unwritten {
+    fn doom(&mut self, first: u64, last: u64) {
+        match self.doomed.last_mut() {
+            Some(range) if range.1 + 1 == first => range.1 = last,
+            _ => self.doomed.push((first, last)),
+        }
+    }
+}
+
+/// What other threads tell the one that writes.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Somebody waits for the transaction.
+    pub(crate) urgent: bool,
+    /// What was read from the file made no sense.
+    pub(crate) suspect: bool,
+    /// How often the disk has refused to read.
+    pub(crate) unreadable: u32,
+    /// The spool is closed.
+    pub(crate) stop: bool,
+    /// The thread has ended.
+    pub(crate) stopped: bool,
+}
+
+impl State {
+    pub(crate) fn new(instance: InstanceId, memory_bytes: usize, has_path: bool) -> Self {
+        Self {
+            instance,
+            head: Mark::default(),
+            start: Mark::default(),
+            committed: Mark::default(),
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            memory_bytes,
+            losses: Losses::default(),
+            cursors: BTreeMap::new(),
+            origins: Origins::default(),
+            definitions: BTreeMap::new(),
+            generation: 0,
+            notes: BTreeMap::new(),
+            oldest: None,
+            orphans: None,
+            unwritten: Unwritten::default(),
+            changes: 0,
+            committed_changes: 0,
+            has_path,
+            fault: None,
+            signals: Signals::default(),
+            full_was_said: false,
+        }
+    }
+
+    /// Appends a record and gives its number.
+    pub(crate) fn append(&mut self, entry: NewEntry, now: Timestamp) -> u64 {
+        let bytes = footprint(entry.payload.len());
+        let end = Mark {
+            sequence: self.head.sequence + 1,
+            records: self.head.records + 1,
+            samples: self.head.samples + u64::from(entry.samples),
+            bytes: self.head.bytes + bytes,
+        };
+        self.head = end;
+        let entry = Entry {
+            end,
+            generation: entry.generation,
+            samples: entry.samples,
+            bytes,
+            checksum: entry.checksum,
+            time: entry.time,
+            appended: now,
+            payload: entry.payload,
+        };
+        self.tail_bytes += entry.memory();
+        self.tail.push_back(Arc::new(entry));
+        self.changes += 1;
+        self.fit_memory();
+        end.sequence
+    }
+
+    /// Numbers a record that nobody wants.
+    pub(crate) fn skip(&mut self, samples: u32) -> u64 {
+        self.head.sequence += 1;
+        self.head.records += 1;
+        self.head.samples += u64::from(samples);
+        self.move_start();
+        self.head.sequence
+    }
+
+    /// Takes entries of a dictionary.
+    pub(crate) fn define(&mut self, definitions: Definitions) {
+        self.generation = self.generation.max(definitions.generation);
+        self.unwritten.definitions.push(definitions.clone());
+        self.definitions
+            .entry(definitions.generation)
+            .or_default()
+            .push(definitions);
+        self.changes += 1;
+    }
+
+    /// Notes where the newest record comes from.
+    pub(crate) fn note_origin(&mut self, origin: Origin, now: Timestamp) {
+        self.origins.append(self.head.sequence, origin, now);
+        self.changes += 1;
+        if !self.is_on_disk() {
+            self.settle_origins();
+        }
+    }
+
+    pub(crate) const fn is_on_disk(&self) -> bool {
+        self.has_path && self.fault.is_none()
+    }
+
+    /// Without a disk, a record is safe once every output is done with it.
+    pub(crate) fn settle_origins(&mut self) {
+        self.origins.settle(self.start.sequence, false);
+    }
+
+    pub(crate) fn has_followers(&self) -> bool {
+        self.cursors.values().any(|cursor| cursor.following)
+    }
+
+    /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.
+    fn fit_memory(&mut self) {
+        while self.tail_bytes > self.memory_bytes && self.tail.len() > 1 {
+            let Some(oldest) = self.pop_tail() else { break };
+            if oldest.end.sequence > self.committed.sequence && oldest.end.sequence > self.start.sequence {
+                self.lose(Loss {
+                    begin: oldest.begin(),
+                    end: oldest.end,
+                    time: oldest.time,
+                    reason: GapReason::Full,
+                });
+            }
+        }
+    }
+
+    fn pop_tail(&mut self) -> Option<Arc<Entry>> {
+        let entry = self.tail.pop_front()?;
+        self.tail_bytes = self.tail_bytes.saturating_sub(entry.memory());
+        Some(entry)
+    }
+
+    /// Notes that records are gone before every output had them.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        if loss.begin.sequence <= self.start.sequence {
+            self.start = self.start_after(loss.end);
+        } else {
+            self.unwritten.doom(loss.begin.sequence + 1, loss.end.sequence);
+        }
+        self.losses.insert(loss);
+        self.unwritten.losses = true;
+        self.changes += 1;
+        self.trim_tail();
+        if loss.reason != GapReason::Damaged && !std::mem::replace(&mut self.full_was_said, true) {
+            let Loss { begin, end, .. } = loss;
+            tracing::warn!(
+                reason = loss.reason.name(),
+                samples = end.samples.saturating_sub(begin.samples),
+                "the spool drops the oldest samples, which no output has written; let the outputs catch up, or raise \
+                 its limits"
+            );
+        }
+    }
+
+    fn start_after(&mut self, end: Mark) -> Mark {
+        self.unwritten.start = true;
+        if end.sequence > self.start.sequence {
+            end
+        } else {
+            self.start
+        }
+    }
+
+    /// Lets go of what every output is done with.
+    pub(crate) fn move_start(&mut self) {
+        let following = self.cursors.values().filter(|cursor| cursor.following);
+        let slowest = following.map(|cursor| cursor.done).chain(self.orphans);
+        let slowest = slowest.min_by_key(|done| done.sequence);
+        let slowest = slowest.unwrap_or(self.head);
+        if slowest.sequence > self.start.sequence {
+            self.start = self.start_after(slowest);
+        }
+        if self.losses.forget(slowest.sequence) {
+            self.unwritten.losses = true;
+        }
+        self.trim_tail();
+        if self.start.samples == self.head.samples {
+            self.full_was_said = false;
+        }
+        if !self.is_on_disk() {
+            self.settle_origins();
+        }
+    }
+
+    fn trim_tail(&mut self) {
+        while self
+            .tail
+            .front()
+            .is_some_and(|entry| entry.end.sequence <= self.start.sequence)
+        {
+            self.pop_tail();
+        }
+        let needed = self
+            .tail
+            .front()
+            .map_or(self.generation, |entry| entry.generation);
+        let needed = needed.min(self.oldest_generation());
+        if self
+            .definitions
+            .keys()
+            .next()
+            .is_some_and(|oldest| *oldest < needed)
+        {
+            self.definitions = self.definitions.split_off(&needed);
+            // A record on disk has its definitions there.
+            self.unwritten.definitions.retain(|one| one.generation >= needed);
+        }
+    }
+
+    /// The oldest dictionary that is in use, either for new records or by an output that was given a record. The
+    /// records that wait may need older ones.
+    pub(crate) fn oldest_generation(&self) -> u32 {
+        let given = self.cursors.values().filter_map(Cursor::oldest_generation);
+        given.chain([self.generation]).min().unwrap_or(self.generation)
+    }
+
+    /// Everything has to be written again, because there is another file.
+    pub(crate) fn write_all(&mut self) {
+        let before_tail = self.tail.front().map_or(self.head, |entry| entry.begin());
+        if self.committed.sequence > before_tail.sequence {
+            self.committed = before_tail;
+        }
+        self.unwritten.cursors = self.cursors.keys().cloned().collect();
+        self.unwritten.notes = self.notes.keys().cloned().collect();
+        let known = self.definitions.values().flatten().cloned();
+        let known: Vec<_> = known
+            .filter(|one| !self.unwritten.definitions.contains(one))
+            .collect();
+        self.unwritten.definitions.extend(known);
+        self.unwritten.losses = true;
+        self.unwritten.instance = true;
+        self.unwritten.start = true;
+        let lost = self.losses.all().iter();
+        self.unwritten.doomed = lost
+            .map(|loss| (loss.begin.sequence + 1, loss.end.sequence))
+            .collect();
+        self.origins.write_all();
+        self.changes += 1;
+    }
+
+    /// Without a file, nothing will ever be written.
+    pub(crate) fn forget_unwritten(&mut self) {
+        self.unwritten = Unwritten::default();
+    }
+
+    /// Changes the cursor of an output, and writes it with the next transaction.
+    pub(crate) fn change_cursor<T>(
+        &mut self,
+        output: &str,
+        change: impl FnOnce(&mut Cursor, Mark) -> T,
+    ) -> T {
+        let head = self.orphans.unwrap_or(self.head);
+        let cursor = self.cursors.entry(output.to_owned()).or_default();
+        let result = change(cursor, head);
+        self.unwritten.cursors.insert(output.to_owned());
+        self.changes += 1;
+        result
+    }
+
+    /// How many samples are not on disk.
+    pub(crate) fn uncommitted_samples(&self) -> u64 {
+        let safe = self.committed.samples.max(self.start.samples);
+        self.head.samples.saturating_sub(safe)
+    }
+}

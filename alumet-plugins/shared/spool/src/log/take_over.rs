@@ -1,0 +1,98 @@
+//! Brings together what is in memory and what a file says, at the start and after the disk was away.
+
+use super::cursor::Cursor;
+use super::state::State;
+use crate::disk::Loaded;
+
+impl State {
+    /// Goes on with a file. If that is not possible, says why, and it must be set aside.
+    ///
+    /// `begun` says whether the identity in memory has come from a file, or is in one, already.
+    pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
+        match loaded.instance {
+            // The file that was in use before the disk failed, or what was salvaged of it.
+            Some(instance) if begun && instance == self.instance => {
+                let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
+                if last.sequence > self.head.sequence {
+                    return Err("foreign");
+                }
+                self.write_all();
+                Ok(())
+            }
+            None if !loaded.has_waiting() => {
+                self.merge(loaded);
+                Ok(())
+            }
+            _ if !begun && self.nothing_waits() && self.is_newer_generation(&loaded) => {
+                self.adopt(loaded);
+                Ok(())
+            }
+            _ if !loaded.has_waiting() && self.is_newer_generation(&loaded) => {
+                self.merge(loaded);
+                Ok(())
+            }
+            _ => Err("backlog"),
+        }
+    }
+
+    fn nothing_waits(&self) -> bool {
+        self.head.samples == self.start.samples
+    }
+
+    /// Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
+    fn is_newer_generation(&self, loaded: &Loaded) -> bool {
+        self.generation == 0 || self.generation > loaded.generation
+    }
+
+    /// The file goes on with what is in memory.
+    fn merge(&mut self, loaded: Loaded) {
+        self.origins.merge(loaded.origins);
+        for (key, value) in loaded.notes {
+            self.notes.entry(key).or_insert(value);
+        }
+        // What is in the file belongs to an identity that is no more.
+        for (output, ..) in loaded.cursors {
+            self.unwritten.cursors.insert(output);
+        }
+        self.write_all();
+    }
+
+    /// Goes on with what is in the file.
+    fn adopt(&mut self, loaded: Loaded) {
+        let instance = loaded.instance.unwrap_or(self.instance);
+        self.head = loaded.head();
+        self.start = loaded.first.as_ref().map_or(self.head, |first| first.begin());
+        self.head.sequence = self.head.sequence.max(loaded.reserved);
+        self.committed = self.head;
+        self.tail.clear();
+        self.tail_bytes = 0;
+        self.losses = Default::default();
+        self.oldest = None;
+        for loss in loaded.losses {
+            self.losses.insert(loss);
+        }
+        for (output, cursor) in &mut self.cursors {
+            if cursor.following && !loaded.cursors.iter().any(|(name, ..)| name == output) {
+                let position = cursor.position.take();
+                cursor.follow(self.head);
+                cursor.position = position;
+            }
+        }
+        // Whoever follows next may have waited for them.
+        self.orphans = (loaded.cursors.is_empty() && loaded.first.is_some()).then_some(self.start);
+        for (output, done, position) in loaded.cursors {
+            let known = self.cursors.remove(&output).unwrap_or_default();
+            let mut cursor = Cursor::stored(done, known.position.or(position));
+            cursor.opened = known.opened;
+            cursor.only_committed = known.only_committed;
+            self.cursors.insert(output, cursor);
+        }
+        self.origins.merge(loaded.origins);
+        for (key, value) in loaded.notes {
+            self.notes.entry(key).or_insert(value);
+        }
+        self.write_all();
+        self.instance = instance;
+        self.move_start();
+    }
+}

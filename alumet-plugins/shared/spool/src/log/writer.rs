@@ -1,0 +1,312 @@
+//! The thread that writes: one transaction for all that has come since the last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::MutexGuard;
+
+use super::state::State;
+use super::{Heard, Job, Shared};
+use crate::disk::{Disk, DiskError, Place, set_aside};
+use crate::machine;
+
+/// The thread that writes.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    /// Whether the identity is in a file.
+    begun: bool,
+    opened: Instant,
+    strangers_are_said: bool,
+    last_turn: Option<Instant>,
+    /// After a failure: when to try again, and how long to wait after the next one.
+    retry: Option<Instant>,
+    pause: Duration,
+    last_salvage: Option<Instant>,
+}
+
+impl Writer {
+    /// An output that has not shown up after this time does not exist any more.
+    const STRANGER: Duration = Duration::from_secs(60);
+    /// A file is not copied again because of damage before this time has passed.
+    const SALVAGE_PAUSE: Duration = Duration::from_secs(60);
+    const FIRST_ATTEMPTS: u32 = 6;
+    const LARGEST_PAUSE_FACTOR: u32 = 30;
+
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let pause = shared.config.retry_interval;
+        Self {
+            shared,
+            begun: false,
+            opened: Instant::now(),
+            strangers_are_said: false,
+            last_turn: None,
+            retry: None,
+            pause,
+            last_salvage: None,
+        }
+    }
+
+    /// Opens the file before anything is appended.
+    pub(super) fn open_first(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut newest = 0;
+        if shared.config.path.is_some() {
+            let mut disk = shared.disk.lock();
+            match self.connect_with_patience() {
+                Ok((opened, generation)) => {
+                    *disk = Some(opened);
+                    newest = generation;
+                }
+                Err(error) => {
+                    self.failed(&error);
+                    // Later than all dictionaries that a file may have, for the time when there is one again.
+                    let seconds = shared.clock.now().wall.as_nanos() / 1_000_000_000;
+                    newest = u32::try_from(seconds).unwrap_or(1 << 31);
+                }
+            }
+        }
+        shared.state.lock().generation = newest.saturating_add(1);
+    }
+
+    /// Opens the file, with a few attempts: what happens for a moment only, such as the last program still being about
+    /// to end, shall not separate the backlog from what comes.
+    fn connect_with_patience(&mut self) -> Result<(Disk, u32), DiskError> {
+        let pause = self.shared.config.retry_interval / 10;
+        for _ in 1..Self::FIRST_ATTEMPTS {
+            if let Ok(connected) = self.connect(false) {
+                return Ok(connected);
+            }
+            std::thread::sleep(pause);
+        }
+        self.connect(false)
+    }
+
+    /// Writes until the spool is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            let last = self.wait();
+            self.turn(last);
+            self.last_turn = Some(Instant::now());
+            if last {
+                break;
+            }
+        }
+        *self.shared.disk.lock() = None;
+        self.shared.state.lock().signals.stopped = true;
+        self.shared.done.notify_all();
+    }
+
+    /// Sleeps until there is something to do; says whether it is the last.
+    fn wait(&self) -> bool {
+        let mut state = self.shared.state.lock();
+        loop {
+            if state.signals.stop {
+                return true;
+            }
+            match self.next_turn(&state) {
+                Some(at) if at <= Instant::now() => {
+                    state.signals.urgent = false;
+                    return false;
+                }
+                Some(at) => {
+                    self.shared.work.wait_until(&mut state, at);
+                }
+                None => self.shared.work.wait(&mut state),
+            }
+        }
+    }
+
+    fn next_turn(&self, state: &MutexGuard<'_, State>) -> Option<Instant> {
+        let now = Instant::now();
+        let paced = self
+            .last_turn
+            .map_or(now, |last| last + self.shared.config.commit_interval);
+        let work = match self.retry {
+            _ if !state.has_path => None,
+            Some(retry) => Some(retry),
+            None if state.signals.urgent && state.has_work() => Some(now),
+            None if state.has_work() => Some(paced),
+            None => None,
+        };
+        let expiry = self.shared.time_to_expiry(state).and_then(|left| {
+            // Not more often than it matters.
+            let least =
+                (self.shared.config.max_age / 100).clamp(Duration::from_millis(10), Duration::from_secs(60));
+            let earliest = self.last_turn.map_or(now, |last| last + least);
+            now.checked_add(left).map(|at| at.max(earliest))
+        });
+        match (work, expiry) {
+            (Some(work), Some(expiry)) => Some(work.min(expiry)),
+            (work, expiry) => work.or(expiry),
+        }
+    }
+
+    /// Opens the file if it is not open, evicts what must go and writes what has come.
+    fn turn(&mut self, last: bool) {
+        let shared = Arc::clone(&self.shared);
+        let mut disk = shared.disk.lock();
+        let suspect = shared.state.lock().take_suspicion() && self.may_salvage();
+        if suspect {
+            *disk = None;
+        }
+        let result = self.write(&mut disk, suspect, last);
+        if let Err(error) = result {
+            self.failed(&error);
+            if error.is_damage() {
+                shared.state.lock().signals.suspect = true;
+            }
+            if !error.can_read_on() {
+                *disk = None;
+            }
+        }
+        drop(disk);
+        if !self.strangers_are_said && self.opened.elapsed() > Self::STRANGER {
+            self.strangers_are_said = true;
+            shared.state.lock().settle_strangers();
+        }
+    }
+
+    fn write(&mut self, disk: &mut Option<Disk>, suspect: bool, last: bool) -> Result<(), DiskError> {
+        let shared = Arc::clone(&self.shared);
+        if shared.config.path.is_none() {
+            return shared.evict(None);
+        }
+        if disk.is_none() {
+            let early = self.retry.is_some_and(|retry| retry > Instant::now());
+            if early && !last {
+                return shared.evict(None);
+            }
+            match self.connect(suspect) {
+                Ok((opened, _)) => *disk = Some(opened),
+                Err(error) => {
+                    shared.evict(None)?;
+                    return Err(error);
+                }
+            }
+        }
+        let Some(disk) = disk else { return Ok(()) };
+        shared.evict(Some(disk))?;
+        let job = Job::take(&mut shared.state.lock());
+        let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
+            true => Ok(left),
+            false => Err(DiskError::Gone(self.place().path)),
+        });
+        let mut state = shared.state.lock();
+        match stored {
+            Ok(left) => {
+                job.settle(&mut state, left);
+                self.succeeded(&mut state);
+                drop(state);
+                shared.bells.ring(Heard::Committed);
+                shared.done.notify_all();
+                Ok(())
+            }
+            Err(error) => {
+                job.give_back(&mut state);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the file and brings it together with what is in memory. Gives its newest dictionary.
+    fn connect(&mut self, suspect: bool) -> Result<(Disk, u32), DiskError> {
+        let place = self.place();
+        let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
+        let mut generation = loaded.generation;
+        let mut state = self.shared.state.lock();
+        if let Err(reason) = state.take_over(loaded, self.begun) {
+            // Not while others read and append: it takes a moment.
+            drop(state);
+            drop(disk);
+            let aside = set_aside(&place.path, reason, place.now)?;
+            tracing::warn!(
+                path = %place.path.display(),
+                aside = %aside.display(),
+                "the file holds samples that do not go together with those in memory, and was set aside; stop the \
+                 program and rename it back to have them sent"
+            );
+            (disk, loaded) = Disk::open(&place, false)?;
+            generation = loaded.generation;
+            state = self.shared.state.lock();
+            // A new file goes together with anything.
+            let _: Result<(), &str> = state.take_over(loaded, self.begun);
+        }
+        self.begun = true;
+        Ok((disk, generation))
+    }
+
+    fn place(&self) -> Place {
+        let config = &self.shared.config;
+        Place {
+            path: config.path.clone().unwrap_or_default(),
+            machine: machine::fingerprint(&config.root),
+            now: self.shared.clock.now().wall,
+        }
+    }
+
+    /// Whether a file may be copied because of damage. Something is wrong with more than the file if that is needed
+    /// again at once, and copies would fill the disk.
+    fn may_salvage(&mut self) -> bool {
+        if self
+            .last_salvage
+            .is_some_and(|last| last.elapsed() < Self::SALVAGE_PAUSE)
+        {
+            return false;
+        }
+        self.last_salvage = Some(Instant::now());
+        true
+    }
+
+    fn failed(&mut self, error: &DiskError) {
+        self.retry = Some(Instant::now() + self.pause);
+        let largest = self.shared.config.retry_interval * Self::LARGEST_PAUSE_FACTOR;
+        self.pause = (self.pause * 2).min(largest);
+        let text = error.to_string();
+        let mut state = self.shared.state.lock();
+        if state.fault.is_none() {
+            tracing::warn!(fault = %text, "the spool works in memory only until the disk does again");
+        } else {
+            tracing::debug!(fault = %text, "the disk of the spool does not work yet");
+        }
+        state.fault = Some(text);
+        state.settle_origins();
+        drop(state);
+        self.shared.bells.ring(Heard::Everything);
+    }
+
+    fn succeeded(&mut self, state: &mut State) {
+        self.retry = None;
+        self.pause = self.shared.config.retry_interval;
+        if state.fault.take().is_some() {
+            tracing::info!("the disk of the spool works again, and has all that was in memory");
+        }
+    }
+}
+
+impl State {
+    fn has_work(&self) -> bool {
+        let left = self.unwritten.start || !self.unwritten.doomed.is_empty();
+        self.changes > self.committed_changes || left || self.signals.suspect
+    }
+
+    fn take_suspicion(&mut self) -> bool {
+        std::mem::take(&mut self.signals.suspect)
+    }
+
+    /// Says once which outputs hold records back although they do not exist.
+    fn settle_strangers(&mut self) {
+        let strangers = self
+            .cursors
+            .iter()
+            .filter(|(_, cursor)| cursor.following && !cursor.opened);
+        for (output, cursor) in strangers {
+            tracing::warn!(
+                output,
+                samples = self.head.samples.saturating_sub(cursor.done.samples),
+                "the spool keeps samples for an output that is not configured; they go when they are too old or too many"
+            );
+        }
+        self.orphans = None;
+        self.move_start();
+    }
+}

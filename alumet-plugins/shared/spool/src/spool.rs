@@ -1,0 +1,149 @@
+//! The spool as the engine sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::batch::Batch;
+use alumet_core::catalog::Catalog;
+use alumet_core::spool::{InstanceId, Readable, Spool, SpoolReader, SpoolStatus, Wake};
+use alumet_core::time::{Clock, SystemClock};
+use alumet_shared_batch_encoding::Encoder;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::config::SpoolConfig;
+use crate::dictionary::Dictionary;
+use crate::log::{Log, NewEntry, Shared};
+use crate::reader::Reader;
+use crate::recent::Recent;
+
+/// Batches that wait, in one SQLite file or in memory, until every output that follows has written them.
+///
+/// All of it goes to disk in the background, one transaction at a time; nothing that appends waits for that. Dropping
+/// the spool writes what is left.
+///
+/// What readers can rely on beyond the contract:
+///
+/// - `waiting` counts lost samples too, until they are acknowledged.
+/// - `acknowledge` does not count the samples of a gap that the reader was given; these are known from the gap. It may
+///   name any number, given or not, for instance the one that a server says it has; what was lost before the reader
+///   was told counts as done then.
+/// - After `rewind`, a gap that is not acknowledged is given again.
+/// - `position` is what came with the last acknowledgement, committed or not, for that is from where `read` goes on.
+/// - Numbers are never used twice, also not for records that a crash has taken: after a crash the count goes on a
+///   million later, and what is left out is no gap.
+pub struct DiskSpool {
+    encoder: Mutex<Encoder>,
+    batches: Arc<Batches>,
+    log: Log,
+}
+
+/// What the readers need to turn records back into batches.
+pub(crate) struct Batches {
+    pub(crate) recent: Mutex<Recent>,
+    pub(crate) dictionary: Dictionary,
+}
+
+impl Batches {
+    /// Lets go of what no reader needs.
+    pub(crate) fn forget(&self, log: &Shared) {
+        self.recent.lock().forget(log.start());
+        if log.is_drained() {
+            self.dictionary.forget();
+        }
+    }
+}
+
+impl DiskSpool {
+    /// Opens the spool. Never fails: a file that is damaged, foreign, of a newer version or from another machine is set
+    /// aside as `<name>.<reason>-<seconds since 1970>`, what can be read of a damaged one is kept, and a new file is
+    /// begun. If the disk cannot be used, the spool works in memory, its status says why, and it moves to the disk as
+    /// soon as that works.
+    pub fn open(config: SpoolConfig, catalog: Catalog) -> Arc<Self> {
+        Self::open_at(config, catalog, Arc::new(SystemClock))
+    }
+
+    /// Opens the spool with the clock that says how old a record is.
+    pub fn open_at(config: SpoolConfig, catalog: Catalog, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let log = Log::open(config, clock);
+        Arc::new(Self {
+            encoder: Mutex::new(Encoder::new(log.generation())),
+            batches: Arc::new(Batches {
+                recent: Mutex::default(),
+                dictionary: Dictionary::new(catalog),
+            }),
+            log,
+        })
+    }
+
+    /// Keeps a few bytes under a name, on disk with the next transaction.
+    pub fn note(&self, key: &str, value: &[u8]) {
+        self.log.note(key, value);
+    }
+
+    /// What was kept under that name.
+    pub fn noted(&self, key: &str) -> Option<Vec<u8>> {
+        self.log.noted(key)
+    }
+}
+
+impl Spool for DiskSpool {
+    fn instance(&self) -> InstanceId {
+        self.log.instance()
+    }
+
+    fn replace_instance(&self) -> InstanceId {
+        self.log.replace_instance()
+    }
+
+    /// On disk or, while there is none, written by every output.
+    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
+        let mark = self.log.committed(sender)?;
+        Some((mark.sequence, mark.checksum))
+    }
+
+    /// 0 for a sender that is not known.
+    fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64> {
+        self.log.watch(sender)
+    }
+
+    fn append(&self, batch: &Arc<Batch>) -> u64 {
+        if batch.is_empty() {
+            return self.log.append(None, None, batch.origin());
+        }
+        // Held until the record has its number, so that definitions come before the records that need them.
+        let mut encoder = self.encoder.lock();
+        let encoded = encoder.encode(batch);
+        let entry = NewEntry {
+            generation: encoded.generation,
+            samples: encoded.samples,
+            checksum: encoded.checksum,
+            time: encoded.time,
+            payload: encoded.payload,
+        };
+        let sequence = self.log.append(Some(entry), encoded.definitions, batch.origin());
+        let mut recent = self.batches.recent.lock();
+        recent.push(sequence, Arc::clone(batch));
+        recent.forget(self.log.shared().start());
+        sequence
+    }
+
+    fn reader(&self, output: &str, readable: Readable, wake: Wake) -> Arc<dyn SpoolReader> {
+        let log = Arc::clone(self.log.shared());
+        Arc::new(Reader::new(
+            output,
+            readable,
+            wake,
+            log,
+            Arc::clone(&self.batches),
+        ))
+    }
+
+    fn commit(&self, timeout: Duration) -> bool {
+        self.log.commit(timeout)
+    }
+
+    fn status(&self) -> SpoolStatus {
+        self.log.status()
+    }
+}

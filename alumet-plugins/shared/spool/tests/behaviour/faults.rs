@@ -1,0 +1,150 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use alumet_core::spool::{GapReason, Spool};
+use alumet_shared_spool::SpoolConfig;
+
+use crate::bench::Eager;
+use crate::bench::{Bench, commit, read_all, wait_until};
+
+#[test]
+fn two_programs_cannot_share_a_file() {
+    let bench = Bench::new();
+    let first = bench.open();
+    first.eager("csv").follow(true);
+    first.append(&bench.batch(1, 1));
+    commit(&first);
+    let second = bench.open();
+    let fault = second.status().fault.unwrap();
+    assert!(fault.contains("a spool of its own"), "{fault}");
+    assert_ne!(first.instance(), second.instance());
+    let reader = second.eager("csv");
+    reader.follow(true);
+    second.append(&bench.batch(2, 1));
+    assert_eq!(read_all(&*reader).numbers, [2]);
+    assert!(!second.commit(Duration::from_millis(50)));
+    reader.acknowledge(1, Some(b"two".to_vec()));
+    // The first one ends: the second takes over what it has left.
+    let instance = first.instance();
+    drop(first);
+    wait_until("the disk is used", || second.status().fault.is_none());
+    assert_eq!(second.instance(), instance);
+    assert_eq!(read_all(&*reader).numbers, [1]);
+    assert_eq!(reader.position().as_deref(), Some(&b"two"[..]));
+    second.append(&bench.batch(3, 1));
+    commit(&second);
+    assert_eq!(read_all(&*reader).numbers, [3]);
+}
+
+#[test]
+fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
+    let bench = Bench::new();
+    let first = bench.open();
+    first.eager("csv").follow(true);
+    first.append(&bench.batch(1, 1));
+    commit(&first);
+    let second = bench.open();
+    let reader = second.eager("csv");
+    reader.follow(true);
+    second.append(&bench.batch(2, 1));
+    drop(first);
+    wait_until("the disk is used", || second.status().fault.is_none());
+    assert_eq!(bench.set_aside("backlog").len(), 1);
+    commit(&second);
+    drop(second);
+    drop(reader);
+    assert_eq!(read_all(&*bench.open().eager("csv")).numbers, [2]);
+    // What was set aside is a good spool.
+    let aside = bench.set_aside("backlog").remove(0);
+    let config = SpoolConfig {
+        path: Some(aside),
+        ..bench.config.clone()
+    };
+    let spool = alumet_shared_spool::DiskSpool::open(config, bench.catalog.clone());
+    assert_eq!(read_all(&*spool.eager("csv")).numbers, [1]);
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_file_is_left_alone() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path()).unwrap();
+    let spool = bench.open();
+    let fault = spool.status().fault.unwrap();
+    assert!(fault.contains("is not a file"), "{fault}");
+    let reader = spool.eager("csv");
+    reader.follow(true);
+    spool.append(&bench.batch(1, 1));
+    fs::remove_dir(bench.path()).unwrap();
+    commit(&spool);
+    assert_eq!(spool.status().fault, None);
+    drop(spool);
+    drop(reader);
+    assert_eq!(read_all(&*bench.open().eager("csv")).numbers, [1]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_made_and_one_that_cannot_be_made_is_a_fault() {
+    let mut bench = Bench::new();
+    let inner = bench.folder.path().join("a/b");
+    bench.config.path = Some(inner.join("spool.db"));
+    commit(&bench.open());
+    assert!(bench.path().is_file());
+    // A file where the folder should be.
+    fs::write(bench.folder.path().join("c"), "").unwrap();
+    bench.config.path = Some(bench.folder.path().join("c/spool.db"));
+    let fault = bench.open().status().fault.unwrap();
+    assert!(fault.contains("cannot make the folder"), "{fault}");
+}
+
+#[test]
+fn a_folder_that_is_not_writable_is_a_fault_until_it_is() {
+    let bench = Bench::new();
+    let set_mode = |mode| fs::set_permissions(bench.folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o555);
+    if fs::write(bench.folder.path().join("probe"), "").is_ok() {
+        set_mode(0o755);
+        eprintln!("skipped: this user may write everywhere");
+        return;
+    }
+    let spool = bench.open();
+    let fault = spool.status().fault.unwrap();
+    assert!(fault.contains("writable for this user"), "{fault}");
+    set_mode(0o755);
+    commit(&spool);
+}
+
+#[test]
+fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory() {
+    let mut bench = Bench::new();
+    bench.config.memory_bytes = 3000;
+    let spool = bench.open();
+    let reader = spool.eager("csv");
+    reader.follow(true);
+    for number in 1..=20 {
+        spool.append(&bench.noise(number, 30));
+        commit(&spool);
+    }
+    let instance = spool.instance();
+    spool.note("key", b"value");
+    commit(&spool);
+    fs::remove_file(bench.path()).unwrap();
+    let _ = fs::remove_file(bench.path().with_extension("db-wal"));
+    spool.append(&bench.noise(21, 30));
+    commit(&spool);
+    assert!(bench.path().is_file());
+    drop(spool);
+    drop(reader);
+    let spool = bench.open();
+    assert_eq!(spool.instance(), instance);
+    assert_eq!(spool.noted("key").as_deref(), Some(&b"value"[..]));
+    let reader = spool.eager("csv");
+    assert_eq!(reader.waiting(), 21 * 30);
+    let items = reader.read(usize::MAX).unwrap();
+    let alumet_core::spool::Spooled::Gap(gap) = items[0] else {
+        panic!("{items:?}")
+    };
+    assert_eq!(gap.reason, GapReason::Damaged);
+    assert_eq!(gap.samples + 30 * (items.len() as u64 - 1), 21 * 30);
+    assert!(items.len() > 3, "the newest were in memory");
+}

@@ -1,0 +1,61 @@
+use rusqlite::ffi;
+
+use crate::disk::{alone, control};
+use crate::vfs;
+use crate::workload::Eager;
+use crate::workload::{Workload, check};
+
+/// A little of everything; gives how many operations it took.
+fn run(failing: std::ops::Range<usize>, code: i32) -> usize {
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
+    let mut work = Workload::new(folder.path());
+    {
+        let mut control = control();
+        control.count = 0;
+        control.failing = failing;
+        control.code = code;
+    }
+    let mut spool = work.open();
+    spool.eager("output").follow(true);
+    for round in 0..6 {
+        work.append(&spool);
+        work.append(&spool);
+        if round % 2 == 1 {
+            work.acknowledge(&spool);
+        }
+        work.commit(&spool);
+        if round == 3 {
+            drop(spool);
+            spool = work.open();
+        }
+    }
+    drop(spool);
+    let count = {
+        let mut control = control();
+        control.failing = 0..0;
+        control.count
+    };
+    check(work.config.clone(), &work.promise, work.last);
+    count
+}
+
+#[test]
+fn after_any_operation_that_fails_the_spool_recovers_and_keeps_its_promises() {
+    let _alone = alone();
+    vfs::install();
+    let operations = run(0..0, 0);
+    assert!(operations > 60, "{operations}");
+    let mut runs = 0;
+    for first in 0..operations {
+        for (length, code) in [
+            (1, ffi::SQLITE_FULL),
+            (1, ffi::SQLITE_IOERR_WRITE),
+            (4, ffi::SQLITE_FULL),
+            (4, ffi::SQLITE_IOERR_FSYNC),
+        ] {
+            run(first..first + length, code);
+            runs += 1;
+        }
+    }
+    println!("{runs} runs with {operations} operations each");
+}

@@ -1,0 +1,12 @@
+//! What happens to the spool when the disk fails or the power goes, at every single operation on its files.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
+mod disk;
+mod faults;
+mod power;
+mod vfs;
+mod workload;
