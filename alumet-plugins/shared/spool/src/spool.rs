@@ -96,7 +96,9 @@ impl Spool for DiskSpool {
         self.log.replace_instance()
     }
 
-    /// On disk or, while there is none, written by every output.
+    /// On disk. While the disk fails, nothing is: what is in memory only is not safe, even if an output has written it, for
+    /// the output goes back to its last position on disk after a crash. Where there shall be no disk at all, written by
+    /// every output.
     fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
         let mark = self.log.committed(sender)?;
         Some((mark.sequence, mark.checksum))

@@ -176,7 +176,7 @@ impl State {
     pub(crate) fn note_origin(&mut self, origin: Origin, now: Timestamp) {
         self.origins.append(self.head.sequence, origin, now);
         self.changes += 1;
-        if !self.is_on_disk() {
+        if !self.has_path {
             self.settle_origins();
         }
     }
@@ -262,7 +262,7 @@ impl State {
         if self.start.samples == self.head.samples {
             self.full_was_said = false;
         }
-        if !self.is_on_disk() {
+        if !self.has_path {
             self.settle_origins();
         }
     }

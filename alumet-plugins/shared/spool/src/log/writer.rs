@@ -269,7 +269,6 @@ impl Writer {
             tracing::debug!(fault = %text, "the disk of the spool does not work yet");
         }
         state.fault = Some(text);
-        state.settle_origins();
         drop(state);
         self.shared.bells.ring(Heard::Everything);
     }

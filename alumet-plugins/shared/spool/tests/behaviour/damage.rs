@@ -2,8 +2,7 @@ use std::fs;
 
 use alumet_core::spool::{GapReason, Spool, Spooled};
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit, read_all};
+use crate::bench::{Bench, Eager, commit, read_all};
 
 /// A spool with 600 records, of which 500 wait.
 fn with_backlog() -> Bench {

@@ -6,8 +6,7 @@ use alumet_core::testkit::ManualClock;
 use alumet_core::time::Timestamp;
 use alumet_shared_spool::DiskSpool;
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit, read_all, wait_until};
+use crate::bench::{Bench, Eager, commit, read_all, wait_until};
 
 #[test]
 fn a_full_spool_drops_the_oldest_and_says_exactly_what() {

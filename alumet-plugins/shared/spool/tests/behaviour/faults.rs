@@ -5,8 +5,7 @@ use std::time::Duration;
 use alumet_core::spool::{GapReason, Spool};
 use alumet_shared_spool::SpoolConfig;
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit, read_all, wait_until};
+use crate::bench::{Bench, Eager, commit, read_all, wait_until};
 
 #[test]
 fn two_programs_cannot_share_a_file() {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use alumet_core::spool::Spool;
 
-use crate::bench::Eager;
-use crate::bench::{Bench, PATIENCE, read_all};
+use crate::bench::{Bench, Eager, PATIENCE, read_all};
 
 const FOLDER: &str = "ALUMET_SPOOL_TEST_FOLDER";
 

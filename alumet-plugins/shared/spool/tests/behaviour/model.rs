@@ -7,8 +7,7 @@ use alumet_core::spool::{Spool, SpoolReader, Spooled};
 use alumet_shared_spool::DiskSpool;
 use proptest::prelude::*;
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit};
+use crate::bench::{Bench, Eager, commit};
 
 #[derive(Debug, Clone)]
 enum Action {

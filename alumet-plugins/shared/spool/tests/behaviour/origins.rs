@@ -4,8 +4,7 @@ use alumet_core::Batch;
 use alumet_core::spool::{InstanceId, Origin, Spool};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit, wait_until};
+use crate::bench::{Bench, Eager, commit, read_all, wait_until};
 
 const AGENT: InstanceId = InstanceId([3; 16]);
 
@@ -76,4 +75,19 @@ fn without_a_disk_an_origin_is_safe_once_every_output_has_written_it() {
     reader.acknowledge(sequence, None);
     assert_eq!(spool.committed(AGENT), Some((1, 1001)));
     wait_until("the watcher knows", || *watch.borrow() == 1);
+}
+
+#[test]
+fn while_the_disk_fails_nothing_counts_as_stored_even_if_every_output_has_it() {
+    let mut bench = Bench::new();
+    // A folder in the way of the file.
+    bench.config.path = Some(bench.folder.path().to_owned());
+    let spool = bench.open();
+    assert!(spool.status().fault.is_some());
+    let reader = spool.eager("csv");
+    reader.follow(true);
+    let number = spool.append(&from_agent(&bench, 1, 3));
+    assert_eq!(read_all(&*reader).numbers, [1]);
+    reader.acknowledge(number, None);
+    assert_eq!(spool.committed(AGENT), None);
 }

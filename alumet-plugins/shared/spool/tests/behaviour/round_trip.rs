@@ -2,8 +2,7 @@ use alumet_core::Catalog;
 use alumet_core::spool::{Spool, Spooled};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-use crate::bench::Eager;
-use crate::bench::{Bench, commit, read_all};
+use crate::bench::{Bench, Eager, commit, read_all};
 
 #[test]
 fn what_was_committed_is_there_after_reopening_in_the_same_words() {
