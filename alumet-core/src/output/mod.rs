@@ -34,7 +34,7 @@ pub trait Output: Send + 'static {
     }
 
     /// Makes everything written so far survive a crash of the machine, and says where the output stands, if it can go
-    /// back there. Called now and then by a spool, which keeps the answer.
+    /// back there; never with an empty answer. The spool keeps it. Called before the first write and now and then.
     ///
     /// # Errors
     /// See [`Failure`]; what was written is not forgotten by the spool then.
@@ -44,7 +44,7 @@ pub trait Output: Send + 'static {
     }
 
     /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was written after it comes again.
-    /// Called before the first write, if there was such a run and something comes again.
+    /// Called before the first write, unless the earlier run has ended in good order.
     ///
     /// # Errors
     /// See [`Failure`].

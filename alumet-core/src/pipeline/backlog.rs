@@ -116,6 +116,11 @@ impl Backlog {
         self.reader.read(Self::SLICE)
     }
 
+    /// Whether every batch takes this way.
+    pub(crate) const fn is_always(&self) -> bool {
+        self.always
+    }
+
     /// Whether batches could go through memory again as soon as nothing waits.
     pub(crate) fn is_spilled(&self) -> bool {
         !self.always && *self.behind.lock()

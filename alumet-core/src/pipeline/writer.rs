@@ -149,20 +149,35 @@ impl Feed {
         while dirty && !self.queue.sleep(Backoff::WRITE.first) {
             dirty = self.flush(output).is_some();
         }
+        if !dirty && progress.due().is_none() {
+            self.finish();
+        }
         DropReason::Shutdown
     }
 
-    /// Goes back to where the output was when the spool was told last.
+    /// Goes back to where the output was when the spool was told last, and tells the spool where it begins.
+    ///
+    /// Nothing is on disk without the position from which it was written: what the program writes is taken back if it is
+    /// killed before the next checkpoint, and comes again, from here or from those who sent it.
     fn resume(&self, output: &mut dyn Output) -> Next {
-        let backlog = self.backlog.as_ref();
-        // Where nothing comes again, nothing is to be taken back.
-        let backlog = backlog.filter(|backlog| backlog.reader.waiting() > 0);
-        let Some(position) = backlog.and_then(|backlog| backlog.reader.position()) else {
+        let Some(backlog) = &self.backlog else {
             return Next::GoOn;
         };
+        let mut position = backlog.reader.position().filter(|position| *position != FINISHED);
         loop {
-            let Err(failure) = guard(|| output.resume(&position, &self.context())) else {
-                return Next::GoOn;
+            let result = guard(|| match &position {
+                Some(position) => output.resume(position, &self.context()).map(|()| None),
+                None if backlog.is_always() => output.checkpoint(&self.context()),
+                None => Ok(None),
+            });
+            let failure = match result {
+                Ok(Some(begin)) => {
+                    backlog.reader.acknowledge(0, Some(begin));
+                    return Next::GoOn;
+                }
+                Ok(None) if position.take().is_some() => continue,
+                Ok(None) => return Next::GoOn,
+                Err(failure) => failure,
             };
             let in_a_row = self.delivery.failed(&failure, std::time::Duration::ZERO);
             match failure.remedy() {
@@ -174,6 +189,16 @@ impl Feed {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells the spool that nothing is to be taken back at the next start.
+    fn finish(&self) {
+        if let Some(backlog) = &self.backlog
+            && backlog.reader.waiting() == 0
+            && backlog.reader.position().is_some()
+        {
+            backlog.reader.acknowledge(0, Some(FINISHED.to_vec()));
         }
     }
 
@@ -472,6 +497,9 @@ impl Feed {
         }
     }
 }
+
+/// Stands for the position of an output that has ended in good order: it goes on wherever it is.
+const FINISHED: &[u8] = &[];
 
 /// The samples of a record, or why it has none.
 type Decoded = Result<Arc<Batch>, Failure>;

@@ -237,11 +237,13 @@ impl Output for Positioned {
 
 #[test]
 fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
+    const NOT: u64 = u64::MAX;
     let spool = MemorySpool::default();
-    // The first run leaves something behind, the second one nothing: the third one has nothing to take back.
-    for (room, expected) in [(3, 0), (u64::MAX, 3), (u64::MAX, 0)] {
+    // The first run leaves something behind, the second one nothing: the third one has nothing to take back. The last
+    // one goes back to where the one before it began, although the spool was never told what that has written.
+    for (room, expected) in [(3, NOT), (u64::MAX, 3), (u64::MAX, NOT), (0, NOT), (u64::MAX, 0)] {
         let (mut builder, clock) = builder(&spool);
-        let resumed = Arc::new(AtomicU64::new(0));
+        let resumed = Arc::new(AtomicU64::new(NOT));
         let output = Positioned {
             inner: RecordingOutput::new(),
             written: 0,

@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::random::Random;
 
@@ -53,7 +54,7 @@ impl Proxy {
 
     /// From now on, connections go to another server.
     pub(crate) fn redirect(&self, server: SocketAddr) {
-        *self.state.server.lock().unwrap() = server;
+        *self.state.server.lock() = server;
     }
 
     /// Does something bad.
@@ -79,7 +80,7 @@ impl Proxy {
 
 impl State {
     fn connect(self: &Arc<Self>, client: TcpStream) {
-        let address = *self.server.lock().unwrap();
+        let address = *self.server.lock();
         let Ok(server) = TcpStream::connect(address) else {
             return;
         };
@@ -88,7 +89,7 @@ impl State {
             let state = Arc::clone(self);
             std::thread::spawn(move || state.pass(from, to));
         }
-        self.streams.lock().unwrap().extend([client, server]);
+        self.streams.lock().extend([client, server]);
     }
 
     fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
@@ -120,7 +121,7 @@ impl State {
     }
 
     fn cut(&self) {
-        for stream in self.streams.lock().unwrap().drain(..) {
+        for stream in self.streams.lock().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, InstanceId, Origin, Record, Spool, SpoolReader, SpoolStatus, Spooled};
+use alumet_core::spool::{
+    Definitions, InstanceId, Origin, Readable, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
+};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
@@ -115,7 +117,7 @@ impl Spool for GatedSpool {
         receiver
     }
 
-    fn reader(&self, _: &str) -> Arc<dyn SpoolReader> {
+    fn reader(&self, _: &str, _: Readable, _: Wake) -> Arc<dyn SpoolReader> {
         Arc::new(NoReader)
     }
 
