@@ -7,6 +7,7 @@
 )]
 
 mod bench_agent;
+mod bench_relay;
 mod binary;
 mod chaos;
 mod ci;
@@ -49,6 +50,8 @@ enum Chore {
     NewPlugin(new_plugin::Options),
     /// Runs the release agent on many control groups and prints what it costs.
     BenchAgent(bench_agent::Options),
+    /// Measures the relay and the spool, with the release agent and server.
+    BenchRelay(bench_relay::Options),
     /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
     Chaos(chaos::Options),
     /// Does all that a change must pass, and stops at the first failure.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&workspace, &options),
         Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
+        Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });

@@ -32,6 +32,8 @@ pub struct Records {
     ready: VecDeque<Spooled>,
     /// What was given and is booked as lost when it is acknowledged: it may come again before.
     gaps: Mutex<VecDeque<Gap>>,
+    /// Whether all that ever comes was on disk when the spool was looked at last.
+    is_settled: bool,
     /// A look into the spool that is under way.
     reading: Option<JoinHandle<Result<Vec<Spooled>, Failure>>>,
 }
@@ -59,8 +61,15 @@ impl Records {
                 self.ready.extend(items);
                 continue;
             }
-            if closed {
+            if closed && self.is_settled {
                 return Ok(None);
+            }
+            if closed {
+                // The last ones may be on their way to the disk.
+                let backlog = Arc::clone(&self.backlog);
+                tokio::task::spawn_blocking(move || backlog.settle()).await?;
+                self.is_settled = true;
+                continue;
             }
             // A request to flush is granted when everything before it was given; who waits for more asks for the status.
             drop(self.queue.pop_async().await);
@@ -182,6 +191,7 @@ pub(crate) fn spawn(
             delivery,
             ready: VecDeque::new(),
             gaps: Mutex::default(),
+            is_settled: false,
             reading: None,
         };
         let time_is_over = async {

@@ -24,6 +24,9 @@ struct State {
     cursors: BTreeMap<String, Cursor>,
     origins: BTreeMap<InstanceId, u64>,
     refuses_to_commit: bool,
+    /// With a disk, a record can be read when somebody has waited for it to be committed.
+    is_slow: bool,
+    committed: u64,
     wakes: Vec<Wake>,
 }
 
@@ -62,6 +65,11 @@ impl MemorySpool {
                 reason: GapReason::Full,
             });
         }
+    }
+
+    /// From now on, records are on disk only after somebody has waited for that.
+    pub(crate) fn be_slow(&self) {
+        self.0.lock().is_slow = true;
     }
 
     pub(crate) fn refuse_to_commit(&self) {
@@ -121,7 +129,9 @@ impl Spool for MemorySpool {
     }
 
     fn commit(&self, _: Duration) -> bool {
-        !self.0.lock().refuses_to_commit
+        let mut state = self.0.lock();
+        state.committed = state.last;
+        !state.refuses_to_commit
     }
 
     fn status(&self) -> SpoolStatus {
@@ -183,11 +193,17 @@ impl SpoolReader for Reader {
 
     fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
         let mut state = self.spool.0.lock();
+        let readable = if state.is_slow {
+            state.committed
+        } else {
+            state.last
+        };
         let State { items, cursors, .. } = &mut *state;
         let Some(cursor) = cursors.get_mut(&self.output) else {
             return Ok(Vec::new());
         };
-        let next = items.iter().find(|item| item.last() > cursor.given).cloned();
+        let next = items.iter().find(|item| item.last() > cursor.given);
+        let next = next.filter(|item| item.last() <= readable).cloned();
         cursor.given = next.as_ref().map_or(cursor.given, Spooled::last);
         Ok(next.into_iter().collect())
     }

@@ -349,6 +349,35 @@ async fn a_stream_output_gets_again_what_it_has_not_acknowledged() {
     .unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_samples_are_written_although_the_disk_is_slow() {
+    let spool = MemorySpool::default();
+    spool.be_slow();
+    let (mut builder, clock) = builder(&spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).queue(DURABLE);
+    let inner = RecordingOutput::new();
+    builder
+        .async_output("async", Remote { inner, failed: true })
+        .queue(DURABLE);
+    let taken = Arc::default();
+    builder.stream_output("stream", Stream { taken, failed: true });
+    let pipeline = start(builder);
+    tokio::task::spawn_blocking(move || {
+        clock.advance(SECOND);
+        pipeline.control().ping().unwrap();
+        let report = pipeline.stop(PATIENCE);
+        assert_balanced(&report.ledger);
+        for (key, account) in &report.ledger.outputs {
+            assert_eq!((account.delivered, account.spooled), (3, 0), "{key}");
+        }
+        assert_eq!(values(&recording), ["1", "2", "3"]);
+    })
+    .await
+    .unwrap();
+}
+
 struct DropAll;
 
 impl Transform for DropAll {

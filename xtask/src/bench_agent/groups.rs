@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Empty control groups in one of their own.
-pub(super) struct Groups {
+pub(crate) struct Groups {
     folder: PathBuf,
 }
 
 const PREFIX: &str = "alumet-bench-";
 
 impl Groups {
-    pub(super) fn make(count: u32) -> Result<Self> {
+    pub(crate) fn make(count: u32) -> Result<Self> {
         let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
         let mount = mounts
             .into_iter()
@@ -35,7 +35,7 @@ impl Groups {
     }
 
     /// The name below the mount.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.folder
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())

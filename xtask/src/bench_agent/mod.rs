@@ -14,7 +14,7 @@ use cargo_metadata::MetadataCommand;
 use crate::step::Step;
 use crate::workspace::Workspace;
 use counted::Counted;
-use groups::Groups;
+pub(crate) use groups::Groups;
 
 /// What `cargo xtask bench-agent` takes.
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,172 @@
+//! Records that were encoded before, sent as fast as the other side takes them.
+
+use std::sync::Arc;
+
+use alumet_core::failure::Failure;
+use alumet_core::spool::{Definitions, InstanceId, Record, Spooled};
+use alumet_core::{Batch, Catalog};
+use alumet_plugin_relay_client::{Config, RecordFeed, RelayOutput};
+use alumet_shared_batch_encoding::{Encoded, Encoder};
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::machine::Machine;
+
+/// How many different batches there are; they are sent again and again.
+const DIFFERENT: usize = 20;
+
+/// Encoded batches with their definitions.
+pub(crate) struct Prepared {
+    definitions: Definitions,
+    batches: Vec<Encoded>,
+}
+
+/// Sends the same batches under new numbers: the first as soon as it can, all others when it is told.
+struct Repeat {
+    prepared: Arc<Prepared>,
+    instance: InstanceId,
+    total: u64,
+    given: u64,
+    acknowledged: u64,
+    first_is_stored: watch::Sender<bool>,
+    start: watch::Receiver<bool>,
+}
+
+/// Clients that are connected, and have sent their definitions and a batch.
+pub(crate) struct Clients {
+    start: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Prepared {
+    /// Batches of a machine with so many control groups that all work.
+    pub(crate) fn new(groups: usize) -> Self {
+        let catalog = Catalog::new();
+        let mut encoder = Encoder::new(1);
+        let batches: Vec<Batch> = Machine::new(&catalog, groups).batches(&catalog, DIFFERENT);
+        let batches: Vec<Encoded> = batches.iter().map(|batch| encoder.encode(batch)).collect();
+        let definitions = batches[0].definitions.clone().expect("new series");
+        Self { definitions, batches }
+    }
+
+    /// Bytes of payload per sample.
+    pub(crate) fn bytes_per_sample(&self) -> f64 {
+        let bytes: usize = self.batches.iter().map(|batch| batch.payload.len()).sum();
+        let samples: u32 = self.batches.iter().map(|batch| batch.samples).sum();
+        bytes as f64 / f64::from(samples)
+    }
+
+    fn record(&self, sequence: u64) -> Record {
+        let batch = &self.batches[sequence as usize % self.batches.len()];
+        Record {
+            sequence,
+            generation: batch.generation,
+            samples: batch.samples,
+            checksum: batch.checksum,
+            payload: Arc::clone(&batch.payload),
+            batch: None,
+        }
+    }
+}
+
+impl Clients {
+    /// One for each configuration; each has `total` batches to send.
+    pub(crate) async fn connect(
+        prepared: &Arc<Prepared>,
+        configs: impl IntoIterator<Item = Config>,
+        total: u64,
+    ) -> Self {
+        let (start, begin) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut stored = Vec::new();
+        for (number, config) in configs.into_iter().enumerate() {
+            let (first_is_stored, first) = watch::channel(false);
+            stored.push(first);
+            let mut instance = [7; 16];
+            instance[..8].copy_from_slice(&(number as u64).to_le_bytes());
+            instance[8..12].copy_from_slice(&std::process::id().to_le_bytes());
+            let mut feed = Repeat {
+                prepared: Arc::clone(prepared),
+                instance: InstanceId(instance),
+                total,
+                given: 0,
+                acknowledged: 0,
+                first_is_stored,
+                start: begin.clone(),
+            };
+            let mut output = RelayOutput::new(&config).expect("a client");
+            tasks.spawn(async move {
+                let stop = CancellationToken::new();
+                output.deliver(&mut feed, &stop).await.expect("delivered");
+                assert_eq!(feed.acknowledged, total, "everything is stored");
+            });
+        }
+        for mut first in stored {
+            first.wait_for(|is_stored| *is_stored).await.expect("a client");
+        }
+        Self { start, tasks }
+    }
+
+    /// Sends all others and waits until they are acknowledged.
+    pub(crate) async fn send(self) {
+        let Self { start, tasks } = self;
+        start.send_replace(true);
+        tasks.join_all().await;
+    }
+}
+
+#[async_trait]
+impl RecordFeed for Repeat {
+    async fn next(&mut self) -> Result<Option<Spooled>, Failure> {
+        if self.given == self.total {
+            return Ok(None);
+        }
+        if self.given > 0 {
+            let _ = self.start.wait_for(|start| *start).await;
+        }
+        self.given += 1;
+        Ok(Some(Spooled::Record(self.prepared.record(self.given))))
+    }
+
+    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        let all = &self.prepared.definitions;
+        Ok((from < all.count).then(|| all.clone()).into_iter().collect())
+    }
+
+    fn acknowledge(&mut self, sequence: u64) {
+        self.acknowledged = sequence;
+        self.first_is_stored.send_replace(true);
+    }
+
+    fn reject(&mut self, record: &Record) {
+        panic!("batch {} is refused", record.sequence);
+    }
+
+    async fn rewind(&mut self) {
+        self.given = self.acknowledged;
+    }
+
+    fn waiting(&self) -> u64 {
+        self.total - self.acknowledged
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    fn replace_instance(&mut self) -> InstanceId {
+        panic!("nobody else has this instance")
+    }
+
+    fn failed(&self, failure: &Failure) {
+        println!("  a session failed: {failure}");
+    }
+
+    fn recovered(&self) {}
+}

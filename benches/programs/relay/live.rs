@@ -1,0 +1,157 @@
+//! An agent that makes a batch each second, and knows how long each one took to be stored.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::failure::Failure;
+use alumet_core::spool::{Definitions, InstanceId, Record, Spooled};
+use alumet_core::{Catalog, Timestamp};
+use alumet_plugin_relay_client::RecordFeed;
+use alumet_shared_batch_encoding::Encoder;
+use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep_until};
+
+use crate::machine::Machine;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is noted of one agent.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// From when a batch was due until it was acknowledged.
+    pub(crate) delays: Vec<Duration>,
+    /// When a server was found first since these notes were begun.
+    pub(crate) connected: Option<Instant>,
+    /// When something was acknowledged first since.
+    pub(crate) acknowledged: Option<Instant>,
+    pub(crate) samples: u64,
+    pub(crate) failures: u32,
+}
+
+/// One agent. It makes up for the ticks that it could not send in time.
+pub(crate) struct Live {
+    catalog: Catalog,
+    machine: Machine,
+    encoder: Encoder,
+    definitions: Vec<Definitions>,
+    instance: InstanceId,
+    /// When the first batch is due.
+    begin: Instant,
+    made: u32,
+    /// What is not acknowledged, with when it was due.
+    records: VecDeque<(Record, Instant)>,
+    given: usize,
+    notes: Arc<Mutex<Notes>>,
+}
+
+impl Live {
+    /// A machine with so many control groups.
+    pub(crate) fn new(number: u64, groups: usize, begin: Instant, notes: Arc<Mutex<Notes>>) -> Self {
+        let catalog = Catalog::new();
+        let mut instance = [9; 16];
+        instance[..8].copy_from_slice(&number.to_le_bytes());
+        Self {
+            machine: Machine::new(&catalog, groups),
+            catalog,
+            encoder: Encoder::new(1),
+            definitions: Vec::new(),
+            instance: InstanceId(instance),
+            begin,
+            made: 0,
+            records: VecDeque::new(),
+            given: 0,
+            notes,
+        }
+    }
+
+    fn make(&mut self, due: Instant) {
+        let at = Timestamp::from_nanos(1_800_000_000_000_000_000 + i64::from(self.made) * 1_000_000_000);
+        self.made += 1;
+        let batch = self.machine.batch(&self.catalog, at, 1_000_000_000);
+        let encoded = self.encoder.encode(&batch);
+        self.definitions.extend(encoded.definitions);
+        let record = Record {
+            sequence: u64::from(self.made),
+            generation: encoded.generation,
+            samples: encoded.samples,
+            checksum: encoded.checksum,
+            payload: encoded.payload,
+            batch: None,
+        };
+        self.records.push_back((record, due));
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock()
+    }
+}
+
+#[async_trait]
+impl RecordFeed for Live {
+    async fn next(&mut self) -> Result<Option<Spooled>, Failure> {
+        if self.given == self.records.len() {
+            let due = self.begin + SECOND * self.made;
+            sleep_until(due).await;
+            self.make(due);
+        }
+        let (record, _) = &self.records[self.given];
+        self.given += 1;
+        Ok(Some(Spooled::Record(record.clone())))
+    }
+
+    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        let from = |one: &&Definitions| one.first >= from;
+        Ok(self.definitions.iter().filter(from).cloned().collect())
+    }
+
+    fn acknowledge(&mut self, sequence: u64) {
+        let now = Instant::now();
+        let mut notes = self.notes.lock();
+        notes.acknowledged.get_or_insert(now);
+        while let Some((record, due)) = self.records.front()
+            && record.sequence <= sequence
+        {
+            notes.delays.push(now - *due);
+            notes.samples += u64::from(record.samples);
+            self.records.pop_front();
+            self.given = self.given.saturating_sub(1);
+        }
+    }
+
+    fn reject(&mut self, record: &Record) {
+        panic!("batch {} is refused", record.sequence);
+    }
+
+    async fn rewind(&mut self) {
+        self.given = 0;
+    }
+
+    fn waiting(&self) -> u64 {
+        self.records
+            .iter()
+            .map(|(record, _)| u64::from(record.samples))
+            .sum()
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    fn replace_instance(&mut self) -> InstanceId {
+        panic!("nobody else has this instance")
+    }
+
+    fn failed(&self, _: &Failure) {
+        self.notes().failures += 1;
+    }
+
+    fn recovered(&self) {
+        self.notes().connected.get_or_insert_with(Instant::now);
+    }
+}

@@ -1,0 +1,57 @@
+//! What the relay and the spool cost: `cargo build --release -p alumet-agent -p alumet-server && cargo run --release -p
+//! alumet-benches --bin relay -- MEASURE`. `cargo xtask bench-relay` does it all.
+//!
+//! Servers and agents run as processes of their own, connections are encrypted on both sides with certificates, and the
+//! spools are files in the folder for temporary files: where that is in memory, set `TMPDIR` to one on a disk.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program of the benchmarks talks to whoever runs it"
+)]
+
+mod agents;
+mod backlog;
+mod feed;
+mod flow;
+mod ingest;
+mod live;
+mod machine;
+mod pipelines;
+mod place;
+mod process;
+mod proxy;
+mod send;
+mod sink;
+mod wire;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "relay MEASURE
+  wire [CGROUPS]   bytes per sample on the wire; CGROUPS is a pattern of control groups, such as '/bench/*'
+  send             CPU time per sample of an agent that sends
+  ingest           CPU time per sample of a server that receives
+  agents [COUNT]   many agents at once, and their return after the server was killed
+  backlog [MIB]    a spool with a backlog: how it is opened and drained";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["wire"] => wire::run(None),
+        ["wire", cgroups] => wire::run(Some(cgroups)),
+        ["send"] => send::run(),
+        ["ingest"] => ingest::run(),
+        ["agents"] => agents::run(1000),
+        ["agents", count] => agents::run(count.parse().expect("a number of agents")),
+        ["backlog"] => backlog::run(1024),
+        ["backlog", mib] => backlog::run(mib.parse().expect("a size in MiB")),
+        // Started by the others.
+        ["sink"] => sink::run(),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
