@@ -245,6 +245,8 @@ pub struct SpoolStatus {
     pub samples: u64,
     /// How many of them are not on disk yet.
     pub uncommitted_samples: u64,
+    /// How many bytes can wait that are not on disk yet. If there are more, the oldest make room. 0 if it is not known.
+    pub memory_bytes: u64,
     /// The first timestamp of the oldest record.
     pub oldest: Option<Timestamp>,
     /// Why it works in memory only at the moment, and what would mend that.

@@ -101,6 +101,7 @@ impl Session {
             refused => refused,
         };
         drop(acknowledging);
+        self.leave_room_later();
         if let Err(refusal) = &result {
             // Room may come when the client reads what is before it.
             let last = self.begun.answers.send(Err(refusal.status()));
@@ -282,13 +283,33 @@ impl Session {
         verdict.map_err(|unexpected| wrong(unexpected.to_string()))
     }
 
-    /// Gives a batch to the pipeline. It is not interrupted, so that it is known what the pipeline has.
+    /// What is on its way to the disk takes up room until it is there, also without a session.
+    fn leave_room_later(&mut self) {
+        let window = std::mem::replace(&mut self.window, Window::new(0));
+        let Some(last) = window.last() else { return };
+        let mut commits = self.begun.commits.clone();
+        let stop = self.running.stop.clone();
+        self.running.tasks.spawn(async move {
+            tokio::select! {
+                _ = commits.wait_for(|stored| *stored >= last) => {}
+                () = stop.cancelled() => {}
+            }
+            drop(window);
+        });
+    }
+
+    /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
+        let room = tokio::select! {
+            room = self.running.state.room.take(bytes) => room,
+            () = self.begun.replaced.cancelled() => return Err(taken_over()),
+            () = self.running.stop.cancelled() => return Err(stopping()),
+        };
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
         self.begun.sequence.received(last);
         *self.begun.received = last;
-        self.window.push(last, bytes as u64);
+        self.window.push(last, bytes as u64, room);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
 use alumet_core::spool::Spool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,42 @@ pub(crate) struct ServerState {
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
     pub(crate) refusals: Refusals,
+    pub(crate) room: Room,
+}
+
+/// How much of all clients together may be on its way to the disk.
+///
+/// What does not fit into the memory of the spool makes its oldest records go, stored or not. So the clients wait before
+/// that, for instance while the disk is slow or fails.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    free: Arc<Semaphore>,
+    /// In units of a KiB.
+    size: u32,
+}
+
+impl Room {
+    const UNIT: u64 = 1 << 10;
+
+    /// Half of `memory_bytes`, because the spool encodes anew and others append, too. 0 does not limit anything.
+    fn of_spool(memory_bytes: u64) -> Self {
+        let size = match memory_bytes / 2 / Self::UNIT {
+            _ if memory_bytes == 0 => u32::MAX,
+            size => u32::try_from(size).unwrap_or(u32::MAX).max(1),
+        };
+        Self {
+            free: Arc::new(Semaphore::new(size as usize)),
+            size,
+        }
+    }
+
+    /// Waits for room for so many bytes. A batch larger than all the room gets all of it.
+    pub(crate) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from((bytes as u64).div_ceil(Self::UNIT)).unwrap_or(u32::MAX);
+        let units = units.clamp(1, self.size);
+        // It is never closed.
+        Arc::clone(&self.free).acquire_many_owned(units).await.ok()
+    }
 }
 
 /// The metrics of the server, registered.
@@ -54,6 +91,7 @@ impl ServerState {
         Ok(Self {
             trust: Trust::read(&config)?,
             config,
+            room: Room::of_spool(spool.status().memory_bytes),
             spool: SharedSpool(spool),
             metrics: Metrics::register(catalog)?,
             registry: Registry::default(),
@@ -87,5 +125,26 @@ impl std::ops::Deref for SharedSpool {
 impl std::fmt::Debug for SharedSpool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SharedSpool({})", self.0.instance())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_wait_for_half_of_the_memory_of_the_spool() {
+        let room = Room::of_spool(40 << 10);
+        let first = room.take(15 << 10).await;
+        let second = tokio::time::timeout(Duration::from_millis(20), room.take(6 << 10)).await;
+        assert!(second.is_err(), "20 KiB are all there is");
+        drop(first);
+        // More than there is gets all.
+        let all = room.take(1 << 30).await;
+        let none = tokio::time::timeout(Duration::from_millis(20), room.take(1)).await;
+        assert!(none.is_err() && all.is_some());
+        assert!(Room::of_spool(0).take(usize::MAX).await.is_some());
     }
 }

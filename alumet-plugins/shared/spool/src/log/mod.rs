@@ -166,6 +166,7 @@ impl Log {
             records: state.head.records.saturating_sub(state.start.records),
             samples: state.head.samples.saturating_sub(state.start.samples),
             uncommitted_samples: state.uncommitted_samples(),
+            memory_bytes: state.memory_bytes as u64,
             oldest: match in_tail {
                 Some(entry) => entry.time.map(|(first, _)| first),
                 None => oldest.and_then(|(_, _, first)| first),
