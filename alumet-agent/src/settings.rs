@@ -170,6 +170,29 @@ impl Default for SpoolSettings {
 }
 
 impl SpoolSettings {
+    /// With less memory, a single batch might not fit.
+    const LEAST_MEMORY: ByteSize = ByteSize(1 << 20);
+
+    /// The keys that cannot work, and what would.
+    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if self.max_size < Self::LEAST_MEMORY {
+            let message = format!("nothing could wait; write at least \"{}\"", Self::LEAST_MEMORY);
+            faults.push(("max_size", message));
+        }
+        if self.max_age.is_zero() {
+            faults.push((
+                "max_age",
+                "nothing could wait; write for example \"30days\"".to_owned(),
+            ));
+        }
+        if self.memory < Self::LEAST_MEMORY {
+            let message = format!("a batch must fit; write at least \"{}\"", Self::LEAST_MEMORY);
+            faults.push(("memory", message));
+        }
+        faults
+    }
+
     /// Where and how the program of that name keeps what waits.
     pub(crate) fn config(&self, program: &str, root: &Path) -> SpoolConfig {
         let file = || {

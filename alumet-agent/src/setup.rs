@@ -90,6 +90,9 @@ impl Setup {
             );
             problems.push(document.refused(&["system_root"], message));
         }
+        for (key, message) in settings.spool.faults() {
+            problems.push(document.refused(&["spool", key], message));
+        }
         problems.or_ok(())?;
         if plugins.is_empty() {
             return Err(no_plugins(app, global));

@@ -376,3 +376,24 @@ fn an_output_to_the_standard_output_mixes_with_no_log() {
         ended.accounts().delivered
     );
 }
+
+#[test]
+fn a_spool_in_which_nothing_could_wait_is_refused_with_the_key() {
+    let folder = Folder::new();
+    let spool = "[spool]\nmax_size = '0 B'\nmax_age = '0s'\nmemory = '10 kB'\n";
+    folder.write("alumet-config.toml", format!("{spool}{}", small()));
+    let checked = folder.run(&["config", "check"]);
+    checked.expect_code(2);
+    for (key, line) in [("max_size", 2), ("max_age", 3), ("memory", 4)] {
+        assert!(
+            checked.stderr.contains(&format!("spool.{key}")),
+            "{}",
+            checked.stderr
+        );
+        assert!(
+            checked.stderr.contains(&format!("alumet-config.toml:{line}:")),
+            "{}",
+            checked.stderr
+        );
+    }
+}
