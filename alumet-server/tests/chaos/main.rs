@@ -102,9 +102,13 @@ fn run(disturbance: Disturbance) {
     let agent_log = agent.end();
     let server_log = server.end();
     let result = account::check(&rig);
-    let wrong_word = ["panicked", "ledger is not balanced", "the rest waits in the spool"]
-        .iter()
-        .find(|word| agent_log.contains(*word) || server_log.contains(*word));
+    let wrong_word = [
+        "panicked",
+        "ledger is not balanced",
+        "the rest waits in the spool",
+    ]
+    .iter()
+    .find(|word| agent_log.contains(*word) || server_log.contains(*word));
     if result.is_err() || wrong_word.is_some() {
         let kept = rig.keep();
         panic!(
