@@ -124,7 +124,7 @@ impl Writer {
         let work = match self.retry {
             _ if !state.has_path => None,
             Some(retry) => Some(retry),
-            None if state.signals.urgent && state.has_work() => Some(now),
+            None if state.has_work() && (state.signals.urgent || state.has_much_to_write()) => Some(now),
             None if state.has_work() => Some(paced),
             None => None,
         };
@@ -283,6 +283,12 @@ impl Writer {
 }
 
 impl State {
+    /// Whether so much has come that it is not worth to wait for more.
+    const fn has_much_to_write(&self) -> bool {
+        const MUCH: u64 = 1 << 20;
+        self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
+    }
+
     fn has_work(&self) -> bool {
         let left = self.unwritten.start || !self.unwritten.doomed.is_empty();
         self.changes > self.committed_changes || left || self.signals.suspect

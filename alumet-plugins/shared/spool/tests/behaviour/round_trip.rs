@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use alumet_core::Catalog;
 use alumet_core::spool::{Spool, Spooled};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-use crate::bench::{Bench, Eager, commit, read_all};
+use crate::bench::{Bench, Eager, commit, read_all, wait_until};
 
 #[test]
 fn what_was_committed_is_there_after_reopening_in_the_same_words() {
@@ -114,13 +116,13 @@ fn without_a_path_it_works_in_memory() {
     assert_eq!(spool.status().fault, None);
     assert_eq!(spool.status().uncommitted_samples, 3);
     assert!(
-        !spool.commit(std::time::Duration::from_secs(60)),
+        !spool.commit(Duration::from_secs(60)),
         "it is not on disk and never will be"
     );
     assert_eq!(read_all(&*reader).numbers, [1]);
     assert_eq!(reader.acknowledge(1, Some(b"here".to_vec())), 3);
     assert_eq!(reader.position().as_deref(), Some(&b"here"[..]));
-    assert!(spool.commit(std::time::Duration::ZERO));
+    assert!(spool.commit(Duration::ZERO));
 }
 
 #[test]
@@ -176,9 +178,23 @@ fn a_backlog_of_64_megabytes_is_read_to_its_end() {
     assert_eq!(next, records + 1);
     assert_eq!(reader.waiting(), 0);
     // The space is given back, a few megabytes with each transaction.
-    crate::bench::wait_until("the file has shrunk", || {
+    wait_until("the file has shrunk", || {
         spool.note("again", b"");
         commit(&spool);
         std::fs::metadata(bench.path()).unwrap().len() < 32 << 20
     });
+}
+
+#[test]
+fn a_mebibyte_does_not_wait_for_the_next_transaction() {
+    let mut bench = Bench::new();
+    bench.config.commit_interval = Duration::from_secs(3600);
+    let spool = bench.open();
+    spool.eager("csv").follow(true);
+    commit(&spool);
+    spool.append(&bench.batch(1, 3));
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(spool.status().uncommitted_samples, 3, "the hour is not over");
+    spool.append(&bench.noise(2, 200_000));
+    wait_until("it is committed", || spool.status().uncommitted_samples == 0);
 }
