@@ -98,6 +98,9 @@ fn run(disturbance: Disturbance) {
         }
     }
     proxy.calm();
+    // An agent that ends while its server is away leaves in the spool what it has, and that is right.
+    server.wait_until_reachable();
+    sleep(Duration::from_secs(2));
     // What waits is sent before the agent ends, and written before the server does.
     let agent_log = agent.end();
     let server_log = server.end();

@@ -1,7 +1,7 @@
 //! The server and the agent as processes that are killed.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -126,6 +126,14 @@ impl Server {
         let starts = self.starts + 1;
         *self = Self::start(rig);
         self.starts = starts;
+    }
+
+    pub(crate) fn wait_until_reachable(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_err() {
+            assert!(Instant::now() < deadline, "nobody listens at {}", self.address);
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Ends it in order; gives its log.
