@@ -96,3 +96,34 @@ fn a_port_that_is_taken_ends_the_start_with_the_address_and_a_remedy() {
     assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
     assert!(!folder.path("out.csv").exists());
 }
+
+#[test]
+fn a_spool_without_a_disk_is_told_while_everything_is_measured_and_written() {
+    let folder = Folder::new();
+    // A folder is in the way of the file.
+    std::fs::create_dir(folder.path("spool.db")).unwrap();
+    let spool = "spool = { path = 'spool.db', durable = true }\n";
+    folder.write("alumet-config.toml", format!("{spool}{}", load()));
+    let mut agent = folder.start(&[]);
+    wait_until("lines", || {
+        (folder.read("out.csv").lines().count() > 300).then_some(())
+    });
+    let ready = agent.get("/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.body.contains("the spool works in memory only") && ready.body.contains("spool.db"),
+        "{}",
+        ready.body
+    );
+    assert!(agent.get("/metrics").body.contains("\nalumet_spool_fault 1\n"));
+    assert_eq!(agent.get("/livez").status, 200);
+
+    // Without a word to the agent, it goes on where it can.
+    std::fs::remove_dir(folder.path("spool.db")).unwrap();
+    wait_until("ready", || (agent.get("/readyz").status == 200).then_some(()));
+    assert!(folder.path("spool.db").is_file());
+    let ended = agent.stop(Signal::SIGTERM);
+    ended.expect_code(0);
+    let accounts = ended.accounts();
+    assert_eq!((accounts.dropped, accounts.delivered), (0, accounts.produced));
+}
