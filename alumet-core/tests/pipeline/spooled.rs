@@ -113,6 +113,40 @@ fn what_a_durable_output_could_not_write_is_written_by_the_next_run_once() {
 }
 
 #[test]
+fn an_output_that_is_behind_by_an_hour_gets_it_after_a_restart_with_its_own_times() {
+    const HOUR: u64 = 3600;
+    let spool = MemorySpool::default();
+    let (mut first, clock) = builder(&spool);
+    let output = Unreliable::default();
+    *output.always.lock() = Some("no space left on device");
+    first.output("out", output).queue(DURABLE);
+    let pipeline = start(first);
+    for second in 0..HOUR {
+        clock.advance(SECOND);
+        wait_until("the sample is in the spool", || {
+            pipeline.control().status().unwrap().ledger.routed > second + 1
+        });
+    }
+    let report = pipeline.stop(PATIENCE);
+    assert!(report.is_complete(), "{report:?}");
+
+    let (mut second, _) = builder(&spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    second.output("out", output).queue(DURABLE);
+    let pipeline = start(second);
+    assert!(recording.wait_for(HOUR as usize, PATIENCE));
+    pipeline.stop(PATIENCE);
+    let samples = recording.samples();
+    let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp.as_nanos()).collect();
+    let hour = times[HOUR as usize] - times[0];
+    assert_eq!(hour, 3_600_000_000_000);
+    let values = values(&recording);
+    let expected: Vec<String> = (1..=HOUR).map(|value| value.to_string()).collect();
+    assert_eq!(values[..HOUR as usize], expected);
+}
+
+#[test]
 fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
     let spool = MemorySpool::default();
     let (mut builder, clock) = builder(&spool);

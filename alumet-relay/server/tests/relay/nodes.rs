@@ -61,3 +61,17 @@ async fn a_client_has_no_more_series_than_allowed() {
     session.send_all(Agent::new().next_of(&many[..9])).await;
     session.acknowledged(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_of_a_client_may_be_far_from_that_of_the_server() {
+    let rig = Rig::start();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    let mut agent = Agent::new();
+    // Its batches are of the first nanoseconds of 1970.
+    session.send_all([agent.next(7), agent.next(8)].concat()).await;
+    session.acknowledged(2).await;
+    assert!(rig.recording.wait_for(2, PATIENCE));
+    let samples = rig.recording.samples();
+    let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp.as_nanos()).collect();
+    assert_eq!(times, [0, 1]);
+}
