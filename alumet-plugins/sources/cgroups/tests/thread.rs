@@ -16,17 +16,27 @@ fn threads() -> usize {
         .count()
 }
 
+/// A thread gives itself its name only once it runs, and is gone only some time after it was told to go.
+#[track_caller]
+fn wait_for_threads(count: usize) {
+    let start = Instant::now();
+    while threads() != count {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{} threads instead of {count}",
+            threads()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn there_is_one_thread_while_the_plugin_runs_and_none_afterwards() {
     let mut builder = PipelineBuilder::new();
     builder.plugin::<CgroupsPlugin>(Config::default()).unwrap();
     let pipeline = builder.start().unwrap();
-    assert_eq!(threads(), 1);
+    wait_for_threads(1);
     pipeline.stop_plugin(CgroupsPlugin::ID).unwrap();
-    let start = Instant::now();
-    while threads() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(5), "the thread goes on");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for_threads(0);
     pipeline.stop(Duration::from_secs(5));
 }
