@@ -256,7 +256,7 @@ fn add_stream_output(shared: &Arc<Shared>, plugin: &str, spec: StreamOutputSpec)
         plugin,
         &name,
         QueuePolicy::default(),
-        Way::Stream,
+        Way::Spool,
         |feed| {
             let key = feed.delivery.cell.key().clone();
             let runtime = shared.runtime.as_ref();
@@ -280,15 +280,13 @@ enum Way {
     /// Through memory, and through the spool when that is full.
     MemoryThenSpool,
     Spool,
-    /// Through the spool, to somebody who can tell whether something came twice.
-    Stream,
 }
 
 impl Way {
     const fn readable(self) -> Option<Readable> {
         match self {
             Self::Memory => None,
-            Self::MemoryThenSpool | Self::Spool | Self::Stream => Some(Readable::Committed),
+            Self::MemoryThenSpool | Self::Spool => Some(Readable::Committed),
         }
     }
 

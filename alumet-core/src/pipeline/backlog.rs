@@ -126,15 +126,13 @@ impl Backlog {
         !self.always && *self.behind.lock()
     }
 
-    /// Lets batches go through memory again if nothing waits; says whether it does.
-    pub(crate) fn catch_up(&self) -> bool {
+    /// Lets batches go through memory again if nothing waits. What waits and cannot be read yet rings when it can.
+    pub(crate) fn catch_up(&self) {
         let mut behind = self.behind.lock();
-        let caught_up = self.reader.waiting() == 0;
-        if caught_up && *behind {
+        if *behind && self.reader.waiting() == 0 {
             *behind = false;
             self.reader.follow(false);
         }
-        caught_up
     }
 }
 

@@ -245,9 +245,8 @@ impl Feed {
                     if progress.may_be_told() {
                         self.checkpoint(output, progress);
                     }
-                    if progress.due().is_none() && !backlog.catch_up() {
-                        // One has come in the meantime.
-                        continue;
+                    if progress.due().is_none() {
+                        backlog.catch_up();
                     }
                 }
                 return Next::GoOn;
@@ -437,8 +436,8 @@ impl Feed {
                     if progress.may_be_told() {
                         self.checkpoint_async(output, progress).await;
                     }
-                    if progress.due().is_none() && !backlog.catch_up() {
-                        continue;
+                    if progress.due().is_none() {
+                        backlog.catch_up();
                     }
                 }
                 return Next::GoOn;

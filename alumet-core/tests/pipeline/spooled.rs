@@ -188,6 +188,46 @@ fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
 }
 
 #[test]
+fn an_output_that_spills_sleeps_while_what_waits_is_not_on_disk() {
+    let spool = MemorySpool::default();
+    spool.be_slow();
+    let (mut builder, clock) = builder(&spool);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    *always.lock() = Some("no space left on device");
+    let queue = QueuePolicy {
+        capacity: 3,
+        on_full: OnFull::Spill,
+        durable: Some(false),
+    };
+    builder.output("out", output).queue(queue);
+    let pipeline = start(builder);
+    for _ in 0..10 {
+        clock.advance(SECOND);
+        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
+    }
+    wait_until("some are in the spool", || account(&pipeline).spooled > 0);
+    *always.lock() = None;
+    let in_memory = account(&pipeline);
+    let in_memory = in_memory.offered - in_memory.spooled;
+    assert!(recording.wait_for(in_memory as usize, PATIENCE));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(spool.reads() < 50, "it looked {} times", spool.reads());
+    pass(&pipeline, &clock, 1);
+    let ledger = pipeline.stop(PATIENCE).ledger;
+    assert_balanced(&ledger);
+    assert_eq!(ledger.dropped_total(), 0);
+    assert_eq!(
+        ledger
+            .outputs
+            .values()
+            .map(|account| account.buffered)
+            .sum::<u64>(),
+        0
+    );
+}
+
+#[test]
 fn a_gap_in_the_spool_is_booked_with_its_reason() {
     let spool = MemorySpool::default();
     let (mut builder, clock) = builder(&spool);
