@@ -144,15 +144,6 @@ impl Spooled {
     }
 }
 
-/// When a reader is given a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readable {
-    /// At once: for those who pass it on to somebody who can tell whether it came twice.
-    Appended,
-    /// When it is on disk, so that nothing is ever ahead of the spool; at once while there is no disk.
-    Committed,
-}
-
 /// Tells a reader that there may be more to read.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -178,8 +169,9 @@ pub trait Spool: Send + Sync + 'static {
 
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
     ///
-    /// `wake` is called whenever there may be more to read. It must be quick and must not use the spool.
-    fn reader(&self, output: &str, readable: Readable, wake: Wake) -> Arc<dyn SpoolReader>;
+    /// It is given a record once that is on disk, so that nothing is ever ahead of the spool; at once while there is no
+    /// disk. `wake` is called whenever there may be more to read. It must be quick and must not use the spool.
+    fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader>;
 
     /// Waits until everything that was appended is committed; says whether it is.
     fn commit(&self, timeout: Duration) -> bool;

@@ -58,7 +58,7 @@ pub trait Output: Send + 'static {
     fn reset(&mut self) {}
 }
 
-/// Writes batches in an asynchronous task.
+/// Writes batches in an asynchronous task. The methods mean what those of [`Output`] mean.
 #[async_trait]
 pub trait AsyncOutput: Send + 'static {
     /// Writes one batch.
@@ -73,6 +73,24 @@ pub trait AsyncOutput: Send + 'static {
     /// As [`Output::flush`].
     async fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
         let _ = context;
+        Ok(())
+    }
+
+    /// Makes everything written so far survive a crash, and says where the output stands.
+    ///
+    /// # Errors
+    /// As [`Output::checkpoint`].
+    async fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        self.flush(context).await?;
+        Ok(None)
+    }
+
+    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was.
+    ///
+    /// # Errors
+    /// As [`Output::resume`].
+    async fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+        let _ = (position, context);
         Ok(())
     }
 

@@ -10,7 +10,6 @@ use crate::plugin::{
     AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StreamOutputSpec, TransformSpec,
 };
 use crate::series::Interner;
-use crate::spool::Readable;
 
 use super::backlog::Backlog;
 use super::delivery::Delivery;
@@ -283,13 +282,6 @@ enum Way {
 }
 
 impl Way {
-    const fn readable(self) -> Option<Readable> {
-        match self {
-            Self::Memory => None,
-            Self::MemoryThenSpool | Self::Spool => Some(Readable::Committed),
-        }
-    }
-
     fn of_policy(policy: QueuePolicy, shared: &Shared) -> Self {
         if policy.durable.unwrap_or(shared.durable_by_default) {
             Self::Spool
@@ -311,13 +303,13 @@ fn link_output(
 ) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, name);
     let queue = Arc::new(Queue::new(policy.capacity));
-    let backlog = match way.readable() {
-        None => None,
-        Some(readable) => {
+    let backlog = match way {
+        Way::Memory => None,
+        Way::MemoryThenSpool | Way::Spool => {
             let spool = shared.spool.get_or_open(&shared.catalog);
             let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
-            let always = way != Way::MemoryThenSpool;
-            let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), readable, always, &queue);
+            let always = way == Way::Spool;
+            let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), always, &queue);
             Some(Arc::new(backlog))
         }
     };

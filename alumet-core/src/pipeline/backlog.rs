@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::failure::Failure;
-use crate::spool::{Gap, Readable, Spool, SpoolReader, Spooled};
+use crate::spool::{Gap, Spool, SpoolReader, Spooled};
 
 use super::delivery::Delivery;
 use super::message::Outgoing;
@@ -50,7 +50,6 @@ impl Backlog {
     pub(crate) fn new(
         spool: &Arc<dyn Spool>,
         output: &str,
-        readable: Readable,
         always: bool,
         queue: &Arc<Queue<Outgoing>>,
     ) -> Self {
@@ -59,7 +58,7 @@ impl Backlog {
             rung: AtomicBool::new(false),
         });
         let wake = Arc::clone(&bell);
-        let reader = spool.reader(output, readable, Box::new(move || wake.ring()));
+        let reader = spool.reader(output, Box::new(move || wake.ring()));
         if always {
             reader.follow(true);
         }

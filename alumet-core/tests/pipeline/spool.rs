@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::spool::{
-    Definitions, Gap, GapReason, InstanceId, Readable, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus,
-    Spooled, Wake,
+    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus, Spooled,
+    Wake,
 };
 use alumet_core::{Batch, Catalog};
 use parking_lot::Mutex;
@@ -24,6 +24,12 @@ struct State {
     cursors: BTreeMap<String, Cursor>,
     origins: BTreeMap<InstanceId, u64>,
     refuses_to_commit: bool,
+    /// Records do not bring their batches.
+    is_bare: bool,
+    /// How often records cannot be decoded because the disk is away.
+    away: u32,
+    /// Batches of records that do not bring them.
+    batches: BTreeMap<u64, Arc<Batch>>,
     /// With a disk, a record can be read when somebody has waited for it to be committed.
     is_slow: bool,
     committed: u64,
@@ -79,6 +85,13 @@ impl MemorySpool {
         self.0.lock().reads
     }
 
+    /// From now on, records have to be decoded, which fails so often before it works.
+    pub(crate) fn forget_batches(&self, away: u32) {
+        let mut state = self.0.lock();
+        state.is_bare = true;
+        state.away = away;
+    }
+
     pub(crate) fn refuse_to_commit(&self) {
         self.0.lock().refuses_to_commit = true;
     }
@@ -108,8 +121,10 @@ impl Spool for MemorySpool {
             samples: u32::try_from(batch.len()).unwrap(),
             checksum: 0,
             payload: [].into(),
-            batch: Some(Arc::clone(batch)),
+            batch: (!state.is_bare).then(|| Arc::clone(batch)),
         };
+        let last = state.last;
+        state.batches.insert(last, Arc::clone(batch));
         if !state.cursors.is_empty() {
             state.items.push(Spooled::Record(record));
         }
@@ -125,7 +140,7 @@ impl Spool for MemorySpool {
         watch::channel(0).1
     }
 
-    fn reader(&self, output: &str, _: Readable, wake: Wake) -> Arc<dyn SpoolReader> {
+    fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
         self.0.lock().wakes.push(wake);
         let reader = Reader {
             spool: self.clone(),
@@ -217,10 +232,13 @@ impl SpoolReader for Reader {
     }
 
     fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure> {
-        record
-            .batch
-            .clone()
-            .ok_or_else(|| Failure::skip("it cannot be decoded"))
+        let mut state = self.spool.0.lock();
+        if state.away > 0 {
+            state.away -= 1;
+            return Err(Failure::retry("the disk is away"));
+        }
+        let batch = state.batches.get(&record.sequence).cloned();
+        batch.ok_or_else(|| Failure::skip("it cannot be decoded"))
     }
 
     fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {

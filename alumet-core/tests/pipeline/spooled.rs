@@ -147,6 +147,22 @@ fn an_output_that_is_behind_by_an_hour_gets_it_after_a_restart_with_its_own_time
 }
 
 #[test]
+fn a_record_that_cannot_be_decoded_while_the_disk_is_away_is_not_lost() {
+    let spool = MemorySpool::default();
+    spool.forget_batches(2);
+    let (mut builder, clock) = builder(&spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).queue(DURABLE);
+    let pipeline = start(builder);
+    pass(&pipeline, &clock, 1);
+    assert_eq!(values(&recording), ["1", "2"]);
+    let report = pipeline.stop(PATIENCE);
+    assert_balanced(&report.ledger);
+    assert!(report.is_complete(), "{report:?}");
+}
+
+#[test]
 fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
     let spool = MemorySpool::default();
     let (mut builder, clock) = builder(&spool);
@@ -309,8 +325,42 @@ impl Output for Positioned {
     }
 }
 
+/// The same in a task.
+struct InTask(Positioned);
+
+#[async_trait]
+impl AsyncOutput for InTask {
+    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.0.write(batch, context)
+    }
+
+    async fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        self.0.checkpoint(context)
+    }
+
+    async fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.0.resume(position, context)
+    }
+}
+
 #[test]
 fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
+    goes_back(|builder, output| {
+        builder.output("out", output).queue(DURABLE);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asynchronous_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
+    let test = || {
+        goes_back(|builder, output| {
+            builder.async_output("out", InTask(output)).queue(DURABLE);
+        });
+    };
+    tokio::task::spawn_blocking(test).await.unwrap();
+}
+
+fn goes_back(add: impl Fn(&mut PipelineBuilder, Positioned)) {
     const NOT: u64 = u64::MAX;
     let spool = MemorySpool::default();
     // The first run leaves something behind, the second one nothing: the third one has nothing to take back. The last
@@ -324,7 +374,7 @@ fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
             room,
             resumed: Arc::clone(&resumed),
         };
-        builder.output("out", output).queue(DURABLE);
+        add(&mut builder, output);
         let pipeline = start(builder);
         for _ in 0..4 {
             clock.advance(SECOND);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alumet_core::Catalog;
-use alumet_core::spool::{Readable, Spool, Spooled};
+use alumet_core::spool::{Spool, Spooled};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::machine::Machine;
@@ -55,9 +55,7 @@ fn fill(path: &Path, bytes: u64) -> u64 {
     let catalog = Catalog::new();
     let mut machine = Machine::new(&catalog, GROUPS);
     let spool = DiskSpool::open(config(path), catalog.clone());
-    spool
-        .reader(OUTPUT, Readable::Appended, Box::new(|| ()))
-        .follow(true);
+    spool.reader(OUTPUT, Box::new(|| ())).follow(true);
     let begin = Instant::now();
     loop {
         for batch in machine.batches(&catalog, 64) {
@@ -79,7 +77,7 @@ fn drain(path: &Path, mib: u64, is_decoded: bool) {
     let begin = Instant::now();
     let spool = DiskSpool::open(config(path), Catalog::new());
     let opened = begin.elapsed();
-    let reader = spool.reader(OUTPUT, Readable::Appended, Box::new(|| ()));
+    let reader = spool.reader(OUTPUT, Box::new(|| ()));
     let begin = Instant::now();
     let (mut samples, mut looks) = (0, 0);
     let mut first = None;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alumet_core::series::Series;
-use alumet_core::spool::{Readable, Spool, Spooled};
+use alumet_core::spool::{Spool, Spooled};
 use alumet_core::unit::Unit;
 use alumet_core::{Catalog, Consumer, Resource, Timestamp};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
@@ -54,9 +54,7 @@ fn fill(config: SpoolConfig, bytes: u64) -> Result<(), Box<dyn Error>> {
     };
     let series: Vec<_> = (0..SAMPLES_PER_BATCH as u32).map(register).collect();
     let spool = DiskSpool::open(config, catalog.clone());
-    spool
-        .reader("example", Readable::Appended, Box::new(|| ()))
-        .follow(true);
+    spool.reader("example", Box::new(|| ())).follow(true);
     let begin = Instant::now();
     let mut noise = 1_u64;
     let mut batches = 0_u64;
@@ -88,7 +86,7 @@ fn fill(config: SpoolConfig, bytes: u64) -> Result<(), Box<dyn Error>> {
 fn drain(config: SpoolConfig) -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     let spool = DiskSpool::open(config, Catalog::new());
-    let reader = spool.reader("example", Readable::Appended, Box::new(|| ()));
+    let reader = spool.reader("example", Box::new(|| ()));
     let waiting = reader.waiting();
     println!(
         "opened: {:.1} ms, {waiting} samples wait",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::batch::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, Readable, Record, SpoolReader, Spooled, Wake};
+use alumet_core::spool::{Definitions, Record, SpoolReader, Spooled, Wake};
 
 use crate::log::{Bell, Next, Shared};
 use crate::spool::Batches;
@@ -18,16 +18,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(
-        output: &str,
-        readable: Readable,
-        wake: Wake,
-        log: Arc<Shared>,
-        batches: Arc<Batches>,
-    ) -> Self {
-        log.open_reader(output, readable);
+    pub(crate) fn new(output: &str, wake: Wake, log: Arc<Shared>, batches: Arc<Batches>) -> Self {
+        log.open_reader(output);
         Self {
-            bell: log.bells.hang(readable, wake),
+            bell: log.bells.hang(wake),
             output: output.to_owned(),
             log,
             batches,

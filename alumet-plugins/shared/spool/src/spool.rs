@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alumet_core::batch::Batch;
 use alumet_core::catalog::Catalog;
-use alumet_core::spool::{InstanceId, Readable, Spool, SpoolReader, SpoolStatus, Wake};
+use alumet_core::spool::{InstanceId, Spool, SpoolReader, SpoolStatus, Wake};
 use alumet_core::time::{Clock, SystemClock};
 use alumet_shared_batch_encoding::Encoder;
 use parking_lot::Mutex;
@@ -130,15 +130,9 @@ impl Spool for DiskSpool {
         sequence
     }
 
-    fn reader(&self, output: &str, readable: Readable, wake: Wake) -> Arc<dyn SpoolReader> {
+    fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
         let log = Arc::clone(self.log.shared());
-        Arc::new(Reader::new(
-            output,
-            readable,
-            wake,
-            log,
-            Arc::clone(&self.batches),
-        ))
+        Arc::new(Reader::new(output, wake, log, Arc::clone(&self.batches)))
     }
 
     fn commit(&self, timeout: Duration) -> bool {

@@ -2,19 +2,8 @@
 
 use std::fmt;
 
-use alumet_core::spool::{Readable, Wake};
+use alumet_core::spool::Wake;
 use parking_lot::Mutex;
-
-/// What has happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// A record was appended.
-    Appended,
-    /// Records are on disk.
-    Committed,
-    /// All there is may be read.
-    Everything,
-}
 
 /// One bell for each reader.
 #[derive(Default)]
@@ -25,7 +14,7 @@ pub(crate) struct Bells {
 #[derive(Default)]
 struct List {
     last: u64,
-    bells: Vec<(Bell, Readable, Wake)>,
+    bells: Vec<(Bell, Wake)>,
 }
 
 /// Names a bell.
@@ -33,29 +22,21 @@ struct List {
 pub(crate) struct Bell(u64);
 
 impl Bells {
-    pub(crate) fn hang(&self, readable: Readable, wake: Wake) -> Bell {
+    pub(crate) fn hang(&self, wake: Wake) -> Bell {
         let mut list = self.list.lock();
         list.last += 1;
         let bell = Bell(list.last);
-        list.bells.push((bell, readable, wake));
+        list.bells.push((bell, wake));
         bell
     }
 
     pub(crate) fn take_down(&self, bell: Bell) {
-        self.list.lock().bells.retain(|(other, ..)| *other != bell);
+        self.list.lock().bells.retain(|(other, _)| *other != bell);
     }
 
-    /// Tells those who want to hear of it.
-    pub(crate) fn ring(&self, heard: Heard) {
-        for (_, readable, wake) in &self.list.lock().bells {
-            let wanted = match heard {
-                Heard::Appended => *readable == Readable::Appended,
-                Heard::Committed => *readable == Readable::Committed,
-                Heard::Everything => true,
-            };
-            if wanted {
-                wake();
-            }
+    pub(crate) fn ring(&self) {
+        for (_, wake) in &self.list.lock().bells {
+            wake();
         }
     }
 }

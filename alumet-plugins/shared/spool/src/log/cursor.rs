@@ -13,8 +13,6 @@ pub(crate) struct Cursor {
     pub(crate) following: bool,
     /// Whether the output has been seen since the start of the program.
     pub(crate) opened: bool,
-    /// Whether it is given only what is on disk.
-    pub(crate) only_committed: bool,
     /// Everything up to here is done.
     pub(crate) done: Mark,
     /// What the output stored with its last acknowledgement.
@@ -44,7 +42,6 @@ impl Cursor {
         *self = Self {
             following: true,
             opened: self.opened,
-            only_committed: self.only_committed,
             done: head,
             next: head,
             ..Self::default()
@@ -54,7 +51,6 @@ impl Cursor {
     pub(crate) fn unfollow(&mut self) {
         *self = Self {
             opened: self.opened,
-            only_committed: self.only_committed,
             ..Self::default()
         };
     }

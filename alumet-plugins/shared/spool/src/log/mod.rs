@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::config::SpoolConfig;
 use crate::disk::Disk;
 
-pub(crate) use bells::{Bell, Bells, Heard};
+pub(crate) use bells::{Bell, Bells};
 pub(crate) use cursor::Cursor;
 pub(crate) use entry::{Entry, Mark, PAGE_SIZE};
 pub(crate) use job::{Job, Leftover};
@@ -121,11 +121,10 @@ impl Log {
         self.shared.wake_writer(&mut state);
         let (sequence, is_on_disk) = (state.head.sequence, state.is_on_disk());
         drop(state);
-        self.shared.bells.ring(if is_on_disk {
-            Heard::Appended
-        } else {
-            Heard::Everything
-        });
+        if !is_on_disk {
+            // Otherwise it can be read when it is committed.
+            self.shared.bells.ring();
+        }
         sequence
     }
 
@@ -145,7 +144,7 @@ impl Log {
             if state.signals.stopped {
                 return false;
             }
-            state.signals.urgent = true;
+            state.signals.awaited = state.signals.awaited.max(target);
             self.shared.work.notify_one();
             if self.shared.done.wait_until(&mut state, deadline).timed_out() {
                 return state.committed_changes >= target;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, Gap, GapReason, Readable};
+use alumet_core::spool::{Definitions, Gap, GapReason};
 
 use super::entry::{Entry, Mark};
 use super::loss::Loss;
@@ -129,11 +129,10 @@ impl Shared {
         samples
     }
 
-    pub(crate) fn open_reader(&self, output: &str, readable: Readable) {
+    pub(crate) fn open_reader(&self, output: &str) {
         let mut state = self.state.lock();
         let cursor = state.cursors.entry(output.to_owned()).or_default();
         cursor.opened = true;
-        cursor.only_committed = readable == Readable::Committed;
     }
 
     pub(crate) fn is_following(&self, output: &str) -> bool {
@@ -200,7 +199,7 @@ impl State {
         let Some(cursor) = self.cursors.get_mut(output).filter(|cursor| cursor.following) else {
             return Place::End;
         };
-        let head = match cursor.only_committed && is_on_disk {
+        let head = match is_on_disk {
             true if self.committed.sequence < self.head.sequence => self.committed,
             _ => self.head,
         };

@@ -85,8 +85,10 @@ impl Unwritten {
 /// What other threads tell the one that writes.
 #[derive(Default)]
 pub(crate) struct Signals {
-    /// Somebody waits for the transaction.
+    /// The next turn should not wait.
     pub(crate) urgent: bool,
+    /// Somebody waits until as many changes are committed.
+    pub(crate) awaited: u64,
     /// What was read from the file made no sense.
     pub(crate) suspect: bool,
     /// How often the disk has refused to read.
@@ -179,6 +181,10 @@ impl State {
         if !self.has_path {
             self.settle_origins();
         }
+    }
+
+    pub(crate) const fn is_urgent(&self) -> bool {
+        self.signals.urgent || self.committed_changes < self.signals.awaited
     }
 
     pub(crate) const fn is_on_disk(&self) -> bool {

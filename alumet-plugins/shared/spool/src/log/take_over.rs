@@ -84,7 +84,6 @@ impl State {
             let known = self.cursors.remove(&output).unwrap_or_default();
             let mut cursor = Cursor::stored(done, known.position.or(position));
             cursor.opened = known.opened;
-            cursor.only_committed = known.only_committed;
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::MutexGuard;
 
 use super::state::State;
-use super::{Heard, Job, Shared};
+use super::{Job, Shared};
 use crate::disk::{Disk, DiskError, Place, set_aside};
 use crate::machine;
 
@@ -124,7 +124,7 @@ impl Writer {
         let work = match self.retry {
             _ if !state.has_path => None,
             Some(retry) => Some(retry),
-            None if state.has_work() && (state.signals.urgent || state.has_much_to_write()) => Some(now),
+            None if state.has_work() && (state.is_urgent() || state.has_much_to_write()) => Some(now),
             None if state.has_work() => Some(paced),
             None => None,
         };
@@ -197,7 +197,7 @@ impl Writer {
                 job.settle(&mut state, left);
                 self.succeeded(&mut state);
                 drop(state);
-                shared.bells.ring(Heard::Committed);
+                shared.bells.ring();
                 shared.done.notify_all();
                 Ok(())
             }
@@ -270,7 +270,7 @@ impl Writer {
         }
         state.fault = Some(text);
         drop(state);
-        self.shared.bells.ring(Heard::Everything);
+        self.shared.bells.ring();
     }
 
     fn succeeded(&mut self, state: &mut State) {

@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use alumet_core::failure::Remedy;
 use alumet_core::series::Series;
-use alumet_core::spool::{Gap, Readable, Record, Spool, SpoolReader, Spooled};
+use alumet_core::spool::{Gap, Record, Spool, SpoolReader, Spooled};
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Catalog, Consumer, Resource, Timestamp, Value};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-/// Readers for tests that ask when they like.
-pub(crate) trait Eager {
-    /// A reader that is given records as soon as they are appended.
-    fn eager(&self, output: &str) -> Arc<dyn SpoolReader>;
+/// Readers that nobody tells of records.
+pub(crate) trait Readers {
+    fn reader_of(&self, output: &str) -> Arc<dyn SpoolReader>;
 }
 
-impl<S: Spool + ?Sized> Eager for S {
-    fn eager(&self, output: &str) -> Arc<dyn SpoolReader> {
-        self.reader(output, Readable::Appended, Box::new(|| ()))
+impl<S: Spool + ?Sized> Readers for S {
+    fn reader_of(&self, output: &str) -> Arc<dyn SpoolReader> {
+        self.reader(output, Box::new(|| ()))
     }
 }
 

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use alumet_core::spool::{Readable, Spool};
+use alumet_core::spool::Spool;
 
-use crate::bench::{Bench, Eager, PATIENCE, commit, read_all};
+use crate::bench::{Bench, PATIENCE, Readers, commit, read_all};
 
 #[test]
 fn records_are_kept_for_those_who_follow_and_for_as_long() {
     let bench = Bench::new();
     let spool = bench.open();
     spool.append(&bench.batch(1, 3));
-    let (csv, relay) = (spool.eager("csv"), spool.eager("relay"));
+    let (csv, relay) = (spool.reader_of("csv"), spool.reader_of("relay"));
     assert!(!csv.is_following());
     csv.follow(true);
     spool.append(&bench.batch(2, 3));
@@ -19,6 +19,7 @@ fn records_are_kept_for_those_who_follow_and_for_as_long() {
     spool.append(&bench.batch(3, 3));
     assert_eq!((csv.waiting(), relay.waiting()), (6, 3));
     assert_eq!(spool.status().records, 2);
+    commit(&spool);
     assert_eq!(read_all(&*csv).numbers, [2, 3]);
     assert_eq!(csv.acknowledge(3, None), 6);
     assert_eq!(spool.status().samples, 3);
@@ -31,19 +32,20 @@ fn records_are_kept_for_those_who_follow_and_for_as_long() {
     drop(spool);
     drop((csv, relay));
     let spool = bench.open();
-    assert!(!spool.eager("relay").is_following());
-    assert_eq!(spool.eager("csv").waiting(), 3);
+    assert!(!spool.reader_of("relay").is_following());
+    assert_eq!(spool.reader_of("csv").waiting(), 3);
 }
 
 #[test]
 fn an_acknowledgement_is_cumulative_and_counts_each_sample_once() {
     let bench = Bench::new();
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     for number in 1..=10 {
         spool.append(&bench.batch(number, number as usize));
     }
+    commit(&spool);
     read_all(&*reader);
     assert_eq!(reader.acknowledge(3, Some(b"three".to_vec())), 6);
     assert_eq!(reader.acknowledge(3, None), 0);
@@ -60,7 +62,7 @@ fn what_was_given_in_an_earlier_run_can_be_acknowledged_without_being_read() {
     let mut bench = Bench::new();
     bench.config.memory_bytes = 1;
     let spool = bench.open();
-    let reader = spool.eager("relay");
+    let reader = spool.reader_of("relay");
     reader.follow(true);
     for number in 1..=10 {
         spool.append(&bench.batch(number, 2));
@@ -71,7 +73,7 @@ fn what_was_given_in_an_earlier_run_can_be_acknowledged_without_being_read() {
     drop(spool);
     drop(reader);
     let spool = bench.open();
-    let reader = spool.eager("relay");
+    let reader = spool.reader_of("relay");
     assert_eq!(reader.position().as_deref(), Some(&b"two"[..]));
     assert_eq!(reader.waiting(), 16);
     assert_eq!(reader.acknowledge(7, None), 10);
@@ -83,7 +85,7 @@ fn an_acknowledgement_before_the_commit_spares_the_disk_the_records() {
     let mut bench = Bench::new();
     bench.config.commit_interval = std::time::Duration::from_secs(3600);
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     commit(&spool);
     for number in 1..=100 {
@@ -106,12 +108,12 @@ fn many_readers_at_their_own_pace_get_everything_while_it_is_appended() {
     let spool = bench.open();
     let names: Vec<_> = (0..6).map(|index| format!("output/{index}")).collect();
     for name in &names {
-        spool.eager(name).follow(true);
+        spool.reader_of(name).follow(true);
     }
     let total = 2000;
     std::thread::scope(|scope| {
         for (index, name) in names.iter().enumerate() {
-            let reader = spool.eager(name);
+            let reader = spool.reader_of(name);
             scope.spawn(move || {
                 let (mut numbers, mut gaps, mut done, mut lost) = (0, 0, 0, 0);
                 while numbers + gaps < total {
@@ -149,7 +151,7 @@ fn a_careful_reader_is_never_ahead_of_the_disk_and_is_told_when_there_is_more() 
     let wake = Box::new(move || {
         bell.fetch_add(1, Ordering::Relaxed);
     });
-    let reader = spool.reader("csv", Readable::Committed, wake);
+    let reader = spool.reader("csv", wake);
     reader.follow(true);
     for number in 1..=50 {
         let before = told.load(Ordering::Relaxed);

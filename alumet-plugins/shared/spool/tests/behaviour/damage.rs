@@ -2,20 +2,20 @@ use std::fs;
 
 use alumet_core::spool::{GapReason, Spool, Spooled};
 
-use crate::bench::{Bench, Eager, commit, read_all};
+use crate::bench::{Bench, Readers, commit, read_all};
 
 /// A spool with 600 records, of which 500 wait.
 fn with_backlog() -> Bench {
     let bench = Bench::new();
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
-    spool.eager("relay").follow(true);
+    spool.reader_of("relay").follow(true);
     for number in 1..=600 {
         spool.append(&bench.batch(number, if number % 3 == 0 { 1 } else { 100 }));
     }
     reader.acknowledge(100, Some(b"hundred".to_vec()));
-    spool.eager("relay").acknowledge(100, None);
+    spool.reader_of("relay").acknowledge(100, None);
     commit(&spool);
     drop(spool);
     bench
@@ -25,7 +25,7 @@ fn with_backlog() -> Bench {
 fn a_damaged_record_is_a_gap_and_the_others_are_good() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     for number in 1..=9 {
         spool.append(&bench.noise(number, 1000));
     }
@@ -34,7 +34,7 @@ fn a_damaged_record_is_a_gap_and_the_others_are_good() {
     // A byte in the middle of the fifth payload.
     let needle = {
         let spool = bench.open();
-        let reader = spool.eager("csv");
+        let reader = spool.reader_of("csv");
         let items = reader.read(usize::MAX).unwrap();
         let Spooled::Record(record) = &items[4] else {
             panic!("{items:?}")
@@ -50,7 +50,7 @@ fn a_damaged_record_is_a_gap_and_the_others_are_good() {
     fs::write(bench.path(), file).unwrap();
     for _ in 0..2 {
         let spool = bench.open();
-        let reader = spool.eager("csv");
+        let reader = spool.reader_of("csv");
         assert_eq!(reader.waiting(), 9000);
         let items = reader.read(usize::MAX).unwrap();
         let lasts: Vec<_> = items.iter().map(Spooled::last).collect();
@@ -105,7 +105,7 @@ fn a_newer_version_is_set_aside_for_the_program_that_knows_it() {
     file.pragma_update(None, "user_version", 2).unwrap();
     drop(file);
     let spool = bench.open();
-    assert!(!spool.eager("csv").is_following());
+    assert!(!spool.reader_of("csv").is_following());
     commit(&spool);
     assert_eq!(bench.set_aside("newer").len(), 1);
 }
@@ -120,7 +120,7 @@ fn a_spool_that_was_copied_to_another_machine_is_set_aside_once() {
     fs::write(machine.join("machine-id"), "two").unwrap();
     let spool = bench.open();
     assert_ne!(spool.instance(), instance);
-    assert!(!spool.eager("csv").is_following());
+    assert!(!spool.reader_of("csv").is_following());
     let new = spool.instance();
     drop(spool);
     assert_eq!(bench.open().instance(), new);
@@ -158,7 +158,7 @@ fn whatever_happens_to_the_file_it_opens_and_what_it_gives_is_right() {
         let bench = Bench::of(folder, config);
         fs::write(&path, &file).unwrap();
         let spool = bench.open();
-        let reader = spool.eager("csv");
+        let reader = spool.reader_of("csv");
         reader.follow(true);
         let got = read_all(&*reader);
         let sizes = |number: u64| if number.is_multiple_of(3) { 1 } else { 100 };

@@ -6,14 +6,14 @@ use alumet_core::testkit::ManualClock;
 use alumet_core::time::Timestamp;
 use alumet_shared_spool::DiskSpool;
 
-use crate::bench::{Bench, Eager, commit, read_all, wait_until};
+use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 
 #[test]
 fn a_full_spool_drops_the_oldest_and_says_exactly_what() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     for number in 1..=20 {
         spool.append(&bench.noise(number, 500));
@@ -53,7 +53,7 @@ fn the_file_stays_within_its_size_while_an_output_is_away() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 2 << 20;
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     for number in 1..=2000 {
         spool.append(&bench.noise(number, 700));
         if number % 10 == 0 {
@@ -73,12 +73,13 @@ fn what_was_given_before_it_was_lost_counts_as_done_and_the_rest_comes_as_a_gap(
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    let (fast, slow) = (spool.eager("fast"), spool.eager("slow"));
+    let (fast, slow) = (spool.reader_of("fast"), spool.reader_of("slow"));
     fast.follow(true);
     slow.follow(true);
     for number in 1..=3 {
         spool.append(&bench.noise(number, 500));
     }
+    commit(&spool);
     assert_eq!(fast.read(usize::MAX).unwrap().len(), 3);
     for number in 4..=20 {
         spool.append(&bench.noise(number, 500));
@@ -107,7 +108,7 @@ fn a_gap_outlives_a_restart() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     for number in 1..=20 {
         spool.append(&bench.noise(number, 500));
     }
@@ -115,7 +116,7 @@ fn a_gap_outlives_a_restart() {
     let kept = spool.status().records;
     drop(spool);
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), 10_000);
     let items = reader.read(usize::MAX).unwrap();
     let alumet_core::spool::Spooled::Gap(gap) = items[0] else {
@@ -130,7 +131,7 @@ fn what_is_too_old_expires_even_if_nothing_comes_any_more() {
     let mut bench = Bench::new();
     bench.config.max_age = Duration::from_millis(300);
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     spool.append(&bench.batch(1, 3));
     spool.append(&bench.batch(2, 4));
@@ -154,7 +155,7 @@ fn the_age_counts_from_the_append_also_over_a_restart() {
         )
     };
     let spool = open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     spool.append(&bench.batch(1, 3));
     clock.advance(Duration::from_secs(20 * 24 * 3600));
     spool.append(&bench.batch(2, 3));
@@ -162,7 +163,7 @@ fn the_age_counts_from_the_append_also_over_a_restart() {
     drop(spool);
     clock.advance(Duration::from_secs(20 * 24 * 3600));
     let spool = open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     spool.append(&bench.batch(3, 3));
     commit(&spool);
     let got = read_all(&*reader);
@@ -176,7 +177,7 @@ fn memory_alone_is_bounded_too() {
     bench.config.path = None;
     bench.config.memory_bytes = 20_000;
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     for number in 1..=100 {
         spool.append(&bench.noise(number, 100));
@@ -195,11 +196,11 @@ fn a_record_that_was_given_can_be_decoded_although_it_was_evicted_since() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     spool.append(&bench.batch(1, 3));
     drop(spool);
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     let items = reader.read(1).unwrap();
     let alumet_core::spool::Spooled::Record(record) = &items[0] else {
         panic!("{items:?}")

@@ -5,20 +5,20 @@ use std::time::Duration;
 use alumet_core::spool::{GapReason, Spool};
 use alumet_shared_spool::SpoolConfig;
 
-use crate::bench::{Bench, Eager, commit, read_all, wait_until};
+use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 
 #[test]
 fn two_programs_cannot_share_a_file() {
     let bench = Bench::new();
     let first = bench.open();
-    first.eager("csv").follow(true);
+    first.reader_of("csv").follow(true);
     first.append(&bench.batch(1, 1));
     commit(&first);
     let second = bench.open();
     let fault = second.status().fault.unwrap();
     assert!(fault.contains("a spool of its own"), "{fault}");
     assert_ne!(first.instance(), second.instance());
-    let reader = second.eager("csv");
+    let reader = second.reader_of("csv");
     reader.follow(true);
     second.append(&bench.batch(2, 1));
     assert_eq!(read_all(&*reader).numbers, [2]);
@@ -40,11 +40,11 @@ fn two_programs_cannot_share_a_file() {
 fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
     let bench = Bench::new();
     let first = bench.open();
-    first.eager("csv").follow(true);
+    first.reader_of("csv").follow(true);
     first.append(&bench.batch(1, 1));
     commit(&first);
     let second = bench.open();
-    let reader = second.eager("csv");
+    let reader = second.reader_of("csv");
     reader.follow(true);
     second.append(&bench.batch(2, 1));
     drop(first);
@@ -53,7 +53,7 @@ fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
     commit(&second);
     drop(second);
     drop(reader);
-    assert_eq!(read_all(&*bench.open().eager("csv")).numbers, [2]);
+    assert_eq!(read_all(&*bench.open().reader_of("csv")).numbers, [2]);
     // What was set aside is a good spool.
     let aside = bench.set_aside("backlog").remove(0);
     let config = SpoolConfig {
@@ -61,7 +61,7 @@ fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
         ..bench.config.clone()
     };
     let spool = alumet_shared_spool::DiskSpool::open(config, bench.catalog.clone());
-    assert_eq!(read_all(&*spool.eager("csv")).numbers, [1]);
+    assert_eq!(read_all(&*spool.reader_of("csv")).numbers, [1]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_folder_in_the_place_of_the_file_is_left_alone() {
     let spool = bench.open();
     let fault = spool.status().fault.unwrap();
     assert!(fault.contains("is not a file"), "{fault}");
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     spool.append(&bench.batch(1, 1));
     fs::remove_dir(bench.path()).unwrap();
@@ -79,7 +79,7 @@ fn a_folder_in_the_place_of_the_file_is_left_alone() {
     assert_eq!(spool.status().fault, None);
     drop(spool);
     drop(reader);
-    assert_eq!(read_all(&*bench.open().eager("csv")).numbers, [1]);
+    assert_eq!(read_all(&*bench.open().reader_of("csv")).numbers, [1]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
     let mut bench = Bench::new();
     bench.config.memory_bytes = 3000;
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     for number in 1..=20 {
         spool.append(&bench.noise(number, 30));
@@ -137,7 +137,7 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
     let spool = bench.open();
     assert_eq!(spool.instance(), instance);
     assert_eq!(spool.noted("key").as_deref(), Some(&b"value"[..]));
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), 21 * 30);
     let items = reader.read(usize::MAX).unwrap();
     let alumet_core::spool::Spooled::Gap(gap) = items[0] else {

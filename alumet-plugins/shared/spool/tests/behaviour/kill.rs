@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alumet_core::spool::Spool;
 
-use crate::bench::{Bench, Eager, PATIENCE, read_all};
+use crate::bench::{Bench, PATIENCE, Readers, read_all};
 
 const FOLDER: &str = "ALUMET_SPOOL_TEST_FOLDER";
 
@@ -17,7 +17,7 @@ fn child() {
     let mut bench = Bench::new();
     bench.config.path = Some(path.join("spool.db"));
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     let first = read_all(&*reader).numbers.last().copied().unwrap_or(0) + 1;
     for number in first.. {
@@ -34,7 +34,7 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
     let mut bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();
     bench.config.path = Some(folder.path().join("spool.db"));
-    bench.open().eager("csv").follow(true);
+    bench.open().reader_of("csv").follow(true);
     let mut committed = 0;
     for round in 0..30 {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -56,7 +56,7 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
         child.wait().unwrap();
         committed = committed.max(reading.join().unwrap());
         let spool = bench.open();
-        let reader = spool.eager("csv");
+        let reader = spool.reader_of("csv");
         let got = read_all(&*reader);
         assert!(got.gaps.is_empty(), "{:?}", got.gaps);
         let there = got.numbers.len() as u64;

@@ -7,7 +7,7 @@ use alumet_core::spool::{Spool, SpoolReader, Spooled};
 use alumet_shared_spool::DiskSpool;
 use proptest::prelude::*;
 
-use crate::bench::{Bench, Eager, commit};
+use crate::bench::{Bench, Readers, commit};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -75,7 +75,7 @@ impl World {
         self.spool = None;
         let spool = self.bench.open();
         self.readers = (0..3)
-            .map(|output| spool.eager(&format!("output/{output}")))
+            .map(|output| spool.reader_of(&format!("output/{output}")))
             .collect();
         self.spool = Some(spool);
         for follower in self.followers.values_mut() {
@@ -138,7 +138,12 @@ impl World {
     }
 
     fn read(&mut self, output: usize, bytes: usize) {
-        let items = self.readers[output].read(bytes).unwrap();
+        let mut items = self.readers[output].read(bytes).unwrap();
+        if items.is_empty() {
+            // What was appended can be read once it is on disk.
+            commit(self.spool());
+            items = self.readers[output].read(bytes).unwrap();
+        }
         let Some(mut follower) = self.followers.get(&output).cloned() else {
             assert!(items.is_empty());
             return;

@@ -4,14 +4,14 @@ use alumet_core::Catalog;
 use alumet_core::spool::{Spool, Spooled};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-use crate::bench::{Bench, Eager, commit, read_all, wait_until};
+use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 
 #[test]
 fn what_was_committed_is_there_after_reopening_in_the_same_words() {
     let bench = Bench::new();
     let instance = {
         let spool = bench.open();
-        spool.eager("csv").follow(true);
+        spool.reader_of("csv").follow(true);
         for number in 1..=50 {
             assert_eq!(spool.append(&bench.batch(number, 7)), number);
         }
@@ -22,7 +22,7 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
     let catalog = Catalog::new();
     let spool = DiskSpool::open(bench.config.clone(), catalog.clone());
     assert_eq!(spool.instance(), instance);
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     assert!(reader.is_following());
     assert_eq!(reader.waiting(), 350);
     let got = read_all(&*reader);
@@ -42,12 +42,12 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
 fn what_is_left_is_written_when_the_spool_is_dropped() {
     let bench = Bench::new();
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     spool.append(&bench.batch(1, 3));
     drop(spool);
     drop(reader);
-    assert_eq!(read_all(&*bench.open().eager("csv")).numbers, [1]);
+    assert_eq!(read_all(&*bench.open().reader_of("csv")).numbers, [1]);
 }
 
 #[test]
@@ -55,14 +55,14 @@ fn records_of_several_runs_decode_with_the_dictionary_of_each() {
     let bench = Bench::new();
     for run in 0..4 {
         let spool = bench.open();
-        spool.eager("csv").follow(true);
+        spool.reader_of("csv").follow(true);
         for number in 1..=3 {
             spool.append(&bench.batch(run * 3 + number, 2));
         }
         commit(&spool);
     }
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     let items = reader.read(usize::MAX).unwrap();
     let Some(Spooled::Record(last)) = items.last() else {
         panic!("{items:?}")
@@ -85,10 +85,11 @@ fn records_of_several_runs_decode_with_the_dictionary_of_each() {
 fn a_record_that_is_in_memory_brings_its_batch_and_one_from_disk_is_decoded() {
     let bench = Bench::new();
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     let batch = bench.batch(1, 3);
     spool.append(&batch);
+    commit(&spool);
     let items = reader.read(1).unwrap();
     let Spooled::Record(record) = &items[0] else {
         panic!("{items:?}")
@@ -109,7 +110,7 @@ fn without_a_path_it_works_in_memory() {
     let bench = Bench::new();
     let config = SpoolConfig::default();
     let spool = DiskSpool::open(config, bench.catalog.clone());
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     reader.follow(true);
     spool.append(&bench.batch(1, 3));
     assert_eq!(spool.status().path, None);
@@ -146,7 +147,7 @@ fn notes_and_a_new_identity_outlive_a_restart() {
 fn a_backlog_of_64_megabytes_is_read_to_its_end() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     let records = 1100;
     for number in 1..=records {
         spool.append(&bench.noise(number, 7500));
@@ -157,7 +158,7 @@ fn a_backlog_of_64_megabytes_is_read_to_its_end() {
     drop(spool);
     assert!(std::fs::metadata(bench.path()).unwrap().len() > 64 << 20);
     let spool = bench.open();
-    let reader = spool.eager("csv");
+    let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), records * 7500);
     let mut next = 1;
     loop {
@@ -190,7 +191,7 @@ fn a_mebibyte_does_not_wait_for_the_next_transaction() {
     let mut bench = Bench::new();
     bench.config.commit_interval = Duration::from_secs(3600);
     let spool = bench.open();
-    spool.eager("csv").follow(true);
+    spool.reader_of("csv").follow(true);
     commit(&spool);
     spool.append(&bench.batch(1, 3));
     std::thread::sleep(Duration::from_millis(100));

@@ -2,7 +2,7 @@ use rusqlite::ffi;
 
 use crate::disk::{alone, control};
 use crate::vfs;
-use crate::workload::Eager;
+use crate::workload::Readers;
 use crate::workload::{Workload, check};
 
 /// A little of everything; gives how many operations it took.
@@ -16,7 +16,7 @@ fn run(failing: std::ops::Range<usize>, code: i32) -> usize {
         control.code = code;
     }
     let mut spool = work.open();
-    spool.eager("output").follow(true);
+    spool.reader_of("output").follow(true);
     for round in 0..6 {
         work.append(&spool);
         work.append(&spool);

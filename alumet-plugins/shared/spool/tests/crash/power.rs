@@ -4,7 +4,7 @@ use alumet_shared_spool::SpoolConfig;
 
 use crate::disk::{Files, Operation, Random, alone, control};
 use crate::vfs;
-use crate::workload::Eager;
+use crate::workload::Readers;
 use crate::workload::{Promise, Workload, check};
 
 fn folder() -> tempfile::TempDir {
@@ -17,7 +17,7 @@ fn record(folder: &Path, rounds: u64) -> (Vec<Operation>, Vec<(Promise, u64)>) {
     let mut promises = Vec::new();
     control().recorded = Some(Vec::new());
     let mut spool = work.open();
-    spool.eager("output").follow(true);
+    spool.reader_of("output").follow(true);
     for round in 0..rounds {
         for _ in 0..1 + round % 3 {
             work.append(&spool);

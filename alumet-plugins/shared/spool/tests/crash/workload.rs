@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::series::Series;
-use alumet_core::spool::{InstanceId, Origin, Readable, Spool, SpoolReader, Spooled};
+use alumet_core::spool::{InstanceId, Origin, Spool, SpoolReader, Spooled};
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Catalog, Consumer, Resource, Timestamp, Value};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-/// Readers for tests that ask when they like.
-pub(crate) trait Eager {
-    /// A reader that is given records as soon as they are appended.
-    fn eager(&self, output: &str) -> Arc<dyn SpoolReader>;
+/// Readers that nobody tells of records.
+pub(crate) trait Readers {
+    fn reader_of(&self, output: &str) -> Arc<dyn SpoolReader>;
 }
 
-impl<S: Spool + ?Sized> Eager for S {
-    fn eager(&self, output: &str) -> Arc<dyn SpoolReader> {
-        self.reader(output, Readable::Appended, Box::new(|| ()))
+impl<S: Spool + ?Sized> Readers for S {
+    fn reader_of(&self, output: &str) -> Arc<dyn SpoolReader> {
+        self.reader(output, Box::new(|| ()))
     }
 }
 
@@ -110,14 +109,19 @@ impl Workload {
 
     /// Reads what is there and is done with all but the last three batches.
     pub(crate) fn acknowledge(&mut self, spool: &DiskSpool) {
-        let reader = spool.eager("output");
+        let reader = spool.reader_of("output");
         let Ok(items) = reader.read(1 << 20) else { return };
         let records: Vec<_> = items.into_iter().filter_map(record).collect();
         let Some(record) = records.len().checked_sub(4).and_then(|index| records.get(index)) else {
             reader.rewind();
             return;
         };
-        let number = number(&reader.batch(record).unwrap());
+        // The disk may be away.
+        let Ok(batch) = reader.batch(record) else {
+            reader.rewind();
+            return;
+        };
+        let number = number(&batch);
         self.promise.tried = number;
         reader.acknowledge(record.sequence, Some(number.to_le_bytes().to_vec()));
         reader.rewind();
@@ -148,7 +152,7 @@ pub(crate) fn check(config: SpoolConfig, promise: &Promise, last: u64) {
         (promise.appended..=last).contains(&committed),
         "{committed}: {promise:?}"
     );
-    let reader = spool.eager("output");
+    let reader = spool.reader_of("output");
     if promise.appended == 0 && !reader.is_following() {
         return;
     }
