@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::time::Moment;
 use super::element::ElementCell;
 use super::message::Ingest;
 use super::shared::{Shared, Worker};
-use super::supervise::{Backoff, guard_async, log_failure, state_after};
+use super::supervise::{Backoff, guard_async, log_failure, log_recovery, state_after};
 
 /// Where an event source sends its batches. Cheap to clone.
 #[derive(Clone)]
@@ -64,7 +65,9 @@ impl EventSink {
             self.shared.ledger.lock().refused(samples);
             return Err(PipelineStopped);
         }
-        self.cell.succeeded(samples as u64, std::time::Duration::ZERO);
+        if self.cell.succeeded(samples as u64, Duration::ZERO) {
+            log_recovery(self.cell.key());
+        }
         Ok(())
     }
 }
@@ -94,12 +97,7 @@ pub(crate) fn spawn(
             let result = guard_async(source.run(sink.clone(), stop.clone())).await;
             let Err(failure) = result else { break };
             let remedy = failure.remedy();
-            let in_a_row = cell.failed(
-                state_after(remedy),
-                &failure.to_string(),
-                0,
-                std::time::Duration::ZERO,
-            );
+            let in_a_row = cell.failed(state_after(remedy), &failure.to_string(), 0, Duration::ZERO);
             log_failure(cell.key(), &failure, in_a_row);
             if remedy == Remedy::End {
                 break;

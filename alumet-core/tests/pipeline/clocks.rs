@@ -2,8 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Timestamp;
+use alumet_core::failure::Failure;
 use alumet_core::output::{NullOutput, RecordingOutput};
 use alumet_core::pipeline::PipelineBuilder;
+use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::SystemClock;
 
@@ -142,11 +144,11 @@ fn every_tick_of_a_1_khz_source_is_polled_or_counted_as_missed() {
 fn a_blocking_source_does_not_delay_the_others() {
     let mut builder = PipelineBuilder::with_clock(Arc::new(SystemClock));
     struct Slow;
-    impl alumet_core::source::Source for Slow {
+    impl Source for Slow {
         fn poll(
             &mut self,
-            _: &mut alumet_core::source::Accumulator<'_>,
-        ) -> Result<(), alumet_core::failure::Failure> {
+            _: &mut Accumulator<'_>,
+        ) -> Result<(), Failure> {
             std::thread::sleep(Duration::from_millis(300));
             Ok(())
         }
@@ -182,4 +184,28 @@ fn timestamps_are_those_of_the_clock() {
         stamps,
         [ManualClock::START, ManualClock::START.saturating_add(SECOND)]
     );
+}
+
+/// Takes its time.
+struct Slow(ManualClock);
+
+impl Source for Slow {
+    fn poll(&mut self, _: &mut Accumulator<'_>) -> Result<(), Failure> {
+        self.0.advance(Duration::from_millis(30));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_source_is_charged_for_its_own_time_and_not_for_that_of_its_neighbours() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    builder.source("a", Slow(clock.clone())).every(SECOND);
+    let quick = Counting::new(builder.catalog(), "b");
+    builder.source("b", quick).every(SECOND);
+    builder.output("null", NullOutput);
+    let pipeline = builder.start().unwrap();
+    pipeline.control().flush().unwrap();
+    assert_eq!(status_of(&pipeline, "a").busy, Duration::from_millis(30));
+    assert_eq!(status_of(&pipeline, "b").busy, Duration::ZERO);
 }

@@ -71,8 +71,14 @@ impl Group {
 
     /// The tick that is due at `now`, if any; moves on to the next one and counts the ticks between.
     pub(super) fn due(&mut self, now: Monotonic) -> Option<Due> {
+        // None if all are paused.
+        self.deadline()?;
+        self.advance(now)
+    }
+
+    fn advance(&mut self, now: Monotonic) -> Option<Due> {
         let interval = nanos(self.interval?);
-        if now < self.deadline()? {
+        if now < self.next {
             return None;
         }
         let at = self.next;
@@ -203,15 +209,13 @@ mod tests {
         ) {
             let mut group = group(interval);
             group.realign(Monotonic::from_nanos(1000));
-            // `due` asks for an awake task; the grid itself is what is tested.
             let (mut now, mut seen) = (1000, 0);
             for step in steps {
                 now += step;
-                if now >= group.next.as_nanos() {
-                    let late = now - group.next.as_nanos();
-                    let missed = late / interval;
-                    group.next = Monotonic::from_nanos(group.next.as_nanos() + (missed + 1) * interval);
-                    seen += 1 + missed;
+                if let Some(due) = group.advance(Monotonic::from_nanos(now)) {
+                    prop_assert_eq!(due.at.as_nanos(), 1000 + (seen + 1) * interval);
+                    prop_assert_eq!(nanos(due.lateness), (now - due.at.as_nanos()).max(1));
+                    seen += 1 + due.missed;
                 }
                 prop_assert_eq!(seen, (now - 1000) / interval);
             }

@@ -106,11 +106,12 @@ impl PollTask {
             self.reset();
         }
         let before = batch.len();
+        let started = shared.clock.now().monotonic;
         let result = guard(|| {
             self.source
                 .poll(&mut Accumulator::new(batch, &mut self.interner, tick))
         });
-        let busy = shared.clock.now().monotonic.since(tick.monotonic);
+        let busy = shared.clock.now().monotonic.since(started);
         let samples = (batch.len() - before) as u64;
         self.restart_at = None;
         match result {
