@@ -1,4 +1,65 @@
 //! The measurement core of Alumet: series, samples, plugins and the engine that runs them.
+//!
+//! A program embeds it to measure something and to do something with the numbers:
+//!
+//! ```
+//! use std::time::Duration;
+//! use alumet_core::output::RecordingOutput;
+//! use alumet_core::pipeline::PipelineBuilder;
+//! use alumet_core::source::{Accumulator, Source};
+//! use alumet_core::{Consumer, Failure, Resource, Series, Unit};
+//!
+//! alumet_core::metrics! {
+//!     /// What is measured.
+//!     pub OPEN_FILES = Gauge<u64> {
+//!         name: "open_files", unit: Unit::ONE, description: "Files that this program has open.",
+//!         resources: ["local_machine"], consumers: ["process"], attributes: [],
+//!     };
+//! }
+//!
+//! /// A source pushes numbers each time it is polled.
+//! struct OpenFiles { series: Series<u64> }
+//!
+//! impl Source for OpenFiles {
+//!     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+//!         let open = std::fs::read_dir("/proc/self/fd")?.count();
+//!         out.push(&self.series, open as u64);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut builder = PipelineBuilder::new();
+//! // A series says once what is measured and of whom; a sample is then a handle and a number.
+//! let metric = builder.catalog().metric(&OPEN_FILES)?;
+//! let process = Consumer::Process { pid: std::process::id() };
+//! let series = builder.catalog().series(metric, Resource::LocalMachine, process).register();
+//! builder.source("files", OpenFiles { series }).every(Duration::from_millis(20));
+//! let output = RecordingOutput::new();
+//! let recording = output.recording();
+//! builder.output("recording", output);
+//!
+//! let pipeline = builder.start()?;
+//! assert!(recording.wait_for(3, Duration::from_secs(60)));
+//! // The last poll is written, too, and every sample is accounted for.
+//! let report = pipeline.stop(Duration::from_secs(60));
+//! assert!(report.is_complete());
+//! assert_eq!(report.ledger.produced, recording.len() as u64);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to read on
+//!
+//! - What a number means: [`metric`], [`mod@unit`], [`resource`], [`consumer`], [`attributes`]; together they are a
+//!   [`series`], which the [`catalog`] holds. Numbers travel in a [`batch`].
+//! - What works on them: [`source`], [`transform`], [`output`]. A [`plugin`] adds such elements and has a configuration.
+//!   A [`failure`] says what can be done about it.
+//! - What runs them: [`pipeline`], whose [`Control`](pipeline::Control) steers it and whose
+//!   [`Ledger`](pipeline::Ledger) knows where every sample is. What waits on disk is in a [`spool`].
+//! - What sources need: [`counter`] for numbers that wrap, [`time`], and the [`events`] of consumers that come and go;
+//!   [`timeseries`] brings several series onto the same instants.
+//! - What tests need: `testkit`, with the feature of that name.
 
 mod alarm;
 pub mod attributes;
