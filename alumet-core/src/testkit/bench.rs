@@ -2,11 +2,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
-use crate::output::RecordedSample;
+use crate::output::{AsyncOutput, Output, OutputContext, RecordedSample};
 use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError};
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, Tick};
@@ -34,6 +36,7 @@ pub struct Bench {
     manual: Option<ManualClock>,
     sources: Vec<Polled>,
     transforms: Vec<Box<dyn Transform>>,
+    outputs: Vec<Box<dyn Output>>,
     _plugin: Box<dyn Send>,
 }
 
@@ -76,7 +79,11 @@ impl Bench {
         let mut context = StartContext::new(&host);
         let plugin = P::start(config, &mut context)?;
         let ElementSpecs {
-            sources, transforms, ..
+            sources,
+            transforms,
+            outputs,
+            async_outputs,
+            ..
         } = context.into_specs();
         let sources = sources.into_iter().map(|spec| Polled {
             name: spec.name,
@@ -86,11 +93,16 @@ impl Bench {
         });
         let sources = sources.collect();
         let transforms = transforms.into_iter().map(|spec| spec.transform).collect();
+        let mut outputs: Vec<_> = outputs.into_iter().map(|spec| spec.output).collect();
+        for spec in async_outputs {
+            outputs.push(Box::new(Blocking::new(spec.output)?));
+        }
         Ok(Self {
             host,
             manual,
             sources,
             transforms,
+            outputs,
             _plugin: Box::new(plugin),
         })
     }
@@ -174,6 +186,39 @@ impl Bench {
             .try_for_each(|transform| transform.apply(batch, &context))
     }
 
+    /// What the transforms still hold, in order; each takes what those before it emit.
+    ///
+    /// # Errors
+    /// The failure of a transform.
+    pub fn finish(&mut self) -> Result<Vec<RecordedSample>, Failure> {
+        let context = TransformContext {
+            catalog: &self.host.catalog,
+            now: self.host.clock.now(),
+        };
+        let mut last = Vec::new();
+        for index in 0..self.transforms.len() {
+            let mut batch = self.host.catalog.batch();
+            self.transforms[index].finish(&mut batch, &context)?;
+            for later in &mut self.transforms[index + 1..] {
+                later.apply(&mut batch, &context)?;
+            }
+            last.append(&mut RecordedSample::of_batch(&batch));
+        }
+        Ok(last)
+    }
+
+    /// Resets all transforms, as the pipeline does after a panic.
+    pub fn reset_transforms(&mut self) {
+        for transform in &mut self.transforms {
+            transform.reset();
+        }
+    }
+
+    /// The outputs, to be written to by hand; asynchronous ones block.
+    pub fn take_outputs(&mut self) -> Vec<Box<dyn Output>> {
+        std::mem::take(&mut self.outputs)
+    }
+
     /// Lets time pass.
     ///
     /// # Panics
@@ -198,6 +243,43 @@ impl Bench {
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
         &self.host.events
+    }
+}
+
+/// An asynchronous output that is waited for.
+struct Blocking {
+    output: Box<dyn AsyncOutput>,
+    runtime: Runtime,
+}
+
+impl Blocking {
+    fn new(output: Box<dyn AsyncOutput>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(Self { output, runtime })
+    }
+}
+
+impl Output for Blocking {
+    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.runtime.block_on(self.output.write(batch, context))
+    }
+
+    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.runtime.block_on(self.output.flush(context))
+    }
+
+    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        self.runtime.block_on(self.output.checkpoint(context))
+    }
+
+    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+        self.runtime.block_on(self.output.resume(position, context))
+    }
+
+    fn reset(&mut self) {
+        self.runtime.block_on(self.output.reset());
     }
 }
 

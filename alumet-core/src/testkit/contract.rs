@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attributes::Attributes;
@@ -10,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::consumer::Consumer;
 use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
 use crate::output::{OutputContext, RecordedSample};
-use crate::plugin::{ElementSpecs, Host, Plugin, PluginDescriptor, StartContext};
+use crate::plugin::{Plugin, PluginDescriptor};
 use crate::resource::Resource;
 use crate::series::SeriesKey;
 use crate::time::{Clock, SystemClock};
@@ -22,8 +21,8 @@ use super::{Bench, FakeRoot};
 /// The suite that every plugin passes; one call in `tests/contract.rs`.
 ///
 /// It checks the files of the crate, the default configuration, the table of metrics, and what the elements do: a source
-/// pushes only what the table announces and survives a reset and an empty machine; an output takes every type of value,
-/// survives a reset, and flushes.
+/// pushes only what the table announces and survives a reset and an empty machine; a transform and an output take every
+/// type of value and survive a reset; what a transform adds is announced, too, and it finishes; an output flushes.
 ///
 /// ```no_run
 /// # use alumet_core::testkit::Contract;
@@ -36,6 +35,8 @@ pub struct Contract<P: Plugin> {
     folder: PathBuf,
     root: PathBuf,
     config: P::Config,
+    /// Whether the plugin must start: the root or the configuration is one on which it works.
+    must_start: bool,
     plugin: PhantomData<fn() -> P>,
 }
 
@@ -46,19 +47,23 @@ impl<P: Plugin> Contract<P> {
             folder: folder.into(),
             root: PathBuf::from("/"),
             config: P::Config::default(),
+            must_start: false,
             plugin: PhantomData,
         }
     }
 
-    /// Runs the elements on another root.
+    /// Runs the elements on another root, on which the plugin must start.
     pub fn on(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
+        self.must_start = true;
         self
     }
 
-    /// Runs the elements with another configuration, for instance an output that writes to a temporary folder.
+    /// Runs the elements with another configuration, for instance an output that writes to a temporary folder. The
+    /// plugin must start with it.
     pub fn with(mut self, config: P::Config) -> Self {
         self.config = config;
+        self.must_start = true;
         self
     }
 
@@ -72,6 +77,7 @@ impl<P: Plugin> Contract<P> {
         Self::check_config(&self.folder);
         check_readme(&self.folder.join("README.md"));
         self.check_sources();
+        self.check_transforms();
         self.check_outputs();
     }
 
@@ -166,30 +172,27 @@ impl<P: Plugin> Contract<P> {
         );
     }
 
-    fn start(&self, root: &Path) -> Result<(Catalog, Box<dyn Send>, ElementSpecs), String> {
-        let host = Host::new(Arc::new(SystemClock), root);
-        let mut context = StartContext::new(&host);
-        let plugin = P::start(self.config.clone(), &mut context);
-        let specs = context.into_specs();
-        match plugin {
-            Ok(plugin) => Ok((host.catalog, Box::new(plugin), specs)),
-            Err(error) => Err(error.to_string()),
+    /// The plugin at work; `None` if the machine lacks what it needs.
+    fn bench(&self) -> Option<Bench> {
+        match Bench::start_in_real_time::<P>(self.config.clone(), &self.root) {
+            Ok(bench) => Some(bench),
+            Err(error) if self.must_start => panic!("it does not start: {error}"),
+            Err(_) => None,
         }
     }
 
     fn check_sources(&self) {
         // On a machine that has nothing, a plugin starts with less or says why not; it does not panic.
         let nothing = FakeRoot::new();
-        if let Ok(mut bench) = Bench::start::<P>(self.config.clone(), nothing.path()) {
-            for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
-                let _ = bench.poll(&name);
+        match Bench::start::<P>(self.config.clone(), nothing.path()) {
+            Ok(mut bench) => {
+                for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                    let _ = bench.poll(&name);
+                }
             }
-        } else if let Err(error) = self.start(nothing.path()) {
-            assert!(!error.is_empty(), "a start error without a message");
+            Err(error) => assert!(!error.to_string().is_empty(), "a start error without a message"),
         }
-        let Ok(mut bench) = Bench::start_in_real_time::<P>(self.config.clone(), &self.root) else {
-            return;
-        };
+        let Some(mut bench) = self.bench() else { return };
         for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
             for poll in 0..4 {
                 if poll == 2 {
@@ -206,34 +209,51 @@ impl<P: Plugin> Contract<P> {
         }
     }
 
-    fn check_outputs(&self) {
-        let Ok((catalog, _plugin, specs)) = self.start(&self.root) else {
-            return;
-        };
-        let context = OutputContext {
-            catalog: &catalog,
-            now: SystemClock.now(),
-        };
-        for mut spec in specs.outputs {
-            for batch in batches(&catalog) {
-                spec.output
-                    .write(&batch, &context)
-                    .unwrap_or_else(|failure| panic!("write: {failure}"));
+    fn check_transforms(&self) {
+        let Some(mut bench) = self.bench() else { return };
+        for round in 0..2 {
+            for mut batch in batches(bench.catalog()) {
+                bench
+                    .transform(&mut batch)
+                    .unwrap_or_else(|failure| panic!("apply in round {round}: {failure}"));
+                check_transformed(&RecordedSample::of_batch(&batch), &P::metrics());
             }
-            spec.output
-                .flush(&context)
-                .unwrap_or_else(|failure| panic!("flush: {failure}"));
-            spec.output.reset();
-            for batch in batches(&catalog) {
-                spec.output
-                    .write(&batch, &context)
-                    .unwrap_or_else(|failure| panic!("write after reset: {failure}"));
-            }
-            spec.output
-                .flush(&context)
-                .unwrap_or_else(|failure| panic!("flush after reset: {failure}"));
+            let last = bench
+                .finish()
+                .unwrap_or_else(|failure| panic!("finish in round {round}: {failure}"));
+            check_transformed(&last, &P::metrics());
+            bench.reset_transforms();
         }
     }
+
+    fn check_outputs(&self) {
+        let Some(mut bench) = self.bench() else { return };
+        for mut output in bench.take_outputs() {
+            let context = OutputContext {
+                catalog: bench.catalog(),
+                now: SystemClock.now(),
+            };
+            for round in ["", " after a reset"] {
+                for batch in batches(bench.catalog()) {
+                    output
+                        .write(&batch, &context)
+                        .unwrap_or_else(|failure| panic!("write{round}: {failure}"));
+                }
+                output
+                    .flush(&context)
+                    .unwrap_or_else(|failure| panic!("flush{round}: {failure}"));
+                output.reset();
+            }
+        }
+    }
+}
+
+/// A transform leaves what came in, changed or not, and adds what the table of metrics announces.
+fn check_transformed(samples: &[RecordedSample], metrics: &[MetricDoc]) {
+    let added = samples
+        .iter()
+        .filter(|sample| !sample.series.metric.name.starts_with(OF_CONTRACT));
+    added.for_each(|sample| check_sample(sample, metrics));
 }
 
 /// A source pushes only what the table of metrics announces.
@@ -264,6 +284,9 @@ fn check_sample(sample: &RecordedSample, metrics: &[MetricDoc]) {
     }
 }
 
+/// How the metrics begin that the suite makes up.
+const OF_CONTRACT: &str = "contract_";
+
 /// An empty batch, and one with every type of value and awkward texts.
 fn batches(catalog: &Catalog) -> [Batch; 2] {
     let mut batch = catalog.batch();
@@ -276,7 +299,7 @@ fn batches(catalog: &Catalog) -> [Batch; 2] {
     ];
     for (index, value) in values.into_iter().enumerate() {
         let metric = Metric {
-            name: format!("contract_{}", value.value_type()).into(),
+            name: format!("{OF_CONTRACT}{}", value.value_type()).into(),
             kind: MetricKind::Gauge,
             value_type: value.value_type(),
             unit: if value.value_type() == ValueType::F64 {
@@ -284,7 +307,7 @@ fn batches(catalog: &Catalog) -> [Batch; 2] {
             } else {
                 Unit::ONE
             },
-            description: "Checks an output.".into(),
+            description: "Checks a transform or an output.".into(),
             quality: Quality::Measured,
         };
         let key = SeriesKey {
