@@ -31,6 +31,12 @@ const DURABLE: QueuePolicy = QueuePolicy {
     durable: Some(true),
 };
 
+const SPILLING: QueuePolicy = QueuePolicy {
+    capacity: 3,
+    on_full: OnFull::Spill,
+    durable: Some(false),
+};
+
 fn builder(spool: &MemorySpool) -> (PipelineBuilder, ManualClock) {
     let clock = ManualClock::new();
     let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone())).spool(spool.slot());
@@ -45,6 +51,27 @@ fn start(builder: PipelineBuilder) -> Pipeline {
     pipeline
 }
 
+/// A pipeline with a durable output.
+fn recorded(spool: &MemorySpool) -> (Pipeline, ManualClock, Recording) {
+    let (mut builder, clock) = builder(spool);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).queue(DURABLE);
+    (start(builder), clock, recording)
+}
+
+/// A pipeline with an output that fails as long as there is a reason.
+fn unreliable(
+    spool: &MemorySpool,
+    queue: QueuePolicy,
+) -> (Pipeline, ManualClock, Recording, Arc<Mutex<Option<&'static str>>>) {
+    let (mut builder, clock) = builder(spool);
+    let output = Unreliable::default();
+    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    builder.output("out", output).queue(queue);
+    (start(builder), clock, recording, always)
+}
+
 fn account(pipeline: &Pipeline) -> OutputAccount {
     let ledger = pipeline.control().status().unwrap().ledger;
     assert_balanced(&ledger);
@@ -54,11 +81,7 @@ fn account(pipeline: &Pipeline) -> OutputAccount {
 #[test]
 fn a_durable_output_gets_everything_through_the_spool_which_is_empty_afterwards() {
     let spool = MemorySpool::default();
-    let (mut builder, clock) = builder(&spool);
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    builder.output("out", output).queue(DURABLE);
-    let pipeline = start(builder);
+    let (pipeline, clock, recording) = recorded(&spool);
     pass(&pipeline, &clock, 3);
     assert_eq!(values(&recording), ["1", "2", "3", "4"]);
     assert!(spool.follows("embedded/out"));
@@ -72,11 +95,7 @@ fn a_durable_output_gets_everything_through_the_spool_which_is_empty_afterwards(
 #[test]
 fn what_a_durable_output_could_not_write_is_written_by_the_next_run_once() {
     let spool = MemorySpool::default();
-    let (mut first, clock) = builder(&spool);
-    let output = Unreliable::default();
-    let (recording, always) = (output.recording(), Arc::clone(&output.always));
-    first.output("out", output).queue(DURABLE);
-    let pipeline = start(first);
+    let (pipeline, clock, recording, always) = unreliable(&spool, DURABLE);
     pass(&pipeline, &clock, 1);
     *always.lock() = Some("no space left on device");
     for _ in 0..3 {
@@ -94,11 +113,7 @@ fn what_a_durable_output_could_not_write_is_written_by_the_next_run_once() {
         "{account:?}"
     );
 
-    let (mut second, clock) = builder(&spool);
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    second.output("out", output).queue(DURABLE);
-    let pipeline = start(second);
+    let (pipeline, clock, recording) = recorded(&spool);
     pass(&pipeline, &clock, 1);
     let expected: Vec<String> = (3..3 + account.spooled)
         .chain(1..=2)
@@ -130,11 +145,7 @@ fn an_output_that_is_behind_by_an_hour_gets_it_after_a_restart_with_its_own_time
     let report = pipeline.stop(PATIENCE);
     assert!(report.is_complete(), "{report:?}");
 
-    let (mut second, _) = builder(&spool);
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    second.output("out", output).queue(DURABLE);
-    let pipeline = start(second);
+    let (pipeline, _, recording) = recorded(&spool);
     assert!(recording.wait_for(HOUR as usize, PATIENCE));
     pipeline.stop(PATIENCE);
     let samples = recording.samples();
@@ -150,11 +161,7 @@ fn an_output_that_is_behind_by_an_hour_gets_it_after_a_restart_with_its_own_time
 fn a_record_that_cannot_be_decoded_while_the_disk_is_away_is_not_lost() {
     let spool = MemorySpool::default();
     spool.forget_batches(2);
-    let (mut builder, clock) = builder(&spool);
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    builder.output("out", output).queue(DURABLE);
-    let pipeline = start(builder);
+    let (pipeline, clock, recording) = recorded(&spool);
     pass(&pipeline, &clock, 1);
     assert_eq!(values(&recording), ["1", "2"]);
     let report = pipeline.stop(PATIENCE);
@@ -165,17 +172,8 @@ fn a_record_that_cannot_be_decoded_while_the_disk_is_away_is_not_lost() {
 #[test]
 fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
     let spool = MemorySpool::default();
-    let (mut builder, clock) = builder(&spool);
-    let output = Unreliable::default();
-    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    let (pipeline, clock, recording, always) = unreliable(&spool, SPILLING);
     *always.lock() = Some("no space left on device");
-    let queue = QueuePolicy {
-        capacity: 3,
-        on_full: OnFull::Spill,
-        durable: Some(false),
-    };
-    builder.output("out", output).queue(queue);
-    let pipeline = start(builder);
     for _ in 0..20 {
         clock.advance(SECOND);
         let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
@@ -207,17 +205,8 @@ fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
 fn an_output_that_spills_sleeps_while_what_waits_is_not_on_disk() {
     let spool = MemorySpool::default();
     spool.be_slow();
-    let (mut builder, clock) = builder(&spool);
-    let output = Unreliable::default();
-    let (recording, always) = (output.recording(), Arc::clone(&output.always));
+    let (pipeline, clock, recording, always) = unreliable(&spool, SPILLING);
     *always.lock() = Some("no space left on device");
-    let queue = QueuePolicy {
-        capacity: 3,
-        on_full: OnFull::Spill,
-        durable: Some(false),
-    };
-    builder.output("out", output).queue(queue);
-    let pipeline = start(builder);
     for _ in 0..10 {
         clock.advance(SECOND);
         let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
@@ -246,11 +235,7 @@ fn an_output_that_spills_sleeps_while_what_waits_is_not_on_disk() {
 #[test]
 fn a_gap_in_the_spool_is_booked_with_its_reason() {
     let spool = MemorySpool::default();
-    let (mut builder, clock) = builder(&spool);
-    let output = Unreliable::default();
-    let (recording, always) = (output.recording(), Arc::clone(&output.always));
-    builder.output("out", output).queue(DURABLE);
-    let pipeline = start(builder);
+    let (pipeline, clock, recording) = recorded(&spool);
     pass(&pipeline, &clock, 1);
     pipeline.control().pause(&"outputs/*/*".parse().unwrap()).unwrap();
     let before = spool.kept().len();
@@ -260,7 +245,6 @@ fn a_gap_in_the_spool_is_booked_with_its_reason() {
     }
     wait_until("three more wait", || spool.kept().len() >= before + 3);
     spool.lose_one();
-    always.lock().take();
     pipeline
         .control()
         .resume(&"outputs/*/*".parse().unwrap())
@@ -281,11 +265,7 @@ fn a_gap_in_the_spool_is_booked_with_its_reason() {
 #[test]
 fn a_spool_that_cannot_be_written_at_the_end_is_a_loss_that_is_told() {
     let spool = MemorySpool::default();
-    let (mut builder, clock) = builder(&spool);
-    let output = Unreliable::default();
-    let always = Arc::clone(&output.always);
-    builder.output("out", output).queue(DURABLE);
-    let pipeline = start(builder);
+    let (pipeline, clock, _, always) = unreliable(&spool, DURABLE);
     *always.lock() = Some("no space left on device");
     clock.advance(SECOND);
     pipeline.control().ping().unwrap();
