@@ -40,6 +40,8 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kill::child", "--ignored", "--nocapture"])
             .env(FOLDER, folder.path())
+            // It has no time to remove what it makes.
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -63,7 +65,6 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
         assert!(there >= committed, "{there} of {committed}");
         assert_eq!(got.numbers, (1..=there).collect::<Vec<_>>());
         assert_eq!(reader.waiting(), got.samples);
-        assert!(bench.folder.path().is_dir());
     }
     assert!(committed > 100, "only {committed} batches were committed");
 }
