@@ -270,9 +270,10 @@ impl PipelineBuilder {
             elements: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),
-            phase: Mutex::new(Phase::Running),
+            phase: Mutex::new(Phase::Starting { ended: Vec::new() }),
             shutdown_requested: CancellationToken::new(),
             sources_ended: CancellationToken::new(),
+            outputs_ended: CancellationToken::new(),
             catalog: self.host.catalog.clone(),
             clock: Arc::clone(&self.host.clock),
         });
@@ -291,6 +292,7 @@ impl PipelineBuilder {
             add::add(&pipeline.shared, &plugin, specs)?;
         }
         add::add_sources(&pipeline.shared, sources)?;
+        pipeline.shared.started();
         Ok(pipeline)
     }
 }

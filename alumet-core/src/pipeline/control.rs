@@ -354,8 +354,8 @@ impl Control {
 
     fn running(&self) -> Result<Arc<Shared>, ControlError> {
         let shared = self.shared()?;
-        let phase = *shared.phase.lock();
-        if phase == Phase::Running {
+        let is_running = *shared.phase.lock() == Phase::Running;
+        if is_running {
             Ok(shared)
         } else {
             Err(ControlError::NotRunning)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Remedy};
 
-use super::element::{ElementCell, ElementState};
+use super::element::{ElementCell, ElementKind, ElementState};
 use super::ledger::DropReason;
 use super::shared::Shared;
 use super::supervise::{Backoff, log_failure, log_recovery, state_after};
@@ -132,5 +132,8 @@ impl Delivery {
             tracing::error!(element = %self.cell.key(), samples = left, %reason, "samples were dropped");
         }
         self.cell.set_state(ElementState::Ended);
+        if reason == DropReason::OutputEnded {
+            self.shared.element_ended(ElementKind::Output);
+        }
     }
 }

@@ -118,6 +118,11 @@ impl Pipeline {
         self.shared.sources_ended.clone()
     }
 
+    /// Cancelled when the last output has ended by itself, so that nothing is delivered any more.
+    pub fn outputs_ended(&self) -> CancellationToken {
+        self.shared.outputs_ended.clone()
+    }
+
     /// Starts one more plugin while the pipeline runs.
     ///
     /// # Errors
@@ -169,7 +174,7 @@ impl Pipeline {
     /// reports the same ledger.
     pub fn stop(&self, timeout: Duration) -> StopReport {
         let mut stuck = Vec::new();
-        if std::mem::replace(&mut *self.shared.phase.lock(), Phase::Stopped) == Phase::Running {
+        if std::mem::replace(&mut *self.shared.phase.lock(), Phase::Stopped) != Phase::Stopped {
             let deadline = Instant::now() + timeout;
             // The last samples are few; an output that is behind must not keep them from being made.
             self.open_wide();
@@ -295,7 +300,7 @@ fn stop_plugins(plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>) {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        if *self.shared.phase.lock() == Phase::Running {
+        if *self.shared.phase.lock() != Phase::Stopped {
             self.abort();
             self.stop(Duration::ZERO);
         }

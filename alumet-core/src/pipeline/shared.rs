@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::spool::SpoolSlot;
 use crate::time::{Clock, Monotonic};
 
-use super::element::{ElementCell, ElementKey, ElementKind};
+use super::element::{ElementCell, ElementKey, ElementKind, ElementState};
 use super::ledger::Ledger;
 use super::message::{Ingest, Outgoing};
 use super::poll::PollThread;
@@ -43,11 +43,17 @@ pub(crate) struct Shared {
     pub(crate) shutdown_requested: CancellationToken,
     /// Cancelled when the last source has ended.
     pub(crate) sources_ended: CancellationToken,
+    /// Cancelled when the last output has ended by itself.
+    pub(crate) outputs_ended: CancellationToken,
 }
 
 /// Whether requests are carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Not all elements are there yet; some may have ended already.
+    Starting {
+        ended: Vec<ElementKind>,
+    },
     Running,
     Stopped,
 }
@@ -81,16 +87,35 @@ pub(crate) struct Worker {
 }
 
 impl Shared {
+    /// All elements are there.
+    pub(crate) fn started(&self) {
+        let before = std::mem::replace(&mut *self.phase.lock(), Phase::Running);
+        if let Phase::Starting { ended } = before {
+            ended.into_iter().for_each(|kind| self.element_ended(kind));
+        }
+    }
+
     /// Forgets a source that has ended.
     pub(crate) fn source_ended(&self, key: &ElementKey) {
-        let mut elements = self.elements.lock();
-        elements.retain(|element| element.cell.key() != key);
-        let left = elements
-            .iter()
-            .any(|element| element.cell.key().kind == ElementKind::Source);
-        drop(elements);
-        if !left && *self.phase.lock() == Phase::Running {
-            self.sources_ended.cancel();
+        self.elements.lock().retain(|element| element.cell.key() != key);
+        self.element_ended(ElementKind::Source);
+    }
+
+    /// Announces the end of the last source or output, once all are there.
+    pub(crate) fn element_ended(&self, kind: ElementKind) {
+        match &mut *self.phase.lock() {
+            Phase::Starting { ended } => return ended.push(kind),
+            Phase::Stopped => return,
+            Phase::Running => {}
+        }
+        let left =
+            self.elements.lock().iter().any(|element| {
+                element.cell.key().kind == kind && element.cell.state() != ElementState::Ended
+            });
+        match kind {
+            ElementKind::Source if !left => self.sources_ended.cancel(),
+            ElementKind::Output if !left => self.outputs_ended.cancel(),
+            _ => {}
         }
     }
 }

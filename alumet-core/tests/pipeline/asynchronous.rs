@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{AsyncOutput, Output, OutputContext, RecordingOutput};
+use alumet_core::output::{AsyncOutput, NullOutput, Output, OutputContext, RecordingOutput};
 use alumet_core::pipeline::{AddError, BuildError, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::source::EventSource;
 use alumet_core::{Batch, Consumer, Resource};
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::elements::{COUNT, PATIENCE, assert_balanced, values};
+use crate::elements::{COUNT, Counting, PATIENCE, assert_balanced, values};
 
 /// Sends one sample at a time, as fast as it is taken, and fails now and then.
 struct Stream {
@@ -120,6 +120,36 @@ async fn an_event_source_ends_when_the_pipeline_stops() {
         "sources/embedded/endless cannot pause: it is driven by events; stop it instead"
     );
     assert_eq!(stop(pipeline).await.stuck, Vec::<String>::new());
+}
+
+/// Has nothing to do.
+struct Idle;
+
+#[async_trait]
+impl EventSource for Idle {
+    async fn run(&mut self, _: EventSink, _: CancellationToken) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn event_sources_that_end_while_others_are_still_added_are_not_the_last() {
+    for _ in 0..10 {
+        let mut builder = PipelineBuilder::new();
+        for index in 0..100 {
+            builder.event_source(&format!("idle-{index}"), Idle);
+        }
+        let source = Counting::new(builder.catalog(), "a");
+        builder.source("a", source);
+        builder.output("null", NullOutput);
+        let pipeline = builder.start().unwrap();
+        let elements = || pipeline.control().status().unwrap().elements.len();
+        while elements() > 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!pipeline.sources_ended().is_cancelled());
+        stop(pipeline).await;
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use alumet_core::output::RecordingOutput;
 use alumet_core::pipeline::{ElementState, Pipeline, PipelineBuilder};
 use alumet_core::testkit::{ManualClock, assert_lines};
 
-use crate::elements::{Counting, PATIENCE, Step, lines, pass};
+use crate::elements::{Counting, PATIENCE, SECOND, Step, Unreliable, lines, pass, status_of, wait_until};
 
 fn with_scripted(
     steps: Vec<Step>,
@@ -100,6 +100,30 @@ fn a_source_that_keeps_failing_is_tried_less_and_less_often() {
     pass(&pipeline, &clock, 30);
     // Polled at 0, then after pauses of 1, 2, 4, 8 and (beyond) 16 seconds: 0, 1, 3, 7, 15.
     assert_eq!(*resets.lock(), 4);
+}
+
+#[test]
+fn the_end_of_the_last_output_is_announced_and_not_that_of_another() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let (first, last) = (Unreliable::default(), Unreliable::default());
+    first.script.lock().push_back(Failure::end("the reader is gone"));
+    let script = Arc::clone(&last.script);
+    builder.output("first", first);
+    builder.output("last", last);
+    let pipeline = builder.start().unwrap();
+    pass(&pipeline, &clock, 1);
+    wait_until("the first output has ended", || {
+        status_of(&pipeline, "first").state == ElementState::Ended
+    });
+    assert!(!pipeline.outputs_ended().is_cancelled());
+    script.lock().push_back(Failure::end("the reader is gone"));
+    clock.advance(SECOND);
+    wait_until("the end of the last one is announced", || {
+        pipeline.outputs_ended().is_cancelled()
+    });
 }
 
 #[test]
