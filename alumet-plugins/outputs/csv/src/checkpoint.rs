@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alumet_core::Timestamp;
@@ -56,27 +56,29 @@ impl Checkpoint {
     }
 
     /// Takes back what was written after it if the file was rotated since: cuts the file, which has another name now,
-    /// and removes those that were rotated later. Says whether it was found.
+    /// and removes those that were rotated later. Says whether it was found, and nothing is in doubt.
     ///
     /// # Errors
     /// When a file cannot be cut or removed.
     pub(crate) fn undo_rotations(&self, path: &Path) -> Result<bool, CsvError> {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let names = Names::beside(&path);
+        let names = Names::beside_target(path);
         let Ok(rotated) = names.list() else {
             return Ok(false);
         };
         let files: Vec<_> = rotated.iter().map(|rotated| names.path(rotated)).collect();
-        let is_it = |file: &&std::path::PathBuf| {
+        let is_it = |file: &PathBuf| {
             fs::metadata(file).is_ok_and(|found| {
-                (found.dev(), found.ino()) == (self.device, self.inode)
-                    && found.len() >= self.len
-                    && self.is_recent(modified(&found))
+                (found.dev(), found.ino()) == (self.device, self.inode) && found.len() >= self.len
             })
         };
-        let Some(index) = files.iter().position(|file| is_it(&file)) else {
+        let Some(index) = files.iter().position(is_it) else {
             return Ok(false);
         };
+        let is_recent =
+            |file: &PathBuf| fs::metadata(file).is_ok_and(|found| self.is_recent(modified(&found)));
+        if !files[index..].iter().all(is_recent) {
+            return Ok(false);
+        }
         let cut = File::options().write(true).open(&files[index]);
         let cut = cut.and_then(|file| file.set_len(self.len).and_then(|()| file.sync_data()));
         cut.map_err(|error| CsvError::open("mend", &files[index], error))?;

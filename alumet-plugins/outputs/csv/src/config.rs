@@ -25,10 +25,10 @@ pub struct Config {
     pub append_unit_to_metric_name: bool,
     /// Whether that unit is the symbol shown to people (`°C`) or the UCUM code (`Cel`).
     pub use_unit_display_name: bool,
-    /// What separates columns: one ASCII character other than a double quote or the end of a line.
+    /// What separates columns: one ASCII character other than a double quote, the end of a line or NUL.
     pub csv_delimiter: char,
     /// What separates the attributes in the column `__late_attributes`: one ASCII character other than `=`, `\`, a
-    /// double quote or the end of a line.
+    /// double quote, the end of a line or NUL.
     pub csv_late_delimiter: char,
     /// The file is rotated before it grows above this size. Without it, size does not matter.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,11 +38,13 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["1d"]))]
     pub rotate_interval: Option<HumanDuration>,
-    /// How many rotated files are kept; the oldest are removed. Without it, all of them.
+    /// How many rotated files are kept; the oldest are removed. Without it, all of them. Needs `rotate_size` or
+    /// `rotate_interval`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [10]))]
     pub keep_files: Option<u32>,
-    /// How rotated files are compressed. The file being written is always plain.
+    /// How rotated files are compressed. The file being written is always plain, so this needs `rotate_size` or
+    /// `rotate_interval`.
     pub compression: Compression,
     /// How samples wait for this output.
     pub queue: QueueConfig,
@@ -142,11 +144,28 @@ impl Config {
             let message = "every rotated file would be removed at once; keep at least 1, or leave the key out to keep all";
             return Err(ConfigFault::new("keep_files", message));
         }
+        if !self.rotates() {
+            self.check_no_rotation()?;
+        }
         if self.queue.capacity == 0 {
             return Err(ConfigFault::new(
                 "queue.capacity",
                 "at least one sample must be able to wait",
             ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what does nothing as long as the file is never rotated.
+    fn check_no_rotation(&self) -> Result<(), ConfigFault> {
+        const REMEDY: &str = "set `rotate_size` or `rotate_interval` as well, or leave this key out";
+        if self.keep_files.is_some() {
+            let message = format!("only rotated files are removed; {REMEDY}");
+            return Err(ConfigFault::new("keep_files", message));
+        }
+        if self.compression != Compression::None {
+            let message = format!("only rotated files are compressed; {REMEDY}");
+            return Err(ConfigFault::new("compression", message));
         }
         Ok(())
     }
@@ -178,7 +197,7 @@ fn check_delimiter(key: &str, delimiter: char, also_refused: &[char]) -> Result<
             format!("{delimiter:?} is not ASCII; use for example \";\" or \",\""),
         ));
     }
-    if matches!(delimiter, '"' | '\r' | '\n') || also_refused.contains(&delimiter) {
+    if matches!(delimiter, '"' | '\r' | '\n' | '\0') || also_refused.contains(&delimiter) {
         let message =
             format!("{delimiter:?} has a meaning of its own in this format; use for example \";\" or \",\"");
         return Err(ConfigFault::new(key, message));
@@ -230,6 +249,7 @@ mod tests {
             ("csv_delimiter = '\"'", "csv_delimiter"),
             ("csv_delimiter = \"\\n\"", "csv_delimiter"),
             ("csv_delimiter = \"\\r\"", "csv_delimiter"),
+            ("csv_delimiter = \"\\u0000\"", "csv_delimiter"),
             ("csv_delimiter = '§'", "csv_delimiter"),
             ("csv_late_delimiter = '='", "csv_late_delimiter"),
             ("csv_late_delimiter = '\\'", "csv_late_delimiter"),
@@ -237,6 +257,8 @@ mod tests {
             ("rotate_size = '0 MiB'", "rotate_size"),
             ("rotate_interval = '0s'", "rotate_interval"),
             ("keep_files = 0", "keep_files"),
+            ("keep_files = 3", "keep_files"),
+            ("compression = 'zstd'", "compression"),
             ("queue.capacity = 0", "queue.capacity"),
         ] {
             let config: Config = toml::from_str(text).unwrap();

@@ -49,7 +49,11 @@ pub enum CsvError {
         path: PathBuf,
     },
     /// Opening or reading failed otherwise.
-    #[error("cannot {action} {}; check that the disk works and is mounted for writing", .path.display())]
+    #[error(
+        "cannot {action} {}; check that the disk works and is mounted for writing, \
+         or set `output_path` to another place",
+        .path.display()
+    )]
     Open {
         /// What was tried, as a verb.
         action: &'static str,
@@ -115,7 +119,10 @@ impl CsvError {
         if source.kind() == io::ErrorKind::PermissionDenied || is(&source, Errno::EROFS) {
             return Self::Permission { path, source };
         }
-        if source.kind() == io::ErrorKind::StorageFull {
+        if matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) {
             return Self::NoSpace { path, source };
         }
         Self::Open { action, path, source }
@@ -157,6 +164,10 @@ mod tests {
             ),
             (
                 Errno::ENOSPC,
+                "no space left for /var/log/out.csv; free some space",
+            ),
+            (
+                Errno::EDQUOT,
                 "no space left for /var/log/out.csv; free some space",
             ),
             (Errno::EMFILE, "cannot open /var/log/out.csv; check"),

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use alumet_core::Timestamp;
@@ -26,6 +26,8 @@ pub(crate) struct ActiveFile {
     modified: Timestamp,
     /// How long the file must become again before anything else is written to it.
     cut_to: Option<u64>,
+    /// Whether the entry in the folder may be lost when the machine crashes.
+    is_entry_new: bool,
 }
 
 impl ActiveFile {
@@ -68,6 +70,7 @@ impl ActiveFile {
                 header: content.header,
                 modified: modified(&properties),
                 cut_to: None,
+                is_entry_new: true,
             });
         }
     }
@@ -92,10 +95,10 @@ impl ActiveFile {
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, CsvError> {
-        self.finish_cut()?;
-        self.file
-            .sync_data()
-            .map_err(|error| CsvError::write(&self.path, error))?;
+        self.sync()?;
+        if std::mem::take(&mut self.is_entry_new) {
+            sync_folder(&self.path);
+        }
         Ok(Checkpoint {
             device: self.device,
             inode: self.inode,
@@ -104,9 +107,37 @@ impl ActiveFile {
         })
     }
 
-    /// Whether the place is in this file.
-    pub(crate) const fn has(&self, checkpoint: &Checkpoint) -> bool {
-        self.device == checkpoint.device && self.inode == checkpoint.inode && self.len >= checkpoint.len
+    /// Waits until everything that was appended is on disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn sync(&mut self) -> Result<(), CsvError> {
+        self.finish_cut()?;
+        self.file
+            .sync_data()
+            .map_err(|error| CsvError::write(&self.path, error))
+    }
+
+    /// How many of the bytes are in the file at `start`: all of them, or as many as are left there. `None` if something
+    /// else is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn has_already(&self, start: u64, bytes: &[u8]) -> Result<Option<usize>, CsvError> {
+        let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+        let bytes = &bytes[..bytes.len().min(left)];
+        let mut found = vec![0; bytes.len()];
+        self.file
+            .read_exact_at(&mut found, start)
+            .map_err(|error| CsvError::open("read", &self.path, error))?;
+        Ok((found == bytes).then_some(bytes.len()))
+    }
+
+    /// Whether the place is in this file, at the end of a line.
+    pub(crate) fn has(&self, checkpoint: &Checkpoint) -> bool {
+        (self.device, self.inode) == (checkpoint.device, checkpoint.inode)
+            && self.len >= checkpoint.len
+            && (checkpoint.len == 0 || matches!(self.has_already(checkpoint.len - 1, b"\n"), Ok(Some(1))))
     }
 
     /// Takes back everything after the first `len` bytes, which are whole lines.
@@ -284,9 +315,12 @@ fn probe_folder(path: &Path) -> Result<(), CsvError> {
 fn create_folder(path: &Path) -> Result<(), CsvError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => {
-            fs::create_dir_all(folder).map_err(|source| CsvError::CreateFolder {
+            fs::create_dir_all(folder).map_err(|error| CsvError::CreateFolder {
                 path: folder.to_owned(),
-                source,
+                source: match error.kind() {
+                    io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                    _ => error,
+                },
             })
         }
         _ => Ok(()),
@@ -329,6 +363,15 @@ fn cut_torn_line(file: &File, path: &Path, len: u64, whole: u64) -> Result<(), C
         "the last line was incomplete, because its writer was killed; it was cut off"
     );
     Ok(())
+}
+
+/// Not every file system can do this, and those that cannot need not.
+fn sync_folder(path: &Path) {
+    let names = Names::beside_target(path);
+    let folder = names.folder();
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");
+    }
 }
 
 /// When a file was last written.

@@ -2,14 +2,22 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use alumet_core::time::Monotonic;
 
 use crate::compress::compress;
 use crate::config::{Compression, Config};
 use crate::rotate::{Names, Rotated};
+
+/// How long the spool may need to note that a file was rotated. Until then that file stays what it is: a program that
+/// is killed goes back to a place in it.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// A thread that looks after the rotated files when asked to.
 ///
@@ -17,47 +25,71 @@ use crate::rotate::{Names, Rotated};
 /// with the next run.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
-    requests: Option<Sender<()>>,
+    names: Names,
+    compression: Compression,
+    requests: Option<Sender<Request>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// When files may be compressed the next time; none if the spool names no place in them.
+    next_compression: Option<Monotonic>,
+    /// What is to be compressed then.
+    old: Vec<Rotated>,
+    /// What was rotated since files were compressed the last time.
+    young: Vec<Rotated>,
 }
 
-/// What is to be done to rotated files.
+/// What the thread is asked for.
 #[derive(Debug)]
-struct Rules {
+enum Request {
+    /// To remove what is too much.
+    Remove,
+    /// To compress these files.
+    Compress(Vec<Rotated>),
+}
+
+/// What the thread knows.
+#[derive(Debug)]
+struct Worker {
     names: Names,
     keep: Option<usize>,
-    compression: Compression,
     stop: Arc<AtomicBool>,
+    /// What is still to be compressed, also because it could not be done yet.
+    uncompressed: Vec<Rotated>,
 }
 
 impl Housekeeper {
-    /// Starts the thread and asks it for a first look; none if there is nothing to do with rotated files.
+    /// Starts the thread and asks it to remove what is too much; none if there is nothing to do with rotated files.
     pub(crate) fn start(names: Names, config: &Config) -> Option<Self> {
         if config.keep_files.is_none() && config.compression == Compression::None {
             return None;
         }
         let stop = Arc::new(AtomicBool::new(false));
-        let rules = Rules {
-            names,
+        let worker = Worker {
+            names: names.clone(),
             keep: config
                 .keep_files
                 .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
-            compression: config.compression,
             stop: Arc::clone(&stop),
+            uncompressed: Vec::new(),
         };
         let (requests, inbox) = channel();
         match thread::Builder::new()
             .name("csv-housekeeper".into())
-            .spawn(move || rules.serve(&inbox))
+            .spawn(move || worker.serve(&inbox))
         {
             Ok(thread) => {
-                let this = Self {
+                let mut this = Self {
+                    names,
+                    compression: config.compression,
                     requests: Some(requests),
                     stop,
                     thread: Some(thread),
+                    next_compression: None,
+                    old: Vec::new(),
+                    young: Vec::new(),
                 };
-                this.tidy();
+                this.find_uncompressed();
+                this.ask(Request::Remove);
                 Some(this)
             }
             Err(error) => {
@@ -67,11 +99,52 @@ impl Housekeeper {
         }
     }
 
-    /// Asks for a look at the rotated files.
-    pub(crate) fn tidy(&self) {
+    /// Notes what an earlier run has left.
+    fn find_uncompressed(&mut self) {
+        if self.compression == Compression::Zstd {
+            match self.names.list() {
+                Ok(mut files) => {
+                    files.retain(|file| !file.is_compressed());
+                    self.old = files;
+                }
+                Err(error) => report(self.names.folder(), &error),
+            }
+        }
+    }
+
+    /// The spool names places in the files from now on: those that are just rotated are left as they are for a while.
+    /// So are all files, if the spool named a place in one of them before.
+    pub(crate) fn spare_new_files(&mut self, now: Monotonic, and_old_ones: bool) {
+        if self.next_compression.is_none() {
+            self.next_compression = Some(if and_old_ones { now + SETTLED } else { now });
+        }
+    }
+
+    /// A file was rotated to `path`. What is too much is removed at once: it may be what fills the disk.
+    pub(crate) fn rotated(&mut self, path: &Path) {
+        if self.compression == Compression::Zstd {
+            self.young.extend(self.names.rotated(path));
+        }
+        self.ask(Request::Remove);
+    }
+
+    /// A batch was written; asks for a compression if one is due.
+    pub(crate) fn written(&mut self, now: Monotonic) {
+        match &mut self.next_compression {
+            None => self.old.append(&mut self.young),
+            Some(next) if now < *next => return,
+            Some(next) => *next = now + SETTLED,
+        }
+        let due = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        if !due.is_empty() {
+            self.ask(Request::Compress(due));
+        }
+    }
+
+    fn ask(&self, request: Request) {
         if let Some(requests) = &self.requests {
             // The thread ends only when this sender is dropped.
-            let _ = requests.send(());
+            let _ = requests.send(request);
         }
     }
 }
@@ -86,52 +159,72 @@ impl Drop for Housekeeper {
     }
 }
 
-impl Rules {
-    fn serve(&self, inbox: &Receiver<()>) {
-        while inbox.recv().is_ok() {
-            // One look answers all requests that have come so far.
-            while inbox.try_recv().is_ok() {}
-            if let Err(error) = self.apply() {
-                let folder = self.names.folder().display();
-                tracing::warn!(
-                    %error, %folder,
-                    "rotated files could not be compressed or removed; check the free space and the permissions there"
-                );
+impl Worker {
+    fn serve(mut self, inbox: &Receiver<Request>) {
+        while let Ok(request) = inbox.recv() {
+            match request {
+                Request::Remove => self.remove_surplus(),
+                Request::Compress(files) => {
+                    self.uncompressed.extend(files);
+                    self.compress();
+                }
             }
         }
     }
 
-    fn apply(&self) -> io::Result<()> {
-        let mut files = self.names.list()?;
-        if let Some(keep) = self.keep {
-            let surplus = files.len().saturating_sub(keep);
-            for file in files.drain(..surplus) {
-                remove(&self.names, &file)?;
-            }
-        }
-        if self.compression == Compression::Zstd {
-            for file in files.iter().filter(|file| !file.is_compressed()) {
-                if self.stop.load(Ordering::Relaxed) {
-                    break;
+    fn remove_surplus(&self) {
+        let Some(keep) = self.keep else { return };
+        match self.names.list() {
+            Ok(mut files) => {
+                let surplus = files.len().saturating_sub(keep);
+                for file in files.drain(..surplus) {
+                    remove(&self.names, &file);
                 }
-                let to = self.names.path(&file.compressed());
-                compress(
-                    &self.names.path(file),
-                    &self.names.temporary(file),
-                    &to,
-                    &self.stop,
-                )?;
             }
+            Err(error) => report(self.names.folder(), &error),
         }
-        Ok(())
+    }
+
+    /// Compresses what is to be compressed; what cannot be is tried again with the next files.
+    fn compress(&mut self) {
+        let Self {
+            names,
+            stop,
+            uncompressed,
+            ..
+        } = self;
+        uncompressed.retain(|file| {
+            if stop.load(Ordering::Relaxed) {
+                return true;
+            }
+            let (from, to) = (names.path(file), names.path(&file.compressed()));
+            match compress(&from, &names.temporary(file), &to, stop) {
+                Ok(()) => false,
+                // It was removed in the meantime.
+                Err(_) if !from.exists() => false,
+                Err(error) => {
+                    report(&from, &error);
+                    true
+                }
+            }
+        });
     }
 }
 
-fn remove(names: &Names, file: &Rotated) -> io::Result<()> {
+fn remove(names: &Names, file: &Rotated) {
     // Left behind by a process that was killed while it compressed.
     let _ = fs::remove_file(names.temporary(file));
-    match fs::remove_file(names.path(file)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let path = names.path(file);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => report(&path, &error),
+        _ => {}
     }
+}
+
+/// One file that cannot be mended must not keep the others from being looked after.
+fn report(path: &Path, error: &io::Error) {
+    tracing::warn!(
+        %error, path = %path.display(),
+        "a rotated file could not be compressed or removed; check the free space and the permissions there"
+    );
 }

@@ -24,7 +24,7 @@ pub struct CsvOutput {
 
 #[derive(Debug)]
 enum Sink {
-    File(FileSink),
+    File(Box<FileSink>),
     Stream(StreamSink),
 }
 
@@ -41,7 +41,7 @@ impl CsvOutput {
             }
             Sink::Stream(StreamSink::open(config)?)
         } else {
-            Sink::File(FileSink::open(config, &mut encoder, now)?)
+            Sink::File(Box::new(FileSink::open(config, &mut encoder, now)?))
         };
         Ok(Self { encoder, sink })
     }
@@ -107,8 +107,9 @@ impl Output for CsvOutput {
 
 impl Drop for CsvOutput {
     fn drop(&mut self) {
-        if let Sink::File(file) = &mut self.sink {
-            file.close(&self.encoder);
+        match &mut self.sink {
+            Sink::File(file) => file.close(&self.encoder),
+            Sink::Stream(stream) => stream.close(&self.encoder),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Names {
         }
     }
 
+    /// The names beside the file that `path` leads to, which may be a link.
+    pub(crate) fn beside_target(path: &Path) -> Self {
+        Self::beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// Where all these files are.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -102,6 +107,11 @@ impl Names {
         Ok(files)
     }
 
+    /// The rotated file with that path, if it is one.
+    pub(crate) fn rotated(&self, path: &Path) -> Option<Rotated> {
+        path.file_name().and_then(|name| self.parse(name))
+    }
+
     fn parse(&self, name: &OsStr) -> Option<Rotated> {
         let middle = name
             .as_bytes()
@@ -129,10 +139,17 @@ impl Names {
     }
 
     /// Renames `path` to the name of a rotated file of that time. Never overwrites.
+    ///
+    /// The name sorts after all others, also when the clock was set back: then it has the time of the newest.
     pub(crate) fn rotate(&self, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-        let candidates = (0..=u32::MAX).map(|counter| {
+        let now = compact(now);
+        // A folder that cannot be read has no newest file, and names that are taken are found one by one.
+        let newest = self.list().unwrap_or_default().pop();
+        let newest = newest.filter(|newest| newest.time >= now);
+        let (time, first) = newest.map_or((now, 0), |newest| (newest.time, newest.counter.saturating_add(1)));
+        let candidates = (first..=u32::MAX).map(|counter| {
             let plain = Rotated {
-                time: compact(now),
+                time: time.clone(),
                 counter,
                 compressed: false,
             };
@@ -211,6 +228,20 @@ mod tests {
         fs::write(&path, "new").unwrap();
         let rotated = Names::beside(&path).rotate(&path, NOW).unwrap();
         assert_eq!(rotated, folder.path().join("out.20261120T072436Z-1.csv"));
+    }
+
+    #[test]
+    fn a_file_that_is_rotated_after_the_clock_was_set_back_is_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let names = Names::beside(&path);
+        for seconds in [0, -3600, -3600, 1] {
+            fs::write(&path, "").unwrap();
+            let now = Timestamp::from_nanos(NOW.as_nanos() + seconds * 1_000_000_000);
+            let rotated = names.rotate(&path, now).unwrap();
+            let newest = names.list().unwrap().pop().unwrap();
+            assert_eq!(names.path(&newest), rotated);
+        }
     }
 
     #[test]

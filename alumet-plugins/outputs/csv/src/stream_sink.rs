@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use alumet_core::Batch;
+use alumet_core::{Batch, Failure};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -101,6 +101,20 @@ impl StreamSink {
     /// Why it could not be written; it still waits then.
     pub(crate) fn flush(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
         self.write_out(encoder)
+    }
+
+    /// Writes what was accepted and still waits, for those who never flush.
+    pub(crate) fn close(&mut self, encoder: &Encoder) {
+        if self.accepted <= self.written {
+            return;
+        }
+        self.waiting.truncate(self.accepted);
+        if let Err(error) = self.write_out(encoder) {
+            tracing::error!(
+                error = %Failure::retry(error), path = %self.path.display(), bytes = self.accepted - self.written,
+                "the last lines could not be written and are lost"
+            );
+        }
     }
 
     /// Closes the stream; it is opened again by the next write. The standard output cannot be closed.

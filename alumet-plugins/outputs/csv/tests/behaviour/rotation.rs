@@ -8,10 +8,10 @@ use alumet_plugin_csv::{ByteSize, Compression, Config};
 use crate::rig::{Rig, values, values_of};
 
 /// Waits for the background thread.
-fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "never: {what}");
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -199,12 +199,44 @@ fn a_compression_that_was_interrupted_is_done_by_the_next_run() {
     };
     fs::write(rig.path("out.20261119T000000Z.csv"), "lines\n").unwrap();
     fs::write(rig.path(".out.20261119T000000Z.csv.zst.tmp"), "half").unwrap();
-    let _output = rig.open(&config);
+    let mut output = rig.open(&config);
+    // Not before the first batch: until then the spool may still ask for a position in that file.
+    rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
     eventually("the file is compressed", || {
         rig.files() == ["out.20261119T000000Z.csv.zst", "out.csv"]
     });
     let compressed = File::open(rig.path("out.20261119T000000Z.csv.zst")).unwrap();
     assert_eq!(zstd::decode_all(compressed).unwrap(), b"lines\n");
+}
+
+#[test]
+fn a_rotated_file_that_cannot_be_looked_after_keeps_no_other_from_it() {
+    let rig = Rig::new();
+    let config = Config {
+        rotate_size: Some(ByteSize(1 << 20)),
+        compression: Compression::Zstd,
+        keep_files: Some(2),
+        ..rig.config()
+    };
+    let rotated = |day: u32| rig.path(&format!("out.201911{day:02}T000000Z.csv"));
+    // Folders can neither be removed as files nor be compressed.
+    for day in [1, 3] {
+        fs::create_dir(rotated(day)).unwrap();
+    }
+    for day in [2, 4] {
+        fs::write(rotated(day), "lines\n").unwrap();
+    }
+    let mut output = rig.open(&config);
+    rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
+    eventually("one file is removed, the other compressed", || {
+        rig.files()
+            == [
+                "out.20191101T000000Z.csv",
+                "out.20191103T000000Z.csv",
+                "out.20191104T000000Z.csv.zst",
+                "out.csv",
+            ]
+    });
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Lines to a file that is rotated.
 
+mod durable;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use alumet_core::time::{Moment, Monotonic};
-use alumet_core::{Batch, Timestamp};
+use alumet_core::{Batch, Failure, Timestamp};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -41,6 +43,10 @@ pub(crate) struct FileSink {
     next_look: Monotonic,
     next_rotation: Monotonic,
     housekeeper: Option<Housekeeper>,
+    /// Whether the spool notes how far the file was written, so that what it was told of must be on disk.
+    is_durable: bool,
+    /// The place in the file after which lines may be that are about to come again.
+    repeated: Option<Checkpoint>,
 }
 
 impl FileSink {
@@ -61,12 +67,12 @@ impl FileSink {
             next_look: Monotonic::default(),
             next_rotation: Monotonic::default(),
             housekeeper: None,
+            is_durable: false,
+            repeated: None,
         };
         sink.reopen(encoder, now)?;
         if config.rotates() {
-            // Rotated files lie beside the file itself, not beside a link to it.
-            let path = std::fs::canonicalize(&sink.path).unwrap_or_else(|_| sink.path.clone());
-            sink.housekeeper = Housekeeper::start(Names::beside(&path), config);
+            sink.housekeeper = Housekeeper::start(Names::beside_target(&sink.path), config);
         }
         Ok(sink)
     }
@@ -83,6 +89,9 @@ impl FileSink {
     ) -> Result<(), CsvError> {
         self.waiting.truncate(self.accepted);
         self.look_for_file(encoder, now)?;
+        if self.write_repeated(batch, encoder)? {
+            return Ok(());
+        }
         if self.is_rotation_due_by_time(now.wall) {
             self.rotate(encoder, now)?;
         }
@@ -96,6 +105,9 @@ impl FileSink {
         self.accepted = self.waiting.len();
         if let Some(interval) = self.rotate_interval {
             self.period = period(now.wall, interval);
+        }
+        if let Some(housekeeper) = &mut self.housekeeper {
+            housekeeper.written(now.monotonic);
         }
         Ok(())
     }
@@ -113,57 +125,19 @@ impl FileSink {
         self.write_out(self.accepted, encoder)
     }
 
-    /// Writes what waits, and says where the file ends; everything before is on disk. Nothing to say when there is no
-    /// file at the moment.
-    ///
-    /// # Errors
-    /// Why it could not be written.
-    pub(crate) fn checkpoint(
-        &mut self,
-        encoder: &mut Encoder,
-        now: Moment,
-    ) -> Result<Option<Checkpoint>, CsvError> {
-        self.flush(encoder, now)?;
-        let file = self.file.as_mut();
-        file.map(|file| file.checkpoint(now.wall)).transpose()
-    }
-
-    /// Takes back what was written after a checkpoint.
-    ///
-    /// # Errors
-    /// When a file cannot be cut or removed.
-    pub(crate) fn resume(
-        &mut self,
-        checkpoint: &Checkpoint,
-        encoder: &mut Encoder,
-        now: Moment,
-    ) -> Result<(), CsvError> {
-        self.look_for_file(encoder, now)?;
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if checkpoint.is_recent(file.modified()) {
-            if file.has(checkpoint) {
-                return file.cut_back(checkpoint.len);
-            }
-            if checkpoint.undo_rotations(&self.path)? {
-                return file.cut_back(0);
-            }
-        }
-        if file.header().is_none() {
-            // A new file has nothing to take back.
-            return Ok(());
-        }
-        tracing::warn!(
-            path = %self.path.display(),
-            "this is not the file that was written when the spool was told last; some lines may be repeated"
-        );
-        Ok(())
-    }
-
     /// Writes what still waits, for those who never flush.
     pub(crate) fn close(&mut self, encoder: &Encoder) {
         self.waiting.truncate(self.accepted);
-        if let Err(error) = self.write_out(self.accepted, encoder) {
-            tracing::warn!(%error, bytes = self.accepted, "the last lines are lost");
+        let result = self.write_out(self.accepted, encoder);
+        if self.accepted > 0 {
+            let error = result.map_or_else(
+                |error| Failure::retry(error).to_string(),
+                |()| "it is not open".to_owned(),
+            );
+            tracing::error!(
+                %error, path = %self.path.display(), bytes = self.accepted,
+                "the last lines could not be written to the file and are lost"
+            );
         }
     }
 
@@ -201,6 +175,15 @@ impl FileSink {
         Ok(())
     }
 
+    /// Writes what waits to a file that is given up; a checkpoint in the next one stands for this one, too.
+    fn write_last(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
+        self.write_out(self.accepted, encoder)?;
+        match &mut self.file {
+            Some(file) if self.is_durable => file.sync(),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes sure that the file is open and still where it should be.
     fn look_for_file(&mut self, encoder: &mut Encoder, now: Moment) -> Result<(), CsvError> {
         if let Some(file) = &self.file {
@@ -213,7 +196,7 @@ impl FileSink {
                     return Ok(());
                 }
                 // What waits goes where the lines before it went.
-                Whereabouts::Moved => self.write_out(self.accepted, encoder)?,
+                Whereabouts::Moved => self.write_last(encoder)?,
                 Whereabouts::Gone => {}
             }
             tracing::warn!(path = %self.path.display(), "the file was moved, deleted or emptied; a new one is begun");
@@ -239,6 +222,7 @@ impl FileSink {
             );
         }
         self.file = Some(file);
+        self.repeated = None;
         self.next_look = now.monotonic + LOOK;
         Ok(())
     }
@@ -289,15 +273,15 @@ impl FileSink {
         if !self.has_lines() {
             return Ok(());
         }
-        self.write_out(self.accepted, encoder)?;
+        self.write_last(encoder)?;
         let Some(file) = self.file.take() else {
             return Ok(());
         };
         match file.rotate(now.wall) {
             Ok(rotated) => {
                 tracing::debug!(path = %self.path.display(), rotated = %rotated.display(), "rotated");
-                if let Some(housekeeper) = &self.housekeeper {
-                    housekeeper.tidy();
+                if let Some(housekeeper) = &mut self.housekeeper {
+                    housekeeper.rotated(&rotated);
                 }
                 self.reopen(encoder, now)
             }
