@@ -8,7 +8,7 @@ pub mod stat;
 pub mod watch;
 
 mod error;
-mod fields;
+mod keyed;
 
-pub use error::{ParseError, ReadError};
+pub use alumet_reader_kernel_file::{ParseError, ReadError};
 pub use path::CgroupPath;

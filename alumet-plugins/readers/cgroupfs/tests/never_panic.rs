@@ -14,71 +14,49 @@ use alumet_reader_cgroupfs::stat::{
     blkio, cpu_stat, cpuacct, events, io_stat, memory_stat, pressure, single,
 };
 use alumet_reader_cgroupfs::{CgroupPath, ParseError, mount};
+use alumet_reader_kernel_file::testkit::{assert_fresh, kernel_like};
 use proptest::prelude::*;
 
-/// Bytes that resemble kernel files closely enough to reach behind the first check of a parser.
-fn kernel_like() -> impl Strategy<Value = Vec<u8>> {
-    let word = prop_oneof![
-        proptest::sample::select(vec![
-            "usage_usec",
-            "nr_periods",
-            "throttled_usec",
-            "user",
-            "system",
-            "max",
-            "low",
-            "high",
-            "oom",
-            "populated",
-            "frozen",
-            "anon",
-            "file",
-            "some avg10=",
-            "full",
-            "total=",
-            "8:0",
-            "8:16 rbytes=",
-            "wbytes=",
-            "Read",
-            "Total",
-            "18446744073709551616",
-            "0.99",
-            "cgroup",
-            "cgroup2",
-            "1 2 3:4 / /c rw - cgroup",
-            "\\040",
-        ])
-        .prop_map(str::to_owned),
-        any::<u64>().prop_map(|number| number.to_string()),
-        "[ \n:=.%/]",
-    ];
-    let separated = (word, prop_oneof![Just(" "), Just("\n"), Just("")]);
-    proptest::collection::vec(separated, 0..40).prop_map(|words| {
-        words
-            .into_iter()
-            .flat_map(|(word, end)| (word + end).into_bytes())
-            .collect()
-    })
-}
+const WORDS: &[&str] = &[
+    "usage_usec",
+    "nr_periods",
+    "throttled_usec",
+    "user",
+    "system",
+    "max",
+    "low",
+    "high",
+    "oom",
+    "populated",
+    "frozen",
+    "anon",
+    "file",
+    "some avg10=",
+    "full",
+    "total=",
+    "8:0",
+    "8:16 rbytes=",
+    "wbytes=",
+    "Read",
+    "Total",
+    "0.99",
+    "cgroup",
+    "cgroup2",
+    "1 2 3:4 / /c rw - cgroup",
+    "\\040",
+];
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![proptest::collection::vec(any::<u8>(), 0..400), kernel_like()]
+    kernel_like(WORDS)
 }
 
-/// A value that went through `first` must read `second` like a fresh one.
+/// Like [`assert_fresh`], for a value that starts as its default.
 fn check<T: Default + PartialEq + Debug>(
     first: &[u8],
     second: &[u8],
     parse: impl Fn(&[u8], &mut T) -> Result<(), ParseError>,
 ) -> Result<(), TestCaseError> {
-    let (mut reused, mut new) = (T::default(), T::default());
-    let _ = parse(first, &mut reused);
-    let (again, once) = (parse(second, &mut reused), parse(second, &mut new));
-    prop_assert_eq!(&again, &once);
-    if once.is_ok() {
-        prop_assert_eq!(reused, new);
-    }
-    Ok(())
+    assert_fresh(first, second, T::default, parse)
 }
 
 proptest! {

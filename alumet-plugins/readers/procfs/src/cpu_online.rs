@@ -2,10 +2,9 @@
 //!
 //! Format: `Documentation/admin-guide/cputopology.rst`; the same lists are in cpusets and NUMA nodes.
 
-use crate::fields::{leading_number, trimmed};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::{leading_number, number};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// A set of CPU numbers, as in `0-3,5`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
         "CPU numbers and ranges in rising order are expected, such as `0-3,5`",
     );
     out.ranges.clear();
-    let list = trimmed(bytes);
+    let list = bytes.trim_ascii();
     if list.is_empty() {
         return Ok(());
     }
@@ -63,7 +62,7 @@ fn parse_range(range: &[u8]) -> Option<(u32, u32)> {
     let (first, rest) = leading_number(range)?;
     let last = match rest {
         [] => first,
-        [b'-', last @ ..] => crate::fields::number(last)?,
+        [b'-', last @ ..] => number(last)?,
         _ => return None,
     };
     Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))

@@ -5,10 +5,9 @@
 
 use std::fs;
 
-use crate::fields::{number, trimmed};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, SystemRoot};
+use alumet_reader_kernel_file::fields::number;
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// The frequency of one CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub struct CpuFrequency {
 /// # Errors
 /// When it is not one number, such as the `<unknown>` of some drivers; `hertz` is then unchanged.
 pub fn parse(bytes: &[u8], hertz: &mut u64) -> Result<(), ParseError> {
-    *hertz = number(trimmed(bytes))
+    *hertz = number(bytes.trim_ascii())
         .and_then(|kilohertz| kilohertz.checked_mul(1000))
         .ok_or(ParseError::at(1, "a frequency in kHz is expected"))?;
     Ok(())

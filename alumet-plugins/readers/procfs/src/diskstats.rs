@@ -7,10 +7,9 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::fields::{Fields, lines};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{Name, ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::{Fields, lines};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// The size in bytes of the sectors that `/proc/diskstats` counts, whatever the device's own sector size is.
 pub const SECTOR_SIZE: u64 = 512;
@@ -115,7 +114,7 @@ fn disk(line: &[u8], out: &mut Disk) -> Option<()> {
     let mut fields = Fields::of(line);
     out.major = u32::try_from(fields.number()?).ok()?;
     out.minor = u32::try_from(fields.number()?).ok()?;
-    let name = fields.word()?;
+    let name = fields.next()?;
     if out.name.as_bytes() != name {
         out.name.assign(name);
         out.kind = DiskKind::Unknown;

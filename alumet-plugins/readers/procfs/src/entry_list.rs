@@ -1,6 +1,5 @@
 //! Lines of the form `Name:   123 kB`, as in `meminfo`, `smaps_rollup` and `/proc/PID/io`.
-
-use crate::fields::Fields;
+use alumet_reader_kernel_file::fields::Fields;
 
 /// An amount in one such line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(crate) fn amount(text: &[u8]) -> Option<Amount> {
     let mut fields = Fields::of(text);
     let number = fields.number()?;
-    match fields.word() {
+    match fields.next() {
         None => Some(Amount::Count(number)),
         Some(b"kB") if fields.is_at_end() => number.checked_mul(1024).map(Amount::Bytes),
         Some(_) => None,

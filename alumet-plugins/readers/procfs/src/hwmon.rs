@@ -5,10 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::fields::{number, trimmed};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::number;
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// What is known of one temperature sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +40,7 @@ pub enum SensorOrigin {
 /// # Errors
 /// When it is not one whole number; `celsius` is then unchanged.
 pub fn parse(bytes: &[u8], celsius: &mut f64) -> Result<(), ParseError> {
-    let text = trimmed(bytes);
+    let text = bytes.trim_ascii();
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1.0, digits),
         digits => (1.0, digits),
@@ -162,7 +161,7 @@ fn channel_of(file: &str) -> Option<u32> {
 
 fn text_of(path: &Path) -> Option<String> {
     let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(trimmed(&bytes));
+    let text = String::from_utf8_lossy(bytes.trim_ascii());
     (!text.is_empty()).then(|| text.into_owned())
 }
 

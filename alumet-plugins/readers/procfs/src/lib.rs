@@ -13,15 +13,9 @@ pub mod process;
 pub mod stat;
 
 mod entry_list;
-mod error;
-mod fields;
-mod fill;
-mod kept_file;
 mod name;
 mod root;
-mod units;
 
-pub use error::{ParseError, ReadError};
+pub use alumet_reader_kernel_file::{ParseError, ReadError, page_size, ticks_per_second};
 pub use name::Name;
 pub use root::SystemRoot;
-pub use units::{page_size, ticks_per_second};

@@ -2,10 +2,9 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "loadavg".
 
-use crate::fields::{Fields, number};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::{Fields, number};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// One reading of `/proc/loadavg`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,7 +38,7 @@ pub fn parse(bytes: &[u8], out: &mut LoadAverage) -> Result<(), ParseError> {
 fn load_average(bytes: &[u8]) -> Option<LoadAverage> {
     let mut fields = Fields::of(bytes.trim_ascii_end());
     let (one, five, fifteen) = (fields.fraction()?, fields.fraction()?, fields.fraction()?);
-    let counts = fields.word()?;
+    let counts = fields.next()?;
     let slash = counts.iter().position(|byte| *byte == b'/')?;
     let (runnable, threads) = (number(&counts[..slash])?, number(&counts[slash + 1..])?);
     Some(LoadAverage {

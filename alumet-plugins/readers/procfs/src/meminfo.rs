@@ -3,10 +3,9 @@
 //! Format: `Documentation/filesystems/proc.rst`, "meminfo".
 
 use crate::entry_list::{amount, split};
-use crate::fields::lines;
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::{entry_at, find_entry, lines};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 pub use crate::entry_list::Amount;
 
@@ -68,43 +67,25 @@ impl MemInfo {
 /// When the amount of a chosen entry is malformed. An absent entry is no error: its amount becomes `None`.
 pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Result<(), ParseError> {
     for entry in &mut out.entries {
-        let text = match text_at(bytes, entry.offset, &entry.name) {
-            Some(text) => Some(text),
-            None => find(bytes, &entry.name).map(|(offset, text)| {
+        let remembered = entry_at(bytes, entry.offset, &entry.name, b':').map(|text| (entry.offset, text));
+        let found = remembered.or_else(|| find_entry(bytes, 0, &entry.name, b':'));
+        entry.amount = match found {
+            Some((offset, text)) => {
                 entry.offset = offset;
-                text
-            }),
-        };
-        entry.amount = match text {
-            Some(text) => Some(amount(text).ok_or(ParseError::whole(
-                "an entry with a count or a size in kB is expected",
-            ))?),
+                Some(amount_of_line(text).ok_or(MALFORMED)?)
+            }
             None => None,
         };
     }
     Ok(())
 }
 
-/// The text after the colon of the line that starts at `offset`, if that line is the entry's.
-fn text_at<'a>(bytes: &'a [u8], offset: usize, name: &str) -> Option<&'a [u8]> {
-    let starts_line = offset == 0 || bytes.get(offset - 1) == Some(&b'\n');
-    let text = bytes
-        .get(offset..)?
-        .strip_prefix(name.as_bytes())?
-        .strip_prefix(b":")?;
-    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
-    starts_line.then_some(&text[..end])
-}
+const MALFORMED: ParseError = ParseError::whole("an entry with a count or a size in kB is expected");
 
-fn find<'a>(bytes: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
-    let mut offset = 0;
-    while offset < bytes.len() {
-        if let Some(text) = text_at(bytes, offset, name) {
-            return Some((offset, text));
-        }
-        offset += bytes[offset..].iter().position(|byte| *byte == b'\n')? + 1;
-    }
-    None
+/// The amount at the start of `text`; `None` when its line was cut short.
+fn amount_of_line(text: &[u8]) -> Option<Amount> {
+    let end = text.iter().position(|byte| *byte == b'\n')?;
+    amount(&text[..end])
 }
 
 /// The names of all entries in the file, for messages about an unknown one.
@@ -236,6 +217,11 @@ mod tests {
     #[test]
     fn an_amount_in_another_unit_is_refused() {
         assert!(parse(b"Cached: 2 MB\n", &mut MemInfo::of(["Cached"])).is_err());
+    }
+
+    #[test]
+    fn an_amount_that_was_cut_short_is_refused() {
+        assert!(parse(b"MemTotal: 9 kB\nCached: 21", &mut MemInfo::of(["Cached"])).is_err());
     }
 
     #[test]

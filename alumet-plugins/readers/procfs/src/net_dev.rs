@@ -2,10 +2,9 @@
 //!
 //! Format: `net/core/net-procfs.c`, `dev_seq_printf_stats`.
 
-use crate::fields::{Fields, lines};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{Name, ParseError, ReadError, SystemRoot};
+use alumet_reader_kernel_file::fields::{Fields, lines};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// One reading of `/proc/net/dev`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +89,7 @@ fn interface(line: &[u8], out: &mut Interface) -> Option<()> {
             drops: fields.number()?,
         })
         // fifo, frame or colls, compressed or carrier, multicast or compressed
-        .filter(|_| fields.skip(4).is_some())
+        .filter(|_| fields.skip_fields(4).is_some())
     };
     out.received = traffic()?;
     out.sent = traffic()?;

@@ -2,10 +2,9 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "Miscellaneous kernel statistics".
 
-use crate::fields::{Fields, leading_number, lines};
-use crate::fill::Extent;
-use crate::kept_file::KeptFile;
 use crate::{ParseError, ReadError, SystemRoot, ticks_per_second};
+use alumet_reader_kernel_file::fields::{Fields, leading_number, lines};
+use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// One reading of `/proc/stat`. A counter that the kernel does not print is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +103,7 @@ pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Result<(), ParseError> {
             continue;
         }
         let mut fields = Fields::of(line);
-        let counter = match fields.word() {
+        let counter = match fields.next() {
             Some(b"ctxt") => &mut *context_switches,
             Some(b"processes") => &mut *forks,
             Some(b"procs_running") => &mut *procs_running,
@@ -126,41 +125,27 @@ fn rest_after_number(rest: &[u8]) -> &[u8] {
 
 fn cpu_times(columns: &[u8]) -> Option<CpuTimes> {
     let mut fields = Fields::of(columns);
-    let mut values = [0; 10];
-    let mut columns = 0;
-    for value in &mut values {
+    let mut times = CpuTimes::default();
+    for place in [
+        &mut times.user,
+        &mut times.nice,
+        &mut times.system,
+        &mut times.idle,
+        &mut times.iowait,
+        &mut times.irq,
+        &mut times.softirq,
+        &mut times.steal,
+        &mut times.guest,
+        &mut times.guest_nice,
+    ] {
         if fields.is_at_end() {
             break;
         }
-        *value = fields.number()?;
-        columns += 1;
+        *place = fields.number()?;
+        times.columns += 1;
     }
-    let [
-        user,
-        nice,
-        system,
-        idle,
-        iowait,
-        irq,
-        softirq,
-        steal,
-        guest,
-        guest_nice,
-    ] = values;
     // User, nice, system and idle have been there since the first kernels.
-    (columns >= 4).then_some(CpuTimes {
-        user,
-        nice,
-        system,
-        idle,
-        iowait,
-        irq,
-        softirq,
-        steal,
-        guest,
-        guest_nice,
-        columns,
-    })
+    (times.columns >= 4).then_some(times)
 }
 
 /// The open `/proc/stat`.

@@ -27,7 +27,7 @@ fn end(mut child: Child) {
 }
 
 fn is_gone<T: std::fmt::Debug>(result: Result<T, ReadError>, pid: u32) -> bool {
-    matches!(result, Err(ReadError::Gone { pid: gone }) if gone == pid)
+    matches!(result, Err(ReadError::Gone { path, .. }) if path.ends_with(pid.to_string()))
 }
 
 fn work(duration: Duration) {

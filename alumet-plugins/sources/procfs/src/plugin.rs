@@ -186,11 +186,12 @@ fn process_sources(
         alumet.clock().now().monotonic,
     )?;
     let watcher = Arc::new(Mutex::new(watcher));
+    let sources = plans.len();
     let start = |(index, (name, plan)): (usize, (String, Plan))| {
         let watcher = Arc::clone(&watcher);
         let source = ProcessesSource::start(
             watcher,
-            index,
+            (index, sources),
             plan.clone(),
             config.cpu_percent_base,
             root,

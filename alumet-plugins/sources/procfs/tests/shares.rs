@@ -4,7 +4,7 @@
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alumet_core::output::RecordedSample;
 use alumet_core::testkit::Bench;
@@ -18,11 +18,17 @@ fn start(pid: u32) -> Bench {
     Bench::start_in_real_time::<ProcfsPlugin>(config, "/").unwrap()
 }
 
-/// User, system and total share of each poll, 20 ms apart.
+/// User, system and total share of each poll, 20 ms apart, until there are 60 polls in which the process ran: where others
+/// want the CPUs as well, that can take a while.
 fn shares(bench: &mut Bench) -> Vec<[f64; 3]> {
     let _baseline = bench.poll("processes").unwrap();
-    let mut shares = Vec::new();
-    for _ in 0..60 {
+    let (mut shares, start) = (Vec::new(), Instant::now());
+    let ran = |shares: &[[f64; 3]]| shares.iter().filter(|share| share[2] > 0.0).count();
+    while ran(&shares) < 60 {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "the process does not run"
+        );
         std::thread::sleep(Duration::from_millis(20));
         let samples: Vec<RecordedSample> = bench.poll("processes").unwrap();
         let values: Vec<f64> = samples.iter().map(|sample| sample.value.as_f64()).collect();
@@ -51,7 +57,6 @@ fn one_busy_thread_never_uses_more_than_one_cpu() {
     // With the kernel's ticks of 10 ms some would be at 150 %.
     let most = shares.iter().map(|share| share[2]).fold(0.0, f64::max);
     assert!(most <= 100.5, "{most} %");
-    assert!(most > 20.0, "{most} %: the child did not run");
 }
 
 #[test]
@@ -72,6 +77,5 @@ fn two_busy_threads_never_use_more_than_two_cpus() {
         let cpus = std::thread::available_parallelism().unwrap().get();
         let most = shares.iter().map(|share| share[2]).fold(0.0, f64::max);
         assert!(most <= 100.5 * cpus as f64, "{most} %");
-        assert!(most > 40.0, "{most} %");
     });
 }

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use alumet_reader_kernel_file::{Extent, errno, fill};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
@@ -14,7 +14,7 @@ use super::descriptors::{Descriptors, FdPolicy, Notice};
 use super::slot::{Followed, Slot, State};
 use super::specs::{FileSpec, Taking, V1, V2};
 use super::{Reading, SlotId, StatEngine, Wanted};
-use crate::error::errno;
+use crate::error::{gone, of_cgroup};
 use crate::mount::{Hierarchies, Hierarchy, Version};
 use crate::stat::memory_stat::Selection;
 use crate::{CgroupPath, ReadError};
@@ -53,12 +53,6 @@ struct Access {
 
 /// Absent files are looked for again at every so manyth read of a control group.
 const LOOK_EVERY: u32 = 64;
-
-/// The first size of the buffer; few `memory.stat` are larger.
-const FIRST_SIZE: usize = 8 << 10;
-
-/// No file of a control group comes near this size.
-const LARGEST_SIZE: usize = 64 << 20;
 
 impl FileEngine {
     /// An engine for the v2 hierarchy. `selection` names the entries of `memory.stat`.
@@ -100,10 +94,7 @@ impl FileEngine {
             slots: Vec::new(),
             free: Vec::new(),
             descriptors: Descriptors::new(policy),
-            access: Access {
-                path: Vec::new(),
-                buffer: vec![0; FIRST_SIZE],
-            },
+            access: Access::default(),
         })
     }
 
@@ -155,7 +146,7 @@ impl FileEngine {
         for (base, inode) in self.bases.iter().zip(&slot.inodes) {
             if inode.is_some() && *inode != self.access.inode(base, &slot.cgroup) {
                 let path = slot.cgroup.below(&base.mount);
-                return Err(ReadError::Gone { path });
+                return Err(gone(path));
             }
         }
         Ok(())
@@ -266,7 +257,7 @@ impl FileEngine {
 
     fn of(&self, file: &Followed, cgroup: &CgroupPath, error: Errno) -> ReadError {
         let path = cgroup.below(&self.bases[file.base].mount).join(file.name);
-        ReadError::of_cgroup(&path, error)
+        of_cgroup(&path, error)
     }
 }
 
@@ -279,7 +270,7 @@ impl StatEngine for FileEngine {
             .collect();
         if inodes.iter().all(Option::is_none) {
             let path = cgroup.below(self.bases.first().map_or(Path::new("/"), |base| &base.mount));
-            return Err(ReadError::Gone { path });
+            return Err(gone(path));
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -323,7 +314,7 @@ impl StatEngine for FileEngine {
     fn read(&mut self, id: &SlotId, out: &mut Reading) -> Result<(), ReadError> {
         // Taken out and put back: a move of the struct, so that the engine and the slot can be borrowed together.
         let Some(mut slot) = self.slots.get_mut(id.0).and_then(Option::take) else {
-            return Err(ReadError::Gone { path: PathBuf::new() });
+            return Err(gone(PathBuf::new()));
         };
         let result = self.read_slot(&mut slot, out);
         let excess = self.descriptors.excess();
@@ -350,7 +341,7 @@ impl Base {
     fn open(hierarchy: &Hierarchy) -> Result<Self, ReadError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC;
         let directory = open(&hierarchy.mount, flags, Mode::empty())
-            .map_err(|error| ReadError::of_cgroup(&hierarchy.mount, error))?;
+            .map_err(|error| of_cgroup(&hierarchy.mount, error))?;
         Ok(Self {
             mount: hierarchy.mount.clone(),
             directory,
@@ -384,17 +375,8 @@ impl Access {
         Some(stat.st_ino)
     }
 
-    /// Reads a whole file from its start; the kernel gives it in one piece if the buffer is large enough.
+    /// Reads a whole file from its start.
     fn fill(&mut self, file: &File) -> Result<usize, Errno> {
-        loop {
-            match file.read_at(&mut self.buffer, 0) {
-                Ok(read) if read < self.buffer.len() => return Ok(read),
-                Ok(_) if self.buffer.len() >= LARGEST_SIZE => return Err(Errno::EFBIG),
-                // Once more from the start, so that all of it is of one moment.
-                Ok(read) => self.buffer.resize(read * 2, 0),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(errno(&error)),
-            }
-        }
+        fill(file, &mut self.buffer, Extent::OneRecord).map_err(|error| errno(&error))
     }
 }

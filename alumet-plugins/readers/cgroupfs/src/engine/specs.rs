@@ -1,8 +1,6 @@
 //! Which file gives which statistics, in which version: the one table.
 
-use std::sync::OnceLock;
-
-use nix::unistd::{SysconfVar, sysconf};
+use alumet_reader_kernel_file::{ticks_per_second, ticks_to_ns};
 
 use super::{Reading, Wanted};
 use crate::ParseError;
@@ -123,8 +121,9 @@ pub(super) static V1: [FileSpec; 11] = [
     v1(&["cpuacct.stat"], "cpuacct", Wanted::CPU_SPLIT, |bytes, _, to| {
         let mut value = cpuacct::CpuAcctStat::default();
         cpuacct::parse(bytes, &mut value)?;
-        to.out.cpu.user_ns = Some(value.user_ticks.saturating_mul(tick_ns()));
-        to.out.cpu.system_ns = Some(value.system_ticks.saturating_mul(tick_ns()));
+        let ns = |ticks| ticks_to_ns(ticks, ticks_per_second());
+        to.out.cpu.user_ns = Some(ns(value.user_ticks));
+        to.out.cpu.system_ns = Some(ns(value.system_ticks));
         Ok(())
     }),
     v1(&["cpu.stat"], "cpu", Wanted::CPU_THROTTLING, take_cpu_stat),
@@ -229,18 +228,6 @@ fn stall(bytes: &[u8], out: &mut Option<pressure::Pressure>) -> Taken {
     pressure::parse(bytes, &mut value)?;
     *out = Some(value);
     Ok(())
-}
-
-/// The length of a clock tick: 10 ms on every Linux of today.
-fn tick_ns() -> u64 {
-    static TICK: OnceLock<u64> = OnceLock::new();
-    *TICK.get_or_init(|| {
-        let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten();
-        let per_second = per_second
-            .and_then(|value| u64::try_from(value).ok())
-            .unwrap_or(100);
-        1_000_000_000 / per_second.max(1)
-    })
 }
 
 #[cfg(test)]

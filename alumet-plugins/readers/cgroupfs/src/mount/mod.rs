@@ -9,8 +9,9 @@ use std::{fs, io};
 use table::Mount;
 pub use watch::MountWatch;
 
-use crate::ReadError;
-use crate::error::errno;
+use alumet_reader_kernel_file::{ReadError, errno};
+
+use crate::error::of_cgroup;
 
 /// One of the two interfaces of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,7 +175,7 @@ fn read_table(root: &Path) -> Result<(PathBuf, Vec<u8>), ReadError> {
         match fs::read(&path) {
             Ok(table) => return Ok((path, table)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => refused = Some(ReadError::of_cgroup(&path, errno(&error))),
+            Err(error) => refused = Some(of_cgroup(&path, errno(&error))),
         }
     }
     Err(refused.unwrap_or(ReadError::NotMounted {

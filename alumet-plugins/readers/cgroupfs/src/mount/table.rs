@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::fields::words;
+use alumet_reader_kernel_file::fields::Fields;
 
 /// One mount, as far as it matters for control groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn cgroup_mounts(table: &[u8]) -> impl Iterator<Item = Mount> {
 }
 
 fn mount(line: &[u8]) -> Option<Mount> {
-    let mut before = words(line);
+    let mut before = Fields::of(line);
     let first = before.next()?;
     let is_mountinfo = first.iter().all(u8::is_ascii_digit) && line.windows(3).any(|three| three == b" - ");
     let (root, point, kind, options) = if is_mountinfo {

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use alumet_reader_kernel_file::{ReadError, errno};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::{Hierarchies, read_table};
-use crate::ReadError;
-use crate::error::errno;
+use crate::error::of_cgroup;
 
 /// The table of mounts, watched: a hierarchy that is mounted after the program started is found.
 ///
@@ -32,7 +32,7 @@ impl MountWatch {
     /// Like [`Hierarchies::detect`].
     pub fn open(root: &Path) -> Result<Self, ReadError> {
         let (table, _) = read_table(root)?;
-        let file = File::open(&table).map_err(|error| ReadError::of_cgroup(&table, errno(&error)))?;
+        let file = File::open(&table).map_err(|error| of_cgroup(&table, errno(&error)))?;
         let is_signalled = fstatfs(&file).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC);
         let mut watch = Self {
             root: root.to_path_buf(),
@@ -72,7 +72,7 @@ impl MountWatch {
 
     fn is_marked(&self) -> Result<bool, ReadError> {
         let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLPRI)];
-        poll(&mut fds, PollTimeout::ZERO).map_err(|error| ReadError::of_cgroup(&self.table, error))?;
+        poll(&mut fds, PollTimeout::ZERO).map_err(|error| of_cgroup(&self.table, error))?;
         let marks = PollFlags::POLLPRI | PollFlags::POLLERR;
         Ok(fds[0].revents().is_some_and(|events| events.intersects(marks)))
     }

@@ -1,8 +1,9 @@
 //! `blkio.throttle.io_service_bytes` of version 1, with or without `_recursive`: bytes per device and direction.
 
+use alumet_reader_kernel_file::fields::{Fields, lines, number};
+
 use super::io_stat::{IoDevice, device_number};
 use crate::ParseError;
-use crate::fields::{lines, number, words};
 
 /// Parses the bytes of each device. Operations are in another file and stay `None`.
 ///
@@ -14,7 +15,7 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Result<(), ParseError> {
         return Err(ParseError::whole("a line `Total` is expected at the end"));
     }
     for (index, line) in lines(bytes) {
-        let mut words = words(line);
+        let mut words = Fields::of(line);
         // The last line is `Total 123`.
         let Some((major, minor)) = words.next().and_then(device_number) else {
             continue;

@@ -1,7 +1,7 @@
 //! `cpu.stat` of both versions: CPU time (v2 only) and throttling.
 
 use crate::ParseError;
-use crate::fields::Keyed;
+use crate::keyed::Keyed;
 
 /// One reading of `cpu.stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

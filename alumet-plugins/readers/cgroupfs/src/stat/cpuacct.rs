@@ -2,7 +2,7 @@
 //! nanoseconds, is one number, see [`super::single`].)
 
 use crate::ParseError;
-use crate::fields::Keyed;
+use crate::keyed::Keyed;
 
 /// One reading of `cpuacct.stat`, in ticks of `USER_HZ` (10 ms).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `memory.events` and `cgroup.events`.
 
 use crate::ParseError;
-use crate::fields::Keyed;
+use crate::keyed::Keyed;
 
 /// How often the memory limits of a control group and its descendants acted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

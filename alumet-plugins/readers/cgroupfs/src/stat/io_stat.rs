@@ -1,7 +1,8 @@
 //! `io.stat` of version 2: what a control group read, wrote and discarded on each device.
 
+use alumet_reader_kernel_file::fields::{Fields, lines, number};
+
 use crate::ParseError;
-use crate::fields::{lines, number, words};
 
 /// The traffic of a control group with one device since the group was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Result<(), ParseError> {
     for (index, line) in lines(bytes) {
         let mut device: Option<IoDevice> = None;
         let mut has_traffic = false;
-        for word in words(line) {
+        for word in Fields::of(line) {
             if let Some((major, minor)) = device_number(word) {
                 device = Some(IoDevice {
                     major,

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use alumet_reader_kernel_file::fields::{entry_at, find_entry, leading_number};
+
 use crate::ParseError;
-use crate::fields::{Keyed, leading_number};
+use crate::keyed::Keyed;
 
 /// The names of the wanted entries, such as `anon` and `file` (v2) or `rss` and `cache` (v1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,10 +54,7 @@ struct Place {
 /// fixed when the kernel boots, apart from a few that a module brings.
 const SEARCH_EVERY: u32 = 64;
 
-const MALFORMED: ParseError = ParseError {
-    line: None,
-    what: "a number is expected after the name of a selected entry",
-};
+const MALFORMED: ParseError = ParseError::whole("a number is expected after the name of a selected entry");
 
 /// Parses the selected entries of `memory.stat` into `out`, in the order of the selection.
 ///
@@ -95,9 +94,9 @@ fn follow(
             return Ok(false);
         };
         let guess = place.offset.wrapping_add_signed(shift);
-        let at = match value_at(bytes, guess, key) {
+        let at = match entry_at(bytes, guess, key, b' ') {
             Some(text) => Some((guess, text)),
-            None => search(bytes, cursor, key),
+            None => find_entry(bytes, cursor, key, b' '),
         };
         let Some((offset, text)) = at else {
             return Ok(false);
@@ -111,28 +110,6 @@ fn follow(
         cursor = offset;
     }
     Ok(true)
-}
-
-/// The text after the name of the entry, if it starts a line at `offset`.
-fn value_at<'a>(bytes: &'a [u8], offset: usize, key: &str) -> Option<&'a [u8]> {
-    if offset > 0 && bytes.get(offset - 1) != Some(&b'\n') {
-        return None;
-    }
-    bytes
-        .get(offset..)?
-        .strip_prefix(key.as_bytes())?
-        .strip_prefix(b" ")
-}
-
-/// Looks at the start of each line from `offset` on.
-fn search<'a>(bytes: &'a [u8], mut offset: usize, key: &str) -> Option<(usize, &'a [u8])> {
-    while offset < bytes.len() {
-        if let Some(text) = value_at(bytes, offset, key) {
-            return Some((offset, text));
-        }
-        offset += bytes[offset..].iter().position(|byte| *byte == b'\n')? + 1;
-    }
-    None
 }
 
 /// Reads the whole file and remembers the places.

@@ -10,5 +10,6 @@ pub mod cpuacct;
 pub mod events;
 pub mod io_stat;
 pub mod memory_stat;
-pub mod pressure;
 pub mod single;
+
+pub use alumet_reader_kernel_file::pressure;

@@ -1,7 +1,8 @@
 //! Files of one number, such as `memory.current`, `pids.max` and `memory.limit_in_bytes`.
 
+use alumet_reader_kernel_file::fields::number;
+
 use crate::ParseError;
-use crate::fields::number;
 
 /// A bound that may be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 use crate::ReadError;
+use crate::error::{gone, of_cgroup};
 use crate::mount::Hierarchy;
 pub use options::{CgroupId, Change, Notice, WatchOptions};
 use tree::Tree;
@@ -54,7 +55,7 @@ impl Watcher {
     /// # Errors
     /// Like [`Self::open`].
     pub fn at(mount: &Path, options: WatchOptions, now: Instant) -> Result<Self, ReadError> {
-        folder::identity(mount).map_err(|error| ReadError::of_cgroup(mount, error))?;
+        folder::identity(mount).map_err(|error| of_cgroup(mount, error))?;
         let mut watcher = Self {
             tree: Tree::new(mount.to_path_buf(), &options),
             inotify: None,
@@ -89,7 +90,7 @@ impl Watcher {
         drained?;
         if self.tree.is_empty() && out.len() == before {
             let path = self.mount().to_path_buf();
-            return Err(ReadError::Gone { path });
+            return Err(gone(path));
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl Watcher {
                 }
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
-                Err(error) => return Err(ReadError::of_cgroup(&PathBuf::from("inotify"), error)),
+                Err(error) => return Err(of_cgroup(&PathBuf::from("inotify"), error)),
             }
         }
         Ok(())

@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
 use super::{PidPath, Processes};
-use crate::fill::Extent;
 use crate::{Name, ReadError};
+use alumet_reader_kernel_file::Extent;
 
 /// Splits the content of `/proc/PID/cmdline` into the arguments. A process may have written anything over them.
 pub fn arguments(cmdline: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -53,11 +53,7 @@ impl Processes {
             Err(Errno::EACCES | Errno::EPERM) => Ok(None),
             // The kernel says "no such file" for a kernel thread as well as for a process that has ended.
             Err(Errno::ENOENT | Errno::ESRCH) if self.exists(pid) => Ok(None),
-            Err(errno) => Err(ReadError::of_process(
-                pid,
-                &self.path_of(pid, "exe"),
-                errno.into(),
-            )),
+            Err(errno) => Err(self.sort(pid, "exe", errno.into())),
         }
     }
 }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::ReadError;
-use crate::fields::{Fields, lines};
+use alumet_reader_kernel_file::fields::{Fields, lines};
 
 /// The CPU-time clock of one process.
 ///
@@ -43,7 +43,7 @@ impl ProcessClock {
     /// `Gone` when there is no such process.
     pub fn read(&self) -> Result<u64, ReadError> {
         let time = clock_gettime(self.clock).map_err(|errno| match errno {
-            Errno::EINVAL | Errno::ESRCH => ReadError::Gone { pid: self.pid },
+            Errno::EINVAL | Errno::ESRCH => super::gone(format!("/proc/{}", self.pid).into()),
             errno => ReadError::Io {
                 path: "clock_gettime".into(),
                 source: errno.into(),
@@ -90,7 +90,9 @@ mod tests {
         let mut child = Command::new("true").spawn().unwrap();
         let clock = ProcessClock::of(child.id()).unwrap();
         child.wait().unwrap();
-        assert!(matches!(clock.read(), Err(ReadError::Gone { pid }) if pid == child.id()));
+        assert!(
+            matches!(clock.read(), Err(ReadError::Gone { path, .. }) if path.ends_with(child.id().to_string()))
+        );
     }
 
     #[test]

@@ -7,8 +7,7 @@ use super::fd_budget::FdPermit;
 use super::stat::{ProcessStat, parse};
 use super::{CpuSplit, Processes, SplitTime, Statm, statm};
 use crate::ReadError;
-use crate::fill::{Extent, fill};
-use crate::units::ticks_to_ns;
+use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
 /// A process with its identity, the pair of its number and its start.
 ///
@@ -89,7 +88,7 @@ impl Process {
     pub fn stat(&mut self, processes: &mut Processes) -> Result<&ProcessStat, ReadError> {
         self.read_stat(processes)?;
         if self.stat.start_ticks != self.start_ticks {
-            return Err(ReadError::Gone { pid: self.pid });
+            return Err(processes.gone(self.pid));
         }
         Ok(&self.stat)
     }
@@ -144,11 +143,10 @@ impl Process {
         let Some(kept) = &self.kept_statm else {
             return processes.statm(self.pid);
         };
-        let filled = fill(&kept.file, &mut processes.buffer, Extent::OneRecord)
-            .map_err(|error| ReadError::of_process(self.pid, &processes.path_of(self.pid, "statm"), error))?;
         let mut pages = Statm::default();
-        statm::parse(&processes.buffer[..filled], &mut pages)
-            .map_err(|error| error.in_file(&processes.path_of(self.pid, "statm")))?;
+        processes.read_open(&kept.file, self.pid, "statm", Extent::OneRecord, |bytes| {
+            statm::parse(bytes, &mut pages)
+        })?;
         Ok(pages.in_bytes(processes.page_size))
     }
 
@@ -156,9 +154,8 @@ impl Process {
         let Some(kept) = &self.kept else {
             return processes.stat(self.pid, &mut self.stat);
         };
-        let filled = fill(&kept.file, &mut processes.buffer, Extent::OneRecord)
-            .map_err(|error| ReadError::of_process(self.pid, &processes.path_of(self.pid, "stat"), error))?;
-        parse(&processes.buffer[..filled], &mut self.stat)
-            .map_err(|error| error.in_file(&processes.path_of(self.pid, "stat")))
+        processes.read_open(&kept.file, self.pid, "stat", Extent::OneRecord, |bytes| {
+            parse(bytes, &mut self.stat)
+        })
     }
 }

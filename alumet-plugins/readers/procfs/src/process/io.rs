@@ -4,11 +4,11 @@
 
 use super::Processes;
 use crate::entry_list::{Amount, amount, split};
-use crate::fields::lines;
-use crate::fill::Extent;
 use crate::{ParseError, ReadError};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::lines;
 
-/// Input and output of a process since it started, ended threads included.
+/// Input and output of a process since it started, that of ended threads and of children that it waited for included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessIo {
     /// Bytes that read calls returned, from wherever.

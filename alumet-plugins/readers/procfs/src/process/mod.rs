@@ -29,11 +29,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use nix::dir::Dir;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use crate::fill::{Extent, fill};
 use crate::{ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
+use alumet_reader_kernel_file::{Extent, errno, fill};
 
 use fd_budget::FdBudget;
 
@@ -51,6 +53,7 @@ pub struct Processes {
     page_size: u64,
     ticks_per_second: u64,
     has_clocks: bool,
+    is_live: bool,
     budget: FdBudget,
 }
 
@@ -67,6 +70,7 @@ impl Processes {
         let listing = Dir::open(&proc, flags, Mode::empty()).map_err(|errno| sort(errno.into()))?;
         Ok(Self {
             has_clocks: cpu_clock::are_numbers_ours(&proc),
+            is_live: fstatfs(&folder).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
             proc,
             folder,
             listing,
@@ -81,6 +85,12 @@ impl Processes {
     /// another PID namespace) it has the resolution of a tick, 10 ms.
     pub fn has_clocks(&self) -> bool {
         self.has_clocks
+    }
+
+    /// Whether this is the kernel's own file system and not a captured tree: starts of processes can then be compared
+    /// with the clock.
+    pub fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// How many ticks of [`ProcessStat`] make one second.
@@ -101,15 +111,26 @@ impl Processes {
         extent: Extent,
         parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
     ) -> Result<(), ReadError> {
-        let filled = match self.open_file(pid, file) {
-            Ok(file) => fill(&file, &mut self.buffer, extent),
-            Err(error) => Err(error),
-        };
-        match filled {
+        match self.open_file(pid, file) {
+            Ok(opened) => self.read_open(&opened, pid, file, extent, parse),
+            Err(error) => Err(self.sort(pid, file, error)),
+        }
+    }
+
+    /// Reads a file of a process that is open.
+    fn read_open(
+        &mut self,
+        opened: &File,
+        pid: u32,
+        file: &str,
+        extent: Extent,
+        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
+    ) -> Result<(), ReadError> {
+        match fill(opened, &mut self.buffer, extent) {
             Ok(filled) => {
-                parse(&self.buffer[..filled]).map_err(|error| error.in_file(&self.path_of(pid, file)))
+                parse(&self.buffer[..filled]).map_err(|error| error.in_file(self.path_of(pid, file)))
             }
-            Err(error) => Err(ReadError::of_process(pid, &self.path_of(pid, file), error)),
+            Err(error) => Err(self.sort(pid, file, error)),
         }
     }
 
@@ -119,8 +140,34 @@ impl Processes {
         Ok(openat(&self.folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
     }
 
+    /// Sorts an error of the operating system about a file of a process.
+    fn sort(&self, pid: u32, file: &str, source: std::io::Error) -> ReadError {
+        let path = self.path_of(pid, file);
+        match errno(&source) {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ESRCH => self.gone(pid),
+            Errno::EACCES | Errno::EPERM => ReadError::PermissionDenied {
+                path,
+                mend: "run as root or as the owner of the process, or grant CAP_SYS_PTRACE",
+            },
+            _ => ReadError::of_file(&path, source, "the kernel was built without this file"),
+        }
+    }
+
+    /// A process that has ended.
+    fn gone(&self, pid: u32) -> ReadError {
+        gone(self.proc.join(pid.to_string()))
+    }
+
     fn path_of(&self, pid: u32, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
+    }
+}
+
+/// A process that has ended, by its folder.
+const fn gone(path: PathBuf) -> ReadError {
+    ReadError::Gone {
+        what: "the process",
+        path,
     }
 }
 
@@ -148,6 +195,24 @@ mod tests {
             PidPath::default().name(u32::MAX, "smaps_rollup"),
             c"4294967295/smaps_rollup"
         );
+    }
+
+    #[test]
+    fn a_process_that_vanishes_in_any_way_is_gone_and_a_refused_one_names_the_capability() {
+        let processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+        for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ESRCH] {
+            let error = processes.sort(7, "stat", errno.into());
+            assert_eq!(error.to_string(), "the process `/proc/7` is gone");
+            assert!(!error.is_temporary());
+        }
+        for errno in [Errno::EACCES, Errno::EPERM] {
+            let error = processes.sort(7, "io", errno.into());
+            assert!(matches!(error, ReadError::PermissionDenied { .. }), "{error:?}");
+            assert!(
+                error.to_string().contains("`/proc/7/io`") && error.to_string().contains("CAP_SYS_PTRACE")
+            );
+        }
+        assert!(processes.sort(7, "io", Errno::EIO.into()).is_temporary());
     }
 
     #[test]

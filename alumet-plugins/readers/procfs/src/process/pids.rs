@@ -2,7 +2,7 @@
 
 use super::Processes;
 use crate::ReadError;
-use crate::fields::number;
+use alumet_reader_kernel_file::fields::number;
 
 impl Processes {
     /// Lists the numbers of all processes, in rising order, into a list that is reused from scan to scan.

@@ -5,9 +5,9 @@
 
 use super::Processes;
 use crate::entry_list::{Amount, amount, split};
-use crate::fields::lines;
-use crate::fill::Extent;
 use crate::{ParseError, ReadError};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::lines;
 
 /// Memory of a process in bytes. What the kernel does not print is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,17 +3,16 @@
 //! Format: `Documentation/filesystems/proc.rst`, table 1-4, and proc_pid_stat(5).
 
 use super::Processes;
-use crate::fields::Fields;
-use crate::fill::Extent;
 use crate::{Name, ParseError, ReadError};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::Fields;
 
 /// One reading of `/proc/PID/stat`. Times are in ticks ([`crate::ticks_per_second`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessStat {
     /// The number of the process.
     pub pid: u32,
-    /// The command: at most 15 bytes (63 for a kernel worker), which can contain blanks and parentheses; the kernel
-    /// writes a line end as `\n` and a backslash as `\\`.
+    /// The command: at most 15 bytes (63 for a kernel worker), of any kind, also blanks, parentheses and line ends.
     pub comm: Name,
     /// The state as a letter: `R` running, `S` sleeping, `D` waiting for I/O, `Z` ended but not waited for, and others.
     pub state: u8,
@@ -35,6 +34,9 @@ pub struct ProcessStat {
     pub virtual_bytes: u64,
     /// Resident size in pages ([`crate::page_size`]); imprecise since Linux 6.2 by some pages per CPU.
     pub resident_pages: u64,
+    /// The address at which the stack began when the program was started. It is another one after each `exec`, because
+    /// the kernel chooses it at random; 0 for a kernel thread and for a process that this user may not look into.
+    pub stack_start: u64,
     /// Time spent running a guest's virtual CPU; zero before Linux 2.6.24.
     pub guest_ticks: u64,
 }
@@ -56,28 +58,34 @@ fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
     out.pid = small(&mut Fields::of(&bytes[..open]))?;
     out.comm.assign(&bytes[open + 1..close]);
     let mut fields = Fields::of(bytes[close + 1..].trim_ascii_end());
-    let &[state] = fields.word()? else {
+    let &[state] = fields.next()? else {
         return None;
     };
     out.state = state;
     out.parent = small(&mut fields)?;
-    fields.skip(9)?; // pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt
+    fields.skip_fields(9)?; // pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt
     out.user_ticks = fields.number()?;
     out.system_ticks = fields.number()?;
     out.children_user_ticks = fields.number()?;
     out.children_system_ticks = fields.number()?;
-    fields.skip(2)?; // priority, nice
+    fields.skip_fields(2)?; // priority, nice
     out.threads = fields.number()?;
-    fields.skip(1)?; // itrealvalue
+    fields.skip_fields(1)?; // itrealvalue
     out.start_ticks = fields.number()?;
     out.virtual_bytes = fields.number()?;
     out.resident_pages = fields.number()?;
-    // rsslim … delayacct_blkio_ticks: 18 fields up to guest_time, the 43rd.
-    out.guest_ticks = match fields.skip(18) {
-        Some(()) if !fields.is_at_end() => fields.number()?,
-        _ => 0,
-    };
+    // rsslim, startcode, endcode; then 14 from kstkesp to delayacct_blkio_ticks, up to guest_time, the 43rd.
+    out.stack_start = number_after(3, &mut fields)?;
+    out.guest_ticks = number_after(14, &mut fields)?;
     Some(())
+}
+
+/// The number after so many fields; 0 where an old kernel has ended the line before it.
+fn number_after(skipped: usize, fields: &mut Fields<'_>) -> Option<u64> {
+    match fields.skip_fields(skipped) {
+        Some(()) if !fields.is_at_end() => fields.number(),
+        _ => Some(0),
+    }
 }
 
 fn small(fields: &mut Fields<'_>) -> Option<u32> {
@@ -122,6 +130,7 @@ mod tests {
             start_ticks: 220,
             virtual_bytes: 230,
             resident_pages: 240,
+            stack_start: 280,
             guest_ticks: 430,
         };
         assert_eq!(stat, expected);
@@ -149,13 +158,19 @@ mod tests {
     fn an_old_kernel_without_guest_time_is_accepted() {
         let short = "1 (init) S 0 1 1 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0 9 8 7";
         let mut stat = ProcessStat {
+            stack_start: 5,
             guest_ticks: 5,
             ..ProcessStat::default()
         };
         parse(short.as_bytes(), &mut stat).unwrap();
         assert_eq!(
-            (stat.start_ticks, stat.resident_pages, stat.guest_ticks),
-            (9, 7, 0)
+            (
+                stat.start_ticks,
+                stat.resident_pages,
+                stat.stack_start,
+                stat.guest_ticks
+            ),
+            (9, 7, 0, 0)
         );
     }
 

@@ -3,9 +3,9 @@
 //! Format: `Documentation/filesystems/proc.rst`, table 1-3.
 
 use super::Processes;
-use crate::fields::Fields;
-use crate::fill::Extent;
 use crate::{ParseError, ReadError};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::Fields;
 
 /// Memory of a process, in pages from [`parse`] and in bytes from [`Processes::statm`].
 ///

@@ -207,10 +207,9 @@ fn explain(table: &str, error: &ReadError) -> (String, String) {
         ReadError::NotSupported { path, mend } => {
             (format!("{} is not there", path.display()), (*mend).to_owned())
         }
-        ReadError::PermissionDenied { path } => (
-            format!("{} may not be read", path.display()),
-            "run as root, or give the program CAP_DAC_READ_SEARCH".to_owned(),
-        ),
+        ReadError::PermissionDenied { path, mend } => {
+            (format!("{} may not be read", path.display()), (*mend).to_owned())
+        }
         other => (
             other.to_string(),
             format!("until it works: plugins.procfs.{table}.enabled = false"),

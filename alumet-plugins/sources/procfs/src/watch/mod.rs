@@ -1,6 +1,7 @@
 //! The watcher: finds processes, tells which group has them, and when they were born.
 
 mod matcher;
+mod program;
 
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use alumet_core::Consumer;
 use alumet_core::events::{ConsumerEvent, Subscription};
 use alumet_core::time::Monotonic;
 use alumet_reader_procfs::process::{FdPolicy, Process, ProcessStat, Processes};
-use alumet_reader_procfs::{Name, ReadError, SystemRoot};
+use alumet_reader_procfs::{ReadError, SystemRoot};
 use hashbrown::HashMap;
 
 use crate::boot_clock::ticks_since_boot;
 
 use matcher::Candidate;
 pub(crate) use matcher::{Matcher, command_line};
+pub(crate) use program::Program;
 
 /// Finds processes for all sources of the plugin: one list of what is known, however many groups there are.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Watcher {
     events: Subscription,
     refresh: Duration,
     scanned: Option<Monotonic>,
+    /// The ticks since boot when the last scan began.
+    scanned_ticks: u64,
     scan_at_once: bool,
     round: u64,
     started_ticks: u64,
@@ -62,7 +66,7 @@ pub(crate) enum Birth {
 #[derive(Debug)]
 struct Known {
     start_ticks: u64,
-    comm: Name,
+    program: Program,
     owner: Owner,
     round: u64,
 }
@@ -106,6 +110,7 @@ impl Watcher {
             events,
             refresh,
             scanned: None,
+            scanned_ticks: 0,
             scan_at_once: false,
             round: 0,
             started_ticks,
@@ -182,6 +187,7 @@ impl Watcher {
     }
 
     fn scan(&mut self, now: Monotonic) -> Result<(), ReadError> {
+        let ticks = ticks_since_boot(self.processes.ticks_per_second());
         let mut pids = std::mem::take(&mut self.pids);
         let listed = self.processes.pids(&mut pids);
         if listed.is_ok() {
@@ -199,6 +205,7 @@ impl Watcher {
                 inbox.ended.retain(|pid| known.contains_key(pid));
             }
             self.scanned = Some(now);
+            self.scanned_ticks = ticks;
             self.scan_at_once = false;
         }
         self.pids = pids;
@@ -221,7 +228,7 @@ impl Watcher {
                         Err(_) => return,
                         Ok(()) if self.stat.start_ticks != known.start_ticks => since_last_scan,
                         // It runs another program now, which a group may have.
-                        Ok(()) if self.stat.comm != known.comm => Birth::BeforeWatch,
+                        Ok(()) if !known.program.is_run_by(&self.stat) => Birth::BeforeWatch,
                         Ok(()) => return,
                     },
                 }
@@ -241,6 +248,10 @@ impl Watcher {
                 return;
             }
         };
+        let birth = match birth {
+            Birth::After(instant) if self.was_hidden(&process, instant) => Birth::BeforeWatch,
+            other => other,
+        };
         let mut candidate = Candidate::new(&process, &mut self.processes);
         let group = self
             .matchers
@@ -249,7 +260,7 @@ impl Watcher {
         let owner = group.or(announced.then_some(self.matchers.len()));
         let known = Known {
             start_ticks: process.start_ticks(),
-            comm: process.last_stat().comm.clone(),
+            program: Program::of(process.last_stat()),
             owner: owner.map_or(Owner::Nobody, Owner::Source),
             round: self.round,
         };
@@ -257,6 +268,15 @@ impl Watcher {
         if let Some(inbox) = owner.and_then(|owner| self.inboxes.get_mut(owner)) {
             inbox.arrivals.push(Arrival { process, birth });
         }
+    }
+
+    /// Whether a process that the last scan did not find was there all the same: hidden by `hidepid`, or refused. A
+    /// second is more than lies between the start of a process and its appearance in the list.
+    fn was_hidden(&self, process: &Process, birth: Monotonic) -> bool {
+        let second = self.processes.ticks_per_second();
+        self.processes.is_live()
+            && Some(birth) == self.scanned
+            && process.start_ticks().saturating_add(second) < self.scanned_ticks
     }
 
     fn take_events(&mut self, now: Monotonic) {
@@ -399,6 +419,21 @@ mod tests {
             root.remove(format!("proc/{}", 100 + round));
         }
         assert_eq!((watcher.inboxes[1].arrivals.len(), watcher.known.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_process_that_could_not_be_seen_before_is_not_billed_for_its_whole_life() {
+        let mut watcher = Watcher::start(
+            &SystemRoot::default(),
+            vec![Matcher::of(&GroupConfig::default()).unwrap()],
+            ConsumerEvents::new().subscribe(),
+            Duration::from_secs(2),
+            at(10),
+        )
+        .unwrap();
+        arrivals(&mut watcher, 0, 10);
+        watcher.known.remove(&1);
+        assert!(arrivals(&mut watcher, 0, 12).contains(&(1, Birth::BeforeWatch)));
     }
 
     #[test]

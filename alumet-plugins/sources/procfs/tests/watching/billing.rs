@@ -177,15 +177,18 @@ fn time_of_a_guest_is_told_apart() {
     put(&root, BASE);
     let mut machine = Machine::start(root, "");
     machine.poll("processes");
-    let stat = format!(
-        "77 (app) S 1 1 1 0 -1 0 0 0 0 0 8 0 0 0 20 0 1 0 10 4096 1 {} 6\n",
-        vec!["0"; 17].join(" ")
-    );
-    machine.root.write("proc/77/stat", stat);
+    machine.put(Fake {
+        user: 8,
+        guest: 6,
+        ..BASE
+    });
     let samples = machine.poll("processes");
-    assert!(
-        of(&samples, "cpu_time_delta")
-            .iter()
-            .any(|text| text.starts_with("77 {kind=guest} = "))
+    assert_eq!(
+        of(&samples, "cpu_time_delta"),
+        [
+            format!("77 {{kind=user}} = {}", 8 * TICK_NS),
+            "77 {kind=system} = 0".to_owned(),
+            format!("77 {{kind=guest}} = {}", 6 * TICK_NS),
+        ]
     );
 }

@@ -119,6 +119,53 @@ fn a_process_that_runs_another_program_is_compared_again() {
 }
 
 #[test]
+fn a_process_that_runs_another_program_of_the_same_name_is_compared_again() {
+    let root = root();
+    put(&root, BASE);
+    root.write("proc/77/cmdline", "python3\0first.py\0");
+    let mut machine = Machine::start(root, "groups = [{ cmdline_regex = 'second' }]");
+    assert!(machine.poll("processes").is_empty());
+    machine.put(Fake {
+        stack: BASE.stack + 16,
+        ..BASE
+    });
+    machine.root.write("proc/77/cmdline", "python3\0second.py\0");
+    assert!(!machine.poll("processes").is_empty());
+}
+
+#[test]
+fn many_groups_keep_no_more_files_open_than_a_few() {
+    let root = root();
+    for pid in 1000..2200 {
+        put(
+            &root,
+            Fake {
+                pid,
+                parent: pid / 300,
+                ..BASE
+            },
+        );
+    }
+    let groups: Vec<String> = (3..8)
+        .map(|parent| format!("{{ ppid = {parent}, metrics = ['memory'] }}"))
+        .collect();
+    let mut machine = Machine::start(root, &format!("groups = [{}]", groups.join(", ")));
+    let mut measured = 0;
+    for source in 1..=5 {
+        let source = match source {
+            1 => "processes".to_owned(),
+            other => format!("processes-{other}"),
+        };
+        measured += machine.poll(&source).len();
+    }
+    assert_eq!(measured, 1200 * 3);
+    let folder = machine.root.path().join("proc");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let open = open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|file| file.starts_with(&folder)));
+    assert!(open.count() <= 700);
+}
+
+#[test]
 fn scans_are_no_more_frequent_than_asked_for() {
     let mut machine = Machine::start(root(), "refresh_interval = '6s'");
     machine.put(BASE);
@@ -149,4 +196,15 @@ fn attributes_tell_what_the_process_runs_now() {
     );
     let after = of(&machine.poll("processes"), "cpu_time_delta");
     assert_eq!(after[0], "77 {cmdline=app --flag, kind=user, name=app} = 0");
+    // Another program of the same name.
+    machine.put(Fake {
+        comm: "app",
+        user: 2,
+        stack: BASE.stack + 16,
+        ..BASE
+    });
+    machine.root.write("proc/77/cmdline", "app\0--other\0");
+    machine.poll("processes");
+    let after = of(&machine.poll("processes"), "cpu_time_delta");
+    assert_eq!(after[0], "77 {cmdline=app --other, kind=user, name=app} = 0");
 }

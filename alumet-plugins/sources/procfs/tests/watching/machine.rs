@@ -21,6 +21,9 @@ pub(crate) struct Fake {
     pub(crate) start: u64,
     pub(crate) user: u64,
     pub(crate) system: u64,
+    pub(crate) guest: u64,
+    /// Where the stack begins: another one after each `exec`.
+    pub(crate) stack: u64,
 }
 
 pub(crate) const BASE: Fake = Fake {
@@ -30,6 +33,8 @@ pub(crate) const BASE: Fake = Fake {
     start: 10,
     user: 0,
     system: 0,
+    guest: 0,
+    stack: 0x7ffc_0000_1000,
 };
 
 pub(crate) struct Machine {
@@ -52,10 +57,12 @@ pub(crate) fn put(root: &FakeRoot, fake: Fake) {
         start,
         user,
         system,
+        guest,
+        stack,
     } = fake;
     let stat = format!(
-        "{pid} ({comm}) S {parent} 1 1 0 -1 0 0 0 0 0 {user} {system} 0 0 20 0 1 0 {start} 4096 1 {} 3\n",
-        vec!["0"; 17].join(" ")
+        "{pid} ({comm}) S {parent} 1 1 0 -1 0 0 0 0 0 {user} {system} 0 0 20 0 1 0 {start} 4096 1 0 0 0 {stack} {} {guest} 0\n",
+        ["0"; 14].join(" ")
     );
     root.write(format!("proc/{pid}/stat"), stat)
         .write(format!("proc/{pid}/statm"), "100 10 5 0 0 0 0\n")

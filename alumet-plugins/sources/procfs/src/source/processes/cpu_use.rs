@@ -10,6 +10,8 @@ use alumet_reader_procfs::process::SplitTime;
 pub(super) struct CpuReading {
     pub(super) time: SplitTime,
     pub(super) guest_ticks: u64,
+    /// How many threads it had.
+    pub(super) threads: u64,
     /// An instant before the reading.
     pub(super) before: Monotonic,
     /// An instant after the reading.
@@ -22,6 +24,8 @@ pub(super) struct CpuUse {
     pub(super) user_ns: u64,
     pub(super) system_ns: u64,
     pub(super) guest_ticks: u64,
+    /// The threads of the reading that saw more of them.
+    threads: u64,
     /// At least the time that passed between the readings.
     elapsed: Duration,
 }
@@ -43,6 +47,7 @@ impl CpuReading {
         Self {
             time: SplitTime::default(),
             guest_ticks: 0,
+            threads: 1,
             before: birth,
             after: birth,
         }
@@ -63,6 +68,7 @@ impl CpuReading {
             user_ns: self.time.user_ns.saturating_sub(earlier.time.user_ns),
             system_ns: self.time.system_ns.saturating_sub(earlier.time.system_ns),
             guest_ticks: self.guest_ticks.saturating_sub(earlier.guest_ticks),
+            threads: self.threads.max(earlier.threads),
             // The outer instants: a reading that was held up cannot make a share larger than it was.
             elapsed: self.after.since(earlier.before),
         }
@@ -70,15 +76,22 @@ impl CpuReading {
 }
 
 impl CpuUse {
-    /// Cuts what `cpus` could not give in the time that passed, and gives it back.
+    /// Cuts what `cpus` could not give to the threads in the time that passed, and gives it back.
     ///
     /// The kernel adds what a thread uses to its CPU clock at each scheduler tick (1 to 10 ms), so that what was used
-    /// before one reading can show up at the next one. Nothing is lost: it belongs to the next interval.
+    /// before one reading can show up at the next one. Nothing is lost: it belongs to the next interval. What is more
+    /// than a tick for each thread tells of threads that came and went between the two readings.
     pub(super) fn limit(&mut self, cpus: u64) -> SplitTime {
-        let offered = u64::try_from(self.elapsed.as_nanos())
-            .unwrap_or(u64::MAX)
-            .saturating_mul(cpus);
-        let ahead = self.total_ns().saturating_sub(offered);
+        const LONGEST_TICK_NS: u64 = 10_000_000;
+        let elapsed = u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let parallel = self.threads.min(cpus).max(1);
+        let explained = elapsed.saturating_add(LONGEST_TICK_NS).saturating_mul(parallel);
+        let parallel = if self.total_ns() <= explained {
+            parallel
+        } else {
+            cpus
+        };
+        let ahead = self.total_ns().saturating_sub(elapsed.saturating_mul(parallel));
         let user_ns = ahead.min(self.user_ns);
         let system_ns = ahead - user_ns;
         self.user_ns -= user_ns;
@@ -129,6 +142,7 @@ mod tests {
         CpuReading {
             time: SplitTime { user_ns, system_ns },
             guest_ticks: 0,
+            threads: 1,
             before: Monotonic::from_nanos(before),
             after: Monotonic::from_nanos(after),
         }
@@ -161,12 +175,44 @@ mod tests {
         let first = reading(0, 0, 0, 0);
         let second = reading(110, 20, 100, 100);
         let mut used = second.since(&first);
-        let ahead = used.limit(1);
+        let ahead = used.limit(4);
         assert_eq!((used.user_ns, used.system_ns, ahead.total_ns()), (80, 20, 30));
         let third = reading(150, 20, 200, 200);
         let rest = third.since(&second.without(ahead));
         assert_eq!((rest.user_ns, rest.system_ns), (70, 0));
-        assert_eq!(third.since(&first).limit(2).total_ns(), 0);
+    }
+
+    #[test]
+    fn two_threads_can_use_two_cpus_but_no_more_than_there_are() {
+        let with_threads = |threads| CpuReading {
+            threads,
+            ..reading(150, 0, 100, 100)
+        };
+        let first = reading(0, 0, 0, 0);
+        assert_eq!(with_threads(2).since(&first).limit(4).total_ns(), 0);
+        assert_eq!(with_threads(2).since(&first).limit(1).total_ns(), 50);
+        // The other thread has ended since the previous reading, or will start before the next one.
+        assert_eq!(
+            reading(300, 0, 200, 200)
+                .since(&with_threads(2))
+                .limit(4)
+                .total_ns(),
+            0
+        );
+    }
+
+    #[test]
+    fn what_threads_used_that_came_and_went_between_two_readings_is_billed_at_once() {
+        const MS: u64 = 1_000_000;
+        let first = reading(0, 0, 0, 0);
+        let mut used = reading(7_600 * MS, 0, 2_000 * MS, 2_000 * MS).since(&first);
+        assert_eq!(used.limit(4).total_ns(), 0);
+        assert_eq!(used.total_ns(), 7_600 * MS);
+        let mut used = reading(9_000 * MS, 0, 2_000 * MS, 2_000 * MS).since(&first);
+        assert_eq!(used.limit(4).total_ns(), 1_000 * MS);
+        // One tick more than one CPU offers is a late tick.
+        let mut used = reading(30 * MS, 0, 20 * MS, 20 * MS).since(&first);
+        assert_eq!(used.limit(4).total_ns(), 10 * MS);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use alumet_core::source::Accumulator;
 use alumet_core::time::Monotonic;
+use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
-use alumet_reader_procfs::{Name, ReadError};
 
 use super::cpu_use::{Capacity, CpuReading};
 use super::plan::Plan;
-use super::series::{IoSeries, MemorySeries, ProcessMetrics, ProcessSeries};
+use super::series::{IoSeries, ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
-use crate::watch::{Arrival, Birth};
+use crate::watch::{Arrival, Birth, Program};
 
 /// What all processes of a source share while they are read.
 pub(super) struct Context<'a> {
@@ -24,8 +24,8 @@ pub(super) struct Context<'a> {
 pub(super) struct Followed {
     process: Process,
     series: ProcessSeries,
-    /// The command whose name and arguments are attributes of the series.
-    command: Name,
+    /// The program whose name and arguments are attributes of the series.
+    program: Program,
     cpu: Option<CpuReading>,
     io: Option<ProcessIo>,
 }
@@ -40,7 +40,7 @@ impl Followed {
             &process,
             context.processes,
         );
-        let command = process.last_stat().comm.clone();
+        let program = Program::of(process.last_stat());
         let (cpu, io) = match birth {
             Birth::BeforeWatch => (None, None),
             Birth::After(instant) => (Some(CpuReading::at_birth(instant)), Some(ProcessIo::default())),
@@ -48,7 +48,7 @@ impl Followed {
         Self {
             process,
             series,
-            command,
+            program,
             cpu,
             io,
         }
@@ -95,7 +95,7 @@ impl Followed {
         let mut used = reading.since(&last);
         // Ticks are too coarse to tell, and after what a zombie used nothing more comes.
         if context.processes.has_clocks() && self.process.last_stat().state != b'Z' {
-            let ahead = used.limit(context.capacity.cpus.min(self.process.last_stat().threads.max(1)));
+            let ahead = used.limit(context.capacity.cpus);
             self.cpu = Some(reading.without(ahead));
         }
         if let Some(series) = &self.series.cpu_time {
@@ -137,38 +137,37 @@ impl Followed {
         Ok(CpuReading {
             time,
             guest_ticks: self.process.last_stat().guest_ticks,
+            threads: self.process.last_stat().threads,
             before,
             after,
         })
     }
 
     fn poll_memory(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
-        let Some(MemorySeries {
-            resident,
-            shared,
-            virtual_size,
-            proportional,
-        }) = &self.series.memory
-        else {
+        let Some(series) = &mut self.series.memory else {
             return Ok(());
         };
         context.stopwatch.expire();
         let quick = self.process.statm(context.processes)?;
         let mut exact_resident = None;
-        if let Some(proportional) = proportional {
-            match context.processes.smaps_rollup(self.pid()) {
+        if let Some(proportional) = &series.proportional {
+            match context.processes.smaps_rollup(self.process.pid()) {
                 Ok(Some(memory)) => {
                     exact_resident = Some(memory.rss);
                     out.push(proportional, memory.pss);
                 }
                 Err(gone @ ReadError::Gone { .. }) => return Err(gone),
-                // A kernel thread has no memory, that of another user is not ours to see.
-                Ok(None) | Err(_) => {}
+                // A kernel thread, or a process that has ended: no memory.
+                Ok(None) => {}
+                // The quick sizes are known all the same.
+                Err(error) if error.is_temporary() => {}
+                // Refused once, refused always: the series is given back.
+                Err(_) => series.proportional = None,
             }
         }
-        out.push(resident, exact_resident.unwrap_or(quick.resident));
-        out.push(shared, quick.shared);
-        out.push(virtual_size, quick.virtual_size);
+        out.push(&series.resident, exact_resident.unwrap_or(quick.resident));
+        out.push(&series.shared, quick.shared);
+        out.push(&series.virtual_size, quick.virtual_size);
         Ok(())
     }
 
@@ -196,12 +195,12 @@ impl Followed {
     }
 
     /// Registers the series anew when the process runs another program than its attributes tell.
-    pub(super) fn follow_command(&mut self, context: &mut Context<'_>, out: &Accumulator<'_>) {
-        if !context.plan.tells_something() || self.process.last_stat().comm == self.command {
+    pub(super) fn follow_program(&mut self, context: &mut Context<'_>, out: &Accumulator<'_>) {
+        if !context.plan.tells_something() || self.program.is_run_by(self.process.last_stat()) {
             return;
         }
-        self.command = self.process.last_stat().comm.clone();
-        let io_is_refused = self.series.io.is_none();
+        self.program = Program::of(self.process.last_stat());
+        // What was refused may be allowed of the other program.
         self.series = ProcessSeries::register(
             out.catalog(),
             context.metrics,
@@ -209,8 +208,5 @@ impl Followed {
             &self.process,
             context.processes,
         );
-        if io_is_refused {
-            self.series.io = None;
-        }
     }
 }

@@ -42,14 +42,18 @@ pub(crate) struct ProcessesSource {
     is_fresh: bool,
 }
 
-/// How many `statm` files of a source stay open. Processes beyond the number cost about 3 µs more at each poll; with the
-/// files that the watcher keeps, two groups stay below the limit of 1024 that most systems set for a program.
-const KEPT_MEMORY_FILES: usize = 256;
+/// How many `statm` files stay open, those of all sources together: with the files that the watcher keeps, far below the
+/// limit of 1024 that most systems set for a program. Processes beyond the number cost about 3 µs more at each poll.
+const KEPT_MEMORY_FILES: usize = 512;
 
 impl ProcessesSource {
+    /// The source with this inbox of the watcher, one of `sources`.
+    ///
+    /// # Errors
+    /// When the processes cannot be listed or a metric means something else already.
     pub(crate) fn start(
         watcher: Arc<Mutex<Watcher>>,
-        index: usize,
+        (index, sources): (usize, usize),
         plan: Plan,
         base: CpuPercentBase,
         root: &SystemRoot,
@@ -60,7 +64,7 @@ impl ProcessesSource {
             index,
             plan,
             metrics: ProcessMetrics::register(alumet)?,
-            processes: Processes::open(root, FdPolicy::KeepUpTo(KEPT_MEMORY_FILES))?,
+            processes: Processes::open(root, FdPolicy::KeepUpTo(KEPT_MEMORY_FILES / sources.max(1)))?,
             followed: Vec::new(),
             inbox: Inbox::default(),
             stopwatch: Stopwatch::new(alumet.clock()),
@@ -104,11 +108,15 @@ impl Source for ProcessesSource {
         self.followed
             .retain_mut(|process| match process.poll(&mut context, out) {
                 Ok(()) => {
-                    process.follow_command(&mut context, out);
+                    process.follow_program(&mut context, out);
                     true
                 }
-                Err(ReadError::Gone { pid }) => {
-                    gone.push((pid, process.start_ticks(), process.last_read().unwrap_or(now)));
+                Err(ReadError::Gone { .. }) => {
+                    gone.push((
+                        process.pid(),
+                        process.start_ticks(),
+                        process.last_read().unwrap_or(now),
+                    ));
                     false
                 }
                 Err(error) => {

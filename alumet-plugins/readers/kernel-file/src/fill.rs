@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use nix::errno::Errno;
+
 /// How the kernel hands out the content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub enum Extent {
     /// All at once, as far as the buffer reaches: a read that leaves room has seen the end. Saves the system call
     /// that would only return zero.
     OneRecord,
@@ -14,22 +16,26 @@ pub(crate) enum Extent {
     ManyRecords,
 }
 
-/// The size that a buffer starts with.
-const FIRST_SIZE: usize = 4096;
+/// The size that a buffer starts with. Most files of sysfs hold one number, and there can be hundreds of them; a larger
+/// file costs some more reads, once.
+const FIRST_SIZE: usize = 512;
 
 /// No kernel file that is read here comes near this size; a wrong path (`/dev/zero`) would grow for ever.
 const LARGEST_SIZE: usize = 64 << 20;
 
 /// Reads a whole file from its start and says how many bytes of the buffer it fills.
-pub(crate) fn fill(file: &File, buffer: &mut Vec<u8>, extent: Extent) -> io::Result<usize> {
+///
+/// When the buffer is too small the read goes on behind it: the kernel keeps what it has made for an open file, so that
+/// both parts are of one moment.
+///
+/// # Errors
+/// What the operating system says; `EFBIG` for more than 64 MiB.
+pub fn fill(file: &File, buffer: &mut Vec<u8>, extent: Extent) -> io::Result<usize> {
     let mut filled = 0;
     loop {
         if filled == buffer.len() {
             if filled >= LARGEST_SIZE {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "larger than any kernel file (64 MiB)",
-                ));
+                return Err(Errno::EFBIG.into());
             }
             buffer.resize((buffer.len() * 2).max(FIRST_SIZE), 0);
         }
@@ -78,6 +84,6 @@ mod tests {
     fn an_endless_file_is_an_error_and_not_all_the_memory() {
         let zero = File::open("/dev/zero").unwrap();
         let error = fill(&zero, &mut Vec::new(), Extent::ManyRecords).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(error.raw_os_error(), Some(Errno::EFBIG as i32));
     }
 }

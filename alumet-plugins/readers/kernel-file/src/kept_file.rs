@@ -6,13 +6,11 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::ParseError;
-use crate::error::{ReadError, errno};
-use crate::fill::{Extent, fill};
+use crate::{Extent, ParseError, ReadError, errno, fill};
 
 /// An open file with its buffer: one `pread` per reading, no allocation.
 #[derive(Debug)]
-pub(crate) struct KeptFile {
+pub struct KeptFile {
     path: PathBuf,
     file: Option<File>,
     buffer: Vec<u8>,
@@ -22,7 +20,7 @@ pub(crate) struct KeptFile {
 
 impl KeptFile {
     /// A file that is opened by its first read; `mend` says what to do when it is absent.
-    pub(crate) fn closed(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
+    pub fn closed(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
         Self {
             path,
             file: None,
@@ -36,7 +34,7 @@ impl KeptFile {
     ///
     /// # Errors
     /// Like [`Self::read`].
-    pub(crate) fn open(path: PathBuf, extent: Extent, mend: &'static str) -> Result<Self, ReadError> {
+    pub fn open(path: PathBuf, extent: Extent, mend: &'static str) -> Result<Self, ReadError> {
         let mut kept = Self::closed(path, extent, mend);
         kept.reopen()?;
         Ok(kept)
@@ -46,7 +44,7 @@ impl KeptFile {
     ///
     /// # Errors
     /// `NotSupported` when the file is absent, `PermissionDenied` when it is refused, `Io` otherwise.
-    pub(crate) fn reopen(&mut self) -> Result<(), ReadError> {
+    pub fn reopen(&mut self) -> Result<(), ReadError> {
         self.file = None;
         let file = File::open(&self.path).map_err(|error| self.sort(error))?;
         self.file = Some(file);
@@ -57,7 +55,7 @@ impl KeptFile {
     ///
     /// # Errors
     /// Like [`Self::reopen`].
-    pub(crate) fn read(&mut self) -> Result<&[u8], ReadError> {
+    pub fn read(&mut self) -> Result<&[u8], ReadError> {
         let filled = match self.fill() {
             Err(error) if is_stale(&error) => {
                 self.reopen()?;
@@ -75,7 +73,7 @@ impl KeptFile {
     ///
     /// # Errors
     /// Like [`Self::read`], and `Parse` when the second reading is not well formed either.
-    pub(crate) fn read_with(
+    pub fn read_with(
         &mut self,
         mut parse: impl FnMut(&[u8]) -> Result<(), ParseError>,
     ) -> Result<(), ReadError> {
@@ -83,7 +81,7 @@ impl KeptFile {
             return Ok(());
         }
         self.reopen()?;
-        parse(self.read()?).map_err(|error| error.in_file(&self.path))
+        parse(self.read()?).map_err(|error| error.in_file(&*self.path))
     }
 
     fn fill(&mut self) -> io::Result<usize> {

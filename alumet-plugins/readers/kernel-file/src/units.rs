@@ -18,7 +18,7 @@ fn positive(variable: SysconfVar) -> Option<u64> {
 }
 
 /// Converts ticks into nanoseconds; saturates after 584 years.
-pub(crate) fn ticks_to_ns(ticks: u64, ticks_per_second: u64) -> u64 {
+pub fn ticks_to_ns(ticks: u64, ticks_per_second: u64) -> u64 {
     let ns = u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second.max(1));
     u64::try_from(ns).unwrap_or(u64::MAX)
 }

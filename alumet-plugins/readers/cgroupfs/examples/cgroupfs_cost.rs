@@ -1,6 +1,6 @@
 //! What control groups cost on this machine; the table in the README comes from it.
 //!
-//! `cargo run --release -p alumet-reader-cgroupfs --example cost -- [control groups to make]`
+//! `cargo run --release -p alumet-reader-cgroupfs --example cgroupfs_cost -- [control groups to make]`
 //!
 //! Makes control groups below the v2 mount (as root) and removes them again.
 

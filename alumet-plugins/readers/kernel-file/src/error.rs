@@ -8,11 +8,23 @@ use nix::errno::Errno;
 /// The reason why a reading is missing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The process has ended. That is the normal end of every process, not a failure.
-    #[error("process {pid} has ended")]
+    /// What the file tells about is no more. That is the normal end of every process and every control group, not a
+    /// failure.
+    #[error("{what} `{}` is gone", .path.display())]
     Gone {
-        /// The number of the process.
-        pid: u32,
+        /// What it was, such as `the process`.
+        what: &'static str,
+        /// Its folder, or the file that was read.
+        path: PathBuf,
+    },
+
+    /// No file system of the wanted kind is mounted.
+    #[error("{what} is not mounted: {mend}")]
+    NotMounted {
+        /// The file system.
+        what: &'static str,
+        /// What to change to obtain it.
+        mend: &'static str,
     },
 
     /// This kernel or this machine does not offer the file, or the feature behind it is off.
@@ -25,14 +37,12 @@ pub enum ReadError {
     },
 
     /// The kernel refuses the file to this user.
-    #[error(
-        "`{}` may not be read: run as root or as the owner of the process, or grant CAP_SYS_PTRACE \
-         (processes of other users) or CAP_DAC_READ_SEARCH (files of root)",
-        .path.display()
-    )]
+    #[error("`{}` may not be read: {mend}", .path.display())]
     PermissionDenied {
         /// The file.
         path: PathBuf,
+        /// What to change to be allowed.
+        mend: &'static str,
     },
 
     /// The content is not in the format that the kernel documents.
@@ -64,34 +74,32 @@ impl ReadError {
     /// Whether the same read may succeed later without anybody changing the machine.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Gone { .. } | Self::NotSupported { .. } | Self::PermissionDenied { .. } => false,
+            Self::Gone { .. }
+            | Self::NotMounted { .. }
+            | Self::NotSupported { .. }
+            | Self::PermissionDenied { .. } => false,
             // A file that was read while it changed can be well formed the next time.
             Self::Parse { .. } | Self::Io { .. } => true,
         }
     }
 
-    /// Sorts an error of the operating system about a file of the machine.
-    pub(crate) fn of_file(path: &Path, source: io::Error, mend: &'static str) -> Self {
+    /// Sorts an error of the operating system about a file; `mend` says what to do when it is absent or switched off.
+    pub fn of_file(path: &Path, source: io::Error, mend: &'static str) -> Self {
         let path = path.to_path_buf();
         match errno(&source) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::EOPNOTSUPP => Self::NotSupported { path, mend },
-            Errno::EACCES | Errno::EPERM => Self::PermissionDenied { path },
+            Errno::EACCES | Errno::EPERM => Self::PermissionDenied {
+                path,
+                mend: "run as root, or grant CAP_DAC_READ_SEARCH",
+            },
             _ => Self::Io { path, source },
-        }
-    }
-
-    /// Sorts an error of the operating system about a file below `/proc/PID`.
-    pub(crate) fn of_process(pid: u32, path: &Path, source: io::Error) -> Self {
-        match errno(&source) {
-            Errno::ENOENT | Errno::ENOTDIR | Errno::ESRCH => Self::Gone { pid },
-            _ => Self::of_file(path, source, "the kernel was built without this file"),
         }
     }
 }
 
 /// The number of an error of the operating system.
-pub(crate) fn errno(error: &io::Error) -> Errno {
-    Errno::from_raw(error.raw_os_error().unwrap_or_default())
+pub fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 /// The reason why bytes are not a kernel file of the expected kind.
@@ -106,12 +114,12 @@ pub struct ParseError {
 
 impl ParseError {
     /// An error about the whole file.
-    pub(crate) fn whole(what: &'static str) -> Self {
+    pub const fn whole(what: &'static str) -> Self {
         Self { line: None, what }
     }
 
     /// An error about one line, counted from 1.
-    pub(crate) fn at(line: usize, what: &'static str) -> Self {
+    pub const fn at(line: usize, what: &'static str) -> Self {
         Self {
             line: Some(line),
             what,
@@ -119,9 +127,9 @@ impl ParseError {
     }
 
     /// The same error with the name of the file.
-    pub(crate) fn in_file(self, path: &Path) -> ReadError {
+    pub fn in_file(self, path: impl Into<PathBuf>) -> ReadError {
         ReadError::Parse {
-            path: path.to_path_buf(),
+            path: path.into(),
             line: self.line,
             what: self.what,
         }
@@ -133,16 +141,12 @@ mod tests {
     use super::*;
 
     fn of_errno(errno: Errno) -> ReadError {
-        ReadError::of_file(
-            Path::new("/proc/x"),
-            io::Error::from_raw_os_error(errno as i32),
-            "mend it",
-        )
+        ReadError::of_file(Path::new("/proc/x"), errno.into(), "mend it")
     }
 
     #[test]
     fn an_absent_or_switched_off_file_is_not_supported_and_says_how_to_mend_it() {
-        for errno in [Errno::ENOENT, Errno::EOPNOTSUPP] {
+        for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::EOPNOTSUPP] {
             let error = of_errno(errno);
             assert!(matches!(error, ReadError::NotSupported { .. }), "{error:?}");
             assert!(error.to_string().contains("mend it"));
@@ -155,7 +159,7 @@ mod tests {
         for errno in [Errno::EACCES, Errno::EPERM] {
             let error = of_errno(errno);
             assert!(matches!(error, ReadError::PermissionDenied { .. }), "{error:?}");
-            assert!(error.to_string().contains("CAP_SYS_PTRACE"));
+            assert!(error.to_string().contains("CAP_DAC_READ_SEARCH"));
             assert!(!error.is_temporary());
         }
     }
@@ -168,18 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_vanishes_in_any_way_is_gone() {
-        for errno in [Errno::ENOENT, Errno::ESRCH] {
-            let source = io::Error::from_raw_os_error(errno as i32);
-            let error = ReadError::of_process(7, Path::new("/proc/7/stat"), source);
-            assert!(matches!(error, ReadError::Gone { pid: 7 }), "{error:?}");
-            assert!(!error.is_temporary());
-        }
+    fn an_error_that_is_not_of_the_operating_system_is_worth_another_try_as_well() {
+        let other = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert!(ReadError::of_file(Path::new("/proc/x"), other, "").is_temporary());
     }
 
     #[test]
     fn a_format_error_names_file_and_line() {
-        let error = ParseError::at(3, "a number is expected").in_file(Path::new("/proc/stat"));
+        let error = ParseError::at(3, "a number is expected").in_file("/proc/stat");
         assert!(
             error
                 .to_string()

@@ -1,6 +1,6 @@
 //! What a reading costs on this machine, in microseconds; the table in the README comes from it.
 //!
-//! `cargo run --release -p alumet-reader-procfs --example cost -- [processes to start]`
+//! `cargo run --release -p alumet-reader-procfs --example procfs_cost -- [processes to start]`
 
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 

@@ -1,7 +1,10 @@
-//! `cpu.pressure`, `memory.pressure`, `io.pressure`, `irq.pressure`: how long threads were held up for lack of a resource.
+//! Pressure stall information (PSI): the share of time in which threads were held up for lack of a resource.
+//!
+//! Format: `Documentation/accounting/psi.rst`; the same for `/proc/pressure/*` and the `*.pressure` files of control
+//! groups.
 
 use crate::ParseError;
-use crate::fields::{fraction, lines, number, words};
+use crate::fields::{Fields, fraction, lines, number};
 
 /// One reading of a pressure file. A line that the kernel does not print is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,7 +24,7 @@ pub struct Stall {
     pub avg60: f64,
     /// Percentage of the last 300 seconds.
     pub avg300: f64,
-    /// Microseconds since the control group was made.
+    /// Microseconds since boot, or since the control group was made.
     pub total_us: u64,
 }
 
@@ -32,14 +35,13 @@ pub struct Stall {
 pub fn parse(bytes: &[u8], out: &mut Pressure) -> Result<(), ParseError> {
     *out = Pressure::default();
     for (index, line) in lines(bytes) {
-        let (place, rest) = if let Some(rest) = line.strip_prefix(b"some ") {
-            (&mut out.some, rest)
-        } else if let Some(rest) = line.strip_prefix(b"full ") {
-            (&mut out.full, rest)
-        } else {
-            continue;
+        let mut fields = Fields::of(line);
+        let place = match fields.next() {
+            Some(b"some") => &mut out.some,
+            Some(b"full") => &mut out.full,
+            _ => continue,
         };
-        let stall = stall(rest).ok_or(ParseError::at(
+        let stall = stall(fields).ok_or(ParseError::at(
             index,
             "`avg10=`, `avg60=`, `avg300=` and `total=` are expected",
         ))?;
@@ -51,9 +53,8 @@ pub fn parse(bytes: &[u8], out: &mut Pressure) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn stall(line: &[u8]) -> Option<Stall> {
-    let mut words = words(line);
-    let mut after = |key: &[u8]| words.next()?.strip_prefix(key);
+fn stall(mut fields: Fields<'_>) -> Option<Stall> {
+    let mut after = |key: &[u8]| fields.next()?.strip_prefix(key);
     Some(Stall {
         avg10: fraction(after(b"avg10=")?)?,
         avg60: fraction(after(b"avg60=")?)?,
@@ -70,15 +71,21 @@ mod tests {
 
     #[test]
     fn a_kernel_that_prints_one_line_has_no_other() {
-        let mut pressure = Pressure::default();
-        parse(
-            b"full avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n",
-            &mut pressure,
-        )
-        .unwrap();
-        assert_eq!(pressure.some, None);
-        let full = pressure.full.unwrap();
-        assert_eq!((full.avg10, full.avg300, full.total_us), (1.91, 100.0, 3_857_169));
+        let line = "avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n";
+        let stall = Stall {
+            avg10: 1.91,
+            avg60: 0.86,
+            avg300: 100.0,
+            total_us: 3_857_169,
+        };
+        let mut pressure = Pressure {
+            full: Some(Stall::default()),
+            ..Pressure::default()
+        };
+        parse(format!("some {line}").as_bytes(), &mut pressure).unwrap();
+        assert_eq!((pressure.some, pressure.full), (Some(stall), None));
+        parse(format!("full {line}").as_bytes(), &mut pressure).unwrap();
+        assert_eq!((pressure.some, pressure.full), (None, Some(stall)));
     }
 
     #[test]

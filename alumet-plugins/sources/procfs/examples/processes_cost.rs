@@ -1,6 +1,6 @@
 //! What a poll of many processes costs on this machine; the table in the README comes from it.
 //!
-//! `cargo run --release -p alumet-plugin-procfs --example cost -- [processes to start]`
+//! `cargo run --release -p alumet-plugin-procfs --example processes_cost -- [processes to start]`
 
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 

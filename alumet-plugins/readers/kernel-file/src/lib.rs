@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod fields;
+pub mod pressure;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
+mod error;
+mod fill;
+mod kept_file;
+mod units;
+
+pub use error::{ParseError, ReadError, errno};
+pub use fill::{Extent, fill};
+pub use kept_file::KeptFile;
+pub use units::{page_size, ticks_per_second, ticks_to_ns};
