@@ -24,8 +24,17 @@ pub struct App {
     pub(crate) known_plugins: &'static [&'static str],
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
-    pub(crate) measures_processes: bool,
+    pub(crate) purpose: Purpose,
     pub(crate) is_durable: bool,
+}
+
+/// What an application is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It measures the machine on which it runs.
+    Measure,
+    /// It receives what others measure.
+    Receive,
 }
 
 /// The default of a key of a plugin, where it is another one in this application.
@@ -40,15 +49,51 @@ pub(crate) struct PluginDefault {
 #[derive(Debug, Clone, Copy)]
 pub struct Shortcut {
     /// The long name of the flag, without dashes.
-    pub flag: &'static str,
+    pub(crate) flag: &'static str,
     /// What stands for the value in the help.
-    pub value_name: &'static str,
+    pub(crate) value_name: &'static str,
     /// The key, with dots between its parts.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// One sentence for people.
-    pub help: &'static str,
-    /// A plugin that the flag enables, too, whatever the configuration and `--plugins` say.
-    pub enables: Option<&'static str>,
+    pub(crate) help: &'static str,
+    /// A plugin that the flag enables, too.
+    pub(crate) enables: Option<&'static str>,
+}
+
+impl Shortcut {
+    /// The flag `--<flag> <value_name>`, which sets the key, whose parts have dots between them. `help` is one sentence for
+    /// people.
+    pub const fn new(
+        flag: &'static str,
+        value_name: &'static str,
+        key: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            flag,
+            value_name,
+            key,
+            help,
+            enables: None,
+        }
+    }
+
+    /// Lets the flag enable a plugin, too, whatever the configuration and `--plugins` say.
+    #[must_use]
+    pub const fn enabling(mut self, plugin: &'static str) -> Self {
+        self.enables = Some(plugin);
+        self
+    }
+}
+
+impl Purpose {
+    /// What such a program is called.
+    pub(crate) const fn role(self) -> &'static str {
+        match self {
+            Self::Measure => "agent",
+            Self::Receive => "server",
+        }
+    }
 }
 
 impl App {
@@ -65,7 +110,7 @@ impl App {
             known_plugins: &[],
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
-            measures_processes: true,
+            purpose: Purpose::Measure,
             is_durable: false,
         }
     }
@@ -132,11 +177,11 @@ impl App {
         self
     }
 
-    /// Leaves out the commands that measure one process, `exec` and `watch`: for a program that does not measure the
-    /// machine on which it runs.
+    /// For a program that receives what others measure, instead of measuring the machine on which it runs: there are no
+    /// commands `exec` and `watch`, and `doctor` says nothing of the hardware.
     #[must_use]
-    pub const fn without_measuring_processes(mut self) -> Self {
-        self.measures_processes = false;
+    pub const fn receives(mut self) -> Self {
+        self.purpose = Purpose::Receive;
         self
     }
 
@@ -174,7 +219,7 @@ impl App {
 
     /// Whether the program has the built-in command `name`.
     pub(crate) fn has_built_in(&self, name: &str) -> bool {
-        let is_left_out = !self.measures_processes && ["exec", "watch"].contains(&name);
+        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch"].contains(&name);
         !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }
 

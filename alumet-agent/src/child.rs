@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,7 +21,7 @@ use crate::exit::Failed;
 /// A process whose end can be awaited without reaping it.
 pub(crate) struct Watched {
     pub(crate) pid: u32,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<Instant>>,
 }
 
 impl Watched {
@@ -29,28 +30,31 @@ impl Watched {
         let raw = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
         let raw = raw.ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
         let pidfd = pidfd_open(raw, PidfdFlags::empty())?;
-        let (sender, ended) = watch::channel(false);
+        let (sender, ended) = watch::channel(None);
         std::thread::Builder::new()
             .name("alumet-watch".to_owned())
             .spawn(move || {
                 let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
                 while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
                 // Nobody may listen any more.
-                let _ = sender.send(true);
+                let _ = sender.send(Some(Instant::now()));
             })?;
         Ok(Self { pid, ended })
     }
 
-    /// Waits until the process has ended; it stays a zombie until its parent reaps it.
-    pub(crate) async fn ended(&self) {
+    /// Waits until the process has ended, and says when that was; it stays a zombie until its parent reaps it.
+    pub(crate) async fn ended(&self) -> Instant {
+        let mut ended = self.ended.clone();
+        let ended = ended.wait_for(Option::is_some).await;
         // An error means that the thread is gone, which it is only after the end.
-        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+        ended.ok().and_then(|ended| *ended).unwrap_or_else(Instant::now)
     }
 }
 
 /// A program that we run.
 pub(crate) struct Running {
     child: Child,
+    pub(crate) started: Instant,
     pub(crate) watched: Watched,
     /// The peak of the agent when it started the program, in KiB.
     own_peak: i64,
@@ -59,8 +63,8 @@ pub(crate) struct Running {
 /// What a program has used, its own children that it waited for included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
-    pub(crate) user: std::time::Duration,
-    pub(crate) system: std::time::Duration,
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
     pub(crate) peak_memory: PeakMemory,
     /// In bytes, from and to storage.
     pub(crate) read: u64,
@@ -80,6 +84,7 @@ pub(crate) enum PeakMemory {
 impl Running {
     /// Starts a program.
     pub(crate) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, Failed> {
+        let started = Instant::now();
         let child = Command::new(program)
             .args(arguments)
             .spawn()
@@ -90,6 +95,7 @@ impl Running {
         let watched = Watched::open(child.id())?;
         Ok(Self {
             child,
+            started,
             watched,
             own_peak,
         })
@@ -108,7 +114,7 @@ impl Running {
         // No other child of ours has ended, so all of it belongs to this one.
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::from)?;
         let duration = |time: nix::sys::time::TimeVal| {
-            std::time::Duration::new(
+            Duration::new(
                 time.tv_sec().unsigned_abs(),
                 time.tv_usec().unsigned_abs() as u32 * 1000,
             )
@@ -136,6 +142,14 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .unwrap_or(1);
     (code & 0xff) as u8
+}
+
+/// Whether there is a program of this name, executable or not.
+pub(crate) fn find(program: &OsStr) -> Result<(), Failed> {
+    match locate(program) {
+        Some(_) => Ok(()),
+        None => Err(cannot_run(program, &io::Error::from(ErrorKind::NotFound))),
+    }
 }
 
 /// Explains why a program cannot be run; 127 if there is none and 126 if it may not be run, as shells have it.
@@ -176,10 +190,14 @@ fn locate(program: &OsStr) -> Option<PathBuf> {
         // What cannot be looked at may be there.
         return path.try_exists().unwrap_or(true).then(|| path.to_owned());
     }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders)
+    std::env::split_paths(&search_path())
         .map(|folder| folder.join(path))
         .find(|file| file.is_file())
+}
+
+/// The folders in which programs are found; without PATH, those that the C library takes.
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into())
 }
 
 /// The program in PATH, or in the folder of `program`, whose name is most like that of `program`.
@@ -189,7 +207,7 @@ fn nearest_program(program: &OsStr) -> Option<PathBuf> {
     let in_folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folders: Vec<PathBuf> = match in_folder {
         Some(folder) => vec![folder.to_owned()],
-        None => std::env::split_paths(&std::env::var_os("PATH")?).collect(),
+        None => std::env::split_paths(&search_path()).collect(),
     };
     let names = folders
         .iter()
@@ -208,4 +226,24 @@ fn nearest_program(program: &OsStr) -> Option<PathBuf> {
     } else {
         PathBuf::from(name)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_ended_when_it_did_and_not_when_somebody_asks() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let Ok(running) = Running::start("true".as_ref(), &[]) else {
+            panic!("there is a program `true`");
+        };
+        runtime.block_on(async {
+            let first = running.watched.ended().await;
+            assert!(running.started < first && first < Instant::now());
+            assert_eq!(running.watched.ended().await, first);
+        });
+        let (status, _) = running.reap().unwrap();
+        assert!(status.success());
+    }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Cli {
 
 /// Flags of all commands.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Configuration file, or folder whose *.toml files are read in order; may be repeated
     #[arg(long, value_name = "PATH", env = "ALUMET_CONFIG", global = true)]
@@ -122,7 +123,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginsCommand,
     },
-    /// Tell what can be measured on this machine, what cannot, why, and what would mend it
+    /// Tell what works on this machine, what does not, why, and what would mend it
     #[command(after_help = DOCTOR_CODES)]
     Doctor {
         /// As JSON
@@ -326,6 +327,10 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         return Ok(Parsed::Extra(*extra, arguments));
     }
     let mut cli = Cli::from_arg_matches(&matches)?;
+    for plugin in cli.global.plugins.iter_mut().flatten() {
+        // `--plugins "csv, procfs"`
+        *plugin = plugin.trim().to_owned();
+    }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
             cli.global.apply(shortcut, value);
@@ -442,14 +447,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_measures_no_process_has_neither_exec_nor_watch() {
+    fn a_program_that_receives_has_neither_exec_nor_watch() {
         let app = App::new("a", "1", "x");
         for line in ["a exec true", "a watch 1"] {
             assert!(parsed(&app, line).is_ok(), "{line}");
         }
         let help = |app: &App| command(app).render_help().to_string();
         assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
-        let app = app.without_measuring_processes();
+        let app = app.receives();
         for line in ["a exec true", "a watch 1"] {
             let error = parsed(&app, line).err().unwrap();
             assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{line}");

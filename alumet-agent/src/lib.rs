@@ -24,6 +24,7 @@ mod extra_command;
 mod health;
 mod live_line;
 mod logging;
+mod outcome;
 mod reload;
 mod session;
 mod settings;

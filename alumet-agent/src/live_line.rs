@@ -1,7 +1,8 @@
 //! One line on the terminal that says how things are, rewritten in place; nothing when the output is redirected.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alumet_core::pipeline::PipelineStatus;
 use parking_lot::Mutex;
@@ -26,26 +27,56 @@ pub(crate) fn without<T>(write: impl FnOnce() -> T) -> T {
 
 /// The live line of a run.
 pub(crate) struct LiveLine {
-    previous: Option<(Instant, u64)>,
+    /// When how many samples had been made, the oldest first.
+    history: VecDeque<(Instant, u64)>,
 }
+
+/// The rate is that of this long: most sources make nothing in most seconds.
+const WINDOW: Duration = Duration::from_secs(10);
+/// When the terminal does not tell how wide it is.
+const WIDTH: usize = 80;
 
 impl LiveLine {
     /// A line if the standard error is a terminal.
     pub(crate) fn on_terminal() -> Option<Self> {
-        io::stderr().is_terminal().then(|| Self { previous: None })
+        io::stderr().is_terminal().then(|| Self {
+            history: VecDeque::new(),
+        })
     }
 
     /// Shows the status.
     pub(crate) fn show(&mut self, status: &PipelineStatus) {
-        let now = Instant::now();
-        let produced = status.ledger.produced;
-        let rate = self.previous.replace((now, produced)).map(|(then, before)| {
-            (produced - before) as f64 / now.duration_since(then).as_secs_f64().max(1e-3)
-        });
-        let line = describe(status, rate);
+        let rate = self.rate(Instant::now(), status.ledger.produced);
+        // A line that wraps cannot be erased.
+        let room = width().saturating_sub(1);
+        let line: String = describe(status, rate).chars().take(room).collect();
         let mut shown = SHOWN.lock();
         let _ = write!(io::stderr().lock(), "{ERASE}{line}");
         *shown = line;
+    }
+
+    /// Samples per second.
+    fn rate(&mut self, now: Instant, produced: u64) -> Option<f64> {
+        self.history.push_back((now, produced));
+        // The first entry is the last one that is at least as old as the window.
+        while self
+            .history
+            .get(1)
+            .is_some_and(|(then, _)| now.duration_since(*then) >= WINDOW)
+        {
+            self.history.pop_front();
+        }
+        let (then, before) = *self.history.front()?;
+        let seconds = now.duration_since(then).as_secs_f64();
+        (seconds > 0.0).then(|| produced.saturating_sub(before) as f64 / seconds)
+    }
+}
+
+/// How many characters fit into a line of the terminal.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => WIDTH,
     }
 }
 
@@ -80,6 +111,33 @@ fn describe(status: &PipelineStatus, rate: Option<f64>) -> String {
         line.push_str(" | ");
         line.push_str(&failing.join(", "));
     }
-    // A line that wraps cannot be erased.
-    line.chars().take(100).collect()
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_ten_seconds() {
+        let start = Instant::now();
+        let mut line = LiveLine {
+            history: VecDeque::new(),
+        };
+        let mut rate = |second: u64, produced| line.rate(start + Duration::from_secs(second), produced);
+        assert_eq!(rate(0, 1000), None);
+        // A source that is polled every five seconds.
+        for second in 1..=4 {
+            assert_eq!(rate(second, 1000), Some(0.0));
+        }
+        assert_eq!(rate(5, 1500), Some(100.0));
+        for second in 6..=9 {
+            rate(second, 1500);
+        }
+        for second in 10..=40 {
+            let produced = 1000 + 500 * (second / 5);
+            assert_eq!(rate(second, produced), Some(100.0), "second {second}");
+        }
+        assert_eq!(line.history.len(), 11, "what is older is forgotten");
+    }
 }

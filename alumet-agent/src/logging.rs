@@ -15,9 +15,12 @@ use crate::settings::LogSettings;
 /// Starts the log on the standard error.
 pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>) -> Result<(), Failed> {
     let filter = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => parse("RUST_LOG", &directives)?,
-        _ => parse("log.level", settings.level.as_deref().unwrap_or("info"))?,
-    };
+        Ok(directives) if !directives.is_empty() => {
+            filter(&directives).map_err(|fault| Failed::usage(format!("RUST_LOG: {fault}")))
+        }
+        // The configuration was checked with the rest of its keys.
+        _ => filter(settings.level.as_deref().unwrap_or("info")).map_err(Failed::usage),
+    }?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Stderr);
@@ -31,11 +34,13 @@ pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>) -> Result
     result.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
 }
 
-fn parse(what: &str, directives: &str) -> Result<EnvFilter, Failed> {
+/// What is logged.
+///
+/// # Errors
+/// What is wrong with the directives, and what would work.
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
     let refused = |error: &dyn Display| {
-        Failed::usage(format!(
-            "{what} = {directives:?} chooses no log level: {error}\n  help: write for example \"info\""
-        ))
+        format!("{directives:?} chooses no log level: {error}; write for example \"info\"")
     };
     // A misspelt level would be taken for the name of a crate, and silence the log.
     let word = directives.chars().all(|c| c.is_ascii_alphabetic());

@@ -26,7 +26,7 @@ pub(crate) struct RunningPlugins {
 }
 
 struct Current {
-    /// The configuration outside of `[plugins]`, which only a restart of the agent changes.
+    /// The configuration outside of `[plugins]`, which only a restart changes.
     general: toml::Table,
     plugins: Vec<Known>,
 }
@@ -81,7 +81,7 @@ impl RunningPlugins {
         match &result {
             Ok(report) => tracing::info!("the configuration was read again: {report}"),
             Err(error) => {
-                tracing::error!("the configuration was read again and not all of it is in effect:\n{error}");
+                tracing::error!("the configuration was read again: {error}");
             }
         }
         result
@@ -89,9 +89,11 @@ impl RunningPlugins {
 
     fn read_again(&self) -> Result<String, String> {
         let mut current = self.current.lock();
-        let setup =
-            Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| failed.message())?;
-        let pipeline = self.pipeline.upgrade().ok_or("the agent is about to end")?;
+        let setup = Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| {
+            let refused = "it is refused, so nothing has changed";
+            format!("{refused}\n{}", failed.message())
+        })?;
+        let pipeline = self.pipeline.upgrade().ok_or("the program is about to end")?;
         let mut report = Report::default();
         report.general(&current.general, &general(&setup.settings));
         let mut before = std::mem::take(&mut current.plugins);
@@ -297,11 +299,7 @@ impl Report {
             self.done.join(", ")
         };
         if !self.needs_restart.is_empty() {
-            let _ = write!(
-                text,
-                "; only a restart of the agent changes {}",
-                self.needs_restart.join(", ")
-            );
+            let _ = write!(text, "; only a restart changes {}", self.needs_restart.join(", "));
         }
         if self.failed.is_empty() {
             Ok(text)
@@ -325,7 +323,7 @@ mod tests {
         );
         assert_eq!(
             report.finish().unwrap(),
-            "no plugin has changed; only a restart of the agent changes system_root, pipeline.self_metrics, log"
+            "no plugin has changed; only a restart changes system_root, pipeline.self_metrics, log"
         );
     }
 }

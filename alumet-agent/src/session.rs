@@ -1,11 +1,10 @@
 //! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
 
 use std::io::{self, IsTerminal};
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use alumet_core::pipeline::{BuildError, Ledger, Pipeline, PipelineBuilder, StopReport};
+use alumet_core::pipeline::{BuildError, ElementKey, ElementKind, Pipeline, PipelineBuilder, StopReport};
 use alumet_core::spool::SpoolSlot;
 use alumet_shared_spool::DiskSpool;
 use anyhow::Context;
@@ -18,11 +17,11 @@ use crate::app::App;
 use crate::cli::Global;
 use crate::config::{Document, Problems};
 use crate::exit::{FAILED, Failed};
-use crate::health::{self, Health};
+use crate::health::{self, Health, Program};
+use crate::outcome::Outcome;
 use crate::reload::{Known, RunningPlugins, State};
 use crate::settings::{OnError, Settings};
 use crate::setup::{DefaultFile, EnabledPlugin, Setup};
-use crate::terminal;
 
 /// A running pipeline with all that is around it.
 pub(crate) struct Session {
@@ -34,6 +33,9 @@ pub(crate) struct Session {
     /// Whether a signal has asked the agent to end.
     asked_to_end: bool,
 }
+
+/// Signals that come together are one request: `timeout`, for example, sends each to the process and again to its group.
+const ECHO: Duration = Duration::from_millis(100);
 
 /// The runtime in which asynchronous plugins and signals work.
 pub(crate) fn runtime(global: &Global) -> Result<Runtime, Failed> {
@@ -93,7 +95,10 @@ impl Session {
         if !settings.pipeline.self_metrics.is_zero() {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
         }
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(Program {
+            name: app.name,
+            version: app.version,
+        }));
         let mut plugins = Vec::new();
         for plugin in setup.plugins {
             let state = start_plugin(&mut builder, &plugin, &health)?;
@@ -125,7 +130,7 @@ impl Session {
             .control()
             .on_reload(Box::new(move || match reloaded.upgrade() {
                 Some(plugins) => plugins.reload(),
-                None => Err("the agent is about to end".to_owned()),
+                None => Err("the program is about to end".to_owned()),
             }));
         Ok(Self {
             pipeline,
@@ -178,44 +183,46 @@ impl Session {
         signal
     }
 
-    /// Stops the pipeline; the second signal that asks the agent to end cuts it short.
-    pub(crate) async fn stop(mut self) -> StopReport {
+    /// Stops the pipeline; a further signal that asks the agent to end cuts it short.
+    pub(crate) async fn stop(mut self) -> Outcome {
         self.health.stopping();
         let pipeline = Arc::clone(&self.pipeline);
         let timeout = self.shutdown_timeout;
         let mut stopping = tokio::task::spawn_blocking(move || pipeline.stop(timeout));
+        let mut asked = self.asked_to_end.then(Instant::now);
         let result = loop {
             tokio::select! {
                 result = &mut stopping => break result,
-                signal = self.signals.next() => {
-                    if signal == Received::SIGHUP {
-                        continue;
+                signal = self.signals.next() => match asked {
+                    _ if signal == Received::SIGHUP => {}
+                    Some(first) if first.elapsed() < ECHO => {}
+                    Some(_) => {
+                        tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");
+                        let pipeline = Arc::clone(&self.pipeline);
+                        // Does not wait for anything.
+                        pipeline.abort();
                     }
                     // When a program that was measured ends by a signal, the terminal gives the same one to the agent.
-                    if !std::mem::replace(&mut self.asked_to_end, true) {
-                        tracing::info!(signal = signal.as_str(), "what was measured is being written; the next signal drops it");
-                        continue;
+                    None => {
+                        asked = Some(Instant::now());
+                        tracing::info!(signal = signal.as_str(), "the rest is being written; the next signal drops it");
                     }
-                    tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");
-                    let pipeline = Arc::clone(&self.pipeline);
-                    // Does not wait for anything.
-                    pipeline.abort();
                 }
             }
         };
-        match result {
-            Ok(report) => {
-                log_accounts(&report);
-                report
+        let report = result.unwrap_or_else(|error| {
+            tracing::error!(%error, "the pipeline could not be stopped");
+            StopReport {
+                ledger: Default::default(),
+                stuck: vec!["the pipeline".to_owned()],
             }
-            Err(error) => {
-                tracing::error!(%error, "the pipeline could not be stopped");
-                StopReport {
-                    ledger: Default::default(),
-                    stuck: vec!["the pipeline".to_owned()],
-                }
-            }
-        }
+        });
+        let outcome = Outcome {
+            report,
+            not_started: self.health.waiting_plugins(),
+        };
+        outcome.log();
+        outcome
     }
 
     /// Calls something that waits for answers of the pipeline.
@@ -232,52 +239,6 @@ impl Session {
 fn spool(program: &str, settings: &Settings) -> SpoolSlot {
     let config = settings.spool.config(program, &settings.system_root);
     SpoolSlot::new(move |catalog| DiskSpool::open(config.clone(), catalog.clone()))
-}
-
-/// What the end of a run is worth: 0 if everything was written.
-pub(crate) fn exit_code(report: &StopReport) -> ExitCode {
-    if report.is_complete() {
-        return ExitCode::SUCCESS;
-    }
-    let on_the_way = unrouted(&report.ledger);
-    let buffered: u64 = report
-        .ledger
-        .outputs
-        .values()
-        .map(|account| account.buffered - account.spooled)
-        .sum();
-    let lost = report.ledger.dropped_total() + buffered + on_the_way;
-    terminal::complain(&format!(
-        "error: the end is not clean: {lost} samples were dropped{}{}",
-        if report.stuck.is_empty() {
-            ""
-        } else {
-            "; left behind: "
-        },
-        report.stuck.join(", "),
-    ));
-    ExitCode::from(FAILED)
-}
-
-/// Logs what became of all samples.
-fn log_accounts(report: &StopReport) {
-    let ledger = &report.ledger;
-    let dropped = ledger.dropped.values().sum::<u64>() + unrouted(ledger);
-    tracing::info!(produced = ledger.produced, dropped, "the pipeline has stopped");
-    for (key, account) in &ledger.outputs {
-        let (delivered, dropped) = (account.delivered, account.dropped_total());
-        if account.spooled > 0 {
-            let spooled = account.spooled;
-            tracing::info!(element = %key, delivered, dropped, spooled, "the output has ended; the rest waits in the spool");
-        } else {
-            tracing::info!(element = %key, delivered, dropped, "the output has ended");
-        }
-    }
-}
-
-/// Samples that have reached no output when everything is over: what was left behind still has them.
-const fn unrouted(ledger: &Ledger) -> u64 {
-    ledger.pending + ledger.queued
 }
 
 /// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
@@ -305,16 +266,18 @@ fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {
 }
 
 fn warn_without_output(pipeline: &Pipeline) {
-    let output = |status: &alumet_core::pipeline::ElementStatus| {
-        status.key.kind == alumet_core::pipeline::ElementKind::Output
+    let Ok(status) = pipeline.control().status() else {
+        return;
     };
-    if pipeline
-        .control()
-        .status()
-        .is_ok_and(|status| !status.elements.iter().any(output))
-    {
+    let keys = status.elements.iter().map(|element| &element.key);
+    let outputs: Vec<&ElementKey> = keys.filter(|key| key.kind == ElementKind::Output).collect();
+    if outputs.is_empty() {
         tracing::warn!(
-            "no output is enabled: what is measured is dropped; enable one, such as [plugins.csv]"
+            "no output is enabled: all samples are dropped; enable one of those that `plugins list` names"
+        );
+    } else if outputs.iter().all(|key| key.plugin == PipelineBuilder::EMBEDDED) {
+        tracing::warn!(
+            "no output is enabled: only the summary at the end tells what was measured; enable one of those that `plugins list` names"
         );
     }
 }
@@ -336,7 +299,7 @@ fn start_plugin(
     match plugin.on_error {
         OnError::Fail => Err(cannot_start(id, &error)),
         OnError::Disable => {
-            tracing::warn!(plugin = id, %error, "the plugin cannot start; the agent goes on without it");
+            tracing::warn!(plugin = id, %error, "the plugin cannot start; the rest goes on without it");
             health.missing(id, error.to_string());
             Ok(State::Missing)
         }

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::LogFormat;
+use crate::logging;
 
 /// The configuration outside of `[plugins]`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +47,7 @@ pub(crate) struct LogSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["info"]))]
     pub(crate) level: Option<String>,
-    /// `text` for people, `json` for one JSON object per line.
+    /// How it is written.
     pub(crate) format: LogFormat,
 }
 
@@ -96,9 +97,20 @@ pub(crate) struct SpoolSettings {
 #[serde(default)]
 pub(crate) struct HealthSettings {
     /// Address and port for `/livez`, `/readyz` and `/metrics`, such as `"127.0.0.1:9100"`. Left out: no endpoint.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "address")]
     #[schemars(extend("examples" = ["127.0.0.1:9100"]))]
     pub(crate) address: Option<SocketAddr>,
+}
+
+/// Reads an address with a port, and says how to write one if it is none.
+fn address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is no address with a port; write for example \"127.0.0.1:9100\", or \"0.0.0.0:9100\" for all \
+             networks"
+        ))
+    })
 }
 
 /// What happens when a plugin cannot start: the key `on_error` of every plugin table.
@@ -110,7 +122,8 @@ pub(crate) enum OnError {
     Fail,
     /// The agent goes on without the plugin and says so in its log and health.
     Disable,
-    /// The agent goes on, is not ready, and tries again after pauses of up to a minute.
+    /// The agent goes on, is not ready, and tries again after pauses of up to a minute. If it has not started by the
+    /// end, the agent ends with an error.
     Retry,
 }
 
@@ -120,8 +133,7 @@ pub(crate) enum OnError {
 pub(crate) struct PluginSettings {
     /// `false` switches the plugin off without removing its table.
     pub(crate) enabled: bool,
-    /// What happens when the plugin cannot start: `fail` ends the agent, `disable` goes on without the plugin, `retry`
-    /// goes on and tries again.
+    /// What happens when the plugin cannot start.
     pub(crate) on_error: OnError,
 }
 
@@ -169,12 +181,25 @@ impl Default for SpoolSettings {
     }
 }
 
+impl Settings {
+    /// The keys that cannot work, and what would.
+    pub(crate) fn faults(&self) -> Vec<(Vec<&'static str>, String)> {
+        let level = self.log.level.as_deref();
+        let level = level.and_then(|level| logging::filter(level).err());
+        let level = level.map(|message| (vec!["log", "level"], message));
+        let spool = self.spool.faults().into_iter();
+        level
+            .into_iter()
+            .chain(spool.map(|(key, message)| (vec!["spool", key], message)))
+            .collect()
+    }
+}
+
 impl SpoolSettings {
     /// With less memory, a single batch might not fit.
     const LEAST_MEMORY: ByteSize = ByteSize(1 << 20);
 
-    /// The keys that cannot work, and what would.
-    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
+    fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         if self.max_size < Self::LEAST_MEMORY {
             let message = format!("nothing could wait; write at least \"{}\"", Self::LEAST_MEMORY);

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::cli::Global;
 use crate::config::{
     Alias, Document, Environment, KeyPath, KnownPlugins, Loader, Origin, Problems, ProcessEnvironment,
-    Reference, Section,
+    Reference, Section, nearest,
 };
 use crate::exit::Failed;
 use crate::settings::{OnError, PluginSettings, Settings};
@@ -90,9 +90,10 @@ impl Setup {
             );
             problems.push(document.refused(&["system_root"], message));
         }
-        for (key, message) in settings.spool.faults() {
-            problems.push(document.refused(&["spool", key], message));
+        for (path, message) in settings.faults() {
+            problems.push(document.refused(&path, message));
         }
+        problems.append(transform_faults(&document, &settings, &plugins));
         problems.or_ok(())?;
         if plugins.is_empty() {
             return Err(no_plugins(app, global));
@@ -341,6 +342,21 @@ fn plugin(
     }))
 }
 
+/// Places in the order of transforms that no enabled plugin takes.
+fn transform_faults(document: &Document, settings: &Settings, plugins: &[EnabledPlugin]) -> Problems {
+    let ids: Vec<_> = plugins.iter().map(|plugin| plugin.descriptor.id).collect();
+    let mut problems = Problems::default();
+    for (at, named) in settings.pipeline.transforms.iter().enumerate() {
+        if !ids.contains(&named.as_str()) {
+            let message = format!(
+                "no plugin `{named}` is enabled; remove it, or enable it with a table [plugins.{named}]"
+            );
+            problems.push(document.refused(&["pipeline", "transforms", &at.to_string()], message));
+        }
+    }
+    problems
+}
+
 fn refused(document: &Document, plugin: &str, key: &[String], message: &str) -> Problems {
     let path: Vec<&str> = ["plugins", plugin]
         .into_iter()
@@ -381,9 +397,12 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
             app.plugin_ids().join(", ")
         ));
     }
+    let ids = app.plugin_ids();
+    let guess = nearest(id, ids.iter().copied())
+        .map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
     Failed::usage(format!(
-        "there is no plugin `{id}`\n  help: this program has: {}",
-        app.plugin_ids().join(", ")
+        "there is no plugin `{id}`\n  help: {guess}this program has: {}",
+        ids.join(", ")
     ))
 }
 
@@ -400,7 +419,7 @@ fn no_plugins(app: &App, global: &Global) -> Failed {
         .or(ids.first());
     let example = example.map_or_else(String::new, |id| format!(", for example [plugins.{id}]"));
     Failed::usage(format!(
-        "no plugin is enabled in {}, so there is nothing to measure\n  help: add a table{example}, or name plugins with \
+        "no plugin is enabled in {}, so there is nothing to do\n  help: add a table{example}, or name plugins with \
          --plugins; this program has: {}",
         files.join(", "),
         ids.join(", ")

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alumet_core::failure::Failure;
 use alumet_core::metric::MetricKind;
 use alumet_core::output::{Output, OutputContext};
+use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Consumer, SeriesMap};
 use parking_lot::Mutex;
@@ -27,6 +28,20 @@ pub(crate) struct Summary {
     totals: Arc<Mutex<Vec<Total>>>,
 }
 
+/// How long it all took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// From the start to the end of the process.
+    pub(crate) duration: Duration,
+    /// When the process ended, or was left alone.
+    pub(crate) ended: Timestamp,
+    /// From the first measurement to the last, which is a little longer, and what the energy is that of.
+    pub(crate) measured: Duration,
+}
+
+/// What is missing of a process is told from this on.
+const NEARLY_NOTHING: Duration = Duration::from_millis(1);
+
 /// One series over the whole time.
 struct Total {
     name: String,
@@ -37,6 +52,7 @@ struct Total {
     max: f64,
     first: Option<f64>,
     last: f64,
+    last_at: Timestamp,
     count: u64,
 }
 
@@ -82,13 +98,14 @@ impl Output for SummaryOutput {
                         max: f64::MIN,
                         first: None,
                         last: 0.0,
+                        last_at: sample.timestamp,
                         count: 0,
                     });
                     totals.len() - 1
                 })
             });
             if let Some(total) = line.and_then(|line| totals.get_mut(line)) {
-                total.add(sample.value().as_f64());
+                total.add(sample.timestamp, sample.value().as_f64());
             }
         }
         Ok(())
@@ -96,16 +113,17 @@ impl Output for SummaryOutput {
 }
 
 impl Total {
-    fn add(&mut self, value: f64) {
+    fn add(&mut self, at: Timestamp, value: f64) {
         self.sum += value;
         self.max = self.max.max(value);
         self.first.get_or_insert(value);
         self.last = value;
+        self.last_at = at;
         self.count += 1;
     }
 
     /// The amount over the whole time of a delta or counter, the maximum and mean of a gauge.
-    fn describe(&self, elapsed: Duration) -> String {
+    fn describe(&self, measured: Duration) -> String {
         let joules = Unit::convert(1.0, &self.unit, &Unit::JOULE);
         let amount = match self.kind {
             MetricKind::Gauge => {
@@ -122,7 +140,7 @@ impl Total {
         match joules {
             Some(factor) => {
                 let joules = amount * factor;
-                let watts = joules / elapsed.as_secs_f64().max(1e-9);
+                let watts = joules / measured.as_secs_f64().max(1e-9);
                 format!(
                     "{} ({} on average)",
                     quantity(joules, &Unit::JOULE),
@@ -140,12 +158,22 @@ impl Summary {
         *self.pid.lock() = Some(pid);
     }
 
+    /// How long before its end the process was measured for the last time; `None` if it was measured at its end.
+    fn missed(&self, totals: &[Total], times: &Times) -> Option<Duration> {
+        let of_process = totals.iter().filter(|total| total.of_process);
+        let last = of_process.map(|total| total.last_at).max()?;
+        times
+            .ended
+            .checked_since(last)
+            .filter(|missed| *missed > NEARLY_NOTHING)
+    }
+
     /// The summary as text: `title`, then one line per quantity.
-    pub(crate) fn render(&self, title: &str, elapsed: Duration, usage: Option<Usage>) -> String {
-        let mut rows = vec![("duration".to_owned(), seconds(elapsed))];
+    pub(crate) fn render(&self, title: &str, times: Times, usage: Option<Usage>) -> String {
+        let mut rows = vec![("duration".to_owned(), seconds(times.duration))];
         if let Some(usage) = usage {
             let total = usage.user + usage.system;
-            let share = 100.0 * total.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+            let share = 100.0 * total.as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
             rows.push((
                 "CPU time".to_owned(),
                 format!(
@@ -181,7 +209,7 @@ impl Summary {
             totals
                 .iter()
                 .filter(shown)
-                .map(|total| (total.name.clone(), total.describe(elapsed))),
+                .map(|total| (total.name.clone(), total.describe(times.measured))),
         );
         if !totals
             .iter()
@@ -190,6 +218,12 @@ impl Summary {
             rows.push((
                 "energy".to_owned(),
                 "not measured: no plugin that provides it is enabled".to_owned(),
+            ));
+        }
+        if let Some(missed) = self.missed(&totals, &times).filter(|_| usage.is_none()) {
+            rows.push((
+                "not measured".to_owned(),
+                format!("the last {}: its parent took it away at its end", seconds(missed)),
             ));
         }
         let width = rows
@@ -274,5 +308,63 @@ mod tests {
         ] {
             assert_eq!(quantity(value, &unit), text);
         }
+    }
+
+    #[test]
+    fn the_power_is_that_of_the_time_in_which_the_energy_was_measured() {
+        let (_, summary) = SummaryOutput::new();
+        summary.totals.lock().push(Total {
+            name: "rapl consumed energy".to_owned(),
+            of_process: false,
+            kind: MetricKind::Delta,
+            unit: Unit::JOULE,
+            sum: 30.0,
+            max: 20.0,
+            first: Some(10.0),
+            last: 20.0,
+            last_at: Timestamp::from_nanos(0),
+            count: 2,
+        });
+        let times = Times {
+            duration: Duration::from_secs(2),
+            measured: Duration::from_secs(3),
+            ended: Timestamp::from_nanos(0),
+        };
+        let text = summary.render("x has ended", times, None);
+        assert!(text.contains("duration              2.00 s\n"), "{text}");
+        assert!(
+            text.contains("rapl consumed energy  30.0 J (10.0 W on average)\n"),
+            "{text}"
+        );
+        assert!(!text.contains("not measured"), "{text}");
+    }
+
+    #[test]
+    fn what_a_process_did_after_its_last_measurement_is_told_to_be_missing() {
+        let text = |last: i64| {
+            let (_, summary) = SummaryOutput::new();
+            summary.totals.lock().push(Total {
+                name: "cpu time user".to_owned(),
+                of_process: true,
+                kind: MetricKind::Delta,
+                unit: Unit::SECOND.nano(),
+                sum: 5e6,
+                max: 5e6,
+                first: Some(5e6),
+                last: 5e6,
+                last_at: Timestamp::from_nanos(last),
+                count: 1,
+            });
+            let times = Times {
+                duration: Duration::from_secs(2),
+                measured: Duration::from_secs(2),
+                ended: Timestamp::from_nanos(2_500_000_000),
+            };
+            summary.render("x has ended", times, None)
+        };
+        let torn = text(1_000_000_000);
+        assert!(torn.contains("not measured   the last 1.50 s: "), "{torn}");
+        let whole = text(2_600_000_000);
+        assert!(!whole.contains("the last"), "{whole}");
     }
 }

@@ -20,21 +20,22 @@ fn main() -> ExitCode {
     .plugins(plugins::compiled())
     .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
     .known_plugins(plugins::KNOWN)
-    .shortcut(Shortcut {
-        flag: "output-file",
-        value_name: "FILE",
-        key: "plugins.csv.output_path",
-        help: "Write the samples to this CSV file",
-        enables: None,
-    })
-    .shortcut(Shortcut {
-        flag: "relay-in",
-        value_name: "ADDRESS",
-        key: "plugins.relay-server.address",
-        help: "Receive what agents measure at this address and port, with the plugin relay-server",
-        enables: Some("relay-server"),
-    })
-    .without_measuring_processes()
+    .shortcut(Shortcut::new(
+        "output-file",
+        "FILE",
+        "plugins.csv.output_path",
+        "Write the samples to this CSV file",
+    ))
+    .shortcut(
+        Shortcut::new(
+            "relay-in",
+            "ADDRESS",
+            "plugins.relay-server.address",
+            "Receive what agents measure at this address and port, with the plugin relay-server",
+        )
+        .enabling("relay-server"),
+    )
+    .receives()
     .durable_outputs()
     .command(ExtraCommand {
         build: certs::command,

@@ -10,13 +10,16 @@ use crate::cli::{Exec, Global};
 use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
+use crate::summary::Times;
 use crate::terminal;
 
-use super::measure::Measurement;
+use super::measure::{Measurement, wall_clock};
 
 /// Runs a program and measures it from its start to its end.
 pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
+    // Before anything is started and written for a program that does not exist.
+    child::find(&exec.program)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
         let mut measurement = Measurement::start(app, setup, global).await?;
@@ -29,9 +32,9 @@ pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitC
         };
         let pid = running.watched.pid;
         measurement.begin(pid).await;
-        loop {
+        let ended = loop {
             tokio::select! {
-                () = running.watched.ended() => break,
+                ended = running.watched.ended() => break ended,
                 signal = measurement.session.signal() => {
                     // A terminal has given Ctrl+C to the program, too; it decides what that means.
                     if signal != Signal::SIGINT || !io::stdin().is_terminal() {
@@ -40,18 +43,23 @@ pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitC
                     }
                 }
             }
-        }
+        };
         // The program is a zombie now, so its final CPU time can still be read.
-        let elapsed = measurement.end(pid).await;
+        let times = Times {
+            duration: ended.saturating_duration_since(running.started),
+            ended: wall_clock(ended),
+            measured: measurement.end(pid).await,
+        };
         let (status, usage) = running.reap()?;
         let summary = measurement.summary;
-        let report = measurement.session.stop().await;
+        let outcome = measurement.session.stop().await;
         let title = format!("{} (process {pid}) has ended: {status}", exec.program.display());
-        terminal::complain(summary.render(&title, elapsed, Some(usage)).trim_end());
-        let own = session::exit_code(&report);
-        if own != ExitCode::SUCCESS || exec.ignore_exit_code {
-            return Ok(own);
-        }
-        Ok(ExitCode::from(child::exit_code(status)))
+        terminal::complain(summary.render(&title, times, Some(usage)).trim_end());
+        let own = outcome.exit_code();
+        // That the program failed says more than that its measurement did, too, which is printed.
+        Ok(match child::exit_code(status) {
+            code if code != 0 && !exec.ignore_exit_code => ExitCode::from(code),
+            _ => own,
+        })
     })
 }

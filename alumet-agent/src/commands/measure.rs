@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
 use alumet_core::pipeline::{ControlError, ElementKind, Pattern};
+use alumet_core::time::{Clock, SystemClock, Timestamp};
 
 use crate::app::App;
 use crate::exit::Failed;
@@ -52,15 +53,14 @@ impl Measurement {
         self.trigger().await;
     }
 
-    /// Measures the process for the last time; says how long it was measured.
+    /// Measures the process for the last time; says how long it was from the first measurement of everything to the last.
     pub(crate) async fn end(&self, pid: u32) -> Duration {
-        let elapsed = self.started.elapsed();
         self.session
             .pipeline()
             .events()
             .publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
         self.trigger().await;
-        elapsed
+        self.started.elapsed()
     }
 
     /// Polls every source now. When that does not work, the process must not suffer from it: it goes on, measured or not.
@@ -85,4 +85,9 @@ impl Measurement {
             Err(error) => tracing::error!(%error, "the process could not be measured"),
         }
     }
+}
+
+/// What the wall clock showed at a moment that is over.
+pub(crate) fn wall_clock(moment: Instant) -> Timestamp {
+    SystemClock.now().wall.saturating_sub(moment.elapsed())
 }

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::exit::Failed;
 use crate::live_line::LiveLine;
@@ -15,19 +15,23 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     logging::start(&setup.settings.log, global.log_format)?;
     let runtime = session::runtime(global)?;
-    let report = runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut session = Session::start(app, setup, global, |_| {}).await?;
-        tracing::info!(version = app.version, "measuring; Ctrl+C or SIGTERM ends it");
+        let version = app.version;
+        match app.purpose {
+            Purpose::Measure => tracing::info!(version, "measuring; Ctrl+C or SIGTERM ends it"),
+            Purpose::Receive => tracing::info!(version, "receiving; Ctrl+C or SIGTERM ends it"),
+        }
         let cause = match LiveLine::on_terminal() {
             Some(line) => wait_with(&mut session, line).await,
             None => session.wait().await,
         };
-        tracing::info!(cause, "stopping: what was measured is written");
+        tracing::info!(cause, "stopping: what is not written yet is written");
         Ok::<_, Failed>(session.stop().await)
     })?;
     // A task may hang in the kernel; everything that counts has been written or counted.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    Ok(session::exit_code(&report))
+    Ok(outcome.exit_code())
 }
 
 /// Waits, and shows the status each second.

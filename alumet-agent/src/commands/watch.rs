@@ -1,6 +1,7 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::app::App;
 use crate::child::Watched;
@@ -8,9 +9,10 @@ use crate::cli::Global;
 use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
+use crate::summary::Times;
 use crate::terminal;
 
-use super::measure::Measurement;
+use super::measure::{Measurement, wall_clock};
 
 /// Measures a process that runs already, until it ends or a signal comes.
 pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
@@ -19,20 +21,27 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
         let mut measurement = Measurement::start(app, setup, global).await?;
+        let started = Instant::now();
         measurement.begin(pid).await;
-        let cause = tokio::select! {
-            () = watched.ended() => "the process has ended".to_owned(),
-            signal = measurement.session.signal_to_end() => format!("{signal} came, the process goes on"),
+        let (cause, ended) = tokio::select! {
+            ended = watched.ended() => ("the process has ended".to_owned(), ended),
+            signal = measurement.session.signal_to_end() => {
+                (format!("{signal} came, the process goes on"), Instant::now())
+            }
         };
-        let elapsed = measurement.end(pid).await;
+        let times = Times {
+            duration: ended.saturating_duration_since(started),
+            ended: wall_clock(ended),
+            measured: measurement.end(pid).await,
+        };
         let summary = measurement.summary;
-        let report = measurement.session.stop().await;
+        let outcome = measurement.session.stop().await;
         terminal::complain(
             summary
-                .render(&format!("process {pid}: {cause}"), elapsed, None)
+                .render(&format!("process {pid}: {cause}"), times, None)
                 .trim_end(),
         );
-        Ok(session::exit_code(&report))
+        Ok(outcome.exit_code())
     })
 }
 

@@ -41,6 +41,7 @@ pub use problem::{ConfigError, Problems, Warning};
 pub use reference::Reference;
 pub use section::Section;
 pub use show::Show;
+pub(crate) use suggest::nearest;
 
 use tree::{Node, Table, Value};
 

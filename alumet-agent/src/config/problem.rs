@@ -202,11 +202,14 @@ impl Problems {
         }
     }
 
-    /// Adds all problems of another collection.
+    /// Adds all problems of another collection, but none that is there already: two steps may stumble over the same
+    /// place.
     pub fn append(&mut self, other: Self) {
         self.omitted += other.omitted;
         for problem in other.found {
-            self.push(problem);
+            if !self.found.contains(&problem) {
+                self.push(problem);
+            }
         }
     }
 

@@ -87,25 +87,21 @@ fn write_table<'a>(
     let is_plain = |value: &toml::Value| !value.is_table() && tables(value).is_none();
     let keys = keys(shape, default);
     let value = |key: &str| default.and_then(|table| table.get(key));
-    for key in &keys {
+    let mut left_out = Vec::new();
+    for key in keys.iter().copied() {
         let key_shape = shape.key(key);
-        let describe = |text: &mut TomlText| {
-            if let Some(description) = key_shape
-                .as_ref()
-                .filter(|_| described)
-                .and_then(Shape::description)
-            {
-                text.gap();
-                text.comment(description);
-            }
-        };
         match (value(key), &key_shape) {
             (Some(value), _) if is_plain(value) => {
-                describe(text);
+                if let Some(key_shape) = key_shape.as_ref().filter(|_| described) {
+                    describe(text, key_shape);
+                }
                 text.key_value(key, value, None);
             }
+            (None, Some(key_shape)) if described && is_table(key_shape) => {
+                left_out.push((key, key_shape.clone()));
+            }
             (None, Some(key_shape)) if described => {
-                describe(text);
+                describe(text, key_shape);
                 text.commented_key_value(key, &example(key_shape));
             }
             _ => {}
@@ -134,6 +130,52 @@ fn write_table<'a>(
             write_table(text, &items, Some(table), path, described && at == 0);
         }
         path.pop();
+    }
+    for (key, key_shape) in left_out {
+        path.push(key);
+        write_left_out(text, &key_shape, path);
+        path.pop();
+    }
+}
+
+/// A table that has no default, commented out with its keys.
+fn write_left_out(text: &mut TomlText, shape: &Shape<'_>, path: &[&str]) {
+    text.gap();
+    describe(text, shape);
+    text.commented_header(path);
+    for (key, shape) in shape
+        .keys()
+        .into_iter()
+        .filter_map(|key| Some((key, shape.key(key)?)))
+    {
+        describe(text, &shape);
+        text.commented_key_value(key, &example(&shape));
+    }
+}
+
+/// Whether it takes nothing but a table whose keys are known.
+fn is_table(shape: &Shape<'_>) -> bool {
+    shape.types() == ["object"] && !shape.keys().is_empty()
+}
+
+/// The description of a key, and below it the words that it takes, as comments.
+fn describe(text: &mut TomlText, shape: &Shape<'_>) {
+    let items = shape.items();
+    let words = match &items {
+        Some(items) => items.words(),
+        None => shape.words(),
+    };
+    let description = shape.description().unwrap_or("");
+    if description.is_empty() && words.is_empty() {
+        return;
+    }
+    text.gap();
+    text.comment(description);
+    for (word, description) in words {
+        match description {
+            Some(description) => text.comment_item(&format!("{word}: {description}")),
+            None => text.comment_item(&word.to_string()),
+        }
     }
 }
 

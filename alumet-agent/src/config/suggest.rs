@@ -4,7 +4,7 @@
 ///
 /// Near is a Damerau-Levenshtein distance of at most a third of the longer name; separators and case do not count,
 /// so that `pollInterval` finds `poll_interval`. Of equally near names the first wins.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| -> String {
         text.chars()
             .filter(|c| !matches!(c, '_' | '-' | ' '))

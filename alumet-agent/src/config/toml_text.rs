@@ -14,6 +14,8 @@ pub(super) struct TomlText {
 
 /// Lines longer than this have their list broken into one element a line.
 const LONGEST_LINE: usize = 100;
+/// Where the lines of a comment are broken that the program itself puts together.
+const LONGEST_COMMENT: usize = 116;
 
 impl TomlText {
     pub(super) fn finish(self) -> String {
@@ -44,6 +46,20 @@ impl TomlText {
         }
     }
 
+    /// An entry of a list within a comment, broken into lines that begin in one column.
+    pub(super) fn comment_item(&mut self, item: &str) {
+        let mut line = "  -".to_owned();
+        for word in item.split_whitespace() {
+            if line.chars().count() + word.chars().count() >= LONGEST_COMMENT {
+                self.comment(&line);
+                line = "   ".to_owned();
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        self.comment(&line);
+    }
+
     /// `[a.b]`
     pub(super) fn header(&mut self, path: &[&str], trailing: Option<&str>) {
         let _ = write!(self.text, "[{}]", joined(path));
@@ -54,6 +70,12 @@ impl TomlText {
     pub(super) fn list_header(&mut self, path: &[&str], trailing: Option<&str>) {
         let _ = write!(self.text, "[[{}]]", joined(path));
         self.end_line(trailing);
+    }
+
+    /// `# [a.b]`
+    pub(super) fn commented_header(&mut self, path: &[&str]) {
+        self.text.push_str("# ");
+        self.header(path, None);
     }
 
     /// `key = value`

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus};
 use parking_lot::Mutex;
 
+pub(crate) use exposition::Program;
 pub(crate) use server::{listen, serve};
 
 /// What is known about the health of the agent.
 pub(crate) struct Health {
+    program: Program,
     state: Mutex<State>,
 }
 
@@ -24,8 +26,9 @@ struct State {
 }
 
 impl Health {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(program: Program) -> Self {
         Self {
+            program,
             state: Mutex::default(),
         }
     }
@@ -53,6 +56,15 @@ impl Health {
     /// The agent is about to end.
     pub(crate) fn stopping(&self) {
         self.state.lock().stopping = true;
+    }
+
+    /// The plugins that still wait to be tried again, each with the reason.
+    pub(crate) fn waiting_plugins(&self) -> Vec<(&'static str, String)> {
+        let state = self.state.lock();
+        let waiting = state.missing.iter().filter(|(_, (_, tried_again))| *tried_again);
+        waiting
+            .map(|(plugin, (error, _))| (*plugin, error.clone()))
+            .collect()
     }
 
     fn status(&self) -> Option<PipelineStatus> {
@@ -87,7 +99,7 @@ impl Health {
         {
             let state = self.state.lock();
             if state.stopping {
-                obstacles.push("the agent is stopping".to_owned());
+                obstacles.push("the program is stopping".to_owned());
             }
             for (plugin, (error, tried_again)) in &state.missing {
                 let line = format!("the plugin {plugin} cannot start: {error}");
@@ -114,7 +126,7 @@ impl Health {
             obstacles.push(format!("the spool works in memory only: {fault}"));
         }
         if sources == 0 {
-            obstacles.push("there is no source, so nothing is measured".to_owned());
+            obstacles.push("there is no source, so there are no samples".to_owned());
         }
         (obstacles, notes)
     }

@@ -97,7 +97,7 @@ async fn answer(
             Some(status) => respond(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
-                exposition(&status),
+                exposition(health.program, &status),
             ),
             None => respond(
                 StatusCode::SERVICE_UNAVAILABLE,

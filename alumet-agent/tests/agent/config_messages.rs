@@ -42,8 +42,25 @@ fn a_wrong_type() {
     );
     refused(
         "[plugins.csv]\n[health]\naddress = 'localhost'\n",
-        &["health.address", "alumet-config.toml:3:11"],
+        &[
+            "health.address",
+            "alumet-config.toml:3:11",
+            "write for example \"127.0.0.1:9100\"",
+        ],
     );
+}
+
+#[test]
+fn a_plugin_that_is_no_table_is_told_once() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "[plugins]\ncsv = 3\n");
+    for arguments in [&["config", "check"][..], &["--plugins", "csv"]] {
+        let ended = folder.run(arguments);
+        ended
+            .expect_code(2)
+            .expect_stderr(&["wrong type at `plugins.csv`: expected a table"]);
+        assert_eq!(ended.stderr.matches("error: ").count(), 1, "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -66,6 +83,14 @@ fn a_value_that_cannot_work() {
     refused(
         "[plugins.csv]\ncsv_delimiter = '\"'\n",
         &["plugins.csv.csv_delimiter", ":2:17"],
+    );
+    refused(
+        "[plugins.csv]\n[pipeline]\ntransforms = ['csv', 'nope']\n",
+        &[
+            "pipeline.transforms[1]",
+            "no plugin `nope` is enabled",
+            "alumet-config.toml:3:22",
+        ],
     );
 }
 
@@ -118,10 +143,16 @@ fn an_unknown_plugin() {
         &["there is no plugin `quite-another-thing`", "`plugins list`"],
     );
     let folder = Folder::new();
+    folder.run(&["--plugins", "cvs"]).expect_code(2).expect_stderr(&[
+        "there is no plugin `cvs`",
+        "did you mean `csv`?",
+        "this program has: ",
+    ]);
+    // Blanks behind commas are what people write.
+    folder.write("alumet-config.toml", "[plugins.csv]\n");
     folder
-        .run(&["--plugins", "cvs"])
-        .expect_code(2)
-        .expect_stderr(&["there is no plugin `cvs`", "this program has: "]);
+        .run(&["--plugins", "csv, procfs", "config", "check"])
+        .expect_code(0);
 }
 
 #[test]
@@ -217,24 +248,30 @@ fn an_override_that_is_wrong_is_placed_in_its_flag() {
 fn a_wrong_level_of_the_log_is_told() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", "log.level = 'loud=very'\n[plugins.csv]\n");
-    folder
-        .run(&[])
-        .expect_code(2)
-        .expect_stderr(&["log.level", "loud=very", "help: "]);
-    // A misspelt level must not silence the log.
-    folder.write("alumet-config.toml", "log.level = 'inof'\n[plugins.csv]\n");
     folder.run(&[]).expect_code(2).expect_stderr(&[
         "log.level",
-        "inof",
-        "error, warn, info, debug, trace, off",
+        "loud=very",
+        "write for example \"info\"",
+        ":1:13",
     ]);
+    // A misspelt level must not silence the log.
+    refused(
+        "[plugins.csv]\n[log]\nlevel = 'inof'\n",
+        &[
+            "log.level",
+            "inof",
+            "error, warn, info, debug, trace, off",
+            "alumet-config.toml:3:9",
+        ],
+    );
+    folder.write("alumet-config.toml", "[plugins.csv]\n");
     let mut command = folder.command(&[]);
     command.env("RUST_LOG", "info=loud");
     folder
         .start_command(command)
         .wait()
         .expect_code(2)
-        .expect_stderr(&["RUST_LOG", "info=loud", "help: "]);
+        .expect_stderr(&["RUST_LOG", "info=loud", "write for example"]);
 }
 
 #[test]

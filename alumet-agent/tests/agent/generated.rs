@@ -43,8 +43,40 @@ fn the_manual_page_is_troff_and_has_the_usual_sections() {
         "{}",
         &ended.stdout[..200]
     );
-    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS"] {
         assert!(ended.stdout.contains(&format!(".SH {section}")), "{section}");
+    }
+    // Everything is on this page: there is no other that it could point to.
+    for phrase in [
+        ".SS alumet\\-agent exec\n",
+        ".SS alumet\\-agent ctl set\\-interval\n",
+        "\\-\\-ignore\\-exit\\-code",
+        "Kept for old command lines",
+        "Verdicts: works",
+    ] {
+        assert!(ended.stdout.contains(phrase), "{phrase}");
+    }
+    assert!(!ended.stdout.contains("exec(1)"));
+}
+
+#[test]
+fn options_of_a_command_come_before_those_of_every_command() {
+    let ended = Folder::new().run(&["exec", "--help"]);
+    let place = |phrase: &str| ended.stdout.find(phrase).unwrap();
+    assert!(place("--ignore-exit-code") < place("Options of every command:"));
+    assert!(place("Options of every command:") < place("--config <PATH>"));
+    assert!(place("Options of every command:") < place("--output-file <FILE>"));
+}
+
+#[test]
+fn the_default_configuration_names_the_words_that_a_key_takes_and_the_keys_of_tables_without_a_default() {
+    let text = Folder::new().run(&["config", "default"]).stdout;
+    for phrase in [
+        "#   - \"drop_oldest\"",
+        "#   - \"retry\": The agent goes on",
+        "# [plugins.relay-client.tls]",
+    ] {
+        assert!(text.contains(phrase), "{phrase}");
     }
 }
 

@@ -32,6 +32,40 @@ fn an_agent_that_works_is_alive_and_ready_and_tells_its_metrics() {
         assert!(second["alumet_uptime_seconds"] > first["alumet_uptime_seconds"]);
         (grows(kernel) && grows("alumet_samples_produced_total")).then_some(())
     });
+    let now = agent.get("/metrics").body;
+    let build = format!(
+        "\nalumet_build_info{{program=\"alumet-agent\",version=\"{}\"}} 1\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert!(now.contains(&build), "{now}");
+    let now = parse(&now);
+    assert!(now["process_cpu_seconds_total"] > 0.0 && now["process_resident_memory_bytes"] > 1e6);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+}
+
+#[test]
+fn the_metrics_tell_where_every_sample_is() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let metrics = wait_until("samples", || {
+        let metrics = parse(&agent.get("/metrics").body);
+        (metrics["alumet_samples_routed_total"] > 100.0).then_some(metrics)
+    });
+    let all = |name: &str| metrics[&format!("alumet_samples_{name}")];
+    assert_eq!(
+        all("produced_total") + all("added_total"),
+        all("pending") + all("queued") + all("removed_total") + all("routed_total")
+    );
+    let output = |name: &str| metrics[&format!("alumet_samples_{name}{{element=\"outputs/csv/file\"}}")];
+    assert_eq!(
+        output("offered_total") + output("recovered_total"),
+        output("delivered_total") + output("buffered")
+    );
+    assert!(output("offered_total") > 0.0 && output("spooled") <= output("buffered"));
+    // Without its zero, the first loss would be no increase.
+    let none = "alumet_samples_dropped_total{element=\"outputs/csv/file\",reason=\"queue_full\"}";
+    assert_eq!(metrics[none], 0.0);
     agent.stop(Signal::SIGTERM).expect_code(0);
 }
 

@@ -47,7 +47,7 @@ fn disable_goes_on_without_the_plugin_and_health_says_so() {
     );
     let log = agent.log();
     assert!(
-        log.contains("the agent goes on without it") && log.contains("no output is enabled"),
+        log.contains("the rest goes on without it") && log.contains("no output is enabled"),
         "{log}"
     );
     // What is measured has nowhere to go, and nobody may believe otherwise.
@@ -55,6 +55,46 @@ fn disable_goes_on_without_the_plugin_and_health_says_so() {
         .stop(Signal::SIGTERM)
         .expect_code(1)
         .expect_stderr(&["samples were dropped"]);
+}
+
+#[test]
+fn a_plugin_that_is_tried_again_in_vain_is_no_success() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        with_output("/proc/x/y.csv", "on_error = 'retry'"),
+    );
+    let told = [
+        "error: the plugin `csv` could not be started until the end",
+        "/proc/x",
+        "help: ",
+    ];
+    folder.run(&["exec", "true"]).expect_code(1).expect_stderr(&told);
+    folder
+        .run(&["exec", "--ignore-exit-code", "sh", "-c", "exit 7"])
+        .expect_code(1)
+        .expect_stderr(&told);
+    // The program's own failure comes first; the other is told all the same.
+    folder
+        .run(&["exec", "sh", "-c", "exit 7"])
+        .expect_code(7)
+        .expect_stderr(&told);
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    agent.stop(Signal::SIGTERM).expect_code(1).expect_stderr(&told);
+}
+
+#[test]
+fn a_program_that_is_measured_without_any_output_is_told_so() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        with_output("/proc/x/y.csv", "on_error = 'disable'"),
+    );
+    folder
+        .run(&["exec", "true"])
+        .expect_code(0)
+        .expect_stderr(&["no output is enabled: only the summary"]);
 }
 
 #[test]

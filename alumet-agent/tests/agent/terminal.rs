@@ -33,6 +33,23 @@ fn errors_of_the_command_line_have_no_escape_sequences_in_a_file() {
     }
 }
 
+/// What a pseudo-terminal shows of a run that SIGTERM ends after some seconds, and well; `prepare` sets the terminal up.
+#[track_caller]
+fn shown_at_terminal(folder: &Folder, prepare: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_alumet-agent");
+    // `script` gives the terminal; its shell tells the process to end.
+    let line = format!("{prepare}; '{program}' & agent=$!; sleep 2.5; kill -TERM $agent; wait $agent");
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(folder.path(""))
+        .stdin(Stdio::null());
+    let shown = wait_until("an output", || command.output().ok());
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success(), "{text}");
+    text
+}
+
 #[test]
 fn a_terminal_shows_one_live_line_that_is_erased_at_the_end() {
     if !is_installed("script") {
@@ -40,17 +57,7 @@ fn a_terminal_shows_one_live_line_that_is_erased_at_the_end() {
     }
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());
-    // `script` gives a pseudo-terminal; the shell tells the process to end.
-    let program = env!("CARGO_BIN_EXE_alumet-agent");
-    let line = format!("'{program}' & agent=$!; sleep 2.5; kill -TERM $agent; wait $agent");
-    let mut command = Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .current_dir(folder.path(""))
-        .stdin(Stdio::null());
-    let shown = wait_until("an output", || command.output().ok());
-    let text = String::from_utf8_lossy(&shown.stdout);
-    assert!(shown.status.success(), "{text}");
+    let text = shown_at_terminal(&folder, "true");
     assert!(
         text.contains("\r\x1b[K") && text.contains(" samples/s, ") && text.contains(" dropped"),
         "{text:?}"
@@ -66,6 +73,22 @@ fn a_terminal_shows_one_live_line_that_is_erased_at_the_end() {
         .split('\n')
         .map(|line| line.rsplit("\r\x1b[K").next().unwrap_or(line));
     assert_eq!(visible.into_iter().find(|line| mixed(line)), None);
+}
+
+#[test]
+fn a_narrow_terminal_shows_as_much_of_the_live_line_as_fits() {
+    if !is_installed("script") {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let text = shown_at_terminal(&folder, "stty cols 30");
+    let live = text.split("\r\x1b[K").filter(|line| line.contains("samples/s"));
+    let widths: Vec<_> = live.map(|line| line.trim_end().chars().count()).collect();
+    assert!(
+        !widths.is_empty() && widths.iter().all(|width| *width <= 29),
+        "{widths:?} {text:?}"
+    );
 }
 
 #[test]

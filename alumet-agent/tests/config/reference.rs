@@ -39,6 +39,8 @@ skip_failed = true
 output_path = "out.csv"
 
 # How much is measured.
+#   - "full": Everything.
+#   - "minimal": Energy only.
 mode = "full"
 
 # Names of metrics.
@@ -108,6 +110,55 @@ fn keys_without_a_description_in_the_schema_are_written_all_the_same() {
 }
 
 #[test]
+fn a_table_without_a_default_is_shown_with_its_keys_and_a_list_of_words_with_the_words() {
+    /// How it is encrypted.
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Tls {
+        /// The certificate.
+        certificate: String,
+        /// How much is measured.
+        modes: Vec<Mode>,
+    }
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Client {
+        /// Not at all if left out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tls: Option<Tls>,
+        port: u16,
+    }
+    let (schema, default) = Reference::parts_of::<Client>().unwrap();
+    let reference = Reference {
+        schema: &schema,
+        default: &default,
+    };
+    let text = reference.to_toml(&["client"]);
+    assert_eq!(
+        text,
+        r#"[client]
+port = 0
+
+# Not at all if left out.
+# [client.tls]
+
+# The certificate.
+# certificate = ""
+
+# How much is measured.
+#   - "full": Everything.
+#   - "minimal": Energy only.
+# modes = []
+"#
+    );
+    let keys: Vec<_> = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .filter(|line| line.contains(" = ") || line.starts_with('['))
+        .collect();
+    let uncommented: toml::Table = keys.join("\n").parse().unwrap();
+    assert_eq!(uncommented["client"]["tls"]["certificate"].as_str(), Some(""));
+}
+
+#[test]
 fn a_type_that_contains_itself_ends() {
     #[derive(Default, serde::Serialize, schemars::JsonSchema)]
     struct Node {
@@ -120,7 +171,10 @@ fn a_type_that_contains_itself_ends() {
         default: &default,
     };
     assert!(reference.to_markdown().lines().count() < 20);
-    assert_eq!(reference.to_toml(&["node"]), "[node]\n# inner = {}\n");
+    assert_eq!(
+        reference.to_toml(&["node"]),
+        "[node]\n\n# [node.inner]\n# inner = {}\n"
+    );
 }
 
 prop_compose! {

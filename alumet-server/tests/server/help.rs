@@ -46,8 +46,8 @@ fn completions_and_manual_know_certs_like_the_other_commands() {
     }
     let page = folder.run(&["man"]).stdout;
     assert!(page.contains(".TH alumet-server 1"), "{page}");
-    assert!(page.contains("alumet\\-server\\-certs"), "{page}");
-    assert!(!page.contains("alumet\\-server\\-exec"), "{page}");
+    assert!(page.contains(".SS alumet\\-server certs init\n"), "{page}");
+    assert!(!page.contains("server exec"), "{page}");
 }
 
 #[test]
@@ -67,6 +67,18 @@ fn every_part_of_certs_explains_itself() {
     folder.run(&["certs"]).expect_code(2);
     folder.run(&["certs", "init"]).expect_code(2);
     folder.run(&["certs", "issue", "pki"]).expect_code(2);
+}
+
+#[test]
+fn the_doctor_speaks_of_the_server_and_of_no_hardware() {
+    let ended = Folder::new().run(&["doctor"]);
+    assert!(ended.stdout.starts_with("server\n"), "{}", ended.stdout);
+    for subject in ["configuration", "open files", "relay-server"] {
+        assert!(ended.stdout.contains(subject), "{subject}: {}", ended.stdout);
+    }
+    for subject in ["powercap", "perf events", "control groups", "kernel"] {
+        assert!(!ended.stdout.contains(subject), "{subject}: {}", ended.stdout);
+    }
 }
 
 #[test]

@@ -24,10 +24,10 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     let machine = Machine::at(&basis.system_root);
     let mut own = vec![basis.finding];
     own.push(plugins::selection(app, &basis.plugins));
-    own.extend(machine.findings());
+    own.extend(machine.findings(app.purpose));
 
     let mut report = Report::default();
-    report.push(Section::new("agent", own));
+    report.push(Section::new(app.purpose.role(), own));
     for plugin in &basis.plugins {
         let findings = plugins::findings(plugin, &basis.system_root);
         report.push(Section::new(plugin.descriptor.id, findings));

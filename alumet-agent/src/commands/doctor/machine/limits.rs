@@ -48,7 +48,7 @@ pub(super) fn open_files(machine: &Machine) -> Option<Finding> {
     }
     Some(Finding::limited(
         SUBJECT,
-        format!("{detail}; a file that does not fit is opened again at each poll, or not measured"),
+        format!("{detail}; what does not fit is opened again and again, or refused"),
         format!("ulimit -n {ENOUGH_FILES}, or LimitNOFILE={ENOUGH_FILES} in its systemd unit"),
     ))
 }

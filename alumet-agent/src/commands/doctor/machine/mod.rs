@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use alumet_core::plugin::Finding;
 
+use crate::app::Purpose;
+
 use privileges::Privileges;
 
 /// The machine, as the files below its system root show it.
@@ -27,9 +29,13 @@ impl Machine {
         }
     }
 
-    /// All findings. What a file that is missing would tell is left out; that `proc` or `sys` is missing as a whole is
+    /// What matters to a program for this purpose. What a file that is missing would tell is left out; that `proc` or `sys` is missing as a whole is
     /// the first finding.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    pub(super) fn findings(&self, purpose: Purpose) -> Vec<Finding> {
+        if purpose == Purpose::Receive {
+            // Each connection is an open file; the rest is about what is measured here.
+            return limits::open_files(self).into_iter().collect();
+        }
         let privileges = Privileges::of(self);
         let mut findings = vec![namespace::system_root(self)];
         findings.extend(kernel::version(self));
@@ -85,7 +91,7 @@ mod tests {
 
     #[test]
     fn of_an_empty_root_only_what_is_missing_is_told() {
-        let findings = Captured::with(&[]).machine().findings();
+        let findings = Captured::with(&[]).machine().findings(Purpose::Measure);
         let broken: Vec<_> = findings.iter().filter(|f| f.verdict == Verdict::Broken).collect();
         assert_eq!(broken.len(), 1, "{findings:?}");
         assert_eq!(broken[0].subject, "system root");
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_findings_of_every_kind_of_file() {
-        let findings = Machine::at(Path::new("/")).findings();
+        let findings = Machine::at(Path::new("/")).findings(Purpose::Measure);
         for subject in ["system root", "kernel", "privileges", "open files", "processes"] {
             assert!(
                 findings.iter().any(|f| f.subject == subject),

@@ -1,0 +1,74 @@
+//! What came of a run when everything is over.
+
+use std::process::ExitCode;
+
+use alumet_core::pipeline::{Ledger, StopReport};
+
+use crate::exit::FAILED;
+use crate::terminal;
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    pub(crate) report: StopReport,
+    /// Plugins that were still tried again at the end, each with the reason.
+    pub(crate) not_started: Vec<(&'static str, String)>,
+}
+
+impl Outcome {
+    /// What the end of the run is worth: 0 if everything that was asked for was done. Otherwise tells what was not.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        let faults = self.faults();
+        for fault in &faults {
+            terminal::complain(&format!("error: {fault}"));
+        }
+        if faults.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let StopReport { ledger, stuck } = &self.report;
+        if !self.report.is_complete() {
+            let in_memory =
+                |account: &alumet_core::pipeline::OutputAccount| account.buffered - account.spooled;
+            let buffered: u64 = ledger.outputs.values().map(in_memory).sum();
+            let lost = ledger.dropped_total() + buffered + unrouted(ledger);
+            let left_behind = if stuck.is_empty() { "" } else { "; left behind: " };
+            let stuck = stuck.join(", ");
+            faults.push(format!(
+                "the end is not clean: {lost} samples were dropped{left_behind}{stuck}"
+            ));
+        }
+        for (plugin, error) in &self.not_started {
+            faults.push(format!(
+                "the plugin `{plugin}` could not be started until the end, so its part is missing: {error}\n  help: mend it, or write \
+                 `on_error = \"disable\"` in [plugins.{plugin}] if it may be missing"
+            ));
+        }
+        faults
+    }
+
+    /// Logs what became of all samples.
+    pub(crate) fn log(&self) {
+        let ledger = &self.report.ledger;
+        let dropped = ledger.dropped.values().sum::<u64>() + unrouted(ledger);
+        tracing::info!(produced = ledger.produced, dropped, "the pipeline has stopped");
+        for (key, account) in &ledger.outputs {
+            let (delivered, dropped) = (account.delivered, account.dropped_total());
+            if account.spooled > 0 {
+                let spooled = account.spooled;
+                tracing::info!(element = %key, delivered, dropped, spooled, "the output has ended; the rest waits in the spool");
+            } else {
+                tracing::info!(element = %key, delivered, dropped, "the output has ended");
+            }
+        }
+    }
+}
+
+/// Samples that have reached no output when everything is over: what was left behind still has them.
+const fn unrouted(ledger: &Ledger) -> u64 {
+    ledger.pending + ledger.queued
+}
