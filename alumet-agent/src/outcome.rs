@@ -12,6 +12,8 @@ pub(crate) struct Outcome {
     pub(crate) report: StopReport,
     /// Plugins that were still tried again at the end, each with the reason.
     pub(crate) not_started: Vec<(&'static str, String)>,
+    /// Whether the last output ended by itself.
+    pub(crate) outputs_ended: bool,
 }
 
 impl Outcome {
@@ -41,6 +43,9 @@ impl Outcome {
             faults.push(format!(
                 "the end is not clean: {lost} samples were dropped{left_behind}{stuck}"
             ));
+        }
+        if self.outputs_ended {
+            faults.push("no output is left: each has ended by itself; the log says why".to_owned());
         }
         for (plugin, error) in &self.not_started {
             faults.push(format!(

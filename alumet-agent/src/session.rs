@@ -146,9 +146,10 @@ impl Session {
         &self.pipeline
     }
 
-    /// Waits until the agent is told to end, or nothing is left to measure; says what it was.
+    /// Waits until the agent is told to end, or nothing is left to measure or to write to; says what it was.
     pub(crate) async fn wait(&mut self) -> &'static str {
-        let (shutdown, sources_ended) = (self.pipeline.shutdown_requested(), self.pipeline.sources_ended());
+        let shutdown = self.pipeline.shutdown_requested();
+        let (sources_ended, outputs_ended) = (self.pipeline.sources_ended(), self.pipeline.outputs_ended());
         loop {
             tokio::select! {
                 signal = self.signals.next() => match signal {
@@ -161,6 +162,7 @@ impl Session {
                 },
                 () = shutdown.cancelled() => return "a request to stop",
                 () = sources_ended.cancelled() => return "the end of the last source",
+                () = outputs_ended.cancelled() => return "the end of the last output",
             }
         }
     }
@@ -220,6 +222,7 @@ impl Session {
         let outcome = Outcome {
             report,
             not_started: self.health.waiting_plugins(),
+            outputs_ended: self.pipeline.outputs_ended().is_cancelled(),
         };
         outcome.log();
         outcome

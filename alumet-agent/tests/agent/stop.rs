@@ -1,5 +1,7 @@
 //! Signals end the program, and everything that was measured is written.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -160,4 +162,24 @@ fn a_stop_without_any_time_tells_exactly_what_is_lost() {
         ended.stderr
     );
     assert!(accounts.dropped == 0 || ended.code() == 1, "{}", ended.stderr);
+}
+
+#[test]
+fn when_nobody_reads_the_only_output_any_more_the_agent_ends_and_says_so() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut command = folder.command(&["--output-file", "-"]);
+    let stderr = folder.path("stderr");
+    command
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&stderr).unwrap());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("metric;"));
+    drop(lines);
+    let status = wait_until("the end of the agent", || child.try_wait().unwrap());
+    let said = std::fs::read_to_string(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("cause=\"the end of the last output\""), "{said}");
+    assert!(said.contains("error: no output is left"), "{said}");
 }
