@@ -6,9 +6,15 @@ use alumet_agent::config::{Loader, Show};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let environment = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-    match Loader::new(&environment).text("fuzz.toml", text).override_with(text).load() {
+    match Loader::new(&environment)
+        .text("fuzz.toml", text)
+        .override_with(text)
+        .load()
+    {
         Ok(document) => {
             let shown = document.show(Show { origins: true });
             // A dollar sign that was written out could be replaced a second time.

@@ -6,7 +6,9 @@ use alumet_shared_control_protocol::{Line, Reply};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Ok(command) = Line::parse(text).command {
         let line = command.to_string();
         assert!(!line.contains(['\n', '\r']), "{line:?}");

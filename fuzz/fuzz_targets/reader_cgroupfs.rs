@@ -50,7 +50,9 @@ fuzz_target!(|data: &[u8]| {
             let mut out = Vec::new();
             let _ = memory_stat::parse(former, &selection, &mut places, &mut out);
             let _ = memory_stat::parse(latter, &selection, &mut places, &mut out);
-            twice(bytes, |bytes, out| memory_stat::parse(bytes, &selection, &mut Places::default(), out));
+            twice(bytes, |bytes, out| {
+                memory_stat::parse(bytes, &selection, &mut Places::default(), out)
+            });
         }
         11 => {
             let _ = Hierarchies::parse(bytes, Path::new("/host"));

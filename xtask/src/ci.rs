@@ -5,28 +5,42 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::fuzz;
 use crate::step::Step;
 use crate::workspace::Workspace;
 
 struct Check {
     name: &'static str,
     step: Step,
-    /// The program that must be there; without it, the check is skipped aloud.
-    needs: Option<Step>,
+    /// What must be there; without it, the check is skipped aloud.
+    needs: Option<Need>,
+}
+
+struct Need {
+    /// Succeeds when it is there.
+    probe: Step,
+    /// How to get it.
+    remedy: &'static str,
 }
 
 /// Runs the checks one after another, and stops at the first failure.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let begin = Instant::now();
-    run_all(checks(), &workspace.root)?;
+    let skipped = run_all(checks(), &workspace.root)?;
     println!("== all checks passed in {:.1} s", begin.elapsed().as_secs_f64());
+    if !skipped.is_empty() {
+        println!("== skipped: {}", skipped.join(", "));
+    }
     Ok(())
 }
 
-fn run_all(checks: Vec<Check>, root: &Path) -> Result<()> {
+/// Returns the names of the checks that were skipped.
+fn run_all(checks: Vec<Check>, root: &Path) -> Result<Vec<&'static str>> {
+    let mut skipped = Vec::new();
     for Check { name, step, needs } in checks {
-        if let Some(probe) = needs.filter(|probe| !probe.succeeds(root)) {
-            println!("== {name}: skipped, because `{probe}` does not work here");
+        if let Some(Need { probe, remedy }) = needs.filter(|need| !need.probe.succeeds(root)) {
+            println!("== {name}: skipped, because `{probe}` does not work here; {remedy}");
+            skipped.push(name);
             continue;
         }
         println!("== {name}: {step}");
@@ -39,7 +53,7 @@ fn run_all(checks: Vec<Check>, root: &Path) -> Result<()> {
         }
         println!("== {name}: passed in {seconds:.1} s");
     }
-    Ok(())
+    Ok(skipped)
 }
 
 /// What is checked: the fast first.
@@ -51,12 +65,19 @@ fn checks() -> Vec<Check> {
     };
     vec![
         check("format", Step::cargo("fmt --all -- --check")),
+        check(
+            "format of the fuzz targets",
+            Step::cargo("fmt --manifest-path fuzz/Cargo.toml -- --check"),
+        ),
         check("tidy", Step::cargo("xtask tidy")),
         Check {
-            needs: Some(Step::cargo("deny --version")),
+            needs: Some(Need {
+                probe: Step::cargo("deny --version"),
+                remedy: "install it with `cargo install --locked cargo-deny`",
+            }),
             ..check(
                 "dependencies",
-                Step::cargo("deny --offline check bans licenses sources"),
+                Step::cargo("deny check --hide-inclusion-graph bans licenses sources"),
             )
         },
         check(
@@ -64,13 +85,20 @@ fn checks() -> Vec<Check> {
             Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         ),
         check(
-            "clippy of the agent without plugins",
-            Step::cargo("clippy -p alumet-agent --lib --no-default-features -- -D warnings"),
+            "clippy of the binaries without plugins",
+            Step::cargo("clippy -p alumet-agent -p alumet-server --no-default-features -- -D warnings"),
         ),
+        Check {
+            needs: Some(Need {
+                probe: Step::new(["c++", "--version"]),
+                remedy: "install it with `apt-get install g++`",
+            }),
+            ..check("clippy of the fuzz targets", fuzz::clippy())
+        },
         check("generated documentation", Step::cargo("xtask docs --check")),
         check(
             "documentation",
-            Step::cargo("doc --no-deps --workspace").variable("RUSTDOCFLAGS", "-D warnings"),
+            Step::cargo("doc --no-deps --workspace --all-features").variable("RUSTDOCFLAGS", "-D warnings"),
         ),
         check("tests", Step::cargo("xtask test")),
     ]
@@ -106,11 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn a_check_whose_program_is_missing_is_skipped() {
-        let skipped = Check {
-            needs: Some(Step::new(["no-such-program"])),
-            ..check("bad", &["false"])
+    fn a_check_whose_program_is_missing_is_skipped_and_named_at_the_end() {
+        let needing = |program: &str, step: &[&str]| Check {
+            needs: Some(Need {
+                probe: Step::new([program]),
+                remedy: "buy one",
+            }),
+            ..check("bad", step)
         };
-        assert!(run_all(vec![skipped], &std::env::temp_dir()).is_ok());
+        let folder = std::env::temp_dir();
+        let skipped = run_all(vec![needing("no-such-program", &["false"])], &folder);
+        assert_eq!(skipped.unwrap(), ["bad"]);
+        assert!(run_all(vec![needing("true", &["false"])], &folder).is_err());
     }
 }

@@ -13,6 +13,7 @@ mod chaos;
 mod ci;
 mod docs;
 mod files;
+mod fuzz;
 mod new_plugin;
 mod role;
 mod step;
@@ -44,7 +45,7 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
-    /// Runs all tests: unit, integration and documentation tests, and those of the examples.
+    /// Runs all tests: unit, integration and documentation tests.
     Test(test::Options),
     /// Writes a new plugin crate and registers it.
     NewPlugin(new_plugin::Options),
@@ -54,6 +55,8 @@ enum Chore {
     BenchRelay(bench_relay::Options),
     /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
     Chaos(chaos::Options),
+    /// Feeds the parsers with what breaks them, until something does or the time is over.
+    Fuzz(fuzz::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {

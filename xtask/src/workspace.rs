@@ -47,7 +47,7 @@ impl Workspace {
         let metadata = MetadataCommand::new()
             .no_deps()
             .exec()
-            .context("cargo cannot read the workspace; run this command inside it")?;
+            .context("cargo cannot read the workspace of the current folder")?;
         let root = metadata.workspace_root.clone().into_std_path_buf();
         let mut members: Vec<Member> = metadata
             .packages

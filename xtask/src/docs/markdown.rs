@@ -21,15 +21,34 @@ pub(super) fn catalogue(plugins: &[Plugin]) -> String {
          sensor or a counter; *modelled* values are computed from measured ones, *estimated* values from assumptions.\n\
          Attributes are written as `key` or `key=value|value`.\n",
     );
-    for plugin in plugins.iter().filter(|plugin| !plugin.metrics.is_empty()) {
-        let title = match plugin.id.as_str() {
-            AGENT_ITSELF => "The agent itself".to_owned(),
-            id => format!("`{id}`"),
-        };
-        let _ = write!(text, "\n## {title}\n\n{}\n\n", plugin.summary);
+    let plugins = || plugins.iter().filter(|plugin| !plugin.metrics.is_empty());
+    let _ = write!(text, "\n{}\n", links(plugins().map(title)));
+    for plugin in plugins() {
+        let _ = write!(text, "\n## {}\n\n{}\n\n", title(plugin), plugin.summary);
         text.push_str(&table(&plugin.metrics));
     }
     text
+}
+
+/// The heading of the part about a plugin.
+fn title(plugin: &Plugin) -> String {
+    match plugin.id.as_str() {
+        AGENT_ITSELF => "The agent itself".to_owned(),
+        id => format!("`{id}`"),
+    }
+}
+
+/// A line of links to headings.
+fn links(headings: impl Iterator<Item = String>) -> String {
+    let link = |heading: String| {
+        // As the forges make anchors of headings.
+        let kept = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -".contains(*c));
+        let anchor = kept.collect::<String>().to_lowercase().replace(' ', "-");
+        format!("[{heading}](#{anchor})")
+    };
+    headings.map(link).collect::<Vec<_>>().join(" · ")
 }
 
 /// The metrics of one plugin, for its README.
@@ -84,12 +103,17 @@ pub(super) fn plugins(plugins: &[(&Plugin, &str)]) -> String {
 
 /// The reference of the configuration as a file of its own.
 pub(super) fn configuration(reference: &str) -> String {
-    let title = if reference.starts_with("# ") {
-        ""
-    } else {
-        "# Configuration\n\n"
-    };
-    format!("{GENERATED}{title}{}\n", reference.trim_end())
+    let titled = reference.strip_prefix("# ");
+    let (title, body) = titled.map_or(("Configuration", reference), |titled| {
+        titled.split_once('\n').unwrap_or((titled, ""))
+    });
+    let headings = body.lines().filter_map(|line| line.strip_prefix("## "));
+    let links = links(headings.map(str::to_owned));
+    let parts = [links.as_str(), body.trim()];
+    let parts = parts.iter().filter(|part| !part.is_empty());
+    parts.fold(format!("{GENERATED}# {title}\n"), |text, part| {
+        format!("{text}\n{part}\n")
+    })
 }
 
 /// Words as code, separated by commas.
@@ -123,6 +147,7 @@ mod tests {
             format!("{HEADER}{row}")
         );
         let catalogue = catalogue(&facts.plugins);
+        assert!(catalogue.contains("\n[`load`](#load)\n"), "{catalogue}");
         assert!(catalogue.ends_with(&format!("## `load`\n\nMeasures the load.\n\n{HEADER}{row}")));
     }
 
@@ -133,7 +158,11 @@ mod tests {
         assert!(!catalogue(&facts.plugins).contains("The agent itself"));
         facts.plugins[1].metrics = std::mem::take(&mut facts.plugins[0].metrics);
         let catalogue = catalogue(&facts.plugins);
-        assert!(catalogue.contains("## The agent itself") && !catalogue.contains("## `load`"));
+        assert!(catalogue.contains("## The agent itself") && !catalogue.contains("`load`"));
+        assert!(
+            catalogue.contains("\n[The agent itself](#the-agent-itself)\n"),
+            "{catalogue}"
+        );
     }
 
     #[test]
@@ -148,11 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_begins_with_links_to_its_parts() {
+        let reference = "# C\n\n## General\n\na\n\n## `[plugins.big-iron]`\n\nb\n";
+        let links = "[General](#general) · [`[plugins.big-iron]`](#pluginsbig-iron)";
+        let body = "## General\n\na\n\n## `[plugins.big-iron]`\n\nb";
+        assert_eq!(
+            configuration(reference),
+            format!("{GENERATED}# C\n\n{links}\n\n{body}\n")
+        );
+    }
+
+    #[test]
     fn the_reference_gets_a_title_unless_it_has_one_and_ends_with_one_newline() {
         assert_eq!(
             configuration("a\n\n\n"),
             format!("{GENERATED}# Configuration\n\na\n")
         );
-        assert_eq!(configuration("# Mine\na"), format!("{GENERATED}# Mine\na\n"));
+        assert_eq!(configuration("# Mine\na"), format!("{GENERATED}# Mine\n\na\n"));
     }
 }

@@ -55,13 +55,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         fs::write(&place, text).with_context(|| format!("cannot write {path}"))?;
+    }
+    // Only now: what reads the terminal may go away in between.
+    for (path, _) in &files {
         println!("wrote {path}");
     }
     Step::cargo("fmt -p")
         .with([format!("alumet-plugin-{name}")])
         .run(root)?;
     println!();
-    println!("The crate builds as it is: cargo test -p alumet-plugin-{name}");
+    println!("The crate works as it is: cargo test -p alumet-plugin-{name}");
+    println!("The agent has it: cargo run -- plugins info {name}");
     println!("Replace what its README calls the example, then run: cargo xtask docs && cargo xtask tidy");
     Ok(())
 }

@@ -18,12 +18,16 @@ impl FromStr for PluginName {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let is_word = |word: &str| !word.is_empty() && word.chars().all(is_part);
-        if !name.split('-').all(is_word) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !is_kebab_case(name) {
+            let better = name.to_lowercase().replace('_', "-");
+            let better = if is_kebab_case(&better) {
+                &better
+            } else {
+                "big-iron"
+            };
             bail!(
                 "`{name}` is not in kebab-case; a name is made of lower-case letters and digits, begins with a letter, \
-                 and joins words with single hyphens, such as `big-iron`"
+                 and joins words with single hyphens, such as `{better}`"
             );
         }
         if RESERVED.contains(&name) {
@@ -34,6 +38,12 @@ impl FromStr for PluginName {
         }
         Ok(Self(name.to_owned()))
     }
+}
+
+fn is_kebab_case(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(is_part);
+    name.split('-').all(is_word) && name.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 impl PluginName {
@@ -76,9 +86,10 @@ mod tests {
     fn a_bad_name_is_refused_with_a_better_one() {
         for (name, part) in [
             ("", "kebab-case"),
-            ("Big", "kebab-case"),
-            ("big_iron", "kebab-case"),
-            ("big--iron", "kebab-case"),
+            ("Big", "such as `big`"),
+            ("big_iron", "such as `big-iron`"),
+            ("Old_Iron", "such as `old-iron`"),
+            ("big--iron", "such as `big-iron`"),
             ("-big", "kebab-case"),
             ("big-", "kebab-case"),
             ("2big", "kebab-case"),

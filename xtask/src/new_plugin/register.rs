@@ -8,6 +8,9 @@ use crate::role::PluginKind;
 
 const WORKSPACE: &str = "Cargo.toml";
 
+/// The longest line of a manifest.
+const LONGEST_LINE: usize = 110;
+
 /// A plugin that is to be made known.
 pub(super) struct Registration {
     kind: PluginKind,
@@ -48,7 +51,7 @@ impl Registration {
                 edits.push(edit(
                     binary.manifest(),
                     &|text| self.in_manifest(text),
-                    "make sure that it has [features] and [dependencies] with an `alumet-plugin-*`",
+                    "make sure that it has [features] with `default = […]`, and [dependencies], with an `alumet-plugin-*` each",
                 )?);
             }
             edits.push(edit(
@@ -79,6 +82,7 @@ impl Registration {
         let feature = format!("{id} = [\"dep:{name}\"]");
         let is_feature = |line: &str| line.contains("= [\"dep:alumet-plugin-");
         lines.insert_sorted(("[features]", "["), &[feature], is_feature)?;
+        lines.insert_in_array("default = [", id)?;
         let dependency = format!("{name} = {{ workspace = true, optional = true }}");
         lines.insert_sorted(("[dependencies]", "["), &[dependency], is_plugin)?;
         Some(lines.text())
@@ -119,6 +123,32 @@ impl Lines {
         let mut text = self.0.join("\n");
         text.push('\n');
         text
+    }
+
+    /// Adds a word to an array of words on one line, or with one word per line when that line would be too long.
+    fn insert_in_array(&mut self, begin: &str, word: &str) -> Option<()> {
+        let lines = &mut self.0;
+        let begin_at = lines.iter().position(|line| line.starts_with(begin))?;
+        let length = lines[begin_at..].iter().position(|line| line.ends_with(']'))? + 1;
+        let array = lines[begin_at..begin_at + length].join(" ");
+        let inside = array.strip_prefix(begin)?.strip_suffix(']')?;
+        let words = inside.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let mut words: Vec<String> = words.map(str::to_owned).collect();
+        words.push(format!("\"{word}\""));
+        words.sort();
+        let line = format!("{begin}{}]", words.join(", "));
+        let new = if line.len() <= LONGEST_LINE {
+            vec![line]
+        } else {
+            let words = words.iter().map(|word| format!("    {word},"));
+            [begin.to_owned()]
+                .into_iter()
+                .chain(words)
+                .chain(["]".to_owned()])
+                .collect()
+        };
+        lines.splice(begin_at..begin_at + length, new);
+        Some(())
     }
 
     /// Puts an item among those of its kind, between the line that contains `begin` and the next that starts with `end`:
@@ -216,10 +246,14 @@ const KNOWN: &[&str] = &[
         })
     }
 
-    /// The lines of `new` that `old` does not have, each with the line before it.
+    /// The lines of `new` that `old` does not have, each with the line before it; the list of defaults has its own test.
     fn added(old: &str, new: &str) -> Vec<(String, String)> {
-        let old: Vec<&str> = old.lines().collect();
-        let lines: Vec<&str> = new.lines().collect();
+        let without_defaults = |text| -> Vec<&str> {
+            str::lines(text)
+                .filter(|line| !line.starts_with("default"))
+                .collect()
+        };
+        let (old, lines) = (without_defaults(old), without_defaults(new));
         assert_eq!(lines.iter().filter(|line| old.contains(line)).count(), old.len());
         let pairs = lines.windows(2).filter(|pair| !old.contains(&pair[1]));
         pairs
@@ -303,6 +337,29 @@ const KNOWN: &[&str] = &[
                 ),
             ])
         );
+    }
+
+    #[test]
+    fn a_program_has_the_plugin_unless_somebody_leaves_it_out() {
+        let [_, agent, _] = registered(PluginKind::Output, "file");
+        assert!(
+            agent.contains("default = [\"csv\", \"file\", \"procfs\"]\n"),
+            "{agent}"
+        );
+
+        let mut lines = Lines::of("a\ndefault = []\nb\n");
+        lines.insert_in_array("default = [", "x").unwrap();
+        assert_eq!(lines.0, ["a", "default = [\"x\"]", "b"]);
+        let (long, longer) = ("l".repeat(60), "m".repeat(60));
+        lines.insert_in_array("default = [", &longer).unwrap();
+        lines.insert_in_array("default = [", &long).unwrap();
+        let words = [&long, &longer, "x"].map(|word| format!("    \"{word}\","));
+        assert_eq!(lines.0[2..5], words);
+        assert_eq!(
+            (&*lines.0[1], &*lines.0[5], &*lines.0[6]),
+            ("default = [", "]", "b")
+        );
+        assert_eq!(lines.insert_in_array("other = [", "x"), None);
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 mod prerequisite;
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::step::Step;
 use crate::workspace::Workspace;
@@ -16,8 +13,8 @@ pub(crate) struct Options {
     /// Does not install a missing program that tests need.
     #[arg(long)]
     no_install: bool,
-    /// Goes to `cargo nextest run` or `cargo test`, such as `-p alumet-core` or a part of a name. With it, neither
-    /// documentation tests nor those of the examples run.
+    /// Goes to `cargo nextest run` or `cargo test`, such as `-p alumet-core` or a part of a name. With it, nothing is
+    /// installed and documentation tests do not run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -25,11 +22,12 @@ pub(crate) struct Options {
 /// Runs the tests; all of them, even when the first ones fail.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let root = &workspace.root;
-    prerequisite::provide(root, !options.no_install)?;
+    // Whoever runs a few tests again and again does not want to wait for that.
+    let may_install = !options.no_install && options.arguments.is_empty();
+    prerequisite::provide(root, may_install)?;
     let has_nextest = Step::cargo("nextest --version").succeeds(root);
-    let standalone = standalone_examples(workspace)?;
     let mut failed = Vec::new();
-    for step in steps(has_nextest, &standalone, &options.arguments) {
+    for step in steps(has_nextest, &options.arguments) {
         println!("== {step}");
         if let Err(error) = step.run(root) {
             println!("== {error}");
@@ -42,9 +40,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn steps(has_nextest: bool, standalone: &[String], arguments: &[String]) -> Vec<Step> {
+fn steps(has_nextest: bool, arguments: &[String]) -> Vec<Step> {
     let tests = if has_nextest {
-        Step::cargo("nextest run")
+        Step::cargo("nextest run --no-fail-fast")
     } else {
         Step::cargo("test --tests --no-fail-fast")
     };
@@ -56,58 +54,35 @@ fn steps(has_nextest: bool, standalone: &[String], arguments: &[String]) -> Vec<
     } else {
         &["--workspace"]
     };
-    let no_fail_fast: &[&str] = if has_nextest { &["--no-fail-fast"] } else { &[] };
-    let tests = tests.with(scope.iter().chain(no_fail_fast).copied());
-    let mut steps = vec![tests.with(["--all-features"]).with(arguments)];
+    let tests = tests.with(scope.iter().copied()).with(["--all-features"]);
+    let mut steps = vec![tests.with(arguments)];
     if arguments.is_empty() {
         steps.push(Step::cargo(
             "test --doc --workspace --all-features --no-fail-fast",
         ));
-        let of_example = |manifest: &String| Step::cargo("test --manifest-path").with([manifest]);
-        steps.extend(standalone.iter().map(of_example));
     }
     steps
-}
-
-/// The manifests below `examples/` that stand for programs of other people, outside of the workspace.
-fn standalone_examples(workspace: &Workspace) -> Result<Vec<String>> {
-    let folder = workspace.root.join("examples");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let is_member = |path: &str| workspace.members.iter().any(|member| member.folder == path);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
-        let path = Path::new("examples").join(entry?.file_name());
-        let manifest = path.join("Cargo.toml");
-        if workspace.root.join(&manifest).is_file() && !is_member(&path.to_string_lossy()) {
-            found.push(manifest.to_string_lossy().into_owned());
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lines(has_nextest: bool, standalone: &[&str], arguments: &[&str]) -> Vec<String> {
-        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        steps(has_nextest, &owned(standalone), &owned(arguments))
+    fn lines(has_nextest: bool, arguments: &[&str]) -> Vec<String> {
+        let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+        steps(has_nextest, &arguments)
             .iter()
             .map(Step::to_string)
             .collect()
     }
 
     #[test]
-    fn all_tests_are_those_of_the_workspace_its_documentation_and_its_examples() {
+    fn all_tests_are_those_of_the_workspace_and_its_documentation() {
         assert_eq!(
-            lines(true, &["examples/embedded/Cargo.toml"], &[]),
+            lines(true, &[]),
             [
-                "cargo nextest run --workspace --no-fail-fast --all-features",
+                "cargo nextest run --no-fail-fast --workspace --all-features",
                 "cargo test --doc --workspace --all-features --no-fail-fast",
-                "cargo test --manifest-path examples/embedded/Cargo.toml",
             ]
         );
     }
@@ -115,7 +90,7 @@ mod tests {
     #[test]
     fn without_nextest_cargo_test_runs_all_kinds_but_documentation_once() {
         assert_eq!(
-            lines(false, &[], &[])[0],
+            lines(false, &[])[0],
             "cargo test --tests --no-fail-fast --workspace --all-features"
         );
     }
@@ -123,30 +98,12 @@ mod tests {
     #[test]
     fn arguments_choose_among_the_tests() {
         assert_eq!(
-            lines(true, &["examples/embedded/Cargo.toml"], &["-p", "xtask", "name"]),
+            lines(true, &["-p", "xtask", "name"]),
             ["cargo nextest run --no-fail-fast --all-features -p xtask name"]
         );
         assert_eq!(
-            lines(true, &[], &["name"]),
-            ["cargo nextest run --workspace --no-fail-fast --all-features name"]
+            lines(true, &["name"]),
+            ["cargo nextest run --no-fail-fast --workspace --all-features name"]
         );
-    }
-
-    #[test]
-    fn an_example_with_a_manifest_of_its_own_is_found_unless_it_is_a_member() {
-        let folder = std::env::temp_dir().join(format!("xtask-examples-{}", std::process::id()));
-        for example in ["member", "standalone"] {
-            fs::create_dir_all(folder.join("examples").join(example)).unwrap();
-            fs::write(folder.join("examples").join(example).join("Cargo.toml"), "").unwrap();
-        }
-        fs::create_dir_all(folder.join("examples/not-rust")).unwrap();
-        let workspace = Workspace {
-            root: folder.clone(),
-            members: vec![crate::workspace::Member::new("member", "examples/member")],
-        };
-        let found = standalone_examples(&workspace).unwrap();
-        fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(found, ["examples/standalone/Cargo.toml"]);
-        assert!(standalone_examples(&workspace).unwrap().is_empty());
     }
 }

@@ -6,106 +6,173 @@ use anyhow::{Result, bail};
 
 use crate::step::Step;
 
-/// Something that must be on the machine before the tests run.
+/// Something that should be on the machine before the tests run.
 struct Prerequisite {
     /// What people call it.
     name: &'static str,
     /// A command that succeeds when it is there.
     probe: &'static [&'static str],
-    /// The command that installs it.
-    install: &'static [&'static str],
+    /// The Debian package that has it.
+    package: &'static str,
     /// The tests that need it.
     needed_by: &'static str,
+    /// Whether tests fail without it; otherwise they are left out.
+    is_required: bool,
 }
 
-/// Everything that tests need beyond a Rust toolchain with its linker: one row each.
-const PREREQUISITES: &[Prerequisite] = &[Prerequisite {
-    name: "Git",
-    probe: &["git", "--version"],
-    install: &["apt-get", "install", "-y", "git"],
-    needed_by: "the tests of xtask, which copy the files of the repository",
-}];
+/// Everything that tests need beyond a Rust toolchain and a C compiler: one row each.
+const PREREQUISITES: &[Prerequisite] = &[
+    Prerequisite {
+        name: "Git",
+        probe: &["git", "--version"],
+        package: "git",
+        needed_by: "the tests of xtask, which copy the files of the repository",
+        is_required: true,
+    },
+    Prerequisite {
+        name: "Z shell",
+        probe: &["zsh", "--version"],
+        package: "zsh",
+        needed_by: "the test of its completions",
+        is_required: false,
+    },
+    Prerequisite {
+        name: "fish",
+        probe: &["fish", "--version"],
+        package: "fish",
+        needed_by: "the test of its completions",
+        is_required: false,
+    },
+];
 
 /// Installs what is missing, when that is allowed and possible; otherwise says what to install.
 pub(crate) fn provide(folder: &Path, may_install: bool) -> Result<()> {
-    let may_install = may_install && Step::new(["sh", "-c", r#"test "$(id -u)" = 0"#]).succeeds(folder);
-    provide_all(PREREQUISITES, folder, may_install)
+    let may_install = may_install
+        && Step::new(["sh", "-c", r#"test "$(id -u)" = 0 && apt-get --version"#]).succeeds(folder);
+    let install = |packages: &[&'static str]| install(packages, folder);
+    provide_all(PREREQUISITES, folder, may_install.then_some(&install))
 }
 
-fn provide_all(prerequisites: &[Prerequisite], folder: &Path, may_install: bool) -> Result<()> {
-    let is_there = |one: &Prerequisite| Step::new(one.probe.iter().copied()).succeeds(folder);
-    let mut missing = Vec::new();
-    for one in prerequisites.iter().filter(|one| !is_there(one)) {
-        let install = Step::new(one.install.iter().copied());
-        if may_install {
-            println!("== {} is missing: {install}", one.name);
-            // Whether it worked, the probe tells.
-            if let Err(error) = install.run(folder) {
-                println!("== {error}");
-            }
-        }
-        if !may_install || !is_there(one) {
-            missing.push(format!(
-                "{}, needed by {}; install it with `{install}`",
-                one.name, one.needed_by
-            ));
+/// Installs Debian packages; whether that worked, the probes tell.
+fn install(packages: &[&'static str], folder: &Path) {
+    let apt_get = |words: &[&'static str]| {
+        Step::new(["apt-get"])
+            .with(words.iter().copied())
+            .variable("DEBIAN_FRONTEND", "noninteractive")
+    };
+    let install = apt_get(&["install", "--yes", "--no-install-recommends"]).with(packages.iter().copied());
+    // On a fresh machine the lists of packages are empty, or older than the packages.
+    for step in [apt_get(&["update"]), install] {
+        println!("== {step}");
+        if let Err(error) = step.run(folder) {
+            println!("== {error}");
         }
     }
-    if !missing.is_empty() {
-        bail!(
-            "something that tests need is missing:\n  {}",
-            missing.join("\n  ")
-        );
+}
+
+/// Installs the packages of these names.
+type Install<'a> = &'a dyn Fn(&[&'static str]);
+
+/// `install` is there if it is allowed.
+fn provide_all(prerequisites: &[Prerequisite], folder: &Path, install: Option<Install<'_>>) -> Result<()> {
+    let missing = || -> Vec<&Prerequisite> {
+        let is_there = |one: &&Prerequisite| Step::new(one.probe.iter().copied()).succeeds(folder);
+        prerequisites.iter().filter(|one| !is_there(one)).collect()
+    };
+    let mut still_missing = missing();
+    if let (Some(install), false) = (install, still_missing.is_empty()) {
+        let packages: Vec<&str> = still_missing.iter().map(|one| one.package).collect();
+        install(&packages);
+        still_missing = missing();
+    }
+    let word = |one: &Prerequisite| {
+        format!(
+            "{}, needed by {}; install it with `apt-get install {}`",
+            one.name, one.needed_by, one.package
+        )
+    };
+    let (required, optional): (Vec<_>, Vec<_>) = still_missing.into_iter().partition(|one| one.is_required);
+    for one in optional {
+        println!("== left out for lack of {}", word(one));
+    }
+    if !required.is_empty() {
+        let words: Vec<String> = required.into_iter().map(word).collect();
+        bail!("something that tests need is missing:\n  {}", words.join("\n  "));
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     const PRESENT: Prerequisite = Prerequisite {
         name: "Truth",
         probe: &["true"],
-        install: &["false"],
+        package: "truth",
         needed_by: "everyone",
+        is_required: true,
     };
     const MISSING: Prerequisite = Prerequisite {
         name: "Teapot",
         probe: &["false"],
-        install: &["true"],
+        package: "tea",
         needed_by: "the tests of tea",
+        is_required: true,
+    };
+    const OPTIONAL: Prerequisite = Prerequisite {
+        name: "Milk",
+        package: "milk",
+        is_required: false,
+        ..MISSING
     };
 
     #[test]
     fn what_is_there_is_not_installed() {
-        assert!(provide_all(&[PRESENT], &std::env::temp_dir(), true).is_ok());
+        let install = |_: &[&'static str]| panic!("installs something");
+        assert!(provide_all(&[PRESENT], &std::env::temp_dir(), Some(&install)).is_ok());
     }
 
     #[test]
     fn what_is_missing_is_named_with_the_command_that_installs_it() {
-        for may_install in [false, true] {
-            let error = provide_all(&[PRESENT, MISSING], &std::env::temp_dir(), may_install).unwrap_err();
+        let install: Install<'_> = &|_| {};
+        for install in [None, Some(install)] {
+            let all = [PRESENT, MISSING, OPTIONAL];
+            let error = provide_all(&all, &std::env::temp_dir(), install).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "something that tests need is missing:\n  Teapot, needed by the tests of tea; install it with `true`"
+                "something that tests need is missing:\n  \
+                 Teapot, needed by the tests of tea; install it with `apt-get install tea`"
             );
         }
+    }
+
+    #[test]
+    fn the_tests_run_without_what_only_some_of_them_need() {
+        assert!(provide_all(&[PRESENT, OPTIONAL], &std::env::temp_dir(), None).is_ok());
     }
 
     #[test]
     fn what_is_missing_is_installed_when_allowed() {
         let mark = std::env::temp_dir().join(format!("xtask-installed-{}", std::process::id()));
         let path: &'static str = Box::leak(mark.to_string_lossy().into_owned().into_boxed_str());
-        let words = |words: [&'static str; 2]| &*Box::leak(Box::new(words));
-        let one = Prerequisite {
+        let probe: &'static [&'static str] = Box::leak(Box::new(["ls", path]));
+        let one = || Prerequisite {
             name: "Mark",
-            probe: words(["ls", path]),
-            install: words(["touch", path]),
-            needed_by: "this test",
+            probe,
+            package: "mark",
+            ..MISSING
         };
-        assert!(provide_all(std::slice::from_ref(&one), &std::env::temp_dir(), false).is_err());
-        assert!(provide_all(&[one], &std::env::temp_dir(), true).is_ok());
-        std::fs::remove_file(mark).unwrap();
+        let installed = RefCell::new(Vec::new());
+        let install = |packages: &[&'static str]| {
+            installed.borrow_mut().extend_from_slice(packages);
+            std::fs::write(&mark, "").unwrap();
+        };
+        assert!(provide_all(&[one()], &std::env::temp_dir(), None).is_err());
+        assert!(provide_all(&[PRESENT, one()], &std::env::temp_dir(), Some(&install)).is_ok());
+        std::fs::remove_file(&mark).unwrap();
+        assert_eq!(*installed.borrow(), ["mark"]);
     }
 }

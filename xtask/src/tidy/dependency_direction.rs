@@ -35,16 +35,16 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
     let target = other.role();
     match member.role() {
         Role::Core => Some("the core depends on no crate of the workspace: move what it needs into the core"),
-        Role::Reader(_) => Some(
-            "a reader knows nothing of Alumet: move what needs the other crate into the plugins that use the reader",
+        Role::Reader(_) => (!matches!(target, Role::Reader(_))).then_some(
+            "a reader depends only on other readers: move what needs the other crate into the plugins that use the reader",
         ),
         Role::Shared(_) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
             .then_some("a shared crate depends only on the core, readers and other shared crates"),
         Role::RelayProtocol => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
             .then_some("the protocol of the relay depends only on the core, readers and shared crates"),
-        Role::Plugin(_, name) => match target {
+        Role::Plugin(..) => match target {
             Role::Core | Role::Reader(_) | Role::Shared(_) => None,
-            Role::RelayProtocol if name.starts_with("relay-") => None,
+            Role::RelayProtocol if member.folder.starts_with("alumet-relay/") => None,
             Role::RelayProtocol => {
                 Some("only the plugins of the relay and the server know the protocol of the relay")
             }
@@ -97,6 +97,7 @@ mod tests {
         Tree::default()
             .and(Member::new("alumet-core", "alumet-core").tests_with("alumet-core"))
             .and(Member::new("alumet-reader-r", "alumet-plugins/readers/r"))
+            .and(Member::new("alumet-reader-of-r", "alumet-plugins/readers/of-r").needs("alumet-reader-r"))
             .and(
                 Member::new("alumet-shared-s", "alumet-plugins/shared/s")
                     .needs("alumet-core")
@@ -145,7 +146,12 @@ mod tests {
             ("alumet-plugin-q", "alumet-plugins/outputs/q", "alumet-plugin-p"),
             ("alumet-plugin-q", "alumet-plugins/transforms/q", "alumet-agent"),
             ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-core"),
-            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-reader-r"),
+            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-shared-s"),
+            (
+                "alumet-plugin-relay-q",
+                "alumet-plugins/outputs/relay-q",
+                "alumet-relay-protocol",
+            ),
             ("alumet-shared-q", "alumet-plugins/shared/q", "alumet-plugin-p"),
             ("alumet-core", "alumet-core", "alumet-reader-r"),
             ("alumet-agent", "alumet-agent", "alumet-plugin-p"),

@@ -6,13 +6,9 @@ use super::tree::Tree;
 /// The longest Rust file, in lines.
 const LONGEST: usize = 700;
 
-/// Files that may be longer, with the reason.
-const EXCEPTIONS: [(&str, &str); 0] = [];
-
 /// Finds Rust files that are too long.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     tree.rust()
-        .filter(|(path, _)| EXCEPTIONS.iter().all(|(exception, _)| exception != path))
         .map(|(path, text)| (path, text.lines().count()))
         .filter(|(_, lines)| *lines > LONGEST)
         .map(|(path, lines)| {

@@ -23,9 +23,9 @@ fn check_member(tree: &Tree, member: &Member) -> Vec<Violation> {
     };
     let mut found = Vec::new();
     let package = manifest.get("package");
-    for key in ["version", "edition", "license"] {
+    for key in ["version", "edition", "rust-version", "license"] {
         if !inherits(package.and_then(|package| package.get(key))) {
-            let line = tree.line_of(&path, key);
+            let line = line_of_key(tree, &path, key);
             let message = format!("`{key}` is not that of the workspace; write `{key}.workspace = true`");
             found.push(Violation::new(&path, line, message));
         }
@@ -91,6 +91,7 @@ mod tests {
 name = \"a\"
 version.workspace = true
 edition.workspace = true
+rust-version.workspace = true
 license.workspace = true
 
 [dependencies]
@@ -119,24 +120,25 @@ workspace = true
         for (inherited, own, line) in [
             ("version.workspace = true", "version = \"1.0.0\"", 3),
             ("edition.workspace = true", "edition = \"2021\"", 4),
-            ("license.workspace = true", "license = \"MIT\"", 5),
-            ("serde.workspace = true", "serde = \"1\"", 8),
-            ("nix = { workspace = true,", "nix = { version = \"1\",", 9),
+            ("rust-version.workspace = true", "rust-version = \"1.80\"", 5),
+            ("license.workspace = true", "license = \"MIT\"", 6),
+            ("serde.workspace = true", "serde = \"1\"", 9),
+            ("nix = { workspace = true,", "nix = { version = \"1\",", 10),
             (
                 "[lints]\nworkspace = true",
                 "[lints.rust]\nunsafe_code = \"allow\"",
-                14,
+                15,
             ),
-            ("[dev-dependencies]", "[dev-dependencies]\nserde_json = \"1\"", 12),
+            ("[dev-dependencies]", "[dev-dependencies]\nserde_json = \"1\"", 13),
             (
                 "[dependencies]",
                 "[build-dependencies]\ncc = \"1\"\n[dependencies]",
-                8,
+                9,
             ),
             (
                 "[dependencies]",
                 "[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n[dependencies]",
-                8,
+                9,
             ),
         ] {
             assert!(RIGHT.contains(inherited));

@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: the rules of the project that a program can check.
 
+mod application;
 mod core_layers;
+mod crate_place;
 mod dependency_direction;
 mod file_length;
 mod file_names;
@@ -10,6 +12,7 @@ mod machine_paths;
 mod manifest;
 mod plugin_files;
 mod plugin_name;
+mod readers;
 mod readme_sections;
 mod tree;
 mod unfinished;
@@ -51,7 +54,9 @@ impl fmt::Display for Violation {
 
 /// All rules.
 const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
+    application::check,
     core_layers::check,
+    crate_place::check,
     dependency_direction::check,
     file_length::check,
     file_names::check,
@@ -61,6 +66,7 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     manifest::check,
     plugin_files::check,
     plugin_name::check,
+    readers::check,
     readme_sections::check,
     unfinished::check,
 ];

@@ -9,8 +9,10 @@ const FILES: [(&str, &str); 5] = [
     ("config.toml", "its default configuration, with comments"),
     ("src/lib.rs", "its table of contents"),
     ("src/plugin.rs", "the way from the configuration to the elements"),
-    ("tests/contract.rs", "a call of `alumet_core::testkit::Contract`"),
+    (CONTRACT, "a call of `alumet_core::testkit::Contract`"),
 ];
+
+const CONTRACT: &str = "tests/contract.rs";
 
 /// Finds plugins that lack a file.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
@@ -19,9 +21,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
         for (file, content) in FILES {
             let path = format!("{folder}/{file}");
             if !tree.files.contains_key(&path) {
-                let message = format!("this file is missing; a plugin has {content} there");
+                let message = format!("this file is missing; there a plugin has {content}");
                 found.push(Violation::new(path, 1, message));
             }
+        }
+        let path = format!("{folder}/{CONTRACT}");
+        if tree.text(&path).is_some_and(|text| !text.contains("Contract::<")) {
+            let message = "the contract is not tested; call `alumet_core::testkit::Contract`";
+            found.push(Violation::new(path, 1, message));
         }
     }
     found
@@ -35,7 +42,12 @@ mod tests {
     fn tree() -> Tree {
         let mut tree = Tree::with_files(&[("alumet-plugins/outputs/x/Cargo.toml", "")]);
         for (file, _) in FILES {
-            tree = tree.changed(&format!("alumet-plugins/outputs/x/{file}"), "");
+            let text = if file == CONTRACT {
+                "Contract::<XPlugin>"
+            } else {
+                ""
+            };
+            tree = tree.changed(&format!("alumet-plugins/outputs/x/{file}"), text);
         }
         tree
     }
@@ -47,5 +59,14 @@ mod tests {
             let path = format!("alumet-plugins/outputs/x/{file}");
             assert_eq!(lines(&check(&tree().without(&path))), [format!("{path}:1")]);
         }
+    }
+
+    #[test]
+    fn a_contract_that_is_not_called_is_found() {
+        let path = format!("alumet-plugins/outputs/x/{CONTRACT}");
+        assert_eq!(
+            lines(&check(&tree().changed(&path, "#[test]\nfn a() {}\n"))),
+            [format!("{path}:1")]
+        );
     }
 }

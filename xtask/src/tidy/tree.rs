@@ -87,6 +87,19 @@ pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(at, line)| (at + 1, line))
 }
 
+/// The lines of code with their numbers: neither comments nor the module of tests, which ends a file.
+pub(super) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_start_of_tests = |at: &usize| {
+        let following = &lines[*at..lines.len().min(at + 4)];
+        lines[*at] == "#[cfg(test)]" && following.iter().any(|line| line.contains("mod tests"))
+    };
+    let end = (0..lines.len()).find(is_start_of_tests).unwrap_or(lines.len());
+    numbered(text)
+        .take(end)
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
 #[cfg(test)]
 impl Tree {
     /// A tree of these files.
@@ -147,5 +160,13 @@ mod tests {
             plugins,
             [(PluginKind::Source, "rapl", "alumet-plugins/sources/rapl")]
         );
+    }
+    #[test]
+    fn code_is_what_is_neither_comment_nor_test() {
+        let numbers = |text: &str| code(text).map(|(line, _)| line).collect::<Vec<_>>();
+        let tests = "a\n    // b\n//! c\n#[cfg(test)]\n#[expect(x)]\npub(crate) mod tests {\n}\n";
+        assert_eq!(numbers(tests), [1]);
+        let twin = "#[cfg(test)]\nfn a() {}\n\n\n\nfn b() {}\n";
+        assert_eq!(numbers(twin), [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -1,0 +1,67 @@
+//! The application, which is the library of the agent, knows plugins only from the list that a binary hands it.
+
+use super::Violation;
+use super::tree::{Tree, code};
+
+const LIBRARY: &str = "alumet-agent/src/";
+
+/// The files of the binary beside the library.
+const OF_BINARY: [&str; 2] = ["alumet-agent/src/main.rs", "alumet-agent/src/plugins.rs"];
+
+/// Files that may name a plugin, with its id: the command `ctl` talks to the socket of this one.
+const EXCEPTIONS: [(&str, &str); 1] = [("alumet-agent/src/commands/ctl.rs", "socket-control")];
+
+/// Finds ids of plugins in the code of the application.
+pub(super) fn check(tree: &Tree) -> Vec<Violation> {
+    let ids: Vec<&str> = tree.plugins().map(|(_, id, _)| id).collect();
+    let mut found = Vec::new();
+    let sources = tree
+        .rust()
+        .filter(|(path, _)| path.starts_with(LIBRARY) && !OF_BINARY.contains(path));
+    for (path, text) in sources {
+        for (line, text) in code(text) {
+            for id in ids.iter().filter(|id| !EXCEPTIONS.contains(&(path, id))) {
+                if text.contains(&format!("\"{id}\"")) || text.contains(&format!("\"plugins.{id}.")) {
+                    let message = format!(
+                        "the application knows no plugin, but names `{id}`; let the binary hand over what it needs (`App`)"
+                    );
+                    found.push(Violation::new(path, line, message));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines;
+    use super::*;
+
+    #[test]
+    fn an_application_that_names_a_plugin_is_found() {
+        let code = "fn a() {\n    b(\"csv\");\n    c(\"plugins.csv.path\");\n}\n";
+        let tree = Tree::with_files(&[
+            ("alumet-plugins/outputs/csv/Cargo.toml", ""),
+            ("alumet-agent/src/app.rs", code),
+            ("alumet-agent/src/main.rs", code),
+            ("alumet-agent/src/plugins.rs", code),
+            ("alumet-agent/tests/config.rs", code),
+            ("alumet-server/src/main.rs", code),
+        ]);
+        assert_eq!(
+            lines(&check(&tree)),
+            ["alumet-agent/src/app.rs:2", "alumet-agent/src/app.rs:3"]
+        );
+    }
+
+    #[test]
+    fn tests_and_other_words_name_no_plugin() {
+        let code = "let x = \"csv file, see [plugins.csv]\";\n// \"csv\"\n#[cfg(test)]\nmod tests {\n    b(\"csv\");\n}\n";
+        let tree = Tree::with_files(&[
+            ("alumet-plugins/outputs/csv/Cargo.toml", ""),
+            ("alumet-agent/src/app.rs", code),
+        ]);
+        assert_eq!(check(&tree), []);
+    }
+}

@@ -1,0 +1,135 @@
+//! A reader parses what the kernel shows: it knows nothing of Alumet, and is told where the system root is.
+
+use super::Violation;
+use super::tree::{Tree, code, numbered};
+
+/// Words of the data model. `resource` is none of them, because the kernel has resources, too.
+const WORDS: [&str; 6] = ["metric", "metrics", "sample", "samples", "consumer", "consumers"];
+
+/// Where the system shows itself when its root is `/`.
+const ROOTS: [&str; 2] = ["\"/proc", "\"/sys"];
+
+/// Lines that break no rule although they look like it, by file and part.
+const EXCEPTIONS: [(&str, &str); 2] = [
+    // The name of an entry in the form that plugins use.
+    ("alumet-plugins/readers/procfs/src/meminfo.rs", "metric_name"),
+    // The name of what is gone, for a message; nothing is opened.
+    (
+        "alumet-plugins/readers/procfs/src/process/cpu_clock.rs",
+        "gone(format!(\"/proc/",
+    ),
+];
+
+/// Finds readers that speak of what plugins make of a reading, or that choose the system root themselves.
+pub(super) fn check(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (path, text) in tree.rust().filter(|(path, _)| is_of_reader(path)) {
+        let is_exception = |text: &str| {
+            let mut exceptions = EXCEPTIONS.iter();
+            exceptions.any(|(file, part)| *file == path && text.contains(part))
+        };
+        for (line, text) in numbered(text).filter(|(_, text)| !is_exception(text)) {
+            if let Some(word) = words(text).find(|word| WORDS.contains(&word.as_str())) {
+                let message = format!(
+                    "a reader does not know what a {word} is; name what the kernel shows, or move this to the plugin"
+                );
+                found.push(Violation::new(path, line, message));
+            }
+        }
+        for (line, text) in code(text).filter(|(_, text)| !is_exception(text)) {
+            if ROOTS.iter().any(|root| text.contains(root)) {
+                let message = "the system root is an argument; join the rest of the path to it";
+                found.push(Violation::new(path, line, message));
+            }
+        }
+    }
+    found
+}
+
+/// Whether it is a source of a reader, other than a file of tests.
+fn is_of_reader(path: &str) -> bool {
+    path.strip_prefix("alumet-plugins/readers/")
+        .and_then(|path| path.split_once('/'))
+        .is_some_and(|(_, path)| path.starts_with("src/") && !path.ends_with("/tests.rs"))
+}
+
+/// The words of a line in lower case, with those that make up a name.
+fn words(line: &str) -> impl Iterator<Item = String> {
+    // A crate of that name makes values for tests.
+    let line = line.replace("proptest::sample", "");
+    let mut words = vec![String::new()];
+    let mut after_capital = true;
+    for c in line.chars() {
+        let begins = !c.is_alphabetic() || (c.is_uppercase() && !after_capital);
+        after_capital = c.is_uppercase();
+        if begins {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (c.is_alphabetic(), words.last_mut()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines;
+    use super::*;
+
+    const PATH: &str = "alumet-plugins/readers/iron/src/stat/cpu.rs";
+
+    fn found(path: &str, text: &str) -> Vec<String> {
+        lines(&check(&Tree::with_files(&[(path, text)])))
+    }
+
+    #[test]
+    fn a_reader_that_mentions_the_data_model_is_found() {
+        for line in [
+            "/// The value of the metric.",
+            "use crate::Metric;",
+            "pub fn metric_name() {}",
+            "struct CpuSample(u64);",
+            "let samples = 3;",
+            "enum Consumer {}",
+        ] {
+            assert_eq!(
+                found(PATH, &format!("\n{line}\n")),
+                [format!("{PATH}:2")],
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_of_the_kernel_and_other_crates_are_none() {
+        let text = "/// A resource, and asymmetric.\nlet x = proptest::sample::subsequence(y);\nlet sampled = resample();\n";
+        assert_eq!(found(PATH, text), [""; 0]);
+        for other in [
+            "alumet-plugins/sources/iron/src/source.rs",
+            "alumet-plugins/readers/iron/tests/metrics.rs",
+            "alumet-plugins/readers/iron/src/stat/tests.rs",
+        ] {
+            assert_eq!(found(other, "let metric = read(\"/proc/stat\");\n"), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_chooses_the_system_root_is_found() {
+        for root in ROOTS {
+            let text = format!("fn a() {{\n    read({root}/stat\");\n}}\n");
+            assert_eq!(found(PATH, &text), [format!("{PATH}:2")]);
+            let tests =
+                format!("/// `{root}/stat\"`\n#[cfg(test)]\nmod tests {{\n    read({root}/stat\");\n}}\n");
+            assert_eq!(found(PATH, &tests), [""; 0]);
+        }
+    }
+    #[test]
+    fn an_exception_holds_in_its_file_only() {
+        for (file, part) in EXCEPTIONS {
+            let text = format!("let x = {part};\n");
+            assert_eq!(found(file, &text), [""; 0]);
+            assert_eq!(found(PATH, &text), [format!("{PATH}:1")]);
+        }
+    }
+}
