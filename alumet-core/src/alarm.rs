@@ -95,7 +95,9 @@ impl Alarm for TimerAlarm {
 
 #[cfg(test)]
 mod tests {
+    use super::TimerAlarm;
     use crate::time::{Clock, SystemClock};
+    use std::os::fd::{AsFd, AsRawFd};
     use std::time::Duration;
 
     #[test]
@@ -118,5 +120,46 @@ mod tests {
         let thread = std::thread::spawn(move || waker());
         alarm.wait(None);
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn an_alarm_sleeps_until_its_deadline_instead_of_asking_again_and_again() {
+        let mut alarm = SystemClock.alarm().unwrap();
+        let deadline = SystemClock.now().monotonic + Duration::from_millis(20);
+        let mut waits = 0;
+        while SystemClock.now().monotonic < deadline {
+            alarm.wait(Some(deadline));
+            waits += 1;
+        }
+        // A debugger or a job control signal may end a wait early.
+        assert!(waits <= 3, "{waits} waits");
+    }
+
+    #[test]
+    fn a_waker_ends_one_wait_and_no_other() {
+        let mut alarm = SystemClock.alarm().unwrap();
+        let waker = alarm.waker();
+        waker();
+        waker();
+        alarm.wait(None);
+        let deadline = SystemClock.now().monotonic + Duration::from_millis(20);
+        let mut waits = 0;
+        while SystemClock.now().monotonic < deadline {
+            alarm.wait(Some(deadline));
+            waits += 1;
+        }
+        assert!(waits <= 3, "{waits} waits");
+    }
+
+    #[test]
+    fn a_program_that_is_started_inherits_no_alarm_and_no_read_of_it_blocks() {
+        let alarm = TimerAlarm::new().unwrap();
+        for fd in [alarm.timer.as_fd().as_raw_fd(), alarm.event.as_fd().as_raw_fd()] {
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+            let flags = i32::from_str_radix(flags.trim(), 8).unwrap();
+            let expected = libc::O_CLOEXEC | libc::O_NONBLOCK;
+            assert_eq!(flags & expected, expected, "{info}");
+        }
     }
 }

@@ -173,6 +173,7 @@ impl fmt::Display for Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasher, RandomState};
 
     #[test]
     fn a_key_has_one_value_and_the_last_one_wins() {
@@ -202,5 +203,47 @@ mod tests {
     fn numbers_of_different_types_differ() {
         assert_ne!(AttributeValue::U64(1), AttributeValue::I64(1));
         assert_eq!(AttributeValue::F64(f64::NAN), AttributeValue::F64(f64::NAN));
+    }
+
+    #[test]
+    fn every_value_equals_itself_and_no_other() {
+        let values = || -> Vec<AttributeValue> {
+            vec![
+                1_u64.into(),
+                2_u64.into(),
+                1_i64.into(),
+                (-1_i64).into(),
+                1.0.into(),
+                (-0.0).into(),
+                0.0.into(),
+                true.into(),
+                false.into(),
+                "1".into(),
+                "".into(),
+                vec![1].into(),
+                vec![1, 2].into(),
+            ]
+        };
+        let hasher = RandomState::new();
+        for (i, left) in values().iter().enumerate() {
+            for (j, right) in values().iter().enumerate() {
+                assert_eq!(left == right, i == j, "{left:?} and {right:?}");
+                if i == j {
+                    assert_eq!(hasher.hash_one(left), hasher.hash_one(right), "{left:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_found_by_its_key_alone() {
+        let attributes = Attributes::from_iter([("b", 1_u64), ("c", 2), ("a", 3)]);
+        for (key, value) in [("a", 3), ("b", 1), ("c", 2)] {
+            assert_eq!(attributes.get(key), Some(&AttributeValue::U64(value)), "{key}");
+        }
+        assert_eq!(attributes.get("ab"), None);
+        assert_eq!(Attributes::EMPTY.get("a"), None);
+        assert_eq!((attributes.len(), attributes.is_empty()), (3, false));
+        assert_eq!((Attributes::EMPTY.len(), Attributes::EMPTY.is_empty()), (0, true));
     }
 }

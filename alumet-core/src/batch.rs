@@ -300,7 +300,24 @@ mod tests {
 
     #[test]
     fn a_batch_can_be_copied_through_its_bits() {
-        let (catalog, _) = catalog_with_metric();
+        let (catalog, _, _, float) = three_series();
+        let mut batch = catalog.batch();
+        batch.push(&float, Timestamp::from_nanos(7), -0.5);
+        let mut copy = catalog.batch();
+        copy.push_bits(float.handle(), batch.timestamps()[0], batch.bits()[0]);
+        assert_eq!(copy.get(0), batch.get(0));
+        assert_eq!(copy.get(0).unwrap().value(), Value::F64(-0.5));
+    }
+
+    /// Two series of unsigned integers and one of floats.
+    fn three_series() -> (Catalog, Series<u64>, Series<u64>, Series<f64>) {
+        let (catalog, metric) = catalog_with_metric();
+        let series = |pid| {
+            let consumer = Consumer::Process { pid };
+            catalog
+                .series(metric, Resource::LocalMachine, consumer)
+                .register()
+        };
         let ratio = catalog.register_metric(crate::Metric {
             name: "ratio".into(),
             kind: crate::MetricKind::Gauge,
@@ -309,31 +326,92 @@ mod tests {
             description: "For tests.".into(),
             quality: crate::metric::Quality::Measured,
         });
-        let metric = catalog.typed_metric::<f64>(ratio.unwrap()).unwrap();
-        let series = catalog
-            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+        let ratio = catalog.typed_metric::<f64>(ratio.unwrap()).unwrap();
+        let float = catalog
+            .series(ratio, Resource::LocalMachine, Consumer::LocalMachine)
             .register();
-        let mut batch = catalog.batch();
-        batch.push(&series, Timestamp::from_nanos(7), -0.5);
-        let mut copy = catalog.batch();
-        copy.push_bits(series.handle(), batch.timestamps()[0], batch.bits()[0]);
-        assert_eq!(copy.get(0), batch.get(0));
-        assert_eq!(copy.get(0).unwrap().value(), Value::F64(-0.5));
+        let (one, two) = (series(1), series(2));
+        (catalog, one, two, float)
     }
 
     #[test]
-    fn the_memory_of_a_batch_serves_the_next_one() {
-        let (catalog, metric) = catalog_with_metric();
-        let series = catalog
-            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-            .register();
+    fn retain_moves_series_timestamp_and_value_together() {
+        let (catalog, one, two, float) = three_series();
         let mut batch = catalog.batch();
-        batch.reserve(1000);
-        batch.push(&series, Timestamp::default(), 1);
-        let address = batch.series().as_ptr();
+        batch.push(&one, Timestamp::from_nanos(10), 1);
+        batch.push(&two, Timestamp::from_nanos(20), 2);
+        batch.push(&float, Timestamp::from_nanos(30), 0.5);
+        let last: Vec<_> = batch.samples().skip(1).collect();
+        batch.retain(|sample| sample.series != one.id());
+        assert_eq!(batch.samples().collect::<Vec<_>>(), last);
+        assert_eq!(
+            (
+                batch.len(),
+                batch.series().len(),
+                batch.timestamps().len(),
+                batch.bits().len()
+            ),
+            (2, 2, 2, 2)
+        );
+        assert_eq!((batch.get(1), batch.get(2)), (Some(last[1]), None));
+    }
+
+    #[test]
+    fn copied_samples_come_after_those_that_are_there() {
+        let (catalog, one, two, _) = three_series();
+        let mut from = catalog.batch();
+        from.push(&one, Timestamp::from_nanos(10), 1);
+        from.push(&two, Timestamp::from_nanos(20), 2);
+        let mut to = catalog.batch();
+        to.push(&two, Timestamp::from_nanos(5), 0);
+        to.extend(from.samples());
+        let copied: Vec<_> = to.samples().skip(1).collect();
+        assert_eq!(copied, from.samples().collect::<Vec<_>>());
+        assert_eq!(to.len(), 3);
+    }
+
+    #[test]
+    fn a_sample_moves_only_to_a_series_of_its_type() {
+        let (catalog, one, two, float) = three_series();
+        let mut batch = catalog.batch();
+        batch.push(&one, Timestamp::from_nanos(10), 1);
+        assert_eq!(batch.set_series(0, float.handle()), Err(ValueType::F64));
+        assert_eq!(batch.set_series(1, two.handle()), Err(ValueType::U64));
+        assert_eq!(batch.series(), [one.id()], "nothing has changed");
+        assert_eq!(batch.set_series(0, two.handle()), Ok(()));
+        assert_eq!(batch.series(), [two.id()]);
+    }
+
+    #[test]
+    fn the_memory_of_a_batch_serves_the_next_one_without_its_samples() {
+        let (catalog, one, _, _) = three_series();
+        let mut batch = catalog.batch();
+        for value in 0..100 {
+            batch.push(&one, Timestamp::default(), value);
+        }
+        let memory = batch.bits().as_ptr();
         drop(batch);
-        let next = catalog.batch();
+        let mut next = catalog.batch();
         assert!(next.is_empty());
-        assert_eq!(next.series().as_ptr(), address);
+        next.push(&one, Timestamp::default(), 1);
+        assert_eq!(next.bits().as_ptr(), memory);
+    }
+
+    #[test]
+    fn only_a_few_buffers_of_moderate_size_are_kept_for_later() {
+        let (catalog, one, _, _) = three_series();
+        let kept = || catalog.buffers().lock().buffers.len();
+        let mut large = catalog.batch();
+        large.reserve(BufferPool::MAX_SAMPLES + 1);
+        drop(large);
+        assert_eq!(kept(), 0, "a large one costs more than it saves");
+        drop(catalog.batch());
+        assert_eq!(kept(), 0, "one without memory saves nothing");
+        let mut batches: Vec<_> = (0..20).map(|_| catalog.batch()).collect();
+        for batch in &mut batches {
+            batch.push(&one, Timestamp::default(), 1);
+        }
+        drop(batches);
+        assert_eq!(kept(), BufferPool::MAX_BUFFERS);
     }
 }

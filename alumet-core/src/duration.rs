@@ -101,4 +101,11 @@ mod tests {
             toml::from_str::<std::collections::BTreeMap<String, HumanDuration>>("a = 'soon'").unwrap_err();
         assert!(error.message().contains("write it as \"500ms\""), "{error}");
     }
+
+    #[test]
+    fn a_schema_tells_the_type_where_the_key_is() {
+        let schema = schemars::schema_for!(Vec<HumanDuration>);
+        let kind = schema.pointer("/items/type").map(ToString::to_string);
+        assert_eq!(kind.as_deref(), Some(r#""string""#));
+    }
 }

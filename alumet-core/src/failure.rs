@@ -130,3 +130,45 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
         self.map_err(Failure::end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write")]
+    struct Write(#[source] Disk);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is full")]
+    struct Disk(#[source] std::io::Error);
+
+    #[test]
+    fn a_failure_names_every_cause() {
+        let cause = || Write(Disk(std::io::Error::other("no inode left")));
+        let failure = Failure::from(cause());
+        assert_eq!(
+            failure.to_string(),
+            "cannot write: the disk is full: no inode left"
+        );
+        assert_eq!(
+            format!("{:?}", Failure::skip(cause())),
+            "Failure(Skip, cannot write: the disk is full: no inode left)"
+        );
+    }
+
+    #[test]
+    fn an_error_can_be_retried_unless_somebody_says_otherwise() {
+        let error = || Err::<(), _>(std::io::Error::other("no"));
+        let retry: Result<(), Failure> = error().map_err(Failure::from);
+        for (result, remedy) in [
+            (retry, Remedy::Retry),
+            (error().or_skip(), Remedy::Skip),
+            (error().or_restart(), Remedy::Restart),
+            (error().or_end(), Remedy::End),
+        ] {
+            assert_eq!(result.unwrap_err().remedy(), remedy);
+        }
+        assert_eq!(Ok::<_, std::io::Error>(7).or_end().unwrap(), 7);
+    }
+}

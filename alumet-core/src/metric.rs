@@ -232,3 +232,35 @@ macro_rules! metrics {
     (@quality) => { $crate::metric::Quality::Measured };
     (@quality $quality:ident) => { $crate::metric::Quality::$quality };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_go_together_only_if_their_samples_mean_the_same() {
+        let metric = Metric {
+            name: "energy".into(),
+            kind: MetricKind::Delta,
+            value_type: ValueType::U64,
+            unit: Unit::JOULE,
+            description: "Energy.".into(),
+            quality: Quality::Measured,
+        };
+        let with = |change: fn(&mut Metric)| {
+            let mut other = metric.clone();
+            change(&mut other);
+            other
+        };
+        assert!(metric.is_compatible_with(&with(|other| other.description = "Other words.".into())));
+        for (what, other) in [
+            ("name", with(|other| other.name = "power".into())),
+            ("kind", with(|other| other.kind = MetricKind::Counter)),
+            ("type", with(|other| other.value_type = ValueType::F64)),
+            ("unit", with(|other| other.unit = Unit::JOULE.milli())),
+            ("quality", with(|other| other.quality = Quality::Estimated)),
+        ] {
+            assert!(!metric.is_compatible_with(&other), "{what}");
+        }
+    }
+}

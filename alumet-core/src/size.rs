@@ -149,5 +149,36 @@ mod tests {
         assert_eq!(ByteSize(100 << 20).to_string(), "100 MiB");
         assert_eq!(ByteSize(1500).to_string(), "1500 B");
         assert_eq!(ByteSize(0).to_string(), "0 B");
+        for (unit, bytes) in UNITS {
+            assert_eq!(ByteSize(bytes).to_string(), format!("1 {unit}"));
+        }
+    }
+
+    #[test]
+    fn a_size_of_another_type_is_answered_with_an_example() {
+        let parse = toml::from_str::<std::collections::BTreeMap<String, ByteSize>>;
+        assert_eq!(
+            parse("a = 7\nb = '7 kB'")
+                .unwrap()
+                .into_values()
+                .map(|size| size.0)
+                .collect::<Vec<_>>(),
+            [7, 7000]
+        );
+        for (text, expected) in [
+            ("a = true", "a size such as \"100 MiB\""),
+            ("a = -1", "a size is not negative"),
+            ("a = 'much'", "write it as \"100 MiB\""),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.message().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_schema_tells_the_type_where_the_key_is() {
+        let schema = schemars::schema_for!(Vec<ByteSize>);
+        let kind = schema.pointer("/items/type").map(ToString::to_string);
+        assert_eq!(kind.as_deref(), Some(r#"["string","integer"]"#));
     }
 }

@@ -155,3 +155,92 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::Attributes;
+    use crate::catalog::tests::catalog_with_metric;
+    use crate::series::SeriesKey;
+    use crate::value::{Value, ValueType};
+    use crate::{Consumer, Resource};
+
+    fn tick(seconds: u64) -> Tick {
+        let nanos = seconds * 1_000_000_000;
+        Tick {
+            timestamp: Timestamp::from_nanos(nanos.cast_signed()),
+            monotonic: Monotonic::from_nanos(nanos),
+            missed: 0,
+        }
+    }
+
+    #[test]
+    fn a_complete_point_is_interned_and_its_series_retires_when_it_is_not_seen_any_more() {
+        let (catalog, metric) = catalog_with_metric();
+        let mut interner = Interner::new(catalog.clone()).idle_after(Duration::from_secs(10));
+        let point = |pid, value| Point {
+            series: SeriesKey {
+                metric: metric.id(),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::Process { pid },
+                attributes: Attributes::EMPTY.with("name", "sh"),
+            },
+            value,
+        };
+        let mut batch = catalog.batch();
+        for second in 0..3 {
+            let mut out = Accumulator::new(&mut batch, &mut interner, tick(second));
+            out.push_point(point(1, Value::U64(second))).unwrap();
+        }
+        assert_eq!(catalog.live_series(), 1, "the same point is the same series");
+        let series = batch.series()[0];
+        assert_eq!(batch.series(), [series; 3]);
+        assert_eq!(batch.timestamps()[2], tick(2).timestamp);
+        assert_eq!(batch.bits(), [0, 1, 2]);
+
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(12));
+        out.push_point(point(2, Value::U64(7))).unwrap();
+        assert!(!catalog.is_live(series));
+        assert!(catalog.describe(series).is_some(), "the batch still names it");
+    }
+
+    #[test]
+    fn a_complete_point_of_the_wrong_type_is_refused_by_name() {
+        let (catalog, metric) = catalog_with_metric();
+        let mut interner = Interner::new(catalog.clone());
+        let mut batch = catalog.batch();
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(0));
+        let point = Point {
+            series: SeriesKey {
+                metric: metric.id(),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::LocalMachine,
+                attributes: Attributes::EMPTY,
+            },
+            value: Value::F64(1.0),
+        };
+        let error = out.push_point(point).unwrap_err();
+        assert_eq!(
+            (&*error.metric, error.expected, error.found),
+            ("test", ValueType::U64, ValueType::F64)
+        );
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_device_that_stamps_its_samples_keeps_its_times() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let mut interner = Interner::new(catalog.clone());
+        let mut batch = catalog.batch();
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(5));
+        assert_eq!((out.len(), out.is_empty()), (0, true));
+        out.push(&series, 1);
+        out.push_at(&series, Timestamp::from_nanos(3), 2);
+        assert_eq!((out.len(), out.is_empty()), (2, false));
+        assert_eq!(batch.timestamps(), [tick(5).timestamp, Timestamp::from_nanos(3)]);
+        assert_eq!(batch.bits(), [1, 2]);
+    }
+}

@@ -235,4 +235,29 @@ mod tests {
             Duration::ZERO
         );
     }
+
+    #[test]
+    fn sums_beyond_the_calendar_stay_at_its_ends() {
+        let hour = Duration::from_secs(3600);
+        let (first, last) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+        assert_eq!(last.saturating_add(hour), last);
+        assert_eq!(first.saturating_sub(hour), first);
+        assert_eq!(first.saturating_add(Duration::MAX), Timestamp::from_nanos(-1));
+        assert_eq!(last.saturating_sub(Duration::MAX), Timestamp::from_nanos(0));
+        assert_eq!(
+            Timestamp::from_nanos(5)
+                .saturating_sub(hour)
+                .saturating_add(hour)
+                .as_nanos(),
+            5
+        );
+        assert_eq!(
+            last.checked_since(first),
+            None,
+            "292 years fit into a duration, but not into an i64"
+        );
+        let end = Monotonic::from_nanos(u64::MAX);
+        assert_eq!(end + hour, end);
+        assert_eq!(Monotonic::from_nanos(1) + Duration::MAX, end);
+    }
 }

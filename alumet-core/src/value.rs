@@ -149,4 +149,11 @@ mod tests {
             assert_eq!(ValueType::from_tag(value_type as u32), value_type);
         }
     }
+
+    #[test]
+    fn every_value_has_a_float() {
+        assert_eq!(Value::U64(7).as_f64(), 7.0);
+        assert_eq!(Value::I64(-7).as_f64(), -7.0);
+        assert_eq!(Value::F64(0.5).as_f64(), 0.5);
+    }
 }

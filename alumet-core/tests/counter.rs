@@ -84,6 +84,12 @@ fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
 }
 
 #[test]
+fn a_counter_that_cannot_count_anything_cannot_wrap() {
+    let mut counter = after(CounterRange::Max(99), 90).with_max_rate(0.0);
+    assert_eq!(counter.update_at(5, SECOND), Increment::Reset(5));
+}
+
+#[test]
 fn the_tighter_of_two_bounds_counts() {
     let counter = after(CounterRange::Max(99), 90);
     let fixed = counter

@@ -64,7 +64,9 @@ fn the_last_of_several_points_with_one_timestamp_is_kept() {
 #[test]
 fn a_late_point_is_refused_and_changes_nothing() {
     let mut growing = TimeSeries::new();
+    assert!(growing.is_empty());
     growing.push(at(1), 1.0).unwrap();
+    assert!(!growing.is_empty());
     growing.push(at(2), 2.0).unwrap();
     assert_eq!(
         growing.push(at(2), 9.0),
@@ -194,6 +196,14 @@ fn series_are_aligned_where_all_of_them_have_values() {
         aligned.columns,
         [[10.0, 15.0, 20.0, 30.0], [100.0, 150.0, 200.0, 100.0]]
     );
+}
+
+#[test]
+fn series_that_meet_at_one_instant_are_aligned_there() {
+    let (early, late) = (series(&[(0, 0.0), (10, 1.0)]), series(&[(10, 2.0), (20, 3.0)]));
+    let aligned = align(&times(&[5, 10, 15]), &[early, late]).unwrap();
+    assert_eq!(aligned.timestamps, times(&[10]));
+    assert_eq!(aligned.columns, [[1.0], [2.0]]);
 }
 
 #[test]

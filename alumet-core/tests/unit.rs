@@ -193,7 +193,7 @@ fn the_word_is_that_of_the_base_unit() {
     assert_eq!(CARBON.word(), None);
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 struct Document {
     unit: Unit,
 }
@@ -212,6 +212,13 @@ fn units_are_strings_in_documents_and_in_schemas() {
     );
     let schema = schemars::schema_for!(Unit);
     assert_eq!(schema.get("type").and_then(|kind| kind.as_str()), Some("string"));
+    let document = schemars::schema_for!(Document);
+    let unit = document.pointer("/properties/unit/type");
+    assert_eq!(
+        unit.and_then(|kind| kind.as_str()),
+        Some("string"),
+        "it is told where the key is"
+    );
 }
 
 fn prefixes() -> impl Strategy<Value = Prefix> {

@@ -410,4 +410,92 @@ pub(crate) mod tests {
         });
         assert_eq!(catalog.live_series(), 0);
     }
+
+    #[test]
+    fn metrics_are_found_by_name_and_listed_in_their_order() {
+        let (catalog, metric) = catalog_with_metric();
+        let mut other = TEST.metric();
+        other.name = "other".into();
+        let other = catalog.register_metric(other).unwrap();
+        let names = || {
+            catalog
+                .metrics()
+                .iter()
+                .map(|metric| metric.name.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["test", "other"]);
+        let (id, found) = catalog.find_metric("other").unwrap();
+        assert_eq!((id, &*found.name), (other, "other"));
+        assert_eq!(catalog.find_metric("test").unwrap().0, metric.id());
+        assert!(catalog.find_metric("nothing").is_none());
+        assert!(Catalog::new().metric_info(other).is_none());
+    }
+
+    #[test]
+    fn live_series_and_slots_are_counted() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = |pid| {
+            let process = Consumer::Process { pid };
+            catalog.series(metric, Resource::LocalMachine, process).register()
+        };
+        let mut alive: Vec<_> = (0..5).map(series).collect();
+        assert_eq!((catalog.live_series(), catalog.series_slots()), (5, 5));
+        alive.truncate(2);
+        assert_eq!((catalog.live_series(), catalog.series_slots()), (2, 5));
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_has_a_new_id_and_the_old_one_means_nothing() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = |pid| {
+            let process = Consumer::Process { pid };
+            catalog.series(metric, Resource::LocalMachine, process).register()
+        };
+        let mut seen = vec![series(0).id()];
+        for pid in 1..10 {
+            drop(catalog.batch());
+            let next = series(pid);
+            assert_eq!(
+                next.id().slot(),
+                seen[0].slot(),
+                "there is one slot for all of them"
+            );
+            assert!(!seen.contains(&next.id()), "an id was given twice");
+            assert_eq!(
+                catalog.describe(next.id()).unwrap().consumer(),
+                &Consumer::Process { pid }
+            );
+            for old in &seen {
+                assert!(!catalog.is_live(*old) && catalog.describe(*old).is_none());
+            }
+            seen.push(next.id());
+        }
+    }
+
+    #[test]
+    fn batches_that_always_overlap_do_not_keep_slots_for_ever() {
+        let (catalog, metric) = catalog_with_metric();
+        let mut batch = catalog.batch();
+        for pid in 0..1000 {
+            let next = catalog.batch();
+            let process = Consumer::Process { pid };
+            let series = catalog.series(metric, Resource::LocalMachine, process).register();
+            drop(series);
+            drop(std::mem::replace(&mut batch, next));
+        }
+        assert!(catalog.series_slots() <= 4, "{} slots", catalog.series_slots());
+    }
+
+    #[test]
+    fn an_id_of_another_catalog_names_nothing() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let other = Catalog::new();
+        assert!(!other.is_live(series.id()));
+        assert!(other.describe(series.id()).is_none());
+        assert!(catalog.is_live(series.id()));
+    }
 }

@@ -282,8 +282,15 @@ impl PipelineBuilder {
         // From here on, dropping the pipeline stops what already runs.
         let pipeline = Pipeline::new(shared, self.host, self.plugins);
         let mut sources = Vec::new();
+        let mut keys = Vec::new();
         for (plugin, mut specs) in self.parts {
-            add::check(&pipeline.shared, &plugin, &specs)?;
+            for key in add::check(&pipeline.shared, &plugin, &specs)? {
+                // The sources of the parts before are not among the elements yet.
+                if keys.contains(&key) {
+                    return Err(AddError::Duplicate(key).into());
+                }
+                keys.push(key);
+            }
             sources.extend(
                 std::mem::take(&mut specs.sources)
                     .into_iter()

@@ -254,7 +254,11 @@ impl<T: Weighted> Queue<T> {
         let mut state = self.state.lock();
         state.closed = true;
         state.abandoned = true;
+        // Whoever waits for an answer gets it, and the series of what is given up may retire.
+        let given_up = std::mem::take(&mut state.items);
+        state.weight = 0;
         drop(state);
+        drop(given_up);
         self.notify();
     }
 

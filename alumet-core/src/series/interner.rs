@@ -89,5 +89,29 @@ mod tests {
         interner.intern(key(3), at(16));
         assert!(!catalog.is_live(unused));
         assert!(catalog.is_live(used));
+        interner.intern(key(3), at(18));
+        assert!(
+            catalog.is_live(used),
+            "the sweep comes at most twice in the idle time"
+        );
+        interner.intern(key(3), at(21));
+        assert!(!catalog.is_live(used));
+    }
+
+    #[test]
+    fn a_series_retires_when_the_idle_time_is_over_and_not_a_nanosecond_before() {
+        let (catalog, metric) = catalog_with_metric();
+        for (end, live) in [(9_999_999_999, true), (10_000_000_000, false)] {
+            let mut interner = Interner::new(catalog.clone()).idle_after(Duration::from_secs(10));
+            let key = |pid| SeriesKey {
+                metric: metric.id(),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::Process { pid },
+                attributes: Attributes::EMPTY,
+            };
+            let first = interner.intern(key(1), Monotonic::from_nanos(0)).id();
+            interner.intern(key(2), Monotonic::from_nanos(end));
+            assert_eq!(catalog.is_live(first), live, "after {end} ns");
+        }
     }
 }

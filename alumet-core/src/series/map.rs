@@ -154,4 +154,34 @@ mod tests {
         assert_eq!(map.get_or_try_insert_with(id(0, 0), || Err("no")), Err("no"));
         assert_eq!(map.iter().count(), 0);
     }
+
+    #[test]
+    fn what_is_stored_can_be_read_changed_and_forgotten() {
+        let mut map = SeriesMap::new();
+        assert_eq!(map.insert(id(5, 0), 50), None);
+        // A lower slot must not cost the higher one its place.
+        assert_eq!(map.insert(id(1, 3), 10), None);
+        assert_eq!(map.insert(id(1, 3), 11), Some(10));
+        assert_eq!((map.get(id(5, 0)), map.get(id(1, 3))), (Some(&50), Some(&11)));
+        *map.get_mut(id(5, 0)).unwrap() += 1;
+        assert_eq!(map.get_mut(id(5, 1)), None, "another generation");
+        assert_eq!(map.get_mut(id(9, 0)), None, "a slot that was never used");
+        let all: Vec<_> = map.iter().map(|(series, value)| (series, *value)).collect();
+        assert_eq!(all, [(id(1, 3), 11), (id(5, 0), 51)]);
+        map.retain(|series, value| {
+            *value += 1;
+            series == id(5, 0)
+        });
+        assert_eq!((map.get(id(5, 0)), map.get(id(1, 3))), (Some(&52), None));
+        map.clear();
+        assert_eq!(map.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_failed_computation_forgets_the_series_that_had_the_slot_before() {
+        let mut map = SeriesMap::new();
+        map.insert(id(0, 1), "old");
+        assert_eq!(map.get_or_try_insert_with(id(0, 2), || Err("no")), Err("no"));
+        assert_eq!((map.get(id(0, 1)), map.get(id(0, 2))), (None, None));
+    }
 }

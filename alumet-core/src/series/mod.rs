@@ -243,3 +243,45 @@ pub struct Point {
     /// The value; its type must be that of the metric.
     pub value: Value,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tests::catalog_with_metric;
+
+    #[test]
+    fn attributes_of_a_series_add_up_and_the_last_value_of_a_key_stays() {
+        let (catalog, metric) = catalog_with_metric();
+        let builder = || catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let shared = Attributes::from_iter([("a", 1_u64), ("b", 2)]);
+        for (series, expected) in [
+            (builder().attributes(&shared), "{a=1, b=2}"),
+            (builder().attributes(&Attributes::EMPTY), "{}"),
+            (
+                builder().attribute("c", 3_u64).attributes(&Attributes::EMPTY),
+                "{c=3}",
+            ),
+            (builder().attribute("b", 9_u64).attributes(&shared), "{a=1, b=2}"),
+            (builder().attributes(&shared).attribute("b", 9_u64), "{a=1, b=9}"),
+            (
+                builder().attribute("c", 3_u64).attributes(&shared),
+                "{a=1, b=2, c=3}",
+            ),
+        ] {
+            assert_eq!(series.key.attributes.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_handle_keeps_its_series_when_it_gets_a_type() {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let id = series.id();
+        let again = series.handle().clone().typed::<u64>().unwrap();
+        drop(series);
+        assert_eq!(again.id(), id);
+        assert!(catalog.is_live(id));
+    }
+}

@@ -145,10 +145,7 @@ fn a_blocking_source_does_not_delay_the_others() {
     let mut builder = PipelineBuilder::with_clock(Arc::new(SystemClock));
     struct Slow;
     impl Source for Slow {
-        fn poll(
-            &mut self,
-            _: &mut Accumulator<'_>,
-        ) -> Result<(), Failure> {
+        fn poll(&mut self, _: &mut Accumulator<'_>) -> Result<(), Failure> {
             std::thread::sleep(Duration::from_millis(300));
             Ok(())
         }

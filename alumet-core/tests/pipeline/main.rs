@@ -5,14 +5,23 @@
     reason = "a test ends with a panic when something is missing"
 )]
 
+mod accounts;
 mod asynchronous;
 mod building;
 mod clocks;
 mod control;
 mod delivery;
+mod durable;
 mod elements;
+mod ending;
+mod gated;
+mod plugins;
+mod recovery;
+mod requests;
+mod scheduling;
 mod shutdown;
 mod spool;
 mod spooled;
+mod streams;
 mod supervision;
 mod transforms;

@@ -92,6 +92,11 @@ impl MemorySpool {
         state.away = away;
     }
 
+    /// What waits cannot be decoded, now or later.
+    pub(crate) fn damage(&self) {
+        self.0.lock().batches.clear();
+    }
+
     pub(crate) fn refuse_to_commit(&self) {
         self.0.lock().refuses_to_commit = true;
     }

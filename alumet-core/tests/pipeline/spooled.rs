@@ -263,6 +263,34 @@ fn a_gap_in_the_spool_is_booked_with_its_reason() {
 }
 
 #[test]
+fn a_record_that_can_never_be_decoded_is_booked_as_damaged_and_the_next_one_is_written() {
+    let spool = MemorySpool::default();
+    spool.forget_batches(0);
+    let (pipeline, clock, recording) = recorded(&spool);
+    pass(&pipeline, &clock, 1);
+    pipeline.control().pause(&"outputs/*/*".parse().unwrap()).unwrap();
+    let before = spool.kept().len();
+    for _ in 0..3 {
+        clock.advance(SECOND);
+        pipeline.control().ping().unwrap();
+    }
+    wait_until("three more wait", || spool.kept().len() >= before + 3);
+    spool.damage();
+    pipeline
+        .control()
+        .resume(&"outputs/*/*".parse().unwrap())
+        .unwrap();
+    pass(&pipeline, &clock, 1);
+    let ledger = pipeline.stop(PATIENCE).ledger;
+    assert_balanced(&ledger);
+    let account = ledger.outputs.values().next().unwrap();
+    assert_eq!(account.dropped[&DropReason::Damaged], 3, "{account:?}");
+    assert_eq!(values(&recording).last().unwrap(), "7");
+    assert_eq!(account.delivered as usize, values(&recording).len());
+    assert_eq!(account.buffered, 0);
+}
+
+#[test]
 fn a_spool_that_cannot_be_written_at_the_end_is_a_loss_that_is_told() {
     let spool = MemorySpool::default();
     let (pipeline, clock, _, always) = unreliable(&spool, DURABLE);

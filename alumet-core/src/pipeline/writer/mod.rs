@@ -83,6 +83,12 @@ impl<P: Port> Writer<P> {
     /// Works until nothing comes any more.
     async fn work(mut self) {
         let reason = self.run().await;
+        if reason == DropReason::OutputEnded
+            && let Some(backlog) = &self.feed.backlog
+        {
+            // It never goes back: what it has written counts.
+            self.progress.tell(backlog, None, &self.feed.delivery);
+        }
         let Self { port, feed, .. } = self;
         feed.queue.abandon();
         // First the destructor, which may write what the output has buffered, then the end is announced.

@@ -1,0 +1,154 @@
+//! What a plugin may add and learn while it starts, and what is known of it as data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::Batch;
+use alumet_core::failure::Failure;
+use alumet_core::output::{AsyncOutput, NullOutput, OutputContext, StreamOutput};
+use alumet_core::pipeline::{EventSink, PipelineBuilder, Records};
+use alumet_core::plugin::{ConfigFault, ElementSpecs, Plugin, PluginDescriptor, StartContext, StartError};
+use alumet_core::source::{EventSource, NoopSource, Schedule};
+use alumet_core::testkit::ManualClock;
+use alumet_core::transform::{Transform, TransformContext};
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::elements::{PATIENCE, SECOND};
+use crate::spool::MemorySpool;
+
+/// Does nothing, as whatever is wanted.
+struct Idle;
+
+#[async_trait]
+impl EventSource for Idle {
+    async fn run(&mut self, _: EventSink, stop: CancellationToken) -> Result<(), Failure> {
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+impl Transform for Idle {
+    fn apply(&mut self, _: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AsyncOutput for Idle {
+    async fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StreamOutput for Idle {
+    async fn run(&mut self, records: &mut Records, _: CancellationToken) -> Result<(), Failure> {
+        while records.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+struct Config {
+    poll_interval_ms: u64,
+}
+
+/// Adds an element of every kind.
+struct Everything;
+
+impl Plugin for Everything {
+    const ID: &'static str = "everything";
+    const SUMMARY: &'static str = "Adds an element of every kind.";
+    type Config = Config;
+
+    fn check(config: &Config) -> Result<(), ConfigFault> {
+        ConfigFault::refuse_zero(
+            "source.poll_interval_ms",
+            Duration::from_millis(config.poll_interval_ms),
+        )
+    }
+
+    fn start(_: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        alumet.source("polled", NoopSource);
+        alumet.event_source("events", Idle);
+        alumet.transform("transform", Idle);
+        alumet.output("thread", NullOutput);
+        alumet.async_output("task", Idle);
+        if alumet.spool().is_some() {
+            alumet.stream_output("stream", Idle);
+        }
+        Ok(Self)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_may_add_elements_of_every_kind() {
+    for has_spool in [false, true] {
+        let mut builder = PipelineBuilder::with_clock(Arc::new(ManualClock::new()));
+        if has_spool {
+            builder = builder.spool(MemorySpool::default().slot());
+        }
+        builder
+            .plugin::<Everything>(Config { poll_interval_ms: 1 })
+            .unwrap();
+        let pipeline = builder.start().unwrap();
+        let elements = pipeline.control().status().unwrap().elements;
+        let mut names: Vec<_> = elements.iter().map(|element| element.key.to_string()).collect();
+        names.sort();
+        let mut expected = vec![
+            "outputs/everything/stream",
+            "outputs/everything/task",
+            "outputs/everything/thread",
+            "sources/everything/events",
+            "sources/everything/polled",
+            "transforms/everything/transform",
+        ];
+        if !has_spool {
+            expected.remove(0);
+        }
+        assert_eq!(names, expected);
+        tokio::task::spawn_blocking(move || assert!(pipeline.stop(PATIENCE).is_complete()))
+            .await
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_plugin_that_is_known_as_data_checks_its_configuration() {
+    let descriptor = PluginDescriptor::of::<Everything>();
+    for (poll_interval_ms, is_right) in [(0_i64, false), (1, true)] {
+        let table = toml::Table::from_iter([("poll_interval_ms".to_owned(), poll_interval_ms.into())]);
+        let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(table);
+        let config = descriptor.parse(&mut deserializer).unwrap();
+        let result = descriptor.check(&config);
+        assert_eq!(result.is_ok(), is_right);
+        if let Err(fault) = result {
+            assert_eq!(fault.key, ["source", "poll_interval_ms"]);
+            assert!(fault.message.contains("longer than zero"), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn all_sources_of_a_plugin_can_be_given_another_schedule() {
+    let mut specs = ElementSpecs::default();
+    specs.source("a", NoopSource).every(SECOND);
+    specs.source("b", NoopSource).every(SECOND * 2);
+    specs.reschedule(|schedule| {
+        *schedule = Schedule {
+            interval: None,
+            ..*schedule
+        }
+    });
+    let mut builder = PipelineBuilder::with_clock(Arc::new(ManualClock::new()));
+    builder.output("null", NullOutput);
+    let pipeline = builder.start().unwrap();
+    pipeline.control().add("test", specs).unwrap();
+    let sources = pipeline.control().list(&"src".parse().unwrap()).unwrap();
+    assert_eq!(sources.len(), 2);
+    for source in sources {
+        assert_eq!(source.schedule.unwrap().interval, None, "{}", source.key);
+    }
+}
