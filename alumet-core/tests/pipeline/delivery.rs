@@ -24,11 +24,14 @@ fn pipeline(output: Unreliable, queue: QueuePolicy) -> (Pipeline, ManualClock) {
 
 /// Lets `seconds` pass although the output does not answer.
 fn pass_without_output(pipeline: &Pipeline, clock: &ManualClock, seconds: u32) {
-    let routed = || pipeline.control().status().unwrap().ledger.routed;
+    let ledger = || pipeline.control().status().unwrap().ledger;
     for _ in 0..seconds {
-        let before = routed();
+        let before = ledger().produced;
         clock.advance(Duration::from_secs(1));
-        wait_until("the sample has passed the router", || routed() > before);
+        wait_until("the sample of this second has passed the router", || {
+            let now = ledger();
+            now.produced > before && now.routed == now.produced
+        });
     }
 }
 
