@@ -21,7 +21,6 @@ pub struct App {
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
     pub(crate) plugin_defaults: Vec<PluginDefault>,
-    pub(crate) known_plugins: &'static [&'static str],
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
@@ -107,7 +106,6 @@ impl App {
             plugins: Vec::new(),
             default_plugins: Vec::new(),
             plugin_defaults: Vec::new(),
-            known_plugins: &[],
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
@@ -153,13 +151,6 @@ impl App {
     ) -> Self {
         let value = value.into();
         self.plugin_defaults.push(PluginDefault { plugin, key, value });
-        self
-    }
-
-    /// Names plugins that exist, so that a file that uses one that this program lacks gets a helpful answer.
-    #[must_use]
-    pub const fn known_plugins(mut self, ids: &'static [&'static str]) -> Self {
-        self.known_plugins = ids;
         self
     }
 

@@ -1,6 +1,6 @@
 //! The application around the core: configuration, command line, logging, signals, health, and the commands.
 //!
-//! It names no plugin. A binary gives it a list of plugins and calls [`App::main`]:
+//! It contains no plugin. A binary gives it a list of plugins and calls [`App::main`]:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -22,6 +22,7 @@ pub mod config;
 mod exit;
 mod extra_command;
 mod health;
+mod known_plugins;
 mod live_line;
 mod logging;
 mod outcome;

@@ -14,7 +14,6 @@ fn main() -> ExitCode {
     )
     .plugins(plugins::compiled())
     .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
-    .known_plugins(plugins::KNOWN)
     .shortcut(Shortcut::new(
         "output-file",
         "FILE",

@@ -1,4 +1,4 @@
-//! The plugins of the standard agent: the only file that names them.
+//! The plugins of the standard agent: the only file that uses them.
 
 use alumet_core::plugin::PluginDescriptor;
 
@@ -22,36 +22,3 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
 
 /// The plugins that a new configuration file switches on: they need no hardware, no server and no permission.
 pub(crate) const ENABLED_BY_DEFAULT: [&str; 2] = ["procfs", "csv"];
-
-/// All plugins that exist, so that a file that uses one that this build lacks gets a helpful answer.
-pub(crate) const KNOWN: &[&str] = &[
-    "aggregation",
-    "amd-gpu",
-    "cgroups",
-    "csv",
-    "elasticsearch",
-    "energy-attribution",
-    "energy-estimation-tdp",
-    "energy-to-carbon",
-    "filter",
-    "grace-hopper",
-    "influxdb",
-    "jetson",
-    "k8s",
-    "kwollect-input",
-    "kwollect-output",
-    "mongodb",
-    "nvml",
-    "oar",
-    "opentelemetry",
-    "perf",
-    "process-to-cgroup-bridge",
-    "procfs",
-    "prometheus-exporter",
-    "quarch",
-    "rapl",
-    "relay-client",
-    "relay-server",
-    "slurm",
-    "socket-control",
-];

@@ -14,6 +14,7 @@ use crate::config::{
     Reference, Section, nearest,
 };
 use crate::exit::Failed;
+use crate::known_plugins::KNOWN;
 use crate::settings::{OnError, PluginSettings, Settings};
 
 /// A configuration that was read and checked.
@@ -243,8 +244,7 @@ fn plugins(
     problems: &mut Problems,
 ) -> Result<Vec<EnabledPlugin>, Failed> {
     let compiled = app.plugin_ids();
-    let not_compiled: Vec<_> = app
-        .known_plugins
+    let not_compiled: Vec<_> = KNOWN
         .iter()
         .copied()
         .filter(|id| !compiled.contains(id))
@@ -391,7 +391,7 @@ fn keep<T>(result: Result<T, Problems>, problems: &mut Problems) -> Option<T> {
 
 /// Explains that this program does not have the plugin `id`.
 pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
-    if app.known_plugins.contains(&id) {
+    if KNOWN.contains(&id) {
         return Failed::usage(format!(
             "the plugin `{id}` is not in this program\n  help: use a build that has it (cargo feature `{id}`); this one has: {}",
             app.plugin_ids().join(", ")

@@ -19,7 +19,6 @@ fn main() -> ExitCode {
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
     .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
-    .known_plugins(plugins::KNOWN)
     .shortcut(Shortcut::new(
         "output-file",
         "FILE",

@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
         _ => {
             let _ = command::arguments(bytes).count();
             let _ = meminfo::names(bytes).count();
-            let _ = meminfo::metric_name(&String::from_utf8_lossy(bytes));
+            let _ = meminfo::snake_case_name(&String::from_utf8_lossy(bytes));
         }
     }
 });

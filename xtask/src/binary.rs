@@ -2,6 +2,9 @@
 
 use crate::role::PluginKind;
 
+/// The path of the list of all plugins that exist, which is the same for all programs.
+pub(crate) const KNOWN_PLUGINS: &str = "alumet-agent/src/known_plugins.rs";
+
 /// A program that is a list of plugins around the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
@@ -39,7 +42,7 @@ impl Binary {
         }
     }
 
-    /// The path of its list, the only file of it that names plugins.
+    /// The path of its list, the only file of it that uses plugins.
     pub(crate) const fn list(self) -> &'static str {
         match self {
             Self::Agent => "alumet-agent/src/plugins.rs",

@@ -23,7 +23,7 @@ fn the_home_made_source_is_written_to_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = agent(folder.path(), &["exec", "sleep", "0.1"]);
     assert!(output.status.success(), "{output:?}");
-    let text = std::fs::read_to_string(folder.path().join("alumet-output.csv")).expect("the CSV file");
+    let text = std::fs::read_to_string(folder.path().join("custom-agent-output.csv")).expect("the CSV file");
     let uptimes: Vec<f64> = text
         .lines()
         .filter(|line| line.starts_with("uptime_s;"))
@@ -38,6 +38,25 @@ fn the_home_made_source_is_written_to_the_file() {
         uptimes.len() >= 2 && uptimes.is_sorted() && uptimes[0] > 0.0,
         "{text}"
     );
+}
+
+#[test]
+fn the_files_of_a_standard_agent_in_the_same_folder_are_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let of_standard_agent = [
+        ("alumet-config.toml", "[plugins.procfs]\n"),
+        ("alumet-output.csv", "its measurements\n"),
+    ];
+    for (name, text) in of_standard_agent {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let output = agent(folder.path(), &["exec", "true"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(folder.path().join("custom-agent-config.toml").is_file());
+    for (name, text) in of_standard_agent {
+        let after = std::fs::read_to_string(folder.path().join(name)).expect("the file");
+        assert_eq!(after, text, "{name}");
+    }
 }
 
 #[test]

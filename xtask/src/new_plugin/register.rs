@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::name::PluginName;
-use crate::binary::Binary;
+use crate::binary::{Binary, KNOWN_PLUGINS};
 use crate::role::PluginKind;
 
 const WORKSPACE: &str = "Cargo.toml";
@@ -45,21 +45,24 @@ impl Registration {
             &|text| self.in_workspace(text),
             "make sure that it has `members` and [workspace.dependencies] with an `alumet-plugin-*`",
         )?];
-        for binary in Binary::ALL {
-            let is_offered = binary.offers(self.kind, &self.id);
-            if is_offered {
-                edits.push(edit(
-                    binary.manifest(),
-                    &|text| self.in_manifest(text),
-                    "make sure that it has [features] with `default = […]`, and [dependencies], with an `alumet-plugin-*` each",
-                )?);
-            }
+        let programs = Binary::ALL.into_iter();
+        for binary in programs.filter(|binary| binary.offers(self.kind, &self.id)) {
+            edits.push(edit(
+                binary.manifest(),
+                &|text| self.in_manifest(text),
+                "make sure that it has [features] with `default = […]`, and [dependencies], with an `alumet-plugin-*` each",
+            )?);
             edits.push(edit(
                 binary.list(),
-                &|text| self.in_list(text, is_offered),
-                "make sure that it has `vec![` with a `#[cfg(feature = \"…\")]` and a constant `KNOWN`",
+                &|text| self.in_list(text),
+                "make sure that it has `vec![` with a `#[cfg(feature = \"…\")]`",
             )?);
         }
+        edits.push(edit(
+            KNOWN_PLUGINS,
+            &|text| self.in_known(text),
+            "make sure that it has a constant `KNOWN` with a plugin",
+        )?);
         Ok(edits)
     }
 
@@ -88,16 +91,19 @@ impl Registration {
         Some(lines.text())
     }
 
-    fn in_list(&self, text: &str, is_offered: bool) -> Option<String> {
+    fn in_list(&self, text: &str) -> Option<String> {
         let mut lines = Lines::of(text);
-        if is_offered {
-            let item = [
-                format!("        #[cfg(feature = \"{}\")]", self.id),
-                format!("        PluginDescriptor::of::<{}>(),", self.type_path),
-            ];
-            let is_condition = |line: &str| line.contains("#[cfg(feature = ");
-            lines.insert_sorted(("vec![", "]"), &item, is_condition)?;
-        }
+        let item = [
+            format!("        #[cfg(feature = \"{}\")]", self.id),
+            format!("        PluginDescriptor::of::<{}>(),", self.type_path),
+        ];
+        let is_condition = |line: &str| line.contains("#[cfg(feature = ");
+        lines.insert_sorted(("vec![", "]"), &item, is_condition)?;
+        Some(lines.text())
+    }
+
+    fn in_known(&self, text: &str) -> Option<String> {
+        let mut lines = Lines::of(text);
         let known = format!("    \"{}\",", self.id);
         if !lines.0.contains(&known) {
             let is_name = |line: &str| line.trim_start().starts_with('"');
@@ -216,7 +222,8 @@ fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
     ]
 }
-
+";
+    const KNOWN: &str = "\
 const KNOWN: &[&str] = &[
     \"csv\",
     \"procfs\",
@@ -228,6 +235,7 @@ const KNOWN: &[&str] = &[
         let read = |path: &str| {
             let text = match path {
                 WORKSPACE => MANIFEST,
+                KNOWN_PLUGINS => KNOWN,
                 _ if path.ends_with(".toml") => AGENT_MANIFEST,
                 _ => PLUGINS,
             };
@@ -237,10 +245,11 @@ const KNOWN: &[&str] = &[
         registration.edits(&read).unwrap()
     }
 
-    /// The files of the workspace and of the agent.
-    fn registered(kind: PluginKind, name: &str) -> [String; 3] {
+    /// The files of the workspace and of the agent, and the list of all plugins.
+    fn registered(kind: PluginKind, name: &str) -> [String; 4] {
         let edits = edited(kind, name);
-        [WORKSPACE, Binary::Agent.manifest(), Binary::Agent.list()].map(|wanted| {
+        let agent = Binary::Agent;
+        [WORKSPACE, agent.manifest(), agent.list(), KNOWN_PLUGINS].map(|wanted| {
             let found = edits.iter().find(|(path, _)| path == wanted);
             found.unwrap().1.clone()
         })
@@ -268,7 +277,7 @@ const KNOWN: &[&str] = &[
 
     #[test]
     fn a_plugin_stands_in_the_order_of_names() {
-        let [workspace, agent, list] = registered(PluginKind::Output, "file");
+        let [workspace, agent, list, known] = registered(PluginKind::Output, "file");
         assert_eq!(
             added(MANIFEST, &workspace),
             pairs(&[
@@ -304,14 +313,14 @@ const KNOWN: &[&str] = &[
                     condition,
                     "        PluginDescriptor::of::<alumet_plugin_file::FilePlugin>(),"
                 ),
-                ("    \"csv\",", "    \"file\","),
             ])
         );
+        assert_eq!(added(KNOWN, &known), pairs(&[("    \"csv\",", "    \"file\",")]));
     }
 
     #[test]
     fn the_last_plugin_stands_after_the_others() {
-        let [workspace, agent, list] = registered(PluginKind::Source, "rapl");
+        let [workspace, agent, list, known] = registered(PluginKind::Source, "rapl");
         assert_eq!(
             added(MANIFEST, &workspace),
             pairs(&[(
@@ -337,11 +346,12 @@ const KNOWN: &[&str] = &[
                 ),
             ])
         );
+        assert_eq!(known, KNOWN, "it was announced before it was written");
     }
 
     #[test]
     fn a_program_has_the_plugin_unless_somebody_leaves_it_out() {
-        let [_, agent, _] = registered(PluginKind::Output, "file");
+        let [_, agent, ..] = registered(PluginKind::Output, "file");
         assert!(
             agent.contains("default = [\"csv\", \"file\", \"procfs\"]\n"),
             "{agent}"
@@ -363,14 +373,14 @@ const KNOWN: &[&str] = &[
     }
 
     #[test]
-    fn the_server_gets_an_output_like_the_agent_and_only_hears_of_a_source() {
+    fn the_server_gets_an_output_like_the_agent_and_no_source() {
         let of_server = |kind, name| -> Vec<(String, String)> {
             let edits = edited(kind, name).into_iter();
             edits
                 .filter(|(path, _)| path.starts_with("alumet-server/"))
                 .collect()
         };
-        let [_, manifest, list] = registered(PluginKind::Output, "file");
+        let [_, manifest, list, _] = registered(PluginKind::Output, "file");
         let path = |path: &str| path.to_owned();
         assert_eq!(
             of_server(PluginKind::Output, "file"),
@@ -379,12 +389,7 @@ const KNOWN: &[&str] = &[
                 (path("alumet-server/src/plugins.rs"), list)
             ]
         );
-        let edits = of_server(PluginKind::Source, "big-iron");
-        assert_eq!(edits.len(), 1);
-        assert_eq!(
-            added(PLUGINS, &edits[0].1),
-            pairs(&[("const KNOWN: &[&str] = &[", "    \"big-iron\",")])
-        );
+        assert_eq!(of_server(PluginKind::Source, "big-iron"), []);
     }
 
     #[test]

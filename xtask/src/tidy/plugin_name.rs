@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::tree::Tree;
-use crate::binary::Binary;
+use crate::binary::{Binary, KNOWN_PLUGINS};
 use crate::role::{PluginKind, Role, camel_case, snake_case};
 
 /// Finds plugins and other crates that have another name somewhere.
@@ -11,6 +11,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     for (kind, name, folder) in tree.plugins() {
         check_type(tree, folder, name, &mut found);
         check_table(tree, folder, name, &mut found);
+        check_known(tree, name, &mut found);
         for binary in Binary::ALL {
             check_binary(tree, binary, (kind, name), &mut found);
         }
@@ -92,6 +93,17 @@ fn check_table(tree: &Tree, folder: &str, name: &str, found: &mut Vec<Violation>
     }
 }
 
+/// The list of all plugins that exist.
+fn check_known(tree: &Tree, name: &str, found: &mut Vec<Violation>) {
+    let known = format!("    \"{name}\",");
+    let list = tree.text(KNOWN_PLUGINS).unwrap_or("");
+    if !list.lines().any(|line| line == known) {
+        let line = tree.line_of(KNOWN_PLUGINS, "const KNOWN");
+        let message = format!("the programs do not know that the plugin `{name}` exists; add it to `KNOWN`");
+        found.push(Violation::new(KNOWN_PLUGINS, line, message));
+    }
+}
+
 /// The feature and the list of a binary: both or none, and both where the binary must have the plugin.
 fn check_binary(tree: &Tree, binary: Binary, (kind, name): (PluginKind, &str), found: &mut Vec<Violation>) {
     let (program, manifest) = (binary.short_name(), binary.manifest());
@@ -119,13 +131,6 @@ fn check_binary(tree: &Tree, binary: Binary, (kind, name): (PluginKind, &str), f
         );
         found.push(Violation::new(binary.list(), 1, message));
     }
-    let known = format!("    \"{name}\",");
-    if !list.lines().any(|line| line == known) {
-        let line = tree.line_of(binary.list(), "const KNOWN");
-        let message =
-            format!("the {program} does not know that the plugin `{name}` exists; add it to `KNOWN`");
-        found.push(Violation::new(binary.list(), line, message));
-    }
 }
 
 #[cfg(test)]
@@ -141,15 +146,16 @@ mod tests {
 of::<alumet_plugin_big_iron::BigIronPlugin>(),
 #[cfg(feature = \"file\")]
 of::<alumet_plugin_file::FilePlugin>(),
-const KNOWN: &[&str] = &[
-    \"big-iron\",
-    \"file\",
-];
 ";
 
     const SERVER_LIST: &str = "\
 #[cfg(feature = \"file\")]
 of::<alumet_plugin_file::FilePlugin>(),
+";
+
+    const KNOWN: &str = "\
+//! All plugins.
+
 const KNOWN: &[&str] = &[
     \"big-iron\",
     \"file\",
@@ -159,6 +165,7 @@ const KNOWN: &[&str] = &[
     fn tree() -> Tree {
         Tree::with_files(&[
             ("alumet-agent/Cargo.toml", "[package]\n[features]\n"),
+            ("alumet-agent/src/known_plugins.rs", KNOWN),
             ("alumet-agent/src/plugins.rs", AGENT_LIST),
             ("alumet-server/Cargo.toml", "[package]\n\n[features]\n"),
             ("alumet-server/src/plugins.rs", SERVER_LIST),
@@ -272,13 +279,9 @@ const KNOWN: &[&str] = &[
     }
 
     #[test]
-    fn every_binary_knows_that_a_plugin_exists() {
-        for (list, text, line) in [
-            ("alumet-agent/src/plugins.rs", AGENT_LIST, 5),
-            ("alumet-server/src/plugins.rs", SERVER_LIST, 3),
-        ] {
-            let found = check(&tree().changed(list, &text.replace("    \"big-iron\",\n", "")));
-            assert_eq!(lines(&found), [format!("{list}:{line}")]);
-        }
+    fn a_plugin_that_the_list_of_all_does_not_have_is_found() {
+        let list = KNOWN.replace("    \"big-iron\",\n", "");
+        let found = check(&tree().changed(KNOWN_PLUGINS, &list));
+        assert_eq!(lines(&found), ["alumet-agent/src/known_plugins.rs:3"]);
     }
 }

@@ -9,26 +9,11 @@ const WORDS: [&str; 6] = ["metric", "metrics", "sample", "samples", "consumer", 
 /// Where the system shows itself when its root is `/`.
 const ROOTS: [&str; 2] = ["\"/proc", "\"/sys"];
 
-/// Lines that break no rule although they look like it, by file and part.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    // The name of an entry in the form that plugins use.
-    ("alumet-plugins/readers/procfs/src/meminfo.rs", "metric_name"),
-    // The name of what is gone, for a message; nothing is opened.
-    (
-        "alumet-plugins/readers/procfs/src/process/cpu_clock.rs",
-        "gone(format!(\"/proc/",
-    ),
-];
-
 /// Finds readers that speak of what plugins make of a reading, or that choose the system root themselves.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for (path, text) in tree.rust().filter(|(path, _)| is_of_reader(path)) {
-        let is_exception = |text: &str| {
-            let mut exceptions = EXCEPTIONS.iter();
-            exceptions.any(|(file, part)| *file == path && text.contains(part))
-        };
-        for (line, text) in numbered(text).filter(|(_, text)| !is_exception(text)) {
+        for (line, text) in numbered(text) {
             if let Some(word) = words(text).find(|word| WORDS.contains(&word.as_str())) {
                 let message = format!(
                     "a reader does not know what a {word} is; name what the kernel shows, or move this to the plugin"
@@ -36,7 +21,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
                 found.push(Violation::new(path, line, message));
             }
         }
-        for (line, text) in code(text).filter(|(_, text)| !is_exception(text)) {
+        for (line, text) in code(text) {
             if ROOTS.iter().any(|root| text.contains(root)) {
                 let message = "the system root is an argument; join the rest of the path to it";
                 found.push(Violation::new(path, line, message));
@@ -122,14 +107,6 @@ mod tests {
             let tests =
                 format!("/// `{root}/stat\"`\n#[cfg(test)]\nmod tests {{\n    read({root}/stat\");\n}}\n");
             assert_eq!(found(PATH, &tests), [""; 0]);
-        }
-    }
-    #[test]
-    fn an_exception_holds_in_its_file_only() {
-        for (file, part) in EXCEPTIONS {
-            let text = format!("let x = {part};\n");
-            assert_eq!(found(file, &text), [""; 0]);
-            assert_eq!(found(PATH, &text), [format!("{PATH}:1")]);
         }
     }
 }

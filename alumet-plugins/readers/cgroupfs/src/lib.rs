@@ -5,6 +5,8 @@ pub mod engine;
 pub mod mount;
 pub mod path;
 pub mod stat;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod watch;
 
 mod error;

@@ -98,7 +98,7 @@ pub fn names(bytes: &[u8]) -> impl Iterator<Item = &str> {
 ///
 /// Words begin at a capital letter that follows a small one or precedes one, and at the first digit of a number;
 /// whatever is no letter and no digit separates words.
-pub fn metric_name(entry: &str) -> String {
+pub fn snake_case_name(entry: &str) -> String {
     let mut snake = String::with_capacity(entry.len() + 4);
     let mut previous: Option<char> = None;
     let mut rest = entry.chars().peekable();
@@ -240,14 +240,14 @@ mod tests {
             ("Hugepagesize", "hugepagesize"),
             ("", ""),
         ] {
-            assert_eq!(metric_name(entry), name, "{entry}");
+            assert_eq!(snake_case_name(entry), name, "{entry}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_metric_name_has_only_small_letters_digits_and_single_inner_underscores(entry in "\\PC*") {
-            let name = metric_name(&entry);
+        fn a_snake_case_name_has_only_small_letters_digits_and_single_inner_underscores(entry in "\\PC*") {
+            let name = snake_case_name(&entry);
             prop_assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')));
             prop_assert!(!name.starts_with('_') && !name.ends_with('_') && !name.contains("__"));
         }

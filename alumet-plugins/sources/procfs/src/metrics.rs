@@ -232,7 +232,8 @@ alumet_core::metrics! {
     pub PROCESS_IO_BYTES = Delta<u64> {
         name: "process_io_bytes",
         unit: Unit::BYTE,
-        description: "Data that a process caused to be fetched from or sent to storage.",
+        description: "Data that a process caused to be fetched from or sent to storage. The kernel adds what a child did to \
+                      its parent once that has waited for it, so that sums over a tree count it twice.",
         resources: ["local_machine"],
         consumers: ["process"],
         attributes: ["direction=read|write", "name", "cmdline"],

@@ -1,12 +1,6 @@
 //! The v2 hierarchy of the machine that the tests run on. A test that may not make control groups says so and passes.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "helpers fail the test and say why one is skipped, like the test itself"
-)]
-
-mod own_group;
+#![expect(clippy::unwrap_used, reason = "helpers fail the test like the test itself")]
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,10 +13,10 @@ use std::time::{Duration, Instant};
 use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading, StatEngine, Wanted};
 use alumet_reader_cgroupfs::mount::Hierarchies;
 use alumet_reader_cgroupfs::stat::memory_stat::Selection;
+use alumet_reader_cgroupfs::testkit::OwnGroup;
 use alumet_reader_cgroupfs::watch::{Change, WatchOptions, Watcher};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use own_group::OwnGroup;
 
 fn engine(mounted: &Hierarchies) -> FileEngine {
     FileEngine::v2(mounted, Selection::default(), FdPolicy::default()).unwrap()

@@ -18,10 +18,7 @@ use alumet_reader_kernel_file::fields::{Fields, lines};
 /// It is valid for numbers of *this program's* PID namespace only ([`are_numbers_ours`]), and it follows the number, not
 /// the process: after the process has ended, the number can be given to another one.
 #[derive(Clone, Copy, Debug)]
-pub struct ProcessClock {
-    pid: u32,
-    clock: ClockId,
-}
+pub struct ProcessClock(ClockId);
 
 impl ProcessClock {
     /// The clock of a process; `None` for a number that no process can have (0, or above the kernel's limit of 2^22).
@@ -31,27 +28,28 @@ impl ProcessClock {
         let number = i32::try_from(pid)
             .ok()
             .filter(|number| (1..=1 << 22).contains(number))?;
-        Some(Self {
-            pid,
-            clock: ClockId::from_raw((!number << 3) | SCHED),
-        })
+        Some(Self(ClockId::from_raw((!number << 3) | SCHED)))
     }
 
-    /// The CPU time since the process started, in nanoseconds.
+    /// The CPU time since the process started, in nanoseconds; `None` when there is no such process.
     ///
     /// # Errors
-    /// `Gone` when there is no such process.
-    pub fn read(&self) -> Result<u64, ReadError> {
-        let time = clock_gettime(self.clock).map_err(|errno| match errno {
-            Errno::EINVAL | Errno::ESRCH => super::gone(format!("/proc/{}", self.pid).into()),
-            errno => ReadError::Io {
-                path: "clock_gettime".into(),
-                source: errno.into(),
-            },
-        })?;
+    /// When the kernel refuses the reading for another reason.
+    pub fn read(&self) -> Result<Option<u64>, ReadError> {
+        let time = match clock_gettime(self.0) {
+            Ok(time) => time,
+            Err(Errno::EINVAL | Errno::ESRCH) => return Ok(None),
+            Err(errno) => {
+                return Err(ReadError::Io {
+                    path: "clock_gettime".into(),
+                    source: errno.into(),
+                });
+            }
+        };
         let (seconds, nanoseconds) = (time.tv_sec(), time.tv_nsec());
-        Ok(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000)
-            + u64::try_from(nanoseconds).unwrap_or(0))
+        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(0);
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        Ok(Some(seconds.saturating_mul(1_000_000_000) + nanoseconds))
     }
 }
 
@@ -80,19 +78,17 @@ mod tests {
     #[test]
     fn the_clock_of_this_program_advances_with_its_work() {
         let clock = ProcessClock::of(std::process::id()).unwrap();
-        let before = clock.read().unwrap();
+        let before = clock.read().unwrap().unwrap();
         black_box((0..100_000_u64).map(black_box).sum::<u64>());
-        assert!(clock.read().unwrap() > before);
+        assert!(clock.read().unwrap().unwrap() > before);
     }
 
     #[test]
-    fn the_clock_of_an_ended_process_says_gone() {
+    fn the_clock_of_an_ended_process_has_no_time() {
         let mut child = Command::new("true").spawn().unwrap();
         let clock = ProcessClock::of(child.id()).unwrap();
         child.wait().unwrap();
-        assert!(
-            matches!(clock.read(), Err(ReadError::Gone { path, .. }) if path.ends_with(child.id().to_string()))
-        );
+        assert_eq!(clock.read().unwrap(), None);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Process {
     /// `Gone` when the process has ended.
     pub fn cpu_ns(&mut self, processes: &mut Processes) -> Result<u64, ReadError> {
         let now = match self.clock {
-            Some(clock) => clock.read()?,
+            Some(clock) => clock.read()?.ok_or_else(|| processes.gone(self.pid))?,
             None => {
                 let stat = self.stat(processes)?;
                 let ticks = stat.user_ticks.saturating_add(stat.system_ticks);

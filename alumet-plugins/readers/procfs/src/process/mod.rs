@@ -155,19 +155,14 @@ impl Processes {
 
     /// A process that has ended.
     fn gone(&self, pid: u32) -> ReadError {
-        gone(self.proc.join(pid.to_string()))
+        ReadError::Gone {
+            what: "the process",
+            path: self.proc.join(pid.to_string()),
+        }
     }
 
     fn path_of(&self, pid: u32, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
-    }
-}
-
-/// A process that has ended, by its folder.
-const fn gone(path: PathBuf) -> ReadError {
-    ReadError::Gone {
-        what: "the process",
-        path,
     }
 }
 

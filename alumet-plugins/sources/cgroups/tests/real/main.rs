@@ -1,12 +1,6 @@
 //! Control groups of this machine, in a pipeline that runs.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "helpers fail the test and say why one is skipped, like the test itself"
-)]
-
-mod own_group;
+#![expect(clippy::unwrap_used, reason = "helpers fail the test like the test itself")]
 
 use std::ffi::OsStr;
 use std::fs;
@@ -22,10 +16,19 @@ use alumet_core::pipeline::{Pipeline, PipelineBuilder};
 use alumet_core::testkit::Bench;
 use alumet_core::value::Value;
 use alumet_plugin_cgroups::{CgroupsPlugin, Config};
-use own_group::OwnGroup;
+use alumet_reader_cgroupfs::testkit::OwnGroup;
 use parking_lot::Mutex;
 
 const LONG: Duration = Duration::from_secs(3600);
+
+/// The configuration that measures a group, and all below it.
+fn config_of(group: &OwnGroup) -> Config {
+    let text = format!(
+        "hierarchy = 'v2'\ncpu_percent_base = 'core'\ninclude = ['{}/**']",
+        group.path()
+    );
+    toml::from_str(&text).unwrap()
+}
 
 /// A pipeline whose polls are an hour apart: what is recorded comes from events.
 fn pipeline(config: Config) -> (Pipeline, Recording) {
@@ -115,7 +118,7 @@ fn a_new_group_is_measured_within_200_ms_although_polls_are_an_hour_apart() {
     let Some(group) = OwnGroup::make("new") else {
         return;
     };
-    let (pipeline, recording) = pipeline(group.config());
+    let (pipeline, recording) = pipeline(config_of(&group));
     for (round, pause_ms) in [0, 300, 5, 50].into_iter().enumerate() {
         std::thread::sleep(Duration::from_millis(pause_ms));
         let name = format!("job {round}");
@@ -133,19 +136,18 @@ fn what_a_job_used_until_its_end_is_billed_when_its_group_is_removed_right_after
     let Some(group) = OwnGroup::make("job") else {
         return;
     };
-    let (pipeline, recording) = pipeline(group.config());
-    let folder = group.folder().join("job");
+    let (pipeline, recording) = pipeline(config_of(&group));
+    let job = group.child("job");
     let path = format!("{}/job", group.path());
-    fs::create_dir(&folder).unwrap();
     let before = cpu_of_children();
     // Many processes far shorter than any interval.
     run_in(
-        &folder,
+        job.folder(),
         "for i in $(seq 300); do (j=0; while [ $j -lt 3000 ]; do j=$((j+1)); done); done",
     );
     let used = (cpu_of_children() - before).as_nanos() as u64;
     std::thread::sleep(Duration::from_millis(60));
-    own_group::remove(&folder);
+    drop(job);
     let billed = || total(&recording.samples(), &path, "total");
     wait_until(Duration::from_secs(2), || billed() * 100 >= used * 99);
     let billed = billed();
@@ -164,9 +166,9 @@ fn polls_agree_with_what_the_kernel_says_of_a_load() {
     let Some(group) = OwnGroup::make("load") else {
         return;
     };
-    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(config_of(&group), "/").unwrap();
     bench.poll("cgroups").unwrap();
-    let path = group.path();
+    let path = group.path().to_string();
     let mut samples = Vec::new();
     let mut used = Duration::ZERO;
     for _ in 0..4 {
@@ -194,13 +196,13 @@ fn a_group_that_is_made_anew_under_the_same_name_starts_anew() {
     let Some(group) = OwnGroup::make("anew") else {
         return;
     };
-    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
-    let (folder, path) = (group.folder().join("x"), format!("{}/x", group.path()));
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(config_of(&group), "/").unwrap();
+    let path = format!("{}/x", group.path());
     bench.poll("cgroups").unwrap();
     for _ in 0..3 {
-        fs::create_dir(&folder).unwrap();
-        run_in(&folder, "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done");
-        let stat = fs::read_to_string(folder.join("cpu.stat")).unwrap();
+        let anew = group.child("x");
+        run_in(anew.folder(), "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done");
+        let stat = fs::read_to_string(anew.folder().join("cpu.stat")).unwrap();
         let usage: u64 = stat
             .lines()
             .next()
@@ -216,7 +218,7 @@ fn a_group_that_is_made_anew_under_the_same_name_starts_anew() {
             usage * 1000,
             "all of its life and no more"
         );
-        own_group::remove(&folder);
+        drop(anew);
     }
     let samples = bench.poll("cgroups").unwrap();
     assert!(!samples.iter().any(|sample| *sample.series.consumer()
@@ -230,7 +232,7 @@ fn any_name_that_the_kernel_allows_is_measured() {
     let Some(group) = OwnGroup::make("names") else {
         return;
     };
-    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(config_of(&group), "/").unwrap();
     for (name, text) in [
         (&b"with blanks"[..], "with blanks"),
         (b"quo\"te's", "quo\"te's"),
@@ -257,7 +259,7 @@ fn a_storm_of_groups_costs_no_series_no_descriptor_and_no_long_lived_group() {
     let Some(group) = OwnGroup::make("storm") else {
         return;
     };
-    let (pipeline, recording) = pipeline(group.config());
+    let (pipeline, recording) = pipeline(config_of(&group));
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
     std::thread::sleep(Duration::from_millis(100));
     let series = pipeline.catalog().live_series();
@@ -321,7 +323,7 @@ fn many_groups_are_measured_with_few_descriptors() {
     for number in 0..300 {
         fs::create_dir(group.folder().join(number.to_string())).unwrap();
     }
-    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(group.config(), "/").unwrap();
+    let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(config_of(&group), "/").unwrap();
     bench.poll("cgroups").unwrap();
     let samples = bench.poll("cgroups").unwrap();
     let is_total = |sample: &&RecordedSample| {

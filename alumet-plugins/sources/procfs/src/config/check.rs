@@ -2,7 +2,7 @@
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::ConfigFault;
-use alumet_reader_procfs::meminfo::metric_name;
+use alumet_reader_procfs::meminfo::snake_case_name;
 use regex::Regex;
 
 use super::{Config, MemoryConfig, ProcessMetric, ProcessesConfig};
@@ -41,7 +41,7 @@ fn check_memory(memory: &MemoryConfig) -> Result<(), ConfigFault> {
                 "{entry:?} cannot be an entry of /proc/meminfo; write it as the kernel does, for example \"MemTotal\""
             ));
         }
-        let name = metric_name(entry);
+        let name = snake_case_name(entry);
         if names.contains(&name) {
             return fault(format!(
                 "the metric `{name}` would be measured twice; name each entry once"

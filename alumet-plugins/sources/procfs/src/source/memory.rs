@@ -9,7 +9,7 @@ use alumet_core::unit::Unit;
 use alumet_core::value::ValueType;
 use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::meminfo::{Amount, MemInfo, MemInfoFile, metric_name};
+use alumet_reader_procfs::meminfo::{Amount, MemInfo, MemInfoFile, snake_case_name};
 
 use crate::config::MemoryConfig;
 use crate::metrics;
@@ -68,7 +68,7 @@ impl Source for MemorySource {
 
 /// The metric of an entry: from the table, or made here for the entries that are not in it.
 fn metric_of(entry: &str, amount: Amount) -> Metric {
-    let name = metric_name(entry);
+    let name = snake_case_name(entry);
     if let Some(known) = metrics::all().into_iter().find(|known| known.name == name) {
         return known.metric();
     }
