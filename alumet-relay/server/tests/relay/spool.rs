@@ -6,7 +6,7 @@ use std::time::Duration;
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{
-    Definitions, InstanceId, Origin, Readable, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
+    Definitions, InstanceId, Origin, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
 };
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
@@ -117,7 +117,7 @@ impl Spool for GatedSpool {
         receiver
     }
 
-    fn reader(&self, _: &str, _: Readable, _: Wake) -> Arc<dyn SpoolReader> {
+    fn reader(&self, _: &str, _: Wake) -> Arc<dyn SpoolReader> {
         Arc::new(NoReader)
     }
 
