@@ -12,7 +12,7 @@ use crate::output::{AsyncOutput, Output, OutputContext, RecordedSample};
 use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError};
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, Tick};
-use crate::time::{Clock, SystemClock};
+use crate::time::SystemClock;
 use crate::transform::{Transform, TransformContext};
 
 use super::ManualClock;
@@ -54,7 +54,8 @@ impl Bench {
     /// When the plugin cannot start.
     pub fn start<P: Plugin>(config: P::Config, root: impl AsRef<Path>) -> Result<Self, StartError> {
         let clock = ManualClock::new();
-        Self::start_on::<P>(config, root.as_ref(), Arc::new(clock.clone()), Some(clock))
+        let host = Host::new(Arc::new(clock.clone()), root.as_ref());
+        Self::start_on::<P>(config, host, Some(clock))
     }
 
     /// Starts the plugin `P` on `root`, on the clock of the system.
@@ -65,17 +66,15 @@ impl Bench {
         config: P::Config,
         root: impl AsRef<Path>,
     ) -> Result<Self, StartError> {
-        Self::start_on::<P>(config, root.as_ref(), Arc::new(SystemClock), None)
+        Self::start_on::<P>(config, Host::new(Arc::new(SystemClock), root.as_ref()), None)
     }
 
-    fn start_on<P: Plugin>(
+    pub(super) fn start_on<P: Plugin>(
         config: P::Config,
-        root: &Path,
-        clock: Arc<dyn Clock>,
+        host: Host,
         manual: Option<ManualClock>,
     ) -> Result<Self, StartError> {
         P::check(&config)?;
-        let host = Host::new(clock, root);
         let mut context = StartContext::new(&host);
         let plugin = P::start(config, &mut context)?;
         let ElementSpecs {

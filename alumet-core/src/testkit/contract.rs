@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attributes::Attributes;
@@ -9,9 +10,10 @@ use crate::catalog::Catalog;
 use crate::consumer::Consumer;
 use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
 use crate::output::{OutputContext, RecordedSample};
-use crate::plugin::{Plugin, PluginDescriptor};
+use crate::plugin::{Host, Plugin, PluginDescriptor};
 use crate::resource::Resource;
 use crate::series::SeriesKey;
+use crate::spool::SpoolSlot;
 use crate::time::{Clock, SystemClock};
 use crate::unit::Unit;
 use crate::value::{Value, ValueType};
@@ -37,6 +39,7 @@ pub struct Contract<P: Plugin> {
     config: P::Config,
     /// Whether the plugin must start: the root or the configuration is one on which it works.
     must_start: bool,
+    spool: SpoolSlot,
     plugin: PhantomData<fn() -> P>,
 }
 
@@ -48,6 +51,7 @@ impl<P: Plugin> Contract<P> {
             root: PathBuf::from("/"),
             config: P::Config::default(),
             must_start: false,
+            spool: SpoolSlot::default(),
             plugin: PhantomData,
         }
     }
@@ -64,6 +68,12 @@ impl<P: Plugin> Contract<P> {
     pub fn with(mut self, config: P::Config) -> Self {
         self.config = config;
         self.must_start = true;
+        self
+    }
+
+    /// Lets the plugin find this spool.
+    pub fn spool(mut self, spool: SpoolSlot) -> Self {
+        self.spool = spool;
         self
     }
 
@@ -174,7 +184,9 @@ impl<P: Plugin> Contract<P> {
 
     /// The plugin at work; `None` if the machine lacks what it needs.
     fn bench(&self) -> Option<Bench> {
-        match Bench::start_in_real_time::<P>(self.config.clone(), &self.root) {
+        let mut host = Host::new(Arc::new(SystemClock), &self.root);
+        host.spool = self.spool.clone();
+        match Bench::start_on::<P>(self.config.clone(), host, None) {
             Ok(bench) => Some(bench),
             Err(error) if self.must_start => panic!("it does not start: {error}"),
             Err(_) => None,

@@ -1,7 +1,9 @@
 //! The contract that every plugin keeps.
 
+use alumet_core::spool::SpoolSlot;
 use alumet_core::testkit::Contract;
 use alumet_plugin_relay_server::{Config, RelayServerPlugin};
+use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 #[test]
 fn the_plugin_keeps_its_contract() {
@@ -9,7 +11,17 @@ fn the_plugin_keeps_its_contract() {
         address: "127.0.0.1:0".to_owned(),
         ..Config::default()
     };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("spool.db");
+    let spool = SpoolSlot::new(move |catalog| {
+        let config = SpoolConfig {
+            path: Some(path.clone()),
+            ..SpoolConfig::default()
+        };
+        DiskSpool::open(config, catalog.clone())
+    });
     Contract::<RelayServerPlugin>::of_crate(env!("CARGO_MANIFEST_DIR"))
         .with(config)
+        .spool(spool)
         .check();
 }
