@@ -71,16 +71,20 @@ mod tests {
     use crate::catalog::tests::catalog_with_metric;
     use crate::{Consumer, Resource};
 
+    fn key_of(metric: crate::catalog::MetricId, pid: u32) -> SeriesKey {
+        SeriesKey {
+            metric,
+            resource: Resource::LocalMachine,
+            consumer: Consumer::Process { pid },
+            attributes: Attributes::EMPTY,
+        }
+    }
+
     #[test]
     fn an_unused_series_retires_and_a_used_one_stays() {
         let (catalog, metric) = catalog_with_metric();
         let mut interner = Interner::new(catalog.clone()).idle_after(Duration::from_secs(10));
-        let key = |pid| SeriesKey {
-            metric: metric.id(),
-            resource: Resource::LocalMachine,
-            consumer: Consumer::Process { pid },
-            attributes: Attributes::EMPTY,
-        };
+        let key = |pid| key_of(metric.id(), pid);
         let at = |seconds: u64| Monotonic::from_nanos(seconds * 1_000_000_000);
 
         let unused = interner.intern(key(1), at(0)).id();
@@ -103,12 +107,7 @@ mod tests {
         let (catalog, metric) = catalog_with_metric();
         for (end, live) in [(9_999_999_999, true), (10_000_000_000, false)] {
             let mut interner = Interner::new(catalog.clone()).idle_after(Duration::from_secs(10));
-            let key = |pid| SeriesKey {
-                metric: metric.id(),
-                resource: Resource::LocalMachine,
-                consumer: Consumer::Process { pid },
-                attributes: Attributes::EMPTY,
-            };
+            let key = |pid| key_of(metric.id(), pid);
             let first = interner.intern(key(1), Monotonic::from_nanos(0)).id();
             interner.intern(key(2), Monotonic::from_nanos(end));
             assert_eq!(catalog.is_live(first), live, "after {end} ns");

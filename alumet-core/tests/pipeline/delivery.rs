@@ -7,14 +7,13 @@ use alumet_core::pipeline::{DropReason, Pipeline, PipelineBuilder};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::SystemClock;
 
-use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, pass, values, wait_until};
+use crate::elements::{
+    Counting, PATIENCE, Unreliable, assert_balanced, one_source, pass, values, wait_until,
+};
 
 /// One counting source into one unreliable output.
 fn pipeline(output: Unreliable, queue: QueuePolicy) -> (Pipeline, ManualClock) {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
+    let (mut builder, clock) = one_source();
     builder.output("unreliable", output).queue(queue);
     let pipeline = builder.start().unwrap();
     // Waits until the first poll has happened.
@@ -147,10 +146,7 @@ fn a_blocking_queue_loses_nothing_and_counts_the_ticks_it_cost() {
 
 #[test]
 fn one_slow_output_does_not_hold_up_another() {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
+    let (mut builder, clock) = one_source();
     let (broken, healthy) = (Unreliable::default(), Unreliable::default());
     *broken.always.lock() = Some("unreachable");
     let recording = healthy.recording();
@@ -182,10 +178,7 @@ fn an_output_that_has_ended_drops_and_counts_the_rest() {
 
 #[test]
 fn without_an_output_samples_are_counted_as_dropped() {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
+    let (builder, clock) = one_source();
     let pipeline = builder.start().unwrap();
     pass(&pipeline, &clock, 2);
     let report = pipeline.stop(PATIENCE);

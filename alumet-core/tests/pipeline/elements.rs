@@ -116,12 +116,18 @@ impl Output for Unreliable {
     }
 }
 
-/// A pipeline with one counting source every second, a recording, and a clock to move.
-pub(crate) fn counting_pipeline() -> (Pipeline, Recording, ManualClock) {
+/// A pipeline to be with one counting source every second, and a clock to move.
+pub(crate) fn one_source() -> (PipelineBuilder, ManualClock) {
     let clock = ManualClock::new();
     let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
     let source = Counting::new(builder.catalog(), "a");
     builder.source("a", source);
+    (builder, clock)
+}
+
+/// A pipeline with one counting source every second, a recording, and a clock to move.
+pub(crate) fn counting_pipeline() -> (Pipeline, Recording, ManualClock) {
+    let (mut builder, clock) = one_source();
     let output = RecordingOutput::new();
     let recording = output.recording();
     builder.output("recording", output);

@@ -16,17 +16,10 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::elements::{
-    Counting, PATIENCE, SECOND, Unreliable, assert_balanced, counting_pipeline, status_of, values, wait_until,
+    Counting, PATIENCE, SECOND, Unreliable, assert_balanced, counting_pipeline, one_source, status_of,
+    values, wait_until,
 };
 use crate::gated::{Gate, Gated, Opener};
-
-fn one_source() -> (PipelineBuilder, ManualClock) {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
-    (builder, clock)
-}
 
 #[test]
 fn an_output_that_fails_until_the_end_is_given_up_and_ends_by_itself() {

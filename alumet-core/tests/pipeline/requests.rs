@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::elements::{
-    COUNT, Counting, PATIENCE, SECOND, Step, assert_balanced, counting_pipeline, pass, status_of, values,
-    wait_until,
+    COUNT, Counting, PATIENCE, SECOND, Step, assert_balanced, counting_pipeline, one_source, pass, status_of,
+    values, wait_until,
 };
 use crate::gated::{Gate, Gated, Opener};
 
@@ -87,14 +87,6 @@ fn check_flushes(builder: PipelineBuilder, output: &BadFlush) {
     control.trigger(&"src".parse().unwrap()).unwrap();
     let error = control.stop(&"out".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "outputs/embedded/out: the server is away");
-}
-
-fn one_source() -> (PipelineBuilder, ManualClock) {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
-    (builder, clock)
 }
 
 #[test]

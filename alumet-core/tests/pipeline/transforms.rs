@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{BuildError, PipelineBuilder};
@@ -9,7 +7,7 @@ use alumet_core::testkit::{ManualClock, assert_lines};
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::{Batch, SeriesMap, Timestamp, Value};
 
-use crate::elements::{Counting, PATIENCE, assert_balanced, lines, pass};
+use crate::elements::{PATIENCE, assert_balanced, lines, one_source, pass};
 
 /// Gives every series one more attribute, and emits one sample of its own at the end.
 struct Mark {
@@ -68,10 +66,7 @@ impl<const N: usize> Plugin for MarkPlugin<N> {
 }
 
 fn builder() -> (PipelineBuilder, Recording, ManualClock) {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
+    let (mut builder, clock) = one_source();
     let output = RecordingOutput::new();
     let recording = output.recording();
     builder.output("recording", output);
@@ -141,10 +136,7 @@ fn an_order_that_does_not_fit_is_refused() {
 
 #[test]
 fn a_transform_that_fails_lets_samples_pass() {
-    let clock = ManualClock::new();
-    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source);
+    let (mut builder, clock) = one_source();
     builder.transform(
         "mark",
         Mark {
