@@ -130,7 +130,10 @@ impl ConfigError {
             Self::UnknownPlugin { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnknownPlugin { .. } => "`plugins list` shows the plugins of this program".to_owned(),
             Self::PluginNotCompiled { name, .. } => {
-                format!("remove the section, or use a build that has the plugin (cargo feature `{name}`)")
+                format!(
+                    "switch it off with `enabled = false`, choose others with `--plugins`, or use a build that has it \
+                     (cargo feature `{name}`)"
+                )
             }
             Self::MissingVariable { variable, .. } => {
                 format!("set {variable}, or give a default with `${{{variable}:-default}}`; for a literal `${{` write `$${{`")

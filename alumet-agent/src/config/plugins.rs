@@ -3,6 +3,7 @@
 use super::Section;
 use super::problem::{ConfigError, Problems};
 use super::suggest::nearest;
+use super::tree::{Node, Value};
 
 /// The names that the tables under `[plugins]` may have.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,8 @@ impl KnownPlugins<'_> {
     /// Compares the keys of a section, such as that of `plugins`, with the names.
     ///
     /// # Errors
-    /// Every key that names no plugin of this program, and every one whose value is no table.
+    /// Every key that names no plugin of this program, unless it is one that is switched off, and every one whose value
+    /// is no table.
     pub fn check(&self, plugins: &Section<'_>) -> Result<(), Problems> {
         let mut problems = Problems::default();
         for (name, entry) in plugins.node.table().into_iter().flat_map(|table| &table.entries) {
@@ -32,10 +34,12 @@ impl KnownPlugins<'_> {
                     });
                 }
             } else if self.not_compiled.contains(&name.as_str()) {
-                problems.push(ConfigError::PluginNotCompiled {
-                    place,
-                    name: name.clone(),
-                });
+                if !is_switched_off(&entry.node) {
+                    problems.push(ConfigError::PluginNotCompiled {
+                        place,
+                        name: name.clone(),
+                    });
+                }
             } else {
                 problems.push_with(|| self.unknown(place, name));
             }
@@ -51,4 +55,10 @@ impl KnownPlugins<'_> {
             nearest: nearest(name, candidates).map(str::to_owned),
         }
     }
+}
+
+/// Whether the table of a plugin says `enabled = false`.
+fn is_switched_off(plugin: &Node) -> bool {
+    let enabled = plugin.table().and_then(|table| table.entries.get("enabled"));
+    enabled.is_some_and(|entry| matches!(entry.node.value, Value::Boolean(false)))
 }

@@ -299,11 +299,13 @@ fn more_than_fifty_problems_are_counted() {
 }
 
 #[test]
-fn a_misspelt_plugin_is_told_from_one_that_this_build_lacks() {
-    let document = load("[plugins.rpal]\n[plugins.nvml]\n[plugins.teapot]\n[plugins]\nrapl = 1\n").unwrap();
+fn a_misspelt_plugin_is_told_from_one_that_this_build_lacks_and_that_is_not_switched_off() {
+    let text = "[plugins.rpal]\n[plugins.nvml]\n[plugins.teapot]\n[plugins]\nrapl = 1\n\
+                [plugins.oar]\nenabled = false\n";
+    let document = load(text).unwrap();
     let known = KnownPlugins {
         compiled: &["csv", "rapl"],
-        not_compiled: &["nvml"],
+        not_compiled: &["nvml", "oar"],
     };
     let plugins = document.section(&KeyPath::dotted("plugins")).unwrap();
     assert_eq!(
@@ -320,7 +322,7 @@ error: this program was built without the plugin `nvml`
   |
 2 | [plugins.nvml]
   |          ^^^^
-  = help: remove the section, or use a build that has the plugin (cargo feature `nvml`)
+  = help: switch it off with `enabled = false`, choose others with `--plugins`, or use a build that has it (cargo feature `nvml`)
 
 error: there is no plugin `teapot`
  --> alumet.toml:3:10
