@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use tokio::sync::watch;
@@ -56,8 +57,11 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) started: Instant,
     pub(crate) watched: Watched,
-    /// The peak of the agent when it started the program, in KiB.
-    own_peak: i64,
+    /// What children that ended before have used: whoever became this program by `exec`, such as `cargo run`, may have
+    /// had some.
+    before: Usage,
+    /// The peak of the agent when it started the program, in bytes.
+    own_peak: u64,
 }
 
 /// What a program has used, its own children that it waited for included.
@@ -84,6 +88,7 @@ pub(crate) enum PeakMemory {
 impl Running {
     /// Starts a program.
     pub(crate) fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, Failed> {
+        let before = Usage::of_children()?;
         let started = Instant::now();
         let child = Command::new(program)
             .args(arguments)
@@ -91,12 +96,15 @@ impl Running {
             .map_err(|error| cannot_run(program, &error))?;
         let own_peak = getrusage(UsageWho::RUSAGE_SELF)
             .map_err(io::Error::from)?
-            .max_rss();
+            .max_rss()
+            .unsigned_abs()
+            * 1024;
         let watched = Watched::open(child.id())?;
         Ok(Self {
             child,
             started,
             watched,
+            before,
             own_peak,
         })
     }
@@ -111,27 +119,55 @@ impl Running {
     /// Reaps the program after it has ended.
     pub(crate) fn reap(mut self) -> Result<(ExitStatus, Usage), Failed> {
         let status = self.child.wait()?;
-        // No other child of ours has ended, so all of it belongs to this one.
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::from)?;
-        let duration = |time: nix::sys::time::TimeVal| {
+        // No other child has ended since, so the rest belongs to this one.
+        let usage = Usage::of_children()?.since(&self.before, self.own_peak);
+        Ok((status, usage))
+    }
+}
+
+impl Usage {
+    /// What all children have used that have ended.
+    fn of_children() -> io::Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        let duration = |time: TimeVal| {
             Duration::new(
                 time.tv_sec().unsigned_abs(),
                 time.tv_usec().unsigned_abs() as u32 * 1000,
             )
         };
         // The kernel counts blocks of 512 bytes and kibibytes (getrusage(2)).
-        let usage = Usage {
+        Ok(Self {
             user: duration(usage.user_time()),
             system: duration(usage.system_time()),
-            peak_memory: if usage.max_rss() > self.own_peak {
-                PeakMemory::Exactly(usage.max_rss().unsigned_abs() * 1024)
-            } else {
-                PeakMemory::AtMost(usage.max_rss().unsigned_abs() * 1024)
-            },
+            peak_memory: PeakMemory::Exactly(usage.max_rss().unsigned_abs() * 1024),
             read: usage.block_reads().unsigned_abs() * 512,
             written: usage.block_writes().unsigned_abs() * 512,
-        };
-        Ok((status, usage))
+        })
+    }
+
+    /// What was used since `before`. A peak below that of earlier children, or `own_peak`, cannot be seen.
+    fn since(self, before: &Self, own_peak: u64) -> Self {
+        let hidden = own_peak.max(before.peak_memory.bytes());
+        let peak = self.peak_memory.bytes();
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+            peak_memory: if peak > hidden {
+                PeakMemory::Exactly(peak)
+            } else {
+                PeakMemory::AtMost(peak)
+            },
+            read: self.read.saturating_sub(before.read),
+            written: self.written.saturating_sub(before.written),
+        }
+    }
+}
+
+impl PeakMemory {
+    const fn bytes(self) -> u64 {
+        match self {
+            Self::Exactly(bytes) | Self::AtMost(bytes) => bytes,
+        }
     }
 }
 

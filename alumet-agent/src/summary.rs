@@ -187,7 +187,7 @@ impl Summary {
                 PeakMemory::Exactly(bytes) => quantity(bytes as f64, &Unit::BYTE),
                 PeakMemory::AtMost(bytes) => {
                     format!(
-                        "at most {}, which is what the agent itself uses",
+                        "at most {}; a peak below that of the agent cannot be seen",
                         quantity(bytes as f64, &Unit::BYTE)
                     )
                 }

@@ -331,3 +331,22 @@ fn a_pipeline_that_is_stuck_never_leaves_the_program_behind() {
         "samples were dropped",
     ]);
 }
+
+#[test]
+fn what_children_of_an_earlier_program_in_this_process_used_is_not_that_of_the_measured_one() {
+    let folder = folder();
+    let agent = folder.command(&[]);
+    // As `cargo run` does: a child that works, and then the agent in the place of its parent.
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args([
+            "-c",
+            "timeout 1 sh -c 'while :; do :; done'; exec \"$0\" exec -- true",
+        ])
+        .arg(agent.get_program())
+        .current_dir(folder.path("."));
+    let ended = folder.start_command(shell).wait();
+    ended.expect_code(0);
+    let cpu = told(&ended, "CPU time");
+    assert!(cpu < 0.1, "{cpu} s for `true`: {}", ended.stderr);
+}
