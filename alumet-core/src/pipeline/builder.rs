@@ -196,7 +196,7 @@ impl PipelineBuilder {
     ) -> Result<(T, ElementSpecs), StartError> {
         let mut context = StartContext::new(&self.host);
         let plugin = start(&mut context)?;
-        Ok((plugin, context.into_specs()))
+        Ok((plugin, context.take_specs()))
     }
 
     /// Adds a source, polled once per second unless the spec says otherwise.

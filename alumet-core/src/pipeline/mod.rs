@@ -134,7 +134,7 @@ impl Pipeline {
     ) -> Result<(), StartError> {
         let mut context = StartContext::new(&self.host);
         let plugin = descriptor.start(config, &mut context)?;
-        self.host.control.add(descriptor.id, context.into_specs())?;
+        self.host.control.add(descriptor.id, context.take_specs())?;
         self.plugins.lock().push((descriptor.id, plugin));
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::time::Clock;
 use crate::transform::Transform;
 use crate::value::Number;
 
+use super::finding::Finding;
 use super::host::Host;
 use super::specs::{AsyncOutputSpec, ElementSpecs, OutputSpec, SourceSpec};
 
@@ -24,6 +25,7 @@ use super::specs::{AsyncOutputSpec, ElementSpecs, OutputSpec, SourceSpec};
 pub struct StartContext<'a> {
     host: &'a Host,
     specs: ElementSpecs,
+    findings: Vec<Finding>,
 }
 
 impl<'a> StartContext<'a> {
@@ -32,6 +34,7 @@ impl<'a> StartContext<'a> {
         Self {
             host,
             specs: ElementSpecs::default(),
+            findings: Vec::new(),
         }
     }
 
@@ -130,8 +133,19 @@ impl<'a> StartContext<'a> {
         self.specs.stream_output(name, output);
     }
 
+    /// Notes what the plugin has found out about the machine: what of its work is possible, what is not, why, and how to
+    /// mend it. `doctor` shows it after a trial.
+    pub fn note(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// What was noted.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// What was added.
-    pub fn into_specs(self) -> ElementSpecs {
-        self.specs
+    pub fn take_specs(&mut self) -> ElementSpecs {
+        std::mem::take(&mut self.specs)
     }
 }

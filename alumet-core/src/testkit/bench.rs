@@ -83,7 +83,7 @@ impl Bench {
             outputs,
             async_outputs,
             ..
-        } = context.into_specs();
+        } = context.take_specs();
         let sources = sources.into_iter().map(|spec| Polled {
             name: spec.name,
             schedule: spec.schedule,

@@ -32,19 +32,20 @@ pub(super) fn selection(app: &App, subjects: &[Subject]) -> Finding {
 /// The findings of one plugin, and above them whether it starts.
 pub(super) fn findings(subject: &Subject, root: &Path) -> Vec<Finding> {
     let host = Host::trial(Arc::new(SystemClock), root);
-    let mut findings = vec![try_start(subject, &host)];
+    let mut context = StartContext::new(&host);
+    let mut findings = vec![try_start(subject, &mut context)];
+    findings.extend_from_slice(context.findings());
     findings.extend(subject.descriptor.diagnose(&subject.config, &host));
     findings
 }
 
 /// Tries to start a plugin and lets go of it at once.
-fn try_start(subject: &Subject, host: &Host) -> Finding {
+fn try_start(subject: &Subject, context: &mut StartContext<'_>) -> Finding {
     const SUBJECT: &str = "start";
-    let mut context = StartContext::new(host);
-    match subject.descriptor.start(&subject.config, &mut context) {
+    match subject.descriptor.start(&subject.config, context) {
         Ok(mut running) => {
             // The elements go first, as in a run.
-            drop(context);
+            drop(context.take_specs());
             running.stop();
             Finding::works(SUBJECT, "it can start")
         }

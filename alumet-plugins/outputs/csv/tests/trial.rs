@@ -15,7 +15,7 @@ fn start(host: &Host, path: &Path) -> Result<alumet_core::plugin::ElementSpecs, 
     };
     let mut context = StartContext::new(host);
     CsvPlugin::start(config, &mut context).map_err(|error| error.to_string())?;
-    Ok(context.into_specs())
+    Ok(context.take_specs())
 }
 
 #[test]
