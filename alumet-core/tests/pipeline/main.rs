@@ -22,6 +22,5 @@ mod scheduling;
 mod shutdown;
 mod spool;
 mod spooled;
-mod streams;
 mod supervision;
 mod transforms;
