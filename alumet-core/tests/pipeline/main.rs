@@ -11,6 +11,7 @@ mod building;
 mod clocks;
 mod control;
 mod delivery;
+mod destinations;
 mod durable;
 mod elements;
 mod ending;
