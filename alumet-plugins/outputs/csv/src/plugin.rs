@@ -1,6 +1,6 @@
 //! From the configuration to the output.
 
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
 
 use crate::config::Config;
 use crate::diagnose::diagnose;
@@ -15,7 +15,7 @@ impl Plugin for CsvPlugin {
     const SUMMARY: &'static str = "Writes samples to a CSV file, with rotation and compression.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 
