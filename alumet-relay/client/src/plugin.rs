@@ -1,6 +1,6 @@
 //! From the configuration to the output.
 
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
 
 use crate::config::Config;
 use crate::diagnose::diagnose;
@@ -15,7 +15,7 @@ impl Plugin for RelayClientPlugin {
     const SUMMARY: &'static str = "Sends samples to a relay server, which acknowledges what it has stored.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

@@ -24,7 +24,7 @@ fn address(config: &Config) -> Finding {
     const SUBJECT: &str = "address";
     let address = match config.parsed_address() {
         Ok(address) => address,
-        Err(fault) => return Finding::broken(SUBJECT, fault.message, "mend `address`"),
+        Err(fault) => return Finding::broken(SUBJECT, fault.to_string(), "mend `address`"),
     };
     match bind(&address) {
         Ok(_) => Finding::works(SUBJECT, format!("{address} is free")),

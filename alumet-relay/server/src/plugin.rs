@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
 
 use crate::config::Config;
 use crate::diagnose::diagnose;
@@ -26,7 +26,7 @@ impl Plugin for RelayServerPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

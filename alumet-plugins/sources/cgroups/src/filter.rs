@@ -1,7 +1,7 @@
 //! Which control groups the configuration selects.
 
 use alumet_core::Attributes;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_reader_cgroupfs::CgroupPath;
 use alumet_shared_cgroup_source::{Resolution, Resolver};
 
@@ -20,11 +20,15 @@ impl PathFilter {
     /// The filter that a configuration describes.
     ///
     /// # Errors
-    /// The pattern that is none.
-    pub(crate) fn of(config: &Config) -> Result<Self, ConfigFault> {
+    /// The patterns that are none.
+    pub(crate) fn of(config: &Config) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let include = globs("include", &config.include, &mut faults);
+        let exclude = globs("exclude", &config.exclude, &mut faults);
+        faults.or_ok()?;
         Ok(Self {
-            include: globs("include", &config.include)?,
-            exclude: globs("exclude", &config.exclude)?,
+            include,
+            exclude,
             max_depth: config.max_depth.unwrap_or(usize::MAX),
         })
     }
@@ -48,14 +52,15 @@ impl Resolver for PathFilter {
     }
 }
 
-fn globs(key: &str, patterns: &[String]) -> Result<Vec<Glob>, ConfigFault> {
+fn globs(key: &str, patterns: &[String], faults: &mut Faults) -> Vec<Glob> {
     let parse = |(index, pattern): (usize, &String)| {
-        Glob::parse(pattern).map_err(|why| {
+        let refused = |why| {
             let message = format!("{pattern:?} is no pattern: {why}; write for example \"/system.slice/**\"");
-            ConfigFault::new(&format!("{key}.{index}"), message)
-        })
+            faults.add(&format!("{key}.{index}"), message);
+        };
+        Glob::parse(pattern).map_err(refused).ok()
     };
-    patterns.iter().enumerate().map(parse).collect()
+    patterns.iter().enumerate().filter_map(parse).collect()
 }
 
 #[cfg(test)]

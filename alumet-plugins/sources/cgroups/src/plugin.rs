@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, diagnose, metrics};
 
 use crate::config::Config;
@@ -25,7 +25,7 @@ impl Plugin for CgroupsPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
@@ -34,7 +34,7 @@ impl Plugin for ProcfsPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 
