@@ -113,7 +113,10 @@ impl Counter {
             range,
             max_rate: None,
             max_increment: None,
-            ascent: Ascent { last: None, height: 0 },
+            ascent: Ascent {
+                last: None,
+                height: 0,
+            },
         }
     }
 
@@ -167,7 +170,10 @@ impl Counter {
 
     /// Forgets the previous reading, so that the next one is the first again; range and bounds stay.
     pub const fn reset(&mut self) {
-        self.ascent = Ascent { last: None, height: 0 };
+        self.ascent = Ascent {
+            last: None,
+            height: 0,
+        };
     }
 
     /// The most that can have been counted in the interval; none if no bound applies.

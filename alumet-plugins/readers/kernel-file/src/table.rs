@@ -33,7 +33,8 @@ impl<T> Table<T> {
     /// # Errors
     /// When it cannot be read or nothing in it is sound.
     pub fn read(&mut self) -> Result<&mut T, ReadError> {
-        self.file.read_with(|bytes| (self.parse)(bytes, &mut self.value))?;
+        self.file
+            .read_with(|bytes| (self.parse)(bytes, &mut self.value))?;
         Ok(&mut self.value)
     }
 

@@ -249,7 +249,9 @@ mod tests {
     #[test]
     fn a_name_may_have_blanks_and_an_odd_row_costs_one_row() {
         let row = "1 2 3 4 5 6 7 8 9 10 11";
-        let text = format!("8 0 my disk {row}\n8 1 sda1 1 2 3 4\n8 2 sda2 1 2 -3 4 5 6 7 8 9 10 11\n8 3 sda3 {row}\n8 4 sda4 1");
+        let text = format!(
+            "8 0 my disk {row}\n8 1 sda1 1 2 3 4\n8 2 sda2 1 2 -3 4 5 6 7 8 9 10 11\n8 3 sda3 {row}\n8 4 sda4 1"
+        );
         let mut stats = DiskStats::default();
         let odd = parse(text.as_bytes(), &mut stats).unwrap();
         let names: Vec<_> = stats.disks.iter().map(|disk| disk.name.to_string()).collect();

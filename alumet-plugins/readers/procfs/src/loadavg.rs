@@ -23,7 +23,11 @@ pub struct LoadAverage {
 /// When one of the three averages is missing or malformed; `out` is then unchanged.
 pub fn parse(bytes: &[u8], out: &mut LoadAverage) -> Parsed {
     let mut fields = Fields::of(bytes.trim_ascii_end());
-    let mut next = || fields.fraction().ok_or(ParseError::at(1, "three averages are expected"));
+    let mut next = || {
+        fields
+            .fraction()
+            .ok_or(ParseError::at(1, "three averages are expected"))
+    };
     *out = LoadAverage {
         one: next()?,
         five: next()?,

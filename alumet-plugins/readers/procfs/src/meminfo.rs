@@ -74,7 +74,9 @@ pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Parsed {
             entry.offset = offset;
             let amount = amount_of_line(text);
             if amount.is_none() {
-                odd = Some(ParseError::whole("an entry with a count or a size in kB is expected"));
+                odd = Some(ParseError::whole(
+                    "an entry with a count or a size in kB is expected",
+                ));
             }
             amount
         });

@@ -195,11 +195,18 @@ fn shows_interfaces_of(root: &SystemRoot, table: &mut Table<NetDev>) -> Result<b
     let Ok(folder) = fs::read_dir(root.sys("class/net")) else {
         return Ok(true);
     };
-    let machine: HashSet<Vec<u8>> = folder.flatten().map(|entry| entry.file_name().into_vec()).collect();
+    let machine: HashSet<Vec<u8>> = folder
+        .flatten()
+        .map(|entry| entry.file_name().into_vec())
+        .collect();
     let shown = &table.read()?.interfaces;
     // Files such as `bonding_masters` are no interfaces, and an alias is none of its own.
-    Ok(shown.iter().all(|interface| machine.contains(without_alias(interface)))
-        && machine.iter().filter(|name| root.sys("class/net").join(OsStr::from_bytes(name)).is_dir())
+    Ok(shown
+        .iter()
+        .all(|interface| machine.contains(without_alias(interface)))
+        && machine
+            .iter()
+            .filter(|name| root.sys("class/net").join(OsStr::from_bytes(name)).is_dir())
             .all(|name| shown.iter().any(|interface| without_alias(interface) == *name)))
 }
 
@@ -272,7 +279,13 @@ mod tests {
         assert!(parse(&whole.as_bytes()[HEADER.len()..], &mut net).is_err());
         assert!(parse(&whole.as_bytes()[..whole.len() - 1], &mut net).is_err());
         assert!(parse(b"Inter-| x\n    lo: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", &mut net).is_err());
-        assert!(parse(format!("{HEADER}lo: 1 2 3 4 0 0 0 0 5 6 7 8\n").as_bytes(), &mut net).is_err());
+        assert!(
+            parse(
+                format!("{HEADER}lo: 1 2 3 4 0 0 0 0 5 6 7 8\n").as_bytes(),
+                &mut net
+            )
+            .is_err()
+        );
         assert_eq!(parse(HEADER.as_bytes(), &mut net), Ok(None));
     }
 

@@ -66,7 +66,10 @@ pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Parsed {
     let mut odd = cut_line(bytes);
     for (number, line) in lines(bytes) {
         if take(line, out).is_none() {
-            odd = odd.or(Some(ParseError::at(number, "counts in decimal digits are expected")));
+            odd = odd.or(Some(ParseError::at(
+                number,
+                "counts in decimal digits are expected",
+            )));
         }
     }
     if out.total == CpuTimes::default() && out.cpus.is_empty() {

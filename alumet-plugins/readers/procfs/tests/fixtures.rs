@@ -30,7 +30,10 @@ fn offline_cpus_leave_gaps_in_the_numbers() {
     let stat = file.read().unwrap();
     let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
     assert_eq!(numbers, [0, 1, 4, 5]);
-    assert_eq!((stat.cpus[2].times[0], stat.cpus[0].times[8]), (Some(1203), Some(40)));
+    assert_eq!(
+        (stat.cpus[2].times[0], stat.cpus[0].times[8]),
+        (Some(1203), Some(40))
+    );
     assert_eq!((stat.total[3], stat.total[9]), (Some(3_699_176), Some(3)));
     assert_eq!(
         (stat.context_switches, stat.forks),

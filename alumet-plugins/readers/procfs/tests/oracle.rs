@@ -50,8 +50,7 @@ fn the_kept_file_follows_the_kernel() {
 
 #[test]
 fn memory_agrees() {
-    let mut file =
-        meminfo::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
+    let mut file = meminfo::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
     let oracle = procfs::Meminfo::current().unwrap();
     for _ in 0..2 {
         let values: Vec<_> = file
