@@ -174,7 +174,12 @@ fn a_pause_is_not_billed() {
     let mut bench = start(&root, "");
     for (source, file, from, to) in [
         ("kernel", "proc/stat", "cpu  4705", "cpu  4905"),
-        ("network", "proc/net/dev", "br-5f1c0de:   88123", "br-5f1c0de:   99123"),
+        (
+            "network",
+            "proc/net/dev",
+            "br-5f1c0de:   88123",
+            "br-5f1c0de:   99123",
+        ),
         ("disks", "proc/diskstats", "nvme0n1 1208344", "nvme0n1 1208399"),
         ("pressure", "proc/pressure/io", "total=", "total=9"),
     ] {
