@@ -126,7 +126,8 @@ fn learn(
             places.found.push(Place { index, offset });
         }
     }
-    places.is_learnt = true;
+    // What is odd now may be sound at the next reading.
+    places.is_learnt = odd.is_none();
     odd
 }
 
