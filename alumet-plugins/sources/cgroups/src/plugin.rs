@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{Faults, Finding, Host, Plugin, StartContext, StartError};
-use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, diagnose, metrics};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, metrics};
 
 use crate::config::Config;
 use crate::filter::PathFilter;
@@ -27,10 +27,6 @@ impl Plugin for CgroupsPlugin {
 
     fn check(config: &Config) -> Result<(), Faults> {
         config.check()
-    }
-
-    fn diagnose(config: &Config, host: &Host) -> Vec<Finding> {
-        diagnose::findings(&host.root, config.hierarchy, &config.metrics)
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
