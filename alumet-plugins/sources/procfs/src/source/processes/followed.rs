@@ -165,9 +165,15 @@ impl Followed {
                 Err(_) => series.proportional = None,
             }
         }
-        out.push(&series.resident, exact_resident.unwrap_or(quick.resident));
-        out.push(&series.shared, quick.shared);
-        out.push(&series.virtual_size, quick.virtual_size);
+        for (series, size) in [
+            (&series.resident, exact_resident.or(quick.resident)),
+            (&series.shared, quick.shared),
+            (&series.virtual_size, quick.virtual_size),
+        ] {
+            if let Some(size) = size {
+                out.push(series, size);
+            }
+        }
         Ok(())
     }
 
