@@ -153,6 +153,11 @@ impl ProcessTree {
         self.processes.peak_resident(self.root).ok().flatten()
     }
 
+    /// Whether the last reading has found the root.
+    pub fn has_root(&self) -> bool {
+        self.known.contains(&self.root)
+    }
+
     /// The processes, with their commands, that the last reading has found alive.
     pub fn alive(&self) -> impl Iterator<Item = (u32, &Name)> {
         let stats = self.members.iter().map(|member| member.process.last_stat());
