@@ -366,9 +366,6 @@ fn cannot_run(program: &OsStr, error: &io::Error) -> Failed {
             "the interpreter that the first line of {} names, or the loader of a binary, is missing",
             file.display()
         )
-    } else if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
-        "it is no program for this machine, and no script that begins with a line such as `#!/bin/sh`"
-            .to_owned()
     } else {
         return Failed::with_code(126, format!("`{name}` cannot be run: {error}"));
     };
@@ -435,6 +432,18 @@ mod tests {
             assert!(running.started < first && first < Instant::now());
             assert_eq!(running.watched.ended().await, first);
         });
+        assert!(running.reap(&SharedTree::default()).unwrap().status.success());
+    }
+
+    #[test]
+    fn a_program_inherits_the_limit_that_the_agent_was_given_and_not_the_one_it_took() {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let inherited = Inherited::now();
+        setrlimit(Resource::RLIMIT_NOFILE, soft - 3, hard).unwrap();
+        let script = format!("test $(ulimit -Sn) = {soft}");
+        let Ok(running) = Running::start("sh".as_ref(), &["-c".into(), script.into()], inherited) else {
+            panic!("there is a shell");
+        };
         assert!(running.reap(&SharedTree::default()).unwrap().status.success());
     }
 }

@@ -1,13 +1,15 @@
 //! From the configuration to the sources.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
-use crate::config::{Config, ProcessesConfig, Strategy};
+use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy};
 use crate::diagnose::diagnose;
 use crate::metrics;
 use crate::source::cpu_frequency::CpuFrequencySource;
@@ -17,7 +19,7 @@ use crate::source::load::LoadSource;
 use crate::source::memory::MemorySource;
 use crate::source::network::NetworkSource;
 use crate::source::pressure::PressureSource;
-use crate::source::processes::{Plan, ProcessesSource};
+use crate::source::processes::ProcessesSource;
 use crate::source::temperatures::TemperaturesSource;
 use crate::watch::{Matcher, Watcher};
 
@@ -109,9 +111,9 @@ impl Plugin for ProcfsPlugin {
         }
         if config.processes.enabled {
             let sources = process_sources(&config.processes, &root, alumet);
-            for (name, plan, source) in tables.keep("processes", sources).unwrap_or_default() {
-                let spec = alumet.source(name, source);
-                spec.every(plan.poll_interval).flush_every(plan.flush_interval);
+            for (name, interval, source) in tables.keep("processes", sources).unwrap_or_default() {
+                let flush = *source.plan().flush_interval;
+                alumet.source(name, source).every(interval).flush_every(flush);
             }
         }
         tables.finish()
@@ -155,27 +157,27 @@ fn process_sources(
     config: &ProcessesConfig,
     root: &SystemRoot,
     alumet: &StartContext<'_>,
-) -> Result<Vec<(String, Plan, ProcessesSource)>, StartError> {
+) -> Result<Vec<(String, Duration, ProcessesSource)>, StartError> {
     let groups = match config.strategy {
         Strategy::Watcher => config.groups.as_slice(),
         Strategy::Event => &[],
     };
     let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
     let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
-    let mut plans: Vec<(String, Plan)> = Vec::new();
+    let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let name = match index {
             0 => "processes".to_owned(),
             _ => format!("processes-{}", index + 1),
         };
-        plans.push((name, Plan::from(group)));
+        plans.push((name, group.poll_interval, &group.plan));
     }
     if !all_are_in_a_group {
         let name = match groups.is_empty() {
             true => "processes",
             false => "processes-announced",
         };
-        plans.push((name.to_owned(), Plan::from(&config.events)));
+        plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
     }
 
     let watcher = Watcher::start(
@@ -187,7 +189,7 @@ fn process_sources(
     )?;
     let watcher = Arc::new(Mutex::new(watcher));
     let sources = plans.len();
-    let start = |(index, (name, plan)): (usize, (String, Plan))| {
+    let start = |(index, (name, interval, plan)): (usize, (String, HumanDuration, &PlanConfig))| {
         let watcher = Arc::clone(&watcher);
         let source = ProcessesSource::start(
             watcher,
@@ -197,7 +199,7 @@ fn process_sources(
             root,
             alumet,
         )?;
-        Ok((name, plan, source))
+        Ok((name, *interval, source))
     };
     plans.into_iter().enumerate().map(start).collect()
 }

@@ -5,7 +5,7 @@ use alumet_core::plugin::ConfigFault;
 use alumet_reader_procfs::meminfo::snake_case_name;
 use regex::Regex;
 
-use super::{Config, MemoryConfig, ProcessMetric, ProcessesConfig};
+use super::{Config, MemoryConfig, PlanConfig, ProcessesConfig};
 
 impl Config {
     /// Refuses what types cannot.
@@ -61,12 +61,13 @@ fn check_processes(processes: &ProcessesConfig) -> Result<(), ConfigFault> {
         }
         check_regex(&format!("{table}.exe_regex"), group.exe_regex.as_deref())?;
         check_regex(&format!("{table}.cmdline_regex"), group.cmdline_regex.as_deref())?;
-        check_intervals(&table, group.poll_interval, group.flush_interval)?;
-        check_metrics(&table, &group.metrics, group.io)?;
+        check_plan(&table, group.poll_interval, &group.plan)?;
     }
-    let events = &processes.events;
-    check_intervals("processes.events", events.poll_interval, events.flush_interval)?;
-    check_metrics("processes.events", &events.metrics, events.io)
+    check_plan(
+        "processes.events",
+        processes.events.poll_interval,
+        &processes.events.plan,
+    )
 }
 
 fn check_regex(key: &str, regex: Option<&str>) -> Result<(), ConfigFault> {
@@ -79,13 +80,10 @@ fn check_regex(key: &str, regex: Option<&str>) -> Result<(), ConfigFault> {
     }
 }
 
-fn check_intervals(table: &str, poll: HumanDuration, flush: HumanDuration) -> Result<(), ConfigFault> {
+fn check_plan(table: &str, poll: HumanDuration, plan: &PlanConfig) -> Result<(), ConfigFault> {
     ConfigFault::refuse_zero(&format!("{table}.poll_interval"), *poll)?;
-    ConfigFault::refuse_zero(&format!("{table}.flush_interval"), *flush)
-}
-
-fn check_metrics(table: &str, metrics: &[ProcessMetric], io: bool) -> Result<(), ConfigFault> {
-    if metrics.is_empty() && !io {
+    ConfigFault::refuse_zero(&format!("{table}.flush_interval"), *plan.flush_interval)?;
+    if plan.metrics.is_empty() && !plan.io {
         let message = "nothing would be measured; name at least one of \"cpu_time\", \"cpu_percent\", \"memory\", or set `io = true`";
         return Err(ConfigFault::new(&format!("{table}.metrics"), message));
     }
