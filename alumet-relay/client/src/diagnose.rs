@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use alumet_core::plugin::Finding;
 use alumet_relay_protocol::address::Address;
-use alumet_relay_protocol::tls::{ClientTls, check_certificate};
-use alumet_relay_protocol::tokens::open_to_others;
+use alumet_shared_trust::{ClientTls, TlsConfig, open_to_others, valid_until};
 
-use crate::config::{Config, TlsConfig};
-use crate::credentials::{files, token};
+use crate::config::Config;
+use crate::credentials::token;
 use crate::target::targets;
 
 /// Long enough for any server that works.
@@ -52,14 +51,14 @@ fn server(address: &Address) -> Finding {
 
 fn certificates(tls: &TlsConfig) -> Vec<Finding> {
     const SUBJECT: &str = "certificates";
-    if let Err(error) = ClientTls::new(files(tls)) {
+    if let Err(error) = ClientTls::new(tls, None) {
         return vec![Finding::broken(
             SUBJECT,
             error.to_string(),
             "correct the table `tls`",
         )];
     }
-    let paths = [Some(&tls.ca), tls.certificate.as_ref()];
+    let paths = [tls.ca.as_ref(), tls.certificate.as_ref()];
     let mut findings: Vec<Finding> = paths
         .into_iter()
         .flatten()
@@ -71,7 +70,7 @@ fn certificates(tls: &TlsConfig) -> Vec<Finding> {
 
 fn certificate(path: &Path) -> Finding {
     let subject = format!("certificate {}", path.display());
-    match check_certificate(path) {
+    match valid_until(path) {
         Ok(until) => Finding::works(subject, format!("valid until {until}")),
         Err(error) => Finding::broken(subject, error.to_string(), "replace it"),
     }

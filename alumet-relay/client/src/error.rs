@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alumet_core::Failure;
 use alumet_core::plugin::ConfigFault;
-use alumet_relay_protocol::tls::TlsError;
 use alumet_relay_protocol::tokens::TokenError;
+use alumet_shared_trust::TlsError;
 use tonic::{Code, Status};
 
 /// Why there is no session with a server, or not any more.

@@ -16,17 +16,16 @@ mod plugin;
 mod pump;
 mod queue;
 mod resume;
-mod secret;
 mod servers;
 mod session;
 mod target;
 mod wire;
 
-pub use config::{Config, RetryConfig, TlsConfig};
+pub use alumet_shared_trust::{Secret, TlsConfig};
+pub use config::{Config, RetryConfig};
 #[doc(hidden)]
 pub use feed::RecordFeed;
 #[doc(hidden)]
 pub use output::RelayOutput;
 pub use plugin::RelayClientPlugin;
-pub use secret::Secret;
 pub use servers::Servers;

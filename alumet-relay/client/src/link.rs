@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use alumet_relay_protocol::tls::{explain_client, server_name};
+use alumet_shared_trust::explain_client;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::Executor;
@@ -47,7 +47,7 @@ impl Link {
     /// Connects; has no time limit of its own.
     pub(crate) async fn open(
         target: &Target,
-        credentials: &mut Credentials,
+        credentials: &Credentials,
         keepalive: Duration,
     ) -> Result<Self, SessionError> {
         let server = || target.address.authority();
@@ -64,15 +64,15 @@ impl Link {
         if !target.is_tls {
             return Self::shake_hands(stream, TlsFault::default(), target, keepalive).await;
         }
-        let name = server_name(&target.address, credentials.server_name())?;
-        let Some(tls) = credentials.tls()? else {
+        let Some(tls) = &credentials.tls else {
             return Err(SessionError::Protocol {
                 server: server(),
                 reason: "it asks for TLS, but there is no table `tls`".to_owned(),
             });
         };
-        let handshake = TlsConnector::from(tls.config()).connect(name, stream).await;
-        let stream = handshake.map_err(|error| match explain_client(&error, tls.files()) {
+        let name = tls.server_name(&target.address.host)?;
+        let handshake = TlsConnector::from(tls.config()?).connect(name, stream).await;
+        let stream = handshake.map_err(|error| match explain_client(&error, tls.source()) {
             Some(reason) => SessionError::Tls {
                 server: server(),
                 reason,

@@ -205,7 +205,7 @@ impl RelayOutput {
         };
         let after = self.settings.connect_timeout;
         let session = tokio::select! {
-            session = Session::open(&self.settings, target, &mut self.credentials, queue) => session?,
+            session = Session::open(&self.settings, target, &self.credentials, queue) => session?,
             () = sleep(after) => return late(after),
             () = async {
                 closed(queue.feed()).await;

@@ -7,6 +7,7 @@ use alumet_relay_protocol::v1::relay_client::RelayClient;
 use alumet_relay_protocol::v1::server_message::Message;
 use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome};
 use alumet_relay_protocol::version::SPOKEN;
+use alumet_shared_trust::explain_client;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming};
@@ -53,7 +54,7 @@ impl Session {
     pub(crate) async fn open(
         settings: &Settings,
         target: &Target,
-        credentials: &mut Credentials,
+        credentials: &Credentials,
         queue: &Queue<'_>,
     ) -> Result<Self, SessionError> {
         let server = target.address.authority();
@@ -110,7 +111,10 @@ impl Session {
 
 /// What a status says, or what TLS said before.
 fn of_status(server: &str, status: &Status, link: &Link, credentials: &Credentials) -> SessionError {
-    let reason = link.tls_fault().and_then(|fault| credentials.explain(&fault));
+    let reason = link
+        .tls_fault()
+        .zip(credentials.tls.as_ref())
+        .and_then(|(fault, tls)| explain_client(&fault, tls.source()));
     match reason {
         Some(reason) => SessionError::Tls {
             server: server.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alumet_plugin_relay_client::{Config, RelayOutput, Secret, TlsConfig};
 use alumet_relay_protocol::certs;
-use alumet_relay_protocol::tls::{ServerFiles, ServerTls};
+use alumet_shared_trust::{ServerFiles, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tonic::Status;
@@ -33,16 +33,16 @@ async fn server(folder: &Path, store: &Store) -> Server {
         client_ca: Some(folder.join("ca.pem")),
         client_certificate_optional: false,
     };
-    let tls = Arc::new(ServerTls::new(files).unwrap());
+    let tls = Arc::new(ServerTls::new(files, b"h2").unwrap());
     Server::start_tls(Behaviour::default(), store.clone(), tls).await
 }
 
 fn tls(folder: &Path) -> TlsConfig {
     TlsConfig {
-        ca: folder.join("ca.pem"),
+        ca: Some(folder.join("ca.pem")),
         certificate: Some(folder.join("node.pem")),
         key: Some(folder.join("node.key")),
-        server_name: None,
+        ..TlsConfig::default()
     }
 }
 
@@ -80,7 +80,7 @@ async fn each_fault_of_a_certificate_is_named_with_its_file() {
     };
 
     let wrong_authority = TlsConfig {
-        ca: other.path().join("ca.pem"),
+        ca: Some(other.path().join("ca.pem")),
         ..tls(folder.path())
     };
     let text = failure(&with(wrong_authority)).await;
