@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_plugin_relay_client::{Config, RelayOutput, Secret, TlsConfig};
+use alumet_core::plugin::{Host, Plugin, StartContext};
+use alumet_core::testkit::ManualClock;
+use alumet_plugin_relay_client::{Config, RelayClientPlugin, Secret, TlsConfig};
 use alumet_relay_protocol::certs;
 use alumet_shared_trust::{ServerFiles, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -64,7 +66,6 @@ async fn with_the_right_certificates_everything_arrives() {
     let mut config = config_of(server.address);
     config.tls = Some(tls(folder.path()));
     spool.append(20, 1000);
-    spool.close();
     Running::start(&config, &spool).ended().await;
     assert_eq!(store.sequences().len(), 20);
 }
@@ -174,7 +175,9 @@ async fn an_expired_certificate_keeps_the_samples_until_it_is_replaced() {
 fn files_that_are_missing_are_told_at_the_start() {
     let mut config = config_of("127.0.0.1:1");
     config.tls = Some(tls(Path::new("/nowhere")));
-    let error = RelayOutput::new(&config).unwrap_err().to_string();
+    let host = Host::trial(Arc::new(ManualClock::new()), "/");
+    let started = RelayClientPlugin::start(config, &mut StartContext::new(&host));
+    let error = started.unwrap_err().to_string();
     assert!(error.contains("/nowhere/ca.pem"), "{error}");
 }
 
@@ -213,7 +216,6 @@ async fn a_token_opens_the_door_and_is_read_again_when_it_was_wrong() {
     };
     let spool = FakeSpool::new(2);
     spool.append(1, 100);
-    spool.close();
     Running::start(&literal, &spool).ended().await;
     assert_eq!(store.sequences().len(), 2);
 }
