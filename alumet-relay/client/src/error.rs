@@ -80,7 +80,7 @@ pub(crate) enum SessionError {
 
 /// Why the output cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartFault {
+pub enum StartFault {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigFault),

@@ -44,7 +44,7 @@ impl Plugin for RelayClientPlugin {
             );
         }
         alumet
-            .output("out", RelayOutput::new(client, Arc::clone(spool)))
+            .output("out", RelayOutput::of(client, Arc::clone(spool)))
             .encoded()
             .in_flight(IN_FLIGHT)
             .timeout(LONGEST);
