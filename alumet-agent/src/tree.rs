@@ -12,7 +12,7 @@ use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
 use parking_lot::Mutex;
 
@@ -62,10 +62,8 @@ pub(crate) struct MeasuredTree {
 impl MeasuredTree {
     /// A tree whose samples count from `since` on.
     pub(crate) fn new(root: &SystemRoot, pid: u32, tree: ProcessTree, since: Timestamp) -> Self {
-        let online = CpuListFile::online(root).ok();
-        let online = online.and_then(|mut file| Some(file.read().ok()?.count()));
         Self {
-            cpus: online.unwrap_or(1).max(1),
+            cpus: OnlineCpus::open(root).count().max(1),
             pid,
             tree,
             since,

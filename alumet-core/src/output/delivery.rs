@@ -63,7 +63,8 @@ impl Delivery {
         Self::with(Content::Samples(parts), catalog, now)
     }
 
-    pub(crate) fn of_record(
+    /// An encoded record, or the place of lost ones: what benchmarks give to an output that takes these.
+    pub fn of_record(
         item: Spooled,
         reader: Arc<dyn SpoolReader>,
         catalog: Catalog,

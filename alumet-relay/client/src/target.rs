@@ -29,7 +29,7 @@ pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, Faults> {
         };
         if is_tls && config.tls.is_none() {
             return Err(format!(
-                "{address} asks for TLS; name the certificate of its authority in `tls.ca`"
+                "{address} asks for TLS; add the table `tls`, with the certificate of its authority in `ca`"
             ));
         }
         address
@@ -79,7 +79,7 @@ mod tests {
         let downgraded = of("relay_server = 'http://10.0.0.1:1'\ntls = { ca = 'ca.pem' }");
         assert!(downgraded.unwrap_err().contains("insecure = true"));
         let error = of("relay_server = 'https://a:1'\ninsecure = true").unwrap_err();
-        assert!(error.contains("tls.ca"), "{error}");
+        assert!(error.contains("table `tls`"), "{error}");
         assert!(of("relay_server = '127.0.0.1:0'").unwrap_err().contains("50051"));
     }
 }
