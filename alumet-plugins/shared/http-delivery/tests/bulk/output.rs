@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alumet_core::Failure;
 use alumet_core::output::{Delivering, Delivery, Output, QueuePolicy, Receipt};
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_shared_http_delivery::{Answer, HttpClient, HttpConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,11 @@ impl Plugin for BulkPlugin {
     const SUMMARY: &'static str = "Writes samples to a server with a bulk API.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
-        config.queue.check("queue")?;
-        config.http.check(&config.url)
+    fn check(config: &Config) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        config.queue.check("queue", &mut faults);
+        config.http.check(&config.url, &mut faults);
+        faults.or_ok()
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
