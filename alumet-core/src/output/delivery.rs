@@ -64,12 +64,7 @@ impl Delivery {
     }
 
     /// An encoded record, or the place of lost ones: what benchmarks give to an output that takes these.
-    pub fn of_record(
-        item: Spooled,
-        reader: Arc<dyn SpoolReader>,
-        catalog: Catalog,
-        now: Moment,
-    ) -> Self {
+    pub fn of_record(item: Spooled, reader: Arc<dyn SpoolReader>, catalog: Catalog, now: Moment) -> Self {
         Self::with(Content::Record(item, reader), catalog, now)
     }
 

@@ -37,7 +37,7 @@ pub enum ServerError {
     },
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "stop the program that listens there, or choose another port in `address`"

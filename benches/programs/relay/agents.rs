@@ -84,7 +84,8 @@ pub(crate) fn run(count: u64) {
 fn start(place: &Place, server: &Server, count: u64) -> (Vec<Arc<Mutex<Notes>>>, CancellationToken) {
     let stop = CancellationToken::new();
     println!("{count} agents with {} series each at 1 Hz:", GROUPS * SERIES);
-    let configs = (0..count).map(|number| place.client_config(server.address, &format!("node-{number}"), true));
+    let configs =
+        (0..count).map(|number| place.client_config(server.address, &format!("node-{number}"), true));
     let configs: Vec<_> = configs.collect();
     let begin = Instant::now();
     let spread = |number: u64| begin + Duration::from_nanos(1_000_000_000 / count * number);

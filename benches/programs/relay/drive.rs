@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, DeliveryFuture, Output};
-use alumet_core::spool::{
-    Definitions, InstanceId, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
-};
+use alumet_core::spool::{Definitions, InstanceId, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake};
 use alumet_core::time::Moment;
 use alumet_core::{Batch, Catalog};
 use alumet_plugin_relay_client::{Config, RelayOutput};
