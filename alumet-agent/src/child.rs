@@ -139,14 +139,14 @@ pub(crate) struct Running {
     peak_before: i64,
 }
 
-/// How a program ended, and how large the largest of its processes was, in bytes, where that can be told.
+/// How a program ended.
 pub(crate) struct End {
     pub(crate) status: ExitStatus,
-    pub(crate) peak: Result<u64, AtMost>,
+    /// The most memory of its largest process, in bytes.
+    pub(crate) peak: u64,
+    /// Whether that may be the memory of the agent, which was copied for the program.
+    pub(crate) is_hidden: bool,
 }
-
-/// A peak that is hidden by that of the agent, in bytes.
-pub(crate) struct AtMost(pub(crate) u64);
 
 impl Running {
     /// Starts a program, and makes this process the parent of all its descendants that lose theirs.
@@ -239,12 +239,12 @@ impl Running {
         }
         /// The code that runs between the reading of the peak and `exec`, with what the kernel maps around it.
         const CODE: i64 = 1024;
-        let bytes = usage.ru_maxrss.cast_unsigned() * 1024;
-        let peak = match usage.ru_maxrss > self.peak_before + CODE {
-            true => Ok(bytes),
-            false => Err(AtMost(bytes)),
-        };
-        Ok(End { status, peak })
+        Ok(End {
+            status,
+            // In kibibytes (getrusage(2)).
+            peak: usage.ru_maxrss.cast_unsigned() * 1024,
+            is_hidden: usage.ru_maxrss <= self.peak_before + CODE,
+        })
     }
 }
 

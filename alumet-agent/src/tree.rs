@@ -138,7 +138,7 @@ impl Source for TreeSource {
             }
         };
         let usage = tree.read(out.tick().timestamp);
-        let used = usage - std::mem::replace(&mut self.pushed, usage);
+        let used = usage.since(std::mem::replace(&mut self.pushed, usage));
         let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
         for (delta, amount) in series.deltas.iter().zip(amounts) {
             out.push(delta, amount);

@@ -78,7 +78,7 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
             exec.program.display(),
             end.status
         );
-        let text = measurement.summary.render(&title, times, tree, Some(end.peak));
+        let text = measurement.summary.render(&title, times, tree, Some(&end));
         let outcome = measurement.session.stop().await;
         terminal::complain(text.trim_end());
         let own = outcome.exit_code();

@@ -15,7 +15,7 @@ use alumet_reader_procfs::loadavg::LoadAverageFile;
 use alumet_reader_procfs::meminfo::{MemInfo, MemInfoFile};
 use alumet_reader_procfs::net_dev::NetDevFile;
 use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
-use alumet_reader_procfs::process::{FdPolicy, Process, ProcessStat, Processes, stat};
+use alumet_reader_procfs::process::{Process, ProcessStat, Processes, stat};
 use alumet_reader_procfs::stat::StatFile;
 use alumet_reader_procfs::{ReadError, SystemRoot};
 
@@ -86,10 +86,7 @@ fn machine(root: &SystemRoot) -> Result<(), ReadError> {
 
 fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
     let pid = std::process::id();
-    for (policy, name) in [
-        (FdPolicy::OpenEachTime, "open, read, close"),
-        (FdPolicy::KeepUpTo(1), "kept file"),
-    ] {
+    for (policy, name) in [(0, "open, read, close"), (1, "kept file")] {
         let mut processes = Processes::open(root, policy)?;
         let mut process = processes.follow(pid)?;
         measure(&format!("own stat, {name}"), || {
@@ -99,7 +96,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
             process.split_cpu_time(&mut processes).map(drop)
         })?;
     }
-    let mut processes = Processes::open(root, FdPolicy::default())?;
+    let mut processes = Processes::open(root, 256)?;
     let mut process = processes.follow(pid)?;
     measure("own CPU clock", || process.cpu_ns(&mut processes).map(drop))?;
     measure("own statm", || processes.statm(pid).map(drop))?;
@@ -116,10 +113,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
 
 fn all_processes(root: &SystemRoot) -> Result<(), ReadError> {
     let mut pids = Vec::new();
-    for (policy, name) in [
-        (FdPolicy::OpenEachTime, "open, read, close"),
-        (FdPolicy::KeepUpTo(15_000), "kept files"),
-    ] {
+    for (policy, name) in [(0, "open, read, close"), (15_000, "kept files")] {
         let mut processes = Processes::open(root, policy)?;
         processes.pids(&mut pids)?;
         let mut all: Vec<Process> = pids
