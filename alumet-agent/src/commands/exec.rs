@@ -69,7 +69,6 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
             ended: wall_clock(ended),
             measured: measurement.started.elapsed(),
         };
-        running.reap_orphans(&measurement.root, &measurement.tree);
         let pid = running.watched.pid;
         let end = running.reap(&measurement.tree)?;
         let tree = measurement.end().await;
