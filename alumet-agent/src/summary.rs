@@ -163,12 +163,15 @@ fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<Vec<Stri
         ),
         None => (own, "the process when last seen".to_owned()),
     };
-    // All together were never less than one alone.
-    let peak = format!(
-        "{} ({whose}), {} (all at one instant)",
-        bytes(one),
-        bytes(tree.peak.max(one))
-    );
+    let peak = match end {
+        Some(end) if one == 0 => format!("at most {}: it ended before it was seen", bytes(end.peak)),
+        // All together were never less than one alone.
+        _ => format!(
+            "{} ({whose}), {} (all at one instant)",
+            bytes(one),
+            bytes(tree.peak.max(one))
+        ),
+    };
     let cpu_time = format!(
         "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
         seconds(user + system),
