@@ -25,7 +25,7 @@ pub(crate) struct Measurement {
 impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
-        logging::start(&setup.settings.log, global.log_format)?;
+        logging::start(&setup.settings.log, global.log_format, global.quiet)?;
         let (output, summary) = SummaryOutput::new();
         let session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);

@@ -1,11 +1,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
 use alumet_core::pipeline::self_metrics;
-use alumet_core::plugin::{Host, PluginDescriptor, StartContext};
-use alumet_core::time::SystemClock;
+use alumet_core::plugin::PluginDescriptor;
 use serde::Serialize;
 
 use crate::app::App;
@@ -55,10 +53,8 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
         let (configured, verdict) = match enabled {
             None => ("disabled", String::new()),
             Some(enabled) => {
-                let host = Host::trial(Arc::new(SystemClock), &setup.settings.system_root);
-                let mut context = StartContext::new(&host);
-                let verdict = match enabled.descriptor.start(&enabled.config, &mut context) {
-                    Ok(_) => "can start".to_owned(),
+                let verdict = match enabled.try_start(&setup.settings.system_root).0 {
+                    Ok(()) => "can start".to_owned(),
                     Err(error) => format!("cannot start: {error}"),
                 };
                 ("enabled", verdict)

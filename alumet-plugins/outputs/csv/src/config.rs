@@ -250,8 +250,7 @@ mod tests {
             ("queue.capacity = 0", "queue.capacity"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            let fault = config.check().unwrap_err();
-            assert_eq!(fault.key.join("."), key);
+            assert_eq!(config.check().unwrap_err().keys(), [key], "{text}");
         }
         for text in [
             "csv_delimiter = ';;'",
