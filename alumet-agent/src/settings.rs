@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) health: HealthSettings,
     /// One table per plugin, which is read with the schema of the plugin.
     #[serde(skip_serializing)]
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) plugins: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
 }
 

@@ -89,7 +89,7 @@ impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
         let (loader, default_file) = loader(app, global, if_missing)?;
-        let setup = Self::of(app, global.plugins.as_deref(), loader.load()?)?;
+        let setup = Self::of(app, global.plugins.as_deref(), loader)?;
         if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
@@ -102,11 +102,12 @@ impl Setup {
     /// What a new configuration file would give.
     pub(crate) fn defaults(app: &App) -> Result<Self, Failed> {
         let loader = Loader::new(&PROCESS).text(app.config_file, default_text(app)?);
-        Self::of(app, None, loader.load()?)
+        Self::of(app, None, loader)
     }
 
-    /// Checks a document; `chosen` are the plugins that are enabled whatever it says.
-    fn of(app: &App, chosen: Option<&[String]>, mut document: Document) -> Result<Self, Failed> {
+    /// Reads all sources and checks what they say; `chosen` are the plugins that are enabled whatever it is.
+    fn of(app: &App, chosen: Option<&[String]>, loader: Loader<'_>) -> Result<Self, Failed> {
+        let (mut document, mut problems) = loader.merge()?;
         let path = KeyPath::dotted("plugins");
         for id in chosen.unwrap_or_default() {
             if app.find_plugin(id).is_none() {
@@ -118,7 +119,6 @@ impl Setup {
                 document.set(&path.clone().key(id), toml::Table::new(), origin);
             }
         }
-        let mut problems = Problems::default();
         let schema = schemars::schema_for!(Settings);
         let settings = document.root().read(&schema, from_json, Settings::check);
         let settings = problems.keep(settings).unwrap_or_default();
@@ -251,7 +251,8 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
         );
     }
     for PluginDescriptor { id, summary, .. } in off {
-        text.push_str(&format!("\n# {summary}\n[plugins.{id}]\nenabled = false\n"));
+        let own = app.defaults_of(id);
+        text.push_str(&format!("\n# {summary}\n[plugins.{id}]\nenabled = false\n{own}"));
     }
     Ok(text)
 }

@@ -65,6 +65,7 @@ fn rename_below(
     if let Some(other) = find(table, new) {
         let both = format!("`{old_path}` is the old name of `{new_path}`, and both are given");
         let help = format!("remove `{old_path}`; the new name stands at {}", other.key);
+        take(table, old);
         return Err(Problem::new(both).at(&place).help(help).into());
     }
     if let ([old], [new]) = (old, new) {

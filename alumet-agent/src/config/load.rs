@@ -97,19 +97,31 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// All problems of all sources.
-    pub fn load(mut self) -> Result<Document, Problems> {
+    pub fn load(self) -> Result<Document, Problems> {
+        let (document, problems) = self.merge()?;
+        problems.or_ok(document)
+    }
+
+    /// The same, but with the problems of single keys beside a document without them, so that the rest can be checked,
+    /// too.
+    ///
+    /// # Errors
+    /// All problems of sources that cannot be read as TOML.
+    pub(crate) fn merge(mut self) -> Result<(Document, Problems), Problems> {
+        let mut problems = Problems::default();
+        self.layers.sort_by_key(Layer::rank);
+        let layers = self.layers.into_iter();
+        let tables: Vec<Table> = layers.flat_map(|layer| layer.read(&mut problems)).collect();
+        problems.or_ok(())?;
         let mut problems = Problems::default();
         let mut merged = Table::default();
         let mut warnings = Vec::new();
-        self.layers.sort_by_key(Layer::rank);
-        for layer in self.layers {
-            for mut table in layer.read(&mut problems) {
-                alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
-                tree::merge(&mut merged, table);
-            }
+        for mut table in tables {
+            alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
+            tree::merge(&mut merged, table);
         }
         substitute(&mut merged, self.environment, &mut problems);
-        problems.or_ok(Document::new(merged, warnings))
+        Ok((Document::new(merged, warnings), problems))
     }
 }
 

@@ -192,6 +192,10 @@ impl Reading {
         }
         let is_secret = self.is_secret(path);
         let place = if is_secret { &node.key } else { &node.place };
+        if node.is_refused {
+            self.told.push(path.clone());
+            return None;
+        }
         match &node.value {
             Value::Table(table) if shape.takes(&["object"]) => {
                 let shape = shape.for_table(&|key| table.get(key).map(Node::to_toml));

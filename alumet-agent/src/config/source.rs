@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::place::{Origin, Source};
 use super::problem::{Problem, Problems};
 
-/// Longest text of a configuration in bytes. The longest known one is fifty times shorter.
-pub(super) const LONGEST_TEXT: usize = 1024 * 1024;
+/// Longest text of a configuration in bytes. The longest known one is a thousand times shorter.
+pub(super) const LONGEST_TEXT: usize = 16 * 1024 * 1024;
 
 /// Reads a file, or all `*.toml` files of a folder in the order of their names.
 ///

@@ -65,7 +65,10 @@ impl Substitution<'_> {
                         node.is_variable = is_variable;
                         node.is_secret = is_secret;
                     }
-                    Err(problem) => self.problems.push(problem),
+                    Err(problem) => {
+                        node.is_refused = true;
+                        self.problems.push(problem);
+                    }
                 }
             }
             Value::Plain(_) => {}

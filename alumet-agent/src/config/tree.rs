@@ -17,6 +17,8 @@ pub(super) struct Node {
     pub(super) is_variable: bool,
     /// It is not to be shown.
     pub(super) is_secret: bool,
+    /// A problem of it was told already.
+    pub(super) is_refused: bool,
 }
 
 /// A TOML value.
@@ -38,6 +40,7 @@ impl Node {
             place,
             is_variable: false,
             is_secret: false,
+            is_refused: false,
         }
     }
 

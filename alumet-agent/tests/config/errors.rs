@@ -72,7 +72,7 @@ fn a_file_without_end_is_refused() {
     let problems = Loader::new(&nothing).path("/dev/zero").load().unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "error: the configuration of /dev/zero is larger than 1 MiB\n  \
+        "error: the configuration of /dev/zero is larger than 16 MiB\n  \
          = help: check that this is the configuration, and not some other file"
     );
 }
@@ -288,9 +288,7 @@ fn more_than_fifty_problems_are_counted() {
         text.push_str(&format!("unknown_{n} = 1\n"));
     }
     let document = load(&text).unwrap();
-    let problems = sensor(&document)
-        .deserialize::<crate::sample::Sensor>()
-        .unwrap_err();
+    let problems = sensor(&document).deserialize::<Sensor>().unwrap_err();
     assert_eq!((problems.iter().count(), problems.omitted()), (50, 5));
     assert!(problems.to_string().ends_with("\n\nand 5 more problems"));
 }

@@ -136,10 +136,8 @@ fn an_enum_of_the_wrong_form_is_refused_at_its_place() {
         message.contains("error: unknown key `auth.basic.users`\n --> alumet.toml:1:12"),
         "{message}"
     );
-    assert!(
-        message.contains("error: the key `auth.basic.user` is missing\n --> alumet.toml:1:6"),
-        "{message}"
-    );
+    // That `user` is missing follows from it.
+    assert!(!message.contains("is missing"), "{message}");
     assert_eq!(
         complaint("auth.bsic = 'me'"),
         "error: unknown key `auth.bsic` --> alumet.toml:1:6"

@@ -218,9 +218,9 @@ fn a_long_text_of_anything_is_read_or_refused() {
 
 #[test]
 fn more_than_the_limit_is_refused_before_it_is_parsed() {
-    let message = message(&" ".repeat(1024 * 1024 + 1));
+    let message = message(&" ".repeat(16 * 1024 * 1024 + 1));
     assert!(
-        message.starts_with("error: the configuration of alumet.toml is larger than 1 MiB"),
+        message.starts_with("error: the configuration of alumet.toml is larger than 16 MiB"),
         "{message}"
     );
 }

@@ -13,7 +13,7 @@ fn load(text: &str) -> Document {
         ("HALF", "0.5"),
         ("NESTED", "${HOST}"),
     ];
-    let environment = |wanted: &str| {
+    let environment = move |wanted: &str| {
         let found = variables.iter().find(|(name, _)| *name == wanted);
         found.map(|(_, value)| value.into())
     };
