@@ -9,8 +9,9 @@ use anyhow::Context;
 use crate::app::App;
 use crate::cli::{ConfigCommand, Global};
 use crate::config::{Reference, Show};
+use crate::default_text::{default_text, plugin_parts, settings_parts};
 use crate::exit::Failed;
-use crate::setup::{IfMissing, Setup, default_text, plugin_parts, settings_parts};
+use crate::setup::{IfMissing, Setup};
 use crate::terminal;
 
 /// Shows, checks and writes configurations.

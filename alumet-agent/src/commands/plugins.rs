@@ -9,8 +9,9 @@ use serde_json::{Value as Json, json};
 use crate::app::App;
 use crate::cli::{Global, PluginsCommand};
 use crate::config::Reference;
+use crate::default_text::{plugin_parts, plugin_text};
 use crate::exit::Failed;
-use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text, unknown_plugin};
+use crate::setup::{IfMissing, Setup, unknown_plugin};
 use crate::terminal;
 
 /// Lists and describes plugins.

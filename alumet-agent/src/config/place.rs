@@ -149,8 +149,14 @@ impl Source {
 
     /// The place of the bytes `range`, moved to character borders inside the text.
     pub(super) fn place(self: &Arc<Self>, range: Range<usize>) -> Place {
-        let start = self.text().floor_char_boundary(range.start);
-        let end = self.text().floor_char_boundary(range.end).max(start);
+        let text = self.text();
+        let border = |at: usize| {
+            (0..=at.min(text.len()))
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+        };
+        let start = border(range.start).unwrap_or(0);
+        let end = border(range.end).unwrap_or(0).max(start);
         Place {
             source: Arc::clone(self),
             range: start..end,

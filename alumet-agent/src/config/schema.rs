@@ -208,13 +208,13 @@ impl<'s> Shape<'s> {
 
     /// The words that are taken, if no other string is.
     pub(super) fn words_only(&self) -> Option<Vec<String>> {
-        let is_free = |part: &&Map<String, Json>| {
+        let is_free = |part: &Map<String, Json>| {
             part.get("type")
                 .is_some_and(|kind| kind == "string" || kind.as_array().is_some())
                 && !part.contains_key("const")
                 && !part.contains_key("enum")
         };
-        if self.any || self.parts.iter().any(|part| is_free(&part)) {
+        if self.any || self.parts.iter().any(|part| is_free(part)) {
             return None;
         }
         let words = self.words().into_iter().filter_map(|(word, _)| word.as_str());
