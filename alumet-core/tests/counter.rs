@@ -227,7 +227,10 @@ fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
             monotonic: Monotonic::from_nanos(seconds.cast_unsigned() * 1_000_000_000),
             missed: 0,
         };
-        counted.push(&mut Accumulator::new(&mut batch, &mut interner, tick), reading);
+        counted.push(
+            &mut Accumulator::new(&mut batch, &mut interner, tick, &alumet_core::time::SystemClock),
+            reading,
+        );
     }
     assert_eq!(batch.bits(), [0, 20, 20, 0, 0, 5]);
 }
