@@ -25,3 +25,4 @@ mod spooled;
 mod streams;
 mod supervision;
 mod transforms;
+mod waiting;
