@@ -1,5 +1,10 @@
 //! What the transform makes of samples.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
 use std::time::Duration;
 
 use alumet_core::metric::MetricDef;

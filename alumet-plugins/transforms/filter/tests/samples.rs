@@ -1,5 +1,10 @@
 //! What the transform leaves of samples.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
 use alumet_core::output::RecordedSample;
 use alumet_core::plugin::Plugin;
 use alumet_core::testkit::{Bench, ManualClock, assert_lines};
