@@ -5,10 +5,14 @@ use alumet_core::plugin::PluginDescriptor;
 /// The plugins that the cargo features of this build choose.
 pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
+        #[cfg(feature = "aggregation")]
+        PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
+        #[cfg(feature = "filter")]
+        PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "relay-client")]

@@ -92,6 +92,9 @@ impl Session {
             .spool(spool(app.name, &settings))
             .durable_by_default(settings.spool.durable.unwrap_or(app.is_durable))
             .real_time_thread(global.priority_worker_threads != Some(0));
+        if let Some(folder) = &settings.state_dir {
+            builder = builder.state_dir(folder);
+        }
         if !settings.pipeline.self_metrics.is_zero() {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
         }

@@ -22,6 +22,11 @@ pub(crate) struct Settings {
     /// The folder in which `proc` and `sys` are found; another one than `/` in a container that has those of the host
     /// mounted elsewhere.
     pub(crate) system_root: PathBuf,
+    /// The folder in which plugins keep what they have learnt, one small file each. Without it, they learn anew at each
+    /// start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/var/lib/alumet/state"]))]
+    pub(crate) state_dir: Option<PathBuf>,
     /// Kept for old files; has no effect, because commands take effect at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_update_interval: Option<HumanDuration>,
@@ -142,6 +147,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             system_root: PathBuf::from("/"),
+            state_dir: None,
             max_update_interval: None,
             log: LogSettings::default(),
             pipeline: PipelineSettings::default(),

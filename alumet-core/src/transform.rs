@@ -46,7 +46,8 @@ pub trait Transform: Send + 'static {
     }
 
     /// Forgets a series, of which no sample will come any more; said once per series, and only to a transform that
-    /// [waits](Self::waits). A handle of the series that the transform has itself keeps it from being gone.
+    /// [waits](Self::waits), before any sample of a series that takes its place in a
+    /// [`SeriesMap`](crate::SeriesMap). A handle of the series that the transform has itself keeps it from being gone.
     fn retired(&mut self, series: SeriesId) {
         let _ = series;
     }

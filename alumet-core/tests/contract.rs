@@ -9,6 +9,7 @@ use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::series::Series;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::Contract;
+use alumet_core::time::Monotonic;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Consumer, Resource, Timestamp, Value};
@@ -16,6 +17,10 @@ use alumet_core::{Batch, Consumer, Resource, Timestamp, Value};
 alumet_core::metrics! {
     pub ANNOUNCED = Gauge<u64> {
         name: "announced", unit: Unit::ONE, description: "In the table.",
+        resources: ["local_machine"], consumers: ["local_machine"], attributes: [],
+    };
+    pub COUNTED = Delta<u64> {
+        name: "counted", unit: Unit::ONE, description: "What was counted.",
         resources: ["local_machine"], consumers: ["local_machine"], attributes: [],
     };
     pub SECRET = Gauge<u64> {
@@ -33,7 +38,11 @@ enum Fault {
     None,
     Start,
     Poll,
+    Beginning,
+    BeginningAfterReset,
     Apply,
+    Tick,
+    Restless,
     Finish,
     ApplyAfterReset,
     Deliver,
@@ -59,7 +68,7 @@ impl Plugin for Suspect {
     fn metrics() -> Vec<MetricDoc> {
         all()
             .into_iter()
-            .filter(|metric| metric.name == "announced")
+            .filter(|metric| metric.name != "secret")
             .collect()
     }
 
@@ -78,7 +87,16 @@ impl Plugin for Suspect {
                 .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
                 .register()
         };
+        let counted = register(alumet.metric(&COUNTED)?);
         let (announced, secret) = (register(announced), register(secret));
+        alumet.source(
+            "counting",
+            Counting {
+                fault,
+                series: counted,
+                has_begun: false,
+            },
+        );
         let polled = if fault == Fault::Poll {
             secret.clone()
         } else {
@@ -129,7 +147,37 @@ impl Source for Suspicious {
     }
 }
 
+/// Counts one at each poll.
+struct Counting {
+    fault: Fault,
+    series: Series<u64>,
+    has_begun: bool,
+}
+
+impl Source for Counting {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        let begins = !std::mem::replace(&mut self.has_begun, true);
+        out.push(&self.series, u64::from(!begins || self.fault == Fault::Beginning));
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.has_begun = self.fault == Fault::BeginningAfterReset;
+    }
+}
+
 impl Transform for Suspicious {
+    fn wake_at(&self) -> Option<Monotonic> {
+        matches!(self.fault, Fault::Tick | Fault::Restless).then_some(Monotonic::default())
+    }
+
+    fn tick(&mut self, out: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
+        if self.fault == Fault::Tick {
+            self.push(out);
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, batch: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
         if self.fault == Fault::Apply || (self.fault == Fault::ApplyAfterReset && self.resets > 0) {
             self.push(batch);
@@ -190,8 +238,9 @@ fn verdict(fault: Fault) -> std::io::Result<Result<(), String>> {
     let contract = Contract::<Suspect>::of_crate(folder.path()).with(Config { fault });
     Ok(
         catch_unwind(AssertUnwindSafe(|| contract.check())).map_err(|payload| {
-            let text = payload.downcast_ref::<String>().cloned();
-            text.unwrap_or_default()
+            let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            text.or_else(|| payload.downcast_ref::<String>().cloned())
+                .unwrap_or_default()
         }),
     )
 }
@@ -206,6 +255,10 @@ fn each_broken_clause_is_named() {
     for (fault, said) in [
         (Fault::Start, "no such device"),
         (Fault::Poll, "`Plugin::metrics` does not list"),
+        (Fault::Beginning, "since when does it count?"),
+        (Fault::BeginningAfterReset, "since when does it count?"),
+        (Fault::Tick, "`Plugin::metrics` does not list"),
+        (Fault::Restless, "wants to be woken at an instant that has passed"),
         (Fault::Apply, "`Plugin::metrics` does not list"),
         (Fault::Finish, "`Plugin::metrics` does not list"),
         (Fault::ApplyAfterReset, "`Plugin::metrics` does not list"),

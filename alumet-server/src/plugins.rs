@@ -5,8 +5,12 @@ use alumet_core::plugin::PluginDescriptor;
 /// The plugins that the cargo features of this build choose.
 pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
+        #[cfg(feature = "aggregation")]
+        PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
+        #[cfg(feature = "filter")]
+        PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
         #[cfg(feature = "socket-control")]

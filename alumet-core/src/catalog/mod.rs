@@ -398,6 +398,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_series_is_kept_under_its_id_while_it_lives_and_under_a_new_one_afterwards() {
+        let (catalog, metric) = catalog_with_metric();
+        let process = Consumer::Process { pid: 1 };
+        let series = catalog
+            .series(metric, Resource::LocalMachine, process.clone())
+            .register();
+        let id = series.id();
+        let mut batch = catalog.batch();
+        batch.push(&series, crate::Timestamp::default(), 1);
+        assert_eq!(catalog.keep(id).unwrap().id(), id);
+        drop(series);
+        let kept = catalog.keep(id).unwrap();
+        assert!(catalog.is_live(kept.id()) && !catalog.is_live(id));
+        assert_eq!(catalog.describe(kept.id()).unwrap().consumer(), &process);
+        drop(batch);
+        drop(catalog.batch());
+        assert!(catalog.keep(id).is_none(), "nothing names it any more");
+    }
+
+    #[test]
     fn a_million_short_lived_series_use_a_handful_of_slots() {
         let (catalog, metric) = catalog_with_metric();
         for pid in 0..1_000_000 {

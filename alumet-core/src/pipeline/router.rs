@@ -36,8 +36,9 @@ pub(crate) struct TransformTask {
     /// The plugins whose transforms come before it.
     after: Vec<String>,
     restart_at: Option<Monotonic>,
-    /// When it wants to be woken.
+    /// When it wants to be woken, and when it may be at the earliest.
     wake_at: Option<Monotonic>,
+    sleeps_until: Monotonic,
 }
 
 /// How the router reaches an output.
@@ -86,9 +87,10 @@ impl Router {
     /// outputs are closed.
     fn run(mut self) {
         loop {
+            let popped = self.shared.ingest.pop_until(self.wake_at());
             // Before each item: so whoever moves the clock and then flushes can rely on what was due.
-            let wake_at = self.tick_transforms();
-            let item = match self.shared.ingest.pop_until(wake_at) {
+            self.tick_transforms();
+            let item = match popped {
                 Popped::Item(item) => item,
                 Popped::Late => continue,
                 Popped::End => break,
@@ -174,13 +176,14 @@ impl Router {
     fn route(&mut self, mut batch: Batch, first: usize) {
         let before = batch.len();
         let now = self.shared.clock.now();
+        // Before the batch: it may name a series in a slot that has become free.
+        self.tell_of_gone_series(now);
         for task in self.transforms.iter_mut().skip(first) {
             let samples = batch.len();
             task.call(samples, &self.shared, now, |transform, context| {
                 transform.apply(&mut batch, context)
             });
         }
-        self.tell_of_gone_series(now);
         let after = batch.len();
         let mut ledger = self.shared.ledger.lock();
         ledger.transformed(before, batch.take_removed(), after);
@@ -253,15 +256,24 @@ impl Router {
         }
     }
 
-    /// Calls the transforms whose time has come; says when the next one wants to be called.
-    fn tick_transforms(&mut self) -> Option<Instant> {
+    /// When the first transform wants to be called.
+    fn wake_at(&self) -> Option<Instant> {
         if self.holds > 0 {
             return None;
+        }
+        let first = self.transforms.iter().filter_map(TransformTask::wake_at).min()?;
+        Some(Instant::now() + first.since(self.shared.clock.now().monotonic))
+    }
+
+    /// Calls the transforms whose time has come.
+    fn tick_transforms(&mut self) {
+        if self.holds > 0 || self.transforms.is_empty() {
+            return;
         }
         let now = self.shared.clock.now();
         for index in 0..self.transforms.len() {
             let task = &mut self.transforms[index];
-            if task.wake_at.is_none_or(|at| at > now.monotonic) {
+            if task.wake_at().is_none_or(|at| at > now.monotonic) {
                 continue;
             }
             let mut out = self.shared.catalog.batch();
@@ -269,11 +281,9 @@ impl Router {
                 transform.tick(&mut out, context)
             });
             // One that wants to be called at once again must not keep the samples from coming.
-            task.wake_at = task.wake_at.map(|at| at.max(now.monotonic + Self::LEAST_SLEEP));
+            task.sleeps_until = now.monotonic + Self::LEAST_SLEEP;
             self.emit(out, index + 1);
         }
-        let next = self.transforms.iter().filter_map(|task| task.wake_at).min()?;
-        Some(Instant::now() + next.since(now.monotonic))
     }
 
     /// Between two ticks of a transform.
@@ -342,7 +352,12 @@ impl TransformTask {
             after,
             restart_at: None,
             wake_at: None,
+            sleeps_until: Monotonic::from_nanos(0),
         }
+    }
+
+    fn wake_at(&self) -> Option<Monotonic> {
+        self.wake_at.map(|at| at.max(self.sleeps_until))
     }
 
     /// Lets the transform do something that concerns so many samples, if it is not paused, ended or waiting for its

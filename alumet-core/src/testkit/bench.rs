@@ -183,15 +183,14 @@ impl Bench {
     /// # Errors
     /// The failure of a transform.
     pub fn transform(&mut self, batch: &mut Batch) -> Result<(), Failure> {
-        let context = self.host.transform_context();
-        for transform in &mut self.transforms {
-            transform.apply(batch, &context)?;
-        }
         let gone = self.host.catalog.take_gone();
         for transform in self.transforms.iter_mut().filter(|transform| transform.waits()) {
             gone.iter().for_each(|series| transform.retired(*series));
         }
-        Ok(())
+        let context = self.host.transform_context();
+        self.transforms
+            .iter_mut()
+            .try_for_each(|transform| transform.apply(batch, &context))
     }
 
     /// When the first of the transforms wants to be called.

@@ -25,7 +25,7 @@ use super::{Bench, FakeRoot, ManualClock};
 /// The suite that every plugin passes; one call in `tests/contract.rs`.
 ///
 /// It checks the files of the crate, the default configuration, the table of metrics, and what the elements do: a source
-/// pushes only what the table announces and survives a reset and an empty machine; a transform and an output take every
+/// pushes only what the table announces, begins delta series with a 0, and survives a reset and an empty machine; a transform and an output take every
 /// type of value and survive a reset; what a transform adds, at once, when it is woken or at the end, is announced, too, and
 /// it does not want to be woken again and again; an output goes back to its checkpoint. A plugin that must start can also
 /// be tried, and runs in a pipeline with all its elements.
@@ -215,15 +215,18 @@ impl<P: Plugin> Contract<P> {
         }
         let Some(mut bench) = self.bench() else { return };
         for name in bench.sources().into_iter().map(str::to_owned).collect::<Vec<_>>() {
+            let mut begun = BTreeSet::new();
             for poll in 0..4 {
                 if poll == 2 {
                     bench.reset(&name);
+                    begun.clear();
                 }
                 for sample in bench
                     .poll(&name)
                     .unwrap_or_else(|failure| panic!("poll {poll} of `{name}`: {failure}"))
                 {
                     check_sample(&sample, &P::metrics());
+                    check_beginning(&sample, &mut begun);
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -355,6 +358,16 @@ fn check_sample(sample: &RecordedSample, metrics: &[MetricDoc]) {
         let listed = values.is_none_or(|values| values.split('|').any(|one| *one == *value.to_string()));
         assert!(listed, "`{sample}` has an unlisted value of `{key}`");
     }
+}
+
+/// A delta series begins, and begins again after a reset, with a 0 at the instant from which it counts.
+fn check_beginning(sample: &RecordedSample, begun: &mut BTreeSet<String>) {
+    let begins = sample.series.metric.kind == MetricKind::Delta && begun.insert(sample.series.to_string());
+    assert!(
+        !begins || sample.value.as_f64() == 0.0,
+        "`{sample}` is the first of its series: since when does it count? A delta series begins, and begins again after a \
+         reset, with a 0; `alumet_core::counter::DeltaSeries` does that"
+    );
 }
 
 /// How the metrics begin that the suite makes up.

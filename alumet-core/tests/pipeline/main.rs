@@ -26,4 +26,5 @@ mod spool;
 mod spooled;
 mod supervision;
 mod transforms;
+mod waiting;
 mod waking;

@@ -134,6 +134,109 @@ fn an_order_that_does_not_fit_is_refused() {
     );
 }
 
+/// The order in which transforms of these plugins run, each with those that it must follow.
+fn order(transforms: [(&'static str, &[&str]); 4], configured: &[&str]) -> Result<String, BuildError> {
+    let (mut builder, _) = one_source();
+    for (place, (name, after)) in transforms.into_iter().enumerate() {
+        // Every second one belongs to the program itself.
+        if place % 2 == 0 {
+            let spec = builder.transform(name, mark(name));
+            for plugin in after {
+                spec.after(*plugin);
+            }
+            continue;
+        }
+        let after = after.iter().map(|plugin| (*plugin).to_owned()).collect();
+        match name {
+            "first" => builder.plugin::<FollowingPlugin<0>>(After { after }).unwrap(),
+            _ => builder.plugin::<FollowingPlugin<1>>(After { after }).unwrap(),
+        };
+    }
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("recording", output);
+    let configured = configured.iter().map(|plugin| (*plugin).to_owned()).collect();
+    let pipeline = builder.transform_order(configured).start()?;
+    pipeline.control().flush().unwrap();
+    let samples = recording.samples();
+    let mut marks: Vec<_> = samples[0].series.attributes().iter().collect();
+    marks.retain(|(key, _)| **key != *"source");
+    marks.sort_by_key(|(_, place)| place.to_string());
+    let names: Vec<_> = marks.iter().map(|(key, _)| key.to_string()).collect();
+    Ok(names.join(" "))
+}
+
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct After {
+    after: Vec<String>,
+}
+
+struct FollowingPlugin<const N: usize>;
+
+impl<const N: usize> Plugin for FollowingPlugin<N> {
+    const ID: &'static str = ["first", "second"][N];
+    const SUMMARY: &'static str = "Marks after others.";
+    type Config = After;
+
+    fn start(config: After, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let spec = alumet.transform("mark", mark(Self::ID));
+        for plugin in config.after {
+            spec.after(plugin);
+        }
+        Ok(Self)
+    }
+}
+
+#[test]
+fn transforms_of_plugins_and_of_the_program_run_in_the_order_of_adding() {
+    let order = order([("a", &[]), ("first", &[]), ("b", &[]), ("second", &[])], &[]);
+    assert_eq!(order.unwrap(), "a first b second");
+}
+
+#[test]
+fn a_transform_runs_after_those_that_it_must_follow_and_otherwise_as_it_was_added() {
+    let transforms: [(_, &[&str]); 4] = [
+        ("a", &["second"]),
+        ("first", &[]),
+        ("b", &["nobody"]),
+        ("second", &[]),
+    ];
+    assert_eq!(order(transforms, &[]).unwrap(), "first b second a");
+    let transforms: [(_, &[&str]); 4] = [("a", &[]), ("first", &["second"]), ("b", &[]), ("second", &[])];
+    assert_eq!(order(transforms, &[]).unwrap(), "a b second first");
+}
+
+#[test]
+fn transforms_that_must_follow_each_other_are_refused_and_named() {
+    let transforms: [(_, &[&str]); 4] = [
+        ("a", &["first"]),
+        ("first", &["second"]),
+        ("b", &[]),
+        ("second", &["first"]),
+    ];
+    let error = order(transforms, &[]).unwrap_err();
+    assert!(
+        matches!(&error, BuildError::CircularOrder(circle) if *circle == ["first", "second"]),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_configured_order_that_contradicts_what_must_be_is_refused_and_names_both() {
+    let transforms: [(_, &[&str]); 4] = [("a", &[]), ("first", &["second"]), ("b", &[]), ("second", &[])];
+    assert_eq!(
+        order(transforms, &["second", "embedded", "first"]).unwrap(),
+        "second a b first"
+    );
+    let error = order(transforms, &["embedded", "first", "second"]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("names `first` before `second`, which it must follow"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_transform_that_fails_lets_samples_pass() {
     let (mut builder, clock) = one_source();
