@@ -1,5 +1,6 @@
 //! A session: takes messages of a client in their order and hands samples on.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -144,6 +145,11 @@ impl Session {
                 biased;
                 () = self.begun.replaced.cancelled() => return Err(taken_over()),
                 () = self.running.stop.cancelled() => return Err(stopping()),
+                // A client that has nothing to say leaves its room to others.
+                Ok(()) = self.begun.commits.changed() => {
+                    self.window.stored(*self.begun.commits.borrow_and_update());
+                    continue;
+                }
                 message = timeout_at(deadline, self.begun.requests.message()) => message,
             };
             match message {
@@ -300,10 +306,15 @@ impl Session {
 
     /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
-        let room = tokio::select! {
-            room = self.running.state.room.take(bytes) => room,
-            () = self.begun.replaced.cancelled() => return Err(taken_over()),
-            () = self.running.stop.cancelled() => return Err(stopping()),
+        let room = self.running.state.room.clone();
+        let mut taking = pin!(room.take(bytes));
+        let room = loop {
+            // What there is of it may be taken by batches of this very session that are stored by now.
+            self.window.stored(*self.begun.commits.borrow_and_update());
+            tokio::select! {
+                room = &mut taking => break room,
+                committed = self.next_commit() => committed?,
+            }
         };
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
