@@ -9,6 +9,7 @@ use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{InstanceId, Origin};
 use alumet_core::{Consumer, Resource};
+use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
@@ -20,7 +21,6 @@ use tonic::Streaming;
 
 use crate::acknowledge::{Answers, acknowledge};
 use crate::frames::Progress;
-use crate::pace::Pace;
 use crate::refusal::{Reason, Refusal};
 use crate::registry::NodeSession;
 use crate::sequence::{Sequence, Verdict};
@@ -30,6 +30,9 @@ use crate::window::Window;
 
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What may come at once after silence.
+const BURST: Duration = Duration::from_secs(1);
 
 /// How large the entries of a dictionary may be on average.
 const BYTES_PER_ENTRY: usize = 512;
@@ -84,7 +87,7 @@ impl Session {
             },
             series_check: (!config.relays.iter().any(|relay| relay == node)).then(SeriesCheck::default),
             window: Window::new(config.window_bytes.0),
-            pace: Pace::new(config.max_bytes_per_second.0),
+            pace: Pace::new(config.max_bytes_per_second.0, BURST),
             running,
             begun,
         }
@@ -121,11 +124,13 @@ impl Session {
                 None => return Ok(()),
                 Some(message) => self.take(message).await?,
             }
-            if let Some(next) = self.pace.after(bytes, Instant::now()) {
+            let now = std::time::Instant::now();
+            self.pace.pass(bytes, now);
+            if let Some(next) = self.pace.wait(now) {
                 let stop = &self.running.stop;
                 let replaced = &self.begun.replaced;
                 tokio::select! {
-                    () = sleep_until(next) => {}
+                    () = sleep_until(next.into()) => {}
                     () = stop.cancelled() => return Err(stopping()),
                     () = replaced.cancelled() => return Err(taken_over()),
                 }
