@@ -93,9 +93,12 @@ impl MeasuredTree {
 }
 
 /// Makes the samples of the tree, while there is one.
+#[derive(Default)]
 pub(crate) struct TreeSource {
     tree: SharedTree,
     series: Option<TreeSeries>,
+    /// Whether the series begin anew after a gap.
+    is_resumed: bool,
     pushed: TreeUsage,
 }
 
@@ -112,8 +115,7 @@ impl TreeSource {
     pub(crate) fn new(tree: SharedTree) -> Self {
         Self {
             tree,
-            series: None,
-            pushed: TreeUsage::default(),
+            ..Self::default()
         }
     }
 }
@@ -124,27 +126,35 @@ impl Source for TreeSource {
         let Some(tree) = &mut *tree else {
             return Ok(());
         };
+        let now = out.tick().timestamp;
+        let usage = tree.read(now);
         let series = match &mut self.series {
             Some(series) => series,
             none => {
                 let series = none.insert(TreeSeries::register(out.catalog(), tree.pid)?);
+                let begins = if self.is_resumed { now } else { tree.since };
                 series
                     .deltas
                     .iter()
-                    .for_each(|delta| out.push_at(delta, tree.since, 0));
+                    .for_each(|delta| out.push_at(delta, begins, 0));
                 series
             }
         };
-        let usage = tree.read(out.tick().timestamp);
-        let used = usage - std::mem::replace(&mut self.pushed, usage);
-        let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
-        for (delta, amount) in series.deltas.iter().zip(amounts) {
-            out.push(delta, amount);
+        let used = usage.since(std::mem::replace(&mut self.pushed, usage));
+        if !std::mem::take(&mut self.is_resumed) {
+            let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
+            for (delta, amount) in series.deltas.iter().zip(amounts) {
+                out.push(delta, amount);
+            }
         }
         if tree.tree.alive().next().is_some() {
             out.push(&series.memory, tree.tree.last().resident_bytes);
         }
         Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.is_resumed |= self.series.take().is_some();
     }
 }
 

@@ -99,13 +99,13 @@ impl Default for HttpConfig {
 impl HttpConfig {
     /// Refuses what types cannot; `url` is the address that the output has under the key `url`.
     pub fn check(&self, url: &str, faults: &mut Faults) {
-        let base = faults.keep(base_url(url));
         self.tls.check("tls", faults);
-        if base.is_some_and(|base| base.scheme() == "http") && self.tls != TlsConfig::default() {
-            faults.add(
-                "tls",
-                "it has no effect with `http://`; begin the address with `https://`",
-            );
+        if let Some(base) = faults.keep(base_url(url))
+            && base.scheme() == "http"
+            && self.tls != TlsConfig::default()
+        {
+            let message = "it has no effect with `http://`; begin the address with `https://`";
+            faults.add("tls", message);
         }
         for (key, both) in [
             ("token", self.token.is_some() && self.token_file.is_some()),
@@ -130,13 +130,11 @@ impl HttpConfig {
             let known = HeaderName::try_from(name.as_str());
             if known.is_err() || HeaderValue::try_from(value.0.as_str()).is_err() {
                 faults.add("headers", format!("{name:?} cannot be a header with this value"));
-            } else if ["authorization", "host", "content-length", "content-encoding"]
-                .contains(&&*name.to_ascii_lowercase())
-            {
-                faults.add(
-                    "headers",
-                    format!("`{name}` is set by other keys, such as `token`, `user` and `compression`"),
-                );
+            }
+            if OTHER_HEADERS.contains(&&*name.to_ascii_lowercase()) {
+                let message =
+                    format!("`{name}` is set by other keys, such as `token`, `user` and `compression`");
+                faults.add("headers", message);
             }
         }
         if let Proxy::At(proxy) = &self.proxy
@@ -149,6 +147,9 @@ impl HttpConfig {
         faults.refuse_zero("timeout", *self.timeout);
     }
 }
+
+/// What no output sets by a key of its own.
+const OTHER_HEADERS: [&str; 4] = ["authorization", "host", "content-length", "content-encoding"];
 
 /// The address of a server, to which paths are appended.
 pub(crate) fn base_url(url: &str) -> Result<Url, ConfigFault> {
@@ -213,7 +214,7 @@ mod tests {
         let mut faults = Faults::default();
         output.http.check(&output.url, &mut faults);
         assert!(!faults.to_string().contains("hunter2"), "{faults}");
-        faults.keys().pop()
+        (faults != Faults::default()).then(|| faults.keys().join(" "))
     }
 
     #[test]

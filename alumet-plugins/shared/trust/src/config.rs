@@ -35,22 +35,20 @@ pub struct TlsConfig {
 impl TlsConfig {
     /// Refuses what types cannot; `path` is the key of this table.
     pub fn check(&self, path: &str, faults: &mut Faults) {
-        let mut refuse = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
+        let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
         match (&self.certificate, &self.key) {
-            (Some(_), None) => refuse("key", "the certificate needs its private key"),
-            (None, Some(_)) => refuse("certificate", "the private key needs its certificate"),
+            (Some(_), None) => add("key", "the certificate needs its private key"),
+            (None, Some(_)) => add("certificate", "the private key needs its certificate"),
             _ => {}
         }
         if self.insecure_skip_verify && self.ca.is_some() {
-            refuse(
-                "insecure_skip_verify",
-                "with it, `ca` has no effect; remove one of them",
-            );
+            let message = "with it, `ca` has no effect; remove one of them";
+            add("insecure_skip_verify", message);
         }
         if let Some(name) = &self.server_name
             && ServerName::try_from(name.as_str()).is_err()
         {
-            refuse("server_name", "write a DNS name or an IP address");
+            add("server_name", "write a DNS name or an IP address");
         }
     }
 
