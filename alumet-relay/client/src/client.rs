@@ -121,7 +121,7 @@ impl Client {
                 Ok(session) => session,
                 Err(error) => {
                     tracing::debug!(%error, "no session with the relay server");
-                    let is_copied = matches!(error, SessionError::Copied(_));
+                    let is_copied = matches!(error, SessionError::Copied { .. });
                     errors.push(error);
                     if is_copied {
                         break;
@@ -187,7 +187,7 @@ impl Client {
     fn judge(&self, errors: &[SessionError], spool: &dyn Spool) -> (String, Duration) {
         let texts: Vec<_> = errors.iter().map(SessionError::explain).collect();
         let mut memory = self.memory.lock();
-        if let Some(SessionError::Copied(copied)) = errors.last() {
+        if let Some(copied @ SessionError::Copied { .. }) = errors.last() {
             let instance = spool.replace_instance();
             memory.acknowledged = None;
             tracing::error!(

@@ -68,8 +68,8 @@ pub(crate) enum SessionError {
     )]
     TooLarge { server: String, bytes: u64, limit: u64 },
     /// Two machines have the same spool.
-    #[error(transparent)]
-    Copied(#[from] Copied),
+    #[error("{server} {fault}")]
+    Copied { server: String, fault: String },
     /// The spool cannot be read.
     #[error("{0}")]
     Spool(Failure),
@@ -101,27 +101,16 @@ pub enum StartFault {
     Random(getrandom::Error),
 }
 
-/// Somebody else sends as the same instance.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Copied {
-    /// The server has more than was ever sent from here.
-    #[error("{server} has batches up to {stored} of this spool, which never had that many")]
-    Ahead { server: String, stored: u64 },
-    /// The server has something else.
-    #[error("{server} has another batch {sequence} than this spool")]
-    Differs { server: String, sequence: u64 },
-    /// The server has noticed it.
-    #[error("{server} says: {message}")]
-    Said { server: String, message: String },
-}
-
 impl SessionError {
     /// A session ended with a status.
     pub(crate) fn of_status(server: &str, status: &Status) -> Self {
         let server = server.to_owned();
         let message = status.message().to_owned();
         match status.code() {
-            Code::AlreadyExists => Self::Copied(Copied::Said { server, message }),
+            Code::AlreadyExists => Self::Copied {
+                server,
+                fault: format!("says: {message}"),
+            },
             // These are made here when the connection breaks, with the reason as their source.
             Code::Unknown | Code::Internal | Code::Unavailable | Code::Cancelled => Self::Broken {
                 server,
@@ -156,7 +145,7 @@ impl SessionError {
             | Self::Tls { .. }
             | Self::NoHttp2 { .. }
             | Self::TooLarge { .. }
-            | Self::Copied(_) => true,
+            | Self::Copied { .. } => true,
             _ => false,
         }
     }
@@ -229,7 +218,7 @@ mod tests {
     #[test]
     fn a_server_that_noticed_a_copy_is_quoted() {
         let error = SessionError::of_status("s:1", &Status::already_exists("two nodes"));
-        assert!(matches!(error, SessionError::Copied(_)));
+        assert!(matches!(error, SessionError::Copied { .. }));
         assert_eq!(error.to_string(), "s:1 says: two nodes");
     }
 }

@@ -5,7 +5,6 @@ mod config;
 mod error;
 mod link;
 mod output;
-mod pace;
 mod plugin;
 mod pump;
 mod resume;

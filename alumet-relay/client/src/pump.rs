@@ -7,6 +7,7 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::output::Receipt;
 use alumet_core::spool::Spooled;
+use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::server_message::Message;
 use alumet_relay_protocol::v1::{ClientMessage, ServerMessage};
 use prost::Message as _;
@@ -17,7 +18,6 @@ use tonic::Status;
 use crate::client::{Client, Given, Sent};
 use crate::error::SessionError;
 use crate::output::Item;
-use crate::pace::Pace;
 use crate::session::Session;
 use crate::wire;
 
@@ -34,7 +34,7 @@ pub(crate) struct Pump<'a> {
     outgoing: VecDeque<ClientMessage>,
     /// Whether the limit for a backlog holds for them.
     is_backlog: bool,
-    pace: Option<Pace>,
+    pace: Pace,
     ack_deadline: Instant,
     /// Whether anything was acknowledged.
     has_progress: bool,
@@ -42,6 +42,9 @@ pub(crate) struct Pump<'a> {
 
 /// A connection that still needs longer than this for its bytes would be too slow to live with.
 const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
+
+/// What may be sent at once after silence.
+const BURST: Duration = Duration::from_millis(250);
 
 /// How long a server may take to end its side after everything is acknowledged.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -58,7 +61,7 @@ impl<'a> Pump<'a> {
             bytes: 0,
             outgoing: VecDeque::new(),
             is_backlog: false,
-            pace: Pace::new(client.config.backlog_bytes_per_second, Instant::now()),
+            pace: Pace::new(client.config.backlog_bytes_per_second, BURST),
             ack_deadline: Instant::now(),
             has_progress: false,
         }
@@ -108,13 +111,11 @@ impl<'a> Pump<'a> {
     }
 
     /// When the next message may go out.
-    fn send_at(&mut self) -> Option<Instant> {
+    fn send_at(&self) -> Option<Instant> {
         let now = Instant::now();
         self.outgoing.front()?;
-        match &mut self.pace {
-            Some(pace) if self.is_backlog => Some(pace.ready_at(now)),
-            _ => Some(now),
-        }
+        let paid = self.pace.wait(now.into_std()).filter(|_| self.is_backlog);
+        Some(paid.map_or(now, Instant::from_std))
     }
 
     /// Makes the messages for a record or gap, unless the server has it.
@@ -176,10 +177,9 @@ impl<'a> Pump<'a> {
         let Some(message) = self.outgoing.pop_front() else {
             return;
         };
-        if self.is_backlog
-            && let Some(pace) = &mut self.pace
-        {
-            pace.sent(message.encoded_len(), Instant::now());
+        if self.is_backlog {
+            self.pace
+                .pass(message.encoded_len() as u64, std::time::Instant::now());
         }
         // There is room, and nobody else sends. If the connection breaks now, the next look at it finds out.
         let _ = self.session.requests.try_send(message);

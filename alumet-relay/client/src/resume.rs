@@ -6,7 +6,7 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::spool::{Spool, Spooled};
 
-use crate::error::{Copied, SessionError};
+use crate::error::SessionError;
 use crate::session::Session;
 
 /// How long the next record is waited for, which tells a crash from a copy.
@@ -37,8 +37,11 @@ pub(crate) async fn check_origin(
     // 0 is a gap, of which there is no checksum.
     let is_same = |own: u32| checksum == 0 || own == checksum;
     let differs = || {
-        let (server, sequence) = (server(), stored);
-        Err(Copied::Differs { server, sequence }.into())
+        let fault = format!("has another batch {stored} than this spool");
+        Err(SessionError::Copied {
+            server: server(),
+            fault,
+        })
     };
     if stored < first_of(first) {
         return match acknowledged {
@@ -64,6 +67,9 @@ pub(crate) async fn check_origin(
             Err(failure) => return Err(SessionError::Spool(failure)),
         }
     }
-    let server = server();
-    Err(Copied::Ahead { server, stored }.into())
+    let fault = format!("has batches up to {stored} of this spool, which never had that many");
+    Err(SessionError::Copied {
+        server: server(),
+        fault,
+    })
 }

@@ -8,7 +8,6 @@ mod error;
 mod frames;
 mod listener;
 mod metrics;
-mod pace;
 mod plugin;
 mod refusal;
 mod registry;

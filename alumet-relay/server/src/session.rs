@@ -1,5 +1,6 @@
 //! A session: takes messages of a client in their order and hands samples on.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{InstanceId, Origin};
 use alumet_core::{Consumer, Resource};
+use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
@@ -19,7 +21,6 @@ use tonic::Streaming;
 
 use crate::acknowledge::{Answers, acknowledge};
 use crate::frames::Progress;
-use crate::pace::Pace;
 use crate::refusal::{Reason, Refusal};
 use crate::registry::NodeSession;
 use crate::sequence::{Sequence, Verdict};
@@ -29,6 +30,9 @@ use crate::window::Window;
 
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What may come at once after silence.
+const BURST: Duration = Duration::from_secs(1);
 
 /// How large the entries of a dictionary may be on average.
 const BYTES_PER_ENTRY: usize = 512;
@@ -83,7 +87,7 @@ impl Session {
             },
             series_check: (!config.relays.iter().any(|relay| relay == node)).then(SeriesCheck::default),
             window: Window::new(config.window_bytes.0),
-            pace: Pace::new(config.max_bytes_per_second.0),
+            pace: Pace::new(config.max_bytes_per_second.0, BURST),
             running,
             begun,
         }
@@ -120,11 +124,13 @@ impl Session {
                 None => return Ok(()),
                 Some(message) => self.take(message).await?,
             }
-            if let Some(next) = self.pace.after(bytes, Instant::now()) {
+            let now = std::time::Instant::now();
+            self.pace.pass(bytes, now);
+            if let Some(next) = self.pace.wait(now) {
                 let stop = &self.running.stop;
                 let replaced = &self.begun.replaced;
                 tokio::select! {
-                    () = sleep_until(next) => {}
+                    () = sleep_until(next.into()) => {}
                     () = stop.cancelled() => return Err(stopping()),
                     () = replaced.cancelled() => return Err(taken_over()),
                 }
@@ -144,6 +150,11 @@ impl Session {
                 biased;
                 () = self.begun.replaced.cancelled() => return Err(taken_over()),
                 () = self.running.stop.cancelled() => return Err(stopping()),
+                // A client that has nothing to say leaves its room to others.
+                Ok(()) = self.begun.commits.changed() => {
+                    self.window.stored(*self.begun.commits.borrow_and_update());
+                    continue;
+                }
                 message = timeout_at(deadline, self.begun.requests.message()) => message,
             };
             match message {
@@ -300,10 +311,15 @@ impl Session {
 
     /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
-        let room = tokio::select! {
-            room = self.running.state.room.take(bytes) => room,
-            () = self.begun.replaced.cancelled() => return Err(taken_over()),
-            () = self.running.stop.cancelled() => return Err(stopping()),
+        let room = self.running.state.room.clone();
+        let mut taking = pin!(room.take(bytes));
+        let room = loop {
+            // What there is of it may be taken by batches of this very session that are stored by now.
+            self.window.stored(*self.begun.commits.borrow_and_update());
+            tokio::select! {
+                room = &mut taking => break room,
+                committed = self.next_commit() => committed?,
+            }
         };
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;

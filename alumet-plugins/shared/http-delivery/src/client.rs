@@ -118,7 +118,7 @@ impl HttpClient {
             match response.chunk().await {
                 Ok(None) => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() <= request.answer_limit => {
-                    body.extend_from_slice(&chunk)
+                    body.extend_from_slice(&chunk);
                 }
                 // Of an error, the beginning is enough.
                 _ if !response.status().is_success() => break,

@@ -253,7 +253,7 @@ fn the_names_of_the_original_are_understood_and_an_interval_of_zero_is_not() {
     for (text, key) in [
         ("interval = \"0s\"", "interval"),
         ("interval = \"2y\"", "interval"),
-        ("metrics = [\"a[\"]", "metrics"),
+        ("metrics = [\"a[\"]", "metrics.0"),
     ] {
         assert_eq!(AggregationPlugin::check(&config(text)).unwrap_err().keys(), [key]);
     }

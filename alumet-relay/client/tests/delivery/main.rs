@@ -1,10 +1,6 @@
 //! The output between a spool and servers, with everything that may happen between them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod copies;
 mod cuts;

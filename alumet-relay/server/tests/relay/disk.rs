@@ -10,6 +10,7 @@ use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::client::{Agent, begin, hello, instance};
 use crate::rig::{PATIENCE, Rig};
+use crate::spool::GatedSpool;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledged_batch_is_on_disk() {
@@ -45,6 +46,31 @@ async fn an_acknowledged_batch_is_on_disk() {
             let _ = std::fs::remove_file(format!("{}{end}", copy.display()));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_batches_that_take_all_the_room_give_it_back_when_they_are_stored() {
+    // Room for ten batches, however small.
+    let spool = GatedSpool::with_memory(20 << 10);
+    let rig = Rig::on(spool.clone(), |_| {});
+    spool.hold();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    for value in 0..30 {
+        session.send_all(agent.next(value)).await;
+    }
+    spool.wait_for(instance(1), 10);
+    spool.release();
+    // This session waits for room that only its own batches have.
+    session.acknowledged(30).await;
+
+    // It has nothing more to say, and others have room all the same.
+    let mut other = begin(rig.address, hello("b", 2, 1)).await.unwrap();
+    let mut agent = Agent::new();
+    for value in 0..10 {
+        other.send_all(agent.next(value)).await;
+    }
+    other.acknowledged(10).await;
 }
 
 /// The spool of a server that was stopped is closed by the last thread that has it.

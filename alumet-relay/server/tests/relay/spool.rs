@@ -19,6 +19,7 @@ pub(crate) struct GatedSpool(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     appended: Condvar,
+    memory_bytes: u64,
 }
 
 #[derive(Default)]
@@ -30,6 +31,14 @@ struct State {
 }
 
 impl GatedSpool {
+    /// One with so much room for what is not stored.
+    pub(crate) fn with_memory(bytes: u64) -> Self {
+        Self(Arc::new(Inner {
+            memory_bytes: bytes,
+            ..Inner::default()
+        }))
+    }
+
     /// What comes is not stored until [`release`](Self::release).
     pub(crate) fn hold(&self) {
         self.0.state.lock().is_held = true;
@@ -130,7 +139,10 @@ impl Spool for GatedSpool {
     }
 
     fn status(&self) -> SpoolStatus {
-        SpoolStatus::default()
+        SpoolStatus {
+            memory_bytes: self.0.memory_bytes,
+            ..SpoolStatus::default()
+        }
     }
 }
 
