@@ -129,11 +129,13 @@ pub trait EventSource: Send + 'static {
 }
 
 /// When a source is polled and its samples are handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Schedule {
     /// Time between two polls; `None` polls only when asked to.
+    #[serde(rename = "interval_seconds", serialize_with = "crate::duration::as_seconds")]
     pub interval: Option<Duration>,
     /// Time between two hand-overs of samples; `None` hands on after every poll.
+    #[serde(rename = "flush_seconds", serialize_with = "crate::duration::as_seconds")]
     pub flush: Option<Duration>,
     /// Whether the source needs a thread of its own, because a poll may wait for a device.
     pub blocking: bool,

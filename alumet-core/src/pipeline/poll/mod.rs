@@ -82,7 +82,7 @@ pub(crate) enum SourceAction {
 }
 
 /// How punctual a poll thread is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Punctuality {
     /// The name of the thread.
     pub thread: String,
