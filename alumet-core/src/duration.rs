@@ -53,6 +53,17 @@ impl FromStr for HumanDuration {
     }
 }
 
+/// Writes a duration as a number of seconds, for programs that read a status.
+pub(crate) fn as_seconds<S: Serializer>(
+    duration: &(impl Copy + Into<Option<Duration>>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let duration: Option<Duration> = (*duration).into();
+    duration
+        .map(|duration| duration.as_secs_f64())
+        .serialize(serializer)
+}
+
 impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

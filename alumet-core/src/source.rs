@@ -166,11 +166,13 @@ pub trait EventSource: Send + 'static {
 }
 
 /// When a source is polled and its samples are handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Schedule {
     /// Time between two polls; `None` polls only when asked to.
+    #[serde(rename = "interval_seconds", serialize_with = "crate::duration::as_seconds")]
     pub interval: Option<Duration>,
     /// Time between two hand-overs of samples; `None` hands on after every poll.
+    #[serde(rename = "flush_seconds", serialize_with = "crate::duration::as_seconds")]
     pub flush: Option<Duration>,
     /// Which thread polls.
     pub thread: Thread,
@@ -179,7 +181,8 @@ pub struct Schedule {
 }
 
 /// Which thread polls a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Thread {
     /// One that most sources share; intervals below 10 ms have another one.
     Shared,

@@ -231,7 +231,7 @@ pub trait SpoolReader: Send + Sync + 'static {
 }
 
 /// What there is to say about a spool.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct SpoolStatus {
     /// Where it is; `None` for one in memory only.
     pub path: Option<std::path::PathBuf>,

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use alumet_shared_control_protocol::{Reply, Request};
-use anyhow::Context;
 
 use crate::app::App;
 use crate::cli::{Ctl, CtlCommand, Global};
@@ -31,24 +30,30 @@ const REPLY_LIMIT: u64 = 64 * 1024 * 1024;
 /// Sends one command and prints the reply.
 pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCode, Failed> {
     let socket = Socket::chosen(app, global, arguments.socket.as_deref());
-    let line = socket.ask(&request(&arguments.command))?;
-    let reply = Reply::parse(&line)
-        .with_context(|| format!("what listens on {} is no agent", socket.path.display()))?;
-    if arguments.json {
-        // As it came; only a refused connection is answered in another form.
-        terminal::print(&if line.starts_with('{') {
-            line
-        } else {
-            reply.to_json()
-        })?;
-    } else if let Some(error) = reply.error() {
-        return Err(Failed::with_code(FAILED, error));
-    } else {
-        terminal::print(&reply.body())?;
+    let form = if arguments.json { "json " } else { "" };
+    let (body, last) = socket.ask(&format!("{form}{}\n", request(&arguments.command)))?;
+    // An agent that takes no more connections does not know yet how to answer.
+    match last.strip_prefix("error: ") {
+        Some(error) if arguments.json => {
+            terminal::print(&Reply::Refused(error.trim_end().to_owned()).to_json())?;
+        }
+        Some(error) => {
+            let message = format!("{error}{body}");
+            return Err(Failed::with_code(FAILED, message.trim_end()));
+        }
+        None if last == "ok\n" => terminal::print(&body)?,
+        None if last.starts_with("{\"ok\":") => terminal::print(&last)?,
+        None => {
+            let path = socket.path.display();
+            return Err(Failed::with_code(
+                FAILED,
+                format!("what listens on {path} is no agent"),
+            ));
+        }
     }
-    Ok(match reply.error() {
-        None => ExitCode::SUCCESS,
-        Some(_) => ExitCode::from(FAILED),
+    Ok(match last == "ok\n" || last.starts_with("{\"ok\":true") {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
     })
 }
 
@@ -111,17 +116,25 @@ impl Socket {
         }
     }
 
-    /// Sends a request; gives the line of JSON that answers it.
-    fn ask(&self, request: &Request) -> Result<String, Failed> {
+    /// Sends a line; gives what the answer says and its last line.
+    fn ask(&self, line: &str) -> Result<(String, String), Failed> {
         let mut stream = UnixStream::connect(&self.path).map_err(|error| self.unreachable(&error))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         // An agent that takes no more connections hangs up, but says why before.
-        let sent = stream.write_all(format!("json {request}\n").as_bytes());
-        let mut line = String::new();
-        let read = BufReader::new(stream.take(REPLY_LIMIT)).read_line(&mut line);
+        let sent = stream.write_all(line.as_bytes());
+        let mut replies = BufReader::new(stream.take(REPLY_LIMIT));
+        let (mut body, mut line) = (String::new(), String::new());
+        let read = loop {
+            line.clear();
+            let read = replies.read_line(&mut line);
+            match line.strip_prefix("  ") {
+                Some(said) if line.ends_with('\n') => body.push_str(said),
+                _ => break read,
+            }
+        };
         if line.ends_with('\n') {
-            return Ok(line);
+            return Ok((body, line));
         }
         let path = self.path.display();
         let failed = sent.err().or(read.err());

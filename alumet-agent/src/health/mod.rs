@@ -5,7 +5,7 @@ mod server;
 
 use std::collections::BTreeMap;
 
-use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus};
+use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus, self_metrics};
 use parking_lot::Mutex;
 
 pub(crate) use exposition::Program;
@@ -115,23 +115,42 @@ impl Health {
             obstacles.push("the pipeline does not run".to_owned());
             return (obstacles, notes);
         };
-        let mut sources = 0;
         for element in &status.elements {
-            sources += usize::from(element.key.kind == ElementKind::Source);
             if element.polling >= Some(Control::PATIENCE) {
                 obstacles.extend(element.holds_up());
             }
-            if !element.is_healthy() || element.state == ElementState::Ended {
+            if !element.is_healthy() {
                 let error = element.last_error.as_deref().unwrap_or("no error was given");
                 obstacles.push(format!("{} is {}: {error}", element.key, element.state));
             }
         }
-        if let Some(fault) = status.spool.and_then(|spool| spool.fault) {
+        if let Some(fault) = status.spool.as_ref().and_then(|spool| spool.fault.as_ref()) {
             obstacles.push(format!("the spool works in memory only: {fault}"));
         }
-        if sources == 0 {
-            obstacles.push("there is no source, so there are no samples".to_owned());
-        }
+        obstacles.extend(idle(
+            &status,
+            ElementKind::Source,
+            "source",
+            "nothing is measured",
+        ));
+        obstacles.extend(idle(&status, ElementKind::Output, "output", "nothing is written"));
         (obstacles, notes)
     }
+}
+
+/// What is wrong if no element of this kind works; that the program measures itself does not count.
+fn idle(status: &PipelineStatus, kind: ElementKind, one: &str, consequence: &str) -> Option<String> {
+    let mut states = status
+        .elements
+        .iter()
+        .filter(|element| element.key.kind == kind && element.key.plugin != self_metrics::PLUGIN)
+        .map(|element| element.state)
+        .peekable();
+    if states.peek().is_none() {
+        return Some(format!("there is no {one}, so {consequence}"));
+    }
+    let is_paused = |state| state == ElementState::Paused;
+    states
+        .all(is_paused)
+        .then(|| format!("every {one} is paused, so {consequence}"))
 }

@@ -1,6 +1,8 @@
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,17 +13,24 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::exit::Failed;
 
 use super::Health;
 use super::exposition::exposition;
 
-/// More connections at the same time wait; a health endpoint has few clients.
-const CONNECTIONS: usize = 32;
-/// How long a client may take to send its request.
+/// How many clients may be connected without having asked yet. One more takes the place of the oldest, so that those
+/// who only connect keep nobody from asking.
+const SILENT: usize = 128;
+/// How long each of them has in any case to ask.
+const GRACE: Duration = Duration::from_millis(20);
+/// How many questions are answered at the same time; more wait.
+const ANSWERS: usize = 16;
+/// How long a client may take to send its request, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes the address; clients that come before [`serve`] wait.
@@ -41,11 +50,9 @@ pub(crate) fn serve(listener: TcpListener, health: Arc<Health>) {
 }
 
 async fn accept(listener: TcpListener, health: Arc<Health>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(ANSWERS));
+    let mut clients: VecDeque<Client> = VecDeque::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -55,18 +62,60 @@ async fn accept(listener: TcpListener, health: Arc<Health>) {
                 continue;
             }
         };
-        let health = Arc::clone(&health);
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&health)));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that goes away in the middle is its own business.
-            let _ = tokio::time::timeout(PATIENCE * 12, connection).await;
-            drop(slot);
+        clients.retain(Client::is_silent);
+        if clients.len() >= SILENT
+            && let Some(oldest) = clients.pop_front()
+        {
+            tokio::time::sleep_until(oldest.since + GRACE).await;
+            if oldest.is_silent() {
+                oldest.task.abort();
+            }
+        }
+        let has_asked = Arc::new(AtomicBool::new(false));
+        let task = converse(
+            stream,
+            Arc::clone(&health),
+            Arc::clone(&slots),
+            Arc::clone(&has_asked),
+        );
+        clients.push_back(Client {
+            task: tokio::spawn(task).abort_handle(),
+            has_asked,
+            since: Instant::now(),
         });
     }
+}
+
+/// Somebody who is connected.
+struct Client {
+    task: AbortHandle,
+    has_asked: Arc<AtomicBool>,
+    since: Instant,
+}
+
+impl Client {
+    fn is_silent(&self) -> bool {
+        !self.task.is_finished() && !self.has_asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Answers one question and closes the connection.
+async fn converse(stream: TcpStream, health: Arc<Health>, slots: Arc<Semaphore>, has_asked: Arc<AtomicBool>) {
+    let service = service_fn(|request| {
+        has_asked.store(true, Ordering::Relaxed);
+        let (health, slots) = (Arc::clone(&health), Arc::clone(&slots));
+        async move {
+            let _slot = slots.acquire().await;
+            answer(request, health).await
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that goes away in the middle is its own business.
+    let _ = tokio::time::timeout(PATIENCE * 3, connection).await;
 }
 
 async fn answer(
@@ -97,7 +146,7 @@ async fn answer(
             Some(status) => respond(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
-                exposition(health.program, &status),
+                exposition(health.program, status),
             ),
             None => respond(
                 StatusCode::SERVICE_UNAVAILABLE,

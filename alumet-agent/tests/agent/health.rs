@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
@@ -107,6 +107,57 @@ fn clients_that_say_nothing_or_rubbish_disturb_nobody() {
     assert_eq!(agent.get("/readyz").status, 200);
     agent.stop(Signal::SIGTERM).expect_code(0);
     drop((silent, half, rubbish));
+}
+
+#[test]
+fn clients_that_stay_or_only_connect_keep_nobody_from_an_answer() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let mut staying: Vec<_> = (0..40).map(|_| agent.connect()).collect();
+    for client in &mut staying {
+        client
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+            .unwrap();
+        // It ends although the client would stay.
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let silent: Vec<_> = (0..400).map(|_| agent.connect()).collect();
+    assert_eq!(agent.get("/livez").status, 200);
+    drop(silent);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+}
+
+#[test]
+fn an_agent_that_measures_or_writes_nothing_is_not_ready() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        format!("{}[plugins.socket-control]\n", load()),
+    );
+    let mut agent = folder.start(&[]);
+    assert_eq!(agent.get("/readyz").status, 200);
+    for (command, obstacle) in [
+        (
+            "pause sources/procfs",
+            "every source is paused, so nothing is measured",
+        ),
+        ("pause outputs", "every output is paused, so nothing is written"),
+        ("stop outputs", "there is no output, so nothing is written"),
+        (
+            "stop sources/procfs",
+            "there is no source, so nothing is measured",
+        ),
+    ] {
+        let mut arguments = vec!["ctl"];
+        arguments.extend(command.split(' '));
+        folder.run(&arguments).expect_code(0);
+        let ready = agent.get("/readyz");
+        assert_eq!(ready.status, 503, "{command}");
+        assert!(ready.body.contains(obstacle), "{command}: {}", ready.body);
+    }
 }
 
 #[test]

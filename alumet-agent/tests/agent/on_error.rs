@@ -31,6 +31,18 @@ fn fail_ends_the_agent_with_the_plugin_the_place_and_a_remedy() {
 }
 
 #[test]
+fn an_agent_is_ready_without_a_plugin_that_it_may_lack() {
+    let folder = Folder::new();
+    let socket = "[plugins.socket-control]\nsocket_path = '/proc/x/s'\non_error = 'disable'\n";
+    folder.write("alumet-config.toml", load() + socket);
+    let mut agent = folder.start(&[]);
+    let ready = agent.get("/readyz");
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    let note = "ok\nnote: the plugin socket-control cannot start: ";
+    assert!(ready.body.starts_with(note), "{}", ready.body);
+}
+
+#[test]
 fn disable_goes_on_without_the_plugin_and_health_says_so() {
     let folder = Folder::new();
     folder.write(
@@ -39,12 +51,13 @@ fn disable_goes_on_without_the_plugin_and_health_says_so() {
     );
     let mut agent = folder.start(&[]);
     let ready = agent.get("/readyz");
-    assert_eq!(ready.status, 200, "{}", ready.body);
-    assert!(
-        ready.body.contains("note: the plugin csv cannot start: "),
-        "{}",
-        ready.body
-    );
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    for line in [
+        "\nthere is no output, so nothing is written\n",
+        "\nnote: the plugin csv cannot start: ",
+    ] {
+        assert!(ready.body.contains(line), "{}", ready.body);
+    }
     let log = agent.log();
     assert!(
         log.contains("the rest goes on without it") && log.contains("no output is enabled"),

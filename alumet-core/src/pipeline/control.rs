@@ -95,7 +95,7 @@ fn problems(problems: &[Problem]) -> String {
 }
 
 /// Everything about a pipeline at one instant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct PipelineStatus {
     /// All elements.
     pub elements: Vec<ElementStatus>,
@@ -108,6 +108,7 @@ pub struct PipelineStatus {
     /// Series that have a handle.
     pub live_series: usize,
     /// Time since the start.
+    #[serde(rename = "uptime_seconds", serialize_with = "crate::duration::as_seconds")]
     pub uptime: Duration,
 }
 
@@ -353,6 +354,11 @@ impl Control {
         let shared = self.shared()?;
         shared.shutdown_requested.cancel();
         Ok(())
+    }
+
+    /// Whether the pipeline takes requests: it has started, and has not stopped yet.
+    pub fn is_running(&self) -> bool {
+        self.running().is_ok()
     }
 
     fn running(&self) -> Result<Arc<Shared>, ControlError> {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde::{Serialize, Serializer};
 
+use crate::duration::as_seconds;
 use crate::source::Schedule;
 
 /// What an element does.
@@ -56,8 +58,16 @@ impl fmt::Display for ElementKey {
     }
 }
 
+/// As its text.
+impl Serialize for ElementKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// How an element is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ElementState {
     /// It works.
     Running,
@@ -91,15 +101,18 @@ impl fmt::Display for ElementState {
 }
 
 /// What is known about an element.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ElementStatus {
     /// Its name.
+    #[serde(rename = "element")]
     pub key: ElementKey,
     /// How it is doing.
     pub state: ElementState,
     /// When a source is polled; `None` for other elements and for sources driven by events.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// The last error, even if it works again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// Failures since the last success.
     pub failures_in_a_row: u32,
@@ -116,10 +129,17 @@ pub struct ElementStatus {
     /// Polls of a source that took longer than the shortest interval of its thread, so that ticks were missed.
     pub overruns: u64,
     /// The longest poll of a source.
+    #[serde(rename = "longest_seconds", serialize_with = "as_seconds")]
     pub longest: Duration,
+    #[serde(
+        rename = "polling_seconds",
+        serialize_with = "as_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     /// How long the poll has lasted that a source is in, if it is in one.
     pub polling: Option<Duration>,
     /// Time spent in the element.
+    #[serde(rename = "busy_seconds", serialize_with = "as_seconds")]
     pub busy: Duration,
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 /// Counts durations in buckets that are at most an eighth of their value wide.
 #[derive(Debug, Clone)]
 pub struct Lateness {
@@ -64,6 +66,18 @@ impl Lateness {
         let sub = (bucket % Self::PER_OCTAVE) as u64;
         let width = 1_u64 << (octave - 3);
         (1_u64 << octave) + sub * width + (width - 1)
+    }
+}
+
+/// As its count and some quantiles in seconds.
+impl Serialize for Lateness {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Lateness", 4)?;
+        fields.serialize_field("count", &self.count)?;
+        fields.serialize_field("p50_seconds", &self.quantile(0.5).as_secs_f64())?;
+        fields.serialize_field("p99_seconds", &self.quantile(0.99).as_secs_f64())?;
+        fields.serialize_field("max_seconds", &self.max.as_secs_f64())?;
+        fields.end()
     }
 }
 

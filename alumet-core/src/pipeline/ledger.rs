@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::spool::GapReason;
 
 use super::element::ElementKey;
 
 /// Why samples were dropped on their way to an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DropReason {
     /// The queue was full and made room for newer samples.
     QueueFull,
@@ -39,6 +42,17 @@ impl From<GapReason> for DropReason {
 }
 
 impl DropReason {
+    /// All reasons for which an output may miss samples.
+    pub(crate) const OF_OUTPUTS: [Self; 7] = [
+        Self::QueueFull,
+        Self::Rejected,
+        Self::OutputEnded,
+        Self::Shutdown,
+        Self::SpoolFull,
+        Self::Expired,
+        Self::Damaged,
+    ];
+
     /// One word in `snake_case`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +75,7 @@ impl fmt::Display for DropReason {
 }
 
 /// Where the samples of one output are: `offered + recovered = delivered + buffered + dropped`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct OutputAccount {
     /// Samples that were meant for this output.
     pub offered: u64,
@@ -102,7 +116,7 @@ impl OutputAccount {
 ///
 /// `produced + added = pending + queued + removed + routed + dropped`, and for each output
 /// `offered + recovered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ledger {
     /// Samples that sources have made.
     pub produced: u64,

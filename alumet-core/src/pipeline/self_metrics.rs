@@ -1,301 +1,304 @@
-//! The pipeline measures itself: a source like any other.
+//! What a pipeline knows about itself: one table for its own samples and for whoever scrapes it.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use crate::consumer::Consumer;
 use crate::failure::Failure;
+use crate::metric::{MetricDef, MetricDoc, MetricKind, Quality};
 use crate::resource::Resource;
 use crate::series::Series;
 use crate::source::{Accumulator, Source};
+use crate::spool::SpoolStatus;
 use crate::unit::Unit;
+use crate::value::ValueType;
 
-use super::control::Control;
-use super::element::{ElementKey, ElementKind, ElementStatus};
-use super::ledger::DropReason;
+use super::control::{Control, PipelineStatus};
+use super::element::ElementStatus;
+use super::ledger::{DropReason, OutputAccount};
 
 /// The plugin id under which the source is listed.
 pub const PLUGIN: &str = "alumet";
 
-crate::metrics! {
-    pub CPU_TIME = Delta<u64> {
-        name: "alumet_cpu_time",
-        unit: Unit::SECOND.nano(),
-        description: "CPU time that the agent itself has used.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
+/// One fact about a pipeline, of which there may be several values: one per element, for instance.
+#[derive(Debug)]
+pub struct Fact {
+    /// The metric of its samples; `None` if there are none.
+    pub metric: Option<&'static str>,
+    /// Its family in the text format of Prometheus, in base units; `None` if it has none.
+    pub family: Option<&'static str>,
+    /// How the values relate to time. What samples tell as a delta is a counter all the same.
+    pub kind: MetricKind,
+    /// The unit of the values.
+    pub unit: Unit,
+    /// The labels, as `key` or `key=value|value`.
+    pub attributes: &'static [&'static str],
+    /// One sentence for people.
+    pub description: &'static str,
+    /// Gives each value with its labels.
+    pub values: fn(&Known, Put<'_>),
+}
+
+/// Takes a value with its labels.
+pub type Put<'a> = &'a mut dyn FnMut(&[(&'static str, &str)], u64);
+
+/// What is known at one instant, from which all facts are read.
+#[derive(Debug)]
+pub struct Known {
+    status: PipelineStatus,
+    cpu_time: Option<Duration>,
+    wakeups: Option<u64>,
+    resident: Option<u64>,
+}
+
+macro_rules! facts {
+    ($($metric:expr, $family:expr, $kind:ident, $unit:expr, [$($attribute:literal)*], $description:literal,
+       |$known:ident, $put:ident| $values:expr;)+) => {
+        /// All facts.
+        pub static FACTS: &[Fact] = &[$(Fact {
+            metric: $metric,
+            family: $family,
+            kind: MetricKind::$kind,
+            unit: $unit,
+            attributes: &[$($attribute),*],
+            description: $description,
+            values: { fn values($known: &Known, $put: Put<'_>) { $values } values },
+        }),+];
     };
-    pub MEMORY = Gauge<u64> {
-        name: "alumet_memory_resident",
-        unit: Unit::BYTE,
-        description: "Memory of the agent itself that is in RAM.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
-    pub WAKEUPS = Delta<u64> {
-        name: "alumet_wakeups",
-        unit: Unit::ONE,
-        description: "How often a thread of the agent was scheduled after it had waited (voluntary context switches).",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
-    pub PRODUCED = Counter<u64> {
-        name: "alumet_samples_produced",
-        unit: Unit::ONE,
-        description: "Samples that sources have made.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
-    pub DELIVERED = Counter<u64> {
-        name: "alumet_samples_delivered",
-        unit: Unit::ONE,
-        description: "Samples that an output has written.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub DROPPED = Counter<u64> {
-        name: "alumet_samples_dropped",
-        unit: Unit::ONE,
-        description: "Samples that an output will never write, by reason.",
-        resources: ["local_machine"], consumers: ["process"],
-        attributes: ["element", "reason=queue_full|rejected|output_ended|shutdown|spool_full|expired|damaged"],
-    };
-    pub BUFFERED = Gauge<u64> {
-        name: "alumet_samples_buffered",
-        unit: Unit::ONE,
-        description: "Samples that wait for an output.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub SPOOL_SIZE = Gauge<u64> {
-        name: "alumet_spool_size",
-        unit: Unit::BYTE,
-        description: "What waits in the spool.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
-    pub UNCOMMITTED = Gauge<u64> {
-        name: "alumet_samples_uncommitted",
-        unit: Unit::ONE,
-        description: "Samples in the spool that are not on disk yet.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
-    pub BUSY = Counter<u64> {
-        name: "alumet_element_busy_time",
-        unit: Unit::SECOND.nano(),
-        description: "Time spent in an element: polling a source, applying a transform, writing an output.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub FAILURES = Counter<u64> {
-        name: "alumet_element_failures",
-        unit: Unit::ONE,
-        description: "Failed calls of an element.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub MISSED_TICKS = Counter<u64> {
-        name: "alumet_ticks_missed",
-        unit: Unit::ONE,
-        description: "Ticks at which a source should have been polled and was not.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub OVERRUNS = Counter<u64> {
-        name: "alumet_polls_overrun",
-        unit: Unit::ONE,
-        description: "Polls of a source that took longer than the shortest interval of its thread.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
-    };
-    pub LATENESS = Gauge<u64> {
-        name: "alumet_tick_lateness",
-        unit: Unit::SECOND.nano(),
-        description: "How late the ticks of a poll thread have come since the start.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["thread", "quantile=0.5|0.99|1"],
-    };
-    pub SERIES = Gauge<u64> {
-        name: "alumet_series",
-        unit: Unit::ONE,
-        description: "Series that are registered.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
-    };
+}
+
+const NANOS: Unit = Unit::SECOND.nano();
+
+facts! {
+    None, Some("alumet_uptime_seconds"), Gauge, NANOS, [],
+        "Time since the start.", |known, put| put(&[], nanos(known.status.uptime));
+    Some("alumet_cpu_time"), Some("process_cpu_seconds_total"), Delta, NANOS, [],
+        "CPU time that the agent itself has used.", |known, put| known.cpu_time.into_iter().for_each(|time| put(&[], nanos(time)));
+    Some("alumet_memory_resident"), Some("process_resident_memory_bytes"), Gauge, Unit::BYTE, [],
+        "Memory of the agent itself that is in RAM.", |known, put| known.resident.into_iter().for_each(|bytes| put(&[], bytes));
+    Some("alumet_wakeups"), None, Delta, Unit::ONE, [],
+        "How often a thread of the agent was scheduled after it had waited (voluntary context switches).",
+        |known, put| known.wakeups.into_iter().for_each(|count| put(&[], count));
+    Some("alumet_samples_produced"), Some("alumet_samples_produced_total"), Counter, Unit::ONE, [],
+        "Samples that sources have made.", |known, put| put(&[], known.status.ledger.produced);
+    None, Some("alumet_samples_added_total"), Counter, Unit::ONE, [],
+        "Samples that transforms have added.", |known, put| put(&[], known.status.ledger.added);
+    None, Some("alumet_samples_removed_total"), Counter, Unit::ONE, [],
+        "Samples that transforms have removed.", |known, put| put(&[], known.status.ledger.removed);
+    None, Some("alumet_samples_pending"), Gauge, Unit::ONE, [],
+        "Samples that sources have not handed on yet.", |known, put| put(&[], known.status.ledger.pending);
+    None, Some("alumet_samples_queued"), Gauge, Unit::ONE, [],
+        "Samples on their way from sources to transforms.", |known, put| put(&[], known.status.ledger.queued);
+    None, Some("alumet_samples_routed_total"), Counter, Unit::ONE, [],
+        "Samples that have left the transforms.", |known, put| put(&[], known.status.ledger.routed);
+    None, Some("alumet_samples_offered_total"), Counter, Unit::ONE, ["element"],
+        "Samples that were meant for an output.", |known, put| known.outputs(put, |account| account.offered);
+    None, Some("alumet_samples_recovered_total"), Counter, Unit::ONE, ["element"],
+        "Samples that waited in the spool when the output started.",
+        |known, put| known.outputs(put, |account| account.recovered);
+    Some("alumet_samples_delivered"), Some("alumet_samples_delivered_total"), Counter, Unit::ONE, ["element"],
+        "Samples that an output has written.", |known, put| known.outputs(put, |account| account.delivered);
+    Some("alumet_samples_dropped"), Some("alumet_samples_dropped_total"), Counter, Unit::ONE,
+        ["element" "reason=queue_full|rejected|output_ended|shutdown|spool_full|expired|damaged"],
+        "Samples that an output will never write, by reason; without an output, those dropped before they reached any.",
+        |known, put| known.dropped(put);
+    Some("alumet_samples_buffered"), Some("alumet_samples_buffered"), Gauge, Unit::ONE, ["element"],
+        "Samples that wait for an output.", |known, put| known.outputs(put, |account| account.buffered);
+    None, Some("alumet_samples_spooled"), Gauge, Unit::ONE, ["element"],
+        "Those of them that are in the spool, where they outlive the program.",
+        |known, put| known.outputs(put, |account| account.spooled);
+    Some("alumet_spool_size"), Some("alumet_spool_bytes"), Gauge, Unit::BYTE, [],
+        "What waits in the spool.", |known, put| known.spool(put, |spool| spool.bytes);
+    None, Some("alumet_spool_samples"), Gauge, Unit::ONE, [],
+        "Samples that wait in the spool.", |known, put| known.spool(put, |spool| spool.samples);
+    Some("alumet_samples_uncommitted"), Some("alumet_spool_uncommitted_samples"), Gauge, Unit::ONE, [],
+        "Samples in the spool that are not on disk yet.",
+        |known, put| known.spool(put, |spool| spool.uncommitted_samples);
+    None, Some("alumet_spool_fault"), Gauge, Unit::ONE, [],
+        "1 if the spool works in memory only, else 0.",
+        |known, put| known.spool(put, |spool| u64::from(spool.fault.is_some()));
+    None, Some("alumet_element_healthy"), Gauge, Unit::ONE, ["element"],
+        "1 if the last call of the element succeeded, else 0.",
+        |known, put| known.elements(put, |element| Some(u64::from(element.is_healthy())));
+    None, Some("alumet_element_calls_total"), Counter, Unit::ONE, ["element"],
+        "Polls of a source, batches of a transform or output.",
+        |known, put| known.elements(put, |element| Some(element.calls));
+    Some("alumet_element_busy_time"), Some("alumet_element_busy_seconds_total"), Counter, NANOS, ["element"],
+        "Time spent in an element: polling a source, applying a transform, writing an output.",
+        |known, put| known.elements(put, |element| Some(nanos(element.busy)));
+    Some("alumet_element_failures"), Some("alumet_element_failures_total"), Counter, Unit::ONE, ["element"],
+        "Failed calls of an element.", |known, put| known.elements(put, |element| Some(element.failures));
+    None, Some("alumet_element_restarts_total"), Counter, Unit::ONE, ["element"],
+        "How often an element was reset after a failure or panic.",
+        |known, put| known.elements(put, |element| Some(element.restarts));
+    Some("alumet_ticks_missed"), Some("alumet_ticks_missed_total"), Counter, Unit::ONE, ["element"],
+        "Ticks at which a source should have been polled and was not.",
+        |known, put| known.elements(put, |element| element.schedule.map(|_| element.missed_ticks));
+    Some("alumet_polls_overrun"), Some("alumet_polls_overrun_total"), Counter, Unit::ONE, ["element"],
+        "Polls of a source that took longer than the shortest interval of its thread.",
+        |known, put| known.elements(put, |element| element.schedule.map(|_| element.overruns));
+    None, Some("alumet_poll_seconds"), Gauge, NANOS, ["element"],
+        "How long the poll has lasted that a source is in, else 0.",
+        |known, put| known.elements(put, |element| element.schedule.map(|_| nanos(element.polling.unwrap_or_default())));
+    Some("alumet_tick_lateness"), Some("alumet_tick_lateness_seconds"), Gauge, NANOS,
+        ["thread" "quantile=0.5|0.99|1"],
+        "How late the ticks of a poll thread have come since the start.", |known, put| known.lateness(put);
+    Some("alumet_series"), Some("alumet_series"), Gauge, Unit::ONE, [],
+        "Series that are registered.", |known, put| put(&[], known.status.live_series as u64);
+}
+
+/// The metrics of the samples.
+pub fn all() -> Vec<MetricDoc> {
+    FACTS.iter().filter_map(Fact::doc).collect()
+}
+
+impl Fact {
+    fn doc(&self) -> Option<MetricDoc> {
+        Some(MetricDoc {
+            name: self.metric?,
+            kind: self.kind,
+            value_type: ValueType::U64,
+            unit: self.unit.clone(),
+            description: self.description,
+            quality: Quality::Measured,
+            resources: &["local_machine"],
+            consumers: &["process"],
+            attributes: self.attributes,
+        })
+    }
+}
+
+impl Known {
+    /// The status of a pipeline, and what the kernel has counted for this process.
+    pub fn now(status: PipelineStatus) -> Self {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
+        let cpu_time = usage.map(|usage| {
+            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+            Duration::from_micros(micros.max(0).cast_unsigned())
+        });
+        let wakeups = usage.map(|usage| usage.voluntary_context_switches().max(0).cast_unsigned());
+        // Pages, of which the second number counts those in RAM (proc(5)).
+        let statm = std::fs::read_to_string("/proc/self/statm").ok();
+        let pages = statm.and_then(|statm| statm.split(' ').nth(1)?.parse::<u64>().ok());
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
+        Self {
+            status,
+            cpu_time,
+            wakeups,
+            resident: pages.map(|pages| pages * page.cast_unsigned()),
+        }
+    }
+
+    fn elements(&self, put: Put<'_>, value: fn(&ElementStatus) -> Option<u64>) {
+        for element in &self.status.elements {
+            if let Some(value) = value(element) {
+                put(&[("element", &element.key.to_string())], value);
+            }
+        }
+    }
+
+    fn outputs(&self, put: Put<'_>, value: fn(&OutputAccount) -> u64) {
+        for (key, account) in &self.status.ledger.outputs {
+            put(&[("element", &key.to_string())], value(account));
+        }
+    }
+
+    /// All reasons for which an output may miss samples, with zeros: a counter that appears only with its first event
+    /// hides this event from whoever looks at increases.
+    fn dropped(&self, put: Put<'_>) {
+        let ledger = &self.status.ledger;
+        for (key, account) in &ledger.outputs {
+            for reason in DropReason::OF_OUTPUTS {
+                let count = account.dropped.get(&reason).copied().unwrap_or(0);
+                put(&[("element", &key.to_string()), ("reason", reason.name())], count);
+            }
+        }
+        for (reason, count) in &ledger.dropped {
+            put(&[("reason", reason.name())], *count);
+        }
+    }
+
+    fn spool(&self, put: Put<'_>, value: fn(&SpoolStatus) -> u64) {
+        self.status.spool.iter().for_each(|spool| put(&[], value(spool)));
+    }
+
+    fn lateness(&self, put: Put<'_>) {
+        for thread in &self.status.punctuality {
+            for (name, quantile) in [("0.5", 0.5), ("0.99", 0.99), ("1", 1.0)] {
+                let labels = [("thread", thread.thread.as_str()), ("quantile", name)];
+                put(&labels, nanos(thread.lateness.quantile(quantile)));
+            }
+        }
+    }
 }
 
 /// Measures the process and the pipeline it runs.
 pub(crate) struct SelfSource {
     control: Control,
-    metrics: Metrics,
-    cpu_time: Series<u64>,
-    memory: Series<u64>,
-    wakeups: Series<u64>,
-    produced: Series<u64>,
-    live_series: Series<u64>,
-    /// Size and uncommitted samples.
-    spool: Option<[Series<u64>; 2]>,
-    previous: Option<Process>,
-    /// Series of elements; those of elements that are gone are dropped.
-    elements: HashMap<ElementKey, ElementSeries>,
-    dropped: HashMap<(ElementKey, DropReason), Series<u64>>,
-    lateness: HashMap<(String, &'static str), Series<u64>>,
+    metrics: Vec<(&'static Fact, MetricHandle<u64>)>,
+    /// The series of the last poll, with their values: those of elements that are gone retire.
+    series: HashMap<SeriesName, (Series<u64>, u64)>,
 }
 
-struct Metrics {
-    delivered: MetricHandle<u64>,
-    dropped: MetricHandle<u64>,
-    buffered: MetricHandle<u64>,
-    busy: MetricHandle<u64>,
-    failures: MetricHandle<u64>,
-    missed_ticks: MetricHandle<u64>,
-    overruns: MetricHandle<u64>,
-    lateness: MetricHandle<u64>,
-    spool: [MetricHandle<u64>; 2],
-}
-
-struct ElementSeries {
-    busy: Series<u64>,
-    failures: Series<u64>,
-    /// Missed ticks and overruns of a source that is polled.
-    polls: Option<[Series<u64>; 2]>,
-    delivered: Option<Series<u64>>,
-    buffered: Option<Series<u64>>,
-}
-
-/// What the kernel has counted for this process.
-#[derive(Clone, Copy)]
-struct Process {
-    cpu_time: Duration,
-    wakeups: u64,
-}
+/// The name of a metric, and the values of the labels.
+type SeriesName = (&'static str, Vec<String>);
 
 impl SelfSource {
     pub(crate) fn new(catalog: &Catalog, control: Control) -> Result<Self, IncompatibleMetric> {
-        let plain = |definition| Ok(series(catalog, catalog.metric(definition)?, &[]));
+        let mut metrics = Vec::new();
+        for fact in FACTS {
+            if let Some(doc) = fact.doc() {
+                let value = PhantomData;
+                metrics.push((fact, catalog.metric(&MetricDef { doc, value })?));
+            }
+        }
         Ok(Self {
             control,
-            cpu_time: plain(&CPU_TIME)?,
-            memory: plain(&MEMORY)?,
-            wakeups: plain(&WAKEUPS)?,
-            produced: plain(&PRODUCED)?,
-            live_series: plain(&SERIES)?,
-            metrics: Metrics {
-                delivered: catalog.metric(&DELIVERED)?,
-                dropped: catalog.metric(&DROPPED)?,
-                buffered: catalog.metric(&BUFFERED)?,
-                busy: catalog.metric(&BUSY)?,
-                failures: catalog.metric(&FAILURES)?,
-                missed_ticks: catalog.metric(&MISSED_TICKS)?,
-                overruns: catalog.metric(&OVERRUNS)?,
-                lateness: catalog.metric(&LATENESS)?,
-                spool: [catalog.metric(&SPOOL_SIZE)?, catalog.metric(&UNCOMMITTED)?],
-            },
-            spool: None,
-            previous: None,
-            elements: HashMap::new(),
-            dropped: HashMap::new(),
-            lateness: HashMap::new(),
+            metrics,
+            series: HashMap::new(),
         })
-    }
-
-    fn poll_process(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let now = Process::read(&getrusage(UsageWho::RUSAGE_SELF)?);
-        // Without a previous reading the series begin, with a 0.
-        let previous = self.previous.replace(now).unwrap_or(now);
-        out.push(
-            &self.cpu_time,
-            nanos(now.cpu_time.saturating_sub(previous.cpu_time)),
-        );
-        out.push(&self.wakeups, now.wakeups.saturating_sub(previous.wakeups));
-        out.push(&self.memory, resident_memory()?);
-        Ok(())
-    }
-
-    fn poll_element(&mut self, status: &ElementStatus, out: &mut Accumulator<'_>) {
-        let metrics = &self.metrics;
-        let series = self.elements.entry_ref(&status.key).or_insert_with(|| {
-            let name = status.key.to_string();
-            let make = |metric| series(out.catalog(), metric, &[("element", &name)]);
-            let output = status.key.kind == ElementKind::Output;
-            ElementSeries {
-                busy: make(metrics.busy),
-                failures: make(metrics.failures),
-                polls: status
-                    .schedule
-                    .map(|_| [metrics.missed_ticks, metrics.overruns].map(make)),
-                delivered: output.then(|| make(metrics.delivered)),
-                buffered: output.then(|| make(metrics.buffered)),
-            }
-        });
-        out.push(&series.busy, nanos(status.busy));
-        out.push(&series.failures, status.failures);
-        if let Some([missed, overruns]) = &series.polls {
-            out.push(missed, status.missed_ticks);
-            out.push(overruns, status.overruns);
-        }
     }
 }
 
 impl Source for SelfSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        self.poll_process(out)?;
         let Ok(status) = self.control.status() else {
             return Ok(());
         };
-        out.push(&self.produced, status.ledger.produced);
-        out.push(&self.live_series, status.live_series as u64);
-        if let Some(spool) = &status.spool {
-            let metrics = self.metrics.spool;
-            let [size, uncommitted] = self
-                .spool
-                .get_or_insert_with(|| metrics.map(|metric| series(out.catalog(), metric, &[])));
-            out.push(size, spool.bytes);
-            out.push(uncommitted, spool.uncommitted_samples);
-        }
-        self.elements
-            .retain(|key, _| status.elements.iter().any(|element| element.key == *key));
-        for element in &status.elements {
-            self.poll_element(element, out);
-        }
-        for (key, account) in &status.ledger.outputs {
-            let Some(ElementSeries {
-                delivered: Some(delivered),
-                buffered: Some(buffered),
-                ..
-            }) = self.elements.get(key)
-            else {
-                continue;
-            };
-            out.push(delivered, account.delivered);
-            out.push(buffered, account.buffered);
-            for (&reason, &count) in &account.dropped {
-                let dropped = self.dropped.entry((key.clone(), reason)).or_insert_with(|| {
-                    let attributes = [("element", key.to_string()), ("reason", reason.name().to_owned())];
-                    let attributes = attributes.each_ref().map(|(key, value)| (*key, value.as_str()));
-                    series(out.catalog(), self.metrics.dropped, &attributes)
-                });
-                out.push(dropped, count);
-            }
-        }
-        for thread in &status.punctuality {
-            for (name, quantile) in [("0.5", 0.5), ("0.99", 0.99), ("1", 1.0)] {
-                let late = self
-                    .lateness
-                    .entry((thread.thread.clone(), name))
-                    .or_insert_with(|| {
-                        let attributes = [("thread", thread.thread.as_str()), ("quantile", name)];
-                        series(out.catalog(), self.metrics.lateness, &attributes)
-                    });
-                out.push(late, nanos(thread.lateness.quantile(quantile)));
-            }
+        let known = Known::now(status);
+        let mut before = std::mem::take(&mut self.series);
+        for &(fact, metric) in &self.metrics {
+            (fact.values)(&known, &mut |labels, value| {
+                // No series for what an output has never dropped: there are many reasons.
+                if value == 0 && labels.iter().any(|(label, _)| *label == "reason") {
+                    return;
+                }
+                let name = fact.metric.unwrap_or_default();
+                let key = (
+                    name,
+                    labels.iter().map(|(_, value)| (*value).to_owned()).collect(),
+                );
+                let (series, previous) = before
+                    .remove(&key)
+                    .unwrap_or_else(|| (series(out.catalog(), metric, labels), value));
+                match fact.kind {
+                    MetricKind::Delta => out.push(&series, value.saturating_sub(previous)),
+                    _ => out.push(&series, value),
+                }
+                self.series.insert(key, (series, value));
+            });
         }
         Ok(())
     }
 
     fn reset(&mut self) {
-        self.previous = None;
-    }
-}
-
-impl Process {
-    fn read(usage: &Usage) -> Self {
-        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-        Self {
-            cpu_time: Duration::from_micros(micros.max(0).cast_unsigned()),
-            wakeups: usage.voluntary_context_switches().max(0).cast_unsigned(),
-        }
+        self.series.clear();
     }
 }
 
@@ -309,14 +312,6 @@ fn series(catalog: &Catalog, metric: MetricHandle<u64>, attributes: &[(&'static 
         .iter()
         .fold(builder, |builder, (key, value)| builder.attribute(*key, *value))
         .register()
-}
-
-/// The second field of `/proc/self/statm`, in pages.
-fn resident_memory() -> Result<u64, Failure> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = statm.split(' ').nth(1).unwrap_or_default().parse()?;
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)?.unwrap_or(4096);
-    Ok(pages * page.cast_unsigned())
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -77,7 +77,7 @@ pub(crate) enum SourceAction {
 pub(crate) type Basket = Arc<Mutex<Option<Vec<PollTask>>>>;
 
 /// How punctual a poll thread is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Punctuality {
     /// The unique name of the thread: `alumet-poll`, `alumet-rt`, the name of the source whose own it is, or
     /// `threads/<plugin>/<name>`. The kernel shows at most 15 bytes of it.

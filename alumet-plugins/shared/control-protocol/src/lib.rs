@@ -21,19 +21,14 @@ mod error;
 mod line;
 mod reply;
 mod request;
-mod seconds;
 mod status;
 mod table;
-mod wire;
 mod words;
 
-pub use element::{ElementReport, Trigger};
 pub use error::CommandError;
 pub use line::{Command, Format, Line};
 pub use reply::Reply;
 pub use request::{GRAMMAR, Request};
-pub use status::{LedgerReport, OutputReport, SpoolReport, StatusReport, ThreadReport};
-pub use wire::NotAReply;
 
 /// The most bytes that a line of commands may have, its end not counted.
 pub const LINE_LIMIT: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::CommandError;
-use crate::request::Request;
+use crate::request::{Request, Words};
 use crate::words;
 
 /// One line, parsed as far as it makes sense.
@@ -37,48 +37,29 @@ pub enum Format {
 impl Line {
     /// Parses a line without its end.
     pub fn parse(text: &str) -> Self {
-        let words = match words::split(text) {
-            Ok(words) => words,
-            Err(error) => {
-                let is_json = text.trim_start().starts_with("json ");
-                return Self {
-                    format: is_json.then_some(Format::Json),
-                    command: Err(error),
-                };
-            }
-        };
-        match words.split_first() {
-            Some((first, rest)) if first == "json" => Self {
-                format: Some(Format::Json),
-                command: command(rest),
-            },
-            _ => Self {
-                format: None,
-                command: command(&words),
-            },
+        let rest = text
+            .trim_ascii()
+            .strip_prefix("json")
+            .filter(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace()));
+        Self {
+            format: rest.map(|_| Format::Json),
+            command: words::split(rest.unwrap_or(text)).and_then(|words| command(&words)),
         }
     }
 }
 
 fn command(words: &[String]) -> Result<Command, CommandError> {
-    match words {
-        [first, format] if first == "format" => match format.as_str() {
-            "text" => Ok(Command::Format(Format::Text)),
-            "json" => Ok(Command::Format(Format::Json)),
-            _ => Err(CommandError::Format(words::excerpt(format))),
-        },
-        [first, rest @ ..] if first == "format" => Err(match rest.get(1) {
-            None => CommandError::Missing {
-                command: first.clone(),
-                what: "`text` or `json`",
-            },
-            Some(word) => CommandError::TooMuch {
-                command: first.clone(),
-                rest: words::excerpt(word),
-            },
-        }),
-        words => Request::from_words(words).map(Command::Do),
+    if words.first().is_none_or(|first| first != "format") {
+        return Request::from_words(words).map(Command::Do);
     }
+    let mut words = Words::new(words)?;
+    let format = match words.next("`text` or `json`")? {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        format => return Err(CommandError::Format(words::excerpt(format))),
+    };
+    words.end()?;
+    Ok(Command::Format(format))
 }
 
 impl fmt::Display for Command {

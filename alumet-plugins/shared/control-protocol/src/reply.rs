@@ -1,65 +1,87 @@
 //! What the agent answers.
 
-use crate::element::{self, ElementReport};
+use alumet_core::pipeline::{ElementKey, ElementStatus, PipelineStatus};
+use serde::Serialize;
+
 use crate::request::GRAMMAR;
-use crate::status::StatusReport;
 use crate::table::one_line;
+use crate::{element, status};
 
 /// The answer to one command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// It was done, and there is something to say.
     Message(String),
     /// It was done to these elements.
-    Selected(Vec<String>),
+    Selected(Vec<ElementKey>),
     /// How these elements are.
-    Elements(Vec<ElementReport>),
+    Elements(Vec<ElementStatus>),
     /// How the agent is.
-    Status(Box<StatusReport>),
+    Status(Box<PipelineStatus>),
     /// It was not done, or not all of it.
+    #[serde(rename = "error")]
     Refused(String),
     /// The line is no command.
+    #[serde(rename = "error")]
     Misunderstood(String),
+}
+
+/// A reply as JSON.
+#[derive(Serialize)]
+struct Json<'a> {
+    ok: bool,
+    #[serde(flatten)]
+    reply: &'a Reply,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commands: Option<Vec<&'static str>>,
 }
 
 impl Reply {
     /// What is wrong, if something is.
-    pub fn error(&self) -> Option<&str> {
+    fn error(&self) -> Option<&str> {
         match self {
             Self::Refused(error) | Self::Misunderstood(error) => Some(error),
             _ => None,
         }
     }
 
-    /// The reply for people, without a word on whether all went well; empty if there is nothing else to say.
-    pub fn body(&self) -> String {
-        match self {
-            Self::Message(message) if message.is_empty() => String::new(),
-            Self::Message(message) => format!("{}\n", message.trim_end()),
-            Self::Selected(elements) => elements.iter().map(|element| one_line(element) + "\n").collect(),
+    /// The reply as lines: what there is to say, each line behind two spaces, then `ok` or one line that begins with
+    /// `error: `. What else an error says stands before that line.
+    pub fn to_text(&self) -> String {
+        let body = match self {
+            Self::Message(message) => message.clone(),
+            Self::Selected(elements) => {
+                let lines = elements.iter().map(|element| one_line(&element.to_string()));
+                lines.collect::<Vec<_>>().join("\n")
+            }
             Self::Elements(elements) => element::table(elements),
-            Self::Status(status) => status.text(),
-            Self::Refused(_) => String::new(),
-            Self::Misunderstood(_) => format!("{GRAMMAR}\n"),
-        }
+            Self::Status(status) => status::text(status),
+            Self::Refused(error) => error.split_once('\n').unwrap_or_default().1.to_owned(),
+            Self::Misunderstood(_) => GRAMMAR.to_owned(),
+        };
+        let clean = |line: &str| line.replace(char::is_control, "\u{fffd}");
+        let lines = body.trim_end().lines().map(|line| format!("  {}\n", clean(line)));
+        let last = match self.error() {
+            None => "ok".to_owned(),
+            Some(error) => format!("error: {}", clean(error.lines().next().unwrap_or_default())),
+        };
+        lines.chain([last + "\n"]).collect()
     }
 
-    /// The reply as lines: the body, each line behind two spaces, then `ok` or one line that begins with `error: `.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for line in self.body().lines() {
-            text.push_str("  ");
-            text.push_str(&line.replace(char::is_control, "\u{fffd}"));
-            text.push('\n');
-        }
-        match self.error() {
-            None => text.push_str("ok\n"),
-            Some(error) => {
-                text.push_str("error: ");
-                text.push_str(&one_line(error));
-                text.push('\n');
-            }
-        }
-        text
+    /// The reply as one JSON object in one line, its end included.
+    ///
+    /// `ok` is true or false; `error` says what is wrong; `message`, `selected`, `elements` or `status` is the answer.
+    /// `commands` lists all commands when the line was none.
+    pub fn to_json(&self) -> String {
+        let commands = matches!(self, Self::Misunderstood(_)).then(|| GRAMMAR.lines().collect());
+        let json = serde_json::to_string(&Json {
+            ok: self.error().is_none(),
+            reply: self,
+            commands,
+        });
+        // Only a map with keys that are no texts can fail, and there is none.
+        json.unwrap_or_else(|_| "{\"ok\":false,\"error\":\"the reply cannot be written as JSON\"}".to_owned())
+            + "\n"
     }
 }

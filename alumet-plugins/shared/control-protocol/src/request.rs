@@ -67,109 +67,89 @@ impl Request {
 
     /// The request that the words of a line name.
     pub(crate) fn from_words(words: &[String]) -> Result<Self, CommandError> {
-        let Some((command, arguments)) = words.split_first() else {
-            return Err(CommandError::Empty);
-        };
-        let rest = Arguments {
-            command,
-            left: arguments,
-        };
-        match command.as_str() {
-            "list" if arguments.is_empty() => Ok(Self::List(Pattern::all())),
-            "list" => rest.pattern(Self::List),
-            "status" => rest.nothing(Self::Status),
-            "pause" => rest.pattern(Self::Pause),
-            "resume" => rest.pattern(Self::Resume),
+        let mut words = Words::new(words)?;
+        let request = match words.command {
+            "list" if words.left.is_empty() => Self::List(Pattern::all()),
+            "list" => Self::List(words.pattern()?),
+            "status" => Self::Status,
+            "pause" => Self::Pause(words.pattern()?),
+            "resume" => Self::Resume(words.pattern()?),
             // Without a pattern it has always meant the whole agent.
-            "stop" if arguments.is_empty() => Ok(Self::Shutdown),
-            "stop" => rest.pattern(Self::Stop),
-            "set-interval" => rest.pattern_and_duration(),
-            "trigger" => rest.pattern(Self::Trigger),
-            "flush" => rest.nothing(Self::Flush),
-            "reload" => rest.nothing(Self::Reload),
-            "ping" => rest.nothing(Self::Ping),
-            "help" => rest.nothing(Self::Help),
-            "shutdown" => rest.nothing(Self::Shutdown),
-            "control" => rest.control(),
-            _ => Err(CommandError::Unknown(words::excerpt(command))),
-        }
+            "stop" if words.left.is_empty() => Self::Shutdown,
+            "stop" => Self::Stop(words.pattern()?),
+            "set-interval" => Self::SetInterval(words.pattern()?, words.duration()?),
+            "trigger" => Self::Trigger(words.pattern()?),
+            "flush" => Self::Flush,
+            "reload" => Self::Reload,
+            "ping" => Self::Ping,
+            "help" => Self::Help,
+            "shutdown" => Self::Shutdown,
+            "control" => {
+                let pattern = words.pattern()?;
+                // What follows belongs to the action.
+                words.command = words.next("what to do, such as `pause`")?;
+                match words.command {
+                    "pause" | "disable" => Self::Pause(pattern),
+                    "resume" | "enable" => Self::Resume(pattern),
+                    "stop" => Self::Stop(pattern),
+                    "trigger-now" => Self::Trigger(pattern),
+                    "set-period" | "set-poll-interval" => Self::SetInterval(pattern, words.duration()?),
+                    action => return Err(CommandError::UnknownAction(words::excerpt(action))),
+                }
+            }
+            command => return Err(CommandError::Unknown(words::excerpt(command))),
+        };
+        words.end()?;
+        Ok(request)
     }
 }
 
-/// The words behind a command.
-struct Arguments<'a> {
+/// A command and the words behind it that were not taken yet.
+pub(crate) struct Words<'a> {
     command: &'a str,
     left: &'a [String],
 }
 
-impl Arguments<'_> {
-    fn nothing(&self, request: Request) -> Result<Request, CommandError> {
-        match self.left.first() {
-            None => Ok(request),
-            Some(word) => Err(CommandError::TooMuch {
-                command: words::excerpt(self.command),
-                rest: words::excerpt(word),
-            }),
-        }
+impl<'a> Words<'a> {
+    pub(crate) fn new(words: &'a [String]) -> Result<Self, CommandError> {
+        let (command, left) = words.split_first().ok_or(CommandError::Empty)?;
+        Ok(Self { command, left })
     }
 
-    fn pattern(mut self, request: fn(Pattern) -> Request) -> Result<Request, CommandError> {
-        let pattern = self.take_pattern()?;
-        self.nothing(request(pattern))
-    }
-
-    fn pattern_and_duration(mut self) -> Result<Request, CommandError> {
-        let pattern = self.take_pattern()?;
-        Ok(Request::SetInterval(pattern, self.duration()?))
-    }
-
-    /// The old form: `control PATTERN ACTION`.
-    fn control(mut self) -> Result<Request, CommandError> {
-        let pattern = self.take_pattern()?;
-        let Some((action, left)) = self.left.split_first() else {
-            return Err(self.missing("what to do, such as `pause`"));
-        };
-        let rest = Arguments {
-            command: action,
-            left,
-        };
-        match action.as_str() {
-            "pause" | "disable" => rest.nothing(Request::Pause(pattern)),
-            "resume" | "enable" => rest.nothing(Request::Resume(pattern)),
-            "stop" => rest.nothing(Request::Stop(pattern)),
-            "trigger-now" => rest.nothing(Request::Trigger(pattern)),
-            "set-period" | "set-poll-interval" => Ok(Request::SetInterval(pattern, rest.duration()?)),
-            _ => Err(CommandError::UnknownAction(words::excerpt(action))),
-        }
-    }
-
-    fn take_pattern(&mut self) -> Result<Pattern, CommandError> {
-        let Some((word, left)) = self.left.split_first() else {
-            return Err(self.missing("a pattern, such as `sources/procfs/*`"));
-        };
+    pub(crate) fn next(&mut self, what: &'static str) -> Result<&'a str, CommandError> {
+        let (word, left) = self.left.split_first().ok_or_else(|| CommandError::Missing {
+            command: words::excerpt(self.command),
+            what,
+        })?;
         self.left = left;
-        Ok(word.parse()?)
+        Ok(word)
+    }
+
+    fn pattern(&mut self) -> Result<Pattern, CommandError> {
+        Ok(self.next("a pattern, such as `sources/procfs/*`")?.parse()?)
     }
 
     /// All words that are left: a duration may have spaces.
-    fn duration(&self) -> Result<Duration, CommandError> {
-        if self.left.is_empty() {
-            return Err(self.missing("a duration, such as `1s`"));
-        }
-        let text = self.left.join(" ");
-        match text.parse::<HumanDuration>() {
+    fn duration(&mut self) -> Result<Duration, CommandError> {
+        let all = self.left.join(" ");
+        self.next("a duration, such as `1s`")?;
+        self.left = &[];
+        match all.parse::<HumanDuration>() {
             Ok(duration) => Ok(*duration),
             Err(error) => Err(CommandError::Duration {
-                text: words::excerpt(&text),
+                text: words::excerpt(&all),
                 error: error.to_string(),
             }),
         }
     }
 
-    fn missing(&self, what: &'static str) -> CommandError {
-        CommandError::Missing {
-            command: words::excerpt(self.command),
-            what,
+    pub(crate) fn end(&self) -> Result<(), CommandError> {
+        match self.left.first() {
+            None => Ok(()),
+            Some(word) => Err(CommandError::TooMuch {
+                command: words::excerpt(self.command),
+                rest: words::excerpt(word),
+            }),
         }
     }
 }

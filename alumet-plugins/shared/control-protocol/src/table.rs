@@ -2,24 +2,17 @@
 
 /// Rows with columns as wide as their widest cell, two spaces apart.
 pub(crate) struct Table<const N: usize> {
-    alignment: [Align; N],
+    /// Which columns stand on the right, as numbers do.
+    right: [bool; N],
     rows: Vec<[String; N]>,
 }
 
-/// On which side of its column a cell stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Align {
-    /// Texts.
-    Left,
-    /// Numbers.
-    Right,
-}
-
 impl<const N: usize> Table<N> {
-    pub(crate) fn new(columns: [(&str, Align); N]) -> Self {
+    /// A `>` before a title puts its column on the right.
+    pub(crate) fn new(titles: [&str; N]) -> Self {
         Self {
-            alignment: columns.map(|(_, align)| align),
-            rows: vec![columns.map(|(title, _)| title.to_owned())],
+            right: titles.map(|title| title.starts_with('>')),
+            rows: vec![titles.map(|title| title.trim_start_matches('>').to_owned())],
         }
     }
 
@@ -32,22 +25,12 @@ impl<const N: usize> Table<N> {
         let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or_default());
         let mut text = String::new();
         for row in &self.rows {
-            let mut line = String::new();
-            for ((cell, align), width) in row.iter().zip(self.alignment).zip(widths) {
-                let padding = std::iter::repeat_n(' ', width - cell.chars().count());
-                match align {
-                    Align::Left => {
-                        line.push_str(cell);
-                        line.extend(padding);
-                    }
-                    Align::Right => {
-                        line.extend(padding);
-                        line.push_str(cell);
-                    }
-                }
-                line.push_str("  ");
-            }
-            text.push_str(line.trim_end());
+            let cells = row.iter().zip(self.right).zip(widths);
+            let cells = cells.map(|((cell, right), width)| match right {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
             text.push('\n');
         }
         text
@@ -67,7 +50,7 @@ mod tests {
 
     #[test]
     fn numbers_stand_on_the_right_and_errors_on_one_line() {
-        let mut table = Table::new([("NAME", Align::Left), ("N", Align::Right), ("WHY", Align::Left)]);
+        let mut table = Table::new(["NAME", ">N", "WHY"]);
         table.row(["a".into(), "100".into(), "two\n  lines\u{7}".into()]);
         table.row(["long-name".into(), "5".into(), String::new()]);
         assert_eq!(

@@ -9,7 +9,7 @@ use alumet_core::spool::Record;
 use alumet_shared_batch_encoding::{Amendment, Decoder, Limits};
 use parking_lot::Mutex;
 
-use crate::log::Shared;
+use crate::log::Log;
 
 /// Turns records back into batches, with the dictionaries that the log keeps.
 pub(crate) struct Dictionary {
@@ -27,7 +27,7 @@ impl Dictionary {
     }
 
     /// The samples of a record.
-    pub(crate) fn batch(&self, log: &Shared, record: &Record) -> Result<Arc<Batch>, Failure> {
+    pub(crate) fn batch(&self, log: &Log, record: &Record) -> Result<Arc<Batch>, Failure> {
         let mut decoder = self.decoder.lock();
         let decoder = decoder.get_or_insert_with(|| Decoder::new(Limits::default()));
         // Another output may still read an older one, but that is rare and then costs a second look-up.

@@ -15,6 +15,7 @@ mod log;
 mod machine;
 mod reader;
 mod recent;
+mod record;
 mod spool;
 
 pub use config::SpoolConfig;

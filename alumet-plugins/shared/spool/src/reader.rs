@@ -6,32 +6,26 @@ use alumet_core::batch::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Record, SpoolReader, Spooled, Wake};
 
-use crate::log::{Bell, Next, Shared};
+use crate::log::{Log, Next};
 use crate::spool::Batches;
 
 /// Reads the spool for one output.
 pub(crate) struct Reader {
     output: String,
-    bell: Bell,
-    log: Arc<Shared>,
+    log: Arc<Log>,
     batches: Arc<Batches>,
+    _bell: Arc<Wake>,
 }
 
 impl Reader {
-    pub(crate) fn new(output: &str, wake: Wake, log: Arc<Shared>, batches: Arc<Batches>) -> Self {
+    pub(crate) fn new(output: &str, wake: Wake, log: Arc<Log>, batches: Arc<Batches>) -> Self {
         log.open_reader(output);
         Self {
-            bell: log.bells.hang(wake),
+            _bell: log.bells.hang(wake),
             output: output.to_owned(),
             log,
             batches,
         }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.log.bells.take_down(self.bell);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::config::SpoolConfig;
 use crate::dictionary::Dictionary;
-use crate::log::{Log, NewEntry, Shared};
+use crate::log::{Log, NewEntry};
 use crate::reader::Reader;
 use crate::recent::Recent;
 
@@ -36,7 +36,7 @@ use crate::recent::Recent;
 pub struct DiskSpool {
     encoder: Mutex<Encoder>,
     batches: Arc<Batches>,
-    log: Log,
+    log: Arc<Log>,
 }
 
 /// What the readers need to turn records back into batches.
@@ -47,7 +47,7 @@ pub(crate) struct Batches {
 
 impl Batches {
     /// Lets go of what no reader needs.
-    pub(crate) fn forget(&self, log: &Shared) {
+    pub(crate) fn forget(&self, log: &Log) {
         self.recent.lock().forget(log.start());
         if log.is_drained() {
             self.dictionary.forget();
@@ -76,15 +76,11 @@ impl DiskSpool {
             log,
         })
     }
+}
 
-    /// Keeps a few bytes under a name, on disk with the next transaction.
-    pub fn note(&self, key: &str, value: &[u8]) {
-        self.log.note(key, value);
-    }
-
-    /// What was kept under that name.
-    pub fn noted(&self, key: &str) -> Option<Vec<u8>> {
-        self.log.noted(key)
+impl Drop for DiskSpool {
+    fn drop(&mut self) {
+        self.log.close();
     }
 }
 
@@ -127,16 +123,16 @@ impl Spool for DiskSpool {
         let sequence = self.log.append(Some(entry), encoded.definitions, batch.origin());
         let mut recent = self.batches.recent.lock();
         recent.push(sequence, Arc::clone(batch));
-        recent.forget(self.log.shared().start());
+        recent.forget(self.log.start());
         sequence
     }
 
     fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
-        self.log.shared().record_from(sequence)
+        self.log.record_from(sequence)
     }
 
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
-        let log = Arc::clone(self.log.shared());
+        let log = Arc::clone(&self.log);
         Arc::new(Reader::new(output, wake, log, Arc::clone(&self.batches)))
     }
 

@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Control;
-use alumet_shared_control_protocol::{Command, Format, Line, Reply};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use alumet_shared_control_protocol::{Command, Format, LINE_LIMIT, Line, Reply};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::execute::execute;
-use crate::lines::{LineBuffer, LineFault};
 
 /// How long a reader may take to make room for a reply.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Somebody who is connected.
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: BufReader<UnixStream>,
     control: Control,
     idle_timeout: Duration,
     format: Format,
@@ -28,7 +27,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(stream: UnixStream, control: Control, idle_timeout: Duration) -> Self {
         Self {
-            stream,
+            stream: BufReader::new(stream),
             control,
             idle_timeout,
             format: Format::Text,
@@ -44,48 +43,52 @@ impl Connection {
     }
 
     async fn answer_all(&mut self, stop: &CancellationToken) -> io::Result<()> {
-        let mut lines = LineBuffer::default();
-        let mut piece = [0; 4096];
+        let mut line = Vec::new();
+        // Whether the rest of a line that is too long is passed over.
+        let mut discarding = false;
         let mut deadline = Instant::now() + self.idle_timeout;
-        loop {
-            while let Some(line) = lines.next() {
-                self.answer(line).await?;
-                if stop.is_cancelled() {
-                    return Ok(());
-                }
-                deadline = Instant::now() + self.idle_timeout;
-            }
-            let read = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+        while !stop.is_cancelled() {
+            line.clear();
+            // Not more than the longest line and its end.
+            let mut stream = (&mut self.stream).take(LINE_LIMIT as u64 + 1);
+            tokio::select! {
+                () = stop.cancelled() => break,
                 () = sleep_until(deadline) => {
                     let idle = HumanDuration(self.idle_timeout);
                     let reason = format!("no complete command came for {idle}; the connection is closed");
                     return self.write(self.format, &Reply::Refused(reason)).await;
                 }
-                read = self.stream.read(&mut piece) => read?,
+                read = stream.read_until(b'\n', &mut line) => read?,
             };
-            if read == 0 {
-                if lines.has_part() {
-                    // It may be the beginning of another command, so it is not carried out.
-                    let reason = "the last line has no end, so it was not carried out; end it with a newline";
-                    self.write(self.format, &Reply::Refused(reason.to_owned()))
-                        .await?;
-                }
-                return Ok(());
+            let has_end = line.pop_if(|last| *last == b'\n').is_some();
+            if discarding {
+                discarding = !has_end;
+            } else if has_end {
+                self.answer(&line).await?;
+                deadline = Instant::now() + self.idle_timeout;
+            } else if line.len() > LINE_LIMIT {
+                discarding = true;
+                let reason = format!("the line is longer than {LINE_LIMIT} bytes and was not read");
+                self.write(self.format, &Reply::Misunderstood(reason)).await?;
+            } else if !line.is_empty() {
+                // It may be the beginning of another command, so it is not carried out.
+                let reason = "the last line has no end, so it was not carried out; end it with a newline";
+                self.write(self.format, &Reply::Refused(reason.to_owned()))
+                    .await?;
             }
-            lines.push(&piece[..read]);
+            if !has_end && line.len() <= LINE_LIMIT {
+                break;
+            }
         }
+        Ok(())
     }
 
-    async fn answer(&mut self, line: Result<String, LineFault>) -> io::Result<()> {
-        let line = match line {
-            Ok(text) => Line::parse(&text),
-            Err(fault) => {
-                return self
-                    .write(self.format, &Reply::Misunderstood(fault.to_string()))
-                    .await;
-            }
+    async fn answer(&mut self, line: &[u8]) -> io::Result<()> {
+        let Ok(text) = std::str::from_utf8(line) else {
+            let reply = Reply::Misunderstood("the line is no UTF-8".to_owned());
+            return self.write(self.format, &reply).await;
         };
+        let line = Line::parse(text);
         let reply = match line.command {
             Err(error) => Reply::Misunderstood(error.to_string()),
             Ok(Command::Format(format)) => {

@@ -1,5 +1,7 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 /// Why the socket cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -38,4 +40,15 @@ pub enum SocketError {
     /// There is no thread for it.
     #[error("the thread that serves the socket cannot be started")]
     Thread(#[source] io::Error),
+}
+
+impl SocketError {
+    /// The system refuses what was tried.
+    pub(crate) fn refused(path: &Path, what: &'static str) -> impl FnOnce(Errno) -> Self {
+        move |error| Self::Refused {
+            path: path.to_owned(),
+            what,
+            source: error.into(),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! From a request to the pipeline and back.
 
-use alumet_core::pipeline::{Control, ControlError, ElementKey, Pattern};
-use alumet_shared_control_protocol::{ElementReport, GRAMMAR, Reply, Request, StatusReport};
+use alumet_core::pipeline::{Control, ControlError, Pattern};
+use alumet_shared_control_protocol::{GRAMMAR, Reply, Request};
 
 /// Does what is asked. Waits for the pipeline, usually some microseconds.
 pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
@@ -11,17 +11,15 @@ pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
         tracing::info!(%request, "a command at the control socket");
     }
     let result = match request {
-        Request::List(pattern) => control
-            .list(pattern)
-            .map(|elements| Reply::Elements(elements.iter().map(ElementReport::from).collect())),
-        Request::Status => control
-            .status()
-            .map(|status| Reply::Status(Box::new(StatusReport::from(&status)))),
-        Request::Pause(pattern) => control.pause(pattern).map(selected),
-        Request::Resume(pattern) => control.resume(pattern).map(selected),
+        Request::List(pattern) => control.list(pattern).map(Reply::Elements),
+        Request::Status => control.status().map(|status| Reply::Status(Box::new(status))),
+        Request::Pause(pattern) => control.pause(pattern).map(Reply::Selected),
+        Request::Resume(pattern) => control.resume(pattern).map(Reply::Selected),
         Request::Stop(pattern) => stop(pattern, control),
-        Request::SetInterval(pattern, interval) => control.set_interval(pattern, *interval).map(selected),
-        Request::Trigger(pattern) => control.trigger(pattern).map(selected),
+        Request::SetInterval(pattern, interval) => {
+            control.set_interval(pattern, *interval).map(Reply::Selected)
+        }
+        Request::Trigger(pattern) => control.trigger(pattern).map(Reply::Selected),
         Request::Flush => control
             .flush()
             .map(|()| message("everything measured is written")),
@@ -40,15 +38,11 @@ pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
 fn stop(pattern: &Pattern, control: &Control) -> Result<Reply, ControlError> {
     let before = control.list(pattern)?;
     match control.stop(pattern) {
-        Err(ControlError::NotRunning) if !before.is_empty() => {
-            Ok(selected(before.into_iter().map(|element| element.key).collect()))
-        }
-        result => result.map(selected),
+        Err(ControlError::NotRunning) if !before.is_empty() => Ok(Reply::Selected(
+            before.into_iter().map(|element| element.key).collect(),
+        )),
+        result => result.map(Reply::Selected),
     }
-}
-
-fn selected(keys: Vec<ElementKey>) -> Reply {
-    Reply::Selected(keys.iter().map(ToString::to_string).collect())
 }
 
 fn message(text: &str) -> Reply {

@@ -4,7 +4,6 @@ mod config;
 mod connection;
 mod error;
 mod execute;
-mod lines;
 mod plugin;
 mod server;
 mod socket_file;

@@ -94,7 +94,7 @@ fn run(runtime: Runtime, listener: StdListener, config: Config, control: Control
 
 async fn serve(listener: &UnixListener, config: &Config, control: &Control, stop: &CancellationToken) {
     // Whoever is early waits in the queue of the socket instead of being told that nothing runs.
-    while control.status().is_err() {
+    while !control.is_running() {
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(Server::LOOK) => {}

@@ -1,14 +1,12 @@
 //! The socket in the file system: never open to others, never taken from a living agent, removed at the end.
 
-use std::fs;
-use std::io;
+use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, FlockOperation, Mode, access, fchmod, flock};
+use rustix::fs::{Access, FileType, FlockOperation, Mode, access, chmod, fchmod, flock, lstat, unlink};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
@@ -32,13 +30,7 @@ impl SocketFile {
     /// Listens at `path`, which only this user may use from the first instant. A socket at which nobody listens any more
     /// is replaced.
     pub(crate) fn listen(path: &Path) -> Result<(UnixListener, Self), SocketError> {
-        let refused = |what| {
-            move |error: Errno| SocketError::Refused {
-                path: path.to_owned(),
-                what,
-                source: error.into(),
-            }
-        };
+        let refused = |what| SocketError::refused(path, what);
         let address = SocketAddrUnix::new(path).map_err(refused("named like this"))?;
         let socket = private_socket().map_err(refused("made"))?;
         // Two agents that start at once must not both replace a dead socket.
@@ -57,13 +49,7 @@ impl SocketFile {
             identity: identity(path),
         };
         // The umask may have taken away more than it should.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| {
-            SocketError::Refused {
-                path: path.to_owned(),
-                what: "kept from others",
-                source: error,
-            }
-        })?;
+        chmod(path, Mode::RUSR | Mode::WUSR).map_err(refused("kept from others"))?;
         // Nobody can connect before.
         listen(&socket, BACKLOG).map_err(refused("listened at"))?;
         Ok((UnixListener::from(socket), file))
@@ -71,14 +57,7 @@ impl SocketFile {
 
     /// Finds out whether [`listen`](Self::listen) would work, and changes nothing.
     pub(crate) fn probe(path: &Path) -> Result<(), SocketError> {
-        let refused = |what| {
-            move |error: Errno| SocketError::Refused {
-                path: path.to_owned(),
-                what,
-                source: error.into(),
-            }
-        };
-        SocketAddrUnix::new(path).map_err(refused("named like this"))?;
+        SocketAddrUnix::new(path).map_err(SocketError::refused(path, "named like this"))?;
         if !is_free(path)? {
             tracing::debug!(path = %path.display(), "nobody listens at this socket any more; it would be replaced");
         }
@@ -86,7 +65,7 @@ impl SocketFile {
         if !folder.is_dir() {
             return Err(SocketError::NoFolder(path.to_owned()));
         }
-        access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(refused("bound"))
+        access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(SocketError::refused(path, "bound"))
     }
 }
 
@@ -94,14 +73,14 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.identity.is_some() && identity(&self.path) == self.identity {
             // Whoever starts next replaces it if this fails.
-            let _ = fs::remove_file(&self.path);
+            let _ = unlink(&self.path);
         }
     }
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    let status = lstat(path).ok()?;
+    Some((status.st_dev, status.st_ino))
 }
 
 /// A socket whose file only this user may use.
@@ -120,36 +99,22 @@ fn remove_if_dead(path: &Path) -> Result<(), SocketError> {
         return Ok(());
     }
     tracing::info!(path = %path.display(), "nobody listens at this socket any more; it is replaced");
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SocketError::Refused {
-            path: path.to_owned(),
-            what: "replaced",
-            source: error,
-        }),
-        _ => Ok(()),
+    match unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(SocketError::refused(path, "replaced")(error)),
     }
 }
 
 /// Whether nothing is at `path`; if not, it is a socket at which nobody listens.
 fn is_free(path: &Path) -> Result<bool, SocketError> {
-    let refused = |error: io::Error| SocketError::Refused {
-        path: path.to_owned(),
-        what: "inspected",
-        source: error,
-    };
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(true);
+    let refused = SocketError::refused(path, "inspected");
+    match lstat(path) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(true),
+        Err(error) => return Err(refused(error)),
+        Ok(status) if FileType::from_raw_mode(status.st_mode) != FileType::Socket => {
+            return Err(SocketError::NoSocket(path.to_owned()));
         }
-        result => result.map_err(refused)?,
-    };
-    if !metadata.file_type().is_socket() {
-        return Err(SocketError::NoSocket(path.to_owned()));
+        Ok(_) => {}
     }
     match connect_at_once(path) {
         // It listens, though perhaps to too many.
@@ -157,7 +122,7 @@ fn is_free(path: &Path) -> Result<bool, SocketError> {
         Err(Errno::CONNREFUSED) => Ok(false),
         // Its owner was faster.
         Err(Errno::NOENT) => Ok(true),
-        Err(error) => Err(refused(error.into())),
+        Err(error) => Err(refused(error)),
     }
 }
 
@@ -177,9 +142,9 @@ fn connect_at_once(path: &Path) -> Result<(), Errno> {
 
 /// Locks the folder until it is dropped. Whoever cannot, because the file system has no locks or somebody holds one for
 /// long, goes on without.
-fn folder_lock(path: &Path) -> Option<fs::File> {
+fn folder_lock(path: &Path) -> Option<File> {
     const PATIENCE: Duration = Duration::from_secs(2);
-    let folder = fs::File::open(folder_of(path)).ok()?;
+    let folder = File::open(folder_of(path)).ok()?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
@@ -194,6 +159,8 @@ fn folder_lock(path: &Path) -> Option<fs::File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Barrier;
 
     use super::*;

@@ -6,13 +6,14 @@ use alumet_core::{Catalog, ValueType};
 use crate::amendment::Amendment;
 use crate::definition::{Entry, EntryReader};
 use crate::error::DecodeError;
-use crate::payload::Dictionary;
 
 /// The dictionary of one generation.
 #[derive(Default)]
 pub(super) struct Generation {
     entries: Vec<Known>,
-    metrics: Vec<KnownMetric>,
+    metrics: Vec<MetricId>,
+    /// The type of each metric.
+    types: Vec<ValueType>,
     bytes: usize,
 }
 
@@ -21,11 +22,6 @@ struct Known {
     series: Option<SeriesHandle>,
     /// The place of its metric in `metrics`.
     metric: u32,
-}
-
-struct KnownMetric {
-    id: MetricId,
-    value_type: ValueType,
 }
 
 /// Reads those entries of `definitions` that are not known.
@@ -74,6 +70,18 @@ impl Generation {
         self.bytes
     }
 
+    /// The types of all metrics.
+    pub(super) fn types(&self) -> &[ValueType] {
+        &self.types
+    }
+
+    /// The place of the metric of the series with that number; `None` if the entry is no series.
+    #[inline]
+    pub(super) fn metric_of(&self, number: u32) -> Option<u32> {
+        let entry = self.entries.get(number as usize)?;
+        entry.series.as_ref().map(|_| entry.metric)
+    }
+
     /// The series with that number.
     #[inline]
     pub(super) fn series(&self, number: u32) -> Option<&SeriesHandle> {
@@ -94,10 +102,10 @@ impl Generation {
         for entry in new {
             let known = match entry {
                 Entry::Metric(metric) => {
-                    let value_type = metric.value_type;
-                    let id = catalog.register_metric_or_rename(metric, &amendment.metric_suffix);
                     let place = self.metrics.len() as u32;
-                    self.metrics.push(KnownMetric { id, value_type });
+                    self.types.push(metric.value_type);
+                    let id = catalog.register_metric_or_rename(metric, &amendment.metric_suffix);
+                    self.metrics.push(id);
                     Known {
                         series: None,
                         metric: place,
@@ -115,7 +123,7 @@ impl Generation {
                     };
                     last_attributes = Some((series.attributes, attributes.clone()));
                     let key = SeriesKey {
-                        metric: self.metrics[metric as usize].id,
+                        metric: self.metrics[metric as usize],
                         resource: series.resource,
                         consumer: series.consumer,
                         attributes,
@@ -134,21 +142,5 @@ impl Generation {
         self.entries
             .get(number as usize)
             .is_some_and(|entry| entry.series.is_none())
-    }
-}
-
-impl Dictionary for Generation {
-    fn entries(&self) -> u32 {
-        self.len()
-    }
-
-    #[inline]
-    fn metric_of(&self, number: u32) -> Option<u32> {
-        let entry = self.entries.get(number as usize)?;
-        entry.series.as_ref().map(|_| entry.metric)
-    }
-
-    fn value_type(&self, place: u32) -> ValueType {
-        self.metrics[place as usize].value_type
     }
 }

@@ -3,7 +3,6 @@ mod limits;
 mod scratch;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 
 use alumet_core::spool::Definitions;
 use alumet_core::{Batch, Catalog};
@@ -83,7 +82,10 @@ impl Decoder {
             )?;
             generation::parse(body, definitions, known)
         })?;
-        let names = new.iter().filter_map(Entry::metric_name);
+        let names = new.iter().filter_map(|entry| match entry {
+            Entry::Metric(metric) => Some(&*metric.name),
+            Entry::Series(_) => None,
+        });
         let names: HashSet<&str> = names.filter(|name| !self.metric_names.contains(*name)).collect();
         let metrics = self.metric_names.len() + names.len();
         within("metrics", metrics as u64, self.limits.metrics)?;
@@ -110,7 +112,9 @@ impl Decoder {
         let generation = self.generations.get(&generation).unwrap_or(&nothing);
         Scratch::with(|Scratch { opener, reader }| {
             let body = opener.open(payload, self.limits.payload_bytes)?;
-            let count = reader.read(body, generation, self.limits.samples_per_batch)?;
+            let limit = self.limits.samples_per_batch;
+            let (entries, types) = (generation.len(), generation.types());
+            let count = reader.read(body, limit, entries, types, |number| generation.metric_of(number))?;
             into.reserve(count);
             for (number, timestamp, bits) in reader.samples() {
                 // The reader has looked up every number.
@@ -142,16 +146,4 @@ fn within(what: &'static str, found: u64, limit: usize) -> Result<(), DecodeErro
         return Err(DecodeError::TooLarge { what, found, limit });
     }
     Ok(())
-}
-
-/// The generations and how many entries they have.
-impl fmt::Debug for Decoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let generations = self
-            .generations
-            .iter()
-            .map(|(number, known)| (number, known.len()));
-        f.write_str("Decoder")?;
-        f.debug_map().entries(generations).finish()
-    }
 }

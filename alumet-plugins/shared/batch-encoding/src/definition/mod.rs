@@ -16,16 +16,6 @@ pub(crate) enum Entry {
     Series(SeriesEntry),
 }
 
-impl Entry {
-    /// The name, if it is a metric.
-    pub(crate) fn metric_name(&self) -> Option<&str> {
-        match self {
-            Self::Metric(metric) => Some(&metric.name),
-            Self::Series(_) => None,
-        }
-    }
-}
-
 /// A series that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeriesEntry {

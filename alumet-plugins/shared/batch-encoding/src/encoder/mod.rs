@@ -1,6 +1,5 @@
 mod dictionary;
 
-use std::fmt;
 use std::sync::Arc;
 
 use alumet_core::spool::Definitions;
@@ -132,24 +131,5 @@ impl Encoder {
             time: self.payload.time(),
             payload,
         }
-    }
-}
-
-/// The generation.
-impl fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Encoder(generation {})", self.dictionary.generation())
-    }
-}
-
-/// The number of samples and bytes.
-impl fmt::Debug for Encoded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Encoded({} samples, {} bytes)",
-            self.samples,
-            self.payload.len()
-        )
     }
 }

@@ -4,7 +4,7 @@ mod groups;
 mod read;
 mod write;
 
-pub(crate) use read::{Dictionary, PayloadReader};
+pub(crate) use read::PayloadReader;
 pub(crate) use write::PayloadWriter;
 
 /// Scratch memory for more samples than this is not kept for the next batch.

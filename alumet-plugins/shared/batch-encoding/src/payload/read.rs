@@ -5,18 +5,6 @@ use super::groups::Groups;
 use crate::column::{Streams, float, integer, runs};
 use crate::error::DecodeError;
 
-/// What the numbers in a payload mean.
-pub(crate) trait Dictionary {
-    /// How many entries there are.
-    fn entries(&self) -> u32;
-
-    /// The place of the metric of the series `number` among the metrics; `None` if the entry is no series.
-    fn metric_of(&self, number: u32) -> Option<u32>;
-
-    /// The type of the values of the metric at `place`.
-    fn value_type(&self, place: u32) -> ValueType;
-}
-
 /// Reads the body of a payload into columns.
 #[derive(Debug, Default)]
 pub(crate) struct PayloadReader {
@@ -31,18 +19,23 @@ pub(crate) struct PayloadReader {
 }
 
 impl PayloadReader {
-    /// Reads at most `limit` samples; says how many there are.
+    /// Reads at most `limit` samples of a dictionary with that many entries; says how many there are.
+    ///
+    /// `metric_of` gives the place of the metric of a series among the metrics, which have these `types`; `None` if the
+    /// entry is no series.
     pub(crate) fn read(
         &mut self,
         body: &[u8],
-        dictionary: &impl Dictionary,
         limit: usize,
+        entries: u32,
+        types: &[ValueType],
+        metric_of: impl Fn(u32) -> Option<u32>,
     ) -> Result<usize, DecodeError> {
         let mut streams = Streams::new(body)?;
         let count = streams.head.count("samples of the batch", limit)?;
         self.begin(count);
-        runs::read_series(&mut streams, count, dictionary.entries(), |number| {
-            let metric = dictionary.metric_of(number).ok_or(DecodeError::WrongEntry {
+        runs::read_series(&mut streams, count, entries, |number| {
+            let metric = metric_of(number).ok_or(DecodeError::WrongEntry {
                 index: number,
                 expected: "series",
             })?;
@@ -56,7 +49,7 @@ impl PayloadReader {
         for group in self.groups.iter() {
             let (values, others) = rest.split_at_mut(group.count);
             rest = others;
-            match dictionary.value_type(group.metric) {
+            match types[group.metric as usize] {
                 ValueType::F64 => float::read(values, &mut streams, &mut self.corrections)?,
                 ValueType::U64 | ValueType::I64 => integer::read(values, &mut streams)?,
             }

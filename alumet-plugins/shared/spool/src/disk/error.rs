@@ -69,19 +69,15 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-const fn remedy_of(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::DiskFull => "free some space on the disk, or move the spool to another one",
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
+fn remedy(error: &rusqlite::Error) -> &'static str {
+    match code(error) {
+        Some(ErrorCode::DiskFull) => "free some space on the disk, or move the spool to another one",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "make the file and its folder writable for this user"
         }
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             "another program uses it: give each agent a spool of its own, or end the other one"
         }
         _ => "check the disk",
     }
-}
-
-fn remedy(error: &rusqlite::Error) -> &'static str {
-    code(error).map_or("check the disk", remedy_of)
 }

@@ -1,11 +1,10 @@
 //! What a file says at its opening: all but the records.
 
 use alumet_core::spool::InstanceId;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
-use super::row;
-use super::row::StoredCursor;
-use crate::log::{Entry, Loss, Mark, Watermark};
+use super::row::{self, Meta, Stored};
+use crate::record::{Entry, Loss, Mark, Stand, Watermark};
 
 /// What a file says at its opening.
 #[derive(Debug, Default)]
@@ -16,10 +15,9 @@ pub(crate) struct Loaded {
     /// The first and the last record, without payload.
     pub(crate) first: Option<Entry>,
     pub(crate) last: Option<Entry>,
-    pub(crate) cursors: Vec<StoredCursor>,
+    pub(crate) cursors: Vec<Stand>,
     pub(crate) losses: Vec<Loss>,
     pub(crate) origins: Vec<(InstanceId, Watermark)>,
-    pub(crate) notes: Vec<(String, Vec<u8>)>,
     /// The newest dictionary of which anything is there.
     pub(crate) generation: u32,
     /// Numbers up to this one may have been used.
@@ -32,7 +30,7 @@ impl Loaded {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut loaded = Self::default();
         let mut damaged = false;
-        for (key, value, instance) in all(connection, "meta", row::META, row::meta, &mut damaged)? {
+        for (key, value, instance) in all::<Meta>(connection, &mut damaged)? {
             match key.as_str() {
                 "instance" => loaded.instance = instance,
                 "machine" => loaded.machine = Some(value),
@@ -40,10 +38,9 @@ impl Loaded {
                 _ => {}
             }
         }
-        loaded.cursors = all(connection, "cursors", row::CURSOR, row::cursor, &mut damaged)?;
-        loaded.losses = all(connection, "gaps", row::LOSS, row::loss, &mut damaged)?;
-        loaded.origins = all(connection, "origins", row::ORIGIN, row::origin, &mut damaged)?;
-        loaded.notes = all(connection, "notes", row::NOTE, row::note, &mut damaged)?;
+        loaded.cursors = all(connection, &mut damaged)?;
+        loaded.losses = all(connection, &mut damaged)?;
+        loaded.origins = all(connection, &mut damaged)?;
         loaded.first = end_of_records(connection, "ASC", &mut damaged)?;
         loaded.last = end_of_records(connection, "DESC", &mut damaged)?;
         let newest = "SELECT max(generation) FROM definitions";
@@ -60,7 +57,7 @@ impl Loaded {
         let cursors = self.cursors.iter().map(|(_, done, _)| *done);
         let losses = self.losses.iter().map(|loss| loss.end);
         let ends = records.into_iter().chain(cursors).chain(losses);
-        ends.max_by_key(|mark| mark.sequence).unwrap_or_default()
+        ends.max().unwrap_or_default()
     }
 
     /// Whether an output has still something to hear of.
@@ -70,23 +67,31 @@ impl Loaded {
 }
 
 /// The good rows of a table.
-pub(super) fn all<T>(
-    connection: &Connection,
-    table: &str,
-    columns: &str,
-    parse: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
-    damaged: &mut bool,
-) -> rusqlite::Result<Vec<T>> {
-    let mut statement = connection.prepare(&format!("SELECT {columns} FROM {table}"))?;
-    let mut rows = statement.query([])?;
+pub(super) fn all<T: Stored>(connection: &Connection, damaged: &mut bool) -> rusqlite::Result<Vec<T>> {
     let mut good = Vec::new();
+    visit(connection, "", |one: Option<T>| {
+        *damaged |= one.is_none();
+        good.extend(one);
+        true
+    })?;
+    Ok(good)
+}
+
+/// Visits the rows of a table while the visitor goes on; `None` stands for a damaged one.
+pub(super) fn visit<T: Stored>(
+    connection: &Connection,
+    order: &str,
+    mut visit: impl FnMut(Option<T>) -> bool,
+) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {} FROM {} {order}", row::columns::<T>(), T::TABLE);
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        match parse(row) {
-            Ok(Some(one)) => good.push(one),
-            Ok(None) | Err(_) => *damaged = true,
+        if !visit(row::parse(row).ok().flatten()) {
+            break;
         }
     }
-    Ok(good)
+    Ok(())
 }
 
 /// The first good record from one end.
@@ -95,14 +100,11 @@ fn end_of_records(
     order: &str,
     damaged: &mut bool,
 ) -> rusqlite::Result<Option<Entry>> {
-    let sql = format!("SELECT {} FROM records ORDER BY sequence {order}", row::HEADER);
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        match row::header(row) {
-            Ok(Some(entry)) => return Ok(Some(entry)),
-            Ok(None) | Err(_) => *damaged = true,
-        }
-    }
-    Ok(None)
+    let mut found = None;
+    visit(connection, &format!("ORDER BY sequence {order}"), |entry| {
+        *damaged |= entry.is_none();
+        found = entry;
+        found.is_none()
+    })?;
+    Ok(found)
 }

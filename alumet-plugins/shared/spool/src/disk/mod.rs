@@ -1,7 +1,6 @@
 //! The file: one SQLite database that only this process has open.
 
 mod aside;
-mod check;
 mod error;
 mod fetch;
 mod load;

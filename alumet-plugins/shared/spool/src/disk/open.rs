@@ -10,20 +10,6 @@ use super::aside::{journal, set_aside, with_suffix};
 use super::error::is_damage;
 use super::{Disk, DiskError, Loaded, Place, identity, row, salvage, schema};
 
-/// What a file is.
-enum Kind {
-    /// There was nothing.
-    New,
-    /// A spool of this version.
-    Ours,
-    /// A spool of a version that this program does not know.
-    Newer(i32),
-    /// A database of another program.
-    Foreign,
-    /// Not to be written, says the file or its header.
-    ReadOnly,
-}
-
 impl Disk {
     /// Opens the file or makes it. What is not a good spool of this machine is set aside, and what can be read of it
     /// is kept. `suspect` says that something in it could not be read.
@@ -31,27 +17,20 @@ impl Disk {
         let path = &place.path;
         prepare(place)?;
         salvage::finish(path, place.now)?;
-        let opened = open_database(path).and_then(|(connection, kind)| match kind {
-            Kind::New | Kind::Ours => Ok((Loaded::read(&connection)?, connection, kind)),
-            Kind::Newer(_) | Kind::Foreign | Kind::ReadOnly => Ok((Loaded::default(), connection, kind)),
+        let opened = open_database(path).and_then(|(connection, fault)| {
+            let loaded = fault.is_none().then(|| Loaded::read(&connection)).transpose()?;
+            Ok((connection, fault, loaded.unwrap_or_default()))
         });
         let reason = match opened {
-            Ok((loaded, connection, Kind::New | Kind::Ours)) => {
-                let copied = loaded
-                    .machine
-                    .zip(place.machine)
-                    .is_some_and(|(then, now)| then != now);
+            Ok((connection, None, loaded)) => {
+                let machines = loaded.machine.zip(place.machine);
+                let copied = machines.is_some_and(|(then, now)| then != now);
                 if !copied && !loaded.damaged && !suspect {
                     return Self::finish(place, connection, loaded);
                 }
                 if copied { "copied" } else { "damaged" }
             }
-            Ok((_, _, Kind::Newer(version))) => {
-                tracing::warn!(path = %path.display(), version, "the spool is of a newer version of this program");
-                "newer"
-            }
-            Ok((_, _, Kind::Foreign)) => "foreign",
-            Ok((_, connection, Kind::ReadOnly)) => {
+            Ok((connection, Some(READ_ONLY), _)) => {
                 // Before the probe: when it closes the file, the locks of this process go too.
                 drop(connection);
                 let probe = OpenOptions::new().write(true).open(path);
@@ -61,6 +40,7 @@ impl Disk {
                 })?;
                 "damaged"
             }
+            Ok((_, Some(reason), _)) => reason,
             Err(error) if is_damage(&error) => {
                 tracing::error!(path = %path.display(), error = %error, "the spool cannot be read");
                 "damaged"
@@ -79,7 +59,7 @@ impl Disk {
 
     fn finish(place: &Place, connection: Connection, loaded: Loaded) -> Result<(Self, Loaded), DiskError> {
         if let (None, Some(machine)) = (loaded.machine, place.machine) {
-            row::insert_meta(&connection, "machine", machine, None)
+            row::insert(&connection, &("machine".to_owned(), machine, None))
                 .map_err(|error| DiskError::sqlite(&place.path, error))?;
         }
         let disk = Self {
@@ -114,29 +94,34 @@ fn prepare(place: &Place) -> Result<(), DiskError> {
     }
 }
 
-fn open_database(path: &Path) -> rusqlite::Result<(Connection, Kind)> {
+/// A file that must not be written, says the file or its header.
+const READ_ONLY: &str = "read-only";
+
+/// Opens the file or makes it, and says what keeps it from being a spool of this version: it is `newer`, the database of
+/// another program (`foreign`), or [`READ_ONLY`].
+fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>)> {
     let mut connection = connect(path)?;
     schema::configure(&connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let kind = match (application, version) {
-        _ if connection.is_readonly("main")? => Kind::ReadOnly,
-        (0, 0) if tables == 0 => Kind::New,
-        (schema::APPLICATION, schema::VERSION) => Kind::Ours,
-        (schema::APPLICATION, newer) if newer > schema::VERSION => Kind::Newer(newer),
-        _ => Kind::Foreign,
+    let is_new = (application, version, tables) == (0, 0, 0);
+    let fault = match (application, version) {
+        _ if connection.is_readonly("main")? => Some(READ_ONLY),
+        (schema::APPLICATION, schema::VERSION) => None,
+        (schema::APPLICATION, version) if version > schema::VERSION => Some("newer"),
+        _ => (!is_new).then_some("foreign"),
     };
-    if matches!(kind, Kind::New) {
-        schema::lay_out(&connection)?;
-    }
-    if matches!(kind, Kind::New | Kind::Ours) {
+    if fault.is_none() {
+        if is_new {
+            schema::lay_out(&connection)?;
+        }
         schema::begin_journal(&connection)?;
+        if is_new {
+            schema::create(&mut connection)?;
+        }
     }
-    if matches!(kind, Kind::New) {
-        schema::create(&mut connection)?;
-    }
-    Ok((connection, kind))
+    Ok((connection, fault))
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -191,5 +176,38 @@ fn say(reason: &str, path: &Path, aside: &Path) {
             path = %path, aside = %aside, reason,
             "the file was no spool that this program can use, and was set aside; a new one is begun"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::spool::InstanceId;
+    use alumet_core::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_table_that_is_not_known_is_a_spool_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place {
+            path: folder.path().join("spool.db"),
+            machine: None,
+            now: Timestamp::default(),
+        };
+        let instance = Some(InstanceId([7; 16]));
+        let before = create(&place.path).unwrap();
+        before
+            .execute_batch("CREATE TABLE notes (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            .unwrap();
+        row::insert(&before, &("instance".to_owned(), 0, instance)).unwrap();
+        drop(before);
+        let (disk, loaded) = Disk::open(&place, false).unwrap();
+        assert_eq!(loaded.instance, instance);
+        drop(disk);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is set aside"
+        );
     }
 }

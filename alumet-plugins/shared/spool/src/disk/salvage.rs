@@ -4,13 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use alumet_core::spool::Definitions;
 use alumet_core::time::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::aside::{set_aside, with_suffix};
-use super::fetch::walk;
-use super::load::all;
-use super::{DiskError, Place, open, row};
+use super::fetch::{walk, with_payload};
+use super::load::{all, visit};
+use super::row::{self, Meta, Origin, Stored};
+use super::{DiskError, Place, open};
+use crate::record::{Loss, Stand};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.
 const MOST_MISSED: u64 = 128;
@@ -25,7 +28,7 @@ pub(super) fn salvage(place: &Place) -> Result<PathBuf, DiskError> {
     if let Ok(old) = open::open_damaged(path) {
         copy_all(&old, &new).map_err(failed)?;
     }
-    row::insert_meta(&new, "complete", 1, None).map_err(failed)?;
+    row::insert(&new, &("complete".to_owned(), 1, None)).map_err(failed)?;
     // The last connection writes the journal into the file and removes it.
     new.close().map_err(|(_, error)| failed(error))?;
     let aside = set_aside(path, "damaged", place.now)?;
@@ -41,7 +44,7 @@ pub(super) fn finish(path: &Path, now: Timestamp) -> Result<(), DiskError> {
     }
     let is_complete = || {
         let connection = open::open_damaged(&copy).ok()?;
-        let meta = all(&connection, "meta", row::META, row::meta, &mut false).ok()?;
+        let meta = all::<Meta>(&connection, &mut false).ok()?;
         meta.iter().any(|(key, ..)| key == "complete").then_some(())
     };
     if path.symlink_metadata().is_ok() {
@@ -73,47 +76,30 @@ fn rename_error(path: &Path, source: io::Error) -> DiskError {
 /// Copies the good rows. Only an error of the new file is one.
 fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     new.execute_batch("BEGIN")?;
-    for (key, value, instance) in readable(old, "meta", row::META, row::meta) {
-        row::insert_meta(new, &key, value, instance)?;
-    }
-    for (output, done, position) in readable(old, "cursors", row::CURSOR, row::cursor) {
-        row::insert_cursor(new, &output, done, position.as_deref())?;
-    }
-    for loss in readable(old, "gaps", row::LOSS, row::loss) {
-        row::insert_loss(new, &loss)?;
-    }
-    for (id, mark) in readable(old, "origins", row::ORIGIN, row::origin) {
-        row::insert_origin(new, id, mark)?;
-    }
-    for (key, value) in readable(old, "notes", row::NOTE, row::note) {
-        row::insert_note(new, &key, &value)?;
-    }
-    for definitions in readable(old, "definitions", row::DEFINITIONS, row::definitions) {
-        row::insert_definitions(new, &definitions)?;
-    }
+    copy::<Meta>(old, new)?;
+    copy::<Stand>(old, new)?;
+    copy::<Loss>(old, new)?;
+    copy::<Origin>(old, new)?;
+    copy::<Definitions>(old, new)?;
     copy_records(old, new)?;
     new.execute_batch("COMMIT")
 }
 
-/// The rows up to the first that cannot be read, and from the other end down to it.
-fn readable<T>(
-    old: &Connection,
-    table: &str,
-    columns: &str,
-    parse: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
-) -> Vec<T> {
+fn copy<T: Stored>(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    readable::<T>(old)
+        .iter()
+        .try_for_each(|one| row::insert(new, one))
+}
+
+/// The good rows up to the first that cannot be read, and from the other end down to it.
+fn readable<T: Stored>(old: &Connection) -> Vec<T> {
     let mut found = Vec::new();
     for order in ["", "ORDER BY 1 DESC"] {
-        let read = || -> rusqlite::Result<()> {
-            let mut statement = old.prepare(&format!("SELECT {columns} FROM {table} {order}"))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                found.extend(parse(row).ok().flatten());
-            }
-            Ok(())
-        };
-        let mut read = read;
-        if read().is_ok() {
+        let read = visit(old, order, |one: Option<T>| {
+            found.extend(one);
+            true
+        });
+        if read.is_ok() {
             break;
         }
     }
@@ -122,7 +108,7 @@ fn readable<T>(
 
 fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     let last = newest(old);
-    let columns = format!("{}, payload", row::HEADER);
+    let columns = with_payload();
     let mut after = 0_u64;
     let mut missed = 0_u64;
     while after < last {
@@ -131,7 +117,7 @@ fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
             after = entry.end.sequence;
             missed = 0;
             stored = row::insert_entry(new, &entry);
-            Ok(stored.is_ok())
+            stored.is_ok()
         });
         stored?;
         if walked.is_ok() {
@@ -151,13 +137,10 @@ fn newest(old: &Connection) -> u64 {
         .query_row(by_record, [], |row| row.get::<_, Option<i64>>(0))
         .ok()
         .flatten();
-    let reserved = readable(old, "meta", row::META, row::meta);
-    let reserved = reserved
-        .iter()
-        .find(|(key, ..)| key == "reserved")
-        .map(|(_, value, _)| *value);
+    let meta = readable::<Meta>(old);
+    let reserved = meta.iter().find(|(key, ..)| key == "reserved");
     match by_record {
         Some(sequence) => sequence.max(0) as u64,
-        None => reserved.unwrap_or(i64::MAX as u64),
+        None => reserved.map_or(i64::MAX as u64, |(_, value, _)| *value),
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 /// Marks a file as a spool: `Spol` in ASCII.
 pub(super) const APPLICATION: i32 = 0x5370_6f6c;
 
-/// The version of the tables that this program reads and writes.
+/// The version of the tables that this program reads and writes. A file may have other tables; they stay as they are.
 pub(super) const VERSION: i32 = 1;
 
 /// `check` is in each table a CRC-32 over the other columns; `payload` stands last, so that what comes before it is
@@ -13,7 +13,6 @@ pub(super) const VERSION: i32 = 1;
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL, instance BLOB, \"check\" INTEGER NOT NULL)
         WITHOUT ROWID;
-    CREATE TABLE notes (key TEXT PRIMARY KEY, value BLOB NOT NULL, \"check\" INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE records (sequence INTEGER PRIMARY KEY, end_records INTEGER NOT NULL, end_samples INTEGER NOT NULL,
         end_bytes INTEGER NOT NULL, bytes INTEGER NOT NULL, generation INTEGER NOT NULL, samples INTEGER NOT NULL,
         appended INTEGER NOT NULL, first INTEGER, last INTEGER, checksum INTEGER NOT NULL,
@@ -43,7 +42,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// How a new file is laid out.
 pub(super) fn lay_out(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", crate::log::PAGE_SIZE as i64)?;
+    connection.pragma_update(None, "page_size", crate::record::PAGE_SIZE as i64)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 

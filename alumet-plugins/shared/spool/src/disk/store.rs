@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{Disk, DiskError, row};
-use crate::log::{Job, Leftover};
+use crate::record::{Job, Leftover, PAGE_SIZE};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
 const RESERVE: u64 = 1 << 20;
@@ -37,36 +37,31 @@ impl Disk {
         let transaction = self.connection.transaction()?;
         let db: &Connection = &transaction;
         if let Some(instance) = job.instance {
-            row::insert_meta(db, "instance", 0, Some(instance))?;
+            row::insert(db, &("instance".to_owned(), 0, Some(instance)))?;
         }
         if let Some(reserved) = reserved {
-            row::insert_meta(db, "reserved", reserved, None)?;
+            row::insert(db, &("reserved".to_owned(), reserved, None))?;
         }
         for definitions in &job.definitions {
-            row::insert_definitions(db, definitions)?;
+            row::insert(db, definitions)?;
         }
         for entry in &job.records {
             row::insert_entry(db, entry)?;
         }
-        for (output, stored) in &job.cursors {
-            match stored {
-                Some((done, position)) => row::insert_cursor(db, output, *done, position.as_deref())?,
-                None => {
-                    db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
-                        .execute([output])?;
-                }
-            }
+        for cursor in &job.cursors {
+            row::insert(db, cursor)?;
         }
-        for (id, mark) in &job.origins {
-            row::insert_origin(db, *id, *mark)?;
+        for output in &job.gone {
+            db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
+                .execute([output])?;
         }
-        for (key, value) in &job.notes {
-            row::insert_note(db, key, value)?;
+        for origin in &job.origins {
+            row::insert(db, origin)?;
         }
         if let Some(losses) = &job.losses {
             db.execute("DELETE FROM gaps", [])?;
             for loss in losses {
-                row::insert_loss(db, loss)?;
+                row::insert(db, loss)?;
             }
         }
         let left = delete(db, job)?;
@@ -76,15 +71,14 @@ impl Disk {
 
     /// Gives free pages back to the file system, a few at a time.
     fn give_back_space(&self) -> rusqlite::Result<()> {
-        let sql = "SELECT freelist_count FROM pragma_freelist_count";
-        let free: u32 = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))?;
-        let kept = (FREE_BYTES / crate::log::PAGE_SIZE) as u32;
-        if free > kept {
-            let pages = (free - kept).min(MOST_FREED);
-            let sql = format!("PRAGMA incremental_vacuum({pages})");
+        const KEPT: u32 = (FREE_BYTES / PAGE_SIZE) as u32;
+        let free = "SELECT freelist_count FROM pragma_freelist_count";
+        let mut free = self.connection.prepare_cached(free)?;
+        let pages = free
+            .query_row([], |row| row.get::<_, u32>(0))?
+            .saturating_sub(KEPT);
+        if pages > 0 {
+            let sql = format!("PRAGMA incremental_vacuum({})", pages.min(MOST_FREED));
             let mut statement = self.connection.prepare(&sql)?;
             let mut freed = statement.query([])?;
             while freed.next()?.is_some() {}

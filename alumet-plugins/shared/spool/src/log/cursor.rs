@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use alumet_core::spool::Gap;
 
-use super::entry::Mark;
+use crate::record::Mark;
 
 /// Where one output stands.
 #[derive(Debug, Default)]
@@ -115,9 +115,7 @@ impl Cursor {
             .partition_point(|(mark, _)| mark.sequence <= end.sequence);
         self.given.drain(..passed);
         self.done = end;
-        if self.next.sequence < end.sequence {
-            self.next = end;
-        }
+        self.next = self.next.max(end);
         samples
     }
 

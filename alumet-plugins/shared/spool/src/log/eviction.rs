@@ -6,16 +6,15 @@ use std::time::Duration;
 use alumet_core::spool::GapReason;
 use alumet_core::time::Timestamp;
 
-use super::Shared;
-use super::entry::{Entry, Mark};
-use super::loss::{Loss, join_times};
+use super::Log;
 use super::state::State;
 use crate::disk::{Disk, DiskError};
+use crate::record::{Entry, Loss, Mark, join_times};
 
 /// How many records are looked at in one step.
 const STEP: usize = 1024;
 
-impl Shared {
+impl Log {
     /// Evicts what must go. Without an open file, only what is in memory.
     pub(super) fn evict(&self, disk: Option<&Disk>) -> Result<(), DiskError> {
         let cutoff = self.clock.now().wall.saturating_sub(self.config.max_age);
@@ -64,16 +63,22 @@ impl State {
                 || self.oldest_appended().is_none_or(|appended| appended < cutoff))
     }
 
-    /// When the oldest record was appended, if that is known.
     fn oldest_appended(&self) -> Option<Timestamp> {
-        let oldest = self.oldest.filter(|(start, ..)| *start == self.start.sequence);
+        self.oldest_times().map(|(appended, _)| appended)
+    }
+
+    /// When the oldest record was appended and its first timestamp, if that is known.
+    pub(super) fn oldest_times(&self) -> Option<(Timestamp, Option<Timestamp>)> {
         match self.oldest_in_tail() {
-            Some(entry) => Some(entry.appended),
-            None => oldest.map(|(_, appended, _)| appended),
+            Some(entry) => Some((entry.appended, entry.time.map(|(first, _)| first))),
+            None => {
+                let known = self.oldest.filter(|(start, ..)| *start == self.start.sequence);
+                known.map(|(_, appended, first)| (appended, first))
+            }
         }
     }
 
-    pub(super) fn oldest_in_tail(&self) -> Option<&Arc<Entry>> {
+    fn oldest_in_tail(&self) -> Option<&Arc<Entry>> {
         let first = self.tail.front();
         first.filter(|entry| entry.begin().records <= self.start.records)
     }

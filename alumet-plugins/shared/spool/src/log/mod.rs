@@ -2,10 +2,8 @@
 
 mod bells;
 mod cursor;
-mod entry;
 mod eviction;
 mod job;
-mod loss;
 mod origins;
 mod reading;
 mod state;
@@ -13,6 +11,7 @@ mod take_over;
 mod writer;
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use alumet_core::spool::{Definitions, InstanceId, Origin, SpoolStatus};
@@ -22,29 +21,21 @@ use tokio::sync::watch;
 
 use crate::config::SpoolConfig;
 use crate::disk::Disk;
+use crate::record::Watermark;
 
-pub(crate) use bells::{Bell, Bells};
-pub(crate) use cursor::Cursor;
-pub(crate) use entry::{Entry, Mark, PAGE_SIZE};
-pub(crate) use job::{Job, Leftover};
-pub(crate) use loss::Loss;
-pub(crate) use origins::Watermark;
+use bells::Bells;
+use cursor::Cursor;
 pub(crate) use reading::Next;
 pub(crate) use state::NewEntry;
 use state::State;
 use writer::Writer;
 
-/// A sequence of opaque records with cursors, in memory and on disk. Dropping it writes what is left.
-pub(crate) struct Log {
-    shared: Arc<Shared>,
-    writer: Option<std::thread::JoinHandle<()>>,
-}
-
-/// What the log, its readers and the thread that writes have in common.
+/// A sequence of opaque records with cursors, in memory and on disk: what its readers and the thread that writes have in
+/// common.
 ///
 /// Whoever needs both locks takes `disk` first.
-pub(crate) struct Shared {
-    pub(crate) config: SpoolConfig,
+pub(crate) struct Log {
+    config: SpoolConfig,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// The open file, if there is one at the moment.
@@ -55,14 +46,15 @@ pub(crate) struct Shared {
     done: Condvar,
     /// Tells readers that there may be more.
     pub(crate) bells: Bells,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Log {
     /// Opens the file, or begins in memory if that is not possible.
-    pub(crate) fn open(config: SpoolConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn open(config: SpoolConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
         let has_path = config.path.is_some();
         let state = State::new(random_instance(clock.as_ref()), config.memory_bytes, has_path);
-        let shared = Arc::new(Shared {
+        let log = Arc::new(Self {
             config,
             clock,
             state: Mutex::new(state),
@@ -70,32 +62,39 @@ impl Log {
             work: Condvar::new(),
             done: Condvar::new(),
             bells: Bells::default(),
+            writer: Mutex::default(),
         });
-        let mut writer = Writer::new(Arc::clone(&shared));
+        let mut writer = Writer::new(Arc::clone(&log));
         writer.open_first();
         let thread = std::thread::Builder::new().name("spool".to_owned());
-        let writer = match thread.spawn(move || writer.run()) {
-            Ok(thread) => Some(thread),
+        match thread.spawn(move || writer.run()) {
+            Ok(thread) => *log.writer.lock() = Some(thread),
             Err(error) => {
                 tracing::error!(error = %error, "cannot start the thread of the spool: it works in memory only");
-                let mut state = shared.state.lock();
+                let mut state = log.state.lock();
                 state.fault = Some(format!(
                     "cannot start a thread: {error}; raise the limit of processes"
                 ));
                 state.signals.stopped = true;
-                None
             }
-        };
-        Self { shared, writer }
+        }
+        log
     }
 
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Writes what is left, and ends the thread that writes.
+    pub(crate) fn close(&self) {
+        self.state.lock().signals.stop = true;
+        self.work.notify_one();
+        if let Some(writer) = self.writer.lock().take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the thread of the spool has panicked: what was not committed is lost");
+        }
     }
 
     /// The dictionary with which new records begin.
     pub(crate) fn generation(&self) -> u32 {
-        self.shared.state.lock().generation
+        self.state.lock().generation
     }
 
     /// Appends a record, unless nobody follows, and gives its number. `None` only notes the origin.
@@ -105,8 +104,8 @@ impl Log {
         definitions: Option<Definitions>,
         origin: Option<Origin>,
     ) -> u64 {
-        let now = self.shared.clock.now().wall;
-        let mut state = self.shared.state.lock();
+        let now = self.clock.now().wall;
+        let mut state = self.state.lock();
         if let Some(definitions) = definitions {
             state.define(definitions);
         }
@@ -118,12 +117,12 @@ impl Log {
         if let Some(origin) = origin {
             state.note_origin(origin, now);
         }
-        self.shared.wake_writer(&mut state);
+        self.wake_writer(&mut state);
         let (sequence, is_on_disk) = (state.head.sequence, state.is_on_disk());
         drop(state);
         if !is_on_disk {
             // Otherwise it can be read when it is committed.
-            self.shared.bells.ring();
+            self.bells.ring();
         }
         sequence
     }
@@ -131,7 +130,7 @@ impl Log {
     /// Waits until everything up to now is on disk, or needs not be there; says whether it is.
     pub(crate) fn commit(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout.min(Duration::from_secs(365 * 24 * 60 * 60));
-        let mut state = self.shared.state.lock();
+        let mut state = self.state.lock();
         let target = state.changes;
         loop {
             let nothing_waits = state.head.samples == state.start.samples;
@@ -145,84 +144,50 @@ impl Log {
                 return false;
             }
             state.signals.awaited = state.signals.awaited.max(target);
-            self.shared.work.notify_one();
-            if self.shared.done.wait_until(&mut state, deadline).timed_out() {
+            self.work.notify_one();
+            if self.done.wait_until(&mut state, deadline).timed_out() {
                 return state.committed_changes >= target;
             }
         }
     }
 
     pub(crate) fn status(&self) -> SpoolStatus {
-        let state = self.shared.state.lock();
-        let oldest = state.oldest.filter(|(start, ..)| *start == state.start.sequence);
-        let in_tail = state
-            .tail
-            .front()
-            .filter(|entry| entry.begin().sequence <= state.start.sequence);
+        let state = self.state.lock();
         SpoolStatus {
-            path: self.shared.config.path.clone(),
+            path: self.config.path.clone(),
             bytes: state.head.bytes.saturating_sub(state.start.bytes),
             records: state.head.records.saturating_sub(state.start.records),
             samples: state.head.samples.saturating_sub(state.start.samples),
             uncommitted_samples: state.uncommitted_samples(),
             memory_bytes: state.memory_bytes as u64,
-            oldest: match in_tail {
-                Some(entry) => entry.time.map(|(first, _)| first),
-                None => oldest.and_then(|(_, _, first)| first),
-            },
+            oldest: state.oldest_times().and_then(|(_, first)| first),
             fault: state.fault.clone(),
         }
     }
 
     pub(crate) fn instance(&self) -> InstanceId {
-        self.shared.state.lock().instance
+        self.state.lock().instance
     }
 
     /// Takes a new random identity.
     pub(crate) fn replace_instance(&self) -> InstanceId {
-        let instance = random_instance(self.shared.clock.as_ref());
-        let mut state = self.shared.state.lock();
+        let instance = random_instance(self.clock.as_ref());
+        let mut state = self.state.lock();
         state.instance = instance;
         state.unwritten.instance = true;
         state.changes += 1;
-        self.shared.wake_writer(&mut state);
+        self.wake_writer(&mut state);
         instance
     }
 
     pub(crate) fn committed(&self, instance: InstanceId) -> Option<Watermark> {
-        self.shared.state.lock().origins.committed(instance)
+        self.state.lock().origins.committed(instance)
     }
 
     pub(crate) fn watch(&self, instance: InstanceId) -> watch::Receiver<u64> {
-        self.shared.state.lock().origins.watch(instance)
+        self.state.lock().origins.watch(instance)
     }
 
-    pub(crate) fn note(&self, key: &str, value: &[u8]) {
-        let mut state = self.shared.state.lock();
-        state.notes.insert(key.to_owned(), value.to_owned());
-        state.unwritten.notes.insert(key.to_owned());
-        state.changes += 1;
-        self.shared.wake_writer(&mut state);
-    }
-
-    pub(crate) fn noted(&self, key: &str) -> Option<Vec<u8>> {
-        self.shared.state.lock().notes.get(key).cloned()
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.shared.state.lock().signals.stop = true;
-        self.shared.work.notify_one();
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the thread of the spool has panicked: what was not committed is lost");
-        }
-    }
-}
-
-impl Shared {
     /// Lets the thread that writes know of a change.
     fn wake_writer(&self, state: &mut State) {
         if !state.has_path {

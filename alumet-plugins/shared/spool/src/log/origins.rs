@@ -6,15 +6,7 @@ use alumet_core::spool::{InstanceId, Origin};
 use alumet_core::time::Timestamp;
 use tokio::sync::watch;
 
-/// The highest number of a sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Watermark {
-    pub(crate) sequence: u64,
-    /// The checksum of that record.
-    pub(crate) checksum: u32,
-    /// When it came.
-    pub(crate) seen: Timestamp,
-}
+use crate::record::Watermark;
 
 /// What came from which sender, and how much of it is safe.
 #[derive(Debug)]
@@ -23,7 +15,7 @@ pub(crate) struct Origins {
     safe: HashMap<InstanceId, Watermark>,
     /// What was appended and is not safe yet, with the number of the record here, in its order.
     pending: VecDeque<(u64, InstanceId, Watermark)>,
-    /// Safe without having been written.
+    /// Safe, but not in the present file.
     unwritten: BTreeSet<InstanceId>,
     waiting: HashMap<InstanceId, watch::Sender<u64>>,
     /// How long `pending` may become.
@@ -94,18 +86,14 @@ impl Origins {
                 .is_none_or(|safe| safe.sequence <= mark.sequence)
     }
 
-    /// Everything up to the record `sequence` is safe, and on disk if `written`.
-    pub(crate) fn settle(&mut self, sequence: u64, written: bool) {
-        if written {
-            self.unwritten.clear();
-        }
+    /// What was to write is written, and everything up to the record `sequence` is safe.
+    pub(crate) fn settle(&mut self, sequence: u64) {
+        self.unwritten.clear();
         while let Some(&(number, id, mark)) = self.pending.front()
             && number <= sequence
         {
             self.pending.pop_front();
-            if self.note(id, mark) && !written {
-                self.unwritten.insert(id);
-            }
+            self.note(id, mark);
         }
         if self.safe.len() > Self::MAX_SENDERS {
             self.forget_oldest();
@@ -124,13 +112,13 @@ impl Origins {
         self.unwritten.extend(self.safe.keys());
     }
 
-    fn note(&mut self, id: InstanceId, mark: Watermark) -> bool {
+    fn note(&mut self, id: InstanceId, mark: Watermark) {
         if self
             .safe
             .get(&id)
             .is_some_and(|safe| safe.sequence > mark.sequence)
         {
-            return false;
+            return;
         }
         self.safe.insert(id, mark);
         if let Some(sender) = self.waiting.get(&id) {
@@ -140,7 +128,6 @@ impl Origins {
                 sender.send_replace(mark.sequence);
             }
         }
-        true
     }
 
     fn forget_oldest(&mut self) {
@@ -189,11 +176,11 @@ mod tests {
         origins.append(2, origin(1, 8), Timestamp::default());
         assert_eq!(origins.to_write().len(), 1);
         assert_eq!(origins.to_write()[0].1.sequence, 8);
-        origins.settle(1, true);
+        origins.settle(1);
         assert_eq!(origins.committed(id).map(|mark| mark.sequence), Some(7));
         assert!(waiting.has_changed().unwrap());
         assert_eq!(*waiting.borrow_and_update(), 7);
-        origins.settle(2, true);
+        origins.settle(2);
         assert_eq!(*waiting.borrow_and_update(), 8);
         assert!(origins.to_write().is_empty());
     }
@@ -212,7 +199,7 @@ mod tests {
         let mut origins = Origins::default();
         origins.append(1, origin(1, 8), Timestamp::default());
         origins.append(2, origin(1, 3), Timestamp::default());
-        origins.settle(2, true);
+        origins.settle(2);
         assert_eq!(
             origins.committed(InstanceId([1; 16])).map(|mark| mark.sequence),
             Some(8)
@@ -220,12 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn what_became_safe_without_the_disk_is_written_later() {
+    fn what_is_safe_is_written_again_into_another_file() {
         let mut origins = Origins::default();
         origins.append(1, origin(1, 8), Timestamp::default());
-        origins.settle(1, false);
+        origins.settle(1);
+        assert!(origins.to_write().is_empty());
+        origins.write_all();
         assert_eq!(origins.to_write().len(), 1);
-        origins.settle(1, true);
+        origins.settle(1);
         assert!(origins.to_write().is_empty());
     }
 
@@ -242,7 +231,7 @@ mod tests {
             };
             origins.append(sender, origin, Timestamp::from_nanos(sender as i64));
         }
-        origins.settle(u64::MAX, true);
+        origins.settle(u64::MAX);
         assert_eq!(origins.safe.len(), Origins::MAX_SENDERS / 2);
         assert!(origins.committed(InstanceId([0; 16])).is_none());
     }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Gap, GapReason};
 
-use super::entry::{Entry, Mark};
-use super::loss::Loss;
 use super::state::State;
-use super::{Cursor, Shared};
+use super::{Cursor, Log};
 use crate::disk::DiskError;
+use crate::record::{Entry, Loss, Mark};
 
 /// What comes next for an output.
 pub(crate) enum Next {
@@ -30,7 +29,7 @@ enum Place {
     Disk(Mark, Mark),
 }
 
-impl Shared {
+impl Log {
     /// What comes after what was given before.
     pub(crate) fn read(&self, output: &str, bytes: usize) -> Result<Vec<Next>, Failure> {
         let mut given = Vec::new();
@@ -221,8 +220,8 @@ impl State {
             return Place::End;
         };
         let head = match is_on_disk {
-            true if self.committed.sequence < self.head.sequence => self.committed,
-            _ => self.head,
+            true => self.committed.min(self.head),
+            false => self.head,
         };
         if cursor.next.sequence >= head.sequence {
             return Place::End;
@@ -353,6 +352,6 @@ impl State {
         [done, given, in_tail, self.losses.last_end(sequence)]
             .into_iter()
             .flatten()
-            .max_by_key(|mark| mark.sequence)
+            .max()
     }
 }

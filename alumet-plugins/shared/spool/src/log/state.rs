@@ -7,9 +7,8 @@ use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
 use alumet_core::time::Timestamp;
 
 use super::cursor::Cursor;
-use super::entry::{Entry, Mark, footprint};
-use super::loss::{Loss, Losses};
 use super::origins::Origins;
+use crate::record::{Entry, Loss, Losses, Mark, footprint};
 
 /// One record before it has a number.
 pub(crate) struct NewEntry {
@@ -40,7 +39,6 @@ pub(crate) struct State {
     pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
     /// The dictionary of the newest records.
     pub(crate) generation: u32,
-    pub(crate) notes: BTreeMap<String, Vec<u8>>,
     /// When the record after [`State::start`] was appended and its first timestamp, with the number of that mark.
     pub(crate) oldest: Option<(u64, Timestamp, Option<Timestamp>)>,
     /// Records from here on whose outputs are not known, because the file was damaged.
@@ -63,7 +61,6 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Unwritten {
     pub(crate) cursors: BTreeSet<String>,
-    pub(crate) notes: BTreeSet<String>,
     pub(crate) definitions: Vec<Definitions>,
     pub(crate) losses: bool,
     pub(crate) instance: bool,
@@ -114,7 +111,6 @@ impl State {
             origins: Origins::default(),
             definitions: BTreeMap::new(),
             generation: 0,
-            notes: BTreeMap::new(),
             oldest: None,
             orphans: None,
             unwritten: Unwritten::default(),
@@ -193,7 +189,7 @@ impl State {
 
     /// Without a disk, a record is safe once every output is done with it.
     pub(crate) fn settle_origins(&mut self) {
-        self.origins.settle(self.start.sequence, false);
+        self.origins.settle(self.start.sequence);
     }
 
     pub(crate) fn has_followers(&self) -> bool {
@@ -224,7 +220,8 @@ impl State {
     /// Notes that records are gone before every output had them.
     pub(crate) fn lose(&mut self, loss: Loss) {
         if loss.begin.sequence <= self.start.sequence {
-            self.start = self.start_after(loss.end);
+            self.start = self.start.max(loss.end);
+            self.unwritten.start = true;
         } else {
             self.unwritten.doom(loss.begin.sequence + 1, loss.end.sequence);
         }
@@ -243,23 +240,14 @@ impl State {
         }
     }
 
-    fn start_after(&mut self, end: Mark) -> Mark {
-        self.unwritten.start = true;
-        if end.sequence > self.start.sequence {
-            end
-        } else {
-            self.start
-        }
-    }
-
     /// Lets go of what every output is done with.
     pub(crate) fn move_start(&mut self) {
         let following = self.cursors.values().filter(|cursor| cursor.following);
-        let slowest = following.map(|cursor| cursor.done).chain(self.orphans);
-        let slowest = slowest.min_by_key(|done| done.sequence);
+        let slowest = following.map(|cursor| cursor.done).chain(self.orphans).min();
         let slowest = slowest.unwrap_or(self.head);
         if slowest.sequence > self.start.sequence {
-            self.start = self.start_after(slowest);
+            self.start = slowest;
+            self.unwritten.start = true;
         }
         if self.losses.forget(slowest.sequence) {
             self.unwritten.losses = true;
@@ -308,11 +296,8 @@ impl State {
     /// Everything has to be written again, because there is another file.
     pub(crate) fn write_all(&mut self) {
         let before_tail = self.tail.front().map_or(self.head, |entry| entry.begin());
-        if self.committed.sequence > before_tail.sequence {
-            self.committed = before_tail;
-        }
+        self.committed = self.committed.min(before_tail);
         self.unwritten.cursors = self.cursors.keys().cloned().collect();
-        self.unwritten.notes = self.notes.keys().cloned().collect();
         let known = self.definitions.values().flatten().cloned();
         let known: Vec<_> = known
             .filter(|one| !self.unwritten.definitions.contains(one))

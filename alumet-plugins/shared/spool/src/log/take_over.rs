@@ -47,9 +47,6 @@ impl State {
     /// The file goes on with what is in memory.
     fn merge(&mut self, loaded: Loaded) {
         self.origins.merge(loaded.origins);
-        for (key, value) in loaded.notes {
-            self.notes.entry(key).or_insert(value);
-        }
         // What is in the file belongs to an identity that is no more.
         for (output, ..) in loaded.cursors {
             self.unwritten.cursors.insert(output);
@@ -87,9 +84,6 @@ impl State {
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);
-        for (key, value) in loaded.notes {
-            self.notes.entry(key).or_insert(value);
-        }
         self.write_all();
         self.instance = instance;
         self.move_start();

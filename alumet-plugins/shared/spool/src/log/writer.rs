@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
+use super::Log;
 use super::state::State;
-use super::{Job, Shared};
 use crate::disk::{Disk, DiskError, Place, set_aside};
 use crate::machine;
 
 /// The thread that writes.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<Log>,
     /// Whether the identity is in a file.
     begun: bool,
     opened: Instant,
@@ -32,7 +32,7 @@ impl Writer {
     const FIRST_ATTEMPTS: u32 = 6;
     const LARGEST_PAUSE_FACTOR: u32 = 30;
 
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Log>) -> Self {
         let pause = shared.config.retry_interval;
         Self {
             shared,
@@ -186,7 +186,7 @@ impl Writer {
         }
         let Some(disk) = disk else { return Ok(()) };
         shared.evict(Some(disk))?;
-        let job = Job::take(&mut shared.state.lock());
+        let job = shared.state.lock().take_job();
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
             true => Ok(left),
             false => Err(DiskError::Gone(self.place().path)),
@@ -194,7 +194,7 @@ impl Writer {
         let mut state = shared.state.lock();
         match stored {
             Ok(left) => {
-                job.settle(&mut state, left);
+                state.settle(&job, left);
                 self.succeeded(&mut state);
                 drop(state);
                 shared.bells.ring();
@@ -202,7 +202,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                job.give_back(&mut state);
+                state.give_back(job);
                 Err(error)
             }
         }

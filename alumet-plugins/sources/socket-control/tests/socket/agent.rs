@@ -12,7 +12,7 @@ use alumet_core::pipeline::{Pipeline, PipelineBuilder};
 use alumet_core::plugin::{Host, Plugin, StartContext, StartError};
 use alumet_core::series::Series;
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::time::SystemClock;
+use alumet_core::time::{Clock, SystemClock};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Resource};
 use alumet_plugin_socket_control::{Config, SocketControlPlugin};
@@ -66,7 +66,7 @@ impl Agent {
         change(&mut config);
         let output = RecordingOutput::new();
         let recording = output.recording();
-        let mut builder = builder();
+        let mut builder = builder(Arc::new(SystemClock));
         builder.plugin::<SocketControlPlugin>(config).unwrap();
         builder.output("memory", output);
         Self {
@@ -88,8 +88,8 @@ impl Agent {
 }
 
 /// A pipeline without output and socket.
-fn builder() -> PipelineBuilder {
-    let mut builder = PipelineBuilder::new();
+pub(crate) fn builder(clock: Arc<dyn Clock>) -> PipelineBuilder {
+    let mut builder = PipelineBuilder::with_clock(clock);
     let catalog = builder.catalog().clone();
     let metric = catalog.metric(&TURNS).unwrap();
     for name in ["a", "b c"] {

@@ -71,14 +71,22 @@ fn half_a_command_is_not_carried_out() {
 fn a_line_that_is_too_long_is_refused_and_the_next_is_read() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.send("x".repeat(300_000));
-    client.send("\nping\n");
-    assert!(
-        client
-            .reply()
-            .ends_with("error: the line is longer than 65536 bytes and was not read\n")
-    );
-    assert_eq!(client.reply(), "  pong\nok\n");
+    let complaint = "error: the line is longer than 65536 bytes and was not read\n";
+    for (length, expected) in [
+        (65_536, "is no command; send `help` for all commands\n"),
+        (65_537, complaint),
+        (300_000, complaint),
+    ] {
+        client.send("x".repeat(length));
+        client.send("\nping\n");
+        let reply = client.reply();
+        assert!(reply.ends_with(expected), "{length}: {reply}");
+        assert_eq!(client.reply(), "  pong\nok\n");
+    }
+    client.send("x".repeat(100_000));
+    client.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert!(client.reply().ends_with(complaint));
+    assert_eq!(client.rest(), "");
 }
 
 #[test]

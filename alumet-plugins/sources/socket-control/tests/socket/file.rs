@@ -1,11 +1,18 @@
 use std::fs;
+use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, Client, PATIENCE, listen, probe};
+use alumet_core::time::{Alarm, Clock, Moment, SystemClock};
+use alumet_plugin_socket_control::SocketControlPlugin;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use crate::agent::{Agent, Client, PATIENCE, builder, config, listen, probe};
 
 /// Why the plugin does not start; a trial must say the same.
 fn refusal(path: &Path) -> String {
@@ -125,13 +132,38 @@ fn at_the_end_the_socket_of_somebody_else_stays() {
     drop(other);
 }
 
+/// Lets the start of the pipeline, which needs an alarm, wait for a reply that comes too early.
+struct SlowStart(Arc<OnceLock<UnixStream>>);
+
+impl Clock for SlowStart {
+    fn now(&self) -> Moment {
+        SystemClock.now()
+    }
+
+    fn alarm(&self) -> io::Result<Box<dyn Alarm>> {
+        let client = self.0.get().unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let early = rustix::net::recv(client, &mut [0; 1], RecvFlags::PEEK);
+        assert_eq!(
+            early.unwrap_err(),
+            Errno::AGAIN,
+            "it was answered before the pipeline ran"
+        );
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        SystemClock.alarm()
+    }
+}
+
 #[test]
 fn whoever_comes_before_the_pipeline_runs_is_answered_when_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.sock");
-    let builder = listen(&path).unwrap();
-    let mut client = Client::new(&path);
-    client.send("ping\n");
+    let client = Arc::default();
+    let mut builder = builder(Arc::new(SlowStart(Arc::clone(&client))));
+    builder.plugin::<SocketControlPlugin>(config(&path)).unwrap();
+    let mut early = Client::new(&path);
+    early.send("ping\n");
+    client.set(early.stream.get_ref().try_clone().unwrap()).unwrap();
     let _pipeline = builder.start().unwrap();
-    assert_eq!(client.reply(), "  pong\nok\n");
+    assert_eq!(early.reply(), "  pong\nok\n");
 }

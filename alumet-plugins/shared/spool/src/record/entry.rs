@@ -7,8 +7,9 @@ use alumet_core::time::Timestamp;
 
 /// The end of a record, counted from the first that was ever appended.
 ///
-/// The difference of two marks is what lies between them, so nothing has to be added up, however much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The difference of two marks is what lies between them, so nothing has to be added up, however much waits. Of two, the
+/// later one is the larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Mark {
     /// The number of the record. After a crash some numbers are left out.
     pub(crate) sequence: u64,
@@ -70,30 +71,19 @@ impl Entry {
 /// The size of a page of the file.
 pub(crate) const PAGE_SIZE: u64 = 4096;
 
-/// How many bytes of the file a record with a payload of that length takes.
+/// How many bytes of the file a record with a payload of that length takes, at most.
 ///
-/// A row beyond a quarter of a page or so shares its page with few others, and the rest of a long one fills whole
-/// pages of its own ("Database File Format", sqlite.org/fileformat2.html, section 1.6: U = 4096, X = U - 35,
-/// M = (U - 12) * 32 / 255 - 23).
+/// Short rows share a page; of a long one, only its beginning does, and the rest fills pages of its own, of which each
+/// names the next ("Database File Format", sqlite.org/fileformat2.html, section 1.6: M = (U - 12) * 32 / 255 - 23).
 pub(crate) fn footprint(payload: usize) -> u64 {
     /// The other columns and the header of the row, at most.
     const COLUMNS: u64 = 80;
-    const LARGEST_LOCAL: u64 = PAGE_SIZE - 35;
-    const SMALLEST_LOCAL: u64 = (PAGE_SIZE - 12) * 32 / 255 - 23;
+    const BEGINNING: u64 = (PAGE_SIZE - 12) * 32 / 255 - 23;
     let row = payload as u64 + COLUMNS;
-    let (local, pages) = if row <= LARGEST_LOCAL {
-        (row, 0)
-    } else {
-        let rest = SMALLEST_LOCAL + (row - SMALLEST_LOCAL) % (PAGE_SIZE - 4);
-        let local = if rest <= LARGEST_LOCAL {
-            rest
-        } else {
-            SMALLEST_LOCAL
-        };
-        (local, (row - local).div_ceil(PAGE_SIZE - 4))
-    };
-    let rows_per_page = ((PAGE_SIZE - 8) / (local + 2)).max(1);
-    PAGE_SIZE / rows_per_page + pages * PAGE_SIZE
+    match (PAGE_SIZE - 8) / (row + 2) {
+        0 => (row - BEGINNING).div_ceil(PAGE_SIZE - 4) * PAGE_SIZE + PAGE_SIZE / 8,
+        rows => PAGE_SIZE / rows,
+    }
 }
 
 #[cfg(test)]

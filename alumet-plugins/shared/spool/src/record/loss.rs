@@ -3,7 +3,7 @@
 use alumet_core::spool::{Gap, GapReason};
 use alumet_core::time::Timestamp;
 
-use super::entry::Mark;
+use super::Mark;
 
 /// Some consecutive records that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +20,7 @@ pub(crate) struct Loss {
 impl Loss {
     /// What of it comes after `from`.
     pub(crate) fn gap(&self, from: Mark) -> Gap {
-        let from = if from.sequence > self.begin.sequence {
-            from
-        } else {
-            self.begin
-        };
+        let from = from.max(self.begin);
         Gap {
             first: from.sequence + 1,
             last: self.end.sequence,

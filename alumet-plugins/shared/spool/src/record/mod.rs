@@ -1,0 +1,9 @@
+//! What the log keeps in order and the file stores: records, their ends, their losses, and what one transaction writes.
+
+mod entry;
+mod job;
+mod loss;
+
+pub(crate) use entry::{Entry, Mark, PAGE_SIZE, footprint};
+pub(crate) use job::{Job, Leftover, Stand, Watermark};
+pub(crate) use loss::{Loss, Losses, join_times};
