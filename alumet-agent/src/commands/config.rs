@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use alumet_core::plugin::Verdict;
 use anyhow::Context;
 
 use crate::app::App;
@@ -55,10 +56,15 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
         terminal::complain(&warning.to_string());
     }
     for plugin in &setup.plugins {
-        if let (Err(error), _) = plugin.try_start(&setup.settings.system_root) {
-            let id = plugin.descriptor.id;
+        let id = plugin.descriptor.id;
+        let (started, findings) = plugin.try_start(&setup.settings.system_root);
+        let cannot = started.err().map(|error| format!("it cannot start: {error}"));
+        let broken = findings
+            .into_iter()
+            .filter(|finding| finding.verdict == Verdict::Broken);
+        for fault in cannot.into_iter().chain(broken.map(|finding| finding.detail)) {
             terminal::complain(&format!(
-                "warning: on this machine the plugin `{id}` cannot start: {error}"
+                "warning: the plugin `{id}` would not work on this machine: {fault}"
             ));
         }
     }

@@ -11,7 +11,8 @@ use super::place::Place;
 use super::problem::{Problem, Problems};
 use super::schema::Shape;
 use super::secret;
-use super::tree::{Node, Value};
+use super::suggest::nearest;
+use super::tree::{Node, Table, Value};
 
 /// One table of a [`Document`](super::Document).
 #[derive(Debug, Clone)]
@@ -186,128 +187,98 @@ impl Reading {
 
     /// What of the node fits the shape, as JSON; tells what does not.
     fn fitting(&mut self, node: &Node, path: &KeyPath, shape: &Shape<'_>) -> Option<Json> {
-        if shape.is_secret() || matches!(path.steps().last(), Some(Step::Key(key)) if secret::is_secret(key))
-        {
+        let is_named_so = matches!(path.steps().last(), Some(Step::Key(key)) if secret::is_secret(key));
+        if shape.is_secret() || is_named_so {
             self.secrets.push(path.clone());
         }
         let is_secret = self.is_secret(path);
         let place = if is_secret { &node.key } else { &node.place };
-        if node.is_refused {
-            self.told.push(path.clone());
-            return None;
-        }
-        match &node.value {
+        let problem = match &node.value {
+            _ if node.is_refused => {
+                self.told.push(path.clone());
+                return None;
+            }
             Value::Table(table) if shape.takes(&["object"]) => {
-                let shape = shape.for_table(&|key| table.get(key).map(Node::to_toml));
-                let known = shape.keys();
-                let mut fitting = Map::new();
-                for (key, node) in table {
-                    let path = path.clone().key(key);
-                    if let Some(shape) = shape.key(key) {
-                        let value = self.fitting(node, &path, &shape);
-                        fitting.extend(value.map(|value| (key.clone(), value)));
-                    } else if shape.is_open() {
-                        fitting.insert(key.clone(), json(&node.to_toml()));
-                    } else {
-                        self.told.extend(
-                            super::nearest(key, known.iter().copied()).map(|meant| sibling(&path, meant)),
-                        );
-                        let problem = Problem::new(format!("unknown key {}", path.named())).at(&node.key);
-                        self.tell(path, problem.help_with_names(key, &known, "keys"));
-                    }
-                }
-                for key in known
-                    .iter()
-                    .filter(|key| shape.requires(key) && !table.contains_key(**key))
-                {
-                    let path = path.clone().key(key);
-                    if !self.told.contains(&path) {
-                        let what = format!("the key {} is missing", path.named());
-                        self.tell(
-                            path,
-                            Problem::new(what).at(place).help("add it; it has no default"),
-                        );
-                    }
-                }
-                Some(Json::Object(fitting))
+                return Some(self.fitting_table(table, path, shape, place));
             }
             Value::List(items) if shape.takes(&["array"]) => {
                 let items_shape = shape.items().unwrap_or_else(|| shape.nothing());
-                let fitting = |(index, item): (usize, &Node)| {
+                let items = items.iter().enumerate();
+                let fitting = items.map(|(index, item)| {
                     self.fitting(item, &path.clone().then(Step::Index(index)), &items_shape)
-                };
-                let fitting: Vec<Option<Json>> = items.iter().enumerate().map(fitting).collect();
+                });
+                let fitting: Vec<Option<Json>> = fitting.collect();
                 // A list without one of its elements would be another one.
-                fitting
-                    .into_iter()
-                    .collect::<Option<Vec<Json>>>()
-                    .map(Json::Array)
+                return fitting.into_iter().collect();
             }
             Value::Plain(value) => {
-                let read = std::iter::once(json(value)).chain(variable(node));
-                let Some(value) = read.into_iter().find(|value| shape.takes(json_types(value))) else {
-                    self.wrong_type(node, path, shape, place);
-                    return None;
-                };
-                match misfit(&value, shape) {
-                    None => Some(value),
-                    Some(_) if is_secret => {
-                        self.tell(path.clone(), Problem::invalid(path, "it is refused").at(place));
-                        None
-                    }
-                    Some(Misfit::Word(word, words)) => {
-                        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                        let problem = Problem::new(format!("unknown value `{word}` at {}", path.named()));
-                        self.tell(
-                            path.clone(),
-                            problem.at(place).help_with_names(&word, &words, "values"),
-                        );
-                        None
-                    }
-                    Some(Misfit::Range(message)) => {
-                        self.tell(path.clone(), Problem::invalid(path, &message).at(place));
-                        None
-                    }
+                let mut readings = std::iter::once(json(value)).chain(variable(node));
+                match readings.find(|value| shape.takes(json_types(value))) {
+                    Some(value) => match misfit(&value, path, shape) {
+                        Some(_) if is_secret => Problem::invalid(path, "it is refused"),
+                        Some(problem) => problem,
+                        None => return Some(value),
+                    },
+                    None => wrong_type(node, path, shape),
                 }
             }
-            _ => {
-                self.wrong_type(node, path, shape, place);
-                None
+            _ => wrong_type(node, path, shape),
+        };
+        self.tell(path.clone(), problem.at(place));
+        None
+    }
+
+    fn fitting_table(&mut self, table: &Table, path: &KeyPath, shape: &Shape<'_>, place: &Place) -> Json {
+        let shape = shape.for_table(&|key| table.get(key).map(Node::to_toml));
+        let known = shape.keys();
+        let mut fitting = Map::new();
+        for (key, node) in table {
+            let path_of = |key: &str| path.clone().key(key);
+            if let Some(shape) = shape.key(key) {
+                let value = self.fitting(node, &path_of(key), &shape);
+                fitting.extend(value.map(|value| (key.clone(), value)));
+            } else if shape.is_open() {
+                fitting.insert(key.clone(), json(&node.to_toml()));
+            } else {
+                let what = format!("unknown key {}", path_of(key).named());
+                let problem = Problem::new(what)
+                    .at(&node.key)
+                    .help_with_names(key, &known, "keys");
+                self.tell(path_of(key), problem);
+                // That the key which was meant is missing follows from it.
+                self.told.extend(nearest(key, known.iter().copied()).map(path_of));
             }
         }
+        for key in known
+            .into_iter()
+            .filter(|key| shape.requires(key) && !table.contains_key(*key))
+        {
+            let path = path.clone().key(key);
+            if !self.told.contains(&path) {
+                let problem = Problem::new(format!("the key {} is missing", path.named()));
+                self.tell(path, problem.at(place).help("add it; it has no default"));
+            }
+        }
+        Json::Object(fitting)
     }
-
-    fn wrong_type(&mut self, node: &Node, path: &KeyPath, shape: &Shape<'_>, place: &Place) {
-        let what = format!(
-            "wrong type at {}: expected {}, found {}",
-            path.named(),
-            shape.type_words(),
-            node.kind()
-        );
-        self.tell(path.clone(), Problem::new(what).at(place));
-    }
 }
 
-/// The path of another key of the same table.
-fn sibling(path: &KeyPath, key: &str) -> KeyPath {
-    let steps = path.steps();
-    let table = steps[..steps.len().saturating_sub(1)].iter().cloned();
-    table.fold(KeyPath::root(), KeyPath::then).key(key)
+fn wrong_type(node: &Node, path: &KeyPath, shape: &Shape<'_>) -> Problem {
+    let (expected, found) = (shape.type_words(), node.kind());
+    Problem::new(format!(
+        "wrong type at {}: expected {expected}, found {found}",
+        path.named()
+    ))
 }
 
-/// Why a value of the right type is refused.
-enum Misfit {
-    /// It is none of these words.
-    Word(String, Vec<String>),
-    /// The number is out of bounds.
-    Range(String),
-}
-
-fn misfit(value: &Json, shape: &Shape<'_>) -> Option<Misfit> {
+/// What is wrong with a value of the right type.
+fn misfit(value: &Json, path: &KeyPath, shape: &Shape<'_>) -> Option<Problem> {
     match value {
         Json::String(word) => {
             let words = shape.words_only()?;
-            (!words.contains(word)).then(|| Misfit::Word(word.clone(), words))
+            let what = format!("unknown value `{word}` at {}", path.named());
+            (!words.contains(&word.as_str()))
+                .then(|| Problem::new(what).help_with_names(word, &words, "values"))
         }
         Json::Number(number) => {
             let number = number.as_i64()?;
@@ -320,9 +291,8 @@ fn misfit(value: &Json, shape: &Shape<'_>) -> Option<Misfit> {
                 (Some(least), None) => format!("of at least {least}"),
                 _ => format!("of at most {}", most.unwrap_or_default()),
             };
-            Some(Misfit::Range(format!(
-                "expected an integer {bounds}, found {number}"
-            )))
+            let message = format!("expected an integer {bounds}, found {number}");
+            Some(Problem::invalid(path, &message))
         }
         _ => None,
     }

@@ -257,7 +257,7 @@ fn write_row(
             .default()
             .and_then(|value| toml::Value::try_from(value).ok())
         {
-            Some(value) if !value.is_table() => code(&inline(&value)),
+            Some(value) if !value.is_table() && value.as_str() != Some("") => code(&inline(&value)),
             _ => String::new(),
         },
     };

@@ -207,7 +207,7 @@ impl<'s> Shape<'s> {
     }
 
     /// The words that are taken, if no other string is.
-    pub(super) fn words_only(&self) -> Option<Vec<String>> {
+    pub(super) fn words_only(&self) -> Option<Vec<&'s str>> {
         let is_free = |part: &Map<String, Json>| {
             part.get("type")
                 .is_some_and(|kind| kind == "string" || kind.as_array().is_some())
@@ -217,8 +217,8 @@ impl<'s> Shape<'s> {
         if self.any || self.parts.iter().any(|part| is_free(part)) {
             return None;
         }
-        let words = self.words().into_iter().filter_map(|(word, _)| word.as_str());
-        let words: Vec<String> = words.map(str::to_owned).collect();
+        let words = self.words().into_iter();
+        let words: Vec<&str> = words.filter_map(|(word, _)| word.as_str()).collect();
         (!words.is_empty()).then_some(words)
     }
 

@@ -293,6 +293,19 @@ fn a_wrong_level_of_the_log_is_told() {
 }
 
 #[test]
+fn a_check_warns_of_what_would_not_work_on_this_machine() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\noutput_path = 'alumet-config.toml/x.csv'\n",
+    );
+    folder
+        .run(&["config", "check"])
+        .expect_code(0)
+        .expect_stderr(&["warning: the plugin `csv` would not work on this machine"]);
+}
+
+#[test]
 fn a_check_reads_but_never_writes() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", "[plugins.csv]\noutput_path = 'never.csv'\n");

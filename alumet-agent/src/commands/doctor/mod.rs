@@ -15,7 +15,7 @@ use crate::setup::{EnabledPlugin, IfMissing, Setup};
 use crate::terminal;
 
 use machine::Machine;
-use report::{Report, Section};
+use report::Report;
 
 /// Looks at the machine and at what the configuration wants of it, changes nothing, and tells.
 pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode, Failed> {
@@ -28,9 +28,9 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     own.extend(Machine::at(root).findings(app.purpose));
 
     let mut report = Report::default();
-    report.push(Section::new(app.purpose.role(), own));
+    report.push(app.purpose.role(), own);
     for plugin in &setup.plugins {
-        report.push(Section::new(plugin.descriptor.id, findings(plugin, root)));
+        report.push(plugin.descriptor.id, findings(plugin, root));
     }
     let text = if json { report.to_json()? } else { report.to_text() };
     terminal::print(&text)?;

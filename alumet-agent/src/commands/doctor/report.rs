@@ -4,20 +4,14 @@ use std::fmt::Write;
 
 use alumet_core::plugin::{Finding, Verdict};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::exit::Failed;
 
-/// All findings, in sections.
+/// All findings, in sections: what the agent itself and each plugin has found.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    sections: Vec<Section>,
-}
-
-/// What one plugin, or the agent itself, has found.
-#[derive(Debug)]
-pub(super) struct Section {
-    name: String,
-    findings: Vec<Finding>,
+    sections: Vec<(&'static str, Vec<Finding>)>,
 }
 
 /// A finding as programs get it.
@@ -28,50 +22,27 @@ struct Record<'a> {
     finding: &'a Finding,
 }
 
-#[derive(Serialize)]
-struct Whole<'a> {
-    verdict: Verdict,
-    findings: Vec<Record<'a>>,
-}
-
 /// How wide a line may become; longer ones go on below their beginning.
 const WIDTH: usize = 110;
 /// Two blanks, the verdict, two blanks.
 const BEFORE_SUBJECT: usize = 11;
 
-impl Section {
-    pub(super) fn new(name: &str, findings: Vec<Finding>) -> Self {
-        Self {
-            name: name.to_owned(),
-            findings,
-        }
-    }
-}
-
 impl Report {
-    pub(super) fn push(&mut self, section: Section) {
-        self.sections.push(section);
+    pub(super) fn push(&mut self, section: &'static str, findings: Vec<Finding>) {
+        self.sections.push((section, findings));
     }
 
     /// The worst of all verdicts. That a machine does not have something is no fault, so it counts as working.
     pub(super) fn verdict(&self) -> Verdict {
-        match self.findings().map(|(_, finding)| finding.verdict).max() {
+        match self.findings().map(|record| record.finding.verdict).max() {
             Some(worst @ (Verdict::Limited | Verdict::Broken)) => worst,
             _ => Verdict::Works,
         }
     }
 
     pub(super) fn to_json(&self) -> Result<String, Failed> {
-        let whole = Whole {
-            verdict: self.verdict(),
-            findings: self
-                .findings()
-                .map(|(section, finding)| Record {
-                    plugin: &section.name,
-                    finding,
-                })
-                .collect(),
-        };
+        let findings: Vec<Record<'_>> = self.findings().collect();
+        let whole = json!({ "verdict": self.verdict(), "findings": findings });
         let text = serde_json::to_string_pretty(&whole).map_err(anyhow::Error::from)?;
         Ok(format!("{text}\n"))
     }
@@ -79,12 +50,12 @@ impl Report {
     pub(super) fn to_text(&self) -> String {
         let subjects = self
             .findings()
-            .map(|(_, finding)| finding.subject.chars().count());
+            .map(|record| record.finding.subject.chars().count());
         let indent = BEFORE_SUBJECT + subjects.max().unwrap_or_default() + 2;
         let mut text = String::new();
-        for section in &self.sections {
-            let _ = writeln!(text, "{}", section.name);
-            for finding in &section.findings {
+        for (section, findings) in &self.sections {
+            let _ = writeln!(text, "{section}");
+            for finding in findings {
                 write_finding(&mut text, finding, indent);
             }
             text.push('\n');
@@ -98,7 +69,7 @@ impl Report {
         let count = |verdict| {
             let count = self
                 .findings()
-                .filter(|(_, finding)| finding.verdict == verdict)
+                .filter(|record| record.finding.verdict == verdict)
                 .count();
             (count > 0).then(|| format!("{count} {verdict}"))
         };
@@ -107,10 +78,11 @@ impl Report {
         format!("{}\n", counts.join(", "))
     }
 
-    fn findings(&self) -> impl Iterator<Item = (&Section, &Finding)> {
-        self.sections
-            .iter()
-            .flat_map(|section| section.findings.iter().map(move |finding| (section, finding)))
+    fn findings(&self) -> impl Iterator<Item = Record<'_>> {
+        self.sections.iter().flat_map(|(plugin, findings)| {
+            let findings = findings.iter();
+            findings.map(move |finding| Record { plugin, finding })
+        })
     }
 }
 
@@ -155,7 +127,7 @@ mod tests {
 
     fn report(findings: Vec<Finding>) -> Report {
         let mut report = Report::default();
-        report.push(Section::new("agent", findings));
+        report.push("agent", findings);
         report
     }
 
