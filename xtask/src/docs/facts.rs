@@ -90,10 +90,9 @@ fn merged(lists: Vec<(Binary, Vec<Plugin>)>) -> Result<Vec<Plugin>> {
         for plugin in plugins {
             let Some(same) = all.iter_mut().find(|one| one.id == plugin.id) else {
                 bail!(
-                    "{} has the plugin `{}`, which the agent lacks; add it to {}",
+                    "{} has the plugin `{}`, which the agent lacks",
                     binary.name(),
                     plugin.id,
-                    Binary::Agent.list()
                 );
             };
             same.enabled_in.extend(plugin.enabled_in);

@@ -1,18 +1,17 @@
 //! `cargo xtask new-plugin`: a plugin crate that builds, passes its contract and is known to the binaries.
 
 mod name;
-mod register;
 mod template;
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use crate::registration;
 use crate::role::{PluginKind, Role};
 use crate::step::Step;
 use crate::workspace::Workspace;
 use name::PluginName;
-use register::Registration;
 
 /// What `cargo xtask new-plugin` takes.
 #[derive(Debug, clap::Args)]
@@ -42,23 +41,15 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         bail!("the folder {folder} exists and is no plugin; remove it or choose another name");
     }
     // Everything that can be wrong is found before the first file is written.
-    let edits = Registration::new(*kind, name)
-        .edits(&|path| fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}")))?;
-    let mut files = template::files(*kind, name);
-    for (path, _) in &mut files {
-        *path = format!("{folder}/{path}");
-    }
-    files.extend(edits);
-    for (path, text) in &files {
-        let place = root.join(path);
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        fs::write(&place, text).with_context(|| format!("cannot write {path}"))?;
-    }
-    // Only now: what reads the terminal may go away in between.
-    for (path, _) in &files {
-        println!("wrote {path}");
+    let folders = workspace.members.iter().map(|member| member.folder.as_str());
+    let plugins = registration::plugins(folders.chain([folder.as_str()]));
+    let read = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let registered = registration::pages(&plugins, &read)?;
+    for page in template::pages(*kind, name, &folder)
+        .into_iter()
+        .chain(registered)
+    {
+        page.write(root)?;
     }
     Step::cargo("fmt -p")
         .with([format!("alumet-plugin-{name}")])

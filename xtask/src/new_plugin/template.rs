@@ -1,6 +1,7 @@
 //! The files of a new plugin.
 
 use super::name::PluginName;
+use crate::files::Page;
 use crate::role::PluginKind;
 
 /// A path in the new crate and its text before the name is filled in.
@@ -24,8 +25,8 @@ const OUTPUT: &[Template] = templates!("output":
     "Cargo.toml", "README.md", "config.toml", "src/lib.rs", "src/plugin.rs", "src/config.rs", "src/encode.rs", "src/client.rs",
     "src/output.rs", "src/error.rs", "tests/contract.rs", "tests/samples.rs");
 
-/// The files of a new plugin, relative to its folder.
-pub(super) fn files(kind: PluginKind, name: &PluginName) -> Vec<(String, String)> {
+/// The files of a new plugin in its folder.
+pub(super) fn pages(kind: PluginKind, name: &PluginName, folder: &str) -> Vec<Page> {
     let templates = match kind {
         PluginKind::Source => SOURCE,
         PluginKind::Transform => TRANSFORM,
@@ -38,7 +39,7 @@ pub(super) fn files(kind: PluginKind, name: &PluginName) -> Vec<(String, String)
     };
     templates
         .iter()
-        .map(|(path, text)| ((*path).to_owned(), fill(text)))
+        .map(|(path, text)| Page::new(format!("{folder}/{path}"), fill(text)))
         .collect()
 }
 
@@ -50,14 +51,20 @@ mod tests {
     fn the_name_is_filled_in_everywhere() {
         let name: PluginName = "big-iron".parse().unwrap();
         for kind in PluginKind::ALL {
-            let files = files(kind, &name);
-            for (path, text) in &files {
+            let pages = pages(kind, &name, "x");
+            for Page { path, text } in &pages {
                 assert!(
                     !text.contains("{{name") && !text.contains("{{snake") && !text.contains("{{Camel"),
                     "{path}"
                 );
             }
-            let text = |wanted: &str| &files.iter().find(|(path, _)| path == wanted).unwrap().1;
+            let text = |wanted: &str| {
+                &pages
+                    .iter()
+                    .find(|page| page.path == format!("x/{wanted}"))
+                    .unwrap()
+                    .text
+            };
             assert!(text("Cargo.toml").contains("name = \"alumet-plugin-big-iron\""));
             assert!(text("config.toml").contains("[plugins.big-iron]"));
             assert!(text("src/plugin.rs").contains("impl Plugin for BigIronPlugin "));

@@ -74,8 +74,8 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
 
 /// Sources of a binary, other than its list, that name a plugin.
 fn named_plugins(tree: &Tree, binary: Binary) -> Vec<Violation> {
-    let sources = format!("{}/src/", binary.name());
-    let is_other = |path: &str| path.starts_with(&sources) && path != binary.list();
+    let (sources, list) = (format!("{}/src/", binary.name()), binary.list());
+    let is_other = |path: &str| path.starts_with(&sources) && path != list;
     let mut found = Vec::new();
     for (path, text) in tree.rust().filter(|(path, _)| is_other(path)) {
         for (line, text) in super::tree::numbered(text) {
@@ -124,14 +124,14 @@ mod tests {
                 Member::new("alumet-agent", "alumet-agent")
                     .needs("alumet-core")
                     .needs("alumet-shared-s")
-                    .offers("p", "alumet-plugin-p"),
+                    .offers("alumet-plugin-p"),
             )
             .and(
                 Member::new("alumet-server", "alumet-server")
                     .needs("alumet-core")
                     .needs("alumet-agent")
                     .needs("alumet-relay-protocol")
-                    .offers("p", "alumet-plugin-p"),
+                    .offers("alumet-plugin-p"),
             )
     }
 

@@ -14,6 +14,7 @@ mod plugin_files;
 mod plugin_name;
 mod readers;
 mod readme_sections;
+mod registered;
 mod tree;
 mod unfinished;
 
@@ -68,6 +69,7 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     plugin_name::check,
     readers::check,
     readme_sections::check,
+    registered::check,
     unfinished::check,
 ];
 

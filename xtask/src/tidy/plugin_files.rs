@@ -2,6 +2,7 @@
 
 use super::Violation;
 use super::tree::Tree;
+use crate::registration::Plugin;
 
 /// The files that each plugin has, and what they hold.
 const FILES: [(&str, &str); 5] = [
@@ -17,7 +18,7 @@ const CONTRACT: &str = "tests/contract.rs";
 /// Finds plugins that lack a file.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (_, _, folder) in tree.plugins() {
+    for Plugin { folder, .. } in tree.plugins() {
         for (file, content) in FILES {
             let path = format!("{folder}/{file}");
             if !tree.files.contains_key(&path) {

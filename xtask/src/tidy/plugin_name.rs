@@ -2,19 +2,15 @@
 
 use super::Violation;
 use super::tree::Tree;
-use crate::binary::{Binary, KNOWN_PLUGINS};
-use crate::role::{PluginKind, Role, camel_case, snake_case};
+use crate::registration::Plugin;
+use crate::role::{Role, camel_case};
 
 /// Finds plugins and other crates that have another name somewhere.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (kind, name, folder) in tree.plugins() {
+    for Plugin { name, folder, .. } in &tree.plugins() {
         check_type(tree, folder, name, &mut found);
         check_table(tree, folder, name, &mut found);
-        check_known(tree, name, &mut found);
-        for binary in Binary::ALL {
-            check_binary(tree, binary, (kind, name), &mut found);
-        }
     }
     for path in tree.files.keys() {
         let folder = path.strip_suffix("/Cargo.toml").unwrap_or("");
@@ -93,46 +89,6 @@ fn check_table(tree: &Tree, folder: &str, name: &str, found: &mut Vec<Violation>
     }
 }
 
-/// The list of all plugins that exist.
-fn check_known(tree: &Tree, name: &str, found: &mut Vec<Violation>) {
-    let known = format!("    \"{name}\",");
-    let list = tree.text(KNOWN_PLUGINS).unwrap_or("");
-    if !list.lines().any(|line| line == known) {
-        let line = tree.line_of(KNOWN_PLUGINS, "const KNOWN");
-        let message = format!("the programs do not know that the plugin `{name}` exists; add it to `KNOWN`");
-        found.push(Violation::new(KNOWN_PLUGINS, line, message));
-    }
-}
-
-/// The feature and the list of a binary: both or none, and both where the binary must have the plugin.
-fn check_binary(tree: &Tree, binary: Binary, (kind, name): (PluginKind, &str), found: &mut Vec<Violation>) {
-    let (program, manifest) = (binary.short_name(), binary.manifest());
-    let switch = format!("dep:alumet-plugin-{name}");
-    let member = tree.member(binary.name());
-    let feature = member.and_then(|member| member.features.get(name));
-    let has_feature = feature.is_some_and(|parts| parts.contains(&switch));
-
-    let list = tree.text(binary.list()).unwrap_or("");
-    let condition = format!("feature = \"{name}\"");
-    let plugin = format!("alumet_plugin_{}::{}Plugin", snake_case(name), camel_case(name));
-    let (has_condition, has_plugin) = (list.contains(&condition), list.contains(&plugin));
-
-    let is_offered = binary.offers(kind, name) || has_feature || has_condition || has_plugin;
-    if is_offered && !has_feature {
-        let line = tree.line_of(manifest, "[features]");
-        let message = format!(
-            "the {program} has no feature for the plugin `{name}`; add `{name} = [\"{switch}\"]` to [features]"
-        );
-        found.push(Violation::new(manifest, line, message));
-    }
-    if is_offered && !(has_condition && has_plugin) {
-        let message = format!(
-            "the {program} does not list the plugin `{name}`; add a line with `#[cfg({condition})]` and `{plugin}`"
-        );
-        found.push(Violation::new(binary.list(), 1, message));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::lines;
@@ -141,34 +97,8 @@ mod tests {
 
     const FOLDER: &str = "alumet-plugins/sources/big-iron";
 
-    const AGENT_LIST: &str = "\
-#[cfg(feature = \"big-iron\")]
-of::<alumet_plugin_big_iron::BigIronPlugin>(),
-#[cfg(feature = \"file\")]
-of::<alumet_plugin_file::FilePlugin>(),
-";
-
-    const SERVER_LIST: &str = "\
-#[cfg(feature = \"file\")]
-of::<alumet_plugin_file::FilePlugin>(),
-";
-
-    const KNOWN: &str = "\
-//! All plugins.
-
-const KNOWN: &[&str] = &[
-    \"big-iron\",
-    \"file\",
-];
-";
-
     fn tree() -> Tree {
         Tree::with_files(&[
-            ("alumet-agent/Cargo.toml", "[package]\n[features]\n"),
-            ("alumet-agent/src/known_plugins.rs", KNOWN),
-            ("alumet-agent/src/plugins.rs", AGENT_LIST),
-            ("alumet-server/Cargo.toml", "[package]\n\n[features]\n"),
-            ("alumet-server/src/plugins.rs", SERVER_LIST),
             ("alumet-plugins/sources/big-iron/Cargo.toml", "[package]\nname\n"),
             (
                 "alumet-plugins/sources/big-iron/config.toml",
@@ -188,12 +118,6 @@ const KNOWN: &[&str] = &[
         ])
         .and(Member::new("alumet-plugin-big-iron", FOLDER))
         .and(Member::new("alumet-reader-iron", "alumet-plugins/readers/iron"))
-        .and(
-            Member::new("alumet-agent", "alumet-agent")
-                .offers("big-iron", "alumet-plugin-big-iron")
-                .offers("file", "alumet-plugin-file"),
-        )
-        .and(Member::new("alumet-server", "alumet-server").offers("file", "alumet-plugin-file"))
         .and(Member::new("alumet-plugin-file", "alumet-plugins/outputs/file"))
         .and(Member::new("alumet-shared-iron", "alumet-plugins/shared/iron"))
     }
@@ -232,7 +156,7 @@ const KNOWN: &[&str] = &[
         let mut tree = tree();
         tree.members[0].name = "alumet-plugin-iron".to_owned();
         tree.members[1].name = "iron-reader".to_owned();
-        tree.members[5].name = "iron".to_owned();
+        tree.members[3].name = "iron".to_owned();
         assert_eq!(
             lines(&check(&tree)),
             [
@@ -244,44 +168,5 @@ const KNOWN: &[&str] = &[
         tree.members.remove(1);
         let found = check(&tree);
         assert!(found[0].message.contains("no member"), "{}", found[0]);
-    }
-
-    #[test]
-    fn a_plugin_that_the_agent_does_not_have_is_found() {
-        let unlisted = tree().changed(
-            "alumet-agent/src/plugins.rs",
-            &AGENT_LIST.replace("of::<alumet_plugin_big_iron::BigIronPlugin>(),\n", ""),
-        );
-        assert_eq!(lines(&check(&unlisted)), ["alumet-agent/src/plugins.rs:1"]);
-        let mut featureless = tree();
-        featureless.members[2].features.remove("big-iron");
-        assert_eq!(lines(&check(&featureless)), ["alumet-agent/Cargo.toml:2"]);
-    }
-
-    #[test]
-    fn the_server_must_have_an_output_and_have_a_source_fully_or_not_at_all() {
-        let mut featureless = tree();
-        featureless.members[3].features.clear();
-        assert_eq!(lines(&check(&featureless)), ["alumet-server/Cargo.toml:3"]);
-
-        let list = "alumet-server/src/plugins.rs";
-        let listed =
-            format!("#[cfg(feature = \"big-iron\")]\nalumet_plugin_big_iron::BigIronPlugin\n{SERVER_LIST}");
-        let mut with_source = tree().changed(list, &listed);
-        assert_eq!(lines(&check(&with_source)), ["alumet-server/Cargo.toml:3"]);
-        let features = with_source.members[2].features.clone();
-        with_source.members[3].features = features;
-        assert_eq!(check(&with_source), []);
-        assert_eq!(
-            lines(&check(&with_source.changed(list, SERVER_LIST))),
-            ["alumet-server/src/plugins.rs:1"]
-        );
-    }
-
-    #[test]
-    fn a_plugin_that_the_list_of_all_does_not_have_is_found() {
-        let list = KNOWN.replace("    \"big-iron\",\n", "");
-        let found = check(&tree().changed(KNOWN_PLUGINS, &list));
-        assert_eq!(lines(&found), ["alumet-agent/src/known_plugins.rs:3"]);
     }
 }

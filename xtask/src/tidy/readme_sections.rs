@@ -2,13 +2,14 @@
 
 use super::Violation;
 use super::tree::{Tree, numbered};
+use crate::registration::Plugin;
 
 const SECTIONS: [&str; 5] = ["Purpose", "Requirements", "Metrics", "Configuration", "Limits"];
 
 /// Finds READMEs of plugins whose sections are missing, doubled or in another order.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (_, _, folder) in tree.plugins() {
+    for Plugin { folder, .. } in tree.plugins() {
         let path = format!("{folder}/README.md");
         let Some(text) = tree.text(&path) else { continue };
         let sections: Vec<(usize, &str)> = numbered(text)
