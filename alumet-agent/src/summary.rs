@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::metric::MetricKind;
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
-use alumet_core::{Batch, Consumer, SeriesMap};
+use alumet_core::{Consumer, SeriesMap};
 use parking_lot::Mutex;
 
 use crate::child::{PeakMemory, Usage};
@@ -72,12 +72,12 @@ impl SummaryOutput {
 }
 
 impl Output for SummaryOutput {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         let pid = *self.pid.lock();
         let mut totals = self.totals.lock();
-        for sample in batch.samples() {
+        for sample in delivery.samples() {
             let line = self.lines.get_or_insert_with(sample.series, || {
-                let series = context.catalog.describe(sample.series)?;
+                let series = delivery.catalog().describe(sample.series)?;
                 let of_process = pid.is_some_and(|pid| *series.consumer() == Consumer::Process { pid });
                 let energy = Unit::convert(1.0, &series.metric.unit, &Unit::JOULE).is_some();
                 let own = series.metric.name.starts_with("alumet_");
@@ -108,7 +108,7 @@ impl Output for SummaryOutput {
                 total.add(sample.timestamp, sample.value().as_f64());
             }
         }
-        Ok(())
+        Ok(Delivering::done())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Samples and the batches in which they travel.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::catalog::{Catalog, EpochPin};
 use crate::series::{Series, SeriesHandle, SeriesId};
@@ -134,12 +135,17 @@ impl Batch {
 
     /// All samples, in the order in which they were pushed.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample> + '_ {
-        let Columns {
-            series,
-            timestamps,
-            values,
-        } = &self.columns;
-        let columns = series.iter().zip(timestamps).zip(values);
+        self.samples_in(0..self.len())
+    }
+
+    /// The samples at these positions.
+    ///
+    /// # Panics
+    /// When the batch does not have them.
+    pub fn samples_in(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = Sample> + '_ {
+        let series = self.columns.series[range.clone()].iter();
+        let timestamps = &self.columns.timestamps[range.clone()];
+        let columns = series.zip(timestamps).zip(&self.columns.values[range]);
         columns.map(|((&series, &timestamp), &bits)| Sample {
             series,
             timestamp,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// What the engine can do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,6 +11,8 @@ pub enum Remedy {
     Retry,
     /// This input will never work, others will: an output goes on with the next batch, and this one counts as dropped.
     Skip,
+    /// The input is too large: an output gets it in two halves; a single sample is dropped as one that will never work.
+    Split,
     /// The element cannot go on as it is: it is reset and started again after a pause.
     Restart,
     /// The element has done all it had to do: a normal end.
@@ -33,6 +36,7 @@ pub enum Remedy {
 /// ```
 pub struct Failure {
     remedy: Remedy,
+    after: Option<Duration>,
     error: Box<dyn Error + Send + Sync>,
 }
 
@@ -41,6 +45,7 @@ impl Failure {
     pub fn new(remedy: Remedy, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             remedy,
+            after: None,
             error: error.into(),
         }
     }
@@ -48,6 +53,19 @@ impl Failure {
     /// The same may work later.
     pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Remedy::Retry, error)
+    }
+
+    /// The same may work after this pause: a server has asked for it.
+    pub fn retry_after(pause: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            after: Some(pause),
+            ..Self::retry(error)
+        }
+    }
+
+    /// The input is too large for the destination; its halves may work.
+    pub fn too_large(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Remedy::Split, error)
     }
 
     /// This input will never work.
@@ -63,6 +81,11 @@ impl Failure {
     /// The normal end of an element, with the reason for the log.
     pub fn end(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Remedy::End, reason)
+    }
+
+    /// The pause that was asked for before the same is tried again.
+    pub const fn after(&self) -> Option<Duration> {
+        self.after
     }
 
     /// What can be done.

@@ -1,110 +1,79 @@
-//! Outputs: what writes samples somewhere.
+//! Outputs: what delivers samples to a file, a database or another program.
 
+mod delivery;
 mod null;
+mod receipt;
 mod recording;
-mod stream;
 
-use async_trait::async_trait;
-
-use crate::batch::Batch;
-use crate::catalog::Catalog;
 use crate::failure::Failure;
-use crate::time::Moment;
+use crate::plugin::ConfigFault;
 
+pub use delivery::{Delivering, Delivery, DeliveryFuture};
 pub use null::NullOutput;
+pub use receipt::Receipt;
 pub use recording::{RecordedSample, Recording, RecordingOutput};
-pub use stream::StreamOutput;
 
-/// Writes batches, on a thread of its own.
+pub(crate) use delivery::Part;
+
+/// Delivers samples somewhere.
+///
+/// An output has an encoding and a destination. Joining, retrying, splitting, pacing, deadlines and booking are the
+/// engine's:
+///
+/// ```
+/// use alumet_core::Failure;
+/// use alumet_core::output::{Delivering, Delivery, Output};
+///
+/// struct Lines<W>(W);
+///
+/// impl<W: std::io::Write + Send + 'static> Output for Lines<W> {
+///     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+///         let mut text = String::new();
+///         for sample in delivery.samples() {
+///             text.push_str(&format!("{}\n", sample.value()));
+///         }
+///         self.0.write_all(text.as_bytes())?;                  // comes again later
+///         Ok(Delivering::done())
+///     }
+/// }
+/// ```
+///
+/// It runs in a thread of its own, where it may block; unless it was added with
+/// [`in_flight`](crate::plugin::OutputSpec::in_flight), which is for outputs that give futures.
 pub trait Output: Send + 'static {
-    /// Writes one batch.
+    /// Delivers samples, or gives a future that does: encode here, and send in the future.
     ///
-    /// # Errors
-    /// See [`Failure`]. After [`Remedy::Retry`](crate::failure::Remedy::Retry) the same batch comes again, so an
-    /// output that wrote a part of it must remember how far it got or write the whole again without harm.
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure>;
-
-    /// Makes what was written visible to others; called when nothing more waits, on request and at the end.
+    /// Success means that the destination has the samples, but for what the receipt says. After a failure that can be
+    /// retried, the same samples come again before any others. With several deliveries in flight, the calls come in the
+    /// order of the samples, and after a failure none before all that are in flight have ended.
     ///
     /// # Errors
     /// See [`Failure`].
-    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
-        let _ = context;
-        Ok(())
-    }
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure>;
 
-    /// Makes everything written so far survive a crash of the machine, and says where the output stands, if it can go
-    /// back there; never with an empty answer. The spool keeps it. Called before the first write and now and then.
+    /// Makes everything delivered so far survive a crash of the machine, and says where the output stands, if it can go
+    /// back there; never with an empty answer. The spool keeps it. Called before the first delivery and now and then,
+    /// when nothing is in flight.
     ///
     /// # Errors
-    /// See [`Failure`]; what was written is not forgotten by the spool then.
-    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        self.flush(context)?;
+    /// See [`Failure`]; what was delivered is not forgotten by the spool then.
+    fn checkpoint(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         Ok(None)
     }
 
-    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was written after it comes again.
-    /// Called before the first write, unless the earlier run has ended in good order.
+    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was delivered after it comes again.
+    /// Called before the first delivery, unless the earlier run has ended in good order.
     ///
     /// # Errors
     /// See [`Failure`].
-    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
-        let _ = (position, context);
+    fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
+        let _ = position;
         Ok(())
     }
 
-    /// Drops connections and buffers, so that the next write starts anew; called after a failure or panic that asked
-    /// for a restart. The batch in hand comes again.
+    /// Drops connections and buffers, so that the next delivery starts anew; called after a failure or panic that asked
+    /// for a restart, when nothing is in flight.
     fn reset(&mut self) {}
-}
-
-/// Writes batches in an asynchronous task. The methods mean what those of [`Output`] mean.
-#[async_trait]
-pub trait AsyncOutput: Send + 'static {
-    /// Writes one batch.
-    ///
-    /// # Errors
-    /// As [`Output::write`].
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure>;
-
-    /// Makes what was written visible to others.
-    ///
-    /// # Errors
-    /// As [`Output::flush`].
-    async fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
-        let _ = context;
-        Ok(())
-    }
-
-    /// Makes everything written so far survive a crash, and says where the output stands.
-    ///
-    /// # Errors
-    /// As [`Output::checkpoint`].
-    async fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        self.flush(context).await?;
-        Ok(None)
-    }
-
-    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was.
-    ///
-    /// # Errors
-    /// As [`Output::resume`].
-    async fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
-        let _ = (position, context);
-        Ok(())
-    }
-
-    /// Drops connections and buffers, so that the next write starts anew.
-    async fn reset(&mut self) {}
-}
-
-/// What an output may use while it works.
-#[derive(Debug)]
-pub struct OutputContext<'a> {
-    /// All metrics and series.
-    pub catalog: &'a Catalog,
-    /// The present.
-    pub now: Moment,
 }
 
 /// What happens to new samples when the queue of an output is full.
@@ -118,20 +87,37 @@ pub enum OnFull {
     DropOldest,
     /// Everything before the output waits until there is room, measurements included: ticks are missed and counted.
     Block,
-    /// New samples go to the spool on disk, and from there to the output when it has caught up.
-    Spill,
 }
 
-/// How an output is fed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How samples wait for an output: the table `queue` in the configuration of every output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
 pub struct QueuePolicy {
-    /// How many samples may wait. A single batch above it is taken when nothing else waits.
+    /// How many samples may wait in memory, for example while the destination is away. A batch with more samples is let
+    /// in when nothing else waits.
+    #[schemars(range(min = 1))]
     pub capacity: usize,
-    /// What happens when it is full.
+    /// What happens when that many wait.
     pub on_full: OnFull,
-    /// Whether samples go to the spool on disk first, so that they outlive the program until they are written. `None`
-    /// leaves it to the program.
+    /// Whether samples go to the spool on disk first (`[spool]`), so that they outlive the program until they are
+    /// delivered. Left out: as `durable` in `[spool]` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [true]))]
     pub durable: Option<bool>,
+}
+
+impl QueuePolicy {
+    /// Refuses a queue in which nothing can wait; `path` is the key of the table.
+    ///
+    /// # Errors
+    /// The key that is wrong.
+    pub fn check(&self, path: &str) -> Result<(), ConfigFault> {
+        if self.capacity == 0 {
+            let key = format!("{path}.capacity");
+            return Err(ConfigFault::new(&key, "at least one sample must be able to wait"));
+        }
+        Ok(())
+    }
 }
 
 impl Default for QueuePolicy {

@@ -1,14 +1,13 @@
-use crate::batch::Batch;
 use crate::failure::Failure;
 
-use super::{Output, OutputContext};
+use super::{Delivering, Delivery, Output};
 
 /// Takes everything and writes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NullOutput;
 
 impl Output for NullOutput {
-    fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        Ok(())
+    fn deliver(&mut self, _: &Delivery) -> Result<Delivering, Failure> {
+        Ok(Delivering::done())
     }
 }

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Sample};
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::series::SeriesInfo;
 use crate::time::Timestamp;
 use crate::value::Value;
 
-use super::{Output, OutputContext};
+use super::{Delivering, Delivery, Output};
 
 /// Keeps all samples in memory, for programs that read what they measure, and for tests.
 ///
@@ -46,15 +47,17 @@ pub struct RecordedSample {
 impl RecordedSample {
     /// The samples of a batch, with everything that their series stand for.
     pub fn of_batch(batch: &Batch) -> Vec<Self> {
-        let described = batch.samples().filter_map(|sample| {
-            let series = batch.catalog().describe(sample.series)?;
+        Self::describe(batch.samples(), batch.catalog()).collect()
+    }
+
+    fn describe(samples: impl Iterator<Item = Sample>, catalog: &Catalog) -> impl Iterator<Item = Self> {
+        samples.filter_map(|sample| {
             Some(Self {
-                series,
+                series: catalog.describe(sample.series)?,
                 timestamp: sample.timestamp,
                 value: sample.value(),
             })
-        });
-        described.collect()
+        })
     }
 }
 
@@ -84,11 +87,11 @@ impl RecordingOutput {
 }
 
 impl Output for RecordingOutput {
-    fn write(&mut self, batch: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        let mut samples = RecordedSample::of_batch(batch);
-        self.recording.inner.samples.lock().append(&mut samples);
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        let samples = RecordedSample::describe(delivery.samples(), delivery.catalog());
+        self.recording.inner.samples.lock().extend(samples);
         self.recording.inner.grown.notify_all();
-        Ok(())
+        Ok(Delivering::done())
     }
 }
 

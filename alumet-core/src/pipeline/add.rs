@@ -5,22 +5,17 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{OnFull, QueuePolicy};
-use crate::plugin::{
-    AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StreamOutputSpec, TransformSpec,
-};
+use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 use crate::series::Interner;
 
 use super::backlog::Backlog;
-use super::delivery::Delivery;
 use super::element::{ElementCell, ElementKey, ElementKind};
 use super::event_source;
 use super::message::Ingest;
 use super::poll::{Home, PollCommand, PollTask, PollThread};
 use super::queue::Queue;
-use super::records;
 use super::router::{OutputLink, RouterCommand, TransformTask};
-use super::shared::{Element, ElementHandle, Shared, Worker};
+use super::shared::{Element, ElementHandle, Shared};
 use super::writer::{self, Feed};
 
 /// Why elements cannot be added.
@@ -60,17 +55,9 @@ pub(crate) fn add(
         event_sources,
         transforms,
         outputs,
-        async_outputs,
-        stream_outputs,
     } = specs;
     for spec in outputs {
         add_output(shared, plugin, spec)?;
-    }
-    for spec in async_outputs {
-        add_async_output(shared, plugin, spec)?;
-    }
-    for spec in stream_outputs {
-        add_stream_output(shared, plugin, spec)?;
     }
     for spec in transforms {
         add_transform(shared, plugin, spec)?;
@@ -125,13 +112,7 @@ pub(crate) fn check(
         add(ElementKind::Transform, &spec.name, false, false)?;
     }
     for spec in &specs.outputs {
-        add(ElementKind::Output, &spec.name, false, false)?;
-    }
-    for spec in &specs.async_outputs {
-        add(ElementKind::Output, &spec.name, true, false)?;
-    }
-    for spec in &specs.stream_outputs {
-        add(ElementKind::Output, &spec.name, true, false)?;
+        add(ElementKind::Output, &spec.name, spec.policy.in_task, false)?;
     }
     Ok(keys)
 }
@@ -226,92 +207,19 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
     let OutputSpec {
         name,
         output,
-        queue: policy,
+        queue: queueing,
+        policy,
     } = spec;
-    let way = Way::of_policy(policy, shared);
-    link_output(shared, plugin, &name, policy, way, |feed| {
-        Ok(writer::spawn_thread(output, feed)?)
-    })
-}
-
-fn add_async_output(shared: &Arc<Shared>, plugin: &str, spec: AsyncOutputSpec) -> Result<(), AddError> {
-    let AsyncOutputSpec {
-        name,
-        output,
-        queue: policy,
-    } = spec;
-    let way = Way::of_policy(policy, shared);
-    link_output(shared, plugin, &name, policy, way, |feed| {
-        let runtime = shared.runtime.as_ref();
-        let runtime = runtime.ok_or_else(|| AddError::NoRuntime(feed.delivery.cell.key().clone()))?;
-        Ok(writer::spawn_task(output, feed, runtime))
-    })
-}
-
-fn add_stream_output(shared: &Arc<Shared>, plugin: &str, spec: StreamOutputSpec) -> Result<(), AddError> {
-    let StreamOutputSpec { name, output } = spec;
-    link_output(
-        shared,
-        plugin,
-        &name,
-        QueuePolicy::default(),
-        Way::Spool,
-        |feed| {
-            let key = feed.delivery.cell.key().clone();
-            let runtime = shared.runtime.as_ref();
-            let runtime = runtime.ok_or_else(|| AddError::NoRuntime(key.clone()))?;
-            let backlog = feed.backlog.ok_or(AddError::NoSpool(key))?;
-            Ok(records::spawn(
-                output,
-                feed.queue,
-                feed.delivery,
-                backlog,
-                runtime,
-            ))
-        },
-    )
-}
-
-/// How batches get from the router to an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Memory,
-    /// Through memory, and through the spool when that is full.
-    MemoryThenSpool,
-    Spool,
-}
-
-impl Way {
-    fn of_policy(policy: QueuePolicy, shared: &Shared) -> Self {
-        if policy.durable.unwrap_or(shared.durable_by_default) {
-            Self::Spool
-        } else if policy.on_full == OnFull::Spill {
-            Self::MemoryThenSpool
-        } else {
-            Self::Memory
-        }
-    }
-}
-
-fn link_output(
-    shared: &Arc<Shared>,
-    plugin: &str,
-    name: &str,
-    policy: QueuePolicy,
-    way: Way,
-    spawn: impl FnOnce(Feed) -> Result<Worker, AddError>,
-) -> Result<(), AddError> {
-    let key = ElementKey::new(ElementKind::Output, plugin, name);
-    let queue = Arc::new(Queue::new(policy.capacity));
-    let backlog = match way {
-        Way::Memory => None,
-        Way::MemoryThenSpool | Way::Spool => {
-            let spool = shared.spool.get_or_open(&shared.catalog);
-            let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
-            let always = way == Way::Spool;
-            let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), always, &queue);
-            Some(Arc::new(backlog))
-        }
+    let key = ElementKey::new(ElementKind::Output, plugin, &name);
+    let queue = Arc::new(Queue::new(queueing.capacity));
+    let durable = policy.encoded || queueing.durable.unwrap_or(shared.durable_by_default);
+    let backlog = if durable {
+        let spool = shared.spool.get_or_open(&shared.catalog);
+        let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
+        let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), policy.encoded, &queue);
+        Some(Arc::new(backlog))
+    } else {
+        None
     };
     {
         let mut ledger = shared.ledger.lock();
@@ -323,16 +231,22 @@ fn link_output(
             ledger.recovered(&key, waiting.saturating_sub(known));
         }
     }
-    let cell = Arc::new(ElementCell::new(key, None));
+    let cell = Arc::new(ElementCell::new(key.clone(), None));
     let feed = Feed {
+        cell: Arc::clone(&cell),
+        shared: Arc::clone(shared),
         queue: Arc::clone(&queue),
-        delivery: Delivery {
-            cell: Arc::clone(&cell),
-            shared: Arc::clone(shared),
-        },
-        backlog: backlog.clone(),
+        policy,
+        backlog,
     };
-    let worker = spawn(feed)?;
+    let is_durable = feed.backlog.is_some();
+    let worker = if policy.in_task {
+        let runtime = shared.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| AddError::NoRuntime(key))?;
+        writer::spawn_task(output, feed, runtime)
+    } else {
+        writer::spawn_thread(output, feed)?
+    };
     let handle = ElementHandle::Output {
         queue: Arc::clone(&queue),
         worker,
@@ -346,8 +260,8 @@ fn link_output(
         RouterCommand::AddOutput(OutputLink {
             cell,
             queue,
-            policy,
-            backlog,
+            on_full: queueing.on_full,
+            is_durable,
         }),
     )
 }

@@ -1,27 +1,37 @@
 //! What waits in the spool for one output, as the router and the writer see it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
-use crate::failure::Failure;
-use crate::spool::{Gap, Spool, SpoolReader, Spooled};
+use crate::batch::Batch;
+use crate::failure::{Failure, Remedy};
+use crate::spool::{Gap, Record, Spool, SpoolReader, Spooled};
 
-use super::delivery::Delivery;
 use super::message::Outgoing;
-use super::queue::{Closed, Queue};
+use super::queue::Queue;
 
 /// The way of an output through the spool.
 pub(crate) struct Backlog {
     spool: Arc<dyn Spool>,
     pub(crate) reader: Arc<dyn SpoolReader>,
-    /// Whether every batch takes this way, or only those that find no room in memory.
-    always: bool,
-    /// Whether the next batch takes this way.
-    behind: Mutex<bool>,
+    /// Whether the output takes records as they are.
+    encoded: bool,
     bell: Arc<Bell>,
+    /// What was read and cannot be decoded before the disk is back.
+    undecoded: Mutex<VecDeque<Spooled>>,
+}
+
+/// What comes next for an output.
+pub(crate) enum Loaded {
+    Batch { sequence: u64, batch: Arc<Batch> },
+    Encoded(Spooled),
+    Gap(Gap),
+    /// A record that cannot be decoded, now or later.
+    Damaged { record: Record, failure: Failure },
 }
 
 /// Tells a writer that something may wait for it.
@@ -42,7 +52,7 @@ impl Bell {
 
 impl Backlog {
     /// How much is read from the spool at once, in bytes.
-    pub(crate) const SLICE: usize = 256 << 10;
+    const SLICE: usize = 256 << 10;
     /// How long a writer waits until what was appended is on disk before it reads what there is.
     const COMMIT: Duration = Duration::from_secs(2);
 
@@ -50,7 +60,7 @@ impl Backlog {
     pub(crate) fn new(
         spool: &Arc<dyn Spool>,
         output: &str,
-        always: bool,
+        encoded: bool,
         queue: &Arc<Queue<Outgoing>>,
     ) -> Self {
         let bell = Arc::new(Bell {
@@ -59,34 +69,17 @@ impl Backlog {
         });
         let wake = Arc::clone(&bell);
         let reader = spool.reader(output, Box::new(move || wake.ring()));
-        if always {
-            reader.follow(true);
-        }
+        reader.follow(true);
         if reader.waiting() > 0 {
             bell.ring();
         }
         Self {
             spool: Arc::clone(spool),
-            behind: Mutex::new(reader.is_following()),
             reader,
-            always,
+            encoded,
             bell,
+            undecoded: Mutex::default(),
         }
-    }
-
-    /// Whether the next batch takes this way; nothing changes while the guard exists.
-    ///
-    /// One that finds no room in the queue is the first of those that do.
-    pub(crate) fn takes(&self, item: Outgoing) -> Option<MutexGuard<'_, bool>> {
-        let mut behind = self.behind.lock();
-        if !*behind {
-            let Err(Closed(_)) = self.bell.queue.try_push(item) else {
-                return None;
-            };
-            self.reader.follow(true);
-            *behind = true;
-        }
-        Some(behind)
     }
 
     /// Tells the writer to look again.
@@ -99,109 +92,50 @@ impl Backlog {
         self.bell.rung.store(false, Ordering::Release);
     }
 
-    /// Waits until everything that was appended can be read.
-    pub(crate) fn settle(&self) {
-        // While the disk fails, it can be read without.
-        self.spool.commit(Self::COMMIT);
-    }
-
-    /// Where the records are.
-    pub(crate) const fn spool(&self) -> &Arc<dyn Spool> {
-        &self.spool
-    }
-
-    /// What comes next.
-    pub(crate) fn read(&self) -> Result<Vec<Spooled>, Failure> {
-        self.reader.read(Self::SLICE)
-    }
-
-    /// Whether every batch takes this way.
-    pub(crate) const fn is_always(&self) -> bool {
-        self.always
-    }
-
-    /// Whether batches could go through memory again as soon as nothing waits.
-    pub(crate) fn is_spilled(&self) -> bool {
-        !self.always && *self.behind.lock()
-    }
-
-    /// Lets batches go through memory again if nothing waits. What waits and cannot be read yet rings when it can.
-    pub(crate) fn catch_up(&self) {
-        let mut behind = self.behind.lock();
-        if *behind && self.reader.waiting() == 0 {
-            *behind = false;
-            self.reader.follow(false);
+    /// What comes next; nothing if nothing waits. May read the disk. `all`: what was appended and is not on disk yet is
+    /// waited for.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    pub(crate) fn load(&self, all: bool) -> Result<Vec<Loaded>, Failure> {
+        let mut items = std::mem::take(&mut *self.undecoded.lock());
+        if items.is_empty() {
+            if all {
+                // While the disk fails, it can be read without.
+                self.spool.commit(Self::COMMIT);
+            }
+            items = self.reader.read(Self::SLICE)?.into();
         }
-    }
-}
-
-/// How far a writer has got with its backlog since the spool was told.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// The last record or gap that is done.
-    last: Option<u64>,
-    /// Samples of records that were not written and are booked already.
-    refused: u64,
-    /// When the spool was told, or could not be.
-    told: Option<Instant>,
-    /// Whether it could not be told then.
-    put_off: bool,
-}
-
-impl Progress {
-    /// The spool is told as often as this while much is written: an output may have to wait for its disk each time.
-    const PAUSE: Duration = Duration::from_millis(200);
-
-    /// Everything up to `sequence` is done.
-    pub(crate) const fn done(&mut self, sequence: u64) {
-        self.last = Some(sequence);
+        let mut loaded = Vec::with_capacity(items.len());
+        while let Some(item) = items.pop_front() {
+            let result = match item {
+                item if self.encoded => Ok(Loaded::Encoded(item)),
+                Spooled::Gap(gap) => Ok(Loaded::Gap(gap)),
+                Spooled::Record(record) => self.decode(record),
+            };
+            match result {
+                Ok(item) => loaded.push(item),
+                Err((record, failure)) => {
+                    items.push_front(Spooled::Record(record));
+                    *self.undecoded.lock() = items;
+                    return if loaded.is_empty() { Err(failure) } else { Ok(loaded) };
+                }
+            }
+        }
+        Ok(loaded)
     }
 
-    /// Samples are done that were not written.
-    pub(crate) const fn refused(&mut self, samples: u64) {
-        self.refused += samples;
-    }
-
-    /// When the spool is to be told; `None` if there is nothing to tell.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.last?;
-        Some(self.told.map_or_else(Instant::now, |told| told + Self::PAUSE))
-    }
-
-    /// Whether the spool is to be told now.
-    pub(crate) fn is_due(&self) -> bool {
-        self.due().is_some_and(|due| due <= Instant::now())
-    }
-
-    /// The spool cannot be told now.
-    pub(crate) fn put_off(&mut self) {
-        self.told = Some(Instant::now());
-        self.put_off = true;
-    }
-
-    /// Whether there is something to tell, and no failure a moment ago that speaks against it.
-    pub(crate) fn may_be_told(&self) -> bool {
-        self.last.is_some() && (!self.put_off || self.is_due())
-    }
-
-    /// Tells the spool, and the ledger.
-    pub(crate) fn tell(&mut self, backlog: &Backlog, position: Option<Vec<u8>>, delivery: &Delivery) {
-        let Some(last) = self.last.take() else { return };
-        let samples = backlog.reader.acknowledge(last, position);
-        let delivered = samples.saturating_sub(std::mem::take(&mut self.refused));
-        self.told = Some(Instant::now());
-        self.put_off = false;
-        delivery.delivered_from_spool(delivered);
-    }
-}
-
-impl Delivery {
-    /// Books samples that are lost.
-    pub(crate) fn gap(&self, gap: &Gap) {
-        tracing::error!(
-            element = %self.cell.key(), samples = gap.samples, reason = gap.reason.name(),
-            "samples were lost in the spool"
-        );
-        self.dropped_from_spool(gap.samples, gap.reason.into());
+    /// The samples of a record; the record comes back if its definitions cannot be read now.
+    fn decode(&self, mut record: Record) -> Result<Loaded, (Record, Failure)> {
+        let sequence = record.sequence;
+        let result = match record.batch.take() {
+            Some(batch) => Ok(batch),
+            None => self.reader.batch(&record),
+        };
+        match result {
+            Ok(batch) => Ok(Loaded::Batch { sequence, batch }),
+            Err(failure) if failure.remedy() == Remedy::Retry => Err((record, failure)),
+            Err(failure) => Ok(Loaded::Damaged { record, failure }),
+        }
     }
 }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
-use crate::output::{AsyncOutput, Output, StreamOutput};
+use crate::output::Output;
 use crate::plugin::{
-    AsyncOutputSpec, ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
+    ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
     SourceSpec, StartContext, StartError,
 };
 use crate::source::{EventSource, Source};
@@ -214,19 +214,9 @@ impl PipelineBuilder {
         self.embedded().transform(name, transform);
     }
 
-    /// Adds an output that blocks while it writes; it gets a thread of its own.
+    /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
     pub fn output(&mut self, name: &str, output: impl Output) -> &mut OutputSpec {
         self.embedded().output(name, output)
-    }
-
-    /// Adds an asynchronous output.
-    pub fn async_output(&mut self, name: &str, output: impl AsyncOutput) -> &mut AsyncOutputSpec {
-        self.embedded().async_output(name, output)
-    }
-
-    /// Adds an output that takes encoded batches from the spool.
-    pub fn stream_output(&mut self, name: &str, output: impl StreamOutput) {
-        self.embedded().stream_output(name, output);
     }
 
     fn embedded(&mut self) -> &mut ElementSpecs {

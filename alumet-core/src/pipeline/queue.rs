@@ -1,7 +1,7 @@
 //! Bounded queues of batches, measured in samples, between threads and tasks.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ pub(crate) trait Weighted {
     fn weight(&self) -> usize;
 }
 
-/// The queue is closed or, where nobody wants to wait, full; the item comes back.
+/// The queue is closed; the item comes back.
 #[derive(Debug)]
 pub(crate) struct Closed<T>(pub(crate) T);
 
@@ -35,6 +35,8 @@ struct State<T> {
     paused: bool,
     closed: bool,
     abandoned: bool,
+    /// How often something has changed.
+    version: u64,
 }
 
 /// What waiting for an item until a deadline gave.
@@ -63,6 +65,7 @@ impl<T: Weighted> Queue<T> {
             paused: false,
             closed: false,
             abandoned: false,
+            version: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -95,15 +98,6 @@ impl<T: Weighted> Queue<T> {
         }
     }
 
-    /// Appends an item if there is room for it; it comes back if there is none or the queue is closed.
-    pub(crate) fn try_push(&self, item: T) -> Result<(), Closed<T>> {
-        let mut state = self.state.lock();
-        if !state.has_room(item.weight(), self.capacity) {
-            return Err(Closed(item));
-        }
-        self.append(&mut state, item)
-    }
-
     /// Appends an item; the oldest items with samples go to `evicted` until there is room.
     pub(crate) fn push_evicting(&self, item: T, mut evicted: impl FnMut(T)) -> Result<(), Closed<T>> {
         let mut state = self.state.lock();
@@ -124,7 +118,7 @@ impl<T: Weighted> Queue<T> {
         }
         state.weight += item.weight();
         state.items.push_back(item);
-        self.notify();
+        self.notify(state);
         Ok(())
     }
 
@@ -142,7 +136,7 @@ impl<T: Weighted> Queue<T> {
         loop {
             match state.take() {
                 Taken::Item(item) => {
-                    self.notify();
+                    self.notify(&mut state);
                     return Popped::Item(item);
                 }
                 Taken::End => return Popped::End,
@@ -179,21 +173,19 @@ impl<T: Weighted> Queue<T> {
     pub(crate) async fn pop_async(&self) -> Option<T> {
         loop {
             let changed = self.changed_async.notified();
-            match self.state.lock().take() {
-                Taken::Item(item) => {
-                    self.notify();
-                    return Some(item);
+            {
+                let mut state = self.state.lock();
+                match state.take() {
+                    Taken::Item(item) => {
+                        self.notify(&mut state);
+                        return Some(item);
+                    }
+                    Taken::End => return None,
+                    Taken::Nothing => {}
                 }
-                Taken::End => return None,
-                Taken::Nothing => {}
             }
             changed.await;
         }
-    }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.state.lock().items.is_empty()
     }
 
     /// Whether nothing new comes.
@@ -206,47 +198,44 @@ impl<T: Weighted> Queue<T> {
         self.state.lock().abandoned
     }
 
-    /// Waits until everything is given up.
-    pub(crate) async fn abandoned(&self) {
-        loop {
-            let changed = self.changed_async.notified();
-            if self.is_abandoned() {
-                return;
-            }
-            changed.await;
-        }
+    /// Whether nothing can be taken at the moment.
+    pub(crate) fn is_paused(&self) -> bool {
+        let state = self.state.lock();
+        state.paused && !state.closed
     }
 
-    /// Waits while the queue is paused; the end of the pause may be that the queue is closed.
-    pub(crate) async fn resumed(&self) {
-        loop {
-            let changed = self.changed_async.notified();
-            {
-                let state = self.state.lock();
-                if !state.paused || state.closed {
-                    return;
-                }
-            }
-            changed.await;
+    /// Takes the oldest item of a kind out of its turn, if there is one and the queue is not paused.
+    pub(crate) fn take_if(&self, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
+        let mut state = self.state.lock();
+        if state.paused && !state.closed {
+            return None;
         }
+        let index = state.items.iter().position(is_wanted)?;
+        let item = state.items.remove(index)?;
+        state.weight -= item.weight();
+        self.notify(&mut state);
+        Some(item)
     }
 
     /// While paused, nothing can be taken until the queue is closed.
     pub(crate) fn set_paused(&self, paused: bool) {
-        self.state.lock().paused = paused;
-        self.notify();
+        let mut state = self.state.lock();
+        state.paused = paused;
+        self.notify(&mut state);
     }
 
     /// Gives room to everything, so that nobody waits for anybody while the pipeline stops.
     pub(crate) fn open_wide(&self) {
-        self.state.lock().unbounded = true;
-        self.notify();
+        let mut state = self.state.lock();
+        state.unbounded = true;
+        self.notify(&mut state);
     }
 
     /// Refuses new items; those that wait can still be taken.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
-        self.notify();
+        let mut state = self.state.lock();
+        state.closed = true;
+        self.notify(&mut state);
     }
 
     /// Refuses new items and gives up those that wait.
@@ -257,64 +246,46 @@ impl<T: Weighted> Queue<T> {
         // Whoever waits for an answer gets it, and the series of what is given up may retire.
         let given_up = std::mem::take(&mut state.items);
         state.weight = 0;
+        self.notify(&mut state);
         drop(state);
         drop(given_up);
-        self.notify();
     }
 
-    /// Sleeps for `pause` before something is tried again; at once `true` if the queue is abandoned.
-    ///
-    /// Once the queue is closed there is a deadline, so attempts come more often.
-    pub(crate) fn sleep(&self, pause: Duration) -> bool {
-        let started = Instant::now();
+    /// How often something has changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.state.lock().version
+    }
+
+    /// Waits until `deadline` for a change since `version`.
+    pub(crate) fn changed_since(&self, version: u64, deadline: Option<Instant>) {
         let mut state = self.state.lock();
-        loop {
-            if state.abandoned {
-                return true;
-            }
-            let until = started
-                + if state.closed {
-                    pause.min(Self::LAST_ATTEMPTS)
-                } else {
-                    pause
-                };
-            if Instant::now() >= until {
-                return false;
-            }
-            self.changed.wait_until(&mut state, until);
+        if state.version != version {
+            return;
         }
-    }
-
-    /// As [`Self::sleep`], in a task.
-    pub(crate) async fn sleep_async(&self, pause: Duration) -> bool {
-        let started = tokio::time::Instant::now();
-        loop {
-            let changed = self.changed_async.notified();
-            let until = {
-                let state = self.state.lock();
-                if state.abandoned {
-                    return true;
-                }
-                started
-                    + if state.closed {
-                        pause.min(Self::LAST_ATTEMPTS)
-                    } else {
-                        pause
-                    }
-            };
-            if tokio::time::Instant::now() >= until {
-                return false;
-            }
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(until) => {}
+        match deadline {
+            None => self.changed.wait(&mut state),
+            Some(deadline) => {
+                self.changed.wait_until(&mut state, deadline);
             }
         }
     }
 
-    const LAST_ATTEMPTS: Duration = Duration::from_millis(200);
+    /// As [`Self::changed_since`], in a task.
+    pub(crate) async fn changed_since_async(&self, version: u64, deadline: Option<Instant>) {
+        let changed = self.changed_async.notified();
+        if self.version() != version {
+            return;
+        }
+        match deadline {
+            None => changed.await,
+            Some(deadline) => {
+                let _ = tokio::time::timeout_at(deadline.into(), changed).await;
+            }
+        }
+    }
 
-    fn notify(&self) {
+    fn notify(&self, state: &mut State<T>) {
+        state.version += 1;
         self.changed.notify_all();
         self.changed_async.notify_waiters();
     }
@@ -427,11 +398,10 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_queue_ends_sleep_and_gives_nothing_more() {
+    fn an_abandoned_queue_gives_nothing_more() {
         let queue = Queue::new(2);
         queue.push(Item(1, "x")).unwrap();
         queue.abandon();
-        assert!(queue.sleep(Duration::from_secs(3600)));
         assert_eq!(queue.pop(), None);
     }
 

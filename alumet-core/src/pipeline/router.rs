@@ -5,11 +5,10 @@ use std::sync::mpsc::{Sender, channel};
 
 use crate::batch::Batch;
 use crate::failure::{Failure, Remedy};
-use crate::output::{OnFull, QueuePolicy};
+use crate::output::OnFull;
 use crate::time::{Moment, Monotonic};
 use crate::transform::{Transform, TransformContext};
 
-use super::backlog::Backlog;
 use super::element::{ElementCell, ElementKey, ElementState};
 use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
@@ -39,9 +38,9 @@ pub(crate) struct TransformTask {
 pub(crate) struct OutputLink {
     pub(crate) cell: Arc<ElementCell>,
     pub(crate) queue: Arc<Queue<Outgoing>>,
-    pub(crate) policy: QueuePolicy,
-    /// `None` for an output that has nothing to do with the spool.
-    pub(crate) backlog: Option<Arc<Backlog>>,
+    pub(crate) on_full: OnFull,
+    /// Whether it takes its batches from the spool.
+    pub(crate) is_durable: bool,
 }
 
 /// Takes batches from the ingest queue, one after another.
@@ -183,30 +182,25 @@ impl Router {
 
     /// Offers a batch to every output; it goes to the spool at most once, whoever takes it from there.
     fn offer_to_all(&self, batch: &Arc<Batch>) {
-        for output in self.outputs.iter().filter(|output| output.backlog.is_none()) {
-            self.offer(output, Arc::clone(batch));
-        }
-        let mut spooled = Vec::new();
+        let mut spooled = false;
         for output in &self.outputs {
-            let Some(backlog) = &output.backlog else { continue };
-            if output.queue.is_closed() {
+            if !output.is_durable {
+                self.offer(output, Arc::clone(batch));
+            } else if output.queue.is_closed() {
                 self.ended(output, batch.len());
-            } else if let Some(behind) = backlog.takes(Outgoing::Batch(Arc::clone(batch))) {
-                spooled.push((output, behind));
+            } else {
+                self.shared
+                    .ledger
+                    .lock()
+                    .spooled(output.cell.key(), batch.len());
+                spooled = true;
             }
         }
-        if spooled.is_empty() && batch.origin().is_none() {
-            return;
+        if (spooled || batch.origin().is_some())
+            && let Some(spool) = self.shared.spool.opened()
+        {
+            spool.append(batch);
         }
-        let Some(spool) = self.shared.spool.opened() else {
-            return;
-        };
-        let mut ledger = self.shared.ledger.lock();
-        for (output, _) in &spooled {
-            ledger.spooled(output.cell.key(), batch.len());
-        }
-        drop(ledger);
-        spool.append(batch);
     }
 
     /// The sender of a batch of which nothing is left may forget it all the same.
@@ -226,10 +220,9 @@ impl Router {
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
         let item = Outgoing::Batch(batch);
         let key = output.cell.key();
-        let result = match output.policy.on_full {
-            // Without a spool, `Spill` is not possible; `add` has said so.
+        let result = match output.on_full {
             OnFull::Block => output.queue.push(item),
-            OnFull::DropOldest | OnFull::Spill => output.queue.push_evicting(item, |evicted| {
+            OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
                     self.shared
                         .ledger

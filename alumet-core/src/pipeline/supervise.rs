@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -39,7 +40,7 @@ fn panicked(payload: &(dyn Any + Send)) -> Failure {
 /// The state of an element after a failure.
 pub(crate) const fn state_after(remedy: Remedy) -> ElementState {
     match remedy {
-        Remedy::Retry | Remedy::Skip => ElementState::Failing,
+        Remedy::Retry | Remedy::Skip | Remedy::Split => ElementState::Failing,
         Remedy::Restart => ElementState::Restarting,
         Remedy::End => ElementState::Ended,
     }
@@ -69,6 +70,13 @@ impl Backoff {
         let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
         self.first.saturating_mul(doubled).min(self.longest)
     }
+
+    /// The same, shortened by up to a half at random, so that a thousand agents do not come back at the same instant.
+    pub(crate) fn after_with_jitter(self, attempt: u32) -> Duration {
+        // Each of these has keys of its own, from the randomness of the system.
+        let random = RandomState::new().hash_one(attempt);
+        self.after(attempt).mul_f64(1.0 - 0.5 * (random as f64 / u64::MAX as f64))
+    }
 }
 
 /// Logs a failure, but of a row only the first and then those at powers of two.
@@ -84,7 +92,7 @@ pub(crate) fn log_failure(key: &ElementKey, failure: &Failure, in_a_row: u32) {
         Remedy::Retry => {
             tracing::warn!(element = %key, error = %failure, in_a_row, "the element failed and will try again");
         }
-        Remedy::Skip => {
+        Remedy::Skip | Remedy::Split => {
             tracing::warn!(element = %key, error = %failure, in_a_row, "the element skipped an input");
         }
     }

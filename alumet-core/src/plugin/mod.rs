@@ -17,9 +17,8 @@ use crate::metric::MetricDoc;
 pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
 pub use finding::{Finding, Verdict};
 pub use host::Host;
-pub use specs::{
-    AsyncOutputSpec, ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, StreamOutputSpec, TransformSpec,
-};
+pub(crate) use specs::DeliveryPolicy;
+pub use specs::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 pub use start::StartContext;
 
 /// A unit of what Alumet can do, with an id, a configuration and elements of the pipeline.

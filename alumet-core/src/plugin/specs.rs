@@ -1,7 +1,8 @@
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::output::{AsyncOutput, Output, QueuePolicy, StreamOutput};
+use crate::output::{Output, QueuePolicy};
 use crate::source::{EventSource, Schedule, Source};
 use crate::transform::Transform;
 
@@ -12,8 +13,6 @@ pub struct ElementSpecs {
     pub(crate) event_sources: Vec<EventSourceSpec>,
     pub(crate) transforms: Vec<TransformSpec>,
     pub(crate) outputs: Vec<OutputSpec>,
-    pub(crate) async_outputs: Vec<AsyncOutputSpec>,
-    pub(crate) stream_outputs: Vec<StreamOutputSpec>,
 }
 
 impl ElementSpecs {
@@ -46,42 +45,17 @@ impl ElementSpecs {
         });
     }
 
-    /// Adds an output that blocks while it writes; it gets a thread of its own.
+    /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
     pub fn output(&mut self, name: impl Into<String>, output: impl Output) -> &mut OutputSpec {
-        let queue = QueuePolicy::default();
         push(
             &mut self.outputs,
             OutputSpec {
                 name: name.into(),
                 output: Box::new(output),
-                queue,
+                queue: QueuePolicy::default(),
+                policy: DeliveryPolicy::default(),
             },
         )
-    }
-
-    /// Adds an asynchronous output.
-    pub fn async_output(
-        &mut self,
-        name: impl Into<String>,
-        output: impl AsyncOutput,
-    ) -> &mut AsyncOutputSpec {
-        let queue = QueuePolicy::default();
-        push(
-            &mut self.async_outputs,
-            AsyncOutputSpec {
-                name: name.into(),
-                output: Box::new(output),
-                queue,
-            },
-        )
-    }
-
-    /// Adds an output that takes encoded batches from the spool.
-    pub fn stream_output(&mut self, name: impl Into<String>, output: impl StreamOutput) {
-        self.stream_outputs.push(StreamOutputSpec {
-            name: name.into(),
-            output: Box::new(output),
-        });
     }
 
     /// Changes the schedule of every source, for example to poll only on request.
@@ -154,6 +128,31 @@ pub struct OutputSpec {
     pub(crate) name: String,
     pub(crate) output: Box<dyn Output>,
     pub(crate) queue: QueuePolicy,
+    pub(crate) policy: DeliveryPolicy,
+}
+
+/// How samples are given to an output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeliveryPolicy {
+    /// The most samples that are given together, and how long the first of them waits for others; `None`: each batch alone.
+    pub(crate) joined: Option<(NonZeroUsize, Duration)>,
+    pub(crate) in_flight: NonZeroUsize,
+    /// Whether deliveries are under way in a task; otherwise, the output has a thread.
+    pub(crate) in_task: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) encoded: bool,
+}
+
+impl Default for DeliveryPolicy {
+    fn default() -> Self {
+        Self {
+            joined: None,
+            in_flight: NonZeroUsize::MIN,
+            in_task: false,
+            timeout: Duration::from_secs(60),
+            encoded: false,
+        }
+    }
 }
 
 impl OutputSpec {
@@ -162,27 +161,33 @@ impl OutputSpec {
         self.queue = queue;
         self
     }
-}
 
-/// An asynchronous output to be added.
-pub struct AsyncOutputSpec {
-    pub(crate) name: String,
-    pub(crate) output: Box<dyn AsyncOutput>,
-    pub(crate) queue: QueuePolicy,
-}
-
-impl AsyncOutputSpec {
-    /// Chooses the size of its queue and what happens when it is full.
-    pub const fn queue(&mut self, queue: QueuePolicy) -> &mut Self {
-        self.queue = queue;
+    /// Gives it up to so many samples of several batches at once, and parts of larger ones; the first waits no longer than
+    /// `age` for others.
+    pub fn joined(&mut self, samples: usize, age: Duration) -> &mut Self {
+        self.policy.joined = NonZeroUsize::new(samples).map(|samples| (samples, age));
         self
     }
-}
 
-/// An output that takes encoded batches, to be added.
-pub struct StreamOutputSpec {
-    pub(crate) name: String,
-    pub(crate) output: Box<dyn StreamOutput>,
+    /// Runs it in the runtime of the pipeline with up to so many deliveries under way: for an output that gives futures
+    /// and never blocks. It needs a destination for which the order of what is under way does not matter.
+    pub fn in_flight(&mut self, deliveries: usize) -> &mut Self {
+        self.policy.in_task = true;
+        self.policy.in_flight = NonZeroUsize::new(deliveries).unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// Abandons a delivery that is under way for longer, and repeats it; 60 s unless something else is chosen.
+    pub const fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.policy.timeout = timeout;
+        self
+    }
+
+    /// Gives it the records of the spool as they are, one by one; the output is durable.
+    pub const fn encoded(&mut self) -> &mut Self {
+        self.policy.encoded = true;
+        self
+    }
 }
 
 macro_rules! debug_by_name {
@@ -199,7 +204,5 @@ debug_by_name!(
     SourceSpec,
     EventSourceSpec,
     TransformSpec,
-    OutputSpec,
-    AsyncOutputSpec,
-    StreamOutputSpec
+    OutputSpec
 );

@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use crate::consumer::Consumer;
 use crate::events::ConsumerEvents;
 use crate::metric::MetricDef;
-use crate::output::{AsyncOutput, Output, StreamOutput};
+use crate::output::Output;
 use crate::pipeline::Control;
 use crate::resource::Resource;
 use crate::series::SeriesBuilder;
@@ -18,7 +18,7 @@ use crate::value::Number;
 
 use super::finding::Finding;
 use super::host::Host;
-use super::specs::{AsyncOutputSpec, ElementSpecs, OutputSpec, SourceSpec};
+use super::specs::{ElementSpecs, OutputSpec, SourceSpec};
 
 /// What a plugin sees of the pipeline while it starts.
 #[derive(Debug)]
@@ -114,23 +114,9 @@ impl<'a> StartContext<'a> {
         self.specs.transform(name, transform);
     }
 
-    /// Adds an output that blocks while it writes; it gets a thread of its own.
+    /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
     pub fn output(&mut self, name: impl Into<String>, output: impl Output) -> &mut OutputSpec {
         self.specs.output(name, output)
-    }
-
-    /// Adds an asynchronous output.
-    pub fn async_output(
-        &mut self,
-        name: impl Into<String>,
-        output: impl AsyncOutput,
-    ) -> &mut AsyncOutputSpec {
-        self.specs.async_output(name, output)
-    }
-
-    /// Adds an output that takes encoded batches from the spool.
-    pub fn stream_output(&mut self, name: impl Into<String>, output: impl StreamOutput) {
-        self.specs.stream_output(name, output);
     }
 
     /// Notes what the plugin has found out about the machine: what of its work is possible, what is not, why, and how to

@@ -8,8 +8,8 @@ use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
-use crate::output::{AsyncOutput, Output, OutputContext, RecordedSample};
-use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError};
+use crate::output::{Delivering, Delivery, Output, Receipt, RecordedSample};
+use crate::plugin::{ElementSpecs, Host, OutputSpec, Plugin, StartContext, StartError};
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, Tick};
 use crate::time::SystemClock;
@@ -36,7 +36,8 @@ pub struct Bench {
     manual: Option<ManualClock>,
     sources: Vec<Polled>,
     transforms: Vec<Box<dyn Transform>>,
-    outputs: Vec<Box<dyn Output>>,
+    outputs: Vec<OutputSpec>,
+    runtime: Runtime,
     _plugin: Box<dyn Send>,
 }
 
@@ -81,7 +82,6 @@ impl Bench {
             sources,
             transforms,
             outputs,
-            async_outputs,
             ..
         } = context.take_specs();
         let sources = sources.into_iter().map(|spec| Polled {
@@ -92,16 +92,16 @@ impl Bench {
         });
         let sources = sources.collect();
         let transforms = transforms.into_iter().map(|spec| spec.transform).collect();
-        let mut outputs: Vec<_> = outputs.into_iter().map(|spec| spec.output).collect();
-        for spec in async_outputs {
-            outputs.push(Box::new(Blocking::new(spec.output)?));
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         Ok(Self {
             host,
             manual,
             sources,
             transforms,
             outputs,
+            runtime,
             _plugin: Box::new(plugin),
         })
     }
@@ -213,9 +213,41 @@ impl Bench {
         }
     }
 
-    /// The outputs, to be written to by hand; asynchronous ones block.
-    pub fn take_outputs(&mut self) -> Vec<Box<dyn Output>> {
-        std::mem::take(&mut self.outputs)
+    /// Whether the output at `index` takes encoded records, and no samples.
+    pub(super) fn takes_records(&self, index: usize) -> bool {
+        self.outputs[index].policy.encoded
+    }
+
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Gives a batch to the output at `index`, in the order in which the plugin added them, and waits until it is
+    /// delivered.
+    ///
+    /// # Errors
+    /// The failure of the output.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn deliver(&mut self, index: usize, batch: Batch) -> Result<Receipt, Failure> {
+        let delivery = Delivery::of(batch, self.host.clock.now());
+        let output = &mut self.outputs[index].output;
+        self.runtime.block_on(async {
+            match output.deliver(&delivery)? {
+                Delivering::Done(receipt) => Ok(receipt),
+                Delivering::UnderWay(future) => future.await,
+            }
+        })
+    }
+
+    /// The output at `index`, for what is not a delivery.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn output(&mut self, index: usize) -> &mut dyn Output {
+        &mut *self.outputs[index].output
     }
 
     /// Lets time pass.
@@ -242,43 +274,6 @@ impl Bench {
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
         &self.host.events
-    }
-}
-
-/// An asynchronous output that is waited for.
-struct Blocking {
-    output: Box<dyn AsyncOutput>,
-    runtime: Runtime,
-}
-
-impl Blocking {
-    fn new(output: Box<dyn AsyncOutput>) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        Ok(Self { output, runtime })
-    }
-}
-
-impl Output for Blocking {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.runtime.block_on(self.output.write(batch, context))
-    }
-
-    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.runtime.block_on(self.output.flush(context))
-    }
-
-    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        self.runtime.block_on(self.output.checkpoint(context))
-    }
-
-    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.runtime.block_on(self.output.resume(position, context))
-    }
-
-    fn reset(&mut self) {
-        self.runtime.block_on(self.output.reset());
     }
 }
 

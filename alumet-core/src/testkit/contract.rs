@@ -9,8 +9,9 @@ use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::consumer::Consumer;
 use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
-use crate::output::{OutputContext, RecordedSample};
-use crate::plugin::{Host, Plugin, PluginDescriptor};
+use crate::output::RecordedSample;
+use crate::pipeline::PipelineBuilder;
+use crate::plugin::{Host, Plugin, PluginDescriptor, StartContext};
 use crate::resource::Resource;
 use crate::series::SeriesKey;
 use crate::spool::SpoolSlot;
@@ -24,7 +25,8 @@ use super::{Bench, FakeRoot};
 ///
 /// It checks the files of the crate, the default configuration, the table of metrics, and what the elements do: a source
 /// pushes only what the table announces and survives a reset and an empty machine; a transform and an output take every
-/// type of value and survive a reset; what a transform adds is announced, too, and it finishes; an output flushes.
+/// type of value and survive a reset; what a transform adds is announced, too, and it finishes; an output goes back to its
+/// checkpoint. A plugin that must start can also be tried, and runs in a pipeline with all its elements.
 ///
 /// ```no_run
 /// # use alumet_core::testkit::Contract;
@@ -89,6 +91,7 @@ impl<P: Plugin> Contract<P> {
         self.check_sources();
         self.check_transforms();
         self.check_outputs();
+        self.check_in_pipeline();
     }
 
     fn check_names() {
@@ -240,23 +243,56 @@ impl<P: Plugin> Contract<P> {
 
     fn check_outputs(&self) {
         let Some(mut bench) = self.bench() else { return };
-        for mut output in bench.take_outputs() {
-            let context = OutputContext {
-                catalog: bench.catalog(),
-                now: SystemClock.now(),
-            };
+        for output in 0..bench.outputs() {
             for round in ["", " after a reset"] {
                 for batch in batches(bench.catalog()) {
-                    output
-                        .write(&batch, &context)
-                        .unwrap_or_else(|failure| panic!("write{round}: {failure}"));
+                    // One that takes records has its turn in the pipeline.
+                    if !bench.takes_records(output) {
+                        bench
+                            .deliver(output, batch)
+                            .unwrap_or_else(|failure| panic!("deliver{round}: {failure}"));
+                    }
                 }
-                output
-                    .flush(&context)
-                    .unwrap_or_else(|failure| panic!("flush{round}: {failure}"));
-                output.reset();
+                let position = bench
+                    .output(output)
+                    .checkpoint()
+                    .unwrap_or_else(|failure| panic!("checkpoint{round}: {failure}"));
+                if let Some(position) = position {
+                    assert!(!position.is_empty(), "a position is never empty");
+                    bench
+                        .output(output)
+                        .resume(&position)
+                        .unwrap_or_else(|failure| panic!("resume{round}: {failure}"));
+                }
+                bench.output(output).reset();
             }
         }
+    }
+
+    /// A trial changes nothing, and all elements together run and end.
+    fn check_in_pipeline(&self) {
+        if !self.must_start {
+            return;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let trial = Host {
+            spool: self.spool.clone(),
+            ..Host::trial(Arc::clone(&clock), &self.root)
+        };
+        P::start(self.config.clone(), &mut StartContext::new(&trial))
+            .unwrap_or_else(|error| panic!("the plugin cannot be tried: {error}"));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let mut builder = PipelineBuilder::with_clock(clock)
+            .root(&self.root)
+            .spool(self.spool.clone())
+            .runtime(runtime.handle().clone());
+        builder
+            .plugin::<P>(self.config.clone())
+            .unwrap_or_else(|error| panic!("the plugin cannot start: {error}"));
+        let pipeline = builder.start().unwrap_or_else(|error| panic!("the pipeline cannot start: {error}"));
+        let report = pipeline.stop(Duration::from_secs(10));
+        assert!(report.ledger.is_balanced(), "{:#?}", report.ledger);
+        assert!(report.stuck.is_empty(), "it does not end: {:?}", report.stuck);
     }
 }
 

@@ -132,7 +132,7 @@ impl PollTask {
                     Remedy::Restart => {
                         self.restart_at = Some(tick.monotonic + Backoff::RESTART.after(in_a_row));
                     }
-                    Remedy::Retry | Remedy::Skip => {}
+                    Remedy::Retry | Remedy::Skip | Remedy::Split => {}
                 }
                 Polled::Alive
             }

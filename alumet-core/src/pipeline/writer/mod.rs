@@ -1,404 +1,647 @@
-//! The loop that feeds an output, in a thread or in a task.
+//! What feeds an output: takes batches from its queue or from the spool, joins them, tries again what failed, and keeps
+//! the account.
+//!
+//! [`Writer`] decides and never waits; [`thread`] and [`task`] wait for it and run what it begins.
 
-mod port;
+mod account;
+mod intake;
+mod progress;
+mod task;
+mod thread;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::batch::Batch;
+use tokio_util::sync::CancellationToken;
+
 use crate::failure::{Failure, Remedy};
-use crate::output::{AsyncOutput, Output, OutputContext};
-use crate::spool::{Record, Spooled};
+use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
+use crate::plugin::DeliveryPolicy;
+use crate::spool::Spooled;
 
-use super::backlog::{Backlog, Progress};
-use super::delivery::{Delivery, Next, Place};
+use super::backlog::{Backlog, Loaded};
+use super::element::ElementCell;
 use super::ledger::DropReason;
-use super::message::{Outgoing, Problem, Ticket};
+use super::message::{Outgoing, Ticket};
 use super::queue::{Popped, Queue};
-use super::shared::Worker;
-use super::supervise::{Backoff, guard_async};
+use super::shared::Shared;
+use super::supervise::{Backoff, guard};
 
-use port::{InTask, InThread, Port, block_on};
+use account::Account;
+use intake::Intake;
+use progress::Progress;
 
-/// What the loop of an output works with.
+pub(crate) use task::spawn as spawn_task;
+pub(crate) use thread::spawn as spawn_thread;
+
+/// What a writer works with.
 pub(crate) struct Feed {
+    pub(crate) cell: Arc<ElementCell>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) queue: Arc<Queue<Outgoing>>,
-    pub(crate) delivery: Delivery,
-    /// `None` for an output that has nothing to do with the spool.
+    pub(crate) policy: DeliveryPolicy,
+    /// `None` for an output that is fed from memory.
     pub(crate) backlog: Option<Arc<Backlog>>,
 }
 
-/// Feeds a blocking output, in a thread of its own.
-pub(crate) fn spawn_thread(output: Box<dyn Output>, feed: Feed) -> std::io::Result<Worker> {
-    let (done, ended) = channel();
-    let name: String = format!("out-{}", feed.delivery.cell.key().plugin)
-        .chars()
-        .filter(char::is_ascii)
-        .take(15)
-        .collect();
-    let thread = std::thread::Builder::new().name(name).spawn(move || {
-        let _done: Sender<()> = done;
-        block_on(Writer::new(InThread(output), feed).work());
-    })?;
-    Ok(Worker {
-        ended,
-        thread: Some(thread),
-    })
-}
-
-/// Feeds an asynchronous output, in a task.
-pub(crate) fn spawn_task(
-    output: Box<dyn AsyncOutput>,
-    feed: Feed,
-    runtime: &tokio::runtime::Handle,
-) -> Worker {
-    let (done, ended) = channel();
-    runtime.spawn(async move {
-        let _done: Sender<()> = done;
-        Writer::new(InTask(output), feed).work().await;
-    });
-    Worker { ended, thread: None }
-}
-
-/// Feeds one output.
-struct Writer<P> {
-    port: P,
-    feed: Feed,
+/// Decides what an output gets, and when.
+struct Writer {
+    output: Box<dyn Output>,
+    queue: Arc<Queue<Outgoing>>,
+    backlog: Option<Arc<Backlog>>,
+    policy: DeliveryPolicy,
+    shared: Arc<Shared>,
+    account: Account,
+    /// What is taken and not begun.
+    intake: Intake,
+    /// What is begun or about to come again, and what the spool can be told.
     progress: Progress,
-    /// Whether something was written since the last flush that went well.
-    dirty: bool,
+    /// What comes again, in order.
+    again: VecDeque<Job>,
+    /// How many deliveries are under way.
+    under_way: usize,
+    /// Nothing is begun before this instant, nor before everything under way has ended.
+    rest: Option<Instant>,
+    must_reset: bool,
+    /// Whether the output knows where it stands.
+    is_ready: bool,
+    /// Everything before this request is delivered, and nothing after it is taken.
+    flush: Option<Ticket>,
+    phase: Phase,
+    /// Once the end is near: when it came near, or something was last delivered.
+    last_move: Option<Instant>,
+    stop: CancellationToken,
 }
 
-impl<P: Port> Writer<P> {
-    fn new(port: P, feed: Feed) -> Self {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Nothing new comes.
+    Closing,
+    /// Nothing is begun any more.
+    Leaving(DropReason),
+}
+
+/// Samples on their way, which are delivered together.
+struct Job {
+    /// Which of the entries of [`Progress`] they belong to.
+    entry: u64,
+    /// Where they begin in it.
+    offset: usize,
+    delivery: Delivery,
+}
+
+/// What a writer wants next.
+enum Step {
+    /// Waits for the future, and tells [`Writer::ended`] what came of it.
+    Await(Job, DeliveryFuture, Instant),
+    /// Reads the spool, and gives [`Writer::loaded`] what there was; `all` as in [`Backlog::load`].
+    Load { all: bool },
+    /// Waits until the deadline for what is under way and for an item of the queue.
+    Take { deadline: Option<Instant> },
+    /// Waits until the deadline for what is under way and for a change of the queue since that version.
+    Wait { version: u64, deadline: Option<Instant> },
+    /// Ends.
+    End,
+}
+
+/// How long a server that does not answer is waited for when the program ends and everything is in the spool.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
+/// The longest pause before another attempt while the time is running out.
+const LAST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause that a destination can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+impl Writer {
+    fn new(output: Box<dyn Output>, feed: Feed) -> Self {
+        let Feed {
+            cell,
+            shared,
+            queue,
+            policy,
+            backlog,
+        } = feed;
         Self {
-            port,
-            feed,
+            output,
+            queue,
+            policy,
+            account: Account::new(cell, Arc::clone(&shared), backlog.is_some()),
+            intake: Intake::new(policy, shared.catalog.clone()),
+            shared,
             progress: Progress::default(),
-            dirty: false,
+            again: VecDeque::new(),
+            under_way: 0,
+            rest: None,
+            must_reset: false,
+            is_ready: backlog.is_none(),
+            flush: None,
+            phase: Phase::Working,
+            last_move: None,
+            stop: CancellationToken::new(),
+            backlog,
         }
     }
 
-    /// Works until nothing comes any more.
-    async fn work(mut self) {
-        let reason = self.run().await;
-        if reason == DropReason::OutputEnded
-            && let Some(backlog) = &self.feed.backlog
-        {
-            // It never goes back: what it has written counts.
-            self.progress.tell(backlog, None, &self.feed.delivery);
-        }
-        let Self { port, feed, .. } = self;
-        feed.queue.abandon();
-        // First the destructor, which may write what the output has buffered, then the end is announced.
-        drop(port);
-        feed.ended(reason);
-    }
-
-    async fn run(&mut self) -> DropReason {
-        match self.resume().await {
-            Next::End => return DropReason::OutputEnded,
-            Next::Leave => return DropReason::Shutdown,
-            Next::GoOn | Next::Reject | Next::Again { .. } => {}
-        }
+    /// Does what can be done without waiting, and says what is to be waited for.
+    fn step(&mut self) -> Step {
         loop {
-            let next = match P::pop(&self.feed.queue, self.progress.due()).await {
-                Popped::Item(Outgoing::Batch(batch)) => self.write(&batch, Place::Memory).await,
-                Popped::Item(Outgoing::Spooled) => self.drain(Amount::Slice).await,
-                Popped::Item(Outgoing::Flush(ticket)) => self.answer(ticket).await,
-                Popped::Late => {
-                    self.checkpoint().await;
-                    self.feed.look_again();
-                    Next::GoOn
+            let now = Instant::now();
+            let version = self.queue.version();
+            if self.queue.is_abandoned() {
+                self.leave(DropReason::Shutdown);
+            }
+            if self.last_move.is_none() && self.queue.is_closed() {
+                self.hasten(now);
+            }
+            if let Phase::Leaving(_) = self.phase {
+                return Step::End;
+            }
+            if self.rest.is_some_and(|until| until <= now) && self.under_way == 0 {
+                self.rest = None;
+            }
+            if self.rest.is_none() && self.must_reset && self.under_way == 0 {
+                self.must_reset = false;
+                self.reset();
+            }
+            if self.account.is_failing() {
+                self.refuse_to_flush();
+            }
+            if !self.is_ready {
+                if self.rest.is_some() {
+                    return self.wait(now, version);
                 }
-                Popped::End => break,
-            };
-            if next == Next::End {
-                return DropReason::OutputEnded;
+                self.resume();
+                continue;
             }
-            if self.dirty && self.feed.queue.is_empty() {
-                self.flush().await;
+            if let Some(job) = self.next_job(now) {
+                if let Some(step) = self.begin(job) {
+                    return step;
+                }
+                continue;
             }
+            self.tell(now);
+            if self.wants_to_load() {
+                return Step::Load {
+                    all: self.drains_all(),
+                };
+            }
+            if self.is_idle() && self.settle(now) {
+                continue;
+            }
+            return self.wait(now, version);
         }
-        // The end has a deadline: until then, what waits is worth more attempts.
-        if self.drain(Amount::All).await == Next::End {
-            return DropReason::OutputEnded;
-        }
-        self.checkpoint().await;
-        while self.dirty && !P::sleep(&self.feed.queue, Backoff::WRITE.first).await {
-            self.flush().await;
-        }
-        if !self.dirty && self.progress.due().is_none() {
-            self.feed.finish();
-        }
-        DropReason::Shutdown
     }
 
+    fn wait(&self, now: Instant, version: u64) -> Step {
+        let mut deadline = self.rest.filter(|_| self.under_way == 0);
+        let mut sooner = |other: Option<Instant>| {
+            deadline = match (deadline, other) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        };
+        if self.rest.is_none() {
+            sooner(self.intake.due().filter(|_| self.has_room()));
+            sooner(self.progress.due().filter(|_| self.under_way == 0));
+        }
+        sooner(self.leaves_at());
+        let deadline = deadline.map(|deadline| deadline.max(now));
+        if self.takes() {
+            Step::Take { deadline }
+        } else {
+            Step::Wait { version, deadline }
+        }
+    }
+
+    /// Whether a new item may be taken from the queue.
+    fn takes(&self) -> bool {
+        self.phase == Phase::Working
+            && self.is_ready
+            && self.rest.is_none()
+            && self.again.is_empty()
+            && self.flush.is_none()
+            && self.intake.has_room()
+    }
+
+    /// The queue has given something, or nothing in time.
+    fn took(&mut self, event: Popped<Outgoing>) {
+        match event {
+            Popped::Item(Outgoing::Batch(batch)) => self.intake.take(None, batch),
+            Popped::Item(Outgoing::Spooled) => {
+                if let Some(backlog) = &self.backlog {
+                    backlog.heard();
+                }
+                self.intake.is_hungry = true;
+            }
+            Popped::Item(Outgoing::Flush(ticket)) => {
+                self.flush = Some(ticket);
+                self.intake.is_hungry = self.backlog.is_some();
+            }
+            Popped::End if self.phase == Phase::Working => {
+                self.phase = Phase::Closing;
+                self.intake.is_hungry = self.backlog.is_some();
+            }
+            Popped::End | Popped::Late => {}
+        }
+        self.woken();
+    }
+
+    /// Time has passed.
+    fn woken(&mut self) {
+        if self.leaves_at().is_some_and(|at| at <= Instant::now()) {
+            self.leave(DropReason::Shutdown);
+        }
+    }
+
+    /// The end is near: nobody waits for long any more.
+    fn hasten(&mut self, now: Instant) {
+        self.last_move = Some(now);
+        if self.rest.is_some() && self.backlog.is_some() && !self.progress.has_news() {
+            // What fails stays in the spool.
+            return self.leave(DropReason::Shutdown);
+        }
+        self.rest = self.rest.map(|until| until.min(now + LAST_PAUSE));
+    }
+
+    /// When a destination that does not answer is left alone, because the program ends and everything is in the spool.
+    fn leaves_at(&self) -> Option<Instant> {
+        self.backlog.as_ref().filter(|_| self.under_way > 0)?;
+        Some(self.last_move? + PATIENCE_AT_THE_END)
+    }
+
+    fn drains_all(&self) -> bool {
+        self.flush.is_some() || self.phase == Phase::Closing
+    }
+
+    fn wants_to_load(&self) -> bool {
+        self.backlog.is_some()
+            && self.rest.is_none()
+            && self.again.is_empty()
+            && self.intake.is_hungry
+            && self.intake.has_room()
+            && !self.queue.is_paused()
+    }
+
+    /// The spool was read.
+    fn loaded(&mut self, result: Result<Vec<Loaded>, Failure>) {
+        let items = match result {
+            Ok(items) => items,
+            Err(failure) => {
+                self.failed(&failure, Duration::ZERO);
+                return;
+            }
+        };
+        self.intake.is_hungry = !items.is_empty() && self.drains_all();
+        let Some(backlog) = self.backlog.clone() else { return };
+        if !items.is_empty() && !self.intake.is_hungry {
+            // Requests and a pause come between two slices.
+            backlog.announce();
+        }
+        for item in items {
+            match item {
+                Loaded::Batch { sequence, batch } => self.intake.take(Some(sequence), batch),
+                Loaded::Encoded(item) => {
+                    if let Spooled::Gap(gap) = &item {
+                        self.account.gap(gap);
+                    }
+                    self.intake.take_encoded(item, Arc::clone(&backlog.reader));
+                }
+                Loaded::Gap(gap) => {
+                    self.account.gap(&gap);
+                    self.intake.pass(gap.last);
+                }
+                Loaded::Damaged { record, failure } => {
+                    self.account.damaged(record.samples, &failure);
+                    self.progress.refused += u64::from(record.samples);
+                    self.intake.pass(record.sequence);
+                }
+            }
+        }
+    }
+
+    /// What is to be begun now.
+    fn next_job(&mut self, now: Instant) -> Option<Job> {
+        if self.rest.is_some() || !self.has_room() || self.queue.is_paused() {
+            return None;
+        }
+        if let Some(job) = self.again.pop_front() {
+            return Some(job);
+        }
+        let ripe = self.intake.next(now, self.drains_all(), self.shared.clock.now())?;
+        let entry = self.progress.open(ripe.last);
+        Some(Job {
+            entry,
+            offset: 0,
+            delivery: ripe.delivery,
+        })
+    }
+
+    fn has_room(&self) -> bool {
+        self.under_way < self.policy.in_flight.get()
+    }
+
+    /// Begins a delivery; gives the step back if it has to be waited for.
+    fn begin(&mut self, mut job: Job) -> Option<Step> {
+        if job.delivery.is_empty() && job.delivery.record().is_none() {
+            self.progress.close(job.entry);
+            return None;
+        }
+        let started = Instant::now();
+        let deadline = started + self.policy.timeout;
+        job.delivery.begin(self.shared.clock.now(), Some(deadline), &self.stop);
+        match guard(|| self.output.deliver(&job.delivery)) {
+            Ok(Delivering::UnderWay(future)) => {
+                self.under_way += 1;
+                return Some(Step::Await(job, future, deadline));
+            }
+            Ok(Delivering::Done(receipt)) => self.judge(job, Ok(receipt), started.elapsed()),
+            Err(failure) => self.judge(job, Err(failure), started.elapsed()),
+        }
+        None
+    }
+
+    /// A delivery that was under way is over.
+    fn ended(&mut self, job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        self.under_way -= 1;
+        self.judge(job, result, busy);
+    }
+
+    fn judge(&mut self, mut job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        let len = job.delivery.len();
+        let failure = match result {
+            Ok(receipt) => return self.received(job, receipt, busy),
+            Err(failure) => failure,
+        };
+        match failure.remedy() {
+            Remedy::Skip => {
+                self.reject(len, &failure.to_string());
+                self.account.skipped(&failure, busy);
+                self.progress.close(job.entry);
+            }
+            Remedy::Split => match job.delivery.halves() {
+                Some((first, second)) => {
+                    self.progress.divide(job.entry);
+                    let offset = job.offset + first.len();
+                    self.come_again(Job {
+                        entry: job.entry,
+                        offset,
+                        delivery: second,
+                    });
+                    job.delivery = first;
+                    self.come_again(job);
+                }
+                None => {
+                    self.reject(len, &failure.to_string());
+                    self.account.skipped(&failure, busy);
+                    self.progress.close(job.entry);
+                }
+            },
+            Remedy::Retry | Remedy::Restart => {
+                self.must_reset |= failure.remedy() == Remedy::Restart;
+                self.come_again(job);
+                self.failed(&failure, busy);
+            }
+            Remedy::End => {
+                self.account.failed(&failure, busy);
+                self.leave(DropReason::OutputEnded);
+            }
+        }
+    }
+
+    /// The destination has it, but for what the receipt says.
+    fn received(&mut self, job: Job, mut receipt: Receipt, busy: Duration) {
+        let len = job.delivery.len();
+        receipt.settle(len);
+        let (rejected, again) = (receipt.rejected.len(), receipt.again.len());
+        for rejection in &receipt.rejected {
+            self.account.rejected(&rejection.reason);
+        }
+        if rejected > 0 {
+            self.reject_booked(rejected);
+        }
+        self.account
+            .delivered(len - rejected - again, busy, !self.progress.is_put_off());
+        self.last_move = self.last_move.map(|_| Instant::now());
+        if again == 0 {
+            self.progress.close(job.entry);
+            return;
+        }
+        let delivery = job.delivery.select(&receipt.again);
+        self.come_again(Job {
+            entry: job.entry,
+            offset: job.offset + receipt.again[0],
+            delivery,
+        });
+        let failure = Failure::retry(format!("the destination puts {again} of {len} samples off"));
+        let failure = match receipt.after {
+            Some(after) => Failure::retry_after(after, failure.to_string()),
+            None => failure,
+        };
+        self.failed(&failure, Duration::ZERO);
+    }
+
+    fn reject(&mut self, samples: usize, reason: &str) {
+        self.account.rejected(reason);
+        self.reject_booked(samples);
+    }
+
+    fn reject_booked(&mut self, samples: usize) {
+        self.account.dropped(samples, DropReason::Rejected);
+        self.progress.refused += samples as u64;
+    }
+
+    fn come_again(&mut self, job: Job) {
+        let after = self
+            .again
+            .iter()
+            .position(|other| (other.entry, other.offset) > (job.entry, job.offset));
+        self.again.insert(after.unwrap_or(self.again.len()), job);
+    }
+
+    /// Something failed that is worth another attempt; everything rests.
+    fn failed(&mut self, failure: &Failure, busy: Duration) {
+        if self.queue.is_closed() && self.backlog.is_some() && failure.remedy() != Remedy::End {
+            self.account.failed(failure, busy);
+            // It stays in the spool.
+            return self.leave(DropReason::Shutdown);
+        }
+        self.pause(failure, busy);
+    }
+
+    fn pause(&mut self, failure: &Failure, busy: Duration) {
+        let in_a_row = self.account.failed(failure, busy);
+        if failure.remedy() == Remedy::End {
+            return self.leave(DropReason::OutputEnded);
+        }
+        let pause = failure.after().map_or_else(
+            || Backoff::WRITE.after_with_jitter(in_a_row),
+            |asked| asked.min(LONGEST_PAUSE),
+        );
+        let pause = if self.queue.is_closed() { pause.min(LAST_PAUSE) } else { pause };
+        let until = Instant::now() + pause;
+        self.rest = Some(self.rest.map_or(until, |rest| rest.max(until)));
+    }
+
+    /// Whoever wants everything to be delivered hears at once that it cannot be.
+    fn refuse_to_flush(&mut self) {
+        let taken = std::iter::from_fn(|| self.queue.take_if(|item| matches!(item, Outgoing::Flush(_))));
+        let mut tickets: Vec<Ticket> = taken
+            .filter_map(|item| match item {
+                Outgoing::Flush(ticket) => Some(ticket),
+                _ => None,
+            })
+            .collect();
+        tickets.extend(self.flush.take());
+        for ticket in tickets {
+            let _ = ticket.send(self.account.problem());
+        }
+    }
+
+    fn reset(&mut self) {
+        let reset = guard(|| {
+            self.output.reset();
+            Ok(())
+        });
+        if let Err(failure) = reset {
+            tracing::error!(element = %self.account.key(), error = %failure, "the output could not be reset");
+        }
+    }
+
+    /// Whether nothing is in hand.
+    fn is_idle(&self) -> bool {
+        self.rest.is_none()
+            && self.under_way == 0
+            && self.again.is_empty()
+            && self.intake.is_empty()
+            && !self.intake.is_hungry
+    }
+
+    /// Answers a request, or ends, now that nothing is in hand; says whether something has changed.
+    fn settle(&mut self, now: Instant) -> bool {
+        if self.flush.is_none() && self.phase != Phase::Closing {
+            return false;
+        }
+        if self.progress.has_news() {
+            // Not before its time, and not in vain.
+            self.checkpoint(now);
+            return true;
+        }
+        if self.flush.take().is_none() {
+            self.leave(DropReason::Shutdown);
+            self.finish();
+        }
+        true
+    }
+
+    fn leave(&mut self, reason: DropReason) {
+        if !matches!(self.phase, Phase::Leaving(_)) {
+            self.phase = Phase::Leaving(reason);
+            self.stop.cancel();
+        }
+    }
+
+    /// Everything ends; nothing is under way any more.
+    fn end(mut self) {
+        let reason = match self.phase {
+            Phase::Leaving(reason) => reason,
+            Phase::Working | Phase::Closing => DropReason::Shutdown,
+        };
+        if let Some(backlog) = self.backlog.clone() {
+            if reason == DropReason::OutputEnded {
+                // It never goes back: what it has delivered counts.
+                self.progress.tell(&backlog, None, &self.account);
+                backlog.reader.follow(false);
+                self.account.forget_spooled(reason);
+            } else if self.progress.has_news() && !self.queue.is_abandoned() {
+                self.checkpoint(Instant::now());
+            }
+        }
+        let Self {
+            output,
+            queue,
+            account,
+            intake,
+            ..
+        } = self;
+        queue.abandon();
+        drop(intake);
+        // First the destructor, which may close what is open, then the end is announced.
+        drop(output);
+        account.ended(reason);
+    }
+}
+
+/// What concerns the spool.
+impl Writer {
     /// Goes back to where the output was when the spool was told last, and tells the spool where it begins.
     ///
     /// Nothing is on disk without the position from which it was written: what the program writes is taken back if it is
     /// killed before the next checkpoint, and comes again, from here or from those who sent it.
-    async fn resume(&mut self) -> Next {
-        let Some(backlog) = self.feed.backlog.clone() else {
-            return Next::GoOn;
-        };
-        let mut position = backlog.reader.position().filter(|position| *position != FINISHED);
-        loop {
-            let context = self.feed.context();
-            let result = match &position {
-                Some(position) => guard_async(self.port.resume(position, &context))
-                    .await
-                    .map(|()| None),
-                None if backlog.is_always() => guard_async(self.port.checkpoint(&context)).await,
-                None => Ok(None),
-            };
-            let failure = match result {
-                Ok(Some(begin)) => {
-                    backlog.reader.acknowledge(0, Some(begin));
-                    return Next::GoOn;
-                }
-                Ok(None) if position.take().is_some() => continue,
-                Ok(None) => return Next::GoOn,
-                Err(failure) => failure,
-            };
-            let in_a_row = self.feed.delivery.failed(&failure, Duration::ZERO);
-            match failure.remedy() {
-                Remedy::End => return Next::End,
-                Remedy::Skip => return Next::GoOn,
-                Remedy::Retry | Remedy::Restart => {
-                    // What waits in the spool is safe; what waits in memory is worth more attempts.
-                    if backlog.is_always() && self.feed.queue.is_closed() || self.pause(in_a_row).await {
-                        return Next::Leave;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Writes everything that came before a request to flush, and flushes.
-    async fn answer(&mut self, ticket: Ticket) -> Next {
-        let next = self.drain(Amount::All).await;
-        if next != Next::End
-            && let Some(failure) = self.flush().await
-        {
-            let _ = ticket.send(self.feed.problem(&failure));
-        }
-        next
-    }
-
-    async fn flush(&mut self) -> Option<Failure> {
-        let result = guard_async(self.port.flush(&self.feed.context())).await;
-        self.dirty = result.is_err();
-        self.feed.delivery.flushed(result)
-    }
-
-    /// Tells the spool what is written.
-    async fn checkpoint(&mut self) {
-        let (Some(backlog), Some(_)) = (&self.feed.backlog, self.progress.due()) else {
+    fn resume(&mut self) {
+        let Some(backlog) = self.backlog.clone() else {
+            self.is_ready = true;
             return;
         };
-        match guard_async(self.port.checkpoint(&self.feed.context())).await {
-            Ok(position) => self.progress.tell(backlog, position, &self.feed.delivery),
+        if !self.progress.is_resumed
+            && let Some(position) = backlog.reader.position().filter(|position| *position != FINISHED)
+        {
+            match guard(|| self.output.resume(&position)) {
+                Err(failure) if failure.remedy() != Remedy::Skip => return self.not_ready(&failure),
+                Ok(()) | Err(_) => self.progress.is_resumed = true,
+            }
+        }
+        match guard(|| self.output.checkpoint()) {
+            Ok(begin) => {
+                self.progress.has_position = begin.is_some();
+                if begin.is_some() {
+                    backlog.reader.acknowledge(0, begin);
+                }
+                self.is_ready = true;
+            }
+            Err(failure) if failure.remedy() == Remedy::Skip => self.is_ready = true,
+            Err(failure) => self.not_ready(&failure),
+        }
+        if self.is_ready {
+            self.account.works(Duration::ZERO);
+        }
+    }
+
+    fn not_ready(&mut self, failure: &Failure) {
+        self.must_reset |= failure.remedy() == Remedy::Restart;
+        self.failed(failure, Duration::ZERO);
+    }
+
+    /// Tells the spool what is done, if it is time for that.
+    fn tell(&mut self, now: Instant) {
+        if self.under_way == 0 && self.rest.is_none() && self.progress.due().is_some_and(|due| due <= now) {
+            self.checkpoint(now);
+        } else if !self.progress.has_position {
+            self.acknowledge(None);
+        }
+    }
+
+    /// Tells the spool what is done, once that survives a crash.
+    fn checkpoint(&mut self, now: Instant) {
+        match guard(|| self.output.checkpoint()) {
+            Ok(position) => {
+                self.progress.has_position = position.is_some();
+                self.acknowledge(position);
+            }
             Err(failure) => {
-                self.feed.delivery.flushed(Err(failure));
-                self.progress.put_off();
+                self.progress.put_off(now);
+                // Retried to the very end: what is done would be done twice otherwise.
+                self.pause(&failure, Duration::ZERO);
             }
         }
     }
 
-    /// Writes what waits in the spool.
-    async fn drain(&mut self, amount: Amount) -> Next {
-        let Some(backlog) = self.feed.backlog.clone() else {
-            return Next::GoOn;
-        };
-        backlog.heard();
-        if amount == Amount::All {
-            let backlog = Arc::clone(&backlog);
-            // An error means that the runtime ends.
-            let _ = P::wait_for_disk(move || {
-                backlog.settle();
-                Ok(())
-            })
-            .await;
+    fn acknowledge(&mut self, position: Option<Vec<u8>>) {
+        if let Some(backlog) = self.backlog.clone() {
+            self.progress.tell(&backlog, position, &self.account);
+        } else {
+            self.progress.forget();
         }
-        loop {
-            let reader = Arc::clone(&backlog);
-            let items = match P::wait_for_disk(move || reader.read()).await {
-                Ok(items) => items,
-                Err(failure) if self.disk_is_away(&failure).await => return Next::Leave,
-                Err(_) => continue,
-            };
-            if items.is_empty() {
-                self.caught_up(&backlog).await;
-                return Next::GoOn;
-            }
-            for item in items {
-                let last = item.last();
-                let next = match item {
-                    Spooled::Gap(gap) => {
-                        self.feed.delivery.gap(&gap);
-                        Next::GoOn
-                    }
-                    Spooled::Record(record) => self.write_record(&backlog, record).await,
-                };
-                if matches!(next, Next::End | Next::Leave) {
-                    return next;
-                }
-                self.progress.done(last);
-            }
-            if self.progress.is_due() {
-                self.checkpoint().await;
-            }
-            if amount == Amount::Slice {
-                // Requests and a pause come between two slices.
-                backlog.announce();
-                return Next::GoOn;
-            }
-        }
-    }
-
-    /// Nothing waits in the spool any more.
-    async fn caught_up(&mut self, backlog: &Backlog) {
-        if !backlog.is_spilled() {
-            return;
-        }
-        if self.progress.may_be_told() {
-            self.checkpoint().await;
-        }
-        if self.progress.due().is_none() {
-            backlog.catch_up();
-        }
-    }
-
-    async fn write_record(&mut self, backlog: &Arc<Backlog>, record: Record) -> Next {
-        let samples = record.samples;
-        let next = match self.decode(backlog, record).await {
-            Ok(batch) => self.write(&batch, Place::Spool).await,
-            Err(next) => next,
-        };
-        if next == Next::Reject {
-            self.progress.refused(u64::from(samples));
-        }
-        next
-    }
-
-    /// The samples of a record, or what is to be done without them.
-    async fn decode(&mut self, backlog: &Arc<Backlog>, record: Record) -> Result<Arc<Batch>, Next> {
-        if let Some(batch) = record.batch {
-            return Ok(batch);
-        }
-        loop {
-            let (backlog, copy) = (Arc::clone(backlog), record.clone());
-            let failure = match P::wait_for_disk(move || backlog.reader.batch(&copy)).await {
-                Ok(batch) => return Ok(batch),
-                Err(failure) => failure,
-            };
-            if failure.remedy() != Remedy::Retry {
-                self.feed.damaged(record.samples, &failure);
-                return Err(Next::Reject);
-            }
-            if self.disk_is_away(&failure).await {
-                return Err(Next::Leave);
-            }
-        }
-    }
-
-    async fn write(&mut self, batch: &Batch, place: Place) -> Next {
-        loop {
-            let context = self.feed.context();
-            let clock = &self.feed.delivery.shared.clock;
-            let started = clock.now().monotonic;
-            let result = guard_async(self.port.write(batch, &context)).await;
-            let busy = clock.now().monotonic.since(started);
-            match self.feed.delivery.written(result, batch.len(), place, busy) {
-                Next::Again { .. } if self.feed.leaves(place) => return Next::Leave,
-                Next::Again { after, reset } => {
-                    if reset {
-                        self.reset().await;
-                    }
-                    if P::sleep(&self.feed.queue, after).await {
-                        return self.feed.time_is_over(batch.len(), place);
-                    }
-                }
-                next => {
-                    self.dirty |= next == Next::GoOn;
-                    return next;
-                }
-            }
-        }
-    }
-
-    async fn reset(&mut self) {
-        let reset = async {
-            self.port.reset().await;
-            Ok(())
-        };
-        if let Err(failure) = guard_async(reset).await {
-            tracing::error!(element = %self.feed.delivery.cell.key(), error = %failure, "the output could not be reset");
-        }
-    }
-
-    /// The spool could not be read; waits until it is worth another attempt, or says that there is no time for that.
-    async fn disk_is_away(&mut self, failure: &Failure) -> bool {
-        let in_a_row = self.feed.delivery.failed(failure, Duration::ZERO);
-        self.feed.queue.is_closed() || self.pause(in_a_row).await
-    }
-
-    /// Waits before something is tried again; says whether the time is over.
-    async fn pause(&mut self, in_a_row: u32) -> bool {
-        P::sleep(&self.feed.queue, Backoff::WRITE.after(in_a_row)).await
-    }
-}
-
-/// How much of what waits in the spool is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Amount {
-    Slice,
-    All,
-}
-
-impl Feed {
-    fn context(&self) -> OutputContext<'_> {
-        OutputContext {
-            catalog: &self.delivery.shared.catalog,
-            now: self.delivery.shared.clock.now(),
-        }
-    }
-
-    fn problem(&self, failure: &Failure) -> Problem {
-        Problem {
-            element: self.delivery.cell.key().clone(),
-            error: failure.to_string(),
-        }
-    }
-
-    /// Whether a batch that could not be written now is left where it is.
-    fn leaves(&self, place: Place) -> bool {
-        place == Place::Spool && self.queue.is_closed()
-    }
-
-    fn time_is_over(&self, samples: usize, place: Place) -> Next {
-        if place == Place::Memory {
-            self.delivery.dropped(samples, place, DropReason::Shutdown);
-        }
-        Next::Leave
-    }
-
-    /// Now that the spool may have been told, the writer may have caught up.
-    fn look_again(&self) {
-        if let Some(backlog) = &self.backlog
-            && backlog.is_spilled()
-        {
-            backlog.announce();
-        }
-    }
-
-    /// A record that cannot be decoded is lost.
-    fn damaged(&self, samples: u32, failure: &Failure) {
-        tracing::error!(element = %self.delivery.cell.key(), samples, error = %failure, "samples were lost in the spool");
-        self.delivery
-            .dropped_from_spool(u64::from(samples), DropReason::Damaged);
     }
 
     /// Tells the spool that nothing is to be taken back at the next start.
@@ -410,18 +653,12 @@ impl Feed {
             backlog.reader.acknowledge(0, Some(FINISHED.to_vec()));
         }
     }
-
-    /// The output works no more.
-    fn ended(self, reason: DropReason) {
-        if let Some(backlog) = self.backlog
-            && reason == DropReason::OutputEnded
-        {
-            backlog.reader.follow(false);
-            self.delivery.forget_spooled(reason);
-        }
-        self.delivery.ended(reason);
-    }
 }
 
 /// Stands for the position of an output that has ended in good order: it goes on wherever it is.
 const FINISHED: &[u8] = &[];
+
+/// A delivery was abandoned.
+fn no_answer() -> Failure {
+    Failure::retry("no answer in time; the delivery was abandoned and will be repeated")
+}

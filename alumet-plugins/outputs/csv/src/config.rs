@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::output::{OnFull, QueuePolicy};
+use alumet_core::output::QueuePolicy;
 use alumet_core::plugin::ConfigFault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,7 @@ pub struct Config {
     /// The file, relative to the working directory. Its folder is created when it is missing. A named pipe works too;
     /// `-` is the standard output.
     pub output_path: PathBuf,
-    /// Whether each batch is handed to the system at once. If not, up to 64 KiB wait in memory, and are lost when the
-    /// process is killed.
+    /// Whether each batch is written at once. If not, batches of up to a second are written together.
     pub force_flush: bool,
     /// Whether the unit is appended to the name of the metric, after an underscore. Plain numbers have none.
     pub append_unit_to_metric_name: bool,
@@ -47,7 +46,7 @@ pub struct Config {
     /// `rotate_interval`.
     pub compression: Compression,
     /// How samples wait for this output.
-    pub queue: QueueConfig,
+    pub queue: QueuePolicy,
 }
 
 /// How rotated files are compressed.
@@ -59,21 +58,6 @@ pub enum Compression {
     None,
     /// As Zstandard, to a file that ends in `.zst`.
     Zstd,
-}
-
-/// How samples wait for the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct QueueConfig {
-    /// How many samples may wait, for example while the disk is full.
-    pub capacity: usize,
-    /// What happens when that many wait.
-    pub on_full: OnFull,
-    /// Whether samples go to the spool on disk first (`[spool]`), so that they outlive a crash until they are in the
-    /// file, each once. Left out: as `durable` in `[spool]` says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = [true]))]
-    pub durable: Option<bool>,
 }
 
 impl Default for Config {
@@ -89,32 +73,7 @@ impl Default for Config {
             rotate_interval: None,
             keep_files: None,
             compression: Compression::None,
-            queue: QueueConfig::default(),
-        }
-    }
-}
-
-impl Default for QueueConfig {
-    fn default() -> Self {
-        let QueuePolicy {
-            capacity,
-            on_full,
-            durable,
-        } = QueuePolicy::default();
-        Self {
-            capacity,
-            on_full,
-            durable,
-        }
-    }
-}
-
-impl From<QueueConfig> for QueuePolicy {
-    fn from(config: QueueConfig) -> Self {
-        Self {
-            capacity: config.capacity,
-            on_full: config.on_full,
-            durable: config.durable,
+            queue: QueuePolicy::default(),
         }
     }
 }
@@ -147,12 +106,7 @@ impl Config {
         if !self.rotates() {
             self.check_no_rotation()?;
         }
-        if self.queue.capacity == 0 {
-            return Err(ConfigFault::new(
-                "queue.capacity",
-                "at least one sample must be able to wait",
-            ));
-        }
+        self.queue.check("queue")?;
         Ok(())
     }
 
@@ -208,6 +162,7 @@ fn check_delimiter(key: &str, delimiter: char, also_refused: &[char]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alumet_core::output::OnFull;
 
     /// The table of a whole configuration file.
     fn table(file: &str) -> Config {
@@ -278,9 +233,8 @@ mod tests {
     #[test]
     fn the_queue_may_be_given_in_part() {
         let config: Config = toml::from_str("queue = { on_full = 'block' }").unwrap();
-        let policy = QueuePolicy::from(config.queue);
         assert_eq!(
-            policy,
+            config.queue,
             QueuePolicy {
                 on_full: OnFull::Block,
                 ..QueuePolicy::default()

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
-use alumet_core::{Batch, SeriesMap, Timestamp, Unit, Value};
+use alumet_core::{SeriesMap, Timestamp, Unit, Value};
 
 use crate::field::{push_field, push_pair};
 use crate::header::Header;
 
-/// Writes batches as CSV lines; computes what repeats once per series.
+/// Writes samples as CSV lines; computes what repeats once per series.
 #[derive(Debug)]
 pub struct Encoder {
     format: LineFormat,
@@ -96,7 +97,7 @@ impl Encoder {
     }
 
     /// Appends one line per sample.
-    pub fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
+    pub fn encode(&mut self, delivery: &Delivery, out: &mut Vec<u8>) {
         let Self {
             format,
             header,
@@ -105,15 +106,14 @@ impl Encoder {
         } = self;
         let delimiter = format.delimiter;
         let quote = may_be_in_a_number(delimiter);
-        for sample in batch.samples() {
+        delivery.samples().for_each(|sample| {
             let line = lines.get_or_try_insert_with(sample.series, || {
-                let info = batch.catalog().describe(sample.series).ok_or(())?;
+                let info = delivery.catalog().describe(sample.series).ok_or(())?;
                 Ok::<_, ()>(Line::new(&info, header, format))
             });
             let Ok(line) = line else {
                 // A batch keeps its series known, so this is a defect of whoever made the batch.
-                tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
-                continue;
+                return tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
             };
             let (before, after) = line.text.split_at(line.middle);
             out.extend_from_slice(before);
@@ -125,7 +125,7 @@ impl Encoder {
                 Value::F64(value) => push_number(out, quote, zmij::Buffer::new().format(value).as_bytes()),
             }
             out.extend_from_slice(after);
-        }
+        });
     }
 }
 

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
 use crate::header::Header;
-use crate::inspect::{Content, inspect};
+use crate::inspect::inspect;
 use crate::rotate::Names;
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
@@ -33,17 +33,11 @@ pub(crate) struct ActiveFile {
 impl ActiveFile {
     /// Opens or creates the file at `path`, and its folder.
     ///
-    /// A torn last line is cut off. A file that is not ours, or that has other columns than `wanted`, is renamed and a
-    /// new one made.
+    /// A torn last line is cut off. A file that is not ours is renamed and a new one made.
     ///
     /// # Errors
     /// What stands in the way, and how to mend it.
-    pub(crate) fn open(
-        path: &Path,
-        delimiter: u8,
-        wanted: Option<&Header>,
-        now: Timestamp,
-    ) -> Result<Self, CsvError> {
+    pub(crate) fn open(path: &Path, delimiter: u8, now: Timestamp) -> Result<Self, CsvError> {
         create_folder(path)?;
         loop {
             let file = open_locked(path)?;
@@ -52,11 +46,7 @@ impl ActiveFile {
                 .map_err(|error| CsvError::open("look at", path, error))?;
             let content = inspect(&file, properties.len(), delimiter);
             let content = content.map_err(|error| CsvError::open("read", path, error))?;
-            let fits = |content: &Content| match (&content.header, wanted) {
-                (Some(header), Some(wanted)) => header == wanted,
-                _ => true,
-            };
-            let Some(content) = content.filter(fits) else {
+            let Some(content) = content else {
                 set_aside(path, now)?;
                 continue;
             };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alumet_core::{Batch, SeriesMap};
+use alumet_core::SeriesMap;
+use alumet_core::output::Delivery;
 
 use crate::field::push_field;
 
@@ -29,17 +30,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// A column for every attribute that a series of `batch` has, sorted.
+    /// A column for every attribute that a series of the delivery has, sorted.
     ///
     /// An attribute with the name of a fixed column gets none: two columns of one name would be a trap for readers.
-    pub fn of(batch: &Batch) -> Self {
+    pub fn of(delivery: &Delivery) -> Self {
         let mut keys = BTreeSet::new();
         let mut seen = SeriesMap::new();
-        for &series in batch.series() {
+        for series in delivery.samples().map(|sample| sample.series) {
             if seen.insert(series, ()).is_some() {
                 continue;
             }
-            let Some(info) = batch.catalog().describe(series) else {
+            let Some(info) = delivery.catalog().describe(series) else {
                 continue;
             };
             keys.extend(

@@ -18,7 +18,7 @@ mod rotate;
 mod stream_sink;
 
 pub use alumet_core::size::ByteSize;
-pub use config::{Compression, Config, QueueConfig};
+pub use config::{Compression, Config};
 #[doc(hidden)]
 pub use encode::{Encoder, LineFormat, UnitStyle};
 #[doc(hidden)]

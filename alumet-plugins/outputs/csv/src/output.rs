@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::Failure;
+use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::time::Moment;
-use alumet_core::{Batch, Failure};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -60,39 +60,27 @@ impl CsvOutput {
 }
 
 impl Output for CsvOutput {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        if batch.is_empty() {
-            return Ok(());
-        }
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         let result = match &mut self.sink {
-            Sink::File(file) => file.write(batch, &mut self.encoder, context.now),
-            Sink::Stream(stream) => stream.write(batch, &mut self.encoder),
+            _ if delivery.is_empty() => Ok(()),
+            Sink::File(file) => file.write(delivery, &mut self.encoder),
+            Sink::Stream(stream) => stream.write(delivery, &mut self.encoder),
         };
-        result.map_err(failure)
+        result.map(|()| Delivering::done()).map_err(failure)
     }
 
-    fn flush(&mut self, context: &OutputContext<'_>) -> Result<(), Failure> {
-        let result = match &mut self.sink {
-            Sink::File(file) => file.flush(&mut self.encoder, context.now),
-            Sink::Stream(stream) => stream.flush(&self.encoder),
-        };
-        result.map_err(failure)
-    }
-
-    fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+    fn checkpoint(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let Sink::File(file) = &mut self.sink else {
-            self.flush(context)?;
             return Ok(None);
         };
-        let checkpoint = file.checkpoint(&mut self.encoder, context.now).map_err(failure)?;
-        Ok(checkpoint.map(Checkpoint::to_bytes))
+        Ok(file.checkpoint().map_err(failure)?.map(Checkpoint::to_bytes))
     }
 
-    fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
         match (&mut self.sink, Checkpoint::parse(position)) {
-            (Sink::File(file), Some(checkpoint)) => file
-                .resume(&checkpoint, &mut self.encoder, context.now)
-                .map_err(failure),
+            (Sink::File(file), Some(checkpoint)) => {
+                file.resume(&checkpoint, &mut self.encoder).map_err(failure)
+            }
             _ => Ok(()),
         }
     }
@@ -101,15 +89,6 @@ impl Output for CsvOutput {
         match &mut self.sink {
             Sink::File(file) => file.reset(),
             Sink::Stream(stream) => stream.reset(&self.encoder),
-        }
-    }
-}
-
-impl Drop for CsvOutput {
-    fn drop(&mut self) {
-        match &mut self.sink {
-            Sink::File(file) => file.close(&self.encoder),
-            Sink::Stream(stream) => stream.close(&self.encoder),
         }
     }
 }

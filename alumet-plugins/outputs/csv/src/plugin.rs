@@ -1,5 +1,7 @@
 //! From the configuration to the output.
 
+use std::time::Duration;
+
 use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
 
 use crate::config::Config;
@@ -29,7 +31,10 @@ impl Plugin for CsvPlugin {
             return Ok(Self);
         }
         let output = CsvOutput::open(&config, alumet.clock().now())?;
-        alumet.output("file", output).queue(config.queue.into());
+        let spec = alumet.output("file", output).queue(config.queue);
+        if !config.force_flush {
+            spec.joined(usize::MAX, Duration::from_secs(1));
+        }
         Ok(Self)
     }
 }

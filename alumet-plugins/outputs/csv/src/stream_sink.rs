@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use alumet_core::{Batch, Failure};
+use alumet_core::output::Delivery;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,7 +14,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::{CsvError, is};
-use crate::file_sink::BUFFER;
 use crate::header::Header;
 use crate::inspect::end_of_last_record;
 
@@ -28,20 +27,14 @@ const CHUNK: usize = 4096;
 pub(crate) struct StreamSink {
     path: PathBuf,
     is_stdout: bool,
-    force_flush: bool,
     stream: Option<File>,
     /// The part of the header line that is not written yet.
     header: Vec<u8>,
     has_columns: bool,
-    /// Lines, the first of which may be written in part.
-    waiting: Vec<u8>,
-    /// How many bytes of `waiting` are written.
+    /// The lines of a delivery that is not written whole. It comes again and must not be encoded again.
+    lines: Vec<u8>,
+    /// How many bytes of them are written.
     written: usize,
-    /// How many bytes of `waiting` are whole batches that were accepted.
-    accepted: usize,
-    /// Whether `waiting` ends with a batch that was refused after a part of it may have been written. It comes again and must
-    /// not be encoded again.
-    in_hand: bool,
 }
 
 impl StreamSink {
@@ -53,14 +46,11 @@ impl StreamSink {
         let mut sink = Self {
             path: config.output_path.clone(),
             is_stdout: is_stdout(&config.output_path),
-            force_flush: config.force_flush,
             stream: None,
             header: Vec::new(),
             has_columns: false,
-            waiting: Vec::new(),
+            lines: Vec::new(),
             written: 0,
-            accepted: 0,
-            in_hand: false,
         };
         match sink.connect() {
             Ok(stream) => sink.stream = Some(stream),
@@ -72,56 +62,24 @@ impl StreamSink {
         Ok(sink)
     }
 
-    /// Takes a batch; after an error the same batch has to come again.
+    /// Writes a delivery; after an error the same has to come again.
     ///
     /// # Errors
-    /// Why it could not be taken, or not be written whole.
-    pub(crate) fn write(&mut self, batch: &Batch, encoder: &mut Encoder) -> Result<(), CsvError> {
-        if !self.in_hand {
-            self.waiting.truncate(self.accepted);
+    /// Why it could not be written whole.
+    pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
+        if self.lines.is_empty() {
             if !self.has_columns {
-                encoder.set_header(Header::of(batch));
+                encoder.set_header(Header::of(delivery));
                 self.header = encoder.header_line();
                 self.has_columns = true;
             }
-            encoder.encode(batch, &mut self.waiting);
-            self.in_hand = true;
+            encoder.encode(delivery, &mut self.lines);
         }
-        if self.force_flush || self.waiting.len() >= BUFFER {
-            self.write_out(encoder)?;
-        }
-        self.accepted = self.waiting.len();
-        self.in_hand = false;
-        Ok(())
-    }
-
-    /// Writes what waits.
-    ///
-    /// # Errors
-    /// Why it could not be written; it still waits then.
-    pub(crate) fn flush(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
         self.write_out(encoder)
-    }
-
-    /// Writes what was accepted and still waits, for those who never flush.
-    pub(crate) fn close(&mut self, encoder: &Encoder) {
-        if self.accepted <= self.written {
-            return;
-        }
-        self.waiting.truncate(self.accepted);
-        if let Err(error) = self.write_out(encoder) {
-            tracing::error!(
-                error = %Failure::retry(error), path = %self.path.display(), bytes = self.accepted - self.written,
-                "the last lines could not be written and are lost"
-            );
-        }
     }
 
     /// Closes the stream; it is opened again by the next write. The standard output cannot be closed.
     pub(crate) fn reset(&mut self, encoder: &Encoder) {
-        if !self.in_hand {
-            self.waiting.truncate(self.accepted);
-        }
         if !self.is_stdout {
             self.begin_anew(encoder);
         }
@@ -145,18 +103,15 @@ impl StreamSink {
             }),
             Err(error) => Err(CsvError::write(&self.path, error)),
             Ok(()) => {
-                self.waiting.clear();
-                (self.written, self.accepted) = (0, 0);
+                self.lines.clear();
+                self.written = 0;
                 Ok(())
             }
         }
     }
 
-    /// Writes the header and what waits, as far as the stream takes them.
+    /// Writes the header and the lines, as far as the stream takes them.
     fn push(&mut self) -> io::Result<()> {
-        if self.header.is_empty() && self.written == self.waiting.len() {
-            return Ok(());
-        }
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => none.insert(connect(&self.path, self.is_stdout)?),
@@ -165,8 +120,8 @@ impl StreamSink {
             let count = write_some(stream, &self.header)?;
             self.header.drain(..count);
         }
-        while self.written < self.waiting.len() {
-            self.written += write_some(stream, &self.waiting[self.written..])?;
+        while self.written < self.lines.len() {
+            self.written += write_some(stream, &self.lines[self.written..])?;
         }
         Ok(())
     }
@@ -174,9 +129,8 @@ impl StreamSink {
     /// Prepares for another reader: a header, then whole lines from the first that was not written whole.
     fn begin_anew(&mut self, encoder: &Encoder) {
         self.stream = None;
-        let whole = end_of_last_record(&self.waiting[..self.written]);
-        self.waiting.drain(..whole);
-        self.accepted = self.accepted.saturating_sub(whole);
+        let whole = end_of_last_record(&self.lines[..self.written]);
+        self.lines.drain(..whole);
         self.written = 0;
         if self.has_columns {
             self.header = encoder.header_line();

@@ -1,7 +1,6 @@
 //! What a spool asks of the file: to be on disk up to a place, and to go back there after a crash.
 
-use alumet_core::Batch;
-use alumet_core::time::Moment;
+use alumet_core::output::Delivery;
 
 use super::FileSink;
 use crate::checkpoint::Checkpoint;
@@ -9,22 +8,16 @@ use crate::encode::Encoder;
 use crate::error::CsvError;
 
 impl FileSink {
-    /// Writes what waits, and says where the file ends; everything before is on disk. Nothing to say when there is no
-    /// file at the moment.
+    /// Says where the file ends; everything before is on disk. Nothing to say when there is no file at the moment.
     ///
     /// # Errors
     /// Why it could not be written.
-    pub(crate) fn checkpoint(
-        &mut self,
-        encoder: &mut Encoder,
-        now: Moment,
-    ) -> Result<Option<Checkpoint>, CsvError> {
-        self.become_durable(now, false);
-        self.flush(encoder, now)?;
+    pub(crate) fn checkpoint(&mut self) -> Result<Option<Checkpoint>, CsvError> {
+        self.become_durable(false);
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
-        let end = file.checkpoint(now.wall)?;
+        let end = file.checkpoint(self.now.wall)?;
         // As long as lines of the killed run are there that have not come again, the place is before them, and is as old.
         Ok(Some(self.repeated.unwrap_or(end)))
     }
@@ -37,10 +30,9 @@ impl FileSink {
         &mut self,
         checkpoint: &Checkpoint,
         encoder: &mut Encoder,
-        now: Moment,
     ) -> Result<(), CsvError> {
-        self.become_durable(now, true);
-        self.look_for_file(encoder, now)?;
+        self.become_durable(true);
+        self.look_for_file(encoder)?;
         let Some(file) = &mut self.file else { return Ok(()) };
         let is_recent = checkpoint.is_recent(file.modified());
         if file.has(checkpoint) {
@@ -60,34 +52,40 @@ impl FileSink {
         Ok(())
     }
 
-    /// Takes a batch that the file may have already, and writes what is missing of it; `false` if it is another one.
+    /// Takes a delivery that the file may have already, and writes what is missing of it; `false` if it is another one.
     ///
     /// What was written long after the spool was told last may be what comes again now, after a pause in which there was
     /// nothing to tell; or it is from a run without the spool, which must stay. Only the lines themselves can tell.
-    pub(super) fn write_repeated(&mut self, batch: &Batch, encoder: &mut Encoder) -> Result<bool, CsvError> {
+    pub(super) fn write_repeated(
+        &mut self,
+        delivery: &Delivery,
+        encoder: &mut Encoder,
+    ) -> Result<bool, CsvError> {
         let (Some(mut place), Some(file)) = (self.repeated, &self.file) else {
             return Ok(false);
         };
         let end = file.len();
-        encoder.encode(batch, &mut self.waiting);
-        let Some(count) = file.has_already(place.len, &self.waiting)? else {
+        encoder.encode(delivery, &mut self.lines);
+        let Some(count) = file.has_already(place.len, &self.lines)? else {
             self.repeated = None;
-            self.waiting.clear();
+            self.lines.clear();
             self.warn_of_repetition();
             return Ok(false);
         };
-        self.waiting.drain(..count);
-        self.write_out(self.waiting.len(), encoder)?;
+        self.lines.drain(..count);
+        if !self.lines.is_empty() {
+            self.write_out(encoder)?;
+        }
         place.len += count as u64;
         self.repeated = (place.len < end).then_some(place);
         Ok(true)
     }
 
     /// From now on the spool notes how far the file is written. `was_before`: so it did in a run that was killed.
-    fn become_durable(&mut self, now: Moment, was_before: bool) {
+    fn become_durable(&mut self, was_before: bool) {
         self.is_durable = true;
         if let Some(housekeeper) = &mut self.housekeeper {
-            housekeeper.spare_new_files(now.monotonic, was_before);
+            housekeeper.spare_new_files(self.now.monotonic, was_before);
         }
     }
 

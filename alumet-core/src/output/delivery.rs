@@ -1,0 +1,309 @@
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::batch::{Batch, Sample};
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::spool::{Definitions, SpoolReader, Spooled};
+use crate::time::Moment;
+
+use super::Receipt;
+
+/// What an output is to deliver at once: samples of one batch or of several, or an encoded record.
+pub struct Delivery {
+    content: Content,
+    catalog: Catalog,
+    now: Moment,
+    attempt: u32,
+    deadline: Option<Instant>,
+    stop: CancellationToken,
+}
+
+enum Content {
+    Samples(Vec<Part>),
+    Record(Spooled, Arc<dyn SpoolReader>),
+}
+
+/// Consecutive samples of a batch.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) range: Range<usize>,
+}
+
+/// A delivery that was begun.
+pub enum Delivering {
+    /// It is over.
+    Done(Receipt),
+    /// It is under way. When the future is dropped, it is abandoned and must not reach the destination any more.
+    UnderWay(DeliveryFuture),
+}
+
+/// Ready when the destination has the samples.
+pub type DeliveryFuture = Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + Send>>;
+
+impl Delivery {
+    /// All samples of a batch, for the first time and without a deadline: what tests and benchmarks give to an output.
+    pub fn of(batch: impl Into<Arc<Batch>>, now: Moment) -> Self {
+        let batch = batch.into();
+        let range = 0..batch.len();
+        let catalog = batch.catalog().clone();
+        Self::of_parts(vec![Part { batch, range }], catalog, now)
+    }
+
+    pub(crate) fn of_parts(parts: Vec<Part>, catalog: Catalog, now: Moment) -> Self {
+        Self::with(Content::Samples(parts), catalog, now)
+    }
+
+    pub(crate) fn of_record(
+        item: Spooled,
+        reader: Arc<dyn SpoolReader>,
+        catalog: Catalog,
+        now: Moment,
+    ) -> Self {
+        Self::with(Content::Record(item, reader), catalog, now)
+    }
+
+    fn with(content: Content, catalog: Catalog, now: Moment) -> Self {
+        Self {
+            content,
+            catalog,
+            now,
+            attempt: 0,
+            deadline: None,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Another attempt begins.
+    pub(crate) fn begin(&mut self, now: Moment, deadline: Option<Instant>, stop: &CancellationToken) {
+        self.attempt = self.attempt.saturating_add(1);
+        self.now = now;
+        self.deadline = deadline;
+        self.stop.clone_from(stop);
+    }
+
+    /// All metrics and series.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// All samples, in order. The catalog can describe every series that they name, retired or not.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.parts()
+            .iter()
+            .flat_map(|part| part.batch.samples_in(part.range.clone()))
+    }
+
+    /// How many samples there are; those of an encoded record included.
+    pub fn len(&self) -> usize {
+        match &self.content {
+            Content::Samples(parts) => parts.iter().map(|part| part.range.len()).sum(),
+            Content::Record(Spooled::Record(record), _) => record.samples as usize,
+            Content::Record(Spooled::Gap(_), _) => 0,
+        }
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoded record, or the place of lost ones: for outputs that were added with
+    /// [`encoded`](crate::plugin::OutputSpec::encoded), and for no others.
+    pub const fn record(&self) -> Option<&Spooled> {
+        match &self.content {
+            Content::Record(item, _) => Some(item),
+            Content::Samples(_) => None,
+        }
+    }
+
+    /// The definitions of a generation from number `from` on, in their order; none where there is no record.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    pub fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        match &self.content {
+            Content::Record(_, reader) => reader.definitions(generation, from),
+            Content::Samples(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The present, on the clock of the pipeline.
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Whether the same samples, or more that included them, were given before.
+    pub const fn is_repeat(&self) -> bool {
+        self.attempt > 1
+    }
+
+    /// When it will be abandoned.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Cancelled when there is no time left, because the program ends.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    fn parts(&self) -> &[Part] {
+        match &self.content {
+            Content::Samples(parts) => parts,
+            Content::Record(..) => &[],
+        }
+    }
+
+    /// Two halves; `None` if it cannot be divided.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        let len = self.len();
+        if len < 2 || self.record().is_some() {
+            return None;
+        }
+        Some((self.part(0..len / 2), self.part(len / 2..len)))
+    }
+
+    /// Some of its samples, by ascending position.
+    pub(crate) fn select(&self, positions: &[usize]) -> Self {
+        let mut parts: Vec<Part> = Vec::new();
+        for run in positions.chunk_by(|one, next| one + 1 == *next) {
+            let run = run[0]..run[run.len() - 1] + 1;
+            parts.extend(self.part(run).parts().iter().cloned());
+        }
+        Self {
+            content: Content::Samples(parts),
+            ..self.again()
+        }
+    }
+
+    fn part(&self, wanted: Range<usize>) -> Self {
+        let mut at = 0;
+        let mut parts = Vec::new();
+        for part in self.parts() {
+            let start = wanted.start.clamp(at, at + part.range.len()) - at;
+            let end = wanted.end.clamp(at, at + part.range.len()) - at;
+            if start < end {
+                parts.push(Part {
+                    batch: Arc::clone(&part.batch),
+                    range: part.range.start + start..part.range.start + end,
+                });
+            }
+            at += part.range.len();
+        }
+        Self {
+            content: Content::Samples(parts),
+            ..self.again()
+        }
+    }
+
+    /// The same attempts, and nothing to deliver.
+    fn again(&self) -> Self {
+        Self {
+            content: Content::Samples(Vec::new()),
+            catalog: self.catalog.clone(),
+            now: self.now,
+            attempt: self.attempt,
+            deadline: None,
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// The number of samples.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.record() {
+            Some(item) => write!(f, "Delivery({item:?})"),
+            None => write!(f, "Delivery({} samples)", self.len()),
+        }
+    }
+}
+
+impl Delivering {
+    /// The destination has all of it.
+    pub fn done() -> Self {
+        Self::Done(Receipt::default())
+    }
+
+    /// It is over when the future is ready.
+    pub fn under_way(future: impl Future<Output = Result<Receipt, Failure>> + Send + 'static) -> Self {
+        Self::UnderWay(Box::pin(future))
+    }
+}
+
+impl fmt::Debug for Delivering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(receipt) => write!(f, "Done({receipt:?})"),
+            Self::UnderWay(_) => f.write_str("UnderWay"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tests::catalog_with_metric;
+    use crate::{Consumer, Resource, Timestamp, Value};
+
+    fn numbers(delivery: &Delivery) -> Vec<u64> {
+        let numbers = delivery.samples().map(|sample| match sample.value() {
+            Value::U64(value) => value,
+            other => panic!("{other} is no u64"),
+        });
+        numbers.collect()
+    }
+
+    /// 0 to 9 in parts of three, four and three of the batches.
+    fn ten() -> Delivery {
+        let (catalog, metric) = catalog_with_metric();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let mut parts = Vec::new();
+        for values in [[90, 0, 1, 2, 91], [3, 4, 5, 6, 92], [93, 94, 7, 8, 9]] {
+            let mut batch = catalog.batch();
+            for value in values {
+                batch.push(&series, Timestamp::default(), value);
+            }
+            let range = batch.bits().iter().position(|value| *value < 90).unwrap();
+            let len = batch.bits().iter().filter(|value| **value < 90).count();
+            parts.push(Part {
+                batch: Arc::new(batch),
+                range: range..range + len,
+            });
+        }
+        Delivery::of_parts(parts, catalog, Moment::default())
+    }
+
+    #[test]
+    fn the_halves_have_all_samples_in_their_order_down_to_single_ones() {
+        let ten = ten();
+        assert_eq!(numbers(&ten), (0..10).collect::<Vec<_>>());
+        let mut whole = vec![ten];
+        while let Some(index) = whole.iter().position(|part| part.len() > 1) {
+            let (one, two) = whole[index].halves().unwrap();
+            assert!(!one.is_empty() && !two.is_empty());
+            whole.splice(index..=index, [one, two]);
+        }
+        let all: Vec<_> = whole.iter().flat_map(numbers).collect();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+        assert!(whole[0].halves().is_none());
+    }
+
+    #[test]
+    fn some_samples_are_chosen_by_their_position_across_batches() {
+        for positions in [&[0, 1, 2, 3, 9][..], &[2, 3], &[5], &[0, 9], &[]] {
+            let expected: Vec<_> = positions.iter().map(|position| *position as u64).collect();
+            let chosen = ten().select(positions);
+            assert_eq!(numbers(&chosen), expected);
+            assert_eq!(chosen.len(), positions.len());
+        }
+    }
+}
