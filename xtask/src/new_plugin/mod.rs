@@ -4,8 +4,9 @@ mod name;
 mod template;
 
 use std::fs;
+use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
 use crate::registration;
 use crate::role::{PluginKind, Role};
@@ -20,11 +21,31 @@ pub(crate) struct Options {
     kind: PluginKind,
     /// The name in kebab-case, which becomes folder, crate, id, feature and table of the configuration.
     name: PluginName,
+    /// What it does, for its users: one sentence such as "Measures how many files are open."
+    summary: Summary,
+}
+
+/// A sentence that stands wherever a plugin is described.
+#[derive(Debug, Clone)]
+struct Summary(String);
+
+impl FromStr for Summary {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let has_other = |c: char| c.is_control() || "\"\\{}".contains(c);
+        if !text.ends_with('.') || text.contains(has_other) || !text.starts_with(char::is_uppercase) {
+            bail!(
+                "write one sentence with a capital and a full stop, without quotes, backslashes and braces"
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// Writes the crate and registers it.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let Options { kind, name } = options;
+    let Options { kind, name, .. } = options;
     let root = &workspace.root;
     let folder = format!("{}/{name}", kind.folder());
     let same_name = workspace
@@ -45,10 +66,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let plugins = registration::plugins(folders.chain([folder.as_str()]));
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
     let registered = registration::pages(&plugins, &read)?;
-    for page in template::pages(*kind, name, &folder)
-        .into_iter()
-        .chain(registered)
-    {
+    let written = template::pages(root, options, &folder)?;
+    for page in written.iter().chain(&registered) {
         page.write(root)?;
     }
     Step::cargo("fmt -p")
@@ -57,6 +76,29 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     println!();
     println!("The crate works as it is: cargo test -p alumet-plugin-{name}");
     println!("The agent has it: cargo run -- plugins info {name}");
-    println!("Replace what its README calls the example, then run: cargo xtask docs && cargo xtask tidy");
+    println!("Replace the example in it, which `cargo xtask tidy` finds, and then run: cargo xtask docs");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_one_sentence_that_fits_into_every_file() {
+        assert_eq!(
+            "Measures the load.".parse::<Summary>().unwrap().0,
+            "Measures the load."
+        );
+        for wrong in [
+            "",
+            "measures.",
+            "Measures",
+            "Says \"x\".",
+            "Says\nx.",
+            "Says {{name}}.",
+        ] {
+            assert!(wrong.parse::<Summary>().is_err(), "{wrong}");
+        }
+    }
 }

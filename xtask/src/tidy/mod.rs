@@ -4,6 +4,7 @@ mod application;
 mod core_layers;
 mod crate_place;
 mod dependency_direction;
+mod example;
 mod file_length;
 mod file_names;
 mod final_newline;
@@ -59,6 +60,7 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     core_layers::check,
     crate_place::check,
     dependency_direction::check,
+    example::check,
     file_length::check,
     file_names::check,
     final_newline::check,
