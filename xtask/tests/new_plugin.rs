@@ -180,7 +180,7 @@ fn a_new_plugin_of_each_kind_builds_passes_its_contract_and_is_known_to_the_bina
     let packages = &packages;
     copy.succeeds(Copy::cargo(&["fmt", "--check"]).args(packages));
     copy.succeeds(
-        Copy::cargo(&["clippy", "--all-targets"])
+        Copy::cargo(&["clippy", "--no-deps", "--all-targets"])
             .args(packages)
             .args(["--", "-D", "warnings"]),
     );
