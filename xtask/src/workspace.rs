@@ -85,18 +85,20 @@ impl Member {
 
 #[cfg(test)]
 impl Member {
-    /// A crate without dependencies.
-    pub(crate) fn new(name: &str, folder: &str) -> Self {
+    /// A crate without dependencies, called as its folder says.
+    pub(crate) fn at(folder: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: Role::of(folder).crate_name().unwrap_or_else(|| folder.to_owned()),
             folder: folder.to_owned(),
             ..Self::default()
         }
     }
 
-    /// Adds a dependency that is always there.
-    pub(crate) fn needs(self, name: &str) -> Self {
-        self.with(name, false, false)
+    /// Adds dependencies that are always there.
+    pub(crate) fn needs(self, names: &[&str]) -> Self {
+        names
+            .iter()
+            .fold(self, |member, name| member.with(name, false, false))
     }
 
     /// Adds a dependency that a feature switches on.

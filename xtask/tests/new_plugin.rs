@@ -161,12 +161,12 @@ fn a_new_plugin_of_each_kind_builds_passes_its_contract_and_is_known_to_the_bina
     let tidy = copy.output(&mut Copy::xtask(&["tidy"]));
     let violations = text(&tidy.stdout);
     for (_, name) in PLUGINS {
-        let readme = format!("{name}/README.md:6: this is still the example");
+        let readme = format!("{name}/README.md:6: `(example of new-plugin)` is left");
         assert!(violations.contains(&readme), "{violations}");
     }
     let others = violations
         .lines()
-        .filter(|line| !line.contains("this is still the example"));
+        .filter(|line| !line.contains("is left of the template"));
     let about_them = others.filter(|line| line.contains("example-") || line.contains("file-handles"));
     assert_eq!(about_them.collect::<Vec<_>>(), [""; 0]);
     assert!(!violations.contains(FOLLOWED), "{violations}");

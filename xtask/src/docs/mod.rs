@@ -123,8 +123,8 @@ mod tests {
         Workspace {
             root: std::env::temp_dir(),
             members: vec![
-                Member::new("alumet-plugin-load", "alumet-plugins/sources/load"),
-                Member::new("alumet-reader-load", "alumet-plugins/readers/load"),
+                Member::at("alumet-plugins/sources/load"),
+                Member::at("alumet-plugins/readers/load"),
             ],
         }
     }

@@ -37,12 +37,14 @@ pub(super) fn pages(root: &Path, options: &Options, folder: &str) -> Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
+
     use crate::role::PluginKind;
 
     #[test]
     fn what_is_known_of_the_plugin_is_filled_in_everywhere() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for kind in PluginKind::ALL {
+        for &kind in PluginKind::value_variants() {
             let options = Options {
                 kind,
                 name: "big-iron".parse().unwrap(),

@@ -45,27 +45,28 @@ const PREREQUISITES: &[Prerequisite] = &[
     },
 ];
 
-/// Installs what is missing, when that is allowed and possible; otherwise says what to install.
-pub(crate) fn provide(folder: &Path, may_install: bool) -> Result<()> {
-    let may_install = may_install
-        && Step::new(["sh", "-c", r#"test "$(id -u)" = 0 && apt-get --version"#]).succeeds(folder);
-    let install = |packages: &[&'static str]| install(packages, folder);
-    provide_all(PREREQUISITES, folder, may_install.then_some(&install))
+/// Says what is missing and how to install it, or does that.
+pub(crate) fn provide(folder: &Path, install: bool) -> Result<()> {
+    let install_all = |packages: &[&'static str]| install_packages(packages, folder);
+    provide_all(PREREQUISITES, folder, install.then_some(&install_all))
 }
 
-/// Installs Debian packages; whether that worked, the probes tell.
-fn install(packages: &[&'static str], folder: &Path) {
-    let apt_get = |words: &[&'static str]| {
-        Step::new(["apt-get"])
-            .with(words.iter().copied())
+/// Installs Debian packages that are missing, and leaves others as they are; whether that worked, the probes tell.
+fn install_packages(packages: &[&'static str], folder: &Path) {
+    let apt_get = |line: &str| {
+        Step::new(["apt-get"].into_iter().chain(line.split(' ')))
             .variable("DEBIAN_FRONTEND", "noninteractive")
     };
-    let install = apt_get(&["install", "--yes", "--no-install-recommends"]).with(packages.iter().copied());
-    // On a fresh machine the lists of packages are empty, or older than the packages.
-    for step in [apt_get(&["update"]), install] {
-        println!("== {step}");
-        if let Err(error) = step.run(folder) {
-            println!("== {error}");
+    let install =
+        apt_get("install --yes --no-install-recommends --no-upgrade").with(packages.iter().copied());
+    println!("== {install}");
+    if install.run(folder).is_err() {
+        // On a fresh machine the lists of packages are empty, or older than the packages.
+        for step in [apt_get("update"), install] {
+            println!("== {step}");
+            if let Err(error) = step.run(folder) {
+                println!("== {error}");
+            }
         }
     }
 }
@@ -73,7 +74,7 @@ fn install(packages: &[&'static str], folder: &Path) {
 /// Installs the packages of these names.
 type Install<'a> = &'a dyn Fn(&[&'static str]);
 
-/// `install` is there if it is allowed.
+/// `install` is there if it is asked for.
 fn provide_all(prerequisites: &[Prerequisite], folder: &Path, install: Option<Install<'_>>) -> Result<()> {
     let missing = || -> Vec<&Prerequisite> {
         let is_there = |one: &&Prerequisite| Step::new(one.probe.iter().copied()).succeeds(folder);
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_installed_when_allowed() {
+    fn what_is_missing_is_installed_when_asked_for() {
         let mark = std::env::temp_dir().join(format!("xtask-installed-{}", std::process::id()));
         let path: &'static str = Box::leak(mark.to_string_lossy().into_owned().into_boxed_str());
         let probe: &'static [&'static str] = Box::leak(Box::new(["ls", path]));

@@ -4,12 +4,9 @@ mod application;
 mod core_layers;
 mod crate_place;
 mod dependency_direction;
-mod example;
 mod file_length;
 mod file_names;
 mod final_newline;
-mod ignored_tests;
-mod machine_paths;
 mod manifest;
 mod plugin_files;
 mod plugin_name;
@@ -17,7 +14,7 @@ mod readers;
 mod readme_sections;
 mod registered;
 mod tree;
-mod unfinished;
+mod words;
 
 use std::fmt;
 
@@ -60,19 +57,16 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     core_layers::check,
     crate_place::check,
     dependency_direction::check,
-    example::check,
     file_length::check,
     file_names::check,
     final_newline::check,
-    ignored_tests::check,
-    machine_paths::check,
     manifest::check,
     plugin_files::check,
     plugin_name::check,
     readers::check,
     readme_sections::check,
     registered::check,
-    unfinished::check,
+    words::check,
 ];
 
 /// Checks all rules and prints what breaks them.
