@@ -190,6 +190,8 @@ impl MetricDoc {
 /// assert_eq!(all().len(), 1);
 /// ```
 ///
+/// A module has one table: two would define `all` twice.
+///
 /// `quality: Modelled` or `quality: Estimated` may follow the description; without it the metric is measured.
 #[macro_export]
 macro_rules! metrics {
