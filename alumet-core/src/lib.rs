@@ -64,8 +64,9 @@
 //! # A plugin in a crate of its own
 //!
 //! `examples/outside-plugin` is one, to be copied. It needs no other crate: [`serde`], [`schemars`],
-//! [`async_trait`](macro@async_trait) and [`CancellationToken`] must be those of this crate, and are used from here. The macros of the first two are told where
-//! they are: `#[serde(crate = "alumet_core::serde")]`, `#[schemars(crate = "alumet_core::schemars")]`.
+//! [`async_trait`](macro@async_trait) and [`CancellationToken`] must be those of this crate, and are used from here. The
+//! macros of the first two are told where they are: `#[serde(crate = "alumet_core::serde")]`,
+//! `#[schemars(crate = "alumet_core::schemars")]`.
 //!
 //! - An implementation of [`EventSource`](source::EventSource) stands below `#[async_trait]`; without it, the compiler says
 //!   that lifetime parameters do not match the trait (E0195).

@@ -11,7 +11,6 @@ mod manifest;
 mod plugin_files;
 mod plugin_name;
 mod readers;
-mod readme_sections;
 mod registered;
 mod tree;
 mod words;
@@ -64,7 +63,6 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     plugin_files::check,
     plugin_name::check,
     readers::check,
-    readme_sections::check,
     registered::check,
     words::check,
 ];

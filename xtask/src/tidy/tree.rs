@@ -10,7 +10,7 @@ use crate::registration::{self, Plugin};
 use crate::workspace::{Member, Workspace};
 
 /// All text files of the repository and all crates of the workspace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
     /// The text of each file, by path relative to the root. Files that are no text are empty here.
     pub(super) files: BTreeMap<String, String>,
