@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use alumet_core::failure::Failure;
 use alumet_core::metric::MetricDoc;
-use alumet_core::output::{AsyncOutput, OutputContext};
+use alumet_core::output::{Delivering, Delivery, Output, Receipt};
 use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::series::Series;
 use alumet_core::source::{Accumulator, Source};
@@ -12,7 +12,6 @@ use alumet_core::testkit::Contract;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Consumer, Resource, Timestamp, Value};
-use async_trait::async_trait;
 
 alumet_core::metrics! {
     pub ANNOUNCED = Gauge<u64> {
@@ -37,9 +36,10 @@ enum Fault {
     Apply,
     Finish,
     ApplyAfterReset,
-    Write,
-    WriteAfterReset,
-    Flush,
+    Deliver,
+    DeliverAfterReset,
+    Checkpoint,
+    Trial,
 }
 
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -65,6 +65,9 @@ impl Plugin for Suspect {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let fault = config.fault;
+        if fault == Fault::Trial && alumet.is_trial() {
+            return Err(StartError::new("not now"));
+        }
         if fault == Fault::Start {
             return Err(std::io::Error::other("no such device").into());
         }
@@ -97,14 +100,12 @@ impl Plugin for Suspect {
                 resets: 0,
             },
         );
-        alumet.async_output(
-            "output",
-            Suspicious {
-                fault,
-                series: announced,
-                resets: 0,
-            },
-        );
+        let output = Suspicious {
+            fault,
+            series: announced,
+            resets: 0,
+        };
+        alumet.output("output", output).in_flight(2);
         Ok(Self)
     }
 }
@@ -148,25 +149,29 @@ impl Transform for Suspicious {
     }
 }
 
-#[async_trait]
-impl AsyncOutput for Suspicious {
-    async fn write(&mut self, batch: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        let mut values = batch.samples().map(|sample| sample.value());
-        let broken = self.fault == Fault::Write || (self.fault == Fault::WriteAfterReset && self.resets > 0);
-        if broken && values.any(|value| value == Value::I64(i64::MIN)) {
-            return Err(Failure::skip("negative"));
-        }
-        Ok(())
+impl Output for Suspicious {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        let mut values = delivery.samples().map(|sample| sample.value());
+        let fault = self.fault;
+        let broken = fault == Fault::Deliver || (fault == Fault::DeliverAfterReset && self.resets > 0);
+        let broken = broken && values.any(|value| value == Value::I64(i64::MIN));
+        Ok(Delivering::under_way(async move {
+            tokio::task::yield_now().await;
+            match broken {
+                true => Err(Failure::skip("negative")),
+                false => Ok(Receipt::all()),
+            }
+        }))
     }
 
-    async fn flush(&mut self, _: &OutputContext<'_>) -> Result<(), Failure> {
+    fn checkpoint(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         match self.fault {
-            Fault::Flush => Err(Failure::retry("not connected")),
-            _ => Ok(()),
+            Fault::Checkpoint => Err(Failure::retry("not connected")),
+            _ => Ok(None),
         }
     }
 
-    async fn reset(&mut self) {
+    fn reset(&mut self) {
         self.resets += 1;
     }
 }
@@ -204,9 +209,10 @@ fn each_broken_clause_is_named() {
         (Fault::Apply, "`Plugin::metrics` does not list"),
         (Fault::Finish, "`Plugin::metrics` does not list"),
         (Fault::ApplyAfterReset, "`Plugin::metrics` does not list"),
-        (Fault::Write, "write: negative"),
-        (Fault::WriteAfterReset, "write after a reset: negative"),
-        (Fault::Flush, "flush: not connected"),
+        (Fault::Deliver, "deliver: negative"),
+        (Fault::DeliverAfterReset, "deliver after a reset: negative"),
+        (Fault::Checkpoint, "checkpoint: not connected"),
+        (Fault::Trial, "cannot be tried: not now"),
     ] {
         let verdict = verdict(fault).unwrap().expect_err("a broken clause");
         assert!(verdict.contains(said), "{fault:?}: {verdict}");

@@ -54,10 +54,12 @@ impl Delivery {
         let batch = batch.into();
         let range = 0..batch.len();
         let catalog = batch.catalog().clone();
-        Self::of_parts(vec![Part { batch, range }], catalog, now)
+        Self::of_parts(vec![Part { batch, range }], &catalog, now)
     }
 
-    pub(crate) fn of_parts(parts: Vec<Part>, catalog: Catalog, now: Moment) -> Self {
+    /// `catalog`: for nothing to deliver, which has none of its own.
+    pub(crate) fn of_parts(parts: Vec<Part>, catalog: &Catalog, now: Moment) -> Self {
+        let catalog = parts.first().map_or(catalog, |part| part.batch.catalog()).clone();
         Self::with(Content::Samples(parts), catalog, now)
     }
 
@@ -265,7 +267,9 @@ mod tests {
     /// 0 to 9 in parts of three, four and three of the batches.
     fn ten() -> Delivery {
         let (catalog, metric) = catalog_with_metric();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let mut parts = Vec::new();
         for values in [[90, 0, 1, 2, 91], [3, 4, 5, 6, 92], [93, 94, 7, 8, 9]] {
             let mut batch = catalog.batch();
@@ -279,7 +283,7 @@ mod tests {
                 range: range..range + len,
             });
         }
-        Delivery::of_parts(parts, catalog, Moment::default())
+        Delivery::of_parts(parts, &catalog, Moment::default())
     }
 
     #[test]

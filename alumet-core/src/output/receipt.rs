@@ -50,7 +50,10 @@ impl Receipt {
         self.rejected.dedup_by_key(|rejection| rejection.sample);
         let rejected = &self.rejected;
         self.again.retain(|sample| {
-            *sample < len && rejected.binary_search_by_key(sample, |rejection| rejection.sample).is_err()
+            *sample < len
+                && rejected
+                    .binary_search_by_key(sample, |rejection| rejection.sample)
+                    .is_err()
         });
         self.again.sort_unstable();
         self.again.dedup();
@@ -71,7 +74,11 @@ mod tests {
             receipt.again(sample);
         }
         receipt.settle(10);
-        let rejected: Vec<_> = receipt.rejected.iter().map(|rejection| rejection.sample).collect();
+        let rejected: Vec<_> = receipt
+            .rejected
+            .iter()
+            .map(|rejection| rejection.sample)
+            .collect();
         assert_eq!((rejected, receipt.again), (vec![3, 7], vec![1, 5]));
     }
 }

@@ -27,11 +27,17 @@ pub(crate) struct Backlog {
 
 /// What comes next for an output.
 pub(crate) enum Loaded {
-    Batch { sequence: u64, batch: Arc<Batch> },
+    Batch {
+        sequence: u64,
+        batch: Arc<Batch>,
+    },
     Encoded(Spooled),
     Gap(Gap),
     /// A record that cannot be decoded, now or later.
-    Damaged { record: Record, failure: Failure },
+    Damaged {
+        record: Record,
+        failure: Failure,
+    },
 }
 
 /// Tells a writer that something may wait for it.
@@ -118,7 +124,11 @@ impl Backlog {
                 Err((record, failure)) => {
                     items.push_front(Spooled::Record(record));
                     *self.undecoded.lock() = items;
-                    return if loaded.is_empty() { Err(failure) } else { Ok(loaded) };
+                    return if loaded.is_empty() {
+                        Err(failure)
+                    } else {
+                        Ok(loaded)
+                    };
                 }
             }
         }

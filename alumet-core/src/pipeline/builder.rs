@@ -12,8 +12,8 @@ use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
 use crate::output::Output;
 use crate::plugin::{
-    ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin,
-    SourceSpec, StartContext, StartError,
+    ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin, SourceSpec,
+    StartContext, StartError,
 };
 use crate::source::{EventSource, Source};
 use crate::spool::SpoolSlot;

@@ -189,10 +189,7 @@ impl Router {
             } else if output.queue.is_closed() {
                 self.ended(output, batch.len());
             } else {
-                self.shared
-                    .ledger
-                    .lock()
-                    .spooled(output.cell.key(), batch.len());
+                self.shared.ledger.lock().spooled(output.cell.key(), batch.len());
                 spooled = true;
             }
         }

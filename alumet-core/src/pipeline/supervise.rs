@@ -75,7 +75,8 @@ impl Backoff {
     pub(crate) fn after_with_jitter(self, attempt: u32) -> Duration {
         // Each of these has keys of its own, from the randomness of the system.
         let random = RandomState::new().hash_one(attempt);
-        self.after(attempt).mul_f64(1.0 - 0.5 * (random as f64 / u64::MAX as f64))
+        self.after(attempt)
+            .mul_f64(1.0 - 0.5 * (random as f64 / u64::MAX as f64))
     }
 }
 

@@ -200,9 +200,4 @@ macro_rules! debug_by_name {
     };
 }
 
-debug_by_name!(
-    SourceSpec,
-    EventSourceSpec,
-    TransformSpec,
-    OutputSpec
-);
+debug_by_name!(SourceSpec, EventSourceSpec, TransformSpec, OutputSpec);

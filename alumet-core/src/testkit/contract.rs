@@ -289,7 +289,9 @@ impl<P: Plugin> Contract<P> {
         builder
             .plugin::<P>(self.config.clone())
             .unwrap_or_else(|error| panic!("the plugin cannot start: {error}"));
-        let pipeline = builder.start().unwrap_or_else(|error| panic!("the pipeline cannot start: {error}"));
+        let pipeline = builder
+            .start()
+            .unwrap_or_else(|error| panic!("the pipeline cannot start: {error}"));
         let report = pipeline.stop(Duration::from_secs(10));
         assert!(report.ledger.is_balanced(), "{:#?}", report.ledger);
         assert!(report.stuck.is_empty(), "it does not end: {:?}", report.stuck);

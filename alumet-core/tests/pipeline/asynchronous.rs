@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{AsyncOutput, NullOutput, Output, OutputContext, QueuePolicy, RecordingOutput};
+use alumet_core::output::{Delivering, Delivery, NullOutput, Output, QueuePolicy, RecordingOutput};
 use alumet_core::pipeline::{AddError, BuildError, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::source::EventSource;
 use alumet_core::spool::SpoolSlot;
-use alumet_core::{Batch, Consumer, Resource};
+use alumet_core::{Consumer, Resource};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -51,19 +51,20 @@ struct Remote {
     resets: Arc<Mutex<u32>>,
 }
 
-#[async_trait]
-impl AsyncOutput for Remote {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        tokio::task::yield_now().await;
+impl Output for Remote {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         self.attempts += 1;
         match self.attempts {
-            1 => Err(Failure::retry("connection refused")),
-            2 => panic!("an output panics"),
-            _ => self.inner.write(batch, context),
+            1 => Ok(Delivering::under_way(async {
+                tokio::task::yield_now().await;
+                Err(Failure::retry("connection refused"))
+            })),
+            2 => Ok(Delivering::under_way(async { panic!("an output panics") })),
+            _ => self.inner.deliver(delivery),
         }
     }
 
-    async fn reset(&mut self) {
+    fn reset(&mut self) {
         *self.resets.lock() += 1;
     }
 }
@@ -87,7 +88,7 @@ async fn an_event_source_that_panics_is_run_again_and_nothing_is_lost() {
     );
     let output = Remote::default();
     let (recording, resets) = (output.inner.recording(), Arc::clone(&output.resets));
-    builder.async_output("remote", output);
+    builder.output("remote", output).in_flight(1);
     let pipeline = builder.start().unwrap();
     tokio::time::timeout(PATIENCE, pipeline.sources_ended().cancelled())
         .await
@@ -175,7 +176,7 @@ async fn an_event_source_that_ends_while_others_are_still_added_is_not_the_last(
 #[test]
 fn an_asynchronous_element_without_a_runtime_is_refused_with_the_remedy() {
     let mut builder = PipelineBuilder::new();
-    builder.async_output("remote", Remote::default());
+    builder.output("remote", Remote::default()).in_flight(1);
     let error = builder.start().unwrap_err();
     assert!(
         matches!(error, BuildError::Add(AddError::NoRuntime(_))),

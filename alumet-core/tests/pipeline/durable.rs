@@ -5,14 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{
-    AsyncOutput, OnFull, Output, OutputContext, QueuePolicy, Recording, RecordingOutput,
-};
+use alumet_core::output::{Delivering, Delivery, OnFull, Output, QueuePolicy, Recording, RecordingOutput};
 use alumet_core::pipeline::{DropReason, ElementState, OutputAccount, Pipeline, PipelineBuilder};
 use alumet_core::testkit::ManualClock;
-use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::elements::{Counting, PATIENCE, SECOND, assert_balanced, pass, status_of, values, wait_until};
@@ -45,32 +41,19 @@ impl Scripted {
 }
 
 impl Output for Scripted {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         match self.writes.pop_front().flatten() {
             Some(failure) => Err(failure),
-            None => self.inner.write(batch, context),
+            None => self.inner.deliver(delivery),
         }
     }
 
-    fn checkpoint(&mut self, _: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+    fn checkpoint(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         match *self.lost.lock() {
             Some(error) => Err(Failure::retry(error)),
-            None => Ok(None),
+            None => Ok(Some(b"here".to_vec())),
         }
-    }
-}
-
-struct InTask(Scripted);
-
-#[async_trait]
-impl AsyncOutput for InTask {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        Output::write(&mut self.0, batch, context)
-    }
-
-    async fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        Output::checkpoint(&mut self.0, context)
     }
 }
 
@@ -106,10 +89,9 @@ async fn both(output: impl Fn() -> Scripted, check: fn(Setup)) {
         let output = output();
         let recording = output.inner.recording();
         let (lost, asked) = (Arc::clone(&output.lost), Arc::clone(&output.asked));
+        let spec = builder.output("out", output).queue(DURABLE);
         if in_task {
-            builder.async_output("out", InTask(output)).queue(DURABLE);
-        } else {
-            builder.output("out", output).queue(DURABLE);
+            spec.in_flight(1);
         }
         let setup = Setup {
             builder,
@@ -318,87 +300,6 @@ fn a_rejected_record_is_not_taken_for_one_that_still_waits() {
     pipeline.stop(Duration::from_millis(10));
 }
 
-pub(crate) type Shared<T> = Arc<Mutex<T>>;
-
-/// Cannot flush while its disk is lost, and has no checkpoint of its own.
-struct Buffering {
-    inner: RecordingOutput,
-    lost: Shared<bool>,
-}
-
-impl Buffering {
-    fn attempt(&self) -> Result<(), Failure> {
-        if *self.lost.lock() {
-            return Err(Failure::retry("the disk is full"));
-        }
-        Ok(())
-    }
-}
-
-impl Output for Buffering {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.inner.write(batch, context)
-    }
-
-    fn flush(&mut self, _: &OutputContext<'_>) -> Result<(), Failure> {
-        self.attempt()
-    }
-}
-
-struct BufferingInTask(Buffering);
-
-#[async_trait]
-impl AsyncOutput for BufferingInTask {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        Output::write(&mut self.0, batch, context)
-    }
-
-    async fn flush(&mut self, _: &OutputContext<'_>) -> Result<(), Failure> {
-        self.0.attempt()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_written_and_not_flushed_stays_in_the_spool() {
-    for in_task in [false, true] {
-        let spool = MemorySpool::default();
-        let (mut builder, clock) = builder(&spool);
-        let lost = Shared::<bool>::default();
-        let output = Buffering {
-            inner: RecordingOutput::new(),
-            lost: Arc::clone(&lost),
-        };
-        let recording = output.inner.recording();
-        if in_task {
-            builder
-                .async_output("out", BufferingInTask(output))
-                .queue(DURABLE);
-        } else {
-            builder.output("out", output).queue(DURABLE);
-        }
-        tokio::task::spawn_blocking(move || {
-            let pipeline = builder.start().unwrap();
-            wait_until("the spool was told of the first", || {
-                account(&pipeline).delivered == 1
-            });
-            *lost.lock() = true;
-            clock.advance(SECOND);
-            assert!(recording.wait_for(2, PATIENCE));
-            wait_until("it has failed again and again", || {
-                status_of(&pipeline, "out").failures > 3 || account(&pipeline).delivered > 1
-            });
-            assert_eq!(account(&pipeline).delivered, 1, "it could be lost in a crash");
-            *lost.lock() = false;
-            wait_until("the spool was told of the second", || {
-                account(&pipeline).delivered == 2
-            });
-            assert!(pipeline.stop(PATIENCE).is_complete());
-        })
-        .await
-        .unwrap();
-    }
-}
-
 #[test]
 fn asynchronous_elements_run_in_the_runtime_that_the_program_gives() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -411,7 +312,7 @@ fn asynchronous_elements_run_in_the_runtime_that_the_program_gives() {
     let mut builder = builder.runtime(runtime.handle().clone());
     let output = Scripted::default();
     let recording = output.inner.recording();
-    builder.async_output("out", InTask(output));
+    builder.output("out", output).in_flight(1);
     let pipeline = builder.start().unwrap();
     assert!(recording.wait_for(1, PATIENCE));
     assert!(pipeline.stop(PATIENCE).is_complete());

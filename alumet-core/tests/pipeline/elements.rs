@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{Output, OutputContext, RecordedSample, Recording, RecordingOutput};
+use alumet_core::output::{Delivering, Delivery, Output, RecordedSample, Recording, RecordingOutput};
 use alumet_core::pipeline::{ElementStatus, Ledger, Pipeline, PipelineBuilder};
 use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::testkit::ManualClock;
 use alumet_core::unit::Unit;
-use alumet_core::{Batch, Catalog, Consumer, Resource, Series};
+use alumet_core::{Catalog, Consumer, Resource, Series};
 use parking_lot::Mutex;
 
 alumet_core::metrics! {
@@ -101,14 +101,14 @@ impl Unreliable {
 }
 
 impl Output for Unreliable {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         if let Some(failure) = self.script.lock().pop_front() {
             return Err(failure);
         }
         if let Some(error) = *self.always.lock() {
             return Err(Failure::retry(error));
         }
-        self.inner.write(batch, context)
+        self.inner.deliver(delivery)
     }
 
     fn reset(&mut self) {

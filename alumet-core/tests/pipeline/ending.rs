@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{AsyncOutput, NullOutput, OnFull, OutputContext, QueuePolicy};
+use alumet_core::output::{NullOutput, OnFull, QueuePolicy};
 use alumet_core::pipeline::{BuildError, DropReason, ElementState, EventSink, PipelineBuilder};
 use alumet_core::plugin::{ConfigFault, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::source::{EventSource, NoopSource};
@@ -283,16 +283,6 @@ async fn an_event_source_that_says_that_it_has_ended_is_not_run_again() {
         .unwrap();
 }
 
-/// Writes nothing, in a task.
-struct Remote;
-
-#[async_trait]
-impl AsyncOutput for Remote {
-    async fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn two_elements_of_a_kind_with_one_name_are_refused_however_they_run() {
     let mut transforms = PipelineBuilder::new();
@@ -300,10 +290,10 @@ async fn two_elements_of_a_kind_with_one_name_are_refused_however_they_run() {
     transforms.transform("same", Stuck(Gate::default()));
     let mut outputs = PipelineBuilder::new();
     outputs.output("same", NullOutput);
-    outputs.async_output("same", Remote);
+    outputs.output("same", NullOutput).in_flight(2);
     let mut tasks = PipelineBuilder::new();
-    tasks.async_output("same", Remote);
-    tasks.async_output("same", Remote);
+    tasks.output("same", NullOutput).in_flight(2);
+    tasks.output("same", NullOutput).in_flight(2);
     let mut sources = PipelineBuilder::new();
     sources.source("same", NoopSource);
     let runs = Arc::default();

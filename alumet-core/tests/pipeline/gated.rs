@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{Output, OutputContext, Recording, RecordingOutput};
+use alumet_core::output::{Delivering, Delivery, Output, Recording, RecordingOutput};
 use parking_lot::{Condvar, Mutex};
 
 use crate::elements::wait_until;
@@ -71,11 +70,11 @@ impl Gated {
 }
 
 impl Output for Gated {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         self.gate.pass();
         match self.failure.take() {
             Some(failure) => Err(failure),
-            None => self.inner.write(batch, context),
+            None => self.inner.deliver(delivery),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{AsyncOutput, NullOutput, OutputContext, StreamOutput};
-use alumet_core::pipeline::{EventSink, PipelineBuilder, Records};
+use alumet_core::output::NullOutput;
+use alumet_core::pipeline::{EventSink, PipelineBuilder};
 use alumet_core::plugin::{ConfigFault, ElementSpecs, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::source::{EventSource, NoopSource, Schedule};
 use alumet_core::testkit::ManualClock;
@@ -30,21 +30,6 @@ impl EventSource for Idle {
 
 impl Transform for Idle {
     fn apply(&mut self, _: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl AsyncOutput for Idle {
-    async fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl StreamOutput for Idle {
-    async fn run(&mut self, records: &mut Records, _: CancellationToken) -> Result<(), Failure> {
-        while records.next().await?.is_some() {}
         Ok(())
     }
 }
@@ -75,9 +60,9 @@ impl Plugin for Everything {
         alumet.event_source("events", Idle);
         alumet.transform("transform", Idle);
         alumet.output("thread", NullOutput);
-        alumet.async_output("task", Idle);
+        alumet.output("task", NullOutput).in_flight(2);
         if alumet.spool().is_some() {
-            alumet.stream_output("stream", Idle);
+            alumet.output("records", NullOutput).encoded();
         }
         Ok(Self)
     }
@@ -98,7 +83,7 @@ async fn a_plugin_may_add_elements_of_every_kind() {
         let mut names: Vec<_> = elements.iter().map(|element| element.key.to_string()).collect();
         names.sort();
         let mut expected = vec![
-            "outputs/everything/stream",
+            "outputs/everything/records",
             "outputs/everything/task",
             "outputs/everything/thread",
             "sources/everything/events",

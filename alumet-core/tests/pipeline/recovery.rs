@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{AsyncOutput, Output, OutputContext, Recording, RecordingOutput};
+use alumet_core::output::{Delivering, Delivery, Output, Recording, RecordingOutput};
 use alumet_core::pipeline::{DropReason, ElementState, Pipeline, PipelineBuilder};
 use alumet_core::plugin::ElementSpecs;
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::{Batch, Value};
-use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::elements::{
@@ -194,22 +193,13 @@ struct Persistent {
 }
 
 impl Output for Persistent {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         self.attempts.lock().push(Instant::now());
         if self.failures > 0 {
             self.failures -= 1;
             return Err(Failure::retry("connection refused"));
         }
-        self.inner.write(batch, context)
-    }
-}
-
-struct InTask(Persistent);
-
-#[async_trait]
-impl AsyncOutput for InTask {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        Output::write(&mut self.0, batch, context)
+        self.inner.deliver(delivery)
     }
 }
 
@@ -222,10 +212,9 @@ fn persistent(failures: usize, in_task: bool) -> (Pipeline, Recording, Arc<Mutex
         ..Persistent::default()
     };
     let (recording, attempts) = (output.inner.recording(), Arc::clone(&output.attempts));
+    let spec = builder.output("out", output);
     if in_task {
-        builder.async_output("out", InTask(output));
-    } else {
-        builder.output("out", output);
+        spec.in_flight(1);
     }
     (builder.start().unwrap(), recording, attempts)
 }
@@ -236,13 +225,13 @@ async fn an_output_that_fails_is_tried_less_and_less_often_and_more_often_when_t
         tokio::task::spawn_blocking(move || {
             let (pipeline, recording, attempts) = persistent(5 + 8, in_task);
             wait_until("five attempts", || attempts.lock().len() == 5);
-            // With pauses of 1.6, 3.2, 6.4 and 10 s, these eight would not fit into the time.
+            // With pauses of at least 0.8, 1.6, 3.2 and 5 s, these eight would not fit into the time.
             let report = pipeline.stop(PATIENCE);
             assert!(report.is_complete(), "{report:?}");
             assert_eq!(values(&recording), ["1", "2"]);
             let attempts = attempts.lock();
             assert_eq!(attempts.len(), 5 + 8 + 2);
-            for (attempt, millis) in [(1, 100), (2, 300), (3, 700), (4, 1500)] {
+            for (attempt, millis) in [(1, 50), (2, 150), (3, 350), (4, 750)] {
                 let since = attempts[attempt] - attempts[0];
                 assert!(
                     since >= Duration::from_millis(millis),

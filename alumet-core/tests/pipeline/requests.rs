@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{
-    AsyncOutput, NullOutput, OnFull, Output, OutputContext, QueuePolicy, RecordingOutput,
-};
+use alumet_core::output::{Delivering, Delivery, NullOutput, OnFull, Output, QueuePolicy, RecordingOutput};
 use alumet_core::pipeline::{ControlError, ElementState, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::source::{Accumulator, EventSource, Source};
 use alumet_core::testkit::ManualClock;
@@ -23,47 +21,24 @@ use crate::elements::{
 };
 use crate::gated::{Gate, Gated, Opener};
 
-/// Fails to flush as often as it is told to.
+/// Fails as often as it is told to.
 #[derive(Clone, Default)]
-struct BadFlush {
+struct Failing {
     failures: Arc<Mutex<u32>>,
-    flushes: Arc<Mutex<u32>>,
 }
 
-impl BadFlush {
-    fn attempt(&self) -> Result<(), Failure> {
-        *self.flushes.lock() += 1;
+impl Output for Failing {
+    fn deliver(&mut self, _: &Delivery) -> Result<Delivering, Failure> {
         let mut left = self.failures.lock();
         if *left == 0 {
-            return Ok(());
+            return Ok(Delivering::done());
         }
         *left -= 1;
         Err(Failure::retry("the server is away"))
     }
 }
 
-impl Output for BadFlush {
-    fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _: &OutputContext<'_>) -> Result<(), Failure> {
-        self.attempt()
-    }
-}
-
-#[async_trait]
-impl AsyncOutput for BadFlush {
-    async fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn flush(&mut self, _: &OutputContext<'_>) -> Result<(), Failure> {
-        self.attempt()
-    }
-}
-
-fn check_flushes(builder: PipelineBuilder, output: &BadFlush) {
+fn check_flushes(builder: PipelineBuilder, output: &Failing) {
     let pipeline = builder.start().unwrap();
     let control = pipeline.control();
     control.flush().unwrap();
@@ -90,34 +65,21 @@ fn check_flushes(builder: PipelineBuilder, output: &BadFlush) {
 }
 
 #[test]
-fn who_asks_for_a_flush_or_a_stop_is_told_that_the_output_failed_to_flush() {
+fn who_asks_for_a_flush_or_a_stop_is_told_at_once_that_the_output_fails() {
     let (mut builder, _) = one_source();
-    let output = BadFlush::default();
+    let output = Failing::default();
     builder.output("out", output.clone());
     check_flushes(builder, &output);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_an_asynchronous_output_for_a_flush_is_told_that_it_failed() {
+async fn who_asks_an_asynchronous_output_for_a_flush_is_told_that_it_fails() {
     let (mut builder, _) = one_source();
-    let output = BadFlush::default();
-    builder.async_output("out", output.clone());
+    let output = Failing::default();
+    builder.output("out", output.clone()).in_flight(1);
     tokio::task::spawn_blocking(move || check_flushes(builder, &output))
         .await
         .unwrap();
-}
-
-#[test]
-fn an_output_is_flushed_when_nothing_more_waits_and_at_the_end_without_being_asked() {
-    let (mut builder, clock) = one_source();
-    let output = BadFlush::default();
-    builder.output("out", output.clone());
-    let pipeline = builder.start().unwrap();
-    wait_until("the first sample is flushed", || *output.flushes.lock() == 1);
-    clock.advance(SECOND);
-    wait_until("the second sample is flushed", || *output.flushes.lock() == 2);
-    pipeline.stop(PATIENCE);
-    assert!(*output.flushes.lock() >= 3, "the last poll is flushed too");
 }
 
 #[test]
@@ -247,23 +209,12 @@ fn an_output_that_is_resumed_writes_what_waited_at_once() {
     resumes(&builder.start().unwrap(), &recording);
 }
 
-/// Records in a task.
-#[derive(Default)]
-struct Remote(RecordingOutput);
-
-#[async_trait]
-impl AsyncOutput for Remote {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.0.write(batch, context)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_asynchronous_output_that_is_resumed_writes_what_waited_at_once() {
     let (mut builder, _) = one_source();
-    let output = Remote::default();
-    let recording = output.0.recording();
-    builder.async_output("out", output);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).in_flight(1);
     tokio::task::spawn_blocking(move || resumes(&builder.start().unwrap(), &recording))
         .await
         .unwrap();
@@ -272,9 +223,9 @@ async fn an_asynchronous_output_that_is_resumed_writes_what_waited_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_asynchronous_output_makes_room_for_those_who_wait() {
     let (mut builder, _) = one_source();
-    let output = Remote::default();
-    let recording = output.0.recording();
-    builder.async_output("out", output).queue(QueuePolicy {
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("out", output).in_flight(1).queue(QueuePolicy {
         capacity: 1,
         on_full: OnFull::Block,
         ..QueuePolicy::default()

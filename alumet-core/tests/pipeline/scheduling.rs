@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{NullOutput, Output, OutputContext, RecordingOutput};
+use alumet_core::output::{Delivering, Delivery, NullOutput, Output, RecordingOutput};
 use alumet_core::pipeline::{Lateness, Pipeline, PipelineBuilder};
 use alumet_core::plugin::ElementSpecs;
 use alumet_core::source::{Accumulator, NoopSource, Source};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::{Alarm, Clock, Moment};
-use alumet_core::{Batch, Consumer, Resource, Series};
+use alumet_core::{Consumer, Resource, Series};
 use parking_lot::Mutex;
 
 use crate::elements::{
@@ -29,9 +29,9 @@ fn builder() -> (PipelineBuilder, ManualClock) {
 struct Sizes(Arc<Mutex<Vec<usize>>>);
 
 impl Output for Sizes {
-    fn write(&mut self, batch: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
-        self.0.lock().push(batch.len());
-        Ok(())
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        self.0.lock().push(delivery.len());
+        Ok(Delivering::done())
     }
 }
 

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::output::{OnFull, Output, OutputContext, QueuePolicy};
+use alumet_core::output::{Delivering, Delivery, OnFull, Output, QueuePolicy};
 use alumet_core::pipeline::{DropReason, PipelineBuilder};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::SystemClock;
@@ -70,9 +69,9 @@ fn what_cannot_be_written_in_time_is_counted() {
 fn an_output_stuck_in_the_kernel_is_left_behind() {
     struct Stuck;
     impl Output for Stuck {
-        fn write(&mut self, _: &Batch, _: &OutputContext<'_>) -> Result<(), Failure> {
+        fn deliver(&mut self, _: &Delivery) -> Result<Delivering, Failure> {
             std::thread::sleep(Duration::from_secs(5));
-            Ok(())
+            Ok(Delivering::done())
         }
     }
     let clock = ManualClock::new();

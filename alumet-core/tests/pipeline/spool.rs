@@ -33,8 +33,6 @@ struct State {
     /// With a disk, a record can be read when somebody has waited for it to be committed.
     is_slow: bool,
     committed: u64,
-    /// How often somebody looked for records.
-    reads: usize,
     wakes: Vec<Wake>,
 }
 
@@ -78,11 +76,6 @@ impl MemorySpool {
     /// From now on, records are on disk only after somebody has waited for that.
     pub(crate) fn be_slow(&self) {
         self.0.lock().is_slow = true;
-    }
-
-    /// How often somebody looked for records.
-    pub(crate) fn reads(&self) -> usize {
-        self.0.lock().reads
     }
 
     /// From now on, records have to be decoded, which fails so often before it works.
@@ -220,7 +213,6 @@ impl SpoolReader for Reader {
 
     fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
         let mut state = self.spool.0.lock();
-        state.reads += 1;
         let readable = if state.is_slow {
             state.committed
         } else {

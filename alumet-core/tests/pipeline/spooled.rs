@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alumet_core::failure::{Failure, OrFail};
-use alumet_core::output::{
-    AsyncOutput, OnFull, Output, OutputContext, QueuePolicy, Recording, RecordingOutput, StreamOutput,
-};
+use alumet_core::output::{Delivering, Delivery, OnFull, Output, QueuePolicy, Recording, RecordingOutput};
 use alumet_core::pipeline::{
-    AddError, BuildError, DropReason, EventSink, OutputAccount, Pipeline, PipelineBuilder, Records,
+    AddError, BuildError, DropReason, EventSink, OutputAccount, Pipeline, PipelineBuilder,
 };
 use alumet_core::source::EventSource;
 use alumet_core::spool::{InstanceId, Origin, Spool, Spooled};
@@ -29,12 +27,6 @@ const DURABLE: QueuePolicy = QueuePolicy {
     capacity: 1000,
     on_full: OnFull::DropOldest,
     durable: Some(true),
-};
-
-const SPILLING: QueuePolicy = QueuePolicy {
-    capacity: 3,
-    on_full: OnFull::Spill,
-    durable: Some(false),
 };
 
 fn builder(spool: &MemorySpool) -> (PipelineBuilder, ManualClock) {
@@ -70,12 +62,6 @@ fn unreliable(
     let (recording, always) = (output.recording(), Arc::clone(&output.always));
     builder.output("out", output).queue(queue);
     (start(builder), clock, recording, always)
-}
-
-fn account(pipeline: &Pipeline) -> OutputAccount {
-    let ledger = pipeline.control().status().unwrap().ledger;
-    assert_balanced(&ledger);
-    ledger.outputs.into_values().next().unwrap()
 }
 
 #[test]
@@ -169,69 +155,6 @@ fn a_record_that_cannot_be_decoded_while_the_disk_is_away_is_not_lost() {
     assert!(report.is_complete(), "{report:?}");
 }
 
-#[test]
-fn an_output_that_spills_takes_the_spool_only_until_it_has_caught_up() {
-    let spool = MemorySpool::default();
-    let (pipeline, clock, recording, always) = unreliable(&spool, SPILLING);
-    *always.lock() = Some("no space left on device");
-    for _ in 0..20 {
-        clock.advance(SECOND);
-        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
-    }
-    wait_until("20 batches have passed the router", || {
-        account(&pipeline).offered >= 20
-    });
-    let during = account(&pipeline);
-    assert!(
-        spool.follows("embedded/out") && during.spooled >= 10,
-        "{during:?}"
-    );
-    assert!(
-        during.buffered > during.spooled,
-        "some wait in memory: {during:?}"
-    );
-    *always.lock() = None;
-    assert!(recording.wait_for(21, PATIENCE));
-    pass(&pipeline, &clock, 2);
-    let expected: Vec<String> = (1..=23).map(|value| value.to_string()).collect();
-    assert_eq!(values(&recording), expected);
-    assert!(!spool.follows("embedded/out"), "it has caught up");
-    let ledger = pipeline.stop(PATIENCE).ledger;
-    assert_balanced(&ledger);
-    assert_eq!(ledger.dropped_total(), 0);
-}
-
-#[test]
-fn an_output_that_spills_sleeps_while_what_waits_is_not_on_disk() {
-    let spool = MemorySpool::default();
-    spool.be_slow();
-    let (pipeline, clock, recording, always) = unreliable(&spool, SPILLING);
-    *always.lock() = Some("no space left on device");
-    for _ in 0..10 {
-        clock.advance(SECOND);
-        let _ = pipeline.control().resume(&"sources/*/*".parse().unwrap());
-    }
-    wait_until("some are in the spool", || account(&pipeline).spooled > 0);
-    *always.lock() = None;
-    let in_memory = account(&pipeline);
-    let in_memory = in_memory.offered - in_memory.spooled;
-    assert!(recording.wait_for(in_memory as usize, PATIENCE));
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(spool.reads() < 50, "it looked {} times", spool.reads());
-    pass(&pipeline, &clock, 1);
-    let ledger = pipeline.stop(PATIENCE).ledger;
-    assert_balanced(&ledger);
-    assert_eq!(ledger.dropped_total(), 0);
-    assert_eq!(
-        ledger
-            .outputs
-            .values()
-            .map(|account| account.buffered)
-            .sum::<u64>(),
-        0
-    );
-}
-
 /// What becomes of three records to which something happens while they wait, between two before and two after them.
 fn three_that_wait(spool: &MemorySpool, happens: impl FnOnce()) -> (OutputAccount, Vec<String>) {
     let (pipeline, clock, recording) = recorded(spool);
@@ -298,40 +221,22 @@ struct Positioned {
 }
 
 impl Output for Positioned {
-    fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         if self.written >= self.room {
             return Err(Failure::retry("no space left on device"));
         }
-        self.written += batch.len() as u64;
-        self.inner.write(batch, context)
+        self.written += delivery.len() as u64;
+        self.inner.deliver(delivery)
     }
 
-    fn checkpoint(&mut self, _: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
+    fn checkpoint(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         Ok(Some(self.written.to_le_bytes().to_vec()))
     }
 
-    fn resume(&mut self, position: &[u8], _: &OutputContext<'_>) -> Result<(), Failure> {
+    fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
         self.written = u64::from_le_bytes(position.try_into().or_end()?);
         self.resumed.store(self.written, Ordering::Relaxed);
         Ok(())
-    }
-}
-
-/// The same in a task.
-struct InTask(Positioned);
-
-#[async_trait]
-impl AsyncOutput for InTask {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.0.write(batch, context)
-    }
-
-    async fn checkpoint(&mut self, context: &OutputContext<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        self.0.checkpoint(context)
-    }
-
-    async fn resume(&mut self, position: &[u8], context: &OutputContext<'_>) -> Result<(), Failure> {
-        self.0.resume(position, context)
     }
 }
 
@@ -346,7 +251,7 @@ fn an_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
 async fn an_asynchronous_output_goes_back_to_where_it_was_when_the_spool_was_told_last() {
     let test = || {
         goes_back(|builder, output| {
-            builder.async_output("out", InTask(output)).queue(DURABLE);
+            builder.output("out", output).in_flight(1).queue(DURABLE);
         });
     };
     tokio::task::spawn_blocking(test).await.unwrap();
@@ -383,13 +288,12 @@ struct Remote {
     failed: bool,
 }
 
-#[async_trait]
-impl AsyncOutput for Remote {
-    async fn write(&mut self, batch: &Batch, context: &OutputContext<'_>) -> Result<(), Failure> {
+impl Output for Remote {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         if !std::mem::replace(&mut self.failed, true) {
             return Err(Failure::retry("connection refused"));
         }
-        self.inner.write(batch, context)
+        self.inner.deliver(delivery)
     }
 }
 
@@ -400,7 +304,8 @@ async fn an_asynchronous_output_can_be_durable() {
     let inner = RecordingOutput::new();
     let recording = inner.recording();
     builder
-        .async_output("out", Remote { inner, failed: false })
+        .output("out", Remote { inner, failed: false })
+        .in_flight(2)
         .queue(DURABLE);
     let pipeline = start(builder);
     tokio::task::spawn_blocking(move || {
@@ -415,39 +320,35 @@ async fn an_asynchronous_output_can_be_durable() {
     .unwrap();
 }
 
-/// Takes records; fails once with some of them not acknowledged.
+/// Takes records; the third fails once.
 struct Stream {
     taken: Arc<Mutex<Vec<u64>>>,
     failed: bool,
 }
 
-#[async_trait]
-impl StreamOutput for Stream {
-    async fn run(&mut self, records: &mut Records, _: CancellationToken) -> Result<(), Failure> {
-        while let Some(item) = records.next().await? {
-            let Spooled::Record(record) = item else { continue };
-            self.taken.lock().push(record.sequence);
-            if record.sequence == 3 && !std::mem::replace(&mut self.failed, true) {
-                return Err(Failure::retry("the connection is cut"));
-            }
-            records.acknowledge(record.sequence);
+impl Output for Stream {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        let Some(Spooled::Record(record)) = delivery.record() else {
+            return Err(Failure::end("this is no record"));
+        };
+        self.taken.lock().push(record.sequence);
+        if record.sequence == 3 && !std::mem::replace(&mut self.failed, true) {
+            return Err(Failure::retry("the connection is cut"));
         }
-        Ok(())
+        Ok(Delivering::done())
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_output_gets_again_what_it_has_not_acknowledged() {
+async fn an_output_that_takes_records_gets_those_again_that_it_has_not_delivered() {
     let spool = MemorySpool::default();
     let (mut builder, clock) = builder(&spool);
     let taken: Arc<Mutex<Vec<u64>>> = Arc::default();
-    builder.stream_output(
-        "out",
-        Stream {
-            taken: Arc::clone(&taken),
-            failed: false,
-        },
-    );
+    let output = Stream {
+        taken: Arc::clone(&taken),
+        failed: false,
+    };
+    builder.output("out", output).encoded();
     let pipeline = start(builder);
     tokio::task::spawn_blocking(move || {
         for count in 2..=5 {
@@ -475,10 +376,13 @@ async fn the_last_samples_are_written_although_the_disk_is_slow() {
     builder.output("out", output).queue(DURABLE);
     let inner = RecordingOutput::new();
     builder
-        .async_output("async", Remote { inner, failed: true })
+        .output("task", Remote { inner, failed: true })
+        .in_flight(2)
         .queue(DURABLE);
     let taken = Arc::default();
-    builder.stream_output("stream", Stream { taken, failed: true });
+    builder
+        .output("records", Stream { taken, failed: true })
+        .encoded();
     let pipeline = start(builder);
     tokio::task::spawn_blocking(move || {
         clock.advance(SECOND);
@@ -544,15 +448,14 @@ async fn the_origin_of_a_batch_is_noted_even_if_a_transform_leaves_nothing_of_it
 
 #[test]
 fn an_output_that_needs_a_spool_is_refused_where_there_is_none() {
-    for queue in [
-        DURABLE,
-        QueuePolicy {
-            on_full: OnFull::Spill,
-            ..QueuePolicy::default()
-        },
-    ] {
+    for encoded in [false, true] {
         let mut builder = PipelineBuilder::new();
-        builder.output("out", RecordingOutput::new()).queue(queue);
+        let spec = builder.output("out", RecordingOutput::new());
+        if encoded {
+            spec.encoded();
+        } else {
+            spec.queue(DURABLE);
+        }
         let error = builder.start().unwrap_err();
         assert!(matches!(error, BuildError::Add(AddError::NoSpool(_))), "{error}");
     }

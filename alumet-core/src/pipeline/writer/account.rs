@@ -35,9 +35,9 @@ impl Account {
         self.cell.key()
     }
 
-    /// Whether the last attempt failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.cell.status().failures_in_a_row > 0
+    /// How many attempts have failed since the last that went well.
+    pub(super) fn failures_in_a_row(&self) -> u32 {
+        self.cell.status().failures_in_a_row
     }
 
     /// What is wrong with the output.
@@ -60,7 +60,7 @@ impl Account {
 
     /// The output works, although it had nothing to deliver.
     pub(super) fn works(&self, busy: Duration) {
-        if self.is_failing() && self.cell.succeeded(0, busy) {
+        if self.failures_in_a_row() > 0 && self.cell.succeeded(0, busy) {
             log_recovery(self.key());
         }
     }
@@ -101,7 +101,10 @@ impl Account {
     }
 
     pub(super) fn delivered_from_spool(&self, samples: u64) {
-        self.shared.ledger.lock().delivered_from_spool(self.key(), samples);
+        self.shared
+            .ledger
+            .lock()
+            .delivered_from_spool(self.key(), samples);
     }
 
     /// Books samples that were lost in the spool.

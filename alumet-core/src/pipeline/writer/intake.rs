@@ -24,7 +24,10 @@ pub(super) struct Intake {
 }
 
 enum Waiting {
-    Part { last: Option<u64>, part: Part },
+    Part {
+        last: Option<u64>,
+        part: Part,
+    },
     Encoded(Spooled, Arc<dyn SpoolReader>),
     /// The place of records that are lost.
     Passed(u64),
@@ -87,7 +90,8 @@ impl Intake {
 
     /// When what waits is old enough.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + self.joined.map_or(Duration::ZERO, |(_, age)| age))
+        self.since
+            .map(|since| since + self.joined.map_or(Duration::ZERO, |(_, age)| age))
     }
 
     /// What is to be delivered now; `at_once`: however little and young it is.
@@ -108,7 +112,10 @@ impl Intake {
                     let delivery = Delivery::of_record(item, reader, self.catalog.clone(), moment);
                     return Some(Ripe { delivery, last });
                 }
-                Waiting::Part { last: record, mut part } => {
+                Waiting::Part {
+                    last: record,
+                    mut part,
+                } => {
                     let taken = part.range.len().min(room);
                     self.samples -= taken;
                     room -= taken;
@@ -136,7 +143,7 @@ impl Intake {
         }
         self.rest(now);
         (last.is_some() || !parts.is_empty()).then(|| Ripe {
-            delivery: Delivery::of_parts(parts, self.catalog.clone(), moment),
+            delivery: Delivery::of_parts(parts, &self.catalog, moment),
             last,
         })
     }

@@ -63,11 +63,15 @@ struct Writer {
     under_way: usize,
     /// Nothing is begun before this instant, nor before everything under way has ended.
     rest: Option<Instant>,
+    /// Whether the destination has asked for that.
+    rest_is_asked_for: bool,
     must_reset: bool,
     /// Whether the output knows where it stands.
     is_ready: bool,
     /// Everything before this request is delivered, and nothing after it is taken.
     flush: Option<Ticket>,
+    /// How many attempts have failed since.
+    failed_to_flush: u32,
     phase: Phase,
     /// Once the end is near: when it came near, or something was last delivered.
     last_move: Option<Instant>,
@@ -108,8 +112,10 @@ enum Step {
 
 /// How long a server that does not answer is waited for when the program ends and everything is in the spool.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
-/// The longest pause before another attempt while the time is running out.
-const LAST_PAUSE: Duration = Duration::from_millis(200);
+/// After so many attempts in vain, nobody waits for a flush any more.
+const ATTEMPTS_TO_FLUSH: u32 = 3;
+/// The longest pause before another attempt while somebody waits for it.
+const SHORT_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause that a destination can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -133,9 +139,11 @@ impl Writer {
             again: VecDeque::new(),
             under_way: 0,
             rest: None,
+            rest_is_asked_for: false,
             must_reset: false,
             is_ready: backlog.is_none(),
             flush: None,
+            failed_to_flush: 0,
             phase: Phase::Working,
             last_move: None,
             stop: CancellationToken::new(),
@@ -164,8 +172,8 @@ impl Writer {
                 self.must_reset = false;
                 self.reset();
             }
-            if self.account.is_failing() {
-                self.refuse_to_flush();
+            if self.rest.is_some() && self.flush.is_none() {
+                self.flush_without_a_rest(now);
             }
             if !self.is_ready {
                 if self.rest.is_some() {
@@ -203,7 +211,7 @@ impl Writer {
         };
         if self.rest.is_none() {
             sooner(self.intake.due().filter(|_| self.has_room()));
-            sooner(self.progress.due().filter(|_| self.under_way == 0));
+            sooner(self.progress.due(now).filter(|_| self.under_way == 0));
         }
         sooner(self.leaves_at());
         let deadline = deadline.map(|deadline| deadline.max(now));
@@ -234,10 +242,7 @@ impl Writer {
                 }
                 self.intake.is_hungry = true;
             }
-            Popped::Item(Outgoing::Flush(ticket)) => {
-                self.flush = Some(ticket);
-                self.intake.is_hungry = self.backlog.is_some();
-            }
+            Popped::Item(Outgoing::Flush(ticket)) => self.begin_to_flush(ticket),
             Popped::End if self.phase == Phase::Working => {
                 self.phase = Phase::Closing;
                 self.intake.is_hungry = self.backlog.is_some();
@@ -261,7 +266,7 @@ impl Writer {
             // What fails stays in the spool.
             return self.leave(DropReason::Shutdown);
         }
-        self.rest = self.rest.map(|until| until.min(now + LAST_PAUSE));
+        self.rest = self.rest.map(|until| until.min(now + SHORT_PAUSE));
     }
 
     /// When a destination that does not answer is left alone, because the program ends and everything is in the spool.
@@ -293,7 +298,9 @@ impl Writer {
             }
         };
         self.intake.is_hungry = !items.is_empty() && self.drains_all();
-        let Some(backlog) = self.backlog.clone() else { return };
+        let Some(backlog) = self.backlog.clone() else {
+            return;
+        };
         if !items.is_empty() && !self.intake.is_hungry {
             // Requests and a pause come between two slices.
             backlog.announce();
@@ -328,7 +335,9 @@ impl Writer {
         if let Some(job) = self.again.pop_front() {
             return Some(job);
         }
-        let ripe = self.intake.next(now, self.drains_all(), self.shared.clock.now())?;
+        let ripe = self
+            .intake
+            .next(now, self.drains_all(), self.shared.clock.now())?;
         let entry = self.progress.open(ripe.last);
         Some(Job {
             entry,
@@ -349,7 +358,8 @@ impl Writer {
         }
         let started = Instant::now();
         let deadline = started + self.policy.timeout;
-        job.delivery.begin(self.shared.clock.now(), Some(deadline), &self.stop);
+        job.delivery
+            .begin(self.shared.clock.now(), Some(deadline), &self.stop);
         match guard(|| self.output.deliver(&job.delivery)) {
             Ok(Delivering::UnderWay(future)) => {
                 self.under_way += 1;
@@ -478,22 +488,38 @@ impl Writer {
             || Backoff::WRITE.after_with_jitter(in_a_row),
             |asked| asked.min(LONGEST_PAUSE),
         );
-        let pause = if self.queue.is_closed() { pause.min(LAST_PAUSE) } else { pause };
+        self.rest_is_asked_for = failure.after().is_some();
+        let is_urgent = self.queue.is_closed() || self.flush.is_some() && !self.rest_is_asked_for;
+        let pause = if is_urgent { pause.min(SHORT_PAUSE) } else { pause };
         let until = Instant::now() + pause;
         self.rest = Some(self.rest.map_or(until, |rest| rest.max(until)));
+        self.failed_to_flush += 1;
+        if self.failed_to_flush >= ATTEMPTS_TO_FLUSH || self.rest_is_asked_for {
+            self.refuse_to_flush();
+        }
     }
 
-    /// Whoever wants everything to be delivered hears at once that it cannot be.
+    /// Whoever wants everything to be delivered does not wait for the end of a rest.
+    fn flush_without_a_rest(&mut self, now: Instant) {
+        let ticket = self.queue.take_if(|item| matches!(item, Outgoing::Flush(_)));
+        if let Some(Outgoing::Flush(ticket)) = ticket {
+            self.begin_to_flush(ticket);
+            if self.rest_is_asked_for {
+                self.refuse_to_flush();
+            } else {
+                self.rest = Some(now);
+            }
+        }
+    }
+
+    fn begin_to_flush(&mut self, ticket: Ticket) {
+        self.flush = Some(ticket);
+        self.failed_to_flush = 0;
+        self.intake.is_hungry = self.backlog.is_some();
+    }
+
     fn refuse_to_flush(&mut self) {
-        let taken = std::iter::from_fn(|| self.queue.take_if(|item| matches!(item, Outgoing::Flush(_))));
-        let mut tickets: Vec<Ticket> = taken
-            .filter_map(|item| match item {
-                Outgoing::Flush(ticket) => Some(ticket),
-                _ => None,
-            })
-            .collect();
-        tickets.extend(self.flush.take());
-        for ticket in tickets {
+        if let Some(ticket) = self.flush.take() {
             let _ = ticket.send(self.account.problem());
         }
     }
@@ -614,7 +640,8 @@ impl Writer {
 
     /// Tells the spool what is done, if it is time for that.
     fn tell(&mut self, now: Instant) {
-        if self.under_way == 0 && self.rest.is_none() && self.progress.due().is_some_and(|due| due <= now) {
+        if self.under_way == 0 && self.rest.is_none() && self.progress.due(now).is_some_and(|due| due <= now)
+        {
             self.checkpoint(now);
         } else if !self.progress.has_position {
             self.acknowledge(None);

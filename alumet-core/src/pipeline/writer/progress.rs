@@ -76,12 +76,10 @@ impl Progress {
     }
 
     /// When the spool is to be told; `None` if there is nothing to tell, or nothing to wait for.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         self.done?;
-        if !self.has_position {
-            return Some(Instant::now());
-        }
-        Some(self.told.map_or_else(Instant::now, |told| told + Self::PAUSE))
+        let told = self.told.filter(|_| self.has_position);
+        Some(told.map_or(now, |told| told + Self::PAUSE))
     }
 
     /// The spool cannot be told now.

@@ -26,11 +26,7 @@ impl FileSink {
     ///
     /// # Errors
     /// When a file cannot be cut or removed.
-    pub(crate) fn resume(
-        &mut self,
-        checkpoint: &Checkpoint,
-        encoder: &mut Encoder,
-    ) -> Result<(), CsvError> {
+    pub(crate) fn resume(&mut self, checkpoint: &Checkpoint, encoder: &mut Encoder) -> Result<(), CsvError> {
         self.become_durable(true);
         self.look_for_file(encoder)?;
         let Some(file) = &mut self.file else { return Ok(()) };
