@@ -167,6 +167,12 @@ pub trait Spool: Send + Sync + 'static {
     /// Tells the number of the last batch of a sender that is committed, each time it changes.
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
 
+    /// The number and the checksum of the first record from number `sequence` on that is still there.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure>;
+
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
     ///
     /// It is given a record once that is on disk, so that nothing is ever ahead of the spool; at once while there is no

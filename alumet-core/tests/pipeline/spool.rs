@@ -138,6 +138,10 @@ impl Spool for MemorySpool {
         watch::channel(0).1
     }
 
+    fn record_from(&self, _: u64) -> Result<Option<(u64, u32)>, Failure> {
+        Ok(None)
+    }
+
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
         self.0.lock().wakes.push(wake);
         let reader = Reader {

@@ -6,10 +6,10 @@ use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::ConfigFault;
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::TokenSource;
+use alumet_shared_trust::{Secret, TlsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::secret::Secret;
 use crate::servers::Servers;
 use crate::target::targets;
 
@@ -56,27 +56,6 @@ pub struct Config {
     /// Accepted for files of earlier versions, without effect: samples are sent as soon as they are handed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buffer_timeout: Option<HumanDuration>,
-}
-
-/// How the connection is encrypted. The files are read again for each connection.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct TlsConfig {
-    /// The file with the certificates (PEM) of those who may sign that of the server.
-    #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
-    pub ca: PathBuf,
-    /// The file with the certificate (PEM) that this node shows to the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["/etc/alumet/node-17.pem"]))]
-    pub certificate: Option<PathBuf>,
-    /// The file with the private key (PEM) of this certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["/etc/alumet/node-17.key"]))]
-    pub key: Option<PathBuf>,
-    /// The name that the certificate of the server must have. Without it, the host in its address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["relay.example.org"]))]
-    pub server_name: Option<String>,
 }
 
 /// The pauses between attempts to connect: random, at most twice as long from one attempt to the next.
@@ -137,7 +116,7 @@ impl Config {
         }
         targets(self)?;
         if let Some(tls) = &self.tls {
-            tls.check()?;
+            tls.check("tls")?;
         }
         if self.token.is_some() && self.token_file.is_some() {
             return Err(ConfigFault::new("token", "write either `token` or `token_file`"));
@@ -182,27 +161,6 @@ impl Config {
     }
 }
 
-impl TlsConfig {
-    fn check(&self) -> Result<(), ConfigFault> {
-        if self.ca.as_os_str().is_empty() {
-            let message =
-                "name the file with the certificate of the authority that signed that of the server";
-            return Err(ConfigFault::new("tls.ca", message));
-        }
-        match (&self.certificate, &self.key) {
-            (Some(_), None) => Err(ConfigFault::new(
-                "tls.key",
-                "the certificate needs its private key",
-            )),
-            (None, Some(_)) => Err(ConfigFault::new(
-                "tls.certificate",
-                "the private key needs its certificate",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +179,6 @@ mod tests {
             ("relay_server = 'no port'", "relay_server"),
             ("relay_server = 'relay.example.org:50051'", "relay_server"),
             ("relay_server = ['127.0.0.1:1', '10.0.0.1:50051']", "relay_server"),
-            ("tls = {}", "tls.ca"),
             ("tls = { ca = 'ca.pem', certificate = 'a.pem' }", "tls.key"),
             ("tls = { ca = 'ca.pem', key = 'a.key' }", "tls.certificate"),
             ("token = '0123456789abcdef'\ntoken_file = 'b'", "token"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alumet_core::Failure;
 use alumet_core::plugin::ConfigFault;
-use alumet_relay_protocol::tls::TlsError;
 use alumet_relay_protocol::tokens::TokenError;
+use alumet_shared_trust::TlsError;
 use tonic::{Code, Status};
 
 /// Why there is no session with a server, or not any more.
@@ -80,16 +80,22 @@ pub(crate) enum SessionError {
 
 /// Why the output cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum StartFault {
+pub(crate) enum StartFault {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigFault),
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Files(#[from] TlsError),
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The name of the host cannot be that of the node.
     #[error("the name of this host cannot be that of a node: {0}; set `client_name`")]
     HostName(String),
+    /// Nothing is kept until it is acknowledged.
+    #[error("there is no spool, in which samples wait until they are acknowledged; set `spool.path`")]
+    NoSpool,
     /// There are no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
@@ -99,12 +105,8 @@ pub enum StartFault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Copied {
     /// The server has more than was ever sent from here.
-    #[error("{server} has batches up to {stored} of this spool, but it holds none after {newest}")]
-    Ahead {
-        server: String,
-        stored: u64,
-        newest: u64,
-    },
+    #[error("{server} has batches up to {stored} of this spool, which never had that many")]
+    Ahead { server: String, stored: u64 },
     /// The server has something else.
     #[error("{server} has another batch {sequence} than this spool")]
     Differs { server: String, sequence: u64 },

@@ -1,28 +1,28 @@
 //! One connection to one server: TCP, TLS if it is wanted, HTTP/2.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use alumet_relay_protocol::tls::{explain_client, server_name};
+use alumet_shared_trust::{ClientTls, explain_client};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::http::{Request, Response, Uri};
 
-use crate::credentials::Credentials;
 use crate::error::SessionError;
-use crate::overheard::{Overheard, TlsFault};
 use crate::target::Target;
 
 /// An open connection; it is closed when it is dropped, whatever is under way.
@@ -30,7 +30,6 @@ pub(crate) struct Link {
     channel: Channel,
     origin: Uri,
     tasks: Tasks,
-    fault: TlsFault,
 }
 
 /// Sends requests over the connection.
@@ -43,11 +42,14 @@ pub(crate) struct Channel {
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<JoinSet<()>>>);
 
+/// How long the first word of a server is waited for.
+const FIRST_WORD: Duration = Duration::from_millis(500);
+
 impl Link {
     /// Connects; has no time limit of its own.
     pub(crate) async fn open(
         target: &Target,
-        credentials: &mut Credentials,
+        tls: Option<&ClientTls>,
         keepalive: Duration,
     ) -> Result<Self, SessionError> {
         let server = || target.address.authority();
@@ -62,17 +64,16 @@ impl Link {
         let limit = u32::try_from((keepalive * 2).as_millis()).unwrap_or(u32::MAX);
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, limit);
         if !target.is_tls {
-            return Self::shake_hands(stream, TlsFault::default(), target, keepalive).await;
+            return Self::shake_hands(stream, target, keepalive).await;
         }
-        let name = server_name(&target.address, credentials.server_name())?;
-        let Some(tls) = credentials.tls()? else {
+        let Some(tls) = tls else {
             return Err(SessionError::Protocol {
                 server: server(),
                 reason: "it asks for TLS, but there is no table `tls`".to_owned(),
             });
         };
-        let handshake = TlsConnector::from(tls.config()).connect(name, stream).await;
-        let stream = handshake.map_err(|error| match explain_client(&error, tls.files()) {
+        let name = tls.server_name(&target.address.host)?;
+        let untrusted = |error: io::Error| match explain_client(&error, tls.source()) {
             Some(reason) => SessionError::Tls {
                 server: server(),
                 reason,
@@ -81,15 +82,19 @@ impl Link {
                 server: server(),
                 reason: error.to_string(),
             },
-        })?;
-        let fault = TlsFault::default();
-        let stream = Overheard::new(stream, fault.clone());
-        Self::shake_hands(stream, fault, target, keepalive).await
+        };
+        let handshake = TlsConnector::from(tls.config()?).connect(name, stream).await;
+        let mut stream = handshake.map_err(untrusted)?;
+        // With TLS 1.3 a server finds fault with the certificate of a client only after the handshake; otherwise, it begins
+        // to speak HTTP/2 at once. Some do not before they hear something.
+        if let Ok(Err(error)) = timeout(FIRST_WORD, stream.fill_buf()).await {
+            return Err(untrusted(error));
+        }
+        Self::shake_hands(stream, target, keepalive).await
     }
 
     async fn shake_hands<S>(
         stream: S,
-        fault: TlsFault,
         target: &Target,
         keepalive: Duration,
     ) -> Result<Self, SessionError>
@@ -133,13 +138,7 @@ impl Link {
             channel: Channel { requests },
             origin,
             tasks,
-            fault,
         })
-    }
-
-    /// What TLS has to do with the end of the connection.
-    pub(crate) fn tls_fault(&self) -> Option<rustls::Error> {
-        self.fault.get()
     }
 
     /// What a gRPC client is made with.

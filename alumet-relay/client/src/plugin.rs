@@ -1,10 +1,20 @@
 //! From the configuration to the output.
 
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use std::sync::Arc;
+use std::time::Duration;
 
+use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+
+use crate::client::Client;
 use crate::config::Config;
-use crate::diagnose::diagnose;
+use crate::error::StartFault;
 use crate::output::RelayOutput;
+use crate::trial::try_out;
+
+/// How many records are given to a session at once; the server says how many bytes of them may be on their way.
+const IN_FLIGHT: usize = 64;
+/// Never reached: a session has closer limits for everything that it does.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends samples to a relay server.
 #[derive(Debug)]
@@ -19,15 +29,13 @@ impl Plugin for RelayClientPlugin {
         config.check()
     }
 
-    fn diagnose(config: &Config, _: &Host) -> Vec<Finding> {
-        diagnose(config)
-    }
-
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let output = RelayOutput::new(&config)?;
+        let client = Client::new(&config)?;
         if alumet.is_trial() {
+            try_out(&client, alumet)?;
             return Ok(Self);
         }
+        let spool = alumet.spool().ok_or(StartFault::NoSpool)?;
         for (key, instead) in config.without_effect() {
             tracing::warn!(
                 key,
@@ -35,7 +43,11 @@ impl Plugin for RelayClientPlugin {
                 "this key of relay-client has no effect any more; remove it"
             );
         }
-        alumet.stream_output("out", output);
+        alumet
+            .output("out", RelayOutput::new(client, Arc::clone(spool)))
+            .encoded()
+            .in_flight(IN_FLIGHT)
+            .timeout(LONGEST);
         Ok(Self)
     }
 }

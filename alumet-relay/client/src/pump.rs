@@ -4,47 +4,40 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
-use alumet_core::spool::{Record, Spooled};
+use alumet_core::Failure;
+use alumet_core::output::Receipt;
+use alumet_core::spool::Spooled;
 use alumet_relay_protocol::v1::server_message::Message;
 use alumet_relay_protocol::v1::{ClientMessage, ServerMessage};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::dictionary::Dictionary;
+use crate::client::{Client, Given, Sent};
 use crate::error::SessionError;
-use crate::in_flight::{InFlight, Sent};
+use crate::output::Item;
 use crate::pace::Pace;
-use crate::queue::Queue;
-use crate::session::{Session, Settings};
+use crate::session::Session;
 use crate::wire;
 
-/// Moves records from the queue to a server.
-pub(crate) struct Pump<'a, 'q> {
+/// Moves what is given to a server.
+pub(crate) struct Pump<'a> {
     session: Session,
-    queue: &'a mut Queue<'q>,
-    in_flight: InFlight,
-    dictionary: Dictionary,
+    client: &'a Client,
+    given: &'a mut Given,
     /// The number of the last record or gap that was taken; 0 if there was none before.
     previous: u64,
-    /// What is to be sent before the next record is taken.
-    outgoing: VecDeque<Outgoing>,
+    /// The bytes of payload that are on their way.
+    bytes: u64,
+    /// What is to be sent before the next record is taken: the messages for one.
+    outgoing: VecDeque<ClientMessage>,
+    /// Whether the limit for a backlog holds for them.
+    is_backlog: bool,
     pace: Option<Pace>,
-    ack_timeout: Duration,
     ack_deadline: Instant,
     /// Whether anything was acknowledged.
     has_progress: bool,
-}
-
-struct Outgoing {
-    message: ClientMessage,
-    bytes: usize,
-    /// What is in flight once it is sent; nothing for definitions.
-    sent: Option<Sent>,
-    /// Whether the limit for a backlog holds for it.
-    is_backlog: bool,
 }
 
 /// A connection that still needs longer than this for its bytes would be too slow to live with.
@@ -53,19 +46,19 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
 /// How long a server may take to end its side after everything is acknowledged.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-impl<'a, 'q> Pump<'a, 'q> {
-    pub(crate) fn new(session: Session, queue: &'a mut Queue<'q>, settings: &Settings) -> Self {
+impl<'a> Pump<'a> {
+    pub(crate) fn new(session: Session, client: &'a Client, given: &'a mut Given) -> Self {
         let stored = session.welcome.last_sequence;
-        let acknowledged = queue.acknowledged().map_or(0, |(last, _)| last);
+        let acknowledged = client.memory.lock().acknowledged.map_or(0, |(last, _)| last);
         Self {
             session,
-            queue,
-            in_flight: InFlight::after(stored.max(acknowledged)),
+            client,
+            given,
             previous: stored.max(acknowledged),
-            dictionary: Dictionary::default(),
+            bytes: 0,
             outgoing: VecDeque::new(),
-            pace: Pace::new(settings.backlog_bytes_per_second, Instant::now()),
-            ack_timeout: settings.ack_timeout,
+            is_backlog: false,
+            pace: Pace::new(client.config.backlog_bytes_per_second, Instant::now()),
             ack_deadline: Instant::now(),
             has_progress: false,
         }
@@ -76,19 +69,14 @@ impl<'a, 'q> Pump<'a, 'q> {
         self.has_progress
     }
 
-    /// Works until everything is acknowledged and nothing comes any more.
-    pub(crate) async fn run(&mut self, stop: &CancellationToken) -> Result<(), SessionError> {
-        let mut has_ended = false;
+    /// Works until nothing comes any more.
+    pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
         loop {
-            if has_ended && self.outgoing.is_empty() && self.in_flight.is_empty() {
-                self.say_goodbye().await;
-                return Ok(());
-            }
-            let has_room = self.in_flight.has_room(self.session.welcome.window_bytes);
-            let may_take = self.outgoing.is_empty() && !has_ended && has_room;
+            let has_room = self.bytes == 0 || self.bytes < self.session.welcome.window_bytes;
+            let may_take = self.outgoing.is_empty() && has_room;
+            let is_under_way = self.given.sent.len() > usize::from(!self.outgoing.is_empty());
             let send_at = self.send_at();
             tokio::select! {
-                () = stop.cancelled() => return Err(SessionError::Stopped),
                 answer = self.session.answers.message() => self.hear(answer)?,
                 room = async {
                     match send_at {
@@ -101,19 +89,18 @@ impl<'a, 'q> Pump<'a, 'q> {
                     Ok(()) => self.send_next(),
                     Err(_) => return Err(self.why_it_broke().await),
                 },
-                item = self.queue.next(), if may_take => match item.map_err(SessionError::Spool)? {
-                    Some(Spooled::Record(record)) => self.prepare(&record)?,
-                    Some(Spooled::Gap(gap)) => {
-                        let previous = std::mem::replace(&mut self.previous, gap.last);
-                        self.put(wire::gap(&gap, previous), Some(Sent::gap(gap.last, gap.samples)), false);
+                item = self.given.next(), if may_take => match item {
+                    Some(item) => self.take(item)?,
+                    None => {
+                        self.say_goodbye().await;
+                        return Ok(());
                     }
-                    None => has_ended = true,
                 },
-                () = sleep_until(self.ack_deadline), if !self.in_flight.is_empty() => {
+                () = sleep_until(self.ack_deadline), if is_under_way => {
                     return Err(SessionError::AckTimeout {
                         server: self.session.server.clone(),
-                        after: self.ack_timeout,
-                        records: self.in_flight.len(),
+                        after: *self.client.config.ack_timeout,
+                        records: self.given.sent.len(),
                     });
                 }
             }
@@ -123,120 +110,131 @@ impl<'a, 'q> Pump<'a, 'q> {
     /// When the next message may go out.
     fn send_at(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let outgoing = self.outgoing.front()?;
+        self.outgoing.front()?;
         match &mut self.pace {
-            Some(pace) if outgoing.is_backlog => Some(pace.ready_at(now)),
+            Some(pace) if self.is_backlog => Some(pace.ready_at(now)),
             _ => Some(now),
         }
     }
 
-    /// Makes the messages for a record.
-    fn prepare(&mut self, record: &Record) -> Result<(), SessionError> {
-        let limit = self.session.largest_message();
-        // With a limit of bandwidth, it matters whether others wait behind this one.
-        let is_backlog = self.pace.is_some()
-            && self.queue.feed().waiting() > self.in_flight.samples() + u64::from(record.samples);
-        let previous = std::mem::replace(&mut self.previous, record.sequence);
-        let message = wire::batch(record, previous);
-        let bytes = message.encoded_len() as u64;
-        if bytes > limit {
-            tracing::error!(
-                server = %self.session.server, sequence = record.sequence, samples = record.samples, bytes, limit,
-                "a batch is larger than the server takes and is dropped; raise `max_message_bytes` in its configuration"
-            );
-            self.put(
-                wire::too_large(record, previous),
-                Some(Sent::rejected(record)),
-                is_backlog,
-            );
-            return Ok(());
+    /// Makes the messages for a record or gap, unless the server has it.
+    fn take(&mut self, item: Item) -> Result<(), SessionError> {
+        if item.done.is_closed() {
+            // It was given up, and with it all that follows.
+            return Err(SessionError::Stopped);
         }
-        let missing = self.dictionary.missing(record.generation, self.queue.feed());
-        for definitions in missing.map_err(SessionError::Spool)? {
+        let welcome = &self.session.welcome;
+        let limit = self.session.largest_message();
+        let last = item.spooled.last();
+        let is_there = last <= welcome.last_sequence;
+        let mut sent = Sent {
+            last,
+            bytes: 0,
+            checksum: None,
+            is_refused: false,
+            done: item.done,
+        };
+        let message = match &item.spooled {
+            Spooled::Gap(gap) => wire::gap(gap, self.previous),
+            Spooled::Record(record) => {
+                let message = wire::batch(record, self.previous);
+                // What the server has of a record that was too large is a gap.
+                let was_refused = last == welcome.last_sequence && welcome.last_checksum == 0;
+                sent.is_refused = was_refused || message.encoded_len() as u64 > limit;
+                if sent.is_refused {
+                    wire::too_large(record, self.previous)
+                } else {
+                    (sent.bytes, sent.checksum) = (record.payload.len() as u64, Some(record.checksum));
+                    message
+                }
+            }
+        };
+        if is_there {
+            self.done(sent);
+        } else {
+            self.previous = last;
+            self.bytes += sent.bytes;
+            self.given.sent.push_back(sent);
+        }
+        // Also those of what is not sent: others may need them.
+        for definitions in item.definitions {
             let message = wire::definitions(&definitions);
             let bytes = message.encoded_len() as u64;
             if bytes > limit {
-                return Err(SessionError::TooLarge {
-                    server: self.session.server.clone(),
-                    bytes,
-                    limit,
-                });
+                let server = self.session.server.clone();
+                return Err(SessionError::TooLarge { server, bytes, limit });
             }
-            self.put(message, None, is_backlog);
+            self.outgoing.push_back(message);
         }
-        self.put(message, Some(Sent::record(record)), is_backlog);
+        self.outgoing.extend((!is_there).then_some(message));
+        // With a limit of bandwidth, it matters whether others wait behind this one.
+        self.is_backlog = !self.given.items.is_empty();
         Ok(())
     }
 
-    fn put(&mut self, message: ClientMessage, sent: Option<Sent>, is_backlog: bool) {
-        self.outgoing.push_back(Outgoing {
-            bytes: message.encoded_len(),
-            message,
-            sent,
-            is_backlog,
-        });
-    }
-
     fn send_next(&mut self) {
-        let Some(Outgoing {
-            message,
-            bytes,
-            sent,
-            is_backlog,
-        }) = self.outgoing.pop_front()
-        else {
-            return;
-        };
+        let Some(message) = self.outgoing.pop_front() else { return };
+        if self.is_backlog && let Some(pace) = &mut self.pace {
+            pace.sent(message.encoded_len(), Instant::now());
+        }
         // There is room, and nobody else sends. If the connection breaks now, the next look at it finds out.
         let _ = self.session.requests.try_send(message);
-        if is_backlog && let Some(pace) = &mut self.pace {
-            pace.sent(bytes, Instant::now());
-        }
-        if let Some(sent) = sent {
-            let is_first = self.in_flight.is_empty();
-            self.in_flight.push(sent);
-            if is_first {
-                self.expect_answer();
-            }
+        if self.outgoing.is_empty() && self.given.sent.len() == 1 {
+            self.expect_answer();
         }
     }
 
     /// A slow line needs time for what is under way.
     fn expect_answer(&mut self) {
-        let on_the_way = Duration::from_secs(self.in_flight.bytes() / SLOWEST_BYTES_PER_SECOND);
-        self.ack_deadline = Instant::now() + self.ack_timeout + on_the_way;
+        let on_the_way = Duration::from_secs(self.bytes / SLOWEST_BYTES_PER_SECOND);
+        self.ack_deadline = Instant::now() + *self.client.config.ack_timeout + on_the_way;
     }
 
     fn hear(&mut self, answer: Result<Option<ServerMessage>, Status>) -> Result<(), SessionError> {
-        let server = &self.session.server;
-        let answer = answer.map_err(|status| SessionError::of_status(server, &status))?;
+        let server = || self.session.server.clone();
+        let protocol = |reason: String| {
+            let server = server();
+            Err(SessionError::Protocol { server, reason })
+        };
+        let answer = answer.map_err(|status| SessionError::of_status(&server(), &status))?;
         let Some(answer) = answer else {
-            return Err(SessionError::Broken {
-                server: server.clone(),
-                reason: "the server ended the session".to_owned(),
-            });
+            let (server, reason) = (server(), "the server ended the session".to_owned());
+            return Err(SessionError::Broken { server, reason });
         };
         match answer.message {
+            // By another session, which may be of another machine.
+            Some(Message::Ack(ack)) if ack.sequence > self.previous => protocol(format!(
+                "batch {} was acknowledged, but the last that was sent is {}",
+                ack.sequence, self.previous
+            )),
             Some(Message::Ack(ack)) => {
-                let done = self.in_flight.acknowledge(ack.sequence, self.queue.feed_mut());
-                let done = done.map_err(|error| SessionError::Protocol {
-                    server: server.clone(),
-                    reason: error.to_string(),
-                })?;
-                if let Some((last, checksum)) = done {
-                    self.queue.note(last, checksum);
-                    self.has_progress = true;
-                    self.expect_answer();
+                while self.given.sent.front().is_some_and(|sent| sent.last <= ack.sequence) {
+                    let Some(sent) = self.given.sent.pop_front() else { break };
+                    self.bytes -= sent.bytes;
+                    self.done(sent);
                 }
+                self.expect_answer();
                 Ok(())
             }
-            Some(Message::Welcome(_)) => Err(SessionError::Protocol {
-                server: server.clone(),
-                reason: "it said welcome twice".to_owned(),
-            }),
+            Some(Message::Welcome(_)) => protocol("it said welcome twice".to_owned()),
             // Something that only newer versions know.
             None => Ok(()),
         }
+    }
+
+    /// The server has stored something, or the gap in place of it.
+    fn done(&mut self, sent: Sent) {
+        self.client.memory.lock().acknowledged = Some((sent.last, sent.checksum));
+        self.has_progress = true;
+        // Nobody waits for it when the program ends.
+        let _ = sent.done.send(if sent.is_refused {
+            let server = &self.session.server;
+            Err(Failure::skip(format!(
+                "the batch is larger than {server} takes; raise `max_message_bytes` in its configuration"
+            )))
+        } else {
+            Ok(Receipt::all())
+        });
     }
 
     /// The requests are not taken any more; the answers say why.

@@ -1,114 +1,69 @@
-//! How a session goes on where the last one ended, and whether the server speaks of the same records.
+//! Whether a server speaks of the same records.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::spool::Spooled;
-use alumet_relay_protocol::v1::Welcome;
+use alumet_core::spool::{Spool, Spooled};
 
 use crate::error::{Copied, SessionError};
-use crate::queue::Queue;
+use crate::session::Session;
 
-/// A record that is in the spool is given at once; the disk may be slow.
+/// How long the next record is waited for, which tells a crash from a copy.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How often a disk that gives nothing is waited for.
-const LOOKS: u32 = 20;
-
-/// Finds out whether what the server holds came from here, and skips it.
-///
-/// Nothing is acknowledged before that is certain: a spool that was copied to a second machine has other records under
-/// the same numbers.
-pub(crate) async fn resume(
-    queue: &mut Queue<'_>,
-    welcome: &Welcome,
-    server: &str,
-) -> Result<(), SessionError> {
-    let stored = welcome.last_sequence;
-    let next = queue.next_sequence();
-    if stored < next {
-        return match queue.acknowledged() {
-            // 0 is a gap, of which there is no checksum.
-            Some((last, Some(checksum)))
-                if last == stored && welcome.last_checksum != 0 && welcome.last_checksum != checksum =>
-            {
-                Err(differs(server, stored))
-            }
-            _ => Ok(()),
-        };
-    }
-    match find(queue, stored, server).await? {
-        // This spool has never used that number, or lost it in a crash: the batch was sent before it was on disk here. A
-        // copy of this spool would have gone on with the numbers of this one.
-        later if first_of(&later) > stored => {
-            let checksum = Some(welcome.last_checksum).filter(|checksum| *checksum != 0);
-            queue.acknowledge(stored, checksum);
-        }
-        Spooled::Record(record) if welcome.last_checksum == record.checksum => {
-            queue.acknowledge(record.sequence, Some(record.checksum));
-        }
-        // It was too large, and a gap was sent in its place.
-        Spooled::Record(record) if welcome.last_checksum == 0 => queue.reject(&record),
-        Spooled::Record(_) => return Err(differs(server, stored)),
-        Spooled::Gap(gap) if gap.last == stored => queue.acknowledge(stored, None),
-        // The rest of the gap is still to be sent, and the server takes the whole.
-        Spooled::Gap(gap) if gap.first > next => queue.acknowledge(gap.first - 1, None),
-        Spooled::Gap(_) => {}
-    }
-    queue.rewind().await;
-    Ok(())
-}
+/// How often.
+const LOOKS: u32 = 4;
 
 /// The number of the first record that it stands for.
-const fn first_of(item: &Spooled) -> u64 {
+pub(crate) const fn first_of(item: &Spooled) -> u64 {
     match item {
         Spooled::Record(record) => record.sequence,
         Spooled::Gap(gap) => gap.first,
     }
 }
 
-/// Reads up to the record or gap with number `sequence`, and keeps nothing on the way.
-async fn find(queue: &mut Queue<'_>, sequence: u64, server: &str) -> Result<Spooled, SessionError> {
-    let mut newest = queue.next_sequence().saturating_sub(1);
-    let mut given = 0;
-    let mut looks = 0;
-    let ahead = |newest| {
-        SessionError::Copied(Copied::Ahead {
-            server: server.to_owned(),
-            stored: sequence,
-            newest,
-        })
+/// Finds out whether what the server holds came from here; `first` is what would be sent next.
+///
+/// Nothing is done before that is certain: a spool that was copied to a second machine has other records under the same
+/// numbers.
+pub(crate) async fn check_origin(
+    session: &Session,
+    first: &Spooled,
+    acknowledged: Option<(u64, Option<u32>)>,
+    spool: &Arc<dyn Spool>,
+) -> Result<(), SessionError> {
+    let (stored, checksum) = (session.welcome.last_sequence, session.welcome.last_checksum);
+    let server = || session.server.clone();
+    // 0 is a gap, of which there is no checksum.
+    let is_same = |own: u32| checksum == 0 || own == checksum;
+    let differs = || {
+        let (server, sequence) = (server(), stored);
+        Err(Copied::Differs { server, sequence }.into())
     };
-    loop {
-        let item = match tokio::time::timeout(PATIENCE, queue.next()).await {
-            Ok(Ok(Some(item))) => item,
-            Ok(Ok(None)) => return Err(ahead(newest)),
-            Ok(Err(failure)) => return Err(SessionError::Spool(failure)),
-            Err(_) if queue.feed().waiting() <= given => return Err(ahead(newest)),
-            Err(_) => {
-                looks += 1;
-                if looks == LOOKS {
-                    let message = "the spool gives no records although some wait; check its disk";
-                    return Err(SessionError::Spool(Failure::retry(message)));
-                }
-                continue;
-            }
+    if stored < first_of(first) {
+        return match acknowledged {
+            Some((last, Some(own))) if last == stored && !is_same(own) => differs(),
+            _ => Ok(()),
         };
-        looks = 0;
-        newest = item.last();
-        given += match &item {
-            Spooled::Record(record) => u64::from(record.samples),
-            Spooled::Gap(gap) => gap.samples,
-        };
-        if newest >= sequence {
-            return Ok(item);
+    }
+    if matches!(first, Spooled::Gap(gap) if gap.last >= stored) {
+        return Ok(());
+    }
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(PATIENCE).await;
+        }
+        let spool = Arc::clone(spool);
+        let found = tokio::task::spawn_blocking(move || spool.record_from(stored)).await;
+        match found.unwrap_or_else(|error| Err(Failure::retry(error))) {
+            Ok(Some((sequence, own))) if sequence == stored && !is_same(own) => return differs(),
+            // This spool has never used that number, or lost it in a crash: the batch was sent before it was on disk here. A
+            // copy of this spool would have gone on with the numbers of this one.
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(failure) => return Err(SessionError::Spool(failure)),
         }
     }
-}
-
-fn differs(server: &str, sequence: u64) -> SessionError {
-    SessionError::Copied(Copied::Differs {
-        server: server.to_owned(),
-        sequence,
-    })
+    let server = server();
+    Err(Copied::Ahead { server, stored }.into())
 }

@@ -29,8 +29,9 @@ pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, ConfigFault> {
             None => config.tls.is_some(),
         };
         if is_tls && config.tls.is_none() {
-            let message =
-                format!("{address} asks for TLS; name the certificate of its authority in `tls.ca`");
+            let message = format!(
+                "{address} asks for TLS; add the table `tls`, with the certificate of its authority in `ca`"
+            );
             return Err(fault(message));
         }
         address
@@ -74,7 +75,7 @@ mod tests {
         let downgraded = of("relay_server = 'http://10.0.0.1:1'\ntls = { ca = 'ca.pem' }");
         assert!(downgraded.unwrap_err().contains("insecure = true"));
         let error = of("relay_server = 'https://a:1'\ninsecure = true").unwrap_err();
-        assert!(error.contains("tls.ca"), "{error}");
+        assert!(error.contains("table `tls`"), "{error}");
         assert!(of("relay_server = '127.0.0.1:0'").unwrap_err().contains("50051"));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
@@ -216,15 +215,6 @@ pub fn presented(metadata: &MetadataMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
 }
 
-/// Whether others than the owner may read or write a file with secrets, as its mode: `0644`.
-///
-/// # Errors
-/// When the file cannot be looked at.
-pub fn open_to_others(path: &Path) -> io::Result<Option<String>> {
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    Ok((mode & 0o077 != 0).then(|| format!("{:04o}", mode & 0o7777)))
-}
-
 fn read(path: &Path) -> Result<String, TokenError> {
     std::fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
         path: path.to_owned(),
@@ -345,19 +335,5 @@ mod tests {
     fn no_debug_form_shows_a_token() {
         let tokens = Tokens::from_table(&BTreeMap::from([("a".to_owned(), ONE.to_owned())])).unwrap();
         assert!(!format!("{tokens:?} {:?}", TokenSource::Literal(ONE.to_owned())).contains(ONE));
-    }
-
-    #[test]
-    fn a_file_that_others_may_read_is_noticed() {
-        let (_folder, path) = file("");
-        for (mode, others) in [
-            (0o600, None),
-            (0o400, None),
-            (0o644, Some("0644")),
-            (0o620, Some("0620")),
-        ] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(open_to_others(&path).unwrap().as_deref(), others);
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use alumet_relay_protocol::certs::{CertsError, init, issue};
 use alumet_relay_protocol::identity::node_of;
-use alumet_relay_protocol::tls::check_certificate;
+use alumet_shared_trust::valid_until;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -40,7 +40,7 @@ fn one_command_makes_an_authority_and_a_server_and_another_a_node() {
     assert_eq!(file_names(&made), ["node-1.example.pem", "node-1.example.key"]);
     for name in ["ca", "server", "node-1.example"] {
         assert_eq!(mode(&dir.join(format!("{name}.key"))), 0o600);
-        check_certificate(&dir.join(format!("{name}.pem"))).unwrap();
+        valid_until(&dir.join(format!("{name}.pem"))).unwrap();
     }
     assert_eq!(mode(&dir), 0o700);
     let certificate = CertificateDer::from_pem_file(dir.join("node-1.example.pem")).unwrap();

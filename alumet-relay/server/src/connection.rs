@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_relay_protocol::identity::node_of;
-use alumet_relay_protocol::tls::{ServerTls, explain_server};
 use alumet_relay_protocol::v1::relay_server::RelayServer;
+use alumet_shared_trust::{ServerTls, explain_server};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;

@@ -4,8 +4,7 @@ use std::io;
 use std::path::Path;
 
 use alumet_core::plugin::Finding;
-use alumet_relay_protocol::tls::{ServerTls, check_certificate};
-use alumet_relay_protocol::tokens::open_to_others;
+use alumet_shared_trust::{ServerTls, open_to_others, valid_until};
 
 use crate::config::Config;
 use crate::error::ServerError;
@@ -54,7 +53,7 @@ fn trust(config: &Config) -> Finding {
             return Finding::broken(SUBJECT, detail, remedy);
         }
     };
-    let until = |tls: &ServerTls| check_certificate(&tls.files().certificate).ok();
+    let until = |tls: &ServerTls| valid_until(&tls.files().certificate).ok();
     let tokens = trust.tokens().map_or(0, |tokens| tokens.len());
     match (trust.tls.as_ref().map(until), trust.needs_credentials) {
         (None, false) => Finding::works(SUBJECT, "none: plain text, and every client is believed"),

@@ -3,8 +3,8 @@ use std::io;
 use alumet_core::catalog::IncompatibleMetric;
 use alumet_core::plugin::ConfigFault;
 use alumet_relay_protocol::address::Address;
-use alumet_relay_protocol::tls::TlsError;
 use alumet_relay_protocol::tokens::TokenError;
+use alumet_shared_trust::TlsError;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]

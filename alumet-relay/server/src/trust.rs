@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use alumet_relay_protocol::reload::Reloading;
-use alumet_relay_protocol::tls::{ServerFiles, ServerTls};
-use alumet_relay_protocol::tokens::{TokenError, Tokens, open_to_others};
+use alumet_relay_protocol::tokens::{TokenError, Tokens};
+use alumet_shared_trust::{Reloading, ServerFiles, ServerTls, open_to_others};
 
 use crate::config::Config;
 use crate::error::ServerError;
@@ -22,14 +21,16 @@ pub(crate) struct Trust {
 #[derive(Debug)]
 enum TokenTable {
     Fixed(Arc<Tokens>),
-    File(Reloading<Tokens, TokenError>),
+    File(Reloading<Arc<Tokens>, TokenError>),
 }
 
 impl Trust {
     /// Reads the files.
     pub(crate) fn read(config: &Config) -> Result<Self, ServerError> {
         Ok(Self {
-            tls: files(config).map(ServerTls::new).transpose()?,
+            tls: files(config)
+                .map(|files| ServerTls::new(files, b"h2"))
+                .transpose()?,
             tokens: config.has_tokens().then(|| tokens(config)).transpose()?,
             needs_credentials: config.needs_credentials(),
         })
@@ -56,7 +57,7 @@ fn tokens(config: &Config) -> Result<TokenTable, ServerError> {
         );
     }
     let file = path.clone();
-    let read = move || Tokens::from_file(&file)?.and(fixed.clone());
+    let read = move || Tokens::from_file(&file)?.and(fixed.clone()).map(Arc::new);
     Ok(TokenTable::File(Reloading::new(vec![path], read)?))
 }
 

@@ -70,10 +70,10 @@ impl Place {
             certs::issue(&certs, node, false).expect("a certificate");
         }
         TlsConfig {
-            ca: certs.join("ca.pem"),
+            ca: Some(certs.join("ca.pem")),
             certificate: Some(certs.join(format!("{node}.pem"))),
             key: Some(certs.join(format!("{node}.key"))),
-            server_name: None,
+            ..TlsConfig::default()
         }
     }
 }

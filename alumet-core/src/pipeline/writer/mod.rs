@@ -480,7 +480,11 @@ impl Writer {
     }
 
     fn pause(&mut self, failure: &Failure, busy: Duration) {
-        let in_a_row = self.account.failed(failure, busy);
+        // What was under way together fails together, and counts once.
+        let in_a_row = match self.rest {
+            Some(_) if failure.remedy() == Remedy::Retry => 1,
+            _ => self.account.failed(failure, busy),
+        };
         if failure.remedy() == Remedy::End {
             return self.leave(DropReason::OutputEnded);
         }

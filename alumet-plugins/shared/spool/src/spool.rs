@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alumet_core::batch::Batch;
 use alumet_core::catalog::Catalog;
+use alumet_core::failure::Failure;
 use alumet_core::spool::{InstanceId, Spool, SpoolReader, SpoolStatus, Wake};
 use alumet_core::time::{Clock, SystemClock};
 use alumet_shared_batch_encoding::Encoder;
@@ -128,6 +129,10 @@ impl Spool for DiskSpool {
         recent.push(sequence, Arc::clone(batch));
         recent.forget(self.log.shared().start());
         sequence
+    }
+
+    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
+        self.log.shared().record_from(sequence)
     }
 
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {

@@ -6,7 +6,7 @@ use alumet_core::duration::HumanDuration;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{Running, config_of, until};
+use crate::rig::{LONG, Running, config_of, until};
 use crate::server::{Behaviour, Server, Store, listen};
 use crate::spool::FakeSpool;
 
@@ -23,8 +23,7 @@ async fn at_the_end_everything_is_sent_and_acknowledged_first() {
     let running = Running::start(&config_of(server.address), &spool);
     until("it is connected", || spool.acknowledged() == 1).await;
     spool.append(50, 1000);
-    spool.close();
-    running.ended().await;
+    running.stopped(LONG).await;
     assert_eq!((store.sequences().len(), spool.acknowledged()), (51, 51));
 }
 
@@ -33,8 +32,7 @@ async fn a_program_so_short_that_it_never_connected_still_delivers() {
     let (store, spool) = (Store::default(), FakeSpool::new(1));
     let server = Server::start(Behaviour::default(), store.clone()).await;
     spool.append(3, 100);
-    spool.close();
-    Running::start(&config_of(server.address), &spool).ended().await;
+    Running::start(&config_of(server.address), &spool).stopped(LONG).await;
     assert_eq!(store.sequences(), [1, 2, 3]);
 }
 
@@ -42,8 +40,8 @@ async fn a_program_so_short_that_it_never_connected_still_delivers() {
 async fn without_anything_to_send_the_end_needs_no_server() {
     let spool = FakeSpool::new(1);
     let address = listen(([127, 0, 0, 1], 0).into()).local_addr().unwrap();
-    spool.close();
-    Running::start(&config_of(address), &spool).ended().await;
+    let report = Running::start(&config_of(address), &spool).stopped(LONG).await;
+    assert!(report.is_complete());
     assert_eq!(spool.failures(), [""; 0]);
 }
 
@@ -58,14 +56,13 @@ async fn without_a_server_the_end_comes_at_once_and_everything_stays() {
     let running = Running::start(&config, &spool);
     until("it waits for the next attempt", || !spool.failures().is_empty()).await;
     let began = Instant::now();
-    spool.close();
-    running.ended().await;
+    assert!(running.stopped(LONG).await.is_complete());
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    assert_eq!((spool.acknowledged(), spool.failures().len()), (0, 2));
+    assert_eq!(spool.acknowledged(), 0);
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_delays_the_end_by_little() {
+async fn a_server_that_never_answers_delays_the_end_by_little_and_gets_nothing_afterwards() {
     let spool = FakeSpool::new(1);
     // It accepts, and says nothing.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -75,15 +72,13 @@ async fn a_server_that_never_answers_delays_the_end_by_little() {
     let running = Running::start(&config, &spool);
     sleep(Duration::from_millis(100)).await;
     let began = Instant::now();
-    spool.close();
-    running.ended().await;
-    // Twice: the attempt that was under way, and a last one.
+    assert!(running.stopped(LONG).await.is_complete());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(spool.acknowledged(), 0);
 }
 
 #[tokio::test]
-async fn when_the_time_is_over_it_ends_whatever_is_under_way() {
+async fn a_server_that_acknowledges_nothing_delays_the_end_by_little() {
     let (store, spool) = (Store::default(), FakeSpool::new(1));
     let stuck = Behaviour {
         acknowledges: false,
@@ -93,11 +88,9 @@ async fn when_the_time_is_over_it_ends_whatever_is_under_way() {
     spool.append(1, 100);
     let running = Running::start(&config_of(server.address), &spool);
     until("it is sent", || !store.sequences().is_empty()).await;
-    spool.close();
-    sleep(Duration::from_millis(100)).await;
-    assert!(!running.task.is_finished());
-    running.stop.cancel();
-    running.ended().await;
+    let began = Instant::now();
+    assert!(running.stopped(LONG).await.is_complete());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(spool.acknowledged(), 0);
 }
 

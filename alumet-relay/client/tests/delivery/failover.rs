@@ -59,7 +59,6 @@ async fn a_server_that_refuses_does_not_keep_the_others_from_being_tried() {
     let second = Server::start(Behaviour::default(), store.clone()).await;
     let config = config(format!("['{}', '{}']", first.address, second.address));
     spool.append(5, 100);
-    spool.close();
     Running::start(&config, &spool).ended().await;
     assert_eq!(store.sequences(), [1, 2, 3, 4, 5]);
 }

@@ -1,22 +1,24 @@
 //! An output that runs, and waiting for what it does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::Failure;
-use alumet_plugin_relay_client::{Config, RelayOutput};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use alumet_core::pipeline::{Control, Pattern, Pipeline, PipelineBuilder, StopReport};
+use alumet_core::spool::{Spool, SpoolReader, SpoolSlot};
+use alumet_plugin_relay_client::{Config, RelayClientPlugin};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::spool::FakeSpool;
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-/// A running output.
+/// An output that runs in a pipeline without sources.
 pub(crate) struct Running {
-    pub(crate) task: JoinHandle<Result<(), Failure>>,
-    pub(crate) stop: CancellationToken,
+    pipeline: Arc<Pipeline>,
+    spool: FakeSpool,
+    watching: AbortOnDropHandle<()>,
 }
 
 /// A configuration with short pauses.
@@ -36,29 +38,55 @@ pub(crate) fn config_of(address: impl std::fmt::Display) -> Config {
 impl Running {
     pub(crate) fn start(config: &Config, spool: &FakeSpool) -> Self {
         config.check().unwrap();
-        let mut output = RelayOutput::new(config).unwrap();
-        let mut feed = spool.clone();
-        let stop = CancellationToken::new();
-        let task = tokio::spawn({
-            let stop = stop.clone();
-            async move { output.deliver(&mut feed, &stop).await }
-        });
-        Self { task, stop }
+        let slot = spool.clone();
+        let slot = SpoolSlot::new(move |_| -> Arc<dyn Spool> { Arc::new(slot.clone()) });
+        let mut builder = PipelineBuilder::new().spool(slot);
+        builder.plugin::<RelayClientPlugin>(config.clone()).unwrap();
+        let pipeline = Arc::new(builder.start().unwrap());
+        let watching = tokio::spawn(watch(pipeline.control().clone(), spool.clone()));
+        Self {
+            pipeline,
+            spool: spool.clone(),
+            watching: AbortOnDropHandle::new(watching),
+        }
     }
 
-    /// Waits for the end.
-    pub(crate) async fn ended(self) {
-        timeout(LONG, self.task)
-            .await
-            .expect("it does not end")
-            .unwrap()
-            .unwrap();
+    /// Waits until nothing is left, and ends it.
+    pub(crate) async fn ended(self) -> StopReport {
+        let spool = self.spool.clone();
+        until("everything is done", || spool.waiting() == 0).await;
+        self.stopped(LONG).await
+    }
+
+    /// Ends it, with so much time for what is left.
+    pub(crate) async fn stopped(self, time: Duration) -> StopReport {
+        let Self { pipeline, .. } = self;
+        tokio::task::spawn_blocking(move || pipeline.stop(time)).await.unwrap()
     }
 
     /// As when the program is killed.
     pub(crate) async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
+        drop(self.watching);
+        let pipeline = self.pipeline;
+        pipeline.abort();
+        tokio::task::spawn_blocking(move || pipeline.stop(Duration::ZERO)).await.unwrap();
+    }
+}
+
+/// Takes note of how the output is doing.
+async fn watch(control: Control, spool: FakeSpool) {
+    let (mut failures, mut is_failing) = (0, false);
+    loop {
+        sleep(Duration::from_millis(1)).await;
+        let Ok(elements) = control.list(&Pattern::plugin("relay-client")) else { return };
+        let Some(status) = elements.first() else { return };
+        if status.failures > failures {
+            spool.note(status.last_error.clone());
+        }
+        if is_failing && status.failures_in_a_row == 0 {
+            spool.note(None);
+        }
+        (failures, is_failing) = (status.failures, status.failures_in_a_row > 0);
     }
 }
 

@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_relay_protocol::tls::ServerTls;
 use alumet_relay_protocol::tokens::presented;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::relay_server::{Relay, RelayServer};
 use alumet_relay_protocol::v1::{Ack, ClientMessage, Hello, ServerMessage, Welcome, server_message};
+use alumet_shared_trust::ServerTls;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::spool::{Definitions, Gap, GapReason, InstanceId, Record, Spooled};
-use alumet_plugin_relay_client::RecordFeed;
-use async_trait::async_trait;
+use alumet_core::batch::Batch;
+use alumet_core::spool::{
+    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
+};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// A spool that a test fills and an output empties. Clones are the same spool.
 #[derive(Clone, Default)]
@@ -17,7 +19,7 @@ pub(crate) struct FakeSpool(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     state: Mutex<State>,
-    changed: Notify,
+    wakes: Mutex<Vec<Wake>>,
 }
 
 #[derive(Default)]
@@ -26,9 +28,7 @@ struct State {
     head: u64,
     given: u64,
     acknowledged: u64,
-    is_closed: bool,
     instance: u8,
-    rejected: Vec<u64>,
     failures: Vec<String>,
     recoveries: usize,
     definition_bytes: usize,
@@ -67,7 +67,7 @@ impl FakeSpool {
             state.items.insert(sequence, Spooled::Record(record));
         }
         drop(state);
-        self.0.changed.notify_waiters();
+        self.wake();
     }
 
     /// As after a crash: so many numbers are left out, because they may have been used.
@@ -88,13 +88,11 @@ impl FakeSpool {
         state.head = gap.last;
         state.items.insert(gap.last, Spooled::Gap(gap));
         drop(state);
-        self.0.changed.notify_waiters();
+        self.wake();
     }
 
-    /// Nothing comes any more.
-    pub(crate) fn close(&self) {
-        self.0.state.lock().is_closed = true;
-        self.0.changed.notify_waiters();
+    fn wake(&self) {
+        self.0.wakes.lock().iter().for_each(|wake| wake());
     }
 
     /// As after a restart of the program, or on another machine: the same records and identity.
@@ -111,7 +109,7 @@ impl FakeSpool {
         };
         Self(Arc::new(Inner {
             state: Mutex::new(copy),
-            changed: Notify::new(),
+            wakes: Mutex::default(),
         }))
     }
 
@@ -123,7 +121,7 @@ impl FakeSpool {
     /// Nothing can be read any more.
     pub(crate) fn break_disk(&self) {
         self.0.state.lock().is_broken = true;
-        self.0.changed.notify_waiters();
+        self.wake();
     }
 
     /// As after a restart of the program: everything is given again that is not acknowledged.
@@ -136,12 +134,13 @@ impl FakeSpool {
         self.0.state.lock().acknowledged
     }
 
-    pub(crate) fn given(&self) -> u64 {
-        self.0.state.lock().given
-    }
-
-    pub(crate) fn rejected(&self) -> Vec<u64> {
-        self.0.state.lock().rejected.clone()
+    /// Takes note of what a pipeline says of the output.
+    pub(crate) fn note(&self, failure: Option<String>) {
+        let mut state = self.0.state.lock();
+        match failure {
+            Some(failure) => state.failures.push(failure),
+            None => state.recoveries += 1,
+        }
     }
 
     pub(crate) fn failures(&self) -> Vec<String> {
@@ -178,28 +177,89 @@ fn needed(sequence: u64) -> u32 {
         .min(DEFINITIONS)
 }
 
-#[async_trait]
-impl RecordFeed for FakeSpool {
-    async fn next(&mut self) -> Result<Option<Spooled>, Failure> {
-        loop {
-            let changed = self.0.changed.notified();
-            {
-                let mut state = self.0.state.lock();
-                if state.is_broken {
-                    return Err(Failure::retry("the disk is gone"));
-                }
-                let after = state.given + 1;
-                if let Some((last, item)) = state.items.range(after..).next() {
-                    let (last, item) = (*last, item.clone());
-                    state.given = last;
-                    return Ok(Some(item));
-                }
-                if state.is_closed {
-                    return Ok(None);
-                }
-            }
-            changed.await;
+impl Spool for FakeSpool {
+    fn instance(&self) -> InstanceId {
+        self.id()
+    }
+
+    fn replace_instance(&self) -> InstanceId {
+        self.0.state.lock().instance ^= 0x80;
+        self.id()
+    }
+
+    fn append(&self, _: &Arc<Batch>) -> u64 {
+        panic!("nothing is measured")
+    }
+
+    fn committed(&self, _: InstanceId) -> Option<(u64, u32)> {
+        None
+    }
+
+    fn on_commit(&self, _: InstanceId) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
+    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
+        let state = self.0.state.lock();
+        let records = state.items.range(sequence..).filter_map(|(_, item)| match item {
+            Spooled::Record(record) => Some((record.sequence, record.checksum)),
+            Spooled::Gap(_) => None,
+        });
+        Ok({ records }.next())
+    }
+
+    fn reader(&self, _: &str, wake: Wake) -> Arc<dyn SpoolReader> {
+        self.0.wakes.lock().push(wake);
+        Arc::new(self.clone())
+    }
+
+    fn commit(&self, _: Duration) -> bool {
+        true
+    }
+
+    fn status(&self) -> SpoolStatus {
+        SpoolStatus::default()
+    }
+}
+
+impl SpoolReader for FakeSpool {
+    fn is_following(&self) -> bool {
+        true
+    }
+
+    fn follow(&self, _: bool) {}
+
+    fn waiting(&self) -> u64 {
+        let state = self.0.state.lock();
+        state.items.values().map(samples).sum()
+    }
+
+    fn position(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn read(&self, bytes: usize) -> Result<Vec<Spooled>, Failure> {
+        let mut state = self.0.state.lock();
+        if state.is_broken {
+            return Err(Failure::retry("the disk is gone"));
         }
+        let (mut given, mut found, mut room) = (state.given, Vec::new(), bytes);
+        for (last, item) in state.items.range(given + 1..) {
+            if room == 0 {
+                break;
+            }
+            if let Spooled::Record(record) = item {
+                room = room.saturating_sub(record.payload.len());
+            }
+            given = *last;
+            found.push(item.clone());
+        }
+        state.given = given;
+        Ok(found)
+    }
+
+    fn batch(&self, _: &Record) -> Result<Arc<Batch>, Failure> {
+        Err(Failure::skip("these records hold no samples"))
     }
 
     fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
@@ -214,52 +274,22 @@ impl RecordFeed for FakeSpool {
         Ok(pieces.filter(|piece| piece.first + piece.count > from).collect())
     }
 
-    fn acknowledge(&mut self, sequence: u64) {
+    fn acknowledge(&self, sequence: u64, _: Option<Vec<u8>>) -> u64 {
         let mut state = self.0.state.lock();
         state.acknowledged = state.acknowledged.max(sequence);
-        let acknowledged = state.acknowledged;
-        state.items.retain(|last, _| *last > acknowledged);
+        let left = state.items.split_off(&(state.acknowledged + 1));
+        let done = std::mem::replace(&mut state.items, left);
+        done.values().filter(|item| matches!(item, Spooled::Record(_))).map(samples).sum()
     }
 
-    fn reject(&mut self, record: &Record) {
-        let before = self.acknowledged();
-        assert!(before >= record.sequence - 1, "what was before it would be lost");
-        self.0.state.lock().rejected.push(record.sequence);
-        self.acknowledge(record.sequence);
+    fn rewind(&self) {
+        self.forget_given();
     }
+}
 
-    async fn rewind(&mut self) {
-        let mut state = self.0.state.lock();
-        state.given = state.acknowledged;
-    }
-
-    fn waiting(&self) -> u64 {
-        let state = self.0.state.lock();
-        let samples = |item: &Spooled| match item {
-            Spooled::Record(record) => u64::from(record.samples),
-            Spooled::Gap(gap) => gap.samples,
-        };
-        state.items.values().map(samples).sum()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.0.state.lock().is_closed
-    }
-
-    fn instance(&self) -> InstanceId {
-        self.id()
-    }
-
-    fn replace_instance(&mut self) -> InstanceId {
-        self.0.state.lock().instance ^= 0x80;
-        self.id()
-    }
-
-    fn failed(&self, failure: &Failure) {
-        self.0.state.lock().failures.push(failure.to_string());
-    }
-
-    fn recovered(&self) {
-        self.0.state.lock().recoveries += 1;
+fn samples(item: &Spooled) -> u64 {
+    match item {
+        Spooled::Record(record) => u64::from(record.samples),
+        Spooled::Gap(gap) => gap.samples,
     }
 }

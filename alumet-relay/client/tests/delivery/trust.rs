@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_plugin_relay_client::{Config, RelayOutput, Secret, TlsConfig};
+use alumet_core::plugin::{Host, Plugin, StartContext};
+use alumet_core::testkit::ManualClock;
+use alumet_plugin_relay_client::{Config, RelayClientPlugin, Secret, TlsConfig};
 use alumet_relay_protocol::certs;
-use alumet_relay_protocol::tls::{ServerFiles, ServerTls};
+use alumet_shared_trust::{ServerFiles, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tonic::Status;
@@ -33,16 +35,16 @@ async fn server(folder: &Path, store: &Store) -> Server {
         client_ca: Some(folder.join("ca.pem")),
         client_certificate_optional: false,
     };
-    let tls = Arc::new(ServerTls::new(files).unwrap());
+    let tls = Arc::new(ServerTls::new(files, b"h2").unwrap());
     Server::start_tls(Behaviour::default(), store.clone(), tls).await
 }
 
 fn tls(folder: &Path) -> TlsConfig {
     TlsConfig {
-        ca: folder.join("ca.pem"),
+        ca: Some(folder.join("ca.pem")),
         certificate: Some(folder.join("node.pem")),
         key: Some(folder.join("node.key")),
-        server_name: None,
+        ..TlsConfig::default()
     }
 }
 
@@ -64,7 +66,6 @@ async fn with_the_right_certificates_everything_arrives() {
     let mut config = config_of(server.address);
     config.tls = Some(tls(folder.path()));
     spool.append(20, 1000);
-    spool.close();
     Running::start(&config, &spool).ended().await;
     assert_eq!(store.sequences().len(), 20);
 }
@@ -80,7 +81,7 @@ async fn each_fault_of_a_certificate_is_named_with_its_file() {
     };
 
     let wrong_authority = TlsConfig {
-        ca: other.path().join("ca.pem"),
+        ca: Some(other.path().join("ca.pem")),
         ..tls(folder.path())
     };
     let text = failure(&with(wrong_authority)).await;
@@ -174,7 +175,9 @@ async fn an_expired_certificate_keeps_the_samples_until_it_is_replaced() {
 fn files_that_are_missing_are_told_at_the_start() {
     let mut config = config_of("127.0.0.1:1");
     config.tls = Some(tls(Path::new("/nowhere")));
-    let error = RelayOutput::new(&config).unwrap_err().to_string();
+    let host = Host::trial(Arc::new(ManualClock::new()), "/");
+    let started = RelayClientPlugin::start(config, &mut StartContext::new(&host));
+    let error = started.unwrap_err().to_string();
     assert!(error.contains("/nowhere/ca.pem"), "{error}");
 }
 
@@ -213,7 +216,6 @@ async fn a_token_opens_the_door_and_is_read_again_when_it_was_wrong() {
     };
     let spool = FakeSpool::new(2);
     spool.append(1, 100);
-    spool.close();
     Running::start(&literal, &spool).ended().await;
     assert_eq!(store.sequences().len(), 2);
 }

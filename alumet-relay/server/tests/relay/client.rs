@@ -9,7 +9,6 @@ use alumet_core::series::Series;
 use alumet_core::spool::InstanceId;
 use alumet_core::unit::Unit;
 use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp};
-use alumet_relay_protocol::tls::ClientTls;
 use alumet_relay_protocol::tokens::present;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::relay_client::RelayClient;
@@ -17,6 +16,7 @@ use alumet_relay_protocol::v1::{
     self, ClientMessage, Gap, GapReason, Hello, ServerMessage, Welcome, server_message,
 };
 use alumet_shared_batch_encoding::Encoder;
+use alumet_shared_trust::ClientTls;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -270,7 +270,9 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let stream = TcpStream::connect(address).await?;
             let name = ServerName::try_from("localhost").unwrap();
-            let stream = TlsConnector::from(tls.config()).connect(name, stream).await?;
+            let stream = TlsConnector::from(tls.config().unwrap())
+                .connect(name, stream)
+                .await?;
             Ok(TokioIo::new(stream))
         })
     }

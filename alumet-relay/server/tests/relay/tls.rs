@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alumet_plugin_relay_server::Config;
 use alumet_relay_protocol::certs::{init, issue};
-use alumet_relay_protocol::tls::{ClientFiles, ClientTls};
+use alumet_shared_trust::{ClientTls, TlsConfig};
 use tonic::Code;
 
 use crate::client::{Agent, begin, begin_on, hello, instance, with_tls};
@@ -29,11 +29,19 @@ fn mutual(dir: &Path) -> impl FnOnce(&mut Config) {
 }
 
 fn client(dir: &Path, node: &str) -> ClientTls {
-    ClientTls::new(ClientFiles {
-        ca: dir.join("ca.pem"),
-        identity: Some((dir.join(format!("{node}.pem")), dir.join(format!("{node}.key")))),
-    })
-    .unwrap()
+    let config = TlsConfig {
+        certificate: Some(dir.join(format!("{node}.pem"))),
+        key: Some(dir.join(format!("{node}.key"))),
+        ..only_ca(dir)
+    };
+    ClientTls::new(&config, Some(b"h2")).unwrap()
+}
+
+fn only_ca(dir: &Path) -> TlsConfig {
+    TlsConfig {
+        ca: Some(dir.join("ca.pem")),
+        ..TlsConfig::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,11 +102,8 @@ async fn strangers_and_plain_text_are_refused_and_counted() {
     let plain = tokio::time::timeout(crate::rig::PATIENCE, begin_plain(rig.address)).await;
     assert!(plain.expect("an end").is_err());
     // A certificate is not all: the server wants one for the node.
-    let anonymous = ClientFiles {
-        ca: ours.path().join("ca.pem"),
-        identity: None,
-    };
-    if let Ok(channel) = with_tls(rig.address, ClientTls::new(anonymous).unwrap()).await {
+    let anonymous = ClientTls::new(&only_ca(ours.path()), Some(b"h2")).unwrap();
+    if let Ok(channel) = with_tls(rig.address, anonymous).await {
         assert!(begin_on(channel, hello("a", 1, 1), None).await.is_err());
     }
     let report = rig.stop();
@@ -131,13 +136,7 @@ async fn a_token_may_stand_for_a_certificate() {
         change(config);
         config.tokens.insert("b".to_owned(), TOKEN.to_owned());
     });
-    let anonymous = || {
-        ClientTls::new(ClientFiles {
-            ca: folder.path().join("ca.pem"),
-            identity: None,
-        })
-        .unwrap()
-    };
+    let anonymous = || ClientTls::new(&only_ca(folder.path()), Some(b"h2")).unwrap();
     let channel = with_tls(rig.address, anonymous()).await.unwrap();
     assert!(
         begin_on(channel.clone(), hello("b", 1, 1), Some(TOKEN))

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use alumet_relay_protocol::certs::{init, issue};
 use alumet_relay_protocol::identity::node_of;
-use alumet_relay_protocol::tls::{
-    ClientFiles, ClientTls, ServerFiles, ServerTls, TlsError, explain_client, explain_server, server_name,
+use alumet_shared_trust::{
+    ClientTls, ServerFiles, ServerTls, TlsConfig, TlsError, explain_client, explain_server,
 };
 use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -34,11 +34,21 @@ fn server_files(dir: &Path) -> ServerFiles {
     }
 }
 
-fn client_files(dir: &Path) -> ClientFiles {
-    ClientFiles {
-        ca: dir.join("ca.pem"),
-        identity: Some((dir.join("node.pem"), dir.join("node.key"))),
+fn client_files(dir: &Path) -> TlsConfig {
+    TlsConfig {
+        ca: Some(dir.join("ca.pem")),
+        certificate: Some(dir.join("node.pem")),
+        key: Some(dir.join("node.key")),
+        ..TlsConfig::default()
     }
+}
+
+fn serve(files: ServerFiles) -> ServerTls {
+    ServerTls::new(files, b"h2").unwrap()
+}
+
+fn dial(config: &TlsConfig) -> ClientTls {
+    ClientTls::new(config, Some(b"h2")).unwrap()
 }
 
 /// A certificate that was valid some years ago, signed by the authority in `dir`.
@@ -65,8 +75,8 @@ async fn shake(
     shake_with(
         server.config(),
         server.files(),
-        client.config(),
-        client.files(),
+        client.config().unwrap(),
+        client.source(),
         host,
     )
     .await
@@ -76,7 +86,7 @@ async fn shake_with(
     server: Arc<rustls::ServerConfig>,
     server_files: &ServerFiles,
     client: Arc<rustls::ClientConfig>,
-    client_files: &ClientFiles,
+    client_files: &TlsConfig,
     host: &str,
 ) -> (Result<Option<String>, String>, Result<(), String>) {
     let (near, far) = duplex(1 << 16);
@@ -87,7 +97,7 @@ async fn shake_with(
         let node = chain.and_then(|chain| node_of(&chain[0]));
         std::io::Result::Ok(node)
     };
-    let name = server_name(&host.parse().unwrap(), None).unwrap();
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned()).unwrap();
     let client = async {
         let mut stream = TlsConnector::from(client).connect(name, near).await?;
         // A client is told that its certificate is refused only after its own handshake.
@@ -107,9 +117,9 @@ async fn shake_with(
 #[tokio::test]
 async fn each_side_knows_the_other() {
     let folder = folder();
-    let server = ServerTls::new(server_files(folder.path())).unwrap();
-    let client = ClientTls::new(client_files(folder.path())).unwrap();
-    for host in ["localhost", "127.0.0.1", "[::1]"] {
+    let server = serve(server_files(folder.path()));
+    let client = dial(&client_files(folder.path()));
+    for host in ["localhost", "127.0.0.1", "::1"] {
         let (seen, result) = shake(&server, &client, host).await;
         assert_eq!(seen.unwrap().as_deref(), Some("node"));
         assert_eq!(result, Ok(()));
@@ -119,12 +129,13 @@ async fn each_side_knows_the_other() {
 #[tokio::test]
 async fn a_client_without_certificate_is_told_to_get_one_unless_it_may_do_without() {
     let folder = folder();
-    let anonymous = ClientFiles {
-        identity: None,
+    let anonymous = TlsConfig {
+        certificate: None,
+        key: None,
         ..client_files(folder.path())
     };
-    let client = ClientTls::new(anonymous).unwrap();
-    let server = ServerTls::new(server_files(folder.path())).unwrap();
+    let client = dial(&anonymous);
+    let server = serve(server_files(folder.path()));
     let (seen, result) = shake(&server, &client, "localhost").await;
     assert!(seen.unwrap_err().contains("shows no certificate"));
     assert!(result.unwrap_err().contains("set `tls.certificate`"));
@@ -133,15 +144,15 @@ async fn a_client_without_certificate_is_told_to_get_one_unless_it_may_do_withou
         client_certificate_optional: true,
         ..server_files(folder.path())
     };
-    let server = ServerTls::new(optional).unwrap();
+    let server = serve(optional);
     assert_eq!(shake(&server, &client, "localhost").await, (Ok(None), Ok(())));
 }
 
 #[tokio::test]
 async fn a_foreign_authority_is_named_with_the_file_on_both_sides() {
     let (ours, theirs) = (folder(), folder());
-    let server = ServerTls::new(server_files(ours.path())).unwrap();
-    let client = ClientTls::new(client_files(theirs.path())).unwrap();
+    let server = serve(server_files(ours.path()));
+    let client = dial(&client_files(theirs.path()));
     let (seen, result) = shake(&server, &client, "localhost").await;
     let (seen, result) = (seen.unwrap_err(), result.unwrap_err());
     assert!(
@@ -154,11 +165,11 @@ async fn a_foreign_authority_is_named_with_the_file_on_both_sides() {
     );
 
     // The client trusts the server, but not the other way round.
-    let stranger = ClientFiles {
-        ca: ours.path().join("ca.pem"),
+    let stranger = TlsConfig {
+        ca: Some(ours.path().join("ca.pem")),
         ..client_files(theirs.path())
     };
-    let client = ClientTls::new(stranger).unwrap();
+    let client = dial(&stranger);
     let (seen, result) = shake(&server, &client, "localhost").await;
     let (seen, result) = (seen.unwrap_err(), result.unwrap_err());
     assert!(
@@ -171,26 +182,60 @@ async fn a_foreign_authority_is_named_with_the_file_on_both_sides() {
 #[tokio::test]
 async fn another_name_of_the_server_is_named() {
     let folder = folder();
-    let server = ServerTls::new(server_files(folder.path())).unwrap();
-    let client = ClientTls::new(client_files(folder.path())).unwrap();
+    let server = serve(server_files(folder.path()));
+    let client = dial(&client_files(folder.path()));
     let (_, result) = shake(&server, &client, "elsewhere.example").await;
     let error = result.unwrap_err();
     assert!(error.contains("tls.server_name"), "{error}");
 }
 
-#[test]
-fn an_expired_certificate_is_refused_with_its_file_and_date() {
+#[tokio::test]
+async fn an_expired_certificate_is_named_with_its_date_and_replaced_without_a_new_start() {
     let folder = folder();
     let (certificate, key) = expired(folder.path(), "old", "old");
-    let identity = Some((certificate.clone(), key));
-    let error = ClientTls::new(ClientFiles {
-        identity,
+    let client = dial(&TlsConfig {
+        certificate: Some(certificate.clone()),
+        key: Some(key.clone()),
         ..client_files(folder.path())
-    })
-    .unwrap_err();
-    assert!(matches!(error, TlsError::Expired { .. }));
+    });
+    let error = client.config().unwrap_err();
+    assert!(matches!(error, TlsError::OutOfDate { .. }));
     let error = error.to_string();
     assert!(error.contains("old.pem") && error.contains("2002"), "{error}");
+    fs::copy(folder.path().join("node.pem"), certificate).unwrap();
+    fs::copy(folder.path().join("node.key"), key).unwrap();
+    let server = serve(server_files(folder.path()));
+    let (seen, result) = shake(&server, &client, "localhost").await;
+    assert_eq!((seen.unwrap().as_deref(), result), (Some("node"), Ok(())));
+}
+
+#[tokio::test]
+async fn a_name_of_ones_own_and_a_certificate_of_anybody_must_be_asked_for() {
+    let (ours, theirs) = (folder(), folder());
+    let server = serve(server_files(ours.path()));
+    let named = TlsConfig {
+        server_name: Some("localhost".to_owned()),
+        ..client_files(ours.path())
+    };
+    assert_eq!(shake(&server, &dial(&named), "elsewhere.example").await.1, Ok(()));
+    let blind = TlsConfig {
+        ca: None,
+        insecure_skip_verify: true,
+        ..client_files(ours.path())
+    };
+    assert_eq!(shake(&server, &dial(&blind), "elsewhere.example").await.1, Ok(()));
+    // Without either, the system says whom to trust, and it does not know this authority.
+    let system = TlsConfig {
+        ca: None,
+        ..client_files(theirs.path())
+    };
+    match ClientTls::new(&system, None) {
+        Ok(client) => {
+            let error = shake(&server, &client, "localhost").await.1.unwrap_err();
+            assert!(error.contains("nobody whom this system trusts"), "{error}");
+        }
+        Err(error) => assert!(error.to_string().contains("ca-certificates"), "{error}"),
+    }
 }
 
 /// The configuration of a client whose certificate expired while it ran, which `ClientTls` would not load.
@@ -218,10 +263,11 @@ fn client_of(dir: &Path, certificate: &Path, key: &Path) -> Arc<rustls::ClientCo
 async fn a_certificate_that_expired_meanwhile_is_named_on_both_sides() {
     let folder = folder();
     let (certificate, key) = expired(folder.path(), "old", "old");
-    let server = ServerTls::new(server_files(folder.path())).unwrap();
+    let server = serve(server_files(folder.path()));
     let config = client_of(folder.path(), &certificate, &key);
-    let files = ClientFiles {
-        identity: Some((certificate, key)),
+    let files = TlsConfig {
+        certificate: Some(certificate),
+        key: Some(key),
         ..client_files(folder.path())
     };
     let (seen, result) = shake_with(server.config(), server.files(), config, &files, "localhost").await;
@@ -237,7 +283,7 @@ async fn a_certificate_that_expired_meanwhile_is_named_on_both_sides() {
 async fn new_files_are_used_by_new_connections_and_broken_ones_are_not() {
     let folder = folder();
     let dir = folder.path();
-    let server = ServerTls::new(server_files(dir)).unwrap();
+    let server = serve(server_files(dir));
     let before = server.config();
     fs::write(dir.join("server.pem"), "broken").unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -246,7 +292,7 @@ async fn new_files_are_used_by_new_connections_and_broken_ones_are_not() {
     init(dir, &[], true).unwrap();
     issue(dir, "node", true).unwrap();
     // The client has the new authority: only a server with the new certificate suits it.
-    let client = ClientTls::new(client_files(dir)).unwrap();
+    let client = dial(&client_files(dir));
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(
         shake(&server, &client, "localhost").await,
@@ -290,7 +336,7 @@ fn what_is_wrong_with_files_is_told_with_their_path() {
             client_ca: Some(file(ca)),
             client_certificate_optional: false,
         };
-        let error = ServerTls::new(files).unwrap_err().to_string();
+        let error = ServerTls::new(files, b"h2").unwrap_err().to_string();
         assert!(error.contains(phrase), "{certificate} {key} {ca}: {error}");
     }
 }
@@ -298,7 +344,7 @@ fn what_is_wrong_with_files_is_told_with_their_path() {
 #[tokio::test]
 async fn a_client_that_speaks_no_tls_is_told_so_in_the_log_of_the_server() {
     let folder = folder();
-    let server = ServerTls::new(server_files(folder.path())).unwrap();
+    let server = serve(server_files(folder.path()));
     let (mut near, far) = duplex(1 << 16);
     near.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     let error = TlsAcceptor::from(server.config()).accept(far).await.unwrap_err();

@@ -1,10 +1,7 @@
-//! Something that is made from files, and made again when these change.
-
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -18,7 +15,7 @@ pub struct Reloading<T, E> {
 }
 
 struct State<T> {
-    current: Arc<T>,
+    current: T,
     stamps: Vec<Option<Stamp>>,
     looked: Instant,
 }
@@ -31,7 +28,7 @@ struct Stamp {
     file: (u64, u64),
 }
 
-impl<T, E: fmt::Display> Reloading<T, E> {
+impl<T: Clone, E: fmt::Display> Reloading<T, E> {
     /// Looking at the files more often than this would cost without being noticed.
     pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -45,7 +42,7 @@ impl<T, E: fmt::Display> Reloading<T, E> {
     ) -> Result<Self, E> {
         // Before the files are read: a change in between is found by the next look.
         let stamps = stamps(&paths);
-        let current = Arc::new(make()?);
+        let current = make()?;
         let state = State {
             current,
             stamps,
@@ -59,13 +56,13 @@ impl<T, E: fmt::Display> Reloading<T, E> {
     }
 
     /// What the files hold. Reads them again if they have changed, and looks for that at most once per second.
-    pub fn current(&self) -> Arc<T> {
+    pub fn current(&self) -> T {
         let mut state = self.state.lock();
         if state.looked.elapsed() >= Self::LOOK_EVERY {
             state.looked = Instant::now();
             self.look(&mut state);
         }
-        Arc::clone(&state.current)
+        state.current.clone()
     }
 
     fn look(&self, state: &mut State<T>) {
@@ -77,7 +74,7 @@ impl<T, E: fmt::Display> Reloading<T, E> {
         state.stamps = found;
         match (self.make)() {
             Ok(made) => {
-                state.current = Arc::new(made);
+                state.current = made;
                 tracing::info!(files = %Paths(&self.paths), "the files have changed and are in use now");
             }
             Err(error) => tracing::warn!(
@@ -144,9 +141,9 @@ mod tests {
         fs::write(&path, "1").unwrap();
         let reloading = number(&path).unwrap();
         fs::write(&path, "22").unwrap();
-        assert_eq!(*reloading.current(), 1);
+        assert_eq!(reloading.current(), 1);
         wait(&reloading);
-        assert_eq!(*reloading.current(), 22);
+        assert_eq!(reloading.current(), 22);
     }
 
     #[test]
@@ -159,7 +156,7 @@ mod tests {
         fs::write(&other, "2").unwrap();
         fs::rename(&other, &path).unwrap();
         wait(&reloading);
-        assert_eq!(*reloading.current(), 2);
+        assert_eq!(reloading.current(), 2);
     }
 
     #[test]
@@ -174,11 +171,11 @@ mod tests {
                 None => fs::remove_file(&path).unwrap(),
             }
             wait(&reloading);
-            assert_eq!(*reloading.current(), 1);
+            assert_eq!(reloading.current(), 1);
         }
         fs::write(&path, "333").unwrap();
         wait(&reloading);
-        assert_eq!(*reloading.current(), 333);
+        assert_eq!(reloading.current(), 333);
     }
 
     #[test]

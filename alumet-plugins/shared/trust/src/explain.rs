@@ -1,24 +1,26 @@
-//! Why two programs do not trust each other, in words.
-
 use std::error::Error;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::{ClientFiles, ServerFiles};
+use crate::config::TlsConfig;
+use crate::server::ServerFiles;
 
 /// Why a client could not begin to speak TLS with a server, which file is concerned and how to mend it; `None` when the
 /// reason is not TLS.
-pub fn explain_client(error: &(dyn Error + 'static), files: &ClientFiles) -> Option<String> {
-    let ca = files.ca.display();
-    let own = files
-        .identity
-        .as_ref()
-        .map(|(certificate, _)| certificate.display());
+pub fn explain_client(error: &(dyn Error + 'static), tls: &TlsConfig) -> Option<String> {
+    let own = tls.certificate.as_ref().map(|path| path.display());
     Some(match tls_error(error)? {
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-                "the certificate of the server is not signed by an authority in {ca}; copy the `ca.pem` of that server there"
-            ),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => match &tls.ca {
+                Some(ca) => format!(
+                    "the certificate of the server is not signed by an authority in {}; copy the certificate of its authority \
+                     (`ca.pem`) there",
+                    ca.display()
+                ),
+                None => "the certificate of the server is signed by nobody whom this system trusts; name the certificate of \
+                         its authority in `tls.ca`"
+                    .to_owned(),
+            },
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the certificate of the server has expired; replace it there, or set the clock of this machine".to_owned()
             }

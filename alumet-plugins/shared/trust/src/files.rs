@@ -1,5 +1,3 @@
-//! From PEM files to what rustls takes.
-
 use std::path::Path;
 
 use rustls::RootCertStore;
@@ -8,10 +6,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
-use super::error::TlsError;
+use crate::error::TlsError;
 
 /// A certificate with its chain, and its key.
-pub(super) fn identity(
+pub(crate) fn identity(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
@@ -19,18 +17,14 @@ pub(super) fn identity(
     check_validity(certificate, &chain[0])?;
     let text = read(key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsError::NotThere {
-            path: key.to_owned(),
-            what: "private key",
-            begin: "PRIVATE KEY",
-        },
-        error => damaged(key, &error),
+        pem::Error::NoItemsFound => TlsError::not_there(key, "private key", "PRIVATE KEY"),
+        error => TlsError::damaged(key, error),
     })?;
     Ok((chain, key))
 }
 
 /// Certificates that are trusted to sign others.
-pub(super) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let certificates = certificates(path)?;
     // One that is still valid is enough, so that an old and a new authority can be in one file.
@@ -42,19 +36,33 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
         validity.into_iter().collect::<Result<Vec<_>, _>>()?;
     }
     for certificate in certificates {
-        roots.add(certificate).map_err(|error| TlsError::Authorities {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::authorities(path, error))?;
     }
     Ok(roots)
 }
 
-/// Finds out whether the file at `path` holds a certificate that is valid now, and says until when.
+/// The certificates that the system trusts to sign others.
+pub(crate) fn system_authorities() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found.errors.first().map(|error| format!(" ({error})"));
+        return Err(TlsError::Unusable(format!(
+            "this system has no certificates of authorities{}; install `ca-certificates`, or name a file in `tls.ca`",
+            why.unwrap_or_default()
+        )));
+    }
+    Ok(roots)
+}
+
+/// Until when the certificate in the file at `path` is valid.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn check_certificate(path: &Path) -> Result<String, TlsError> {
+/// When it is not valid now.
+pub fn valid_until(path: &Path) -> Result<String, TlsError> {
     let chain = certificates(path)?;
     check_validity(path, &chain[0])
 }
@@ -64,13 +72,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     let found = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| damaged(path, &error))?;
+        .map_err(|error| TlsError::damaged(path, error))?;
     if found.is_empty() {
-        return Err(TlsError::NotThere {
-            path: path.to_owned(),
-            what: "certificate",
-            begin: "CERTIFICATE",
-        });
+        return Err(TlsError::not_there(path, "certificate", "CERTIFICATE"));
     }
     Ok(found)
 }
@@ -82,25 +86,19 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-fn damaged(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
-    TlsError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
-}
-
 /// Until when a certificate is valid, if it is now.
 fn check_validity(path: &Path, certificate: &CertificateDer<'_>) -> Result<String, TlsError> {
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| damaged(path, &error))?;
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|error| TlsError::damaged(path, error))?;
     let (validity, now) = (parsed.validity(), ASN1Time::now());
+    let fault = if now < validity.not_before {
+        let from = validity.not_before;
+        format!("is valid only from {from} on; set the clock of this machine or wait")
+    } else if now > validity.not_after {
+        format!("expired at {}; replace it with a new one", validity.not_after)
+    } else {
+        return Ok(validity.not_after.to_string());
+    };
     let path = path.to_owned();
-    if now < validity.not_before {
-        let from = validity.not_before.to_string();
-        return Err(TlsError::NotYetValid { path, from });
-    }
-    if now > validity.not_after {
-        let since = validity.not_after.to_string();
-        return Err(TlsError::Expired { path, since });
-    }
-    Ok(validity.not_after.to_string())
+    Err(TlsError::OutOfDate { path, fault })
 }

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use alumet_core::plugin::ConfigFault;
+use rustls::pki_types::ServerName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How connections to a server are encrypted, and how both sides prove who they are. The files are read again when they
+/// change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TlsConfig {
+    /// The file with the certificates (PEM) of those who may sign that of the server. Without it, those that the system
+    /// trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
+    pub ca: Option<PathBuf>,
+    /// The file with the certificate (PEM) that is shown to the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/node-17.pem"]))]
+    pub certificate: Option<PathBuf>,
+    /// The file with the private key (PEM) of this certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/node-17.key"]))]
+    pub key: Option<PathBuf>,
+    /// The name that the certificate of the server must have. Without it, the host in its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["server.example.org"]))]
+    pub server_name: Option<String>,
+    /// Whether any certificate of the server is taken. Whoever is on the way can then read and change everything: for
+    /// trials only.
+    pub insecure_skip_verify: bool,
+}
+
+impl TlsConfig {
+    /// Refuses what types cannot; `path` is the key of this table.
+    ///
+    /// # Errors
+    /// The key that is wrong and what would be right.
+    pub fn check(&self, path: &str) -> Result<(), ConfigFault> {
+        let fault = |key: &str, message: &str| Err(ConfigFault::new(&format!("{path}.{key}"), message));
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => return fault("key", "the certificate needs its private key"),
+            (None, Some(_)) => return fault("certificate", "the private key needs its certificate"),
+            _ => {}
+        }
+        if self.insecure_skip_verify && self.ca.is_some() {
+            return fault(
+                "insecure_skip_verify",
+                "with it, `ca` has no effect; remove one of them",
+            );
+        }
+        if let Some(name) = &self.server_name
+            && ServerName::try_from(name.as_str()).is_err()
+        {
+            return fault("server_name", "write a DNS name or an IP address");
+        }
+        Ok(())
+    }
+
+    /// All files that it names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        [&self.ca, &self.certificate, &self.key]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_and_contradictions_are_refused_with_their_key() {
+        let path = |name: &str| Some(PathBuf::from(name));
+        let of = |change: fn(&mut TlsConfig, Option<PathBuf>)| {
+            let mut config = TlsConfig::default();
+            change(&mut config, path("f"));
+            config.check("tls").err().map(|fault| fault.key.join("."))
+        };
+        assert_eq!(of(|_, _| {}), None);
+        assert_eq!(of(|tls, file| tls.certificate = file).as_deref(), Some("tls.key"));
+        assert_eq!(of(|tls, file| tls.key = file).as_deref(), Some("tls.certificate"));
+        assert_eq!(
+            of(|tls, file| (tls.ca, tls.insecure_skip_verify) = (file, true)).as_deref(),
+            Some("tls.insecure_skip_verify")
+        );
+        assert_eq!(
+            of(|tls, _| tls.server_name = Some("a b".to_owned())).as_deref(),
+            Some("tls.server_name")
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! Whom a program trusts and how it proves who it is: TLS and secrets, from files that may change.
+//!
+//! Whoever begins a connection uses what the files hold at that time, and connections that exist go on. The cryptography is
+//! that of ring, always named and never the default of the process, so that a program that embeds this keeps its own.
+
+mod client;
+mod config;
+mod error;
+mod explain;
+mod files;
+mod reload;
+mod secret;
+mod server;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use client::ClientTls;
+pub use config::TlsConfig;
+pub use error::TlsError;
+pub use explain::{explain_client, explain_server};
+pub use files::valid_until;
+pub use reload::Reloading;
+pub use secret::{Secret, open_to_others};
+pub use server::{ServerFiles, ServerTls};
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

@@ -1,0 +1,242 @@
+//! What all sessions have in common: where they go, as whom, and what follows when one fails.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::Failure;
+use alumet_core::spool::Spool;
+use alumet_relay_protocol::identity::check_node_name;
+use alumet_relay_protocol::tokens::TokenSource;
+use alumet_shared_trust::ClientTls;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::config::Config;
+use crate::error::{SessionError, StartFault};
+use crate::output::{Done, Item};
+use crate::pump::Pump;
+use crate::resume::{check_origin, first_of};
+use crate::session::Session;
+use crate::target::{Target, targets};
+
+/// Where records go, and as whom.
+pub(crate) struct Client {
+    pub(crate) config: Config,
+    /// The name of this node.
+    pub(crate) node: String,
+    /// Random, new with each start of the output.
+    pub(crate) run: [u8; 16],
+    pub(crate) targets: Vec<Target>,
+    pub(crate) tls: Option<ClientTls>,
+    pub(crate) token: Option<TokenSource>,
+    pub(crate) memory: Mutex<Memory>,
+}
+
+/// What one session leaves to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The last record that was acknowledged, with its checksum unless it was a gap.
+    pub(crate) acknowledged: Option<(u64, Option<u32>)>,
+    /// How many sessions in a row were of no use.
+    failures: u32,
+    /// The target that is tried first.
+    first: usize,
+    /// The server of the last session, to be named once.
+    named: Option<String>,
+}
+
+/// What was given and is not done.
+pub(crate) struct Given {
+    first: Option<Item>,
+    pub(crate) items: mpsc::UnboundedReceiver<Item>,
+    /// What is on its way, oldest first.
+    pub(crate) sent: VecDeque<Sent>,
+}
+
+/// A record or gap on its way to the server.
+pub(crate) struct Sent {
+    /// The number of the last record that it stands for.
+    pub(crate) last: u64,
+    /// The bytes of its payload.
+    pub(crate) bytes: u64,
+    /// The checksum of its payload; `None` for a gap.
+    pub(crate) checksum: Option<u32>,
+    /// Whether a gap is sent in its place, because it is too large.
+    pub(crate) is_refused: bool,
+    pub(crate) done: Done,
+}
+
+/// A session of this length was of use, even if nothing was acknowledged.
+const USEFUL_AFTER: Duration = Duration::from_secs(10);
+
+impl Client {
+    /// What the configuration says, with the files that it names.
+    ///
+    /// # Errors
+    /// What is wrong with them. A certificate that is out of date is no fault: samples wait until it is replaced.
+    pub(crate) fn new(config: &Config) -> Result<Self, StartFault> {
+        let mut run = [0; 16];
+        getrandom::fill(&mut run).map_err(StartFault::Random)?;
+        let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, Some(b"h2")));
+        let literal = config.token.as_ref().map(|token| TokenSource::Literal(token.0.clone()));
+        Ok(Self {
+            node: node_name(config)?,
+            run,
+            targets: targets(config)?,
+            tls: tls.transpose()?,
+            token: literal.or_else(|| config.token_file.clone().map(TokenSource::File)),
+            memory: Mutex::default(),
+            config: config.clone(),
+        })
+    }
+
+    /// Sends what is given until nothing comes any more. When that fails, so does all that was given and is not done.
+    pub(crate) async fn serve(self: Arc<Self>, spool: Arc<dyn Spool>, items: mpsc::UnboundedReceiver<Item>) {
+        let mut given = Given {
+            first: None,
+            items,
+            sent: VecDeque::new(),
+        };
+        let Some(first) = given.items.recv().await else { return };
+        given.first = Some(first);
+        if let Err(errors) = self.run(&spool, &mut given).await {
+            let (text, pause) = self.judge(&errors, &*spool);
+            given.fail(&text, pause);
+        }
+    }
+
+    /// One session with the first server that can be reached.
+    async fn run(&self, spool: &Arc<dyn Spool>, given: &mut Given) -> Result<(), Vec<SessionError>> {
+        let mut errors = Vec::new();
+        let first = self.memory.lock().first;
+        for index in (0..self.targets.len()).map(|index| (first + index) % self.targets.len()) {
+            let session = match self.open(&self.targets[index], spool, given).await {
+                Ok(session) => session,
+                Err(error) => {
+                    tracing::debug!(%error, "no session with the relay server");
+                    let is_copied = matches!(error, SessionError::Copied(_));
+                    errors.push(error);
+                    if is_copied {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            self.name(&session);
+            let began = Instant::now();
+            let mut pump = Pump::new(session, self, given);
+            let result = pump.run().await;
+            let is_useful = pump.has_progress() || began.elapsed() >= USEFUL_AFTER;
+            let mut memory = self.memory.lock();
+            // The search begins at the first again, unless that is what does not work.
+            memory.first = if is_useful { 0 } else { (index + 1) % self.targets.len() };
+            if is_useful {
+                memory.failures = 0;
+            }
+            return result.map_err(|error| vec![error]);
+        }
+        self.memory.lock().first = 0;
+        Err(errors)
+    }
+
+    /// Connects within the time limit, and finds out whether the server speaks of the same records.
+    async fn open(&self, target: &Target, spool: &Arc<dyn Spool>, given: &Given) -> Result<Session, SessionError> {
+        let Some(first) = &given.first else {
+            return Err(SessionError::Stopped);
+        };
+        let next = first_of(&first.spooled);
+        let after = *self.config.connect_timeout;
+        let opening = Session::open(self, target, spool.instance(), next);
+        let session = timeout(after, opening).await.unwrap_or_else(|_| {
+            let server = target.address.authority();
+            Err(SessionError::ConnectTimeout { server, after })
+        })?;
+        let acknowledged = self.memory.lock().acknowledged;
+        check_origin(&session, &first.spooled, acknowledged, spool).await?;
+        Ok(session)
+    }
+
+    fn name(&self, session: &Session) {
+        let mut memory = self.memory.lock();
+        if memory.named.as_ref() != Some(&session.server) {
+            tracing::info!(
+                server = %session.server, software = %session.welcome.server, node = %self.node,
+                "connected to the relay server"
+            );
+            memory.named = Some(session.server.clone());
+        }
+    }
+
+    /// What to tell of errors, and how long to wait before the next attempt.
+    fn judge(&self, errors: &[SessionError], spool: &dyn Spool) -> (String, Duration) {
+        let texts: Vec<_> = errors.iter().map(SessionError::explain).collect();
+        let mut memory = self.memory.lock();
+        if let Some(SessionError::Copied(copied)) = errors.last() {
+            let instance = spool.replace_instance();
+            memory.acknowledged = None;
+            tracing::error!(
+                reason = %copied, %instance,
+                "another machine sends from a copy of this spool; nothing is dropped, and from now on this one has an \
+                 identity of its own. Delete the copied spool file on one of them: what both hold is stored twice"
+            );
+            return (texts.join("; "), Duration::ZERO);
+        }
+        let longest = *self.config.retry.max_delay;
+        let pause = if errors.iter().all(SessionError::needs_people) {
+            longest.mul_f64(0.5 + random_share() / 2.0)
+        } else {
+            // "Full jitter" of M. Brooker, *Exponential Backoff And Jitter* (AWS, 2015).
+            let doubled = 1_u32.checked_shl(memory.failures).unwrap_or(u32::MAX);
+            let bound = self.config.retry.initial_delay.saturating_mul(doubled);
+            bound.min(longest).mul_f64(random_share())
+        };
+        memory.failures = memory.failures.saturating_add(1);
+        (texts.join("; "), pause)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({}, {:?})", self.node, self.targets)
+    }
+}
+
+impl Given {
+    /// What comes next; `None` when nothing does any more.
+    pub(crate) async fn next(&mut self) -> Option<Item> {
+        match self.first.take() {
+            Some(first) => Some(first),
+            None => self.items.recv().await,
+        }
+    }
+
+    /// Everything comes again after a pause.
+    fn fail(mut self, text: &str, pause: Duration) {
+        let fail = |done: Done| drop(done.send(Err(Failure::retry_after(pause, text.to_owned()))));
+        self.items.close();
+        self.sent.into_iter().for_each(|sent| fail(sent.done));
+        self.first.into_iter().for_each(|item| fail(item.done));
+        while let Ok(item) = self.items.try_recv() {
+            fail(item.done);
+        }
+    }
+}
+
+/// The name of this node: that of the configuration, or else that of the host.
+fn node_name(config: &Config) -> Result<String, StartFault> {
+    if let Some(name) = &config.client_name {
+        return Ok(name.clone());
+    }
+    let name = nix::unistd::gethostname().map_err(|error| StartFault::HostName(error.to_string()))?;
+    let name = name.to_string_lossy().into_owned();
+    check_node_name(&name).map_err(|error| StartFault::HostName(error.to_string()))?;
+    Ok(name)
+}
+
+/// From 0 (included) to 1 (excluded).
+fn random_share() -> f64 {
+    // Without random numbers, which no supported system lacks, everybody waits for half.
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / (f64::from(u32::MAX) + 1.0))
+}
