@@ -4,7 +4,7 @@
 
 use alumet_benches::series;
 use alumet_core::metric::{Metric, MetricKind, Quality};
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::{Delivery, Output};
 use alumet_core::series::SeriesKey;
 use alumet_core::time::{Clock, SystemClock};
 use alumet_core::unit::Unit;
@@ -70,29 +70,26 @@ fn encode(criterion: &mut Criterion) {
             unit: UnitStyle::Symbol,
         };
         let mut encoder = Encoder::new(format);
-        encoder.set_header(Header::of(&batch));
+        let delivery = Delivery::of(batch, SystemClock.now());
+        encoder.set_header(Header::of(&delivery));
         let mut lines = Vec::new();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 lines.clear();
-                encoder.encode(&batch, &mut lines);
+                encoder.encode(&delivery, &mut lines);
                 lines.len()
             });
         });
     }
-    let batch = integers(&catalog);
+    let delivery = Delivery::of(integers(&catalog), SystemClock.now());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = Config {
         output_path: folder.path().join("bench.csv"),
         ..Config::default()
     };
     let mut output = CsvOutput::open(&config, SystemClock.now()).expect("a file");
-    let context = OutputContext {
-        catalog: &catalog,
-        now: SystemClock.now(),
-    };
     group.bench_function("encode_and_write_u64", |bencher| {
-        bencher.iter(|| output.write(&batch, &context).expect("a write"));
+        bencher.iter(|| output.deliver(&delivery).expect("a write"));
     });
     group.finish();
 }

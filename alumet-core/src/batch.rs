@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::catalog::{Catalog, EpochPin};
+use crate::progress::Progress;
 use crate::series::{Series, SeriesHandle, SeriesId};
 use crate::spool::Origin;
 use crate::time::Timestamp;
@@ -44,6 +45,9 @@ pub struct Batch {
     columns: Columns,
     catalog: Catalog,
     origin: Option<Origin>,
+    progress: Option<Progress>,
+    /// How many samples were removed since somebody asked.
+    removed: usize,
     /// Keeps the slots of the named series from being reused.
     _pin: EpochPin,
 }
@@ -62,6 +66,8 @@ impl Batch {
             columns,
             catalog,
             origin: None,
+            progress: None,
+            removed: 0,
             _pin: pin,
         }
     }
@@ -89,6 +95,21 @@ impl Batch {
     /// Says where the batch comes from.
     pub const fn set_origin(&mut self, origin: Origin) {
         self.origin = Some(origin);
+    }
+
+    /// The stream that the batch continues and how far it has come with it; `None` if nobody knows.
+    pub const fn progress(&self) -> Option<Progress> {
+        self.progress
+    }
+
+    /// Says which stream the batch continues, and until when that is complete.
+    pub const fn set_progress(&mut self, progress: Progress) {
+        self.progress = Some(progress);
+    }
+
+    /// How many samples were removed since this was last asked.
+    pub(crate) const fn take_removed(&mut self) -> usize {
+        std::mem::replace(&mut self.removed, 0)
     }
 
     /// Appends one sample.
@@ -216,6 +237,7 @@ impl Batch {
                 kept += 1;
             }
         }
+        self.removed += self.len() - kept;
         self.columns.series.truncate(kept);
         self.columns.timestamps.truncate(kept);
         self.columns.values.truncate(kept);

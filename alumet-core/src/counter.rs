@@ -1,6 +1,20 @@
-//! From cumulative readings to increments: wraps, resets, and counters that step back.
+//! From cumulative readings to increments: wraps, resets, counters that step back, and the delta series that they feed.
+//!
+//! **A delta series begins, and begins again after a gap, with a 0 at the instant from which it counts.** So every other
+//! sample says what happened since the sample before it: the first interval is whole, a rate is always defined, and
+//! nothing that a sample counts lies in a time that it does not say. A *gap* is where the increment since the previous
+//! reading is not known: the counter was reset, wrapped perhaps more than once, or the source was paused. A poll that
+//! failed is none: the next increment covers both intervals.
+//!
+//! [`DeltaSeries`] keeps the rule for a source; one that computes its increments otherwise takes
+//! [`Increment::delta`], or pushes the 0 itself. A source that knows when its counter was zero, such as the birth of a
+//! process, pushes the 0 at that time and then what was counted since.
 
 use std::time::Duration;
+
+use crate::series::Series;
+use crate::source::Accumulator;
+use crate::time::Monotonic;
 
 /// Turns the successive readings of a cumulative counter into increments.
 ///
@@ -56,6 +70,16 @@ pub enum Increment {
         /// The smallest increment that explains the readings.
         delta: u64,
     },
+}
+
+/// A delta series and the cumulative counter that feeds it.
+///
+/// Pushes a 0 where the series begins and where it begins again, and what was counted otherwise.
+#[derive(Debug, Clone)]
+pub struct DeltaSeries {
+    series: Series<u64>,
+    counter: Counter,
+    read_at: Option<Monotonic>,
 }
 
 /// A counter that may step back slightly, such as the idle time of a CPU in the kernel's statistics: held at its
@@ -170,15 +194,41 @@ impl CounterRange {
 }
 
 impl Increment {
-    /// The amount to add up, in the counter's unit; none for the first reading. Of an ambiguous increment it is the
-    /// least that was counted.
-    pub const fn value(self) -> Option<u64> {
+    /// What a delta series shows, in the counter's unit: the increment if it is certain, otherwise the 0 with which the
+    /// series begins anew.
+    ///
+    /// What a counter shows after a reset is not known to have happened in this interval: a device that returns, or
+    /// that corrects its count downwards, would give its whole life.
+    pub const fn delta(self) -> u64 {
         match self {
-            Self::First => None,
-            Self::Delta(delta) | Self::Wrapped(delta) | Self::Reset(delta) | Self::Ambiguous { delta } => {
-                Some(delta)
-            }
+            Self::Delta(delta) | Self::Wrapped(delta) => delta,
+            Self::First | Self::Reset(_) | Self::Ambiguous { .. } => 0,
         }
+    }
+}
+
+impl DeltaSeries {
+    /// A series that begins with the next reading of `counter`.
+    pub const fn new(series: Series<u64>, counter: Counter) -> Self {
+        Self {
+            series,
+            counter,
+            read_at: None,
+        }
+    }
+
+    /// Pushes what was counted up to this reading, taken at the tick of `out`.
+    pub fn push(&mut self, out: &mut Accumulator<'_>, reading: u64) {
+        let now = out.tick().monotonic;
+        let elapsed = self.read_at.replace(now).map(|before| now.since(before));
+        let delta = self.counter.update_at(reading, elapsed).delta();
+        out.push(&self.series, delta);
+    }
+
+    /// Lets the series begin again with the next reading, as after a pause.
+    pub const fn reset(&mut self) {
+        self.counter.reset();
+        self.read_at = None;
     }
 }
 

@@ -57,8 +57,8 @@
 //!   A [`failure`] says what can be done about it.
 //! - What runs them: [`pipeline`], whose [`Control`](pipeline::Control) steers it and whose
 //!   [`Ledger`](pipeline::Ledger) knows where every sample is. What waits on disk is in a [`spool`].
-//! - What sources need: [`counter`] for numbers that wrap, [`time`], and the [`events`] of consumers that come and go;
-//!   [`timeseries`] brings several series onto the same instants.
+//! - What sources need: [`counter`] for numbers that wrap, [`time`], and the [`events`] of consumers that come and go.
+//!   Transforms that join series know from [`progress`] how far each has come.
 //! - What tests need: `testkit`, with the feature of that name.
 //!
 //! # A plugin in a crate of its own
@@ -88,16 +88,17 @@ pub mod metric;
 pub mod output;
 pub mod pipeline;
 pub mod plugin;
+pub mod progress;
 pub mod resource;
 pub mod series;
 pub mod services;
 pub mod size;
 pub mod source;
 pub mod spool;
+pub mod state;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;
-pub mod timeseries;
 pub mod transform;
 pub mod unit;
 pub mod value;

@@ -14,8 +14,9 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A point in time as nanoseconds since 1970-01-01T00:00:00 UTC; the time of a sample.
 ///
-/// Covers the years 1677 to 2262. Never subtract two timestamps to get a duration for a rate: the wall clock may
-/// step. Use [`Monotonic`] for that.
+/// Covers the years 1677 to 2262. It is what the wall clock showed, steps included: after the clock was set back,
+/// timestamps come again. So never subtract two timestamps to get a duration for a rate, and never order samples by them:
+/// use [`Monotonic`], which [`Progress`](crate::progress::Progress) gives for the samples of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Timestamp(i64);
@@ -144,6 +145,21 @@ pub struct Moment {
     pub wall: Timestamp,
     /// The monotonic clock, for differences.
     pub monotonic: Monotonic,
+}
+
+impl Moment {
+    /// Slewing, at most 0.05 %, and what passes between the readings of the two clocks are less in the time between two
+    /// polls; more has been set.
+    const MOST_DRIFT: Duration = Duration::from_millis(1);
+
+    /// Whether the wall clock was set between this moment and a `later` one: forwards or back, against the monotonic
+    /// clock.
+    pub(crate) fn steps_to(self, later: Self) -> bool {
+        let passed = later.monotonic.since(self.monotonic);
+        let expected = self.wall.saturating_add(passed);
+        let drift = expected.as_nanos().abs_diff(later.wall.as_nanos());
+        Duration::from_nanos(drift) > Self::MOST_DRIFT + passed / 1000
+    }
 }
 
 /// Where time comes from: the system in production, a clock moved by hand in tests.

@@ -2,8 +2,21 @@
 
 use std::time::Duration;
 
-use alumet_core::counter::{Counter, CounterRange, Increment, MonotonicU64};
+use alumet_core::catalog::Catalog;
+use alumet_core::counter::{Counter, CounterRange, DeltaSeries, Increment, MonotonicU64};
+use alumet_core::series::Interner;
+use alumet_core::source::{Accumulator, Tick};
+use alumet_core::time::Monotonic;
+use alumet_core::unit::Unit;
+use alumet_core::{Consumer, Resource, Timestamp};
 use proptest::prelude::*;
+
+alumet_core::metrics! {
+    COUNTED = Delta<u64> {
+        name: "counted", unit: Unit::ONE, description: "For tests.",
+        resources: ["local_machine"], consumers: ["local_machine"], attributes: [],
+    };
+}
 
 const SECOND: Option<Duration> = Some(Duration::from_secs(1));
 
@@ -152,12 +165,38 @@ fn a_forgotten_counter_starts_anew() {
 }
 
 #[test]
-fn only_the_first_reading_has_no_value() {
-    assert_eq!(Increment::First.value(), None);
-    assert_eq!(Increment::Delta(1).value(), Some(1));
-    assert_eq!(Increment::Wrapped(2).value(), Some(2));
-    assert_eq!(Increment::Reset(3).value(), Some(3));
-    assert_eq!(Increment::Ambiguous { delta: 4 }.value(), Some(4));
+fn a_delta_shows_what_is_certain_and_begins_anew_otherwise() {
+    assert_eq!(Increment::First.delta(), 0);
+    assert_eq!(Increment::Delta(1).delta(), 1);
+    assert_eq!(Increment::Wrapped(2).delta(), 2);
+    assert_eq!(Increment::Reset(3).delta(), 0);
+    assert_eq!(Increment::Ambiguous { delta: 4 }.delta(), 0);
+}
+
+#[test]
+fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
+    let catalog = Catalog::new();
+    let metric = catalog.metric(&COUNTED).unwrap();
+    let series = catalog
+        .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+        .register();
+    // Up to 60 per second: after a minute it may have wrapped unseen.
+    let counter = Counter::new(CounterRange::Max(99)).with_max_rate(60.0);
+    let mut counted = DeltaSeries::new(series, counter);
+    let mut interner = Interner::new(catalog.clone());
+    let mut batch = catalog.batch();
+    for (seconds, reading) in [(1, 70), (2, 90), (3, 10), (4, 80), (64, 90), (65, 95)] {
+        if seconds == 4 {
+            counted.reset();
+        }
+        let tick = Tick {
+            timestamp: Timestamp::from_nanos(seconds * 1_000_000_000),
+            monotonic: Monotonic::from_nanos(seconds.cast_unsigned() * 1_000_000_000),
+            missed: 0,
+        };
+        counted.push(&mut Accumulator::new(&mut batch, &mut interner, tick), reading);
+    }
+    assert_eq!(batch.bits(), [0, 20, 20, 0, 0, 5]);
 }
 
 #[test]
@@ -201,7 +240,7 @@ proptest! {
             // Less than one whole range per step, so that the readings tell it.
             truth += u128::from(step) % modulus;
             let increment = counter.update((truth % modulus) as u64);
-            total += u128::from(increment.value().unwrap());
+            total += u128::from(increment.delta());
         }
         prop_assert_eq!(total, truth - begin);
     }
@@ -230,7 +269,7 @@ proptest! {
         }
         let mut held = MonotonicU64::new();
         for (index, (value, elapsed)) in readings.into_iter().enumerate() {
-            prop_assert_eq!(counter.update_at(value, elapsed).value().is_some(), index > 0);
+            prop_assert_eq!(counter.update_at(value, elapsed) == Increment::First, index == 0);
             prop_assert!(held.update(value) >= value);
         }
     }

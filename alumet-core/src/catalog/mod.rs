@@ -218,6 +218,15 @@ impl Catalog {
         self.0.series.read().describe(id)
     }
 
+    /// A handle for a series that a batch in hand names, to keep one of its samples for later.
+    ///
+    /// If the series has retired meanwhile, it is registered anew, so that the handle may have another id; push with the
+    /// handle, and drop it with the last sample that is kept.
+    pub fn keep(&self, id: SeriesId) -> Option<SeriesHandle> {
+        let info = self.describe(id)?;
+        Some(self.register(info.key.clone()))
+    }
+
     /// Whether a handle of the series still exists.
     pub fn is_live(&self, id: SeriesId) -> bool {
         self.0.series.read().is_live(id)
@@ -240,6 +249,16 @@ impl Catalog {
             self.0.series.write().pin(),
             self.0.buffers.lock().take(),
         )
+    }
+
+    /// From now on, or no longer, notes which series are gone.
+    pub(crate) fn note_gone(&self, wanted: bool) {
+        self.0.series.write().note_gone(wanted);
+    }
+
+    /// The series that are gone since this was last asked: no batch names them any more.
+    pub(crate) fn take_gone(&self) -> Vec<SeriesId> {
+        self.0.series.write().take_gone()
     }
 
     pub(crate) fn retire(&self, id: SeriesId) {

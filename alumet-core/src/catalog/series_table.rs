@@ -20,6 +20,8 @@ pub(super) struct SeriesTable {
     /// Live series by key.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    /// The series whose slots have become free, while somebody wants to know.
+    gone: Option<Vec<SeriesId>>,
     /// Oldest first; never empty, the last one is the present.
     epochs: VecDeque<Epoch>,
 }
@@ -51,6 +53,7 @@ impl Default for SeriesTable {
             free: Vec::new(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            gone: None,
             epochs: VecDeque::from([Epoch::new()]),
         }
     }
@@ -119,6 +122,17 @@ impl SeriesTable {
             .is_some_and(|slot| slot.generation == id.generation() && slot.registration.strong_count() > 0)
     }
 
+    pub(super) fn note_gone(&mut self, wanted: bool) {
+        if wanted != self.gone.is_some() {
+            self.gone = wanted.then(Vec::new);
+        }
+    }
+
+    pub(super) fn take_gone(&mut self) -> Vec<SeriesId> {
+        self.reclaim();
+        self.gone.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     pub(super) fn live(&self) -> usize {
         self.index.len()
     }
@@ -145,6 +159,9 @@ impl SeriesTable {
             };
             for slot in oldest.retired {
                 let entry = &mut self.slots[slot as usize];
+                if let (Some(gone), Some(info)) = (&mut self.gone, &entry.info) {
+                    gone.push(SeriesId::new(slot, entry.generation, info.metric.value_type));
+                }
                 entry.info = None;
                 entry.generation = (entry.generation + 1) & (u32::MAX >> 2);
                 self.free.push(slot);

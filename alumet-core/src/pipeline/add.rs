@@ -199,7 +199,7 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
     });
     command(
         shared,
-        RouterCommand::AddTransform(TransformTask::new(cell, spec.transform)),
+        RouterCommand::AddTransform(TransformTask::new(cell, spec.transform, spec.after)),
     )
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -13,16 +14,18 @@ use crate::events::ConsumerEvents;
 use crate::output::Output;
 use crate::plugin::{
     ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin, SourceSpec,
-    StartContext, StartError,
+    StartContext, StartError, TransformSpec,
 };
 use crate::source::{EventSource, Source};
 use crate::spool::SpoolSlot;
+use crate::state::StateStore;
 use crate::time::{Clock, SystemClock};
 use crate::transform::Transform;
 
 use super::Pipeline;
 use super::add::{self, AddError};
 use super::control::Control;
+use super::element::{ElementKey, ElementKind};
 use super::queue::Queue;
 use super::router::Router;
 use super::self_metrics::{self, SelfSource};
@@ -41,6 +44,8 @@ pub struct PipelineBuilder {
     durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
     parts: Vec<(String, ElementSpecs)>,
+    /// All transforms in the order of adding, which the parts do not show.
+    transforms: Vec<ElementKey>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
 }
 
@@ -61,6 +66,19 @@ pub enum BuildError {
     /// The explicit order of transforms does not name a plugin that has one.
     #[error("the order of transforms does not name `{0}`; add it, or leave the order out")]
     UnorderedTransform(String),
+    /// The explicit order puts a transform before one that it must follow.
+    #[error(
+        "the order of transforms names `{plugin}` before `{follows}`, which it must follow; swap them, or leave the order out"
+    )]
+    ContradictedOrder {
+        /// What comes too early.
+        plugin: String,
+        /// What must come before it.
+        follows: String,
+    },
+    /// Transforms must follow each other in a circle.
+    #[error("the transforms of these plugins must follow each other in a circle: {}; leave one of them out", .0.join(", "))]
+    CircularOrder(Vec<String>),
     /// A metric of the pipeline itself is taken by something else.
     #[error("the pipeline cannot measure itself")]
     SelfMetrics(#[source] IncompatibleMetric),
@@ -96,6 +114,7 @@ impl PipelineBuilder {
             durable_by_default: false,
             self_metrics: None,
             parts: Vec::new(),
+            transforms: Vec::new(),
             plugins: Vec::new(),
         }
     }
@@ -103,6 +122,12 @@ impl PipelineBuilder {
     /// Runs asynchronous elements in this runtime.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
+        self
+    }
+
+    /// Keeps the state of plugins in this folder, so that it outlives the program.
+    pub fn state_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.host.state = StateStore::in_folder(folder);
         self
     }
 
@@ -170,9 +195,7 @@ impl PipelineBuilder {
     pub fn plugin<P: Plugin>(&mut self, config: P::Config) -> Result<&mut Self, StartError> {
         P::check(&config)?;
         let (plugin, specs) = self.start_plugin(|context| P::start(config, context))?;
-        self.parts.push((P::ID.to_owned(), specs));
-        self.plugins.push((P::ID, Box::new(plugin)));
-        Ok(self)
+        Ok(self.add_plugin(P::ID, Box::new(plugin), specs))
     }
 
     /// Adds a plugin that is known as data only.
@@ -185,9 +208,21 @@ impl PipelineBuilder {
         config: &PluginConfig,
     ) -> Result<&mut Self, StartError> {
         let (plugin, specs) = self.start_plugin(|context| descriptor.start(config, context))?;
-        self.parts.push((descriptor.id.to_owned(), specs));
-        self.plugins.push((descriptor.id, plugin));
-        Ok(self)
+        Ok(self.add_plugin(descriptor.id, plugin, specs))
+    }
+
+    fn add_plugin(
+        &mut self,
+        id: &'static str,
+        plugin: Box<dyn RunningPlugin>,
+        specs: ElementSpecs,
+    ) -> &mut Self {
+        let keys = specs.transforms.iter();
+        self.transforms
+            .extend(keys.map(|spec| ElementKey::new(ElementKind::Transform, id, &spec.name)));
+        self.parts.push((id.to_owned(), specs));
+        self.plugins.push((id, plugin));
+        self
     }
 
     fn start_plugin<T>(
@@ -210,8 +245,10 @@ impl PipelineBuilder {
     }
 
     /// Adds a transform.
-    pub fn transform(&mut self, name: &str, transform: impl Transform) {
-        self.embedded().transform(name, transform);
+    pub fn transform(&mut self, name: &str, transform: impl Transform) -> &mut TransformSpec {
+        let key = ElementKey::new(ElementKind::Transform, Self::EMBEDDED, name);
+        self.transforms.push(key);
+        self.embedded().transform(name, transform)
     }
 
     /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
@@ -236,11 +273,8 @@ impl PipelineBuilder {
     /// # Errors
     /// When an element cannot be added; then nothing runs.
     pub fn start(mut self) -> Result<Pipeline, BuildError> {
-        check_order(&self.transform_order, &self.parts)?;
-        if self.transform_order.is_empty() {
-            // Remembered, so that a plugin that is restarted gets its place again.
-            self.transform_order = self.parts.iter().map(|(plugin, _)| plugin.clone()).collect();
-        }
+        // Remembered, so that a plugin that is restarted gets its place again.
+        let transform_order = order_of(&self.transform_order, &self.transforms, &self.parts)?;
         if let Some(interval) = self.self_metrics {
             let source = SelfSource::new(&self.host.catalog, self.host.control.clone())
                 .map_err(BuildError::SelfMetrics)?;
@@ -253,7 +287,8 @@ impl PipelineBuilder {
             ledger: Mutex::default(),
             ingest: Queue::new(self.ingest_capacity),
             runtime: self.runtime,
-            transform_order: self.transform_order,
+            transform_order,
+            transforms_wait: AtomicBool::new(false),
             real_time_thread: self.real_time_thread,
             spool: self.host.spool.clone(),
             durable_by_default: self.durable_by_default,
@@ -292,6 +327,59 @@ impl PipelineBuilder {
         pipeline.shared.started();
         Ok(pipeline)
     }
+}
+
+/// The order in which transforms run: as configured, or as they were added but each after those that it must follow.
+fn order_of(
+    configured: &[String],
+    added: &[ElementKey],
+    parts: &[(String, ElementSpecs)],
+) -> Result<Vec<ElementKey>, BuildError> {
+    check_order(configured, parts)?;
+    let after = |key: &ElementKey| {
+        let of_plugin = parts.iter().filter(|(plugin, _)| *plugin == key.plugin);
+        let mut specs = of_plugin.flat_map(|(_, specs)| &specs.transforms);
+        let spec = specs.find(|spec| spec.name == key.name);
+        spec.map(|spec| spec.after.clone()).unwrap_or_default()
+    };
+    let mut left: Vec<_> = added.iter().map(|key| (key.clone(), after(key))).collect();
+    left.sort_by_key(|(key, _)| configured.iter().position(|plugin| *plugin == key.plugin));
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        // The plugin of a transform that is still to come and that this one must follow.
+        let follows = |(key, after): &(ElementKey, Vec<String>)| {
+            let others = left.iter().map(|(other, _)| &other.plugin);
+            others
+                .into_iter()
+                .find(|&other| *other != key.plugin && after.contains(other))
+        };
+        match left.iter().position(|transform| follows(transform).is_none()) {
+            Some(next) if next == 0 || configured.is_empty() => order.push(left.remove(next).0),
+            Some(_) => {
+                let (first, _) = &left[0];
+                return Err(BuildError::ContradictedOrder {
+                    plugin: first.plugin.clone(),
+                    follows: follows(&left[0]).cloned().unwrap_or_default(),
+                });
+            }
+            None => {
+                let mut circle = vec![&left[0].0.plugin];
+                while let Some(next) = left
+                    .iter()
+                    .find(|(key, _)| Some(&&key.plugin) == circle.last())
+                    .and_then(follows)
+                {
+                    if let Some(first) = circle.iter().position(|plugin| *plugin == next) {
+                        circle.drain(..first);
+                        break;
+                    }
+                    circle.push(next);
+                }
+                return Err(BuildError::CircularOrder(circle.into_iter().cloned().collect()));
+            }
+        }
+    }
+    Ok(order)
 }
 
 /// An explicit order must name every plugin that has transforms, and no other.

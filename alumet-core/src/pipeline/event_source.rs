@@ -53,7 +53,7 @@ impl EventSink {
     /// When the pipeline has stopped; the samples count as dropped then.
     pub async fn send(&self, batch: Batch) -> Result<(), PipelineStopped> {
         let samples = batch.len();
-        if samples == 0 {
+        if !self.shared.is_wanted(&batch) {
             return Ok(());
         }
         {

@@ -166,16 +166,19 @@ impl Ledger {
         *self.dropped.entry(reason).or_default() += samples as u64;
     }
 
-    /// A transform that ends has emitted what it held.
+    /// A transform has emitted what it held.
     pub(crate) fn emitted(&mut self, samples: usize) {
         self.added += samples as u64;
         self.queued += samples as u64;
     }
 
-    pub(crate) fn transformed(&mut self, before: usize, after: usize) {
+    /// The transforms made `after` samples of `before`, of which, or of those they added, they removed `removed`.
+    pub(crate) fn transformed(&mut self, before: usize, removed: usize, after: usize) {
+        // A transform that has put another batch in place of this one has not said what it removed.
+        let added = (after + removed).saturating_sub(before);
         self.queued -= before as u64;
-        self.added += after.saturating_sub(before) as u64;
-        self.removed += before.saturating_sub(after) as u64;
+        self.added += added as u64;
+        self.removed += (before + added - after) as u64;
         self.routed += after as u64;
     }
 

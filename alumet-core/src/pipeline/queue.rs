@@ -123,6 +123,7 @@ impl<T: Weighted> Queue<T> {
     }
 
     /// Takes the oldest item, waiting for one; `None` when the queue is closed and empty, or abandoned.
+    #[cfg(test)]
     pub(crate) fn pop(&self) -> Option<T> {
         match self.pop_until(None) {
             Popped::Item(item) => Some(item),

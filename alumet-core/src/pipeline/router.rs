@@ -1,7 +1,9 @@
 //! The router: takes batches from sources, runs the transforms, and offers the result to every output.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::failure::{Failure, Remedy};
@@ -12,7 +14,7 @@ use crate::transform::{Transform, TransformContext};
 use super::element::{ElementCell, ElementKey, ElementState};
 use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
-use super::queue::{Closed, Queue};
+use super::queue::{Closed, Popped, Queue};
 use super::shared::{Shared, Worker};
 use super::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
 
@@ -31,7 +33,11 @@ pub(crate) enum RouterCommand {
 pub(crate) struct TransformTask {
     cell: Arc<ElementCell>,
     transform: Box<dyn Transform>,
+    /// The plugins whose transforms come before it.
+    after: Vec<String>,
     restart_at: Option<Monotonic>,
+    /// When it wants to be woken.
+    wake_at: Option<Monotonic>,
 }
 
 /// How the router reaches an output.
@@ -79,7 +85,14 @@ impl Router {
     /// Works until the ingest queue is closed and empty; then transforms emit what they hold and the queues of the
     /// outputs are closed.
     fn run(mut self) {
-        while let Some(item) = self.shared.ingest.pop() {
+        loop {
+            // Before each item: so whoever moves the clock and then flushes can rely on what was due.
+            let wake_at = self.tick_transforms();
+            let item = match self.shared.ingest.pop_until(wake_at) {
+                Popped::Item(item) => item,
+                Popped::Late => continue,
+                Popped::End => break,
+            };
             match item {
                 Ingest::Batch(batch) if self.holds > 0 => self.held.push(batch),
                 Ingest::Batch(batch) => self.route(batch, 0),
@@ -105,9 +118,12 @@ impl Router {
         match command {
             RouterCommand::AddTransform(task) => {
                 let rank = self.rank(&task);
-                let index = self.transforms.iter().position(|other| self.rank(other) > rank);
+                let index = self.transforms.iter().position(|other| {
+                    self.rank(other) > rank || other.after.contains(&task.cell.key().plugin)
+                });
                 self.transforms
                     .insert(index.unwrap_or(self.transforms.len()), task);
+                self.note_waiting();
             }
             RouterCommand::AddOutput(link) => self.outputs.push(link),
             RouterCommand::Hold(ticket) => {
@@ -150,7 +166,7 @@ impl Router {
         let order = &self.shared.transform_order;
         order
             .iter()
-            .position(|plugin| *plugin == task.cell.key().plugin)
+            .position(|key| key == task.cell.key())
             .unwrap_or(order.len())
     }
 
@@ -159,11 +175,15 @@ impl Router {
         let before = batch.len();
         let now = self.shared.clock.now();
         for task in self.transforms.iter_mut().skip(first) {
-            task.apply(&mut batch, &self.shared, now);
+            let samples = batch.len();
+            task.call(samples, &self.shared, now, |transform, context| {
+                transform.apply(&mut batch, context)
+            });
         }
+        self.tell_of_gone_series(now);
         let after = batch.len();
         let mut ledger = self.shared.ledger.lock();
-        ledger.transformed(before, after);
+        ledger.transformed(before, batch.take_removed(), after);
         if after == 0 {
             drop(ledger);
             self.note_origin(batch);
@@ -233,47 +253,117 @@ impl Router {
         }
     }
 
+    /// Calls the transforms whose time has come; says when the next one wants to be called.
+    fn tick_transforms(&mut self) -> Option<Instant> {
+        if self.holds > 0 {
+            return None;
+        }
+        let now = self.shared.clock.now();
+        for index in 0..self.transforms.len() {
+            let task = &mut self.transforms[index];
+            if task.wake_at.is_none_or(|at| at > now.monotonic) {
+                continue;
+            }
+            let mut out = self.shared.catalog.batch();
+            task.call(0, &self.shared, now, |transform, context| {
+                transform.tick(&mut out, context)
+            });
+            // One that wants to be called at once again must not keep the samples from coming.
+            task.wake_at = task.wake_at.map(|at| at.max(now.monotonic + Self::LEAST_SLEEP));
+            self.emit(out, index + 1);
+        }
+        let next = self.transforms.iter().filter_map(|task| task.wake_at).min()?;
+        Some(Instant::now() + next.since(now.monotonic))
+    }
+
+    /// Between two ticks of a transform.
+    const LEAST_SLEEP: Duration = Duration::from_millis(1);
+
+    fn tell_of_gone_series(&mut self, now: Moment) {
+        if !self.shared.transforms_wait.load(Ordering::Relaxed) {
+            return;
+        }
+        let gone = self.shared.catalog.take_gone();
+        if gone.is_empty() {
+            return;
+        }
+        for task in self.transforms.iter_mut().filter(|task| task.transform.waits()) {
+            task.call(0, &self.shared, now, |transform, _| {
+                gone.iter().for_each(|series| transform.retired(*series));
+                Ok(())
+            });
+        }
+    }
+
+    fn note_waiting(&self) {
+        let wait = self.transforms.iter().any(|task| task.transform.waits());
+        self.shared.transforms_wait.store(wait, Ordering::Relaxed);
+        self.shared.catalog.note_gone(wait);
+    }
+
+    /// Routes what a transform has made of itself, from the transform `next` on.
+    fn emit(&mut self, mut batch: Batch, next: usize) {
+        if !batch.is_empty() {
+            batch.take_removed();
+            self.shared.ledger.lock().emitted(batch.len());
+            self.route(batch, next);
+        }
+    }
+
     /// Removes a transform; what it still held passes through those after it.
     fn finish_transform(&mut self, index: usize) {
         let mut task = self.transforms.remove(index);
+        self.note_waiting();
         let mut batch = self.shared.catalog.batch();
         let context = TransformContext {
             catalog: &self.shared.catalog,
             now: self.shared.clock.now(),
         };
         if let Err(failure) = guard(|| task.transform.finish(&mut batch, &context)) {
-            let in_a_row = task.cell.failed(
-                ElementState::Ended,
-                &failure.to_string(),
-                0,
-                std::time::Duration::ZERO,
-            );
+            let in_a_row = task
+                .cell
+                .failed(ElementState::Ended, &failure.to_string(), 0, Duration::ZERO);
             log_failure(task.cell.key(), &failure, in_a_row);
         }
         task.cell.set_state(ElementState::Ended);
-        if !batch.is_empty() {
-            self.shared.ledger.lock().emitted(batch.len());
-            self.route(batch, index);
-        }
+        self.emit(batch, index);
     }
 }
 
 impl TransformTask {
-    pub(crate) const fn new(cell: Arc<ElementCell>, transform: Box<dyn Transform>) -> Self {
+    pub(crate) const fn new(
+        cell: Arc<ElementCell>,
+        transform: Box<dyn Transform>,
+        after: Vec<String>,
+    ) -> Self {
         Self {
             cell,
             transform,
+            after,
             restart_at: None,
+            wake_at: None,
         }
     }
 
-    fn apply(&mut self, batch: &mut Batch, shared: &Shared, now: Moment) {
+    /// Lets the transform do something that concerns so many samples, if it is not paused, ended or waiting for its
+    /// restart.
+    fn call(
+        &mut self,
+        samples: usize,
+        shared: &Shared,
+        now: Moment,
+        work: impl FnOnce(&mut dyn Transform, &TransformContext<'_>) -> Result<(), Failure>,
+    ) {
         match self.cell.state() {
-            ElementState::Paused | ElementState::Ended => return,
+            ElementState::Paused | ElementState::Ended => {
+                self.wake_at = None;
+                return;
+            }
             ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
         }
         if let Some(at) = self.restart_at {
             if now.monotonic < at {
+                self.wake_at = self.wake_at.map(|_| at);
                 return;
             }
             self.restart_at = None;
@@ -281,13 +371,17 @@ impl TransformTask {
                 tracing::error!(element = %self.cell.key(), error = %failure, "the transform could not be reset");
             }
         }
-        let samples = batch.len() as u64;
+        let samples = samples as u64;
         let context = TransformContext {
             catalog: &shared.catalog,
             now,
         };
         let started = shared.clock.now().monotonic;
-        let result = guard(|| self.transform.apply(batch, &context));
+        let result = guard(|| {
+            let result = work(&mut *self.transform, &context);
+            self.wake_at = self.transform.wake_at();
+            result
+        });
         let busy = shared.clock.now().monotonic.since(started);
         match result {
             Ok(()) => {

@@ -183,13 +183,13 @@ impl SelfSource {
 
     fn poll_process(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let now = Process::read(&getrusage(UsageWho::RUSAGE_SELF)?);
-        if let Some(previous) = self.previous.replace(now) {
-            out.push(
-                &self.cpu_time,
-                nanos(now.cpu_time.saturating_sub(previous.cpu_time)),
-            );
-            out.push(&self.wakeups, now.wakeups.saturating_sub(previous.wakeups));
-        }
+        // Without a previous reading the series begin, with a 0.
+        let previous = self.previous.replace(now).unwrap_or(now);
+        out.push(
+            &self.cpu_time,
+            nanos(now.cpu_time.saturating_sub(previous.cpu_time)),
+        );
+        out.push(&self.wakeups, now.wakeups.saturating_sub(previous.wakeups));
         out.push(&self.memory, resident_memory()?);
         Ok(())
     }

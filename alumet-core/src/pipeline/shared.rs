@@ -1,6 +1,7 @@
 //! What all threads of a pipeline share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::spool::SpoolSlot;
 use crate::time::{Clock, Monotonic};
@@ -31,8 +33,10 @@ pub(crate) struct Shared {
     pub(crate) spool: SpoolSlot,
     /// Whether outputs are durable that do not say.
     pub(crate) durable_by_default: bool,
-    /// The order of transforms by plugin id; others come after these.
-    pub(crate) transform_order: Vec<String>,
+    /// The order of the transforms that were there at the start; others come after these.
+    pub(crate) transform_order: Vec<ElementKey>,
+    /// Whether a transform waits, and so wants to know how far streams have come without samples.
+    pub(crate) transforms_wait: AtomicBool,
     /// Whether short intervals get a real-time thread.
     pub(crate) real_time_thread: bool,
     pub(crate) elements: Mutex<Vec<Element>>,
@@ -87,6 +91,11 @@ pub(crate) struct Worker {
 }
 
 impl Shared {
+    /// Whether anybody wants a batch: it has samples, or says something to a transform that waits.
+    pub(crate) fn is_wanted(&self, batch: &Batch) -> bool {
+        !batch.is_empty() || batch.progress().is_some() && self.transforms_wait.load(Ordering::Relaxed)
+    }
+
     /// All elements are there.
     pub(crate) fn started(&self) {
         let before = std::mem::replace(&mut *self.phase.lock(), Phase::Running);

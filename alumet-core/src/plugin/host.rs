@@ -6,6 +6,7 @@ use crate::events::ConsumerEvents;
 use crate::pipeline::Control;
 use crate::services::Services;
 use crate::spool::SpoolSlot;
+use crate::state::StateStore;
 use crate::time::Clock;
 
 /// What plugins run in: one per pipeline.
@@ -23,6 +24,8 @@ pub struct Host {
     pub services: Services,
     /// Where batches wait that must not get lost.
     pub spool: SpoolSlot,
+    /// What plugins keep over restarts.
+    pub state: StateStore,
     /// The folder in which `proc` and `sys` are found.
     pub root: PathBuf,
     /// Whether plugins are only tried: nothing will be measured or written.
@@ -39,6 +42,7 @@ impl Host {
             control: Control::default(),
             services: Services::default(),
             spool: SpoolSlot::default(),
+            state: StateStore::default(),
             root: root.into(),
             is_trial: false,
         }

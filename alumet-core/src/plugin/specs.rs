@@ -38,11 +38,15 @@ impl ElementSpecs {
     }
 
     /// Adds a transform.
-    pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) {
-        self.transforms.push(TransformSpec {
-            name: name.into(),
-            transform: Box::new(transform),
-        });
+    pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) -> &mut TransformSpec {
+        push(
+            &mut self.transforms,
+            TransformSpec {
+                name: name.into(),
+                transform: Box::new(transform),
+                after: Vec::new(),
+            },
+        )
     }
 
     /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
@@ -121,6 +125,15 @@ pub struct EventSourceSpec {
 pub struct TransformSpec {
     pub(crate) name: String,
     pub(crate) transform: Box<dyn Transform>,
+    pub(crate) after: Vec<String>,
+}
+
+impl TransformSpec {
+    /// Runs it after the transforms of another plugin, if that is there.
+    pub fn after(&mut self, plugin: impl Into<String>) -> &mut Self {
+        self.after.push(plugin.into());
+        self
+    }
 }
 
 /// An output to be added.

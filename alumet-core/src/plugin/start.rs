@@ -12,13 +12,14 @@ use crate::series::SeriesBuilder;
 use crate::services::Services;
 use crate::source::{EventSource, Source};
 use crate::spool::Spool;
+use crate::state::PluginState;
 use crate::time::Clock;
 use crate::transform::Transform;
 use crate::value::Number;
 
 use super::finding::Finding;
 use super::host::Host;
-use super::specs::{ElementSpecs, OutputSpec, SourceSpec};
+use super::specs::{ElementSpecs, OutputSpec, SourceSpec, TransformSpec};
 
 /// What a plugin sees of the pipeline while it starts.
 #[derive(Debug)]
@@ -84,6 +85,11 @@ impl<'a> StartContext<'a> {
         &self.host.services
     }
 
+    /// What the plugin `id` has kept of earlier runs, and keeps for the next; ask for the plugin's own.
+    pub fn state(&self, id: &str) -> PluginState {
+        self.host.state.of_plugin(id, self.host.is_trial)
+    }
+
     /// Where batches wait that must not get lost; `None` when there is no such place or the plugin is only tried.
     pub fn spool(&self) -> Option<&'a Arc<dyn Spool>> {
         self.host.spool.get_or_open(&self.host.catalog)
@@ -110,8 +116,8 @@ impl<'a> StartContext<'a> {
     }
 
     /// Adds a transform.
-    pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) {
-        self.specs.transform(name, transform);
+    pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) -> &mut TransformSpec {
+        self.specs.transform(name, transform)
     }
 
     /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.

@@ -12,7 +12,7 @@ use crate::output::{Delivering, Delivery, Output, Receipt, RecordedSample};
 use crate::plugin::{ElementSpecs, Host, OutputSpec, Plugin, StartContext, StartError};
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, Tick};
-use crate::time::SystemClock;
+use crate::time::{Monotonic, SystemClock};
 use crate::transform::{Transform, TransformContext};
 
 use super::ManualClock;
@@ -91,7 +91,9 @@ impl Bench {
             interner: Interner::new(host.catalog.clone()),
         });
         let sources = sources.collect();
-        let transforms = transforms.into_iter().map(|spec| spec.transform).collect();
+        let transforms: Vec<_> = transforms.into_iter().map(|spec| spec.transform).collect();
+        let wait = transforms.iter().any(|transform| transform.waits());
+        host.catalog.note_gone(wait);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -171,18 +173,40 @@ impl Bench {
             .reset();
     }
 
-    /// Applies all transforms to `batch`, in order.
+    /// Applies all transforms to `batch`, in order, and tells those that wait which series are gone.
     ///
     /// # Errors
     /// The failure of a transform.
     pub fn transform(&mut self, batch: &mut Batch) -> Result<(), Failure> {
-        let context = TransformContext {
-            catalog: &self.host.catalog,
-            now: self.host.clock.now(),
-        };
+        let context = self.host.transform_context();
+        for transform in &mut self.transforms {
+            transform.apply(batch, &context)?;
+        }
+        let gone = self.host.catalog.take_gone();
+        for transform in self.transforms.iter_mut().filter(|transform| transform.waits()) {
+            gone.iter().for_each(|series| transform.retired(*series));
+        }
+        Ok(())
+    }
+
+    /// When the first of the transforms wants to be called.
+    pub fn wake_at(&self) -> Option<Monotonic> {
         self.transforms
-            .iter_mut()
-            .try_for_each(|transform| transform.apply(batch, &context))
+            .iter()
+            .filter_map(|transform| transform.wake_at())
+            .min()
+    }
+
+    /// What the transforms emit whose time has come, in order; each takes what those before it emit.
+    ///
+    /// # Errors
+    /// The failure of a transform.
+    pub fn tick(&mut self) -> Result<Vec<RecordedSample>, Failure> {
+        let now = self.host.clock.now().monotonic;
+        self.emitted(|transform, batch, context| match transform.wake_at() {
+            Some(at) if at <= now => transform.tick(batch, context),
+            _ => Ok(()),
+        })
     }
 
     /// What the transforms still hold, in order; each takes what those before it emit.
@@ -190,20 +214,24 @@ impl Bench {
     /// # Errors
     /// The failure of a transform.
     pub fn finish(&mut self) -> Result<Vec<RecordedSample>, Failure> {
-        let context = TransformContext {
-            catalog: &self.host.catalog,
-            now: self.host.clock.now(),
-        };
-        let mut last = Vec::new();
+        self.emitted(|transform, batch, context| transform.finish(batch, context))
+    }
+
+    fn emitted(
+        &mut self,
+        emit: impl Fn(&mut dyn Transform, &mut Batch, &TransformContext<'_>) -> Result<(), Failure>,
+    ) -> Result<Vec<RecordedSample>, Failure> {
+        let context = self.host.transform_context();
+        let mut samples = Vec::new();
         for index in 0..self.transforms.len() {
             let mut batch = self.host.catalog.batch();
-            self.transforms[index].finish(&mut batch, &context)?;
+            emit(&mut *self.transforms[index], &mut batch, &context)?;
             for later in &mut self.transforms[index + 1..] {
                 later.apply(&mut batch, &context)?;
             }
-            last.append(&mut RecordedSample::of_batch(&batch));
+            samples.append(&mut RecordedSample::of_batch(&batch));
         }
-        Ok(last)
+        Ok(samples)
     }
 
     /// Resets all transforms, as the pipeline does after a panic.
@@ -274,6 +302,15 @@ impl Bench {
     /// The bus of consumer events.
     pub const fn events(&self) -> &ConsumerEvents {
         &self.host.events
+    }
+}
+
+impl Host {
+    fn transform_context(&self) -> TransformContext<'_> {
+        TransformContext {
+            catalog: &self.catalog,
+            now: self.clock.now(),
+        }
     }
 }
 

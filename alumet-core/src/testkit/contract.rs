@@ -12,21 +12,23 @@ use crate::metric::{Metric, MetricDoc, MetricKind, Quality};
 use crate::output::RecordedSample;
 use crate::pipeline::PipelineBuilder;
 use crate::plugin::{Host, Plugin, PluginDescriptor, StartContext};
+use crate::progress::{Progress, StreamId};
 use crate::resource::Resource;
 use crate::series::SeriesKey;
 use crate::spool::SpoolSlot;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 use crate::unit::Unit;
 use crate::value::{Value, ValueType};
 
-use super::{Bench, FakeRoot};
+use super::{Bench, FakeRoot, ManualClock};
 
 /// The suite that every plugin passes; one call in `tests/contract.rs`.
 ///
 /// It checks the files of the crate, the default configuration, the table of metrics, and what the elements do: a source
 /// pushes only what the table announces and survives a reset and an empty machine; a transform and an output take every
-/// type of value and survive a reset; what a transform adds is announced, too, and it finishes; an output goes back to its
-/// checkpoint. A plugin that must start can also be tried, and runs in a pipeline with all its elements.
+/// type of value and survive a reset; what a transform adds, at once, when it is woken or at the end, is announced, too, and
+/// it does not want to be woken again and again; an output goes back to its checkpoint. A plugin that must start can also
+/// be tried, and runs in a pipeline with all its elements.
 ///
 /// ```no_run
 /// # use alumet_core::testkit::Contract;
@@ -187,9 +189,13 @@ impl<P: Plugin> Contract<P> {
 
     /// The plugin at work; `None` if the machine lacks what it needs.
     fn bench(&self) -> Option<Bench> {
-        let mut host = Host::new(Arc::new(SystemClock), &self.root);
+        self.bench_on(Arc::new(SystemClock), None)
+    }
+
+    fn bench_on(&self, clock: Arc<dyn Clock>, manual: Option<ManualClock>) -> Option<Bench> {
+        let mut host = Host::new(clock, &self.root);
         host.spool = self.spool.clone();
-        match Bench::start_on::<P>(self.config.clone(), host, None) {
+        match Bench::start_on::<P>(self.config.clone(), host, manual) {
             Ok(bench) => Some(bench),
             Err(error) if self.must_start => panic!("it does not start: {error}"),
             Err(_) => None,
@@ -225,13 +231,30 @@ impl<P: Plugin> Contract<P> {
     }
 
     fn check_transforms(&self) {
-        let Some(mut bench) = self.bench() else { return };
+        let clock = ManualClock::new();
+        let Some(mut bench) = self.bench_on(Arc::new(clock.clone()), Some(clock.clone())) else {
+            return;
+        };
+        let (catalog, stream) = (bench.catalog().clone(), StreamId::new());
         for round in 0..2 {
-            for mut batch in batches(bench.catalog()) {
+            // After each hour, the series of the hour before are gone.
+            for mut batch in (0..3).flat_map(|_| batches(&catalog, clock.now().wall)) {
+                let until = clock.now();
+                batch.set_progress(Progress { stream, until });
                 bench
                     .transform(&mut batch)
                     .unwrap_or_else(|failure| panic!("apply in round {round}: {failure}"));
                 check_transformed(&RecordedSample::of_batch(&batch), &P::metrics());
+                drop(batch);
+                clock.advance(Duration::from_secs(1800));
+                let emitted = bench
+                    .tick()
+                    .unwrap_or_else(|failure| panic!("tick in round {round}: {failure}"));
+                check_transformed(&emitted, &P::metrics());
+                assert!(
+                    bench.wake_at().is_none_or(|at| at > clock.now().monotonic),
+                    "a transform wants to be woken at an instant that has passed, though it was just then"
+                );
             }
             let last = bench
                 .finish()
@@ -245,7 +268,7 @@ impl<P: Plugin> Contract<P> {
         let Some(mut bench) = self.bench() else { return };
         for output in 0..bench.outputs() {
             for round in ["", " after a reset"] {
-                for batch in batches(bench.catalog()) {
+                for batch in batches(bench.catalog(), SystemClock.now().wall) {
                     // One that takes records has its turn in the pipeline.
                     if !bench.takes_records(output) {
                         bench
@@ -338,7 +361,7 @@ fn check_sample(sample: &RecordedSample, metrics: &[MetricDoc]) {
 const OF_CONTRACT: &str = "contract_";
 
 /// An empty batch, and one with every type of value and awkward texts.
-fn batches(catalog: &Catalog) -> [Batch; 2] {
+fn batches(catalog: &Catalog, now: Timestamp) -> [Batch; 2] {
     let mut batch = catalog.batch();
     let values = [
         Value::U64(u64::MAX),
@@ -373,7 +396,7 @@ fn batches(catalog: &Catalog) -> [Batch; 2] {
         };
         let series = catalog.register(key);
         batch
-            .push_value(&series, SystemClock.now().wall, value)
+            .push_value(&series, now, value)
             .expect("a value of the right type");
     }
     [catalog.batch(), batch]

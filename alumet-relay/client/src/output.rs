@@ -1,10 +1,12 @@
 //! The output: hands records to a session with a server, and begins one when there is none.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alumet_core::Failure;
+use alumet_core::failure::{Failure, Remedy};
 use alumet_core::output::{Delivering, Delivery, Output, Receipt};
 use alumet_core::spool::{Definitions, Spool, Spooled};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
@@ -18,6 +20,8 @@ pub(crate) struct RelayOutput {
     /// The dictionary in use, and how much of it the session has. Records come in their order, and so do generations: of
     /// an earlier one, nothing is needed any more.
     dictionary: (u32, u32),
+    /// The numbers of what was given and no server is known to have.
+    open: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 /// A record or gap that is to be sent.
@@ -38,6 +42,7 @@ impl RelayOutput {
             spool,
             items: mpsc::unbounded_channel().0,
             dictionary: (0, 0),
+            open: Arc::default(),
         }
     }
 
@@ -59,7 +64,13 @@ impl Output for RelayOutput {
         let Some(spooled) = delivery.record() else {
             return Err(Failure::skip("the relay sends records of the spool only"));
         };
+        let last = spooled.last();
+        self.open.lock().insert(last);
         if self.items.is_closed() {
+            // The engine may not have heard yet what has failed before, and a server takes it for lost if this comes first.
+            if self.open.lock().first().is_some_and(|first| *first < last) {
+                return Err(ended());
+            }
             let (items, given) = mpsc::unbounded_channel();
             let client = Arc::clone(&self.client);
             tokio::spawn(client.serve(Arc::clone(&self.spool), given));
@@ -70,21 +81,29 @@ impl Output for RelayOutput {
             Spooled::Gap(_) => Vec::new(),
         };
         let (done, over) = oneshot::channel();
-        // If the session has just ended, the sender is dropped, and the record comes again.
-        let _ = self.items.send(Item {
+        let item = Item {
             spooled: without_batch(spooled),
             definitions,
             done,
-        });
+        };
+        self.items.send(item).map_err(|_| ended())?;
+        let open = Arc::clone(&self.open);
         Ok(Delivering::under_way(async move {
-            over.await
-                .unwrap_or_else(|_| Err(Failure::retry("the session with the relay server has ended")))
+            let result = over.await.unwrap_or_else(|_| Err(ended()));
+            if result.as_ref().map_or_else(Failure::remedy, |_| Remedy::Skip) == Remedy::Skip {
+                open.lock().remove(&last);
+            }
+            result
         }))
     }
 
     fn reset(&mut self) {
         self.items = mpsc::unbounded_channel().0;
     }
+}
+
+fn ended() -> Failure {
+    Failure::retry("the session with the relay server has ended")
 }
 
 /// The samples themselves are not needed, and would keep the slots of their series.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use alumet_core::counter::{Counter, CounterRange};
+use alumet_core::counter::{Counter, CounterRange, DeltaSeries};
 use alumet_core::output::RecordingOutput;
 use alumet_core::pipeline::PipelineBuilder;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
-use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_core::{Consumer, Failure, Resource};
 
 alumet_core::metrics! {
     /// What this program does.
@@ -31,21 +31,17 @@ alumet_core::metrics! {
 /// Turns the program's own counter into a metric.
 struct Progress {
     sorted: Arc<AtomicU64>,
-    counter: Counter,
-    series: Series<u64>,
+    series: DeltaSeries,
 }
 
 impl Source for Progress {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let total = self.sorted.load(Ordering::Relaxed);
-        if let Some(delta) = self.counter.update(total).value() {
-            out.push(&self.series, delta);
-        }
+        self.series.push(out, self.sorted.load(Ordering::Relaxed));
         Ok(())
     }
 
     fn reset(&mut self) {
-        self.counter.reset();
+        self.series.reset();
     }
 }
 
@@ -62,13 +58,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .catalog()
         .series(metric, Resource::LocalMachine, this_process)
         .register();
-    // Nothing is sorted yet; without this reading, the first poll would only give a starting point.
-    let mut counter = Counter::new(CounterRange::Bits64);
-    counter.update(0);
     let source = Progress {
         sorted: Arc::clone(&sorted),
-        counter,
-        series,
+        series: DeltaSeries::new(series, Counter::new(CounterRange::Unknown)),
     };
     builder
         .source("progress", source)
@@ -77,6 +69,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recording = output.recording();
     builder.output("recording", output);
     let pipeline = builder.start()?;
+    // The first poll gives the 0 from which the numbers are counted.
+    pipeline.control().flush()?;
 
     // The work.
     let began = Instant::now();

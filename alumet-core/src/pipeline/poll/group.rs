@@ -3,8 +3,9 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::pipeline::element::{ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
+use crate::progress::{Progress, StreamId};
 use crate::source::Tick;
-use crate::time::Monotonic;
+use crate::time::{Moment, Monotonic};
 
 use super::Due;
 use super::task::{PollTask, Polled};
@@ -21,6 +22,9 @@ pub(super) struct Group {
     next_flush: Monotonic,
     tasks: Vec<PollTask>,
     batch: Option<Batch>,
+    /// What its sources make, up to the tick at which they were polled last.
+    stream: StreamId,
+    polled_at: Option<Moment>,
 }
 
 impl Group {
@@ -36,6 +40,8 @@ impl Group {
             next_flush: origin,
             tasks: Vec::new(),
             batch: None,
+            stream: StreamId::new(),
+            polled_at: None,
         }
     }
 
@@ -90,6 +96,14 @@ impl Group {
 
     /// Polls the tasks that `which` selects, at the same tick.
     pub(super) fn poll(&mut self, tick: Tick, shared: &Shared, which: impl Fn(&PollTask) -> bool) {
+        let now = Moment {
+            wall: tick.timestamp,
+            monotonic: tick.monotonic,
+        };
+        if self.polled_at.is_some_and(|before| before.steps_to(now)) {
+            self.flush(shared);
+        }
+        self.polled_at = Some(now);
         let batch = self.batch.get_or_insert_with(|| shared.catalog.batch());
         let before = batch.len();
         let mut ended = false;
@@ -137,11 +151,16 @@ impl Group {
 
     /// Hands on everything that waits.
     pub(super) fn flush(&mut self, shared: &Shared) {
-        if let Some(batch) = self.batch.take_if(|batch| !batch.is_empty()) {
+        // Not even an empty batch stays: it would keep retired series from being forgotten.
+        let Some(mut batch) = self.batch.take() else {
+            return;
+        };
+        if let Some(until) = self.polled_at {
+            let stream = self.stream;
+            batch.set_progress(Progress { stream, until });
+        }
+        if shared.is_wanted(&batch) {
             shared.hand_on(batch);
-        } else {
-            // An empty batch would keep retired series from being forgotten.
-            self.batch = None;
         }
     }
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Remedy};
 use crate::pipeline::element::{ElementCell, ElementKey, ElementKind, ElementState};
@@ -14,6 +14,10 @@ pub(super) struct Account {
     cell: Arc<ElementCell>,
     shared: Arc<Shared>,
     is_spooled: bool,
+    /// When a failure was logged last.
+    logged: Option<Instant>,
+    /// Whether the log says that the output fails.
+    is_told_to_fail: bool,
     /// Reasons of a destination that were logged.
     reasons: Vec<String>,
 }
@@ -21,23 +25,22 @@ pub(super) struct Account {
 impl Account {
     /// So many different reasons are logged; a destination that glues values into its words has no end of them.
     const REASONS: usize = 16;
+    /// An output that fails and works again by turns is logged as often as this.
+    const QUIET: Duration = Duration::from_secs(60);
 
     pub(super) const fn new(cell: Arc<ElementCell>, shared: Arc<Shared>, is_spooled: bool) -> Self {
         Self {
             cell,
             shared,
             is_spooled,
+            logged: None,
+            is_told_to_fail: false,
             reasons: Vec::new(),
         }
     }
 
     pub(super) fn key(&self) -> &ElementKey {
         self.cell.key()
-    }
-
-    /// How many attempts have failed since the last that went well.
-    pub(super) fn failures_in_a_row(&self) -> u32 {
-        self.cell.status().failures_in_a_row
     }
 
     /// What is wrong with the output.
@@ -49,27 +52,32 @@ impl Account {
     }
 
     /// The destination has so many samples more; `recovers`: nothing else is wrong.
-    pub(super) fn delivered(&self, samples: usize, busy: Duration, recovers: bool) {
+    pub(super) fn delivered(&mut self, samples: usize, busy: Duration, recovers: bool) {
         if !self.is_spooled {
             self.shared.ledger.lock().delivered(self.key(), samples);
         }
-        if recovers && self.cell.succeeded(samples as u64, busy) {
-            log_recovery(self.key());
+        if recovers {
+            self.works(samples, busy);
         }
     }
 
-    /// The output works, although it had nothing to deliver.
-    pub(super) fn works(&self, busy: Duration) {
-        if self.failures_in_a_row() > 0 && self.cell.succeeded(0, busy) {
+    /// The output works, and nothing else is wrong.
+    pub(super) fn works(&mut self, samples: usize, busy: Duration) {
+        if self.cell.succeeded(samples as u64, busy) && std::mem::take(&mut self.is_told_to_fail) {
             log_recovery(self.key());
         }
     }
 
     /// Notes a failure; says how often the output has failed in a row.
-    pub(super) fn failed(&self, failure: &Failure, busy: Duration) -> u32 {
+    pub(super) fn failed(&mut self, failure: &Failure, busy: Duration) -> u32 {
         let state = state_after(failure.remedy());
         let in_a_row = self.cell.failed(state, &failure.to_string(), 0, busy);
-        log_failure(self.key(), failure, in_a_row);
+        let is_quiet = self.logged.is_some_and(|logged| logged.elapsed() < Self::QUIET);
+        if in_a_row.is_power_of_two() && (in_a_row > 1 || !is_quiet) {
+            log_failure(self.key(), failure, in_a_row);
+            self.logged = Some(Instant::now());
+            self.is_told_to_fail = true;
+        }
         in_a_row
     }
 

@@ -210,7 +210,11 @@ impl Writer {
             };
         };
         if self.rest.is_none() {
-            sooner(self.intake.due().filter(|_| self.has_room()));
+            sooner(
+                self.intake
+                    .due()
+                    .filter(|_| self.has_room() && !self.queue.is_paused()),
+            );
             sooner(self.progress.due(now).filter(|_| self.under_way == 0));
         }
         sooner(self.leaves_at());
@@ -633,7 +637,7 @@ impl Writer {
             Err(failure) => self.not_ready(&failure),
         }
         if self.is_ready {
-            self.account.works(Duration::ZERO);
+            self.account.works(0, Duration::ZERO);
         }
     }
 

@@ -6,7 +6,6 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use alumet_core::Timestamp;
-use nix::unistd::{AccessFlags, access};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
@@ -257,49 +256,6 @@ pub(crate) enum Whereabouts {
     Moved,
     /// It was deleted or emptied.
     Gone,
-}
-
-/// Finds out whether the file could be opened or created.
-///
-/// # Errors
-/// What stands in the way, and how to mend it.
-pub(crate) fn probe(path: &Path) -> Result<(), CsvError> {
-    match OpenOptions::new().append(true).open(path) {
-        Ok(file) => match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(CsvError::Locked {
-                path: path.to_owned(),
-            }),
-            // Closing the file gives the lock back.
-            _ => Ok(()),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => probe_folder(path),
-        Err(error) => Err(CsvError::open("open", path, error)),
-    }
-}
-
-/// The nearest folder above `path` that exists must be one in which this process may create something.
-fn probe_folder(path: &Path) -> Result<(), CsvError> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let Some(folder) = parent.ancestors().find(|above| above.exists()) else {
-        return Ok(());
-    };
-    let refused = |source| match folder == parent {
-        true => CsvError::open("open", path, source),
-        false => CsvError::CreateFolder {
-            path: parent.to_owned(),
-            source,
-        },
-    };
-    if !folder.is_dir() {
-        return Err(CsvError::CreateFolder {
-            path: parent.to_owned(),
-            source: io::ErrorKind::NotADirectory.into(),
-        });
-    }
-    access(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| refused(error.into()))
 }
 
 fn create_folder(path: &Path) -> Result<(), CsvError> {

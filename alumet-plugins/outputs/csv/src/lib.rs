@@ -3,7 +3,6 @@
 mod checkpoint;
 mod compress;
 mod config;
-mod diagnose;
 mod encode;
 mod error;
 mod field;
@@ -14,6 +13,7 @@ mod housekeeper;
 mod inspect;
 mod output;
 mod plugin;
+mod probe;
 mod rotate;
 mod stream_sink;
 

@@ -11,7 +11,6 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
-use crate::file;
 use crate::file_sink::FileSink;
 use crate::stream_sink::{StreamSink, is_stdout};
 
@@ -44,18 +43,6 @@ impl CsvOutput {
             Sink::File(Box::new(FileSink::open(config, &mut encoder, now)?))
         };
         Ok(Self { encoder, sink })
-    }
-
-    /// Finds out whether [`open`](Self::open) would work, without making, changing or holding anything.
-    ///
-    /// # Errors
-    /// What stands in the way, and how to mend it.
-    pub fn probe(config: &Config) -> Result<(), CsvError> {
-        if is_stream(config)? {
-            Ok(())
-        } else {
-            file::probe(&config.output_path)
-        }
     }
 }
 

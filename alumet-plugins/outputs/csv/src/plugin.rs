@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
 
 use crate::config::Config;
-use crate::diagnose::diagnose;
 use crate::output::CsvOutput;
+use crate::probe::probe;
 
 /// Writes samples to a CSV file.
 #[derive(Debug)]
@@ -21,13 +21,11 @@ impl Plugin for CsvPlugin {
         config.check()
     }
 
-    fn diagnose(config: &Config, _: &Host) -> Vec<Finding> {
-        diagnose(config)
-    }
-
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         if alumet.is_trial() {
-            CsvOutput::probe(&config)?;
+            probe(&config)?
+                .into_iter()
+                .for_each(|finding| alumet.note(finding));
             return Ok(Self);
         }
         let output = CsvOutput::open(&config, alumet.clock().now())?;

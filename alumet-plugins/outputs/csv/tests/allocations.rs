@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::error::Error;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::{Delivery, Output};
 use alumet_core::series::SeriesKey;
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp, Unit, Value, ValueType};
@@ -81,16 +81,9 @@ fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<
                 .push_value(series, now.wall, Value::F64(1.5))
                 .map_err(|expected| expected.name())?;
         }
+        let delivery = Delivery::of(batch, now);
         let before = COUNT.get();
-        output
-            .write(
-                &batch,
-                &OutputContext {
-                    catalog: &catalog,
-                    now,
-                },
-            )
-            .map_err(|failure| failure.to_string())?;
+        output.deliver(&delivery).map_err(|failure| failure.to_string())?;
         assert!(
             tick == 0 || COUNT.get() == before,
             "{} allocations at tick {tick}",

@@ -158,6 +158,7 @@ async fn a_server_that_has_noticed_the_copy_is_believed() {
     spool.append(3, 100);
     let running = Running::start(&config_of(server.address), &spool);
     until("it has another identity", || spool.id().0[0] != 1).await;
+    until("it says so", || !spool.failures().is_empty()).await;
     running.kill().await;
     assert!(
         spool.failures()[0].contains("node b at 10.0.0.2"),

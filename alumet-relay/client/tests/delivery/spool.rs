@@ -277,7 +277,8 @@ impl SpoolReader for FakeSpool {
     fn acknowledge(&self, sequence: u64, _: Option<Vec<u8>>) -> u64 {
         let mut state = self.0.state.lock();
         state.acknowledged = state.acknowledged.max(sequence);
-        let left = state.items.split_off(&(state.acknowledged + 1));
+        let next = state.acknowledged + 1;
+        let left = state.items.split_off(&next);
         let done = std::mem::replace(&mut state.items, left);
         done.values().filter(|item| matches!(item, Spooled::Record(_))).map(samples).sum()
     }

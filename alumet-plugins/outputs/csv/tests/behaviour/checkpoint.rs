@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::Output;
 use alumet_core::time::{Clock, SystemClock};
 use alumet_plugin_csv::{ByteSize, Compression, Config, CsvOutput};
 
@@ -16,20 +16,8 @@ fn rig() -> Rig {
     rig
 }
 
-fn checkpoint(rig: &Rig, output: &mut CsvOutput) -> Vec<u8> {
-    let context = OutputContext {
-        catalog: &rig.catalog,
-        now: rig.now,
-    };
-    output.checkpoint(&context).unwrap().unwrap()
-}
-
-fn resume(rig: &Rig, output: &mut CsvOutput, position: &[u8]) {
-    let context = OutputContext {
-        catalog: &rig.catalog,
-        now: rig.now,
-    };
-    output.resume(position, &context).unwrap();
+fn checkpoint(output: &mut CsvOutput) -> Vec<u8> {
+    output.checkpoint().unwrap().unwrap()
 }
 
 #[test]
@@ -44,12 +32,12 @@ fn what_was_written_after_the_checkpoint_is_taken_back() {
         if before > 0 {
             rig.write(&mut output, &rig.counting("a", 0, before)).unwrap();
         }
-        let position = checkpoint(&rig, &mut output);
+        let position = checkpoint(&mut output);
         rig.write(&mut output, &rig.counting("a", 100, 7)).unwrap();
         drop(output);
 
         let mut output = rig.open(&config);
-        resume(&rig, &mut output, &position);
+        output.resume(&position).unwrap();
         rig.write(&mut output, &rig.counting("a", before, 3)).unwrap();
         drop(output);
         assert_eq!(
@@ -78,9 +66,9 @@ fn rotate_and_go_back(config: &Config) {
         ..config.clone()
     };
     let mut output = rig.open(&config);
-    checkpoint(&rig, &mut output);
+    checkpoint(&mut output);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     for first in (100..160).step_by(5) {
         rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
     }
@@ -88,7 +76,7 @@ fn rotate_and_go_back(config: &Config) {
     assert!(fs::read_dir(rig.folder.path()).unwrap().count() > 3);
 
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     rig.write(&mut output, &rig.counting("a", 5, 2)).unwrap();
     drop(output);
     let mut all: Vec<u64> = fs::read_dir(rig.folder.path())
@@ -105,7 +93,7 @@ fn lines_of_a_later_run_without_the_spool_are_never_taken_back() {
     let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     drop(output);
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 5, 5)).unwrap();
@@ -113,7 +101,7 @@ fn lines_of_a_later_run_without_the_spool_are_never_taken_back() {
     set_modified(&rig, &config.output_path, 3600);
 
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     drop(output);
     assert_eq!(values(&config.output_path, &["a"]), (0..10).collect::<Vec<_>>());
 }
@@ -133,7 +121,7 @@ fn a_file_stays_uncompressed_until_the_spool_has_been_told_that_it_was_rotated()
         rotated.map(|name| name.ends_with(".zst")).collect()
     };
     let mut output = rig.open(&config);
-    checkpoint(&rig, &mut output);
+    checkpoint(&mut output);
     for value in 0..6 {
         rig.wait(1);
         rig.write(&mut output, &rig.counting("a", value, 1)).unwrap();
@@ -162,7 +150,7 @@ fn what_a_run_left_that_was_killed_stays_uncompressed_for_a_while() {
     };
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     drop(output);
     let rotated = ["out.20200101T000000Z.csv", "out.20200102T000000Z.csv"];
     for name in rotated {
@@ -170,7 +158,7 @@ fn what_a_run_left_that_was_killed_stays_uncompressed_for_a_while() {
     }
 
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     for value in 1..3 {
         rig.wait(1);
         rig.write(&mut output, &rig.counting("a", value, 1)).unwrap();
@@ -191,7 +179,7 @@ fn what_a_run_left_that_ended_well_is_compressed_at_once() {
     };
     fs::write(rig.path("out.20261119T000000Z.csv"), "lines\n").unwrap();
     let mut output = rig.open(&config);
-    checkpoint(&rig, &mut output);
+    checkpoint(&mut output);
     rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
     eventually("the file is compressed", || {
         rig.files() == ["out.20261119T000000Z.csv.zst", "out.csv"]
@@ -217,7 +205,7 @@ fn lines_that_come_again_after_a_long_pause_are_not_written_twice() {
         };
         let mut output = rig.open(&config);
         rig.write(&mut output, &batches[0]).unwrap();
-        let position = checkpoint(&rig, &mut output);
+        let position = checkpoint(&mut output);
         for batch in &batches[1..3] {
             rig.write(&mut output, batch).unwrap();
         }
@@ -229,7 +217,7 @@ fn lines_that_come_again_after_a_long_pause_are_not_written_twice() {
         set_modified(&rig, &config.output_path, 3600);
 
         let mut output = rig.open(&config);
-        resume(&rig, &mut output, &position);
+        output.resume(&position).unwrap();
         for batch in &batches[1..] {
             rig.write(&mut output, batch).unwrap();
         }
@@ -245,7 +233,7 @@ fn lines_that_come_again_may_be_interrupted_again() {
     let batches: Vec<_> = (0..4).map(|part| rig.counting("a", part * 10, 10)).collect();
     let mut output = rig.open(&config);
     rig.write(&mut output, &batches[0]).unwrap();
-    let mut position = checkpoint(&rig, &mut output);
+    let mut position = checkpoint(&mut output);
     for batch in &batches[1..] {
         rig.write(&mut output, batch).unwrap();
     }
@@ -255,11 +243,11 @@ fn lines_that_come_again_may_be_interrupted_again() {
     // Each run is killed after one batch, the first before it can tell the spool.
     for (next, tells) in [(1, false), (1, true), (2, true), (3, true)] {
         let mut output = rig.open(&config);
-        resume(&rig, &mut output, &position);
-        position = checkpoint(&rig, &mut output);
+        output.resume(&position).unwrap();
+        position = checkpoint(&mut output);
         rig.write(&mut output, &batches[next]).unwrap();
         if tells {
-            position = checkpoint(&rig, &mut output);
+            position = checkpoint(&mut output);
         }
     }
     assert_eq!(values(&config.output_path, &["a"]), (0..40).collect::<Vec<_>>());
@@ -272,7 +260,7 @@ fn lines_that_come_again_do_not_hide_those_of_a_run_without_the_spool() {
     let again = rig.counting("a", 1, 1);
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     rig.write(&mut output, &again).unwrap();
     drop(output);
     let mut output = rig.open(&config);
@@ -281,7 +269,7 @@ fn lines_that_come_again_do_not_hide_those_of_a_run_without_the_spool() {
     set_modified(&rig, &config.output_path, 3600);
 
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     rig.write(&mut output, &again).unwrap();
     rig.write(&mut output, &rig.counting("a", 3, 1)).unwrap();
     assert_eq!(values(&config.output_path, &["a"]), [0, 1, 2, 3]);
@@ -293,7 +281,7 @@ fn a_rotation_that_the_end_of_the_program_interrupted_is_undone_however_long_ago
     let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     rig.write(&mut output, &rig.counting("a", 100, 5)).unwrap();
     drop(output);
     let rotated = rig.path("out.20261120T070000Z.csv");
@@ -304,7 +292,7 @@ fn a_rotation_that_the_end_of_the_program_interrupted_is_undone_however_long_ago
     fs::write(&config.output_path, "").unwrap();
     set_modified(&rig, &config.output_path, 0);
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     rig.write(&mut output, &rig.counting("a", 5, 2)).unwrap();
     assert_eq!(values(&rotated, &["a"]), (0..5).collect::<Vec<_>>());
     assert_eq!(values(&config.output_path, &["a"]), [5, 6]);
@@ -319,7 +307,7 @@ fn a_rotated_file_of_another_time_is_never_removed() {
     };
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     rig.write(&mut output, &rig.counting("a", 5, 5)).unwrap();
     drop(output);
     let kept = rig.path("out.99991231T235959Z.csv");
@@ -327,7 +315,7 @@ fn a_rotated_file_of_another_time_is_never_removed() {
     set_modified(&rig, &kept, 3600);
 
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     drop(output);
     assert_eq!(fs::read(&kept).unwrap(), b"precious");
     assert_eq!(values(&config.output_path, &["a"]), (5..10).collect::<Vec<_>>());
@@ -339,7 +327,7 @@ fn a_position_inside_a_line_changes_nothing() {
     let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     drop(output);
     // As `copytruncate` leaves it: the same file with other lines.
     let text = fs::read_to_string(&config.output_path).unwrap();
@@ -352,7 +340,7 @@ fn a_position_inside_a_line_changes_nothing() {
     .unwrap();
     let before = fs::read(&config.output_path).unwrap();
     let mut output = rig.open(&config);
-    resume(&rig, &mut output, &position);
+    output.resume(&position).unwrap();
     assert_eq!(fs::read(&config.output_path).unwrap(), before);
 }
 
@@ -362,7 +350,7 @@ fn a_position_in_another_file_changes_nothing() {
     let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&rig, &mut output);
+    let position = checkpoint(&mut output);
     drop(output);
     fs::rename(&config.output_path, rig.path("elsewhere.csv")).unwrap();
     let mut output = rig.open(&config);
@@ -370,7 +358,7 @@ fn a_position_in_another_file_changes_nothing() {
     drop(output);
     for position in [&position[..], b"nonsense", b""] {
         let mut output = rig.open(&config);
-        resume(&rig, &mut output, position);
+        output.resume(position).unwrap();
     }
     assert_eq!(values(&config.output_path, &["a"]), (50..55).collect::<Vec<_>>());
     assert_eq!(

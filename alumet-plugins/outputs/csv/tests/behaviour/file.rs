@@ -118,108 +118,30 @@ fn a_file_with_another_delimiter_is_never_mixed() {
 }
 
 #[test]
-fn a_batch_is_in_the_file_at_once_unless_told_otherwise() {
+fn what_is_delivered_is_in_the_file() {
     let rig = Rig::new();
     let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
     assert_eq!(values(&config.output_path, &["a"]), [0]);
-    drop(output);
-
-    let mut output = rig.open(&Config {
-        force_flush: false,
-        ..config.clone()
-    });
-    rig.write(&mut output, &rig.counting("a", 1, 1)).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), [0]);
-    rig.flush(&mut output).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), [0, 1]);
-    // 64 KiB are enough to be written without being asked.
-    rig.write(&mut output, &rig.counting("a", 2, 1500)).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]).len(), 1502);
-}
-
-#[test]
-fn what_waits_survives_a_reset_and_is_written_at_the_latest_when_the_output_is_dropped() {
-    let rig = Rig::new();
-    let config = Config {
-        force_flush: false,
-        ..rig.config()
-    };
-    write_one_run(&rig, &config, "a", 0, 1500);
-    let mut output = rig.open(&config);
-    rig.write(&mut output, &rig.counting("a", 1500, 1)).unwrap();
     output.reset();
-    rig.write(&mut output, &rig.counting("b", 1501, 1)).unwrap();
-    drop(output);
-    assert_eq!(values(&config.output_path, &["a"]), (0..1502).collect::<Vec<_>>());
-}
-
-#[test]
-fn what_waits_for_a_new_file_is_written_when_the_output_is_dropped() {
-    let rig = Rig::new();
-    let config = Config {
-        force_flush: false,
-        ..rig.config()
-    };
-    write_one_run(&rig, &config, "a", 0, 1);
-    assert_eq!(values(&config.output_path, &["a"]), [0]);
+    rig.write(&mut output, &rig.counting("b", 1, 2000)).unwrap();
+    assert_eq!(values(&config.output_path, &["a"]).len(), 2001);
 }
 
 #[test]
 fn a_file_that_is_renamed_while_it_is_written_is_followed_by_a_new_one() {
     let mut rig = Rig::new();
-    for force_flush in [true, false] {
-        let config = Config {
-            force_flush,
-            output_path: rig.path(&format!("{force_flush}.csv")),
-            ..rig.config()
-        };
-        let mut output = rig.open(&config);
-        rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
-        let moved = rig.path(&format!("{force_flush}.csv.1"));
-        fs::rename(&config.output_path, &moved).unwrap();
-        rig.write(&mut output, &rig.counting("a", 1, 1)).unwrap();
-        rig.wait(1);
-        rig.write(&mut output, &rig.counting("b", 2, 1)).unwrap();
-        rig.flush(&mut output).unwrap();
-        assert_eq!(values(&moved, &["a"]), [0, 1]);
-        assert_eq!(values(&config.output_path, &["b"]), [2]);
-    }
-}
-
-#[test]
-fn lines_that_wait_outlive_a_deleted_file() {
-    let mut rig = Rig::new();
-    let config = Config {
-        force_flush: false,
-        ..rig.config()
-    };
+    let config = rig.config();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
-    fs::remove_file(&config.output_path).unwrap();
-    rig.wait(1);
-    rig.write(&mut output, &rig.counting("b", 1, 1)).unwrap();
-    rig.flush(&mut output).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), [0, 1]);
-}
-
-#[test]
-fn lines_that_wait_are_never_put_under_other_columns() {
-    let mut rig = Rig::new();
-    let config = Config {
-        force_flush: false,
-        ..rig.config()
-    };
-    let mut output = rig.open(&config);
-    rig.write(&mut output, &rig.counting("a", 0, 1)).unwrap();
-    fs::remove_file(&config.output_path).unwrap();
-    write_one_run(&rig, &config, "b", 7, 1);
-    rig.wait(1);
+    let moved = rig.path("out.csv.1");
+    fs::rename(&config.output_path, &moved).unwrap();
     rig.write(&mut output, &rig.counting("a", 1, 1)).unwrap();
-    rig.flush(&mut output).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), [0, 1]);
-    assert_eq!(values(&rig.path("out.foreign.20261120T070001Z.csv"), &["b"]), [7]);
+    rig.wait(1);
+    rig.write(&mut output, &rig.counting("b", 2, 1)).unwrap();
+    assert_eq!(values(&moved, &["a"]), [0, 1]);
+    assert_eq!(values(&config.output_path, &["b"]), [2]);
 }
 
 #[test]

@@ -39,11 +39,6 @@ fn a_batch_that_does_not_fit_is_taken_back_and_written_once_there_is_room() {
     run_child("child_that_fills_the_disk");
 }
 
-#[test]
-fn lines_that_wait_survive_a_full_disk() {
-    run_child("child_that_fills_the_disk_with_waiting_lines");
-}
-
 fn child_config() -> Option<(Rig, Config)> {
     let path = PathBuf::from(std::env::var_os(FOLDER)?).join("out.csv");
     let rig = Rig::new();
@@ -89,30 +84,4 @@ fn child_that_fills_the_disk() {
     limit_file_size(None);
     rig.write(&mut output, &batch).unwrap();
     assert_eq!(values(&config.output_path, &["a"]), (50..100).collect::<Vec<_>>());
-}
-
-#[test]
-#[ignore = "run in a process of its own by the tests above"]
-fn child_that_fills_the_disk_with_waiting_lines() {
-    let Some((rig, config)) = child_config() else {
-        return;
-    };
-    let mut output = rig.open(&Config {
-        force_flush: false,
-        ..config.clone()
-    });
-    limit_file_size(Some(1000));
-    rig.write(&mut output, &rig.counting("a", 0, 50)).unwrap();
-    rig.flush(&mut output).unwrap_err();
-    rig.write(&mut output, &rig.counting("a", 50, 50)).unwrap();
-    let large = rig.counting("a", 100, 1000);
-    for _ in 0..2 {
-        rig.write(&mut output, &large).unwrap_err();
-        rig.flush(&mut output).unwrap_err();
-        assert_eq!(std::fs::metadata(&config.output_path).unwrap().len(), 0);
-    }
-    limit_file_size(None);
-    rig.write(&mut output, &large).unwrap();
-    rig.flush(&mut output).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), (0..1100).collect::<Vec<_>>());
 }

@@ -1,9 +1,10 @@
+use alumet_core::output::Delivery;
 use alumet_core::{Attributes, Consumer, Timestamp, Unit, Value, ValueType};
 use alumet_plugin_csv::{Encoder, Header, LineFormat, UnitStyle};
 use proptest::prelude::*;
 
 use crate::reader::{pairs, records};
-use crate::rig::{Rig, at};
+use crate::rig::{Rig, at, copy_of};
 
 const FORMAT: LineFormat = LineFormat {
     delimiter: b';',
@@ -11,9 +12,9 @@ const FORMAT: LineFormat = LineFormat {
     unit: UnitStyle::Symbol,
 };
 
-fn encode(encoder: &mut Encoder, batch: &alumet_core::Batch) -> String {
+fn encode(encoder: &mut Encoder, delivery: &Delivery) -> String {
     let mut out = encoder.header_line();
-    encoder.encode(batch, &mut out);
+    encoder.encode(delivery, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -33,7 +34,7 @@ fn lines_look_as_documented() {
     let mut batch = rig.catalog.batch();
     batch.push_value(&energy, at(0), Value::U64(1250)).unwrap();
     let mut encoder = Encoder::new(FORMAT);
-    encoder.set_header(Header::of(&batch));
+    encoder.set_header(Header::of(&copy_of(&batch)));
 
     let late = rig.series(
         "temp",
@@ -59,7 +60,7 @@ fn lines_look_as_documented() {
         .push_value(&plain, Timestamp::from_nanos(1), Value::I64(-7))
         .unwrap();
     assert_eq!(
-        encode(&mut encoder, &batch),
+        encode(&mut encoder, &copy_of(&batch)),
         "metric;timestamp;value;resource_kind;resource_id;consumer_kind;consumer_id;domain;jobs;quiet;__late_attributes\n\
          energy_mJ;2026-11-20T07:00:00.000000000Z;1250;local_machine;;process;4711;package;1,2,3;true;\n\
          temp_°C;1970-01-01T00:00:00.000000001Z;-0.5;local_machine;;local_machine;;\"a;\"\"b\"\"\";;;s\\,1=x\\=y,value=v\n\
@@ -79,12 +80,13 @@ fn the_unit_can_be_a_code_or_nothing() {
     );
     let mut batch = rig.catalog.batch();
     batch.push_value(&series, at(0), Value::U64(1)).unwrap();
+    let delivery = copy_of(&batch);
     for (unit, name) in [
         (UnitStyle::Symbol, "t_°C"),
         (UnitStyle::Code, "t_Cel"),
         (UnitStyle::None, "t"),
     ] {
-        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &batch);
+        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &delivery);
         assert_eq!(records(&text, ';')[1][0], name);
     }
 }
@@ -92,9 +94,9 @@ fn the_unit_can_be_a_code_or_nothing() {
 #[test]
 fn a_plain_number_has_no_unit_in_either_style() {
     let rig = Rig::new();
-    let batch = rig.counting("k", 0, 1);
+    let delivery = copy_of(&rig.counting("k", 0, 1));
     for unit in [UnitStyle::Symbol, UnitStyle::Code] {
-        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &batch);
+        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &delivery);
         assert_eq!(records(&text, ';')[1][0], "n");
     }
 }
@@ -102,11 +104,11 @@ fn a_plain_number_has_no_unit_in_either_style() {
 #[test]
 fn a_change_of_columns_changes_the_lines_of_known_series() {
     let rig = Rig::new();
-    let batch = rig.counting("k", 0, 1);
+    let delivery = copy_of(&rig.counting("k", 0, 1));
     let mut encoder = Encoder::new(FORMAT);
-    assert!(encode(&mut encoder, &batch).ends_with(";k=x\n"));
-    encoder.set_header(Header::of(&batch));
-    assert!(encode(&mut encoder, &batch).ends_with(";x;\n"));
+    assert!(encode(&mut encoder, &delivery).ends_with(";k=x\n"));
+    encoder.set_header(Header::of(&delivery));
+    assert!(encode(&mut encoder, &delivery).ends_with(";x;\n"));
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn floats_without_a_value_have_their_names() {
     for value in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         batch.push_value(&series, at(0), Value::F64(value)).unwrap();
     }
-    let text = encode(&mut Encoder::new(FORMAT), &batch);
+    let text = encode(&mut Encoder::new(FORMAT), &copy_of(&batch));
     let values: Vec<_> = records(&text, ';')
         .into_iter()
         .skip(1)
@@ -174,10 +176,10 @@ proptest! {
             let handle = series(value.value_type().name(), value.value_type(), attributes);
             batch.push_value(&handle, Timestamp::from_nanos(nanos), value).unwrap();
             if batch.len() == 1 {
-                encoder.set_header(Header::of(&batch));
+                encoder.set_header(Header::of(&copy_of(&batch)));
             }
         }
-        let records = records(&encode(&mut encoder, &batch), delimiter.chars().next().unwrap());
+        let records = records(&encode(&mut encoder, &copy_of(&batch)), delimiter.chars().next().unwrap());
         let (header, lines) = records.split_first().unwrap();
         prop_assert_eq!(lines.len(), expected.len());
         let mut columns = header.clone();

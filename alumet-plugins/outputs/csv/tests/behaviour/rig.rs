@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use alumet_core::metric::Quality;
-use alumet_core::output::{Output, OutputContext};
+use alumet_core::output::{Delivery, Output};
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{
@@ -95,20 +95,8 @@ impl Rig {
     }
 
     pub(crate) fn write(&self, output: &mut CsvOutput, batch: &Batch) -> Result<(), Failure> {
-        output.write(
-            batch,
-            &OutputContext {
-                catalog: &self.catalog,
-                now: self.now,
-            },
-        )
-    }
-
-    pub(crate) fn flush(&self, output: &mut CsvOutput) -> Result<(), Failure> {
-        output.flush(&OutputContext {
-            catalog: &self.catalog,
-            now: self.now,
-        })
+        let delivery = Delivery::of(copy(batch), self.now);
+        output.deliver(&delivery).map(drop)
     }
 
     /// The names of all files, sorted.
@@ -120,6 +108,17 @@ impl Rig {
         names.sort();
         names
     }
+}
+
+fn copy(batch: &Batch) -> Batch {
+    let mut copy = batch.catalog().batch();
+    copy.extend(batch.samples());
+    copy
+}
+
+/// What there is in a batch, to be delivered.
+pub(crate) fn copy_of(batch: &Batch) -> Delivery {
+    Delivery::of(copy(batch), Moment::default())
 }
 
 /// So many seconds after the start.

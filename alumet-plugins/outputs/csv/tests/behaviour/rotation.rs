@@ -19,31 +19,24 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
 #[test]
 fn no_file_grows_above_the_size_and_no_line_is_lost() {
     let rig = Rig::new();
-    for force_flush in [true, false] {
-        let config = Config {
-            force_flush,
-            output_path: rig.path(&format!("{force_flush}/out.csv")),
-            rotate_size: Some(ByteSize(1800)),
-            ..rig.config()
-        };
-        let mut output = rig.open(&config);
-        for first in (0..100).step_by(5) {
-            rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
-        }
-        rig.flush(&mut output).unwrap();
-        let mut paths: Vec<_> = fs::read_dir(rig.path(&force_flush.to_string()))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert!(paths.len() > 3);
-        let mut all = Vec::new();
-        for path in paths.drain(..) {
-            assert!(fs::metadata(&path).unwrap().len() <= 1800);
-            all.extend(values(&path, &["a"]));
-        }
-        all.sort_unstable();
-        assert_eq!(all, (0..100).collect::<Vec<_>>());
+    let config = Config {
+        rotate_size: Some(ByteSize(1800)),
+        ..rig.config()
+    };
+    let mut output = rig.open(&config);
+    for first in (0..100).step_by(5) {
+        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
     }
+    let files = rig.files();
+    assert!(files.len() > 3);
+    let mut all = Vec::new();
+    for name in files {
+        let path = rig.path(&name);
+        assert!(fs::metadata(&path).unwrap().len() <= 1800);
+        all.extend(values(&path, &["a"]));
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..100).collect::<Vec<_>>());
 }
 
 #[test]
@@ -66,25 +59,19 @@ fn each_file_has_the_columns_of_its_own_first_batch() {
 #[test]
 fn a_file_rotates_at_multiples_of_the_interval() {
     let mut rig = Rig::new();
-    for force_flush in [true, false] {
-        let config = Config {
-            force_flush,
-            output_path: rig.path(&format!("{force_flush}.csv")),
-            rotate_interval: Some(HumanDuration::from_secs(3600)),
-            ..rig.config()
-        };
-        rig.now.wall = crate::rig::at(0);
-        let mut output = rig.open(&config);
-        for (wait, value) in [(3599, 0), (0, 1), (1, 2), (1800, 3), (1799, 4), (1, 5)] {
-            rig.wait(wait);
-            rig.write(&mut output, &rig.counting("a", value, 1)).unwrap();
-        }
-        rig.flush(&mut output).unwrap();
-        let rotated = |time: &str| rig.path(&format!("{force_flush}.{time}.csv"));
-        assert_eq!(values(&rotated("20261120T080000Z"), &["a"]), [0, 1]);
-        assert_eq!(values(&rotated("20261120T090000Z"), &["a"]), [2, 3, 4]);
-        assert_eq!(values(&config.output_path, &["a"]), [5]);
+    let config = Config {
+        rotate_interval: Some(HumanDuration::from_secs(3600)),
+        ..rig.config()
+    };
+    let mut output = rig.open(&config);
+    for (wait, value) in [(3599, 0), (0, 1), (1, 2), (1800, 3), (1799, 4), (1, 5)] {
+        rig.wait(wait);
+        rig.write(&mut output, &rig.counting("a", value, 1)).unwrap();
     }
+    let rotated = |time: &str| rig.path(&format!("out.{time}.csv"));
+    assert_eq!(values(&rotated("20261120T080000Z"), &["a"]), [0, 1]);
+    assert_eq!(values(&rotated("20261120T090000Z"), &["a"]), [2, 3, 4]);
+    assert_eq!(values(&config.output_path, &["a"]), [5]);
 }
 
 #[test]

@@ -80,7 +80,6 @@ fn a_slow_reader_gets_every_line_once() {
     write_until_taken(&rig, &mut output, &batch);
     for part in 1..4 {
         write_until_taken(&rig, &mut output, &rig.counting("a", part * 1000, 1000));
-        rig.flush(&mut output).unwrap();
     }
     drop(output);
     assert_eq!(
@@ -88,42 +87,6 @@ fn a_slow_reader_gets_every_line_once() {
         (0..4000).collect::<Vec<_>>()
     );
     assert_eq!(rig.files(), ["out.csv"]);
-}
-
-#[test]
-fn a_flush_between_two_attempts_writes_no_line_twice() {
-    let rig = Rig::new();
-    let config = pipe(&rig);
-    let mut output = rig.open(&config);
-    let batch = rig.counting("a", 0, 3000);
-    let (reader, start) = reader_that_waits(&config.output_path);
-    fill(&rig, &mut output, &batch);
-    start.send(()).unwrap();
-    while rig.flush(&mut output).is_err() {}
-    rig.write(&mut output, &batch).unwrap();
-    rig.write(&mut output, &rig.counting("a", 3000, 1)).unwrap();
-    drop(output);
-    assert_eq!(
-        values_of(&reader.join().unwrap(), &["a"]),
-        (0..3001).collect::<Vec<_>>()
-    );
-}
-
-#[test]
-fn what_waits_for_a_pipe_is_written_at_the_latest_when_the_output_is_dropped() {
-    let rig = Rig::new();
-    let config = Config {
-        force_flush: false,
-        ..pipe(&rig)
-    };
-    let reader = read_all(&config.output_path);
-    let mut output = rig.open(&config);
-    rig.write(&mut output, &rig.counting("a", 0, 2)).unwrap();
-    // The reader may not have opened the pipe yet.
-    while rig.flush(&mut output).is_err() {}
-    rig.write(&mut output, &rig.counting("a", 2, 2)).unwrap();
-    drop(output);
-    assert_eq!(values_of(&reader.join().unwrap(), &["a"]), [0, 1, 2, 3]);
 }
 
 #[test]
