@@ -42,8 +42,9 @@ mod tests {
             let path = format!("{folder}/{file}");
             let place = [format!("{path}:1")];
             assert_eq!(lines(&check(&tree.clone().changed(&path, ""))), place);
+            let mut without = tree.clone();
+            without.files.remove(&path);
+            assert_eq!(lines(&check(&without)), place);
         }
-        let without = tree.without(&format!("{folder}/tests/contract.rs"));
-        assert_eq!(lines(&check(&without)), [format!("{folder}/tests/contract.rs:1")]);
     }
 }

@@ -119,12 +119,6 @@ impl Tree {
         self.files.insert(path.to_owned(), text.to_owned());
         self
     }
-
-    /// The same tree without one file.
-    pub(super) fn without(mut self, path: &str) -> Self {
-        self.files.remove(path);
-        self
-    }
 }
 
 #[cfg(test)]
