@@ -330,9 +330,13 @@ fn plugin(
         let message = message.split("\nin `").next().unwrap_or_default();
         refused(document, descriptor.id, &steps(&track.path()), message.trim())
     })?;
-    descriptor
-        .check(&config)
-        .map_err(|fault| refused(document, descriptor.id, &fault.key, &fault.message))?;
+    descriptor.check(&config).map_err(|faults| {
+        let mut problems = Problems::default();
+        for fault in faults {
+            problems.append(refused(document, descriptor.id, &fault.key, &fault.message));
+        }
+        problems
+    })?;
     let enabled = general.enabled || forced;
     Ok(enabled.then(|| EnabledPlugin {
         descriptor: *descriptor,

@@ -35,7 +35,20 @@ pub struct Counter {
     range: CounterRange,
     max_rate: Option<f64>,
     max_increment: Option<u64>,
-    previous: Option<u64>,
+    ascent: Ascent,
+}
+
+/// The last reading of a count that only rises, and the height from which it fell.
+///
+/// A count can fall to zero for a reading or two and come back (`lxcfs`, a network driver, a machine that wakes up). A
+/// rise over more than half of the way back to the former height is that return: only what lies above the height was
+/// counted. Where a count was really reset, the interval in which it passes its former height can thus be billed too
+/// low; none is ever billed for what was counted before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ascent {
+    last: Option<u64>,
+    /// Not above the last reading, unless the count fell.
+    height: u64,
 }
 
 /// Where a counter starts again from zero.
@@ -64,6 +77,8 @@ pub enum Increment {
     /// The counter started anew and has counted this much since. What it counted between the previous reading and
     /// the reset is lost.
     Reset(u64),
+    /// The counter rose by more than the interval can have held. How much of it was counted is not known.
+    Excess(u64),
     /// The interval was long enough for more wraps than the readings show: `delta` is the least that was counted, and
     /// any number of whole ranges may be missing.
     Ambiguous {
@@ -98,7 +113,10 @@ impl Counter {
             range,
             max_rate: None,
             max_increment: None,
-            previous: None,
+            ascent: Ascent {
+                last: None,
+                height: 0,
+            },
         }
     }
 
@@ -124,19 +142,23 @@ impl Counter {
 
     /// The increment up to this reading, which was taken `elapsed` (on the monotonic clock) after the previous one.
     pub fn update_at(&mut self, value: u64, elapsed: Option<Duration>) -> Increment {
-        let Some(previous) = self.previous.replace(value) else {
+        let bound = self.bound(elapsed);
+        let is_held = |delta: u64| bound.is_none_or(|bound| u128::from(delta) <= bound);
+        let Some(previous) = self.ascent.last else {
+            self.ascent.update(value);
             return Increment::First;
         };
-        let bound = self.bound(elapsed);
-        let increment = if let Some(delta) = value.checked_sub(previous) {
-            Increment::Delta(delta)
-        } else {
-            match self.wrapped(previous, value) {
-                Some(delta) if bound.is_none_or(|bound| u128::from(delta) <= bound) => {
-                    Increment::Wrapped(delta)
-                }
-                _ => return Increment::Reset(value),
+        let wrapped = self.wrapped(previous, value).filter(|delta| is_held(*delta));
+        let increment = match wrapped {
+            Some(delta) => {
+                self.ascent = Ascent::from(value);
+                Increment::Wrapped(delta)
             }
+            None => match self.ascent.update(value) {
+                Some(delta) if is_held(delta) => Increment::Delta(delta),
+                Some(delta) => return Increment::Excess(delta),
+                None => return Increment::Reset(value),
+            },
         };
         match increment {
             Increment::Delta(delta) | Increment::Wrapped(delta) if self.may_hide_a_wrap(delta, bound) => {
@@ -148,7 +170,10 @@ impl Counter {
 
     /// Forgets the previous reading, so that the next one is the first again; range and bounds stay.
     pub const fn reset(&mut self) {
-        self.previous = None;
+        self.ascent = Ascent {
+            last: None,
+            height: 0,
+        };
     }
 
     /// The most that can have been counted in the interval; none if no bound applies.
@@ -164,9 +189,12 @@ impl Counter {
         }
     }
 
-    /// The increment if the counter went once past its end; none if it has none, or if the previous reading was
-    /// already beyond it and so proves the range wrong. `value` is below `previous`.
+    /// The increment if the counter went once past its end; none if it has none or did not fall, or if the previous
+    /// reading was already beyond it and so proves the range wrong.
     fn wrapped(&self, previous: u64, value: u64) -> Option<u64> {
+        if value >= previous {
+            return None;
+        }
         let up_to_the_end = self.range.max()?.checked_sub(previous)?;
         // `value + 1 <= previous`, so that the sum is at most the maximum.
         Some(up_to_the_end + value + 1)
@@ -178,6 +206,31 @@ impl Counter {
             return false;
         };
         u128::from(delta) + u128::from(max) < bound
+    }
+}
+
+impl Ascent {
+    /// A count that showed this.
+    pub const fn from(reading: u64) -> Self {
+        Self {
+            last: Some(reading),
+            height: 0,
+        }
+    }
+
+    /// What was counted up to this reading; none for the first one and where the count fell.
+    pub fn update(&mut self, reading: u64) -> Option<u64> {
+        let last = self.last.replace(reading)?;
+        let Some(rise) = reading.checked_sub(last) else {
+            self.height = self.height.max(last);
+            return None;
+        };
+        let way_back = self.height.saturating_sub(last);
+        if rise <= way_back / 2 {
+            return Some(rise);
+        }
+        let height = std::mem::take(&mut self.height).max(last);
+        Some(reading.saturating_sub(height))
     }
 }
 
@@ -202,7 +255,7 @@ impl Increment {
     pub const fn delta(self) -> u64 {
         match self {
             Self::Delta(delta) | Self::Wrapped(delta) => delta,
-            Self::First | Self::Reset(_) | Self::Ambiguous { .. } => 0,
+            Self::First | Self::Reset(_) | Self::Excess(_) | Self::Ambiguous { .. } => 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
-use alumet_core::counter::{Counter, CounterRange, DeltaSeries, Increment, MonotonicU64};
+use alumet_core::counter::{Ascent, Counter, CounterRange, DeltaSeries, Increment, MonotonicU64};
 use alumet_core::series::Interner;
 use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::Monotonic;
@@ -60,6 +60,39 @@ fn a_fall_without_a_known_range_is_a_reset() {
     let mut counter = after(CounterRange::Unknown, u64::MAX);
     assert_eq!(counter.update(7), Increment::Reset(7));
     assert_eq!(counter.update(9), Increment::Delta(2));
+}
+
+#[test]
+fn the_way_back_after_a_fall_is_no_increase() {
+    // Bytes of an interface, and the CPU time of a group, that fall to zero for a reading.
+    for (height, more) in [(398_444_176_531, 500), (86_400_000_000, 100)] {
+        let mut count = after(CounterRange::Unknown, height);
+        assert_eq!(count.update(0), Increment::Reset(0));
+        assert_eq!(count.update(0), Increment::Delta(0));
+        assert_eq!(count.update(height + more), Increment::Delta(more));
+        assert_eq!(count.update(height + more + 7), Increment::Delta(7));
+        // To within reach of the former height.
+        assert_eq!(count.update(3), Increment::Reset(3));
+        assert_eq!(count.update(height - 9), Increment::Delta(0));
+        assert_eq!(count.update(height), Increment::Delta(9));
+    }
+}
+
+#[test]
+fn a_count_that_was_reset_rises_past_its_former_height() {
+    let mut count = Ascent::from(1000);
+    assert_eq!(count.update(0), None);
+    let total: u64 = (1..=300).map(|step| count.update(step * 10).unwrap()).sum();
+    assert!((2980..=3000).contains(&total), "{total}");
+}
+
+#[test]
+fn a_rise_beyond_what_the_interval_can_have_held_is_not_believed() {
+    let mut counter = after(CounterRange::Unknown, 10).with_max_rate(100.0);
+    assert_eq!(counter.update_at(110, SECOND), Increment::Delta(100));
+    assert_eq!(counter.update_at(211, SECOND), Increment::Excess(101));
+    assert_eq!(counter.update_at(212, SECOND), Increment::Delta(1));
+    assert_eq!(Increment::Excess(101).delta(), 0);
 }
 
 #[test]

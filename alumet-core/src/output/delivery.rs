@@ -63,12 +63,8 @@ impl Delivery {
         Self::with(Content::Samples(parts), catalog, now)
     }
 
-    pub(crate) fn of_record(
-        item: Spooled,
-        reader: Arc<dyn SpoolReader>,
-        catalog: Catalog,
-        now: Moment,
-    ) -> Self {
+    /// An encoded record, or the place of lost ones: what benchmarks give to an output that takes these.
+    pub fn of_record(item: Spooled, reader: Arc<dyn SpoolReader>, catalog: Catalog, now: Moment) -> Self {
         Self::with(Content::Record(item, reader), catalog, now)
     }
 

@@ -6,7 +6,7 @@ mod receipt;
 mod recording;
 
 use crate::failure::Failure;
-use crate::plugin::ConfigFault;
+use crate::plugin::Faults;
 
 pub use delivery::{Delivering, Delivery, DeliveryFuture};
 pub use null::NullOutput;
@@ -108,15 +108,13 @@ pub struct QueuePolicy {
 
 impl QueuePolicy {
     /// Refuses a queue in which nothing can wait; `path` is the key of the table.
-    ///
-    /// # Errors
-    /// The key that is wrong.
-    pub fn check(&self, path: &str) -> Result<(), ConfigFault> {
+    pub fn check(&self, path: &str, faults: &mut Faults) {
         if self.capacity == 0 {
-            let key = format!("{path}.capacity");
-            return Err(ConfigFault::new(&key, "at least one sample must be able to wait"));
+            faults.add(
+                &format!("{path}.capacity"),
+                "at least one sample must be able to wait",
+            );
         }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 
 use crate::metric::MetricDoc;
 
-use super::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use super::{ConfigFault, Faults, Finding, Host, Plugin, StartContext, StartError};
 
 /// A plugin as data: what an application needs to list, configure and start it without knowing its type.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct PluginDescriptor {
     default_config: fn() -> Result<toml::Table, toml::ser::Error>,
     schema: fn() -> schemars::Schema,
     parse: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<PluginConfig, erased_serde::Error>,
-    check: fn(&PluginConfig) -> Result<(), ConfigFault>,
+    check: fn(&PluginConfig) -> Result<(), Faults>,
     diagnose: fn(&PluginConfig, &Host) -> Vec<Finding>,
     start: StartFn,
 }
@@ -108,8 +108,8 @@ impl PluginDescriptor {
     /// Checks what types cannot express, without touching the machine.
     ///
     /// # Errors
-    /// The key that is wrong.
-    pub fn check(&self, config: &PluginConfig) -> Result<(), ConfigFault> {
+    /// All keys that are wrong.
+    pub fn check(&self, config: &PluginConfig) -> Result<(), Faults> {
         (self.check)(config)
     }
 

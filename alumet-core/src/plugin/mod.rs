@@ -1,12 +1,11 @@
 //! Plugins: what adds sources, transforms and outputs to a pipeline.
 
 mod descriptor;
+mod fault;
 mod finding;
 mod host;
 mod specs;
 mod start;
-
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +14,7 @@ use crate::failure::Failure;
 use crate::metric::MetricDoc;
 
 pub use descriptor::{PluginConfig, PluginDescriptor, RunningPlugin};
+pub use fault::{ConfigFault, Faults};
 pub use finding::{Finding, Verdict};
 pub use host::Host;
 pub(crate) use specs::DeliveryPolicy;
@@ -79,8 +79,8 @@ pub trait Plugin: Send + Sized + 'static {
     /// Checks what types cannot express, without touching the machine.
     ///
     /// # Errors
-    /// The key that is wrong, why, and what would be right.
-    fn check(config: &Self::Config) -> Result<(), ConfigFault> {
+    /// All keys that are wrong, each with why and what would be right.
+    fn check(config: &Self::Config) -> Result<(), Faults> {
         let _ = config;
         Ok(())
     }
@@ -101,40 +101,6 @@ pub trait Plugin: Send + Sized + 'static {
 
     /// Releases what dropping would not release; called after all elements have stopped.
     fn stop(&mut self) {}
-}
-
-/// A key of a configuration has a value that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConfigFault {
-    /// Path of the key below the table of the plugin: `["kernel", "poll_interval"]`.
-    pub key: Vec<String>,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
-impl ConfigFault {
-    /// A fault of the key at the dotted `path`.
-    pub fn new(path: &str, message: impl Into<String>) -> Self {
-        Self {
-            key: path.split('.').map(str::to_owned).collect(),
-            message: message.into(),
-        }
-    }
-
-    /// Refuses an interval of zero.
-    ///
-    /// # Errors
-    /// When `interval` is zero.
-    pub fn refuse_zero(path: &str, interval: Duration) -> Result<(), Self> {
-        if interval.is_zero() {
-            return Err(Self::new(
-                path,
-                "an interval must be longer than zero, for example \"1s\"",
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Why a plugin cannot start, with what to do about it.

@@ -7,7 +7,7 @@ use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::output::{NullOutput, OnFull, QueuePolicy};
 use alumet_core::pipeline::{BuildError, DropReason, ElementState, EventSink, PipelineBuilder};
-use alumet_core::plugin::{ConfigFault, Plugin, PluginDescriptor, StartContext, StartError};
+use alumet_core::plugin::{ConfigFault, Faults, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::source::{EventSource, NoopSource};
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
@@ -139,9 +139,9 @@ impl Plugin for Noting {
     const SUMMARY: &'static str = "Notes how it ends.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         if config.name.is_empty() {
-            return Err(ConfigFault::new("name", "a name must not be empty"));
+            return Err(ConfigFault::new("name", "a name must not be empty").into());
         }
         Ok(())
     }

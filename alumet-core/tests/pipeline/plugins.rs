@@ -7,7 +7,7 @@ use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::output::NullOutput;
 use alumet_core::pipeline::{EventSink, PipelineBuilder};
-use alumet_core::plugin::{ConfigFault, ElementSpecs, Plugin, PluginDescriptor, StartContext, StartError};
+use alumet_core::plugin::{ElementSpecs, Faults, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::source::{EventSource, NoopSource, Schedule};
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
@@ -48,11 +48,13 @@ impl Plugin for Everything {
     const SUMMARY: &'static str = "Adds an element of every kind.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
-        ConfigFault::refuse_zero(
+    fn check(config: &Config) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.refuse_zero(
             "source.poll_interval_ms",
             Duration::from_millis(config.poll_interval_ms),
-        )
+        );
+        faults.or_ok()
     }
 
     fn start(_: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
@@ -109,9 +111,9 @@ fn a_plugin_that_is_known_as_data_checks_its_configuration() {
         let config = descriptor.parse(&mut deserializer).unwrap();
         let result = descriptor.check(&config);
         assert_eq!(result.is_ok(), is_right);
-        if let Err(fault) = result {
-            assert_eq!(fault.key, ["source", "poll_interval_ms"]);
-            assert!(fault.message.contains("longer than zero"), "{fault}");
+        if let Err(faults) = result {
+            assert_eq!(faults.keys(), ["source.poll_interval_ms"]);
+            assert!(faults.to_string().contains("longer than zero"), "{faults}");
         }
     }
 }

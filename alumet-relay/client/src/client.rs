@@ -80,7 +80,10 @@ impl Client {
         let mut run = [0; 16];
         getrandom::fill(&mut run).map_err(StartFault::Random)?;
         let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, Some(b"h2")));
-        let literal = config.token.as_ref().map(|token| TokenSource::Literal(token.0.clone()));
+        let literal = config
+            .token
+            .as_ref()
+            .map(|token| TokenSource::Literal(token.0.clone()));
         Ok(Self {
             node: node_name(config)?,
             run,
@@ -99,7 +102,9 @@ impl Client {
             items,
             sent: VecDeque::new(),
         };
-        let Some(first) = given.items.recv().await else { return };
+        let Some(first) = given.items.recv().await else {
+            return;
+        };
         given.first = Some(first);
         if let Err(errors) = self.run(&spool, &mut given).await {
             let (text, pause) = self.judge(&errors, &*spool);
@@ -131,7 +136,11 @@ impl Client {
             let is_useful = pump.has_progress() || began.elapsed() >= USEFUL_AFTER;
             let mut memory = self.memory.lock();
             // The search begins at the first again, unless that is what does not work.
-            memory.first = if is_useful { 0 } else { (index + 1) % self.targets.len() };
+            memory.first = if is_useful {
+                0
+            } else {
+                (index + 1) % self.targets.len()
+            };
             if is_useful {
                 memory.failures = 0;
             }
@@ -142,7 +151,12 @@ impl Client {
     }
 
     /// Connects within the time limit, and finds out whether the server speaks of the same records.
-    async fn open(&self, target: &Target, spool: &Arc<dyn Spool>, given: &Given) -> Result<Session, SessionError> {
+    async fn open(
+        &self,
+        target: &Target,
+        spool: &Arc<dyn Spool>,
+        given: &Given,
+    ) -> Result<Session, SessionError> {
         let Some(first) = &given.first else {
             return Err(SessionError::Stopped);
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::TokenSource;
 use alumet_shared_trust::{Secret, TlsConfig};
@@ -105,25 +105,26 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
-        if let Some(name) = &self.client_name {
-            check_node_name(name).map_err(|fault| ConfigFault::new("client_name", fault.to_string()))?;
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        if let Some(Err(error)) = self.client_name.as_deref().map(check_node_name) {
+            faults.add("client_name", error.to_string());
         }
         if self.relay_server.iter().next().is_none() {
             let message = "name at least one server, for example \"127.0.0.1:50051\"";
-            return Err(ConfigFault::new("relay_server", message));
+            faults.add("relay_server", message);
         }
-        targets(self)?;
+        faults.keep(targets(self));
         if let Some(tls) = &self.tls {
-            tls.check("tls")?;
+            tls.check("tls", &mut faults);
         }
         if self.token.is_some() && self.token_file.is_some() {
-            return Err(ConfigFault::new("token", "write either `token` or `token_file`"));
-        }
-        if let Some(token) = &self.token {
-            let read = TokenSource::Literal(token.0.clone()).read();
-            read.map_err(|fault| ConfigFault::new("token", fault.to_string()))?;
+            faults.add("token", "write either `token` or `token_file`");
+        } else if let Some(token) = &self.token
+            && let Err(error) = TokenSource::Literal(token.0.clone()).read()
+        {
+            faults.add("token", error.to_string());
         }
         for (key, duration) in [
             ("connect_timeout", self.connect_timeout),
@@ -132,13 +133,13 @@ impl Config {
             ("retry.initial_delay", self.retry.initial_delay),
             ("retry.max_delay", self.retry.max_delay),
         ] {
-            ConfigFault::refuse_zero(key, *duration)?;
+            faults.refuse_zero(key, *duration);
         }
-        if self.retry.max_delay < self.retry.initial_delay {
+        if !self.retry.max_delay.is_zero() && self.retry.max_delay < self.retry.initial_delay {
             let message = "it must not be shorter than `retry.initial_delay`";
-            return Err(ConfigFault::new("retry.max_delay", message));
+            faults.add("retry.max_delay", message);
         }
-        Ok(())
+        faults.or_ok()
     }
 
     /// The keys that are set and have no effect any more, with what happens instead.
@@ -167,7 +168,7 @@ mod tests {
 
     fn fault(toml: &str) -> String {
         let config: Config = toml::from_str(toml).unwrap();
-        config.check().unwrap_err().key.join(".")
+        config.check().unwrap_err().keys().join(" ")
     }
 
     #[test]

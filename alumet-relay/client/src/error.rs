@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_relay_protocol::tokens::TokenError;
 use alumet_shared_trust::TlsError;
 use tonic::{Code, Status};
@@ -80,10 +80,10 @@ pub(crate) enum SessionError {
 
 /// Why the output cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartFault {
+pub enum StartFault {
     /// The configuration is wrong.
     #[error(transparent)]
-    Config(#[from] ConfigFault),
+    Config(#[from] Faults),
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Files(#[from] TlsError),

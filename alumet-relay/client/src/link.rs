@@ -93,11 +93,7 @@ impl Link {
         Self::shake_hands(stream, target, keepalive).await
     }
 
-    async fn shake_hands<S>(
-        stream: S,
-        target: &Target,
-        keepalive: Duration,
-    ) -> Result<Self, SessionError>
+    async fn shake_hands<S>(stream: S, target: &Target, keepalive: Duration) -> Result<Self, SessionError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {

@@ -10,9 +10,11 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
+use crate::config::Config;
+use crate::error::StartFault;
 
 /// Sends records to a relay server.
-pub(crate) struct RelayOutput {
+pub struct RelayOutput {
     client: Arc<Client>,
     spool: Arc<dyn Spool>,
     /// To the session; closed when there is none.
@@ -36,7 +38,15 @@ pub(crate) struct Item {
 pub(crate) type Done = oneshot::Sender<Result<Receipt, Failure>>;
 
 impl RelayOutput {
-    pub(crate) fn new(client: Client, spool: Arc<dyn Spool>) -> Self {
+    /// An output that sends as the configuration says, from a spool.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the files that it names.
+    pub fn new(config: &Config, spool: Arc<dyn Spool>) -> Result<Self, StartFault> {
+        Client::new(config).map(|client| Self::of(client, spool))
+    }
+
+    pub(crate) fn of(client: Client, spool: Arc<dyn Spool>) -> Self {
         Self {
             client: Arc::new(client),
             spool,

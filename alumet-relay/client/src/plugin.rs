@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::client::Client;
 use crate::config::Config;
@@ -25,7 +25,7 @@ impl Plugin for RelayClientPlugin {
     const SUMMARY: &'static str = "Sends samples to a relay server, which acknowledges what it has stored.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 
@@ -44,7 +44,7 @@ impl Plugin for RelayClientPlugin {
             );
         }
         alumet
-            .output("out", RelayOutput::new(client, Arc::clone(spool)))
+            .output("out", RelayOutput::of(client, Arc::clone(spool)))
             .encoded()
             .in_flight(IN_FLIGHT)
             .timeout(LONGEST);

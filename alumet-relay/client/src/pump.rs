@@ -173,8 +173,12 @@ impl<'a> Pump<'a> {
     }
 
     fn send_next(&mut self) {
-        let Some(message) = self.outgoing.pop_front() else { return };
-        if self.is_backlog && let Some(pace) = &mut self.pace {
+        let Some(message) = self.outgoing.pop_front() else {
+            return;
+        };
+        if self.is_backlog
+            && let Some(pace) = &mut self.pace
+        {
             pace.sent(message.encoded_len(), Instant::now());
         }
         // There is room, and nobody else sends. If the connection breaks now, the next look at it finds out.
@@ -208,8 +212,15 @@ impl<'a> Pump<'a> {
                 ack.sequence, self.previous
             )),
             Some(Message::Ack(ack)) => {
-                while self.given.sent.front().is_some_and(|sent| sent.last <= ack.sequence) {
-                    let Some(sent) = self.given.sent.pop_front() else { break };
+                while self
+                    .given
+                    .sent
+                    .front()
+                    .is_some_and(|sent| sent.last <= ack.sequence)
+                {
+                    let Some(sent) = self.given.sent.pop_front() else {
+                        break;
+                    };
                     self.bytes -= sent.bytes;
                     self.done(sent);
                 }

@@ -1,6 +1,6 @@
 //! The servers of a configuration, with how to speak to each.
 
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_relay_protocol::address::{Address, Scheme};
 
 use crate::config::Config;
@@ -15,31 +15,35 @@ pub(crate) struct Target {
 /// All servers, in the order in which they are tried.
 ///
 /// An address without a scheme is spoken to as the table `tls` says: encrypted if there is one.
-pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, ConfigFault> {
-    let fault = |message: String| ConfigFault::new("relay_server", message);
+pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, Faults> {
     let target = |text: &str| {
-        let address: Address = text.parse().map_err(|error| fault(format!("{error}")))?;
+        let address: Address = text.parse().map_err(|error| format!("{error}"))?;
         if address.port == 0 {
-            return Err(fault(format!(
+            return Err(format!(
                 "nobody listens at port 0 of {address}; the usual one is 50051"
-            )));
+            ));
         }
         let is_tls = match address.scheme {
             Some(scheme) => scheme == Scheme::Tls,
             None => config.tls.is_some(),
         };
         if is_tls && config.tls.is_none() {
-            let message = format!(
+            return Err(format!(
                 "{address} asks for TLS; add the table `tls`, with the certificate of its authority in `ca`"
-            );
-            return Err(fault(message));
+            ));
         }
         address
             .check_plain_text(is_tls, config.insecure)
-            .map_err(|error| fault(error.to_string()))?;
+            .map_err(|error| error.to_string())?;
         Ok(Target { address, is_tls })
     };
-    config.relay_server.iter().map(target).collect()
+    let mut faults = Faults::default();
+    let mut refused = |message: String| faults.add("relay_server", message);
+    let servers = config.relay_server.iter();
+    let targets = servers
+        .filter_map(|text| target(text).map_err(&mut refused).ok())
+        .collect();
+    faults.or_ok().map(|()| targets)
 }
 
 #[cfg(test)]

@@ -35,7 +35,9 @@ pub(crate) fn try_out(client: &Client, alumet: &mut StartContext<'_>) -> Result<
         token.read()?;
         alumet.note(Finding::works("token", "can be used"));
     }
-    let key = tls.filter_map(|tls| tls.key.as_deref()).map(|path| ("private key", path));
+    let key = tls
+        .filter_map(|tls| tls.key.as_deref())
+        .map(|path| ("private key", path));
     let file = client.config.token_file.as_deref().map(|path| ("token", path));
     for (subject, path) in key.chain(file) {
         if let Some(finding) = secret(subject, path) {

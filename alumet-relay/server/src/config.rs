@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::{ConfigFault, Faults};
 use alumet_core::size::ByteSize;
 use alumet_relay_protocol::address::Address;
 use alumet_relay_protocol::identity::check_node_name;
@@ -115,16 +115,19 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
-        let address = self.parsed_address()?;
-        self.check_trust(&address)?;
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        let address = faults.keep(self.parsed_address());
+        self.check_trust(address.as_ref(), &mut faults);
         if self.node_attribute.is_empty() {
             let message = "two nodes could not be told apart; name an attribute, for example \"node\"";
-            return Err(ConfigFault::new("node_attribute", message));
+            faults.add("node_attribute", message);
         }
         for node in &self.relays {
-            check_node_name(node).map_err(|error| ConfigFault::new("relays", error.to_string()))?;
+            if let Err(error) = check_node_name(node) {
+                faults.add("relays", error.to_string());
+            }
         }
         for (key, is_zero) in [
             ("max_connections", self.max_connections == 0),
@@ -133,10 +136,7 @@ impl Config {
             ("window_bytes", self.window_bytes.0 == 0),
         ] {
             if is_zero {
-                return Err(ConfigFault::new(
-                    key,
-                    "nobody could send anything; allow at least 1",
-                ));
+                faults.add(key, "nobody could send anything; allow at least 1");
             }
         }
         if !Self::MESSAGE_BYTES.contains(&self.max_message_bytes.0) {
@@ -145,52 +145,51 @@ impl Config {
                 ByteSize(*Self::MESSAGE_BYTES.start()),
                 ByteSize(*Self::MESSAGE_BYTES.end())
             );
-            return Err(ConfigFault::new("max_message_bytes", message));
+            faults.add("max_message_bytes", message);
         }
-        ConfigFault::refuse_zero("handshake_timeout", *self.handshake_timeout)?;
-        ConfigFault::refuse_zero("idle_timeout", *self.idle_timeout)?;
-        ConfigFault::refuse_zero("keepalive", *self.keepalive)
+        faults.refuse_zero("handshake_timeout", *self.handshake_timeout);
+        faults.refuse_zero("idle_timeout", *self.idle_timeout);
+        faults.refuse_zero("keepalive", *self.keepalive);
+        faults.or_ok()
     }
 
     /// Whom to trust must be said before somebody else on the network decides it.
-    fn check_trust(&self, address: &Address) -> Result<(), ConfigFault> {
+    fn check_trust(&self, address: Option<&Address>, faults: &mut Faults) {
         let TlsConfig {
             certificate,
             key,
             client_ca,
         } = &self.tls;
         match (certificate, key, client_ca) {
-            (Some(_), None, _) => {
-                return Err(ConfigFault::new(
-                    "tls.key",
-                    "name the file with the key of `tls.certificate`",
-                ));
-            }
+            (Some(_), None, _) => faults.add("tls.key", "name the file with the key of `tls.certificate`"),
             (None, Some(_), _) | (None, None, Some(_)) => {
-                let message = "name the file with the certificate of this server";
-                return Err(ConfigFault::new("tls.certificate", message));
+                faults.add(
+                    "tls.certificate",
+                    "name the file with the certificate of this server",
+                );
             }
             _ => {}
         }
-        address
-            .check_plain_text(self.has_tls(), self.insecure)
-            .map_err(|error| ConfigFault::new("address", error.to_string()))?;
-        Tokens::from_table(&self.tokens).map_err(|error| ConfigFault::new("tokens", error.to_string()))?;
-        if !self.needs_credentials() && !self.insecure && !address.is_loopback() {
+        if let Err(error) = Tokens::from_table(&self.tokens) {
+            faults.add("tokens", error.to_string());
+        }
+        let Some(address) = address else { return };
+        if let Err(error) = address.check_plain_text(self.has_tls(), self.insecure) {
+            faults.add("address", error.to_string());
+        } else if !self.needs_credentials() && !self.insecure && !address.is_loopback() {
             let message = format!(
                 "everybody who reaches {address} could send samples in the name of any node; set `tls.client_ca`, `tokens` or \
                  `tokens_file`, or write `insecure = true` if the network is trusted"
             );
-            return Err(ConfigFault::new("address", message));
+            faults.add("address", message);
         }
-        Ok(())
     }
 
-    pub(crate) fn parsed_address(&self) -> Result<Address, ConfigFault> {
+    pub(crate) fn parsed_address(&self) -> Result<Address, Faults> {
         self.address
             .parse()
             .map_err(|error: alumet_relay_protocol::address::InvalidAddress| {
-                ConfigFault::new("address", error.to_string())
+                ConfigFault::new("address", error.to_string()).into()
             })
     }
 
@@ -212,7 +211,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn fault(text: &str) -> ConfigFault {
+    fn faults(text: &str) -> Faults {
         let config: Config = toml::from_str(text).unwrap();
         config.check().expect_err(&format!("`{text}` should be refused"))
     }
@@ -237,20 +236,20 @@ mod tests {
             ("tls = { key = 'a' }", "tls.certificate"),
             ("tls = { client_ca = 'a' }", "tls.certificate"),
         ] {
-            assert_eq!(fault(text).key.join("."), key, "{text}");
+            assert_eq!(faults(text).keys(), [key], "{text}");
         }
         assert_eq!(Config::default().check(), Ok(()));
     }
 
     #[test]
     fn over_a_network_plain_text_and_strangers_are_refused_with_their_remedies() {
-        let plain = fault("address = '[::]:50051'").message;
+        let plain = faults("address = '[::]:50051'").to_string();
         assert!(
             plain.contains("`tls`") && plain.contains("insecure = true"),
             "{plain}"
         );
         let tls = "address = '[::]:50051'\ntls = { certificate = 'c', key = 'k' }\n";
-        let strangers = fault(tls).message;
+        let strangers = faults(tls).to_string();
         assert!(
             strangers.contains("`tokens`") && strangers.contains("insecure = true"),
             "{strangers}"

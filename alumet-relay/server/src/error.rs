@@ -1,7 +1,7 @@
 use std::io;
 
 use alumet_core::catalog::IncompatibleMetric;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_relay_protocol::address::Address;
 use alumet_relay_protocol::tokens::TokenError;
 use alumet_shared_trust::TlsError;
@@ -16,8 +16,8 @@ pub enum ServerError {
     )]
     NoSpool,
     /// A key of the configuration is wrong.
-    #[error("`{}`: {}", .0.key.join("."), .0.message)]
-    Config(#[from] ConfigFault),
+    #[error(transparent)]
+    Config(#[from] Faults),
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -37,7 +37,7 @@ pub enum ServerError {
     },
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "stop the program that listens there, or choose another port in `address`"

@@ -4,7 +4,6 @@ mod acknowledge;
 mod authenticate;
 mod config;
 mod connection;
-mod diagnose;
 mod error;
 mod frames;
 mod listener;
@@ -21,6 +20,7 @@ mod service;
 mod session;
 mod source;
 mod state;
+mod trial;
 mod trust;
 mod window;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::config::Config;
-use crate::diagnose::diagnose;
 use crate::error::ServerError;
 use crate::metrics;
 use crate::source::RelaySource;
+use crate::trial;
 use crate::trust::Trust;
 
 /// Takes the samples of other agents over the network and acknowledges what is stored.
@@ -26,18 +26,14 @@ impl Plugin for RelayServerPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
-    }
-
-    fn diagnose(config: &Config, _: &Host) -> Vec<Finding> {
-        diagnose(config)
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         if alumet.is_trial() {
-            // Neither the address nor the spool is touched: a server that runs has both.
-            Trust::read(&config)?;
+            // Neither the spool nor what arrives at the address is touched: a server that runs has both.
+            trial::note_all(&config, &Trust::read(&config)?, alumet);
             return Ok(Self);
         }
         let spool = alumet.spool().ok_or(ServerError::NoSpool)?;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_plugin_relay_client::RelayOutput;
+use alumet_core::spool::InstanceId;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::drive::drive;
 use crate::live::{Live, Notes};
 use crate::machine::SERIES;
 use crate::place::Place;
@@ -55,7 +56,6 @@ pub(crate) fn run(count: u64) {
             server.restart();
             println!("  it listens after {:.2} s", begin.elapsed().as_secs_f64());
             let cpu = server.process.counted().cpu_nanos;
-            all(&notes, "connected", begin, |notes| notes.connected).await;
             all(&notes, "acknowledged", begin, |notes| notes.acknowledged).await;
             let used = server.process.counted().cpu_nanos - cpu;
             let failures: u32 = notes.iter().map(|notes| notes.lock().failures).sum();
@@ -84,17 +84,21 @@ pub(crate) fn run(count: u64) {
 fn start(place: &Place, server: &Server, count: u64) -> (Vec<Arc<Mutex<Notes>>>, CancellationToken) {
     let stop = CancellationToken::new();
     println!("{count} agents with {} series each at 1 Hz:", GROUPS * SERIES);
-    let outputs: Vec<RelayOutput> = (0..count)
-        .map(|number| place.client_config(server.address, &format!("node-{number}"), true))
-        .map(|config| RelayOutput::new(&config).expect("a client"))
-        .collect();
+    let configs =
+        (0..count).map(|number| place.client_config(server.address, &format!("node-{number}"), true));
+    let configs: Vec<_> = configs.collect();
     let begin = Instant::now();
     let spread = |number: u64| begin + Duration::from_nanos(1_000_000_000 / count * number);
-    let notes = (0..).zip(outputs).map(|(number, mut output)| {
+    let notes = (0..).zip(configs).map(|(number, config)| {
         let notes = Arc::new(Mutex::new(Notes::default()));
-        let mut feed = Live::new(number, GROUPS, spread(number), Arc::clone(&notes));
+        let mut feed = Live::new(GROUPS, spread(number), Arc::clone(&notes));
+        let mut instance = [9; 16];
+        instance[..8].copy_from_slice(&number.to_le_bytes());
         let stop = stop.clone();
-        tokio::spawn(async move { output.deliver(&mut feed, &stop).await });
+        tokio::spawn(async move {
+            let driven = drive(&config, InstanceId(instance), &mut feed);
+            stop.run_until_cancelled(driven).await;
+        });
         notes
     });
     (notes.collect(), stop)

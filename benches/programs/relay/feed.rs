@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, InstanceId, Record, Spooled};
+use alumet_core::spool::{Definitions, InstanceId, Record};
 use alumet_core::{Batch, Catalog};
-use alumet_plugin_relay_client::{Config, RecordFeed, RelayOutput};
+use alumet_plugin_relay_client::Config;
 use alumet_shared_batch_encoding::{Encoded, Encoder};
-use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use crate::drive::{Feed, drive};
 use crate::machine::Machine;
 
 /// How many different batches there are; they are sent again and again.
@@ -26,7 +25,6 @@ pub(crate) struct Prepared {
 /// Sends the same batches under new numbers: the first as soon as it can, all others when it is told.
 struct Repeat {
     prepared: Arc<Prepared>,
-    instance: InstanceId,
     total: u64,
     given: u64,
     acknowledged: u64,
@@ -89,17 +87,14 @@ impl Clients {
             instance[8..12].copy_from_slice(&std::process::id().to_le_bytes());
             let mut feed = Repeat {
                 prepared: Arc::clone(prepared),
-                instance: InstanceId(instance),
                 total,
                 given: 0,
                 acknowledged: 0,
                 first_is_stored,
                 start: begin.clone(),
             };
-            let mut output = RelayOutput::new(&config).expect("a client");
             tasks.spawn(async move {
-                let stop = CancellationToken::new();
-                output.deliver(&mut feed, &stop).await.expect("delivered");
+                drive(&config, InstanceId(instance), &mut feed).await;
                 assert_eq!(feed.acknowledged, total, "everything is stored");
             });
         }
@@ -117,22 +112,20 @@ impl Clients {
     }
 }
 
-#[async_trait]
-impl RecordFeed for Repeat {
-    async fn next(&mut self) -> Result<Option<Spooled>, Failure> {
+impl Feed for Repeat {
+    async fn next(&mut self) -> Option<Record> {
         if self.given == self.total {
-            return Ok(None);
+            return None;
         }
         if self.given > 0 {
             let _ = self.start.wait_for(|start| *start).await;
         }
         self.given += 1;
-        Ok(Some(Spooled::Record(self.prepared.record(self.given))))
+        Some(self.prepared.record(self.given))
     }
 
-    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        let all = &self.prepared.definitions;
-        Ok((from < all.count).then(|| all.clone()).into_iter().collect())
+    fn definitions(&self) -> Vec<Definitions> {
+        vec![self.prepared.definitions.clone()]
     }
 
     fn acknowledge(&mut self, sequence: u64) {
@@ -140,33 +133,11 @@ impl RecordFeed for Repeat {
         self.first_is_stored.send_replace(true);
     }
 
-    fn reject(&mut self, record: &Record) {
-        panic!("batch {} is refused", record.sequence);
-    }
-
-    async fn rewind(&mut self) {
+    fn rewind(&mut self) {
         self.given = self.acknowledged;
-    }
-
-    fn waiting(&self) -> u64 {
-        self.total - self.acknowledged
-    }
-
-    fn is_closed(&self) -> bool {
-        false
-    }
-
-    fn instance(&self) -> InstanceId {
-        self.instance
-    }
-
-    fn replace_instance(&mut self) -> InstanceId {
-        panic!("nobody else has this instance")
     }
 
     fn failed(&self, failure: &Failure) {
         println!("  a session failed: {failure}");
     }
-
-    fn recovered(&self) {}
 }

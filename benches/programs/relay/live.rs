@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, InstanceId, Record, Spooled};
+use alumet_core::spool::{Definitions, Record};
 use alumet_core::{Catalog, Timestamp};
-use alumet_plugin_relay_client::RecordFeed;
 use alumet_shared_batch_encoding::Encoder;
-use async_trait::async_trait;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
+use crate::drive::Feed;
 use crate::machine::Machine;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,9 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Notes {
     /// From when a batch was due until it was acknowledged.
     pub(crate) delays: Vec<Duration>,
-    /// When a server was found first since these notes were begun.
-    pub(crate) connected: Option<Instant>,
-    /// When something was acknowledged first since.
+    /// When something was acknowledged first since these notes were begun.
     pub(crate) acknowledged: Option<Instant>,
     pub(crate) samples: u64,
     pub(crate) failures: u32,
@@ -36,7 +33,6 @@ pub(crate) struct Live {
     machine: Machine,
     encoder: Encoder,
     definitions: Vec<Definitions>,
-    instance: InstanceId,
     /// When the first batch is due.
     begin: Instant,
     made: u32,
@@ -48,16 +44,13 @@ pub(crate) struct Live {
 
 impl Live {
     /// A machine with so many control groups.
-    pub(crate) fn new(number: u64, groups: usize, begin: Instant, notes: Arc<Mutex<Notes>>) -> Self {
+    pub(crate) fn new(groups: usize, begin: Instant, notes: Arc<Mutex<Notes>>) -> Self {
         let catalog = Catalog::new();
-        let mut instance = [9; 16];
-        instance[..8].copy_from_slice(&number.to_le_bytes());
         Self {
             machine: Machine::new(&catalog, groups),
             catalog,
             encoder: Encoder::new(1),
             definitions: Vec::new(),
-            instance: InstanceId(instance),
             begin,
             made: 0,
             records: VecDeque::new(),
@@ -88,9 +81,8 @@ impl Live {
     }
 }
 
-#[async_trait]
-impl RecordFeed for Live {
-    async fn next(&mut self) -> Result<Option<Spooled>, Failure> {
+impl Feed for Live {
+    async fn next(&mut self) -> Option<Record> {
         if self.given == self.records.len() {
             let due = self.begin + SECOND * self.made;
             sleep_until(due).await;
@@ -98,12 +90,11 @@ impl RecordFeed for Live {
         }
         let (record, _) = &self.records[self.given];
         self.given += 1;
-        Ok(Some(Spooled::Record(record.clone())))
+        Some(record.clone())
     }
 
-    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        let from = |one: &&Definitions| one.first >= from;
-        Ok(self.definitions.iter().filter(from).cloned().collect())
+    fn definitions(&self) -> Vec<Definitions> {
+        self.definitions.clone()
     }
 
     fn acknowledge(&mut self, sequence: u64) {
@@ -120,38 +111,11 @@ impl RecordFeed for Live {
         }
     }
 
-    fn reject(&mut self, record: &Record) {
-        panic!("batch {} is refused", record.sequence);
-    }
-
-    async fn rewind(&mut self) {
+    fn rewind(&mut self) {
         self.given = 0;
-    }
-
-    fn waiting(&self) -> u64 {
-        self.records
-            .iter()
-            .map(|(record, _)| u64::from(record.samples))
-            .sum()
-    }
-
-    fn is_closed(&self) -> bool {
-        false
-    }
-
-    fn instance(&self) -> InstanceId {
-        self.instance
-    }
-
-    fn replace_instance(&mut self) -> InstanceId {
-        panic!("nobody else has this instance")
     }
 
     fn failed(&self, _: &Failure) {
         self.notes().failures += 1;
-    }
-
-    fn recovered(&self) {
-        self.notes().connected.get_or_insert_with(Instant::now);
     }
 }

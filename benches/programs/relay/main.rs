@@ -12,6 +12,7 @@
 
 mod agents;
 mod backlog;
+mod drive;
 mod feed;
 mod flow;
 mod ingest;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::failure::OrFail;
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
@@ -53,8 +53,10 @@ impl Plugin for UptimePlugin {
         all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
-        ConfigFault::refuse_zero("poll_interval", *config.poll_interval)
+    fn check(config: &Config) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.refuse_zero("poll_interval", *config.poll_interval);
+        faults.or_ok()
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {

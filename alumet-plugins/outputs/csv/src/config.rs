@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -82,46 +82,41 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        const REMEDY: &str = "set `rotate_size` or `rotate_interval` as well, or leave this key out";
+        let mut faults = Faults::default();
         if self.output_path.as_os_str().is_empty() {
-            return Err(ConfigFault::new(
-                "output_path",
-                "name a file, for example \"alumet-output.csv\"",
-            ));
+            faults.add("output_path", "name a file, for example \"alumet-output.csv\"");
         }
-        check_delimiter("csv_delimiter", self.csv_delimiter, &[])?;
-        check_delimiter("csv_late_delimiter", self.csv_late_delimiter, &['=', '\\'])?;
+        check_delimiter("csv_delimiter", self.csv_delimiter, &[], &mut faults);
+        check_delimiter(
+            "csv_late_delimiter",
+            self.csv_late_delimiter,
+            &['=', '\\'],
+            &mut faults,
+        );
         if self.rotate_size == Some(ByteSize(0)) {
             let message = "a file cannot be kept below zero bytes; write a size such as \"100 MiB\" or leave the key out";
-            return Err(ConfigFault::new("rotate_size", message));
+            faults.add("rotate_size", message);
         }
         if let Some(interval) = self.rotate_interval {
-            ConfigFault::refuse_zero("rotate_interval", *interval)?;
+            faults.refuse_zero("rotate_interval", *interval);
         }
         if self.keep_files == Some(0) {
             let message = "every rotated file would be removed at once; keep at least 1, or leave the key out to keep all";
-            return Err(ConfigFault::new("keep_files", message));
+            faults.add("keep_files", message);
+        } else if self.keep_files.is_some() && !self.rotates() {
+            faults.add("keep_files", format!("only rotated files are removed; {REMEDY}"));
         }
-        if !self.rotates() {
-            self.check_no_rotation()?;
+        if self.compression != Compression::None && !self.rotates() {
+            faults.add(
+                "compression",
+                format!("only rotated files are compressed; {REMEDY}"),
+            );
         }
-        self.queue.check("queue")?;
-        Ok(())
-    }
-
-    /// Refuses what does nothing as long as the file is never rotated.
-    fn check_no_rotation(&self) -> Result<(), ConfigFault> {
-        const REMEDY: &str = "set `rotate_size` or `rotate_interval` as well, or leave this key out";
-        if self.keep_files.is_some() {
-            let message = format!("only rotated files are removed; {REMEDY}");
-            return Err(ConfigFault::new("keep_files", message));
-        }
-        if self.compression != Compression::None {
-            let message = format!("only rotated files are compressed; {REMEDY}");
-            return Err(ConfigFault::new("compression", message));
-        }
-        Ok(())
+        self.queue.check("queue", &mut faults);
+        faults.or_ok()
     }
 
     /// Whether something rotates the file.
@@ -144,19 +139,15 @@ impl Config {
     }
 }
 
-fn check_delimiter(key: &str, delimiter: char, also_refused: &[char]) -> Result<(), ConfigFault> {
+fn check_delimiter(key: &str, delimiter: char, also_refused: &[char], faults: &mut Faults) {
     if !delimiter.is_ascii() {
-        return Err(ConfigFault::new(
-            key,
-            format!("{delimiter:?} is not ASCII; use for example \";\" or \",\""),
-        ));
-    }
-    if matches!(delimiter, '"' | '\r' | '\n' | '\0') || also_refused.contains(&delimiter) {
+        let message = format!("{delimiter:?} is not ASCII; use for example \";\" or \",\"");
+        faults.add(key, message);
+    } else if matches!(delimiter, '"' | '\r' | '\n' | '\0') || also_refused.contains(&delimiter) {
         let message =
             format!("{delimiter:?} has a meaning of its own in this format; use for example \";\" or \",\"");
-        return Err(ConfigFault::new(key, message));
+        faults.add(key, message);
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -217,8 +208,7 @@ mod tests {
             ("queue.capacity = 0", "queue.capacity"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            let fault = config.check().unwrap_err();
-            assert_eq!(fault.key.join("."), key);
+            assert_eq!(config.check().unwrap_err().keys(), [key]);
         }
         for text in [
             "csv_delimiter = ';;'",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::config::Config;
 use crate::output::CsvOutput;
@@ -17,7 +17,7 @@ impl Plugin for CsvPlugin {
     const SUMMARY: &'static str = "Writes samples to a CSV file, with rotation and compression.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading, SlotId, StatEngine, Wanted};
+use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading, SlotId, Stat, Wanted};
 use alumet_reader_cgroupfs::mount::Hierarchies;
 use alumet_reader_cgroupfs::stat::{cpu_stat, io_stat, memory_stat, pressure};
 use alumet_reader_cgroupfs::watch::{WatchOptions, Watcher};
@@ -76,7 +76,7 @@ fn parsers() -> Result<(), Box<dyn Error>> {
         "pswpout",
     ];
     let selection = memory_stat::Selection::of(keys);
-    let (mut places, mut out) = (memory_stat::Places::default(), Vec::new());
+    let (mut places, mut out) = (memory_stat::Places::default(), [None; 7]);
     measure("parse memory.stat, 7 of 62 entries", || {
         let _ = black_box(memory_stat::parse(
             black_box(&text),
@@ -132,13 +132,10 @@ fn engines(count: usize) -> Result<(), Box<dyn Error>> {
         raise_limit: false,
     };
     let mut reading = Reading::default();
-    for (wanted, what) in [
-        (Wanted::CPU_TIME | Wanted::CPU_SPLIT, "cpu.stat"),
-        (Wanted::IO_PRESSURE, "io.pressure"),
-        (Wanted::EVENTS, "cgroup.events"),
-    ] {
+    for (wanted, what) in [(Stat::CpuTotal, "cpu.stat"), (Stat::IoSome, "io.pressure")] {
+        let wanted: Wanted = [wanted].into_iter().collect();
         for (policy, how) in [(FdPolicy::default(), "kept"), (each_time, "open, read, close")] {
-            let mut engine = FileEngine::v2(&mounted, memory_stat::Selection::default(), policy)?;
+            let mut engine = FileEngine::v2(&mounted, policy)?;
             let mut slots: Vec<SlotId> = Vec::with_capacity(count);
             for number in 0..count {
                 let path = CgroupPath::from_bytes(format!("/{name}/g{number}").as_bytes())?;
@@ -150,8 +147,8 @@ fn engines(count: usize) -> Result<(), Box<dyn Error>> {
         }
     }
     let root = CgroupPath::root();
-    let mut engine = FileEngine::v2(&mounted, memory_stat::Selection::default(), FdPolicy::default())?;
-    let slot = engine.open(&root, Wanted::CPU_TIME)?;
+    let mut engine = FileEngine::v2(&mounted, FdPolicy::default())?;
+    let slot = engine.open(&root, [Stat::CpuTotal].into_iter().collect())?;
     measure("cpu.stat of the busy root, kept", || {
         let _ = engine.read(&slot, &mut reading);
     });

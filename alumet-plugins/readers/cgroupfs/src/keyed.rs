@@ -5,6 +5,8 @@
 
 use alumet_reader_kernel_file::fields::leading_number;
 
+use crate::ParseError;
+
 /// The `key value` lines of a file, in one pass over its bytes.
 pub(crate) struct Keyed<'a> {
     rest: &'a [u8],
@@ -19,6 +21,15 @@ pub(crate) struct Entry<'a> {
     pub(crate) key: &'a [u8],
     /// The number after it; `None` when there is none, or when the line was cut short.
     pub(crate) value: Option<u64>,
+}
+
+impl Entry<'_> {
+    /// Why it has no value.
+    pub(crate) fn odd(&self) -> Option<ParseError> {
+        self.value
+            .is_none()
+            .then_some(ParseError::at(self.line, "a number is expected after the key"))
+    }
 }
 
 impl<'a> Keyed<'a> {

@@ -12,5 +12,5 @@ pub mod watch;
 mod error;
 mod keyed;
 
-pub use alumet_reader_kernel_file::{ParseError, ReadError};
+pub use alumet_reader_kernel_file::{ParseError, Parsed, ReadError};
 pub use path::CgroupPath;

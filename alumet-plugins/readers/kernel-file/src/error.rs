@@ -112,6 +112,10 @@ pub struct ParseError {
     pub what: &'static str,
 }
 
+/// What a parser makes of a file: `Ok(Some(…))` names the first part that was left out because it is not understood, while
+/// the rest is sound; an error says that nothing is.
+pub type Parsed = Result<Option<ParseError>, ParseError>;
+
 impl ParseError {
     /// An error about the whole file.
     pub const fn whole(what: &'static str) -> Self {

@@ -1,5 +1,7 @@
 //! Lines, fields and numbers, read as bytes: no allocation, no UTF-8 check.
 
+use crate::ParseError;
+
 /// The lines of a file with their numbers from 1, without the line ends; empty ones are left out.
 ///
 /// The kernel ends every line with a line feed. A line without one was cut short, and so may be its last number: it is
@@ -12,6 +14,12 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .filter(|(_, line)| !line.is_empty())
 }
 
+/// What [`lines`] leaves out at the end of a file that is not empty and does not end with a line feed.
+pub fn cut_line(bytes: &[u8]) -> Option<ParseError> {
+    let is_cut = bytes.last().is_some_and(|last| *last != b'\n');
+    is_cut.then_some(ParseError::whole("a line feed is expected at the end"))
+}
+
 /// A cursor over the blank-separated fields of one line; as an iterator it gives them as they are.
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
@@ -22,6 +30,11 @@ impl<'a> Fields<'a> {
     /// A cursor before the first field.
     pub const fn of(line: &'a [u8]) -> Self {
         Self { rest: line }
+    }
+
+    /// What is behind the cursor.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Whether no field is left.

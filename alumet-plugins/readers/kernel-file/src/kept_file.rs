@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::{Extent, ParseError, ReadError, errno, fill};
+use crate::{Extent, Parsed, ReadError, errno, fill};
 
 /// An open file with its buffer: one `pread` per reading, no allocation.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct KeptFile {
     buffer: Vec<u8>,
     extent: Extent,
     mend: &'static str,
+    has_told: bool,
 }
 
 impl KeptFile {
@@ -27,6 +28,7 @@ impl KeptFile {
             buffer: Vec::new(),
             extent,
             mend,
+            has_told: false,
         }
     }
 
@@ -69,19 +71,25 @@ impl KeptFile {
         }
     }
 
-    /// Reads and parses. Content that does not parse is read once more from a freshly opened file.
+    /// Reads and parses. Content that does not parse is read once more from a freshly opened file. That a part was left
+    /// out is logged, once.
     ///
     /// # Errors
     /// Like [`Self::read`], and `Parse` when the second reading is not well formed either.
-    pub fn read_with(
-        &mut self,
-        mut parse: impl FnMut(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ReadError> {
-        if parse(self.read()?).is_ok() {
-            return Ok(());
+    pub fn read_with(&mut self, mut parse: impl FnMut(&[u8]) -> Parsed) -> Result<(), ReadError> {
+        let parsed = match parse(self.read()?) {
+            Ok(parsed) => parsed,
+            Err(_) => {
+                self.reopen()?;
+                parse(self.read()?).map_err(|error| error.in_file(&*self.path))?
+            }
+        };
+        if let Some(odd) = parsed.filter(|_| !self.has_told) {
+            self.has_told = true;
+            let error = odd.in_file(&*self.path);
+            tracing::warn!(%error, "what is not understood is left out, the rest is measured");
         }
-        self.reopen()?;
-        parse(self.read()?).map_err(|error| error.in_file(&*self.path))
+        Ok(())
     }
 
     fn fill(&mut self) -> io::Result<usize> {
@@ -111,10 +119,11 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::ParseError;
 
-    fn expect_good(bytes: &[u8]) -> Result<(), ParseError> {
+    fn expect_good(bytes: &[u8]) -> Parsed {
         if bytes == b"good" {
-            Ok(())
+            Ok(None)
         } else {
             Err(ParseError::whole("`good` is expected"))
         }

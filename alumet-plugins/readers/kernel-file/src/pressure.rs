@@ -1,66 +1,44 @@
-//! Pressure stall information (PSI): the share of time in which threads were held up for lack of a resource.
+//! Pressure stall information (PSI): how long threads were held up for lack of a resource.
 //!
 //! Format: `Documentation/accounting/psi.rst`; the same for `/proc/pressure/*` and the `*.pressure` files of control
-//! groups.
+//! groups. The averages that the kernel prints as well are left out: they can be computed from the totals.
 
-use crate::ParseError;
-use crate::fields::{Fields, fraction, lines, number};
+use crate::fields::{Fields, lines, number};
+use crate::{ParseError, Parsed};
 
-/// One reading of a pressure file. A line that the kernel does not print is `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// One reading of a pressure file: microseconds since boot, or since the control group was made. A line that the kernel
+/// does not print is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pressure {
     /// At least one thread was held up. Absent for `irq`.
-    pub some: Option<Stall>,
+    pub some_us: Option<u64>,
     /// All threads that were not idle were held up at once. Absent for `cpu` before Linux 5.13.
-    pub full: Option<Stall>,
-}
-
-/// How long threads were held up.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stall {
-    /// Percentage of the last 10 seconds.
-    pub avg10: f64,
-    /// Percentage of the last 60 seconds.
-    pub avg60: f64,
-    /// Percentage of the last 300 seconds.
-    pub avg300: f64,
-    /// Microseconds since boot, or since the control group was made.
-    pub total_us: u64,
+    pub full_us: Option<u64>,
 }
 
 /// Parses a pressure file.
 ///
 /// # Errors
-/// When there is neither of the two lines or a value is missing or malformed.
-pub fn parse(bytes: &[u8], out: &mut Pressure) -> Result<(), ParseError> {
+/// When neither of the two lines is sound.
+pub fn parse(bytes: &[u8], out: &mut Pressure) -> Parsed {
     *out = Pressure::default();
+    let mut odd = None;
     for (index, line) in lines(bytes) {
         let mut fields = Fields::of(line);
         let place = match fields.next() {
-            Some(b"some") => &mut out.some,
-            Some(b"full") => &mut out.full,
+            Some(b"some") => &mut out.some_us,
+            Some(b"full") => &mut out.full_us,
             _ => continue,
         };
-        let stall = stall(fields).ok_or(ParseError::at(
-            index,
-            "`avg10=`, `avg60=`, `avg300=` and `total=` are expected",
-        ))?;
-        *place = Some(stall);
+        *place = fields.find_map(|field| number(field.strip_prefix(b"total=")?));
+        if place.is_none() {
+            odd = odd.or(Some(ParseError::at(index, "`total=` and a count are expected")));
+        }
     }
-    if out.some.is_none() && out.full.is_none() {
-        return Err(ParseError::whole("a line `some` or `full` is expected"));
+    if *out == Pressure::default() {
+        return Err(odd.unwrap_or(ParseError::whole("a line `some` or `full` is expected")));
     }
-    Ok(())
-}
-
-fn stall(mut fields: Fields<'_>) -> Option<Stall> {
-    let mut after = |key: &[u8]| fields.next()?.strip_prefix(key);
-    Some(Stall {
-        avg10: fraction(after(b"avg10=")?)?,
-        avg60: fraction(after(b"avg60=")?)?,
-        avg300: fraction(after(b"avg300=")?)?,
-        total_us: number(after(b"total=")?)?,
-    })
+    Ok(odd)
 }
 
 #[cfg(test)]
@@ -72,30 +50,23 @@ mod tests {
     #[test]
     fn a_kernel_that_prints_one_line_has_no_other() {
         let line = "avg10=1.91 avg60=0.86 avg300=100.00 total=3857169\n";
-        let stall = Stall {
-            avg10: 1.91,
-            avg60: 0.86,
-            avg300: 100.0,
-            total_us: 3_857_169,
-        };
         let mut pressure = Pressure {
-            full: Some(Stall::default()),
-            ..Pressure::default()
+            some_us: None,
+            full_us: Some(1),
         };
         parse(format!("some {line}").as_bytes(), &mut pressure).unwrap();
-        assert_eq!((pressure.some, pressure.full), (Some(stall), None));
+        assert_eq!((pressure.some_us, pressure.full_us), (Some(3_857_169), None));
         parse(format!("full {line}").as_bytes(), &mut pressure).unwrap();
-        assert_eq!((pressure.some, pressure.full), (None, Some(stall)));
+        assert_eq!((pressure.some_us, pressure.full_us), (None, Some(3_857_169)));
     }
 
     #[test]
-    fn a_missing_misplaced_or_cut_value_is_refused() {
+    fn a_file_without_a_sound_total_is_refused() {
         for wrong in [
             "",
             "none\n",
             "some avg10=1.91 avg60=0.86 avg300=100.00\n",
-            "some avg60=1.91 avg10=0.86 avg300=100.00 total=1\n",
-            "some avg10=x avg60=0.86 avg300=100.00 total=1\n",
+            "some avg10=1.91 avg60=0.86 avg300=100.00 total=x\n",
             "some avg10=1.91 avg60=0.86 avg300=100.00 total=1",
         ] {
             assert!(
@@ -105,15 +76,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_odd_average_takes_nothing_away_and_an_odd_line_only_itself() {
+        let mut pressure = Pressure::default();
+        let text = "some avg10=-0.01 avg60=nan total=5\nfull avg10=0.00 total=-1\n";
+        let odd = parse(text.as_bytes(), &mut pressure).unwrap();
+        assert_eq!((pressure.some_us, pressure.full_us), (Some(5), None));
+        assert_eq!(odd.unwrap().line, Some(2));
+    }
+
     proptest! {
         #[test]
-        fn a_printed_pressure_is_read_back(centi in [0_u32..10_001, 0..10_001, 0..10_001], total: u64) {
-            let [avg10, avg60, avg300] = centi.map(|value| f64::from(value) / 100.0);
-            let line = format!("avg10={avg10:.2} avg60={avg60:.2} avg300={avg300:.2} total={total}");
-            let stall = Stall { avg10, avg60, avg300, total_us: total };
+        fn a_printed_pressure_is_read_back(some: u64, full: u64) {
+            let line = |total| format!("avg10=0.12 avg60=0.00 avg300=99.00 total={total}\n");
             let mut pressure = Pressure::default();
-            parse(format!("some {line}\nfull {line}\n").as_bytes(), &mut pressure).unwrap();
-            prop_assert_eq!(pressure, Pressure { some: Some(stall), full: Some(stall) });
+            parse(format!("some {}full {}", line(some), line(full)).as_bytes(), &mut pressure).unwrap();
+            prop_assert_eq!(pressure, Pressure { some_us: Some(some), full_us: Some(full) });
         }
     }
 }

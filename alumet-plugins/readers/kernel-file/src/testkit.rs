@@ -27,11 +27,11 @@ pub fn kernel_like(words: &'static [&'static str]) -> impl Strategy<Value = Vec<
 ///
 /// # Errors
 /// When it does not.
-pub fn assert_fresh<T: PartialEq + Debug>(
+pub fn assert_fresh<T: PartialEq + Debug, R: PartialEq + Debug>(
     first: &[u8],
     second: &[u8],
     fresh: impl Fn() -> T,
-    parse: impl Fn(&[u8], &mut T) -> Result<(), ParseError>,
+    parse: impl Fn(&[u8], &mut T) -> Result<R, ParseError>,
 ) -> Result<(), TestCaseError> {
     let (mut reused, mut new) = (fresh(), fresh());
     let _ = parse(first, &mut reused);

@@ -9,15 +9,12 @@ use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use alumet_reader_procfs::cpu_online::CpuListFile;
 use alumet_reader_procfs::diskstats::DiskStatsFile;
-use alumet_reader_procfs::loadavg::LoadAverageFile;
-use alumet_reader_procfs::meminfo::{MemInfo, MemInfoFile};
+use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
-use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
-use alumet_reader_procfs::process::{FdPolicy, Process, ProcessStat, Processes, stat};
-use alumet_reader_procfs::stat::StatFile;
-use alumet_reader_procfs::{ReadError, SystemRoot};
+use alumet_reader_procfs::pressure::PressureOf;
+use alumet_reader_procfs::process::{self, FdPolicy, Process, ProcessStat, Processes};
+use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
 
 /// The median duration of a batch, divided by its size.
 fn measure(what: &str, mut read: impl FnMut() -> Result<(), ReadError>) -> Result<(), ReadError> {
@@ -56,7 +53,7 @@ fn pass(what: &str, count: usize, mut read: impl FnMut() -> Result<(), ReadError
 }
 
 fn machine(root: &SystemRoot) -> Result<(), ReadError> {
-    let mut file = StatFile::open(root)?;
+    let mut file = stat::open(root)?;
     measure("/proc/stat", || file.read().map(drop))?;
     let names = [
         "MemTotal",
@@ -68,19 +65,19 @@ fn machine(root: &SystemRoot) -> Result<(), ReadError> {
         "Inactive",
         "Mapped",
     ];
-    let mut file = MemInfoFile::open(root, MemInfo::of(names))?;
+    let mut file = meminfo::open(root, MemInfo::of(names))?;
     measure("/proc/meminfo, 8 entries", || file.read().map(drop))?;
     let mut file = NetDevFile::open(root)?;
     measure("/proc/net/dev", || file.read().map(drop))?;
     let mut file = DiskStatsFile::open(root)?;
     measure("/proc/diskstats", || file.read().map(drop))?;
-    let mut file = LoadAverageFile::open(root)?;
+    let mut file = loadavg::open(root)?;
     measure("/proc/loadavg", || file.read().map(drop))?;
-    match PressureFile::open(root, PressureOf::Io) {
+    match pressure::open(root, PressureOf::Io) {
         Ok(mut file) => measure("/proc/pressure/io", || file.read().map(drop))?,
         Err(error) => println!("{error}"),
     }
-    let mut file = CpuListFile::online(root)?;
+    let mut file = cpu_online::open(root)?;
     measure("/sys/devices/system/cpu/online", || file.read().map(drop))
 }
 
@@ -109,7 +106,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
     let text = std::fs::read("/proc/self/stat").unwrap_or_default();
     let mut parsed = ProcessStat::default();
     measure("parsing of own stat alone", || {
-        let _ = black_box(stat::parse(black_box(&text), &mut parsed));
+        let _ = black_box(process::stat::parse(black_box(&text), &mut parsed));
         Ok(())
     })
 }

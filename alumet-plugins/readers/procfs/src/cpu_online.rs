@@ -1,10 +1,10 @@
-//! `/sys/devices/system/cpu/{online,possible,present}`: which CPUs there are.
+//! `/sys/devices/system/cpu/online`: which CPUs run.
 //!
 //! Format: `Documentation/admin-guide/cputopology.rst`; the same lists are in cpusets and NUMA nodes.
 
-use crate::{ParseError, ReadError, SystemRoot};
+use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::{leading_number, number};
-use alumet_reader_kernel_file::{Extent, KeptFile};
 
 /// A set of CPU numbers, as in `0-3,5`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,13 +21,6 @@ impl CpuList {
             .sum()
     }
 
-    /// Whether a CPU is in the set.
-    pub fn contains(&self, cpu: u32) -> bool {
-        self.ranges
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&cpu))
-    }
-
     /// The CPU numbers in rising order.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.ranges.iter().flat_map(|(first, last)| *first..=*last)
@@ -38,7 +31,7 @@ impl CpuList {
 ///
 /// # Errors
 /// When the ranges are malformed or not in rising order; `out` then holds a part.
-pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
+pub fn parse(bytes: &[u8], out: &mut CpuList) -> Parsed {
     let wrong = ParseError::at(
         1,
         "CPU numbers and ranges in rising order are expected, such as `0-3,5`",
@@ -46,7 +39,7 @@ pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
     out.ranges.clear();
     let list = bytes.trim_ascii();
     if list.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     for range in list.split(|byte| *byte == b',') {
         let (first, last) = parse_range(range).ok_or(wrong)?;
@@ -55,7 +48,7 @@ pub fn parse(bytes: &[u8], out: &mut CpuList) -> Result<(), ParseError> {
         }
         out.ranges.push((first, last));
     }
-    Ok(())
+    Ok(None)
 }
 
 fn parse_range(range: &[u8]) -> Option<(u32, u32)> {
@@ -68,58 +61,39 @@ fn parse_range(range: &[u8]) -> Option<(u32, u32)> {
     Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))
 }
 
-/// One open list of CPUs.
-#[derive(Debug)]
-pub struct CpuListFile {
-    file: KeptFile,
-    list: CpuList,
+/// Opens the list of the CPUs that run now.
+///
+/// # Errors
+/// When the file is absent or refused.
+pub fn open(root: &SystemRoot) -> Result<Table<CpuList>, ReadError> {
+    let path = root.sys("devices/system/cpu/online");
+    let mend = "mount sysfs there, or name another system root";
+    Table::open(path, Extent::OneRecord, mend, CpuList::default(), parse)
 }
 
-impl CpuListFile {
-    /// The CPUs that run now.
-    ///
-    /// # Errors
-    /// When the file is absent or refused.
-    pub fn online(root: &SystemRoot) -> Result<Self, ReadError> {
-        Self::open(root, "online")
+/// How many CPUs run.
+#[derive(Debug)]
+pub struct OnlineCpus {
+    table: Option<Table<CpuList>>,
+    last: u64,
+}
+
+impl OnlineCpus {
+    /// Counts the CPUs of the machine; where it does not tell, those that this program may use.
+    pub fn open(root: &SystemRoot) -> Self {
+        let of_this_program = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            table: open(root).ok(),
+            last: u64::try_from(of_this_program).unwrap_or(1),
+        }
     }
 
-    /// The CPUs that could ever be plugged in; fixed at boot.
-    ///
-    /// # Errors
-    /// When the file is absent or refused.
-    pub fn possible(root: &SystemRoot) -> Result<Self, ReadError> {
-        Self::open(root, "possible")
-    }
-
-    /// The CPUs that are plugged in, running or not.
-    ///
-    /// # Errors
-    /// When the file is absent or refused.
-    pub fn present(root: &SystemRoot) -> Result<Self, ReadError> {
-        Self::open(root, "present")
-    }
-
-    fn open(root: &SystemRoot, name: &str) -> Result<Self, ReadError> {
-        let path = root.sys("devices/system/cpu").join(name);
-        let file = KeptFile::open(
-            path,
-            Extent::OneRecord,
-            "mount sysfs there, or name another system root",
-        )?;
-        Ok(Self {
-            file,
-            list: CpuList::default(),
-        })
-    }
-
-    /// The present list.
-    ///
-    /// # Errors
-    /// When the file cannot be read or parsed.
-    pub fn read(&mut self) -> Result<&CpuList, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.list))?;
-        Ok(&self.list)
+    /// The number of now; the last one when the list cannot be read.
+    pub fn count(&mut self) -> u64 {
+        if let Some(Ok(list)) = self.table.as_mut().map(Table::read) {
+            self.last = list.count().max(1);
+        }
+        self.last
     }
 }
 
@@ -133,7 +107,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<CpuList, ParseError> {
         let mut list = CpuList::default();
-        parse(text.as_bytes(), &mut list).map(|()| list)
+        parse(text.as_bytes(), &mut list).map(|_| list)
     }
 
     #[test]
@@ -141,7 +115,6 @@ mod tests {
         let list = parsed("0-3,5\n").unwrap();
         assert_eq!(list.count(), 5);
         assert_eq!(list.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
-        assert!(list.contains(3) && !list.contains(4));
     }
 
     #[test]

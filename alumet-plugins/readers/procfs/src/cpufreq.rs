@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::{ParseError, SystemRoot};
+use crate::{ParseError, Parsed, SystemRoot};
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{Extent, KeptFile};
 
@@ -22,11 +22,11 @@ pub struct CpuFrequency {
 ///
 /// # Errors
 /// When it is not one number, such as the `<unknown>` of some drivers; `hertz` is then unchanged.
-pub fn parse(bytes: &[u8], hertz: &mut u64) -> Result<(), ParseError> {
+pub fn parse(bytes: &[u8], hertz: &mut u64) -> Parsed {
     *hertz = number(bytes.trim_ascii())
         .and_then(|kilohertz| kilohertz.checked_mul(1000))
         .ok_or(ParseError::at(1, "a frequency in kHz is expected"))?;
-    Ok(())
+    Ok(None)
 }
 
 /// The open frequency files of all CPUs that have one.

@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{Name, ParseError, ReadError, SystemRoot};
-use alumet_reader_kernel_file::fields::{Fields, lines};
-use alumet_reader_kernel_file::{Extent, KeptFile};
+use crate::{Name, ParseError, Parsed, ReadError, SystemRoot, Table};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::{Fields, cut_line, lines, number};
 
 /// The size in bytes of the sectors that `/proc/diskstats` counts, whatever the device's own sector size is.
 pub const SECTOR_SIZE: u64 = 512;
@@ -21,13 +21,9 @@ pub struct DiskStats {
     pub disks: Vec<Disk>,
 }
 
-/// One block device. All counters but `in_flight` count since boot or since the device appeared.
+/// One block device. All counters count since boot or since the device appeared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disk {
-    /// Major device number.
-    pub major: u32,
-    /// Minor device number.
-    pub minor: u32,
     /// Its name, such as `nvme0n1p2`.
     pub name: Name,
     /// Whether it is a whole disk or a partition; filled in by [`DiskStatsFile`], not by [`parse`].
@@ -36,12 +32,8 @@ pub struct Disk {
     pub reads: Requests,
     /// Writes.
     pub writes: Requests,
-    /// Requests that are being served now.
-    pub in_flight: u64,
     /// Milliseconds with at least one request in flight.
     pub io_ms: u64,
-    /// Milliseconds times requests in flight.
-    pub weighted_io_ms: u64,
     /// Discards (TRIM), since Linux 4.18.
     pub discards: Option<Requests>,
     /// Flushes, since Linux 5.5.
@@ -53,8 +45,6 @@ pub struct Disk {
 pub struct Requests {
     /// Requests completed.
     pub completed: u64,
-    /// Requests that were merged with a neighbour before they were queued.
-    pub merged: u64,
     /// Sectors of 512 bytes ([`SECTOR_SIZE`]).
     pub sectors: u64,
     /// Milliseconds, summed over the requests.
@@ -93,55 +83,72 @@ pub enum DiskKind {
 /// name stays at the same place.
 ///
 /// # Errors
-/// When a line has fewer columns than Linux 2.6.25 prints or a number is malformed; `out` then holds a mixture.
-pub fn parse(bytes: &[u8], out: &mut DiskStats) -> Result<(), ParseError> {
-    let mut count = 0;
+/// When there are lines and none of them is sound: it has fewer columns than Linux 2.6.25 prints, or one is no count.
+pub fn parse(bytes: &[u8], out: &mut DiskStats) -> Parsed {
+    let (mut count, mut odd) = (0, cut_line(bytes));
     for (number, line) in lines(bytes) {
         if count == out.disks.len() {
             out.disks.push(Disk::default());
         }
-        disk(line, &mut out.disks[count]).ok_or(ParseError::at(
-            number,
-            "two device numbers, a name and at least eleven counts are expected",
-        ))?;
-        count += 1;
+        match disk(line, &mut out.disks[count]) {
+            Some(()) => count += 1,
+            None => {
+                let what = "two device numbers, a name and at least eleven counts are expected";
+                odd = odd.or(Some(ParseError::at(number, what)));
+            }
+        }
     }
     out.disks.truncate(count);
-    Ok(())
+    match odd {
+        Some(odd) if count == 0 => Err(odd),
+        odd => Ok(odd),
+    }
 }
 
 fn disk(line: &[u8], out: &mut Disk) -> Option<()> {
     let mut fields = Fields::of(line);
-    out.major = u32::try_from(fields.number()?).ok()?;
-    out.minor = u32::try_from(fields.number()?).ok()?;
-    let name = fields.next()?;
+    fields.skip_fields(2)?; // major and minor number
+    let (name, mut fields) = name(fields)?;
+    let (reads, writes) = (requests(&mut fields)?, requests(&mut fields)?);
+    fields.skip_fields(1)?; // requests in flight
+    let io_ms = fields.number()?;
+    fields.skip_fields(1)?; // milliseconds times requests in flight
+    // `lxcfs` prints three of the four counts of discards: what is not whole is not there.
+    let discards = requests(&mut fields);
+    let flushes = discards.and_then(|_| {
+        Some(Flushes {
+            completed: fields.number()?,
+            ms: fields.number()?,
+        })
+    });
     if out.name.as_bytes() != name {
         out.name.assign(name);
         out.kind = DiskKind::Unknown;
     }
-    out.reads = requests(&mut fields)?;
-    out.writes = requests(&mut fields)?;
-    out.in_flight = fields.number()?;
-    out.io_ms = fields.number()?;
-    out.weighted_io_ms = fields.number()?;
-    out.discards = match fields.is_at_end() {
-        true => None,
-        false => Some(requests(&mut fields)?),
-    };
-    out.flushes = match fields.is_at_end() {
-        true => None,
-        false => Some(Flushes {
-            completed: fields.number()?,
-            ms: fields.number()?,
-        }),
-    };
+    (out.reads, out.writes, out.io_ms) = (reads, writes, io_ms);
+    (out.discards, out.flushes) = (discards, flushes);
     Some(())
 }
 
+/// The name at the cursor, which may have blanks, and the cursor before the first number behind it.
+fn name<'a>(fields: Fields<'a>) -> Option<(&'a [u8], Fields<'a>)> {
+    let line = fields.rest().trim_ascii_start();
+    let mut behind = Fields::of(line);
+    behind.next()?;
+    loop {
+        let end = line.len() - behind.rest().len();
+        if number(behind.clone().next()?).is_some() {
+            return Some((&line[..end], behind));
+        }
+        behind.next()?;
+    }
+}
+
 fn requests(fields: &mut Fields<'_>) -> Option<Requests> {
+    let completed = fields.number()?;
+    fields.skip_fields(1)?; // merged with a neighbour
     Some(Requests {
-        completed: fields.number()?,
-        merged: fields.number()?,
+        completed,
         sectors: fields.number()?,
         ms: fields.number()?,
     })
@@ -150,9 +157,8 @@ fn requests(fields: &mut Fields<'_>) -> Option<Requests> {
 /// The open `/proc/diskstats`, together with the list of whole disks in `/sys/block`.
 #[derive(Debug)]
 pub struct DiskStatsFile {
-    file: KeptFile,
+    table: Table<DiskStats>,
     block: PathBuf,
-    stats: DiskStats,
 }
 
 impl DiskStatsFile {
@@ -161,15 +167,10 @@ impl DiskStatsFile {
     /// # Errors
     /// When it is absent or refused.
     pub fn open(root: &SystemRoot) -> Result<Self, ReadError> {
-        let file = KeptFile::open(
-            root.proc("diskstats"),
-            Extent::ManyRecords,
-            crate::root::MOUNT_PROC,
-        )?;
+        let (path, mend) = (root.proc("diskstats"), crate::root::MOUNT_PROC);
         Ok(Self {
-            file,
+            table: Table::open(path, Extent::ManyRecords, mend, DiskStats::default(), parse)?,
             block: root.sys("block"),
-            stats: DiskStats::default(),
         })
     }
 
@@ -179,34 +180,35 @@ impl DiskStatsFile {
     /// # Errors
     /// When `/proc/diskstats` cannot be read or parsed.
     pub fn read(&mut self) -> Result<&DiskStats, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.stats))?;
-        if self.stats.disks.iter().any(|disk| disk.kind == DiskKind::Unknown)
-            && let Some(whole) = self.whole_disks()
+        let stats = self.table.read()?;
+        if stats.disks.iter().any(|disk| disk.kind == DiskKind::Unknown)
+            && let Some(whole) = whole_disks(&self.block)
         {
-            for disk in &mut self.stats.disks {
+            for disk in &mut stats.disks {
                 disk.kind = match whole.contains(disk.name.as_bytes()) {
                     true => DiskKind::Whole,
                     false => DiskKind::Partition,
                 };
             }
         }
-        Ok(&self.stats)
+        Ok(stats)
     }
+}
 
-    fn whole_disks(&self) -> Option<HashSet<Vec<u8>>> {
-        let mut names = HashSet::new();
-        for entry in fs::read_dir(&self.block).ok()?.flatten() {
-            let mut name = entry.file_name().into_vec();
-            // A slash cannot be in a file name: sysfs writes `cciss/c0d0` as `cciss!c0d0`.
-            for byte in &mut name {
-                if *byte == b'!' {
-                    *byte = b'/';
-                }
+/// The names in `/sys/block`.
+fn whole_disks(block: &Path) -> Option<HashSet<Vec<u8>>> {
+    let mut names = HashSet::new();
+    for entry in fs::read_dir(block).ok()?.flatten() {
+        let mut name = entry.file_name().into_vec();
+        // A slash cannot be in a file name: sysfs writes `cciss/c0d0` as `cciss!c0d0`.
+        for byte in &mut name {
+            if *byte == b'!' {
+                *byte = b'/';
             }
-            names.insert(name);
         }
-        Some(names)
+        names.insert(name);
     }
+    Some(names)
 }
 
 #[cfg(test)]
@@ -217,7 +219,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Vec<Disk>, ParseError> {
         let mut stats = DiskStats::default();
-        parse(text.as_bytes(), &mut stats).map(|()| stats.disks)
+        parse(text.as_bytes(), &mut stats).map(|_| stats.disks)
     }
 
     #[test]
@@ -232,22 +234,30 @@ mod tests {
             .map(|d| (d.discards.is_some(), d.flushes.is_some()))
             .collect();
         assert_eq!(present, [(false, false), (true, false), (true, true)]);
-        assert_eq!(disks[2].reads.bytes(), 3 * 512);
-        assert_eq!(disks[2].weighted_io_ms, 11);
-        assert_eq!(
-            disks[2].flushes,
-            Some(Flushes {
-                completed: 16,
-                ms: 17
-            })
-        );
+        assert_eq!((disks[2].reads.bytes(), disks[2].io_ms), (3 * 512, 10));
+        let flushes = disks[2].flushes.unwrap();
+        assert_eq!((flushes.completed, flushes.ms), (16, 17));
     }
 
     #[test]
-    fn a_line_with_too_few_columns_is_refused() {
+    fn fourteen_counts_are_eleven_and_no_discards() {
+        let disks = parsed("8 0 sda 0 0 0 0 46 0 977 34 0 2 0 0 0 0\n").unwrap();
+        assert_eq!((disks[0].writes.completed, disks[0].io_ms), (46, 2));
+        assert_eq!((disks[0].discards, disks[0].flushes), (None, None));
+    }
+
+    #[test]
+    fn a_name_may_have_blanks_and_an_odd_row_costs_one_row() {
+        let row = "1 2 3 4 5 6 7 8 9 10 11";
+        let text = format!(
+            "8 0 my disk {row}\n8 1 sda1 1 2 3 4\n8 2 sda2 1 2 -3 4 5 6 7 8 9 10 11\n8 3 sda3 {row}\n8 4 sda4 1"
+        );
+        let mut stats = DiskStats::default();
+        let odd = parse(text.as_bytes(), &mut stats).unwrap();
+        let names: Vec<_> = stats.disks.iter().map(|disk| disk.name.to_string()).collect();
+        assert_eq!(names, ["my disk", "sda3"]);
+        assert!(odd.is_some());
         assert_eq!(parsed("8 1 sda1 1 2 3 4\n").unwrap_err().line, Some(1));
-        assert!(parsed("8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12\n").is_err());
-        assert!(parsed("8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n").is_err());
     }
 
     #[test]
@@ -263,16 +273,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_printed_line_is_read_back(values in proptest::array::uniform17(any::<u64>()), name in "[a-z!/0-9-]{1,20}") {
+        fn a_printed_line_is_read_back(values in proptest::array::uniform17(any::<u64>()), name in "[a-z!/-][a-z!/0-9-]{0,20}") {
             let columns: Vec<String> = values.iter().map(u64::to_string).collect();
             let disks = parsed(&format!("   8       0 {name} {}\n", columns.join(" "))).unwrap();
             let requests = |at: usize| Requests {
-                completed: values[at], merged: values[at + 1], sectors: values[at + 2], ms: values[at + 3],
+                completed: values[at], sectors: values[at + 2], ms: values[at + 3],
             };
             let expected = Disk {
-                major: 8, minor: 0, name: name.as_str().into(), kind: DiskKind::Unknown,
-                reads: requests(0), writes: requests(4),
-                in_flight: values[8], io_ms: values[9], weighted_io_ms: values[10],
+                name: name.as_str().into(), kind: DiskKind::Unknown,
+                reads: requests(0), writes: requests(4), io_ms: values[9],
                 discards: Some(requests(11)),
                 flushes: Some(Flushes { completed: values[15], ms: values[16] }),
             };

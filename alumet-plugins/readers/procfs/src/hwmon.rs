@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{ParseError, ReadError, SystemRoot};
+use crate::{ParseError, Parsed, ReadError, SystemRoot};
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{Extent, KeptFile};
 
@@ -39,7 +39,7 @@ pub enum SensorOrigin {
 ///
 /// # Errors
 /// When it is not one whole number; `celsius` is then unchanged.
-pub fn parse(bytes: &[u8], celsius: &mut f64) -> Result<(), ParseError> {
+pub fn parse(bytes: &[u8], celsius: &mut f64) -> Parsed {
     let text = bytes.trim_ascii();
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1.0, digits),
@@ -52,7 +52,7 @@ pub fn parse(bytes: &[u8], celsius: &mut f64) -> Result<(), ParseError> {
             "a temperature in millidegrees Celsius is expected",
         ))?;
     *celsius = sign * f64::from(millidegrees) / 1000.0;
-    Ok(())
+    Ok(None)
 }
 
 /// The open files of all temperature sensors.

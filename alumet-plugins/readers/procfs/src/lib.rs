@@ -16,6 +16,6 @@ mod entry_list;
 mod name;
 mod root;
 
-pub use alumet_reader_kernel_file::{ParseError, ReadError, page_size, ticks_per_second};
+pub use alumet_reader_kernel_file::{ParseError, Parsed, ReadError, Table, page_size, ticks_per_second};
 pub use name::Name;
 pub use root::SystemRoot;

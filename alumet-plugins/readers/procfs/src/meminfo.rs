@@ -2,10 +2,10 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "meminfo".
 
-use crate::entry_list::{amount, split};
-use crate::{ParseError, ReadError, SystemRoot};
-use alumet_reader_kernel_file::fields::{entry_at, find_entry, lines};
-use alumet_reader_kernel_file::{Extent, KeptFile};
+use crate::entry_list::amount;
+use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::{entry_at, find_entry};
 
 pub use crate::entry_list::Amount;
 
@@ -61,36 +61,33 @@ impl MemInfo {
     }
 }
 
-/// Parses the chosen entries out of `/proc/meminfo`.
+/// Parses the chosen entries out of `/proc/meminfo`. An entry that is absent or malformed has no amount.
 ///
 /// # Errors
-/// When the amount of a chosen entry is malformed. An absent entry is no error: its amount becomes `None`.
-pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Result<(), ParseError> {
+/// None: a file without any of the entries has none of them.
+pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Parsed {
+    let mut odd = None;
     for entry in &mut out.entries {
         let remembered = entry_at(bytes, entry.offset, &entry.name, b':').map(|text| (entry.offset, text));
         let found = remembered.or_else(|| find_entry(bytes, 0, &entry.name, b':'));
-        entry.amount = match found {
-            Some((offset, text)) => {
-                entry.offset = offset;
-                Some(amount_of_line(text).ok_or(MALFORMED)?)
+        entry.amount = found.and_then(|(offset, text)| {
+            entry.offset = offset;
+            let amount = amount_of_line(text);
+            if amount.is_none() {
+                odd = Some(ParseError::whole(
+                    "an entry with a count or a size in kB is expected",
+                ));
             }
-            None => None,
-        };
+            amount
+        });
     }
-    Ok(())
+    Ok(odd)
 }
-
-const MALFORMED: ParseError = ParseError::whole("an entry with a count or a size in kB is expected");
 
 /// The amount at the start of `text`; `None` when its line was cut short.
 fn amount_of_line(text: &[u8]) -> Option<Amount> {
     let end = text.iter().position(|byte| *byte == b'\n')?;
     amount(&text[..end])
-}
-
-/// The names of all entries in the file, for messages about an unknown one.
-pub fn names(bytes: &[u8]) -> impl Iterator<Item = &str> {
-    lines(bytes).filter_map(|(_, line)| str::from_utf8(split(line)?.0).ok())
 }
 
 /// The snake-case form of an entry's name: `MemTotal` becomes `mem_total`, `Active(anon)` becomes `active_anon`,
@@ -124,42 +121,13 @@ pub fn snake_case_name(entry: &str) -> String {
     snake
 }
 
-/// The open `/proc/meminfo`.
-#[derive(Debug)]
-pub struct MemInfoFile {
-    file: KeptFile,
-    info: MemInfo,
-}
-
-impl MemInfoFile {
-    /// Opens the file for a selection of entries.
-    ///
-    /// # Errors
-    /// When it is absent or refused.
-    pub fn open(root: &SystemRoot, selection: MemInfo) -> Result<Self, ReadError> {
-        let file = KeptFile::open(root.proc("meminfo"), Extent::OneRecord, crate::root::MOUNT_PROC)?;
-        Ok(Self {
-            file,
-            info: selection,
-        })
-    }
-
-    /// The present amounts.
-    ///
-    /// # Errors
-    /// When the file cannot be read or parsed.
-    pub fn read(&mut self) -> Result<&MemInfo, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.info))?;
-        Ok(&self.info)
-    }
-
-    /// The names of all entries that this kernel offers.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn names(&mut self) -> Result<Vec<String>, ReadError> {
-        Ok(names(self.file.read()?).map(str::to_owned).collect())
-    }
+/// Opens `/proc/meminfo` for a selection of entries.
+///
+/// # Errors
+/// When it is absent or refused.
+pub fn open(root: &SystemRoot, selection: MemInfo) -> Result<Table<MemInfo>, ReadError> {
+    let (path, mend) = (root.proc("meminfo"), crate::root::MOUNT_PROC);
+    Table::open(path, Extent::OneRecord, mend, selection, parse)
 }
 
 #[cfg(test)]
@@ -215,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_in_another_unit_is_refused() {
-        assert!(parse(b"Cached: 2 MB\n", &mut MemInfo::of(["Cached"])).is_err());
-    }
-
-    #[test]
-    fn an_amount_that_was_cut_short_is_refused() {
-        assert!(parse(b"MemTotal: 9 kB\nCached: 21", &mut MemInfo::of(["Cached"])).is_err());
+    fn an_odd_entry_takes_only_itself_away() {
+        for odd in ["Cached: 2 MB\n", "Cached: -5 kB\n", "Cached: 21"] {
+            let mut info = MemInfo::of(["Cached", "MemTotal"]);
+            let left_out = parse(format!("MemTotal: 9 kB\n{odd}").as_bytes(), &mut info).unwrap();
+            assert!(left_out.is_some(), "{odd}");
+            assert_eq!(amounts(&info), [None, Some(Amount::Bytes(9216))], "{odd}");
+        }
     }
 
     #[test]

@@ -2,9 +2,14 @@
 //!
 //! Format: `net/core/net-procfs.c`, `dev_seq_printf_stats`.
 
-use crate::{Name, ParseError, ReadError, SystemRoot};
-use alumet_reader_kernel_file::fields::{Fields, lines};
-use alumet_reader_kernel_file::{Extent, KeptFile};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::{Name, ParseError, Parsed, ReadError, SystemRoot, Table};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::{Fields, cut_line, lines};
 
 /// One reading of `/proc/net/dev`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,37 +45,34 @@ pub struct Traffic {
 /// Parses `/proc/net/dev` into a value that is reused from read to read.
 ///
 /// # Errors
-/// When the two header lines are missing (some kernels lose them after a seek), the last line is cut off or a number
-/// is malformed; `out` then holds a mixture.
-pub fn parse(bytes: &[u8], out: &mut NetDev) -> Result<(), ParseError> {
-    if !bytes.starts_with(b"Inter-|") {
+/// When the two header lines are missing (some kernels lose them after a seek), or there are interfaces and none is sound.
+pub fn parse(bytes: &[u8], out: &mut NetDev) -> Parsed {
+    let mut all = lines(bytes);
+    let (first, second) = (all.next(), all.next());
+    if !first.is_some_and(|(_, line)| line.starts_with(b"Inter-|")) {
         return Err(ParseError::at(1, "the header `Inter-|` is expected"));
     }
-    if !bytes.ends_with(b"\n") {
-        return Err(ParseError::whole("a complete last line is expected"));
+    if !second.is_some_and(|(_, line)| line.trim_ascii_start().starts_with(b"face")) {
+        return Err(ParseError::at(2, "the header ` face |` is expected"));
     }
-    let mut count = 0;
-    for (number, line) in lines(bytes) {
-        if number == 1 {
-            continue;
-        }
-        if number == 2 {
-            if !line.trim_ascii_start().starts_with(b"face") {
-                return Err(ParseError::at(2, "the header ` face |` is expected"));
-            }
-            continue;
-        }
+    let (mut count, mut odd) = (0, cut_line(bytes));
+    for (number, line) in all {
         if count == out.interfaces.len() {
             out.interfaces.push(Interface::default());
         }
-        interface(line, &mut out.interfaces[count]).ok_or(ParseError::at(
-            number,
-            "a name, a colon and sixteen counts are expected",
-        ))?;
-        count += 1;
+        match interface(line, &mut out.interfaces[count]) {
+            Some(()) => count += 1,
+            None => {
+                let what = "a name, a colon and sixteen counts are expected";
+                odd = odd.or(Some(ParseError::at(number, what)));
+            }
+        }
     }
     out.interfaces.truncate(count);
-    Ok(())
+    match odd {
+        Some(odd) if count == 0 => Err(odd),
+        odd => Ok(odd),
+    }
 }
 
 fn interface(line: &[u8], out: &mut Interface) -> Option<()> {
@@ -100,33 +102,68 @@ fn interface(line: &[u8], out: &mut Interface) -> Option<()> {
 /// The open `/proc/net/dev`.
 #[derive(Debug)]
 pub struct NetDevFile {
-    file: KeptFile,
-    net: NetDev,
+    table: Table<NetDev>,
+    scope: Scope,
     last_count: usize,
 }
 
+/// Whose interfaces a table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the machine.
+    Machine,
+    /// Those of the container that this program runs in.
+    Container,
+    /// Either of the two: nothing tells.
+    Unknown,
+}
+
 impl NetDevFile {
-    /// Opens the file.
+    /// Opens the table of the machine's first process where that can be told from the reader's own, else the latter.
     ///
-    /// `/proc/net` shows the network namespace of the reader. Below another root, such as the host's mount in a
-    /// container, that is not the machine's, so `/proc/1/net` is tried first (needs `CAP_SYS_PTRACE`).
+    /// `/proc/net` shows the network namespace of the reader, also in a mount of the host's `/proc`.
     ///
     /// # Errors
-    /// When it is absent or refused.
+    /// When it is absent or refused, and when what can be read below another root is not that of the machine.
     pub fn open(root: &SystemRoot) -> Result<Self, ReadError> {
-        let of_first_process = match root.is_default() {
-            true => None,
-            false => open(root, "1/net/dev").ok(),
+        let namespace = |process: &str| fs::read_link(root.proc(process).join("ns/net")).ok();
+        let (own, first) = (namespace("self"), namespace("1"));
+        let differ = own.is_some() && first.is_some() && own != first;
+        // An ordinary user may not look at the first process of its own machine, and need not.
+        let is_own_enough = own.is_some() && !differ && (first.is_some() || root.is_default());
+        if !is_own_enough && let Ok(table) = open(root, "1/net/dev") {
+            return Ok(Self::new(table, Scope::Machine));
+        }
+        let mut table = open(root, "net/dev")?;
+        let scope = match (&own, &first) {
+            _ if differ => Scope::Container,
+            // A captured tree has no namespaces.
+            (None, _) | (_, Some(_)) => Scope::Machine,
+            (Some(_), None) if root.is_default() => Scope::Machine,
+            (Some(_), None) if !shows_interfaces_of(root, &mut table)? => Scope::Container,
+            (Some(_), None) => Scope::Unknown,
         };
-        let file = match of_first_process {
-            Some(file) => file,
-            None => open(root, "net/dev")?,
-        };
-        Ok(Self {
-            file,
-            net: NetDev::default(),
+        if scope == Scope::Container && !root.is_default() {
+            return Err(ReadError::PermissionDenied {
+                path: root.proc("1/net/dev"),
+                mend: "`net/dev` there shows this container and not the machine: run as root or grant CAP_SYS_PTRACE, or \
+                       share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)",
+            });
+        }
+        Ok(Self::new(table, scope))
+    }
+
+    const fn new(table: Table<NetDev>, scope: Scope) -> Self {
+        Self {
+            table,
+            scope,
             last_count: 0,
-        })
+        }
+    }
+
+    /// Whose interfaces it shows.
+    pub const fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The present values.
@@ -138,23 +175,50 @@ impl NetDevFile {
     /// # Errors
     /// When the file cannot be read or parsed.
     pub fn read(&mut self) -> Result<&NetDev, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.net))?;
-        if self.net.interfaces.len() < self.last_count {
-            self.file.reopen()?;
-            self.file.read_with(|bytes| parse(bytes, &mut self.net))?;
+        let mut count = self.table.read()?.interfaces.len();
+        if count < self.last_count {
+            self.table.reopen()?;
+            count = self.table.read()?.interfaces.len();
         }
-        self.last_count = self.net.interfaces.len();
-        Ok(&self.net)
+        self.last_count = count;
+        Ok(self.table.value())
     }
 }
 
-fn open(root: &SystemRoot, file: &str) -> Result<KeptFile, ReadError> {
-    KeptFile::open(root.proc(file), Extent::ManyRecords, crate::root::MOUNT_PROC)
+fn open(root: &SystemRoot, file: &str) -> Result<Table<NetDev>, ReadError> {
+    let (path, mend) = (root.proc(file), crate::root::MOUNT_PROC);
+    Table::open(path, Extent::ManyRecords, mend, NetDev::default(), parse)
+}
+
+/// Whether the table has the interfaces of the machine: a mount of sysfs shows those of whoever mounted it.
+fn shows_interfaces_of(root: &SystemRoot, table: &mut Table<NetDev>) -> Result<bool, ReadError> {
+    let Ok(folder) = fs::read_dir(root.sys("class/net")) else {
+        return Ok(true);
+    };
+    let machine: HashSet<Vec<u8>> = folder
+        .flatten()
+        .map(|entry| entry.file_name().into_vec())
+        .collect();
+    let shown = &table.read()?.interfaces;
+    // Files such as `bonding_masters` are no interfaces, and an alias is none of its own.
+    Ok(shown
+        .iter()
+        .all(|interface| machine.contains(without_alias(interface)))
+        && machine
+            .iter()
+            .filter(|name| root.sys("class/net").join(OsStr::from_bytes(name)).is_dir())
+            .all(|name| shown.iter().any(|interface| without_alias(interface) == *name)))
+}
+
+/// `eth0` of `eth0:1`.
+fn without_alias(interface: &Interface) -> &[u8] {
+    let name = interface.name.as_bytes();
+    name.split(|byte| *byte == b':').next().unwrap_or(name)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -209,12 +273,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_header_or_with_a_cut_line_is_refused() {
+    fn a_table_without_header_or_sound_interface_is_refused() {
         let whole = table(&["lo"]);
         let mut net = NetDev::default();
         assert!(parse(&whole.as_bytes()[HEADER.len()..], &mut net).is_err());
         assert!(parse(&whole.as_bytes()[..whole.len() - 1], &mut net).is_err());
-        assert!(parse(&whole.as_bytes()[..whole.len() - 4], &mut net).is_err());
         assert!(parse(b"Inter-| x\n    lo: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", &mut net).is_err());
         assert!(
             parse(
@@ -223,13 +286,16 @@ mod tests {
             )
             .is_err()
         );
-        assert!(
-            parse(
-                format!("{HEADER} : 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n").as_bytes(),
-                &mut net
-            )
-            .is_err()
-        );
+        assert_eq!(parse(HEADER.as_bytes(), &mut net), Ok(None));
+    }
+
+    #[test]
+    fn an_odd_interface_costs_one_row() {
+        let mut net = NetDev::default();
+        let odd = "eth0: 1 2\n : 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n my net: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\neth1: 1 2 3 4 0";
+        let left_out = parse(format!("{}{odd}", table(&["lo"])).as_bytes(), &mut net).unwrap();
+        assert!(left_out.is_some());
+        assert_eq!(names(&net), ["lo", "my net"]);
     }
 
     #[test]
@@ -267,5 +333,44 @@ mod tests {
         fs::write(root.proc("1/net/dev"), table(&["lo", "eno1"])).unwrap();
         let mut file = NetDevFile::open(&root).unwrap();
         assert_eq!(names(file.read().unwrap()), ["lo", "eno1"]);
+    }
+
+    /// A machine whose first process is in another network namespace than this program, or may not be looked at.
+    fn container(first: Option<&str>) -> (tempfile::TempDir, SystemRoot) {
+        let (folder, root) = tree(&table(&["lo"]));
+        for (process, namespace) in [("self", Some("net:[1]")), ("1", first)] {
+            fs::create_dir_all(root.proc(process).join("ns")).unwrap();
+            if let Some(namespace) = namespace {
+                symlink(namespace, root.proc(process).join("ns/net")).unwrap();
+            }
+        }
+        for name in ["lo", "eth0"] {
+            fs::create_dir_all(root.sys("class/net").join(name)).unwrap();
+        }
+        fs::write(root.sys("class/net/bonding_masters"), "").unwrap();
+        (folder, root)
+    }
+
+    #[test]
+    fn the_interfaces_of_a_container_are_not_taken_for_those_of_the_machine_whose_root_it_has() {
+        for first in [Some("net:[2]"), None] {
+            let (_folder, root) = container(first);
+            let error = NetDevFile::open(&root).unwrap_err().to_string();
+            assert!(error.contains("hostNetwork"), "{error}");
+            fs::create_dir_all(root.proc("1/net")).unwrap();
+            fs::write(root.proc("1/net/dev"), table(&["lo", "eth0"])).unwrap();
+            let mut file = NetDevFile::open(&root).unwrap();
+            assert_eq!(names(file.read().unwrap()), ["lo", "eth0"]);
+            assert_eq!(file.scope(), Scope::Machine);
+        }
+    }
+
+    #[test]
+    fn whoever_shares_the_network_of_the_machine_reads_it() {
+        let (_folder, root) = container(Some("net:[1]"));
+        assert_eq!(NetDevFile::open(&root).unwrap().scope(), Scope::Machine);
+        let (_folder, root) = container(None);
+        fs::write(root.proc("net/dev"), table(&["lo", "eth0", "eth0:1"])).unwrap();
+        assert_eq!(NetDevFile::open(&root).unwrap().scope(), Scope::Unknown);
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Format: `Documentation/accounting/psi.rst`.
 
-pub use alumet_reader_kernel_file::pressure::{Pressure, Stall, parse};
-use alumet_reader_kernel_file::{Extent, KeptFile};
+use alumet_reader_kernel_file::Extent;
+pub use alumet_reader_kernel_file::pressure::{Pressure, parse};
 
-use crate::{ReadError, SystemRoot};
+use crate::{ReadError, SystemRoot, Table};
 
 /// A resource that the kernel watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,40 +35,19 @@ impl PressureOf {
     }
 }
 
-/// One open pressure file.
-#[derive(Debug)]
-pub struct PressureFile {
-    file: KeptFile,
-    pressure: Pressure,
-}
-
-impl PressureFile {
-    /// Opens the file and reads it once, because a kernel that has PSI switched off only says so then.
-    ///
-    /// # Errors
-    /// `NotSupported` when the kernel is too old, was built without PSI or has it switched off.
-    pub fn open(root: &SystemRoot, of: PressureOf) -> Result<Self, ReadError> {
-        let mend = match of {
-            PressureOf::Irq => "needs Linux 6.1 with CONFIG_PSI and CONFIG_IRQ_TIME_ACCOUNTING",
-            _ => "needs Linux 4.20 with CONFIG_PSI; boot with `psi=1` if it is off by default",
-        };
-        let path = root.proc("pressure").join(of.file_name());
-        let mut opened = Self {
-            file: KeptFile::open(path, Extent::OneRecord, mend)?,
-            pressure: Pressure::default(),
-        };
-        opened.read()?;
-        Ok(opened)
-    }
-
-    /// The present values.
-    ///
-    /// # Errors
-    /// When the file cannot be read or parsed.
-    pub fn read(&mut self) -> Result<Pressure, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.pressure))?;
-        Ok(self.pressure)
-    }
+/// Opens a pressure file and reads it once, because a kernel that has PSI switched off only says so then.
+///
+/// # Errors
+/// `NotSupported` when the kernel is too old, was built without PSI or has it switched off.
+pub fn open(root: &SystemRoot, of: PressureOf) -> Result<Table<Pressure>, ReadError> {
+    let mend = match of {
+        PressureOf::Irq => "needs Linux 6.1 with CONFIG_PSI and CONFIG_IRQ_TIME_ACCOUNTING",
+        _ => "needs Linux 4.20 with CONFIG_PSI; boot with `psi=1` if it is off by default",
+    };
+    let path = root.proc("pressure").join(of.file_name());
+    let mut opened = Table::open(path, Extent::OneRecord, mend, Pressure::default(), parse)?;
+    opened.read()?;
+    Ok(opened)
 }
 
 #[cfg(test)]
@@ -78,7 +57,7 @@ mod tests {
     #[test]
     fn an_absent_file_says_how_to_switch_it_on() {
         let folder = tempfile::tempdir().unwrap();
-        let error = PressureFile::open(&SystemRoot::at(folder.path()), PressureOf::Io).unwrap_err();
+        let error = open(&SystemRoot::at(folder.path()), PressureOf::Io).unwrap_err();
         assert!(matches!(error, ReadError::NotSupported { .. }));
         assert!(error.to_string().contains("psi=1"), "{error}");
     }

@@ -2,11 +2,11 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "Miscellaneous kernel statistics".
 
-use crate::{ParseError, ReadError, SystemRoot, ticks_per_second};
-use alumet_reader_kernel_file::fields::{Fields, leading_number, lines};
-use alumet_reader_kernel_file::{Extent, KeptFile};
+use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use alumet_reader_kernel_file::Extent;
+use alumet_reader_kernel_file::fields::{Fields, cut_line, leading_number, lines, number};
 
-/// One reading of `/proc/stat`. A counter that the kernel does not print is `None`.
+/// One reading of `/proc/stat`. What the kernel does not print is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelStat {
     /// The sum over all CPUs, including time that CPUs spent before they went offline.
@@ -21,8 +21,6 @@ pub struct KernelStat {
     pub procs_running: Option<u64>,
     /// Threads that are blocked, waiting for I/O.
     pub procs_blocked: Option<u64>,
-    /// Boot time in seconds since the Unix epoch.
-    pub boot_time: Option<u64>,
 }
 
 /// The times of one CPU.
@@ -34,154 +32,93 @@ pub struct CpuLine {
     pub times: CpuTimes,
 }
 
-/// CPU time since boot by state, in ticks ([`ticks_per_second`]).
+/// CPU time since boot in each of the [`STATES`], in ticks ([`crate::ticks_per_second`]). What an old kernel does not
+/// print is `None`, and so is what is no count.
 ///
 /// `idle` and `iowait` are known to go backwards now and then: take differences with care.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuTimes {
-    /// In user mode; includes `guest`.
-    pub user: u64,
-    /// In user mode at low priority; includes `guest_nice`.
-    pub nice: u64,
-    /// In kernel mode.
-    pub system: u64,
-    /// Idle.
-    pub idle: u64,
-    /// Idle while a thread of this CPU waited for I/O.
-    pub iowait: u64,
-    /// Serving hardware interrupts.
-    pub irq: u64,
-    /// Serving software interrupts.
-    pub softirq: u64,
-    /// Taken by other guests of the hypervisor.
-    pub steal: u64,
-    /// Running a guest's virtual CPU.
-    pub guest: u64,
-    /// Running a guest's virtual CPU at low priority.
-    pub guest_nice: u64,
-    /// How many of the ten columns above the kernel prints; the others are zero.
-    pub columns: u8,
-}
+pub type CpuTimes = [Option<u64>; STATES.len()];
+
+/// The states of a CPU, in the order of the kernel's columns. `user` includes `guest`, and `nice` includes `guest_nice`.
+pub const STATES: [&str; 10] = [
+    "user",
+    "nice",
+    "system",
+    "idle",
+    "iowait",
+    "irq",
+    "softirq",
+    "steal",
+    "guest",
+    "guest_nice",
+];
 
 /// Parses `/proc/stat` into a value that is reused from read to read.
 ///
 /// # Errors
-/// When the total is missing or a number is malformed; `out` then holds a mixture.
-pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Result<(), ParseError> {
-    let KernelStat {
-        total,
-        cpus,
-        context_switches,
-        forks,
-        procs_running,
-        procs_blocked,
-        boot_time,
-    } = out;
-    *total = CpuTimes::default();
+/// When no line with the times of a CPU is sound.
+pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Parsed {
+    let mut cpus = std::mem::take(&mut out.cpus);
     cpus.clear();
-    for counter in [
-        &mut *context_switches,
-        forks,
-        procs_running,
-        procs_blocked,
-        boot_time,
-    ] {
-        *counter = None;
-    }
+    *out = KernelStat {
+        cpus,
+        ..KernelStat::default()
+    };
+    let mut odd = cut_line(bytes);
     for (number, line) in lines(bytes) {
-        let malformed = || ParseError::at(number, "a count in decimal digits is expected");
-        if let Some(rest) = line.strip_prefix(b"cpu") {
-            let times = || cpu_times(rest_after_number(rest)).ok_or_else(malformed);
-            match leading_number(rest) {
-                Some((cpu, _)) => {
-                    let cpu = u32::try_from(cpu)
-                        .map_err(|_| ParseError::at(number, "a CPU number below 2^32 is expected"))?;
-                    cpus.push(CpuLine { cpu, times: times()? });
-                }
-                None => *total = times()?,
-            }
-            continue;
+        if take(line, out).is_none() {
+            odd = odd.or(Some(ParseError::at(
+                number,
+                "counts in decimal digits are expected",
+            )));
         }
-        let mut fields = Fields::of(line);
-        let counter = match fields.next() {
-            Some(b"ctxt") => &mut *context_switches,
-            Some(b"processes") => &mut *forks,
-            Some(b"procs_running") => &mut *procs_running,
-            Some(b"procs_blocked") => &mut *procs_blocked,
-            Some(b"btime") => &mut *boot_time,
-            _ => continue,
-        };
-        *counter = Some(fields.number().ok_or_else(malformed)?);
     }
-    if total.columns == 0 {
-        return Err(ParseError::whole("a line `cpu` with times is expected"));
+    if out.total == CpuTimes::default() && out.cpus.is_empty() {
+        return Err(odd.unwrap_or(ParseError::whole("a line `cpu` with times is expected")));
     }
-    Ok(())
+    Ok(odd)
 }
 
-fn rest_after_number(rest: &[u8]) -> &[u8] {
-    leading_number(rest).map_or(rest, |(_, rest)| rest)
+/// Takes one line, also if it is of no interest; `None` when it is and is not understood.
+fn take(line: &[u8], out: &mut KernelStat) -> Option<()> {
+    match line.strip_prefix(b"cpu") {
+        Some(columns @ [b' ', ..]) => out.total = cpu_times(columns)?,
+        Some(rest) => {
+            let (cpu, columns) = leading_number(rest)?;
+            let cpu = u32::try_from(cpu).ok()?;
+            let times = cpu_times(columns)?;
+            out.cpus.push(CpuLine { cpu, times });
+        }
+        None => {
+            let mut fields = Fields::of(line);
+            let counter = match fields.next()? {
+                b"ctxt" => &mut out.context_switches,
+                b"processes" => &mut out.forks,
+                b"procs_running" => &mut out.procs_running,
+                b"procs_blocked" => &mut out.procs_blocked,
+                _ => return Some(()),
+            };
+            *counter = Some(fields.number()?);
+        }
+    }
+    Some(())
 }
 
 fn cpu_times(columns: &[u8]) -> Option<CpuTimes> {
-    let mut fields = Fields::of(columns);
     let mut times = CpuTimes::default();
-    for place in [
-        &mut times.user,
-        &mut times.nice,
-        &mut times.system,
-        &mut times.idle,
-        &mut times.iowait,
-        &mut times.irq,
-        &mut times.softirq,
-        &mut times.steal,
-        &mut times.guest,
-        &mut times.guest_nice,
-    ] {
-        if fields.is_at_end() {
-            break;
-        }
-        *place = fields.number()?;
-        times.columns += 1;
+    for (place, column) in times.iter_mut().zip(Fields::of(columns)) {
+        *place = number(column);
     }
     // User, nice, system and idle have been there since the first kernels.
-    (times.columns >= 4).then_some(times)
+    (times.iter().flatten().count() >= 4).then_some(times)
 }
 
-/// The open `/proc/stat`.
-#[derive(Debug)]
-pub struct StatFile {
-    file: KeptFile,
-    stat: KernelStat,
-    ticks_per_second: u64,
-}
-
-impl StatFile {
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// When it is absent or refused.
-    pub fn open(root: &SystemRoot) -> Result<Self, ReadError> {
-        Ok(Self {
-            file: KeptFile::open(root.proc("stat"), Extent::OneRecord, crate::root::MOUNT_PROC)?,
-            stat: KernelStat::default(),
-            ticks_per_second: ticks_per_second(),
-        })
-    }
-
-    /// The present values.
-    ///
-    /// # Errors
-    /// When the file cannot be read or parsed.
-    pub fn read(&mut self) -> Result<&KernelStat, ReadError> {
-        self.file.read_with(|bytes| parse(bytes, &mut self.stat))?;
-        Ok(&self.stat)
-    }
-
-    /// How many ticks of [`CpuTimes`] make one second.
-    pub fn ticks_per_second(&self) -> u64 {
-        self.ticks_per_second
-    }
+/// Opens `/proc/stat`.
+///
+/// # Errors
+/// When it is absent or refused.
+pub fn open(root: &SystemRoot) -> Result<Table<KernelStat>, ReadError> {
+    let (path, mend) = (root.proc("stat"), crate::root::MOUNT_PROC);
+    Table::open(path, Extent::OneRecord, mend, KernelStat::default(), parse)
 }
 
 #[cfg(test)]
@@ -190,7 +127,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<KernelStat, ParseError> {
         let mut stat = KernelStat::default();
-        parse(text.as_bytes(), &mut stat).map(|()| stat)
+        parse(text.as_bytes(), &mut stat).map(|_| stat)
     }
 
     #[test]
@@ -198,39 +135,43 @@ mod tests {
         let stat = parsed("cpu 1 2 3 4\ncpu0 1 1 1 1\ncpu7 0 1 2 3\n").unwrap();
         let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
         assert_eq!(numbers, [0, 7]);
-        assert_eq!(stat.cpus[1].times.idle, 3);
+        assert_eq!(stat.cpus[1].times[3], Some(3));
     }
 
     #[test]
-    fn columns_that_an_old_kernel_lacks_are_zero_and_counted_as_absent() {
+    fn columns_that_an_old_kernel_lacks_are_absent_and_those_of_a_future_one_ignored() {
         let stat = parsed("cpu 1 2 3 4 5 6 7\n").unwrap();
-        assert_eq!(
-            (stat.total.softirq, stat.total.steal, stat.total.columns),
-            (7, 0, 7)
-        );
+        assert_eq!((stat.total[6], stat.total[7]), (Some(7), None));
         assert_eq!(stat.forks, None);
-    }
-
-    #[test]
-    fn columns_of_a_future_kernel_are_ignored() {
         let stat = parsed("cpu 1 2 3 4 5 6 7 8 9 10 11 12\n").unwrap();
-        assert_eq!((stat.total.guest_nice, stat.total.columns), (10, 10));
+        assert_eq!(stat.total[9], Some(10));
     }
 
     #[test]
-    fn a_malformed_column_is_reported_with_its_line() {
-        assert_eq!(parsed("cpu 1 2 3 4\ncpu0 1 x 3 4\n").unwrap_err().line, Some(2));
-        assert_eq!(parsed("cpu 1 2 3 4\nctxt -5\n").unwrap_err().line, Some(2));
-        assert_eq!(
-            parsed("cpu 1 2 3 4\ncpu4294967296 1 2 3 4\n").unwrap_err().line,
-            Some(2)
-        );
+    fn an_odd_column_or_line_takes_only_itself_away() {
+        let text = "cpu 1 2 3 4 -5 6\ncpu0 1 x 3\ncpu1 1 1 1 1\ncpu4294967296 1 2 3 4\nctxt -5\nprocesses 7\ncpu2 1 1 1 1";
+        let mut stat = KernelStat::default();
+        let odd = parse(text.as_bytes(), &mut stat).unwrap();
+        assert!(odd.is_some());
+        assert_eq!((stat.total[4], stat.total[5]), (None, Some(6)));
+        let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
+        assert_eq!(numbers, [1]);
+        assert_eq!((stat.context_switches, stat.forks), (None, Some(7)));
+        // Without the sum over the CPUs, the CPUs are there all the same.
+        assert_eq!(parsed("cpu x\ncpu0 1 1 1 1\n").unwrap().cpus.len(), 1);
     }
 
     #[test]
-    fn a_file_without_the_total_is_refused() {
+    fn of_two_sums_the_last_one_counts_and_a_time_near_the_end_of_its_range_is_one() {
+        let stat = parsed("cpu 1 2 3 4\ncpu 5 6 7 8 0 0 0 18446744073709551615\n").unwrap();
+        assert_eq!((stat.total[0], stat.total[7]), (Some(5), Some(u64::MAX)));
+    }
+
+    #[test]
+    fn a_file_without_times_is_refused() {
         assert_eq!(parsed("ctxt 1\n").unwrap_err().line, None);
         assert!(parsed("").is_err());
+        assert_eq!(parsed("cpu 1 2\n").unwrap_err().line, Some(1));
     }
 
     #[test]

@@ -4,16 +4,13 @@
 
 use std::path::Path;
 
-use alumet_reader_procfs::cpu_online::CpuListFile;
 use alumet_reader_procfs::cpufreq::{CpuFrequency, CpuFrequencyFiles};
 use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile, Flushes};
 use alumet_reader_procfs::hwmon::{SensorOrigin, TemperatureFiles};
-use alumet_reader_procfs::loadavg::LoadAverageFile;
-use alumet_reader_procfs::meminfo::{Amount, MemInfo, MemInfoFile};
+use alumet_reader_procfs::meminfo::{Amount, MemInfo};
 use alumet_reader_procfs::net_dev::{NetDevFile, Traffic};
-use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
-use alumet_reader_procfs::stat::StatFile;
-use alumet_reader_procfs::{ReadError, SystemRoot};
+use alumet_reader_procfs::pressure::PressureOf;
+use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
 
 fn tree(name: &str) -> SystemRoot {
     SystemRoot::at(
@@ -29,35 +26,29 @@ fn server() -> SystemRoot {
 
 #[test]
 fn offline_cpus_leave_gaps_in_the_numbers() {
-    let mut file = StatFile::open(&server()).unwrap();
+    let mut file = stat::open(&server()).unwrap();
     let stat = file.read().unwrap();
     let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
     assert_eq!(numbers, [0, 1, 4, 5]);
-    assert_eq!((stat.cpus[2].times.user, stat.cpus[0].times.guest), (1203, 40));
-    assert_eq!((stat.total.idle, stat.total.guest_nice), (3_699_176, 3));
+    assert_eq!(
+        (stat.cpus[2].times[0], stat.cpus[0].times[8]),
+        (Some(1203), Some(40))
+    );
+    assert_eq!((stat.total[3], stat.total[9]), (Some(3_699_176), Some(3)));
     assert_eq!(
         (stat.context_switches, stat.forks),
         (Some(1_990_473), Some(26_442))
     );
     assert_eq!((stat.procs_running, stat.procs_blocked), (Some(3), Some(1)));
-    assert_eq!(stat.boot_time, Some(1_668_071_540));
 
-    let online = CpuListFile::online(&server()).unwrap().read().unwrap().clone();
+    let online = cpu_online::open(&server()).unwrap().read().unwrap().clone();
     assert_eq!(online.iter().collect::<Vec<_>>(), numbers);
-    assert_eq!(
-        CpuListFile::present(&server()).unwrap().read().unwrap().count(),
-        8
-    );
-    assert_eq!(
-        CpuListFile::possible(&server()).unwrap().read().unwrap().count(),
-        16
-    );
 }
 
 #[test]
 fn chosen_memory_entries_come_in_bytes() {
     let selection = MemInfo::of(["MemTotal", "Cached", "Active(anon)", "HugePages_Total", "NoSuch"]);
-    let mut file = MemInfoFile::open(&server(), selection).unwrap();
+    let mut file = meminfo::open(&server(), selection).unwrap();
     for _reading in 0..2 {
         let amounts: Vec<_> = file
             .read()
@@ -75,8 +66,6 @@ fn chosen_memory_entries_come_in_bytes() {
         ];
         assert_eq!(amounts, expected);
     }
-    let names = file.names().unwrap();
-    assert_eq!((names.len(), &*names[8]), (18, "Active(anon)"));
 }
 
 #[test]
@@ -133,10 +122,7 @@ fn a_disk_of_a_5_kernel_has_discards_and_flushes() {
     let disks = disks(&server());
     let disk = &disks[1];
     assert_eq!(disk.reads.bytes(), 98_120_332 * 512);
-    assert_eq!(
-        (disk.in_flight, disk.io_ms, disk.weighted_io_ms),
-        (2, 3_120_440, 10_402_411)
-    );
+    assert_eq!(disk.io_ms, 3_120_440);
     assert_eq!(disk.discards.unwrap().sectors, 90_120_448);
     assert_eq!(
         disk.flushes,
@@ -155,7 +141,6 @@ fn a_disk_of_a_4_kernel_has_neither() {
         (DiskKind::Whole, DiskKind::Partition)
     );
     assert_eq!((disks[0].discards, disks[0].flushes), (None, None));
-    assert_eq!(disks[0].writes.merged, 500);
 }
 
 #[test]
@@ -166,22 +151,16 @@ fn kinds_stay_unknown_while_sysfs_is_not_there() {
 
 #[test]
 fn load_and_pressure_are_read() {
-    let load = LoadAverageFile::open(&server()).unwrap().read().unwrap();
-    assert_eq!((load.one, load.runnable, load.threads), (2.41, 3, 912));
-    let io = PressureFile::open(&server(), PressureOf::Io)
-        .unwrap()
-        .read()
-        .unwrap();
-    assert_eq!(
-        (io.some.unwrap().avg10, io.full.unwrap().total_us),
-        (12.34, 70_210_331)
-    );
+    let load = *loadavg::open(&server()).unwrap().read().unwrap();
+    assert_eq!(load.one, 2.41);
+    let io = *pressure::open(&server(), PressureOf::Io).unwrap().read().unwrap();
+    assert_eq!(io.full_us, Some(70_210_331));
 }
 
 #[test]
 fn pressure_that_the_kernel_lacks_is_not_supported() {
     for (root, of) in [(server(), PressureOf::Irq), (tree("old-4.9"), PressureOf::Cpu)] {
-        let error = PressureFile::open(&root, of).unwrap_err();
+        let error = pressure::open(&root, of).unwrap_err();
         assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
         assert!(error.to_string().contains("CONFIG_PSI"), "{error}");
     }
@@ -247,8 +226,8 @@ fn a_sensor_without_a_reading_does_not_disturb_the_others() {
 #[test]
 fn a_tree_that_lacks_a_file_says_so_when_the_reader_is_opened() {
     for error in [
-        LoadAverageFile::open(&tree("old-4.9")).unwrap_err(),
-        CpuListFile::online(&tree("old-4.9")).unwrap_err(),
+        loadavg::open(&tree("old-4.9")).unwrap_err(),
+        cpu_online::open(&tree("old-4.9")).unwrap_err(),
     ] {
         assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
         assert!(!error.is_temporary());

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use alumet_reader_procfs::cpu_online::CpuListFile;
 use alumet_reader_procfs::diskstats::{DiskKind, DiskStatsFile};
-use alumet_reader_procfs::loadavg::LoadAverageFile;
-use alumet_reader_procfs::meminfo::{MemInfo, MemInfoFile};
+use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
-use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
+use alumet_reader_procfs::pressure::PressureOf;
 use alumet_reader_procfs::process::{FdPolicy, ProcessStat, Processes};
-use alumet_reader_procfs::stat::StatFile;
-use alumet_reader_procfs::{Name, ReadError, SystemRoot, page_size, ticks_per_second};
+use alumet_reader_procfs::{
+    Name, ReadError, SystemRoot, cpu_online, loadavg, meminfo, page_size, pressure, stat, ticks_per_second,
+};
 use procfs::{Current, CurrentSI};
 
 fn here() -> SystemRoot {
@@ -24,22 +23,17 @@ fn between<T: PartialOrd>(before: T, value: T, after: T) -> bool {
 
 #[test]
 fn kernel_counters_agree() {
-    let mut file = StatFile::open(&here()).unwrap();
+    let mut file = stat::open(&here()).unwrap();
     let before = procfs::KernelStats::current().unwrap();
     let stat = file.read().unwrap().clone();
     let after = procfs::KernelStats::current().unwrap();
     assert!(between(before.ctxt, stat.context_switches.unwrap(), after.ctxt));
     assert!(between(before.processes, stat.forks.unwrap(), after.processes));
-    assert!(between(before.total.user, stat.total.user, after.total.user));
-    assert!(between(
-        before.total.system,
-        stat.total.system,
-        after.total.system
-    ));
-    assert_eq!(before.btime, stat.boot_time.unwrap());
+    let [user, _, system, ..] = stat.total;
+    assert!(between(before.total.user, user.unwrap(), after.total.user));
+    assert!(between(before.total.system, system.unwrap(), after.total.system));
     assert_eq!(before.cpu_time.len(), stat.cpus.len());
     assert!(stat.procs_running.unwrap() >= 1);
-    assert_eq!(file.ticks_per_second(), procfs::ticks_per_second());
     assert_eq!(
         (ticks_per_second(), page_size()),
         (procfs::ticks_per_second(), procfs::page_size())
@@ -48,7 +42,7 @@ fn kernel_counters_agree() {
 
 #[test]
 fn the_kept_file_follows_the_kernel() {
-    let mut file = StatFile::open(&here()).unwrap();
+    let mut file = stat::open(&here()).unwrap();
     let before = file.read().unwrap().forks;
     std::process::Command::new("true").status().unwrap();
     assert!(file.read().unwrap().forks > before);
@@ -56,8 +50,7 @@ fn the_kept_file_follows_the_kernel() {
 
 #[test]
 fn memory_agrees() {
-    let mut file =
-        MemInfoFile::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
+    let mut file = meminfo::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
     let oracle = procfs::Meminfo::current().unwrap();
     for _ in 0..2 {
         let values: Vec<_> = file
@@ -76,7 +69,6 @@ fn memory_agrees() {
             ]
         );
     }
-    assert!(file.names().unwrap().iter().any(|name| name == "MemAvailable"));
 }
 
 #[test]
@@ -144,49 +136,42 @@ fn disks_agree() {
 
 #[test]
 fn load_agrees() {
-    let mut file = LoadAverageFile::open(&here()).unwrap();
+    let mut file = loadavg::open(&here()).unwrap();
     let oracle = procfs::LoadAverage::current().unwrap();
     let load = file.read().unwrap();
     assert!((load.fifteen - f64::from(oracle.fifteen)).abs() < 0.1);
-    assert!(load.last_pid >= u64::from(oracle.latest_pid));
 }
 
 #[test]
 fn pressure_agrees_where_the_kernel_has_it() {
     let Ok(before) = procfs::IoPressure::current() else {
         assert!(matches!(
-            PressureFile::open(&here(), PressureOf::Io),
+            pressure::open(&here(), PressureOf::Io),
             Err(ReadError::NotSupported { .. })
         ));
         return;
     };
-    let pressure = PressureFile::open(&here(), PressureOf::Io)
-        .unwrap()
-        .read()
-        .unwrap();
+    let pressure = *pressure::open(&here(), PressureOf::Io).unwrap().read().unwrap();
     let after = procfs::IoPressure::current().unwrap();
     assert!(between(
         before.some.total,
-        pressure.some.unwrap().total_us,
+        pressure.some_us.unwrap(),
         after.some.total
     ));
     assert!(between(
         before.full.total,
-        pressure.full.unwrap().total_us,
+        pressure.full_us.unwrap(),
         after.full.total
     ));
 }
 
 #[test]
 fn the_online_cpus_are_those_with_times() {
-    let mut online = CpuListFile::online(&here()).unwrap();
-    let mut stat = StatFile::open(&here()).unwrap();
+    let mut online = cpu_online::open(&here()).unwrap();
+    let mut stat = stat::open(&here()).unwrap();
     let with_times: Vec<u32> = stat.read().unwrap().cpus.iter().map(|line| line.cpu).collect();
     let online = online.read().unwrap();
     assert_eq!(online.iter().collect::<Vec<_>>(), with_times);
-    let possible = CpuListFile::possible(&here()).unwrap().read().unwrap().count();
-    let present = CpuListFile::present(&here()).unwrap().read().unwrap().count();
-    assert!(online.count() <= present && present <= possible);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The part of the configuration that all plugins for control groups have.
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,11 +86,8 @@ impl Default for MetricsConfig {
 }
 
 impl MetricsConfig {
-    /// Refuses what types cannot.
-    ///
-    /// # Errors
-    /// The key below `table` that is wrong and what would be right.
-    pub fn check(&self, table: &str) -> Result<(), ConfigFault> {
-        ConfigFault::refuse_zero(&format!("{table}.slow_interval"), *self.slow_interval)
+    /// Refuses what types cannot, in the keys below `table`.
+    pub fn check(&self, table: &str, faults: &mut Faults) {
+        faults.refuse_zero(&format!("{table}.slow_interval"), *self.slow_interval);
     }
 }

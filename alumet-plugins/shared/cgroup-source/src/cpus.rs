@@ -1,17 +1,8 @@
-//! CPU time as a percentage.
+//! CPU time against what the CPUs offered.
 
 use std::time::Duration;
 
-use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::cpu_online::CpuListFile;
-
 use crate::config::CpuPercentBase;
-
-/// Counts the CPUs that are online.
-pub(crate) struct OnlineCpus {
-    file: Option<CpuListFile>,
-    last: u64,
-}
 
 /// What 100 % means, and how much CPU time there can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,26 +11,19 @@ pub(crate) struct Capacity {
     cpus: u64,
 }
 
-impl OnlineCpus {
-    pub(crate) fn open(root: &SystemRoot) -> Self {
-        let of_this_program = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            file: CpuListFile::online(root).ok(),
-            last: u64::try_from(of_this_program).unwrap_or(1),
-        }
-    }
-
-    /// The capacity of now; the last one when the list cannot be read.
-    pub(crate) fn capacity(&mut self, base: CpuPercentBase) -> Capacity {
-        if let Some(Ok(list)) = self.file.as_mut().map(CpuListFile::read) {
-            self.last = list.count().max(1);
-        }
-        Capacity::new(base, self.last)
-    }
+/// CPU time, and what of it is too much for its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bill {
+    /// What belongs to the interval, in nanoseconds.
+    pub(crate) ns: u64,
+    /// As a share of what was offered; `None` when no time has passed.
+    pub(crate) percent: Option<f64>,
+    /// What belongs to the next interval.
+    pub(crate) owed: u64,
 }
 
 impl Capacity {
-    fn new(base: CpuPercentBase, cpus: u64) -> Self {
+    pub(crate) fn new(base: CpuPercentBase, cpus: u64) -> Self {
         let cpus_per_hundred = match base {
             CpuPercentBase::Machine => cpus,
             CpuPercentBase::Core => 1,
@@ -50,19 +34,34 @@ impl Capacity {
         }
     }
 
-    /// CPU time as a share of what was offered in `elapsed`, and the rest if it is more than all CPUs offered, which
-    /// belongs to the next interval; `None` when no time has passed.
+    /// Bills CPU time that was used in `elapsed`, as far as all CPUs offered it.
     ///
-    /// The kernel bills a time slice when it ends or at a scheduler tick, so that a short interval can show time of the
-    /// one before; and a CPU can go offline.
-    pub(crate) fn bill(self, ns: u64, elapsed: Duration) -> Option<(f64, u64)> {
-        if elapsed.is_zero() {
-            return None;
-        }
+    /// The kernel bills a time slice when it ends or at a scheduler tick, which a CPU without ticks has once a second; so a
+    /// short interval can show time of the one before, and the rest belongs to the next one. What not even that
+    /// explains is not believed: no share is above what the CPUs offer, and no debt is longer than the interval by more
+    /// than two seconds of all CPUs.
+    pub(crate) fn bill(self, ns: u64, elapsed: Duration) -> Bill {
+        const LATE_NS: u64 = 1_000_000_000;
         let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let billed = ns.min(elapsed.saturating_mul(self.cpus));
-        let offered = elapsed as f64 * self.cpus_per_hundred as f64;
-        Some((100.0 * billed as f64 / offered, ns - billed))
+        let offered = elapsed.saturating_mul(self.cpus);
+        let most = elapsed
+            .saturating_add(LATE_NS)
+            .saturating_mul(self.cpus)
+            .saturating_mul(2);
+        let ns = if ns > most { 0 } else { ns };
+        if elapsed == 0 {
+            return Bill {
+                ns,
+                percent: None,
+                owed: 0,
+            };
+        }
+        let billed = ns.min(offered);
+        Bill {
+            ns: billed,
+            percent: Some(100.0 * billed as f64 / (elapsed as f64 * self.cpus_per_hundred as f64)),
+            owed: ns - billed,
+        }
     }
 }
 
@@ -70,27 +69,31 @@ impl Capacity {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_percentage_is_relative_to_the_machine_or_to_one_cpu() {
-        let second = Duration::from_secs(1);
-        let bill = |base, ns, elapsed| Capacity::new(base, 4).bill(ns, elapsed);
-        assert_eq!(
-            bill(CpuPercentBase::Machine, 2_000_000_000, second),
-            Some((50.0, 0))
-        );
-        assert_eq!(
-            bill(CpuPercentBase::Core, 2_000_000_000, second),
-            Some((200.0, 0))
-        );
+        let bill = |base, ns, elapsed| Capacity::new(base, 4).bill(ns, elapsed).percent;
+        assert_eq!(bill(CpuPercentBase::Machine, 2_000_000_000, SECOND), Some(50.0));
+        assert_eq!(bill(CpuPercentBase::Core, 2_000_000_000, SECOND), Some(200.0));
         assert_eq!(bill(CpuPercentBase::Core, 1, Duration::ZERO), None);
     }
 
     #[test]
     fn what_all_cpus_could_not_have_used_belongs_to_the_next_interval() {
-        let second = Duration::from_secs(1);
         for (base, most) in [(CpuPercentBase::Machine, 100.0), (CpuPercentBase::Core, 400.0)] {
-            let bill = Capacity::new(base, 4).bill(9_000_000_000, second);
-            assert_eq!(bill, Some((most, 5_000_000_000)));
+            let bill = Capacity::new(base, 4).bill(9_000_000_000, SECOND);
+            assert_eq!(
+                (bill.ns, bill.percent, bill.owed),
+                (4_000_000_000, Some(most), 5_000_000_000)
+            );
         }
+    }
+
+    #[test]
+    fn a_day_of_cpu_time_in_a_quarter_of_a_second_is_no_debt_of_hours() {
+        let day = 24 * 3_600_000_000_000;
+        let bill = Capacity::new(CpuPercentBase::Machine, 2).bill(day, SECOND / 4);
+        assert_eq!((bill.ns, bill.percent, bill.owed), (0, Some(0.0), 0));
     }
 }

@@ -1,14 +1,17 @@
 //! One control group that is measured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
-use alumet_core::source::Accumulator;
-use alumet_core::time::Monotonic;
+use alumet_core::counter::Ascent;
+use alumet_core::source::{Accumulator, Tick};
+use alumet_core::time::{Monotonic, Timestamp};
 use alumet_core::value::Number;
 use alumet_core::{Attributes, Consumer, Resource, Series};
 use alumet_reader_cgroupfs::engine::{Reading, SlotId};
 use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
+use alumet_reader_cgroupfs::stat::single::UNLIMITED;
 use alumet_reader_cgroupfs::watch::CgroupId;
 
 use crate::columns::{Column, Columns, IoMetrics};
@@ -32,28 +35,30 @@ pub(crate) struct Identity {
 /// What is read of it at one pace: a slot of the engine, the series, and the previous values.
 pub(crate) struct Part {
     pub(crate) slot: SlotId,
-    deltas: Vec<Count>,
-    numbers: Vec<Option<Series<u64>>>,
-    limits: Vec<Option<Series<f64>>>,
-    shares: Vec<Share>,
+    cpu: Box<[CpuTime]>,
+    deltas: Box<[Count]>,
+    numbers: Box<[Option<Series<u64>>]>,
+    limits: Box<[Option<Series<f64>>]>,
     devices: Vec<Device>,
-    /// Whether a device that has not been seen had no traffic before.
-    has_io_baseline: bool,
-    /// An instant before the previous reading.
+    /// An instant before the previous reading, or before its birth; `None` for the first reading of what is older.
     read_at: Option<Monotonic>,
+    /// When all of its counts were zero; `None` when it is older than the watch.
+    zero: Option<Timestamp>,
+    /// When there was no traffic with a device that has not been seen yet.
+    devices_zero: Option<Timestamp>,
 }
 
 /// A count and the series of its increase. Series are made with their first sample: much is not offered everywhere.
 #[derive(Default)]
 struct Count {
     series: Option<Series<u64>>,
-    previous: Option<u64>,
+    count: Ascent,
 }
 
 #[derive(Default)]
-struct Share {
-    series: Option<Series<f64>>,
-    previous: Option<u64>,
+struct CpuTime {
+    time: Count,
+    share: Option<Series<f64>>,
     /// CPU time that was more than the interval offered, for the next one.
     owed: u64,
 }
@@ -78,34 +83,34 @@ pub(crate) struct Context<'a> {
 const DIRECTIONS: [&str; 3] = ["read", "write", "discard"];
 
 impl Part {
-    /// A part without a reading. What a newborn control group ever used counts from zero.
-    pub(crate) fn new(slot: SlotId, columns: &Columns, is_newborn: bool) -> Self {
-        let count = || Count {
-            series: None,
-            previous: is_newborn.then_some(0),
-        };
+    /// A part without a reading. All that a control group ever used counts when it was born after a known look.
+    pub(crate) fn new(slot: SlotId, columns: &Columns, born_after: Option<Tick>) -> Self {
         Self {
             slot,
-            deltas: columns.deltas.iter().map(|_| count()).collect(),
-            numbers: vec![None; columns.numbers.len()],
-            limits: vec![None; columns.limits.len()],
-            shares: columns.shares.iter().map(|_| Share::default()).collect(),
+            cpu: columns.cpu.iter().map(|_| CpuTime::default()).collect(),
+            deltas: columns.deltas.iter().map(|_| Count::default()).collect(),
+            numbers: columns.numbers.iter().map(|_| None).collect(),
+            limits: columns.limits.iter().map(|_| None).collect(),
             devices: Vec::new(),
-            has_io_baseline: is_newborn,
-            read_at: None,
+            read_at: born_after.map(|look| look.monotonic),
+            zero: born_after.map(|look| look.timestamp),
+            devices_zero: born_after.map(|look| look.timestamp),
         }
     }
 
     /// Forgets all previous values: a delta must not span a gap.
     pub(crate) fn forget(&mut self) {
-        self.deltas.iter_mut().for_each(|count| count.previous = None);
-        self.shares.iter_mut().for_each(|share| {
-            share.previous = None;
-            share.owed = 0;
+        self.cpu.iter_mut().for_each(|cpu| {
+            cpu.time.count = Ascent::default();
+            cpu.owed = 0;
         });
+        self.deltas
+            .iter_mut()
+            .for_each(|count| count.count = Ascent::default());
         self.devices.clear();
-        self.has_io_baseline = false;
         self.read_at = None;
+        self.zero = None;
+        self.devices_zero = None;
     }
 
     /// Pushes what a reading says.
@@ -117,53 +122,47 @@ impl Part {
         context: Context<'_>,
         out: &mut Accumulator<'_>,
     ) {
+        // The outer instants: a reading that was held up cannot make a share larger than it was.
+        let before = self.read_at.replace(context.before);
+        let elapsed = before.map_or(Duration::ZERO, |before| context.after.since(before));
+        for ((time, share), cpu) in columns.cpu.iter().zip(&mut self.cpu) {
+            let Some(value) = reading.get(time.stat) else {
+                continue;
+            };
+            let make = |out: &Accumulator<'_>| identity.series(time, out);
+            let used = cpu.time.increase(value, self.zero, out, make);
+            let owed = std::mem::take(&mut cpu.owed);
+            let (Some(used), Some(series)) = (used, &cpu.time.series) else {
+                continue;
+            };
+            let bill = context.capacity.bill(used.saturating_add(owed), elapsed);
+            cpu.owed = bill.owed;
+            out.push(series, bill.ns);
+            if let Some(percent) = bill.percent {
+                out_push(&mut cpu.share, percent, out, |out| identity.series(share, out));
+            }
+        }
         for (column, count) in columns.deltas.iter().zip(&mut self.deltas) {
-            count.push((column.value)(reading), out, |out| identity.series(column, out));
+            if let Some(value) = reading.get(column.stat) {
+                count.push(value, self.zero, out, |out| identity.series(column, out));
+            }
         }
         for (column, series) in columns.numbers.iter().zip(&mut self.numbers) {
-            if let Some(value) = (column.value)(reading) {
+            if let Some(value) = reading.get(column.stat) {
                 out_push(series, value, out, |out| identity.series(column, out));
             }
         }
         for (column, series) in columns.limits.iter().zip(&mut self.limits) {
-            if let Some(limit) = (column.value)(reading) {
-                let value = limit.bound().map_or(-1.0, |bytes| bytes as f64);
+            if let Some(limit) = reading.get(column.stat) {
+                let value = if limit == UNLIMITED { -1.0 } else { limit as f64 };
                 out_push(series, value, out, |out| identity.series(column, out));
             }
         }
-        // The outer instants: a reading that was held up cannot make a share larger than it was.
-        let elapsed = self
-            .read_at
-            .replace(context.before)
-            .map(|before| context.after.since(before));
-        for (column, share) in columns.shares.iter().zip(&mut self.shares) {
-            let Some(now) = (column.value)(reading) else {
-                continue;
-            };
-            let used = share
-                .previous
-                .replace(now)
-                .and_then(|before| now.checked_sub(before));
-            let percent = used.zip(elapsed).and_then(|(used, elapsed)| {
-                context
-                    .capacity
-                    .bill(used.saturating_add(share.owed), elapsed)
-                    .map(|(percent, owed)| {
-                        share.owed = owed;
-                        percent
-                    })
-            });
-            if let Some(percent) = percent {
-                out_push(&mut share.series, percent, out, |out| {
-                    identity.series(column, out)
-                });
-            }
-        }
-        if let Some(metrics) = columns.io.filter(|_| reading.has_io) {
-            for traffic in &reading.io {
+        if let (Some(metrics), Some(io)) = (columns.io, reading.io()) {
+            for traffic in io {
                 self.push_io(metrics, traffic, identity, context.names, out);
             }
-            self.has_io_baseline = true;
+            self.devices_zero = Some(out.tick().timestamp);
         }
     }
 
@@ -176,16 +175,11 @@ impl Part {
         out: &mut Accumulator<'_>,
     ) {
         let number = (traffic.major, traffic.minor);
-        let baseline = self.has_io_baseline.then_some(0);
         let index = self.devices.iter().position(|device| device.number == number);
         let index = index.unwrap_or_else(|| {
-            let count = || Count {
-                series: None,
-                previous: baseline,
-            };
             self.devices.push(Device {
                 number,
-                counts: std::array::from_fn(|_| count()),
+                counts: Default::default(),
             });
             self.devices.len() - 1
         });
@@ -203,7 +197,8 @@ impl Part {
             } else {
                 metrics.operations
             };
-            count.push(value, out, |out| {
+            let Some(value) = value else { continue };
+            count.push(value, self.devices_zero, out, |out| {
                 out.catalog()
                     .series(metric, Resource::LocalMachine, identity.consumer.clone())
                     .attributes(&identity.attributes)
@@ -216,20 +211,39 @@ impl Part {
 }
 
 impl Count {
-    /// Pushes the increase since the previous value. A fall is a new beginning that gives no sample.
+    /// The increase since the previous value, or since zero at a known instant, where the series then begins; elsewhere,
+    /// and after a fall, it begins now, and there is no increase.
+    fn increase(
+        &mut self,
+        value: u64,
+        zero: Option<Timestamp>,
+        out: &mut Accumulator<'_>,
+        make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
+    ) -> Option<u64> {
+        let begins = self.count == Ascent::default();
+        if begins && zero.is_some() {
+            self.count = Ascent::from(0);
+        }
+        let increase = self.count.update(value);
+        if begins || increase.is_none() {
+            let begin = zero
+                .filter(|_| increase.is_some())
+                .unwrap_or(out.tick().timestamp);
+            let series = self.series.get_or_insert_with(|| make(out));
+            out.push_at(series, begin, 0);
+        }
+        increase
+    }
+
     fn push(
         &mut self,
-        value: Option<u64>,
+        value: u64,
+        zero: Option<Timestamp>,
         out: &mut Accumulator<'_>,
         make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
     ) {
-        let Some(now) = value else { return };
-        let increase = self
-            .previous
-            .replace(now)
-            .and_then(|before| now.checked_sub(before));
-        if let Some(increase) = increase {
-            out_push(&mut self.series, increase, out, make);
+        if let (Some(increase), Some(series)) = (self.increase(value, zero, out, make), &self.series) {
+            out.push(series, increase);
         }
     }
 }
@@ -243,7 +257,7 @@ impl Identity {
         }
     }
 
-    fn series<T: Number, V>(&self, column: &Column<T, V>, out: &Accumulator<'_>) -> Series<T> {
+    fn series<T: Number>(&self, column: &Column<T>, out: &Accumulator<'_>) -> Series<T> {
         let metric: MetricHandle<T> = column.metric;
         let catalog = out.catalog();
         catalog

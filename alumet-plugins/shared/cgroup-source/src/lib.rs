@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
-pub mod diagnose;
 pub mod metrics;
 pub mod tree;
 
@@ -11,6 +10,7 @@ mod columns;
 mod cpus;
 mod devices;
 mod group;
+mod notes;
 mod resolver;
 mod source;
 mod start;

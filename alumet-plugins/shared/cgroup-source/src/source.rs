@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use alumet_core::events::{ConsumerEvent, ConsumerEvents};
-use alumet_core::source::{Accumulator, Source};
+use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
 use alumet_core::{Consumer, Failure};
 use alumet_reader_cgroupfs::ReadError;
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading, StatEngine};
+use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_procfs::cpu_online::OnlineCpus;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
-use crate::columns::{Columns, memory_entries};
+use crate::columns::Columns;
 use crate::config::CpuPercentBase;
-use crate::cpus::{Capacity, OnlineCpus};
+use crate::cpus::Capacity;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
 use crate::resolver::{Resolution, Resolver};
@@ -53,14 +54,16 @@ pub(crate) struct State {
     engine: Option<FileEngine>,
     groups: Vec<Group>,
     by_id: HashMap<CgroupId, usize>,
-    /// Control groups that are not resolved or not opened yet.
-    waiting: VecDeque<Arrival>,
+    /// Control groups that are not resolved or not opened yet, and the last look before their birth.
+    waiting: VecDeque<(Arrival, Option<Tick>)>,
     /// Those among the groups that are read between two polls.
     due: Vec<CgroupId>,
     reading: Reading,
     slow_at: Option<alumet_core::time::Monotonic>,
-    /// Whether what arrives next came to be in a gap that is not billed.
-    is_fresh: bool,
+    /// The last look; `None` after a gap, in which what is born is not billed.
+    heard_at: Option<Tick>,
+    /// How many CPUs ran at the last pass.
+    cpus: u64,
     started: Vec<Consumer>,
     ended: Vec<Consumer>,
     has_told: HashSet<&'static str>,
@@ -85,15 +88,15 @@ impl<R: Resolver> CgroupSource<R> {
 impl<R: Resolver> Source for CgroupSource<R> {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let measured = &mut *self.measured.lock();
-        measured.hear();
+        measured.hear(out.tick());
         measured.admit();
-        let result = if self.reads_all {
-            measured.read_all(out)
+        if self.reads_all {
+            measured.read_all(out);
         } else {
-            measured.read_due(out)
-        };
+            measured.read_due(out);
+        }
         measured.announce();
-        Ok(result?)
+        Ok(())
     }
 
     fn reset(&mut self) {
@@ -108,14 +111,18 @@ impl<R: Resolver> Source for CgroupSource<R> {
                 part.forget();
             }
             state.slow_at = None;
-            state.is_fresh = true;
+            state.heard_at = None;
+            state
+                .waiting
+                .iter_mut()
+                .for_each(|(_, born_after)| *born_after = None);
         }
     }
 }
 
 impl<R: Resolver> Measured<R> {
     /// Takes in what the tree has to say.
-    fn hear(&mut self) {
+    fn hear(&mut self, now: Tick) {
         let Self {
             subscription, state, ..
         } = self;
@@ -132,24 +139,19 @@ impl<R: Resolver> Measured<R> {
                 TreeEvent::Unmounted => state.forget_everything(),
                 // What came and went between two looks cannot be read any more.
                 TreeEvent::Appeared(arrival) if gone.contains(&arrival.id) => {}
-                TreeEvent::Appeared(mut arrival) => {
-                    arrival.is_newborn &= !state.is_fresh;
-                    state.waiting.push_back(arrival);
+                TreeEvent::Appeared(arrival) => {
+                    let born_after = state.heard_at.filter(|_| arrival.is_newborn);
+                    state.waiting.push_back((arrival, born_after));
                 }
                 TreeEvent::Stirred { id } => state.due.push(id),
                 TreeEvent::Vanished { id } => {
-                    state.waiting.retain(|arrival| arrival.id != id);
+                    state.waiting.retain(|(arrival, _)| arrival.id != id);
                     state.remove(id);
                 }
             }
         }
         state.news = news;
-        if std::mem::take(&mut state.is_fresh) {
-            state
-                .waiting
-                .iter_mut()
-                .for_each(|arrival| arrival.is_newborn = false);
-        }
+        state.heard_at = Some(now);
     }
 
     /// Opens the control groups that wait, as far as it is known what to do with them.
@@ -158,17 +160,17 @@ impl<R: Resolver> Measured<R> {
             return;
         }
         for _ in 0..self.state.waiting.len() {
-            let Some(arrival) = self.state.waiting.pop_front() else {
+            let Some((arrival, born_after)) = self.state.waiting.pop_front() else {
                 break;
             };
             match self.resolver.resolve(&arrival.path) {
                 Resolution::Ignore => {}
-                Resolution::Later => self.state.waiting.push_back(arrival),
-                Resolution::Measure { attributes } => match self.open(&arrival, attributes) {
+                Resolution::Later => self.state.waiting.push_back((arrival, born_after)),
+                Resolution::Measure { attributes } => match self.open(&arrival, born_after, attributes) {
                     Ok(()) | Err(ReadError::Gone { .. }) => {}
                     Err(error) if error.is_temporary() => {
                         tracing::debug!(%error, "a control group could not be opened this time");
-                        self.state.waiting.push_back(arrival);
+                        self.state.waiting.push_back((arrival, born_after));
                     }
                     Err(error) => {
                         if self.state.has_told.insert("refused") {
@@ -180,17 +182,22 @@ impl<R: Resolver> Measured<R> {
         }
     }
 
-    fn open(&mut self, arrival: &Arrival, attributes: alumet_core::Attributes) -> Result<(), ReadError> {
-        let (Some(engine), Some((version, _))) = (&mut self.state.engine, &self.state.mounted) else {
+    fn open(
+        &mut self,
+        arrival: &Arrival,
+        born_after: Option<Tick>,
+        attributes: alumet_core::Attributes,
+    ) -> Result<(), ReadError> {
+        let Some(engine) = &mut self.state.engine else {
             return Ok(());
         };
         let mut parts = [None, None];
         for (columns, part) in self.columns.iter().zip(&mut parts) {
-            if columns.is_empty() {
+            if columns.wanted.is_empty() {
                 continue;
             }
-            match engine.open(&arrival.path, columns.wanted(*version)) {
-                Ok(slot) => *part = Some(Part::new(slot, columns, arrival.is_newborn)),
+            match engine.open(&arrival.path, columns.wanted) {
+                Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
                 Err(error) => {
                     parts
                         .into_iter()
@@ -214,7 +221,7 @@ impl<R: Resolver> Measured<R> {
         Ok(())
     }
 
-    fn read_all(&mut self, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+    fn read_all(&mut self, out: &mut Accumulator<'_>) {
         let now = out.tick().monotonic;
         let is_slow_due = self
             .state
@@ -224,7 +231,7 @@ impl<R: Resolver> Measured<R> {
             self.state.slow_at = Some(now);
         }
         let due = std::mem::take(&mut self.state.due);
-        let capacity = self.begin_pass()?;
+        let capacity = self.begin_pass();
         let mut index = 0;
         while index < self.state.groups.len() {
             let id = self.state.groups[index].id;
@@ -236,17 +243,16 @@ impl<R: Resolver> Measured<R> {
             }
         }
         self.keep_memory_of(due);
-        Ok(())
     }
 
-    fn read_due(&mut self, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+    fn read_due(&mut self, out: &mut Accumulator<'_>) {
         if self.state.due.is_empty() {
-            return Ok(());
+            return;
         }
         let mut due = std::mem::take(&mut self.state.due);
         due.sort_unstable();
         due.dedup();
-        let capacity = self.begin_pass()?;
+        let capacity = self.begin_pass();
         for id in &due {
             if let Some(&index) = self.state.by_id.get(id)
                 && !self.read(index, true, capacity, out)
@@ -255,7 +261,6 @@ impl<R: Resolver> Measured<R> {
             }
         }
         self.keep_memory_of(due);
-        Ok(())
     }
 
     fn keep_memory_of(&mut self, mut due: Vec<CgroupId>) {
@@ -263,10 +268,8 @@ impl<R: Resolver> Measured<R> {
         self.state.due = due;
     }
 
-    fn begin_pass(&mut self) -> Result<Capacity, ReadError> {
-        let capacity = self.cpus.capacity(self.base);
+    fn begin_pass(&mut self) -> Capacity {
         if let Some(engine) = &mut self.state.engine {
-            engine.begin_pass()?;
             while let Some(notice) = engine.take_notice() {
                 match notice {
                     Notice::LimitRaised { .. } => tracing::info!("{notice}"),
@@ -274,7 +277,10 @@ impl<R: Resolver> Measured<R> {
                 }
             }
         }
-        Ok(capacity)
+        // A CPU that has just gone offline gave its time to this interval.
+        let now = self.cpus.count();
+        let before = std::mem::replace(&mut self.state.cpus, now);
+        Capacity::new(self.base, now.max(before))
     }
 
     /// Reads one control group; `false` when it is gone.
@@ -339,7 +345,7 @@ impl State {
             Version::V1 => FileEngine::v1,
             Version::V2 => FileEngine::v2,
         };
-        match make(hierarchies, memory_entries(*version), FdPolicy::default()) {
+        match make(hierarchies, FdPolicy::default()) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
                 if self.has_told.insert("engine") {

@@ -8,11 +8,12 @@ use alumet_core::pipeline::Pattern;
 use alumet_core::plugin::StartContext;
 use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::cpu_online::OnlineCpus;
 
 use crate::columns::Columns;
 use crate::config::{CpuPercentBase, HierarchyChoice, MetricsConfig, Pace};
-use crate::cpus::OnlineCpus;
 use crate::devices::DeviceNames;
+use crate::notes;
 use crate::resolver::Resolver;
 use crate::source::{CgroupSource, Measured, State};
 use crate::tree::{CgroupTree, Wake};
@@ -80,6 +81,7 @@ impl CgroupMeasurement {
             devices: DeviceNames::of(alumet.root()),
             state: State::default(),
         };
+        notes::note(&tree, self.hierarchy, &self.metrics, alumet);
         let (all, new) = CgroupSource::pair(measured);
         let spec = alumet.source(self.name, all).every(self.poll_interval);
         if let Some(interval) = self.flush_interval {

@@ -163,8 +163,9 @@ fn a_group_that_is_resolved_late_is_billed_from_its_birth_with_its_attributes() 
         .iter()
         .filter(|sample| sample.series.attributes().to_string().contains("total"))
         .collect();
-    assert_eq!(total.len(), 1);
-    assert_eq!(total[0].value, Value::U64(5000));
+    // A 0 at the last look before its birth, and all that it used since.
+    let values: Vec<_> = total.iter().map(|sample| sample.value).collect();
+    assert_eq!(values, [Value::U64(0), Value::U64(5000)]);
     assert_eq!(
         total[0]
             .series

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::plugin::{ConfigFault, Finding, StartContext};
+use alumet_core::plugin::{Faults, Finding, StartContext};
 use alumet_shared_trust::{ClientTls, Secret, TlsError, valid_until};
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -38,7 +38,7 @@ struct Inner {
 pub enum HttpError {
     /// The configuration is wrong.
     #[error(transparent)]
-    Config(#[from] ConfigFault),
+    Config(#[from] Faults),
     /// The files for TLS cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -73,8 +73,10 @@ impl HttpClient {
     /// # Errors
     /// What is wrong with the configuration, or with the files that it names.
     pub fn new(url: &str, config: &HttpConfig) -> Result<Self, HttpError> {
-        config.check(url)?;
-        let base = base_url(url)?;
+        let mut faults = Faults::default();
+        config.check(url, &mut faults);
+        faults.or_ok()?;
+        let base = base_url(url).map_err(Faults::from)?;
         let is_tls = base.scheme() == "https";
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {

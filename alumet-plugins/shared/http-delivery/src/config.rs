@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::{ConfigFault, Faults};
 use alumet_shared_trust::{Secret, TlsConfig};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -98,18 +98,14 @@ impl Default for HttpConfig {
 
 impl HttpConfig {
     /// Refuses what types cannot; `url` is the address that the output has under the key `url`.
-    ///
-    /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self, url: &str) -> Result<(), ConfigFault> {
-        let fault = |key: &str, message: String| Err(ConfigFault::new(key, message));
-        let base = base_url(url)?;
-        self.tls.check("tls")?;
-        if base.scheme() == "http" && self.tls != TlsConfig::default() {
-            return fault(
-                "tls",
-                "it has no effect with `http://`; begin the address with `https://`".to_owned(),
-            );
+    pub fn check(&self, url: &str, faults: &mut Faults) {
+        self.tls.check("tls", faults);
+        if let Some(base) = faults.keep(base_url(url))
+            && base.scheme() == "http"
+            && self.tls != TlsConfig::default()
+        {
+            let message = "it has no effect with `http://`; begin the address with `https://`";
+            faults.add("tls", message);
         }
         for (key, both) in [
             ("token", self.token.is_some() && self.token_file.is_some()),
@@ -119,44 +115,41 @@ impl HttpConfig {
             ),
         ] {
             if both {
-                return fault(key, format!("write either `{key}` or `{key}_file`"));
+                faults.add(key, format!("write either `{key}` or `{key}_file`"));
             }
         }
         let has_token = self.token.is_some() || self.token_file.is_some();
         let has_password = self.password.is_some() || self.password_file.is_some();
         if self.user.is_some() != has_password {
-            return fault("user", "a user needs a password and a password a user".to_owned());
+            faults.add("user", "a user needs a password and a password a user");
         }
         if has_token && has_password {
-            return fault(
-                "token",
-                "write either a token or a user with a password".to_owned(),
-            );
+            faults.add("token", "write either a token or a user with a password");
         }
         for (name, value) in &self.headers {
             let known = HeaderName::try_from(name.as_str());
             if known.is_err() || HeaderValue::try_from(value.0.as_str()).is_err() {
-                return fault("headers", format!("{name:?} cannot be a header with this value"));
+                faults.add("headers", format!("{name:?} cannot be a header with this value"));
             }
-            if ["authorization", "host", "content-length", "content-encoding"]
-                .contains(&&*name.to_ascii_lowercase())
-            {
-                return fault(
-                    "headers",
-                    format!("`{name}` is set by other keys, such as `token`, `user` and `compression`"),
-                );
+            if OTHER_HEADERS.contains(&&*name.to_ascii_lowercase()) {
+                let message =
+                    format!("`{name}` is set by other keys, such as `token`, `user` and `compression`");
+                faults.add("headers", message);
             }
         }
         if let Proxy::At(proxy) = &self.proxy
             && reqwest::Proxy::all(proxy).is_err()
         {
             let message = "write \"environment\", \"none\", or an address such as \"http://proxy:3128\"";
-            return fault("proxy", message.to_owned());
+            faults.add("proxy", message);
         }
-        ConfigFault::refuse_zero("connect_timeout", *self.connect_timeout)?;
-        ConfigFault::refuse_zero("timeout", *self.timeout)
+        faults.refuse_zero("connect_timeout", *self.connect_timeout);
+        faults.refuse_zero("timeout", *self.timeout);
     }
 }
+
+/// What no output sets by a key of its own.
+const OTHER_HEADERS: [&str; 4] = ["authorization", "host", "content-length", "content-encoding"];
 
 /// The address of a server, to which paths are appended.
 pub(crate) fn base_url(url: &str) -> Result<Url, ConfigFault> {
@@ -218,9 +211,10 @@ mod tests {
         let output: Output = toml::from_str(&format!("url = 'https://a'\n{toml}"))
             .or_else(|_| toml::from_str(toml))
             .unwrap();
-        let fault = output.http.check(&output.url).err()?;
-        assert!(!fault.message.contains("hunter2"), "{fault}");
-        Some(fault.key.join("."))
+        let mut faults = Faults::default();
+        output.http.check(&output.url, &mut faults);
+        assert!(!faults.to_string().contains("hunter2"), "{faults}");
+        (faults != Faults::default()).then(|| faults.keys().join(" "))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,28 +34,22 @@ pub struct TlsConfig {
 
 impl TlsConfig {
     /// Refuses what types cannot; `path` is the key of this table.
-    ///
-    /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self, path: &str) -> Result<(), ConfigFault> {
-        let fault = |key: &str, message: &str| Err(ConfigFault::new(&format!("{path}.{key}"), message));
+    pub fn check(&self, path: &str, faults: &mut Faults) {
+        let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
         match (&self.certificate, &self.key) {
-            (Some(_), None) => return fault("key", "the certificate needs its private key"),
-            (None, Some(_)) => return fault("certificate", "the private key needs its certificate"),
+            (Some(_), None) => add("key", "the certificate needs its private key"),
+            (None, Some(_)) => add("certificate", "the private key needs its certificate"),
             _ => {}
         }
         if self.insecure_skip_verify && self.ca.is_some() {
-            return fault(
-                "insecure_skip_verify",
-                "with it, `ca` has no effect; remove one of them",
-            );
+            let message = "with it, `ca` has no effect; remove one of them";
+            add("insecure_skip_verify", message);
         }
         if let Some(name) = &self.server_name
             && ServerName::try_from(name.as_str()).is_err()
         {
-            return fault("server_name", "write a DNS name or an IP address");
+            add("server_name", "write a DNS name or an IP address");
         }
-        Ok(())
     }
 
     /// All files that it names.
@@ -78,7 +72,9 @@ mod tests {
         let of = |change: fn(&mut TlsConfig, Option<PathBuf>)| {
             let mut config = TlsConfig::default();
             change(&mut config, path("f"));
-            config.check("tls").err().map(|fault| fault.key.join("."))
+            let mut faults = Faults::default();
+            config.check("tls", &mut faults);
+            faults.keys().pop()
         };
         assert_eq!(of(|_, _| {}), None);
         assert_eq!(of(|tls, file| tls.certificate = file).as_deref(), Some("tls.key"));

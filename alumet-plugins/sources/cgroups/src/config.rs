@@ -1,7 +1,7 @@
 //! What the table `[plugins.cgroups]` holds.
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,14 +57,16 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
-        ConfigFault::refuse_zero("poll_interval", *self.poll_interval)?;
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.refuse_zero("poll_interval", *self.poll_interval);
         if let Some(interval) = self.flush_interval {
-            ConfigFault::refuse_zero("flush_interval", *interval)?;
+            faults.refuse_zero("flush_interval", *interval);
         }
-        self.metrics.check("metrics")?;
-        PathFilter::of(self).map(|_| ())
+        self.metrics.check("metrics", &mut faults);
+        faults.keep(PathFilter::of(self));
+        faults.or_ok()
     }
 }
 
@@ -82,7 +84,7 @@ mod tests {
             ("exclude = ['/a**']", "exclude.0"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            assert_eq!(config.check().unwrap_err().key.join("."), key, "{text}");
+            assert_eq!(config.check().unwrap_err().keys(), [key], "{text}");
         }
     }
 }

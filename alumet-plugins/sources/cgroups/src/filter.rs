@@ -1,18 +1,18 @@
 //! Which control groups the configuration selects.
 
 use alumet_core::Attributes;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_reader_cgroupfs::CgroupPath;
 use alumet_shared_cgroup_source::{Resolution, Resolver};
+use regex::Regex;
 
 use crate::config::Config;
-use crate::glob::Glob;
 
 /// Selects control groups by path and depth.
 #[derive(Debug, Clone)]
 pub(crate) struct PathFilter {
-    include: Vec<Glob>,
-    exclude: Vec<Glob>,
+    include: Vec<Regex>,
+    exclude: Vec<Regex>,
     max_depth: usize,
 }
 
@@ -20,18 +20,22 @@ impl PathFilter {
     /// The filter that a configuration describes.
     ///
     /// # Errors
-    /// The pattern that is none.
-    pub(crate) fn of(config: &Config) -> Result<Self, ConfigFault> {
+    /// The patterns that are none.
+    pub(crate) fn of(config: &Config) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let include = globs("include", &config.include, &mut faults);
+        let exclude = globs("exclude", &config.exclude, &mut faults);
+        faults.or_ok()?;
         Ok(Self {
-            include: globs("include", &config.include)?,
-            exclude: globs("exclude", &config.exclude)?,
+            include,
+            exclude,
             max_depth: config.max_depth.unwrap_or(usize::MAX),
         })
     }
 
     fn selects(&self, cgroup: &CgroupPath) -> bool {
         let text = cgroup.text();
-        let matches = |glob: &Glob| glob.matches(&text);
+        let matches = |pattern: &Regex| pattern.is_match(&text);
         cgroup.depth() <= self.max_depth
             && (self.include.is_empty() || self.include.iter().any(matches))
             && !self.exclude.iter().any(matches)
@@ -48,19 +52,88 @@ impl Resolver for PathFilter {
     }
 }
 
-fn globs(key: &str, patterns: &[String]) -> Result<Vec<Glob>, ConfigFault> {
+fn globs(key: &str, patterns: &[String], faults: &mut Faults) -> Vec<Regex> {
     let parse = |(index, pattern): (usize, &String)| {
-        Glob::parse(pattern).map_err(|why| {
+        let refused = |why: String| {
             let message = format!("{pattern:?} is no pattern: {why}; write for example \"/system.slice/**\"");
-            ConfigFault::new(&format!("{key}.{index}"), message)
-        })
+            faults.add(&format!("{key}.{index}"), message);
+        };
+        glob(pattern).map_err(refused).ok()
     };
-    patterns.iter().enumerate().map(parse).collect()
+    patterns.iter().enumerate().filter_map(parse).collect()
+}
+
+/// A pattern of paths as a regular expression. `*` stands for any characters but `/`, `?` for one of them, `**` as a whole
+/// component for any number of components, none included; everything else stands for itself.
+fn glob(pattern: &str) -> Result<Regex, String> {
+    let Some(rest) = pattern.strip_prefix('/') else {
+        return Err("it does not begin with `/`".to_owned());
+    };
+    let mut regex = "(?s)^".to_owned();
+    for component in rest.split('/').filter(|one| !one.is_empty()) {
+        if let Some(any) = match component {
+            "**" => Some("(/[^/]+)*"),
+            "*" => Some("/[^/]+"),
+            _ => None,
+        } {
+            regex.push_str(any);
+            continue;
+        }
+        if component.contains("**") {
+            return Err("`**` must be a whole component".to_owned());
+        }
+        regex.push('/');
+        // Escaped, a star and a question mark have a backslash in front.
+        let escaped = regex::escape(component);
+        regex.push_str(&escaped.replace("\\*", "[^/]*").replace("\\?", "[^/]"));
+    }
+    // Only the root ends with a slash.
+    regex.push_str(if regex == "(?s)^" { "/$" } else { "/?$" });
+    Regex::new(&regex).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn the_grammar_is_what_the_manual_says() {
+        for (pattern, matching, others) in [
+            ("/", vec!["/"], vec!["/a"]),
+            ("/a", vec!["/a"], vec!["/", "/a/b", "/ab"]),
+            ("/*", vec!["/a", "/b c", "/a\nb"], vec!["/", "/a/b"]),
+            ("/a/**", vec!["/a", "/a/b", "/a/b/c"], vec!["/", "/b/a"]),
+            ("/**", vec!["/", "/a", "/a/b"], vec![]),
+            (
+                "/**/job_*/step_?",
+                vec!["/job_1/step_0", "/x/y/job_/step_é"],
+                vec!["/job_1", "/job_1/step_10"],
+            ),
+            (
+                "/a/**/b/**/c",
+                vec!["/a/b/c", "/a/b/x/b/y/c"],
+                vec!["/a/c", "/a/b/c/d"],
+            ),
+            ("/[x]", vec!["/[x]"], vec!["/x"]),
+            ("/a\\x2d*", vec!["/a\\x2d", "/a\\x2db"], vec!["/a-", "/a-b"]),
+        ] {
+            let glob = glob(pattern).unwrap();
+            assert!(matching.iter().all(|path| glob.is_match(path)), "{pattern}");
+            assert!(!others.iter().any(|path| glob.is_match(path)), "{pattern}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_matches_itself_and_what_has_all_its_components(path in "(/[a-c.+$^|()-]{1,3}){1,4}", below in "(/[a-c]{1,3}){0,4}") {
+            prop_assert!(glob(&path).unwrap().is_match(&path));
+            let whole = format!("{path}{below}");
+            let pattern = format!("{path}/**");
+            prop_assert!(glob(&pattern).unwrap().is_match(&whole));
+        }
+    }
 
     #[test]
     fn exclusion_wins_over_inclusion_and_depth_bounds_both() {

@@ -3,7 +3,6 @@
 
 mod config;
 mod filter;
-mod glob;
 mod plugin;
 
 pub use config::Config;

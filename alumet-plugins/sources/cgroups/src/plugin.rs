@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
-use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, diagnose, metrics};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, metrics};
 
 use crate::config::Config;
 use crate::filter::PathFilter;
@@ -25,12 +25,8 @@ impl Plugin for CgroupsPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
-    }
-
-    fn diagnose(config: &Config, host: &Host) -> Vec<Finding> {
-        diagnose::findings(&host.root, config.hierarchy, &config.metrics)
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {

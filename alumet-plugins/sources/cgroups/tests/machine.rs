@@ -22,10 +22,10 @@ fn bench(config: &str, root: &FakeRoot) -> Bench {
     Bench::start::<CgroupsPlugin>(config, root.path()).unwrap()
 }
 
-/// The value of the only sample of a metric and a control group with an attribute value.
+/// The value of the last sample of a metric and a control group with an attribute value.
 fn value(samples: &[RecordedSample], metric: &str, path: &str, attributes: &[(&str, &str)]) -> Option<Value> {
     let consumer = Consumer::ControlGroup { path: path.into() };
-    let mut found = samples.iter().filter(|sample| {
+    let found = samples.iter().filter(|sample| {
         sample.series.metric.name == metric
             && *sample.series.consumer() == consumer
             && sample.series.attributes().len() == attributes.len()
@@ -37,12 +37,7 @@ fn value(samples: &[RecordedSample], metric: &str, path: &str, attributes: &[(&s
                     .is_some_and(|found| found.to_string() == *value)
             })
     });
-    let first = found.next().map(|sample| sample.value);
-    assert!(
-        found.next().is_none(),
-        "{metric} {path} {attributes:?} is there twice"
-    );
-    first
+    found.last().map(|sample| sample.value)
 }
 
 #[test]
@@ -100,10 +95,13 @@ fn gauges_of_version_2_are_as_in_the_files_and_no_limit_is_minus_one() {
     ] {
         assert_eq!(value(&samples, metric, POD, &[]), Some(expected), "{metric}");
     }
-    let is_delta = |sample: &RecordedSample| sample.series.metric.kind == alumet_core::MetricKind::Delta;
+    let is_delta = |sample: &&RecordedSample| sample.series.metric.kind == alumet_core::MetricKind::Delta;
     assert!(
-        !samples.iter().any(is_delta),
-        "what was used before is a baseline"
+        samples
+            .iter()
+            .filter(is_delta)
+            .all(|sample| sample.value == Value::U64(0)),
+        "what was used before is a baseline: a delta series begins with a 0"
     );
 }
 
@@ -285,7 +283,8 @@ fn after_a_pause_what_was_used_meanwhile_is_not_billed() {
     bench.advance(Duration::from_secs(100));
     root.write(format!("sys/fs/cgroup{POD}/cpu.stat"), "usage_usec 99000123\n");
     let samples = bench.poll("cgroups").unwrap();
-    assert_eq!(value(&samples, "cpu_time_delta", POD, &[("kind", "total")]), None);
+    let total = value(&samples, "cpu_time_delta", POD, &[("kind", "total")]);
+    assert_eq!(total, Some(Value::U64(0)), "it begins again");
     root.write(format!("sys/fs/cgroup{POD}/cpu.stat"), "usage_usec 99000124\n");
     bench.advance(Duration::from_secs(1));
     let samples = bench.poll("cgroups").unwrap();
@@ -374,6 +373,106 @@ fn what_was_made_in_a_pause_gives_a_baseline() {
     let samples = bench.poll("cgroups").unwrap();
     assert_eq!(
         value(&samples, "cpu_time_delta", "/new", &[("kind", "total")]),
-        None
+        Some(Value::U64(0))
     );
+}
+
+#[test]
+fn a_delta_series_of_a_newborn_group_begins_with_a_0_before_its_birth() {
+    let root = fixture("v2");
+    let mut bench = bench("", &root);
+    let before = bench.poll("cgroups").unwrap()[0].timestamp;
+    bench.advance(Duration::from_secs(2));
+    root.write(
+        "sys/fs/cgroup/new/cpu.stat",
+        "usage_usec 12\nuser_usec 5\nsystem_usec 7\n",
+    );
+    let samples = bench.poll("cgroups").unwrap();
+    let total: Vec<_> = samples
+        .iter()
+        .filter(|sample| {
+            sample.series.to_string().contains("cpu_time_delta") && sample.series.to_string().contains("/new")
+        })
+        .filter(|sample| sample.series.attributes().to_string().contains("total"))
+        .map(|sample| (sample.timestamp, sample.value))
+        .collect();
+    let now = before.saturating_add(Duration::from_secs(2));
+    assert_eq!(total, [(before, Value::U64(0)), (now, Value::U64(12_000))]);
+}
+
+#[test]
+fn a_reading_of_zeros_is_not_billed_on_the_way_back_and_leaves_no_debt() {
+    let root = fixture("v2");
+    root.write("sys/devices/system/cpu/online", "0-1\n");
+    let mut bench = bench("metrics.io = 'on'", &root);
+    let day = 86_400_000_000_u64;
+    let (mut billed, mut shares, mut read) = (Vec::new(), Vec::new(), Vec::new());
+    for us in [day, 0, day + 100, day + 250_100] {
+        root.write(
+            format!("sys/fs/cgroup{POD}/cpu.stat"),
+            format!("usage_usec {us}\nuser_usec {us}\nsystem_usec 0\n"),
+        );
+        root.write(
+            format!("sys/fs/cgroup{POD}/io.stat"),
+            format!("259:0 rbytes={us} wbytes=0 rios=0 wios=0 dbytes=0 dios=0\n"),
+        );
+        let samples = bench.poll("cgroups").unwrap();
+        let total = |metric| value(&samples, metric, POD, &[("kind", "total")]);
+        billed.push(total("cpu_time_delta"));
+        shares.push(total("cpu_percent"));
+        read.push(value(
+            &samples,
+            "cgroup_io_bytes",
+            POD,
+            &[("device", "259:0"), ("direction", "read")],
+        ));
+        bench.advance(Duration::from_millis(250));
+    }
+    let count = |number| Some(Value::U64(number));
+    assert_eq!(billed, [count(0), count(0), count(100_000), count(250_000_000)]);
+    assert_eq!(read, [count(0), count(0), count(100), count(250_000)]);
+    assert_eq!(
+        shares,
+        [None, None, Some(Value::F64(0.02)), Some(Value::F64(50.0))]
+    );
+}
+
+#[test]
+fn a_last_line_without_its_end_costs_no_device() {
+    let root = fixture("v2");
+    let write = |bytes: u64| {
+        root.write(
+            format!("sys/fs/cgroup{POD}/io.stat"),
+            format!("179:0 rbytes={bytes} wbytes=1 rios=1 wios=1 dbytes=0 dios=0\n7:7 7:6 7:5 1:15 1:0"),
+        );
+    };
+    write(1_710_142_464);
+    let mut bench = bench("metrics.io = 'on'", &root);
+    bench.poll("cgroups").unwrap();
+    bench.advance(Duration::from_secs(1));
+    write(1_710_142_564);
+    let samples = bench.poll("cgroups").unwrap();
+    let read = value(
+        &samples,
+        "cgroup_io_bytes",
+        POD,
+        &[("device", "179:0"), ("direction", "read")],
+    );
+    assert_eq!(read, Some(Value::U64(100)));
+}
+
+#[test]
+fn one_hierarchy_of_version_1_that_is_not_visible_takes_no_group_away() {
+    for (hidden, measured) in [("cpu,cpuacct", "memory_usage"), ("memory", "cpu_time_delta")] {
+        let root = fixture("v1");
+        root.remove(format!("sys/fs/cgroup/{hidden}"));
+        let samples = bench("", &root).poll("cgroups").unwrap();
+        let consumer = Consumer::ControlGroup {
+            path: "/oar/alice_42".into(),
+        };
+        let is_it = |sample: &RecordedSample| {
+            sample.series.metric.name == measured && *sample.series.consumer() == consumer
+        };
+        assert!(samples.iter().any(is_it), "{measured} without {hidden}");
+    }
 }

@@ -4,6 +4,7 @@
 mod boot_clock;
 mod config;
 mod diagnose;
+mod error;
 mod increments;
 mod metrics;
 mod plugin;

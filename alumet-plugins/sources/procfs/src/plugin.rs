@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Finding, Host, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use alumet_core::source::Source;
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
 use crate::config::{Config, ProcessesConfig, Strategy};
-use crate::diagnose::diagnose;
+use crate::diagnose::{absent, broken, note, processes};
+use crate::error::TableError;
 use crate::metrics;
-use crate::source::cpu_frequency::CpuFrequencySource;
-use crate::source::disks::DisksSource;
-use crate::source::kernel::KernelSource;
-use crate::source::load::LoadSource;
-use crate::source::memory::MemorySource;
-use crate::source::network::NetworkSource;
-use crate::source::pressure::PressureSource;
+use crate::source::cpu_frequency::{self, CpuFrequencySource};
+use crate::source::disks::{self, DisksSource};
+use crate::source::kernel::{self, KernelSource};
+use crate::source::load::{self, LoadSource};
+use crate::source::memory::{self, MemorySource};
+use crate::source::network::{self, NetworkSource};
+use crate::source::pressure::{self, PressureSource};
 use crate::source::processes::{Plan, ProcessesSource};
-use crate::source::temperatures::TemperaturesSource;
+use crate::source::temperatures::{self, TemperaturesSource};
 use crate::watch::{Matcher, Watcher};
 
 /// Measures what Linux counts about the machine and its processes.
@@ -34,118 +37,148 @@ impl Plugin for ProcfsPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 
-    fn diagnose(config: &Config, host: &Host) -> Vec<Finding> {
-        diagnose(config, &SystemRoot::at(&host.root))
-    }
-
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let root = SystemRoot::at(alumet.root());
-        let mut tables = Tables::default();
+        let root = &SystemRoot::at(alumet.root());
+        let mut tables = Tables {
+            alumet,
+            started: 0,
+            refused: None,
+        };
+        let Config {
+            kernel,
+            memory,
+            network,
+            disks,
+            load,
+            pressure,
+            cpu_frequency,
+            temperatures,
+            processes,
+        } = config;
 
-        if config.kernel.enabled {
-            let source = KernelSource::start(&config.kernel, &root, alumet);
-            if let Some(source) = tables.keep("kernel", source) {
-                alumet
-                    .source("kernel", source)
-                    .every(*config.kernel.poll_interval);
-            }
+        tables.add(
+            ("kernel", kernel::SUBJECT),
+            kernel.enabled,
+            kernel.poll_interval,
+            |alumet| KernelSource::start(kernel.iowait, root, alumet),
+        );
+        tables.add(
+            ("memory", memory::SUBJECT),
+            memory.enabled,
+            memory.poll_interval,
+            |alumet| MemorySource::start(&memory.metrics, root, alumet),
+        );
+        tables.add(
+            ("network", network::SUBJECT),
+            network.enabled,
+            network.poll_interval,
+            |alumet| NetworkSource::start(root, alumet),
+        );
+        tables.add(
+            ("disks", disks::SUBJECT),
+            disks.enabled,
+            disks.poll_interval,
+            |alumet| DisksSource::start(disks.partitions, root, alumet),
+        );
+        tables.add(
+            ("load", load::SUBJECT),
+            load.enabled,
+            load.poll_interval,
+            |alumet| LoadSource::start(root, alumet),
+        );
+        tables.add(
+            ("pressure", pressure::SUBJECT),
+            pressure.enabled,
+            pressure.poll_interval,
+            |alumet| PressureSource::start(root, alumet),
+        );
+        tables.add(
+            ("cpu-frequency", cpu_frequency::SUBJECT),
+            cpu_frequency.enabled,
+            cpu_frequency.poll_interval,
+            |alumet| CpuFrequencySource::start(root, alumet),
+        );
+        tables.add(
+            ("temperatures", temperatures::SUBJECT),
+            temperatures.enabled,
+            temperatures.poll_interval,
+            |alumet| TemperaturesSource::start(root, alumet),
+        );
+        if processes.enabled {
+            tables.add_processes(&processes, root);
         }
-        if config.memory.enabled {
-            let source = MemorySource::start(&config.memory, &root, alumet);
-            if let Some(source) = tables.keep("memory", source) {
-                alumet
-                    .source("memory", source)
-                    .every(*config.memory.poll_interval);
-            }
+        match tables.refused {
+            Some(error) if tables.started == 0 => Err(error),
+            _ => Ok(Self),
         }
-        if config.network.enabled {
-            let source = NetworkSource::start(&root, alumet);
-            if let Some(source) = tables.keep("network", source) {
-                alumet
-                    .source("network", source)
-                    .every(*config.network.poll_interval);
-            }
-        }
-        if config.disks.enabled {
-            let source = DisksSource::start(&config.disks, &root, alumet);
-            if let Some(source) = tables.keep("disks", source) {
-                alumet.source("disks", source).every(*config.disks.poll_interval);
-            }
-        }
-        if config.load.enabled {
-            let source = LoadSource::start(&root, alumet);
-            if let Some(source) = tables.keep("load", source) {
-                alumet.source("load", source).every(*config.load.poll_interval);
-            }
-        }
-        if config.pressure.enabled {
-            let source = PressureSource::start(&root, alumet);
-            if let Some(source) = tables.keep("pressure", source) {
-                alumet
-                    .source("pressure", source)
-                    .every(*config.pressure.poll_interval);
-            }
-        }
-        if config.cpu_frequency.enabled {
-            match tables.keep("cpu-frequency", CpuFrequencySource::start(&root, alumet)) {
-                Some(Some(source)) => {
-                    let spec = alumet.source("cpu-frequency", source);
-                    spec.every(*config.cpu_frequency.poll_interval).blocking();
-                }
-                Some(None) => tracing::debug!("no CPU shows its frequency"),
-                None => {}
-            }
-        }
-        if config.temperatures.enabled {
-            let source = TemperaturesSource::start(&root, alumet);
-            if let Some(source) = tables.keep("temperatures", source) {
-                let spec = alumet.source("temperatures", source);
-                spec.every(*config.temperatures.poll_interval).blocking();
-            }
-        }
-        if config.processes.enabled {
-            let sources = process_sources(&config.processes, &root, alumet);
-            for (name, plan, source) in tables.keep("processes", sources).unwrap_or_default() {
-                let spec = alumet.source(name, source);
-                spec.every(plan.poll_interval).flush_every(plan.flush_interval);
-            }
-        }
-        tables.finish()
     }
 }
 
-/// What became of the tables that are enabled.
-#[derive(Default)]
-struct Tables {
+/// The tables that are enabled, and what became of them: one that this machine does not offer must not take the others
+/// away.
+struct Tables<'t, 'a> {
+    alumet: &'t mut StartContext<'a>,
     /// Those without which nothing is measured: a machine may well have no sensors.
     started: usize,
     refused: Option<StartError>,
 }
 
-impl Tables {
-    /// One table that this machine does not offer must not take the others away.
-    fn keep<T>(&mut self, source: &'static str, result: Result<T, StartError>) -> Option<T> {
-        match result {
-            Ok(started) => {
-                self.started += usize::from(!matches!(source, "cpu-frequency" | "temperatures"));
-                Some(started)
+/// Sources that can take long to poll, and that a machine can be without.
+const SENSORS: [&str; 2] = ["cpu-frequency", "temperatures"];
+
+/// Sources that a machine can be without.
+const OPTIONAL: [&str; 3] = ["network", "disks", "pressure"];
+
+impl<'a> Tables<'_, 'a> {
+    fn add<S: Source>(
+        &mut self,
+        (name, subject): (&'static str, &'static str),
+        is_enabled: bool,
+        interval: HumanDuration,
+        start: impl FnOnce(&mut StartContext<'a>) -> Result<Option<S>, TableError>,
+    ) {
+        if !is_enabled {
+            return;
+        }
+        match start(self.alumet) {
+            Ok(None) => {}
+            Ok(Some(source)) => {
+                let is_sensor = SENSORS.contains(&name);
+                self.started += usize::from(!is_sensor);
+                let spec = self.alumet.source(name, source).every(*interval);
+                if is_sensor {
+                    spec.blocking();
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, source, "not measured; set `enabled = false` in its table to silence this");
-                self.refused.get_or_insert(error);
-                None
+                if let TableError::Read(error) = &error {
+                    let sort = if OPTIONAL.contains(&name) { absent } else { broken };
+                    note(self.alumet, sort(subject, name, error));
+                }
+                self.refused.get_or_insert(error.into());
             }
         }
     }
 
-    fn finish(self) -> Result<ProcfsPlugin, StartError> {
-        match self.refused {
-            Some(error) if self.started == 0 => Err(error),
-            _ => Ok(ProcfsPlugin),
+    fn add_processes(&mut self, config: &ProcessesConfig, root: &SystemRoot) {
+        for finding in processes::findings(config, root) {
+            note(self.alumet, finding);
+        }
+        match process_sources(config, root, self.alumet) {
+            Ok(sources) => {
+                self.started += 1;
+                for (name, plan, source) in sources {
+                    let spec = self.alumet.source(name, source);
+                    spec.every(plan.poll_interval).flush_every(plan.flush_interval);
+                }
+            }
+            Err(error) => {
+                self.refused.get_or_insert(error);
+            }
         }
     }
 }

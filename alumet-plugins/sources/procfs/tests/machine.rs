@@ -83,8 +83,10 @@ fn cpu_time_is_that_of_the_interval_by_the_numbers_of_the_kernel() {
     let root = server();
     let mut bench = start(&root, "");
     let first = poll(&mut bench, "kernel");
+    // A delta series begins with a 0.
+    assert_eq!(first.len(), 9 * 1 + 9 * 4 + 4);
     assert_lines(
-        &first,
+        changed(&first, ""),
         [
             "kernel_n_procs_running local_machine local_machine {} = 3",
             "kernel_n_procs_blocked local_machine local_machine {} = 1",
@@ -158,11 +160,7 @@ fn a_cpu_that_goes_offline_loses_its_series_and_starts_anew_when_it_returns() {
     assert!(changed(&poll(&mut bench, "kernel"), "cpu_core:4").is_empty());
     assert_eq!(bench.catalog().live_series(), with_cpu - 9);
     edit(&root, "proc/stat", "cpu5 ", "cpu4 1000 0 0 5 0 0 0 0 0 0\ncpu5 ");
-    assert!(
-        !poll(&mut bench, "kernel")
-            .iter()
-            .any(|s| s.to_string().contains("cpu_core:4"))
-    );
+    assert!(changed(&poll(&mut bench, "kernel"), "cpu_core:4").is_empty());
     edit(&root, "proc/stat", "cpu4 1000 ", "cpu4 1003 ");
     assert_lines(
         changed(&poll(&mut bench, "kernel"), "cpu_core:4"),
@@ -174,14 +172,27 @@ fn a_cpu_that_goes_offline_loses_its_series_and_starts_anew_when_it_returns() {
 fn a_pause_is_not_billed() {
     let root = server();
     let mut bench = start(&root, "");
-    for source in ["kernel", "network", "disks", "pressure"] {
+    for (source, file, from, to) in [
+        ("kernel", "proc/stat", "cpu  4705", "cpu  4905"),
+        (
+            "network",
+            "proc/net/dev",
+            "br-5f1c0de:   88123",
+            "br-5f1c0de:   99123",
+        ),
+        ("disks", "proc/diskstats", "nvme0n1 1208344", "nvme0n1 1208399"),
+        ("pressure", "proc/pressure/io", "total=", "total=9"),
+    ] {
         poll(&mut bench, source);
         poll(&mut bench, source);
+        edit(&root, file, from, to);
         bench.reset(source);
         let after = poll(&mut bench, source);
+        assert!(!after.is_empty(), "{source} begins again");
+        let billed = changed(&after, "");
         assert!(
-            after.iter().all(|s| s.to_string().contains("kernel_n_procs")),
-            "{after:?}"
+            billed.iter().all(|text| text.contains("kernel_n_procs")),
+            "{billed:?}"
         );
     }
 }
@@ -219,7 +230,7 @@ fn memory_is_in_bytes_and_unknown_entries_are_left_out() {
 fn a_replugged_interface_gives_no_absurd_traffic() {
     let root = server();
     let mut bench = start(&root, "");
-    assert!(poll(&mut bench, "network").is_empty());
+    assert!(changed(&poll(&mut bench, "network"), "").is_empty());
     edit(
         &root,
         "proc/net/dev",
@@ -249,6 +260,67 @@ fn a_replugged_interface_gives_no_absurd_traffic() {
     assert_lines(
         changed(&poll(&mut bench, "network"), "bytes"),
         ["network_bytes local_machine local_machine {direction=rx, interface=br-5f1c0de} = 60"],
+    );
+}
+
+#[test]
+fn a_reading_of_zeros_is_not_billed_on_the_way_back() {
+    let root = server();
+    let mut bench = start(&root, "disks.partitions = true");
+    let write = |bytes: u64, ticks: u64, sectors: u64| {
+        let header = "Inter-|   Receive   |  Transmit\n face |bytes |bytes\n";
+        root.write(
+            "proc/net/dev",
+            format!("{header}eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"),
+        );
+        root.write("proc/stat", format!("cpu {ticks} 0 0 0\ncpu0 {ticks} 0 0 0\n"));
+        root.write(
+            "proc/diskstats",
+            format!("8 0 sda 0 0 {sectors} 0 0 0 0 0 0 0 0\n"),
+        );
+    };
+    write(398_444_176_531, 8_640_000, 1_000_000_000);
+    let mut billed = Vec::new();
+    let mut poll_all = |write: &dyn Fn()| {
+        write();
+        for source in ["network", "kernel", "disks"] {
+            billed.extend(changed(&bench.poll(source).unwrap(), "_"));
+        }
+        bench.advance(Duration::from_millis(250));
+    };
+    poll_all(&|| ());
+    poll_all(&|| write(0, 0, 0));
+    poll_all(&|| write(398_444_177_031, 8_640_001, 1_000_000_002));
+    assert_lines(
+        billed,
+        [
+            "network_bytes local_machine local_machine {direction=rx, interface=eth0} = 500",
+            "kernel_cpu_time local_machine local_machine {cpu_state=user} = 10",
+            "kernel_cpu_time cpu_core:0 local_machine {cpu_state=user} = 10",
+            "disk_bytes local_machine local_machine {device=sda, direction=read} = 1024",
+        ],
+    );
+}
+
+#[test]
+fn the_disks_of_lxcfs_and_one_with_a_blank_in_its_name_are_measured() {
+    let root = server();
+    let mut bench = start(&root, "disks.partitions = true");
+    let write = |writes: u32| {
+        let row = format!("0 0 0 0 {writes} 0 977 34 0 2 0 0 0 0");
+        root.write(
+            "proc/diskstats",
+            format!("8 0 sda {row}\n8 1 my disk {row}\n8 2 odd x\n"),
+        );
+    };
+    write(46);
+    poll(&mut bench, "disks");
+    write(47);
+    assert_lines(
+        changed(&poll(&mut bench, "disks"), "operations"),
+        ["sda", "my disk"].map(|device| {
+            format!("disk_operations local_machine local_machine {{device={device}, direction=write}} = 1")
+        }),
     );
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,27 +36,25 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
         let length = self.socket_path.as_os_str().len();
         if length == 0 {
-            return Err(ConfigFault::new(
-                "socket_path",
-                "name a file, for example \"alumet-control.sock\"",
-            ));
-        }
-        if length > PATH_LIMIT {
+            faults.add("socket_path", "name a file, for example \"alumet-control.sock\"");
+        } else if length > PATH_LIMIT {
             let message = format!(
                 "the path has {length} bytes, but a socket can have at most {PATH_LIMIT}; choose a shorter one"
             );
-            return Err(ConfigFault::new("socket_path", message));
+            faults.add("socket_path", message);
         }
         if self.max_connections == 0 {
             let message =
                 "nobody could connect; allow at least 1, or switch the plugin off with `enabled = false`";
-            return Err(ConfigFault::new("max_connections", message));
+            faults.add("max_connections", message);
         }
-        ConfigFault::refuse_zero("idle_timeout", *self.idle_timeout)
+        faults.refuse_zero("idle_timeout", *self.idle_timeout);
+        faults.or_ok()
     }
 }
 
@@ -98,7 +96,7 @@ mod tests {
             ),
         ];
         for (key, config) in wrong {
-            assert_eq!(config.check().unwrap_err().key, [key]);
+            assert_eq!(config.check().unwrap_err().keys(), [key]);
         }
         let longest = Config {
             socket_path: "x".repeat(107).into(),

@@ -1,6 +1,6 @@
 //! From the configuration to the socket.
 
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::config::Config;
 use crate::server::Server;
@@ -21,7 +21,7 @@ impl Plugin for SocketControlPlugin {
     const SUMMARY: &'static str = "Lets programs on the same machine steer the agent through a Unix socket.";
     type Config = Config;
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

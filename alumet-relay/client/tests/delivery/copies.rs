@@ -141,7 +141,11 @@ async fn a_record_that_was_too_large_last_time_is_given_up_this_time() {
     store.pretend(&spool.id().0, 2, 0);
     Running::start(&config_of(server.address), &spool).ended().await;
     assert_eq!(store.sequences(), [3]);
-    assert!(spool.failures()[0].contains("larger than"), "{:?}", spool.failures());
+    assert!(
+        spool.failures()[0].contains("larger than"),
+        "{:?}",
+        spool.failures()
+    );
 }
 
 #[tokio::test]

@@ -32,7 +32,9 @@ async fn a_program_so_short_that_it_never_connected_still_delivers() {
     let (store, spool) = (Store::default(), FakeSpool::new(1));
     let server = Server::start(Behaviour::default(), store.clone()).await;
     spool.append(3, 100);
-    Running::start(&config_of(server.address), &spool).stopped(LONG).await;
+    Running::start(&config_of(server.address), &spool)
+        .stopped(LONG)
+        .await;
     assert_eq!(store.sequences(), [1, 2, 3]);
 }
 

@@ -61,7 +61,9 @@ impl Running {
     /// Ends it, with so much time for what is left.
     pub(crate) async fn stopped(self, time: Duration) -> StopReport {
         let Self { pipeline, .. } = self;
-        tokio::task::spawn_blocking(move || pipeline.stop(time)).await.unwrap()
+        tokio::task::spawn_blocking(move || pipeline.stop(time))
+            .await
+            .unwrap()
     }
 
     /// As when the program is killed.
@@ -69,7 +71,9 @@ impl Running {
         drop(self.watching);
         let pipeline = self.pipeline;
         pipeline.abort();
-        tokio::task::spawn_blocking(move || pipeline.stop(Duration::ZERO)).await.unwrap();
+        tokio::task::spawn_blocking(move || pipeline.stop(Duration::ZERO))
+            .await
+            .unwrap();
     }
 }
 
@@ -78,7 +82,9 @@ async fn watch(control: Control, spool: FakeSpool) {
     let (mut failures, mut is_failing) = (0, false);
     loop {
         sleep(Duration::from_millis(1)).await;
-        let Ok(elements) = control.list(&Pattern::plugin("relay-client")) else { return };
+        let Ok(elements) = control.list(&Pattern::plugin("relay-client")) else {
+            return;
+        };
         let Some(status) = elements.first() else { return };
         if status.failures > failures {
             spool.note(status.last_error.clone());

@@ -106,7 +106,11 @@ async fn a_record_that_the_server_cannot_take_is_given_up_and_told_and_the_other
     assert_eq!(store.sequences(), [1, 2, 3, 5, 6, 7]);
     store.with(|stored| assert_eq!(stored.gaps, [(4, 4, GapReason::TooLarge as i32)]));
     assert_eq!(spool.acknowledged(), 7);
-    assert!(spool.failures()[0].contains("`max_message_bytes`"), "{:?}", spool.failures());
+    assert!(
+        spool.failures()[0].contains("`max_message_bytes`"),
+        "{:?}",
+        spool.failures()
+    );
 }
 
 #[tokio::test]

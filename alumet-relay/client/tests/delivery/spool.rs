@@ -280,7 +280,10 @@ impl SpoolReader for FakeSpool {
         let next = state.acknowledged + 1;
         let left = state.items.split_off(&next);
         let done = std::mem::replace(&mut state.items, left);
-        done.values().filter(|item| matches!(item, Spooled::Record(_))).map(samples).sum()
+        done.values()
+            .filter(|item| matches!(item, Spooled::Record(_)))
+            .map(samples)
+            .sum()
     }
 
     fn rewind(&self) {

@@ -1,5 +1,6 @@
 //! The engine of kept files.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,8 +13,8 @@ use nix::sys::stat::{Mode, fstatat};
 
 use super::descriptors::{Descriptors, FdPolicy, Notice};
 use super::slot::{Followed, Slot, State};
-use super::specs::{FileSpec, Taking, V1, V2};
-use super::{Reading, SlotId, StatEngine, Wanted};
+use super::specs::{FileSpec, V1, V2, memory_entries};
+use super::{Reading, SlotId, Stat, Wanted};
 use crate::error::{gone, of_cgroup};
 use crate::mount::{Hierarchies, Hierarchy, Version};
 use crate::stat::memory_stat::Selection;
@@ -34,6 +35,8 @@ pub struct FileEngine {
     free: Vec<usize>,
     descriptors: Descriptors,
     access: Access,
+    /// The files of which it was said that something is missing.
+    told: HashSet<&'static str>,
 }
 
 /// The directory where a hierarchy is mounted, kept open.
@@ -55,47 +58,53 @@ struct Access {
 const LOOK_EVERY: u32 = 64;
 
 impl FileEngine {
-    /// An engine for the v2 hierarchy. `selection` names the entries of `memory.stat`.
+    /// An engine for the v2 hierarchy.
     ///
     /// # Errors
     /// `NotMounted`, or the mount cannot be opened.
-    pub fn v2(mounted: &Hierarchies, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
-        Self::new(vec![Base::open(mounted.require_v2()?)?], selection, policy)
+    pub fn v2(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
+        let bases = vec![Base::open(mounted.require_v2()?)?];
+        Ok(Self::new(bases, &V2, memory_entries(true), policy))
     }
 
     /// An engine for all hierarchies of version 1. A control group has the same path in each of them; statistics of
-    /// controllers that are not mounted stay `None`.
+    /// controllers that are not mounted, or whose hierarchy is not visible, stay `None`.
     ///
     /// # Errors
-    /// `NotMounted` when there is none, or one cannot be opened.
-    pub fn v1(mounted: &Hierarchies, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
+    /// `NotMounted` when there is none, or none can be opened.
+    pub fn v1(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
         let has_file = |hierarchy: &&Hierarchy| {
             V1.iter()
                 .any(|spec| hierarchy.controllers.iter().any(|name| name == spec.controller))
         };
-        let bases: Vec<Base> = mounted
-            .v1
-            .iter()
-            .filter(has_file)
-            .map(Base::open)
-            .collect::<Result<_, _>>()?;
+        let (mut bases, mut refused) = (Vec::new(), None);
+        for hierarchy in mounted.v1.iter().filter(has_file) {
+            match Base::open(hierarchy) {
+                Ok(base) => bases.push(base),
+                Err(error) => {
+                    tracing::warn!(%error, controllers = ?hierarchy.controllers, "the statistics of a hierarchy are missing");
+                    refused = refused.or(Some(error));
+                }
+            }
+        }
         if bases.is_empty() {
             mounted.require_v1("cpuacct")?;
+            refused.map_or(Ok(()), Err)?;
         }
-        Self::new(bases, selection, policy)
+        Ok(Self::new(bases, &V1, memory_entries(false), policy))
     }
 
-    fn new(bases: Vec<Base>, selection: Selection, policy: FdPolicy) -> Result<Self, ReadError> {
-        let is_v2 = bases.iter().any(|base| base.controllers.is_empty());
-        Ok(Self {
+    fn new(bases: Vec<Base>, specs: &'static [FileSpec], selection: Selection, policy: FdPolicy) -> Self {
+        Self {
             bases,
-            specs: if is_v2 { &V2 } else { &V1 },
+            specs,
             selection,
             slots: Vec::new(),
             free: Vec::new(),
             descriptors: Descriptors::new(policy),
             access: Access::default(),
-        })
+            told: HashSet::new(),
+        }
     }
 
     /// How many files stay open at present.
@@ -119,26 +128,35 @@ impl FileEngine {
         self.access.open(base, cgroup, name)
     }
 
-    /// Looks for a file under its names and decides how it is read from now on.
-    fn look_for(&mut self, cgroup: &CgroupPath, file: &mut Followed) -> Result<(), ReadError> {
+    /// Looks for a file under its names and decides how it is read from now on. One that is refused is not there.
+    fn look_for(&mut self, cgroup: &CgroupPath, file: &mut Followed) {
+        file.state = State::Absent;
         for name in file.spec.names {
+            file.name = name;
             match self.open_file(file.base, cgroup, name) {
                 Ok(opened) => {
-                    file.name = name;
                     file.state = State::EachTime;
                     if self.descriptors.may_keep() {
                         self.descriptors.keep();
                         file.state = State::Kept(opened);
                     }
-                    return Ok(());
+                    return;
                 }
                 // Switched off (pressure) or no such controller.
                 Err(Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOTDIR) => {}
-                Err(error) => return Err(self.of(file, cgroup, error)),
+                Err(error) => {
+                    let error = self.of(file, cgroup, error);
+                    self.tell(file, &error);
+                }
             }
         }
-        file.state = State::Absent;
-        Ok(())
+    }
+
+    /// Says once for each kind of file that something of it is missing.
+    fn tell(&mut self, file: &Followed, error: &ReadError) {
+        if self.told.insert(file.name) {
+            tracing::warn!(%error, "not measured, and perhaps of other control groups neither; the rest is");
+        }
     }
 
     /// Whether the control group still is the one that was opened.
@@ -164,12 +182,15 @@ impl FileEngine {
             match self.read_file(slot, index, is_time_to_look, out) {
                 Ok(()) => {}
                 Err(gone @ ReadError::Gone { .. }) => return Err(gone),
-                Err(other) => failure = failure.or(Some(other)),
+                Err(other) => {
+                    self.tell(&slot.files[index], &other);
+                    failure = failure.or(Some(other));
+                }
             }
         }
-        if !slot.wanted.intersects(Wanted::MEMORY_CURRENT) {
+        if !slot.wanted.has(Stat::Memory) {
             // In version 1 it may have been read only to compute the swap.
-            out.memory_current = None;
+            out.set(Stat::Memory, None);
         }
         failure.map_or(Ok(()), Err)
     }
@@ -182,87 +203,80 @@ impl FileEngine {
         out: &mut Reading,
     ) -> Result<(), ReadError> {
         let file = &mut slot.files[index];
-        if matches!(file.state, State::Absent) {
-            if !is_time_to_look {
-                return Ok(());
-            }
-            self.look_for(&slot.cgroup, file)?;
+        if matches!(file.state, State::Absent) && is_time_to_look {
+            self.look_for(&slot.cgroup, file);
         }
-        let mut opened;
-        let mut current = match &file.state {
+        let opened;
+        let current = match &file.state {
             State::Kept(kept) => kept,
             State::Absent => return Ok(()),
-            State::EachTime => {
-                match self.open_file(file.base, &slot.cgroup, file.name) {
-                    Ok(file) => opened = file,
-                    Err(Errno::ENOENT | Errno::ENODEV) => {
-                        slot.files[index].state = State::Absent;
-                        return self.check_identity(slot);
-                    }
-                    Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+            State::EachTime => match self.open_file(file.base, &slot.cgroup, file.name) {
+                Ok(file) => {
+                    opened = file;
+                    &opened
                 }
-                &opened
-            }
-        };
-        let mut to = Taking {
-            out,
-            selection: &self.selection,
-            places: &mut slot.places,
+                Err(error) => return self.failed(slot, index, error),
+            },
         };
         let filled = match self.access.fill(current) {
             Ok(filled) => filled,
-            Err(Errno::EOPNOTSUPP) => {
-                self.set_absent(slot, index);
-                return Ok(());
-            }
-            Err(Errno::ENODEV) => return self.vanished(slot, index),
-            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
+            Err(error) => return self.failed(slot, index, error),
         };
-        if (file.spec.take)(&self.access.buffer[..filled], slot.wanted, &mut to).is_ok() {
+        let places = (&self.selection, &mut slot.places);
+        let mut parsed = file
+            .spec
+            .take(&self.access.buffer[..filled], slot.wanted, places, out);
+        if parsed.is_err() {
+            // Once more through a file that was opened anew.
+            let again = self.access.open(&self.bases[file.base], &slot.cgroup, file.name);
+            let filled = again.and_then(|again| {
+                let filled = self.access.fill(&again);
+                if matches!(file.state, State::Kept(_)) {
+                    file.state = State::Kept(again);
+                }
+                filled
+            });
+            let filled = match filled {
+                Ok(filled) => filled,
+                Err(error) => return self.failed(slot, index, error),
+            };
+            let places = (&self.selection, &mut slot.places);
+            parsed = file
+                .spec
+                .take(&self.access.buffer[..filled], slot.wanted, places, out);
+        }
+        if parsed == Ok(None) {
             return Ok(());
         }
-        // Once more through a file that was opened anew.
-        let base = &self.bases[file.base];
-        let again = self.access.open(base, &slot.cgroup, file.name);
-        opened = match again {
-            Ok(opened) => opened,
-            Err(Errno::ENOENT | Errno::ENODEV) => return self.vanished(slot, index),
-            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
-        };
-        current = &opened;
-        let filled = match self.access.fill(current) {
-            Ok(filled) => filled,
-            Err(error) => return Err(self.of(file, &slot.cgroup, error)),
-        };
-        let result = (file.spec.take)(&self.access.buffer[..filled], slot.wanted, &mut to);
-        if matches!(file.state, State::Kept(_)) {
-            file.state = State::Kept(opened);
+        let path = slot.cgroup.below(&self.bases[file.base].mount).join(file.name);
+        if let Some(odd) = parsed.map_err(|error| error.in_file(&path))? {
+            self.tell(&slot.files[index], &odd.in_file(path));
         }
-        let path = || slot.cgroup.below(&self.bases[file.base].mount).join(file.name);
-        result.map_err(|error| error.in_file(path()))
+        Ok(())
     }
 
-    /// The file is no more: either the control group is gone too, or only its controller was disabled.
-    fn vanished(&mut self, slot: &mut Slot, index: usize) -> Result<(), ReadError> {
-        self.set_absent(slot, index);
-        self.check_identity(slot)
-    }
-
-    fn set_absent(&mut self, slot: &mut Slot, index: usize) {
+    /// A file cannot be opened or read: it is no more, or its controller was disabled, or the control group is gone.
+    fn failed(&mut self, slot: &mut Slot, index: usize, error: Errno) -> Result<(), ReadError> {
+        if !matches!(error, Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP) {
+            return Err(self.of(&slot.files[index], &slot.cgroup, error));
+        }
         if matches!(slot.files[index].state, State::Kept(_)) {
             self.descriptors.release(1);
         }
         slot.files[index].state = State::Absent;
+        self.check_identity(slot)
     }
 
     fn of(&self, file: &Followed, cgroup: &CgroupPath, error: Errno) -> ReadError {
         let path = cgroup.below(&self.bases[file.base].mount).join(file.name);
         of_cgroup(&path, error)
     }
-}
 
-impl StatEngine for FileEngine {
-    fn open(&mut self, cgroup: &CgroupPath, wanted: Wanted) -> Result<SlotId, ReadError> {
+    /// Begins to read a control group. Files that are not there or refused are no error: their statistics stay empty.
+    ///
+    /// # Errors
+    /// `Gone` when it does not exist (any more).
+    pub fn open(&mut self, cgroup: &CgroupPath, wanted: Wanted) -> Result<SlotId, ReadError> {
         let inodes: Vec<Option<u64>> = self
             .bases
             .iter()
@@ -285,7 +299,7 @@ impl StatEngine for FileEngine {
             // Spread, so that not all of them look for absent files in the same poll.
             reads: index as u32 % LOOK_EVERY,
         };
-        for spec in self.specs.iter().filter(|spec| wanted.intersects(spec.gives)) {
+        for spec in self.specs.iter().filter(|spec| spec.is_wanted(wanted)) {
             let has_spec = |base: &Base| match spec.controller {
                 "" => true,
                 controller => base.controllers.iter().any(|name| name == controller),
@@ -299,19 +313,20 @@ impl StatEngine for FileEngine {
                 base,
                 state: State::Absent,
             };
-            let result = self.look_for(cgroup, &mut file);
+            self.look_for(cgroup, &mut file);
             slot.files.push(file);
-            if let Err(error) = result {
-                self.descriptors.release(slot.kept());
-                self.free.push(index);
-                return Err(error);
-            }
         }
+        slot.files.shrink_to_fit();
         self.slots[index] = Some(slot);
         Ok(SlotId(index))
     }
 
-    fn read(&mut self, id: &SlotId, out: &mut Reading) -> Result<(), ReadError> {
+    /// Reads a control group. All of `out` is overwritten; what is not wanted or not offered becomes `None`.
+    ///
+    /// # Errors
+    /// `Gone` when the control group was removed: close it. Else the first file that failed; what the other files
+    /// gave is in `out` all the same.
+    pub fn read(&mut self, id: &SlotId, out: &mut Reading) -> Result<(), ReadError> {
         // Taken out and put back: a move of the struct, so that the engine and the slot can be borrowed together.
         let Some(mut slot) = self.slots.get_mut(id.0).and_then(Option::take) else {
             return Err(gone(PathBuf::new()));
@@ -325,14 +340,16 @@ impl StatEngine for FileEngine {
         result
     }
 
-    fn close(&mut self, id: SlotId) {
+    /// Forgets a control group and closes its files.
+    pub fn close(&mut self, id: SlotId) {
         if let Some(slot) = self.slots.get_mut(id.0).and_then(Option::take) {
             self.descriptors.release(slot.kept());
             self.free.push(id.0);
         }
     }
 
-    fn take_notice(&mut self) -> Option<Notice> {
+    /// Something that the operator should know, at most once each.
+    pub fn take_notice(&mut self) -> Option<Notice> {
         self.descriptors.take_notice()
     }
 }

@@ -1,12 +1,9 @@
 //! Which file gives which statistics, in which version: the one table.
 
-use alumet_reader_kernel_file::{ticks_per_second, ticks_to_ns};
-
-use super::{Reading, Wanted};
-use crate::ParseError;
+use super::{Reading, Stat, Wanted};
+use crate::Parsed;
 use crate::stat::memory_stat::{Places, Selection};
-use crate::stat::single::Limit;
-use crate::stat::{blkio, cpu_stat, cpuacct, events, io_stat, memory_stat, pressure, single};
+use crate::stat::{blkio, cpu_stat, events, io_stat, memory_stat, pressure, single};
 
 /// A file of a control group.
 #[derive(Debug)]
@@ -16,218 +13,224 @@ pub(super) struct FileSpec {
     /// The v1 controller whose hierarchy has it; empty for v2.
     pub(super) controller: &'static str,
     /// It is read when any of these is wanted.
-    pub(super) gives: Wanted,
-    /// Puts its content into a reading.
-    pub(super) take: fn(&[u8], Wanted, &mut Taking<'_>) -> Result<(), ParseError>,
+    pub(super) gives: &'static [Stat],
+    content: Content,
 }
 
-/// Where the content of a file goes, and what its parser remembers.
+/// What is in a file.
 #[derive(Debug)]
-pub(super) struct Taking<'a> {
-    pub(super) out: &'a mut Reading,
-    pub(super) selection: &'a Selection,
-    pub(super) places: &'a mut Places,
+enum Content {
+    Number,
+    Limit,
+    LimitOfV1,
+    CpuStat,
+    MemoryStat,
+    MemoryEvents,
+    Pressure,
+    IoStat,
+    Blkio,
+    /// Memory and swap together; the memory was read before.
+    MemoryAndSwap,
 }
 
-type Taken = Result<(), ParseError>;
+const CPU: &[Stat] = &[
+    Stat::CpuTotal,
+    Stat::CpuUser,
+    Stat::CpuSystem,
+    Stat::Periods,
+    Stat::ThrottledPeriods,
+    Stat::ThrottledTime,
+];
 
-const fn v2(
-    names: &'static [&'static str],
-    gives: Wanted,
-    take: fn(&[u8], Wanted, &mut Taking<'_>) -> Taken,
-) -> FileSpec {
-    v1(names, "", gives, take)
+const THROTTLING: &[Stat] = &[Stat::Periods, Stat::ThrottledPeriods, Stat::ThrottledTime];
+
+const MEMORY_STAT: &[Stat] = &[
+    Stat::Anonymous,
+    Stat::File,
+    Stat::KernelStack,
+    Stat::PageTables,
+    Stat::SlabReclaimable,
+    Stat::SwappedIn,
+    Stat::SwappedOut,
+];
+
+/// The entries of `memory.stat`, in the order of [`MEMORY_STAT`].
+pub(super) fn memory_entries(is_v2: bool) -> Selection {
+    let [anonymous, file] = match is_v2 {
+        true => ["anon", "file"],
+        false => ["total_rss", "total_cache"],
+    };
+    let others = [
+        "kernel_stack",
+        "pagetables",
+        "slab_reclaimable",
+        "pswpin",
+        "pswpout",
+    ];
+    Selection::of([anonymous, file].into_iter().chain(others))
+}
+
+const EVENTS: &[Stat] = &[Stat::Low, Stat::High, Stat::Max, Stat::Oom, Stat::OomKill];
+
+const fn v2(name: &'static [&'static str; 1], gives: &'static [Stat], content: Content) -> FileSpec {
+    v1("", name, gives, content)
 }
 
 const fn v1(
-    names: &'static [&'static str],
     controller: &'static str,
-    gives: Wanted,
-    take: fn(&[u8], Wanted, &mut Taking<'_>) -> Taken,
+    names: &'static [&'static str],
+    gives: &'static [Stat],
+    content: Content,
 ) -> FileSpec {
     FileSpec {
         names,
         controller,
         gives,
-        take,
+        content,
     }
 }
 
-const CPU: Wanted = Wanted::CPU_TIME
-    .with(Wanted::CPU_SPLIT)
-    .with(Wanted::CPU_THROTTLING);
-
 /// The files of version 2; the most wanted first, because descriptors are given out in this order.
-pub(super) static V2: [FileSpec; 16] = [
-    v2(&["cpu.stat"], CPU, take_cpu_stat),
-    v2(&["memory.current"], Wanted::MEMORY_CURRENT, |bytes, _, to| {
-        one(bytes, &mut to.out.memory_current)
-    }),
-    v2(&["memory.stat"], Wanted::MEMORY_STAT, take_memory_stat),
-    v2(&["io.stat"], Wanted::IO, |bytes, _, to| {
-        io_stat::parse(bytes, &mut to.out.io)?;
-        to.out.has_io = true;
-        Ok(())
-    }),
-    v2(&["io.pressure"], Wanted::IO_PRESSURE, |bytes, _, to| {
-        stall(bytes, &mut to.out.io_pressure)
-    }),
-    v2(&["cpu.pressure"], Wanted::CPU_PRESSURE, |bytes, _, to| {
-        stall(bytes, &mut to.out.cpu_pressure)
-    }),
-    v2(&["memory.pressure"], Wanted::MEMORY_PRESSURE, |bytes, _, to| {
-        stall(bytes, &mut to.out.memory_pressure)
-    }),
-    v2(&["irq.pressure"], Wanted::IRQ_PRESSURE, |bytes, _, to| {
-        stall(bytes, &mut to.out.irq_pressure)
-    }),
-    v2(&["memory.swap.current"], Wanted::SWAP_CURRENT, |bytes, _, to| {
-        one(bytes, &mut to.out.swap_current)
-    }),
-    v2(&["memory.max"], Wanted::MEMORY_MAX, |bytes, _, to| {
-        limit(bytes, &mut to.out.memory_max)
-    }),
-    v2(&["memory.swap.max"], Wanted::SWAP_MAX, |bytes, _, to| {
-        limit(bytes, &mut to.out.swap_max)
-    }),
-    v2(&["memory.peak"], Wanted::MEMORY_PEAK, |bytes, _, to| {
-        one(bytes, &mut to.out.memory_peak)
-    }),
-    v2(&["memory.events"], Wanted::MEMORY_EVENTS, |bytes, _, to| {
-        let mut value = events::MemoryEvents::default();
-        events::parse_memory(bytes, &mut value)?;
-        to.out.memory_events = Some(value);
-        Ok(())
-    }),
-    v2(&["pids.current"], Wanted::PIDS_CURRENT, |bytes, _, to| {
-        one(bytes, &mut to.out.pids_current)
-    }),
-    v2(&["pids.max"], Wanted::PIDS_MAX, |bytes, _, to| {
-        limit(bytes, &mut to.out.pids_max)
-    }),
-    v2(&["cgroup.events"], Wanted::EVENTS, |bytes, _, to| {
-        let mut value = events::CgroupEvents::default();
-        events::parse_cgroup(bytes, &mut value)?;
-        to.out.events = Some(value);
-        Ok(())
-    }),
+pub(super) static V2: [FileSpec; 13] = [
+    v2(&["cpu.stat"], CPU, Content::CpuStat),
+    v2(&["memory.current"], &[Stat::Memory], Content::Number),
+    v2(&["memory.stat"], MEMORY_STAT, Content::MemoryStat),
+    v2(&["io.stat"], &[Stat::Devices], Content::IoStat),
+    v2(&["io.pressure"], &[Stat::IoSome, Stat::IoFull], Content::Pressure),
+    v2(
+        &["cpu.pressure"],
+        &[Stat::CpuSome, Stat::CpuFull],
+        Content::Pressure,
+    ),
+    v2(
+        &["memory.pressure"],
+        &[Stat::MemorySome, Stat::MemoryFull],
+        Content::Pressure,
+    ),
+    v2(
+        &["irq.pressure"],
+        &[Stat::IrqSome, Stat::IrqFull],
+        Content::Pressure,
+    ),
+    v2(&["memory.swap.current"], &[Stat::Swap], Content::Number),
+    v2(&["memory.max"], &[Stat::MemoryMax], Content::Limit),
+    v2(&["memory.swap.max"], &[Stat::SwapMax], Content::Limit),
+    v2(&["memory.events"], EVENTS, Content::MemoryEvents),
+    v2(&["pids.current"], &[Stat::Pids], Content::Number),
 ];
 
-/// The files of version 1. `memory.usage_in_bytes` comes before `memory.memsw.usage_in_bytes`, which contains it.
-pub(super) static V1: [FileSpec; 11] = [
-    v1(&["cpuacct.usage"], "cpuacct", Wanted::CPU_TIME, |bytes, _, to| {
-        one(bytes, &mut to.out.cpu.usage_ns)
-    }),
-    v1(&["cpuacct.stat"], "cpuacct", Wanted::CPU_SPLIT, |bytes, _, to| {
-        let mut value = cpuacct::CpuAcctStat::default();
-        cpuacct::parse(bytes, &mut value)?;
-        let ns = |ticks| ticks_to_ns(ticks, ticks_per_second());
-        to.out.cpu.user_ns = Some(ns(value.user_ticks));
-        to.out.cpu.system_ns = Some(ns(value.system_ticks));
-        Ok(())
-    }),
-    v1(&["cpu.stat"], "cpu", Wanted::CPU_THROTTLING, take_cpu_stat),
+/// The files of version 1. `memory.usage_in_bytes` comes before `memory.memsw.usage_in_bytes`, which contains it. User and
+/// system time have a resolution of 10 ms there and are left out.
+pub(super) static V1: [FileSpec; 8] = [
+    v1("cpuacct", &["cpuacct.usage"], &[Stat::CpuTotal], Content::Number),
+    v1("cpu", &["cpu.stat"], THROTTLING, Content::CpuStat),
     v1(
+        "memory",
         &["memory.usage_in_bytes"],
-        "memory",
-        Wanted::MEMORY_CURRENT.with(Wanted::SWAP_CURRENT),
-        |bytes, _, to| one(bytes, &mut to.out.memory_current),
+        &[Stat::Memory, Stat::Swap],
+        Content::Number,
     ),
     v1(
+        "memory",
         &["memory.memsw.usage_in_bytes"],
-        "memory",
-        Wanted::SWAP_CURRENT,
-        |bytes, _, to| {
-            let mut both = 0;
-            single::parse(bytes, &mut both)?;
-            to.out.swap_current = to.out.memory_current.map(|memory| both.saturating_sub(memory));
-            Ok(())
-        },
+        &[Stat::Swap],
+        Content::MemoryAndSwap,
     ),
-    v1(&["memory.stat"], "memory", Wanted::MEMORY_STAT, take_memory_stat),
+    v1("memory", &["memory.stat"], MEMORY_STAT, Content::MemoryStat),
     v1(
+        "memory",
         &["memory.limit_in_bytes"],
-        "memory",
-        Wanted::MEMORY_MAX,
-        |bytes, _, to| {
-            let mut value = Limit::default();
-            single::parse_v1_limit(bytes, &mut value)?;
-            to.out.memory_max = Some(value);
-            Ok(())
-        },
+        &[Stat::MemoryMax],
+        Content::LimitOfV1,
     ),
     v1(
-        &["memory.max_usage_in_bytes"],
-        "memory",
-        Wanted::MEMORY_PEAK,
-        |bytes, _, to| one(bytes, &mut to.out.memory_peak),
-    ),
-    v1(
+        "blkio",
         &[
             "blkio.throttle.io_service_bytes_recursive",
             "blkio.throttle.io_service_bytes",
         ],
-        "blkio",
-        Wanted::IO,
-        |bytes, _, to| {
-            blkio::parse(bytes, &mut to.out.io)?;
-            to.out.has_io = true;
-            Ok(())
-        },
+        &[Stat::Devices],
+        Content::Blkio,
     ),
-    v1(&["pids.current"], "pids", Wanted::PIDS_CURRENT, |bytes, _, to| {
-        one(bytes, &mut to.out.pids_current)
-    }),
-    v1(&["pids.max"], "pids", Wanted::PIDS_MAX, |bytes, _, to| {
-        limit(bytes, &mut to.out.pids_max)
-    }),
+    v1("pids", &["pids.current"], &[Stat::Pids], Content::Number),
 ];
 
-fn take_cpu_stat(bytes: &[u8], wanted: Wanted, to: &mut Taking<'_>) -> Taken {
+impl FileSpec {
+    /// Whether anything in it is wanted.
+    pub(super) fn is_wanted(&self, wanted: Wanted) -> bool {
+        self.gives.iter().any(|stat| wanted.has(*stat))
+    }
+
+    /// Puts its content into a reading.
+    pub(super) fn take(
+        &self,
+        bytes: &[u8],
+        wanted: Wanted,
+        (selection, places): (&Selection, &mut Places),
+        out: &mut Reading,
+    ) -> Parsed {
+        let first = self.gives[0];
+        match self.content {
+            Content::Number => out.set(first, Some(single::parse(bytes)?)),
+            Content::Limit => out.set(first, Some(single::parse_limit(bytes)?)),
+            Content::LimitOfV1 => out.set(first, Some(single::parse_v1_limit(bytes)?)),
+            Content::MemoryAndSwap => {
+                let both = single::parse(bytes)?;
+                let memory = out.get(Stat::Memory);
+                out.set(Stat::Swap, memory.map(|memory| both.saturating_sub(memory)));
+            }
+            Content::CpuStat => return take_cpu_stat(bytes, wanted, out),
+            Content::MemoryStat => {
+                let values = &mut out.values[first as usize..][..self.gives.len()];
+                return memory_stat::parse(bytes, selection, places, values);
+            }
+            Content::MemoryEvents => {
+                let values = &mut out.values[first as usize..][..self.gives.len()];
+                return events::parse(bytes, values);
+            }
+            Content::Pressure => {
+                let mut pressure = pressure::Pressure::default();
+                let parsed = pressure::parse(bytes, &mut pressure)?;
+                out.set(first, pressure.some_us);
+                out.set(self.gives[1], pressure.full_us);
+                return Ok(parsed);
+            }
+            Content::IoStat | Content::Blkio => {
+                let parse = match self.content {
+                    Content::Blkio => blkio::parse,
+                    _ => io_stat::parse,
+                };
+                let parsed = parse(bytes, &mut out.io)?;
+                out.set(Stat::Devices, u64::try_from(out.io.len()).ok());
+                return Ok(parsed);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn take_cpu_stat(bytes: &[u8], wanted: Wanted, out: &mut Reading) -> Parsed {
     let mut stat = cpu_stat::CpuStat::default();
-    if wanted.intersects(Wanted::CPU_THROTTLING) {
-        cpu_stat::parse(bytes, &mut stat)?;
-    } else {
-        cpu_stat::parse_time(bytes, &mut stat)?;
+    let parsed = match THROTTLING.iter().any(|stat| wanted.has(*stat)) {
+        true => cpu_stat::parse(bytes, &mut stat)?,
+        false => cpu_stat::parse_time(bytes, &mut stat)?,
+    };
+    for (stat, us) in [
+        (Stat::CpuTotal, stat.usage_us),
+        (Stat::CpuUser, stat.user_us),
+        (Stat::CpuSystem, stat.system_us),
+    ] {
+        // In version 1 the file has no CPU time, and what other files gave must stay.
+        if let Some(us) = us.filter(|_| wanted.has(stat)) {
+            out.set(stat, Some(us.saturating_mul(1_000)));
+        }
     }
-    let ns = |us: u64| us.saturating_mul(1_000);
-    // In version 1 the file has no CPU time, and what other files gave must stay.
-    if wanted.intersects(Wanted::CPU_TIME) && stat.usage_us.is_some() {
-        to.out.cpu.usage_ns = stat.usage_us.map(ns);
+    if let Some(throttling) = stat.throttling {
+        out.set(Stat::Periods, Some(throttling.periods));
+        out.set(Stat::ThrottledPeriods, Some(throttling.throttled_periods));
+        out.set(Stat::ThrottledTime, Some(throttling.throttled_ns));
     }
-    if wanted.intersects(Wanted::CPU_SPLIT) && stat.usage_us.is_some() {
-        to.out.cpu.user_ns = stat.user_us.map(ns);
-        to.out.cpu.system_ns = stat.system_us.map(ns);
-    }
-    if wanted.intersects(Wanted::CPU_THROTTLING) {
-        to.out.throttling = stat.throttling;
-    }
-    Ok(())
-}
-
-fn take_memory_stat(bytes: &[u8], _: Wanted, to: &mut Taking<'_>) -> Taken {
-    memory_stat::parse(bytes, to.selection, to.places, &mut to.out.memory_stat)
-}
-
-fn one(bytes: &[u8], out: &mut Option<u64>) -> Taken {
-    let mut value = 0;
-    single::parse(bytes, &mut value)?;
-    *out = Some(value);
-    Ok(())
-}
-
-fn limit(bytes: &[u8], out: &mut Option<Limit>) -> Taken {
-    let mut value = Limit::default();
-    single::parse_limit(bytes, &mut value)?;
-    *out = Some(value);
-    Ok(())
-}
-
-fn stall(bytes: &[u8], out: &mut Option<pressure::Pressure>) -> Taken {
-    let mut value = pressure::Pressure::default();
-    pressure::parse(bytes, &mut value)?;
-    *out = Some(value);
-    Ok(())
+    Ok(parsed)
 }
 
 #[cfg(test)]
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_statistic_has_a_file_in_version_2() {
-        let all = V2.iter().fold(Wanted::NONE, |all, spec| all | spec.gives);
+        let all: Wanted = V2.iter().flat_map(|spec| spec.gives).copied().collect();
         assert_eq!(all, Wanted::ALL);
     }
 

@@ -1,80 +1,116 @@
-//! What is read of a control group.
+//! What can be read of a control group.
 
-use std::ops::BitOr;
+/// A statistic: one number. Both versions have it in the same unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Stat {
+    /// CPU time since the control group was made, in nanoseconds: `cpu.stat`, v1 `cpuacct.usage`.
+    CpuTotal,
+    /// The part of it in user mode; only v2.
+    CpuUser,
+    /// The part of it in kernel mode; only v2.
+    CpuSystem,
+    /// Enforcement periods of the bandwidth limit that have elapsed: `cpu.stat` of both versions.
+    Periods,
+    /// Periods in which the group was throttled.
+    ThrottledPeriods,
+    /// How long it was throttled, all its CPUs together, in nanoseconds.
+    ThrottledTime,
+    /// Microseconds in which some threads were held up for a CPU; pressure is only in v2.
+    CpuSome,
+    /// The same of all threads.
+    CpuFull,
+    /// Microseconds in which some threads were held up for memory.
+    MemorySome,
+    /// The same of all threads.
+    MemoryFull,
+    /// Microseconds in which some threads were held up by input and output.
+    IoSome,
+    /// The same of all threads.
+    IoFull,
+    /// Microseconds in which some threads were held up by interrupts.
+    IrqSome,
+    /// The same of all threads.
+    IrqFull,
+    /// Memory in use, in bytes, page cache included: `memory.current`, v1 `memory.usage_in_bytes`.
+    Memory,
+    /// The bound of it, [`UNLIMITED`](crate::stat::single::UNLIMITED) for none.
+    MemoryMax,
+    /// Swap in use, in bytes. In v1 it is a difference of two files that are read one after the other.
+    Swap,
+    /// The bound of it; only v2.
+    SwapMax,
+    /// Memory in no file, in bytes; from here to [`Self::SwappedOut`] from `memory.stat`. In v1 this and the next contain
+    /// the groups below, as all of v2 do, and the others do not exist.
+    Anonymous,
+    /// Memory that holds the content of files.
+    File,
+    /// Memory of kernel stacks.
+    KernelStack,
+    /// Memory of page tables.
+    PageTables,
+    /// Kernel objects that could be reclaimed.
+    SlabReclaimable,
+    /// Pages swapped in since the group was made.
+    SwappedIn,
+    /// Pages swapped out since the group was made.
+    SwappedOut,
+    /// Reclaims although the usage was below `memory.low`; from here to [`Self::OomKill`] from `memory.events`, only v2.
+    Low,
+    /// Times that `memory.high` throttled.
+    High,
+    /// Times that the usage was about to exceed `memory.max`.
+    Max,
+    /// Times that the usage stayed at the limit and an allocation was about to fail.
+    Oom,
+    /// Processes killed for lack of memory, since Linux 4.13.
+    OomKill,
+    /// Threads in the control group and those below it: `pids.current`.
+    Pids,
+    /// How many devices there was traffic with: `io.stat`, v1 `blkio.throttle.io_service_bytes`. See
+    /// [`Reading::io`](super::Reading::io).
+    Devices,
+}
+
+impl Stat {
+    pub(super) const COUNT: usize = Self::Devices as usize + 1;
+}
 
 /// A set of statistics.
 ///
 /// ```
-/// use alumet_reader_cgroupfs::engine::Wanted;
+/// use alumet_reader_cgroupfs::engine::{Stat, Wanted};
 ///
-/// let wanted = Wanted::CPU_TIME | Wanted::MEMORY_CURRENT;
-/// assert!(wanted.contains(Wanted::CPU_TIME) && !wanted.contains(Wanted::IO));
+/// let wanted: Wanted = [Stat::CpuTotal, Stat::Memory].into_iter().collect();
+/// assert!(wanted.has(Stat::CpuTotal) && !wanted.has(Stat::Devices));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Wanted(u32);
+pub struct Wanted(u64);
 
 impl Wanted {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// CPU time, in total: `cpu.stat`, v1 `cpuacct.usage`.
-    pub const CPU_TIME: Self = Self(1);
-    /// CPU time in user and kernel mode: `cpu.stat`, v1 `cpuacct.stat` (resolution 10 ms).
-    pub const CPU_SPLIT: Self = Self(1 << 1);
-    /// How the bandwidth limit acted: `cpu.stat` of both versions.
-    pub const CPU_THROTTLING: Self = Self(1 << 2);
-    /// `cpu.pressure`, only v2.
-    pub const CPU_PRESSURE: Self = Self(1 << 3);
-    /// `memory.pressure`, only v2.
-    pub const MEMORY_PRESSURE: Self = Self(1 << 4);
-    /// `io.pressure`, only v2.
-    pub const IO_PRESSURE: Self = Self(1 << 5);
-    /// `irq.pressure`, only v2.
-    pub const IRQ_PRESSURE: Self = Self(1 << 6);
-    /// `memory.current`, v1 `memory.usage_in_bytes`.
-    pub const MEMORY_CURRENT: Self = Self(1 << 7);
-    /// `memory.max`, v1 `memory.limit_in_bytes`.
-    pub const MEMORY_MAX: Self = Self(1 << 8);
-    /// `memory.swap.current`; v1 `memory.memsw.usage_in_bytes` less the memory.
-    pub const SWAP_CURRENT: Self = Self(1 << 9);
-    /// `memory.swap.max`, only v2.
-    pub const SWAP_MAX: Self = Self(1 << 10);
-    /// `memory.peak` (Linux 5.19), v1 `memory.max_usage_in_bytes`.
-    pub const MEMORY_PEAK: Self = Self(1 << 11);
-    /// Selected entries of `memory.stat` of both versions.
-    pub const MEMORY_STAT: Self = Self(1 << 12);
-    /// `memory.events`, only v2.
-    pub const MEMORY_EVENTS: Self = Self(1 << 13);
-    /// `io.stat`, v1 `blkio.throttle.io_service_bytes_recursive` or without `_recursive`.
-    pub const IO: Self = Self(1 << 14);
-    /// `pids.current`.
-    pub const PIDS_CURRENT: Self = Self(1 << 15);
-    /// `pids.max`.
-    pub const PIDS_MAX: Self = Self(1 << 16);
-    /// `cgroup.events`, only v2.
-    pub const EVENTS: Self = Self(1 << 17);
     /// Everything.
-    pub const ALL: Self = Self((1 << 18) - 1);
+    pub const ALL: Self = Self((1 << Stat::COUNT) - 1);
 
-    /// Whether all of `other` is wanted.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+    /// Whether a statistic is in the set.
+    pub const fn has(self, stat: Stat) -> bool {
+        self.0 & (1 << stat as u8) != 0
     }
 
-    /// Whether any of `other` is wanted.
-    pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    /// Whether the set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
-    /// Both sets together, in a constant.
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    /// Adds a statistic.
+    pub const fn add(&mut self, stat: Stat) {
+        self.0 |= 1 << stat as u8;
     }
 }
 
-impl BitOr for Wanted {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        self.with(other)
+impl FromIterator<Stat> for Wanted {
+    fn from_iter<Stats: IntoIterator<Item = Stat>>(stats: Stats) -> Self {
+        let mut wanted = Self::default();
+        stats.into_iter().for_each(|stat| wanted.add(stat));
+        wanted
     }
 }

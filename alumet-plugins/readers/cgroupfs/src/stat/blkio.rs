@@ -1,51 +1,54 @@
 //! `blkio.throttle.io_service_bytes` of version 1, with or without `_recursive`: bytes per device and direction.
 
-use alumet_reader_kernel_file::fields::{Fields, lines, number};
+use alumet_reader_kernel_file::fields::{Fields, cut_line, lines, number};
 
 use super::io_stat::{IoDevice, device_number};
-use crate::ParseError;
+use crate::{ParseError, Parsed};
 
 /// Parses the bytes of each device. Operations are in another file and stay `None`.
 ///
 /// # Errors
-/// When a count is malformed or the last line was cut short.
-pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Result<(), ParseError> {
+/// When the file is empty, or there are devices and none of them is sound.
+pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Parsed {
     out.clear();
-    if !bytes.ends_with(b"\n") {
+    if bytes.is_empty() {
         return Err(ParseError::whole("a line `Total` is expected at the end"));
     }
+    let mut odd = cut_line(bytes);
     for (index, line) in lines(bytes) {
         let mut words = Fields::of(line);
         // The last line is `Total 123`.
         let Some((major, minor)) = words.next().and_then(device_number) else {
             continue;
         };
-        let is_last = out
-            .last()
-            .is_some_and(|last| (last.major, last.minor) == (major, minor));
-        if !is_last {
+        let (Some(direction), Some(value)) = (words.next(), words.next().and_then(number)) else {
+            odd = odd.or(Some(ParseError::at(
+                index,
+                "a direction and a number are expected",
+            )));
+            continue;
+        };
+        let is_last = |last: &IoDevice| (last.major, last.minor) == (major, minor);
+        if !out.last().is_some_and(is_last) {
             out.push(IoDevice {
                 major,
                 minor,
                 ..IoDevice::default()
             });
         }
-        let (Some(device), Some(direction)) = (out.last_mut(), words.next()) else {
-            continue;
-        };
-        let value = words
-            .next()
-            .and_then(number)
-            .ok_or(ParseError::at(index, "a number is expected after the direction"));
+        let Some(device) = out.last_mut() else { continue };
         match direction {
-            b"Read" => device.read_bytes = value?,
-            b"Write" => device.write_bytes = value?,
-            b"Discard" => device.discard_bytes = Some(value?),
+            b"Read" => device.read_bytes = value,
+            b"Write" => device.write_bytes = value,
+            b"Discard" => device.discard_bytes = Some(value),
             // `Sync`, `Async` and `Total` are other sums of the same bytes.
             _ => {}
         }
     }
-    Ok(())
+    match odd {
+        Some(odd) if out.is_empty() => Err(odd),
+        odd => Ok(odd),
+    }
 }
 
 #[cfg(test)]
@@ -73,10 +76,16 @@ mod tests {
     }
 
     #[test]
-    fn no_traffic_is_one_line_and_a_cut_file_is_refused() {
+    fn no_traffic_is_one_line_and_an_odd_line_costs_itself() {
         let mut devices = Vec::new();
         parse(b"Total 0\n", &mut devices).unwrap();
         assert_eq!(devices, []);
+        let odd = parse(b"8:0 Read -1\n8:16 Read 5\n8:16 Write 12", &mut devices).unwrap();
+        assert!(odd.is_some());
+        assert_eq!(
+            (devices.len(), devices[0].minor, devices[0].write_bytes),
+            (1, 16, 0)
+        );
         for wrong in ["", "8:0 Read 12", "8:0 Read\n"] {
             assert!(parse(wrong.as_bytes(), &mut devices).is_err(), "{wrong:?}");
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use alumet_reader_kernel_file::fields::{entry_at, find_entry, leading_number};
 
-use crate::ParseError;
 use crate::keyed::Keyed;
+use crate::{ParseError, Parsed};
 
 /// The names of the wanted entries, such as `anon` and `file` (v2) or `rss` and `cache` (v1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,44 +54,32 @@ struct Place {
 /// fixed when the kernel boots, apart from a few that a module brings.
 const SEARCH_EVERY: u32 = 64;
 
-const MALFORMED: ParseError = ParseError::whole("a number is expected after the name of a selected entry");
-
-/// Parses the selected entries of `memory.stat` into `out`, in the order of the selection.
+/// Parses the selected entries of `memory.stat` into `out`, in the order of the selection. One that is not there, or is no
+/// count, is `None`.
 ///
 /// # Errors
-/// When the value of a selected entry is malformed or the file is empty. An entry that is not there is `None`.
-pub fn parse(
-    bytes: &[u8],
-    selection: &Selection,
-    places: &mut Places,
-    out: &mut Vec<Option<u64>>,
-) -> Result<(), ParseError> {
-    out.clear();
-    out.resize(selection.keys.len(), None);
+/// When the file is empty.
+pub fn parse(bytes: &[u8], selection: &Selection, places: &mut Places, out: &mut [Option<u64>]) -> Parsed {
+    out.fill(None);
     if bytes.is_empty() {
         return Err(ParseError::whole("at least one entry is expected"));
     }
     places.readings = places.readings.wrapping_add(1);
     let is_complete = places.found.len() == selection.keys.len();
     let is_due = !is_complete && places.readings.is_multiple_of(SEARCH_EVERY);
-    if places.is_learnt && !is_due && follow(bytes, selection, &mut places.found, out)? {
-        return Ok(());
+    if places.is_learnt && !is_due && follow(bytes, selection, &mut places.found, out) {
+        return Ok(None);
     }
-    learn(bytes, selection, places, out)
+    Ok(learn(bytes, selection, places, out))
 }
 
-/// Reads the entries where they were, or a little further on; `false` when one is not there.
-fn follow(
-    bytes: &[u8],
-    selection: &Selection,
-    found: &mut [Place],
-    out: &mut [Option<u64>],
-) -> Result<bool, ParseError> {
+/// Reads the entries where they were, or a little further on; `false` when one is not there or odd.
+fn follow(bytes: &[u8], selection: &Selection, found: &mut [Place], out: &mut [Option<u64>]) -> bool {
     let mut shift = 0_isize;
     let mut cursor = 0;
     for place in found {
         let (Some(key), Some(slot)) = (selection.keys.get(place.index), out.get_mut(place.index)) else {
-            return Ok(false);
+            return false;
         };
         let guess = place.offset.wrapping_add_signed(shift);
         let at = match entry_at(bytes, guess, key, b' ') {
@@ -99,17 +87,17 @@ fn follow(
             None => find_entry(bytes, cursor, key, b' '),
         };
         let Some((offset, text)) = at else {
-            return Ok(false);
+            return false;
         };
         let Some((value, [b'\n', ..])) = leading_number(text) else {
-            return Err(MALFORMED);
+            return false;
         };
         *slot = Some(value);
         shift = shift.wrapping_add_unsigned(offset).wrapping_sub_unsigned(guess);
         place.offset = offset;
         cursor = offset;
     }
-    Ok(true)
+    true
 }
 
 /// Reads the whole file and remembers the places.
@@ -118,7 +106,8 @@ fn learn(
     selection: &Selection,
     places: &mut Places,
     out: &mut [Option<u64>],
-) -> Result<(), ParseError> {
+) -> Option<ParseError> {
+    let mut odd = None;
     places.is_learnt = false;
     places.found.clear();
     out.fill(None);
@@ -128,13 +117,18 @@ fn learn(
             if key.as_bytes() != entry.key || out.get(index) != Some(&None) {
                 continue;
             }
-            out[index] = Some(entry.value.ok_or(MALFORMED)?);
+            if entry.value.is_none() {
+                odd = odd.or_else(|| entry.odd());
+                continue;
+            }
+            out[index] = entry.value;
             let offset = entry.key.as_ptr().addr() - start;
             places.found.push(Place { index, offset });
         }
     }
-    places.is_learnt = true;
-    Ok(())
+    // What is odd now may be sound at the next reading.
+    places.is_learnt = odd.is_none();
+    odd
 }
 
 #[cfg(test)]
@@ -148,8 +142,8 @@ mod tests {
     }
 
     fn fresh(text: &str) -> Result<Vec<Option<u64>>, ParseError> {
-        let mut out = Vec::new();
-        parse(text.as_bytes(), &selection(), &mut Places::default(), &mut out).map(|()| out)
+        let mut out = vec![Some(9); 4];
+        parse(text.as_bytes(), &selection(), &mut Places::default(), &mut out).map(|_| out)
     }
 
     #[test]
@@ -161,20 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_malformed_value_is_refused_when_learnt_and_when_followed() {
-        assert_eq!(fresh("a 12"), Err(MALFORMED));
+    fn a_cut_or_malformed_value_takes_only_itself_away_when_learnt_and_when_followed() {
         assert!(fresh("").is_err());
-        let (mut places, mut out) = (Places::default(), Vec::new());
-        parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
-        assert_eq!(
-            parse(b"a 12", &selection(), &mut places, &mut out),
-            Err(MALFORMED)
-        );
+        let (mut places, mut out) = (Places::default(), [None; 4]);
+        parse(b"a 1\nb 2\n", &selection(), &mut places, &mut out).unwrap();
+        for wrong in [&b"b 2\na -1\n"[..], b"b 2\na 12"] {
+            for places in [&mut Places::default(), &mut places] {
+                let odd = parse(wrong, &selection(), places, &mut out).unwrap();
+                assert_eq!(odd.unwrap().line, Some(2));
+                assert_eq!(out, [Some(2), None, None, None]);
+            }
+        }
     }
 
     #[test]
     fn an_absent_entry_is_found_when_it_comes_after_all() {
-        let (mut places, mut out) = (Places::default(), Vec::new());
+        let (mut places, mut out) = (Places::default(), vec![None; 4]);
         parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
         for _ in 0..SEARCH_EVERY {
             parse(b"a 1\nzz 7\n", &selection(), &mut places, &mut out).unwrap();
@@ -195,7 +191,7 @@ mod tests {
             first in proptest::sample::subsequence(vec!["a", "ab", "b", "c", "cc", "zz"], 0..6),
             readings in proptest::collection::vec((any::<u64>(), 0_u32..40, any::<bool>()), 1..6),
         ) {
-            let (mut places, mut out) = (Places::default(), Vec::new());
+            let (mut places, mut out) = (Places::default(), vec![None; 4]);
             for (value, shift, is_reversed) in readings {
                 let mut keys = first.clone();
                 if is_reversed {
@@ -204,7 +200,7 @@ mod tests {
                 let line = |(index, key): (usize, &&str)| format!("{key} {}\n", value >> (shift * index as u32 % 64));
                 let text: String = keys.iter().enumerate().map(line).collect();
                 let result = parse(text.as_bytes(), &selection(), &mut places, &mut out);
-                prop_assert_eq!(result.map(|()| out.clone()), fresh(&text));
+                prop_assert_eq!(result.map(|_| out.clone()), fresh(&text));
             }
         }
     }

@@ -6,7 +6,6 @@
 
 pub mod blkio;
 pub mod cpu_stat;
-pub mod cpuacct;
 pub mod events;
 pub mod io_stat;
 pub mod memory_stat;

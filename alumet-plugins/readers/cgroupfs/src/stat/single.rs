@@ -4,25 +4,8 @@ use alumet_reader_kernel_file::fields::number;
 
 use crate::ParseError;
 
-/// A bound that may be absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Limit {
-    /// No bound: `max` in version 2, a number beyond every machine in version 1.
-    #[default]
-    Unlimited,
-    /// The bound: bytes or a count, as the file has it.
-    At(u64),
-}
-
-impl Limit {
-    /// The bound, if there is one.
-    pub fn bound(self) -> Option<u64> {
-        match self {
-            Self::Unlimited => None,
-            Self::At(bound) => Some(bound),
-        }
-    }
-}
+/// The bound that is none: `max` in version 2, a number beyond every machine in version 1.
+pub const UNLIMITED: u64 = u64::MAX;
 
 /// From here on a limit of version 1 means none: `i64::MAX` rounded down to pages, of which the largest have 64 KiB
 /// (`PAGE_COUNTER_MAX` in the kernel).
@@ -32,42 +15,29 @@ const V1_UNLIMITED: u64 = i64::MAX as u64 & !0xffff;
 ///
 /// # Errors
 /// When there is anything but one number and the end of its line.
-pub fn parse(bytes: &[u8], out: &mut u64) -> Result<(), ParseError> {
-    *out = bytes
-        .strip_suffix(b"\n")
-        .and_then(number)
-        .ok_or(ParseError::whole("one number is expected"))?;
-    Ok(())
+pub fn parse(bytes: &[u8]) -> Result<u64, ParseError> {
+    let line = bytes.strip_suffix(b"\n");
+    line.and_then(number)
+        .ok_or(ParseError::whole("one number is expected"))
 }
 
-/// Parses a limit of version 2.
+/// Parses a limit of version 2; [`UNLIMITED`] for `max`.
 ///
 /// # Errors
 /// When there is neither `max` nor one number.
-pub fn parse_limit(bytes: &[u8], out: &mut Limit) -> Result<(), ParseError> {
+pub fn parse_limit(bytes: &[u8]) -> Result<u64, ParseError> {
     if bytes == b"max\n" {
-        *out = Limit::Unlimited;
-        return Ok(());
+        return Ok(UNLIMITED);
     }
-    let mut bound = 0;
-    parse(bytes, &mut bound).map_err(|_| ParseError::whole("`max` or one number is expected"))?;
-    *out = Limit::At(bound);
-    Ok(())
+    parse(bytes).map_err(|_| ParseError::whole("`max` or one number is expected"))
 }
 
-/// Parses a limit of version 1 in bytes; `pids.max` there has the form of version 2.
+/// Parses a limit of version 1 in bytes.
 ///
 /// # Errors
 /// When there is not one number.
-pub fn parse_v1_limit(bytes: &[u8], out: &mut Limit) -> Result<(), ParseError> {
-    let mut bound = 0;
-    parse(bytes, &mut bound)?;
-    *out = if bound >= V1_UNLIMITED {
-        Limit::Unlimited
-    } else {
-        Limit::At(bound)
-    };
-    Ok(())
+pub fn parse_v1_limit(bytes: &[u8]) -> Result<u64, ParseError> {
+    parse(bytes).map(|bound| if bound >= V1_UNLIMITED { UNLIMITED } else { bound })
 }
 
 #[cfg(test)]
@@ -76,28 +46,22 @@ mod tests {
 
     #[test]
     fn a_limit_is_max_or_a_number() {
-        let mut limit = Limit::At(1);
-        parse_limit(b"max\n", &mut limit).unwrap();
-        assert_eq!(limit.bound(), None);
-        parse_limit(b"0\n", &mut limit).unwrap();
-        assert_eq!(limit.bound(), Some(0));
+        assert_eq!(parse_limit(b"max\n"), Ok(UNLIMITED));
+        assert_eq!(parse_limit(b"0\n"), Ok(0));
         for wrong in ["", "max", "maximum\n", "-1\n", "1 2\n", "1", "\n"] {
-            assert!(parse_limit(wrong.as_bytes(), &mut limit).is_err(), "{wrong:?}");
+            assert!(parse_limit(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn the_huge_numbers_of_version_1_mean_unlimited_whatever_the_page_size() {
-        let mut limit = Limit::At(1);
         for unlimited in [
             "9223372036854771712\n",
             "9223372036854710272\n",
             "18446744073709551615\n",
         ] {
-            parse_v1_limit(unlimited.as_bytes(), &mut limit).unwrap();
-            assert_eq!(limit, Limit::Unlimited, "{unlimited}");
+            assert_eq!(parse_v1_limit(unlimited.as_bytes()), Ok(UNLIMITED), "{unlimited}");
         }
-        parse_v1_limit(b"1099511627776\n", &mut limit).unwrap();
-        assert_eq!(limit, Limit::At(1 << 40));
+        assert_eq!(parse_v1_limit(b"1099511627776\n"), Ok(1 << 40));
     }
 }

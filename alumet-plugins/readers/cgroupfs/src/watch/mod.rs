@@ -15,7 +15,6 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 use crate::ReadError;
 use crate::error::{gone, of_cgroup};
-use crate::mount::Hierarchy;
 pub use options::{CgroupId, Change, Notice, WatchOptions};
 use tree::Tree;
 
@@ -41,19 +40,11 @@ pub struct Watcher {
 const EVENTS_PER_CALL: usize = 65_536;
 
 impl Watcher {
-    /// Begins to watch a hierarchy. All control groups that exist are reported by the first call of [`Self::changes`].
-    /// `now` is the present time, as in all calls.
+    /// Begins to watch the hierarchy that is mounted there. All control groups that exist are reported by the first call
+    /// of [`Self::changes`]. `now` is the present time, as in all calls.
     ///
     /// # Errors
     /// `Gone` when the mount does not exist, `PermissionDenied` when it may not be listed.
-    pub fn open(hierarchy: &Hierarchy, options: WatchOptions, now: Instant) -> Result<Self, ReadError> {
-        Self::at(&hierarchy.mount, options, now)
-    }
-
-    /// Watches a directory as if it were the mount of a hierarchy.
-    ///
-    /// # Errors
-    /// Like [`Self::open`].
     pub fn at(mount: &Path, options: WatchOptions, now: Instant) -> Result<Self, ReadError> {
         folder::identity(mount).map_err(|error| of_cgroup(mount, error))?;
         let mut watcher = Self {
@@ -167,9 +158,8 @@ impl Watcher {
         if event.mask.contains(AddWatchFlags::IN_IGNORED) && self.tree.events_watch_ended(event.wd) {
             return;
         }
-        if let Some((path, id)) = self.tree.watched_events(event.wd) {
-            let path = path.clone();
-            out.push(Change::EventsChanged { path, id });
+        if let Some(id) = self.tree.watched_events(event.wd) {
+            out.push(Change::EventsChanged { id });
             return;
         }
         let Some(folder) = self.tree.watched(event.wd) else {

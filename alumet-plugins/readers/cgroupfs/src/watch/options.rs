@@ -7,9 +7,6 @@ use crate::CgroupPath;
 /// How a hierarchy is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// Control groups deeper than this are not looked for; the children of the root have depth 1. At most 256 levels
-    /// are looked at in any case.
-    pub max_depth: usize,
     /// How often directories are looked at that cannot be watched.
     pub rescan_interval: Duration,
     /// The most directories to watch, to leave watches to other programs of the user; the kernel's limit is
@@ -24,7 +21,6 @@ pub struct WatchOptions {
 impl Default for WatchOptions {
     fn default() -> Self {
         Self {
-            max_depth: 256,
             rescan_interval: Duration::from_secs(5),
             max_watches: usize::MAX,
             poll_only: false,
@@ -51,9 +47,7 @@ pub enum Change {
     /// Its `cgroup.events` changed: the first process entered it or one below it, the last one left, or it was frozen
     /// or thawed. Only told on request, see [`WatchOptions::report_events`].
     EventsChanged {
-        /// Its name.
-        path: CgroupPath,
-        /// Which of all groups of that name it is.
+        /// Which one.
         id: CgroupId,
     },
     /// It exists no more.

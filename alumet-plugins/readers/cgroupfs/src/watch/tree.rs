@@ -15,7 +15,6 @@ use crate::CgroupPath;
 #[derive(Debug)]
 pub(super) struct Tree {
     mount: PathBuf,
-    max_depth: usize,
     max_watches: usize,
     /// Whether `cgroup.events` of each control group is watched as well.
     report_events: bool,
@@ -33,19 +32,11 @@ pub(super) struct Tree {
 #[derive(Debug)]
 struct Node {
     id: CgroupId,
-    watch: Watch,
+    /// `None`: it should be watched and cannot be.
+    watch: Option<WatchDescriptor>,
     /// The watch of its `cgroup.events`.
     events: Option<WatchDescriptor>,
     children: BTreeSet<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watch {
-    By(WatchDescriptor),
-    /// It should be watched and cannot be.
-    Missing,
-    /// What is in it is of no interest: it is as deep as the caller wants to look.
-    NotWanted,
 }
 
 /// What a directory tells. `IN_ONLYDIR` and `IN_DONT_FOLLOW` concern the path, not the events.
@@ -67,7 +58,6 @@ impl Tree {
     pub(super) fn new(mount: PathBuf, options: &WatchOptions) -> Self {
         Self {
             mount,
-            max_depth: options.max_depth.min(MAX_DEPTH),
             max_watches: options.max_watches,
             report_events: options.report_events,
             nodes: HashMap::new(),
@@ -106,9 +96,9 @@ impl Tree {
     }
 
     /// The control group whose `cgroup.events` a watch is for.
-    pub(super) fn watched_events(&self, watch: WatchDescriptor) -> Option<(&CgroupPath, CgroupId)> {
+    pub(super) fn watched_events(&self, watch: WatchDescriptor) -> Option<CgroupId> {
         let path = self.watched_events.get(&watch)?;
-        self.nodes.get(path).map(|node| (path, node.id))
+        self.nodes.get(path).map(|node| node.id)
     }
 
     /// The kernel ended a watch of a `cgroup.events` by itself; `false` when it was none.
@@ -137,9 +127,9 @@ impl Tree {
             .watched
             .remove(&watch)
             .and_then(|path| self.nodes.get_mut(&path))
-            && node.watch == Watch::By(watch)
+            && node.watch == Some(watch)
         {
-            node.watch = Watch::Missing;
+            node.watch = None;
             self.unwatched += 1;
         }
     }
@@ -147,11 +137,7 @@ impl Tree {
     /// Looks at all directories, or at those that are not watched, and adds the missing watches.
     pub(super) fn scan(&mut self, everything: bool, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
         self.is_short = false;
-        let is_due = |node: &Node| match node.watch {
-            Watch::By(_) => everything,
-            Watch::Missing => true,
-            Watch::NotWanted => false,
-        };
+        let is_due = |node: &Node| everything || node.watch.is_none();
         let mut due: Vec<CgroupPath> = self
             .nodes
             .iter()
@@ -206,7 +192,7 @@ impl Tree {
         inotify: Option<&Inotify>,
         out: &mut Vec<Change>,
     ) {
-        let is_missing = |node: &Node| node.watch == Watch::Missing;
+        let is_missing = |node: &Node| node.watch.is_none();
         if !self.is_short && self.nodes.get(path).is_some_and(is_missing) {
             self.watch_and_list(path, inotify, out);
         }
@@ -214,36 +200,30 @@ impl Tree {
 
     /// Takes up a control group, and those below it.
     fn adopt(&mut self, path: &CgroupPath, id: CgroupId, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
-        if path.depth() > self.max_depth {
-            return;
+        if path.depth() <= MAX_DEPTH && self.insert(path, id, out) {
+            self.watch_and_list(path, inotify, out);
         }
+    }
+
+    /// Reports a control group as new; `false` when the one that contains it is gone, whose return will bring it.
+    fn insert(&mut self, path: &CgroupPath, id: CgroupId, out: &mut Vec<Change>) -> bool {
         if let Some(parent) = path.parent() {
             let Some(parent) = self.nodes.get_mut(&parent) else {
-                return; // gone since; its own return will bring this one
+                return false;
             };
             parent.children.insert(path.name().to_os_string());
         }
-        let is_deepest = path.depth() == self.max_depth;
-        let watch = if is_deepest {
-            Watch::NotWanted
-        } else {
-            Watch::Missing
-        };
-        self.unwatched += usize::from(!is_deepest);
-        let children = BTreeSet::new();
+        self.unwatched += 1;
         let node = Node {
             id,
-            watch,
+            watch: None,
             events: None,
-            children,
+            children: BTreeSet::new(),
         };
         self.nodes.insert(path.clone(), node);
-        let path_of_change = path.clone();
-        out.push(Change::Appeared {
-            path: path_of_change,
-            id,
-        });
-        self.watch_and_list(path, inotify, out);
+        let path = path.clone();
+        out.push(Change::Appeared { path, id });
+        true
     }
 
     /// Watches a known directory if it is not watched yet and then takes up what is in it already: whatever is made
@@ -253,9 +233,6 @@ impl Tree {
         for _ in 0..TRIES {
             self.watch_events(path, &folder, inotify);
             let Some(node) = self.nodes.get(path) else { return };
-            if node.watch == Watch::NotWanted {
-                return;
-            }
             let id = node.id;
             self.add_watch(path, &folder, inotify);
             let listed = folder::children(&folder);
@@ -268,23 +245,9 @@ impl Tree {
             // Replaced or gone meanwhile: the watch may be on the wrong directory.
             self.forget(path, inotify, out);
             let Ok(id) = folder::identity(&folder) else { return };
-            let Some(parent) = path.parent() else { return };
-            let Some(parent) = self.nodes.get_mut(&parent) else {
+            if path.is_root() || !self.insert(path, id, out) {
                 return;
-            };
-            parent.children.insert(path.name().to_os_string());
-            self.unwatched += 1;
-            let node = Node {
-                id,
-                watch: Watch::Missing,
-                events: None,
-                children: BTreeSet::new(),
-            };
-            self.nodes.insert(path.clone(), node);
-            out.push(Change::Appeared {
-                path: path.clone(),
-                id,
-            });
+            }
         }
     }
 
@@ -332,11 +295,7 @@ impl Tree {
         let Some(inotify) = inotify.filter(|_| !self.is_short) else {
             return;
         };
-        let Some(node) = self
-            .nodes
-            .get_mut(path)
-            .filter(|node| node.watch == Watch::Missing)
-        else {
+        let Some(node) = self.nodes.get_mut(path).filter(|node| node.watch.is_none()) else {
             return;
         };
         if self.watched.len() >= self.max_watches {
@@ -345,16 +304,16 @@ impl Tree {
         }
         match inotify.add_watch(folder, EVENTS) {
             Ok(watch) => {
-                node.watch = Watch::By(watch);
+                node.watch = Some(watch);
                 self.unwatched -= 1;
                 let previous = self.watched.insert(watch, path.clone());
                 // A directory that was moved keeps its watch: its former path has none any more.
                 if let Some(node) = previous
                     .filter(|previous| previous != path)
                     .and_then(|previous| self.nodes.get_mut(&previous))
-                    && node.watch == Watch::By(watch)
+                    && node.watch == Some(watch)
                 {
-                    node.watch = Watch::Missing;
+                    node.watch = None;
                     self.unwatched += 1;
                 }
             }
@@ -382,15 +341,15 @@ impl Tree {
             let _ = inotify.rm_watch(watch);
         }
         match node.watch {
-            Watch::By(watch) if self.watched.get(&watch) == Some(path) => {
+            Some(watch) if self.watched.get(&watch) == Some(path) => {
                 self.watched.remove(&watch);
                 if let Some(inotify) = inotify {
                     // The kernel has ended it already when the directory is gone.
                     let _ = inotify.rm_watch(watch);
                 }
             }
-            Watch::Missing => self.unwatched -= 1,
-            Watch::By(_) | Watch::NotWanted => {}
+            None => self.unwatched -= 1,
+            Some(_) => {}
         }
         if let Some(parent) = path.parent().and_then(|parent| self.nodes.get_mut(&parent)) {
             parent.children.remove(path.name());

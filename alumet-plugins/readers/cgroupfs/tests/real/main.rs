@@ -10,16 +10,19 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading, StatEngine, Wanted};
+use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading, Stat, Wanted};
 use alumet_reader_cgroupfs::mount::Hierarchies;
-use alumet_reader_cgroupfs::stat::memory_stat::Selection;
 use alumet_reader_cgroupfs::testkit::OwnGroup;
 use alumet_reader_cgroupfs::watch::{Change, WatchOptions, Watcher};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 fn engine(mounted: &Hierarchies) -> FileEngine {
-    FileEngine::v2(mounted, Selection::default(), FdPolicy::default()).unwrap()
+    FileEngine::v2(mounted, FdPolicy::default()).unwrap()
+}
+
+fn want(stats: &[Stat]) -> Wanted {
+    stats.iter().copied().collect()
 }
 
 #[test]
@@ -39,19 +42,18 @@ fn the_cpu_time_of_a_busy_child_agrees_with_its_rusage() {
     let slot = engine.open(group.path(), Wanted::ALL).unwrap();
     let mut reading = Reading::default();
     engine.read(&slot, &mut reading).unwrap();
-    assert!(reading.events.unwrap().populated);
-    let before = reading.cpu.usage_ns.unwrap();
+    let before = reading.get(Stat::CpuTotal).unwrap();
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     let clock = child_time(&mut child);
     engine.read(&slot, &mut reading).unwrap();
-    let used = (reading.cpu.usage_ns.unwrap() - before) as f64 / 1e9;
+    let used = (reading.get(Stat::CpuTotal).unwrap() - before) as f64 / 1e9;
     println!("group {used:.4} s, rusage {clock:.4} s");
     assert!(
         (used - clock).abs() <= 0.01 * clock,
         "group {used} s, rusage {clock} s"
     );
-    let parts = reading.cpu.user_ns.unwrap() + reading.cpu.system_ns.unwrap();
-    assert!(reading.cpu.usage_ns.unwrap().abs_diff(parts) <= 2_000);
+    let parts = reading.get(Stat::CpuUser).unwrap() + reading.get(Stat::CpuSystem).unwrap();
+    assert!(reading.get(Stat::CpuTotal).unwrap().abs_diff(parts) <= 2_000);
     engine.close(slot);
 }
 
@@ -137,9 +139,7 @@ fn a_removed_group_is_gone_for_its_kept_files() {
     let job = group.child("job");
     let mut engine = engine(group.mounted());
     let path = group.path().child("job".as_ref()).unwrap();
-    let slot = engine
-        .open(&path, Wanted::CPU_TIME | Wanted::IO_PRESSURE)
-        .unwrap();
+    let slot = engine.open(&path, want(&[Stat::CpuTotal, Stat::IoSome])).unwrap();
     let mut reading = Reading::default();
     engine.read(&slot, &mut reading).unwrap();
     drop(job);
@@ -183,7 +183,7 @@ fn five_seconds_of_churn_lose_no_lasting_group_and_no_descriptor() {
                 Change::Appeared { path, .. } => {
                     let full =
                         CgroupPath::from_bytes(&[group.path().as_bytes(), path.as_bytes()].concat()).unwrap();
-                    if let Ok(slot) = engine.open(&full, Wanted::CPU_TIME) {
+                    if let Ok(slot) = engine.open(&full, want(&[Stat::CpuTotal])) {
                         slots.insert(path, slot);
                     }
                 }
@@ -247,16 +247,12 @@ fn child_with_256_descriptors() {
     let mut read_all = |engine: &mut FileEngine, slots: &[alumet_reader_cgroupfs::engine::SlotId]| {
         for slot in slots {
             engine.read(slot, &mut reading).unwrap();
-            assert!(reading.cpu.usage_ns.is_some() && reading.io_pressure.is_some());
+            assert!(reading.get(Stat::CpuTotal).is_some() && reading.get(Stat::IoSome).is_some());
         }
     };
     for number in 0..children.len() {
         let path = group.path().child(format!("g{number}").as_ref()).unwrap();
-        slots.push(
-            engine
-                .open(&path, Wanted::CPU_TIME | Wanted::IO_PRESSURE)
-                .unwrap(),
-        );
+        slots.push(engine.open(&path, want(&[Stat::CpuTotal, Stat::IoSome])).unwrap());
     }
     assert_eq!(
         engine.take_notice(),
@@ -296,11 +292,16 @@ fn that_a_group_fills_and_empties_is_told_to_those_who_ask() {
     watcher.changes(Instant::now(), &mut changes).unwrap();
     let job = group.child("job");
     watcher.changes(Instant::now(), &mut changes).unwrap();
+    let appeared = changes.iter().find_map(|change| match change {
+        Change::Appeared { path, id } if path.as_bytes() == b"/job" => Some(*id),
+        _ => None,
+    });
     let mut await_event = || {
         for _ in 0..200 {
             changes.clear();
             watcher.changes(Instant::now(), &mut changes).unwrap();
-            let is_it = |change: &Change| matches!(change, Change::EventsChanged { path, .. } if path.as_bytes() == b"/job");
+            let is_it =
+                |change: &Change| matches!(change, Change::EventsChanged { id } if Some(*id) == appeared);
             if changes.iter().any(is_it) {
                 return true;
             }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use alumet_core::services::Services;
-use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Hierarchy, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -129,6 +129,11 @@ impl CgroupTree {
         }
     }
 
+    /// What is mounted, and how many control groups are known in the hierarchies that someone follows.
+    pub(crate) fn present(&self) -> (Arc<Hierarchies>, usize) {
+        self.inner.state.lock().present()
+    }
+
     fn start_thread(&self) {
         // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
         let proc_self = self.inner.root.join("proc/self");
@@ -192,21 +197,18 @@ impl std::fmt::Debug for Subscription {
 /// The hierarchy that a choice means, with the directory whose control groups are followed.
 ///
 /// Of the hierarchies of version 1 the one of `cpuacct` is followed, else that of `memory`, else the first that has a
-/// controller.
+/// controller; one that is mounted but not visible here only when no other is.
 pub fn choose(choice: HierarchyChoice, mounted: &Hierarchies) -> Option<(Version, PathBuf)> {
     let v2 = || Some((Version::V2, mounted.v2.as_ref()?.mount.clone()));
     let v1 = || {
         let is_named = |name: &String| name.starts_with("name=");
-        let any = || {
-            mounted
-                .v1
-                .iter()
-                .find(|one| !one.controllers.iter().all(is_named))
-        };
-        let followed = mounted
-            .v1("cpuacct")
-            .or_else(|| mounted.v1("memory"))
-            .or_else(any)?;
+        let has_controller = |one: &&Hierarchy| !one.controllers.iter().all(is_named);
+        let preferred = [mounted.v1("cpuacct"), mounted.v1("memory")]
+            .into_iter()
+            .flatten();
+        let mut all = preferred.chain(mounted.v1.iter().filter(has_controller));
+        let first = all.clone().next()?;
+        let followed = all.find(|one| one.mount.is_dir()).unwrap_or(first);
         Some((Version::V1, followed.mount.clone()))
     };
     match choice {

@@ -105,6 +105,11 @@ impl State {
         }
     }
 
+    pub(super) fn present(&self) -> (Arc<Hierarchies>, usize) {
+        let known = self.followed.iter().map(|one| one.known.len());
+        (Arc::clone(&self.hierarchies), known.sum())
+    }
+
     /// Whom to call.
     pub(super) fn urgent(&self) -> Vec<Wake> {
         let urgent = self.subscribers.iter().filter(|one| one.is_urgent);

@@ -63,7 +63,10 @@ impl Shared {
         let (in_memory, is_all) = {
             let state = self.state.lock();
             let index = state.tail.partition_point(|entry| entry.end.sequence < sequence);
-            let found = state.tail.get(index).map(|entry| (entry.end.sequence, entry.checksum));
+            let found = state
+                .tail
+                .get(index)
+                .map(|entry| (entry.end.sequence, entry.checksum));
             (found, index > 0 || state.start.sequence >= state.head.sequence)
         };
         if is_all || self.config.path.is_none() {
@@ -71,7 +74,9 @@ impl Shared {
         }
         let on_disk = self.with_disk(|disk| disk.headers(sequence.saturating_sub(1), u64::MAX, 1));
         let on_disk = on_disk.map_err(Failure::retry)?.pop();
-        Ok(on_disk.map(|entry| (entry.end.sequence, entry.checksum)).or(in_memory))
+        Ok(on_disk
+            .map(|entry| (entry.end.sequence, entry.checksum))
+            .or(in_memory))
     }
 
     /// Reads the file; if it makes no sense, the thread that writes sees to it.

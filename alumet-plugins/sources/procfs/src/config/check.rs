@@ -1,7 +1,7 @@
 //! What types cannot refuse.
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_reader_procfs::meminfo::snake_case_name;
 use regex::Regex;
 
@@ -11,8 +11,9 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub fn check(&self) -> Result<(), ConfigFault> {
+    /// The keys that are wrong and what would be right.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
         for (key, interval) in [
             ("kernel.poll_interval", self.kernel.poll_interval),
             ("memory.poll_interval", self.memory.poll_interval),
@@ -24,72 +25,73 @@ impl Config {
             ("temperatures.poll_interval", self.temperatures.poll_interval),
             ("processes.refresh_interval", self.processes.refresh_interval),
         ] {
-            ConfigFault::refuse_zero(key, *interval)?;
+            faults.refuse_zero(key, *interval);
         }
-        check_memory(&self.memory)?;
-        check_processes(&self.processes)
+        check_memory(&self.memory, &mut faults);
+        check_processes(&self.processes, &mut faults);
+        faults.or_ok()
     }
 }
 
-fn check_memory(memory: &MemoryConfig) -> Result<(), ConfigFault> {
+fn check_memory(memory: &MemoryConfig, faults: &mut Faults) {
     let mut names = Vec::with_capacity(memory.metrics.len());
     for (index, entry) in memory.metrics.iter().enumerate() {
-        let fault = |message: String| Err(ConfigFault::new(&format!("memory.metrics.{index}"), message));
+        let key = format!("memory.metrics.{index}");
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')');
+        let name = snake_case_name(entry);
         if !entry.starts_with(|c: char| c.is_ascii_alphabetic()) || !entry.chars().all(is_part) {
-            return fault(format!(
+            faults.add(&key, format!(
                 "{entry:?} cannot be an entry of /proc/meminfo; write it as the kernel does, for example \"MemTotal\""
             ));
-        }
-        let name = snake_case_name(entry);
-        if names.contains(&name) {
-            return fault(format!(
-                "the metric `{name}` would be measured twice; name each entry once"
-            ));
+        } else if names.contains(&name) {
+            faults.add(
+                &key,
+                format!("the metric `{name}` would be measured twice; name each entry once"),
+            );
         }
         names.push(name);
     }
-    Ok(())
 }
 
-fn check_processes(processes: &ProcessesConfig) -> Result<(), ConfigFault> {
+fn check_processes(processes: &ProcessesConfig, faults: &mut Faults) {
     for (index, group) in processes.groups.iter().enumerate() {
         let table = format!("processes.groups.{index}");
         if group.pid == Some(0) {
             let message = "no process has the number 0; leave the key out for all processes";
-            return Err(ConfigFault::new(&format!("{table}.pid"), message));
+            faults.add(&format!("{table}.pid"), message);
         }
-        check_regex(&format!("{table}.exe_regex"), group.exe_regex.as_deref())?;
-        check_regex(&format!("{table}.cmdline_regex"), group.cmdline_regex.as_deref())?;
-        check_intervals(&table, group.poll_interval, group.flush_interval)?;
-        check_metrics(&table, &group.metrics, group.io)?;
+        for (key, regex) in [
+            ("exe_regex", &group.exe_regex),
+            ("cmdline_regex", &group.cmdline_regex),
+        ] {
+            if let Some(Err(error)) = regex.as_deref().map(Regex::new) {
+                let message = format!("this is no regular expression: {error}");
+                faults.add(&format!("{table}.{key}"), message);
+            }
+        }
+        check_intervals(&table, group.poll_interval, group.flush_interval, faults);
+        check_metrics(&table, &group.metrics, group.io, faults);
     }
     let events = &processes.events;
-    check_intervals("processes.events", events.poll_interval, events.flush_interval)?;
-    check_metrics("processes.events", &events.metrics, events.io)
+    check_intervals(
+        "processes.events",
+        events.poll_interval,
+        events.flush_interval,
+        faults,
+    );
+    check_metrics("processes.events", &events.metrics, events.io, faults);
 }
 
-fn check_regex(key: &str, regex: Option<&str>) -> Result<(), ConfigFault> {
-    match regex.map(Regex::new) {
-        Some(Err(error)) => Err(ConfigFault::new(
-            key,
-            format!("this is no regular expression: {error}"),
-        )),
-        _ => Ok(()),
-    }
+fn check_intervals(table: &str, poll: HumanDuration, flush: HumanDuration, faults: &mut Faults) {
+    faults.refuse_zero(&format!("{table}.poll_interval"), *poll);
+    faults.refuse_zero(&format!("{table}.flush_interval"), *flush);
 }
 
-fn check_intervals(table: &str, poll: HumanDuration, flush: HumanDuration) -> Result<(), ConfigFault> {
-    ConfigFault::refuse_zero(&format!("{table}.poll_interval"), *poll)?;
-    ConfigFault::refuse_zero(&format!("{table}.flush_interval"), *flush)
-}
-
-fn check_metrics(table: &str, metrics: &[ProcessMetric], io: bool) -> Result<(), ConfigFault> {
+fn check_metrics(table: &str, metrics: &[ProcessMetric], io: bool, faults: &mut Faults) {
     if metrics.is_empty() && !io {
         let message = "nothing would be measured; name at least one of \"cpu_time\", \"cpu_percent\", \"memory\", or set `io = true`";
-        return Err(ConfigFault::new(&format!("{table}.metrics"), message));
+        faults.add(&format!("{table}.metrics"), message);
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -142,8 +144,7 @@ mod tests {
             ("processes.events.metrics = []", "processes.events.metrics"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            let fault = config.check().unwrap_err();
-            assert_eq!(fault.key.join("."), key, "{text}");
+            assert_eq!(config.check().unwrap_err().keys(), [key], "{text}");
         }
     }
 

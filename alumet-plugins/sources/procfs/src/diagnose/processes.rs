@@ -10,7 +10,7 @@ use super::{absent, broken};
 use crate::config::{ProcessesConfig, Strategy};
 
 /// The findings about processes.
-pub(super) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Finding> {
+pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Finding> {
     const SUBJECT: &str = "process list";
     let mut pids = Vec::new();
     let opened = Processes::open(root, FdPolicy::KeepUpTo(0));

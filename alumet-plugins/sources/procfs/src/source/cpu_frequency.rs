@@ -1,20 +1,24 @@
 //! Clock frequency of each CPU.
 
 use alumet_core::catalog::MetricHandle;
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::cpu_online::{CpuList, CpuListFile};
+use alumet_reader_procfs::cpu_online::{self, CpuList};
 use alumet_reader_procfs::cpufreq::CpuFrequencyFiles;
+use alumet_reader_procfs::{SystemRoot, Table};
 
+use crate::diagnose::{count, note};
+use crate::error::TableError;
 use crate::metrics;
 use crate::present::Present;
+
+pub(crate) const SUBJECT: &str = "CPU frequency";
 
 /// Makes samples of `scaling_cur_freq`.
 pub(crate) struct CpuFrequencySource {
     files: CpuFrequencyFiles,
-    online: Option<CpuListFile>,
+    online: Option<Table<CpuList>>,
     /// The CPUs for which the files were listed.
     listed_for: CpuList,
     metric: MetricHandle<u64>,
@@ -26,12 +30,29 @@ impl CpuFrequencySource {
     ///
     /// # Errors
     /// When the metric means something else already.
-    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Option<Self>, StartError> {
-        let files = CpuFrequencyFiles::discover(root);
+    pub(crate) fn start(
+        root: &SystemRoot,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        let mut files = CpuFrequencyFiles::discover(root);
         if files.is_empty() {
+            let detail = "no CPU shows it, which is normal in a virtual machine";
+            note(alumet, Finding::absent(SUBJECT, detail));
             return Ok(None);
         }
-        let mut online = CpuListFile::online(root).ok();
+        // Reading takes up to 20 ms per CPU: the first poll does it on its own thread.
+        if alumet.is_trial() {
+            let finding = match files.read().len() {
+                0 => Finding::limited(
+                    SUBJECT,
+                    "the driver does not tell the present frequency",
+                    "set plugins.procfs.cpu_frequency.enabled = false",
+                ),
+                cpus => Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU"))),
+            };
+            note(alumet, finding);
+        }
+        let mut online = cpu_online::open(root).ok();
         let listed_for = online.as_mut().and_then(|file| file.read().ok().cloned());
         Ok(Some(Self {
             files,
@@ -44,7 +65,7 @@ impl CpuFrequencySource {
 
     /// Lists the files anew when a CPU came or went.
     fn follow_hot_plugging(&mut self) {
-        let Some(Ok(online)) = self.online.as_mut().map(CpuListFile::read) else {
+        let Some(Ok(online)) = self.online.as_mut().map(Table::read) else {
             return;
         };
         if *online != self.listed_for {

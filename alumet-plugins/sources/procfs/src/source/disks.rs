@@ -1,19 +1,20 @@
 //! Requests and traffic of the block devices.
 
-use std::time::Duration;
-
 use alumet_core::catalog::{Catalog, MetricHandle};
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::counter::DeltaSeries;
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_core::{Consumer, Failure, Resource};
 use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile};
 use alumet_reader_procfs::{Name, SystemRoot};
 
-use super::PollInterval;
-use crate::config::DisksConfig;
-use crate::increments::Increments;
+use crate::diagnose::{list, note};
+use crate::error::TableError;
+use crate::increments::{endless, milliseconds_of_32_bits};
 use crate::metrics;
 use crate::present::Present;
+
+pub(crate) const SUBJECT: &str = "disks";
 
 /// Makes samples of `/proc/diskstats`.
 pub(crate) struct DisksSource {
@@ -21,7 +22,6 @@ pub(crate) struct DisksSource {
     partitions: bool,
     metrics: Metrics,
     disks: Present<Name, DiskCounts>,
-    interval: PollInterval,
 }
 
 #[derive(Clone, Copy)]
@@ -35,13 +35,13 @@ struct Metrics {
 /// What one device counts; `None` for what its kernel does not print.
 struct DiskCounts {
     directions: [Option<DirectionCounts>; 4],
-    busy: (Series<u64>, Increments),
+    busy: DeltaSeries,
 }
 
 struct DirectionCounts {
-    bytes: Option<(Series<u64>, Increments)>,
-    operations: (Series<u64>, Increments),
-    time: (Series<u64>, Increments),
+    bytes: Option<DeltaSeries>,
+    operations: DeltaSeries,
+    time: DeltaSeries,
 }
 
 /// One reading of one direction.
@@ -54,13 +54,24 @@ struct Requests {
 
 impl DisksSource {
     pub(crate) fn start(
-        config: &DisksConfig,
+        partitions: bool,
         root: &SystemRoot,
-        alumet: &StartContext<'_>,
-    ) -> Result<Self, StartError> {
-        Ok(Self {
-            file: DiskStatsFile::open(root)?,
-            partitions: config.partitions,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        let mut file = DiskStatsFile::open(root)?;
+        let disks = file.read()?.disks.iter();
+        let measured = disks.filter(|disk| partitions || disk.kind != DiskKind::Partition);
+        let names: Vec<_> = measured.map(|disk| disk.name.to_str_lossy()).collect();
+        note(
+            alumet,
+            match names.len() {
+                0 => Finding::absent(SUBJECT, "this machine has no block devices"),
+                number => Finding::works(SUBJECT, list(number, "device", names.into_iter())),
+            },
+        );
+        Ok(Some(Self {
+            file,
+            partitions,
             metrics: Metrics {
                 bytes: alumet.metric(&metrics::DISK_BYTES)?,
                 operations: alumet.metric(&metrics::DISK_OPERATIONS)?,
@@ -68,15 +79,13 @@ impl DisksSource {
                 busy_time: alumet.metric(&metrics::DISK_BUSY_TIME)?,
             },
             disks: Present::default(),
-            interval: PollInterval::default(),
-        })
+        }))
     }
 }
 
 impl Source for DisksSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let stats = self.file.read()?;
-        let elapsed = self.interval.until(out.tick().monotonic);
         self.disks.begin();
         for disk in &stats.disks {
             if disk.kind == DiskKind::Partition && !self.partitions {
@@ -85,7 +94,7 @@ impl Source for DisksSource {
             let counts = self.disks.entry(&disk.name, || {
                 DiskCounts::register(out.catalog(), self.metrics, disk)
             });
-            counts.push(disk, elapsed, out);
+            counts.push(disk, out);
         }
         self.disks.end();
         Ok(())
@@ -93,7 +102,6 @@ impl Source for DisksSource {
 
     fn reset(&mut self) {
         self.disks.clear();
-        self.interval = PollInterval::default();
     }
 }
 
@@ -115,40 +123,30 @@ impl DiskCounts {
             Some(DirectionCounts {
                 bytes: requests
                     .bytes
-                    .map(|_| (series(metrics.bytes), Increments::of_64_bits())),
-                operations: (series(metrics.operations), Increments::of_64_bits()),
-                time: (
-                    series(metrics.operation_time),
-                    Increments::of_32_bit_milliseconds(),
-                ),
+                    .map(|_| DeltaSeries::new(series(metrics.bytes), endless())),
+                operations: DeltaSeries::new(series(metrics.operations), endless()),
+                time: DeltaSeries::new(series(metrics.operation_time), milliseconds_of_32_bits()),
             })
         });
+        let busy = series(metrics.busy_time).register();
         Self {
             directions,
-            busy: (
-                series(metrics.busy_time).register(),
-                Increments::of_32_bit_milliseconds(),
-            ),
+            busy: DeltaSeries::new(busy, milliseconds_of_32_bits()),
         }
     }
 
-    fn push(&mut self, disk: &Disk, elapsed: Duration, out: &mut Accumulator<'_>) {
-        let mut push = |(series, increments): &mut (Series<u64>, Increments), count: u64| {
-            if let Some(increment) = increments.update(count, elapsed) {
-                out.push(series, increment);
-            }
-        };
+    fn push(&mut self, disk: &Disk, out: &mut Accumulator<'_>) {
         for (counts, requests) in self.directions.iter_mut().zip(directions(disk)) {
             let (Some(counts), Some(requests)) = (counts, requests) else {
                 continue;
             };
-            if let (Some(counts), Some(bytes)) = (&mut counts.bytes, requests.bytes) {
-                push(counts, bytes);
+            if let (Some(series), Some(bytes)) = (&mut counts.bytes, requests.bytes) {
+                series.push(out, bytes);
             }
-            push(&mut counts.operations, requests.completed);
-            push(&mut counts.time, requests.ms);
+            counts.operations.push(out, requests.completed);
+            counts.time.push(out, requests.ms);
         }
-        push(&mut self.busy, disk.io_ms);
+        self.busy.push(out, disk.io_ms);
     }
 }
 

@@ -1,24 +1,33 @@
 //! Load averages.
 
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::loadavg::LoadAverageFile;
+use alumet_reader_procfs::loadavg::{self, LoadAverage};
+use alumet_reader_procfs::{SystemRoot, Table};
 
+use crate::diagnose::note;
+use crate::error::TableError;
 use crate::metrics;
+
+pub(crate) const SUBJECT: &str = "load";
 
 /// Makes samples of `/proc/loadavg`.
 pub(crate) struct LoadSource {
-    file: LoadAverageFile,
+    file: Table<LoadAverage>,
     one: Series<f64>,
     five: Series<f64>,
     fifteen: Series<f64>,
 }
 
 impl LoadSource {
-    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Self, StartError> {
-        let file = LoadAverageFile::open(root)?;
+    pub(crate) fn start(
+        root: &SystemRoot,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        let mut file = loadavg::open(root)?;
+        file.read()?;
+        note(alumet, Finding::works(SUBJECT, "averages of 1, 5 and 15 minutes"));
         let metric = alumet.metric(&metrics::LOAD_AVERAGE)?;
         let series = |window: &str| {
             alumet
@@ -26,12 +35,12 @@ impl LoadSource {
                 .attribute("window", window)
                 .register()
         };
-        Ok(Self {
+        Ok(Some(Self {
             file,
             one: series("1m"),
             five: series("5m"),
             fifteen: series("15m"),
-        })
+        }))
     }
 }
 

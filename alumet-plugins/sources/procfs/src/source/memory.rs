@@ -3,54 +3,63 @@
 use std::borrow::Cow;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
 use alumet_core::value::ValueType;
 use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::meminfo::{Amount, MemInfo, MemInfoFile, snake_case_name};
+use alumet_reader_procfs::meminfo::{self, Amount, MemInfo, snake_case_name};
+use alumet_reader_procfs::{SystemRoot, Table};
 
-use crate::config::MemoryConfig;
+use crate::diagnose::note;
+use crate::error::TableError;
 use crate::metrics;
+
+pub(crate) const SUBJECT: &str = "memory";
 
 /// Makes samples of `/proc/meminfo`.
 pub(crate) struct MemorySource {
-    file: MemInfoFile,
-    /// In the order of the entries.
-    series: Vec<Series<u64>>,
+    file: Table<MemInfo>,
+    /// In the order of the entries; `None` for what this kernel lacks.
+    series: Vec<Option<Series<u64>>>,
 }
 
 impl MemorySource {
     pub(crate) fn start(
-        config: &MemoryConfig,
+        entries: &[String],
         root: &SystemRoot,
-        alumet: &StartContext<'_>,
-    ) -> Result<Self, StartError> {
-        let selection = MemInfo::of(config.metrics.iter().map(String::as_str));
-        let mut file = MemInfoFile::open(root, selection)?;
-        let (mut offered, mut series) = (Vec::new(), Vec::new());
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        let mut file = meminfo::open(root, MemInfo::of(entries.iter().map(String::as_str)))?;
+        let (mut series, mut missing) = (Vec::new(), Vec::new());
         for entry in file.read()?.entries() {
             let Some(amount) = entry.amount() else {
-                tracing::warn!(
-                    entry = entry.name(),
-                    "this kernel has no such entry in /proc/meminfo; remove it from `memory.metrics`"
-                );
+                missing.push(entry.name());
+                series.push(None);
                 continue;
             };
             let id = alumet
                 .catalog()
                 .register_metric(metric_of(entry.name(), amount))?;
             let metric = alumet.catalog().typed_metric(id)?;
-            series.push(
-                alumet
-                    .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                    .register(),
-            );
-            offered.push(entry.name().to_owned());
+            let described = alumet.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+            series.push(Some(described.register()));
         }
-        let file = MemInfoFile::open(root, MemInfo::of(offered))?;
-        Ok(Self { file, series })
+        let finding = match (entries.len(), missing.len()) {
+            (1, 0) => Finding::works(SUBJECT, "the entry of the configuration"),
+            (all, 0) => Finding::works(SUBJECT, format!("all {all} entries of the configuration")),
+            (all, some) => Finding::limited(
+                SUBJECT,
+                format!(
+                    "{} of {all} entries; this kernel has no {}",
+                    all - some,
+                    missing.join(", ")
+                ),
+                "remove the others from plugins.procfs.memory.metrics",
+            ),
+        };
+        note(alumet, finding);
+        Ok(Some(Self { file, series }))
     }
 }
 
@@ -58,7 +67,7 @@ impl Source for MemorySource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let info = self.file.read()?;
         for (entry, series) in info.entries().iter().zip(&self.series) {
-            if let Some(amount) = entry.amount() {
+            if let (Some(amount), Some(series)) = (entry.amount(), series) {
                 out.push(series, amount.value());
             }
         }

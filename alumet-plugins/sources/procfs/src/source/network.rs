@@ -1,25 +1,28 @@
 //! Traffic of the network interfaces.
 
-use std::time::Duration;
-
 use alumet_core::catalog::{Catalog, MetricHandle};
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::counter::DeltaSeries;
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Traffic};
+use alumet_core::{Consumer, Failure, Resource};
+use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope, Traffic};
 use alumet_reader_procfs::{Name, SystemRoot};
 
-use super::PollInterval;
-use crate::increments::Increments;
+use crate::diagnose::{list, note};
+use crate::error::TableError;
+use crate::increments::endless;
 use crate::metrics;
 use crate::present::Present;
+
+pub(crate) const SUBJECT: &str = "network";
+
+const SHARE: &str = "share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)";
 
 /// Makes samples of `/proc/net/dev`.
 pub(crate) struct NetworkSource {
     file: NetDevFile,
     metrics: Metrics,
     interfaces: Present<Name, InterfaceCounts>,
-    interval: PollInterval,
 }
 
 #[derive(Clone, Copy)]
@@ -36,12 +39,37 @@ struct InterfaceCounts {
 }
 
 /// Bytes, packets, drops and errors of one direction.
-struct DirectionCounts([(Series<u64>, Increments); 4]);
+struct DirectionCounts([DeltaSeries; 4]);
 
 impl NetworkSource {
-    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Self, StartError> {
-        Ok(Self {
-            file: NetDevFile::open(root)?,
+    pub(crate) fn start(
+        root: &SystemRoot,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        let mut file = NetDevFile::open(root)?;
+        let interfaces = &file.read()?.interfaces;
+        let names = interfaces.iter().map(|interface| interface.name.to_str_lossy());
+        let detail = list(interfaces.len(), "interface", names);
+        note(
+            alumet,
+            match file.scope() {
+                Scope::Machine => Finding::works(SUBJECT, detail),
+                Scope::Container => Finding::limited(
+                    SUBJECT,
+                    format!("{detail}, of this container and not of the machine"),
+                    SHARE,
+                ),
+                Scope::Unknown => Finding::limited(
+                    SUBJECT,
+                    format!(
+                        "{detail}; nothing tells whether they are those of the machine or of this container"
+                    ),
+                    SHARE,
+                ),
+            },
+        );
+        Ok(Some(Self {
+            file,
             metrics: Metrics {
                 bytes: alumet.metric(&metrics::NETWORK_BYTES)?,
                 packets: alumet.metric(&metrics::NETWORK_PACKETS)?,
@@ -49,22 +77,20 @@ impl NetworkSource {
                 errors: alumet.metric(&metrics::NETWORK_ERRORS)?,
             },
             interfaces: Present::default(),
-            interval: PollInterval::default(),
-        })
+        }))
     }
 }
 
 impl Source for NetworkSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let net = self.file.read()?;
-        let elapsed = self.interval.until(out.tick().monotonic);
         self.interfaces.begin();
         for interface in &net.interfaces {
             let counts = self.interfaces.entry(&interface.name, || {
                 InterfaceCounts::register(out.catalog(), self.metrics, interface)
             });
-            counts.received.push(&interface.received, elapsed, out);
-            counts.sent.push(&interface.sent, elapsed, out);
+            counts.received.push(&interface.received, out);
+            counts.sent.push(&interface.sent, out);
         }
         self.interfaces.end();
         Ok(())
@@ -72,7 +98,6 @@ impl Source for NetworkSource {
 
     fn reset(&mut self) {
         self.interfaces.clear();
-        self.interval = PollInterval::default();
     }
 }
 
@@ -94,16 +119,14 @@ impl DirectionCounts {
                 .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
                 .attribute("interface", interface)
                 .attribute("direction", direction);
-            (series.register(), Increments::of_64_bits())
+            DeltaSeries::new(series.register(), endless())
         }))
     }
 
-    fn push(&mut self, traffic: &Traffic, elapsed: Duration, out: &mut Accumulator<'_>) {
+    fn push(&mut self, traffic: &Traffic, out: &mut Accumulator<'_>) {
         let counts = [traffic.bytes, traffic.packets, traffic.drops, traffic.errors];
-        for ((series, increments), count) in self.0.iter_mut().zip(counts) {
-            if let Some(increment) = increments.update(count, elapsed) {
-                out.push(series, increment);
-            }
+        for (series, count) in self.0.iter_mut().zip(counts) {
+            series.push(out, count);
         }
     }
 }

@@ -1,25 +1,28 @@
 //! Stall times of CPU, memory, I/O and interrupts.
 
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::counter::DeltaSeries;
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::pressure::{PressureFile, PressureOf};
-use alumet_reader_procfs::{ReadError, SystemRoot};
+use alumet_core::{Consumer, Failure, Resource};
+use alumet_reader_procfs::pressure::{self, Pressure, PressureOf};
+use alumet_reader_procfs::{ReadError, SystemRoot, Table};
 
-use super::PollInterval;
-use crate::increments::Increments;
+use crate::diagnose::note;
+use crate::error::TableError;
+use crate::increments::endless;
 use crate::metrics;
+
+pub(crate) const SUBJECT: &str = "pressure (PSI)";
 
 /// Makes samples of `/proc/pressure`.
 pub(crate) struct PressureSource {
     files: Vec<PressureCounts>,
-    interval: PollInterval,
 }
 
 struct PressureCounts {
-    file: PressureFile,
-    some: (Series<u64>, Increments),
-    full: (Series<u64>, Increments),
+    file: Table<Pressure>,
+    some: DeltaSeries,
+    full: DeltaSeries,
 }
 
 impl PressureSource {
@@ -27,42 +30,47 @@ impl PressureSource {
     ///
     /// # Errors
     /// When it offers none; then why.
-    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        root: &SystemRoot,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
         let metric = alumet.metric(&metrics::PRESSURE_STALL_TIME)?;
-        let (mut files, mut refused) = (Vec::new(), None::<ReadError>);
+        let (mut files, mut offered, mut refused) = (Vec::new(), Vec::new(), None::<ReadError>);
         for of in PressureOf::ALL {
+            let file = match pressure::open(root, of) {
+                Ok(file) => file,
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
             let counts = |kind: &str| {
                 let series = alumet
                     .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
                     .attribute("stalled", of.file_name())
                     .attribute("kind", kind);
-                (series.register(), Increments::of_64_bits())
+                DeltaSeries::new(series.register(), endless())
             };
-            match PressureFile::open(root, of) {
-                Ok(file) => files.push(PressureCounts {
-                    file,
-                    some: counts("some"),
-                    full: counts("full"),
-                }),
-                Err(error) => {
-                    tracing::debug!(%error, stalled = of.file_name(), "this pressure is not measured");
-                    refused.get_or_insert(error);
-                }
-            }
+            files.push(PressureCounts {
+                file,
+                some: counts("some"),
+                full: counts("full"),
+            });
+            offered.push(of.file_name());
         }
-        match refused {
-            Some(error) if files.is_empty() => Err(error.into()),
-            _ => Ok(Self {
-                files,
-                interval: PollInterval::default(),
-            }),
+        if let Some(error) = refused.filter(|_| files.is_empty()) {
+            return Err(error.into());
         }
+        note(
+            alumet,
+            Finding::works(SUBJECT, format!("of {}", offered.join(", "))),
+        );
+        Ok(Some(Self { files }))
     }
 }
 
 impl Source for PressureSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let elapsed = self.interval.until(out.tick().monotonic);
         let mut failed = None;
         for counts in &mut self.files {
             let pressure = match counts.file.read() {
@@ -72,12 +80,12 @@ impl Source for PressureSource {
                     continue;
                 }
             };
-            for ((series, increments), stall) in [
-                (&mut counts.some, pressure.some),
-                (&mut counts.full, pressure.full),
+            for (series, stalled) in [
+                (&mut counts.some, pressure.some_us),
+                (&mut counts.full, pressure.full_us),
             ] {
-                if let Some(increment) = stall.and_then(|stall| increments.update(stall.total_us, elapsed)) {
-                    out.push(series, increment);
+                if let Some(stalled) = stalled {
+                    series.push(out, stalled);
                 }
             }
         }
@@ -86,9 +94,8 @@ impl Source for PressureSource {
 
     fn reset(&mut self) {
         for counts in &mut self.files {
-            counts.some.1 = Increments::of_64_bits();
-            counts.full.1 = Increments::of_64_bits();
+            counts.some.reset();
+            counts.full.reset();
         }
-        self.interval = PollInterval::default();
     }
 }

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
-use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::hwmon::{Sensor, SensorOrigin, TemperatureFiles};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 
+use crate::diagnose::{count, note, some};
+use crate::error::TableError;
 use crate::metrics;
+
+pub(crate) const SUBJECT: &str = "temperatures";
 
 /// Sensors can be plugged in, and sysfs does not tell; a sensor that vanishes is noticed at once.
 const LIST_EVERY: Duration = Duration::from_secs(60);
@@ -26,14 +30,21 @@ pub(crate) struct TemperaturesSource {
 }
 
 impl TemperaturesSource {
-    pub(crate) fn start(root: &SystemRoot, alumet: &StartContext<'_>) -> Result<Self, StartError> {
-        Ok(Self {
+    pub(crate) fn start(
+        root: &SystemRoot,
+        alumet: &mut StartContext<'_>,
+    ) -> Result<Option<Self>, TableError> {
+        // Some sensors take milliseconds to answer: the first poll asks them on its own thread.
+        if alumet.is_trial() {
+            note(alumet, found(TemperatureFiles::discover(root)));
+        }
+        Ok(Some(Self {
             root: root.clone(),
             files: TemperatureFiles::default(),
             metric: alumet.metric(&metrics::TEMPERATURE)?,
             series: Vec::new(),
             listed: None,
-        })
+        }))
     }
 
     fn list(&mut self, now: Monotonic, catalog: &Catalog) {
@@ -91,5 +102,25 @@ fn name_of(sensor: &Sensor, device: &str) -> String {
     match sensor.origin {
         SensorOrigin::Hwmon => format!("{device}/temp{}", sensor.channel),
         SensorOrigin::ThermalZone => sensor.folder.clone(),
+    }
+}
+
+/// How many sensors there are, and which of them sleep.
+fn found(mut files: TemperatureFiles) -> Finding {
+    let (mut all, mut asleep) = (0, Vec::new());
+    files.read(|_, sensor, result| {
+        all += 1;
+        if result.is_err() {
+            asleep.push(format!("{}/{}", sensor.chip, sensor.folder));
+        }
+    });
+    let detail = count(all, "sensor");
+    match (all, asleep.len()) {
+        (0, _) => Finding::absent(SUBJECT, "no sensor, which is normal in a virtual machine"),
+        (_, 0) => Finding::works(SUBJECT, detail),
+        (_, number) => {
+            let asleep = some(number, asleep.into_iter());
+            Finding::works(SUBJECT, format!("{detail}; no reading at present of {asleep}"))
+        }
     }
 }

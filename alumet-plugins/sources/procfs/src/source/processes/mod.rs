@@ -11,7 +11,7 @@ use std::sync::Arc;
 use alumet_core::Failure;
 use alumet_core::plugin::{StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
-use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::{FdPolicy, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 use parking_lot::Mutex;
@@ -147,28 +147,5 @@ impl Source for ProcessesSource {
         self.followed.iter_mut().for_each(Followed::forget);
         self.is_fresh = true;
         self.watcher.lock().scan_at_once();
-    }
-}
-
-/// How many CPUs run.
-struct OnlineCpus {
-    file: Option<CpuListFile>,
-    last: u64,
-}
-
-impl OnlineCpus {
-    fn open(root: &SystemRoot) -> Self {
-        let of_this_program = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            file: CpuListFile::online(root).ok(),
-            last: u64::try_from(of_this_program).unwrap_or(1),
-        }
-    }
-
-    fn count(&mut self) -> u64 {
-        if let Some(Ok(list)) = self.file.as_mut().map(CpuListFile::read) {
-            self.last = list.count().max(1);
-        }
-        self.last
     }
 }

@@ -1,0 +1,18 @@
+//! Why a table cannot be measured.
+
+use alumet_core::catalog::{IncompatibleMetric, TypeMismatch};
+use alumet_reader_procfs::ReadError;
+
+/// The reason.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TableError {
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The name of a metric is taken.
+    #[error(transparent)]
+    Metric(#[from] IncompatibleMetric),
+    /// A metric of that name has values of another type.
+    #[error(transparent)]
+    Type(#[from] TypeMismatch),
+}
