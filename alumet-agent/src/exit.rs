@@ -35,6 +35,14 @@ impl Failed {
         }
     }
 
+    /// With another code, unless it says what is wrong with a program that cannot be run.
+    pub(crate) fn or_code(mut self, code: u8) -> Self {
+        if matches!(self.code, FAILED | USAGE) {
+            self.code = code;
+        }
+        self
+    }
+
     /// What is wrong.
     pub(crate) fn message(&self) -> String {
         self.message.trim_end().to_owned()

@@ -32,6 +32,7 @@ mod settings;
 mod setup;
 mod summary;
 mod terminal;
+mod tree;
 
 pub use app::{App, Shortcut};
 pub use extra_command::ExtraCommand;

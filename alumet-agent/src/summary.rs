@@ -4,27 +4,26 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::SeriesMap;
 use alumet_core::failure::Failure;
 use alumet_core::metric::MetricKind;
 use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
-use alumet_core::{Consumer, SeriesMap};
 use parking_lot::Mutex;
 
-use crate::child::{PeakMemory, Usage};
+use crate::child::AtMost;
+use crate::tree::MeasuredTree;
 
-/// Adds up what was measured of one process, and all energy.
+/// Adds up all energy.
 pub(crate) struct SummaryOutput {
-    pid: Arc<Mutex<Option<u32>>>,
     lines: SeriesMap<Option<usize>>,
     totals: Arc<Mutex<Vec<Total>>>,
 }
 
 /// The result of a [`SummaryOutput`].
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Summary {
-    pid: Arc<Mutex<Option<u32>>>,
     totals: Arc<Mutex<Vec<Total>>>,
 }
 
@@ -39,31 +38,23 @@ pub(crate) struct Times {
     pub(crate) measured: Duration,
 }
 
-/// What is missing of a process is told from this on.
-const NEARLY_NOTHING: Duration = Duration::from_millis(1);
-
-/// One series over the whole time.
+/// The energy of one series over the whole time, in joules.
 struct Total {
     name: String,
-    of_process: bool,
     kind: MetricKind,
-    unit: Unit,
+    factor: f64,
     sum: f64,
-    max: f64,
-    first: Option<f64>,
+    first: f64,
     last: f64,
-    last_at: Timestamp,
-    count: u64,
 }
+
+/// How many processes that still run are named.
+const NAMED: usize = 8;
 
 impl SummaryOutput {
     pub(crate) fn new() -> (Self, Summary) {
-        let summary = Summary {
-            pid: Arc::default(),
-            totals: Arc::default(),
-        };
+        let summary = Summary::default();
         let output = Self {
-            pid: Arc::clone(&summary.pid),
             lines: SeriesMap::new(),
             totals: Arc::clone(&summary.totals),
         };
@@ -73,39 +64,32 @@ impl SummaryOutput {
 
 impl Output for SummaryOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let pid = *self.pid.lock();
         let mut totals = self.totals.lock();
         for sample in delivery.samples() {
+            let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
                 let series = delivery.catalog().describe(sample.series)?;
-                let of_process = pid.is_some_and(|pid| *series.consumer() == Consumer::Process { pid });
-                let energy = Unit::convert(1.0, &series.metric.unit, &Unit::JOULE).is_some();
-                let own = series.metric.name.starts_with("alumet_");
-                ((of_process || energy) && !own).then(|| {
-                    let mut name = series.metric.name.trim_end_matches("_delta").replace('_', " ");
-                    for (_, value) in series.attributes().iter() {
-                        let _ = write!(name, " {value}");
-                    }
-                    if !of_process && series.resource().kind() != "local_machine" {
-                        let _ = write!(name, " ({})", series.resource());
-                    }
-                    totals.push(Total {
-                        name,
-                        of_process,
-                        kind: series.metric.kind,
-                        unit: series.metric.unit.clone(),
-                        sum: 0.0,
-                        max: f64::MIN,
-                        first: None,
-                        last: 0.0,
-                        last_at: sample.timestamp,
-                        count: 0,
-                    });
-                    totals.len() - 1
-                })
+                let factor = Unit::convert(1.0, &series.metric.unit, &Unit::JOULE)?;
+                let mut name = series.metric.name.trim_end_matches("_delta").replace('_', " ");
+                for (_, value) in series.attributes().iter() {
+                    let _ = write!(name, " {value}");
+                }
+                if series.resource().kind() != "local_machine" {
+                    let _ = write!(name, " ({})", series.resource());
+                }
+                totals.push(Total {
+                    name,
+                    kind: series.metric.kind,
+                    factor,
+                    sum: 0.0,
+                    first: value,
+                    last: value,
+                });
+                Some(totals.len() - 1)
             });
             if let Some(total) = line.and_then(|line| totals.get_mut(line)) {
-                total.add(sample.timestamp, sample.value().as_f64());
+                total.sum += value;
+                total.last = value;
             }
         }
         Ok(Delivering::done())
@@ -113,117 +97,47 @@ impl Output for SummaryOutput {
 }
 
 impl Total {
-    fn add(&mut self, at: Timestamp, value: f64) {
-        self.sum += value;
-        self.max = self.max.max(value);
-        self.first.get_or_insert(value);
-        self.last = value;
-        self.last_at = at;
-        self.count += 1;
-    }
-
-    /// The amount over the whole time of a delta or counter, the maximum and mean of a gauge.
     fn describe(&self, measured: Duration) -> String {
-        let joules = Unit::convert(1.0, &self.unit, &Unit::JOULE);
         let amount = match self.kind {
-            MetricKind::Gauge => {
-                let mean = self.sum / self.count.max(1) as f64;
-                return format!(
-                    "max {}, mean {}",
-                    quantity(self.max, &self.unit),
-                    quantity(mean, &self.unit)
-                );
-            }
+            MetricKind::Gauge => return quantity(self.last * self.factor, &Unit::JOULE),
             MetricKind::Delta => self.sum,
-            MetricKind::Counter => self.last - self.first.unwrap_or(self.last),
+            MetricKind::Counter => self.last - self.first,
         };
-        match joules {
-            Some(factor) => {
-                let joules = amount * factor;
-                let watts = joules / measured.as_secs_f64().max(1e-9);
-                format!(
-                    "{} ({} on average)",
-                    quantity(joules, &Unit::JOULE),
-                    quantity(watts, &Unit::WATT)
-                )
-            }
-            None => quantity(amount, &self.unit),
-        }
+        let joules = amount * self.factor;
+        let watts = joules / measured.as_secs_f64().max(1e-9);
+        format!(
+            "{} ({} on average)",
+            quantity(joules, &Unit::JOULE),
+            quantity(watts, &Unit::WATT)
+        )
     }
 }
 
 impl Summary {
-    /// The process whose samples are added up from now on.
-    pub(crate) fn follow(&self, pid: u32) {
-        *self.pid.lock() = Some(pid);
-    }
-
-    /// How long before its end the process was measured for the last time; `None` if it was measured at its end.
-    fn missed(&self, totals: &[Total], times: &Times) -> Option<Duration> {
-        let of_process = totals.iter().filter(|total| total.of_process);
-        let last = of_process.map(|total| total.last_at).max()?;
-        times
-            .ended
-            .checked_since(last)
-            .filter(|missed| *missed > NEARLY_NOTHING)
-    }
-
-    /// The summary as text: `title`, then one line per quantity.
-    pub(crate) fn render(&self, title: &str, times: Times, usage: Option<Usage>) -> String {
+    /// The summary as text: `title`, then one line per quantity. `peak` is what the kernel says of the largest process of
+    /// a program that this one has waited for.
+    pub(crate) fn render(
+        &self,
+        title: &str,
+        times: Times,
+        tree: Option<MeasuredTree>,
+        peak: Option<Result<u64, AtMost>>,
+    ) -> String {
         let mut rows = vec![("duration".to_owned(), seconds(times.duration))];
-        if let Some(usage) = usage {
-            let total = usage.user + usage.system;
-            let share = 100.0 * total.as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
-            rows.push((
-                "CPU time".to_owned(),
-                format!(
-                    "{} (user {}, system {}; {share:.0} % of one core)",
-                    seconds(total),
-                    seconds(usage.user),
-                    seconds(usage.system)
-                ),
-            ));
-            let peak = match usage.peak_memory {
-                PeakMemory::Exactly(bytes) => quantity(bytes as f64, &Unit::BYTE),
-                PeakMemory::AtMost(bytes) => {
-                    format!(
-                        "at most {}; a peak below that of the agent cannot be seen",
-                        quantity(bytes as f64, &Unit::BYTE)
-                    )
-                }
-            };
-            rows.push(("peak memory".to_owned(), peak));
-            rows.push((
-                "storage I/O".to_owned(),
-                format!(
-                    "{} read, {} written",
-                    quantity(usage.read as f64, &Unit::BYTE),
-                    quantity(usage.written as f64, &Unit::BYTE)
-                ),
-            ));
+        match tree {
+            Some(tree) => rows.extend(of_tree(&tree, times, peak)),
+            None => rows.push(("CPU time".to_owned(), "not measured; the log says why".to_owned())),
         }
         let totals = self.totals.lock();
-        // What the kernel has told exactly at the end is not repeated from samples.
-        let shown = |total: &&Total| !total.of_process || (usage.is_none() && total.max > 0.0);
         rows.extend(
             totals
                 .iter()
-                .filter(shown)
                 .map(|total| (total.name.clone(), total.describe(times.measured))),
         );
-        if !totals
-            .iter()
-            .any(|total| Unit::convert(1.0, &total.unit, &Unit::JOULE).is_some())
-        {
+        if totals.is_empty() {
             rows.push((
                 "energy".to_owned(),
                 "not measured: no plugin that provides it is enabled".to_owned(),
-            ));
-        }
-        if let Some(missed) = self.missed(&totals, &times).filter(|_| usage.is_none()) {
-            rows.push((
-                "not measured".to_owned(),
-                format!("the last {}: its parent took it away at its end", seconds(missed)),
             ));
         }
         let width = rows
@@ -237,6 +151,71 @@ impl Summary {
         }
         text
     }
+}
+
+/// What is told of a program and its descendants; the same numbers that its samples add up to.
+fn of_tree(tree: &MeasuredTree, times: Times, peak: Option<Result<u64, AtMost>>) -> Vec<(String, String)> {
+    let usage = tree.tree.last().usage;
+    let [user, system] = [usage.user_ns, usage.system_ns].map(Duration::from_nanos);
+    let of_core = 100.0 * (user + system).as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
+    let bytes = |bytes: u64| quantity(bytes as f64, &Unit::BYTE);
+    let (one, whose) = match peak {
+        Some(Ok(peak)) => (peak, "the largest process"),
+        _ => (tree.peak_of_root, "the program itself"),
+    };
+    let peak = match peak {
+        Some(Err(AtMost(most))) if one == 0 => {
+            format!("at most {}: it ended before it was seen", bytes(most))
+        }
+        // All together were never less than one alone.
+        _ => format!(
+            "{} ({whose}), {} (all at one instant)",
+            bytes(one),
+            bytes(tree.peak.max(one))
+        ),
+    };
+    let mut rows = vec![
+        (
+            "CPU time",
+            format!(
+                "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
+                seconds(user + system),
+                seconds(user),
+                seconds(system),
+                of_core / tree.cpus as f64,
+                tree.cpus
+            ),
+        ),
+        ("peak memory", peak),
+        (
+            "storage I/O",
+            format!(
+                "{} read, {} written",
+                bytes(usage.read_bytes),
+                bytes(usage.written_bytes)
+            ),
+        ),
+    ];
+    let mut alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
+    let mut names: Vec<String> = alive
+        .by_ref()
+        .take(NAMED)
+        .map(|(pid, name)| format!("{pid} {name}"))
+        .collect();
+    match alive.count() {
+        _ if names.is_empty() => {}
+        more => {
+            names.extend((more > 0).then(|| format!("{more} more")));
+            rows.push(("still running", names.join(", ")));
+        }
+    }
+    if let Some(missed) = tree.missed(times.ended) {
+        let missed = format!("the last {}: its parent took it away at its end", seconds(missed));
+        rows.push(("not measured", missed));
+    }
+    rows.into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// A number with a unit that people can read: `1.50 MiB`, `12.3 mJ`.
@@ -315,56 +294,22 @@ mod tests {
         let (_, summary) = SummaryOutput::new();
         summary.totals.lock().push(Total {
             name: "rapl consumed energy".to_owned(),
-            of_process: false,
             kind: MetricKind::Delta,
-            unit: Unit::JOULE,
+            factor: 1.0,
             sum: 30.0,
-            max: 20.0,
-            first: Some(10.0),
+            first: 10.0,
             last: 20.0,
-            last_at: Timestamp::from_nanos(0),
-            count: 2,
         });
         let times = Times {
             duration: Duration::from_secs(2),
             measured: Duration::from_secs(3),
             ended: Timestamp::from_nanos(0),
         };
-        let text = summary.render("x has ended", times, None);
+        let text = summary.render("x has ended", times, None, None);
         assert!(text.contains("duration              2.00 s\n"), "{text}");
         assert!(
             text.contains("rapl consumed energy  30.0 J (10.0 W on average)\n"),
             "{text}"
         );
-        assert!(!text.contains("not measured"), "{text}");
-    }
-
-    #[test]
-    fn what_a_process_did_after_its_last_measurement_is_told_to_be_missing() {
-        let text = |last: i64| {
-            let (_, summary) = SummaryOutput::new();
-            summary.totals.lock().push(Total {
-                name: "cpu time user".to_owned(),
-                of_process: true,
-                kind: MetricKind::Delta,
-                unit: Unit::SECOND.nano(),
-                sum: 5e6,
-                max: 5e6,
-                first: Some(5e6),
-                last: 5e6,
-                last_at: Timestamp::from_nanos(last),
-                count: 1,
-            });
-            let times = Times {
-                duration: Duration::from_secs(2),
-                measured: Duration::from_secs(2),
-                ended: Timestamp::from_nanos(2_500_000_000),
-            };
-            summary.render("x has ended", times, None)
-        };
-        let torn = text(1_000_000_000);
-        assert!(torn.contains("not measured   the last 1.50 s: "), "{torn}");
-        let whole = text(2_600_000_000);
-        assert!(!whole.contains("the last"), "{whole}");
     }
 }

@@ -1,64 +1,91 @@
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use nix::sys::signal::Signal;
+use alumet_reader_procfs::process::ProcessTree;
 
 use crate::app::App;
-use crate::child::{self, Running};
+use crate::child::{self, Inherited, PassedOn, Running};
 use crate::cli::{Exec, Global};
 use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
 use crate::summary::Times;
 use crate::terminal;
+use crate::tree::MeasuredTree;
 
 use super::measure::{Measurement, wall_clock};
 
+/// When the agent fails and the program does not, as `env` and container runtimes have it.
+const OWN_FAILURE: u8 = 125;
+
 /// Runs a program and measures it from its start to its end.
 pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
+    // Those of a program that cannot be run stay.
+    measured(app, global, exec).map_err(|failed| failed.or_code(OWN_FAILURE))
+}
+
+fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
+    let inherited = Inherited::now();
     let setup = Setup::load(app, global, IfMissing::Write)?;
     // Before anything is started and written for a program that does not exist.
     child::find(&exec.program)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
+        // Before the program is there, so that no signal can leave it behind.
+        let mut passed_on = PassedOn::listen()?;
+        let mut orphans = child::ends_of_children()?;
         let mut measurement = Measurement::start(app, setup, global).await?;
-        let running = match Running::start(&exec.program, &exec.arguments) {
+        let running = match Running::start(&exec.program, &exec.arguments, inherited) {
             Ok(running) => running,
             Err(failed) => {
                 measurement.session.stop().await;
                 return Err(failed);
             }
         };
-        let pid = running.watched.pid;
-        measurement.begin(pid).await;
+        let number = running.watched.number_in(&measurement.root);
+        let tree = number.and_then(|pid| {
+            let tree = ProcessTree::of_child(&measurement.root, pid).map_err(|error| error.to_string())?;
+            Ok(MeasuredTree::new(
+                &measurement.root,
+                pid,
+                tree,
+                wall_clock(running.started),
+            ))
+        });
+        let tree = tree.inspect_err(|why| tracing::warn!("the program is not measured: {why}"));
+        measurement.begin(tree.ok()).await;
         let ended = loop {
             tokio::select! {
                 ended = running.watched.ended() => break ended,
-                signal = measurement.session.signal() => {
-                    // A terminal has given Ctrl+C to the program, too; it decides what that means.
-                    if signal != Signal::SIGINT || !io::stdin().is_terminal() {
-                        tracing::info!(signal = signal.as_str(), "the signal is passed to the program");
-                        running.signal(signal);
-                    }
-                }
+                _ = orphans.recv() => running.reap_orphans(&measurement.root, &measurement.tree),
+                signal = measurement.session.signal() => running.pass_on(signal as i32),
+                signal = passed_on.next() => running.pass_on(signal),
             }
         };
         // The program is a zombie now, so its final CPU time can still be read.
+        measurement.measure_last().await;
         let times = Times {
             duration: ended.saturating_duration_since(running.started),
             ended: wall_clock(ended),
-            measured: measurement.end(pid).await,
+            measured: measurement.started.elapsed(),
         };
-        let (status, usage) = running.reap()?;
-        let summary = measurement.summary;
+        running.reap_orphans(&measurement.root, &measurement.tree);
+        let pid = running.watched.pid;
+        let end = running.reap(&measurement.tree)?;
+        let tree = measurement.end().await;
+        let title = format!(
+            "{} (process {pid}) has ended: {}",
+            exec.program.display(),
+            end.status
+        );
+        let text = measurement.summary.render(&title, times, tree, Some(end.peak));
         let outcome = measurement.session.stop().await;
-        let title = format!("{} (process {pid}) has ended: {status}", exec.program.display());
-        terminal::complain(summary.render(&title, times, Some(usage)).trim_end());
+        terminal::complain(text.trim_end());
         let own = outcome.exit_code();
         // That the program failed says more than that its measurement did, too, which is printed.
-        Ok(match child::exit_code(status) {
+        Ok(match child::exit_code(end.status) {
             code if code != 0 && !exec.ignore_exit_code => ExitCode::from(code),
+            _ if own != ExitCode::SUCCESS => ExitCode::from(OWN_FAILURE),
             _ => own,
         })
     })

@@ -1,25 +1,31 @@
 //! What `exec` and `watch` have in common: a first and a last measurement around the life of a process.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
-use alumet_core::pipeline::{ControlError, ElementKind, Pattern};
+use alumet_core::pipeline::{ControlError, ElementKind, Pattern, PipelineBuilder};
 use alumet_core::time::{Clock, SystemClock, Timestamp};
+use alumet_reader_procfs::SystemRoot;
 
 use crate::app::App;
 use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
 use crate::summary::{Summary, SummaryOutput};
+use crate::tree::{MeasuredTree, SharedTree, TreeSource};
 use crate::{cli::Global, logging};
 
-/// A session that measures one process.
+/// A session that measures a program.
 pub(crate) struct Measurement {
     pub(crate) session: Session,
     pub(crate) summary: Summary,
-    started: Instant,
+    pub(crate) tree: SharedTree,
+    /// Where the plugins find the system.
+    pub(crate) root: SystemRoot,
+    /// When everything was measured for the first time.
+    pub(crate) started: Instant,
 }
 
 impl Measurement {
@@ -27,47 +33,65 @@ impl Measurement {
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
         logging::start(&setup.settings.log, global.log_format)?;
         let (output, summary) = SummaryOutput::new();
+        let tree = SharedTree::default();
+        let root = SystemRoot::at(&setup.settings.system_root);
         let session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);
+            builder.source(TreeSource::NAME, TreeSource::new(Arc::clone(&tree)));
         })
         .await?;
-        let measurement = Self {
+        let mut measurement = Self {
             session,
             summary,
+            tree,
+            root,
             started: Instant::now(),
         };
-        measurement.trigger().await;
-        Ok(Self {
-            started: Instant::now(),
-            ..measurement
-        })
+        measurement.trigger(Pattern::kind(ElementKind::Source)).await;
+        measurement.started = Instant::now();
+        Ok(measurement)
     }
 
-    /// Announces the process and measures it for the first time.
-    pub(crate) async fn begin(&self, pid: u32) {
-        self.summary.follow(pid);
-        self.session
-            .pipeline()
-            .events()
-            .publish(ConsumerEvent::Started([Consumer::Process { pid }].into()));
-        self.trigger().await;
+    /// Announces the program and measures it for the first time.
+    pub(crate) async fn begin(&self, tree: Option<MeasuredTree>) {
+        let Some(mut tree) = tree else {
+            return;
+        };
+        if !tree.tree.sees_children() {
+            tracing::warn!(
+                "descendants are not measured: this kernel does not tell them; it needs CONFIG_PROC_CHILDREN"
+            );
+        }
+        let consumer = Consumer::Process { pid: tree.pid };
+        *self.tree.lock() = Some(tree);
+        self.publish(ConsumerEvent::Started([consumer].into()));
+        self.trigger(Pattern::kind(ElementKind::Source)).await;
     }
 
-    /// Measures the process for the last time; says how long it was from the first measurement of everything to the last.
-    pub(crate) async fn end(&self, pid: u32) -> Duration {
-        self.session
-            .pipeline()
-            .events()
-            .publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
-        self.trigger().await;
-        self.started.elapsed()
+    /// Measures everything for the last time.
+    pub(crate) async fn measure_last(&self) {
+        let pid = self.tree.lock().as_ref().map(|tree| tree.pid);
+        if let Some(pid) = pid {
+            self.publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
+        }
+        self.trigger(Pattern::kind(ElementKind::Source)).await;
     }
 
-    /// Polls every source now. When that does not work, the process must not suffer from it: it goes on, measured or not.
-    async fn trigger(&self) {
+    /// Measures the tree for the last time, and gives it away, so that what is told of it is what its samples add up to.
+    pub(crate) async fn end(&self) -> Option<MeasuredTree> {
+        self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
+        self.tree.lock().take()
+    }
+
+    fn publish(&self, event: ConsumerEvent) {
+        self.session.pipeline().events().publish(event);
+    }
+
+    /// Polls sources now. When that does not work, the process must not suffer from it: it goes on, measured or not.
+    async fn trigger(&self, sources: Pattern) {
         let result = self
             .session
-            .blocking(|pipeline| pipeline.control().trigger(&Pattern::kind(ElementKind::Source)))
+            .blocking(move |pipeline| pipeline.control().trigger(&sources))
             .await;
         match result {
             // Without sources that are polled there is nothing to ask; failures of sources are in the log.

@@ -13,7 +13,7 @@ use crate::cli::{Global, PluginsCommand};
 use crate::config::Reference;
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text, unknown_plugin};
-use crate::terminal;
+use crate::{terminal, tree};
 
 /// Lists and describes plugins.
 pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> Result<ExitCode, Failed> {
@@ -140,9 +140,13 @@ impl From<MetricDoc> for MetricRecord {
 fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
     let own = PluginRecord {
         id: self_metrics::PLUGIN,
-        summary: "The agent measures itself.",
+        summary: "The agent measures itself, and the program of `exec` or `watch`.",
         enabled_by_default: true,
-        metrics: self_metrics::all().into_iter().map(MetricRecord::from).collect(),
+        metrics: self_metrics::all()
+            .into_iter()
+            .chain(tree::all())
+            .map(MetricRecord::from)
+            .collect(),
         configuration_markdown: String::new(),
         configuration_toml: String::new(),
     };

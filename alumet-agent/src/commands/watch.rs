@@ -3,44 +3,58 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use alumet_reader_procfs::process::{ProcessTree, status};
+use alumet_reader_procfs::{ReadError, SystemRoot};
+
 use crate::app::App;
 use crate::child::Watched;
 use crate::cli::Global;
-use crate::exit::Failed;
+use crate::exit::{FAILED, Failed};
 use crate::session;
 use crate::setup::{IfMissing, Setup};
 use crate::summary::Times;
 use crate::terminal;
+use crate::tree::MeasuredTree;
 
 use super::measure::{Measurement, wall_clock};
 
-/// Measures a process that runs already, until it ends or a signal comes.
+/// Measures a process that runs already, and its descendants, until it ends or a signal comes.
 pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
+        let root = SystemRoot::at(&setup.settings.system_root);
+        let number = watched
+            .number_in(&root)
+            .map_err(|why| Failed::with_code(FAILED, why))?;
+        // Before anything is started and written for a process that cannot be measured.
+        ProcessTree::of_running(&root, number).map_err(|error| cannot_see(pid, &root, &error))?;
         let mut measurement = Measurement::start(app, setup, global).await?;
         let started = Instant::now();
-        measurement.begin(pid).await;
+        let tree = ProcessTree::of_running(&root, number).map_err(|error| cannot_see(pid, &root, &error));
+        let tree = tree.map(|tree| MeasuredTree::new(&root, number, tree, wall_clock(started)));
+        measurement.begin(tree.ok()).await;
         let (cause, ended) = tokio::select! {
             ended = watched.ended() => ("the process has ended".to_owned(), ended),
             signal = measurement.session.signal_to_end() => {
                 (format!("{signal} came, the process goes on"), Instant::now())
             }
         };
+        measurement.measure_last().await;
         let times = Times {
             duration: ended.saturating_duration_since(started),
             ended: wall_clock(ended),
-            measured: measurement.end(pid).await,
+            measured: measurement.started.elapsed(),
         };
-        let summary = measurement.summary;
+        let tree = measurement.end().await;
+        let title = match number == pid {
+            true => format!("process {pid}: {cause}"),
+            false => format!("process {pid} ({number} in {}): {cause}", root.proc("").display()),
+        };
+        let text = measurement.summary.render(&title, times, tree, None);
         let outcome = measurement.session.stop().await;
-        terminal::complain(
-            summary
-                .render(&format!("process {pid}: {cause}"), times, None)
-                .trim_end(),
-        );
+        terminal::complain(text.trim_end());
         Ok(outcome.exit_code())
     })
 }
@@ -48,14 +62,11 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
 /// Explains why a process cannot be watched. Which error the kernel gives for a thread differs between versions, so its
 /// entry in `/proc` decides.
 fn cannot_watch(pid: u32, error: io::Error) -> Failed {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let process = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Tgid:"))
-        .map(str::trim);
+    let file = std::fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    let process = status::number(&file, "Tgid");
     let missing = error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH);
     match process {
-        Some(process) if process != pid.to_string() => Failed::usage(format!(
+        Some(process) if process != u64::from(pid) => Failed::usage(format!(
             "{pid} is a thread, not a process\n  help: watch its process, which is {process}"
         )),
         _ if missing => Failed::usage(format!(
@@ -64,5 +75,20 @@ fn cannot_watch(pid: u32, error: io::Error) -> Failed {
         _ => anyhow::Error::from(error)
             .context(format!("the process {pid} cannot be watched"))
             .into(),
+    }
+}
+
+/// Explains why nothing of a process that exists can be read.
+fn cannot_see(pid: u32, root: &SystemRoot, error: &ReadError) -> Failed {
+    match error {
+        ReadError::Gone { .. } | ReadError::PermissionDenied { .. } => Failed::with_code(
+            FAILED,
+            format!(
+                "the process {pid} is hidden from this user: {} is mounted with hidepid\n  help: run as root or as the \
+                 owner of the process, grant CAP_SYS_PTRACE, or: sudo mount -o remount,hidepid=0 /proc",
+                root.proc("").display()
+            ),
+        ),
+        error => Failed::with_code(FAILED, format!("the process {pid} cannot be measured: {error}")),
     }
 }

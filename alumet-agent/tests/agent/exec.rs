@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
 
 use crate::csv::{Line, lines_of, lines_per_tick, of_process};
 use crate::program::{Ended, Folder, load, procfs_with, wait_until};
@@ -47,8 +47,11 @@ fn told(ended: &Ended, name: &str) -> f64 {
     let line = ended
         .stderr
         .lines()
-        .find_map(|line| line.trim().strip_prefix(name))
-        .unwrap();
+        .find_map(|line| line.trim().strip_prefix(name));
+    quantity(line.unwrap().trim_start())
+}
+
+fn quantity(line: &str) -> f64 {
     let words: Vec<&str> = line.split_whitespace().collect();
     let value: f64 = words[0]
         .parse()
@@ -58,6 +61,7 @@ fn told(ended: &Ended, name: &str) -> f64 {
             "s" => 1.0,
             "ms" => 1e-3,
             "µs" => 1e-6,
+            "KiB" => 1024.0,
             "MiB" => 1024.0 * 1024.0,
             unit => panic!("the unit {unit} in {line}"),
         }
@@ -125,12 +129,14 @@ fn a_program_that_may_not_be_run_gives_126_and_a_remedy() {
         .run(&["exec", "./folder"])
         .expect_code(126)
         .expect_stderr(&["`./folder` cannot be run", "it is a folder"]);
-    let empty = folder.write("empty", "");
-    fs::set_permissions(&empty, fs::Permissions::from_mode(0o755)).unwrap();
-    folder
-        .run(&["exec", "./empty"])
-        .expect_code(126)
-        .expect_stderr(&["./empty"]);
+}
+
+#[test]
+fn a_script_that_names_no_interpreter_is_run_by_the_shell() {
+    let folder = folder();
+    let script = folder.write("script", "exit 7\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    folder.run(&["exec", "./script"]).expect_code(7);
 }
 
 #[test]
@@ -325,7 +331,7 @@ fn a_pipeline_that_is_stuck_never_leaves_the_program_behind() {
     // Nobody reads, so the first measurement has no answer for 5 s, and the program has ended by then or not.
     let ended = folder.run(&["exec", "sh", "-c", "sleep 6; echo done"]);
     assert_eq!(ended.stdout, "done\n");
-    ended.expect_code(1).expect_stderr(&[
+    ended.expect_code(125).expect_stderr(&[
         "could not be measured at once",
         "has ended: exit status: 0",
         "samples were dropped",
@@ -349,4 +355,150 @@ fn what_children_of_an_earlier_program_in_this_process_used_is_not_that_of_the_m
     ended.expect_code(0);
     let cpu = told(&ended, "CPU time");
     assert!(cpu < 0.1, "{cpu} s for `true`: {}", ended.stderr);
+}
+
+/// The sum of a metric of the program and its descendants.
+fn of_tree(lines: &[Line], metric: &str) -> f64 {
+    lines
+        .iter()
+        .filter(|line| line.metric == metric)
+        .map(|line| line.value)
+        .sum()
+}
+
+#[test]
+fn rows_and_summary_count_the_whole_tree_and_agree() {
+    let folder = folder();
+    // Each child tells what the kernel counted of it; the shell itself does next to nothing.
+    let child =
+        "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done; read line < /proc/$$/schedstat; echo $line";
+    let script = format!("for n in 1 2 3 4 5; do sh -c '{child}'; done; (sh -c '{child}' &); sleep 0.5");
+    let ended = folder.run(&["exec", "sh", "-c", &script]);
+    ended.expect_code(0);
+    let real: f64 = ended
+        .stdout
+        .lines()
+        .map(|line| line.split(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum();
+    let in_file = of_tree(&lines(&folder, &ended), "process_tree_cpu_time_ns");
+    assert!(
+        ended.stdout.lines().count() == 6 && real > 5e7,
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        in_file > 0.99 * real && in_file < 1.1 * real + 2e7,
+        "{in_file} ns instead of {real} ns"
+    );
+    // Three digits are printed.
+    let told = told(&ended, "CPU time");
+    assert!(
+        (told - in_file / 1e9).abs() <= 0.006 * told,
+        "{told} s, in the file {in_file} ns"
+    );
+}
+
+#[test]
+fn what_children_write_counts_once() {
+    let folder = folder();
+    let script = "sh -c 'dd if=/dev/zero of=file bs=1M count=8 conv=fsync'; sleep 0.1";
+    let ended = folder.run(&["exec", "sh", "-c", script]);
+    ended.expect_code(0);
+    let mebibytes = of_tree(&lines(&folder, &ended), "process_tree_io_bytes_B") / 1024.0 / 1024.0;
+    // A file system in memory has no storage.
+    assert!(mebibytes < 12.0, "{mebibytes} MiB");
+}
+
+#[test]
+fn the_peak_memory_of_one_process_is_told_from_that_of_all() {
+    let folder = folder();
+    let script = "for n in 1 2 3; do dd if=/dev/zero of=/dev/null bs=40M count=40 2>&- & done; wait";
+    let ended = folder.run(&["exec", "sh", "-c", script]);
+    ended.expect_stderr(&["(the largest process)", "(all at one instant)"]);
+    let largest = told(&ended, "peak memory") / 1024.0 / 1024.0;
+    assert!((40.0..48.0).contains(&largest), "{largest} MiB");
+}
+
+#[test]
+fn a_program_smaller_than_the_agent_has_its_own_peak() {
+    let ended = folder().run(&["exec", "sleep", "0.3"]);
+    let line = ended
+        .stderr
+        .lines()
+        .find(|line| line.contains("peak memory"))
+        .unwrap();
+    assert!(line.contains("(the program itself)"), "{line}");
+    assert!(told(&ended, "peak memory") < 4.0 * 1024.0 * 1024.0, "{line}");
+}
+
+#[test]
+fn children_that_outlive_the_program_are_named() {
+    let folder = folder();
+    let ended = folder.run(&["exec", "sh", "-c", "sleep 30 > /dev/null 2>&1 & echo $!"]);
+    ended.expect_code(0);
+    let child: i32 = ended.stdout.trim().parse().unwrap();
+    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    ended.expect_stderr(&[&format!("still running  {child} sleep\n")]);
+}
+
+#[test]
+fn orphans_that_end_are_waited_for() {
+    // The first shell is not their parent any more, so that they come to the agent.
+    let script = "(true &); (sh -c 'exit 3' &); sleep 0.5; grep -c \") Z $PPID \" /proc/[0-9]*/stat | grep -c ':1'; exit 4";
+    let ended = folder().run(&["exec", "sh", "-c", script]);
+    ended.expect_code(4).expect_stderr(&["has ended: exit status: 4"]);
+    assert_eq!(ended.stdout, "0\n", "zombies");
+}
+
+#[test]
+fn every_signal_that_would_end_the_agent_reaches_the_program() {
+    let folder = folder();
+    let signals = "HUP QUIT USR1 USR2 ALRM VTALRM PROF WINCH CONT TSTP IO PWR XCPU STKFLT 40";
+    let script = format!(
+        "for s in {signals}; do trap \"echo got $s\" $s; done; echo ready; while :; do sleep 0.02; done"
+    );
+    // Bash knows the signals by number, too.
+    let agent = folder.start(&["exec", "bash", "-c", &script]);
+    wait_until("the program", || {
+        folder.read(".stdout-0").contains("ready").then_some(())
+    });
+    for signal in signals.split(' ') {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &agent.pid().to_string()])
+            .status();
+        assert!(sent.unwrap().success(), "{signal}");
+        wait_until(signal, || {
+            folder
+                .read(".stdout-0")
+                .contains(&format!("got {signal}\n"))
+                .then_some(())
+        });
+    }
+    agent.stop(Signal::SIGTERM).expect_code(143);
+}
+
+#[test]
+fn signals_that_the_caller_ignores_are_ignored_by_the_program() {
+    let folder = folder();
+    let agent = folder.command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args([
+            "-c",
+            "trap '' HUP INT; exec \"$0\" exec -- grep SigIgn /proc/self/status",
+        ])
+        .arg(agent.get_program())
+        .current_dir(folder.path("."));
+    let ended = folder.start_command(shell).wait();
+    assert_eq!(ended.stdout, "SigIgn:\t0000000000000003\n");
+}
+
+#[test]
+fn a_failure_of_the_agent_is_told_from_one_of_the_program() {
+    let folder = folder();
+    folder
+        .run(&["--config", "missing.toml", "exec", "true"])
+        .expect_code(125);
+    folder.write("alumet-config.toml", "[plugins.csv]\noutput_path = 7\n");
+    folder.run(&["exec", "sh", "-c", "exit 1"]).expect_code(125);
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use nix::sys::signal::Signal;
 
 use crate::csv::{lines_of, lines_per_tick, of_process};
-use crate::program::{Folder, load, procfs_with, wait_until};
+use crate::program::{Ended, Folder, load, procfs_with, wait_until};
 
 /// A process that is killed when the test ends.
 struct Sleeper(Child);
@@ -54,7 +54,7 @@ fn a_process_is_followed_to_its_end() {
     ended.expect_code(0).expect_stderr(&[
         &format!("process {pid}: the process has ended"),
         "duration",
-        "memory usage resident",
+        "peak memory",
     ]);
     let lines = of_process(&lines_of(&folder.path("out.csv")), pid);
     assert!(
@@ -128,4 +128,95 @@ fn a_thread_is_no_process_and_the_message_names_its_process() {
     ]);
     drop(release);
     thread.join().unwrap();
+}
+
+/// Runs `script` in namespaces of its own; `None`, and a word about it, where this user may not make them.
+fn in_namespaces(folder: &Folder, kinds: &[&str], script: &str) -> Option<Ended> {
+    let allowed = Command::new("unshare").args(kinds).arg("true").status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this user may not make namespaces");
+        return None;
+    }
+    let agent = folder.command(&[]);
+    let mut shell = Command::new("unshare");
+    shell
+        .args(kinds)
+        .args(["sh", "-c", script])
+        .arg(agent.get_program())
+        .current_dir(folder.path(""));
+    Some(folder.start_command(shell).wait())
+}
+
+const BUSY: &str = "sh -c 'while :; do :; done' busy";
+
+#[test]
+fn a_pid_of_another_namespace_than_that_of_proc_is_translated() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    let script = format!("{BUSY} & sleep 0.2; timeout -s INT 2 \"$0\" watch $!; kill $!");
+    let Some(ended) = in_namespaces(&folder, &["--pid", "--fork"], &script) else {
+        return;
+    };
+    // `/proc/2` of the parent is `kthreadd`, or somebody else.
+    let title = ended.stderr.split("process 2 (").nth(1).unwrap();
+    let number: u32 = title.split(' ').next().unwrap().parse().unwrap();
+    assert_ne!(number, 2);
+    let lines = of_process(&lines_of(&folder.path("out.csv")), number);
+    let busy: f64 = lines
+        .iter()
+        .filter(|line| line.metric == "process_tree_cpu_time_ns")
+        .map(|line| line.value)
+        .sum();
+    assert!(busy > 1e8, "{busy} ns: {}", ended.stderr);
+}
+
+#[test]
+fn a_process_that_proc_does_not_show_is_refused_with_the_reason() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    // The mount belongs to a namespace that ends before: this process is not in it.
+    let script = "unshare --pid --fork --kill-child mount -t proc proc /proc; sleep 30 & \"$0\" watch $!; kill $!; exit 0";
+    let Some(ended) = in_namespaces(&folder, &["--mount"], script) else {
+        return;
+    };
+    ended.expect_stderr(&["belongs to another PID namespace", "help: mount the proc"]);
+    assert!(!folder.path("out.csv").exists());
+}
+
+#[test]
+fn a_process_that_is_hidden_from_this_user_is_told_to_be_hidden_at_once() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    let agent = folder.path("agent");
+    std::fs::copy(folder.command(&[]).get_program(), &agent).unwrap();
+    let script = "mount -t proc -o hidepid=2 proc /proc && chmod 777 . && \
+                  exec setpriv --reuid 65534 --regid 65534 --clear-groups ./agent watch 1";
+    let Some(ended) = in_namespaces(&folder, &["--mount"], script) else {
+        return;
+    };
+    ended
+        .expect_code(1)
+        .expect_stderr(&["the process 1 is hidden from this user", "help: run as root"]);
+    assert!(!folder.path("out.csv").exists());
+}
+
+#[test]
+fn descendants_of_a_watched_process_are_measured_with_it() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    let script = "i=0; while [ $i -lt 30 ]; do sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'; i=$((i+1)); done";
+    let mut shell = Command::new("sh").args(["-c", script]).spawn().unwrap();
+    let ended = folder.run(&["watch", &shell.id().to_string()]);
+    shell.wait().unwrap();
+    ended.expect_code(0);
+    let lines = of_process(&lines_of(&folder.path("out.csv")), shell.id());
+    let sum = |metric: &str| {
+        lines
+            .iter()
+            .filter(|line| line.metric == metric)
+            .map(|line| line.value)
+            .sum::<f64>()
+    };
+    let (tree, alone) = (sum("process_tree_cpu_time_ns"), sum("cpu_time_delta_ns"));
+    assert!(tree > 5.0 * alone, "{tree} ns of all, {alone} ns of the shell");
 }

@@ -224,7 +224,7 @@ fn a_plugin_that_is_known_as_data_is_stopped_alone_and_may_come_back() {
 fn a_plugin_with_a_wrong_configuration_is_not_started() {
     let mut builder = PipelineBuilder::with_clock(Arc::new(ManualClock::new()));
     let error = builder.plugin::<Noting>(config("", false)).err().unwrap();
-    assert_eq!(error.to_string(), "a name must not be empty");
+    assert_eq!(error.to_string(), "`name`: a name must not be empty");
     let pipeline = builder.start().unwrap();
     assert!(pipeline.control().status().unwrap().elements.is_empty());
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
-use alumet_core::plugin::ConfigFault;
+use alumet_core::plugin::Faults;
 use alumet_core::schemars::JsonSchema;
 use alumet_core::serde::{Deserialize, Serialize};
 
@@ -39,9 +39,11 @@ impl Config {
     /// Refuses what types cannot.
     ///
     /// # Errors
-    /// The key that is wrong and what would be right.
-    pub(crate) fn check(&self) -> Result<(), ConfigFault> {
-        ConfigFault::refuse_zero("poll_interval", *self.poll_interval)?;
-        self.queue.check("queue")
+    /// The keys that are wrong and what would be right.
+    pub(crate) fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.refuse_zero("poll_interval", *self.poll_interval);
+        self.queue.check("queue", &mut faults);
+        faults.or_ok()
     }
 }

@@ -1,7 +1,7 @@
 //! From the configuration to the source, the transform and the output.
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::plugin::{ConfigFault, Plugin, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_core::{Consumer, Resource};
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ impl Plugin for LoadWatchPlugin {
         metrics::all()
     }
 
-    fn check(config: &Config) -> Result<(), ConfigFault> {
+    fn check(config: &Config) -> Result<(), Faults> {
         config.check()
     }
 

@@ -35,8 +35,7 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
     let target = other.role();
     // Shared crates also hold the languages that a binary and a plugin speak to each other.
     let is_below = matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_));
-    let is_for_binary = matches!(target, Role::Core | Role::Shared(_))
-        || (matches!(target, Role::Plugin(..)) && dependency.optional);
+    let is_for_binary = is_below || (matches!(target, Role::Plugin(..)) && dependency.optional);
     let (is_allowed, rule) = match member.role() {
         Role::Core => (false, "the core depends on no crate of the workspace"),
         Role::Reader(_) => (
@@ -53,12 +52,12 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
         ),
         Role::Binary(Binary::Agent) => (
             is_for_binary,
-            "the agent depends only on alumet-core, shared crates and, optionally, on plugins",
+            "the agent depends only on alumet-core, shared crates, readers and, optionally, on plugins",
         ),
         Role::Binary(Binary::Server) => (
             is_for_binary || matches!(target, Role::RelayProtocol | Role::Binary(Binary::Agent)),
-            "the server depends only on the library of the agent, alumet-core, shared crates, the protocol of the relay \
-             and, optionally, on plugins",
+            "the server depends only on the library of the agent, alumet-core, shared crates, readers, the protocol of \
+             the relay and, optionally, on plugins",
         ),
         Role::Other => (true, ""),
     };
@@ -132,14 +131,9 @@ mod tests {
             ("alumet-relay/protocol", &["alumet-plugin-p"]),
             (
                 "alumet-agent",
-                &[
-                    "alumet-plugin-p",
-                    "alumet-reader-r",
-                    "alumet-server",
-                    "alumet-relay-protocol",
-                ],
+                &["alumet-plugin-p", "alumet-server", "alumet-relay-protocol"],
             ),
-            ("alumet-server", &["alumet-plugin-p", "alumet-reader-r"]),
+            ("alumet-server", &["alumet-plugin-p"]),
         ] {
             for other in others {
                 let manifest = format!("[dependencies]\n{other}.workspace = true\n");

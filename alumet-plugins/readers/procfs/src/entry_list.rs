@@ -1,4 +1,5 @@
 //! Lines of the form `Name:   123 kB`, as in `meminfo`, `smaps_rollup` and `/proc/PID/io`.
+
 use alumet_reader_kernel_file::fields::Fields;
 
 /// An amount in one such line.
@@ -17,12 +18,6 @@ impl Amount {
             Self::Bytes(value) | Self::Count(value) => value,
         }
     }
-}
-
-/// Splits a line at its first colon into the name and the text of the amount.
-pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    Some((&line[..colon], &line[colon + 1..]))
 }
 
 /// Reads the amount that follows the colon; the rest of the bytes after its line is ignored.

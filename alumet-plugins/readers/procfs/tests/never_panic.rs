@@ -62,7 +62,7 @@ proptest! {
         assert_fresh(a, b, Default::default, cpufreq::parse)?;
         assert_fresh(a, b, Default::default, hwmon::parse)?;
         assert_fresh(a, b, Default::default, process_stat::parse)?;
-        assert_fresh(a, b, Default::default, statm::parse)?;
+        assert_fresh(a, b, Default::default, |bytes, out| statm::parse(bytes, 4096, out))?;
         assert_fresh(a, b, Default::default, smaps_rollup::parse)?;
         assert_fresh(a, b, Default::default, io::parse)?;
         assert_fresh(a, b, || (memory(), Vec::new()), amounts)?;

@@ -119,7 +119,7 @@ fn a_kernel_thread_has_neither_executable_nor_memory_nor_command_line() {
         processes.smaps_rollup(2),
         Ok(None) | Err(ReadError::PermissionDenied { .. })
     ));
-    assert_eq!(processes.statm(2).unwrap().resident, 0);
+    assert_eq!(processes.statm(2).unwrap().resident, Some(0));
 }
 
 fn captured(start: u64, user: u64) -> String {
@@ -162,7 +162,7 @@ fn memory_is_the_same_whether_its_file_stays_open_or_not() {
             )
             .unwrap();
             let memory = process.statm(&mut processes).unwrap();
-            assert_eq!(memory.resident, pages * alumet_reader_procfs::page_size());
+            assert_eq!(memory.resident, Some(pages * alumet_reader_procfs::page_size()));
             assert_eq!(memory, processes.statm(77).unwrap());
         }
     }

@@ -14,6 +14,6 @@ mod watch;
 
 pub use config::{
     Config, CpuPercentBase, DisksConfig, EventsConfig, GroupConfig, KernelConfig, MemoryConfig, MemoryMode,
-    ProcessAttribute, ProcessMetric, ProcessesConfig, Strategy, TableConfig,
+    PlanConfig, ProcessAttribute, ProcessMetric, ProcessesConfig, Strategy, TableConfig,
 };
 pub use plugin::ProcfsPlugin;

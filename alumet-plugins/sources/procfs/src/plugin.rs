@@ -1,6 +1,7 @@
 //! From the configuration to the sources.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
@@ -9,7 +10,7 @@ use alumet_core::source::Source;
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
-use crate::config::{Config, ProcessesConfig, Strategy};
+use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy};
 use crate::diagnose::{absent, broken, note, processes};
 use crate::error::TableError;
 use crate::metrics;
@@ -20,7 +21,7 @@ use crate::source::load::{self, LoadSource};
 use crate::source::memory::{self, MemorySource};
 use crate::source::network::{self, NetworkSource};
 use crate::source::pressure::{self, PressureSource};
-use crate::source::processes::{Plan, ProcessesSource};
+use crate::source::processes::ProcessesSource;
 use crate::source::temperatures::{self, TemperaturesSource};
 use crate::watch::{Matcher, Watcher};
 
@@ -171,9 +172,12 @@ impl<'a> Tables<'_, 'a> {
         match process_sources(config, root, self.alumet) {
             Ok(sources) => {
                 self.started += 1;
-                for (name, plan, source) in sources {
-                    let spec = self.alumet.source(name, source);
-                    spec.every(plan.poll_interval).flush_every(plan.flush_interval);
+                for (name, interval, source) in sources {
+                    let flush = *source.plan().flush_interval;
+                    self.alumet
+                        .source(name, source)
+                        .every(interval)
+                        .flush_every(flush);
                 }
             }
             Err(error) => {
@@ -188,27 +192,27 @@ fn process_sources(
     config: &ProcessesConfig,
     root: &SystemRoot,
     alumet: &StartContext<'_>,
-) -> Result<Vec<(String, Plan, ProcessesSource)>, StartError> {
+) -> Result<Vec<(String, Duration, ProcessesSource)>, StartError> {
     let groups = match config.strategy {
         Strategy::Watcher => config.groups.as_slice(),
         Strategy::Event => &[],
     };
     let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
     let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
-    let mut plans: Vec<(String, Plan)> = Vec::new();
+    let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let name = match index {
             0 => "processes".to_owned(),
             _ => format!("processes-{}", index + 1),
         };
-        plans.push((name, Plan::from(group)));
+        plans.push((name, group.poll_interval, &group.plan));
     }
     if !all_are_in_a_group {
         let name = match groups.is_empty() {
             true => "processes",
             false => "processes-announced",
         };
-        plans.push((name.to_owned(), Plan::from(&config.events)));
+        plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
     }
 
     let watcher = Watcher::start(
@@ -220,7 +224,7 @@ fn process_sources(
     )?;
     let watcher = Arc::new(Mutex::new(watcher));
     let sources = plans.len();
-    let start = |(index, (name, plan)): (usize, (String, Plan))| {
+    let start = |(index, (name, interval, plan)): (usize, (String, HumanDuration, &PlanConfig))| {
         let watcher = Arc::clone(&watcher);
         let source = ProcessesSource::start(
             watcher,
@@ -230,7 +234,7 @@ fn process_sources(
             root,
             alumet,
         )?;
-        Ok((name, plan, source))
+        Ok((name, *interval, source))
     };
     plans.into_iter().enumerate().map(start).collect()
 }

@@ -34,11 +34,26 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn cmdline(&mut self, pid: u32, out: &mut Vec<u8>) -> Result<(), ReadError> {
+        out.clear();
         self.read_with(pid, "cmdline", Extent::ManyRecords, |bytes| {
-            out.clear();
             out.extend_from_slice(bytes);
             Ok(())
-        })
+        })?;
+        if out.is_empty()
+            && let Some(thread) = self.other_thread(pid)
+        {
+            // The thread may end meanwhile: then there is nothing to tell.
+            let _ = self.read_with(
+                pid,
+                &format!("task/{thread}/cmdline"),
+                Extent::ManyRecords,
+                |bytes| {
+                    out.extend_from_slice(bytes);
+                    Ok(())
+                },
+            );
+        }
+        Ok(())
     }
 
     /// The path of the executable; ends with ` (deleted)` when the file was removed or replaced. `None` for a process
@@ -47,14 +62,27 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
-        let mut path = PidPath::default();
-        match readlinkat(&self.folder, path.name(pid, "exe")) {
+        let link = |file: &str| readlinkat(&self.folder, PidPath::new().name(pid, file));
+        let of_thread = |thread: u32| link(&format!("task/{thread}/exe")).ok();
+        match link("exe") {
             Ok(target) => Ok(Some(target.into())),
             Err(Errno::EACCES | Errno::EPERM) => Ok(None),
             // The kernel says "no such file" for a kernel thread as well as for a process that has ended.
-            Err(Errno::ENOENT | Errno::ESRCH) if self.exists(pid) => Ok(None),
+            Err(Errno::ENOENT | Errno::ESRCH) if self.exists(pid) => {
+                Ok(self.other_thread(pid).and_then(of_thread).map(PathBuf::from))
+            }
             Err(errno) => Err(self.sort(pid, "exe", errno.into())),
         }
+    }
+
+    /// A thread of a process that is not the first: that one may have ended, and shows no program any more, while others
+    /// still run it.
+    pub(super) fn other_thread(&self, pid: u32) -> Option<u32> {
+        let tasks = std::fs::read_dir(self.path_of(pid, "task")).ok()?;
+        let numbers = tasks
+            .flatten()
+            .filter_map(|task| task.file_name().to_str()?.parse().ok());
+        numbers.filter(|thread| *thread != pid).last()
     }
 }
 

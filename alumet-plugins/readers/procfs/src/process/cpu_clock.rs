@@ -10,8 +10,9 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
+use super::status::field;
 use crate::ReadError;
-use alumet_reader_kernel_file::fields::{Fields, lines};
+use alumet_reader_kernel_file::fields::Fields;
 
 /// The CPU-time clock of one process.
 ///
@@ -59,12 +60,8 @@ impl ProcessClock {
 /// holds exactly one number, our own, when both are the same.
 pub fn are_numbers_ours(proc: &Path) -> bool {
     fs::read(proc.join("self/status")).is_ok_and(|status| {
-        let mut lines = lines(&status);
-        let numbers = lines.find_map(|(_, line)| line.strip_prefix(b"NSpid:"));
-        numbers.is_some_and(|numbers| {
-            let mut fields = Fields::of(numbers);
-            fields.number() == Some(u64::from(std::process::id())) && fields.is_at_end()
-        })
+        let mut numbers = Fields::of(field(&status, "NSpid").unwrap_or_default());
+        numbers.number() == Some(u64::from(std::process::id())) && numbers.is_at_end()
     })
 }
 

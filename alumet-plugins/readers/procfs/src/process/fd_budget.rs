@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::sys::resource::{Resource, getrlimit};
+
 /// Whether the `stat` files of followed processes stay open between reads.
 ///
 /// A kept file saves more than half of a reading (see the crate's README) and costs a file descriptor; ten thousand
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub enum FdPolicy {
     /// Open, read and close each time.
     OpenEachTime,
-    /// Keep at most this many files open.
+    /// Keep at most this many files open, and no more than an eighth of those that the program may have.
     KeepUpTo(usize),
 }
 
@@ -34,8 +36,11 @@ impl FdBudget {
             FdPolicy::OpenEachTime => 0,
             FdPolicy::KeepUpTo(limit) => limit,
         };
+        // Whatever else the program opens must find room below its limit.
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+        let share = usize::try_from(soft / 8).unwrap_or(usize::MAX);
         Self {
-            left: Arc::new(AtomicUsize::new(limit)),
+            left: Arc::new(AtomicUsize::new(limit.min(share))),
         }
     }
 

@@ -131,23 +131,32 @@ impl Process {
         Ok(self.split.update(total, user, system))
     }
 
-    /// Its memory, in bytes. The first reading keeps the file open, if `processes` may keep one more: a kept file costs
-    /// a fifth of one that is opened each time, and never shows whoever has the number later.
+    /// Its memory; nothing when it has ended. The first reading keeps the file open, if `processes` may keep one more: a
+    /// kept file costs a fifth of one that is opened each time, and never shows whoever has the number later.
     ///
     /// # Errors
-    /// `Gone` when the process has ended.
+    /// `Gone` when the process has ended and was waited for.
     pub fn statm(&mut self, processes: &mut Processes) -> Result<Statm, ReadError> {
         if self.kept_statm.is_none() {
             self.kept_statm = processes.keep(self.pid, "statm");
         }
-        let Some(kept) = &self.kept_statm else {
-            return processes.statm(self.pid);
-        };
-        let mut pages = Statm::default();
-        processes.read_open(&kept.file, self.pid, "statm", Extent::OneRecord, |bytes| {
-            statm::parse(bytes, &mut pages)
-        })?;
-        Ok(pages.in_bytes(processes.page_size))
+        let (mut statm, page_size) = (Statm::default(), processes.page_size);
+        let parse = |bytes: &[u8]| statm::parse(bytes, page_size, &mut statm);
+        match &self.kept_statm {
+            Some(kept) => processes.read_open(&kept.file, self.pid, "statm", Extent::OneRecord, parse)?,
+            None => processes.read_with(self.pid, "statm", Extent::OneRecord, parse)?,
+        }
+        if self.stat.state == b'Z' && statm.virtual_size == Some(0) {
+            // Its first thread has ended, and has no memory any more; others may have it still.
+            statm = Statm::default();
+            if let Some(thread) = processes.other_thread(self.pid) {
+                let file = format!("task/{thread}/statm");
+                processes.read_with(self.pid, &file, Extent::OneRecord, |bytes| {
+                    statm::parse(bytes, page_size, &mut statm)
+                })?;
+            }
+        }
+        Ok(statm)
     }
 
     fn read_stat(&mut self, processes: &mut Processes) -> Result<(), ReadError> {

@@ -10,6 +10,8 @@ pub mod io;
 pub mod smaps_rollup;
 pub mod stat;
 pub mod statm;
+pub mod status;
+pub mod tree;
 
 mod fd_budget;
 mod followed;
@@ -22,6 +24,7 @@ pub use io::ProcessIo;
 pub use smaps_rollup::SmapsRollup;
 pub use stat::ProcessStat;
 pub use statm::Statm;
+pub use tree::{ProcessTree, TreeReading, TreeUsage};
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -34,7 +37,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use crate::{ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
+use crate::{Name, ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
 use alumet_reader_kernel_file::{Extent, errno, fill};
 
 use fd_budget::FdBudget;
@@ -135,7 +138,7 @@ impl Processes {
     }
 
     fn open_file(&self, pid: u32, file: &str) -> std::io::Result<File> {
-        let mut path = PidPath::default();
+        let mut path = PidPath::new();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         Ok(openat(&self.folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
     }
@@ -166,15 +169,17 @@ impl Processes {
     }
 }
 
-/// Room for a path such as `4294967295/smaps_rollup` and its final zero, on the stack.
-#[derive(Default)]
-struct PidPath([u8; 32]);
+/// Room for a path such as `4294967295/task/4294967295/children` and its final zero, on the stack.
+struct PidPath([u8; 40]);
 
 impl PidPath {
+    const fn new() -> Self {
+        Self([0; 40])
+    }
+
     fn name(&mut self, pid: u32, file: &str) -> &CStr {
-        self.0 = [0; 32];
         let room = self.0.len() - 1;
-        // A name that does not fit is cut, and the file then not found; the longest has 23 bytes.
+        // A name that does not fit is cut, and the file then not found; the longest has 35 bytes.
         let _cut = write!(&mut self.0[..room], "{pid}/{file}");
         CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
     }
@@ -187,8 +192,8 @@ mod tests {
     #[test]
     fn the_longest_path_fits() {
         assert_eq!(
-            PidPath::default().name(u32::MAX, "smaps_rollup"),
-            c"4294967295/smaps_rollup"
+            PidPath::new().name(u32::MAX, "task/4294967295/children"),
+            c"4294967295/task/4294967295/children"
         );
     }
 

@@ -7,29 +7,30 @@ use crate::{ParseError, ReadError};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::Fields;
 
-/// Memory of a process, in pages from [`parse`] and in bytes from [`Processes::statm`].
+/// Memory of a process, in bytes; `None` for a number that is no size, such as the 2^64 − 1 of a kernel whose counts
+/// fell below zero.
 ///
 /// Resident and shared sizes are imprecise by some pages per CPU; `smaps_rollup` is exact and much slower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statm {
     /// Virtual size.
-    pub virtual_size: u64,
+    pub virtual_size: Option<u64>,
     /// Resident size, including shared pages.
-    pub resident: u64,
+    pub resident: Option<u64>,
     /// Resident pages of files and shared memory.
-    pub shared: u64,
+    pub shared: Option<u64>,
 }
 
-/// Parses `/proc/PID/statm`, in pages.
+/// Parses `/proc/PID/statm`, whose numbers are pages of `page_size` bytes.
 ///
 /// # Errors
 /// When one of the first three numbers is missing or malformed; `out` is then unchanged.
-pub fn parse(bytes: &[u8], out: &mut Statm) -> Result<(), ParseError> {
+pub fn parse(bytes: &[u8], page_size: u64, out: &mut Statm) -> Result<(), ParseError> {
     let mut fields = Fields::of(bytes.trim_ascii_end());
     let mut next = || {
-        fields
-            .number()
-            .ok_or(ParseError::at(1, "three counts of pages are expected"))
+        let pages = fields.number();
+        let pages = pages.ok_or(ParseError::at(1, "three counts of pages are expected"))?;
+        Ok(pages.checked_mul(page_size))
     };
     *out = Statm {
         virtual_size: next()?,
@@ -40,25 +41,16 @@ pub fn parse(bytes: &[u8], out: &mut Statm) -> Result<(), ParseError> {
 }
 
 impl Processes {
-    /// Reads `/proc/PID/statm`, in bytes. A kernel thread has no memory of its own: all zero.
+    /// Reads `/proc/PID/statm`. A kernel thread has no memory of its own: all zero.
     ///
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn statm(&mut self, pid: u32) -> Result<Statm, ReadError> {
-        let mut pages = Statm::default();
-        self.read_with(pid, "statm", Extent::OneRecord, |bytes| parse(bytes, &mut pages))?;
-        Ok(pages.in_bytes(self.page_size))
-    }
-}
-
-impl Statm {
-    /// Pages become bytes.
-    pub(super) const fn in_bytes(self, page_size: u64) -> Self {
-        Self {
-            virtual_size: self.virtual_size.saturating_mul(page_size),
-            resident: self.resident.saturating_mul(page_size),
-            shared: self.shared.saturating_mul(page_size),
-        }
+        let (mut statm, page_size) = (Statm::default(), self.page_size);
+        self.read_with(pid, "statm", Extent::OneRecord, |bytes| {
+            parse(bytes, page_size, &mut statm)
+        })?;
+        Ok(statm)
     }
 }
 
@@ -67,17 +59,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_three_numbers_count() {
+    fn the_first_three_numbers_count_and_one_that_is_no_size_takes_no_other_away() {
         let mut statm = Statm::default();
-        parse(b"765 387 323 5 0 96 0\n", &mut statm).unwrap();
-        assert_eq!(
-            statm,
-            Statm {
-                virtual_size: 765,
-                resident: 387,
-                shared: 323
-            }
-        );
-        assert!(parse(b"765 387\n", &mut statm).is_err());
+        parse(b"765 387 323 5 0 96 0\n", 4096, &mut statm).unwrap();
+        let expected = Statm {
+            virtual_size: Some(765 * 4096),
+            resident: Some(387 * 4096),
+            shared: Some(323 * 4096),
+        };
+        assert_eq!(statm, expected);
+        parse(b"18446744073709551615 387 323\n", 4096, &mut statm).unwrap();
+        assert_eq!((statm.virtual_size, statm.resident), (None, expected.resident));
+        assert!(parse(b"765 387\n", 4096, &mut statm).is_err());
     }
 }

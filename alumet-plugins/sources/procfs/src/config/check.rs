@@ -5,7 +5,7 @@ use alumet_core::plugin::Faults;
 use alumet_reader_procfs::meminfo::snake_case_name;
 use regex::Regex;
 
-use super::{Config, MemoryConfig, ProcessMetric, ProcessesConfig};
+use super::{Config, MemoryConfig, PlanConfig, ProcessesConfig};
 
 impl Config {
     /// Refuses what types cannot.
@@ -69,26 +69,16 @@ fn check_processes(processes: &ProcessesConfig, faults: &mut Faults) {
                 faults.add(&format!("{table}.{key}"), message);
             }
         }
-        check_intervals(&table, group.poll_interval, group.flush_interval, faults);
-        check_metrics(&table, &group.metrics, group.io, faults);
+        check_plan(&table, group.poll_interval, &group.plan, faults);
     }
     let events = &processes.events;
-    check_intervals(
-        "processes.events",
-        events.poll_interval,
-        events.flush_interval,
-        faults,
-    );
-    check_metrics("processes.events", &events.metrics, events.io, faults);
+    check_plan("processes.events", events.poll_interval, &events.plan, faults);
 }
 
-fn check_intervals(table: &str, poll: HumanDuration, flush: HumanDuration, faults: &mut Faults) {
+fn check_plan(table: &str, poll: HumanDuration, plan: &PlanConfig, faults: &mut Faults) {
     faults.refuse_zero(&format!("{table}.poll_interval"), *poll);
-    faults.refuse_zero(&format!("{table}.flush_interval"), *flush);
-}
-
-fn check_metrics(table: &str, metrics: &[ProcessMetric], io: bool, faults: &mut Faults) {
-    if metrics.is_empty() && !io {
+    faults.refuse_zero(&format!("{table}.flush_interval"), *plan.flush_interval);
+    if plan.metrics.is_empty() && !plan.io {
         let message = "nothing would be measured; name at least one of \"cpu_time\", \"cpu_percent\", \"memory\", or set `io = true`";
         faults.add(&format!("{table}.metrics"), message);
     }

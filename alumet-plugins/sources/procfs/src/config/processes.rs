@@ -65,18 +65,9 @@ pub struct GroupConfig {
     pub cmdline_regex: Option<String>,
     /// Time between two measurements.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs.
-    pub flush_interval: HumanDuration,
-    /// How memory is read.
-    pub memory_mode: MemoryMode,
-    /// What is measured. Leaving out what is not needed makes a measurement cheaper, memory above all.
-    pub metrics: Vec<ProcessMetric>,
-    /// Whether reads from and writes to storage are measured. Of processes of other users that takes
-    /// `CAP_SYS_PTRACE`; where it is refused, there are no samples.
-    pub io: bool,
-    /// What is added to the samples as attributes. Beware that command lines can hold secrets, and that each new
-    /// value makes a new series.
-    pub attributes: Vec<ProcessAttribute>,
+    /// What is measured, and how.
+    #[serde(flatten)]
+    pub plan: PlanConfig,
 }
 
 /// How announced processes are measured.
@@ -85,6 +76,15 @@ pub struct GroupConfig {
 pub struct EventsConfig {
     /// Time between two measurements.
     pub poll_interval: HumanDuration,
+    /// What is measured, and how.
+    #[serde(flatten)]
+    pub plan: PlanConfig,
+}
+
+/// What is measured of processes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PlanConfig {
     /// Time between two hand-overs of samples to the outputs.
     pub flush_interval: HumanDuration,
     /// How memory is read.
@@ -161,11 +161,7 @@ impl Default for GroupConfig {
             exe_regex: None,
             cmdline_regex: None,
             poll_interval: HumanDuration::from_secs(2),
-            flush_interval: HumanDuration::from_secs(4),
-            memory_mode: MemoryMode::default(),
-            metrics: ProcessMetric::ALL.to_vec(),
-            io: false,
-            attributes: Vec::new(),
+            plan: PlanConfig::default(),
         }
     }
 }
@@ -174,6 +170,14 @@ impl Default for EventsConfig {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(1),
+            plan: PlanConfig::default(),
+        }
+    }
+}
+
+impl Default for PlanConfig {
+    fn default() -> Self {
+        Self {
             flush_interval: HumanDuration::from_secs(4),
             memory_mode: MemoryMode::default(),
             metrics: ProcessMetric::ALL.to_vec(),

@@ -3,10 +3,10 @@
 use std::fs;
 
 use alumet_core::plugin::Finding;
-use alumet_reader_procfs::process::{FdPolicy, Processes};
-use alumet_reader_procfs::{ReadError, SystemRoot};
+use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::process::{FdPolicy, Processes, status};
 
-use super::{absent, broken};
+use super::broken;
 use crate::config::{ProcessesConfig, Strategy};
 
 /// The findings about processes.
@@ -14,7 +14,7 @@ pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Findi
     const SUBJECT: &str = "process list";
     let mut pids = Vec::new();
     let opened = Processes::open(root, FdPolicy::KeepUpTo(0));
-    let mut processes = match opened.and_then(|mut processes| processes.pids(&mut pids).map(|()| processes)) {
+    let processes = match opened.and_then(|mut processes| processes.pids(&mut pids).map(|()| processes)) {
         Ok(processes) => processes,
         Err(error) => return vec![broken(SUBJECT, "processes", &error)],
     };
@@ -27,29 +27,23 @@ pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Findi
             "mount proc there, or name another `system_root`",
         )];
     }
-    let mut findings = vec![visible(pids.len(), root), clocks(&processes)];
-    if wants_io(config) {
-        findings.push(io(&mut processes, &pids));
-    }
-    findings
-}
-
-/// Whether the mount of `/proc` shows the processes of other users.
-fn visible(number: usize, root: &SystemRoot) -> Finding {
-    const SUBJECT: &str = "process list";
-    let detail = match number {
-        1 => "1 process".to_owned(),
-        number => format!("{number} processes"),
-    };
-    let hidden = Hidden::of(root).filter(|hidden| hidden.binds(root));
-    match hidden {
-        None => Finding::works(SUBJECT, detail),
-        Some(Hidden { level, .. }) => Finding::limited(
+    let us = Us::of(root);
+    let list = match hidden_level(root, &us) {
+        None => Finding::works(SUBJECT, format!("{} processes", pids.len())),
+        Some(level) => Finding::limited(
             SUBJECT,
-            format!("{detail}; those of other users are hidden (/proc is mounted with hidepid={level})"),
+            format!(
+                "those of other users are hidden ({} is mounted with hidepid={level})",
+                root.proc("").display()
+            ),
             "run as root, or give the program CAP_SYS_PTRACE, or: sudo mount -o remount,hidepid=0 /proc",
         ),
+    };
+    let mut findings = vec![list, clocks(&processes)];
+    if wants_io(config) {
+        findings.push(io(&us, root));
     }
+    findings
 }
 
 /// How precisely CPU time is read.
@@ -68,97 +62,72 @@ fn clocks(processes: &Processes) -> Finding {
     )
 }
 
-/// Whether reads and writes may be seen; the kernel decides that for each process.
-fn io(processes: &mut Processes, pids: &[u32]) -> Finding {
+/// Whether reads and writes may be seen.
+fn io(us: &Us, root: &SystemRoot) -> Finding {
     const SUBJECT: &str = "process I/O";
-    let (mut seen, mut refused) = (0, 0);
-    for pid in pids {
-        match processes.io(*pid) {
-            Ok(_) => seen += 1,
-            Err(ReadError::PermissionDenied { .. }) => refused += 1,
-            Err(error @ ReadError::NotSupported { .. }) => return absent(SUBJECT, "processes", &error),
-            Err(_) => {}
-        }
+    if !root.proc("self/io").exists() {
+        return Finding::absent(SUBJECT, "needs a kernel with CONFIG_TASK_IO_ACCOUNTING");
     }
-    if refused == 0 {
-        return Finding::works(SUBJECT, format!("of all {seen}"));
-    }
-    Finding::limited(
-        SUBJECT,
-        format!(
-            "of {seen} of {}; those of other users are refused",
-            seen + refused
+    match us.may_trace {
+        true => Finding::works(SUBJECT, "of all processes"),
+        false => Finding::limited(
+            SUBJECT,
+            "of this user's processes alone",
+            "run as root, or give the program CAP_SYS_PTRACE",
         ),
-        "run as root, or give the program CAP_SYS_PTRACE",
-    )
+    }
 }
 
 fn wants_io(config: &ProcessesConfig) -> bool {
-    let groups = config.groups.iter().any(|group| group.io);
-    config.events.io || (config.strategy == Strategy::Watcher && groups)
+    let groups = config.groups.iter().any(|group| group.plan.io);
+    config.events.plan.io || (config.strategy == Strategy::Watcher && groups)
 }
 
-/// A mount of `/proc` that hides processes of other users.
-#[derive(Debug, PartialEq, Eq)]
-struct Hidden {
-    level: String,
-    /// Whose members see everything; not at the level `ptraceable`.
-    group: u32,
+/// What this program may see.
+struct Us {
+    /// `CAP_SYS_PTRACE`.
+    may_trace: bool,
+    groups: Vec<u32>,
 }
 
-impl Hidden {
-    /// Reads the options of the mount (`Documentation/filesystems/proc.rst`, chapter 4).
-    fn of(root: &SystemRoot) -> Option<Self> {
-        let table = fs::read_to_string(root.proc("self/mountinfo")).ok()?;
-        // A system root has the table of a machine that knows nothing of the folder in front.
-        let proc = root.proc("");
-        let is_ours = |point: &str| std::path::Path::new(point) == proc || point == "/proc";
-        let mut hidden = None;
-        for line in table.lines() {
-            let Some((mount, system)) = line.split_once(" - ") else {
-                continue;
-            };
-            let (point, system) = (mount.split(' ').nth(4), system.split(' ').collect::<Vec<_>>());
-            if let (Some(point), ["proc", _, options]) = (point, system.as_slice())
-                && is_ours(point)
-            {
-                // A later mount covers an earlier one.
-                hidden = Self::parse(options);
-            }
-        }
-        hidden
-    }
-
-    fn parse(options: &str) -> Option<Self> {
-        let option = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name));
-        let level = option("hidepid=")?;
-        (!matches!(level, "0" | "off")).then(|| Self {
-            level: level.to_owned(),
-            group: option("gid=").and_then(|group| group.parse().ok()).unwrap_or(0),
-        })
-    }
-
-    /// Whether it hides anything from this program.
-    fn binds(&self, root: &SystemRoot) -> bool {
+impl Us {
+    fn of(root: &SystemRoot) -> Self {
         const SYS_PTRACE: u64 = 1 << 19;
-        let status = fs::read_to_string(root.proc("self/status")).unwrap_or_default();
-        let field = |name: &str| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap_or_default()
-        };
-        let capabilities = u64::from_str_radix(field("CapEff:").trim(), 16).unwrap_or(0);
+        let file = fs::read(root.proc("self/status")).unwrap_or_default();
+        let text = |name| str::from_utf8(status::field(&file, name).unwrap_or_default()).unwrap_or_default();
         // Of the four group numbers the last one counts for file systems.
-        let groups = field("Groups:")
+        let groups = text("Groups")
             .split_whitespace()
-            .chain(field("Gid:").split_whitespace().nth(3));
-        let is_member = groups
-            .filter_map(|group| group.parse().ok())
-            .any(|group: u32| group == self.group);
-        let exempts_group = !matches!(self.level.as_str(), "4" | "ptraceable");
-        capabilities & SYS_PTRACE == 0 && !(exempts_group && is_member)
+            .chain(text("Gid").split_whitespace().nth(3));
+        Self {
+            may_trace: u64::from_str_radix(text("CapEff"), 16).is_ok_and(|set| set & SYS_PTRACE != 0),
+            groups: groups.filter_map(|group| group.parse().ok()).collect(),
+        }
     }
+}
+
+/// How a mount of `/proc` hides processes of others from us, if it does (`Documentation/filesystems/proc.rst`, chapter 4).
+fn hidden_level(root: &SystemRoot, us: &Us) -> Option<String> {
+    let table = fs::read_to_string(root.proc("self/mountinfo")).ok()?;
+    // A system root has the table of a machine that knows nothing of the folder in front.
+    let is_ours = |point: &str| std::path::Path::new(point) == root.proc("") || point == "/proc";
+    let options = table.lines().filter_map(|line| {
+        let (mount, system) = line.split_once(" - ")?;
+        let options = system.strip_prefix("proc ")?.split_once(' ')?.1;
+        is_ours(mount.split(' ').nth(4)?).then_some(options)
+    });
+    // A later mount covers an earlier one.
+    let options = options.last()?;
+    let option = |name| {
+        options
+            .split(',')
+            .find_map(|option: &str| option.strip_prefix(name))
+    };
+    let level = option("hidepid=").filter(|level| !matches!(*level, "0" | "off"))?;
+    let group = option("gid=").and_then(|group| group.parse().ok()).unwrap_or(0);
+    // The members of that group see everything, but not at this level.
+    let is_exempt = us.groups.contains(&group) && !matches!(level, "4" | "ptraceable");
+    (!us.may_trace && !is_exempt).then(|| level.to_owned())
 }
 
 #[cfg(test)]
@@ -168,7 +137,7 @@ mod tests {
     use alumet_core::plugin::Verdict;
 
     use super::*;
-    use crate::config::GroupConfig;
+    use crate::config::{GroupConfig, PlanConfig};
 
     /// A folder of its own, removed at the end.
     struct Root(PathBuf);
@@ -242,13 +211,16 @@ mod tests {
         };
         assert!(!has_io(&config));
         config.groups = vec![GroupConfig {
-            io: true,
+            plan: PlanConfig {
+                io: true,
+                ..PlanConfig::default()
+            },
             ..GroupConfig::default()
         }];
         assert!(has_io(&config));
         config.strategy = Strategy::Event;
         assert!(!has_io(&config));
-        config.events.io = true;
+        config.events.plan.io = true;
         assert!(has_io(&config));
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a process belongs to a group.
 
+use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::command::arguments;
 use alumet_reader_procfs::process::{Process, Processes};
 use regex::Regex;
@@ -22,6 +23,8 @@ pub(super) struct Candidate<'a> {
     processes: &'a mut Processes,
     exe: Option<String>,
     cmdline: Option<String>,
+    /// Whether something could not be read that can be read the next time.
+    pub(super) is_incomplete: bool,
 }
 
 impl Matcher {
@@ -69,6 +72,7 @@ impl<'a> Candidate<'a> {
             processes,
             exe: None,
             cmdline: None,
+            is_incomplete: false,
         }
     }
 
@@ -85,16 +89,22 @@ impl<'a> Candidate<'a> {
 
     fn cmdline(&mut self) -> &str {
         let (processes, pid) = (&mut *self.processes, self.process.pid());
-        self.cmdline.get_or_insert_with(|| command_line(processes, pid))
+        let is_incomplete = &mut self.is_incomplete;
+        self.cmdline.get_or_insert_with(|| {
+            let read = command_line(processes, pid);
+            *is_incomplete |= read.as_ref().is_err_and(ReadError::is_temporary);
+            read.unwrap_or_default()
+        })
     }
 }
 
-/// The command line with one blank between arguments; empty for a kernel thread and an ended process.
-pub(crate) fn command_line(processes: &mut Processes, pid: u32) -> String {
+/// The command line with one blank between arguments; empty for a kernel thread.
+///
+/// # Errors
+/// When the process has ended, or its command line cannot be read this time.
+pub(crate) fn command_line(processes: &mut Processes, pid: u32) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
-    if processes.cmdline(pid, &mut bytes).is_err() {
-        return String::new();
-    }
+    processes.cmdline(pid, &mut bytes)?;
     let arguments: Vec<_> = arguments(&bytes).map(String::from_utf8_lossy).collect();
-    arguments.join(" ")
+    Ok(arguments.join(" "))
 }

@@ -27,6 +27,8 @@ pub(crate) struct Watcher {
     inboxes: Vec<Inbox>,
     known: HashMap<u32, Known>,
     events: Subscription,
+    /// Announced processes that could not be read yet.
+    unread: Vec<u32>,
     refresh: Duration,
     scanned: Option<Monotonic>,
     /// The ticks since boot when the last scan began.
@@ -108,6 +110,7 @@ impl Watcher {
             inboxes,
             known: HashMap::new(),
             events,
+            unread: Vec::new(),
             refresh,
             scanned: None,
             scanned_ticks: 0,
@@ -193,7 +196,7 @@ impl Watcher {
         if listed.is_ok() {
             self.round += 1;
             for pid in &pids {
-                self.look_at(*pid);
+                self.look_at(*pid, now);
             }
             let (known, round) = (&mut self.known, self.round);
             known.retain(|_, known| known.round == round);
@@ -213,7 +216,7 @@ impl Watcher {
     }
 
     /// A scan has found this number.
-    fn look_at(&mut self, pid: u32) {
+    fn look_at(&mut self, pid: u32, now: Monotonic) {
         let since_last_scan = self.scanned.map_or(Birth::BeforeWatch, Birth::After);
         let birth = match self.known.get_mut(&pid) {
             None => since_last_scan,
@@ -234,22 +237,27 @@ impl Watcher {
                 }
             }
         };
-        self.meet(pid, birth, false);
+        self.meet(pid, birth, false, now);
     }
 
     /// Begins to know a process and gives it to whom it belongs.
-    fn meet(&mut self, pid: u32, birth: Birth, announced: bool) {
+    fn meet(&mut self, pid: u32, birth: Birth, announced: bool, now: Monotonic) {
         let process = match self.processes.follow(pid) {
             Ok(process) => process,
             Err(error) => {
-                // It has ended already, or the kernel refuses it: there is nothing to measure.
+                // It has ended already, or it will be found again: by the next scan, or because it was announced.
                 tracing::trace!(%error, pid, "a process cannot be followed");
                 self.known.remove(&pid);
+                self.unread
+                    .extend((announced && error.is_temporary()).then_some(pid));
                 return;
             }
         };
         let birth = match birth {
             Birth::After(instant) if self.was_hidden(&process, instant) => Birth::BeforeWatch,
+            Birth::After(instant) if self.processes.is_live() => {
+                Birth::After(instant.max(self.birth_of(process.start_ticks(), now)))
+            }
             other => other,
         };
         let mut candidate = Candidate::new(&process, &mut self.processes);
@@ -257,6 +265,11 @@ impl Watcher {
             .matchers
             .iter()
             .position(|matcher| matcher.has(&mut candidate));
+        if group.is_none() && candidate.is_incomplete {
+            self.known.remove(&pid);
+            self.unread.extend(announced.then_some(pid));
+            return;
+        }
         let owner = group.or(announced.then_some(self.matchers.len()));
         let known = Known {
             start_ticks: process.start_ticks(),
@@ -280,6 +293,9 @@ impl Watcher {
     }
 
     fn take_events(&mut self, now: Monotonic) {
+        for pid in std::mem::take(&mut self.unread) {
+            self.announced(pid, now);
+        }
         loop {
             match self.events.try_next() {
                 Ok(None) => return,
@@ -303,7 +319,8 @@ impl Watcher {
     }
 
     fn announced(&mut self, pid: u32, now: Monotonic) {
-        if self.processes.stat(pid, &mut self.stat).is_err() {
+        if let Err(error) = self.processes.stat(pid, &mut self.stat) {
+            self.unread.extend(error.is_temporary().then_some(pid));
             return;
         }
         let start_ticks = self.stat.start_ticks;
@@ -317,7 +334,7 @@ impl Watcher {
             true => Birth::After(self.birth_of(start_ticks, now)),
             false => Birth::BeforeWatch,
         };
-        self.meet(pid, birth, true);
+        self.meet(pid, birth, true, now);
     }
 
     fn ended(&mut self, pid: u32) {

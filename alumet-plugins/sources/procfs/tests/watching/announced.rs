@@ -67,7 +67,7 @@ fn an_announced_process_that_is_older_than_the_plugin_gets_a_baseline() {
     let mut machine = Machine::start(root(), "strategy = 'event'");
     machine.put(Fake { user: 3, ..BASE });
     machine.started(77);
-    assert_eq!(cpu_ns(&machine.poll("processes"), 77), None);
+    assert_eq!(cpu_ns(&machine.poll("processes"), 77), Some(0));
     machine.put(Fake { user: 4, ..BASE });
     assert_eq!(cpu_ns(&machine.poll("processes"), 77), Some(TICK_NS));
 }

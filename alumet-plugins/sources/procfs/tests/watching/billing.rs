@@ -15,6 +15,9 @@ fn a_process_that_was_there_first_gets_a_baseline_and_then_what_it_uses() {
     assert_lines(
         machine.poll("processes"),
         [
+            "cpu_time_delta local_machine process:77 {kind=user} = 0",
+            "cpu_time_delta local_machine process:77 {kind=system} = 0",
+            "cpu_time_delta local_machine process:77 {kind=guest} = 0",
             "memory_usage local_machine process:77 {kind=resident} = 40960",
             "memory_usage local_machine process:77 {kind=shared} = 20480",
             "memory_usage local_machine process:77 {kind=virtual} = 409600",
@@ -46,6 +49,46 @@ fn a_process_born_since_the_last_scan_is_billed_from_its_birth() {
         of(&samples, "cpu_percent").last().unwrap(),
         "77 {kind=total} = 6.25"
     );
+}
+
+#[test]
+fn series_of_a_process_begin_with_a_0_at_its_birth() {
+    let mut machine = Machine::start(root(), "groups = [{ io = true, metrics = ['cpu_time'] }]");
+    machine.poll("processes");
+    machine.put(Fake { user: 50, ..BASE });
+    machine
+        .root
+        .write("proc/77/io", "read_bytes: 64\nwrite_bytes: 0\n");
+    let samples = machine.poll("processes");
+    let of = |kind: &str| -> Vec<(i64, f64)> {
+        let of_kind = samples
+            .iter()
+            .filter(|sample| sample.series.attributes().to_string().contains(kind));
+        let first = samples[0].timestamp;
+        of_kind
+            .map(|sample| {
+                let after = sample.timestamp.checked_since(first).unwrap();
+                (after.as_secs() as i64, sample.value.as_f64())
+            })
+            .collect()
+    };
+    // Nobody had seen it at the scan two seconds ago.
+    assert_eq!(of("user"), [(0, 0.0), (2, (50 * TICK_NS) as f64)]);
+    assert_eq!(of("read"), [(0, 0.0), (2, 64.0)]);
+}
+
+#[test]
+fn a_process_that_has_ended_has_no_memory_instead_of_one_of_0_bytes() {
+    let root = root();
+    put(&root, BASE);
+    let mut machine = Machine::start(root, "groups = [{ metrics = ['memory'] }]");
+    assert_eq!(machine.poll("processes").len(), 3);
+    machine.put(Fake { user: 1, ..BASE });
+    let stat = machine.root.path().join("proc/77/stat");
+    let ended = std::fs::read_to_string(&stat).unwrap().replace(") S", ") Z");
+    std::fs::write(stat, ended).unwrap();
+    machine.root.write("proc/77/statm", "0 0 0 0 0 0 0\n");
+    assert!(machine.poll("processes").is_empty());
 }
 
 #[test]
@@ -97,7 +140,8 @@ fn a_pause_is_not_billed_to_old_or_new_processes() {
         ..BASE
     });
     let samples = machine.poll("processes");
-    assert_eq!((cpu_ns(&samples, 77), cpu_ns(&samples, 78)), (None, None));
+    // The series begin again.
+    assert_eq!((cpu_ns(&samples, 77), cpu_ns(&samples, 78)), (Some(0), Some(0)));
     assert_eq!(of(&samples, "memory_usage").len(), 6);
     machine.put(Fake { user: 501, ..BASE });
     assert_eq!(cpu_ns(&machine.poll("processes"), 77), Some(TICK_NS));
@@ -126,7 +170,9 @@ fn io_is_billed_and_given_up_where_it_is_refused() {
     put(&root, Fake { pid: 78, ..BASE });
     root.write("proc/77/io", io(100, 200));
     let mut machine = Machine::start(root, "groups = [{ io = true, metrics = [] }]");
-    assert!(machine.poll("processes").is_empty());
+    let begin =
+        |direction| format!("process_io_bytes local_machine process:77 {{direction={direction}}} = 0");
+    assert_lines(machine.poll("processes"), [begin("read"), begin("write")]);
     assert_eq!(
         machine.bench.catalog().live_series() - machine_series(&machine),
         2

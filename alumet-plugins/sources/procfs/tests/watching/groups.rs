@@ -75,7 +75,7 @@ fn the_first_group_that_matches_has_the_process() {
 #[test]
 fn a_process_without_executable_is_found_by_the_empty_expression_only() {
     for (groups, found) in [
-        ("groups = [{ exe_regex = '' }]", 3),
+        ("groups = [{ exe_regex = '' }]", 6),
         ("groups = [{ exe_regex = '.' }]", 0),
     ] {
         let root = root();
@@ -89,6 +89,19 @@ fn a_process_without_executable_is_found_by_the_empty_expression_only() {
         let mut machine = Machine::start(root, groups);
         assert_eq!(machine.poll("processes").len(), found);
     }
+}
+
+#[test]
+fn a_process_whose_first_thread_has_ended_is_found_by_its_executable() {
+    let root = root();
+    put(&root, BASE);
+    root.link("proc/77/task/78/exe", "/usr/bin/app")
+        .write("proc/77/task/77/stat", "");
+    let mut machine = Machine::start(
+        root,
+        "groups = [{ exe_regex = 'bin/app$', metrics = ['memory'] }]",
+    );
+    assert_eq!(machine.poll("processes").len(), 3);
 }
 
 #[test]
@@ -109,7 +122,7 @@ fn a_process_that_runs_another_program_is_compared_again() {
         user: 7,
         ..BASE
     });
-    assert_eq!(machine.poll("processes").len(), 3);
+    assert_eq!(machine.poll("processes").len(), 6);
     machine.put(Fake {
         comm: "worker",
         user: 9,

@@ -1,21 +1,21 @@
 //! One process that is measured.
 
-use alumet_core::source::Accumulator;
-use alumet_core::time::Monotonic;
+use alumet_core::source::{Accumulator, Tick};
+use alumet_core::time::{Monotonic, Timestamp};
 use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
 
 use super::cpu_use::{Capacity, CpuReading};
-use super::plan::Plan;
 use super::series::{IoSeries, ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
+use crate::config::PlanConfig;
 use crate::watch::{Arrival, Birth, Program};
 
 /// What all processes of a source share while they are read.
 pub(super) struct Context<'a> {
     pub(super) processes: &'a mut Processes,
     pub(super) stopwatch: &'a mut Stopwatch,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a PlanConfig,
     pub(super) metrics: ProcessMetrics,
     pub(super) capacity: Capacity,
 }
@@ -28,6 +28,8 @@ pub(super) struct Followed {
     program: Program,
     cpu: Option<CpuReading>,
     io: Option<ProcessIo>,
+    /// When it was born, until the first samples that count from then on are pushed.
+    born: Option<Timestamp>,
 }
 
 impl Followed {
@@ -41,9 +43,16 @@ impl Followed {
             context.processes,
         );
         let program = Program::of(process.last_stat());
-        let (cpu, io) = match birth {
-            Birth::BeforeWatch => (None, None),
-            Birth::After(instant) => (Some(CpuReading::at_birth(instant)), Some(ProcessIo::default())),
+        let Tick {
+            timestamp, monotonic, ..
+        } = out.tick();
+        let (cpu, io, born) = match birth {
+            Birth::BeforeWatch => (None, None, None),
+            Birth::After(instant) => (
+                Some(CpuReading::at_birth(instant)),
+                Some(ProcessIo::default()),
+                Some(timestamp.saturating_sub(monotonic.since(instant))),
+            ),
         };
         Self {
             process,
@@ -51,6 +60,7 @@ impl Followed {
             program,
             cpu,
             io,
+            born,
         }
     }
 
@@ -84,12 +94,22 @@ impl Followed {
     ) -> Result<(), ReadError> {
         self.poll_cpu(context, out)?;
         self.poll_memory(context, out)?;
-        self.poll_io(context, out)
+        self.poll_io(context, out)?;
+        self.born = None;
+        Ok(())
     }
 
     fn poll_cpu(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         let reading = self.read_cpu(context)?;
-        let Some(last) = self.cpu.replace(reading) else {
+        let last = self.cpu.replace(reading);
+        if let Some(series) = &self.series.cpu_time {
+            match (last, self.born) {
+                (None, _) => series.begin(out, out.tick().timestamp),
+                (Some(_), Some(born)) => series.begin(out, born),
+                (Some(_), None) => {}
+            }
+        }
+        let Some(last) = last else {
             return Ok(());
         };
         let mut used = reading.since(&last);
@@ -165,9 +185,15 @@ impl Followed {
                 Err(_) => series.proportional = None,
             }
         }
-        out.push(&series.resident, exact_resident.unwrap_or(quick.resident));
-        out.push(&series.shared, quick.shared);
-        out.push(&series.virtual_size, quick.virtual_size);
+        for (series, size) in [
+            (&series.resident, exact_resident.or(quick.resident)),
+            (&series.shared, quick.shared),
+            (&series.virtual_size, quick.virtual_size),
+        ] {
+            if let Some(size) = size {
+                out.push(series, size);
+            }
+        }
         Ok(())
     }
 
@@ -187,16 +213,20 @@ impl Followed {
                 return Ok(());
             }
         };
-        if let Some(last) = self.io.replace(io) {
-            out.push(read, io.read_bytes.saturating_sub(last.read_bytes));
-            out.push(write, io.written_bytes.saturating_sub(last.written_bytes));
+        let last = self.io.replace(io);
+        if let Some(at) = self.born.filter(|_| last.is_some()) {
+            out.push_at(read, at, 0);
+            out.push_at(write, at, 0);
         }
+        let last = last.unwrap_or(io);
+        out.push(read, io.read_bytes.saturating_sub(last.read_bytes));
+        out.push(write, io.written_bytes.saturating_sub(last.written_bytes));
         Ok(())
     }
 
     /// Registers the series anew when the process runs another program than its attributes tell.
-    pub(super) fn follow_program(&mut self, context: &mut Context<'_>, out: &Accumulator<'_>) {
-        if !context.plan.tells_something() || self.program.is_run_by(self.process.last_stat()) {
+    pub(super) fn follow_program(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) {
+        if context.plan.attributes.is_empty() || self.program.is_run_by(self.process.last_stat()) {
             return;
         }
         self.program = Program::of(self.process.last_stat());
@@ -208,5 +238,13 @@ impl Followed {
             &self.process,
             context.processes,
         );
+        let now = out.tick().timestamp;
+        if let Some(series) = &self.series.cpu_time {
+            series.begin(out, now);
+        }
+        if let Some(IoSeries { read, write }) = &self.series.io {
+            out.push(read, 0);
+            out.push(write, 0);
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 mod cpu_use;
 mod followed;
-mod plan;
 mod series;
 mod stopwatch;
 
@@ -16,12 +15,11 @@ use alumet_reader_procfs::process::{FdPolicy, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 use parking_lot::Mutex;
 
-use crate::config::CpuPercentBase;
+use crate::config::{CpuPercentBase, PlanConfig};
 use crate::watch::{Arrival, Birth, Inbox, Watcher};
 
 use cpu_use::Capacity;
 use followed::{Context, Followed};
-pub(crate) use plan::Plan;
 use series::ProcessMetrics;
 use stopwatch::Stopwatch;
 
@@ -30,7 +28,7 @@ pub(crate) struct ProcessesSource {
     watcher: Arc<Mutex<Watcher>>,
     /// Which inbox of the watcher is ours.
     index: usize,
-    plan: Plan,
+    plan: PlanConfig,
     metrics: ProcessMetrics,
     processes: Processes,
     followed: Vec<Followed>,
@@ -54,7 +52,7 @@ impl ProcessesSource {
     pub(crate) fn start(
         watcher: Arc<Mutex<Watcher>>,
         (index, sources): (usize, usize),
-        plan: Plan,
+        plan: PlanConfig,
         base: CpuPercentBase,
         root: &SystemRoot,
         alumet: &StartContext<'_>,
@@ -72,6 +70,11 @@ impl ProcessesSource {
             base,
             is_fresh: false,
         })
+    }
+
+    /// What is measured, and how.
+    pub(crate) const fn plan(&self) -> &PlanConfig {
+        &self.plan
     }
 
     fn capacity(&mut self) -> Capacity {

@@ -3,11 +3,12 @@
 use alumet_core::attributes::Attributes;
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::source::Accumulator;
+use alumet_core::time::Timestamp;
 use alumet_core::{Consumer, Resource, Series};
 use alumet_reader_procfs::process::{Process, Processes};
 
-use super::plan::Plan;
-use crate::config::{MemoryMode, ProcessAttribute, ProcessMetric};
+use crate::config::{MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric};
 use crate::metrics;
 use crate::watch::command_line;
 
@@ -70,7 +71,7 @@ impl ProcessSeries {
     pub(super) fn register(
         catalog: &Catalog,
         metrics: ProcessMetrics,
-        plan: &Plan,
+        plan: &PlanConfig,
         process: &Process,
         processes: &mut Processes,
     ) -> Self {
@@ -82,31 +83,49 @@ impl ProcessSeries {
             attributes: &attributes,
         };
         Self {
-            cpu_time: plan.has(ProcessMetric::CpuTime).then(|| CpuTimeSeries {
-                user: of_kind.series(metrics.cpu_time, "kind", "user"),
-                system: of_kind.series(metrics.cpu_time, "kind", "system"),
-                guest: of_kind.series(metrics.cpu_time, "kind", "guest"),
-            }),
-            cpu_percent: plan.has(ProcessMetric::CpuPercent).then(|| CpuPercentSeries {
-                user: of_kind.series(metrics.cpu_percent, "kind", "user"),
-                system: of_kind.series(metrics.cpu_percent, "kind", "system"),
-                total: of_kind.series(metrics.cpu_percent, "kind", "total"),
-            }),
-            memory: plan.has(ProcessMetric::Memory).then(|| MemorySeries {
-                resident: of_kind.series(metrics.memory, "kind", "resident"),
-                shared: of_kind.series(metrics.memory, "kind", "shared"),
-                virtual_size: of_kind.series(metrics.memory, "kind", "virtual"),
-                proportional: match plan.memory_mode {
-                    MemoryMode::Quick => None,
-                    MemoryMode::SlowButAccurate => {
-                        Some(of_kind.series(metrics.memory, "kind", "proportional"))
-                    }
-                },
-            }),
+            cpu_time: plan
+                .metrics
+                .contains(&ProcessMetric::CpuTime)
+                .then(|| CpuTimeSeries {
+                    user: of_kind.series(metrics.cpu_time, "kind", "user"),
+                    system: of_kind.series(metrics.cpu_time, "kind", "system"),
+                    guest: of_kind.series(metrics.cpu_time, "kind", "guest"),
+                }),
+            cpu_percent: plan
+                .metrics
+                .contains(&ProcessMetric::CpuPercent)
+                .then(|| CpuPercentSeries {
+                    user: of_kind.series(metrics.cpu_percent, "kind", "user"),
+                    system: of_kind.series(metrics.cpu_percent, "kind", "system"),
+                    total: of_kind.series(metrics.cpu_percent, "kind", "total"),
+                }),
+            memory: plan
+                .metrics
+                .contains(&ProcessMetric::Memory)
+                .then(|| MemorySeries {
+                    resident: of_kind.series(metrics.memory, "kind", "resident"),
+                    shared: of_kind.series(metrics.memory, "kind", "shared"),
+                    virtual_size: of_kind.series(metrics.memory, "kind", "virtual"),
+                    proportional: match plan.memory_mode {
+                        MemoryMode::Quick => None,
+                        MemoryMode::SlowButAccurate => {
+                            Some(of_kind.series(metrics.memory, "kind", "proportional"))
+                        }
+                    },
+                }),
             io: plan.io.then(|| IoSeries {
                 read: of_kind.series(metrics.io, "direction", "read"),
                 write: of_kind.series(metrics.io, "direction", "write"),
             }),
+        }
+    }
+}
+
+impl CpuTimeSeries {
+    /// Says since when the series count.
+    pub(super) fn begin(&self, out: &mut Accumulator<'_>, at: Timestamp) {
+        for series in [&self.user, &self.system, &self.guest] {
+            out.push_at(series, at, 0);
         }
     }
 }
@@ -133,13 +152,13 @@ impl Maker<'_> {
     }
 }
 
-fn attributes_of(plan: &Plan, process: &Process, processes: &mut Processes) -> Attributes {
+fn attributes_of(plan: &PlanConfig, process: &Process, processes: &mut Processes) -> Attributes {
     let mut attributes = Attributes::EMPTY;
-    if plan.tells(ProcessAttribute::Name) {
+    if plan.attributes.contains(&ProcessAttribute::Name) {
         attributes = attributes.with("name", process.last_stat().comm.to_str_lossy());
     }
-    if plan.tells(ProcessAttribute::Cmdline) {
-        let mut cmdline = command_line(processes, process.pid());
+    if plan.attributes.contains(&ProcessAttribute::Cmdline) {
+        let mut cmdline = command_line(processes, process.pid()).unwrap_or_default();
         let end = (0..=LONGEST_CMDLINE)
             .rev()
             .find(|end| cmdline.is_char_boundary(*end));

@@ -1,0 +1,173 @@
+//! A program and all its descendants as one consumer: what `exec` and `watch` add to what the plugins measure.
+//!
+//! The samples bear the number of the program as their consumer, and metrics of their own: so whoever adds up the
+//! processes that plugins measure counts nothing twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::catalog::Catalog;
+use alumet_core::source::{Accumulator, Source};
+use alumet_core::time::Timestamp;
+use alumet_core::unit::Unit;
+use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
+use parking_lot::Mutex;
+
+alumet_core::metrics! {
+    pub(crate) CPU_TIME = Delta<u64> {
+        name: "process_tree_cpu_time",
+        unit: Unit::SECOND.nano(),
+        description: "CPU time that the program of `exec` or `watch` and all its descendants used. Of children that have \
+                      ended while their parent lives it has the resolution of a tick, 10 ms.",
+        resources: ["local_machine"], consumers: ["process"], attributes: ["kind=user|system"],
+    };
+    pub(crate) MEMORY = Gauge<u64> {
+        name: "process_tree_memory",
+        unit: Unit::BYTE,
+        description: "Memory of the program of `exec` or `watch` and all its descendants that is in RAM; what they share \
+                      counts for each.",
+        resources: ["local_machine"], consumers: ["process"], attributes: [],
+    };
+    pub(crate) IO_BYTES = Delta<u64> {
+        name: "process_tree_io_bytes",
+        unit: Unit::BYTE,
+        description: "Data that the program of `exec` or `watch` and all its descendants caused to be fetched from or sent \
+                      to storage, each byte once.",
+        resources: ["local_machine"], consumers: ["process"], attributes: ["direction=read|write"],
+    };
+}
+
+/// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.
+pub(crate) type SharedTree = Arc<Mutex<Option<MeasuredTree>>>;
+
+/// A tree with what was seen of it.
+pub(crate) struct MeasuredTree {
+    /// The number of its root in the mount of `/proc` that is measured.
+    pub(crate) pid: u32,
+    pub(crate) tree: ProcessTree,
+    /// How many CPUs run.
+    pub(crate) cpus: u64,
+    since: Timestamp,
+    /// When its root was read for the last time.
+    pub(crate) read_at: Timestamp,
+    /// The largest sum of the memory of all processes at one instant, in bytes.
+    pub(crate) peak: u64,
+    /// The largest memory of the root alone, in bytes, as far as it was seen.
+    pub(crate) peak_of_root: u64,
+}
+
+impl MeasuredTree {
+    /// A tree whose samples count from `since` on.
+    pub(crate) fn new(root: &SystemRoot, pid: u32, tree: ProcessTree, since: Timestamp) -> Self {
+        let online = CpuListFile::online(root).ok();
+        let online = online.and_then(|mut file| Some(file.read().ok()?.count()));
+        Self {
+            cpus: online.unwrap_or(1).max(1),
+            pid,
+            tree,
+            since,
+            read_at: since,
+            peak: 0,
+            peak_of_root: 0,
+        }
+    }
+
+    fn read(&mut self, now: Timestamp) -> TreeUsage {
+        let reading = self.tree.read();
+        self.peak = self.peak.max(reading.resident_bytes);
+        self.peak_of_root = self.peak_of_root.max(self.tree.peak_of_root().unwrap_or(0));
+        if self.tree.has_root() {
+            self.read_at = now;
+        }
+        reading.usage
+    }
+
+    /// How long before `end` the root was read for the last time, unless that was at its end.
+    pub(crate) fn missed(&self, end: Timestamp) -> Option<Duration> {
+        /// What is missing is told from this on.
+        const NEARLY_NOTHING: Duration = Duration::from_millis(1);
+        end.checked_since(self.read_at)
+            .filter(|missed| *missed > NEARLY_NOTHING)
+    }
+}
+
+/// Makes the samples of the tree, while there is one.
+pub(crate) struct TreeSource {
+    tree: SharedTree,
+    series: Option<TreeSeries>,
+    pushed: TreeUsage,
+}
+
+struct TreeSeries {
+    /// User and kernel mode, reads and writes.
+    deltas: [Series<u64>; 4],
+    memory: Series<u64>,
+}
+
+impl TreeSource {
+    /// The name under which the source is added.
+    pub(crate) const NAME: &'static str = "program";
+
+    pub(crate) fn new(tree: SharedTree) -> Self {
+        Self {
+            tree,
+            series: None,
+            pushed: TreeUsage::default(),
+        }
+    }
+}
+
+impl Source for TreeSource {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        let mut tree = self.tree.lock();
+        let Some(tree) = &mut *tree else {
+            return Ok(());
+        };
+        let series = match &mut self.series {
+            Some(series) => series,
+            none => {
+                let series = none.insert(TreeSeries::register(out.catalog(), tree.pid)?);
+                series
+                    .deltas
+                    .iter()
+                    .for_each(|delta| out.push_at(delta, tree.since, 0));
+                series
+            }
+        };
+        let usage = tree.read(out.tick().timestamp);
+        let used = usage - std::mem::replace(&mut self.pushed, usage);
+        let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
+        for (delta, amount) in series.deltas.iter().zip(amounts) {
+            out.push(delta, amount);
+        }
+        if tree.tree.alive().next().is_some() {
+            out.push(&series.memory, tree.tree.last().resident_bytes);
+        }
+        Ok(())
+    }
+}
+
+impl TreeSeries {
+    fn register(catalog: &Catalog, pid: u32) -> Result<Self, Failure> {
+        let series = |metric, attribute: Option<(&'static str, &'static str)>| {
+            let metric = catalog.metric(metric).map_err(Failure::end)?;
+            let series = catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid });
+            Ok::<_, Failure>(match attribute {
+                Some((key, value)) => series.attribute(key, value).register(),
+                None => series.register(),
+            })
+        };
+        Ok(Self {
+            deltas: [
+                series(&CPU_TIME, Some(("kind", "user")))?,
+                series(&CPU_TIME, Some(("kind", "system")))?,
+                series(&IO_BYTES, Some(("direction", "read")))?,
+                series(&IO_BYTES, Some(("direction", "write")))?,
+            ],
+            memory: series(&MEMORY, None)?,
+        })
+    }
+}

@@ -1,0 +1,457 @@
+//! A process and all its descendants as one.
+//!
+//! The kernel hands what a process used to whoever waits for it, so the sum over the living of *own time and that of
+//! children waited for* goes on rising while processes come and go: nothing of a child that lived between two readings is
+//! lost, and nothing is counted twice. Where the sum falls (a child was handed on after its parent was read, or to a
+//! count with the resolution of a tick) the highest one stands.
+
+use std::collections::HashSet;
+use std::ops::{Add, Sub};
+
+use alumet_reader_kernel_file::fields::Fields;
+use alumet_reader_kernel_file::{Extent, ticks_to_ns};
+
+use super::{CpuSplit, FdPolicy, Name, Process, Processes, status};
+use crate::{ReadError, SystemRoot};
+
+/// What processes have used, those that they have waited for included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeUsage {
+    /// CPU time in user mode, in nanoseconds.
+    pub user_ns: u64,
+    /// CPU time in kernel mode, in nanoseconds.
+    pub system_ns: u64,
+    /// Bytes fetched from storage.
+    pub read_bytes: u64,
+    /// Bytes sent to storage.
+    pub written_bytes: u64,
+}
+
+/// One reading of a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeReading {
+    /// What was used since the tree is followed.
+    pub usage: TreeUsage,
+    /// Resident memory of all processes together, in bytes; what they share counts for each.
+    pub resident_bytes: u64,
+}
+
+/// A process and all its descendants, followed from reading to reading.
+#[derive(Debug)]
+pub struct ProcessTree {
+    processes: Processes,
+    root: u32,
+    /// When the root was started, in ticks since boot.
+    born: u64,
+    /// Who becomes the parent of those that lose theirs, and is no member.
+    adopter: Option<u32>,
+    /// Parents before their children.
+    members: Vec<Member>,
+    known: HashSet<u32>,
+    /// What was used by those that no living member has waited for.
+    ended: TreeUsage,
+    /// What was used before the tree was followed.
+    before: TreeUsage,
+    split: CpuSplit,
+    last: TreeReading,
+}
+
+#[derive(Debug)]
+struct Member {
+    process: Process,
+    usage: TreeUsage,
+    resident_bytes: u64,
+}
+
+/// How many files of members stay open.
+const KEPT_FILES: usize = 64;
+
+impl ProcessTree {
+    /// Follows a process that this program has just started as a child: its whole life counts, and this program waits for
+    /// it and for those of its descendants that lose their parent, and [tells](Self::reaped) what they used.
+    ///
+    /// # Errors
+    /// `Gone` when there is no such process, or none that this user may see.
+    pub fn of_child(root: &SystemRoot, pid: u32) -> Result<Self, ReadError> {
+        // The number of this program in that mount, which can be that of another PID namespace.
+        let adopter = std::fs::read_link(root.proc("self")).ok();
+        let adopter = adopter.and_then(|own| own.to_str()?.parse().ok());
+        Self::follow(root, pid, adopter)
+    }
+
+    /// Follows a process that runs already: what it and its descendants use from now on counts.
+    ///
+    /// # Errors
+    /// `Gone` when there is no such process, or none that this user may see.
+    pub fn of_running(root: &SystemRoot, pid: u32) -> Result<Self, ReadError> {
+        let mut tree = Self::follow(root, pid, None)?;
+        tree.before = tree.sum();
+        Ok(tree)
+    }
+
+    fn follow(root: &SystemRoot, pid: u32, adopter: Option<u32>) -> Result<Self, ReadError> {
+        let mut processes = Processes::open(root, FdPolicy::KeepUpTo(KEPT_FILES))?;
+        let process = processes.follow(pid)?;
+        Ok(Self {
+            processes,
+            root: pid,
+            born: process.start_ticks(),
+            adopter,
+            members: vec![Member::new(process)],
+            known: HashSet::from([pid]),
+            ended: TreeUsage::default(),
+            before: TreeUsage::default(),
+            split: CpuSplit::default(),
+            last: TreeReading::default(),
+        })
+    }
+
+    /// Whether the kernel tells the children of a process (`CONFIG_PROC_CHILDREN`). Otherwise only the root is known.
+    pub fn sees_children(&mut self) -> bool {
+        let mut children = Vec::new();
+        self.processes
+            .children(self.root, self.root, &mut children)
+            .is_ok()
+    }
+
+    /// Whether a process can have come from the root: it was not there before.
+    pub fn can_have(&mut self, pid: u32) -> bool {
+        let process = self.processes.follow(pid);
+        process.is_ok_and(|process| process.start_ticks() >= self.born)
+    }
+
+    /// What a member used that this program has waited for.
+    pub fn reaped(&mut self, usage: TreeUsage) {
+        self.ended = self.ended + usage;
+    }
+
+    /// Reads all processes of the tree. What cannot be read of one this time is what it was before.
+    pub fn read(&mut self) -> TreeReading {
+        let used = self.sum() - self.before;
+        let total = used.user_ns.saturating_add(used.system_ns);
+        let time = self.split.update(total, used.user_ns, used.system_ns);
+        let last = self.last.usage;
+        self.last = TreeReading {
+            usage: TreeUsage {
+                user_ns: time.user_ns,
+                system_ns: time.system_ns,
+                read_bytes: used.read_bytes.max(last.read_bytes),
+                written_bytes: used.written_bytes.max(last.written_bytes),
+            },
+            resident_bytes: self.members.iter().map(|member| member.resident_bytes).sum(),
+        };
+        self.last
+    }
+
+    /// What the last reading has found.
+    pub const fn last(&self) -> TreeReading {
+        self.last
+    }
+
+    /// The most memory of the root alone that was resident at one instant, in bytes, if it can still be seen.
+    pub fn peak_of_root(&mut self) -> Option<u64> {
+        self.processes.peak_resident(self.root).ok().flatten()
+    }
+
+    /// Whether the last reading has found the root.
+    pub fn has_root(&self) -> bool {
+        self.known.contains(&self.root)
+    }
+
+    /// The processes, with their commands, that the last reading has found alive.
+    pub fn alive(&self) -> impl Iterator<Item = (u32, &Name)> {
+        let stats = self.members.iter().map(|member| member.process.last_stat());
+        stats
+            .filter(|stat| !matches!(stat.state, b'Z' | b'X'))
+            .map(|stat| (stat.pid, &stat.comm))
+    }
+
+    fn sum(&mut self) -> TreeUsage {
+        self.find_members();
+        let (mut sum, mut gone) = (TreeUsage::default(), Vec::new());
+        self.members.retain_mut(|member| {
+            let is_there = !matches!(member.read(&mut self.processes), Err(ReadError::Gone { .. }));
+            if is_there {
+                sum = sum + member.usage;
+            } else {
+                self.known.remove(&member.process.pid());
+                gone.push((
+                    member.process.pid(),
+                    member.process.last_stat().parent,
+                    member.usage,
+                ));
+            }
+            is_there
+        });
+        for (_, parent, usage) in &gone {
+            let was_member = gone.iter().any(|(pid, ..)| pid == parent);
+            let is_handed_on = match self.known.contains(parent) {
+                true => !self.processes.ignores_ends_of_children(*parent),
+                false => was_member || self.adopter == Some(*parent),
+            };
+            if !is_handed_on {
+                self.ended = self.ended + *usage;
+            }
+        }
+        sum + self.ended
+    }
+
+    fn find_members(&mut self) {
+        let mut children = Vec::new();
+        if let Some(adopter) = self.adopter {
+            self.processes.children_of_all_threads(adopter, &mut children);
+            self.meet(&mut children);
+        }
+        let mut index = 0;
+        while let Some(Member { process, .. }) = self.members.get(index) {
+            let pid = process.pid();
+            if process.last_stat().threads > 1 {
+                self.processes.children_of_all_threads(pid, &mut children);
+            } else {
+                // It may have ended: then its children have another parent.
+                let _ = self.processes.children(pid, pid, &mut children);
+            }
+            self.meet(&mut children);
+            index += 1;
+        }
+    }
+
+    fn meet(&mut self, pids: &mut Vec<u32>) {
+        for pid in pids.drain(..).filter(|pid| !self.known.contains(pid)) {
+            if let Ok(process) = self.processes.follow(pid)
+                && process.start_ticks() >= self.born
+            {
+                self.members.push(Member::new(process));
+            }
+        }
+        self.known
+            .extend(self.members.iter().map(|member| member.process.pid()));
+    }
+}
+
+impl Member {
+    fn new(process: Process) -> Self {
+        Self {
+            process,
+            usage: TreeUsage::default(),
+            resident_bytes: 0,
+        }
+    }
+
+    fn read(&mut self, processes: &mut Processes) -> Result<(), ReadError> {
+        let time = self.process.split_cpu_time(processes)?;
+        let stat = self.process.last_stat();
+        if stat.state == b'X' {
+            // Its parent has its time already.
+            return Err(processes.gone(stat.pid));
+        }
+        let waited_for = |ticks| ticks_to_ns(ticks, processes.ticks_per_second());
+        self.usage.user_ns = time.user_ns.saturating_add(waited_for(stat.children_user_ticks));
+        self.usage.system_ns = time
+            .system_ns
+            .saturating_add(waited_for(stat.children_system_ticks));
+        self.resident_bytes = self.process.statm(processes)?.resident.unwrap_or(0);
+        let io = processes.io(self.process.pid())?;
+        (self.usage.read_bytes, self.usage.written_bytes) = (io.read_bytes, io.written_bytes);
+        Ok(())
+    }
+}
+
+impl Processes {
+    /// Adds the children of one thread.
+    fn children(&mut self, pid: u32, thread: u32, out: &mut Vec<u32>) -> Result<(), ReadError> {
+        self.read_with(
+            pid,
+            &format!("task/{thread}/children"),
+            Extent::ManyRecords,
+            |bytes| {
+                let numbers = Fields::of(bytes).filter_map(|text| Fields::of(text).number());
+                out.extend(numbers.filter_map(|number| u32::try_from(number).ok()));
+                Ok(())
+            },
+        )
+    }
+
+    fn children_of_all_threads(&mut self, pid: u32, out: &mut Vec<u32>) {
+        let tasks = std::fs::read_dir(self.path_of(pid, "task")).into_iter().flatten();
+        for thread in tasks
+            .flatten()
+            .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        {
+            // A thread that has ended has none.
+            let _ = self.children(pid, thread, out);
+        }
+    }
+
+    /// Whether the kernel forgets what children of this process used as soon as they end.
+    fn ignores_ends_of_children(&mut self, pid: u32) -> bool {
+        const SIGCHLD: u32 = 17;
+        let mut ignored = 0;
+        let read = self.read_with(pid, "status", Extent::OneRecord, |bytes| {
+            let mask = status::field(bytes, "SigIgn").and_then(|mask| str::from_utf8(mask).ok());
+            ignored = mask
+                .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+                .unwrap_or(0);
+            Ok(())
+        });
+        read.is_ok() && ignored & (1 << (SIGCHLD - 1)) != 0
+    }
+}
+
+impl Add for TreeUsage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            user_ns: self.user_ns.saturating_add(other.user_ns),
+            system_ns: self.system_ns.saturating_add(other.system_ns),
+            read_bytes: self.read_bytes.saturating_add(other.read_bytes),
+            written_bytes: self.written_bytes.saturating_add(other.written_bytes),
+        }
+    }
+}
+
+impl Sub for TreeUsage {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            user_ns: self.user_ns.saturating_sub(other.user_ns),
+            system_ns: self.system_ns.saturating_sub(other.system_ns),
+            read_bytes: self.read_bytes.saturating_sub(other.read_bytes),
+            written_bytes: self.written_bytes.saturating_sub(other.written_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const TICK: u64 = 10_000_000;
+
+    /// A folder with processes: number, parent, start, own ticks, ticks of children waited for, children.
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn put(&self, pid: u32, parent: u32, own: u64, waited_for: u64, children: &str) {
+            let folder = self.0.path().join(format!("proc/{pid}"));
+            fs::create_dir_all(folder.join(format!("task/{pid}"))).unwrap();
+            let stat = format!(
+                "{pid} (app) S {parent} 1 1 0 -1 0 0 0 0 0 {own} 0 {waited_for} 0 20 0 1 0 {} 0 0\n",
+                100 + pid
+            );
+            for (file, text) in [
+                ("stat", stat),
+                ("statm", "9 2 1\n".to_owned()),
+                ("io", format!("read_bytes: {own}\nwrite_bytes: {waited_for}\n")),
+                ("status", "SigIgn:\t0000000000000000\n".to_owned()),
+                (&format!("task/{pid}/children"), children.to_owned()),
+            ] {
+                fs::write(folder.join(file), text).unwrap();
+            }
+        }
+
+        fn remove(&self, pid: u32) {
+            fs::remove_dir_all(self.0.path().join(format!("proc/{pid}"))).unwrap();
+        }
+
+        fn tree(&self, adopter: Option<u32>) -> ProcessTree {
+            ProcessTree::follow(&SystemRoot::at(self.0.path()), 7, adopter).unwrap()
+        }
+    }
+
+    fn user_ticks(tree: &mut ProcessTree) -> u64 {
+        tree.read().usage.user_ns / TICK
+    }
+
+    #[test]
+    fn what_a_child_used_counts_once_whether_it_lives_or_was_waited_for() {
+        let machine = Machine::new();
+        machine.put(7, 1, 5, 0, "8 ");
+        machine.put(8, 7, 3, 0, "9 ");
+        machine.put(9, 8, 2, 0, "");
+        let mut tree = machine.tree(None);
+        assert_eq!(user_ticks(&mut tree), 10);
+        assert_eq!(tree.last().resident_bytes, 3 * 2 * crate::page_size());
+        machine.remove(9);
+        machine.put(8, 7, 3, 2, "");
+        assert_eq!(user_ticks(&mut tree), 10);
+        machine.remove(8);
+        // One that lived between two readings, too.
+        machine.put(7, 1, 6, 5 + 4, "");
+        assert_eq!(user_ticks(&mut tree), 15);
+        assert_eq!(tree.last().usage.written_bytes, 9);
+    }
+
+    #[test]
+    fn a_sum_that_falls_stands_until_it_is_passed() {
+        let machine = Machine::new();
+        machine.put(7, 1, 5, 0, "8 ");
+        machine.put(8, 7, 30, 0, "");
+        let mut tree = machine.tree(None);
+        assert_eq!(user_ticks(&mut tree), 35);
+        machine.remove(8);
+        assert_eq!(user_ticks(&mut tree), 35);
+        machine.put(7, 1, 6, 30, "");
+        assert_eq!(user_ticks(&mut tree), 36);
+    }
+
+    #[test]
+    fn a_process_that_lost_its_parent_is_found_with_the_adopter_unless_it_was_there_before() {
+        let machine = Machine::new();
+        machine.put(3, 1, 0, 0, "5 7 8 ");
+        machine.put(5, 3, 900, 0, "");
+        machine.put(7, 3, 5, 0, "");
+        machine.put(8, 3, 2, 0, "");
+        let mut tree = machine.tree(Some(3));
+        assert_eq!(user_ticks(&mut tree), 7);
+        assert!(tree.can_have(8) && !tree.can_have(5));
+        // The adopter waits for it and tells what it used.
+        machine.remove(8);
+        tree.reaped(TreeUsage {
+            user_ns: 3 * TICK,
+            ..TreeUsage::default()
+        });
+        assert_eq!(user_ticks(&mut tree), 8);
+    }
+
+    #[test]
+    fn what_somebody_else_waited_for_or_nobody_stays_counted() {
+        let machine = Machine::new();
+        machine.put(7, 1, 5, 0, "8 9 ");
+        machine.put(8, 7, 3, 0, "");
+        machine.put(9, 7, 2, 0, "");
+        let mut tree = machine.tree(None);
+        assert_eq!(user_ticks(&mut tree), 10);
+        machine.put(8, 1, 4, 0, "");
+        assert_eq!(user_ticks(&mut tree), 11);
+        machine.remove(8);
+        machine.put(7, 1, 6, 0, "9 ");
+        assert_eq!(user_ticks(&mut tree), 12);
+        let status = machine.0.path().join("proc/7/status");
+        fs::write(status, "SigIgn:\t0000000000010000\n").unwrap();
+        machine.remove(9);
+        assert_eq!(user_ticks(&mut tree), 12);
+    }
+
+    #[test]
+    fn what_a_running_process_used_before_does_not_count() {
+        let machine = Machine::new();
+        machine.put(7, 1, 500, 0, "8 ");
+        machine.put(8, 7, 30, 0, "");
+        let root = SystemRoot::at(machine.0.path());
+        let mut tree = ProcessTree::of_running(&root, 7).unwrap();
+        assert_eq!(user_ticks(&mut tree), 0);
+        machine.put(8, 7, 33, 0, "");
+        assert_eq!(user_ticks(&mut tree), 3);
+        let alive: Vec<u32> = tree.alive().map(|(pid, _)| pid).collect();
+        assert_eq!(alive, [7, 8]);
+    }
+}
