@@ -117,8 +117,8 @@ fn follow_contributing(copy: &Copy) {
     let words = words.split_whitespace().skip(2).chain([summary]);
     copy.succeeds(&mut Copy::xtask(&words.collect::<Vec<_>>()));
     let mut files = 0;
-    for part in page.split("The whole of `").skip(1) {
-        let (path, rest) = part.split_once('`').unwrap();
+    for part in page.split("The whole of").skip(1) {
+        let (path, rest) = part.trim_start()[1..].split_once('`').unwrap();
         let (_, block) = rest.split_once("\n```").unwrap();
         let (_, block) = block.split_once('\n').unwrap();
         let (text, _) = block.split_once("\n```\n").unwrap();
