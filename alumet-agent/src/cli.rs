@@ -278,7 +278,10 @@ const LOG: &str = "The log goes to the standard error; RUST_LOG chooses what is 
 /// The whole definition, with the flags and commands that the application adds, and without those that it leaves out.
 pub(crate) fn command(app: &App) -> clap::Command {
     let codes_of_exec = match app.has_built_in("exec") {
-        true => "; `exec` gives the code of the program",
+        true => {
+            "; `exec` gives the code of the program, or 125 when the agent itself fails, 126 and 127 when the program \
+                 cannot be run or is not there"
+        }
         false => "",
     };
     let all = Cli::command();

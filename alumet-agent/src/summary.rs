@@ -12,7 +12,8 @@ use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use parking_lot::Mutex;
 
-use crate::child::AtMost;
+use crate::child::End;
+use crate::terminal;
 use crate::tree::MeasuredTree;
 
 /// Adds up all energy.
@@ -114,59 +115,56 @@ impl Total {
 }
 
 impl Summary {
-    /// The summary as text: `title`, then one line per quantity. `peak` is what the kernel says of the largest process of
-    /// a program that this one has waited for.
+    /// The summary as text: `title`, then one line per quantity. `end` is that of a program that this one has waited for.
     pub(crate) fn render(
         &self,
         title: &str,
         times: Times,
         tree: Option<MeasuredTree>,
-        peak: Option<Result<u64, AtMost>>,
+        end: Option<&End>,
     ) -> String {
-        let mut rows = vec![("duration".to_owned(), seconds(times.duration))];
+        let mut rows = vec![row("duration", seconds(times.duration))];
         match tree {
-            Some(tree) => rows.extend(of_tree(&tree, times, peak)),
-            None => rows.push(("CPU time".to_owned(), "not measured; the log says why".to_owned())),
+            Some(tree) => rows.extend(of_tree(&tree, times, end)),
+            None => rows.push(row("CPU time", "not measured; the log says why")),
         }
         let totals = self.totals.lock();
         rows.extend(
             totals
                 .iter()
-                .map(|total| (total.name.clone(), total.describe(times.measured))),
+                .map(|total| row(&total.name, total.describe(times.measured))),
         );
         if totals.is_empty() {
-            rows.push((
-                "energy".to_owned(),
-                "not measured: no plugin that provides it is enabled".to_owned(),
+            rows.push(row(
+                "energy",
+                "not measured: no plugin that provides it is enabled",
             ));
         }
-        let width = rows
-            .iter()
-            .map(|(name, _)| name.chars().count())
-            .max()
-            .unwrap_or_default();
-        let mut text = format!("\n{title}\n");
-        for (name, value) in rows {
-            let _ = writeln!(text, "  {name:width$}  {value}");
-        }
-        text
+        format!("\n{title}\n{}", terminal::table(&rows))
     }
 }
 
+fn row(name: &str, value: impl Into<String>) -> Vec<String> {
+    vec![format!("  {name}"), value.into()]
+}
+
 /// What is told of a program and its descendants; the same numbers that its samples add up to.
-fn of_tree(tree: &MeasuredTree, times: Times, peak: Option<Result<u64, AtMost>>) -> Vec<(String, String)> {
+fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<Vec<String>> {
     let usage = tree.tree.last().usage;
     let [user, system] = [usage.user_ns, usage.system_ns].map(Duration::from_nanos);
     let of_core = 100.0 * (user + system).as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
     let bytes = |bytes: u64| quantity(bytes as f64, &Unit::BYTE);
-    let (one, whose) = match peak {
-        Some(Ok(peak)) => (peak, "the largest process"),
-        _ => (tree.peak_of_root, "the program itself"),
+    let own = tree.peak_of_root;
+    let (one, whose) = match end {
+        Some(end) if !end.is_hidden => (end.peak, "the largest process".to_owned()),
+        Some(end) => (
+            own,
+            format!("the program when last seen; at most {}", bytes(end.peak)),
+        ),
+        None => (own, "the process when last seen".to_owned()),
     };
-    let peak = match peak {
-        Some(Err(AtMost(most))) if one == 0 => {
-            format!("at most {}: it ended before it was seen", bytes(most))
-        }
+    let peak = match end {
+        Some(end) if one == 0 => format!("at most {}: it ended before it was seen", bytes(end.peak)),
         // All together were never less than one alone.
         _ => format!(
             "{} ({whose}), {} (all at one instant)",
@@ -174,48 +172,38 @@ fn of_tree(tree: &MeasuredTree, times: Times, peak: Option<Result<u64, AtMost>>)
             bytes(tree.peak.max(one))
         ),
     };
+    let cpu_time = format!(
+        "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
+        seconds(user + system),
+        seconds(user),
+        seconds(system),
+        of_core / tree.cpus as f64,
+        tree.cpus
+    );
+    let io = format!(
+        "{} read, {} written",
+        bytes(usage.read_bytes),
+        bytes(usage.written_bytes)
+    );
     let mut rows = vec![
-        (
-            "CPU time",
-            format!(
-                "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
-                seconds(user + system),
-                seconds(user),
-                seconds(system),
-                of_core / tree.cpus as f64,
-                tree.cpus
-            ),
-        ),
-        ("peak memory", peak),
-        (
-            "storage I/O",
-            format!(
-                "{} read, {} written",
-                bytes(usage.read_bytes),
-                bytes(usage.written_bytes)
-            ),
-        ),
+        row("CPU time", cpu_time),
+        row("peak memory", peak),
+        row("storage I/O", io),
     ];
-    let mut alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
-    let mut names: Vec<String> = alive
-        .by_ref()
-        .take(NAMED)
-        .map(|(pid, name)| format!("{pid} {name}"))
-        .collect();
-    match alive.count() {
-        _ if names.is_empty() => {}
-        more => {
-            names.extend((more > 0).then(|| format!("{more} more")));
-            rows.push(("still running", names.join(", ")));
-        }
+    let alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
+    let mut names: Vec<String> = alive.map(|(pid, name)| format!("{pid} {name}")).collect();
+    if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
+        names.truncate(NAMED);
+        names.push(format!("{more} more"));
+    }
+    if !names.is_empty() {
+        rows.push(row("still running", names.join(", ")));
     }
     if let Some(missed) = tree.missed(times.ended) {
         let missed = format!("the last {}: its parent took it away at its end", seconds(missed));
-        rows.push(("not measured", missed));
+        rows.push(row("not measured", missed));
     }
-    rows.into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    rows
 }
 
 /// A number with a unit that people can read: `1.50 MiB`, `12.3 mJ`.

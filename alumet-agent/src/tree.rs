@@ -12,7 +12,7 @@ use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::cpu_online::CpuListFile;
+use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
 use parking_lot::Mutex;
 
@@ -62,10 +62,8 @@ pub(crate) struct MeasuredTree {
 impl MeasuredTree {
     /// A tree whose samples count from `since` on.
     pub(crate) fn new(root: &SystemRoot, pid: u32, tree: ProcessTree, since: Timestamp) -> Self {
-        let online = CpuListFile::online(root).ok();
-        let online = online.and_then(|mut file| Some(file.read().ok()?.count()));
         Self {
-            cpus: online.unwrap_or(1).max(1),
+            cpus: OnlineCpus::open(root).count().max(1),
             pid,
             tree,
             since,
@@ -95,9 +93,12 @@ impl MeasuredTree {
 }
 
 /// Makes the samples of the tree, while there is one.
+#[derive(Default)]
 pub(crate) struct TreeSource {
     tree: SharedTree,
     series: Option<TreeSeries>,
+    /// Whether the series begin anew after a gap.
+    is_resumed: bool,
     pushed: TreeUsage,
 }
 
@@ -114,8 +115,7 @@ impl TreeSource {
     pub(crate) fn new(tree: SharedTree) -> Self {
         Self {
             tree,
-            series: None,
-            pushed: TreeUsage::default(),
+            ..Self::default()
         }
     }
 }
@@ -126,27 +126,35 @@ impl Source for TreeSource {
         let Some(tree) = &mut *tree else {
             return Ok(());
         };
+        let now = out.tick().timestamp;
+        let usage = tree.read(now);
         let series = match &mut self.series {
             Some(series) => series,
             none => {
                 let series = none.insert(TreeSeries::register(out.catalog(), tree.pid)?);
+                let begins = if self.is_resumed { now } else { tree.since };
                 series
                     .deltas
                     .iter()
-                    .for_each(|delta| out.push_at(delta, tree.since, 0));
+                    .for_each(|delta| out.push_at(delta, begins, 0));
                 series
             }
         };
-        let usage = tree.read(out.tick().timestamp);
-        let used = usage - std::mem::replace(&mut self.pushed, usage);
-        let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
-        for (delta, amount) in series.deltas.iter().zip(amounts) {
-            out.push(delta, amount);
+        let used = usage.since(std::mem::replace(&mut self.pushed, usage));
+        if !std::mem::take(&mut self.is_resumed) {
+            let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
+            for (delta, amount) in series.deltas.iter().zip(amounts) {
+                out.push(delta, amount);
+            }
         }
         if tree.tree.alive().next().is_some() {
             out.push(&series.memory, tree.tree.last().resident_bytes);
         }
         Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.is_resumed |= self.series.take().is_some();
     }
 }
 

@@ -180,8 +180,6 @@ impl MetricDoc {
 ///         name: "load_average",
 ///         unit: Unit::ONE,
 ///         description: "Mean number of runnable or uninterruptible tasks.",
-///         resources: ["local_machine"],
-///         consumers: ["local_machine"],
 ///         attributes: ["window=1m|5m|15m"],
 ///     };
 /// }
@@ -192,7 +190,9 @@ impl MetricDoc {
 ///
 /// A module has one table: two would define `all` twice.
 ///
-/// `quality: Modelled` or `quality: Estimated` may follow the description; without it the metric is measured.
+/// `quality: Modelled` or `quality: Estimated` may follow the description; without it the metric is measured. Then come
+/// `resources: ["cpu_core"]`, `consumers: ["process"]` and `attributes: […]`, in this order; without them the resource and the
+/// consumer are the local machine, and there are no attributes.
 #[macro_export]
 macro_rules! metrics {
     ($(
@@ -202,9 +202,9 @@ macro_rules! metrics {
             unit: $unit:expr,
             description: $description:literal,
             $(quality: $quality:ident,)?
-            resources: [$($resource:literal),* $(,)?],
-            consumers: [$($consumer:literal),* $(,)?],
-            attributes: [$($attribute:literal),* $(,)?] $(,)?
+            $(resources: [$($resource:literal),* $(,)?],)?
+            $(consumers: [$($consumer:literal),* $(,)?],)?
+            $(attributes: [$($attribute:literal),* $(,)?] $(,)?)?
         };
     )+) => {
         $(
@@ -218,9 +218,9 @@ macro_rules! metrics {
                     unit: $unit,
                     description: $description,
                     quality: $crate::metrics!(@quality $($quality)?),
-                    resources: &[$($resource),*],
-                    consumers: &[$($consumer),*],
-                    attributes: &[$($attribute),*],
+                    resources: $crate::metrics!(@machine $([$($resource),*])?),
+                    consumers: $crate::metrics!(@machine $([$($consumer),*])?),
+                    attributes: &[$($($attribute),*)?],
                 },
                 value: ::std::marker::PhantomData,
             };
@@ -231,6 +231,8 @@ macro_rules! metrics {
             ::std::vec![$($constant.doc),+]
         }
     };
+    (@machine) => { &["local_machine"] };
+    (@machine [$($name:literal),*]) => { &[$($name),*] };
     (@quality) => { $crate::metric::Quality::Measured };
     (@quality $quality:ident) => { $crate::metric::Quality::$quality };
 }

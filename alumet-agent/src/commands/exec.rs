@@ -69,7 +69,6 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
             ended: wall_clock(ended),
             measured: measurement.started.elapsed(),
         };
-        running.reap_orphans(&measurement.root, &measurement.tree);
         let pid = running.watched.pid;
         let end = running.reap(&measurement.tree)?;
         let tree = measurement.end().await;
@@ -78,7 +77,7 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
             exec.program.display(),
             end.status
         );
-        let text = measurement.summary.render(&title, times, tree, Some(end.peak));
+        let text = measurement.summary.render(&title, times, tree, Some(&end));
         let outcome = measurement.session.stop().await;
         terminal::complain(text.trim_end());
         let own = outcome.exit_code();

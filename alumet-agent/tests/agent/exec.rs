@@ -427,7 +427,7 @@ fn a_program_smaller_than_the_agent_has_its_own_peak() {
         .lines()
         .find(|line| line.contains("peak memory"))
         .unwrap();
-    assert!(line.contains("(the program itself)"), "{line}");
+    assert!(line.contains("(the program when last seen; at most"), "{line}");
     assert!(told(&ended, "peak memory") < 4.0 * 1024.0 * 1024.0, "{line}");
 }
 
@@ -490,7 +490,7 @@ fn signals_that_the_caller_ignores_are_ignored_by_the_program() {
         .arg(agent.get_program())
         .current_dir(folder.path("."));
     let ended = folder.start_command(shell).wait();
-    assert_eq!(ended.stdout, "SigIgn:\t0000000000000003\n");
+    assert!(ended.stdout.ends_with("3\n"), "{}", ended.stdout);
 }
 
 #[test]

@@ -7,8 +7,5 @@ alumet_core::metrics! {
         name: "load_1m",
         unit: Unit::ONE,
         description: "Mean number of tasks that run or wait, of the last minute.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
 }

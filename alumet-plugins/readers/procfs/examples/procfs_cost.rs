@@ -13,7 +13,7 @@ use alumet_reader_procfs::diskstats::DiskStatsFile;
 use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
 use alumet_reader_procfs::pressure::PressureOf;
-use alumet_reader_procfs::process::{self, FdPolicy, Process, ProcessStat, Processes};
+use alumet_reader_procfs::process::{self, Process, ProcessStat, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
 
 /// The median duration of a batch, divided by its size.
@@ -83,10 +83,7 @@ fn machine(root: &SystemRoot) -> Result<(), ReadError> {
 
 fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
     let pid = std::process::id();
-    for (policy, name) in [
-        (FdPolicy::OpenEachTime, "open, read, close"),
-        (FdPolicy::KeepUpTo(1), "kept file"),
-    ] {
+    for (policy, name) in [(0, "open, read, close"), (1, "kept file")] {
         let mut processes = Processes::open(root, policy)?;
         let mut process = processes.follow(pid)?;
         measure(&format!("own stat, {name}"), || {
@@ -96,7 +93,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
             process.split_cpu_time(&mut processes).map(drop)
         })?;
     }
-    let mut processes = Processes::open(root, FdPolicy::default())?;
+    let mut processes = Processes::open(root, 256)?;
     let mut process = processes.follow(pid)?;
     measure("own CPU clock", || process.cpu_ns(&mut processes).map(drop))?;
     measure("own statm", || processes.statm(pid).map(drop))?;
@@ -113,10 +110,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
 
 fn all_processes(root: &SystemRoot) -> Result<(), ReadError> {
     let mut pids = Vec::new();
-    for (policy, name) in [
-        (FdPolicy::OpenEachTime, "open, read, close"),
-        (FdPolicy::KeepUpTo(15_000), "kept files"),
-    ] {
+    for (policy, name) in [(0, "open, read, close"), (15_000, "kept files")] {
         let mut processes = Processes::open(root, policy)?;
         processes.pids(&mut pids)?;
         let mut all: Vec<Process> = pids

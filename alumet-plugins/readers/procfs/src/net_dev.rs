@@ -139,8 +139,8 @@ impl NetDevFile {
             _ if differ => Scope::Container,
             // A captured tree has no namespaces.
             (None, _) | (_, Some(_)) => Scope::Machine,
-            (Some(_), None) if root.is_default() => Scope::Machine,
             (Some(_), None) if !shows_interfaces_of(root, &mut table)? => Scope::Container,
+            (Some(_), None) if root.is_default() => Scope::Machine,
             (Some(_), None) => Scope::Unknown,
         };
         if scope == Scope::Container && !root.is_default() {

@@ -6,9 +6,9 @@ use alumet_reader_procfs::diskstats::{DiskKind, DiskStatsFile};
 use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
 use alumet_reader_procfs::pressure::PressureOf;
-use alumet_reader_procfs::process::{FdPolicy, ProcessStat, Processes};
+use alumet_reader_procfs::process::{ProcessStat, Processes};
 use alumet_reader_procfs::{
-    Name, ReadError, SystemRoot, cpu_online, loadavg, meminfo, page_size, pressure, stat, ticks_per_second,
+    ReadError, SystemRoot, cpu_online, loadavg, meminfo, page_size, pressure, stat, ticks_per_second,
 };
 use procfs::{Current, CurrentSI};
 
@@ -176,7 +176,7 @@ fn the_online_cpus_are_those_with_times() {
 
 #[test]
 fn every_process_agrees() {
-    let mut processes = Processes::open(&here(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&here(), 256).unwrap();
     let mut pids = Vec::new();
     processes.pids(&mut pids).unwrap();
     let oracle: BTreeSet<u32> = procfs::process::all_processes()
@@ -213,7 +213,7 @@ fn every_process_agrees() {
 
 #[test]
 fn memory_and_files_of_this_process_agree() {
-    let mut processes = Processes::open(&here(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&here(), 256).unwrap();
     let me = std::process::id();
     let oracle = procfs::process::Process::myself().unwrap();
 
@@ -238,9 +238,8 @@ fn memory_and_files_of_this_process_agree() {
     assert!(between(before.write_bytes, io.written_bytes, after.write_bytes));
 
     assert_eq!(processes.exe(me).unwrap(), Some(oracle.exe().unwrap()));
-    let mut comm = Name::default();
-    processes.comm(me, &mut comm).unwrap();
-    assert_eq!(comm.to_string(), oracle.stat().unwrap().comm);
+    let comm = processes.follow(me).unwrap().last_stat().comm.to_string();
+    assert_eq!(comm, oracle.stat().unwrap().comm);
     let mut cmdline = Vec::new();
     processes.cmdline(me, &mut cmdline).unwrap();
     let arguments: Vec<String> = alumet_reader_procfs::process::command::arguments(&cmdline)

@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use alumet_reader_procfs::process::{FdPolicy, ProcessStat, Processes};
-use alumet_reader_procfs::{Name, ReadError, SystemRoot};
+use alumet_reader_procfs::process::{ProcessStat, Processes};
+use alumet_reader_procfs::{ReadError, SystemRoot};
 use nix::time::{ClockId, clock_gettime};
 
-const POLICIES: [FdPolicy; 2] = [FdPolicy::OpenEachTime, FdPolicy::KeepUpTo(8)];
+const KEPT_FILES: [usize; 2] = [0, 8];
 
 fn sleeper() -> Child {
     Command::new("sleep")
@@ -39,8 +39,8 @@ fn work(duration: Duration) {
 
 #[test]
 fn a_process_that_ends_between_two_reads_is_gone_for_every_file() {
-    for policy in POLICIES {
-        let mut processes = Processes::open(&SystemRoot::default(), policy).unwrap();
+    for kept in KEPT_FILES {
+        let mut processes = Processes::open(&SystemRoot::default(), kept).unwrap();
         let child = sleeper();
         let pid = child.id();
         let mut followed = processes.follow(pid).unwrap();
@@ -56,7 +56,6 @@ fn a_process_that_ends_between_two_reads_is_gone_for_every_file() {
         assert!(is_gone(processes.statm(pid), pid));
         assert!(is_gone(processes.smaps_rollup(pid), pid));
         assert!(is_gone(processes.io(pid), pid));
-        assert!(is_gone(processes.comm(pid, &mut Name::default()), pid));
         assert!(is_gone(processes.cmdline(pid, &mut Vec::new()), pid));
         assert!(is_gone(processes.exe(pid), pid));
         assert!(is_gone(processes.follow(pid), pid));
@@ -65,7 +64,7 @@ fn a_process_that_ends_between_two_reads_is_gone_for_every_file() {
 
 #[test]
 fn an_ended_process_that_was_not_waited_for_still_has_its_time_and_no_memory() {
-    let mut processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&SystemRoot::default(), 256).unwrap();
     let mut child = sleeper();
     let mut followed = processes.follow(child.id()).unwrap();
     let before = followed.cpu_ns(&mut processes).unwrap();
@@ -81,7 +80,7 @@ fn an_ended_process_that_was_not_waited_for_still_has_its_time_and_no_memory() {
 
 #[test]
 fn cpu_time_agrees_with_the_own_clock_and_the_parts_add_up() {
-    let mut processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&SystemRoot::default(), 256).unwrap();
     assert!(processes.has_clocks());
     let mut me = processes.follow(std::process::id()).unwrap();
     let own_clock = || {
@@ -105,7 +104,7 @@ fn cpu_time_agrees_with_the_own_clock_and_the_parts_add_up() {
 
 #[test]
 fn a_kernel_thread_has_neither_executable_nor_memory_nor_command_line() {
-    let mut processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&SystemRoot::default(), 256).unwrap();
     let mut stat = ProcessStat::default();
     // In a container there are no kernel threads to look at.
     if processes.stat(2, &mut stat).is_err() || stat.comm != *"kthreadd" {
@@ -132,9 +131,9 @@ fn a_number_that_was_given_to_another_process_is_gone() {
     fs::create_dir_all(folder.path().join("proc/77")).unwrap();
     let file = folder.path().join("proc/77/stat");
     fs::write(&file, captured(500, 30)).unwrap();
-    for policy in POLICIES {
+    for kept in KEPT_FILES {
         fs::write(&file, captured(500, 30)).unwrap();
-        let mut processes = Processes::open(&SystemRoot::at(folder.path()), policy).unwrap();
+        let mut processes = Processes::open(&SystemRoot::at(folder.path()), kept).unwrap();
         assert!(!processes.has_clocks());
         let mut process = processes.follow(77).unwrap();
         assert_eq!(process.start_ticks(), 500);
@@ -152,8 +151,8 @@ fn memory_is_the_same_whether_its_file_stays_open_or_not() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("proc/77")).unwrap();
     fs::write(folder.path().join("proc/77/stat"), captured(500, 30)).unwrap();
-    for policy in POLICIES {
-        let mut processes = Processes::open(&SystemRoot::at(folder.path()), policy).unwrap();
+    for kept in KEPT_FILES {
+        let mut processes = Processes::open(&SystemRoot::at(folder.path()), kept).unwrap();
         let mut process = processes.follow(77).unwrap();
         for pages in [3, 7] {
             fs::write(
@@ -174,7 +173,7 @@ fn without_clocks_cpu_time_never_goes_backwards() {
     fs::create_dir_all(folder.path().join("proc/77")).unwrap();
     let file = folder.path().join("proc/77/stat");
     fs::write(&file, captured(500, 30)).unwrap();
-    let mut processes = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::OpenEachTime).unwrap();
+    let mut processes = Processes::open(&SystemRoot::at(folder.path()), 0).unwrap();
     let mut process = processes.follow(77).unwrap();
     let before = process.split_cpu_time(&mut processes).unwrap();
     fs::write(&file, captured(500, 20)).unwrap();
@@ -192,7 +191,7 @@ fn kept_files_are_bounded_and_given_back() {
             .filter(|target| target.to_string_lossy().ends_with("/stat") && target.starts_with("/proc/1/"))
             .count()
     };
-    let mut processes = Processes::open(&SystemRoot::default(), FdPolicy::KeepUpTo(2)).unwrap();
+    let mut processes = Processes::open(&SystemRoot::default(), 2).unwrap();
     let followed: Vec<_> = (0..5).map(|_| processes.follow(1).unwrap()).collect();
     assert_eq!(open_files(), 2);
     drop(followed);
@@ -203,7 +202,7 @@ fn kept_files_are_bounded_and_given_back() {
 fn a_process_without_io_accounting_is_not_mistaken_for_an_ended_one() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("proc/77")).unwrap();
-    let mut processes = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&SystemRoot::at(folder.path()), 256).unwrap();
     assert!(matches!(processes.io(77), Err(ReadError::NotSupported { .. })));
     assert!(is_gone(processes.io(78), 78));
 }
@@ -216,7 +215,7 @@ fn what_this_user_may_not_see_is_refused_but_not_fatal() {
     if !refused {
         return;
     }
-    let mut processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+    let mut processes = Processes::open(&SystemRoot::default(), 256).unwrap();
     assert!(matches!(processes.io(1), Err(ReadError::PermissionDenied { .. })));
     assert!(matches!(
         processes.smaps_rollup(1),

@@ -19,7 +19,6 @@ alumet_core::metrics! {
         name: "cpu_time_delta",
         unit: Unit::SECOND.nano(),
         description: "CPU time that a control group and those below it used.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["kind=total|user|system"],
     };
@@ -27,7 +26,6 @@ alumet_core::metrics! {
         name: "cpu_percent",
         unit: Unit::PERCENT,
         description: "CPU time that a control group used, relative to what the machine or one CPU could give.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["kind=total|user|system"],
     };
@@ -35,111 +33,84 @@ alumet_core::metrics! {
         name: "memory_usage",
         unit: Unit::BYTE,
         description: "Memory that a control group uses, page cache included.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub MEMORY_MAX = Gauge<f64> {
         name: "memory_max",
         unit: Unit::BYTE,
         description: "The most memory that a control group may use; -1 without a limit.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub SWAP_CURRENT = Gauge<u64> {
         name: "cgroup_memory_swap_current",
         unit: Unit::BYTE,
         description: "Swap that a control group uses.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub SWAP_MAX = Gauge<f64> {
         name: "cgroup_memory_swap_max",
         unit: Unit::BYTE,
         description: "The most swap that a control group may use; -1 without a limit.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub ANONYMOUS = Gauge<u64> {
         name: "cgroup_memory_anonymous",
         unit: Unit::BYTE,
         description: "Memory of a control group that is in no file, such as heaps and stacks.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub FILE = Gauge<u64> {
         name: "cgroup_memory_file",
         unit: Unit::BYTE,
         description: "Memory of a control group that holds the content of files.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub KERNEL_STACK = Gauge<u64> {
         name: "cgroup_memory_kernel_stack",
         unit: Unit::BYTE,
         description: "Memory of the kernel stacks of a control group.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub PAGETABLES = Gauge<u64> {
         name: "cgroup_memory_pagetables",
         unit: Unit::BYTE,
         description: "Memory of the page tables of a control group.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub SLAB_RECLAIMABLE = Gauge<u64> {
         name: "cgroup_slab_reclaimable",
         unit: Unit::BYTE,
         description: "Kernel objects of a control group that could be reclaimed.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub PSWPIN = Counter<u64> {
         name: "cgroup_pswpin",
         unit: Unit::ONE,
         description: "Pages that were swapped in since the control group was made.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub PSWPOUT = Counter<u64> {
         name: "cgroup_pswpout",
         unit: Unit::ONE,
         description: "Pages that were swapped out since the control group was made.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub IO_PRESSURE_SOME = Delta<u64> {
         name: "io_pressure_some_total",
         unit: Unit::SECOND.micro(),
         description: "Time in which some threads of a control group were held up by I/O.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub IO_PRESSURE_FULL = Delta<u64> {
         name: "io_pressure_full_total",
         unit: Unit::SECOND.micro(),
         description: "Time in which all threads of a control group were held up by I/O.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub STALL_TIME = Delta<u64> {
         name: "cgroup_pressure_stall_time",
         unit: Unit::SECOND.micro(),
         description: "Time in which some or all threads of a control group were held up for lack of a resource.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["resource=cpu|memory|io|irq", "kind=some|full"],
     };
@@ -147,7 +118,6 @@ alumet_core::metrics! {
         name: "cgroup_io_bytes",
         unit: Unit::BYTE,
         description: "Data that a control group read from, wrote to or discarded on a block device.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["device", "direction=read|write|discard"],
     };
@@ -155,7 +125,6 @@ alumet_core::metrics! {
         name: "cgroup_io_operations",
         unit: Unit::ONE,
         description: "Requests of a control group to a block device.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["device", "direction=read|write|discard"],
     };
@@ -163,39 +132,30 @@ alumet_core::metrics! {
         name: "cgroup_cpu_throttled_time",
         unit: Unit::SECOND.nano(),
         description: "Time in which a control group was held up by its limit of CPU bandwidth, summed over CPUs.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub THROTTLED_PERIODS = Delta<u64> {
         name: "cgroup_cpu_throttled_periods",
         unit: Unit::ONE,
         description: "Periods in which a control group reached its limit of CPU bandwidth.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub PERIODS = Delta<u64> {
         name: "cgroup_cpu_periods",
         unit: Unit::ONE,
         description: "Periods in which a control group with a limit of CPU bandwidth could run.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub PIDS = Gauge<u64> {
         name: "cgroup_pids",
         unit: Unit::ONE,
         description: "Processes and threads in a control group and those below it.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
-        attributes: [],
     };
     pub MEMORY_EVENTS = Delta<u64> {
         name: "cgroup_memory_events",
         unit: Unit::ONE,
         description: "How often a memory limit of a control group acted.",
-        resources: ["local_machine"],
         consumers: ["cgroup"],
         attributes: ["event=low|high|max|oom|oom_kill"],
     };

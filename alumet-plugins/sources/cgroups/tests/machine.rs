@@ -37,7 +37,7 @@ fn value(samples: &[RecordedSample], metric: &str, path: &str, attributes: &[(&s
                     .is_some_and(|found| found.to_string() == *value)
             })
     });
-    found.last().map(|sample| sample.value)
+    found.map(|sample| sample.value).next_back()
 }
 
 #[test]

@@ -10,183 +10,126 @@ alumet_core::metrics! {
         unit: Unit::SECOND.milli(),
         description: "Time that the CPUs spent in a state; `user` and `nice` contain `guest` and `guest_nice`.",
         resources: ["local_machine", "cpu_core"],
-        consumers: ["local_machine"],
         attributes: ["cpu_state=user|nice|system|idle|iowait|irq|softirq|steal|guest|guest_nice"],
     };
     pub KERNEL_CONTEXT_SWITCHES = Delta<u64> {
         name: "kernel_context_switches",
         unit: Unit::ONE,
         description: "Context switches on all CPUs.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub KERNEL_NEW_FORKS = Delta<u64> {
         name: "kernel_new_forks",
         unit: Unit::ONE,
         description: "Processes and threads that were created.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub KERNEL_N_PROCS_RUNNING = Gauge<u64> {
         name: "kernel_n_procs_running",
         unit: Unit::ONE,
         description: "Threads that run or wait for a CPU.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub KERNEL_N_PROCS_BLOCKED = Gauge<u64> {
         name: "kernel_n_procs_blocked",
         unit: Unit::ONE,
         description: "Threads that are blocked, waiting for I/O.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub MEM_TOTAL = Gauge<u64> {
         name: "mem_total",
         unit: Unit::BYTE,
         description: "Usable memory.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub MEM_FREE = Gauge<u64> {
         name: "mem_free",
         unit: Unit::BYTE,
         description: "Memory that is not used for anything.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub MEM_AVAILABLE = Gauge<u64> {
         name: "mem_available",
         unit: Unit::BYTE,
         description: "Memory that new applications could get without swapping, as the kernel estimates it.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub CACHED = Gauge<u64> {
         name: "cached",
         unit: Unit::BYTE,
         description: "Memory that holds the content of files.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub SWAP_CACHED = Gauge<u64> {
         name: "swap_cached",
         unit: Unit::BYTE,
         description: "Memory that was swapped back in and is still in the swap file.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub ACTIVE = Gauge<u64> {
         name: "active",
         unit: Unit::BYTE,
         description: "Memory that was used recently.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub INACTIVE = Gauge<u64> {
         name: "inactive",
         unit: Unit::BYTE,
         description: "Memory that was not used recently and is reclaimed first.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub MAPPED = Gauge<u64> {
         name: "mapped",
         unit: Unit::BYTE,
         description: "Memory of files that are mapped, such as libraries.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub NETWORK_BYTES = Delta<u64> {
         name: "network_bytes",
         unit: Unit::BYTE,
         description: "Data that an interface received or sent.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["interface", "direction=rx|tx"],
     };
     pub NETWORK_PACKETS = Delta<u64> {
         name: "network_packets",
         unit: Unit::ONE,
         description: "Packets that an interface received or sent.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["interface", "direction=rx|tx"],
     };
     pub NETWORK_PACKET_DROPS = Delta<u64> {
         name: "network_packet_drops",
         unit: Unit::ONE,
         description: "Packets that were dropped for lack of room or of a receiver.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["interface", "direction=rx|tx"],
     };
     pub NETWORK_ERRORS = Delta<u64> {
         name: "network_errors",
         unit: Unit::ONE,
         description: "Packets with errors.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["interface", "direction=rx|tx"],
     };
     pub DISK_BYTES = Delta<u64> {
         name: "disk_bytes",
         unit: Unit::BYTE,
         description: "Data that was read from, written to or discarded on a block device.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["device", "direction=read|write|discard"],
     };
     pub DISK_OPERATIONS = Delta<u64> {
         name: "disk_operations",
         unit: Unit::ONE,
         description: "Requests that a block device completed.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["device", "direction=read|write|discard|flush"],
     };
     pub DISK_OPERATION_TIME = Delta<u64> {
         name: "disk_operation_time",
         unit: Unit::SECOND.milli(),
         description: "Time that the completed requests took, summed over the requests.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["device", "direction=read|write|discard|flush"],
     };
     pub DISK_BUSY_TIME = Delta<u64> {
         name: "disk_busy_time",
         unit: Unit::SECOND.milli(),
         description: "Time with at least one request in flight.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["device"],
     };
     pub LOAD_AVERAGE = Gauge<f64> {
         name: "load_average",
         unit: Unit::ONE,
         description: "Mean number of threads that run, wait for a CPU or are blocked by I/O.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["window=1m|5m|15m"],
     };
     pub PRESSURE_STALL_TIME = Delta<u64> {
         name: "pressure_stall_time",
         unit: Unit::SECOND.micro(),
         description: "Time in which some or all threads that had work to do were held up for lack of a resource.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["stalled=cpu|memory|io|irq", "kind=some|full"],
     };
     pub CPU_FREQUENCY = Gauge<u64> {
@@ -194,22 +137,17 @@ alumet_core::metrics! {
         unit: Unit::HERTZ,
         description: "Present clock frequency of a CPU.",
         resources: ["cpu_core"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
     pub TEMPERATURE = Gauge<f64> {
         name: "temperature",
         unit: Unit::CELSIUS,
         description: "What a temperature sensor shows.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
         attributes: ["chip", "sensor", "label"],
     };
     pub CPU_TIME_DELTA = Delta<u64> {
         name: "cpu_time_delta",
         unit: Unit::SECOND.nano(),
         description: "CPU time that a process used; `user` contains `guest`.",
-        resources: ["local_machine"],
         consumers: ["process"],
         attributes: ["kind=user|system|guest", "name", "cmdline"],
     };
@@ -217,7 +155,6 @@ alumet_core::metrics! {
         name: "cpu_percent",
         unit: Unit::PERCENT,
         description: "CPU time that a process used, relative to what the machine or one CPU could give.",
-        resources: ["local_machine"],
         consumers: ["process"],
         attributes: ["kind=user|system|total", "name", "cmdline"],
     };
@@ -225,7 +162,6 @@ alumet_core::metrics! {
         name: "memory_usage",
         unit: Unit::BYTE,
         description: "Memory of a process.",
-        resources: ["local_machine"],
         consumers: ["process"],
         attributes: ["kind=resident|shared|virtual|proportional", "name", "cmdline"],
     };
@@ -234,7 +170,6 @@ alumet_core::metrics! {
         unit: Unit::BYTE,
         description: "Data that a process caused to be fetched from or sent to storage. The kernel adds what a child did to \
                       its parent once that has waited for it, so that sums over a tree count it twice.",
-        resources: ["local_machine"],
         consumers: ["process"],
         attributes: ["direction=read|write", "name", "cmdline"],
     };

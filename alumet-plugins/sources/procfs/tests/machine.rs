@@ -84,7 +84,7 @@ fn cpu_time_is_that_of_the_interval_by_the_numbers_of_the_kernel() {
     let mut bench = start(&root, "");
     let first = poll(&mut bench, "kernel");
     // A delta series begins with a 0.
-    assert_eq!(first.len(), 9 * 1 + 9 * 4 + 4);
+    assert_eq!(first.len(), 9 * 5 + 4);
     assert_lines(
         changed(&first, ""),
         [

@@ -28,11 +28,6 @@ impl Selection {
             keys: names.into_iter().map(Into::into).collect(),
         }
     }
-
-    /// The names, in order.
-    pub fn keys(&self) -> &[Box<str>] {
-        &self.keys
-    }
 }
 
 /// Where the selected entries stood in one file.

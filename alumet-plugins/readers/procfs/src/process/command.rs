@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
 use super::{PidPath, Processes};
-use crate::{Name, ReadError};
+use crate::ReadError;
 use alumet_reader_kernel_file::Extent;
 
 /// Splits the content of `/proc/PID/cmdline` into the arguments. A process may have written anything over them.
@@ -18,17 +18,6 @@ pub fn arguments(cmdline: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Processes {
-    /// Reads the command, at most 15 bytes (63 for a kernel worker).
-    ///
-    /// # Errors
-    /// `Gone` when the process has ended.
-    pub fn comm(&mut self, pid: u32, out: &mut Name) -> Result<(), ReadError> {
-        self.read_with(pid, "comm", Extent::OneRecord, |bytes| {
-            out.assign(bytes.strip_suffix(b"\n").unwrap_or(bytes));
-            Ok(())
-        })
-    }
-
     /// Reads the command line, to be split by [`arguments`]. Empty for kernel threads and ended processes.
     ///
     /// # Errors

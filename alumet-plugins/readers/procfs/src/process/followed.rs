@@ -1,9 +1,9 @@
 //! One process, followed from reading to reading.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use super::cpu_clock::ProcessClock;
-use super::fd_budget::FdPermit;
 use super::stat::{ProcessStat, parse};
 use super::{CpuSplit, Processes, SplitTime, Statm, statm};
 use crate::ReadError;
@@ -29,7 +29,7 @@ pub struct Process {
 #[derive(Debug)]
 struct KeptFile {
     file: File,
-    _permit: FdPermit,
+    _one_of: Arc<()>,
 }
 
 impl Processes {
@@ -56,11 +56,13 @@ impl Processes {
 
     /// Opens a file to be kept, if there may be one more.
     fn keep(&self, pid: u32, file: &str) -> Option<KeptFile> {
-        let permit = self.budget.take()?;
+        if Arc::strong_count(&self.kept) > self.most_kept {
+            return None;
+        }
         let file = self.open_file(pid, file).ok()?;
         Some(KeptFile {
             file,
-            _permit: permit,
+            _one_of: Arc::clone(&self.kept),
         })
     }
 }

@@ -13,12 +13,10 @@ pub mod statm;
 pub mod status;
 pub mod tree;
 
-mod fd_budget;
 mod followed;
 mod pids;
 
 pub use cpu_split::{CpuSplit, SplitTime};
-pub use fd_budget::FdPolicy;
 pub use followed::Process;
 pub use io::ProcessIo;
 pub use smaps_rollup::SmapsRollup;
@@ -30,17 +28,17 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use crate::{Name, ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
 use alumet_reader_kernel_file::{Extent, errno, fill};
-
-use fd_budget::FdBudget;
 
 /// The processes of a machine.
 ///
@@ -57,20 +55,25 @@ pub struct Processes {
     ticks_per_second: u64,
     has_clocks: bool,
     is_live: bool,
-    budget: FdBudget,
+    most_kept: usize,
+    /// Every file that is kept holds one more.
+    kept: Arc<()>,
 }
 
 impl Processes {
-    /// Opens the folder of the processes.
+    /// Opens the folder of the processes. At most `most_kept` files of followed processes stay open between reads, and no
+    /// more than an eighth of those that the program may have open, so that whatever else it opens finds room: a kept file
+    /// saves more than half of a reading (see the crate's README). The others are opened, read and closed each time.
     ///
     /// # Errors
     /// When it is absent or refused.
-    pub fn open(root: &SystemRoot, policy: FdPolicy) -> Result<Self, ReadError> {
+    pub fn open(root: &SystemRoot, most_kept: usize) -> Result<Self, ReadError> {
         let proc = root.proc("");
         let sort = |error| ReadError::of_file(&proc, error, crate::root::MOUNT_PROC);
         let folder = File::open(&proc).map_err(sort)?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let listing = Dir::open(&proc, flags, Mode::empty()).map_err(|errno| sort(errno.into()))?;
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
         Ok(Self {
             has_clocks: cpu_clock::are_numbers_ours(&proc),
             is_live: fstatfs(&folder).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
@@ -80,7 +83,8 @@ impl Processes {
             buffer: Vec::new(),
             page_size: page_size(),
             ticks_per_second: ticks_per_second(),
-            budget: FdBudget::new(policy),
+            most_kept: most_kept.min(usize::try_from(soft / 8).unwrap_or(usize::MAX)),
+            kept: Arc::default(),
         })
     }
 
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_process_that_vanishes_in_any_way_is_gone_and_a_refused_one_names_the_capability() {
-        let processes = Processes::open(&SystemRoot::default(), FdPolicy::default()).unwrap();
+        let processes = Processes::open(&SystemRoot::default(), 256).unwrap();
         for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ESRCH] {
             let error = processes.sort(7, "stat", errno.into());
             assert_eq!(error.to_string(), "the process `/proc/7` is gone");
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn a_root_without_proc_is_not_supported() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::default()).unwrap_err();
+        let error = Processes::open(&SystemRoot::at(folder.path()), 256).unwrap_err();
         assert!(matches!(error, ReadError::NotSupported { .. }));
     }
 }

@@ -33,7 +33,7 @@ mod tests {
     use std::fs;
 
     use crate::SystemRoot;
-    use crate::process::{FdPolicy, Processes};
+    use crate::process::Processes;
 
     #[test]
     fn only_numeric_folders_are_processes_and_each_scan_starts_anew() {
@@ -41,7 +41,7 @@ mod tests {
         for name in ["12", "3", "500", "7", "100", "self", "1a", "99999999999"] {
             fs::create_dir_all(folder.path().join("proc").join(name)).unwrap();
         }
-        let mut processes = Processes::open(&SystemRoot::at(folder.path()), FdPolicy::default()).unwrap();
+        let mut processes = Processes::open(&SystemRoot::at(folder.path()), 256).unwrap();
         let mut pids = vec![8];
         processes.pids(&mut pids).unwrap();
         assert_eq!(pids, [3, 7, 12, 100, 500]);

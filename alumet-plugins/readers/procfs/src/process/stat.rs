@@ -30,10 +30,6 @@ pub struct ProcessStat {
     pub threads: u64,
     /// When the process started, in ticks since boot. With `pid` it names a process uniquely until the next boot.
     pub start_ticks: u64,
-    /// Virtual size in bytes.
-    pub virtual_bytes: u64,
-    /// Resident size in pages ([`crate::page_size`]); imprecise since Linux 6.2 by some pages per CPU.
-    pub resident_pages: u64,
     /// The address at which the stack began when the program was started. It is another one after each `exec`, because
     /// the kernel chooses it at random; 0 for a kernel thread and for a process that this user may not look into.
     pub stack_start: u64,
@@ -72,8 +68,7 @@ fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
     out.threads = fields.number()?;
     fields.skip_fields(1)?; // itrealvalue
     out.start_ticks = fields.number()?;
-    out.virtual_bytes = fields.number()?;
-    out.resident_pages = fields.number()?;
+    fields.skip_fields(2)?; // vsize, rss
     // rsslim, startcode, endcode; then 14 from kstkesp to delayacct_blkio_ticks, up to guest_time, the 43rd.
     out.stack_start = number_after(3, &mut fields)?;
     out.guest_ticks = number_after(14, &mut fields)?;
@@ -128,8 +123,6 @@ mod tests {
             children_system_ticks: 170,
             threads: 200,
             start_ticks: 220,
-            virtual_bytes: 230,
-            resident_pages: 240,
             stack_start: 280,
             guest_ticks: 430,
         };
@@ -163,15 +156,7 @@ mod tests {
             ..ProcessStat::default()
         };
         parse(short.as_bytes(), &mut stat).unwrap();
-        assert_eq!(
-            (
-                stat.start_ticks,
-                stat.resident_pages,
-                stat.stack_start,
-                stat.guest_ticks
-            ),
-            (9, 7, 0, 0)
-        );
+        assert_eq!((stat.start_ticks, stat.stack_start, stat.guest_ticks), (9, 0, 0));
     }
 
     #[test]

@@ -6,12 +6,11 @@
 //! count with the resolution of a tick) the highest one stands.
 
 use std::collections::HashSet;
-use std::ops::{Add, Sub};
 
 use alumet_reader_kernel_file::fields::Fields;
 use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
-use super::{CpuSplit, FdPolicy, Name, Process, Processes, status};
+use super::{CpuSplit, Name, Process, Processes, status};
 use crate::{ReadError, SystemRoot};
 
 /// What processes have used, those that they have waited for included.
@@ -90,7 +89,7 @@ impl ProcessTree {
     }
 
     fn follow(root: &SystemRoot, pid: u32, adopter: Option<u32>) -> Result<Self, ReadError> {
-        let mut processes = Processes::open(root, FdPolicy::KeepUpTo(KEPT_FILES))?;
+        let mut processes = Processes::open(root, KEPT_FILES)?;
         let process = processes.follow(pid)?;
         Ok(Self {
             processes,
@@ -122,12 +121,12 @@ impl ProcessTree {
 
     /// What a member used that this program has waited for.
     pub fn reaped(&mut self, usage: TreeUsage) {
-        self.ended = self.ended + usage;
+        self.ended = self.ended.plus(usage);
     }
 
     /// Reads all processes of the tree. What cannot be read of one this time is what it was before.
     pub fn read(&mut self) -> TreeReading {
-        let used = self.sum() - self.before;
+        let used = self.sum().since(self.before);
         let total = used.user_ns.saturating_add(used.system_ns);
         let time = self.split.update(total, used.user_ns, used.system_ns);
         let last = self.last.usage;
@@ -172,7 +171,7 @@ impl ProcessTree {
         self.members.retain_mut(|member| {
             let is_there = !matches!(member.read(&mut self.processes), Err(ReadError::Gone { .. }));
             if is_there {
-                sum = sum + member.usage;
+                sum = sum.plus(member.usage);
             } else {
                 self.known.remove(&member.process.pid());
                 gone.push((
@@ -190,10 +189,10 @@ impl ProcessTree {
                 false => was_member || self.adopter == Some(*parent),
             };
             if !is_handed_on {
-                self.ended = self.ended + *usage;
+                self.ended = self.ended.plus(*usage);
             }
         }
-        sum + self.ended
+        sum.plus(self.ended)
     }
 
     fn find_members(&mut self) {
@@ -298,29 +297,26 @@ impl Processes {
     }
 }
 
-impl Add for TreeUsage {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
+impl TreeUsage {
+    fn with(self, other: Self, combine: fn(u64, u64) -> u64) -> Self {
         Self {
-            user_ns: self.user_ns.saturating_add(other.user_ns),
-            system_ns: self.system_ns.saturating_add(other.system_ns),
-            read_bytes: self.read_bytes.saturating_add(other.read_bytes),
-            written_bytes: self.written_bytes.saturating_add(other.written_bytes),
+            user_ns: combine(self.user_ns, other.user_ns),
+            system_ns: combine(self.system_ns, other.system_ns),
+            read_bytes: combine(self.read_bytes, other.read_bytes),
+            written_bytes: combine(self.written_bytes, other.written_bytes),
         }
     }
-}
 
-impl Sub for TreeUsage {
-    type Output = Self;
+    /// What was used in addition.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        self.with(more, u64::saturating_add)
+    }
 
-    fn sub(self, other: Self) -> Self {
-        Self {
-            user_ns: self.user_ns.saturating_sub(other.user_ns),
-            system_ns: self.system_ns.saturating_sub(other.system_ns),
-            read_bytes: self.read_bytes.saturating_sub(other.read_bytes),
-            written_bytes: self.written_bytes.saturating_sub(other.written_bytes),
-        }
+    /// What was used since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        self.with(earlier, u64::saturating_sub)
     }
 }
 

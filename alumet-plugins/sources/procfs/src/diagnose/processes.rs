@@ -4,7 +4,7 @@ use std::fs;
 
 use alumet_core::plugin::Finding;
 use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::process::{FdPolicy, Processes, status};
+use alumet_reader_procfs::process::{Processes, status};
 
 use super::broken;
 use crate::config::{ProcessesConfig, Strategy};
@@ -13,7 +13,7 @@ use crate::config::{ProcessesConfig, Strategy};
 pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Finding> {
     const SUBJECT: &str = "process list";
     let mut pids = Vec::new();
-    let opened = Processes::open(root, FdPolicy::KeepUpTo(0));
+    let opened = Processes::open(root, 0);
     let processes = match opened.and_then(|mut processes| processes.pids(&mut pids).map(|()| processes)) {
         Ok(processes) => processes,
         Err(error) => return vec![broken(SUBJECT, "processes", &error)],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alumet_core::Consumer;
 use alumet_core::events::{ConsumerEvent, Subscription};
 use alumet_core::time::Monotonic;
-use alumet_reader_procfs::process::{FdPolicy, Process, ProcessStat, Processes};
+use alumet_reader_procfs::process::{Process, ProcessStat, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 use hashbrown::HashMap;
 
@@ -101,7 +101,7 @@ impl Watcher {
         refresh: Duration,
         now: Monotonic,
     ) -> Result<Self, ReadError> {
-        let processes = Processes::open(root, FdPolicy::KeepUpTo(KEPT_STAT_FILES))?;
+        let processes = Processes::open(root, KEPT_STAT_FILES)?;
         let started_ticks = ticks_since_boot(processes.ticks_per_second());
         let inboxes = (0..=matchers.len()).map(|_| Inbox::default()).collect();
         let mut watcher = Self {

@@ -6,7 +6,7 @@ use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
 
 use super::cpu_use::{Capacity, CpuReading};
-use super::series::{IoSeries, ProcessMetrics, ProcessSeries};
+use super::series::{ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
 use crate::config::PlanConfig;
 use crate::watch::{Arrival, Birth, Program};
@@ -101,39 +101,29 @@ impl Followed {
 
     fn poll_cpu(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         let reading = self.read_cpu(context)?;
-        let last = self.cpu.replace(reading);
-        if let Some(series) = &self.series.cpu_time {
-            match (last, self.born) {
-                (None, _) => series.begin(out, out.tick().timestamp),
-                (Some(_), Some(born)) => series.begin(out, born),
-                (Some(_), None) => {}
-            }
-        }
-        let Some(last) = last else {
+        let Some(last) = self.cpu.replace(reading) else {
+            self.series.begin_cpu_time(out, out.tick().timestamp);
             return Ok(());
         };
+        if let Some(born) = self.born {
+            self.series.begin_cpu_time(out, born);
+        }
         let mut used = reading.since(&last);
         // Ticks are too coarse to tell, and after what a zombie used nothing more comes.
         if context.processes.has_clocks() && self.process.last_stat().state != b'Z' {
             let ahead = used.limit(context.capacity.cpus);
             self.cpu = Some(reading.without(ahead));
         }
-        if let Some(series) = &self.series.cpu_time {
-            let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
-            out.push(&series.user, used.user_ns);
-            out.push(&series.system, used.system_ns);
-            out.push(&series.guest, used.guest_ticks.saturating_mul(tick_ns));
+        let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
+        let guest_ns = used.guest_ticks.saturating_mul(tick_ns);
+        let times = [used.user_ns, used.system_ns, guest_ns];
+        for (series, ns) in self.series.cpu_time.iter().flatten().zip(times) {
+            out.push(series, ns);
         }
-        if let Some(series) = &self.series.cpu_percent {
-            let shares = [
-                (&series.user, used.user_ns),
-                (&series.system, used.system_ns),
-                (&series.total, used.total_ns()),
-            ];
-            for (series, ns) in shares {
-                if let Some(percent) = used.percent(ns, context.capacity) {
-                    out.push(series, percent);
-                }
+        let times = [used.user_ns, used.system_ns, used.total_ns()];
+        for (series, ns) in self.series.cpu_percent.iter().flatten().zip(times) {
+            if let Some(percent) = used.percent(ns, context.capacity) {
+                out.push(series, percent);
             }
         }
         Ok(())
@@ -164,16 +154,16 @@ impl Followed {
     }
 
     fn poll_memory(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
-        let Some(series) = &mut self.series.memory else {
+        let Some(series) = &self.series.memory else {
             return Ok(());
         };
         context.stopwatch.expire();
         let quick = self.process.statm(context.processes)?;
-        let mut exact_resident = None;
-        if let Some(proportional) = &series.proportional {
+        let mut resident = quick.resident;
+        if let Some(proportional) = &self.series.proportional {
             match context.processes.smaps_rollup(self.process.pid()) {
                 Ok(Some(memory)) => {
-                    exact_resident = Some(memory.rss);
+                    resident = Some(memory.rss);
                     out.push(proportional, memory.pss);
                 }
                 Err(gone @ ReadError::Gone { .. }) => return Err(gone),
@@ -182,14 +172,10 @@ impl Followed {
                 // The quick sizes are known all the same.
                 Err(error) if error.is_temporary() => {}
                 // Refused once, refused always: the series is given back.
-                Err(_) => series.proportional = None,
+                Err(_) => self.series.proportional = None,
             }
         }
-        for (series, size) in [
-            (&series.resident, exact_resident.or(quick.resident)),
-            (&series.shared, quick.shared),
-            (&series.virtual_size, quick.virtual_size),
-        ] {
+        for (series, size) in series.iter().zip([resident, quick.shared, quick.virtual_size]) {
             if let Some(size) = size {
                 out.push(series, size);
             }
@@ -198,7 +184,7 @@ impl Followed {
     }
 
     fn poll_io(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
-        let Some(IoSeries { read, write }) = &self.series.io else {
+        let Some([read, write]) = &self.series.io else {
             return Ok(());
         };
         context.stopwatch.expire();
@@ -213,12 +199,13 @@ impl Followed {
                 return Ok(());
             }
         };
-        let last = self.io.replace(io);
-        if let Some(at) = self.born.filter(|_| last.is_some()) {
-            out.push_at(read, at, 0);
-            out.push_at(write, at, 0);
+        let Some(last) = self.io.replace(io) else {
+            self.series.begin_io(out, out.tick().timestamp);
+            return Ok(());
+        };
+        if let Some(born) = self.born {
+            self.series.begin_io(out, born);
         }
-        let last = last.unwrap_or(io);
         out.push(read, io.read_bytes.saturating_sub(last.read_bytes));
         out.push(write, io.written_bytes.saturating_sub(last.written_bytes));
         Ok(())
@@ -239,12 +226,7 @@ impl Followed {
             context.processes,
         );
         let now = out.tick().timestamp;
-        if let Some(series) = &self.series.cpu_time {
-            series.begin(out, now);
-        }
-        if let Some(IoSeries { read, write }) = &self.series.io {
-            out.push(read, 0);
-            out.push(write, 0);
-        }
+        self.series.begin_cpu_time(out, now);
+        self.series.begin_io(out, now);
     }
 }

@@ -11,7 +11,7 @@ use alumet_core::Failure;
 use alumet_core::plugin::{StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
-use alumet_reader_procfs::process::{FdPolicy, Processes};
+use alumet_reader_procfs::process::Processes;
 use alumet_reader_procfs::{ReadError, SystemRoot};
 use parking_lot::Mutex;
 
@@ -62,7 +62,7 @@ impl ProcessesSource {
             index,
             plan,
             metrics: ProcessMetrics::register(alumet)?,
-            processes: Processes::open(root, FdPolicy::KeepUpTo(KEPT_MEMORY_FILES / sources.max(1)))?,
+            processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
             followed: Vec::new(),
             inbox: Inbox::default(),
             stopwatch: Stopwatch::new(alumet.clock()),

@@ -23,34 +23,15 @@ pub(super) struct ProcessMetrics {
 
 /// The series of one process; `None` for what is not measured.
 pub(super) struct ProcessSeries {
-    pub(super) cpu_time: Option<CpuTimeSeries>,
-    pub(super) cpu_percent: Option<CpuPercentSeries>,
-    pub(super) memory: Option<MemorySeries>,
-    pub(super) io: Option<IoSeries>,
-}
-
-pub(super) struct CpuTimeSeries {
-    pub(super) user: Series<u64>,
-    pub(super) system: Series<u64>,
-    pub(super) guest: Series<u64>,
-}
-
-pub(super) struct CpuPercentSeries {
-    pub(super) user: Series<f64>,
-    pub(super) system: Series<f64>,
-    pub(super) total: Series<f64>,
-}
-
-pub(super) struct MemorySeries {
-    pub(super) resident: Series<u64>,
-    pub(super) shared: Series<u64>,
-    pub(super) virtual_size: Series<u64>,
+    /// In user mode, in kernel mode, and for a guest.
+    pub(super) cpu_time: Option<[Series<u64>; 3]>,
+    /// In user mode, in kernel mode, and both.
+    pub(super) cpu_percent: Option<[Series<f64>; 3]>,
+    /// Resident, shared and virtual.
+    pub(super) memory: Option<[Series<u64>; 3]>,
     pub(super) proportional: Option<Series<u64>>,
-}
-
-pub(super) struct IoSeries {
-    pub(super) read: Series<u64>,
-    pub(super) write: Series<u64>,
+    /// Reads and writes.
+    pub(super) io: Option<[Series<u64>; 2]>,
 }
 
 /// Longer command lines are cut: they would weigh on every output.
@@ -75,56 +56,38 @@ impl ProcessSeries {
         process: &Process,
         processes: &mut Processes,
     ) -> Self {
-        let pid = process.pid();
         let attributes = attributes_of(plan, process, processes);
-        let of_kind = Maker {
+        let maker = Maker {
             catalog,
-            pid,
+            pid: process.pid(),
             attributes: &attributes,
         };
+        let has = |metric| plan.metrics.contains(&metric);
+        let (time, percent) = (metrics.cpu_time, metrics.cpu_percent);
+        let memory = |kind| maker.series(metrics.memory, "kind", kind);
+        let io = |direction| maker.series(metrics.io, "direction", direction);
+        let is_accurate = plan.memory_mode == MemoryMode::SlowButAccurate;
         Self {
-            cpu_time: plan
-                .metrics
-                .contains(&ProcessMetric::CpuTime)
-                .then(|| CpuTimeSeries {
-                    user: of_kind.series(metrics.cpu_time, "kind", "user"),
-                    system: of_kind.series(metrics.cpu_time, "kind", "system"),
-                    guest: of_kind.series(metrics.cpu_time, "kind", "guest"),
-                }),
-            cpu_percent: plan
-                .metrics
-                .contains(&ProcessMetric::CpuPercent)
-                .then(|| CpuPercentSeries {
-                    user: of_kind.series(metrics.cpu_percent, "kind", "user"),
-                    system: of_kind.series(metrics.cpu_percent, "kind", "system"),
-                    total: of_kind.series(metrics.cpu_percent, "kind", "total"),
-                }),
-            memory: plan
-                .metrics
-                .contains(&ProcessMetric::Memory)
-                .then(|| MemorySeries {
-                    resident: of_kind.series(metrics.memory, "kind", "resident"),
-                    shared: of_kind.series(metrics.memory, "kind", "shared"),
-                    virtual_size: of_kind.series(metrics.memory, "kind", "virtual"),
-                    proportional: match plan.memory_mode {
-                        MemoryMode::Quick => None,
-                        MemoryMode::SlowButAccurate => {
-                            Some(of_kind.series(metrics.memory, "kind", "proportional"))
-                        }
-                    },
-                }),
-            io: plan.io.then(|| IoSeries {
-                read: of_kind.series(metrics.io, "direction", "read"),
-                write: of_kind.series(metrics.io, "direction", "write"),
-            }),
+            cpu_time: has(ProcessMetric::CpuTime)
+                .then(|| ["user", "system", "guest"].map(|kind| maker.series(time, "kind", kind))),
+            cpu_percent: has(ProcessMetric::CpuPercent)
+                .then(|| ["user", "system", "total"].map(|kind| maker.series(percent, "kind", kind))),
+            memory: has(ProcessMetric::Memory).then(|| ["resident", "shared", "virtual"].map(memory)),
+            proportional: (is_accurate && has(ProcessMetric::Memory)).then(|| memory("proportional")),
+            io: plan.io.then(|| ["read", "write"].map(io)),
         }
     }
-}
 
-impl CpuTimeSeries {
-    /// Says since when the series count.
-    pub(super) fn begin(&self, out: &mut Accumulator<'_>, at: Timestamp) {
-        for series in [&self.user, &self.system, &self.guest] {
+    /// Says since when the deltas of CPU time count.
+    pub(super) fn begin_cpu_time(&self, out: &mut Accumulator<'_>, at: Timestamp) {
+        for series in self.cpu_time.iter().flatten() {
+            out.push_at(series, at, 0);
+        }
+    }
+
+    /// Says since when the deltas of reads and writes count.
+    pub(super) fn begin_io(&self, out: &mut Accumulator<'_>, at: Timestamp) {
+        for series in self.io.iter().flatten() {
             out.push_at(series, at, 0);
         }
     }

@@ -1,0 +1,13 @@
+//! Processes that are measured: started by us, or found running.
+
+mod explain;
+mod inherited;
+mod running;
+mod signals;
+mod watched;
+
+pub(crate) use explain::find;
+pub(crate) use inherited::Inherited;
+pub(crate) use running::{End, Running, exit_code};
+pub(crate) use signals::{PassedOn, ends_of_children};
+pub(crate) use watched::Watched;
