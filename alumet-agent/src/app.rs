@@ -1,14 +1,7 @@
 //! The application as a value: its name and its plugins.
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-use std::sync::Arc;
-
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
-use crate::cli::{self, Cli, Command, Parsed};
-use crate::commands;
-use crate::exit::Failed;
 use crate::extra_command::ExtraCommand;
 
 /// An application: its name, its plugins, and what it does by default.
@@ -183,31 +176,6 @@ impl App {
         self
     }
 
-    /// Does what the command line says.
-    ///
-    /// The exit code is 0 when all went well, 1 when something failed while running, 2 for a wrong command line or
-    /// configuration; `exec` gives that of the program it has run.
-    pub fn main(self) -> ExitCode {
-        self.main_with(std::env::args_os())
-    }
-
-    /// Does what these arguments say, the name of the program first, as [`Self::main`].
-    pub fn main_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-        let parsed = match cli::parse(&self, arguments) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                // Help and version are errors of clap, too; it knows where to print them and which code to give.
-                let _ = error.print();
-                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-            }
-        };
-        let result = match parsed {
-            Parsed::BuiltIn(cli) => dispatch(&Arc::new(self), &cli),
-            Parsed::Extra(command, arguments) => command.execute(&arguments),
-        };
-        result.unwrap_or_else(|failed| failed.report())
-    }
-
     /// Whether the program has the built-in command `name`.
     pub(crate) fn has_built_in(&self, name: &str) -> bool {
         let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch"].contains(&name);
@@ -238,20 +206,5 @@ impl App {
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {
         self.plugins.iter().map(|plugin| plugin.id).collect()
-    }
-}
-
-/// Does what a command says.
-fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
-    match &cli.command {
-        None | Some(Command::Run) => commands::run::run(app, &cli.global),
-        Some(Command::Exec(arguments)) => commands::exec::exec(app, &cli.global, arguments),
-        Some(Command::Watch { pid }) => commands::watch::watch(app, &cli.global, *pid),
-        Some(Command::Ctl(arguments)) => commands::ctl::ctl(app, &cli.global, arguments),
-        Some(Command::Config { command }) => commands::config::config(app, &cli.global, command),
-        Some(Command::Plugins { command }) => commands::plugins::plugins(app, &cli.global, command),
-        Some(Command::Doctor { json }) => commands::doctor::doctor(app, &cli.global, *json),
-        Some(Command::Completions { shell }) => commands::generate::completions(app, *shell),
-        Some(Command::Man) => commands::generate::man(app),
     }
 }

@@ -70,6 +70,10 @@ pub(crate) struct Global {
     #[arg(long, value_name = "FORMAT", global = true)]
     pub(crate) log_format: Option<LogFormat>,
 
+    /// Log only warnings and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
     /// Flags that set one key of the configuration each.
     #[arg(skip)]
     pub(crate) shortcuts: Vec<(KeyPath, toml::Value, &'static str)>,
@@ -246,8 +250,12 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         markdown: bool,
     },
-    /// Write the default configuration to the file, over what is there
-    Regen,
+    /// Write the default configuration to the file
+    Regen {
+        /// Do so even if there is one; it is kept beside the new one, with .old behind its name
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// What to do with plugins.
@@ -271,6 +279,9 @@ pub(crate) enum PluginsCommand {
 
 /// How a program ends.
 const CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration";
+
+/// Where the options of every command are told.
+const SEE_ALSO: &str = "The help of the program itself tells the options of every command.";
 
 /// Where the log goes.
 const LOG: &str = "The log goes to the standard error; RUST_LOG chooses what is logged (default: info).";
@@ -322,7 +333,10 @@ pub(crate) fn command(app: &App) -> clap::Command {
 
 /// Parses the command line.
 pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
-    let mut matches = command(app).try_get_matches_from(arguments)?;
+    let mut command = command(app);
+    command.build();
+    command.get_subcommands_mut().for_each(hide_global_options);
+    let mut matches = command.try_get_matches_from(arguments)?;
     let is_chosen = |extra: &&ExtraCommand| matches.subcommand_name() == Some(&extra.name());
     if let Some(extra) = app.extra_commands.iter().find(is_chosen)
         && let Some((_, arguments)) = matches.remove_subcommand()
@@ -340,6 +354,20 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         }
     }
     Ok(Parsed::BuiltIn(cli))
+}
+
+/// Leaves the options of every command out of the help of a single one.
+fn hide_global_options(command: &mut clap::Command) {
+    let is_leaf = !command.has_subcommands();
+    let hide = |argument: Arg| match argument.is_global_set() {
+        true => argument.hide(true),
+        false => argument,
+    };
+    *command = std::mem::take(command).mut_args(hide);
+    if is_leaf && command.get_after_help().is_none() {
+        *command = std::mem::take(command).after_help(SEE_ALSO);
+    }
+    command.get_subcommands_mut().for_each(hide_global_options);
 }
 
 impl Global {

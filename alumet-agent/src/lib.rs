@@ -19,6 +19,7 @@ mod child;
 mod cli;
 mod commands;
 pub mod config;
+mod default_text;
 mod exit;
 mod extra_command;
 mod health;

@@ -13,13 +13,18 @@ use crate::live_line;
 use crate::settings::LogSettings;
 
 /// Starts the log on the standard error.
-pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>) -> Result<(), Failed> {
+pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bool) -> Result<(), Failed> {
+    let level = if quiet {
+        Some("warn")
+    } else {
+        settings.level.as_deref()
+    };
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => {
             filter(&directives).map_err(|fault| Failed::usage(format!("RUST_LOG: {fault}")))
         }
         // The configuration was checked with the rest of its keys.
-        _ => filter(settings.level.as_deref().unwrap_or("info")).map_err(Failed::usage),
+        _ => filter(level.unwrap_or("info")).map_err(Failed::usage),
     }?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -258,7 +258,7 @@ fn cannot_build(document: &Document, error: BuildError) -> Failed {
     }
 }
 
-fn cannot_start(id: &str, error: &alumet_core::plugin::StartError) -> Failed {
+fn cannot_start(id: &str, error: &alumet_core::plugin::PluginError) -> Failed {
     Failed::with_code(
         FAILED,
         format!(

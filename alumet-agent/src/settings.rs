@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::PipelineBuilder;
+use alumet_core::plugin::Faults;
 use alumet_core::size::ByteSize;
 use alumet_shared_spool::SpoolConfig;
 use schemars::JsonSchema;
@@ -32,10 +33,10 @@ pub(crate) struct Settings {
     pub(crate) spool: SpoolSettings,
     /// The agent's own health over HTTP.
     pub(crate) health: HealthSettings,
-    /// One table per plugin.
-    #[schemars(skip)]
+    /// One table per plugin, which is read with the schema of the plugin.
     #[serde(skip_serializing)]
-    pub(crate) plugins: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[schemars(extend("writeOnly" = false))]
+    pub(crate) plugins: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
 }
 
 /// The table `[log]`.
@@ -182,41 +183,49 @@ impl Default for SpoolSettings {
 }
 
 impl Settings {
+    /// Refuses what types cannot, and a root without a machine below it.
+    ///
+    /// # Errors
     /// The keys that cannot work, and what would.
-    pub(crate) fn faults(&self) -> Vec<(Vec<&'static str>, String)> {
-        let level = self.log.level.as_deref();
-        let level = level.and_then(|level| logging::filter(level).err());
-        let level = level.map(|message| (vec!["log", "level"], message));
-        let spool = self.spool.faults().into_iter();
-        level
-            .into_iter()
-            .chain(spool.map(|(key, message)| (vec!["spool", key], message)))
-            .collect()
+    pub(crate) fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        if !self.system_root.join("proc").is_dir() {
+            let root = self.system_root.display();
+            let message = format!(
+                "there is no folder `proc` in {root}; name the folder in which that of the machine is mounted"
+            );
+            faults.add("system_root", message);
+        }
+        if let Some(Err(message)) = self.log.level.as_deref().map(logging::filter) {
+            faults.add("log.level", message);
+        }
+        if self.spool.max_size < SpoolSettings::LEAST_MEMORY {
+            let message = format!(
+                "nothing could wait; write at least \"{}\"",
+                SpoolSettings::LEAST_MEMORY
+            );
+            faults.add("spool.max_size", message);
+        }
+        if self.spool.max_age.is_zero() {
+            faults.add(
+                "spool.max_age",
+                "nothing could wait; write for example \"30days\"",
+            );
+        }
+        if self.spool.memory < SpoolSettings::LEAST_MEMORY {
+            let message = format!(
+                "a batch must fit; write at least \"{}\"",
+                SpoolSettings::LEAST_MEMORY
+            );
+            faults.add("spool.memory", message);
+        }
+        faults.or_ok()
     }
 }
 
 impl SpoolSettings {
     /// With less memory, a single batch might not fit.
     const LEAST_MEMORY: ByteSize = ByteSize(1 << 20);
-
-    fn faults(&self) -> Vec<(&'static str, String)> {
-        let mut faults = Vec::new();
-        if self.max_size < Self::LEAST_MEMORY {
-            let message = format!("nothing could wait; write at least \"{}\"", Self::LEAST_MEMORY);
-            faults.push(("max_size", message));
-        }
-        if self.max_age.is_zero() {
-            faults.push((
-                "max_age",
-                "nothing could wait; write for example \"30days\"".to_owned(),
-            ));
-        }
-        if self.memory < Self::LEAST_MEMORY {
-            let message = format!("a batch must fit; write at least \"{}\"", Self::LEAST_MEMORY);
-            faults.push(("memory", message));
-        }
-        faults
-    }
 
     /// Where and how the program of that name keeps what waits.
     pub(crate) fn config(&self, program: &str, root: &Path) -> SpoolConfig {

@@ -1,18 +1,21 @@
 //! From command line and files to plugins that can be started.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use alumet_core::plugin::{PluginConfig, PluginDescriptor};
-use schemars::Schema;
+use alumet_core::plugin::{Finding, Host, PluginConfig, PluginDescriptor, StartContext, StartError};
+use alumet_core::time::SystemClock;
+use serde_json::Value as Json;
 
 use crate::app::App;
 use crate::cli::Global;
 use crate::config::{
-    Alias, Document, Environment, KeyPath, KnownPlugins, Loader, Origin, Problems, ProcessEnvironment,
-    Reference, Section, nearest,
+    Alias, Document, KeyPath, Loader, Origin, Problem, Problems, Section, from_json, nearest,
 };
+use crate::default_text::{default_text, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
 use crate::settings::{OnError, PluginSettings, Settings};
@@ -43,6 +46,23 @@ impl EnabledPlugin {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.descriptor.id == other.descriptor.id && self.table == other.table
     }
+
+    /// Starts the plugin only to see whether it can, and lets go of it at once; with what it has found out.
+    pub(crate) fn try_start(&self, root: &Path) -> (Result<(), StartError>, Vec<Finding>) {
+        let host = Host::trial(Arc::new(SystemClock), root);
+        let mut context = StartContext::new(&host);
+        let started = self
+            .descriptor
+            .start(&self.config, &mut context)
+            .map(|mut running| {
+                // The elements go first, as in a run.
+                drop(context.take_specs());
+                running.stop();
+            });
+        let mut findings = context.findings().to_vec();
+        findings.extend(self.descriptor.diagnose(&self.config, &host));
+        (started, findings)
+    }
 }
 
 /// What became of the default file that was missing.
@@ -68,42 +88,88 @@ pub(crate) enum IfMissing {
 impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
-        let environment = ProcessEnvironment;
-        let (mut loader, default_file) = loader(app, global, &environment, if_missing)?;
-        if let Some(samples) = global.source_channel_size {
-            let samples = i64::try_from(samples).unwrap_or(i64::MAX);
-            loader = loader.set(
-                KeyPath::dotted("pipeline.ingest_capacity"),
-                samples,
-                Origin::Flag("--source-channel-size".to_owned()),
-            );
-        }
-        let document = loader.load()?;
-        let mut problems = Problems::default();
-        let settings = keep(document.root().deserialize::<Settings>(), &mut problems);
-        let plugins = plugins(app, global, &document, &mut problems)?;
-        let mut problems = problems.or_ok(Problems::default())?;
-        let settings = settings.unwrap_or_default();
-        if !settings.system_root.join("proc").is_dir() {
-            let root = settings.system_root.display();
-            let message = format!(
-                "there is no folder `proc` in {root}; name the folder in which that of the machine is mounted"
-            );
-            problems.push(document.refused(&["system_root"], message));
-        }
-        for (path, message) in settings.faults() {
-            problems.push(document.refused(&path, message));
-        }
-        problems.append(transform_faults(&document, &settings, &plugins));
-        problems.or_ok(())?;
-        if plugins.is_empty() {
+        let (loader, default_file) = loader(app, global, if_missing)?;
+        let setup = Self::of(app, global.plugins.as_deref(), loader)?;
+        if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
+        Ok(Self {
+            default_file,
+            ..setup
+        })
+    }
+
+    /// What a new configuration file would give.
+    pub(crate) fn defaults(app: &App) -> Result<Self, Failed> {
+        let loader = Loader::new(&PROCESS).text(app.config_file, default_text(app)?);
+        Self::of(app, None, loader)
+    }
+
+    /// Reads all sources and checks what they say; `chosen` are the plugins that are enabled whatever it is.
+    fn of(app: &App, chosen: Option<&[String]>, loader: Loader<'_>) -> Result<Self, Failed> {
+        let (mut document, mut problems) = loader.merge()?;
+        let path = KeyPath::dotted("plugins");
+        for id in chosen.unwrap_or_default() {
+            if app.find_plugin(id).is_none() {
+                return Err(unknown_plugin(app, id));
+            }
+            let section = document.section(&path);
+            if section.is_none_or(|plugins| plugins.keys().all(|(key, _)| key != id)) {
+                let origin = Origin::Flag("--plugins".to_owned());
+                document.set(&path.clone().key(id), toml::Table::new(), origin);
+            }
+        }
+        let schema = schemars::schema_for!(Settings);
+        let settings = document.root().read(&schema, from_json, Settings::check);
+        let settings = problems.keep(settings).unwrap_or_default();
+        let section = document.section(&path);
+        let mut plugins = Vec::new();
+        let mut named = Vec::new();
+        for (id, place) in section.iter().flat_map(Section::keys) {
+            let table = section.as_ref().and_then(|section| section.section(id));
+            match (app.find_plugin(id), table, chosen) {
+                (Some(_), _, Some(chosen)) if chosen.iter().all(|other| other != id) => {}
+                (Some(descriptor), Some(table), chosen) => {
+                    let plugin = problems.keep(plugin(app, &table, descriptor));
+                    // One that is wrong might be enabled.
+                    if plugin
+                        .as_ref()
+                        .is_none_or(|(enabled, _)| *enabled || chosen.is_some())
+                    {
+                        named.push(id);
+                        plugins.extend(plugin);
+                    }
+                }
+                (None, table, None) => {
+                    if let Some(problem) = missing_plugin(app, id, table) {
+                        problems.push(problem.at(place));
+                    }
+                }
+                // Settings have refused what is no table.
+                _ => {}
+            }
+        }
+        let plugins: Vec<_> = plugins.into_iter().map(|(_, plugin)| plugin).collect();
+        // Not from the settings: something else may be wrong with them.
+        let pipeline = document.section(&KeyPath::dotted("pipeline"));
+        let pipeline = pipeline
+            .map(|section| section.to_toml_table())
+            .unwrap_or_default();
+        let transforms = pipeline.get("transforms").and_then(toml::Value::as_array);
+        for (at, transform) in transforms.into_iter().flatten().enumerate() {
+            if let Some(id) = transform.as_str().filter(|id| !named.contains(id)) {
+                let message = format!(
+                    "no plugin `{id}` is enabled; remove it, or enable it with a table [plugins.{id}]"
+                );
+                problems.push(document.refused(&["pipeline", "transforms", &at.to_string()], message));
+            }
+        }
+        problems.or_ok(())?;
         Ok(Self {
             document,
             settings,
             plugins,
-            default_file,
+            default_file: None,
         })
     }
 
@@ -112,29 +178,34 @@ impl Setup {
         let setup = Self::load(app, global, IfMissing::Assume)?;
         let mut defaults = toml::Table::try_from(Settings::default()).map_err(anyhow::Error::from)?;
         let mut tables = toml::Table::new();
-        for plugin in &setup.plugins {
-            let table = app
-                .default_config(&plugin.descriptor)
-                .map_err(anyhow::Error::from)?;
-            tables.insert(plugin.descriptor.id.to_owned(), toml::Value::Table(table));
+        for EnabledPlugin { descriptor, .. } in &setup.plugins {
+            let table = app.default_config(descriptor).map_err(anyhow::Error::from)?;
+            tables.insert(descriptor.id.to_owned(), table.into());
         }
-        defaults.insert("plugins".to_owned(), toml::Value::Table(tables));
-        let environment = ProcessEnvironment;
-        let (loader, _) = loader(app, global, &environment, IfMissing::Assume)?;
-        Ok(loader.defaults(defaults).load()?)
+        defaults.insert("plugins".to_owned(), tables.into());
+        let mut document = setup.document;
+        document.fill(defaults);
+        for plugin in &app.plugins {
+            let path = KeyPath::dotted("plugins").key(plugin.id);
+            document.hide_secrets(&path, &plugin.schema());
+        }
+        Ok(document)
     }
 }
 
+/// The variables of this process.
+const PROCESS: fn(&str) -> Option<OsString> = |name| std::env::var_os(name);
+
 /// All sources of the configuration, in order.
-fn loader<'a>(
+fn loader(
     app: &App,
     global: &Global,
-    environment: &'a dyn Environment,
     if_missing: IfMissing,
-) -> Result<(Loader<'a>, Option<DefaultFile>), Failed> {
-    let mut loader = Loader::new(environment).aliases([
-        Alias::new("plugins.*.enable", "plugins.*.enabled"),
-        Alias::new("source_channel_size", "pipeline.ingest_capacity"),
+) -> Result<(Loader<'static>, Option<DefaultFile>), Failed> {
+    let alias = |old, new| Alias { old, new };
+    let mut loader = Loader::new(&PROCESS).aliases([
+        alias("plugins.*.enable", "plugins.*.enabled"),
+        alias("source_channel_size", "pipeline.ingest_capacity"),
     ]);
     let mut default_file = None;
     if global.config.is_empty() {
@@ -158,76 +229,17 @@ fn loader<'a>(
     for (key, value, flag) in &global.shortcuts {
         loader = loader.set(key.clone(), value.clone(), Origin::Flag(format!("--{flag}")));
     }
+    if let Some(samples) = global.source_channel_size {
+        let samples = i64::try_from(samples).unwrap_or(i64::MAX);
+        let origin = Origin::Flag("--source-channel-size".to_owned());
+        loader = loader.set(KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
+    }
     Ok((loader, default_file))
-}
-
-/// The default configuration as a file: enabled plugins first, the others switched off.
-pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
-    let (schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
-    let mut text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_toml(&[]);
-    let enabled = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);
-    let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
-    for plugin in on {
-        text.push('\n');
-        text.push_str(&plugin_text(app, plugin, true)?);
-    }
-    for plugin in off {
-        text.push('\n');
-        text.push_str(&plugin_text(app, plugin, false)?);
-    }
-    Ok(text)
-}
-
-/// The default configuration of one plugin as commented TOML.
-pub(crate) fn plugin_text(app: &App, plugin: &PluginDescriptor, enabled: bool) -> Result<String, Failed> {
-    let (schema, mut default) = plugin_parts(app, plugin)?;
-    default.insert("enabled".to_owned(), toml::Value::Boolean(enabled));
-    Ok(format!(
-        "# {}\n{}",
-        plugin.summary,
-        Reference {
-            schema: &schema,
-            default: &default
-        }
-        .to_toml(&["plugins", plugin.id])
-    ))
-}
-
-/// The schema and the defaults of a plugin table, the keys that every plugin has included.
-pub(crate) fn plugin_parts(app: &App, plugin: &PluginDescriptor) -> Result<(Schema, toml::Table), Failed> {
-    let mut default = toml::Table::try_from(PluginSettings::default()).map_err(anyhow::Error::from)?;
-    default.extend(app.default_config(plugin).map_err(anyhow::Error::from)?);
-    Ok((plugin_schema(plugin), default))
-}
-
-/// The schema of a plugin table, the keys that every plugin has included.
-fn plugin_schema(plugin: &PluginDescriptor) -> Schema {
-    let mut schema = plugin.schema();
-    let mut general = schemars::schema_for!(PluginSettings);
-    for part in ["properties", "$defs"] {
-        let Some(serde_json::Value::Object(mut entries)) = general.remove(part) else {
-            continue;
-        };
-        let object = schema.ensure_object();
-        let target = object
-            .entry(part)
-            .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
-        if let serde_json::Value::Object(target) = target {
-            entries.append(target);
-            *target = entries;
-        }
-    }
-    schema
 }
 
 /// Writes the default file; without the permission the agent goes on with the same text in memory.
 fn write_default(path: &Path, text: &str) -> Option<DefaultFile> {
-    let result =
-        fs::File::create_new(path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+    let result = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     match result {
         Ok(()) => Some(DefaultFile::Written(path.to_owned())),
         // Another process was faster.
@@ -236,161 +248,58 @@ fn write_default(path: &Path, text: &str) -> Option<DefaultFile> {
     }
 }
 
-/// The plugins that are enabled, with their configurations.
-fn plugins(
-    app: &App,
-    global: &Global,
-    document: &Document,
-    problems: &mut Problems,
-) -> Result<Vec<EnabledPlugin>, Failed> {
-    let compiled = app.plugin_ids();
-    let not_compiled: Vec<_> = KNOWN
-        .iter()
-        .copied()
-        .filter(|id| !compiled.contains(id))
-        .collect();
-    let known = KnownPlugins {
-        compiled: &compiled,
-        not_compiled: &not_compiled,
-    };
-    let section = document.section(&KeyPath::dotted("plugins"));
-    let mut enabled = Vec::new();
-    if let Some(section) = &section {
-        if global.plugins.is_none() {
-            keep(known.check(section), problems);
-        }
-        for id in section.keys() {
-            let wanted = global
-                .plugins
-                .as_ref()
-                .is_none_or(|plugins| plugins.iter().any(|plugin| plugin == id));
-            if let (true, Some(descriptor), Some(table)) = (wanted, app.find_plugin(id), section.section(id))
-            {
-                let plugin = keep(
-                    plugin(app, document, &table, descriptor, global.plugins.is_some()),
-                    problems,
-                );
-                enabled.extend(plugin.flatten());
-            }
-        }
-    }
-    for id in global.plugins.iter().flatten() {
-        let Some(descriptor) = app.find_plugin(id) else {
-            return Err(unknown_plugin(app, id));
+/// The problem of a table that is named after no plugin of this program, unless it is one that is switched off.
+fn missing_plugin(app: &App, id: &str, table: Option<Section<'_>>) -> Option<Problem> {
+    if !KNOWN.contains(&id) {
+        let names = app.plugin_ids().into_iter().chain(KNOWN.iter().copied());
+        let help = match nearest(id, names) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`plugins list` shows the plugins of this program".to_owned(),
         };
-        if section
-            .as_ref()
-            .is_none_or(|section| section.section(id).is_none())
-        {
-            let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(app.defaults_of(id));
-            let config = descriptor
-                .parse(&mut deserializer)
-                .map_err(|error| anyhow::anyhow!("{error}"))?;
-            enabled.push(EnabledPlugin {
-                descriptor: *descriptor,
-                config,
-                on_error: OnError::Fail,
-                table: toml::Table::new(),
-            });
-        }
+        return Some(Problem::new(format!("there is no plugin `{id}`")).help(help));
     }
-    Ok(enabled)
+    let enabled = table.and_then(|table| table.to_toml_table().get("enabled")?.as_bool());
+    let what = format!("this program was built without the plugin `{id}`");
+    (enabled != Some(false)).then(|| {
+        Problem::new(what).help(format!(
+            "switch it off with `enabled = false`, choose others with `--plugins`, or use a build that has it (cargo \
+             feature `{id}`)"
+        ))
+    })
 }
 
-/// One plugin table; `None` if it is switched off.
+/// One plugin table, and whether it is switched on.
 fn plugin(
     app: &App,
-    document: &Document,
     table: &Section<'_>,
     descriptor: &PluginDescriptor,
-    forced: bool,
-) -> Result<Option<EnabledPlugin>, Problems> {
-    let schema = plugin_schema(descriptor);
-    table.check(&schema)?;
-    let mut values = table.to_typed_toml_table(&schema);
-    for (key, value) in app.defaults_of(descriptor.id) {
-        values.entry(key).or_insert(value);
-    }
-    let general: toml::Table = ["enabled", "on_error"]
-        .into_iter()
-        .filter_map(|key| values.remove(key).map(|value| (key.to_owned(), value)))
-        .collect();
-    let mut track = serde_path_to_error::Track::new();
-    let general: PluginSettings =
-        serde::Deserialize::deserialize(serde_path_to_error::Deserializer::new(general, &mut track))
-            .map_err(|error: toml::de::Error| {
-                refused(document, descriptor.id, &steps(&track.path()), error.message())
-            })?;
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(values, &mut track);
-    let parsed = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
-    let config = parsed.map_err(|error| {
-        // The message of the TOML library ends with the key, which the place tells already.
-        let message = error.to_string();
-        let message = message.split("\nin `").next().unwrap_or_default();
-        refused(document, descriptor.id, &steps(&track.path()), message.trim())
-    })?;
-    descriptor.check(&config).map_err(|faults| {
-        let mut problems = Problems::default();
-        for fault in faults {
-            problems.append(refused(document, descriptor.id, &fault.key, &fault.message));
+) -> Result<(bool, EnabledPlugin), Problems> {
+    let parse = |mut json: Json, track: &mut serde_path_to_error::Track| {
+        let mut general = serde_json::Map::new();
+        if let Json::Object(values) = &mut json {
+            for key in ["enabled", "on_error"] {
+                general.extend(values.remove_entry(key));
+            }
+            for (key, value) in app.defaults_of(descriptor.id) {
+                values
+                    .entry(key)
+                    .or_insert_with(|| serde_json::to_value(value).unwrap_or_default());
+            }
         }
-        problems
-    })?;
-    let enabled = general.enabled || forced;
-    Ok(enabled.then(|| EnabledPlugin {
+        let general: PluginSettings = from_json(general.into(), track)?;
+        let tracked = serde_path_to_error::Deserializer::new(json, track);
+        let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
+        Ok((general, config.map_err(|error| error.to_string())?))
+    };
+    let check = |(_, config): &(PluginSettings, PluginConfig)| descriptor.check(config);
+    let (general, config) = table.read(&plugin_schema(descriptor), parse, check)?;
+    let plugin = EnabledPlugin {
         descriptor: *descriptor,
         config,
         on_error: general.on_error,
         table: table.to_toml_table(),
-    }))
-}
-
-/// Places in the order of transforms that no enabled plugin takes.
-fn transform_faults(document: &Document, settings: &Settings, plugins: &[EnabledPlugin]) -> Problems {
-    let ids: Vec<_> = plugins.iter().map(|plugin| plugin.descriptor.id).collect();
-    let mut problems = Problems::default();
-    for (at, named) in settings.pipeline.transforms.iter().enumerate() {
-        if !ids.contains(&named.as_str()) {
-            let message = format!(
-                "no plugin `{named}` is enabled; remove it, or enable it with a table [plugins.{named}]"
-            );
-            problems.push(document.refused(&["pipeline", "transforms", &at.to_string()], message));
-        }
-    }
-    problems
-}
-
-fn refused(document: &Document, plugin: &str, key: &[String], message: &str) -> Problems {
-    let path: Vec<&str> = ["plugins", plugin]
-        .into_iter()
-        .chain(key.iter().map(String::as_str))
-        .collect();
-    let mut problems = Problems::default();
-    problems.push(document.refused(&path, message));
-    problems
-}
-
-fn steps(path: &serde_path_to_error::Path) -> Vec<String> {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.clone()),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        })
-        .collect()
-}
-
-/// Collects the problems of a step so that later steps can add theirs.
-fn keep<T>(result: Result<T, Problems>, problems: &mut Problems) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(found) => {
-            problems.append(found);
-            None
-        }
-    }
+    };
+    Ok((general.enabled, plugin))
 }
 
 /// Explains that this program does not have the plugin `id`.

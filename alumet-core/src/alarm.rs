@@ -82,12 +82,8 @@ impl Alarm for TimerAlarm {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        let expired = fds[0].any().unwrap_or(false);
-        let woken = fds[1].any().unwrap_or(false);
-        if expired {
-            self.armed = None;
-        }
-        if woken {
+        // A timer that has expired is left as it is: it stays so until it is set again.
+        if fds[1].any().unwrap_or(false) {
             let _ = self.event.read();
         }
     }
@@ -136,6 +132,22 @@ mod tests {
             waits += 1;
         }
         assert!(waits <= 3, "{waits} waits");
+    }
+
+    #[test]
+    fn an_alarm_that_has_rung_sleeps_when_there_is_no_further_deadline() {
+        let mut alarm = SystemClock.alarm().unwrap();
+        let waker = alarm.waker();
+        alarm.wait(Some(SystemClock.now().monotonic));
+        let (woken, is_woken) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            alarm.wait(None);
+            woken.send(()).unwrap();
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(is_woken.try_recv().is_err(), "nobody has called the waker");
+        waker();
+        thread.join().unwrap();
     }
 
     #[test]

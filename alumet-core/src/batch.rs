@@ -40,7 +40,7 @@ impl fmt::Debug for Sample {
 /// Many samples as a structure of arrays.
 ///
 /// A source fills it, transforms change it, then all outputs share it. As long as it exists, every series that it
-/// names can be described by the catalog, retired or not.
+/// names can be described by the catalog, retired or not. An empty one costs nothing, however long it is kept.
 pub struct Batch {
     columns: Columns,
     catalog: Catalog,
@@ -48,8 +48,8 @@ pub struct Batch {
     progress: Option<Progress>,
     /// How many samples were removed since somebody asked.
     removed: usize,
-    /// Keeps the slots of the named series from being reused.
-    _pin: EpochPin,
+    /// Keeps the slots of the named series from being reused, from the first sample on.
+    pin: Option<EpochPin>,
 }
 
 #[derive(Default)]
@@ -60,7 +60,7 @@ struct Columns {
 }
 
 impl Batch {
-    pub(crate) fn new(catalog: Catalog, pin: EpochPin, buffers: Option<Buffers>) -> Self {
+    pub(crate) fn new(catalog: Catalog, buffers: Option<Buffers>) -> Self {
         let columns = buffers.map(|Buffers(columns)| columns).unwrap_or_default();
         Self {
             columns,
@@ -68,7 +68,7 @@ impl Batch {
             origin: None,
             progress: None,
             removed: 0,
-            _pin: pin,
+            pin: None,
         }
     }
 
@@ -142,6 +142,9 @@ impl Batch {
     }
 
     fn push_raw(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
+        if self.pin.is_none() {
+            self.pin = Some(self.catalog.pin());
+        }
         self.columns.series.push(series);
         self.columns.timestamps.push(timestamp);
         self.columns.values.push(bits);
@@ -204,7 +207,7 @@ impl Batch {
 
     /// Appends copies of samples of the same catalog.
     ///
-    /// The caller must still hold a batch that has them, or handles of their series.
+    /// As long as this batch exists, the caller must hold a batch that had them, or handles of their series.
     pub fn extend(&mut self, samples: impl IntoIterator<Item = Sample>) {
         for sample in samples {
             self.push_raw(sample.series, sample.timestamp, sample.bits);

@@ -1,4 +1,4 @@
-//! From cumulative readings to increments: wraps, resets, counters that step back, and the delta series that they feed.
+//! From cumulative readings to increments: wraps, resets, falls and returns, and the delta series that they feed.
 //!
 //! **A delta series begins, and begins again after a gap, with a 0 at the instant from which it counts.** So every other
 //! sample says what happened since the sample before it: the first interval is whole, a rate is always defined, and
@@ -95,15 +95,6 @@ pub struct DeltaSeries {
     series: Series<u64>,
     counter: Counter,
     read_at: Option<Monotonic>,
-}
-
-/// A counter that may step back slightly, such as the idle time of a CPU in the kernel's statistics: held at its
-/// highest reading, so that increments are never negative.
-///
-/// It stays at that height until the readings pass it; call [`reset`](Self::reset) when the counter starts anew.
-#[derive(Debug, Clone, Default)]
-pub struct MonotonicU64 {
-    highest: Option<u64>,
 }
 
 impl Counter {
@@ -282,31 +273,5 @@ impl DeltaSeries {
     pub const fn reset(&mut self) {
         self.counter.reset();
         self.read_at = None;
-    }
-}
-
-impl MonotonicU64 {
-    /// A counter without a reading.
-    pub const fn new() -> Self {
-        Self { highest: None }
-    }
-
-    /// The reading, or the highest one so far if it is below that.
-    pub fn update(&mut self, value: u64) -> u64 {
-        let highest = self.highest.map_or(value, |highest| highest.max(value));
-        self.highest = Some(highest);
-        highest
-    }
-
-    /// How far this reading is above the highest one so far: zero if the counter stepped back, none if it is the first.
-    pub fn increment(&mut self, value: u64) -> Option<u64> {
-        let before = self.highest;
-        let highest = self.update(value);
-        before.map(|before| highest - before)
-    }
-
-    /// Forgets all readings.
-    pub const fn reset(&mut self) {
-        self.highest = None;
     }
 }

@@ -10,11 +10,14 @@ use parking_lot::Mutex;
 /// One shared thing of each type, alive as long as a plugin holds it. Cheap to clone; all clones are the same services.
 #[derive(Clone, Default)]
 pub struct Services {
-    by_type: Arc<Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>>,
+    by_type: Arc<Mutex<HashMap<TypeId, Slot>>>,
 }
 
+/// Locked while its service is made, so that two plugins cannot make one each; `None` before the first time.
+type Slot = Arc<Mutex<Option<Weak<dyn Any + Send + Sync>>>>;
+
 impl Services {
-    /// The service of type `T`; made by `make` if nobody holds one.
+    /// The service of type `T`; made by `make` if nobody holds one. `make` may ask for other services.
     ///
     /// # Errors
     /// The error of `make`.
@@ -22,31 +25,22 @@ impl Services {
         &self,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        // Held while the service is made, so that two plugins cannot make one each.
-        let mut by_type = self.by_type.lock();
-        let alive = by_type.get(&TypeId::of::<T>()).and_then(Weak::upgrade);
+        let slot = Arc::clone(self.by_type.lock().entry(TypeId::of::<T>()).or_default());
+        let mut slot = slot.lock();
+        let alive = slot.as_ref().and_then(Weak::upgrade);
         if let Some(service) = alive.and_then(|service| service.downcast::<T>().ok()) {
             return Ok(service);
         }
         let service = Arc::new(make()?);
         let erased: Arc<dyn Any + Send + Sync> = Arc::clone(&service) as _;
-        by_type.insert(TypeId::of::<T>(), Arc::downgrade(&erased));
+        *slot = Some(Arc::downgrade(&erased));
         Ok(service)
     }
 }
 
-/// The number of services.
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by_type = self.by_type.lock();
-        write!(
-            f,
-            "Services({})",
-            by_type
-                .values()
-                .filter(|service| service.strong_count() > 0)
-                .count()
-        )
+        f.write_str("Services")
     }
 }
 
@@ -63,5 +57,34 @@ mod tests {
         drop((one, two));
         assert_eq!(*make(3), 3);
         assert_eq!(services.get_or_try_insert::<u16, _>(|| Err("no")), Err("no"));
+    }
+
+    #[test]
+    fn a_service_may_be_made_of_another_one() {
+        struct Outer(Arc<u8>);
+        let services = Services::default();
+        let outer = services.get_or_try_insert(|| {
+            let inner = services.get_or_try_insert(|| Ok::<_, ()>(7_u8))?;
+            Ok::<_, ()>(Outer(inner))
+        });
+        assert_eq!(*outer.unwrap().0, 7);
+    }
+
+    #[test]
+    fn two_threads_that_want_the_same_service_make_one() {
+        let services = Services::default();
+        let makers = std::sync::Barrier::new(2);
+        let make = || {
+            makers.wait();
+            services.get_or_try_insert(|| {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                Ok::<_, ()>(String::new())
+            })
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(make);
+            let (one, other) = (make().unwrap(), other.join().unwrap().unwrap());
+            assert!(Arc::ptr_eq(&one, &other));
+        });
     }
 }

@@ -1,8 +1,12 @@
 //! Sources: what makes samples.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
@@ -10,13 +14,13 @@ use crate::catalog::{Catalog, TypeMismatch};
 use crate::failure::Failure;
 use crate::pipeline::EventSink;
 use crate::series::{Interner, Point, Series};
-use crate::time::{Monotonic, Timestamp};
+use crate::time::{Clock, Moment, Monotonic, Timestamp, Waker};
 use crate::value::Number;
 
 /// Makes samples each time it is polled.
 ///
 /// Sources with the same interval are polled back to back at the same tick. A poll should take microseconds; a source
-/// that waits for a device asks for a thread of its own when it is added.
+/// that waits for a device asks for another thread when it is added, see [`Thread`].
 pub trait Source: Send + 'static {
     /// Reads what it measures and pushes samples.
     ///
@@ -55,21 +59,41 @@ pub struct Accumulator<'a> {
     batch: &'a mut Batch,
     interner: &'a mut Interner,
     tick: Tick,
+    clock: &'a dyn Clock,
 }
 
 impl<'a> Accumulator<'a> {
-    /// Appends to `batch` at `tick`; complete points are interned in `interner`.
-    pub const fn new(batch: &'a mut Batch, interner: &'a mut Interner, tick: Tick) -> Self {
+    /// Appends to `batch` at `tick` of `clock`; complete points are interned in `interner`.
+    pub const fn new(
+        batch: &'a mut Batch,
+        interner: &'a mut Interner,
+        tick: Tick,
+        clock: &'a dyn Clock,
+    ) -> Self {
         Self {
             batch,
             interner,
             tick,
+            clock,
         }
+    }
+
+    /// The present, which is later than the tick by all that was read since.
+    ///
+    /// A reading that takes long is bracketed: ask before and after it, and push with [`Self::push_at`] at the middle.
+    /// The two differ by twice the error of that time.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Pushes a value with the timestamp of the tick.
     pub fn push<T: Number>(&mut self, series: &Series<T>, value: T) {
         self.batch.push(series, self.tick.timestamp, value);
+    }
+
+    /// Pushes a value that was read just now, with the time of now instead of that of the tick.
+    pub fn push_now<T: Number>(&mut self, series: &Series<T>, value: T) {
+        self.push_at(series, self.now().wall, value);
     }
 
     /// Pushes a value of a device that stamps its own samples.
@@ -82,19 +106,11 @@ impl<'a> Accumulator<'a> {
     /// # Errors
     /// When the value is not of the type of the metric.
     pub fn push_point(&mut self, point: Point) -> Result<(), TypeMismatch> {
-        let handle = self.interner.intern(point.series, self.tick.monotonic);
-        self.batch
-            .push_value(handle, self.tick.timestamp, point.value)
-            .map_err(|expected| {
-                let metric = self.batch.catalog().describe(handle.id());
-                TypeMismatch {
-                    metric: metric
-                        .map(|info| info.metric.name.to_string())
-                        .unwrap_or_default(),
-                    expected,
-                    found: point.value.value_type(),
-                }
-            })
+        let at = Moment {
+            wall: self.tick.timestamp,
+            monotonic: self.tick.monotonic,
+        };
+        push_point(self.batch, self.interner, at, point)
     }
 
     /// When this poll happens.
@@ -118,6 +134,27 @@ impl<'a> Accumulator<'a> {
     }
 }
 
+pub(crate) fn push_point(
+    batch: &mut Batch,
+    interner: &mut Interner,
+    at: Moment,
+    point: Point,
+) -> Result<(), TypeMismatch> {
+    let handle = interner.intern(point.series, at.monotonic);
+    batch
+        .push_value(handle, at.wall, point.value)
+        .map_err(|expected| {
+            let metric = batch.catalog().describe(handle.id());
+            TypeMismatch {
+                metric: metric
+                    .map(|info| info.metric.name.to_string())
+                    .unwrap_or_default(),
+                expected,
+                found: point.value.value_type(),
+            }
+        })
+}
+
 /// Makes samples when something arrives: messages of other agents, notifications of the kernel.
 #[async_trait]
 pub trait EventSource: Send + 'static {
@@ -135,24 +172,88 @@ pub struct Schedule {
     pub interval: Option<Duration>,
     /// Time between two hand-overs of samples; `None` hands on after every poll.
     pub flush: Option<Duration>,
-    /// Whether the source needs a thread of its own, because a poll may wait for a device.
-    pub blocking: bool,
+    /// Which thread polls.
+    pub thread: Thread,
     /// Whether the source waits to be resumed before its first poll.
     pub paused: bool,
 }
 
+/// Which thread polls a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// One that most sources share; intervals below 10 ms have another one.
+    Shared,
+    /// One of its own, because a poll may wait for a device.
+    Own,
+    /// One that it shares with the sources of its plugin that say the same name: those of one driver, which would wait
+    /// for each other anyway.
+    Named(&'static str),
+}
+
 impl Schedule {
+    /// The shortest interval. Polling more often costs more than it tells: at this one, a core is busy with the ticks
+    /// alone.
+    pub const SHORTEST: Duration = Duration::from_micros(100);
+
     /// Below this interval a source runs on the real-time thread.
     pub const REAL_TIME_BELOW: Duration = Duration::from_millis(10);
 
-    /// Polled once per second, handed on after every poll.
+    /// Polled every `interval`, handed on after every poll.
     pub const fn every(interval: Duration) -> Self {
         Self {
             interval: Some(interval),
             flush: None,
-            blocking: false,
+            thread: Thread::Shared,
             paused: false,
         }
+    }
+}
+
+/// Lets a source be polled soon, from any thread: when a descriptor can be read, a driver calls back, a file has changed.
+/// Cheap to clone; made by [`SourceSpec::waker`](crate::plugin::SourceSpec::waker).
+///
+/// What comes before the pipeline starts is not lost, and what comes before the poll has begun is one poll. A source that
+/// is paused is polled when it is resumed.
+#[derive(Clone, Default)]
+pub struct SourceWaker(Arc<Wanted>);
+
+#[derive(Default)]
+struct Wanted {
+    is_wanted: AtomicBool,
+    /// What wakes the thread that polls the source; none before the start.
+    thread: Mutex<Option<Waker>>,
+}
+
+impl SourceWaker {
+    /// Asks for a poll; returns at once.
+    pub fn wake(&self) {
+        if !self.0.is_wanted.swap(true, Ordering::AcqRel)
+            && let Some(wake) = &*self.0.thread.lock()
+        {
+            wake();
+        }
+    }
+
+    /// Wakes this thread from now on, which looks whether a poll is wanted after this.
+    pub(crate) fn wakes(&self, thread: Waker) {
+        *self.0.thread.lock() = Some(thread);
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_wanted.load(Ordering::Acquire)
+    }
+
+    /// A poll is about to begin.
+    pub(crate) fn served(&self) {
+        // Sees all that was done before the calls that this poll answers.
+        self.0.is_wanted.swap(false, Ordering::AcqRel);
+    }
+}
+
+/// Whether a poll is wanted.
+impl fmt::Debug for SourceWaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceWaker({})", self.is_wanted())
     }
 }
 
@@ -162,6 +263,7 @@ mod tests {
     use crate::attributes::Attributes;
     use crate::catalog::tests::catalog_with_metric;
     use crate::series::SeriesKey;
+    use crate::time::SystemClock;
     use crate::value::{Value, ValueType};
     use crate::{Consumer, Resource};
 
@@ -189,7 +291,7 @@ mod tests {
         };
         let mut batch = catalog.batch();
         for second in 0..3 {
-            let mut out = Accumulator::new(&mut batch, &mut interner, tick(second));
+            let mut out = Accumulator::new(&mut batch, &mut interner, tick(second), &SystemClock);
             out.push_point(point(1, Value::U64(second))).unwrap();
         }
         assert_eq!(catalog.live_series(), 1, "the same point is the same series");
@@ -198,7 +300,7 @@ mod tests {
         assert_eq!(batch.timestamps()[2], tick(2).timestamp);
         assert_eq!(batch.bits(), [0, 1, 2]);
 
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(12));
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(12), &SystemClock);
         out.push_point(point(2, Value::U64(7))).unwrap();
         assert!(!catalog.is_live(series));
         assert!(catalog.describe(series).is_some(), "the batch still names it");
@@ -209,7 +311,7 @@ mod tests {
         let (catalog, metric) = catalog_with_metric();
         let mut interner = Interner::new(catalog.clone());
         let mut batch = catalog.batch();
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(0));
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(0), &SystemClock);
         let point = Point {
             series: SeriesKey {
                 metric: metric.id(),
@@ -235,7 +337,7 @@ mod tests {
             .register();
         let mut interner = Interner::new(catalog.clone());
         let mut batch = catalog.batch();
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(5));
+        let mut out = Accumulator::new(&mut batch, &mut interner, tick(5), &SystemClock);
         assert_eq!((out.len(), out.is_empty()), (0, true));
         out.push(&series, 1);
         out.push_at(&series, Timestamp::from_nanos(3), 2);

@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let environment = |name: &str| (name == "HOME").then(|| "/root".to_owned());
+    let environment = |name: &str| (name == "HOME").then(|| "/root".into());
     match Loader::new(&environment)
         .text("fuzz.toml", text)
         .override_with(text)

@@ -1,4 +1,6 @@
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,9 +9,9 @@ use anyhow::Context;
 use crate::app::App;
 use crate::cli::{ConfigCommand, Global};
 use crate::config::{Reference, Show};
+use crate::default_text::{default_text, plugin_parts, settings_parts};
 use crate::exit::Failed;
-use crate::settings::Settings;
-use crate::setup::{IfMissing, Setup, default_text, plugin_parts};
+use crate::setup::{IfMissing, Setup};
 use crate::terminal;
 
 /// Shows, checks and writes configurations.
@@ -26,7 +28,7 @@ pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Res
             all.default_plugins = all.plugin_ids();
             terminal::print(&default_text(&all)?)?;
         }
-        ConfigCommand::Regen => regen(app, global)?,
+        ConfigCommand::Regen { force } => regen(app, global, *force)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,6 +54,14 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
     for warning in setup.document.warnings() {
         terminal::complain(&warning.to_string());
     }
+    for plugin in &setup.plugins {
+        if let (Err(error), _) = plugin.try_start(&setup.settings.system_root) {
+            let id = plugin.descriptor.id;
+            terminal::complain(&format!(
+                "warning: on this machine the plugin `{id}` cannot start: {error}"
+            ));
+        }
+    }
     let plugins: Vec<&str> = setup.plugins.iter().map(|plugin| plugin.descriptor.id).collect();
     terminal::print(&format!(
         "the configuration is right; plugins: {}\n",
@@ -59,7 +69,7 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
     ))
 }
 
-fn regen(app: &App, global: &Global) -> Result<(), Failed> {
+fn regen(app: &App, global: &Global, force: bool) -> Result<(), Failed> {
     let path = match global.config.as_slice() {
         [] => Path::new(app.config_file),
         [path] if !path.is_dir() => path,
@@ -70,21 +80,28 @@ fn regen(app: &App, global: &Global) -> Result<(), Failed> {
         }
     };
     let text = default_text(&chosen(app, global))?;
-    std::fs::write(path, text).with_context(|| {
-        format!(
-            "{} cannot be written; name another file with --config",
-            path.display()
-        )
-    })?;
-    terminal::print(&format!(
-        "the default configuration was written to {}\n",
-        path.display()
-    ))
+    let shown = path.display();
+    if path.symlink_metadata().is_ok() {
+        if !force {
+            return Err(Failed::usage(format!(
+                "{shown} is there already\n  help: `--force` writes the default configuration all the same and keeps the old \
+                 file as {shown}.old"
+            )));
+        }
+        let mut old = path.as_os_str().to_owned();
+        old.push(".old");
+        fs::rename(path, old).with_context(|| format!("{shown} cannot be renamed"))?;
+    }
+    // A new file: no link is followed.
+    fs::File::create_new(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("{shown} cannot be written; name another file with --config"))?;
+    terminal::print(&format!("the default configuration was written to {shown}\n"))
 }
 
 /// Every key of the agent and of every plugin as Markdown.
 fn reference(app: &App) -> Result<String, Failed> {
-    let (schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
+    let (schema, default) = settings_parts()?;
     let mut text = format!(
         "## General\n\n{}",
         Reference {

@@ -31,7 +31,7 @@ pub(crate) struct Measurement {
 impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
-        logging::start(&setup.settings.log, global.log_format)?;
+        logging::start(&setup.settings.log, global.log_format, global.quiet)?;
         let (output, summary) = SummaryOutput::new();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);

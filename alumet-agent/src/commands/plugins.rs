@@ -1,18 +1,17 @@
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use alumet_core::metric::MetricDoc;
 use alumet_core::pipeline::self_metrics;
-use alumet_core::plugin::{Host, PluginDescriptor, StartContext};
-use alumet_core::time::SystemClock;
-use serde::Serialize;
+use alumet_core::plugin::PluginDescriptor;
+use serde_json::{Value as Json, json};
 
 use crate::app::App;
 use crate::cli::{Global, PluginsCommand};
 use crate::config::Reference;
+use crate::default_text::{plugin_parts, plugin_text};
 use crate::exit::Failed;
-use crate::setup::{IfMissing, Setup, plugin_parts, plugin_text, unknown_plugin};
+use crate::setup::{IfMissing, Setup, unknown_plugin};
 use crate::{terminal, tree};
 
 /// Lists and describes plugins.
@@ -55,10 +54,8 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
         let (configured, verdict) = match enabled {
             None => ("disabled", String::new()),
             Some(enabled) => {
-                let host = Host::trial(Arc::new(SystemClock), &setup.settings.system_root);
-                let mut context = StartContext::new(&host);
-                let verdict = match enabled.descriptor.start(&enabled.config, &mut context) {
-                    Ok(_) => "can start".to_owned(),
+                let verdict = match enabled.try_start(&setup.settings.system_root).0 {
+                    Ok(()) => "can start".to_owned(),
                     Err(error) => format!("cannot start: {error}"),
                 };
                 ("enabled", verdict)
@@ -96,74 +93,45 @@ fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
     Ok(text)
 }
 
-/// A plugin with everything about it, for programs.
-#[derive(Serialize)]
-struct PluginRecord {
-    id: &'static str,
-    summary: &'static str,
-    enabled_by_default: bool,
-    metrics: Vec<MetricRecord>,
-    configuration_markdown: String,
-    configuration_toml: String,
-}
-
-#[derive(Serialize)]
-struct MetricRecord {
-    name: &'static str,
-    kind: &'static str,
-    value_type: &'static str,
-    unit: String,
-    quality: &'static str,
-    description: &'static str,
-    resources: &'static [&'static str],
-    consumers: &'static [&'static str],
-    attributes: &'static [&'static str],
-}
-
-impl From<MetricDoc> for MetricRecord {
-    fn from(metric: MetricDoc) -> Self {
-        Self {
-            name: metric.name,
-            kind: metric.kind.name(),
-            value_type: metric.value_type.name(),
-            unit: metric.unit.code().into_owned(),
-            quality: metric.quality.name(),
-            description: metric.description,
-            resources: metric.resources,
-            consumers: metric.consumers,
-            attributes: metric.attributes,
-        }
-    }
-}
-
-/// All plugins, and the agent itself as the first.
-fn catalogue(app: &App) -> Result<Vec<PluginRecord>, Failed> {
-    let own = PluginRecord {
-        id: self_metrics::PLUGIN,
-        summary: "The agent measures itself, and the program of `exec` or `watch`.",
-        enabled_by_default: true,
-        metrics: self_metrics::all()
-            .into_iter()
-            .chain(tree::all())
-            .map(MetricRecord::from)
-            .collect(),
-        configuration_markdown: String::new(),
-        configuration_toml: String::new(),
-    };
-    let records = app.plugins.iter().map(|plugin| {
+/// All plugins with everything about them, and the agent itself as the first, for programs.
+fn catalogue(app: &App) -> Result<Vec<Json>, Failed> {
+    let own = self_metrics::all().into_iter().chain(tree::all());
+    let mut records = vec![json!({
+        "id": self_metrics::PLUGIN,
+        "summary": "The agent measures itself, and the program of `exec` or `watch`.",
+        "enabled_by_default": true,
+        "metrics": metrics(own.collect()),
+        "configuration_markdown": "",
+        "configuration_toml": "",
+    })];
+    for plugin in &app.plugins {
         let (schema, default) = plugin_parts(app, plugin)?;
-        Ok(PluginRecord {
-            id: plugin.id,
-            summary: plugin.summary,
-            enabled_by_default: app.default_plugins.contains(&plugin.id),
-            metrics: plugin.metrics().into_iter().map(MetricRecord::from).collect(),
-            configuration_markdown: Reference {
-                schema: &schema,
-                default: &default,
-            }
-            .to_markdown(),
-            configuration_toml: plugin_text(app, plugin, true)?,
+        let (schema, default) = (&schema, &default);
+        records.push(json!({
+            "id": plugin.id,
+            "summary": plugin.summary,
+            "enabled_by_default": app.default_plugins.contains(&plugin.id),
+            "metrics": metrics(plugin.metrics()),
+            "configuration_markdown": Reference { schema, default }.to_markdown(),
+            "configuration_toml": plugin_text(app, plugin, true)?,
+        }));
+    }
+    Ok(records)
+}
+
+fn metrics(metrics: Vec<MetricDoc>) -> Vec<Json> {
+    let record = |metric: MetricDoc| {
+        json!({
+            "name": metric.name,
+            "kind": metric.kind.name(),
+            "value_type": metric.value_type.name(),
+            "unit": metric.unit.code(),
+            "quality": metric.quality.name(),
+            "description": metric.description,
+            "resources": metric.resources,
+            "consumers": metric.consumers,
+            "attributes": metric.attributes,
         })
-    });
-    std::iter::once(Ok(own)).chain(records).collect()
+    };
+    metrics.into_iter().map(record).collect()
 }

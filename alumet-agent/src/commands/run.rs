@@ -13,7 +13,7 @@ use crate::setup::{IfMissing, Setup};
 /// Measures until a signal comes.
 pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Write)?;
-    logging::start(&setup.settings.log, global.log_format)?;
+    logging::start(&setup.settings.log, global.log_format, global.quiet)?;
     let runtime = session::runtime(global)?;
     let outcome = runtime.block_on(async {
         let mut session = Session::start(app, setup, global, |_| {}).await?;

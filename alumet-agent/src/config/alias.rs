@@ -3,40 +3,18 @@
 //! Each source is brought to the new names before the sources are merged, so that an old name in a file and the new one
 //! on the command line are no conflict; both in one source are.
 
-use std::borrow::Cow;
-
-use super::key_path::{KeyPath, Step};
+use super::key_path::KeyPath;
 use super::place::Place;
-use super::problem::{ConfigError, Problems, Warning};
-use super::tree::{Entry, Node, Table, Value};
+use super::problem::{Problem, Problems, Warning};
+use super::tree::{Node, Table, Value};
 
 /// An old name of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alias {
-    old: Cow<'static, str>,
-    new: Cow<'static, str>,
-    inverted: bool,
-}
-
-impl Alias {
-    /// `old` is the old path of `new`, both with dots from the root on.
-    ///
-    /// `*` stands for any key; the first `*` of `new` is what the first `*` of `old` stood for, and so on:
-    /// `plugins.*.enable` is the old path of `plugins.*.enabled`.
-    pub fn new(old: impl Into<Cow<'static, str>>, new: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            old: old.into(),
-            new: new.into(),
-            inverted: false,
-        }
-    }
-
-    /// The old key is a boolean that means the opposite of the new one.
-    #[must_use]
-    pub fn inverted(mut self) -> Self {
-        self.inverted = true;
-        self
-    }
+    /// The path, with dots from the root on; `*` stands for any key: `plugins.*.enable`.
+    pub old: &'static str,
+    /// The path that took its place, with `*` where `old` has it: `plugins.*.enabled`.
+    pub new: &'static str,
 }
 
 /// Brings one source to the new names.
@@ -47,142 +25,94 @@ pub(super) fn rename(
     problems: &mut Problems,
 ) {
     for alias in aliases {
-        let pattern: Vec<&str> = alias.old.split('.').collect();
-        let mut matches = Vec::new();
-        find(table, &pattern, &mut Vec::new(), &mut matches);
-        for old in matches {
-            rename_one(table, alias, &pattern, old, warnings, problems);
-        }
-    }
-}
-
-/// Collects the keys that exist under the pattern.
-fn find(table: &Table, pattern: &[&str], above: &mut Vec<String>, matches: &mut Vec<Vec<String>>) {
-    let Some((first, rest)) = pattern.split_first() else {
-        return;
-    };
-    let named = table.entries.get_key_value(*first);
-    let all = table.entries.iter().filter(|_| *first == "*");
-    for (key, entry) in named.into_iter().filter(|_| *first != "*").chain(all) {
-        above.push(key.clone());
-        match entry.node.table() {
-            _ if rest.is_empty() => matches.push(above.clone()),
-            Some(table) => find(table, rest, above, matches),
-            None => {}
-        }
-        above.pop();
-    }
-}
-
-fn rename_one(
-    root: &mut Table,
-    alias: &Alias,
-    pattern: &[&str],
-    old: Vec<String>,
-    warnings: &mut Vec<Warning>,
-    problems: &mut Problems,
-) {
-    let mut stars = pattern
-        .iter()
-        .zip(&old)
-        .filter(|(step, _)| **step == "*")
-        .map(|(_, key)| key.clone());
-    let new: Vec<String> = alias
-        .new
-        .split('.')
-        .map(|step| {
-            if step == "*" {
-                stars.next().unwrap_or_default()
-            } else {
-                step.to_owned()
+        let old: Vec<&str> = alias.old.split('.').collect();
+        let new: Vec<&str> = alias.new.split('.').collect();
+        match rename_below(table, &KeyPath::root(), &old, &new) {
+            Ok(renamed) => warnings.extend(renamed),
+            Err(both) => {
+                problems.keep::<()>(Err(both));
             }
-        })
-        .collect();
-    let path = |keys: &[String]| keys.iter().map(String::as_str).collect::<KeyPath>();
-    let (old_path, new_path) = (path(&old), path(&new));
-    let Some(place) = key_place(root, &old_path) else {
-        return;
-    };
-    if let Some(new_place) = key_place(root, &new_path) {
-        problems.push(ConfigError::BothNames {
-            place,
-            old: old_path,
-            new: new_path,
-            new_place,
-        });
-        return;
+        }
     }
-    if old[..old.len() - 1] == new[..new.len().saturating_sub(1)] {
+}
+
+/// Renames below `above`, and tells of each key that had its old name.
+fn rename_below(
+    table: &mut Table,
+    above: &KeyPath,
+    old: &[&str],
+    new: &[&str],
+) -> Result<Vec<Warning>, Problems> {
+    if let ([first, old @ ..], [same, new @ ..]) = (old, new)
+        && first == same
+        && !old.is_empty()
+    {
+        let mut renamed = Vec::new();
+        let mut problems = Problems::default();
+        for (key, node) in table.iter_mut().filter(|(key, _)| *first == "*" || key == first) {
+            if let Value::Table(inner) = &mut node.value {
+                let step = rename_below(inner, &above.clone().key(key), old, new);
+                renamed.extend(problems.keep(step).into_iter().flatten());
+            }
+        }
+        return problems.or_ok(renamed);
+    }
+    let path = |keys: &[&str]| keys.iter().fold(above.clone(), |path, key| path.key(key));
+    let (old_path, new_path) = (path(old), path(new));
+    let Some(place) = find(table, old).map(|node| node.key.clone()) else {
+        return Ok(Vec::new());
+    };
+    if let Some(other) = find(table, new) {
+        let both = format!("`{old_path}` is the old name of `{new_path}`, and both are given");
+        let help = format!("remove `{old_path}`; the new name stands at {}", other.key);
+        take(table, old);
+        return Err(Problem::new(both).at(&place).help(help).into());
+    }
+    if let ([old], [new]) = (old, new) {
         // In the same table the key keeps its position.
-        let (Some(parent), Some(last), Some(renamed)) = (
-            table_mut(root, &old[..old.len() - 1], &place),
-            old.last(),
-            new.last(),
-        ) else {
-            return;
-        };
-        parent.entries = std::mem::take(&mut parent.entries)
-            .into_iter()
-            .map(|(key, entry)| {
-                if key == *last {
-                    (renamed.clone(), alias.converted(entry))
-                } else {
-                    (key, entry)
-                }
-            })
-            .collect();
-    } else {
-        let Some((last, parents)) = old.split_last() else {
-            return;
-        };
-        let Some(entry) = table_mut(root, parents, &place).and_then(|parent| parent.entries.remove(last))
-        else {
-            return;
-        };
-        let Some((last, parents)) = new.split_last() else {
-            return;
-        };
-        if let Some(parent) = table_mut(root, parents, &place) {
-            parent.entries.insert(last.clone(), alias.converted(entry));
-        }
+        let renamed = |(key, node)| (if key == **old { (*new).to_owned() } else { key }, node);
+        *table = std::mem::take(table).into_iter().map(renamed).collect();
+    } else if let Some(node) = take(table, old) {
+        put(table, new, node, &place);
     }
-    warnings.push(Warning::Renamed {
-        place,
-        old: old_path,
-        new: new_path,
-    });
+    let what = format!("`{old_path}` is now called `{new_path}`");
+    let warning = Problem::new(what)
+        .at(&place)
+        .help("rename the key; the old name still works");
+    Ok(vec![Warning(warning)])
 }
 
-impl Alias {
-    fn converted(&self, mut entry: Entry) -> Entry {
-        if let (true, Value::Boolean(truth)) = (self.inverted, &mut entry.node.value) {
-            *truth = !*truth;
-        }
-        entry
+fn find<'t>(table: &'t Table, keys: &[&str]) -> Option<&'t Node> {
+    let (last, parents) = keys.split_last()?;
+    let table = parents
+        .iter()
+        .try_fold(table, |table, key| table.get(*key)?.table());
+    table?.get(*last)
+}
+
+fn take(table: &mut Table, keys: &[&str]) -> Option<Node> {
+    match keys {
+        [key] => table.remove(*key),
+        [key, rest @ ..] => match &mut table.get_mut(*key)?.value {
+            Value::Table(inner) => take(inner, rest),
+            _ => None,
+        },
+        [] => None,
     }
 }
 
-fn key_place(root: &Table, path: &KeyPath) -> Option<Place> {
-    let (Step::Key(first), rest) = path.steps().split_first()? else {
-        return None;
+/// Puts the node under the keys; the tables on the way are made where they are missing.
+fn put(table: &mut Table, keys: &[&str], node: Node, place: &Place) {
+    let Some((first, rest)) = keys.split_first() else {
+        return;
     };
-    let entry = root.entries.get(first)?;
     if rest.is_empty() {
-        Some(entry.key.clone())
-    } else {
-        entry.node.find(rest).map(|(_, key)| key.clone())
+        table.insert((*first).to_owned(), node);
+        return;
     }
-}
-
-/// The table under `keys`, made where it is missing; `None` when something else is in the way.
-fn table_mut<'t>(root: &'t mut Table, keys: &[String], place: &Place) -> Option<&'t mut Table> {
-    let mut table = root;
-    for key in keys {
-        let entry = table.entries.entry(key.clone()).or_insert_with(|| Entry {
-            key: place.clone(),
-            node: Node::new(Value::Table(Table::default()), place.clone()),
-        });
-        table = entry.node.table_mut()?;
+    let empty = || Node::from_toml(toml::Table::new().into(), place);
+    let parent = table.entry((*first).to_owned()).or_insert_with(empty);
+    if let Value::Table(inner) = &mut parent.value {
+        put(inner, rest, node, place);
     }
-    Some(table)
 }

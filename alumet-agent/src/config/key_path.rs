@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::toml_text::key;
+
 /// The way from the root to a key, shown as `plugins.procfs.groups[0].exe_regex`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPath {
@@ -25,20 +27,19 @@ impl KeyPath {
 
     /// Reads keys separated by dots; quoted keys and list elements have no such form.
     pub fn dotted(text: &str) -> Self {
-        text.split('.').filter(|key| !key.is_empty()).collect()
+        text.split('.').fold(Self::root(), Self::key)
     }
 
     /// The path one key further down.
     #[must_use]
-    pub fn key(mut self, key: &str) -> Self {
-        self.steps.push(Step::Key(key.to_owned()));
-        self
+    pub fn key(self, key: &str) -> Self {
+        self.then(Step::Key(key.to_owned()))
     }
 
-    /// The path one list element further down.
+    /// The path one step further down.
     #[must_use]
-    pub fn index(mut self, index: usize) -> Self {
-        self.steps.push(Step::Index(index));
+    pub fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
         self
     }
 
@@ -47,41 +48,22 @@ impl KeyPath {
         &self.steps
     }
 
-    /// Whether this is the root.
-    pub fn is_root(&self) -> bool {
-        self.steps.is_empty()
+    /// Whether `above` is this path or one above it.
+    pub(super) fn starts_with(&self, above: &Self) -> bool {
+        self.steps.starts_with(&above.steps)
     }
 
-    /// The path one step up; the root is its own parent.
-    #[must_use]
-    pub fn parent(&self) -> Self {
-        Self {
-            steps: self.steps[..self.steps.len().saturating_sub(1)].to_vec(),
-        }
+    /// Whether one of the two is the other one or above it.
+    pub(super) fn is_related(&self, other: &Self) -> bool {
+        self.starts_with(other) || other.starts_with(self)
     }
-}
 
-/// Writes a key as TOML wants it: bare where possible, else in quotes.
-pub(super) fn write_key(f: &mut dyn fmt::Write, key: &str) -> fmt::Result {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        return f.write_str(key);
-    }
-    f.write_char('"')?;
-    for c in key.chars() {
-        match c {
-            '"' | '\\' => write!(f, "\\{c}")?,
-            c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
-            c => f.write_char(c)?,
-        }
-    }
-    f.write_char('"')
-}
-
-impl<'a> FromIterator<&'a str> for KeyPath {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
-        Self {
-            steps: keys.into_iter().map(|key| Step::Key(key.to_owned())).collect(),
+    /// In backquotes; words for the root, which has no name.
+    pub(super) fn named(&self) -> String {
+        if self.steps.is_empty() {
+            "the top level".to_owned()
+        } else {
+            format!("`{self}`")
         }
     }
 }
@@ -90,12 +72,8 @@ impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in self.steps.iter().enumerate() {
             match step {
-                Step::Key(key) => {
-                    if at > 0 {
-                        f.write_str(".")?;
-                    }
-                    write_key(f, key)?;
-                }
+                Step::Key(name) if at > 0 => write!(f, ".{}", key(name))?,
+                Step::Key(name) => f.write_str(&key(name))?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }
         }
@@ -105,15 +83,14 @@ impl fmt::Display for KeyPath {
 
 #[cfg(test)]
 mod tests {
-    use super::KeyPath;
+    use super::{KeyPath, Step};
 
     #[test]
     fn a_path_shows_dots_brackets_and_quotes() {
         let path = KeyPath::dotted("plugins.procfs")
             .key("groups")
-            .index(2)
+            .then(Step::Index(2))
             .key("a b");
         assert_eq!(path.to_string(), "plugins.procfs.groups[2].\"a b\"");
-        assert_eq!(path.parent().to_string(), "plugins.procfs.groups[2]");
     }
 }

@@ -5,27 +5,25 @@ use std::sync::Arc;
 
 use super::Document;
 use super::alias::{self, Alias};
-use super::environment::Environment;
 use super::key_path::KeyPath;
 use super::parse::parse;
 use super::place::{Origin, Place, Source};
-use super::problem::{ConfigError, Problems};
-use super::source::{self, LONGEST_TEXT};
-use super::substitute::substitute;
-use super::tree::Table;
+use super::problem::Problems;
+use super::source::{self, LONGEST_TEXT, too_big};
+use super::substitute::{Environment, substitute};
+use super::tree::{self, Table};
 
 /// The list of sources of a configuration.
 ///
 /// In whatever order they are added, a flag or an override wins over the environment, the environment over the files,
 /// and the files over the built-in default. Among equals the later one wins.
 pub struct Loader<'a> {
-    environment: &'a dyn Environment,
+    environment: &'a Environment,
     aliases: Vec<Alias>,
     layers: Vec<Layer>,
 }
 
 enum Layer {
-    Default(toml::Table),
     Path(PathBuf),
     Text(Arc<Source>),
     Set {
@@ -37,7 +35,7 @@ enum Layer {
 
 impl<'a> Loader<'a> {
     /// No source yet. `environment` gives the variables of `${…}`.
-    pub fn new(environment: &'a dyn Environment) -> Self {
+    pub fn new(environment: &'a Environment) -> Self {
         Self {
             environment,
             aliases: Vec::new(),
@@ -49,13 +47,6 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn aliases(mut self, aliases: impl IntoIterator<Item = Alias>) -> Self {
         self.aliases.extend(aliases);
-        self
-    }
-
-    /// Values that hold when nobody gives others.
-    #[must_use]
-    pub fn defaults(mut self, table: toml::Table) -> Self {
-        self.layers.push(Layer::Default(table));
         self
     }
 
@@ -106,62 +97,65 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// All problems of all sources.
-    pub fn load(mut self) -> Result<Document, Problems> {
+    pub fn load(self) -> Result<Document, Problems> {
+        let (document, problems) = self.merge()?;
+        problems.or_ok(document)
+    }
+
+    /// The same, but with the problems of single keys beside a document without them, so that the rest can be checked,
+    /// too.
+    ///
+    /// # Errors
+    /// All problems of sources that cannot be read as TOML.
+    pub(crate) fn merge(mut self) -> Result<(Document, Problems), Problems> {
+        let mut problems = Problems::default();
+        self.layers.sort_by_key(Layer::rank);
+        let layers = self.layers.into_iter();
+        let tables: Vec<Table> = layers.flat_map(|layer| layer.read(&mut problems)).collect();
+        problems.or_ok(())?;
         let mut problems = Problems::default();
         let mut merged = Table::default();
         let mut warnings = Vec::new();
-        self.layers.sort_by_key(Layer::rank);
-        for layer in self.layers {
-            for mut table in layer.read(&mut problems) {
-                alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
-                merged.merge(table);
-            }
+        for mut table in tables {
+            alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
+            tree::merge(&mut merged, table);
         }
         substitute(&mut merged, self.environment, &mut problems);
-        problems.or_ok(Document::new(merged, warnings))
+        Ok((Document::new(merged, warnings), problems))
     }
 }
 
 impl Layer {
     fn origin(&self) -> Option<&Origin> {
         match self {
-            Self::Text(source) => Some(source.origin()),
+            Self::Text(source) => Some(&source.origin),
             Self::Set { origin, .. } => Some(origin),
-            Self::Default(_) | Self::Path(_) => None,
+            Self::Path(_) => None,
         }
     }
 
     /// A higher rank wins.
     fn rank(&self) -> u8 {
-        match (self, self.origin()) {
-            (Self::Default(_), _) | (_, Some(Origin::Default)) => 0,
-            (Self::Path(_), _) | (_, Some(Origin::File(_))) => 1,
-            (_, Some(Origin::Environment(_))) => 2,
-            _ => 3,
+        match self.origin() {
+            None | Some(Origin::Default | Origin::File(_)) => 1,
+            Some(Origin::Environment(_)) => 2,
+            Some(Origin::Override(_) | Origin::Flag(_)) => 3,
         }
     }
 
     fn read(self, problems: &mut Problems) -> Vec<Table> {
         let sources = match self {
-            Self::Default(table) => return vec![Table::from_toml(table, &Place::whole(Origin::Default))],
             Self::Set { path, value, origin } => {
-                return Table::of_path(&path, value, &Place::whole(origin))
-                    .into_iter()
-                    .collect();
+                return vec![tree::of_path(&path, value, &Place::whole(origin))];
             }
             Self::Path(path) => source::read(&path, problems),
             Self::Text(source) if source.text().len() > LONGEST_TEXT => {
-                problems.push(ConfigError::TooBig {
-                    origin: source.origin().clone(),
-                    limit: LONGEST_TEXT,
-                });
-                return Vec::new();
+                problems.push(too_big(&source.origin));
+                Vec::new()
             }
             Self::Text(source) => vec![source],
         };
-        sources
-            .iter()
-            .filter_map(|source| parse(source, problems))
-            .collect()
+        let parsed = sources.iter().filter_map(|source| parse(source, problems));
+        parsed.collect()
     }
 }

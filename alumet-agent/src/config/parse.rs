@@ -1,13 +1,14 @@
 //! Text to tree.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::place::{Origin, Place, Source};
-use super::problem::{ConfigError, Problems};
-use super::tree::{Entry, Node, Table, Value};
+use super::problem::{Problem, Problems};
+use super::tree::{Node, Table, Value};
 
 /// Longest text of which all syntax errors are looked for; of a longer one only the first is told, because
 /// the recovery keeps an error for every byte of garbage.
@@ -25,32 +26,45 @@ pub(super) fn parse(source: &Arc<Source>, problems: &mut Problems) -> Option<Tab
             if source.text().len() <= LONGEST_RECOVERY {
                 errors = DeTable::parse_recoverable(source.text()).1;
             }
-            let mut found: Vec<ConfigError> =
-                errors.iter().map(|error| syntax_problem(source, error)).collect();
             // One broken line often breaks several rules; its first error is the one to mend.
-            let line = |problem: &ConfigError| problem.place().and_then(Place::line_column);
-            found.sort_by_key(line);
-            found.dedup_by_key(|problem| line(problem).map(|(line, _)| line));
-            found.into_iter().for_each(|problem| problems.push(problem));
+            errors.sort_by_key(start);
+            let mut next_line = 0;
+            for error in &errors {
+                if start(error) < next_line {
+                    continue;
+                }
+                let rest = source.text().get(start(error)..).unwrap_or_default();
+                next_line = rest.find('\n').map_or(usize::MAX, |end| start(error) + end + 1);
+                problems.push(syntax_problem(source, error));
+            }
             None
         }
     }
 }
 
-fn syntax_problem(source: &Arc<Source>, error: &toml::de::Error) -> ConfigError {
+fn start(error: &toml::de::Error) -> usize {
+    error.span().map_or(0, |span| span.start)
+}
+
+fn syntax_problem(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
     let place = source.place(error.span().unwrap_or(0..0));
-    let message = error.message().to_owned();
-    match source.origin() {
-        Origin::Override(_) => ConfigError::BadOverride { place, message },
-        _ if message == "duplicate key" => {
-            let key = place
-                .text()
-                .unwrap_or_default()
-                .trim_matches(['"', '\''])
-                .to_owned();
-            ConfigError::DuplicateKey { place, key }
-        }
-        _ => ConfigError::Syntax { place, message },
+    let message = error.message();
+    if let Origin::Override(_) = source.origin {
+        let what = format!("cannot read this override as TOML: {message}");
+        return Problem::new(what).at(&place).help(
+            "an override looks like `plugins.rapl.poll_interval='1ms'`: text in quotes, inside the quotes of the shell",
+        );
+    }
+    if message == "duplicate key" {
+        let key = place.text().trim_matches(['"', '\'']);
+        let what = format!("the key `{key}` is given twice");
+        return Problem::new(what).at(&place).help("keep one of the two");
+    }
+    let problem = Problem::new(format!("cannot read this as TOML: {message}")).at(&place);
+    // Files that were written for a substitution before parsing have `"\${X}"`, which TOML refuses.
+    match place.excerpt() {
+        Some(excerpt) if excerpt.text.contains("\\${") => problem.help("for a literal `${` write `$${`"),
+        _ => problem,
     }
 }
 
@@ -62,53 +76,45 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn table(&mut self, table: DeTable<'_>) -> Table {
-        let mut entries = toml::map::Map::with_capacity(table.len());
-        for (key, value) in table {
+        let mut node = |(key, value): (Spanned<Cow<'_, str>>, _)| {
             let place = self.source.place(key.span());
-            let node = self.node(value, Some(&place));
-            entries.insert(key.into_inner().into_owned(), Entry { key: place, node });
-        }
-        Table {
-            entries,
-            replaces: false,
-        }
+            let node = self.node(value, Some(place));
+            (key.into_inner().into_owned(), node)
+        };
+        table.into_iter().map(&mut node).collect()
     }
 
-    /// `key` is the place of a table, whose own characters may be spread over the file.
-    fn node(&mut self, value: Spanned<DeValue<'_>>, key: Option<&Place>) -> Node {
-        let mut place = self.source.place(value.span());
-        let value = match value.into_inner() {
-            DeValue::String(text) => Value::String(text.into_owned()),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Value::Integer(number),
-                Err(_) => {
-                    self.out_of_range(&place, Value::Integer(0), "the integer does not fit into 64 bits")
-                }
-            },
-            DeValue::Float(number) => match number.as_str().parse() {
-                Ok(number) => Value::Float(number),
-                Err(_) => self.out_of_range(&place, Value::Float(0.0), "this is no decimal number"),
-            },
-            DeValue::Boolean(truth) => Value::Boolean(truth),
-            DeValue::Datetime(time) => Value::Datetime(time),
+    /// `key` is the place of the key, if it has one.
+    fn node(&mut self, value: Spanned<DeValue<'_>>, key: Option<Place>) -> Node {
+        let own = self.source.place(value.span());
+        let key = key.unwrap_or_else(|| own.clone());
+        let plain = match value.into_inner() {
             DeValue::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.node(item, None)).collect())
+                let items = items.into_iter().map(|item| self.node(item, None)).collect();
+                return Node::new(Value::List(items), key, own);
             }
             DeValue::Table(table) => {
-                if let Some(key) = key {
-                    place = key.clone();
-                }
-                Value::Table(self.table(table))
+                return Node::new(Value::Table(self.table(table)), key.clone(), key);
             }
+            DeValue::String(text) => text.into_owned().into(),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) => number.into(),
+                Err(_) => self.out_of_range(&own, "the integer does not fit into 64 bits"),
+            },
+            DeValue::Float(number) => match number.as_str().parse::<f64>() {
+                Ok(number) => number.into(),
+                Err(_) => self.out_of_range(&own, "this is no decimal number"),
+            },
+            DeValue::Boolean(truth) => truth.into(),
+            DeValue::Datetime(time) => time.into(),
         };
-        Node::new(value, place)
+        Node::new(Value::Plain(plain), key, own)
     }
 
-    fn out_of_range(&mut self, place: &Place, instead: Value, message: &str) -> Value {
-        self.problems.push(ConfigError::Syntax {
-            place: place.clone(),
-            message: message.to_owned(),
-        });
-        instead
+    /// Tells the problem, and gives a number to go on with.
+    fn out_of_range(&mut self, place: &Place, message: &str) -> toml::Value {
+        let problem = Problem::new(format!("cannot read this as TOML: {message}"));
+        self.problems.push(problem.at(place));
+        0.into()
     }
 }

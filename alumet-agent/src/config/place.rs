@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::secret;
 
@@ -11,11 +11,10 @@ use super::secret;
 ///
 /// Shown as `file:line:column`, with line and column counted from 1 and the column in characters. What a flag or
 /// the built-in default gave has no line.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     source: Arc<Source>,
-    start: u32,
-    end: u32,
+    range: Range<usize>,
 }
 
 /// Who gave a value.
@@ -35,20 +34,18 @@ pub enum Origin {
 
 /// The text that places point into, shared by all of them.
 pub(super) struct Source {
-    origin: Origin,
+    pub(super) origin: Origin,
     text: Option<String>,
-    index: OnceLock<Index>,
 }
 
-/// Where the lines of a text start, and how many characters stand before each block of bytes: lines and columns are
-/// found at once, even in a line of many megabytes.
-struct Index {
-    line_starts: Vec<usize>,
-    characters_before: Vec<usize>,
+/// Two sources are the same if the same origin gave them.
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
 }
 
-/// Bytes of text for each entry of the index of characters.
-const BLOCK: usize = 1024;
+impl Eq for Source {}
 
 /// One line of a source, prepared for a message.
 pub(super) struct Excerpt {
@@ -66,7 +63,7 @@ const LONGEST_EXCERPT: usize = 160;
 impl Place {
     /// Makes the place of what `origin` gave without any text.
     pub fn whole(origin: Origin) -> Self {
-        Source::without_text(origin).whole()
+        Arc::new(Source { origin, text: None }).place(0..0)
     }
 
     /// Who gave it.
@@ -76,184 +73,95 @@ impl Place {
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
     pub fn line_column(&self) -> Option<(usize, usize)> {
-        self.source.text.as_ref()?;
-        let (line, line_start) = self.source.line_of(self.start());
-        let column =
-            self.source.characters_before(self.start()) - self.source.characters_before(line_start) + 1;
-        Some((line, column))
-    }
-
-    /// Whether nobody but the program itself gave it.
-    pub fn is_default(&self) -> bool {
-        self.source.origin == Origin::Default
+        let before = self.source.text.as_deref()?.get(..self.range.start)?;
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Some((line, before[line_start..].chars().count() + 1))
     }
 
     /// The source text that the place covers.
-    pub(super) fn text(&self) -> Option<&str> {
-        self.source.text.as_deref()?.get(self.range())
+    pub(super) fn text(&self) -> &str {
+        self.source.text().get(self.range.clone()).unwrap_or_default()
     }
 
-    /// The same source, other characters.
+    /// The first character of the source.
+    pub(super) fn beginning(&self) -> Self {
+        self.source.place(0..0)
+    }
+
+    /// The same source, other characters; counted from the start of this place.
     pub(super) fn narrowed(&self, range: Range<usize>) -> Self {
-        self.source.place(range)
+        self.source
+            .place(self.range.start + range.start..self.range.start + range.end)
     }
 
     /// Where the place starts, in bytes.
     pub(super) fn start(&self) -> usize {
-        self.start as usize
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
+        self.range.start
     }
 
     /// The line to show under a message.
     pub(super) fn excerpt(&self) -> Option<Excerpt> {
         let text = self.source.text.as_deref()?;
-        let (_, line_start) = self.source.line_of(self.start());
-        let rest = text.get(line_start..)?;
-        let line = rest.lines().next().unwrap_or("");
-        let indent = text.get(line_start..self.start())?.chars().count();
-        let line_end = line_start + line.len();
-        let covered = text.get(self.start()..(self.end as usize).min(line_end).max(self.start()))?;
-        Some(Excerpt::new(
-            &secret::masked_line(line),
-            indent,
-            covered.chars().count().max(1),
-        ))
-    }
-}
+        let line_start = text.get(..self.range.start)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(line_start..)?.lines().next().unwrap_or_default();
+        let start = self.range.start - line_start;
+        let end = (self.range.end - line_start).min(line.len()).max(start);
+        let indent = line.get(..start)?.chars().count();
+        let width = line.get(start..end)?.chars().count().max(1);
+        let line = secret::masked_line(line, end);
 
-impl Excerpt {
-    fn new(line: &str, indent: usize, width: usize) -> Self {
-        let clean = |c: char| {
-            if c == '\t' {
-                ' '
-            } else if c.is_control() {
-                '\u{fffd}'
-            } else {
-                c
-            }
+        let skipped = match line.chars().count() > LONGEST_EXCERPT {
+            true => indent.saturating_sub(LONGEST_EXCERPT / 2),
+            false => 0,
         };
-        let length = line.chars().count();
-        let indent = indent.min(length);
-        let (skipped, prefix) = match length > LONGEST_EXCERPT {
-            true if indent > LONGEST_EXCERPT / 2 => (indent - LONGEST_EXCERPT / 2, "…"),
-            _ => (0, ""),
-        };
-        let mut text = String::from(prefix);
-        text.extend(line.chars().skip(skipped).take(LONGEST_EXCERPT).map(clean));
-        if length - skipped > LONGEST_EXCERPT {
-            text.push('…');
+        let mut shown: String = if skipped > 0 { "…" } else { "" }.to_owned();
+        let indent = indent - skipped + shown.chars().count();
+        let mut rest = line.chars().skip(skipped).map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        });
+        shown.extend(rest.by_ref().take(LONGEST_EXCERPT));
+        if rest.next().is_some() {
+            shown.push('…');
         }
-        let indent = indent - skipped + prefix.chars().count();
-        let room = text.chars().count().saturating_sub(indent).max(1);
-        Self {
-            text,
+        let room = shown.chars().count().saturating_sub(indent).max(1);
+        Some(Excerpt {
+            text: shown,
             indent,
             width: width.min(room),
-        }
+        })
     }
 }
 
 impl Source {
     /// A source with its text.
     pub(super) fn with_text(origin: Origin, text: String) -> Arc<Self> {
-        Arc::new(Self {
-            origin,
-            text: Some(text),
-            index: OnceLock::new(),
-        })
-    }
-
-    /// A source that gives values without a text, such as a flag.
-    pub(super) fn without_text(origin: Origin) -> Arc<Self> {
-        Arc::new(Self {
-            origin,
-            text: None,
-            index: OnceLock::new(),
-        })
+        let text = Some(text);
+        Arc::new(Self { origin, text })
     }
 
     /// The text; empty where there is none.
     pub(super) fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or("")
+        self.text.as_deref().unwrap_or_default()
     }
 
-    /// Who gave it.
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// The place of the characters `range`, moved to character borders inside the text.
+    /// The place of the bytes `range`, moved to character borders inside the text.
     pub(super) fn place(self: &Arc<Self>, range: Range<usize>) -> Place {
         let text = self.text();
-        let border = |mut at: usize| {
-            at = at.min(text.len());
-            while !text.is_char_boundary(at) {
-                at -= 1;
-            }
-            u32::try_from(at).unwrap_or(u32::MAX)
+        let border = |at: usize| {
+            (0..=at.min(text.len()))
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
         };
-        let start = border(range.start);
+        let start = border(range.start).unwrap_or(0);
+        let end = border(range.end).unwrap_or(0).max(start);
         Place {
             source: Arc::clone(self),
-            start,
-            end: border(range.end).max(start),
+            range: start..end,
         }
     }
-
-    /// The place that stands for the source as a whole.
-    pub(super) fn whole(self: &Arc<Self>) -> Place {
-        self.place(0..0)
-    }
-
-    fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::new(self.text()))
-    }
-
-    /// Number (from 1) and first byte of the line that holds the byte `at`.
-    fn line_of(&self, at: usize) -> (usize, usize) {
-        let starts = &self.index().line_starts;
-        let line = starts.partition_point(|start| *start <= at).max(1);
-        (line, starts.get(line - 1).copied().unwrap_or(0))
-    }
-
-    /// How many characters start before the byte `at`.
-    fn characters_before(&self, at: usize) -> usize {
-        let before = self
-            .index()
-            .characters_before
-            .get(at / BLOCK)
-            .copied()
-            .unwrap_or(0);
-        let block = self.text().as_bytes().get(at / BLOCK * BLOCK..at);
-        before + block.map_or(0, count_characters)
-    }
-}
-
-impl Index {
-    fn new(text: &str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
-        let mut count = 0;
-        let after = |block: &[u8]| {
-            count += count_characters(block);
-            count
-        };
-        let characters_before = std::iter::once(0)
-            .chain(text.as_bytes().chunks(BLOCK).map(after))
-            .collect();
-        Self {
-            line_starts,
-            characters_before,
-        }
-    }
-}
-
-/// How many characters start in a piece of UTF-8.
-fn count_characters(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl fmt::Display for Place {
@@ -284,14 +192,6 @@ impl fmt::Debug for Place {
     }
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        self.start == other.start && self.end == other.end && self.source.origin == other.source.origin
-    }
-}
-
-impl Eq for Place {}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -303,9 +203,9 @@ mod tests {
         fn line_and_column_are_those_of_counting_by_hand(text in "(é|\n|[ab]{0,900}){0,12}", at in 0..4000usize) {
             let place = Source::with_text(Origin::Override(1), text.clone()).place(at..at);
             let before = &text[..place.start()];
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-            prop_assert_eq!(place.line_column(), Some((line, column)));
+            let lines: Vec<&str> = before.split('\n').collect();
+            let column = lines[lines.len() - 1].chars().count() + 1;
+            prop_assert_eq!(place.line_column(), Some((lines.len(), column)));
         }
     }
 }

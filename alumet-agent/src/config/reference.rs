@@ -93,15 +93,19 @@ fn write_table<'a>(
         match (value(key), &key_shape) {
             (Some(value), _) if is_plain(value) => {
                 if let Some(key_shape) = key_shape.as_ref().filter(|_| described) {
-                    describe(text, key_shape);
+                    describe(text, key_shape, shape.condition(key));
                 }
                 text.key_value(key, value, None);
+                let elements = key_shape.and_then(|shape| shape.items());
+                if let Some(elements) = elements.filter(|items| described && !items.keys().is_empty()) {
+                    left_out.push((key, elements, true));
+                }
             }
             (None, Some(key_shape)) if described && is_table(key_shape) => {
-                left_out.push((key, key_shape.clone()));
+                left_out.push((key, key_shape.clone(), false));
             }
             (None, Some(key_shape)) if described => {
-                describe(text, key_shape);
+                describe(text, key_shape, shape.condition(key));
                 text.commented_key_value(key, &example(key_shape));
             }
             _ => {}
@@ -131,25 +135,28 @@ fn write_table<'a>(
         }
         path.pop();
     }
-    for (key, key_shape) in left_out {
+    for (key, key_shape, is_element) in left_out {
         path.push(key);
-        write_left_out(text, &key_shape, path);
+        write_left_out(text, &key_shape, path, is_element);
         path.pop();
     }
 }
 
-/// A table that has no default, commented out with its keys.
-fn write_left_out(text: &mut TomlText, shape: &Shape<'_>, path: &[&str]) {
+/// A table that has no default, or an element of a list that is empty, commented out with its keys.
+fn write_left_out(text: &mut TomlText, shape: &Shape<'_>, path: &[&str], is_element: bool) {
     text.gap();
-    describe(text, shape);
-    text.commented_header(path);
-    for (key, shape) in shape
-        .keys()
-        .into_iter()
-        .filter_map(|key| Some((key, shape.key(key)?)))
-    {
-        describe(text, &shape);
-        text.commented_key_value(key, &example(&shape));
+    if is_element {
+        let list = path.last().copied().unwrap_or_default();
+        text.comment(&format!("An element, in place of the empty list `{list}` above."));
+        text.comment("");
+    }
+    describe(text, shape, None);
+    text.commented_header(path, is_element);
+    for key in shape.keys() {
+        if let Some(key_shape) = shape.key(key) {
+            describe(text, &key_shape, shape.condition(key));
+            text.commented_key_value(key, &example(&key_shape));
+        }
     }
 }
 
@@ -159,18 +166,21 @@ fn is_table(shape: &Shape<'_>) -> bool {
 }
 
 /// The description of a key, and below it the words that it takes, as comments.
-fn describe(text: &mut TomlText, shape: &Shape<'_>) {
+fn describe(text: &mut TomlText, shape: &Shape<'_>, condition: Option<String>) {
     let items = shape.items();
     let words = match &items {
         Some(items) => items.words(),
         None => shape.words(),
     };
     let description = shape.description().unwrap_or("");
-    if description.is_empty() && words.is_empty() {
+    if description.is_empty() && words.is_empty() && condition.is_none() {
         return;
     }
     text.gap();
     text.comment(description);
+    if let Some(condition) = condition {
+        text.comment(&format!("Only with {condition}."));
+    }
     for (word, description) in words {
         match description {
             Some(description) => text.comment_item(&format!("{word}: {description}")),
@@ -181,9 +191,8 @@ fn describe(text: &mut TomlText, shape: &Shape<'_>) {
 
 /// A value to stand behind a key that has no default.
 fn example(shape: &Shape<'_>) -> toml::Value {
-    let given = shape
-        .example()
-        .or_else(|| shape.words().first().map(|(word, _)| *word));
+    let given = shape.default().or_else(|| shape.example());
+    let given = given.or_else(|| shape.words().first().map(|(word, _)| *word));
     if let Some(value) = given.and_then(|value| toml::Value::try_from(value).ok()) {
         return value;
     }
@@ -215,12 +224,19 @@ fn write_rows(
             &format!("{above}{key}"),
             &key_shape,
             value,
-            shape.requires(key),
+            (shape.requires(key), shape.condition(key)),
             depth,
         );
     }
     if let Some(others) = shape.others().filter(|_| depth > 0 || shape.keys().is_empty()) {
-        write_row(rows, &format!("{above}<name>"), &others, None, false, depth);
+        write_row(
+            rows,
+            &format!("{above}<name>"),
+            &others,
+            None,
+            (false, None),
+            depth,
+        );
     }
 }
 
@@ -229,7 +245,7 @@ fn write_row(
     key: &str,
     shape: &Shape<'_>,
     value: Option<&toml::Value>,
-    required: bool,
+    (required, condition): (bool, Option<String>),
     depth: usize,
 ) {
     let default = match value {
@@ -237,11 +253,18 @@ fn write_row(
         Some(value) if tables(value).is_some() => String::new(),
         Some(value) => code(&inline(value)),
         None if required => "required".to_owned(),
-        None => String::new(),
+        None => match shape
+            .default()
+            .and_then(|value| toml::Value::try_from(value).ok())
+        {
+            Some(value) if !value.is_table() => code(&inline(&value)),
+            _ => String::new(),
+        },
     };
+    let condition = condition.map_or_else(String::new, |tags| format!(" Only with {}.", escaped(&tags)));
     let _ = writeln!(
         rows,
-        "| {} | {} | {default} | {} |",
+        "| {} | {} | {default} | {}{condition} |",
         code(key),
         type_name(shape),
         description(shape)

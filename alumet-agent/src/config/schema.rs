@@ -7,8 +7,11 @@ use serde_json::{Map, Value as Json};
 #[derive(Clone)]
 pub(super) struct Shape<'s> {
     root: &'s Json,
-    /// The alternatives and the parts of the schema at this place, references followed.
+    /// The parts of the schema at this place, references followed, and alternatives that are no tables; the last one is
+    /// the place itself.
     parts: Vec<&'s Map<String, Json>>,
+    /// Tables of which the value is one: the variants of an enum.
+    variants: Vec<Self>,
     /// Anything goes.
     any: bool,
 }
@@ -19,61 +22,103 @@ const DEEPEST: usize = 16;
 impl<'s> Shape<'s> {
     /// The shape of the whole.
     pub(super) fn new(schema: &'s Schema) -> Self {
-        Self::of(schema.as_value(), schema.as_value())
+        Self::of(schema.as_value(), schema.as_value(), 0)
     }
 
-    fn of(root: &'s Json, schema: &'s Json) -> Self {
+    fn of(root: &'s Json, schema: &'s Json, depth: usize) -> Self {
         let mut shape = Self {
             root,
             parts: Vec::new(),
+            variants: Vec::new(),
             any: false,
         };
-        shape.collect(schema, 0);
+        let Json::Object(object) = schema else {
+            shape.any = *schema != Json::Bool(false);
+            return shape;
+        };
+        if depth > DEEPEST {
+            shape.any = true;
+            return shape;
+        }
+        if let Some(Json::String(reference)) = object.get("$ref") {
+            let pointer = reference.strip_prefix('#');
+            match pointer.and_then(|pointer| root.pointer(pointer)) {
+                Some(target) => shape.absorb(Self::of(root, target, depth + 1)),
+                None => shape.any = true,
+            }
+        }
+        let list = |word: &str| object.get(word).and_then(Json::as_array).into_iter().flatten();
+        for part in list("allOf") {
+            shape.absorb(Self::of(root, part, depth + 1));
+        }
+        let is_null = |part: &&Json| part.get("type").is_some_and(|kind| kind == "null");
+        let alternatives = || list("anyOf").chain(list("oneOf")).filter(|part| !is_null(part));
+        for part in alternatives() {
+            let part = Self::of(root, part, depth + 1);
+            match part.keys().is_empty() || alternatives().count() == 1 {
+                true => shape.absorb(part),
+                false => shape.variants.push(part),
+            }
+        }
+        shape.parts.push(object);
         shape
     }
 
-    fn collect(&mut self, schema: &'s Json, depth: usize) {
-        let Json::Object(object) = schema else {
-            self.any |= *schema != Json::Bool(false);
-            return;
-        };
-        if depth > DEEPEST {
-            self.any = true;
-            return;
-        }
-        if let Some(Json::String(reference)) = object.get("$ref") {
-            let target = reference
-                .strip_prefix('#')
-                .and_then(|pointer| self.root.pointer(pointer));
-            match target {
-                Some(target) => self.collect(target, depth + 1),
-                None => self.any = true,
-            }
-        }
-        for word in ["anyOf", "oneOf", "allOf"] {
-            for part in object.get(word).and_then(Json::as_array).into_iter().flatten() {
-                self.collect(part, depth + 1);
-            }
-        }
-        self.parts.push(object);
+    /// Takes what holds for another shape as well.
+    fn absorb(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        self.variants.extend(other.variants);
+        self.any |= other.any;
     }
 
     fn said(&self, word: &str) -> impl Iterator<Item = &'s Json> {
-        self.parts
+        self.parts.iter().filter_map(move |part| part.get(word))
+    }
+
+    /// The shape of a table in which `get` gives the value of a key: without the variants that it is not.
+    pub(super) fn for_table(&self, get: &dyn Fn(&str) -> Option<toml::Value>) -> Self {
+        let is_tagged = |variant: &&Self| match variant.tag() {
+            Some((key, word)) => get(key).is_some_and(|value| value.as_str() == Some(word)),
+            None => matches!(variant.keys().as_slice(), [key] if variant.requires(key) && get(key).is_some()),
+        };
+        let mut shape = self.clone();
+        if let Some(variant) = self.variants.iter().find(is_tagged) {
+            shape.variants.clear();
+            shape.absorb(variant.clone());
+        }
+        shape
+    }
+
+    /// The key that says which variant a table is, and what it says for this one.
+    fn tag(&self) -> Option<(&'s str, &'s str)> {
+        self.keys().into_iter().find_map(|key| {
+            let shape = self.key(key).filter(|_| self.requires(key))?;
+            match shape.words().as_slice() {
+                [(Json::String(word), _)] => Some((key, word.as_str())),
+                _ => None,
+            }
+        })
+    }
+
+    /// With which tags a table has the key, as `kind = "file"`; `None` if it always has it.
+    pub(super) fn condition(&self, key: &str) -> Option<String> {
+        let owners = self
+            .variants
             .iter()
-            .filter_map(|part| part.get(word))
-            .collect::<Vec<_>>()
-            .into_iter()
+            .filter(|variant| variant.keys().contains(&key));
+        let tags = owners.filter_map(Self::tag).filter(|(tag, _)| *tag != key);
+        let tags: Vec<String> = tags.map(|(tag, word)| format!("`{tag} = \"{word}\"`")).collect();
+        (!tags.is_empty()).then(|| tags.join(" or "))
     }
 
     /// The keys that a table may have here, each once.
     pub(super) fn keys(&self) -> Vec<&'s str> {
         let mut keys: Vec<&str> = Vec::new();
-        for properties in self.said("properties").filter_map(Json::as_object) {
-            for key in properties.keys() {
-                if !keys.contains(&key.as_str()) {
-                    keys.push(key);
-                }
+        let own = self.said("properties").filter_map(Json::as_object);
+        let own = own.flat_map(|properties| properties.keys().map(String::as_str));
+        for key in own.chain(self.variants.iter().flat_map(Self::keys)) {
+            if !keys.contains(&key) {
+                keys.push(key);
             }
         }
         keys
@@ -81,8 +126,7 @@ impl<'s> Shape<'s> {
 
     /// Whether a table here may also have keys that the schema does not name.
     pub(super) fn is_open(&self) -> bool {
-        let no_keys =
-            self.said("properties").next().is_none() && !self.said("additionalProperties").any(is_false);
+        let no_keys = self.keys().is_empty() && !self.said("additionalProperties").any(is_false);
         self.any || no_keys || self.others().is_some() || self.said("patternProperties").next().is_some()
     }
 
@@ -91,42 +135,36 @@ impl<'s> Shape<'s> {
         let schema = self
             .said("additionalProperties")
             .find(|schema| !is_false(schema))?;
-        Some(Self::of(self.root, schema))
+        Some(Self::of(self.root, schema, 0))
     }
 
     /// The shape of a key's value.
     pub(super) fn key(&self, key: &str) -> Option<Self> {
-        let mut shape = Self {
-            any: false,
-            ..self.nothing()
-        };
-        for schema in self
+        let own = self
             .said("properties")
-            .filter_map(|properties| properties.get(key))
-        {
-            shape.collect(schema, 0);
-        }
-        if shape.parts.is_empty() && !shape.any {
-            self.others()
-        } else {
-            Some(shape)
-        }
+            .filter_map(|properties| properties.get(key));
+        let own = own.map(|schema| Self::of(self.root, schema, 0));
+        let of_variants = self
+            .variants
+            .iter()
+            .filter(|variant| variant.keys().contains(&key));
+        let mut all = own.chain(of_variants.filter_map(|variant| variant.key(key)));
+        let Some(mut shape) = all.next() else {
+            return self.others();
+        };
+        all.for_each(|other| shape.absorb(other));
+        Some(shape)
     }
 
     /// The shape that says nothing, for what the schema does not describe.
     pub(super) fn nothing(&self) -> Self {
-        Self {
-            root: self.root,
-            parts: Vec::new(),
-            any: true,
-        }
+        Self::of(self.root, &Json::Bool(true), 0)
     }
 
     /// The shape of a list's elements.
     pub(super) fn items(&self) -> Option<Self> {
-        self.said("items")
-            .next()
-            .map(|schema| Self::of(self.root, schema))
+        let schema = self.said("items").next()?;
+        Some(Self::of(self.root, schema, 0))
     }
 
     /// Whether the key must be given.
@@ -135,6 +173,53 @@ impl<'s> Shape<'s> {
             .filter_map(Json::as_array)
             .flatten()
             .any(|required| required == key)
+    }
+
+    /// Whether the value is not to be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        self.said("writeOnly").any(|said| *said == Json::Bool(true))
+    }
+
+    /// Whether a value of one of these JSON types is taken.
+    pub(super) fn takes(&self, types: &[&str]) -> bool {
+        let own = self.types();
+        own.is_empty() || own.iter().any(|own| types.contains(own))
+    }
+
+    /// The least and the greatest integer that is taken.
+    pub(super) fn bounds(&self) -> (Option<i64>, Option<i64>) {
+        let bound = |word| self.said(word).find_map(Json::as_i64);
+        (bound("minimum"), bound("maximum"))
+    }
+
+    /// The JSON types in words.
+    pub(super) fn type_words(&self) -> String {
+        let words = self.types().into_iter().map(|name| match name {
+            "object" => "a table",
+            "array" => "a list",
+            "string" => "a string",
+            "integer" if self.bounds().0 == Some(0) => "a non-negative integer",
+            "integer" => "an integer",
+            "boolean" => "a boolean",
+            _ => "a number",
+        });
+        words.collect::<Vec<_>>().join(" or ")
+    }
+
+    /// The words that are taken, if no other string is.
+    pub(super) fn words_only(&self) -> Option<Vec<String>> {
+        let is_free = |part: &Map<String, Json>| {
+            part.get("type")
+                .is_some_and(|kind| kind == "string" || kind.as_array().is_some())
+                && !part.contains_key("const")
+                && !part.contains_key("enum")
+        };
+        if self.any || self.parts.iter().any(|part| is_free(part)) {
+            return None;
+        }
+        let words = self.words().into_iter().filter_map(|(word, _)| word.as_str());
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        (!words.is_empty()).then_some(words)
     }
 
     /// The JSON types that the schema takes, without `null`; empty if it takes all.
@@ -147,6 +232,9 @@ impl<'s> Shape<'s> {
         };
         if self.any {
             return Vec::new();
+        }
+        if !self.variants.is_empty() {
+            add("object");
         }
         for part in &self.parts {
             match (part.get("type"), part.get("enum"), part.get("const")) {
@@ -195,12 +283,16 @@ impl<'s> Shape<'s> {
             .filter(|text| !text.is_empty())
     }
 
+    /// What the key has where its table does not give it, if that is something.
+    pub(super) fn default(&self) -> Option<&'s Json> {
+        let own = self.parts.last()?.get("default");
+        own.filter(|value| !value.is_null())
+    }
+
     /// A value to show where there is no default.
     pub(super) fn example(&self) -> Option<&'s Json> {
-        let example = self.said("examples").filter_map(Json::as_array).flatten().next();
-        example
-            .or_else(|| self.said("default").next())
-            .filter(|value| !value.is_null())
+        let examples = self.parts.iter().rev().filter_map(|part| part.get("examples"));
+        examples.filter_map(Json::as_array).flatten().next()
     }
 }
 

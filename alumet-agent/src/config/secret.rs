@@ -1,7 +1,50 @@
-//! Which keys hold secrets, and how they are kept out of messages and listings.
+//! How secrets are kept out of messages and listings.
+//!
+//! The schema of a plugin marks them (`writeOnly`). By their name are known those that no schema speaks of: environment
+//! variables, tables of plugins that this program lacks, and lines of a text that is no TOML.
+
+use super::Document;
+use super::key_path::KeyPath;
+use super::schema::Shape;
+use super::tree::{Node, Value};
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
+
+impl Document {
+    /// Hides what the schema of the value under `path` marks as secret.
+    pub(crate) fn hide_secrets(&mut self, path: &KeyPath, schema: &schemars::Schema) {
+        let mut node = Some(&mut self.root);
+        for step in path.steps() {
+            node = node.and_then(|node| match (&mut node.value, step) {
+                (Value::Table(table), super::Step::Key(key)) => table.get_mut(key),
+                _ => None,
+            });
+        }
+        if let Some(node) = node {
+            hide(node, &Shape::new(schema));
+        }
+    }
+}
+
+fn hide(node: &mut Node, shape: &Shape<'_>) {
+    node.is_secret |= shape.is_secret();
+    match &mut node.value {
+        Value::Table(table) => {
+            for (key, node) in table {
+                if let Some(shape) = shape.key(key) {
+                    hide(node, &shape);
+                }
+            }
+        }
+        Value::List(items) => {
+            if let Some(shape) = shape.items() {
+                items.iter_mut().for_each(|item| hide(item, &shape));
+            }
+        }
+        Value::Plain(_) => {}
+    }
+}
 
 /// Whether a key, or an environment variable, is named like a secret.
 ///
@@ -14,18 +57,21 @@ pub(super) fn is_secret(name: &str) -> bool {
     })
 }
 
-/// A source line in which everything after `secret_key =` is masked.
-pub(super) fn masked_line(line: &str) -> String {
-    let mut searched = 0;
-    while let Some(equals) = line[searched..].find('=').map(|at| searched + at) {
+/// A source line in which everything after `secret_key =` is masked, and, if the place that ends at the byte `end` is a
+/// key, everything after its `=`: its value may be a secret whose key is misspelt.
+pub(super) fn masked_line(line: &str, end: usize) -> String {
+    for (equals, _) in line.match_indices('=') {
         let before = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let name = before
-            .rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-            .next();
-        if name.is_some_and(is_secret) {
+        let in_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        let name = before.rsplit(|c| !in_key(c)).next().unwrap_or_default();
+        let after_place = line.get(end..equals);
+        let is_of_place = after_place.is_some_and(|text| {
+            text.chars()
+                .all(|c| in_key(c) || matches!(c, '.' | ' ' | '\t' | '"' | '\''))
+        });
+        if is_secret(name) || is_of_place {
             return format!("{} {MASK}", &line[..=equals]);
         }
-        searched = equals + 1;
     }
     line.to_owned()
 }
@@ -54,14 +100,19 @@ mod tests {
 
     #[test]
     fn a_source_line_shows_nothing_after_a_secret_key() {
-        assert_eq!(masked_line("token = \"abc\""), "token = ***");
+        let masked = |line: &str| masked_line(line, line.len());
+        assert_eq!(masked("token = \"abc\""), "token = ***");
         assert_eq!(
-            masked_line("auth = { user = \"a\", \"password\" = \"b\" }"),
+            masked("auth = { user = \"a\", \"password\" = \"b\" }"),
             "auth = { user = \"a\", \"password\" = ***"
         );
-        assert_eq!(
-            masked_line("token_retrieval = \"auto\""),
-            "token_retrieval = \"auto\""
-        );
+        assert_eq!(masked("token_retrieval = \"auto\""), "token_retrieval = \"auto\"");
+    }
+
+    #[test]
+    fn a_source_line_shows_the_value_at_a_place_and_not_that_of_a_key_at_a_place() {
+        assert_eq!(masked_line("tokne = \"abc\"", 5), "tokne = ***");
+        assert_eq!(masked_line("\"tokne\" . x = \"abc\"", 7), "\"tokne\" . x = ***");
+        assert_eq!(masked_line("a = { b = 1, c = 2 }", 11), "a = { b = 1, c = 2 }");
     }
 }

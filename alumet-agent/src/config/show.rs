@@ -4,7 +4,7 @@ use super::Document;
 use super::place::Place;
 use super::secret;
 use super::toml_text::TomlText;
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{Node, Table, Value};
 
 /// How [`Document::show`] writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct Show {
 impl Document {
     /// Writes the merged configuration as TOML. Secrets are shown as `***`.
     ///
-    /// A secret is what stands under a key named like one (`token`, `password`, `secret`, `api_key`, or ending in `_` and
-    /// one of these), and what an environment variable of such a name gave.
+    /// A secret is what a schema marks as one, what stands under a key named like one (`token`, `password`, `secret`,
+    /// `api_key`, or ending in `_` and one of these), and what an environment variable of such a name gave.
     pub fn show(&self, show: Show) -> String {
         let mut writer = Writer {
             show,
@@ -36,41 +36,46 @@ struct Writer {
 }
 
 /// A list of tables, which TOML writes as `[[…]]`.
-fn tables(node: &Node) -> Option<Vec<&Table>> {
+fn tables(node: &Node) -> Option<&[Node]> {
     match &node.value {
-        Value::Array(items) if !items.is_empty() => items.iter().map(Node::table).collect(),
+        Value::List(items) if !items.is_empty() && items.iter().all(|item| item.table().is_some()) => {
+            Some(items)
+        }
         _ => None,
     }
+}
+
+/// What stands in one line, with its key.
+fn is_plain(node: &Node) -> bool {
+    node.table().is_none() && tables(node).is_none()
 }
 
 impl Writer {
     fn table<'d>(&mut self, table: &'d Table, path: &mut Vec<&'d str>, hidden: bool) {
         // In TOML a plain key after `[a.b]` would belong to `a.b`: plain keys come first.
-        let is_plain = |entry: &Entry| entry.node.table().is_none() && tables(&entry.node).is_none();
-        for (key, entry) in table.entries.iter().filter(|(_, entry)| is_plain(entry)) {
-            let value = masked(&entry.node, hidden || secret::is_secret(key));
-            let origin = self.origin(&entry.node.place);
+        for (key, node) in table.iter().filter(|(_, node)| is_plain(node)) {
+            let value = masked(node, hidden || secret::is_secret(key));
+            let origin = self.origin(&node.place);
             self.text.key_value(key, &value, origin.as_deref());
         }
-        for (key, entry) in table.entries.iter().filter(|(_, entry)| !is_plain(entry)) {
-            let hidden = hidden || secret::is_secret(key);
+        for (key, node) in table.iter().filter(|(_, node)| !is_plain(node)) {
+            let hidden = hidden || node.is_secret || secret::is_secret(key);
             path.push(key);
-            if let Some(table) = entry.node.table() {
+            if let Some(table) = node.table() {
                 // A table that only holds tables needs no header.
-                if table.entries.is_empty() || table.entries.values().any(is_plain) {
-                    let origin = self.origin(&entry.key);
+                if table.is_empty() || table.values().any(is_plain) {
+                    let origin = self.origin(&node.key);
                     self.text.gap();
                     self.text.header(path, origin.as_deref());
                 }
                 self.table(table, path, hidden);
-            } else if let Value::Array(items) = &entry.node.value {
-                for item in items {
-                    let origin = self.origin(&item.place);
-                    self.text.gap();
-                    self.text.list_header(path, origin.as_deref());
-                    if let Some(table) = item.table() {
-                        self.table(table, path, hidden);
-                    }
+            }
+            for item in tables(node).unwrap_or_default() {
+                let origin = self.origin(&item.place);
+                self.text.gap();
+                self.text.list_header(path, origin.as_deref());
+                if let Some(table) = item.table() {
+                    self.table(table, path, hidden);
                 }
             }
             path.pop();
@@ -84,15 +89,15 @@ impl Writer {
 
 /// The plain value, with the mask in place of everything secret.
 fn masked(node: &Node, hidden: bool) -> toml::Value {
+    let hidden = hidden || node.is_secret;
     match &node.value {
         Value::Table(table) => {
-            let value = |(key, entry): (&String, &Entry)| {
-                (key.clone(), masked(&entry.node, hidden || secret::is_secret(key)))
-            };
-            toml::Value::Table(table.entries.iter().map(value).collect())
+            let value =
+                |(key, node): (&String, &Node)| (key.clone(), masked(node, hidden || secret::is_secret(key)));
+            toml::Value::Table(table.iter().map(value).collect())
         }
-        Value::Array(items) => toml::Value::Array(items.iter().map(|item| masked(item, hidden)).collect()),
-        _ if hidden || node.substituted.secret => toml::Value::String(secret::MASK.to_owned()),
-        _ => node.to_toml(),
+        Value::List(items) => toml::Value::Array(items.iter().map(|item| masked(item, hidden)).collect()),
+        Value::Plain(_) if hidden => secret::MASK.into(),
+        Value::Plain(value) => value.clone(),
     }
 }

@@ -4,12 +4,16 @@
 //! `${NAME}` is the variable's value, `${NAME:-text}` is `text` when the variable is not set or empty, `$${` and `\${`
 //! are a literal `${`. What a variable brings in is not looked at again.
 
-use super::environment::{Environment, NotUnicode};
-use super::key_path::KeyPath;
+use std::ffi::OsString;
+
+use super::key_path::{KeyPath, Step};
 use super::place::{Origin, Place};
-use super::problem::{ConfigError, Problems};
+use super::problem::{Problem, Problems};
 use super::secret;
-use super::tree::{Node, Substituted, Table, Value};
+use super::tree::{Node, Table, Value};
+
+/// What gives the value of an environment variable; `None` when it is not set.
+pub type Environment = dyn Fn(&str) -> Option<OsString>;
 
 /// A piece of a string.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ enum Piece<'a> {
 }
 
 /// Replaces the variables in everything that files and overrides gave.
-pub(super) fn substitute(table: &mut Table, environment: &dyn Environment, problems: &mut Problems) {
+pub(super) fn substitute(table: &mut Table, environment: &Environment, problems: &mut Problems) {
     Substitution {
         environment,
         problems,
@@ -28,133 +32,113 @@ pub(super) fn substitute(table: &mut Table, environment: &dyn Environment, probl
 }
 
 struct Substitution<'a> {
-    environment: &'a dyn Environment,
+    environment: &'a Environment,
     problems: &'a mut Problems,
 }
 
 impl Substitution<'_> {
     fn table(&mut self, table: &mut Table, path: &KeyPath) {
-        let Table { entries, .. } = table;
-        for (key, entry) in entries {
-            // Most values have nothing to replace; their path is not worth an allocation.
-            if entry.node.may_substitute() {
-                self.node(&mut entry.node, path.clone().key(key));
-            }
+        for (key, node) in table {
+            self.node(node, &path.clone().key(key));
         }
     }
 
-    fn node(&mut self, node: &mut Node, path: KeyPath) {
+    fn node(&mut self, node: &mut Node, path: &KeyPath) {
         match &mut node.value {
-            Value::Table(table) => self.table(table, &path),
-            Value::Array(items) => {
-                for (index, item) in items
-                    .iter_mut()
-                    .enumerate()
-                    .filter(|(_, item)| item.may_substitute())
-                {
-                    self.node(item, path.clone().index(index));
+            Value::Table(table) => self.table(table, path),
+            Value::List(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.node(item, &path.clone().then(Step::Index(index)));
                 }
             }
-            Value::String(text) => {
-                if let Some((replaced, substituted)) = self.string(text, &node.place, &path) {
-                    *text = replaced;
-                    node.substituted = substituted;
+            Value::Plain(toml::Value::String(text))
+                if text.contains("${")
+                    && matches!(node.place.origin(), Origin::File(_) | Origin::Override(_)) =>
+            {
+                match self.string(text, &node.place, path) {
+                    Ok(Replaced {
+                        text: replaced,
+                        is_variable,
+                        is_secret,
+                    }) => {
+                        *text = replaced;
+                        node.is_variable = is_variable;
+                        node.is_secret = is_secret;
+                    }
+                    Err(problem) => {
+                        node.is_refused = true;
+                        self.problems.push(problem);
+                    }
                 }
             }
-            _ => {}
+            Value::Plain(_) => {}
         }
     }
 
-    fn string(&mut self, text: &str, place: &Place, path: &KeyPath) -> Option<(String, Substituted)> {
-        let pieces = match pieces(text) {
-            Ok(pieces) => pieces,
-            Err(message) => {
-                self.bad(place, path, message);
-                return None;
-            }
+    fn string(&self, text: &str, place: &Place, path: &KeyPath) -> Result<Replaced, Problem> {
+        let bad = |place: &Place, message: String| {
+            Problem::new(format!("bad substitution at {}: {message}", path.named()))
+                .at(place)
+                .help("write `${NAME}` or `${NAME:-default}`; for a literal `${` write `$${`")
         };
-        let mut replaced = String::with_capacity(text.len());
-        let mut substituted = Substituted {
-            whole: matches!(pieces.as_slice(), [Piece::Variable { .. }]),
-            secret: false,
+        let pieces = pieces(text).map_err(|message| bad(place, message))?;
+        let mut replaced = Replaced {
+            text: String::with_capacity(text.len()),
+            is_variable: matches!(pieces.as_slice(), [Piece::Variable { .. }]),
+            is_secret: false,
         };
         for piece in pieces {
-            match piece {
-                Piece::Text(text) => replaced.push_str(text),
-                Piece::Variable { name, default } => {
-                    substituted.secret |= secret::is_secret(name);
-                    replaced.push_str(&self.variable(name, default, place, path)?);
+            let (name, default) = match piece {
+                Piece::Text(text) => {
+                    replaced.text.push_str(text);
+                    continue;
+                }
+                Piece::Variable { name, default } => (name, default),
+            };
+            replaced.is_secret |= secret::is_secret(name);
+            let value = (self.environment)(name).map(OsString::into_string).transpose();
+            match (value, default) {
+                (Ok(Some(value)), default) if default.is_none() || !value.is_empty() => {
+                    replaced.text.push_str(&value);
+                }
+                (Ok(_), Some(default)) => replaced.text.push_str(default),
+                (Ok(_), None) => {
+                    let what = format!(
+                        "the environment variable `{name}` is not set, and {} needs it",
+                        path.named()
+                    );
+                    return Err(Problem::new(what).at(&place_of(name, place)).help(format!(
+                        "set {name}, or give a default with `${{{name}:-default}}`; for a literal `${{` write `$${{`"
+                    )));
+                }
+                (Err(_), _) => {
+                    let message = format!("the environment variable `{name}` is not UTF-8 text");
+                    return Err(bad(&place_of(name, place), message));
                 }
             }
         }
-        Some((replaced, substituted))
-    }
-
-    fn variable(
-        &mut self,
-        name: &str,
-        default: Option<&str>,
-        place: &Place,
-        path: &KeyPath,
-    ) -> Option<String> {
-        match (self.environment.get(name), default) {
-            (Ok(Some(value)), None) => Some(value),
-            (Ok(Some(value)), Some(_)) if !value.is_empty() => Some(value),
-            (Ok(_), Some(default)) => Some(default.to_owned()),
-            (Ok(None), None) => {
-                self.problems.push(ConfigError::MissingVariable {
-                    place: place_of(name, place),
-                    path: path.clone(),
-                    variable: name.to_owned(),
-                });
-                None
-            }
-            (Err(NotUnicode), _) => {
-                let message = format!("the environment variable `{name}` is not UTF-8 text");
-                self.bad(&place_of(name, place), path, message);
-                None
-            }
-        }
-    }
-
-    fn bad(&mut self, place: &Place, path: &KeyPath, message: String) {
-        self.problems.push(ConfigError::BadVariable {
-            place: place.clone(),
-            path: path.clone(),
-            message,
-        });
+        Ok(replaced)
     }
 }
 
-impl Node {
-    fn may_substitute(&self) -> bool {
-        match &self.value {
-            Value::Table(_) | Value::Array(_) => true,
-            Value::String(text) => {
-                text.contains("${") && matches!(self.place.origin(), Origin::File(_) | Origin::Override(_))
-            }
-            _ => false,
-        }
-    }
+/// A string with its variables replaced.
+struct Replaced {
+    text: String,
+    is_variable: bool,
+    is_secret: bool,
 }
 
 /// The place of the variable itself inside the value, where the source shows it.
 fn place_of(variable: &str, value: &Place) -> Place {
-    let source = value.text().unwrap_or_default();
-    let opening = format!("${{{variable}");
-    let closed = |at: usize| {
-        source[at + opening.len()..]
-            .find('}')
-            .map(|end| at + opening.len() + end + 1)
-    };
+    let source = value.text();
     let found = source
-        .match_indices(&opening)
-        .filter(|(at, _)| matches!(source.as_bytes().get(at + opening.len()), Some(b'}' | b':')))
-        .find_map(|(at, _)| Some(at..closed(at)?));
-    match found {
-        Some(range) => value.narrowed(value.start() + range.start..value.start() + range.end),
-        None => value.clone(),
-    }
+        .match_indices(&format!("${{{variable}"))
+        .find_map(|(at, opening)| {
+            let rest = &source[at + opening.len()..];
+            let end = rest.starts_with(['}', ':']).then(|| rest.find('}'))??;
+            Some(at..at + opening.len() + end + 1)
+        });
+    found.map_or_else(|| value.clone(), |range| value.narrowed(range))
 }
 
 /// Cuts a string at its variables.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::key_path::write_key;
+use serde_json::Value as Json;
 
 /// The text so far.
 #[derive(Default)]
@@ -72,10 +72,13 @@ impl TomlText {
         self.end_line(trailing);
     }
 
-    /// `# [a.b]`
-    pub(super) fn commented_header(&mut self, path: &[&str]) {
+    /// `# [a.b]`, or `# [[a.b]]`
+    pub(super) fn commented_header(&mut self, path: &[&str], is_list: bool) {
         self.text.push_str("# ");
-        self.header(path, None);
+        match is_list {
+            true => self.list_header(path, None),
+            false => self.header(path, None),
+        }
     }
 
     /// `key = value`
@@ -92,7 +95,7 @@ impl TomlText {
 
     fn entry(&mut self, prefix: &str, key: &str, value: &toml::Value) {
         self.text.push_str(prefix);
-        let _ = write_key(&mut self.text, key);
+        self.text.push_str(&self::key(key));
         let plain = inline(value);
         match value {
             toml::Value::Array(items) if key.len() + plain.len() > LONGEST_LINE => {
@@ -119,64 +122,38 @@ impl TomlText {
 }
 
 fn joined(path: &[&str]) -> String {
-    let mut text = String::new();
-    for (at, key) in path.iter().enumerate() {
-        if at > 0 {
-            text.push('.');
-        }
-        let _ = write_key(&mut text, key);
+    let keys: Vec<String> = path.iter().map(|name| key(name)).collect();
+    keys.join(".")
+}
+
+/// A key as TOML wants it: bare where possible, else in quotes.
+pub(super) fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !name.is_empty() && name.chars().all(bare) {
+        true => name.to_owned(),
+        false => quoted(name),
     }
-    text
 }
 
 /// A value on one line.
 pub(super) fn inline(value: &toml::Value) -> String {
-    let mut text = String::new();
-    write_inline(&mut text, value);
-    text
-}
-
-fn write_inline(text: &mut String, value: &toml::Value) {
     match value {
-        toml::Value::String(string) => write_string(text, string),
+        toml::Value::String(text) => quoted(text),
         toml::Value::Array(items) => {
-            text.push('[');
-            for (at, item) in items.iter().enumerate() {
-                text.push_str(if at > 0 { ", " } else { "" });
-                write_inline(text, item);
-            }
-            text.push(']');
+            let items: Vec<String> = items.iter().map(inline).collect();
+            format!("[{}]", items.join(", "))
         }
-        toml::Value::Table(table) if table.is_empty() => text.push_str("{}"),
+        toml::Value::Table(table) if table.is_empty() => "{}".to_owned(),
         toml::Value::Table(table) => {
-            for (at, (key, value)) in table.iter().enumerate() {
-                text.push_str(if at > 0 { ", " } else { "{ " });
-                let _ = write_key(text, key);
-                text.push_str(" = ");
-                write_inline(text, value);
-            }
-            text.push_str(" }");
+            let entry = |(name, value): (&String, &toml::Value)| format!("{} = {}", key(name), inline(value));
+            let entries: Vec<String> = table.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
         }
-        other => {
-            let _ = write!(text, "{other}");
-        }
+        other => other.to_string(),
     }
 }
 
-/// A basic string, always on one line.
-fn write_string(text: &mut String, string: &str) {
-    text.push('"');
-    for c in string.chars() {
-        match c {
-            '"' | '\\' => text.extend(['\\', c]),
-            '\n' => text.push_str("\\n"),
-            '\t' => text.push_str("\\t"),
-            '\r' => text.push_str("\\r"),
-            c if c.is_control() => {
-                let _ = write!(text, "\\u{:04X}", u32::from(c));
-            }
-            c => text.push(c),
-        }
-    }
-    text.push('"');
+/// A basic string, always on one line. The escapes of JSON are those of TOML, which wants one more.
+fn quoted(text: &str) -> String {
+    Json::from(text).to_string().replace('\u{7f}', "\\u007F")
 }

@@ -1,93 +1,73 @@
 //! The configuration as a tree in which every key and value knows its place.
 
 use toml::map::Map;
-use toml::value::Datetime;
 
 use super::key_path::{KeyPath, Step};
 use super::place::Place;
 
-/// A value and where it was given.
+/// A value, with where it and its key were given.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
+    /// The key; of an element of a list the same as `place`.
+    pub(super) key: Place,
+    /// The value; of a table, whose own characters may be spread over the file, that of its key.
     pub(super) place: Place,
-    pub(super) substituted: Substituted,
+    /// The string is one environment variable as a whole, so that it may also stand for a number or a boolean.
+    pub(super) is_variable: bool,
+    /// It is not to be shown.
+    pub(super) is_secret: bool,
+    /// A problem of it was told already.
+    pub(super) is_refused: bool,
 }
 
 /// A TOML value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Table(Table),
-    Array(Vec<Node>),
-    String(String),
-    Integer(i64),
-    Float(f64),
-    Boolean(bool),
-    Datetime(Datetime),
+    List(Vec<Node>),
+    Plain(toml::Value),
 }
 
 /// The keys of a table in the order in which they were given.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Table {
-    pub(super) entries: Map<String, Entry>,
-    /// The table took the place of a value that was none, and so it also replaces what an earlier source gave.
-    pub(super) replaces: bool,
-}
-
-/// A key's own place, and its value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: Place,
-    pub(super) node: Node,
-}
-
-/// What environment variables put into a string.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Substituted {
-    /// The whole string is one variable, so that it may also stand for a number or a boolean.
-    pub(super) whole: bool,
-    /// One of the variables is named like a secret.
-    pub(super) secret: bool,
-}
+pub(super) type Table = Map<String, Node>;
 
 impl Node {
-    pub(super) fn new(value: Value, place: Place) -> Self {
+    pub(super) fn new(value: Value, key: Place, place: Place) -> Self {
         Self {
             value,
+            key,
             place,
-            substituted: Substituted::default(),
+            is_variable: false,
+            is_secret: false,
+            is_refused: false,
         }
     }
 
     /// The tree of plain values that all come from one place.
     pub(super) fn from_toml(value: toml::Value, place: &Place) -> Self {
         let value = match value {
-            toml::Value::Table(table) => Value::Table(Table::from_toml(table, place)),
-            toml::Value::Array(items) => Value::Array(
+            toml::Value::Table(table) => Value::Table(from_toml(table, place)),
+            toml::Value::Array(items) => Value::List(
                 items
                     .into_iter()
                     .map(|item| Self::from_toml(item, place))
                     .collect(),
             ),
-            toml::Value::String(text) => Value::String(text),
-            toml::Value::Integer(number) => Value::Integer(number),
-            toml::Value::Float(number) => Value::Float(number),
-            toml::Value::Boolean(truth) => Value::Boolean(truth),
-            toml::Value::Datetime(time) => Value::Datetime(time),
+            plain => Value::Plain(plain),
         };
-        Self::new(value, place.clone())
+        Self::new(value, place.clone(), place.clone())
     }
 
     /// The plain value, without places.
     pub(super) fn to_toml(&self) -> toml::Value {
         match &self.value {
-            Value::Table(table) => toml::Value::Table(table.to_toml()),
-            Value::Array(items) => toml::Value::Array(items.iter().map(Self::to_toml).collect()),
-            Value::String(text) => toml::Value::String(text.clone()),
-            Value::Integer(number) => toml::Value::Integer(*number),
-            Value::Float(number) => toml::Value::Float(*number),
-            Value::Boolean(truth) => toml::Value::Boolean(*truth),
-            Value::Datetime(time) => toml::Value::Datetime(*time),
+            Value::Table(table) => {
+                let entries = table.iter().map(|(key, node)| (key.clone(), node.to_toml()));
+                toml::Value::Table(entries.collect())
+            }
+            Value::List(items) => toml::Value::Array(items.iter().map(Self::to_toml).collect()),
+            Value::Plain(value) => value.clone(),
         }
     }
 
@@ -98,109 +78,87 @@ impl Node {
         }
     }
 
-    pub(super) fn table_mut(&mut self) -> Option<&mut Table> {
-        match &mut self.value {
-            Value::Table(table) => Some(table),
-            _ => None,
-        }
-    }
-
-    /// What the string also stands for, if all of it came from the environment.
-    pub(super) fn scalar_reading(&self) -> Option<Value> {
-        let Value::String(text) = &self.value else {
-            return None;
-        };
-        if !self.substituted.whole {
-            return None;
-        }
-        let text = text.trim();
-        let integer = || text.replace('_', "").parse().ok().map(Value::Integer);
-        let float = || text.replace('_', "").parse().ok().map(Value::Float);
-        match text {
-            "true" => Some(Value::Boolean(true)),
-            "false" => Some(Value::Boolean(false)),
-            _ => integer().or_else(float),
-        }
-    }
-
     /// What it is, in words.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Table(_) => "a table",
-            Value::Array(_) => "a list",
-            Value::String(_) => "a string",
-            Value::Integer(_) => "an integer",
-            Value::Float(_) => "a float",
-            Value::Boolean(_) => "a boolean",
-            Value::Datetime(_) => "a date or time",
+            Value::List(_) => "a list",
+            Value::Plain(toml::Value::Integer(_)) => "an integer",
+            Value::Plain(toml::Value::Float(_)) => "a float",
+            Value::Plain(toml::Value::Boolean(_)) => "a boolean",
+            Value::Plain(toml::Value::Datetime(_)) => "a date or time",
+            Value::Plain(_) => "a string",
         }
     }
 
-    /// The node under `steps`, with the place of its key where it has one.
-    pub(super) fn find(&self, steps: &[Step]) -> Option<(&Self, &Place)> {
-        let mut found = (self, &self.place);
-        for step in steps {
-            found = match (&found.0.value, step) {
-                (Value::Table(table), Step::Key(key)) => {
-                    table.entries.get(key).map(|entry| (&entry.node, &entry.key))?
-                }
-                (Value::Array(items), Step::Index(index)) => {
-                    items.get(*index).map(|node| (node, &node.place))?
-                }
-                _ => return None,
-            };
+    /// The node under a step.
+    pub(super) fn child(&self, step: &Step) -> Option<&Self> {
+        match (&self.value, step) {
+            (Value::Table(table), Step::Key(key)) => table.get(key),
+            (Value::List(items), Step::Index(index)) => items.get(*index),
+            _ => None,
         }
-        Some(found)
+    }
+
+    /// The node under `path`.
+    pub(super) fn find(&self, path: &KeyPath) -> Option<&Self> {
+        path.steps().iter().try_fold(self, Self::child)
+    }
+
+    /// Lays `over` on top: tables are joined key by key, of everything else the upper one wins. A joined table belongs to
+    /// the first who gave it, and its keys keep the position at which they were given first.
+    pub(super) fn merge(&mut self, over: Self) {
+        match (&mut self.value, over.value) {
+            (Value::Table(below), Value::Table(above)) => merge(below, above),
+            (_, value) => *self = Self { value, ..over },
+        }
     }
 }
 
-impl Table {
-    pub(super) fn from_toml(table: toml::Table, place: &Place) -> Self {
-        let entry = |value| Entry {
-            key: place.clone(),
-            node: Node::from_toml(value, place),
-        };
-        Self {
-            entries: table
-                .into_iter()
-                .map(|(key, value)| (key, entry(value)))
-                .collect(),
-            replaces: false,
+/// The table of plain values that all come from one place.
+pub(super) fn from_toml(table: toml::Table, place: &Place) -> Table {
+    let node = |(key, value)| (key, Node::from_toml(value, place));
+    table.into_iter().map(node).collect()
+}
+
+/// Lays one table on top of another.
+pub(super) fn merge(below: &mut Table, above: Table) {
+    for (key, node) in above {
+        match below.get_mut(&key) {
+            Some(below) => below.merge(node),
+            None => {
+                below.insert(key, node);
+            }
         }
     }
+}
 
-    pub(super) fn to_toml(&self) -> toml::Table {
-        self.entries
-            .iter()
-            .map(|(key, entry)| (key.clone(), entry.node.to_toml()))
-            .collect()
+/// Adds what a table lacks, after what it has.
+pub(super) fn fill(table: &mut Table, defaults: Table) {
+    for (key, node) in defaults {
+        match table.get_mut(&key).map(|given| &mut given.value) {
+            None => {
+                table.insert(key, node);
+            }
+            Some(Value::Table(given)) => {
+                if let Value::Table(defaults) = node.value {
+                    fill(given, defaults);
+                }
+            }
+            Some(_) => {}
+        }
     }
+}
 
-    /// A tree that holds nothing but `value` under `path`, all from one place.
-    pub(super) fn of_path(path: &KeyPath, value: toml::Value, place: &Place) -> Option<Self> {
-        let mut node = Node::from_toml(value, place);
-        for step in path.steps().iter().rev() {
-            let Step::Key(key) = step else { return None };
-            let entries = [(
-                key.clone(),
-                Entry {
-                    key: place.clone(),
-                    node,
-                },
-            )]
-            .into_iter()
-            .collect();
-            node = Node::new(
-                Value::Table(Self {
-                    entries,
-                    replaces: false,
-                }),
-                place.clone(),
-            );
-        }
-        match node.value {
-            Value::Table(table) => Some(table),
-            _ => None,
-        }
+/// A tree that holds nothing but `value` under the keys of `path`, all from one place.
+pub(super) fn of_path(path: &KeyPath, value: toml::Value, place: &Place) -> Table {
+    let keys = path.steps().iter().rev().filter_map(|step| match step {
+        Step::Key(key) => Some(key.clone()),
+        Step::Index(_) => None,
+    });
+    let value = keys.fold(value, |value, key| toml::Table::from_iter([(key, value)]).into());
+    match value {
+        toml::Value::Table(table) => from_toml(table, place),
+        _ => Table::new(),
     }
 }

@@ -286,6 +286,21 @@ fn about_elements(text: &mut String, status: &PipelineStatus) {
             .filter(|(_, element)| element.schedule.is_some())
             .map(|(name, element)| (name, element.missed_ticks as f64)),
     );
+    let polled = || elements().filter(|(_, element)| element.schedule.is_some());
+    family(
+        text,
+        "alumet_polls_overrun_total",
+        "counter",
+        "Polls of a source that took longer than the shortest interval of its thread.",
+        polled().map(|(name, element)| (name, element.overruns as f64)),
+    );
+    family(
+        text,
+        "alumet_poll_seconds",
+        "gauge",
+        "How long the poll has lasted that a source is in, else 0.",
+        polled().map(|(name, element)| (name, element.polling.unwrap_or_default().as_secs_f64())),
+    );
     family(
         text,
         "alumet_tick_lateness_seconds",

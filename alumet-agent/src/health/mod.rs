@@ -72,7 +72,8 @@ impl Health {
         control.status().ok()
     }
 
-    /// What keeps the agent from being alive; empty if it is. Waits for the poll threads.
+    /// What keeps the agent from being alive; empty if it is. Waits for the threads that sources share, which wait in turn
+    /// when the transforms are stuck; a driver that hangs on a thread of its own is no threat.
     fn life_threats(&self) -> Vec<String> {
         let Some(control) = self.state.lock().control.clone() else {
             return Vec::new();
@@ -117,6 +118,9 @@ impl Health {
         let mut sources = 0;
         for element in &status.elements {
             sources += usize::from(element.key.kind == ElementKind::Source);
+            if element.polling >= Some(Control::PATIENCE) {
+                obstacles.extend(element.holds_up());
+            }
             if !element.is_healthy() || element.state == ElementState::Ended {
                 let error = element.last_error.as_deref().unwrap_or("no error was given");
                 obstacles.push(format!("{} is {}: {error}", element.key, element.state));

@@ -123,10 +123,15 @@ fn without_a_default_a_missing_file_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn regen_writes_over_the_file() {
+fn regen_keeps_a_file_that_somebody_wrote_and_follows_no_link() {
     let folder = Folder::new();
-    folder.write("alumet-config.toml", "rubbish");
-    let ended = folder.run(&["config", "regen"]);
+    folder.write("elsewhere", "rubbish");
+    std::os::unix::fs::symlink("elsewhere", folder.path("alumet-config.toml")).unwrap();
+    let refused = folder.run(&["config", "regen"]);
+    refused
+        .expect_code(2)
+        .expect_stderr(&["alumet-config.toml is there already", "`--force`"]);
+    let ended = folder.run(&["config", "regen", "--force"]);
     assert!(
         ended
             .expect_code(0)
@@ -135,6 +140,8 @@ fn regen_writes_over_the_file() {
         "{}",
         ended.stdout
     );
+    assert_eq!(folder.read("elsewhere"), "rubbish");
+    assert_eq!(folder.read("alumet-config.toml.old"), "rubbish");
     folder.run(&["config", "check"]).expect_code(0);
     folder
         .run(&["config", "regen", "--config", "mine.toml", "--plugins", "csv"])

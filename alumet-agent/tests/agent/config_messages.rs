@@ -165,6 +165,24 @@ fn several_problems_are_told_at_once() {
             "wrong type at `plugins.csv.force_flush`",
         ],
     );
+    // Of every kind, one each.
+    refused(
+        "[plugins.csv]\nenable = true\nenabled = true\noutput_path = '${NOT_SET_ANYWHERE}'\nqueue.capcity = 1\n\
+         csv_delimiter = '§'\nkeep_files = 0\nrotate_size = '3 apples'\n[plugins.procfs]\nkernel.poll_interval = '0s'\n\
+         [spool]\nmax_age = '0s'\n[log]\nlevel = 'inof'\n[pipeline]\ntransforms = ['filter']\n",
+        &[
+            "`plugins.csv.enable` is the old name of `plugins.csv.enabled`",
+            "`NOT_SET_ANYWHERE` is not set",
+            "unknown key `plugins.csv.queue.capcity`",
+            "`plugins.csv.csv_delimiter`",
+            "`plugins.csv.keep_files`",
+            "`plugins.csv.rotate_size`",
+            "`plugins.procfs.kernel.poll_interval`",
+            "`spool.max_age`",
+            "`log.level`",
+            "`pipeline.transforms[0]`",
+        ],
+    );
 }
 
 #[test]

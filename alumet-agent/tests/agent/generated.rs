@@ -60,17 +60,49 @@ fn the_manual_page_is_troff_and_has_the_usual_sections() {
 }
 
 #[test]
-fn options_of_a_command_come_before_those_of_every_command() {
-    let ended = Folder::new().run(&["exec", "--help"]);
-    let place = |phrase: &str| ended.stdout.find(phrase).unwrap();
-    assert!(place("--ignore-exit-code") < place("Options of every command:"));
-    assert!(place("Options of every command:") < place("--config <PATH>"));
-    assert!(place("Options of every command:") < place("--output-file <FILE>"));
+fn the_help_of_a_command_tells_its_own_options_and_where_those_of_every_command_are_told() {
+    let folder = Folder::new();
+    for command in [&["exec", "--help"][..], &["config", "show", "--help"]] {
+        let ended = folder.run(command);
+        assert!(
+            ended.stdout.contains("tells the options of every command"),
+            "{}",
+            ended.stdout
+        );
+        assert!(!ended.stdout.contains("--output-file"), "{}", ended.stdout);
+    }
+    assert!(
+        folder
+            .run(&["exec", "--help"])
+            .stdout
+            .contains("--ignore-exit-code")
+    );
+    let whole = folder.run(&["--help"]).stdout;
+    assert!(
+        whole.contains("--config <PATH>") && whole.contains("--output-file <FILE>"),
+        "{whole}"
+    );
 }
 
 #[test]
-fn the_default_configuration_names_the_words_that_a_key_takes_and_the_keys_of_tables_without_a_default() {
+fn the_default_configuration_is_short_and_explains_each_shared_key_once() {
     let text = Folder::new().run(&["config", "default"]).stdout;
+    assert_eq!(
+        text.matches("# What happens when the plugin cannot start.")
+            .count(),
+        1,
+        "{text}"
+    );
+    assert!(
+        text.contains("[plugins.relay-client]\nenabled = false\n"),
+        "{text}"
+    );
+    assert!(!text.contains("ack_timeout"), "{text}");
+}
+
+#[test]
+fn the_reference_names_the_words_that_a_key_takes_and_the_keys_of_tables_without_a_default() {
+    let text = Folder::new().run(&["config", "reference"]).stdout;
     for phrase in [
         "#   - \"drop_oldest\"",
         "#   - \"retry\": The agent goes on",

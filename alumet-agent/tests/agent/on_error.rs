@@ -69,7 +69,10 @@ fn a_plugin_that_is_tried_again_in_vain_is_no_success() {
         "/proc/x",
         "help: ",
     ];
-    folder.run(&["exec", "true"]).expect_code(125).expect_stderr(&told);
+    folder
+        .run(&["exec", "true"])
+        .expect_code(125)
+        .expect_stderr(&told);
     folder
         .run(&["exec", "--ignore-exit-code", "sh", "-c", "exit 7"])
         .expect_code(125)

@@ -4,13 +4,13 @@ use alumet_agent::config::{Alias, Document, KeyPath, Loader, Origin, Problems};
 
 use crate::sample::nothing;
 
-fn aliases() -> [Alias; 4] {
+fn aliases() -> [Alias; 3] {
     [
-        Alias::new("plugins.*.enable", "plugins.*.enabled"),
-        Alias::new("plugins.rapl.no_perf_events", "plugins.rapl.perf_events").inverted(),
-        Alias::new("max_update_interval", "pipeline.max_update_interval"),
-        Alias::new("plugins.EnergyAttribution", "plugins.energy-attribution"),
+        ("plugins.*.enable", "plugins.*.enabled"),
+        ("max_update_interval", "pipeline.max_update_interval"),
+        ("plugins.EnergyAttribution", "plugins.energy-attribution"),
     ]
+    .map(|(old, new)| Alias { old, new })
 }
 
 fn load(text: &str) -> Result<Document, Problems> {
@@ -28,7 +28,10 @@ fn plain(document: &Document) -> toml::Table {
 fn an_old_name_works_and_warns_with_its_place() {
     let document = load("[plugins.csv]\npath = \"x\"\nenable = false\nport = 1\n").unwrap();
     let csv = document.section(&KeyPath::dotted("plugins.csv")).unwrap();
-    assert_eq!(csv.keys().collect::<Vec<_>>(), ["path", "enabled", "port"]);
+    assert_eq!(
+        csv.keys().map(|(key, _)| key).collect::<Vec<_>>(),
+        ["path", "enabled", "port"]
+    );
     assert_eq!(
         plain(&document)["plugins"]["csv"]["enabled"].as_bool(),
         Some(false)
@@ -37,9 +40,8 @@ fn an_old_name_works_and_warns_with_its_place() {
     assert_eq!(
         document.warnings()[0].to_string(),
         "warning: `plugins.csv.enable` is now called `plugins.csv.enabled`\n --> alumet.toml:3:1\n  |\n\
-         3 | enable = false\n  | ^^^^^^\n  = help: rename the key; the old name still works"
+         3 | enable = ***\n  | ^^^^^^\n  = help: rename the key; the old name still works"
     );
-    assert_eq!(document.warnings()[0].place().line_column(), Some((3, 1)));
 }
 
 #[test]
@@ -53,7 +55,7 @@ fn both_names_in_one_source_are_refused() {
     assert_eq!(
         problems.to_string(),
         "error: `plugins.csv.enable` is the old name of `plugins.csv.enabled`, and both are given\n \
-         --> alumet.toml:2:1\n  |\n2 | enable = false\n  | ^^^^^^\n  \
+         --> alumet.toml:2:1\n  |\n2 | enable = ***\n  | ^^^^^^\n  \
          = help: remove `plugins.csv.enable`; the new name stands at alumet.toml:3:1"
     );
 }
@@ -74,15 +76,6 @@ fn a_flag_wins_over_the_old_name_in_a_file() {
 }
 
 #[test]
-fn an_old_key_with_the_opposite_meaning_is_turned_round() {
-    let document = load("[plugins.rapl]\nno_perf_events = true\n").unwrap();
-    assert_eq!(
-        plain(&document)["plugins"]["rapl"]["perf_events"].as_bool(),
-        Some(false)
-    );
-}
-
-#[test]
 fn a_key_moves_to_another_table_and_a_table_to_another_name() {
     let document =
         load("max_update_interval = \"2s\"\n[plugins.a]\n[plugins.EnergyAttribution]\nx = 1\n[plugins.b]\n")
@@ -94,7 +87,7 @@ fn a_key_moves_to_another_table_and_a_table_to_another_name() {
     assert_eq!(plain(&document), expected);
     let plugins = document.section(&KeyPath::dotted("plugins")).unwrap();
     assert_eq!(
-        plugins.keys().collect::<Vec<_>>(),
+        plugins.keys().map(|(key, _)| key).collect::<Vec<_>>(),
         ["a", "energy-attribution", "b"]
     );
     assert_eq!(document.warnings().len(), 2);

@@ -76,8 +76,8 @@ proptest! {
     fn what_a_flag_sets_is_found_again(text in text(), keys in prop::collection::vec("[abc]", 1..4)) {
         let mut document = load(&text).unwrap();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        document.set(&keys.iter().copied().collect::<KeyPath>(), 7, Origin::Flag("--seven".to_owned()));
-        prop_assert_eq!(document.locate(&keys).unwrap().to_string(), "flag --seven");
+        document.set(&KeyPath::dotted(&keys.join(".")), 7, Origin::Flag("--seven".to_owned()));
+        prop_assert_eq!(document.refused(&keys, "").place().unwrap().to_string(), "flag --seven");
         prop_assert!(shown(&document).contains("= 7 # flag --seven"));
     }
 }

@@ -158,6 +158,109 @@ port = 0
     assert_eq!(uncommented["client"]["tls"]["certificate"].as_str(), Some(""));
 }
 
+/// A type whose schema has an example, as that of a duration.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(extend("examples" = ["500ms"]))]
+struct Pause(String);
+
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+#[schemars(default)]
+struct Client {
+    /// How long it may take.
+    timeout: Pause,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            timeout: Pause("10s".to_owned()),
+        }
+    }
+}
+
+#[test]
+fn a_table_without_a_default_is_shown_with_the_defaults_that_its_keys_would_have() {
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Output {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<Client>,
+    }
+    let (schema, default) = Reference::parts_of::<Output>().unwrap();
+    let reference = Reference {
+        schema: &schema,
+        default: &default,
+    };
+    let text = reference.to_toml(&["output"]);
+    assert!(text.contains("\n# timeout = \"10s\"\n"), "{text}");
+    let table = reference.to_markdown();
+    let row = "| `client.timeout` | string | `\"10s\"` | How long it may take. |";
+    assert!(table.contains(row), "{table}");
+}
+
+#[test]
+fn the_keys_of_an_element_are_shown_below_an_empty_list() {
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Output {
+        /// The clients.
+        clients: Vec<Client>,
+    }
+    let (schema, default) = Reference::parts_of::<Output>().unwrap();
+    let text = Reference {
+        schema: &schema,
+        default: &default,
+    }
+    .to_toml(&["output"]);
+    assert_eq!(
+        text,
+        r#"[output]
+
+# The clients.
+clients = []
+
+# An element, in place of the empty list `clients` above.
+# [[output.clients]]
+
+# How long it may take.
+# timeout = "10s"
+"#
+    );
+}
+
+#[test]
+fn a_key_of_a_variant_says_with_which_tag_it_goes() {
+    #[derive(serde::Serialize, schemars::JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema counts")]
+    enum Target {
+        File {
+            /// Where it is.
+            path: String,
+        },
+        Server {
+            /// Where it listens.
+            port: u16,
+        },
+    }
+    #[derive(Default, serde::Serialize, schemars::JsonSchema)]
+    struct Output {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<Target>,
+    }
+    let (schema, default) = Reference::parts_of::<Output>().unwrap();
+    let reference = Reference {
+        schema: &schema,
+        default: &default,
+    };
+    let text = reference.to_toml(&["output"]);
+    assert!(
+        text.contains("# Where it is.\n# Only with `kind = \"file\"`.\n# path = \"\""),
+        "{text}"
+    );
+    let table = reference.to_markdown();
+    let row = "| `target.port` | integer |  | Where it listens. Only with `kind = \"server\"`. |";
+    assert!(table.contains(row), "{table}");
+}
+
 #[test]
 fn a_type_that_contains_itself_ends() {
     #[derive(Default, serde::Serialize, schemars::JsonSchema)]

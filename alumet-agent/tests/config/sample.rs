@@ -1,6 +1,7 @@
 //! The configuration type that the tests read, and short ways to load a text.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use alumet_agent::config::{Document, KeyPath, Loader, Problems, Section};
@@ -102,7 +103,7 @@ fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::
 }
 
 /// An environment without any variable.
-pub(crate) fn nothing(_: &str) -> Option<String> {
+pub(crate) fn nothing(_: &str) -> Option<OsString> {
     None
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alumet_agent::config::{KeyPath, Section};
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::sample::{Group, Mode, Sensor, load, sensor};
@@ -33,12 +33,11 @@ struct Flattened {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Tagged {
     File { path: String },
+    Server { port: u16 },
 }
 
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 struct Strict {
-    #[serde(alias = "hostname")]
     host: String,
 }
 
@@ -120,35 +119,32 @@ fn every_kind_of_enum_is_read() {
         }
     );
     assert_eq!(auth("auth.keys = [1, 2]"), Auth::Keys(1, 2));
-    assert_eq!(auth("auth.none = {}"), Auth::None);
 }
 
 #[test]
 fn an_enum_of_the_wrong_form_is_refused_at_its_place() {
     assert_eq!(
         complaint("auth = 3"),
-        "error: wrong type at `auth`: expected a string or a table, found an integer --> alumet.toml:1:8"
+        "error: wrong type at `auth`: expected a table or a string, found an integer --> alumet.toml:1:8"
     );
     assert_eq!(
         complaint("auth = { none = {}, token = 'x' }"),
-        "error: invalid value at `auth`: expected a table with exactly one key, found a table --> alumet.toml:1:1"
+        "error: unknown key `auth.none` --> alumet.toml:1:10"
     );
     let message = wide("auth.basic.users = 'me'").unwrap_err();
     assert!(
         message.contains("error: unknown key `auth.basic.users`\n --> alumet.toml:1:12"),
         "{message}"
     );
-    assert!(
-        message.contains("error: the key `auth.basic.user` is missing\n --> alumet.toml:1:6"),
-        "{message}"
-    );
+    // That `user` is missing follows from it.
+    assert!(!message.contains("is missing"), "{message}");
     assert_eq!(
         complaint("auth.bsic = 'me'"),
-        "error: unknown value `bsic` at `auth.bsic` --> alumet.toml:1:6"
+        "error: unknown key `auth.bsic` --> alumet.toml:1:6"
     );
     assert_eq!(
         complaint("auth.none = 1"),
-        "error: invalid value at `auth.none`: this variant holds nothing: write its name as a string --> alumet.toml:1:13"
+        "error: unknown key `auth.none` --> alumet.toml:1:6"
     );
 }
 
@@ -177,14 +173,18 @@ fn unknown_keys_are_found_where_serde_reads_a_struct_through_a_map() {
 }
 
 #[test]
-fn old_names_that_serde_knows_are_no_unknown_keys() {
+fn only_the_variant_that_a_table_is_counts() {
     assert_eq!(
-        wide("strict.hostname = 'x'").unwrap().strict,
-        Some(Strict { host: "x".to_owned() })
+        complaint("tagged = { kind = 'file', port = 1, path = 'x' }"),
+        "error: unknown key `tagged.port` --> alumet.toml:1:27"
     );
     assert_eq!(
-        complaint("strict = { host = 'x', port = 1 }"),
-        "error: unknown key `strict.port` --> alumet.toml:1:24"
+        complaint("tagged = { kind = 'server' }"),
+        "error: the key `tagged.port` is missing --> alumet.toml:1:1"
+    );
+    assert_eq!(
+        complaint("tagged = { kind = 'sever', port = 1 }"),
+        "error: unknown value `sever` at `tagged.kind` --> alumet.toml:1:19"
     );
 }
 
@@ -209,22 +209,12 @@ fn a_list_is_no_table() {
 }
 
 #[test]
-fn a_date_is_a_date() {
-    #[derive(Deserialize, JsonSchema)]
-    struct Dated {
-        #[schemars(with = "String")]
-        day: toml::value::Datetime,
-    }
-    let document = load("day = 1979-05-27\n").unwrap();
+fn a_date_is_text() {
+    let strict = wide("strict.host = 1979-05-27").unwrap().strict.unwrap();
+    assert_eq!(strict.host, "1979-05-27");
     assert_eq!(
-        document.root().deserialize::<Dated>().unwrap().day.to_string(),
-        "1979-05-27"
-    );
-    let document = load("auth = 1979-05-27\n").unwrap();
-    let problems = document.root().deserialize::<Wide>().unwrap_err();
-    assert!(
-        problems.to_string().contains("found a date or time"),
-        "{problems}"
+        complaint("flattened = 1979-05-27"),
+        "error: wrong type at `flattened`: expected a table, found a date or time --> alumet.toml:1:13"
     );
 }
 
@@ -238,41 +228,13 @@ fn the_plain_tables_are_those_of_the_file() {
 }
 
 #[test]
-fn a_schema_finds_all_unknown_keys_and_wrong_types_without_the_type() {
-    let document = load(
-        "[plugins.sensor]\nport = \"x\"\nposition = 1\nmetrics = [1]\nmode = 5\nclient_name = \"n\"\n\
-         [[plugins.sensor.groups]]\nlabel = 1\n[plugins.sensor.groups.labels]\nfree = \"yes\"\n",
-    )
-    .unwrap();
-    let problems = sensor(&document).check(&schema_for!(Sensor)).unwrap_err();
-    let first_lines: Vec<String> = problems.iter().map(|problem| problem.what()).collect();
-    assert_eq!(
-        first_lines,
-        [
-            "wrong type at `plugins.sensor.port`: expected an integer, found a string",
-            "unknown key `plugins.sensor.position`",
-            "wrong type at `plugins.sensor.metrics[0]`: expected a string, found an integer",
-            "wrong type at `plugins.sensor.mode`: expected a string, found an integer",
-            "unknown key `plugins.sensor.groups[0].label`",
-        ]
-    );
-    let document = load(include_str!("../fixtures/original-default-config.toml")).unwrap();
-    let csv = document.section(&KeyPath::dotted("plugins.csv")).unwrap();
-    assert_eq!(csv.check(&schemars::Schema::default()), Ok(()));
-}
-
-#[test]
-fn a_section_knows_its_path_its_place_and_its_tables() {
+fn a_section_knows_its_tables() {
     let document = load("[plugins.csv]\nport = 1\n[plugins.csv.retry]\n").unwrap();
     let csv: Section<'_> = document
         .root()
         .section("plugins")
         .and_then(|plugins| plugins.section("csv"))
         .unwrap();
-    assert_eq!(
-        (csv.path().to_string(), csv.place().to_string()),
-        ("plugins.csv".to_owned(), "alumet.toml:1:10".to_owned())
-    );
     assert!(csv.section("retry").is_some() && csv.section("port").is_none() && csv.section("none").is_none());
     assert!(document.section(&KeyPath::dotted("plugins.csv.port")).is_none());
 }
@@ -287,8 +249,22 @@ fn a_refused_secret_is_not_repeated() {
         _number: Option<u8>,
         #[serde(rename = "db_password")]
         _address: Option<std::net::IpAddr>,
+        #[serde(rename = "words")]
+        #[schemars(extend("writeOnly" = true))]
+        _words: Option<BTreeMap<String, Mode>>,
     }
-    for secret in ["token = 'hunter2'", "api_key = 52345", "db_password = 'hunter2'"] {
+    for secret in [
+        "token = 'hunter2'",
+        "api_key = 52345",
+        "db_password = 'hunter2'",
+        "words = 'hunter2'",
+        "words = ['hunter2']",
+        "words = { node = 'hunter2' }",
+        "words.node.hunter2.x = 'hunter2'",
+    ]
+    .map(|text| text.replace(".hunter2.", ".deep."))
+    {
+        let secret = secret.as_str();
         let problems = load(secret)
             .unwrap()
             .root()

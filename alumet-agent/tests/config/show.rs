@@ -3,7 +3,7 @@
 use alumet_agent::config::{Document, KeyPath, Loader, Origin, Show};
 
 fn document() -> Document {
-    let environment = |name: &str| (name == "DB_PASSWORD").then(|| "hunter2".to_owned());
+    let environment = |name: &str| (name == "DB_PASSWORD").then(|| "hunter2".into());
     Loader::new(&environment)
         .text(
             "alumet.toml",

@@ -1,22 +1,22 @@
 //! `${VARIABLE}` in values.
 
-use std::collections::BTreeMap;
-
 use alumet_agent::config::{Document, KeyPath, Loader, Origin};
 
 use crate::sample::{Sensor, nothing, sensor};
 
 fn load(text: &str) -> Document {
-    let environment: BTreeMap<String, String> = [
+    let variables = [
         ("HOST", "node1"),
         ("EMPTY", ""),
         ("PORT", "8086"),
         ("YES", "true"),
         ("HALF", "0.5"),
         ("NESTED", "${HOST}"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
+    ];
+    let environment = move |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.into())
+    };
     Loader::new(&environment)
         .text("alumet.toml", text)
         .load()
@@ -58,7 +58,10 @@ fn what_a_variable_brings_in_is_not_replaced_again() {
 #[test]
 fn keys_and_comments_are_left_alone() {
     let document = load("# ${ABSENT}\n\"${ABSENT}\" = 1 # ${ABSENT\n");
-    assert_eq!(document.root().keys().collect::<Vec<_>>(), ["${ABSENT}"]);
+    assert_eq!(
+        document.root().keys().map(|(key, _)| key).collect::<Vec<_>>(),
+        ["${ABSENT}"]
+    );
 }
 
 #[test]
@@ -91,12 +94,6 @@ fn a_whole_variable_can_be_a_number_or_a_boolean() {
     let read: Sensor = sensor(&document).deserialize().unwrap();
     assert_eq!((read.port, read.skip_failed, read.factor), (8086, true, 0.5));
     assert_eq!(read.output_path, "8086");
-
-    let schema = schemars::schema_for!(Sensor);
-    sensor(&document).check(&schema).unwrap();
-    let table = sensor(&document).to_typed_toml_table(&schema);
-    let expected = "port = 8086\nskip_failed = true\nfactor = 0.5\noutput_path = \"8086\"\n";
-    assert_eq!(table, toml::from_str(expected).unwrap());
 }
 
 #[test]
@@ -104,10 +101,6 @@ fn a_plain_string_and_a_part_of_one_are_no_number() {
     for text in ["port = \"8086\"", "port = \"80${EMPTY}86\""] {
         let document = load(&format!("[plugins.sensor]\n{text}\n"));
         assert!(sensor(&document).deserialize::<Sensor>().is_err(), "{text}");
-        assert!(
-            sensor(&document).check(&schemars::schema_for!(Sensor)).is_err(),
-            "{text}"
-        );
     }
 }
 

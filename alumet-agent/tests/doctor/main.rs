@@ -136,17 +136,10 @@ fn a_captured_machine_is_told_by_its_own_files() {
             "cpu  1 2 3 4 5 6 7 0 0 0\ncpu0 1 2 3 4 5 6 7 0 0 0\n",
         ),
         ("proc/sys/kernel/osrelease", "5.15.0-captured\n"),
-        ("proc/sys/kernel/perf_event_paranoid", "4\n"),
         (
             "proc/self/status",
             "Uid:\t1000\t1000\t1000\t1000\nGid:\t5\t5\t5\t5\nCapEff:\t0000000000000000\n",
         ),
-        (
-            "proc/self/mountinfo",
-            "31 1 0:1 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
-             32 1 0:2 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
-        ),
-        ("sys/class/powercap/intel-rapl:0/energy_uj", ""),
         (
             "sys/devices/system/clocksource/clocksource0/current_clocksource",
             "hpet\n",
@@ -158,10 +151,7 @@ fn a_captured_machine_is_told_by_its_own_files() {
     for (subject, verdict, phrase) in [
         ("kernel", "works", "5.15.0-captured"),
         ("privileges", "limited", "user 1000"),
-        ("perf events", "limited", "is 4"),
-        ("powercap", "limited", "0 of 1"),
         ("clock", "limited", "hpet"),
-        ("control groups", "limited", "hybrid"),
     ] {
         let finding = find(&json, "agent", subject);
         assert_eq!(finding["verdict"], verdict, "{finding}");

@@ -244,11 +244,12 @@ impl Catalog {
 
     /// An empty batch for samples of this catalog.
     pub fn batch(&self) -> Batch {
-        Batch::new(
-            self.clone(),
-            self.0.series.write().pin(),
-            self.0.buffers.lock().take(),
-        )
+        Batch::new(self.clone(), self.0.buffers.lock().take())
+    }
+
+    /// Keeps all series that are live now describable until it is dropped.
+    pub(crate) fn pin(&self) -> EpochPin {
+        self.0.series.write().pin()
     }
 
     /// From now on, or no longer, notes which series are gone.
@@ -363,12 +364,13 @@ pub(crate) mod tests {
                 .series(metric, Resource::LocalMachine, Consumer::Process { pid })
                 .register()
         };
-        let batch = catalog.batch();
+        let mut batch = catalog.batch();
         let old = series(1);
         let id = old.id();
+        batch.push(&old, crate::Timestamp::default(), 1);
         drop(old);
         for pid in 2..100 {
-            drop(catalog.batch());
+            drop(catalog.pin());
             assert_ne!(
                 series(pid).id().slot(),
                 id.slot(),
@@ -380,8 +382,19 @@ pub(crate) mod tests {
             &Consumer::Process { pid: 1 }
         );
         drop(batch);
-        drop(catalog.batch());
+        drop(catalog.pin());
         assert!(catalog.describe(id).is_none());
+    }
+
+    #[test]
+    fn a_batch_without_samples_keeps_nothing() {
+        let (catalog, metric) = catalog_with_metric();
+        let _batch = catalog.batch();
+        for pid in 0..100 {
+            let process = Consumer::Process { pid };
+            catalog.series(metric, Resource::LocalMachine, process).register();
+        }
+        assert_eq!(catalog.series_slots(), 1);
     }
 
     #[test]
@@ -389,7 +402,7 @@ pub(crate) mod tests {
         let (catalog, metric) = catalog_with_metric();
         for pid in 0..1_000_000 {
             if pid % 1000 == 0 {
-                drop(catalog.batch());
+                drop(catalog.pin());
             }
             catalog
                 .series(metric, Resource::LocalMachine, Consumer::Process { pid })
@@ -473,7 +486,7 @@ pub(crate) mod tests {
         };
         let mut seen = vec![series(0).id()];
         for pid in 1..10 {
-            drop(catalog.batch());
+            drop(catalog.pin());
             let next = series(pid);
             assert_eq!(
                 next.id().slot(),
@@ -495,9 +508,9 @@ pub(crate) mod tests {
     #[test]
     fn batches_that_always_overlap_do_not_keep_slots_for_ever() {
         let (catalog, metric) = catalog_with_metric();
-        let mut batch = catalog.batch();
+        let mut batch = catalog.pin();
         for pid in 0..1000 {
-            let next = catalog.batch();
+            let next = catalog.pin();
             let process = Consumer::Process { pid };
             let series = catalog.series(metric, Resource::LocalMachine, process).register();
             drop(series);

@@ -73,6 +73,9 @@ impl SeriesTable {
             self.unindex(slot);
         }
         let value_type = info.metric.value_type;
+        if self.free.is_empty() {
+            self.reclaim();
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,

@@ -2,17 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 use crate::series::Interner;
+use crate::source::Schedule;
 
 use super::backlog::Backlog;
 use super::element::{ElementCell, ElementKey, ElementKind};
 use super::event_source;
 use super::message::Ingest;
-use super::poll::{Home, PollCommand, PollTask, PollThread};
+use super::poll::{self, Answer, PollCommand, PollTask};
 use super::queue::Queue;
 use super::router::{OutputLink, RouterCommand, TransformTask};
 use super::shared::{Element, ElementHandle, Shared};
@@ -24,14 +26,12 @@ pub enum AddError {
     /// Two elements of the same kind and plugin have the same name.
     #[error("there are two elements named {0}; each needs a name of its own")]
     Duplicate(ElementKey),
-    /// An interval is zero.
-    #[error("{0} has an interval of zero; it must be longer")]
-    ZeroInterval(ElementKey),
-    /// An asynchronous element was added to a pipeline without a runtime.
-    #[error(
-        "{0} is asynchronous; start the pipeline within a tokio runtime, or give it one with `PipelineBuilder::runtime`"
-    )]
-    NoRuntime(ElementKey),
+    /// An interval is shorter than [`Schedule::SHORTEST`].
+    #[error("{0} has an interval of {1:?}; it must be 100 µs or longer")]
+    ShortInterval(ElementKey, Duration),
+    /// An asynchronous element was added to a pipeline whose runtime has no timer.
+    #[error("{0} is asynchronous and the runtime of the pipeline has no timer; build it with `enable_time`")]
+    NoTimer(ElementKey),
     /// An output needs the spool and the program has none.
     #[error("{0} needs a spool, and this program has none; give it one with `PipelineBuilder::spool`")]
     NoSpool(ElementKey),
@@ -43,13 +43,11 @@ pub enum AddError {
     Stopped,
 }
 
-/// Adds all elements of a plugin: outputs before transforms before sources, so that no sample meets a missing element.
-pub(crate) fn add(
-    shared: &Arc<Shared>,
-    plugin: &str,
-    specs: ElementSpecs,
-) -> Result<Vec<ElementKey>, AddError> {
-    let keys = check(shared, plugin, &specs)?;
+/// Adds all elements of a plugin, which were checked: outputs before transforms before sources, so that no sample meets
+/// a missing element. The threads of the sources answer after the first poll.
+///
+/// After an error, those that come before it in this order are there.
+pub(crate) fn add(shared: &Arc<Shared>, plugin: &str, specs: ElementSpecs) -> Result<Vec<Answer>, AddError> {
     let ElementSpecs {
         sources,
         event_sources,
@@ -62,17 +60,11 @@ pub(crate) fn add(
     for spec in transforms {
         add_transform(shared, plugin, spec)?;
     }
-    add_sources(
-        shared,
-        sources
-            .into_iter()
-            .map(|spec| (plugin.to_owned(), spec))
-            .collect(),
-    )?;
     for spec in event_sources {
         add_event_source(shared, plugin, spec)?;
     }
-    Ok(keys)
+    let sources = sources.into_iter().map(|spec| (plugin.to_owned(), spec));
+    add_sources(shared, sources.collect())
 }
 
 /// Finds what cannot work before anything is started.
@@ -82,7 +74,7 @@ pub(crate) fn check(
     specs: &ElementSpecs,
 ) -> Result<Vec<ElementKey>, AddError> {
     let mut keys: Vec<ElementKey> = Vec::new();
-    let mut add = |kind, name: &str, asynchronous: bool, zero: bool| {
+    let mut add = |kind, name: &str, asynchronous: bool, interval: Option<Duration>| {
         let key = ElementKey::new(kind, plugin, name);
         let taken = shared
             .elements
@@ -92,84 +84,62 @@ pub(crate) fn check(
         if taken || keys.contains(&key) {
             return Err(AddError::Duplicate(key));
         }
-        if asynchronous && shared.runtime.is_none() {
-            return Err(AddError::NoRuntime(key));
+        if asynchronous {
+            shared.runtime.get(&key)?;
         }
-        if zero {
-            return Err(AddError::ZeroInterval(key));
+        if let Some(interval) = interval.filter(|interval| *interval < Schedule::SHORTEST) {
+            return Err(AddError::ShortInterval(key, interval));
         }
         keys.push(key);
         Ok(())
     };
     for spec in &specs.sources {
-        let zero = spec.schedule.interval.is_some_and(|interval| interval.is_zero());
-        add(ElementKind::Source, &spec.name, false, zero)?;
+        add(ElementKind::Source, &spec.name, false, spec.schedule.interval)?;
     }
     for spec in &specs.event_sources {
-        add(ElementKind::Source, &spec.name, true, false)?;
+        add(ElementKind::Source, &spec.name, true, None)?;
     }
     for spec in &specs.transforms {
-        add(ElementKind::Transform, &spec.name, false, false)?;
+        add(ElementKind::Transform, &spec.name, false, None)?;
     }
     for spec in &specs.outputs {
-        add(ElementKind::Output, &spec.name, spec.policy.in_task, false)?;
+        add(ElementKind::Output, &spec.name, spec.policy.in_task, None)?;
     }
     Ok(keys)
 }
 
-/// Adds sources of one or several plugins; those of the same thread have their first poll at the same tick.
-pub(crate) fn add_sources(shared: &Arc<Shared>, specs: Vec<(String, SourceSpec)>) -> Result<(), AddError> {
-    let tasks = specs.into_iter().map(
-        |(
-            plugin,
-            SourceSpec {
-                name,
-                source,
-                schedule,
-            },
-        )| {
-            let key = ElementKey::new(ElementKind::Source, &plugin, &name);
-            let cell = Arc::new(ElementCell::new(key, Some(schedule)));
-            shared.elements.lock().push(Element {
-                cell: Arc::clone(&cell),
-                handle: ElementHandle::Source,
-            });
-            PollTask::new(cell, source, schedule, Interner::new(shared.catalog.clone()))
-        },
-    );
-    Ok(schedule(shared, tasks.collect())?)
-}
-
-/// Gives sources to the threads that poll them, starting threads as needed.
-pub(crate) fn schedule(shared: &Arc<Shared>, tasks: Vec<PollTask>) -> io::Result<()> {
-    let mut by_home: Vec<(Home, Vec<PollTask>)> = Vec::new();
-    for task in tasks {
-        let home = Home::of(task.key(), task.schedule(), shared.real_time_thread);
-        match by_home.iter_mut().find(|(other, _)| *other == home) {
-            Some((_, tasks)) => tasks.push(task),
-            None => by_home.push((home, vec![task])),
-        }
-    }
-    let mut threads = shared.poll_threads.lock();
-    for (home, tasks) in by_home {
-        let thread = match threads.iter().position(|thread| thread.home == home) {
-            Some(index) => &threads[index],
-            None => {
-                threads.push(PollThread::spawn(home, Arc::clone(shared))?);
-                &threads[threads.len() - 1]
-            }
-        };
-        thread.send_all(tasks.into_iter().map(PollCommand::Add));
-    }
-    Ok(())
+/// Adds sources of one or several plugins; those of the same thread have their first poll at the same tick. After an
+/// error there is none of them.
+pub(crate) fn add_sources(
+    shared: &Arc<Shared>,
+    specs: Vec<(String, SourceSpec)>,
+) -> Result<Vec<Answer>, AddError> {
+    let named: Vec<_> = specs
+        .into_iter()
+        .map(|(plugin, spec)| (ElementKey::new(ElementKind::Source, &plugin, &spec.name), spec))
+        .collect();
+    let threads = named
+        .iter()
+        .map(|(key, spec)| shared.thread_for(key, &spec.schedule));
+    poll::start_threads(shared, threads)?;
+    let tasks = named.into_iter().map(|(key, spec)| {
+        let cell = Arc::new(ElementCell::new(key, Some(spec.schedule)));
+        shared.elements.lock().push(Element {
+            cell: Arc::clone(&cell),
+            handle: ElementHandle::Source,
+        });
+        PollTask::new(cell, spec, Interner::new(shared.catalog.clone()))
+    });
+    let mut answers = Vec::new();
+    poll::distribute(shared, tasks.collect(), |thread, tasks| {
+        answers.push(thread.ask(|ticket| PollCommand::Add(tasks, ticket)));
+    });
+    Ok(answers)
 }
 
 fn add_event_source(shared: &Arc<Shared>, plugin: &str, spec: EventSourceSpec) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Source, plugin, &spec.name);
-    let runtime = shared
-        .runtime
-        .as_ref()
-        .ok_or_else(|| AddError::NoRuntime(key.clone()))?;
+    let runtime = shared.runtime.get(&key)?;
     let cell = Arc::new(ElementCell::new(key, None));
     let stop = CancellationToken::new();
     // Known before it runs, so that it can be forgotten when it ends at once.
@@ -179,7 +149,7 @@ fn add_event_source(shared: &Arc<Shared>, plugin: &str, spec: EventSourceSpec) -
         Arc::clone(&cell),
         stop.clone(),
         Arc::clone(shared),
-        runtime,
+        &runtime,
     );
     elements.push(Element {
         cell,
@@ -241,9 +211,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
     };
     let is_durable = feed.backlog.is_some();
     let worker = if policy.in_task {
-        let runtime = shared.runtime.as_ref();
-        let runtime = runtime.ok_or_else(|| AddError::NoRuntime(key))?;
-        writer::spawn_task(output, feed, runtime)
+        writer::spawn_task(output, feed, &shared.runtime.get(&key)?)
     } else {
         writer::spawn_thread(output, feed)?
     };

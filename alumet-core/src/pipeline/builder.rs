@@ -13,9 +13,10 @@ use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
 use crate::output::Output;
 use crate::plugin::{
-    ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, RunningPlugin, SourceSpec,
-    StartContext, StartError, TransformSpec,
+    ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, PluginError, RunningPlugin,
+    SourceSpec, StartContext, StartError, TransformSpec,
 };
+use crate::services::Services;
 use crate::source::{EventSource, Source};
 use crate::spool::SpoolSlot;
 use crate::state::StateStore;
@@ -28,6 +29,7 @@ use super::control::Control;
 use super::element::{ElementKey, ElementKind};
 use super::queue::Queue;
 use super::router::Router;
+use super::runtime::RuntimeSlot;
 use super::self_metrics::{self, SelfSource};
 use super::shared::{Phase, Shared};
 
@@ -119,7 +121,8 @@ impl PipelineBuilder {
         }
     }
 
-    /// Runs asynchronous elements in this runtime.
+    /// Runs asynchronous elements in this runtime, which needs a timer. Without it and outside of any runtime, they get a
+    /// small one of their own when there are any.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
         self
@@ -183,6 +186,16 @@ impl PipelineBuilder {
         &self.host.events
     }
 
+    /// The clock of the pipeline.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.host.clock)
+    }
+
+    /// What several plugins share.
+    pub const fn services(&self) -> &Services {
+        &self.host.services
+    }
+
     /// What steers the pipeline once it runs.
     pub const fn control(&self) -> &Control {
         &self.host.control
@@ -192,9 +205,11 @@ impl PipelineBuilder {
     ///
     /// # Errors
     /// When the plugin cannot start; then nothing of it is added.
-    pub fn plugin<P: Plugin>(&mut self, config: P::Config) -> Result<&mut Self, StartError> {
-        P::check(&config)?;
-        let (plugin, specs) = self.start_plugin(|context| P::start(config, context))?;
+    pub fn plugin<P: Plugin>(&mut self, config: P::Config) -> Result<&mut Self, PluginError> {
+        let (plugin, specs) = self.start_plugin(|context| {
+            P::check(&config)?;
+            P::start(config, context)
+        })?;
         Ok(self.add_plugin(P::ID, Box::new(plugin), specs))
     }
 
@@ -206,7 +221,7 @@ impl PipelineBuilder {
         &mut self,
         descriptor: &PluginDescriptor,
         config: &PluginConfig,
-    ) -> Result<&mut Self, StartError> {
+    ) -> Result<&mut Self, PluginError> {
         let (plugin, specs) = self.start_plugin(|context| descriptor.start(config, context))?;
         Ok(self.add_plugin(descriptor.id, plugin, specs))
     }
@@ -286,7 +301,7 @@ impl PipelineBuilder {
             origin: self.host.clock.now().monotonic,
             ledger: Mutex::default(),
             ingest: Queue::new(self.ingest_capacity),
-            runtime: self.runtime,
+            runtime: RuntimeSlot::new(self.runtime),
             transform_order,
             transforms_wait: AtomicBool::new(false),
             real_time_thread: self.real_time_thread,

@@ -1,26 +1,32 @@
 //! Control: list and steer the elements of a running pipeline. Every request gets an answer.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use crate::plugin::ElementSpecs;
+use crate::source::Schedule;
 use crate::spool::SpoolStatus;
 
 use super::add::{self, AddError};
 use super::element::{ElementKey, ElementKind, ElementState, ElementStatus};
 use super::ledger::Ledger;
-use super::message::{Ingest, Problem};
+use super::message::{Ingest, Problem, Ticket};
 use super::pattern::Pattern;
-use super::poll::{PollCommand, Punctuality, SourceAction};
+use super::poll::{self, Patience, PollCommand, Punctuality, SourceAction};
 use super::router::RouterCommand;
 use super::shared::{ElementHandle, Phase, Shared};
 
 /// Lists and steers the elements of a pipeline. Cheap to clone.
 ///
 /// The methods wait for the answer, usually some microseconds and at most [`Self::PATIENCE`]; in asynchronous code
-/// call them where blocking is allowed.
+/// call them where blocking is allowed. They wait only for the threads that poll what they are about. A source that is in
+/// a poll that does not end is named in a [`ControlError::Failed`], soon, and all others are served; what was asked of it
+/// is done when the poll ends.
 #[derive(Clone, Default)]
 pub struct Control {
     /// Empty until the pipeline starts, so that plugins can have a control handle before.
@@ -107,7 +113,7 @@ pub struct PipelineStatus {
 
 impl Control {
     /// The longest time that a request waits for its answer.
-    pub const PATIENCE: Duration = Duration::from_secs(5);
+    pub const PATIENCE: Duration = Patience::LONGEST;
 
     pub(crate) fn link(&self, shared: &Arc<Shared>) {
         let _ = self.shared.set(Arc::downgrade(shared));
@@ -185,31 +191,24 @@ impl Control {
             )),
             _ => None,
         })?;
-        for element in shared
-            .elements
-            .lock()
+        let (state, action) = if paused {
+            (ElementState::Paused, SourceAction::Pause)
+        } else {
+            (ElementState::Running, SourceAction::Resume)
+        };
+        let elements = shared.elements.lock();
+        for element in elements
             .iter()
             .filter(|element| keys.contains(element.cell.key()))
         {
-            let state = if paused {
-                ElementState::Paused
-            } else {
-                ElementState::Running
-            };
             match &element.handle {
-                ElementHandle::Source | ElementHandle::EventSource { .. } => {}
-                ElementHandle::Transform => element.cell.set_state(state),
-                ElementHandle::Output { queue, .. } => {
-                    element.cell.set_state(state);
-                    queue.set_paused(paused);
-                }
+                ElementHandle::Source | ElementHandle::EventSource { .. } => continue,
+                ElementHandle::Transform => {}
+                ElementHandle::Output { queue, .. } => queue.set_paused(paused),
             }
+            element.cell.set_state(state);
         }
-        let action = if paused {
-            SourceAction::Pause
-        } else {
-            SourceAction::Resume
-        };
+        drop(elements);
         apply(&shared, &keys, &action)?;
         Ok(keys)
     }
@@ -228,7 +227,7 @@ impl Control {
     /// Polls sources every `interval` from now on.
     ///
     /// # Errors
-    /// When nothing is selected or the interval is zero.
+    /// When nothing is selected or the interval is shorter than [`Schedule::SHORTEST`].
     pub fn set_interval(
         &self,
         pattern: &Pattern,
@@ -236,39 +235,31 @@ impl Control {
     ) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
         let keys = select(&shared, pattern, |element| {
-            let zero = interval
-                .is_zero()
-                .then_some(("get this interval", "an interval must be longer than zero"));
-            only_polled("get an interval")(element).or(zero)
+            let short = (interval < Schedule::SHORTEST)
+                .then_some(("get this interval", "an interval must not be shorter than 100 µs"));
+            only_polled("get an interval")(element).or(short)
         })?;
-        let mut tasks = take(&shared, &keys)?;
-        for task in &mut tasks {
-            task.set_interval(interval);
-        }
-        add::schedule(&shared, tasks).map_err(AddError::from)?;
-        settle(&shared)?;
+        let thread = shared.thread_for(&keys[0], &Schedule::every(interval));
+        poll::start_threads(&shared, [thread]).map_err(AddError::from)?;
+        apply(&shared, &keys, &SourceAction::SetInterval(interval))?;
         Ok(keys)
     }
 
     /// Hands everything on that has been measured, and waits until all outputs have written and flushed it.
     ///
     /// # Errors
-    /// When an output failed to flush or did not do it in time.
+    /// When an output failed to flush or did not do it in time, or a source hangs and keeps what its thread has.
     pub fn flush(&self) -> Result<(), ControlError> {
         let shared = self.running()?;
-        let keys = shared
+        let keys: Vec<_> = shared
             .elements
             .lock()
             .iter()
             .map(|element| element.cell.key().clone())
-            .collect::<Vec<_>>();
-        apply(&shared, &keys, &SourceAction::Flush)?;
-        let (ticket, answers) = channel();
-        shared
-            .ingest
-            .push(Ingest::Flush(ticket))
-            .map_err(|_| ControlError::NotRunning)?;
-        collect(&answers)
+            .collect();
+        let mut problems = ask(&shared, &keys, &SourceAction::Flush, Patience::LITTLE, |_| true)?;
+        problems.extend(route(&shared, Ingest::Flush)?);
+        outcome(problems)
     }
 
     /// Ends elements: a source is dropped after its samples were handed on, a transform emits what it holds, an output
@@ -279,13 +270,16 @@ impl Control {
     pub fn stop(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
         let keys = select(&shared, pattern, |_| None)?;
-        let sources = take(&shared, &keys)?;
+        let basket = Arc::new(Mutex::new(Some(Vec::new())));
+        let take = SourceAction::Take(Arc::clone(&basket));
+        let taken = apply(&shared, &keys, &take);
+        let sources = basket.lock().take().unwrap_or_default();
         let ended = end(&shared, &keys);
         // Last of all: when no source is left, the program may end the pipeline at once.
         for task in sources {
             shared.source_ended(task.key());
         }
-        ended.map(|()| keys)
+        ended.and(taken).map(|()| keys)
     }
 
     /// Keeps samples back before the transforms until the hold is dropped, so that transforms and outputs can be
@@ -295,29 +289,35 @@ impl Control {
     /// When the transforms do not answer in time.
     pub fn hold(&self) -> Result<Hold, ControlError> {
         let shared = self.running()?;
-        let (ticket, answers) = channel();
-        let hold = RouterCommand::Hold(ticket);
-        shared
-            .ingest
-            .push(Ingest::Command(hold))
-            .map_err(|_| ControlError::NotRunning)?;
         // Released even if the answer is late.
         let hold = Hold {
             shared: Arc::downgrade(&shared),
         };
-        collect(&answers)?;
+        route(&shared, |ticket| Ingest::Command(RouterCommand::Hold(ticket)))?;
         Ok(hold)
     }
 
-    /// Adds elements under the name of a plugin, while the pipeline runs.
+    /// Adds elements under the name of a plugin, while the pipeline runs. Returns after the first poll of its sources,
+    /// but for those on a thread that hangs.
     ///
     /// # Errors
-    /// When a name is taken, a schedule is impossible, or the system has no thread left.
+    /// When a name is taken, a schedule is impossible, or the system has no thread left; then nothing was added.
     pub fn add(&self, plugin: &str, specs: ElementSpecs) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
-        let keys = add::add(&shared, plugin, specs)?;
-        settle(&shared)?;
-        Ok(keys)
+        let keys = add::check(&shared, plugin, &specs)?;
+        match add::add(&shared, plugin, specs) {
+            Ok(answers) => {
+                // Whoever holds it up is in the log.
+                let _ = poll::wait(answers, &shared, Patience::LITTLE);
+                Ok(keys)
+            }
+            Err(error) => {
+                if let Err(rest) = end(&shared, &keys) {
+                    tracing::error!(plugin, error = %rest, "what was added already does not end");
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// Chooses what [`Self::reload`] does; the first choice stays.
@@ -334,12 +334,15 @@ impl Control {
         reload().map_err(ControlError::ReloadRefused)
     }
 
-    /// Waits until every poll thread has answered, which shows that measuring goes on.
+    /// Waits until the threads that sources share have answered, which shows that measuring goes on. A source that hangs
+    /// on a thread of its own, or one that the plugin has named, keeps nobody else from it.
     ///
     /// # Errors
     /// When a thread is stuck in a source or waits for an output.
     pub fn ping(&self) -> Result<(), ControlError> {
-        settle(&*self.running()?)
+        let shared = self.running()?;
+        let is_shared = |thread: &str| [poll::SHARED, poll::REAL_TIME].contains(&thread);
+        outcome(ask(&shared, &[], &SourceAction::Flush, Patience::ALL, is_shared)?)
     }
 
     /// Asks the program to stop the pipeline and end.
@@ -442,22 +445,58 @@ fn only_polled(
 
 /// Does something to all named sources and waits until it is done.
 fn apply(shared: &Shared, keys: &[ElementKey], action: &SourceAction) -> Result<(), ControlError> {
-    let (ticket, answers) = channel();
-    let keys: Arc<[ElementKey]> = keys.into();
-    for thread in shared.poll_threads.lock().iter() {
-        thread.send(PollCommand::Apply(
-            Arc::clone(&keys),
-            action.clone(),
-            ticket.clone(),
-        ));
-    }
-    drop(ticket);
-    collect(&answers)
+    let elements = shared.elements.lock();
+    let selected = elements
+        .iter()
+        .filter(|element| keys.contains(element.cell.key()));
+    let owners: BTreeSet<_> = selected
+        .filter_map(|element| shared.thread_of(&element.cell))
+        .collect();
+    drop(elements);
+    outcome(ask(shared, keys, action, Patience::SOME, |thread| {
+        owners.contains(thread)
+    })?)
 }
 
-/// Waits until every poll thread has taken what it was sent.
-fn settle(shared: &Shared) -> Result<(), ControlError> {
-    apply(shared, &[], &SourceAction::Flush)
+/// Asks the chosen poll threads to do something to those of the named sources that they have, and waits for them.
+fn ask(
+    shared: &Shared,
+    keys: &[ElementKey],
+    action: &SourceAction,
+    patience: Patience,
+    which: impl Fn(&str) -> bool,
+) -> Result<Vec<Problem>, ControlError> {
+    let keys: Arc<[ElementKey]> = keys.into();
+    let command = |ticket| PollCommand::Apply(Arc::clone(&keys), action.clone(), ticket);
+    let threads = shared.poll_threads.lock();
+    let chosen = threads.iter().filter(|thread| which(&thread.name));
+    let answers = chosen.map(|thread| thread.ask(command)).collect();
+    drop(threads);
+    poll::wait(answers, shared, patience).map_err(|_late| ControlError::Timeout)
+}
+
+/// Sends something after all that has been measured, and waits until nobody has the ticket any more.
+fn route(shared: &Shared, item: impl FnOnce(Ticket) -> Ingest) -> Result<Vec<Problem>, ControlError> {
+    let (ticket, answers) = channel();
+    let sent = shared.ingest.push(item(ticket));
+    sent.map_err(|_| ControlError::NotRunning)?;
+    let deadline = Instant::now() + Control::PATIENCE;
+    let mut problems = Vec::new();
+    loop {
+        match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(problem) => problems.push(problem),
+            Err(RecvTimeoutError::Timeout) => return Err(ControlError::Timeout),
+            Err(RecvTimeoutError::Disconnected) => return Ok(problems),
+        }
+    }
+}
+
+fn outcome(problems: Vec<Problem>) -> Result<(), ControlError> {
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(ControlError::Failed(problems))
+    }
 }
 
 /// Ends event sources, transforms and outputs, and waits until they have.
@@ -472,17 +511,15 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
             stop.cancel();
         }
     }
-    let (ticket, answers) = channel();
-    let command = RouterCommand::Remove(keys.to_vec(), ticket);
-    shared
-        .ingest
-        .push(Ingest::Command(command))
-        .map_err(|_| ControlError::NotRunning)?;
-    collect(&answers)?;
+    let remove = |ticket| Ingest::Command(RouterCommand::Remove(keys.to_vec(), ticket));
+    outcome(route(shared, remove)?)?;
+    // A source that is polled is forgotten when its thread has given it away.
     let ended = shared
         .elements
         .lock()
-        .extract_if(.., |element| keys.contains(element.cell.key()))
+        .extract_if(.., |element| {
+            keys.contains(element.cell.key()) && !matches!(element.handle, ElementHandle::Source)
+        })
         .collect::<Vec<_>>();
     let deadline = Instant::now() + Control::PATIENCE;
     for element in ended {
@@ -496,25 +533,4 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
         }
     }
     Ok(())
-}
-
-/// Takes the named sources from their threads.
-fn take(shared: &Shared, keys: &[ElementKey]) -> Result<Vec<super::poll::PollTask>, ControlError> {
-    let (giver, taken) = channel();
-    apply(shared, keys, &SourceAction::Take(giver))?;
-    Ok(taken.try_iter().collect())
-}
-
-/// Waits until all clones of a ticket are dropped.
-fn collect(answers: &Receiver<Problem>) -> Result<(), ControlError> {
-    let deadline = Instant::now() + Control::PATIENCE;
-    let mut problems = Vec::new();
-    loop {
-        match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(problem) => problems.push(problem),
-            Err(RecvTimeoutError::Timeout) => return Err(ControlError::Timeout),
-            Err(RecvTimeoutError::Disconnected) if problems.is_empty() => return Ok(()),
-            Err(RecvTimeoutError::Disconnected) => return Err(ControlError::Failed(problems)),
-        }
-    }
 }

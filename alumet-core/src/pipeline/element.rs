@@ -1,7 +1,7 @@
 //! Elements: what a pipeline consists of, and what is known about each.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -113,6 +113,12 @@ pub struct ElementStatus {
     pub samples: u64,
     /// Ticks that a source missed.
     pub missed_ticks: u64,
+    /// Polls of a source that took longer than the shortest interval of its thread, so that ticks were missed.
+    pub overruns: u64,
+    /// The longest poll of a source.
+    pub longest: Duration,
+    /// How long the poll has lasted that a source is in, if it is in one.
+    pub polling: Option<Duration>,
     /// Time spent in the element.
     pub busy: Duration,
 }
@@ -122,12 +128,31 @@ impl ElementStatus {
     pub const fn is_healthy(&self) -> bool {
         matches!(self.state, ElementState::Running | ElementState::Paused)
     }
+
+    /// How it holds up the thread that polls it, and whoever else is polled there; `None` if it does not.
+    pub fn holds_up(&self) -> Option<String> {
+        let key = &self.key;
+        if let Some(polling) = self.polling.filter(|polling| *polling >= Duration::from_secs(1)) {
+            return Some(format!(
+                "{key} has been in a poll for {:.1} s",
+                polling.as_secs_f64()
+            ));
+        }
+        (self.overruns > 0).then(|| {
+            format!(
+                "{key} took longer than the shortest interval of its thread for {} of {} polls, and up to {:?}",
+                self.overruns, self.calls, self.longest
+            )
+        })
+    }
 }
 
 /// The one place where the status of an element is kept; written by the thread that runs it.
 #[derive(Debug)]
 pub(crate) struct ElementCell {
     status: Mutex<ElementStatus>,
+    /// Since when it is in a poll. Time that really passes, on whatever clock the pipeline is.
+    polling: Mutex<Option<Instant>>,
     key: ElementKey,
 }
 
@@ -148,10 +173,14 @@ impl ElementCell {
             calls: 0,
             samples: 0,
             missed_ticks: 0,
+            overruns: 0,
+            longest: Duration::ZERO,
+            polling: None,
             busy: Duration::ZERO,
         };
         Self {
             status: Mutex::new(status),
+            polling: Mutex::new(None),
             key,
         }
     }
@@ -161,7 +190,35 @@ impl ElementCell {
     }
 
     pub(crate) fn status(&self) -> ElementStatus {
-        self.status.lock().clone()
+        ElementStatus {
+            polling: self.polling().map(|since| since.elapsed()),
+            ..self.status.lock().clone()
+        }
+    }
+
+    pub(crate) fn schedule(&self) -> Option<Schedule> {
+        self.status.lock().schedule
+    }
+
+    /// Since when it is in a poll.
+    pub(crate) fn polling(&self) -> Option<Instant> {
+        *self.polling.lock()
+    }
+
+    pub(crate) fn poll_begins(&self) {
+        *self.polling.lock() = Some(Instant::now());
+    }
+
+    /// Records how long a poll took; if that is longer than `allowed`, says how often this has happened.
+    pub(crate) fn poll_ends(&self, took: Duration, allowed: Option<Duration>) -> Option<u64> {
+        *self.polling.lock() = None;
+        let mut status = self.status.lock();
+        status.longest = status.longest.max(took);
+        if allowed.is_none_or(|allowed| took <= allowed) {
+            return None;
+        }
+        status.overruns += 1;
+        Some(status.overruns)
     }
 
     pub(crate) fn state(&self) -> ElementState {

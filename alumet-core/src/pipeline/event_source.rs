@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
-use crate::failure::Remedy;
-use crate::source::EventSource;
+use crate::failure::{Failure, Remedy};
+use crate::series::{Interner, Point};
+use crate::source::{EventSource, push_point};
 use crate::time::Moment;
 
 use super::element::ElementCell;
@@ -24,6 +26,7 @@ use super::supervise::{Backoff, guard_async, log_failure, log_recovery, state_af
 pub struct EventSink {
     shared: Arc<Shared>,
     cell: Arc<ElementCell>,
+    interner: Arc<Mutex<Interner>>,
 }
 
 /// The pipeline has stopped and takes no more samples.
@@ -72,6 +75,18 @@ impl EventSink {
     }
 }
 
+impl EventSink {
+    /// Hands a complete point on, with the time of now; for events too rare to keep a handle for.
+    ///
+    /// # Errors
+    /// When the value is not of the type of the metric, or the pipeline has stopped.
+    pub async fn send_point(&self, point: Point) -> Result<(), Failure> {
+        let mut batch = self.batch();
+        push_point(&mut batch, &mut self.interner.lock(), self.now(), point)?;
+        Ok(self.send(batch).await?)
+    }
+}
+
 impl fmt::Debug for EventSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EventSink({})", self.cell.key())
@@ -92,6 +107,7 @@ pub(crate) fn spawn(
         let sink = EventSink {
             shared: Arc::clone(&shared),
             cell: Arc::clone(&cell),
+            interner: Arc::new(Mutex::new(Interner::new(shared.catalog.clone()))),
         };
         while !stop.is_cancelled() {
             let result = guard_async(source.run(sink.clone(), stop.clone())).await;

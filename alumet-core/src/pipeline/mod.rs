@@ -23,6 +23,7 @@ mod pattern;
 mod poll;
 mod queue;
 mod router;
+mod runtime;
 pub mod self_metrics;
 mod shared;
 mod supervise;
@@ -38,7 +39,9 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
-use crate::plugin::{Host, PluginConfig, PluginDescriptor, RunningPlugin, StartContext, StartError};
+use crate::plugin::{
+    Host, PluginConfig, PluginDescriptor, PluginError, RunningPlugin, StartContext, StartError,
+};
 
 pub use add::AddError;
 pub use builder::{BuildError, PipelineBuilder};
@@ -128,11 +131,15 @@ impl Pipeline {
         &self,
         descriptor: &PluginDescriptor,
         config: &PluginConfig,
-    ) -> Result<(), StartError> {
+    ) -> Result<(), PluginError> {
         let mut context = StartContext::new(&self.host);
         let plugin = descriptor.start(config, &mut context)?;
-        self.host.control.add(descriptor.id, context.take_specs())?;
-        self.plugins.lock().push((descriptor.id, plugin));
+        let plugin = (descriptor.id, plugin);
+        if let Err(error) = self.host.control.add(descriptor.id, context.take_specs()) {
+            stop_plugins(vec![plugin]);
+            return Err(StartError::from(error).into());
+        }
+        self.plugins.lock().push(plugin);
         Ok(())
     }
 
@@ -176,7 +183,9 @@ impl Pipeline {
             // The last samples are few; an output that is behind must not keep them from being made.
             self.open_wide();
             let before_outputs = deadline.max(Instant::now() + Self::LAST_GRACE);
-            self.stop_sources(before_outputs, &mut stuck);
+            // A source that hangs leaves the outputs half of the time.
+            let for_sources = Instant::now() + (timeout / 2).max(Self::LAST_GRACE);
+            self.stop_sources(for_sources, &mut stuck);
             self.shared.ingest.close();
             if let Some(router) = self.shared.router.lock().take() {
                 if !router.wait(before_outputs) {
@@ -188,10 +197,30 @@ impl Pipeline {
             self.stop_outputs(deadline, &mut stuck);
             self.commit_spool(deadline);
             stop_plugins(std::mem::take(&mut *self.plugins.lock()));
+            self.shared.runtime.end();
         }
         StopReport {
             ledger: self.shared.ledger.lock().clone(),
             stuck,
+        }
+    }
+
+    /// As [`Self::stop`], on a thread of its own, so that the outputs can write in the runtime that waits.
+    pub async fn stop_async(self, timeout: Duration) -> StopReport {
+        let this = Arc::new(self);
+        let stopping = Arc::clone(&this);
+        let (done, report) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("alumet-stop".to_owned());
+        let started = thread.spawn(move || done.send(stopping.stop(timeout)));
+        match report.await {
+            Ok(report) => report,
+            Err(_) => {
+                tracing::error!(
+                    started = started.is_ok(),
+                    "no thread stops the pipeline, so this one waits for it"
+                );
+                this.stop(timeout)
+            }
         }
     }
 
@@ -223,12 +252,22 @@ impl Pipeline {
             }
         }
         for thread in threads {
-            let name = format!("thread {}", thread.punctuality().thread);
-            Worker {
+            let hangs = |(_, since): (ElementKey, Instant)| since.elapsed() >= Control::PATIENCE;
+            let patience = if self.shared.polled_on(&thread.name).is_some_and(hangs) {
+                Instant::now() + Self::LAST_GRACE
+            } else {
+                deadline
+            };
+            let worker = Worker {
                 ended: thread.ended,
                 thread: Some(thread.handle),
-            }
-            .wait_or_note(deadline, &name, stuck);
+            };
+            worker.wait(patience);
+            let name = match self.shared.polled_on(&thread.name) {
+                Some((source, _)) => source.to_string(),
+                None => format!("thread {}", thread.name),
+            };
+            worker.wait_or_note(Instant::now(), &name, stuck);
         }
         for (name, worker) in event_sources {
             worker.wait_or_note(deadline, &name, stuck);

@@ -95,6 +95,12 @@ crate::metrics! {
         description: "Ticks at which a source should have been polled and was not.",
         resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
     };
+    pub OVERRUNS = Counter<u64> {
+        name: "alumet_polls_overrun",
+        unit: Unit::ONE,
+        description: "Polls of a source that took longer than the shortest interval of its thread.",
+        resources: ["local_machine"], consumers: ["process"], attributes: ["element"],
+    };
     pub LATENESS = Gauge<u64> {
         name: "alumet_tick_lateness",
         unit: Unit::SECOND.nano(),
@@ -134,6 +140,7 @@ struct Metrics {
     busy: MetricHandle<u64>,
     failures: MetricHandle<u64>,
     missed_ticks: MetricHandle<u64>,
+    overruns: MetricHandle<u64>,
     lateness: MetricHandle<u64>,
     spool: [MetricHandle<u64>; 2],
 }
@@ -141,7 +148,8 @@ struct Metrics {
 struct ElementSeries {
     busy: Series<u64>,
     failures: Series<u64>,
-    missed_ticks: Option<Series<u64>>,
+    /// Missed ticks and overruns of a source that is polled.
+    polls: Option<[Series<u64>; 2]>,
     delivered: Option<Series<u64>>,
     buffered: Option<Series<u64>>,
 }
@@ -170,6 +178,7 @@ impl SelfSource {
                 busy: catalog.metric(&BUSY)?,
                 failures: catalog.metric(&FAILURES)?,
                 missed_ticks: catalog.metric(&MISSED_TICKS)?,
+                overruns: catalog.metric(&OVERRUNS)?,
                 lateness: catalog.metric(&LATENESS)?,
                 spool: [catalog.metric(&SPOOL_SIZE)?, catalog.metric(&UNCOMMITTED)?],
             },
@@ -203,15 +212,18 @@ impl SelfSource {
             ElementSeries {
                 busy: make(metrics.busy),
                 failures: make(metrics.failures),
-                missed_ticks: status.schedule.map(|_| make(metrics.missed_ticks)),
+                polls: status
+                    .schedule
+                    .map(|_| [metrics.missed_ticks, metrics.overruns].map(make)),
                 delivered: output.then(|| make(metrics.delivered)),
                 buffered: output.then(|| make(metrics.buffered)),
             }
         });
         out.push(&series.busy, nanos(status.busy));
         out.push(&series.failures, status.failures);
-        if let Some(missed) = &series.missed_ticks {
+        if let Some([missed, overruns]) = &series.polls {
             out.push(missed, status.missed_ticks);
+            out.push(overruns, status.overruns);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
@@ -20,6 +19,7 @@ use super::ledger::Ledger;
 use super::message::{Ingest, Outgoing};
 use super::poll::PollThread;
 use super::queue::Queue;
+use super::runtime::RuntimeSlot;
 
 /// What all threads and tasks of a pipeline know.
 pub(crate) struct Shared {
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) origin: Monotonic,
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) ingest: Queue<Ingest>,
-    pub(crate) runtime: Option<Handle>,
+    pub(crate) runtime: RuntimeSlot,
     pub(crate) spool: SpoolSlot,
     /// Whether outputs are durable that do not say.
     pub(crate) durable_by_default: bool,

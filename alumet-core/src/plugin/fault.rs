@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::source::Schedule;
+
 /// A key of a configuration has a value that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -31,10 +33,13 @@ impl Faults {
         self.0.push(ConfigFault::new(path, message));
     }
 
-    /// Adds a fault if the interval is zero.
+    /// Adds a fault if the interval is shorter than [`Schedule::SHORTEST`], or zero.
     pub fn refuse_zero(&mut self, path: &str, interval: Duration) {
-        if interval.is_zero() {
-            self.add(path, "an interval must be longer than zero, for example \"1s\"");
+        if interval < Schedule::SHORTEST {
+            self.add(
+                path,
+                "an interval must be longer than zero, and at least 100 µs, for example \"1s\"",
+            );
         }
     }
 

@@ -103,7 +103,10 @@ pub trait Plugin: Send + Sized + 'static {
     fn stop(&mut self) {}
 }
 
-/// Why a plugin cannot start, with what to do about it.
+/// Why a plugin cannot start, with what to do about it: what [`Plugin::start`] gives. Any error becomes one with `?`; a
+/// text, or a box of an error, with [`StartError::new`].
+///
+/// It is no error itself, which is what makes that possible. Whoever embeds the core gets a [`PluginError`].
 #[derive(Debug)]
 pub struct StartError(Failure);
 
@@ -123,5 +126,16 @@ impl std::fmt::Display for StartError {
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for StartError {
     fn from(error: E) -> Self {
         Self::new(error)
+    }
+}
+
+/// Why a plugin cannot be added, for programs that embed the core: an error like any other.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PluginError(StartError);
+
+impl From<StartError> for PluginError {
+    fn from(error: StartError) -> Self {
+        Self(error)
     }
 }

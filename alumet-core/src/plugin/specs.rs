@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::output::{Output, QueuePolicy};
-use crate::source::{EventSource, Schedule, Source};
+use crate::source::{EventSource, Schedule, Source, SourceWaker, Thread};
 use crate::transform::Transform;
 
 /// Elements to be added to a pipeline.
@@ -25,6 +25,7 @@ impl ElementSpecs {
                 name: name.into(),
                 source: Box::new(source),
                 schedule,
+                waker: None,
             },
         )
     }
@@ -81,6 +82,7 @@ pub struct SourceSpec {
     pub(crate) name: String,
     pub(crate) source: Box<dyn Source>,
     pub(crate) schedule: Schedule,
+    pub(crate) waker: Option<SourceWaker>,
 }
 
 impl SourceSpec {
@@ -104,8 +106,20 @@ impl SourceSpec {
 
     /// Gives it a thread of its own, because a poll may wait for a device.
     pub const fn blocking(&mut self) -> &mut Self {
-        self.schedule.blocking = true;
+        self.schedule.thread = Thread::Own;
         self
+    }
+
+    /// Polls it on a thread that it shares with the sources of the plugin that say the same name, because a poll may wait
+    /// for what they have in common, such as a driver or a bus.
+    pub const fn thread(&mut self, name: &'static str) -> &mut Self {
+        self.schedule.thread = Thread::Named(name);
+        self
+    }
+
+    /// What lets it be polled between two ticks, or at all if it has no interval.
+    pub fn waker(&mut self) -> SourceWaker {
+        self.waker.get_or_insert_default().clone()
     }
 
     /// Does not poll it before it is resumed.

@@ -156,7 +156,12 @@ impl Bench {
         let index = known.iter().position(|known| *known == name);
         let index = index.unwrap_or_else(|| panic!("no source `{name}`; there are {known:?}"));
         let Polled { source, interner, .. } = &mut self.sources[index];
-        source.poll(&mut Accumulator::new(&mut batch, interner, tick))?;
+        source.poll(&mut Accumulator::new(
+            &mut batch,
+            interner,
+            tick,
+            &*self.host.clock,
+        ))?;
         Ok(batch)
     }
 

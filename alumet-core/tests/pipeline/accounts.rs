@@ -185,7 +185,7 @@ fn what_a_source_makes_after_the_pipeline_has_stopped_is_counted_as_dropped() {
     let _opener = Opener(&gate);
     pipeline.control().flush().unwrap();
     let report = pipeline.stop(Duration::ZERO);
-    assert_eq!(report.stuck, ["thread poll-late"]);
+    assert_eq!(report.stuck, ["sources/embedded/late"]);
     assert!(!report.is_complete());
     assert_eq!(report.ledger.produced, 1);
     gate.open();

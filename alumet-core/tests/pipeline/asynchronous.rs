@@ -5,9 +5,10 @@ use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, NullOutput, Output, QueuePolicy, RecordingOutput};
 use alumet_core::pipeline::{AddError, BuildError, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::plugin::{Plugin, StartContext, StartError};
+use alumet_core::series::{Point, SeriesKey};
 use alumet_core::source::EventSource;
 use alumet_core::spool::SpoolSlot;
-use alumet_core::{Consumer, Resource};
+use alumet_core::{Attributes, Consumer, Resource, Value};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -174,15 +175,91 @@ async fn an_event_source_that_ends_while_others_are_still_added_is_not_the_last(
 }
 
 #[test]
-fn an_asynchronous_element_without_a_runtime_is_refused_with_the_remedy() {
+fn asynchronous_elements_get_a_runtime_when_the_program_has_none() {
     let mut builder = PipelineBuilder::new();
+    let stream = Stream {
+        next: 1,
+        last: 3,
+        panics_at: 0,
+    };
+    builder.event_source("stream", stream);
+    let output = Remote::default();
+    let recording = output.inner.recording();
+    builder.output("remote", output).in_flight(1);
+    let pipeline = builder.start().unwrap();
+    assert!(recording.wait_for(3, PATIENCE));
+    assert!(pipeline.stop(PATIENCE).is_complete());
+    assert_eq!(values(&recording), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_runtime_without_a_timer_is_refused_before_anything_runs_in_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut builder = PipelineBuilder::new().runtime(runtime.handle().clone());
     builder.output("remote", Remote::default()).in_flight(1);
     let error = builder.start().unwrap_err();
-    assert!(
-        matches!(error, BuildError::Add(AddError::NoRuntime(_))),
-        "{error}"
-    );
-    assert!(error.to_string().contains("PipelineBuilder::runtime"), "{error}");
+    assert!(matches!(error, BuildError::Add(AddError::NoTimer(_))), "{error}");
+    assert!(error.to_string().contains("enable_time"), "{error}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_program_with_one_thread_can_wait_for_the_stop_and_loses_nothing() {
+    let mut builder = PipelineBuilder::new();
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let output = Remote::default();
+    let recording = output.inner.recording();
+    builder.output("remote", output).in_flight(1);
+    let pipeline = builder.start().unwrap();
+    // Fails twice before it takes the first sample, and needs this thread for that.
+    let report = pipeline.stop_async(PATIENCE).await;
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(recording.len() as u64, report.ledger.produced);
+}
+
+/// Pushes two points of one series and one of the wrong type.
+struct Rare;
+
+#[async_trait]
+impl EventSource for Rare {
+    async fn run(&mut self, out: EventSink, _: CancellationToken) -> Result<(), Failure> {
+        let metric = out.catalog().metric(&COUNT)?;
+        let point = |value| Point {
+            series: SeriesKey {
+                metric: metric.id(),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::LocalMachine,
+                attributes: Attributes::EMPTY,
+            },
+            value,
+        };
+        out.send_point(point(Value::U64(1))).await?;
+        out.send_point(point(Value::U64(2))).await?;
+        assert_eq!(
+            out.catalog().live_series(),
+            1,
+            "the same point is the same series"
+        );
+        match out.send_point(point(Value::F64(3.0))).await {
+            Err(failure) if failure.to_string().contains("count") => Ok(()),
+            other => panic!("it was not refused by name: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_source_can_send_complete_points() {
+    let mut builder = PipelineBuilder::new();
+    builder.event_source("rare", Rare);
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("recording", output);
+    let pipeline = builder.start().unwrap();
+    tokio::time::timeout(PATIENCE, pipeline.sources_ended().cancelled())
+        .await
+        .unwrap();
+    assert!(stop(pipeline).await.is_complete());
+    assert_eq!(values(&recording), ["1", "2"]);
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use alumet_core::output::RecordingOutput;
+use alumet_core::output::{QueuePolicy, RecordingOutput};
 use alumet_core::pipeline::{PipelineBuilder, self_metrics};
 use alumet_core::plugin::{Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::testkit::ManualClock;
+use alumet_core::time::{Alarm, Clock, Moment};
 
 use crate::elements::{Counting, PATIENCE, counting_pipeline, pass};
 use crate::spool::MemorySpool;
@@ -57,15 +60,98 @@ fn a_plugin_that_cannot_start_leaves_nothing_behind_and_may_start_later() {
     assert_eq!(pipeline.control().status().unwrap().elements.len(), 2);
 }
 
+/// Adds a transform and outputs of which the last one needs a spool, and a source with a thread of its own.
+struct Greedy;
+
+/// What [`Greedy`] cannot have, and how often it was stopped.
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+struct Wishes {
+    spool: bool,
+}
+
+static GREEDY_STOPPED: AtomicUsize = AtomicUsize::new(0);
+
+impl Plugin for Greedy {
+    const ID: &'static str = "greedy";
+    const SUMMARY: &'static str = "Wants what it cannot have.";
+    type Config = Wishes;
+
+    fn start(wishes: Wishes, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        alumet.output("a", RecordingOutput::new());
+        alumet.output("b", RecordingOutput::new()).queue(QueuePolicy {
+            durable: Some(wishes.spool),
+            ..QueuePolicy::default()
+        });
+        let source = Counting::new(alumet.catalog(), "greedy");
+        alumet.source("source", source).blocking();
+        Ok(Self)
+    }
+
+    fn stop(&mut self) {
+        GREEDY_STOPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Has no alarm left when it is told so.
+#[derive(Clone)]
+struct Exhausted(ManualClock, Arc<AtomicBool>);
+
+impl Clock for Exhausted {
+    fn now(&self) -> Moment {
+        self.0.now()
+    }
+
+    fn alarm(&self) -> std::io::Result<Box<dyn Alarm>> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("too many open files"));
+        }
+        self.0.alarm()
+    }
+}
+
 #[test]
-fn an_interval_of_zero_is_refused() {
+fn a_plugin_that_cannot_be_added_as_a_whole_is_not_added_at_all() {
+    let is_exhausted = Arc::new(AtomicBool::new(false));
+    let clock = Exhausted(ManualClock::new(), Arc::clone(&is_exhausted));
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock));
+    builder.source("first", Counting::new(builder.catalog(), "first"));
+    let pipeline = builder.start().unwrap();
+    let descriptor = PluginDescriptor::of::<Greedy>();
+    let start = |spool: bool| {
+        let table = toml::Table::try_from(Wishes { spool }).unwrap();
+        let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(table);
+        pipeline.start_plugin(&descriptor, &descriptor.parse(&mut deserializer).unwrap())
+    };
+    let elements = || pipeline.control().status().unwrap().elements.len();
+    for attempt in 1..=2 {
+        let error = start(true).unwrap_err().to_string();
+        assert!(error.contains("needs a spool"), "{error}");
+        is_exhausted.store(true, Ordering::Relaxed);
+        let error = start(false).unwrap_err().to_string();
+        assert!(error.contains("too many open files"), "{error}");
+        is_exhausted.store(false, Ordering::Relaxed);
+        assert_eq!(elements(), 1);
+        assert_eq!(GREEDY_STOPPED.load(Ordering::Relaxed), attempt * 2);
+    }
+    start(false).unwrap();
+    assert_eq!(elements(), 4);
+    let error: Box<dyn std::error::Error> = start(false).unwrap_err().into();
+    assert!(error.to_string().contains("two elements named"), "{error}");
+    assert_eq!(elements(), 4, "what was there before stays");
+    pipeline.stop_plugin("greedy").unwrap();
+    assert_eq!(elements(), 1);
+}
+
+#[test]
+fn an_interval_that_would_keep_a_core_busy_is_refused() {
     let mut builder = PipelineBuilder::new();
     let source = Counting::new(builder.catalog(), "a");
-    builder.source("a", source).every(Duration::ZERO);
+    builder.source("a", source).every(Duration::from_nanos(1));
     let error = builder.start().unwrap_err().to_string();
     assert_eq!(
         error,
-        "sources/embedded/a has an interval of zero; it must be longer"
+        "sources/embedded/a has an interval of 1ns; it must be 100 µs or longer"
     );
 }
 
@@ -86,7 +172,7 @@ fn two_elements_with_one_name_are_refused() {
 fn the_pipeline_measures_itself_with_the_metrics_it_announces() {
     let clock = ManualClock::new();
     let mut builder =
-        PipelineBuilder::with_clock(std::sync::Arc::new(clock.clone())).self_metrics(Duration::from_secs(1));
+        PipelineBuilder::with_clock(Arc::new(clock.clone())).self_metrics(Duration::from_secs(1));
     let output = RecordingOutput::new();
     let recording = output.recording();
     builder = builder

@@ -119,6 +119,16 @@ fn a_plugin_that_is_known_as_data_checks_its_configuration() {
 }
 
 #[test]
+fn an_interval_that_no_source_may_have_is_refused_with_its_key() {
+    let mut faults = Faults::default();
+    for nanos in [0, 1, 99_999] {
+        faults.refuse_zero("a.b", Duration::from_nanos(nanos));
+    }
+    faults.refuse_zero("c", Schedule::SHORTEST);
+    assert_eq!(faults.keys(), ["a.b"; 3]);
+}
+
+#[test]
 fn all_sources_of_a_plugin_can_be_given_another_schedule() {
     let mut specs = ElementSpecs::default();
     specs.source("a", NoopSource).every(SECOND);

@@ -58,8 +58,18 @@ fn threads(pipeline: &Pipeline) -> BTreeSet<String> {
 #[test]
 fn only_short_intervals_and_blocking_sources_get_threads_of_their_own() {
     for (real_time, expected) in [
-        (true, vec!["alumet-poll", "alumet-rt", "poll-a sensor o"]),
-        (false, vec!["alumet-poll", "poll-a sensor o"]),
+        (
+            true,
+            vec![
+                "alumet-poll",
+                "alumet-rt",
+                "sources/embedded/a sensor on a slow bus",
+            ],
+        ),
+        (
+            false,
+            vec!["alumet-poll", "sources/embedded/a sensor on a slow bus"],
+        ),
     ] {
         let (builder, _) = builder();
         let mut builder = builder.real_time_thread(real_time);

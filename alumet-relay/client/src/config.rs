@@ -32,7 +32,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// The secret that the server knows this node by.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["${RELAY_TOKEN}"]))]
+    #[schemars(extend("examples" = ["${RELAY_TOKEN}"], "writeOnly" = true))]
     pub token: Option<Secret>,
     /// A file that holds this secret, read again for each connection.
     #[serde(skip_serializing_if = "Option::is_none")]

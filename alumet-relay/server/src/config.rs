@@ -25,6 +25,7 @@ pub struct Config {
     /// The certificates.
     pub tls: TlsConfig,
     /// The secret of each node, by its name: at least 16 characters. Better kept in `tokens_file`.
+    #[schemars(extend("writeOnly" = true))]
     pub tokens: BTreeMap<String, String>,
     /// A file with the secret of each node: in each line a name, a space and the secret. It is read again when it changes.
     #[serde(skip_serializing_if = "Option::is_none")]

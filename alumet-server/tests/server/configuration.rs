@@ -36,6 +36,29 @@ fn the_default_configuration_receives_and_writes_and_passes_its_own_check() {
 }
 
 #[test]
+fn the_tokens_of_the_nodes_are_never_shown() {
+    let folder = Folder::new();
+    folder.write(
+        "c.toml",
+        "[plugins.csv]\n\n[plugins.relay-server.tokens]\nnode1 = \"0123456789abcdef\"\n",
+    );
+    let shown = folder.run(&["--config", "c.toml", "config", "show"]).stdout;
+    assert!(
+        shown.contains("node1 = \"***\"") && !shown.contains("0123456789abcdef"),
+        "{shown}"
+    );
+    folder.write(
+        "c.toml",
+        "[plugins.csv]\n\n[plugins.relay-server]\ntokesn.node1 = \"0123456789abcdef\"\n",
+    );
+    let refused = folder.run(&["--config", "c.toml", "config", "check"]).stderr;
+    assert!(
+        refused.contains("did you mean `tokens`?") && !refused.contains("0123456789abcdef"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn the_list_of_plugins_holds_what_a_server_needs() {
     let list = Folder::new().run(&["plugins", "list"]).stdout;
     let ids: Vec<&str> = list

@@ -1,42 +1,104 @@
 //! What can be measured on this machine, what cannot, why, and what would mend it.
 
-mod configuration;
 mod machine;
-mod plugins;
 mod report;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use alumet_core::plugin::Verdict;
+use alumet_core::plugin::{Finding, Verdict};
 
 use crate::app::App;
 use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
+use crate::setup::{EnabledPlugin, IfMissing, Setup};
 use crate::terminal;
 
-use configuration::Basis;
 use machine::Machine;
 use report::{Report, Section};
 
 /// Looks at the machine and at what the configuration wants of it, changes nothing, and tells.
 pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode, Failed> {
-    let basis = Basis::of(app, global)?;
-    let machine = Machine::at(&basis.system_root);
-    let mut own = vec![basis.finding];
-    own.push(plugins::selection(app, &basis.plugins));
-    own.extend(machine.findings(app.purpose));
+    let (configuration, setup) = match Setup::load(app, global, IfMissing::Assume) {
+        Ok(setup) => (loaded(app, global), setup),
+        Err(failed) => (refused(app, &failed), Setup::defaults(app)?),
+    };
+    let root = &setup.settings.system_root;
+    let mut own = vec![configuration, selection(app, &setup.plugins)];
+    own.extend(Machine::at(root).findings(app.purpose));
 
     let mut report = Report::default();
     report.push(Section::new(app.purpose.role(), own));
-    for plugin in &basis.plugins {
-        let findings = plugins::findings(plugin, &basis.system_root);
-        report.push(Section::new(plugin.descriptor.id, findings));
+    for plugin in &setup.plugins {
+        report.push(Section::new(plugin.descriptor.id, findings(plugin, root)));
     }
-
     let text = if json { report.to_json()? } else { report.to_text() };
     terminal::print(&text)?;
     Ok(match report.verdict() {
         Verdict::Broken => ExitCode::from(FAILED),
         _ => ExitCode::SUCCESS,
     })
+}
+
+const CONFIGURATION: &str = "configuration";
+
+/// The configuration that is looked at.
+fn loaded(app: &App, global: &Global) -> Finding {
+    if !global.config.is_empty() {
+        let files = global.config.iter().map(|path| path.display().to_string());
+        return Finding::works(CONFIGURATION, files.collect::<Vec<_>>().join(", "));
+    }
+    let file = app.config_file;
+    if Path::new(file).exists() {
+        return Finding::works(CONFIGURATION, file);
+    }
+    let detail = format!("there is no {file} in this folder; the defaults are looked at instead");
+    Finding {
+        remedy: Some(format!("{} config regen", app.name)),
+        ..Finding::absent(CONFIGURATION, detail)
+    }
+}
+
+/// The configuration is wrong.
+fn refused(app: &App, failed: &Failed) -> Finding {
+    let message = failed.message();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let message = message.replace("\nerror: ", "\n");
+    Finding::broken(
+        CONFIGURATION,
+        format!("cannot be used; the defaults are looked at instead\n{message}"),
+        format!("mend it and try again with `{} config check`", app.name),
+    )
+}
+
+/// Which plugins of this program are looked at.
+fn selection(app: &App, plugins: &[EnabledPlugin]) -> Finding {
+    let enabled: Vec<_> = plugins.iter().map(|plugin| plugin.descriptor.id).collect();
+    let mut others = app.plugin_ids();
+    others.retain(|id| !enabled.contains(id));
+    let mut detail = enabled.join(", ");
+    if !others.is_empty() {
+        detail = format!("{detail}; not enabled: {}", others.join(", "));
+    }
+    Finding::works("plugins", detail)
+}
+
+/// Whether a plugin starts, and what it finds out about the machine on the way.
+fn findings(plugin: &EnabledPlugin, root: &Path) -> Vec<Finding> {
+    const START: &str = "start";
+    let (started, mut findings) = plugin.try_start(root);
+    let finding = match started {
+        Ok(()) => Finding::works(START, "it can start"),
+        Err(error) => Finding::broken(
+            START,
+            format!("it cannot start: {error}"),
+            format!(
+                "mend that, switch the plugin off with plugins.{id}.enabled = false, or go on without it with \
+                 plugins.{id}.on_error = \"disable\"",
+                id = plugin.descriptor.id
+            ),
+        ),
+    };
+    findings.insert(0, finding);
+    findings
 }

@@ -127,39 +127,25 @@ fn write_finding(text: &mut String, finding: &Finding, indent: usize) {
 /// Writes `what` with `mark` before its first line. Of a text that has lines of its own,
 /// such as an excerpt of a file or a command to be copied, only the first is wrapped.
 fn write_wrapped(text: &mut String, what: &str, mark: &str, indent: usize) {
-    let room = WIDTH.saturating_sub(indent).max(40);
-    let mark_width = mark.chars().count();
-    text.push_str(mark);
-    let mut is_first = true;
-    for line in what.lines() {
-        if !is_first {
-            let line = line.trim_end();
-            if !line.is_empty() {
-                text.extend(std::iter::repeat_n(' ', indent + mark_width));
-                text.push_str(line);
+    let margin = indent + mark.chars().count();
+    let room = WIDTH.saturating_sub(margin).max(40);
+    let (first, rest) = what.split_once('\n').unwrap_or((what, ""));
+    let mut lines = vec![String::new()];
+    for word in first.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + word.chars().count() < room => {
+                line.push(' ');
+                line.push_str(word);
             }
-            text.push('\n');
-            continue;
+            _ => lines.push(word.to_owned()),
         }
-        let mut used = mark_width;
-        for (position, word) in line.split(' ').enumerate() {
-            let width = word.chars().count();
-            if position > 0 && used + 1 + width > room {
-                text.push('\n');
-                text.extend(std::iter::repeat_n(' ', indent + mark_width));
-                used = mark_width;
-            } else if position > 0 {
-                text.push(' ');
-                used += 1;
-            }
-            text.push_str(word);
-            used += width;
-        }
-        text.push('\n');
-        is_first = false;
     }
-    if is_first {
-        text.push('\n');
+    lines.extend(rest.lines().map(|line| line.trim_end().to_owned()));
+    text.push_str(mark);
+    for (at, line) in lines.iter().enumerate() {
+        let margin = if at == 0 || line.is_empty() { 0 } else { margin };
+        let _ = writeln!(text, "{:margin$}{line}", "");
     }
 }
 

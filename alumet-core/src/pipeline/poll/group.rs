@@ -95,7 +95,14 @@ impl Group {
     }
 
     /// Polls the tasks that `which` selects, at the same tick.
-    pub(super) fn poll(&mut self, tick: Tick, shared: &Shared, which: impl Fn(&PollTask) -> bool) {
+    /// One whose poll takes longer than `allowed` is noted.
+    pub(super) fn poll(
+        &mut self,
+        tick: Tick,
+        allowed: Option<Duration>,
+        shared: &Shared,
+        which: impl Fn(&PollTask) -> bool,
+    ) {
         let now = Moment {
             wall: tick.timestamp,
             monotonic: tick.monotonic,
@@ -108,7 +115,7 @@ impl Group {
         let before = batch.len();
         let mut ended = false;
         for task in self.tasks.iter_mut().filter(|task| which(task)) {
-            if task.poll(tick, batch, shared) == Polled::Ended {
+            if task.poll(tick, allowed, batch, shared) == Polled::Ended {
                 ended = true;
             }
         }
@@ -172,8 +179,13 @@ impl Group {
         self.tasks.iter().any(|task| keys.contains(task.key()))
     }
 
-    pub(super) fn has_fresh(&self) -> bool {
-        self.tasks.iter().any(PollTask::is_fresh)
+    pub(super) fn has_wanted(&self) -> bool {
+        self.tasks.iter().any(PollTask::is_wanted)
+    }
+
+    /// Time between two ticks; `None` while all rest.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        self.deadline().and(self.interval)
     }
 
     pub(super) fn each(&mut self, keys: &[ElementKey], change: impl Fn(&mut PollTask)) {

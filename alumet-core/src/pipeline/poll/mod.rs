@@ -1,67 +1,57 @@
 //! The poll loop: one thread, several sources, absolute deadlines.
 
+mod answer;
 mod group;
 mod realtime;
 mod task;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::source::{Schedule, Tick};
+use crate::source::{Schedule, Thread, Tick};
 use crate::time::{Alarm, Monotonic, Waker};
 
-use super::element::{ElementKey, ElementState};
+use super::element::{ElementCell, ElementKey, ElementState};
 use super::lateness::Lateness;
 use super::message::{Ingest, Problem, Ticket};
 use super::shared::Shared;
 
+pub(crate) use answer::{Answer, Patience, wait};
 use group::Group;
 pub(crate) use task::PollTask;
 
-/// Which thread polls a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Home {
-    /// The thread that most sources share.
-    Common,
-    /// The thread for intervals below 10 ms.
-    RealTime,
-    /// A thread of its own.
-    Own(ElementKey),
-}
+/// The thread that most sources share.
+pub(crate) const SHARED: &str = "alumet-poll";
+/// The thread for intervals below 10 ms.
+pub(crate) const REAL_TIME: &str = "alumet-rt";
 
-impl Home {
-    pub(crate) fn of(key: &ElementKey, schedule: &Schedule, real_time_thread: bool) -> Self {
-        if schedule.blocking {
-            return Self::Own(key.clone());
-        }
-        match schedule.interval {
-            Some(interval) if real_time_thread && interval < Schedule::REAL_TIME_BELOW => Self::RealTime,
-            _ => Self::Common,
-        }
+impl Shared {
+    /// The unique name of the thread that polls a source; `None` for other elements.
+    pub(crate) fn thread_of(&self, cell: &ElementCell) -> Option<String> {
+        cell.schedule()
+            .map(|schedule| self.thread_for(cell.key(), &schedule))
     }
 
-    /// The name of the thread, at most 15 bytes as the kernel wants it.
-    fn thread_name(&self) -> String {
-        match self {
-            Self::Common => "alumet-poll".to_owned(),
-            Self::RealTime => "alumet-rt".to_owned(),
-            Self::Own(key) => format!("poll-{}", key.name)
-                .chars()
-                .filter(char::is_ascii)
-                .take(15)
-                .collect(),
+    pub(crate) fn thread_for(&self, key: &ElementKey, schedule: &Schedule) -> String {
+        let is_quick = |interval| self.real_time_thread && interval < Schedule::REAL_TIME_BELOW;
+        match schedule.thread {
+            Thread::Own => key.to_string(),
+            Thread::Named(name) => format!("threads/{}/{name}", key.plugin),
+            Thread::Shared if schedule.interval.is_some_and(is_quick) => REAL_TIME.to_owned(),
+            Thread::Shared => SHARED.to_owned(),
         }
     }
 }
 
-/// What a poll thread is asked to do.
+/// What a poll thread is asked to do. The answer has been given when the ticket is dropped.
 pub(crate) enum PollCommand {
-    /// Polls one more source.
-    Add(PollTask),
+    /// Polls more sources.
+    Add(Vec<PollTask>, Ticket),
     /// Does something to those of the named sources that are here.
     Apply(Arc<[ElementKey]>, SourceAction, Ticket),
     /// Ends the thread: a last poll of all sources that have an interval, then everything is handed on.
@@ -77,14 +67,20 @@ pub(crate) enum SourceAction {
     Trigger,
     /// Hands on what waits.
     Flush,
+    /// Polls in another interval from now on; the thread for it must be there.
+    SetInterval(Duration),
     /// Gives the source away, after handing on what it made.
-    Take(Sender<PollTask>),
+    Take(Basket),
 }
+
+/// Where sources are put that are taken; `None` when nobody waits for them any more, and they end.
+pub(crate) type Basket = Arc<Mutex<Option<Vec<PollTask>>>>;
 
 /// How punctual a poll thread is.
 #[derive(Debug, Clone)]
 pub struct Punctuality {
-    /// The name of the thread.
+    /// The unique name of the thread: `alumet-poll`, `alumet-rt`, the name of the source whose own it is, or
+    /// `threads/<plugin>/<name>`. The kernel shows at most 15 bytes of it.
     pub thread: String,
     /// How late its ticks came.
     pub lateness: Lateness,
@@ -94,7 +90,8 @@ pub struct Punctuality {
 
 /// A poll thread, seen from outside.
 pub(crate) struct PollThread {
-    pub(crate) home: Home,
+    pub(crate) name: String,
+    kernel_name: String,
     mailbox: Arc<Mutex<Vec<PollCommand>>>,
     waker: Waker,
     punctuality: Arc<Mutex<Punctuality>>,
@@ -102,12 +99,62 @@ pub(crate) struct PollThread {
     pub(crate) handle: JoinHandle<()>,
 }
 
+/// Starts those of the named threads that do not run yet.
+pub(crate) fn start_threads(shared: &Arc<Shared>, names: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut threads = shared.poll_threads.lock();
+    for name in names {
+        if !threads.iter().any(|thread| thread.name == name) {
+            let kernel_name = kernel_name(&name, &threads);
+            threads.push(PollThread::spawn(name, kernel_name, Arc::clone(shared))?);
+        }
+    }
+    Ok(())
+}
+
+/// Gives sources to the threads that poll them, which run already; those of the same thread come together.
+pub(crate) fn distribute(
+    shared: &Shared,
+    tasks: Vec<PollTask>,
+    mut give: impl FnMut(&PollThread, Vec<PollTask>),
+) {
+    let mut by_thread: Vec<(String, Vec<PollTask>)> = Vec::new();
+    for task in tasks {
+        let name = shared.thread_for(task.key(), task.schedule());
+        match by_thread.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, tasks)) => tasks.push(task),
+            None => by_thread.push((name, vec![task])),
+        }
+    }
+    let threads = shared.poll_threads.lock();
+    for (name, tasks) in by_thread {
+        // None when the pipeline stops meanwhile.
+        if let Some(thread) = threads.iter().find(|thread| thread.name == name) {
+            give(thread, tasks);
+        }
+    }
+}
+
+/// What the kernel shows of a name, 15 bytes, and different for each thread.
+fn kernel_name(name: &str, taken: &[PollThread]) -> String {
+    let name = match name.splitn(3, '/').nth(2) {
+        Some(of_source) => format!("poll-{of_source}"),
+        None => name.to_owned(),
+    };
+    let shorten = |suffix: String| {
+        let printable = name.chars().filter(|c| c.is_ascii() && !c.is_ascii_control());
+        let start = printable.take(15 - suffix.len());
+        start.chain(suffix.chars()).collect::<String>()
+    };
+    let mut names = std::iter::once(String::new()).chain((2..).map(|n| format!("~{n}")));
+    let free = |name: &String| taken.iter().all(|thread| thread.kernel_name != *name);
+    names.by_ref().map(shorten).find(free).unwrap_or_default()
+}
+
 impl PollThread {
-    pub(crate) fn spawn(home: Home, shared: Arc<Shared>) -> std::io::Result<Self> {
+    fn spawn(name: String, kernel_name: String, shared: Arc<Shared>) -> io::Result<Self> {
         let alarm = shared.clock.alarm()?;
         let waker = alarm.waker();
         let mailbox = Arc::new(Mutex::new(Vec::new()));
-        let name = home.thread_name();
         let punctuality = Arc::new(Mutex::new(Punctuality {
             thread: name.clone(),
             lateness: Lateness::default(),
@@ -121,8 +168,9 @@ impl PollThread {
             shared,
             groups: Vec::new(),
         };
-        let real_time = home == Home::RealTime;
-        let handle = std::thread::Builder::new().name(name).spawn(move || {
+        let real_time = name == REAL_TIME;
+        let thread = std::thread::Builder::new().name(kernel_name.clone());
+        let handle = thread.spawn(move || {
             let _done: Sender<()> = done;
             if real_time {
                 realtime::request();
@@ -130,7 +178,8 @@ impl PollThread {
             poll_loop.run();
         })?;
         Ok(Self {
-            home,
+            name,
+            kernel_name,
             mailbox,
             waker,
             punctuality,
@@ -140,13 +189,20 @@ impl PollThread {
     }
 
     pub(crate) fn send(&self, command: PollCommand) {
-        self.send_all([command]);
+        self.mailbox.lock().push(command);
+        (self.waker)();
     }
 
-    /// Sends commands that are carried out together.
-    pub(crate) fn send_all(&self, commands: impl IntoIterator<Item = PollCommand>) {
-        self.mailbox.lock().extend(commands);
-        (self.waker)();
+    /// Sends a command whose answer somebody may wait for.
+    pub(crate) fn ask(&self, command: impl FnOnce(Ticket) -> PollCommand) -> Answer {
+        let (ticket, problems) = channel();
+        let asked = Instant::now();
+        self.send(command(ticket));
+        Answer {
+            thread: self.name.clone(),
+            asked,
+            problems,
+        }
     }
 
     pub(crate) fn punctuality(&self) -> Punctuality {
@@ -170,17 +226,22 @@ impl PollLoop {
             let commands = std::mem::take(&mut *self.mailbox.lock());
             self.poll_due();
             let mut stop = false;
+            let mut added = Vec::new();
             for command in commands {
                 match command {
-                    PollCommand::Add(task) => self.add(task),
+                    PollCommand::Add(tasks, ticket) => {
+                        tasks.into_iter().for_each(|task| self.add(task));
+                        added.push(ticket);
+                    }
                     PollCommand::Apply(keys, action, ticket) => {
-                        self.poll_fresh();
+                        self.poll_wanted();
                         self.apply(&keys, &action, &ticket);
                     }
                     PollCommand::Stop => stop = true,
                 }
             }
-            self.poll_fresh();
+            self.poll_wanted();
+            drop(added);
             if stop {
                 self.stop();
                 return;
@@ -199,8 +260,13 @@ impl PollLoop {
         }
     }
 
+    /// A poll that takes longer makes the thread miss a tick.
+    fn allowed(&self) -> Option<Duration> {
+        self.groups.iter().filter_map(Group::interval).min()
+    }
+
     fn poll_due(&mut self) {
-        let tick = self.tick(0);
+        let (tick, allowed) = (self.tick(0), self.allowed());
         for group in &mut self.groups {
             let Some(due) = group.due(tick.monotonic) else {
                 continue;
@@ -215,6 +281,7 @@ impl PollLoop {
                     missed: due.missed,
                     ..tick
                 },
+                allowed,
                 &self.shared,
                 |task| !task.is_fresh(),
             );
@@ -225,21 +292,22 @@ impl PollLoop {
         self.groups.retain(|group| !group.is_empty());
     }
 
-    /// The first poll of new sources, all at the same tick.
-    fn poll_fresh(&mut self) {
-        if !self.groups.iter().any(Group::has_fresh) {
+    /// The first poll of new sources and one of those that were woken, all at the same tick.
+    fn poll_wanted(&mut self) {
+        if !self.groups.iter().any(Group::has_wanted) {
             return;
         }
-        let tick = self.tick(0);
+        let (tick, allowed) = (self.tick(0), self.allowed());
         for group in &mut self.groups {
-            if group.has_fresh() {
-                group.poll(tick, &self.shared, PollTask::is_fresh);
+            if group.has_wanted() {
+                group.poll(tick, allowed, &self.shared, PollTask::is_wanted);
                 group.flush_if_immediate(&self.shared);
             }
         }
     }
 
     fn add(&mut self, task: PollTask) {
+        task.wakes(self.alarm.waker());
         let schedule = task.schedule();
         let (interval, flush) = (schedule.interval, schedule.flush);
         let group = match self
@@ -258,7 +326,7 @@ impl PollLoop {
     }
 
     fn apply(&mut self, keys: &[ElementKey], action: &SourceAction, ticket: &Ticket) {
-        let tick = self.tick(0);
+        let (tick, allowed) = (self.tick(0), self.allowed());
         for group in &mut self.groups {
             if !group.has_any(keys) {
                 continue;
@@ -270,7 +338,7 @@ impl PollLoop {
                     group.realign(tick.monotonic);
                 }
                 SourceAction::Trigger => {
-                    group.poll(tick, &self.shared, |task| keys.contains(task.key()));
+                    group.poll(tick, allowed, &self.shared, |task| keys.contains(task.key()));
                     for task in group.tasks().filter(|task| keys.contains(task.key())) {
                         if let Some(error) = task.last_failure() {
                             let _ = ticket.send(Problem {
@@ -282,13 +350,20 @@ impl PollLoop {
                     group.flush_if_immediate(&self.shared);
                 }
                 SourceAction::Flush => group.flush(&self.shared),
-                SourceAction::Take(taker) => {
+                SourceAction::SetInterval(interval) => {
                     group.flush(&self.shared);
-                    for task in group.take(keys) {
-                        // Whoever asked has given up waiting when this fails; the source ends then.
-                        if let Err(task) = taker.send(task) {
-                            self.shared.source_ended(task.0.key());
-                        }
+                    let mut tasks = group.take(keys);
+                    tasks.iter_mut().for_each(|task| task.set_interval(*interval));
+                    distribute(&self.shared, tasks, |thread, tasks| {
+                        thread.send(PollCommand::Add(tasks, ticket.clone()));
+                    });
+                }
+                SourceAction::Take(basket) => {
+                    group.flush(&self.shared);
+                    let tasks = group.take(keys);
+                    match &mut *basket.lock() {
+                        Some(basket) => basket.extend(tasks),
+                        None => tasks.iter().for_each(|task| self.shared.source_ended(task.key())),
                     }
                 }
             }
@@ -297,9 +372,9 @@ impl PollLoop {
     }
 
     fn stop(mut self) {
-        let tick = self.tick(0);
+        let (tick, allowed) = (self.tick(0), self.allowed());
         for group in &mut self.groups {
-            group.poll(tick, &self.shared, |task| {
+            group.poll(tick, allowed, &self.shared, |task| {
                 task.schedule().interval.is_some() && task.state() != ElementState::Paused
             });
             group.flush(&self.shared);

@@ -6,15 +6,17 @@ use crate::failure::Remedy;
 use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
 use crate::pipeline::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
+use crate::plugin::SourceSpec;
 use crate::series::Interner;
-use crate::source::{Accumulator, Schedule, Source, Tick};
-use crate::time::Monotonic;
+use crate::source::{Accumulator, Schedule, Source, SourceWaker, Tick};
+use crate::time::{Monotonic, Waker};
 
 /// A source under supervision.
 pub(crate) struct PollTask {
     cell: Arc<ElementCell>,
     source: Box<dyn Source>,
     schedule: Schedule,
+    waker: Option<SourceWaker>,
     interner: Interner,
     /// Not polled before this time, after a failure that asked for a restart.
     restart_at: Option<Monotonic>,
@@ -29,20 +31,16 @@ pub(super) enum Polled {
 }
 
 impl PollTask {
-    pub(crate) fn new(
-        cell: Arc<ElementCell>,
-        source: Box<dyn Source>,
-        schedule: Schedule,
-        interner: Interner,
-    ) -> Self {
-        let fresh = schedule.interval.is_some() && !schedule.paused;
+    pub(crate) fn new(cell: Arc<ElementCell>, spec: SourceSpec, interner: Interner) -> Self {
+        let schedule = spec.schedule;
         Self {
             cell,
-            source,
+            source: spec.source,
             schedule,
+            waker: spec.waker,
             interner,
             restart_at: None,
-            fresh,
+            fresh: schedule.interval.is_some() && !schedule.paused,
         }
     }
 
@@ -55,7 +53,7 @@ impl PollTask {
     }
 
     /// Changes how often it is polled; whoever calls gives it to the right thread afterwards.
-    pub(crate) fn set_interval(&mut self, interval: Duration) {
+    pub(super) fn set_interval(&mut self, interval: Duration) {
         self.schedule.interval = Some(interval);
         self.cell.set_schedule(self.schedule);
     }
@@ -67,6 +65,18 @@ impl PollTask {
     /// Whether it was not polled yet although it should be.
     pub(super) const fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// Whether it is to be polled now, whatever the ticks are.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.fresh || self.waker.as_ref().is_some_and(SourceWaker::is_wanted)
+    }
+
+    /// Is polled by this thread from now on.
+    pub(super) fn wakes(&self, thread: Waker) {
+        if let Some(waker) = &self.waker {
+            waker.wakes(thread);
+        }
     }
 
     pub(super) fn pause(&mut self) {
@@ -89,7 +99,14 @@ impl PollTask {
         status.last_error.filter(|_| status.failures_in_a_row > 0)
     }
 
-    pub(super) fn poll(&mut self, tick: Tick, batch: &mut Batch, shared: &Shared) -> Polled {
+    /// Polls it at `tick`; a poll that takes longer than `allowed` is noted.
+    pub(super) fn poll(
+        &mut self,
+        tick: Tick,
+        allowed: Option<Duration>,
+        batch: &mut Batch,
+        shared: &Shared,
+    ) -> Polled {
         match self.state() {
             ElementState::Paused => return Polled::Alive,
             ElementState::Ended => return Polled::Ended,
@@ -105,13 +122,26 @@ impl PollTask {
             }
             self.reset();
         }
+        if let Some(waker) = &self.waker {
+            waker.served();
+        }
         let before = batch.len();
+        self.cell.poll_begins();
         let started = shared.clock.now().monotonic;
         let result = guard(|| {
-            self.source
-                .poll(&mut Accumulator::new(batch, &mut self.interner, tick))
+            let mut out = Accumulator::new(batch, &mut self.interner, tick, &*shared.clock);
+            self.source.poll(&mut out)
         });
         let busy = shared.clock.now().monotonic.since(started);
+        if let Some(overruns) = self.cell.poll_ends(busy, allowed)
+            && overruns.is_power_of_two()
+        {
+            tracing::warn!(
+                element = %self.cell.key(), took = ?busy, overruns,
+                "a poll took longer than the shortest interval of its thread, so ticks are missed; \
+                 give the source a longer interval"
+            );
+        }
         let samples = (batch.len() - before) as u64;
         self.restart_at = None;
         match result {

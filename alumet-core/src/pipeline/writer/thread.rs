@@ -27,7 +27,7 @@ pub(crate) fn spawn(output: Box<dyn Output>, feed: Feed) -> std::io::Result<Work
     let (done, ended) = channel();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
         let _done: Sender<()> = done;
-        let runtime = feed.shared.runtime.clone();
+        let runtime = feed.shared.runtime.present();
         let _runtime = runtime.as_ref().map(Handle::enter);
         work(Writer::new(output, feed));
     })?;

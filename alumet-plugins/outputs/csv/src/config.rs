@@ -208,7 +208,7 @@ mod tests {
             ("queue.capacity = 0", "queue.capacity"),
         ] {
             let config: Config = toml::from_str(text).unwrap();
-            assert_eq!(config.check().unwrap_err().keys(), [key]);
+            assert_eq!(config.check().unwrap_err().keys(), [key], "{text}");
         }
         for text in [
             "csv_delimiter = ';;'",

@@ -28,7 +28,7 @@ use crate::tree::{Arrival, Subscription, TreeEvent};
 /// Two of them share their work: one reads everything at each poll; the other is polled on request and only reads what has
 /// just appeared, filled or emptied.
 pub struct CgroupSource<R> {
-    measured: Arc<Mutex<Measured<R>>>,
+    pub(crate) measured: Arc<Mutex<Measured<R>>>,
     reads_all: bool,
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::catalog::IncompatibleMetric;
-use alumet_core::pipeline::Pattern;
 use alumet_core::plugin::StartContext;
 use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_procfs::SystemRoot;
@@ -16,13 +15,11 @@ use crate::devices::DeviceNames;
 use crate::notes;
 use crate::resolver::Resolver;
 use crate::source::{CgroupSource, Measured, State};
-use crate::tree::{CgroupTree, Wake};
+use crate::tree::CgroupTree;
 
 /// How the control groups of a plugin are measured.
 #[derive(Debug, Clone)]
 pub struct CgroupMeasurement {
-    /// The id of the plugin.
-    pub plugin: &'static str,
     /// The name of the source; the one that reads what is new is called `<name>-discovery`.
     pub name: &'static str,
     /// Time between two polls.
@@ -61,16 +58,12 @@ impl CgroupMeasurement {
         alumet: &mut StartContext<'_>,
     ) -> Result<Arc<CgroupTree>, StartCgroupsError> {
         let tree = CgroupTree::shared(alumet.services(), alumet.root())?;
-        let discovery = format!("{}-discovery", self.name);
-        let wake = (!alumet.is_trial())
-            .then(|| wake(alumet, self.plugin, &discovery))
-            .flatten();
         let columns = [
             Columns::at(Pace::On, &self.metrics, alumet)?,
             Columns::at(Pace::Slow, &self.metrics, alumet)?,
         ];
         let measured = Measured {
-            subscription: tree.subscribe(self.hierarchy, wake),
+            subscription: tree.subscribe(self.hierarchy),
             resolver,
             columns,
             slow_interval: *self.metrics.slow_interval,
@@ -83,23 +76,16 @@ impl CgroupMeasurement {
         };
         notes::note(&tree, self.hierarchy, &self.metrics, alumet);
         let (all, new) = CgroupSource::pair(measured);
+        let measured = Arc::clone(&new.measured);
         let spec = alumet.source(self.name, all).every(self.poll_interval);
         if let Some(interval) = self.flush_interval {
             spec.flush_every(interval);
         }
-        alumet.source(discovery, new).on_request();
+        let discovery = alumet.source(format!("{}-discovery", self.name), new);
+        let waker = discovery.on_request().waker();
+        if !alumet.is_trial() {
+            measured.lock().subscription.wakes(Arc::new(move || waker.wake()));
+        }
         Ok(tree)
     }
-}
-
-/// What polls the source of new control groups.
-fn wake(alumet: &StartContext<'_>, plugin: &str, discovery: &str) -> Option<Wake> {
-    let pattern: Pattern = format!("sources/{plugin}/{discovery}").parse().ok()?;
-    let control = alumet.control().clone();
-    Some(Arc::new(move || {
-        // Before the pipeline runs, and when it ends, there is nobody to ask; the next poll makes up for it.
-        if let Err(error) = control.trigger(&pattern) {
-            tracing::debug!(%error, "new control groups wait for the next poll");
-        }
-    }))
 }

@@ -46,12 +46,12 @@ fn plugins_share_a_tree_and_each_hears_everything_once() {
     let (root, services) = (machine(), Services::default());
     let tree = shared(&services, root.path());
     assert!(Arc::ptr_eq(&tree, &shared(&services, root.path())));
-    let mut early = tree.subscribe(HierarchyChoice::Auto, None);
+    let mut early = tree.subscribe(HierarchyChoice::Auto);
     let mut events = Vec::new();
     early.take(&mut events);
     assert_eq!(appeared(&events), ["/", "/old"]);
     std::fs::create_dir(root.at("sys/fs/cgroup/new")).unwrap();
-    let mut late = tree.subscribe(HierarchyChoice::V2, None);
+    let mut late = tree.subscribe(HierarchyChoice::V2);
     for (subscriber, expected) in [(&mut early, &["+/new"][..]), (&mut late, &["/", "/new", "/old"])] {
         events.clear();
         subscriber.take(&mut events);
@@ -70,8 +70,8 @@ fn whoever_wants_a_hierarchy_that_is_not_there_hears_nothing_and_others_do() {
     let (root, services) = (machine(), Services::default());
     let tree = shared(&services, root.path());
     let (mut v1, mut v2) = (
-        tree.subscribe(HierarchyChoice::V1, None),
-        tree.subscribe(HierarchyChoice::V2, None),
+        tree.subscribe(HierarchyChoice::V1),
+        tree.subscribe(HierarchyChoice::V2),
     );
     let mut events = Vec::new();
     v1.take(&mut events);
@@ -93,7 +93,8 @@ fn a_new_group_wakes_those_who_want_to_be_woken() {
     let wake = Arc::new(move || {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let mut subscription = tree.subscribe(HierarchyChoice::Auto, Some(wake));
+    let mut subscription = tree.subscribe(HierarchyChoice::Auto);
+    subscription.wakes(wake);
     std::thread::sleep(Duration::from_millis(100));
     subscription.take(&mut Vec::new());
     let before = calls.load(Ordering::Relaxed);
@@ -134,7 +135,6 @@ impl Plugin for Slow {
 
     fn start(_: Empty, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let measurement = CgroupMeasurement {
-            plugin: Self::ID,
             name: "jobs",
             poll_interval: Duration::from_secs(1),
             flush_interval: None,

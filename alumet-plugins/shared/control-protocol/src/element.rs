@@ -30,6 +30,12 @@ pub struct ElementReport {
     pub restarts: u64,
     /// Ticks that a source missed.
     pub missed_ticks: u64,
+    /// Polls of a source that took longer than the shortest interval of its thread.
+    #[serde(default)]
+    pub overruns: u64,
+    /// The longest poll of a source, in seconds.
+    #[serde(default, rename = "longest_seconds", with = "seconds")]
+    pub longest: Duration,
     /// Time spent in the element, in seconds.
     #[serde(rename = "busy_seconds", with = "seconds")]
     pub busy: Duration,
@@ -67,6 +73,8 @@ impl From<&ElementStatus> for ElementReport {
             failures_in_a_row: status.failures_in_a_row,
             restarts: status.restarts,
             missed_ticks: status.missed_ticks,
+            overruns: status.overruns,
+            longest: status.longest,
             busy: status.busy,
             last_error: status.last_error.clone(),
         }

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::pipeline::{DropReason, PipelineStatus};
+use alumet_core::pipeline::{DropReason, ElementStatus, PipelineStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::seconds;
-use crate::table::{Align, Table};
+use crate::table::{Align, Table, one_line};
 
 /// Everything about an agent at one instant, except its elements one by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct StatusReport {
     pub spool: Option<SpoolReport>,
     /// How punctual each poll thread is.
     pub threads: Vec<ThreadReport>,
+    /// Which sources hold their threads up, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds_up: Vec<String>,
 }
 
 /// What waits in the spool.
@@ -156,6 +159,11 @@ impl From<&PipelineStatus> for StatusReport {
                 fault: spool.fault.clone(),
             }),
             threads: threads.collect(),
+            holds_up: status
+                .elements
+                .iter()
+                .filter_map(ElementStatus::holds_up)
+                .collect(),
         }
     }
 }
@@ -244,6 +252,9 @@ impl StatusReport {
                 short(thread.p99),
                 short(thread.max),
             ]);
+        }
+        for source in &self.holds_up {
+            let _ = writeln!(text, "{}", one_line(source));
         }
         text + "\n" + &outputs.render() + "\n" + &threads.render()
     }

@@ -19,6 +19,8 @@ fn element(trigger: Trigger, last_error: Option<&str>) -> ElementReport {
         failures_in_a_row: 1,
         restarts: 1,
         missed_ticks: 3,
+        overruns: 1,
+        longest: Duration::from_secs(1),
         busy: Duration::from_millis(1500),
         last_error: last_error.map(str::to_owned),
     }
@@ -64,6 +66,7 @@ fn status() -> StatusReport {
             p99: Duration::from_micros(1250),
             max: Duration::from_secs(2),
         }],
+        holds_up: vec!["sources/nvml/gpu has been in a poll for 12.0 s".to_owned()],
     }
 }
 
@@ -168,6 +171,7 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
         "samples: 1000 produced, 1 pending, 2 queued, 3 added and 4 removed by transforms, 996 routed, 0 dropped",
         "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
         "the spool works in memory only: the disk is full; make room",
+        "\nsources/nvml/gpu has been in a poll for 12.0 s\n",
         "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",
         "alumet-poll     90       1   60.0 µs  1.25 ms  2.00 s",
     ] {

@@ -35,7 +35,6 @@ impl Plugin for CgroupsPlugin {
         }
         let filter = PathFilter::of(&config)?;
         let measurement = CgroupMeasurement {
-            plugin: Self::ID,
             name: "cgroups",
             poll_interval: *config.poll_interval,
             flush_interval: config.flush_interval.map(Into::into),

@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use alumet_core::output::RecordedSample;
+use alumet_core::source::Thread;
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
 use alumet_plugin_procfs::{Config, ProcfsPlugin};
 
@@ -58,7 +59,7 @@ fn every_enabled_table_is_a_source_and_every_disabled_one_is_none() {
         ]
     );
     assert_eq!(bench.schedule("kernel").interval, Some(INTERVAL));
-    assert!(bench.schedule("temperatures").blocking);
+    assert_eq!(bench.schedule("temperatures").thread, Thread::Own);
     assert_eq!(bench.schedule("processes").flush, Some(Duration::from_secs(4)));
     let none = "kernel.enabled = false\nmemory.enabled = false\nnetwork.enabled = false\ndisks.enabled = false
         load.enabled = false\npressure.enabled = false\ncpu_frequency.enabled = false\ntemperatures.enabled = false

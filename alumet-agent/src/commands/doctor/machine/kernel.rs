@@ -1,9 +1,8 @@
-//! The kernel: its version, its clock, its performance events.
+//! The kernel: its version and its clock.
 
 use alumet_core::plugin::Finding;
 
 use super::Machine;
-use super::privileges::Privileges;
 
 /// Version and architecture.
 pub(super) fn version(machine: &Machine) -> Option<Finding> {
@@ -43,45 +42,6 @@ pub(super) fn clock_source(machine: &Machine) -> Option<Finding> {
     ))
 }
 
-/// What performance events this program may count: hardware counters, and energy where the kernel offers it as an event.
-pub(super) fn perf_events(machine: &Machine, privileges: Option<&Privileges>) -> Option<Finding> {
-    const SUBJECT: &str = "perf events";
-    if !machine.path("proc/sys/kernel").is_dir() {
-        return None;
-    }
-    let Some(level) = machine.text("proc/sys/kernel/perf_event_paranoid") else {
-        return Some(Finding::absent(
-            SUBJECT,
-            "this kernel was built without them (CONFIG_PERF_EVENTS)",
-        ));
-    };
-    let level: i32 = level.parse().ok()?;
-    let setting = format!("perf_event_paranoid is {level}");
-    if privileges.is_some_and(Privileges::may_count_all_events) {
-        return Some(Finding::works(
-            SUBJECT,
-            format!("all events; {setting}, which does not bind this program"),
-        ));
-    }
-    // Documentation/admin-guide/sysctl/kernel.rst; levels above 2 are those of Debian and Android.
-    let permitted = match level {
-        ..=0 => {
-            return Some(Finding::works(
-                SUBJECT,
-                format!("events of CPUs and processes; {setting}"),
-            ));
-        }
-        1 => "own processes only, not whole CPUs (nor energy)",
-        2 => "own processes in user space only, not whole CPUs (nor energy)",
-        _ => "none",
-    };
-    Some(Finding::limited(
-        SUBJECT,
-        format!("{permitted}; {setting}"),
-        "sudo sysctl -w kernel.perf_event_paranoid=0, or give the program CAP_PERFMON (see privileges)",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use alumet_core::plugin::Verdict;
@@ -91,7 +51,6 @@ mod tests {
 
     const CLOCK: &str = "sys/devices/system/clocksource/clocksource0/current_clocksource";
     const CLOCKS: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
-    const PARANOID: &str = "proc/sys/kernel/perf_event_paranoid";
 
     #[test]
     fn the_version_is_told_with_the_architecture() {
@@ -126,45 +85,5 @@ mod tests {
         let distrusted = Captured::with(&[(CLOCK, "hpet"), (CLOCKS, "hpet acpi_pm\n")]);
         let remedy = clock_source(&distrusted.machine()).unwrap().remedy.unwrap();
         assert!(remedy.contains("tsc=reliable"), "{remedy}");
-    }
-
-    #[test]
-    fn the_level_of_distrust_decides_which_events_may_be_counted() {
-        for (level, verdict, phrase) in [
-            ("-1", Verdict::Works, "CPUs and processes"),
-            ("0", Verdict::Works, "CPUs and processes"),
-            ("1", Verdict::Limited, "own processes only"),
-            ("2", Verdict::Limited, "user space only"),
-            ("4", Verdict::Limited, "none"),
-        ] {
-            let finding = perf_events(&Captured::with(&[(PARANOID, level)]).machine(), None).unwrap();
-            assert_eq!(finding.verdict, verdict, "{level}");
-            assert!(finding.detail.contains(phrase), "{finding:?}");
-        }
-    }
-
-    #[test]
-    fn a_capability_overrules_the_level() {
-        let status = (
-            "proc/self/status",
-            "Uid:\t1\t1\t1\t1\nCapEff:\t0000004000000000\n",
-        );
-        let captured = Captured::with(&[(PARANOID, "4"), status]);
-        let machine = captured.machine();
-        let privileges = Privileges::of(&machine).unwrap();
-        assert_eq!(
-            perf_events(&machine, Some(&privileges)).unwrap().verdict,
-            Verdict::Works
-        );
-    }
-
-    #[test]
-    fn a_kernel_without_events_is_no_fault() {
-        let captured = Captured::with(&[("proc/sys/kernel/osrelease", "6.1")]);
-        assert_eq!(
-            perf_events(&captured.machine(), None).unwrap().verdict,
-            Verdict::Absent
-        );
-        assert_eq!(perf_events(&Captured::with(&[]).machine(), None), None);
     }
 }

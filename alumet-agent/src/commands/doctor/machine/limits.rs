@@ -3,7 +3,7 @@
 use alumet_core::plugin::Finding;
 
 use super::Machine;
-use super::privileges::{Privileges, SYS_NICE};
+use super::privileges::Privileges;
 
 /// The priority that the agent asks for when it polls at intervals below 10 ms.
 const REAL_TIME_PRIORITY: u64 = 55;
@@ -17,7 +17,7 @@ const ENOUGH_INSTANCES: u64 = 128;
 /// Whether intervals below 10 ms are polled with real-time priority.
 pub(super) fn real_time_priority(machine: &Machine, privileges: Option<&Privileges>) -> Option<Finding> {
     const SUBJECT: &str = "real-time priority";
-    if privileges.is_some_and(|privileges| privileges.has(SYS_NICE)) {
+    if privileges.is_some_and(Privileges::may_take_real_time_priority) {
         return Some(Finding::works(SUBJECT, "permitted (CAP_SYS_NICE)"));
     }
     let (soft, _) = limit(machine, "Max realtime priority")?;

@@ -1,10 +1,8 @@
 //! What the doctor finds about the machine, whatever the plugins want of it.
 
-mod cgroups;
 mod kernel;
 mod limits;
 mod namespace;
-mod powercap;
 mod privileges;
 
 use std::fs;
@@ -39,12 +37,9 @@ impl Machine {
         let privileges = Privileges::of(self);
         let mut findings = vec![namespace::system_root(self)];
         findings.extend(kernel::version(self));
-        findings.extend(privileges.as_ref().map(privileges::finding));
+        findings.extend(privileges.as_ref().map(Privileges::finding));
         findings.extend(limits::real_time_priority(self, privileges.as_ref()));
         findings.extend(kernel::clock_source(self));
-        findings.extend(kernel::perf_events(self, privileges.as_ref()));
-        findings.extend(powercap::finding(self));
-        findings.extend(cgroups::finding(self));
         findings.extend(namespace::processes(self));
         findings.extend(limits::open_files(self));
         findings.extend(limits::inotify(self));

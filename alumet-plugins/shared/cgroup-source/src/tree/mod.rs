@@ -115,13 +115,8 @@ impl CgroupTree {
     }
 
     /// Subscribes to a hierarchy, which need not exist yet. The first events are the control groups that are there.
-    /// `wake` is called when something happened; without it the subscriber asks when it likes.
-    pub fn subscribe(self: &Arc<Self>, choice: HierarchyChoice, wake: Option<Wake>) -> Subscription {
-        let wants_thread = wake.is_some();
-        let key = self.inner.state.lock().subscribe(choice, wake, Instant::now());
-        if wants_thread && !self.inner.has_thread.swap(true, Ordering::Relaxed) {
-            self.start_thread();
-        }
+    pub fn subscribe(self: &Arc<Self>, choice: HierarchyChoice) -> Subscription {
+        let key = self.inner.state.lock().subscribe(choice, Instant::now());
         self.inner.kick();
         Subscription {
             tree: Arc::clone(self),
@@ -162,6 +157,16 @@ impl Inner {
 }
 
 impl Subscription {
+    /// Calls this from now on when something happened; without it the subscriber asks when it likes.
+    pub fn wakes(&self, wake: Wake) {
+        self.tree.inner.state.lock().wakes(self.key, wake);
+        if self.tree.inner.has_thread.swap(true, Ordering::Relaxed) {
+            self.tree.inner.kick();
+        } else {
+            self.tree.start_thread();
+        }
+    }
+
     /// Looks for news and appends all events since the last call. Does not block.
     pub fn take(&mut self, out: &mut Vec<TreeEvent>) {
         let mut state = self.tree.inner.state.lock();

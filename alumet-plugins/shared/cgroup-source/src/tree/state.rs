@@ -57,14 +57,14 @@ impl State {
         }
     }
 
-    pub(super) fn subscribe(&mut self, choice: HierarchyChoice, wake: Option<Wake>, now: Instant) -> u64 {
+    pub(super) fn subscribe(&mut self, choice: HierarchyChoice, now: Instant) -> u64 {
         self.update(now);
         let key = self.next_key;
         self.next_key += 1;
         self.subscribers.push(Subscriber {
             key,
             choice,
-            wake,
+            wake: None,
             bound: None,
             queue: VecDeque::new(),
             is_urgent: false,
@@ -72,6 +72,12 @@ impl State {
         });
         self.bind(now);
         key
+    }
+
+    pub(super) fn wakes(&mut self, key: u64, wake: Wake) {
+        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+            subscriber.wake = Some(wake);
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, key: u64) {

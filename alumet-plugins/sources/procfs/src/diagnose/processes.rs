@@ -111,13 +111,12 @@ fn hidden_level(root: &SystemRoot, us: &Us) -> Option<String> {
     let table = fs::read_to_string(root.proc("self/mountinfo")).ok()?;
     // A system root has the table of a machine that knows nothing of the folder in front.
     let is_ours = |point: &str| std::path::Path::new(point) == root.proc("") || point == "/proc";
-    let options = table.lines().filter_map(|line| {
+    // A later mount covers an earlier one.
+    let options = table.lines().rev().find_map(|line| {
         let (mount, system) = line.split_once(" - ")?;
         let options = system.strip_prefix("proc ")?.split_once(' ')?.1;
         is_ours(mount.split(' ').nth(4)?).then_some(options)
-    });
-    // A later mount covers an earlier one.
-    let options = options.last()?;
+    })?;
     let option = |name| {
         options
             .split(',')

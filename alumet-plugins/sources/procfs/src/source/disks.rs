@@ -5,7 +5,7 @@ use alumet_core::counter::DeltaSeries;
 use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource};
-use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile};
+use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile, Requests};
 use alumet_reader_procfs::{Name, SystemRoot};
 
 use crate::diagnose::{list, note};
@@ -20,37 +20,22 @@ pub(crate) const SUBJECT: &str = "disks";
 pub(crate) struct DisksSource {
     file: DiskStatsFile,
     partitions: bool,
-    metrics: Metrics,
-    disks: Present<Name, DiskCounts>,
+    /// In the order of [`Kind`].
+    metrics: [MetricHandle<u64>; 4],
+    disks: Present<Name, DiskSeries>,
 }
 
+/// What is counted of a device.
 #[derive(Clone, Copy)]
-struct Metrics {
-    bytes: MetricHandle<u64>,
-    operations: MetricHandle<u64>,
-    operation_time: MetricHandle<u64>,
-    busy_time: MetricHandle<u64>,
+enum Kind {
+    Bytes,
+    Operations,
+    OperationTime,
+    BusyTime,
 }
 
-/// What one device counts; `None` for what its kernel does not print.
-struct DiskCounts {
-    directions: [Option<DirectionCounts>; 4],
-    busy: DeltaSeries,
-}
-
-struct DirectionCounts {
-    bytes: Option<DeltaSeries>,
-    operations: DeltaSeries,
-    time: DeltaSeries,
-}
-
-/// One reading of one direction.
-struct Requests {
-    direction: &'static str,
-    bytes: Option<u64>,
-    completed: u64,
-    ms: u64,
-}
+/// The series of one device in the order of [`counts`]; `None` for what its kernel does not print.
+struct DiskSeries([Option<DeltaSeries>; 12]);
 
 impl DisksSource {
     pub(crate) fn start(
@@ -62,22 +47,20 @@ impl DisksSource {
         let disks = file.read()?.disks.iter();
         let measured = disks.filter(|disk| partitions || disk.kind != DiskKind::Partition);
         let names: Vec<_> = measured.map(|disk| disk.name.to_str_lossy()).collect();
-        note(
-            alumet,
-            match names.len() {
-                0 => Finding::absent(SUBJECT, "this machine has no block devices"),
-                number => Finding::works(SUBJECT, list(number, "device", names.into_iter())),
-            },
-        );
+        let finding = match names.len() {
+            0 => Finding::absent(SUBJECT, "this machine has no block devices"),
+            number => Finding::works(SUBJECT, list(number, "device", names.into_iter())),
+        };
+        note(alumet, finding);
         Ok(Some(Self {
             file,
             partitions,
-            metrics: Metrics {
-                bytes: alumet.metric(&metrics::DISK_BYTES)?,
-                operations: alumet.metric(&metrics::DISK_OPERATIONS)?,
-                operation_time: alumet.metric(&metrics::DISK_OPERATION_TIME)?,
-                busy_time: alumet.metric(&metrics::DISK_BUSY_TIME)?,
-            },
+            metrics: [
+                alumet.metric(&metrics::DISK_BYTES)?,
+                alumet.metric(&metrics::DISK_OPERATIONS)?,
+                alumet.metric(&metrics::DISK_OPERATION_TIME)?,
+                alumet.metric(&metrics::DISK_BUSY_TIME)?,
+            ],
             disks: Present::default(),
         }))
     }
@@ -91,10 +74,14 @@ impl Source for DisksSource {
             if disk.kind == DiskKind::Partition && !self.partitions {
                 continue;
             }
-            let counts = self.disks.entry(&disk.name, || {
-                DiskCounts::register(out.catalog(), self.metrics, disk)
+            let series = self.disks.entry(&disk.name, || {
+                DiskSeries::register(out.catalog(), self.metrics, disk)
             });
-            counts.push(disk, out);
+            for (series, (_, _, count)) in series.0.iter_mut().zip(counts(disk)) {
+                if let (Some(series), Some(count)) = (series, count) {
+                    series.push(out, count);
+                }
+            }
         }
         self.disks.end();
         Ok(())
@@ -105,69 +92,70 @@ impl Source for DisksSource {
     }
 }
 
-impl DiskCounts {
-    fn register(catalog: &Catalog, metrics: Metrics, disk: &Disk) -> Self {
-        let device = disk.name.to_str_lossy();
-        let series = |metric| {
-            catalog
-                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                .attribute("device", &*device)
-        };
-        let directions = directions(disk).map(|requests| {
-            let requests = requests?;
-            let series = |metric| {
-                series(metric)
-                    .attribute("direction", requests.direction)
-                    .register()
+impl DiskSeries {
+    fn register(catalog: &Catalog, metrics: [MetricHandle<u64>; 4], disk: &Disk) -> Self {
+        Self(counts(disk).map(|(kind, direction, count)| {
+            count?;
+            let series = catalog
+                .series(
+                    metrics[kind as usize],
+                    Resource::LocalMachine,
+                    Consumer::LocalMachine,
+                )
+                .attribute("device", &*disk.name.to_str_lossy());
+            let series = match direction {
+                Some(direction) => series.attribute("direction", direction),
+                None => series,
             };
-            Some(DirectionCounts {
-                bytes: requests
-                    .bytes
-                    .map(|_| DeltaSeries::new(series(metrics.bytes), endless())),
-                operations: DeltaSeries::new(series(metrics.operations), endless()),
-                time: DeltaSeries::new(series(metrics.operation_time), milliseconds_of_32_bits()),
-            })
-        });
-        let busy = series(metrics.busy_time).register();
-        Self {
-            directions,
-            busy: DeltaSeries::new(busy, milliseconds_of_32_bits()),
-        }
-    }
-
-    fn push(&mut self, disk: &Disk, out: &mut Accumulator<'_>) {
-        for (counts, requests) in self.directions.iter_mut().zip(directions(disk)) {
-            let (Some(counts), Some(requests)) = (counts, requests) else {
-                continue;
+            let counter = match kind {
+                Kind::Bytes | Kind::Operations => endless(),
+                Kind::OperationTime | Kind::BusyTime => milliseconds_of_32_bits(),
             };
-            if let (Some(series), Some(bytes)) = (&mut counts.bytes, requests.bytes) {
-                series.push(out, bytes);
-            }
-            counts.operations.push(out, requests.completed);
-            counts.time.push(out, requests.ms);
-        }
-        self.busy.push(out, disk.io_ms);
+            Some(DeltaSeries::new(series.register(), counter))
+        }))
     }
 }
 
-fn directions(disk: &Disk) -> [Option<Requests>; 4] {
-    let with_bytes = |direction, requests: &alumet_reader_procfs::diskstats::Requests| Requests {
-        direction,
-        bytes: Some(requests.bytes()),
-        completed: requests.completed,
-        ms: requests.ms,
+/// What is counted of a device, in which direction, and how far.
+fn counts(disk: &Disk) -> [(Kind, Option<&'static str>, Option<u64>); 12] {
+    use Kind::{BusyTime, Bytes, OperationTime, Operations};
+    let of = |direction, requests: Option<Requests>| {
+        [
+            (Bytes, Some(direction), requests.map(|requests| requests.bytes())),
+            (
+                Operations,
+                Some(direction),
+                requests.map(|requests| requests.completed),
+            ),
+            (
+                OperationTime,
+                Some(direction),
+                requests.map(|requests| requests.ms),
+            ),
+        ]
     };
+    let [r1, r2, r3] = of("read", Some(disk.reads));
+    let [w1, w2, w3] = of("write", Some(disk.writes));
+    let [d1, d2, d3] = of("discard", disk.discards);
+    let flushes = disk.flushes;
+    let f1 = (
+        Operations,
+        Some("flush"),
+        flushes.map(|flushes| flushes.completed),
+    );
+    let f2 = (OperationTime, Some("flush"), flushes.map(|flushes| flushes.ms));
     [
-        Some(with_bytes("read", &disk.reads)),
-        Some(with_bytes("write", &disk.writes)),
-        disk.discards
-            .as_ref()
-            .map(|requests| with_bytes("discard", requests)),
-        disk.flushes.map(|flushes| Requests {
-            direction: "flush",
-            bytes: None,
-            completed: flushes.completed,
-            ms: flushes.ms,
-        }),
+        r1,
+        r2,
+        r3,
+        w1,
+        w2,
+        w3,
+        d1,
+        d2,
+        d3,
+        f1,
+        f2,
+        (BusyTime, None, Some(disk.io_ms)),
     ]
 }

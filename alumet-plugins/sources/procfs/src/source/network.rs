@@ -5,7 +5,7 @@ use alumet_core::counter::DeltaSeries;
 use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource};
-use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope, Traffic};
+use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope};
 use alumet_reader_procfs::{Name, SystemRoot};
 
 use crate::diagnose::{list, note};
@@ -22,24 +22,14 @@ const SHARE: &str = "share the network of the host (Kubernetes: hostNetwork: tru
 pub(crate) struct NetworkSource {
     file: NetDevFile,
     metrics: Metrics,
-    interfaces: Present<Name, InterfaceCounts>,
+    interfaces: Present<Name, InterfaceSeries>,
 }
 
-#[derive(Clone, Copy)]
-struct Metrics {
-    bytes: MetricHandle<u64>,
-    packets: MetricHandle<u64>,
-    drops: MetricHandle<u64>,
-    errors: MetricHandle<u64>,
-}
+/// The metrics of bytes, packets, drops and errors.
+type Metrics = [MetricHandle<u64>; 4];
 
-struct InterfaceCounts {
-    received: DirectionCounts,
-    sent: DirectionCounts,
-}
-
-/// Bytes, packets, drops and errors of one direction.
-struct DirectionCounts([DeltaSeries; 4]);
+/// The series of what an interface received and sent, each in the order of the metrics.
+struct InterfaceSeries([[DeltaSeries; 4]; 2]);
 
 impl NetworkSource {
     pub(crate) fn start(
@@ -50,32 +40,24 @@ impl NetworkSource {
         let interfaces = &file.read()?.interfaces;
         let names = interfaces.iter().map(|interface| interface.name.to_str_lossy());
         let detail = list(interfaces.len(), "interface", names);
-        note(
-            alumet,
-            match file.scope() {
-                Scope::Machine => Finding::works(SUBJECT, detail),
-                Scope::Container => Finding::limited(
-                    SUBJECT,
-                    format!("{detail}, of this container and not of the machine"),
-                    SHARE,
-                ),
-                Scope::Unknown => Finding::limited(
-                    SUBJECT,
-                    format!(
-                        "{detail}; nothing tells whether they are those of the machine or of this container"
-                    ),
-                    SHARE,
-                ),
-            },
-        );
+        let doubt = match file.scope() {
+            Scope::Machine => "",
+            Scope::Container => ", of this container and not of the machine",
+            Scope::Unknown => "; nothing tells whether they are those of the machine or of this container",
+        };
+        let finding = match doubt {
+            "" => Finding::works(SUBJECT, detail),
+            doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
+        };
+        note(alumet, finding);
         Ok(Some(Self {
             file,
-            metrics: Metrics {
-                bytes: alumet.metric(&metrics::NETWORK_BYTES)?,
-                packets: alumet.metric(&metrics::NETWORK_PACKETS)?,
-                drops: alumet.metric(&metrics::NETWORK_PACKET_DROPS)?,
-                errors: alumet.metric(&metrics::NETWORK_ERRORS)?,
-            },
+            metrics: [
+                alumet.metric(&metrics::NETWORK_BYTES)?,
+                alumet.metric(&metrics::NETWORK_PACKETS)?,
+                alumet.metric(&metrics::NETWORK_PACKET_DROPS)?,
+                alumet.metric(&metrics::NETWORK_ERRORS)?,
+            ],
             interfaces: Present::default(),
         }))
     }
@@ -86,11 +68,15 @@ impl Source for NetworkSource {
         let net = self.file.read()?;
         self.interfaces.begin();
         for interface in &net.interfaces {
-            let counts = self.interfaces.entry(&interface.name, || {
-                InterfaceCounts::register(out.catalog(), self.metrics, interface)
+            let series = self.interfaces.entry(&interface.name, || {
+                InterfaceSeries::register(out.catalog(), self.metrics, interface)
             });
-            counts.received.push(&interface.received, out);
-            counts.sent.push(&interface.sent, out);
+            for (series, traffic) in series.0.iter_mut().zip([interface.received, interface.sent]) {
+                let counts = [traffic.bytes, traffic.packets, traffic.drops, traffic.errors];
+                for (series, count) in series.iter_mut().zip(counts) {
+                    series.push(out, count);
+                }
+            }
         }
         self.interfaces.end();
         Ok(())
@@ -101,32 +87,17 @@ impl Source for NetworkSource {
     }
 }
 
-impl InterfaceCounts {
+impl InterfaceSeries {
     fn register(catalog: &Catalog, metrics: Metrics, interface: &Interface) -> Self {
         let name = interface.name.to_str_lossy();
-        Self {
-            received: DirectionCounts::register(catalog, metrics, &name, "rx"),
-            sent: DirectionCounts::register(catalog, metrics, &name, "tx"),
-        }
-    }
-}
-
-impl DirectionCounts {
-    fn register(catalog: &Catalog, metrics: Metrics, interface: &str, direction: &'static str) -> Self {
-        let metrics = [metrics.bytes, metrics.packets, metrics.drops, metrics.errors];
-        Self(metrics.map(|metric| {
-            let series = catalog
-                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                .attribute("interface", interface)
-                .attribute("direction", direction);
-            DeltaSeries::new(series.register(), endless())
+        Self(["rx", "tx"].map(|direction| {
+            metrics.map(|metric| {
+                let series = catalog
+                    .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+                    .attribute("interface", &*name)
+                    .attribute("direction", direction);
+                DeltaSeries::new(series.register(), endless())
+            })
         }))
-    }
-
-    fn push(&mut self, traffic: &Traffic, out: &mut Accumulator<'_>) {
-        let counts = [traffic.bytes, traffic.packets, traffic.drops, traffic.errors];
-        for (series, count) in self.0.iter_mut().zip(counts) {
-            series.push(out, count);
-        }
     }
 }

@@ -73,6 +73,20 @@ fn an_announced_process_that_is_older_than_the_plugin_gets_a_baseline() {
 }
 
 #[test]
+fn an_announced_process_that_cannot_be_read_yet_is_tried_again() {
+    let mut machine = Machine::start(root(), "strategy = 'event'");
+    machine.root.write("proc/77/stat", "torn");
+    machine.started(77);
+    assert!(machine.poll("processes").is_empty());
+    machine.put(Fake {
+        start: LATE,
+        user: 3,
+        ..BASE
+    });
+    assert_eq!(cpu_ns(&machine.poll("processes"), 77), Some(3 * TICK_NS));
+}
+
+#[test]
 fn an_announced_number_that_was_reused_is_the_new_process() {
     let mut machine = Machine::start(root(), "strategy = 'event'");
     machine.put(Fake {

@@ -105,6 +105,19 @@ fn a_process_whose_first_thread_has_ended_is_found_by_its_executable() {
 }
 
 #[test]
+fn a_process_whose_command_line_cannot_be_read_yet_is_compared_again() {
+    let root = root();
+    root.write("proc/77/cmdline/x", "");
+    let stat = "77 (app) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 10 4096 1\n";
+    root.write("proc/77/stat", stat);
+    let mut machine = Machine::start(root, "groups = [{ cmdline_regex = '^app' }]");
+    assert!(machine.poll("processes").is_empty());
+    machine.root.remove("proc/77/cmdline");
+    machine.put(BASE);
+    assert!(!machine.poll("processes").is_empty());
+}
+
+#[test]
 fn a_process_that_runs_another_program_is_compared_again() {
     let root = root();
     put(

@@ -1,0 +1,372 @@
+//! One table of the configuration, to be turned into a Rust type: the one way for settings and plugins.
+
+use alumet_core::plugin::Faults;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+use serde_path_to_error::{Deserializer, Segment, Track};
+
+use super::key_path::{KeyPath, Step};
+use super::place::Place;
+use super::problem::{Problem, Problems};
+use super::schema::Shape;
+use super::secret;
+use super::tree::{Node, Value};
+
+/// One table of a [`Document`](super::Document).
+#[derive(Debug, Clone)]
+pub struct Section<'d> {
+    pub(super) node: &'d Node,
+    pub(super) path: KeyPath,
+}
+
+/// Makes a value of JSON; where it fails, `track` says where.
+///
+/// # Errors
+/// What the type says of it.
+pub fn from_json<T: DeserializeOwned>(json: Json, track: &mut Track) -> Result<T, String> {
+    T::deserialize(Deserializer::new(json, track)).map_err(|error| error.to_string())
+}
+
+impl<'d> Section<'d> {
+    /// Reads the table as a `T`.
+    ///
+    /// # Errors
+    /// See [`read`](Self::read).
+    pub fn deserialize<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Problems> {
+        self.read(&schema_for!(T), from_json, |_| Ok(()))
+    }
+
+    /// Compares the table with a schema, makes a value of it and checks that.
+    ///
+    /// # Errors
+    /// Every unknown key, wrong type, missing key and refused value that can be found without guessing, in the order of
+    /// the file. Serde stops at the first error: what did not fit is left out then, and the rest is read again.
+    pub fn read<T>(
+        &self,
+        schema: &Schema,
+        parse: impl Fn(Json, &mut Track) -> Result<T, String>,
+        check: impl FnOnce(&T) -> Result<(), Faults>,
+    ) -> Result<T, Problems> {
+        let mut reading = Reading::default();
+        let fitting = reading.fitting(self.node, &self.path, &Shape::new(schema));
+        let mut json = fitting.unwrap_or_else(|| Json::Object(Map::new()));
+        let value = loop {
+            let mut track = Track::new();
+            let error = match parse(json.clone(), &mut track) {
+                Ok(value) => break Some(value),
+                Err(error) => error,
+            };
+            let mut keys = steps(&track.path());
+            // What a type says of a secret may quote it.
+            match reading.is_secret(&self.locate(&keys).0) {
+                true => reading.refuse(self, &keys, "it is refused"),
+                false => reading.refuse(self, &keys, &error),
+            }
+            if !leave_out(&mut json, &mut keys) {
+                break None;
+            }
+        };
+        if let Some(Err(faults)) = value.as_ref().map(check) {
+            for fault in faults {
+                reading.refuse(self, &fault.key, &fault.message);
+            }
+        }
+        reading.problems.sort();
+        match value {
+            Some(value) => reading.problems.or_ok(value),
+            None => Err(reading.problems),
+        }
+    }
+
+    /// The node under the keys, or the nearest above it that exists, and the whole path to the keys; numbers lead into
+    /// lists.
+    pub(super) fn locate<K: AsRef<str>>(&self, keys: &[K]) -> (KeyPath, &'d Node) {
+        let mut path = self.path.clone();
+        let (mut node, mut is_found) = (self.node, true);
+        for key in keys.iter().map(AsRef::as_ref) {
+            let step = match (&node.value, key.parse()) {
+                (Value::List(_), Ok(index)) if is_found => Step::Index(index),
+                _ => Step::Key(key.to_owned()),
+            };
+            match node.child(&step).filter(|_| is_found) {
+                Some(child) => node = child,
+                None => is_found = false,
+            }
+            path = path.then(step);
+        }
+        (path, node)
+    }
+
+    /// The merged plain values.
+    pub fn to_toml_table(&self) -> toml::Table {
+        match self.node.to_toml() {
+            toml::Value::Table(table) => table,
+            _ => toml::Table::new(),
+        }
+    }
+
+    /// The keys of the table, in the order in which they were given, each with its place.
+    pub fn keys(&self) -> impl Iterator<Item = (&'d str, &'d Place)> {
+        let entries = self.node.table().into_iter().flatten();
+        entries.map(|(key, node)| (key.as_str(), &node.key))
+    }
+
+    /// The table under one of the keys; `None` if there is none or it is no table.
+    pub fn section(&self, key: &str) -> Option<Self> {
+        let node = self.node.table()?.get(key)?;
+        node.table()?;
+        Some(Self {
+            node,
+            path: self.path.clone().key(key),
+        })
+    }
+}
+
+/// The way to an error as serde tells it.
+fn steps(path: &serde_path_to_error::Path) -> Vec<String> {
+    let key = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } | Segment::Enum { variant: key } => Some(key.clone()),
+        Segment::Unknown => None,
+    };
+    path.iter().filter_map(key).collect()
+}
+
+/// Leaves out what stands under the keys, or the nearest key above it that a table has; `false` if there is none. An
+/// element of a list is never left out alone: the others would get another number.
+fn leave_out(json: &mut Json, keys: &mut Vec<String>) -> bool {
+    while let Some(last) = keys.pop() {
+        let pointer: String = keys
+            .iter()
+            .map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+            .collect();
+        if let Some(Json::Object(table)) = json.pointer_mut(&pointer)
+            && table.remove(&last).is_some()
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// What is found out while a table is read.
+#[derive(Default)]
+struct Reading {
+    problems: Problems,
+    /// What was told already: more about these keys, those below and those above would be a consequence.
+    told: Vec<KeyPath>,
+    /// What is not to be shown.
+    secrets: Vec<KeyPath>,
+}
+
+impl Reading {
+    fn tell(&mut self, path: KeyPath, problem: Problem) {
+        self.told.push(path);
+        self.problems.push(problem);
+    }
+
+    /// Tells that a value is refused, unless something about it was told before. A secret is not shown.
+    fn refuse(&mut self, section: &Section<'_>, keys: &[String], message: &str) {
+        let (path, node) = section.locate(keys);
+        if !self.told.iter().any(|told| told.is_related(&path)) {
+            let place = if self.is_secret(&path) {
+                &node.key
+            } else {
+                &node.place
+            };
+            let problem = Problem::invalid(&path, message).at(place);
+            self.tell(path, problem);
+        }
+    }
+
+    fn is_secret(&self, path: &KeyPath) -> bool {
+        self.secrets.iter().any(|secret| path.starts_with(secret))
+    }
+
+    /// What of the node fits the shape, as JSON; tells what does not.
+    fn fitting(&mut self, node: &Node, path: &KeyPath, shape: &Shape<'_>) -> Option<Json> {
+        if shape.is_secret() || matches!(path.steps().last(), Some(Step::Key(key)) if secret::is_secret(key))
+        {
+            self.secrets.push(path.clone());
+        }
+        let is_secret = self.is_secret(path);
+        let place = if is_secret { &node.key } else { &node.place };
+        if node.is_refused {
+            self.told.push(path.clone());
+            return None;
+        }
+        match &node.value {
+            Value::Table(table) if shape.takes(&["object"]) => {
+                let shape = shape.for_table(&|key| table.get(key).map(Node::to_toml));
+                let known = shape.keys();
+                let mut fitting = Map::new();
+                for (key, node) in table {
+                    let path = path.clone().key(key);
+                    if let Some(shape) = shape.key(key) {
+                        let value = self.fitting(node, &path, &shape);
+                        fitting.extend(value.map(|value| (key.clone(), value)));
+                    } else if shape.is_open() {
+                        fitting.insert(key.clone(), json(&node.to_toml()));
+                    } else {
+                        self.told.extend(
+                            super::nearest(key, known.iter().copied()).map(|meant| sibling(&path, meant)),
+                        );
+                        let problem = Problem::new(format!("unknown key {}", path.named())).at(&node.key);
+                        self.tell(path, problem.help_with_names(key, &known, "keys"));
+                    }
+                }
+                for key in known
+                    .iter()
+                    .filter(|key| shape.requires(key) && !table.contains_key(**key))
+                {
+                    let path = path.clone().key(key);
+                    if !self.told.contains(&path) {
+                        let what = format!("the key {} is missing", path.named());
+                        self.tell(
+                            path,
+                            Problem::new(what).at(place).help("add it; it has no default"),
+                        );
+                    }
+                }
+                Some(Json::Object(fitting))
+            }
+            Value::List(items) if shape.takes(&["array"]) => {
+                let items_shape = shape.items().unwrap_or_else(|| shape.nothing());
+                let fitting = |(index, item): (usize, &Node)| {
+                    self.fitting(item, &path.clone().then(Step::Index(index)), &items_shape)
+                };
+                let fitting: Vec<Option<Json>> = items.iter().enumerate().map(fitting).collect();
+                // A list without one of its elements would be another one.
+                fitting
+                    .into_iter()
+                    .collect::<Option<Vec<Json>>>()
+                    .map(Json::Array)
+            }
+            Value::Plain(value) => {
+                let read = std::iter::once(json(value)).chain(variable(node));
+                let Some(value) = read.into_iter().find(|value| shape.takes(json_types(value))) else {
+                    self.wrong_type(node, path, shape, place);
+                    return None;
+                };
+                match misfit(&value, shape) {
+                    None => Some(value),
+                    Some(_) if is_secret => {
+                        self.tell(path.clone(), Problem::invalid(path, "it is refused").at(place));
+                        None
+                    }
+                    Some(Misfit::Word(word, words)) => {
+                        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                        let problem = Problem::new(format!("unknown value `{word}` at {}", path.named()));
+                        self.tell(
+                            path.clone(),
+                            problem.at(place).help_with_names(&word, &words, "values"),
+                        );
+                        None
+                    }
+                    Some(Misfit::Range(message)) => {
+                        self.tell(path.clone(), Problem::invalid(path, &message).at(place));
+                        None
+                    }
+                }
+            }
+            _ => {
+                self.wrong_type(node, path, shape, place);
+                None
+            }
+        }
+    }
+
+    fn wrong_type(&mut self, node: &Node, path: &KeyPath, shape: &Shape<'_>, place: &Place) {
+        let what = format!(
+            "wrong type at {}: expected {}, found {}",
+            path.named(),
+            shape.type_words(),
+            node.kind()
+        );
+        self.tell(path.clone(), Problem::new(what).at(place));
+    }
+}
+
+/// The path of another key of the same table.
+fn sibling(path: &KeyPath, key: &str) -> KeyPath {
+    let steps = path.steps();
+    let table = steps[..steps.len().saturating_sub(1)].iter().cloned();
+    table.fold(KeyPath::root(), KeyPath::then).key(key)
+}
+
+/// Why a value of the right type is refused.
+enum Misfit {
+    /// It is none of these words.
+    Word(String, Vec<String>),
+    /// The number is out of bounds.
+    Range(String),
+}
+
+fn misfit(value: &Json, shape: &Shape<'_>) -> Option<Misfit> {
+    match value {
+        Json::String(word) => {
+            let words = shape.words_only()?;
+            (!words.contains(word)).then(|| Misfit::Word(word.clone(), words))
+        }
+        Json::Number(number) => {
+            let number = number.as_i64()?;
+            let (least, most) = shape.bounds();
+            if least.is_none_or(|least| least <= number) && most.is_none_or(|most| number <= most) {
+                return None;
+            }
+            let bounds = match (least, most) {
+                (Some(least), Some(most)) => format!("from {least} to {most}"),
+                (Some(least), None) => format!("of at least {least}"),
+                _ => format!("of at most {}", most.unwrap_or_default()),
+            };
+            Some(Misfit::Range(format!(
+                "expected an integer {bounds}, found {number}"
+            )))
+        }
+        _ => None,
+    }
+}
+
+/// A TOML value as JSON; a date is its text.
+fn json(value: &toml::Value) -> Json {
+    match value {
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => items.iter().map(json).collect(),
+        toml::Value::Table(table) => {
+            let entries = table.iter().map(|(key, value)| (key.clone(), json(value)));
+            Json::Object(entries.collect())
+        }
+        other => serde_json::to_value(other).unwrap_or_default(),
+    }
+}
+
+/// What a string that is one environment variable also stands for.
+fn variable(node: &Node) -> Option<Json> {
+    let Value::Plain(toml::Value::String(text)) = &node.value else {
+        return None;
+    };
+    let text = text.trim();
+    if !node.is_variable {
+        return None;
+    }
+    let plain = text.replace('_', "");
+    let integer = || plain.parse::<i64>().ok().map(Json::from);
+    let float = || plain.parse::<f64>().ok().map(Json::from);
+    match text {
+        "true" => Some(true.into()),
+        "false" => Some(false.into()),
+        _ => integer().or_else(float),
+    }
+}
+
+/// The types of a schema that take the value.
+fn json_types(value: &Json) -> &'static [&'static str] {
+    match value {
+        Json::String(_) => &["string"],
+        Json::Bool(_) => &["boolean"],
+        Json::Number(number) if number.is_f64() => &["number"],
+        Json::Number(_) => &["integer", "number"],
+        _ => &[],
+    }
+}
