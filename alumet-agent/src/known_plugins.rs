@@ -1,4 +1,5 @@
 //! All plugins that exist, so that a configuration that names one that a build lacks gets a helpful answer.
+//! `cargo xtask docs` adds new ones.
 
 /// The ids of all plugins, in the order of names.
 pub(crate) const KNOWN: &[&str] = &[

@@ -13,7 +13,8 @@ fn main() -> ExitCode {
         "Measures energy and performance of this machine.",
     )
     .plugins(plugins::compiled())
-    .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
+    // They need no hardware, no server and no permission.
+    .enabled_by_default(["procfs", "csv"])
     .shortcut(Shortcut::new(
         "output-file",
         "FILE",

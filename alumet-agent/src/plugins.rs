@@ -1,4 +1,4 @@
-//! The plugins of the standard agent: the only file that uses them.
+//! The plugins of this program: the only file that uses them. Written by `cargo xtask docs`.
 
 use alumet_core::plugin::PluginDescriptor;
 
@@ -23,6 +23,3 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
     ]
 }
-
-/// The plugins that a new configuration file switches on: they need no hardware, no server and no permission.
-pub(crate) const ENABLED_BY_DEFAULT: [&str; 2] = ["procfs", "csv"];

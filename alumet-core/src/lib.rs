@@ -60,6 +60,19 @@
 //! - What sources need: [`counter`] for numbers that wrap, [`time`], and the [`events`] of consumers that come and go.
 //!   Transforms that join series know from [`progress`] how far each has come.
 //! - What tests need: `testkit`, with the feature of that name.
+//!
+//! # A plugin in a crate of its own
+//!
+//! `examples/outside-plugin` is one, to be copied. It needs no other crate: [`serde`], [`schemars`],
+//! [`async_trait`](macro@async_trait) and [`CancellationToken`] must be those of this crate, and are used from here. The
+//! macros of the first two are told where they are: `#[serde(crate = "alumet_core::serde")]`,
+//! `#[schemars(crate = "alumet_core::schemars")]`.
+//!
+//! - An implementation of [`EventSource`](source::EventSource) stands below `#[async_trait]`; without it, the compiler says
+//!   that lifetime parameters do not match the trait (E0195).
+//! - `?` takes what implements [`std::error::Error`]. `anyhow::Error` and boxed errors do not: `.map_err(Failure::retry)?`,
+//!   or [`or_skip()?`](failure::OrFail::or_skip) and its siblings.
+//! - A module has one table of [`metrics!`], for it defines `all()`.
 
 mod alarm;
 pub mod attributes;
@@ -90,6 +103,7 @@ pub mod transform;
 pub mod unit;
 pub mod value;
 
+pub use async_trait::async_trait;
 pub use attributes::{AttributeValue, Attributes};
 pub use batch::{Batch, Sample};
 pub use catalog::Catalog;
@@ -97,7 +111,10 @@ pub use consumer::Consumer;
 pub use failure::Failure;
 pub use metric::{Metric, MetricKind};
 pub use resource::Resource;
+pub use schemars;
+pub use serde;
 pub use series::{Series, SeriesId, SeriesMap};
 pub use time::Timestamp;
+pub use tokio_util::sync::CancellationToken;
 pub use unit::Unit;
 pub use value::{Value, ValueType};

@@ -188,6 +188,8 @@ impl MetricDoc {
 /// assert_eq!(all().len(), 1);
 /// ```
 ///
+/// A module has one table: two would define `all` twice.
+///
 /// `quality: Modelled` or `quality: Estimated` may follow the description; without it the metric is measured. Then come
 /// `resources: ["cpu_core"]`, `consumers: ["process"]` and `attributes: […]`, in this order; without them the resource and the
 /// consumer are the local machine, and there are no attributes.

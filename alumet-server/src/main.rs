@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     .plugin_default("csv", "output_path", "alumet-server-output.csv")
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
-    .enabled_by_default(plugins::ENABLED_BY_DEFAULT)
+    .enabled_by_default(["relay-server", "csv"])
     .shortcut(Shortcut::new(
         "output-file",
         "FILE",

@@ -1,4 +1,4 @@
-//! The plugins of the server: the only file that uses them.
+//! The plugins of this program: the only file that uses them. Written by `cargo xtask docs`.
 
 use alumet_core::plugin::PluginDescriptor;
 
@@ -17,6 +17,3 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
     ]
 }
-
-/// The plugins that a new configuration file switches on.
-pub(crate) const ENABLED_BY_DEFAULT: [&str; 2] = ["relay-server", "csv"];

@@ -2,9 +2,6 @@
 
 use crate::role::PluginKind;
 
-/// The path of the list of all plugins that exist, which is the same for all programs.
-pub(crate) const KNOWN_PLUGINS: &str = "alumet-agent/src/known_plugins.rs";
-
 /// A program that is a list of plugins around the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
@@ -35,27 +32,21 @@ impl Binary {
     }
 
     /// The path of its manifest.
-    pub(crate) const fn manifest(self) -> &'static str {
-        match self {
-            Self::Agent => "alumet-agent/Cargo.toml",
-            Self::Server => "alumet-server/Cargo.toml",
-        }
+    pub(crate) fn manifest(self) -> String {
+        format!("{}/Cargo.toml", self.name())
     }
 
     /// The path of its list, the only file of it that uses plugins.
-    pub(crate) const fn list(self) -> &'static str {
-        match self {
-            Self::Agent => "alumet-agent/src/plugins.rs",
-            Self::Server => "alumet-server/src/plugins.rs",
-        }
+    pub(crate) fn list(self) -> String {
+        format!("{}/src/plugins.rs", self.name())
     }
 
-    /// Whether it must have the plugin. The agent has all. The server measures nothing and ends the way of the samples:
-    /// it has the transforms and outputs, and one source, which receives.
+    /// Whether it has the plugin. The agent has all. The server measures nothing and ends the way of the samples: it has
+    /// the transforms and outputs, and of the sources those that receive or that make no samples.
     pub(crate) fn offers(self, kind: PluginKind, plugin: &str) -> bool {
         match (self, kind) {
             (Self::Agent, _) => true,
-            (Self::Server, PluginKind::Source) => plugin == "relay-server",
+            (Self::Server, PluginKind::Source) => ["relay-server", "socket-control"].contains(&plugin),
             (Self::Server, PluginKind::Transform | PluginKind::Output) => plugin != "relay-client",
         }
     }

@@ -69,6 +69,10 @@ fn checks() -> Vec<Check> {
             "format of the fuzz targets",
             Step::cargo("fmt --manifest-path fuzz/Cargo.toml -- --check"),
         ),
+        check(
+            "format of the plugin outside",
+            Step::cargo("fmt --manifest-path examples/outside-plugin/Cargo.toml -- --check"),
+        ),
         check("tidy", Step::cargo("xtask tidy")),
         Check {
             needs: Some(Need {
@@ -100,8 +104,20 @@ fn checks() -> Vec<Check> {
             "documentation",
             Step::cargo("doc --no-deps --workspace --all-features").variable("RUSTDOCFLAGS", "-D warnings"),
         ),
+        check(
+            "clippy of the plugin outside",
+            outside("clippy --all-targets").with(["--", "-D", "warnings"]),
+        ),
+        check("tests of the plugin outside", outside("test")),
         check("tests", Step::cargo("xtask test")),
     ]
+}
+
+/// A command of cargo for the crate outside of the workspace, which shares the built dependencies.
+fn outside(line: &str) -> Step {
+    Step::cargo(line)
+        .with(["--manifest-path", "examples/outside-plugin/Cargo.toml"])
+        .variable("CARGO_TARGET_DIR", "target")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod docs;
 mod files;
 mod fuzz;
 mod new_plugin;
+mod registration;
 mod role;
 mod step;
 mod test;
@@ -39,7 +40,7 @@ struct Arguments {
 enum Chore {
     /// Checks the rules of the project and prints every violation.
     Tidy,
-    /// Writes the documentation that derives from the code.
+    /// Registers the plugins, and writes the documentation that derives from the code.
     Docs {
         /// Changes nothing; fails when something is out of date.
         #[arg(long)]

@@ -18,9 +18,6 @@ pub(crate) enum PluginKind {
 }
 
 impl PluginKind {
-    /// All kinds.
-    pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Transform, Self::Output];
-
     /// The folder of all plugins of this kind.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
@@ -80,10 +77,10 @@ impl<'a> Role<'a> {
         match group {
             "alumet-plugins/readers" => Self::Reader(name),
             "alumet-plugins/shared" => Self::Shared(name),
-            _ => PluginKind::ALL
-                .into_iter()
+            _ => PluginKind::value_variants()
+                .iter()
                 .find(|kind| kind.folder() == group)
-                .map_or(Self::Other, |kind| Self::Plugin(kind, name)),
+                .map_or(Self::Other, |kind| Self::Plugin(*kind, name)),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The crates of the workspace, as cargo sees them.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -26,8 +25,6 @@ pub(crate) struct Member {
     pub(crate) folder: String,
     /// What it depends on, workspace or not.
     pub(crate) dependencies: Vec<Dependency>,
-    /// Its cargo features and what they switch on.
-    pub(crate) features: BTreeMap<String, Vec<String>>,
 }
 
 /// A dependency as the manifest has it.
@@ -72,7 +69,6 @@ impl Member {
             name: package.name.to_string(),
             folder: folder.as_str().to_owned(),
             dependencies: dependencies.collect(),
-            features: package.features.clone(),
         }
     }
 
@@ -89,43 +85,37 @@ impl Member {
 
 #[cfg(test)]
 impl Member {
-    /// A crate without dependencies.
-    pub(crate) fn new(name: &str, folder: &str) -> Self {
+    /// A crate without dependencies, called as its folder says.
+    pub(crate) fn at(folder: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: Role::of(folder).crate_name().unwrap_or_else(|| folder.to_owned()),
             folder: folder.to_owned(),
             ..Self::default()
         }
     }
 
-    /// Adds a dependency that is always there.
-    pub(crate) fn needs(mut self, name: &str) -> Self {
-        self.dependencies.push(Dependency {
-            name: name.to_owned(),
-            optional: false,
-            for_tests: false,
-        });
-        self
+    /// Adds dependencies that are always there.
+    pub(crate) fn needs(self, names: &[&str]) -> Self {
+        names
+            .iter()
+            .fold(self, |member, name| member.with(name, false, false))
     }
 
-    /// Adds an optional dependency and a feature that switches it on.
-    pub(crate) fn offers(mut self, feature: &str, name: &str) -> Self {
-        self.dependencies.push(Dependency {
-            name: name.to_owned(),
-            optional: true,
-            for_tests: false,
-        });
-        self.features
-            .insert(feature.to_owned(), vec![format!("dep:{name}")]);
-        self
+    /// Adds a dependency that a feature switches on.
+    pub(crate) fn offers(self, name: &str) -> Self {
+        self.with(name, true, false)
     }
 
     /// Adds a dependency of the tests.
-    pub(crate) fn tests_with(mut self, name: &str) -> Self {
+    pub(crate) fn tests_with(self, name: &str) -> Self {
+        self.with(name, false, true)
+    }
+
+    fn with(mut self, name: &str, optional: bool, for_tests: bool) -> Self {
         self.dependencies.push(Dependency {
             name: name.to_owned(),
-            optional: false,
-            for_tests: true,
+            optional,
+            for_tests,
         });
         self
     }

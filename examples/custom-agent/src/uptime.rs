@@ -18,9 +18,6 @@ alumet_core::metrics! {
         name: "uptime",
         unit: Unit::SECOND,
         description: "Time since the machine has started.",
-        resources: ["local_machine"],
-        consumers: ["local_machine"],
-        attributes: [],
     };
 }
 

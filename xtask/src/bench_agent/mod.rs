@@ -23,7 +23,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000)]
     cgroups: u32,
     /// Time between two polls, such as `1s` or `100ms`.
-    #[arg(long, default_value = "1s", value_parser = interval)]
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     interval: Duration,
     /// How many seconds are measured.
     #[arg(long, default_value_t = 20)]
@@ -104,31 +104,4 @@ impl Drop for Agent {
 fn lines(folder: &Path) -> usize {
     let output = fs::read(folder.join("alumet-output.csv")).unwrap_or_default();
     output.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// A duration in seconds or milliseconds.
-fn interval(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` is no duration; write `1s` or `100ms`"))?;
-    match (number, unit) {
-        (1.., "s") => Ok(Duration::from_secs(number)),
-        (1.., "ms") => Ok(Duration::from_millis(number)),
-        _ => Err(format!("`{text}` is no duration; write `1s` or `100ms`")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_a_number_with_a_unit_and_not_zero() {
-        assert_eq!(interval("1s"), Ok(Duration::from_secs(1)));
-        assert_eq!(interval("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "1", "0s", "s", "-1s", "1h"] {
-            assert!(interval(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench-relay`: what the relay and the spool cost, with the release agent and server.
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::bench_agent::Groups;
 use crate::step::Step;
@@ -16,7 +17,7 @@ pub(crate) struct Options {
     cgroups: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Measure {
     /// Bytes per sample on the wire.
     Wire,
@@ -30,33 +31,21 @@ enum Measure {
     Backlog,
 }
 
-impl Measure {
-    const ALL: [Self; 5] = [Self::Wire, Self::Send, Self::Ingest, Self::Agents, Self::Backlog];
-
-    /// As the program of the benchmarks calls it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Wire => "wire",
-            Self::Send => "send",
-            Self::Ingest => "ingest",
-            Self::Agents => "agents",
-            Self::Backlog => "backlog",
-        }
-    }
-}
-
 /// Builds the programs and runs the measurements, one after another.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let build = "build --release -p alumet-agent -p alumet-server -p alumet-benches --bins";
     Step::cargo(build).run(&workspace.root)?;
     let measures = match options.measures.as_slice() {
-        [] => &Measure::ALL,
+        [] => Measure::value_variants(),
         chosen => chosen,
     };
     for measure in measures {
-        let name = measure.name();
+        // As the program of the benchmarks calls it.
+        let name = measure
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned());
         println!("\n{name}:");
-        let step = Step::cargo("run --quiet --release -p alumet-benches --bin relay --").with([name]);
+        let step = Step::cargo("run --quiet --release -p alumet-benches --bin relay --").with([&name]);
         match measure {
             Measure::Wire => {
                 let groups = Groups::make(options.cgroups)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::binary::Binary;
@@ -54,11 +54,11 @@ impl Facts {
     pub(super) fn of_binaries(root: &Path) -> Result<Self> {
         let lists = Binary::ALL.map(|binary| {
             let list = run(binary).with(["plugins", "list", "--json"]).output(root)?;
-            Ok((binary, parse(binary, &list)?))
+            parse(binary, &list)
         });
         let reference = run(Binary::Agent).with(["config", "reference", "--markdown"]);
         Ok(Self {
-            plugins: merged(lists.into_iter().collect::<Result<_>>()?)?,
+            plugins: merged(lists.into_iter().collect::<Result<_>>()?),
             configuration: reference.output(root)?,
         })
     }
@@ -83,23 +83,15 @@ fn parse(binary: Binary, list: &str) -> Result<Vec<Plugin>> {
 }
 
 /// The plugins of the first binary, which has all of them, with what the others add about them.
-fn merged(lists: Vec<(Binary, Vec<Plugin>)>) -> Result<Vec<Plugin>> {
+fn merged(lists: Vec<Vec<Plugin>>) -> Vec<Plugin> {
     let mut lists = lists.into_iter();
-    let (_, mut all) = lists.next().context("there is no binary to ask")?;
-    for (binary, plugins) in lists {
-        for plugin in plugins {
-            let Some(same) = all.iter_mut().find(|one| one.id == plugin.id) else {
-                bail!(
-                    "{} has the plugin `{}`, which the agent lacks; add it to {}",
-                    binary.name(),
-                    plugin.id,
-                    Binary::Agent.list()
-                );
-            };
+    let mut all = lists.next().unwrap_or_default();
+    for plugin in lists.flatten() {
+        if let Some(same) = all.iter_mut().find(|one| one.id == plugin.id) {
             same.enabled_in.extend(plugin.enabled_in);
         }
     }
-    Ok(all)
+    all
 }
 
 #[cfg(test)]
@@ -133,18 +125,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_plugin_of_both_binaries_says_where_it_is_on_and_the_agent_has_all() {
-        let list = |binary| (binary, parse(binary, LIST).unwrap());
-        let all = merged(vec![list(Binary::Agent), list(Binary::Server)]).unwrap();
+    fn a_plugin_of_both_binaries_says_where_it_is_on() {
+        let list = |binary| parse(binary, LIST).unwrap();
+        let all = merged(vec![list(Binary::Agent), list(Binary::Server)]);
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].enabled_in, [Binary::Agent, Binary::Server]);
-
-        let mut agent = list(Binary::Agent);
-        agent.1.remove(0);
-        let error = merged(vec![agent, list(Binary::Server)]).unwrap_err();
-        assert!(
-            error.to_string().contains("`load`, which the agent lacks"),
-            "{error}"
-        );
     }
 }

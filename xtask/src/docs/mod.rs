@@ -1,45 +1,40 @@
 //! `cargo xtask docs`: the documentation that derives from the code.
 
-mod difference;
 mod facts;
 mod markdown;
-mod region;
+pub(crate) mod region;
 
 use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use similar::TextDiff;
 
+use crate::files::Page;
+use crate::registration;
 use crate::role::Role;
 use crate::workspace::Workspace;
 use facts::Facts;
 
-/// A file and the text that it should have.
-#[derive(Debug, PartialEq, Eq)]
-struct Page {
-    path: String,
-    text: String,
-}
-
-/// Writes all generated documentation or, with `check`, fails when some of it is out of date.
+/// Registers all plugins and writes all generated documentation or, with `check`, fails when some of it is out of date.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<()> {
     let root = &workspace.root;
+    if !check {
+        registration::update(workspace)?;
+    }
     let facts = Facts::of_binaries(root)?;
     let read = |path: &str| fs::read_to_string(root.join(path)).ok();
     let (pages, mut problems) = pages(workspace, &facts, &read);
-    for Page { path, text } in &pages {
+    for page in &pages {
+        let Page { path, text } = page;
         let old = read(path).unwrap_or_default();
-        if old == *text {
-            continue;
-        }
-        if check {
+        if !check {
+            page.write(root)?;
+        } else if old != *text {
+            let difference = TextDiff::from_lines(&old, text);
+            let lines = difference.unified_diff().context_radius(0).to_string();
             problems.push(format!(
-                "{path} is out of date; mend it with `cargo xtask docs`:\n{}",
-                difference::of(&old, text)
+                "{path} is out of date; mend it with `cargo xtask docs`:\n{lines}"
             ));
-        } else {
-            write(&root.join(path), text)?;
-            println!("wrote {path}");
         }
     }
     if problems.is_empty() {
@@ -54,13 +49,6 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<()> {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
 /// All files with generated parts as they should be, and what a person must mend first.
 fn pages(
     workspace: &Workspace,
@@ -68,14 +56,11 @@ fn pages(
     read: &dyn Fn(&str) -> Option<String>,
 ) -> (Vec<Page>, Vec<String>) {
     let mut pages = vec![
-        Page {
-            path: "docs/metrics.md".to_owned(),
-            text: markdown::catalogue(&facts.plugins),
-        },
-        Page {
-            path: "docs/configuration.md".to_owned(),
-            text: markdown::configuration(&facts.configuration),
-        },
+        Page::new("docs/metrics.md", markdown::catalogue(&facts.plugins)),
+        Page::new(
+            "docs/configuration.md",
+            markdown::configuration(&facts.configuration),
+        ),
     ];
     let mut problems = Vec::new();
     let folder_of = |id: &str| {
@@ -118,7 +103,7 @@ fn filled(
     };
     let mut problems = Vec::new();
     for (name, content) in parts {
-        match region::replaced(&text, name, content) {
+        match region::replaced_in_markdown(&text, name, content) {
             Ok(new) => text = new,
             Err(error) => problems.push(format!("{path}: {error}")),
         }
@@ -126,8 +111,7 @@ fn filled(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let path = path.to_owned();
-    Ok(Page { path, text })
+    Ok(Page::new(path, text))
 }
 
 #[cfg(test)]
@@ -139,8 +123,8 @@ mod tests {
         Workspace {
             root: std::env::temp_dir(),
             members: vec![
-                Member::new("alumet-plugin-load", "alumet-plugins/sources/load"),
-                Member::new("alumet-reader-load", "alumet-plugins/readers/load"),
+                Member::at("alumet-plugins/sources/load"),
+                Member::at("alumet-plugins/readers/load"),
             ],
         }
     }

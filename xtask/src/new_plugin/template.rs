@@ -1,67 +1,68 @@
 //! The files of a new plugin.
 
-use super::name::PluginName;
-use crate::role::PluginKind;
+use std::fs;
+use std::path::Path;
 
-/// A path in the new crate and its text before the name is filled in.
-type Template = (&'static str, &'static str);
+use anyhow::{Context, Result};
 
-macro_rules! templates {
-    ($folder:literal: $($path:literal),+ $(,)?) => {
-        &[$(($path, include_str!(concat!("../../templates/", $folder, "/", $path, ".template")))),+]
-    };
-}
+use super::Options;
+use crate::files::Page;
 
-const SOURCE: &[Template] = templates!("source":
-    "Cargo.toml", "README.md", "config.toml", "src/lib.rs", "src/plugin.rs", "src/config.rs", "src/metrics.rs",
-    "src/source.rs", "src/device.rs", "src/error.rs", "tests/contract.rs", "tests/samples.rs");
-
-const TRANSFORM: &[Template] = templates!("transform":
-    "Cargo.toml", "README.md", "config.toml", "src/lib.rs", "src/plugin.rs", "src/config.rs", "src/model.rs",
-    "src/transform.rs", "tests/contract.rs", "tests/samples.rs");
-
-const OUTPUT: &[Template] = templates!("output":
-    "Cargo.toml", "README.md", "config.toml", "src/lib.rs", "src/plugin.rs", "src/config.rs", "src/encode.rs", "src/client.rs",
-    "src/output.rs", "src/error.rs", "tests/contract.rs", "tests/samples.rs");
-
-/// The files of a new plugin, relative to its folder.
-pub(super) fn files(kind: PluginKind, name: &PluginName) -> Vec<(String, String)> {
-    let templates = match kind {
-        PluginKind::Source => SOURCE,
-        PluginKind::Transform => TRANSFORM,
-        PluginKind::Output => OUTPUT,
-    };
-    let fill = |text: &str| {
+/// The files of a new plugin in its folder: those below `xtask/templates` of its kind.
+pub(super) fn pages(root: &Path, options: &Options, folder: &str) -> Result<Vec<Page>> {
+    let Options { kind, name, summary } = options;
+    let fill = |text: String| {
         text.replace("{{name}}", name.as_str())
             .replace("{{snake}}", &name.snake())
+            .replace("{{SNAKE}}", &name.snake().to_uppercase())
             .replace("{{Camel}}", &name.camel())
+            .replace("{{summary}}", &summary.0)
     };
-    templates
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), fill(text)))
-        .collect()
+    let templates = root.join(format!("xtask/templates/{kind}"));
+    let mut pages = Vec::new();
+    for part in ["", "src", "tests"] {
+        let list = fs::read_dir(templates.join(part)).with_context(|| format!("no templates of a {kind}"))?;
+        for entry in list {
+            let path = entry?.path();
+            let file = path.strip_prefix(&templates)?.with_extension("");
+            if path.is_file() {
+                let path_of_new = format!("{folder}/{}", file.display());
+                pages.push(Page::new(path_of_new, fill(fs::read_to_string(path)?)));
+            }
+        }
+    }
+    Ok(pages)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
+
+    use crate::role::PluginKind;
 
     #[test]
-    fn the_name_is_filled_in_everywhere() {
-        let name: PluginName = "big-iron".parse().unwrap();
-        for kind in PluginKind::ALL {
-            let files = files(kind, &name);
-            for (path, text) in &files {
-                assert!(
-                    !text.contains("{{name") && !text.contains("{{snake") && !text.contains("{{Camel"),
-                    "{path}"
-                );
+    fn what_is_known_of_the_plugin_is_filled_in_everywhere() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for &kind in PluginKind::value_variants() {
+            let options = Options {
+                kind,
+                name: "big-iron".parse().unwrap(),
+                summary: "Does it.".parse().unwrap(),
+            };
+            let pages = pages(&root, &options, "x").unwrap();
+            for Page { path, text } in &pages {
+                assert!(!text.contains("{{") || !text.contains("}}"), "{path}");
             }
-            let text = |wanted: &str| &files.iter().find(|(path, _)| path == wanted).unwrap().1;
-            assert!(text("Cargo.toml").contains("name = \"alumet-plugin-big-iron\""));
-            assert!(text("config.toml").contains("[plugins.big-iron]"));
-            assert!(text("src/plugin.rs").contains("impl Plugin for BigIronPlugin "));
-            assert!(text("tests/contract.rs").contains("use alumet_plugin_big_iron::"));
+            let text = |wanted: &str| &pages.iter().find(|page| page.path == wanted).unwrap().text;
+            assert!(
+                text("x/Cargo.toml")
+                    .contains("name = \"alumet-plugin-big-iron\"\ndescription = \"Does it.\"")
+            );
+            assert!(text("x/config.toml").contains("# Does it. Every key"));
+            assert!(text("x/README.md").contains("## Purpose\n\nDoes it.\n"));
+            assert!(text("x/src/plugin.rs").contains("impl Plugin for BigIronPlugin "));
+            assert!(text("x/tests/contract.rs").contains("use alumet_plugin_big_iron::"));
         }
     }
 }

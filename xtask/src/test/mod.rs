@@ -10,11 +10,11 @@ use crate::workspace::Workspace;
 /// What `cargo xtask test` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Does not install a missing program that tests need.
+    /// Installs the programs for lack of which tests are left out, with `apt-get` and without upgrading anything.
     #[arg(long)]
-    no_install: bool,
-    /// Goes to `cargo nextest run` or `cargo test`, such as `-p alumet-core` or a part of a name. With it, nothing is
-    /// installed and documentation tests do not run.
+    install: bool,
+    /// Goes to `cargo nextest run` or `cargo test`, such as `-p alumet-core` or a part of a name. With it, documentation
+    /// tests do not run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -22,9 +22,7 @@ pub(crate) struct Options {
 /// Runs the tests; all of them, even when the first ones fail.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let root = &workspace.root;
-    // Whoever runs a few tests again and again does not want to wait for that.
-    let may_install = !options.no_install && options.arguments.is_empty();
-    prerequisite::provide(root, may_install)?;
+    prerequisite::provide(root, options.install)?;
     let has_nextest = Step::cargo("nextest --version").succeeds(root);
     let mut failed = Vec::new();
     for step in steps(has_nextest, &options.arguments) {

@@ -3,7 +3,7 @@
 
 use super::Violation;
 use super::tree::{Tree, code};
-use crate::binary::KNOWN_PLUGINS;
+use crate::registration::{KNOWN_PLUGINS, Plugin};
 
 const LIBRARY: &str = "alumet-agent/src/";
 
@@ -15,14 +15,17 @@ const EXCEPTIONS: [(&str, &str); 1] = [("alumet-agent/src/commands/ctl.rs", "soc
 
 /// Finds ids of plugins in the code of the application.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
-    let ids: Vec<&str> = tree.plugins().map(|(_, id, _)| id).collect();
+    let plugins = tree.plugins();
     let mut found = Vec::new();
     let sources = tree
         .rust()
         .filter(|(path, _)| path.starts_with(LIBRARY) && !OF_BINARY.contains(path) && *path != KNOWN_PLUGINS);
     for (path, text) in sources {
         for (line, text) in code(text) {
-            for id in ids.iter().filter(|id| !EXCEPTIONS.contains(&(path, id))) {
+            for Plugin { name: id, .. } in plugins
+                .iter()
+                .filter(|plugin| !EXCEPTIONS.contains(&(path, &plugin.name)))
+            {
                 if text.contains(&format!("\"{id}\"")) || text.contains(&format!("\"plugins.{id}.")) {
                     let message = format!(
                         "the application knows no plugin, but names `{id}`; let the binary hand over what it needs (`App`)"

@@ -33,49 +33,41 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
 /// The rule that the dependency breaks.
 fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Option<&'static str> {
     let target = other.role();
-    match member.role() {
-        Role::Core => Some("the core depends on no crate of the workspace: move what it needs into the core"),
-        Role::Reader(_) => (!matches!(target, Role::Reader(_))).then_some(
-            "a reader depends only on other readers: move what needs the other crate into the plugins that use the reader",
+    // Shared crates also hold the languages that a binary and a plugin speak to each other.
+    let is_below = matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_));
+    let is_for_binary = is_below || (matches!(target, Role::Plugin(..)) && dependency.optional);
+    let (is_allowed, rule) = match member.role() {
+        Role::Core => (false, "the core depends on no crate of the workspace"),
+        Role::Reader(_) => (
+            matches!(target, Role::Reader(_)),
+            "a reader depends only on other readers",
         ),
-        Role::Shared(_) => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
-            .then_some("a shared crate depends only on the core, readers and other shared crates"),
-        Role::RelayProtocol => (!matches!(target, Role::Core | Role::Reader(_) | Role::Shared(_)))
-            .then_some("the protocol of the relay depends only on the core, readers and shared crates"),
-        Role::Plugin(..) => match target {
-            Role::Core | Role::Reader(_) | Role::Shared(_) => None,
-            Role::RelayProtocol if member.folder.starts_with("alumet-relay/") => None,
-            Role::RelayProtocol => {
-                Some("only the plugins of the relay and the server know the protocol of the relay")
-            }
-            _ => Some(
-                "a plugin depends only on alumet-core, shared/* and readers/*: move what both need to one of these",
-            ),
-        },
-        Role::Binary(binary) => match (binary, target) {
-            // Shared crates also hold the languages that a binary and a plugin speak to each other.
-            (_, Role::Core | Role::Shared(_)) => None,
-            (Binary::Server, Role::RelayProtocol | Role::Binary(Binary::Agent)) => None,
-            (_, Role::Plugin(..)) if dependency.optional => None,
-            (_, Role::Plugin(..)) => Some(
-                "only the list of a binary names plugins: make the dependency optional, behind a feature",
-            ),
-            (Binary::Agent, _) => {
-                Some("the agent depends only on alumet-core, shared crates and, optionally, on plugins")
-            }
-            (Binary::Server, _) => Some(
-                "the server depends only on the library of the agent, alumet-core, shared crates, the protocol of the \
-                 relay and, optionally, on plugins",
-            ),
-        },
-        Role::Other => None,
-    }
+        Role::Shared(_) | Role::RelayProtocol => (
+            is_below,
+            "a shared crate depends only on the core, readers and other shared crates",
+        ),
+        Role::Plugin(..) => (
+            is_below || (target == Role::RelayProtocol && member.folder.starts_with("alumet-relay/")),
+            "a plugin depends only on alumet-core, shared/* and readers/*, and those of the relay on its protocol",
+        ),
+        Role::Binary(Binary::Agent) => (
+            is_for_binary,
+            "the agent depends only on alumet-core, shared crates, readers and, optionally, on plugins",
+        ),
+        Role::Binary(Binary::Server) => (
+            is_for_binary || matches!(target, Role::RelayProtocol | Role::Binary(Binary::Agent)),
+            "the server depends only on the library of the agent, alumet-core, shared crates, readers, the protocol of \
+             the relay and, optionally, on plugins",
+        ),
+        Role::Other => (true, ""),
+    };
+    (!is_allowed).then_some(rule)
 }
 
 /// Sources of a binary, other than its list, that name a plugin.
 fn named_plugins(tree: &Tree, binary: Binary) -> Vec<Violation> {
-    let sources = format!("{}/src/", binary.name());
-    let is_other = |path: &str| path.starts_with(&sources) && path != binary.list();
+    let (sources, list) = (format!("{}/src/", binary.name()), binary.list());
+    let is_other = |path: &str| path.starts_with(&sources) && path != list;
     let mut found = Vec::new();
     for (path, text) in tree.rust().filter(|(path, _)| is_other(path)) {
         for (line, text) in super::tree::numbered(text) {
@@ -93,45 +85,26 @@ mod tests {
     use super::super::lines;
     use super::*;
 
+    const PLUGIN: &str = "alumet-plugins/sources/p";
+
     fn tree() -> Tree {
         Tree::default()
-            .and(Member::new("alumet-core", "alumet-core").tests_with("alumet-core"))
-            .and(Member::new("alumet-reader-r", "alumet-plugins/readers/r"))
-            .and(Member::new("alumet-reader-of-r", "alumet-plugins/readers/of-r").needs("alumet-reader-r"))
+            .and(Member::at("alumet-core").tests_with("alumet-core"))
+            .and(Member::at("alumet-plugins/readers/r"))
+            .and(Member::at("alumet-plugins/readers/of-r").needs(&["alumet-reader-r"]))
+            .and(Member::at("alumet-plugins/shared/s").needs(&["alumet-core", "alumet-reader-r"]))
+            .and(Member::at(PLUGIN).needs(&["serde", "alumet-core", "alumet-shared-s", "alumet-reader-r"]))
+            .and(Member::at("alumet-relay/protocol").needs(&["alumet-core", "alumet-shared-s"]))
+            .and(Member::at("alumet-relay/client").needs(&["alumet-core", "alumet-relay-protocol"]))
             .and(
-                Member::new("alumet-shared-s", "alumet-plugins/shared/s")
-                    .needs("alumet-core")
-                    .needs("alumet-reader-r"),
+                Member::at("alumet-agent")
+                    .needs(&["alumet-core", "alumet-shared-s"])
+                    .offers("alumet-plugin-p"),
             )
             .and(
-                Member::new("alumet-plugin-p", "alumet-plugins/sources/p")
-                    .needs("serde")
-                    .needs("alumet-core")
-                    .needs("alumet-shared-s")
-                    .needs("alumet-reader-r"),
-            )
-            .and(
-                Member::new("alumet-relay-protocol", "alumet-relay/protocol")
-                    .needs("alumet-core")
-                    .needs("alumet-shared-s"),
-            )
-            .and(
-                Member::new("alumet-plugin-relay-client", "alumet-relay/client")
-                    .needs("alumet-core")
-                    .needs("alumet-relay-protocol"),
-            )
-            .and(
-                Member::new("alumet-agent", "alumet-agent")
-                    .needs("alumet-core")
-                    .needs("alumet-shared-s")
-                    .offers("p", "alumet-plugin-p"),
-            )
-            .and(
-                Member::new("alumet-server", "alumet-server")
-                    .needs("alumet-core")
-                    .needs("alumet-agent")
-                    .needs("alumet-relay-protocol")
-                    .offers("p", "alumet-plugin-p"),
+                Member::at("alumet-server")
+                    .needs(&["alumet-core", "alumet-agent", "alumet-relay-protocol"])
+                    .offers("alumet-plugin-p"),
             )
     }
 
@@ -142,61 +115,40 @@ mod tests {
 
     #[test]
     fn dependencies_that_go_up_or_sideways_are_found() {
-        for (name, folder, other) in [
-            ("alumet-plugin-q", "alumet-plugins/outputs/q", "alumet-plugin-p"),
-            ("alumet-plugin-q", "alumet-plugins/transforms/q", "alumet-agent"),
-            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-core"),
-            ("alumet-reader-q", "alumet-plugins/readers/q", "alumet-shared-s"),
+        for (folder, others) in [
+            ("alumet-core", &["alumet-reader-r"][..]),
+            ("alumet-plugins/readers/q", &["alumet-core", "alumet-shared-s"]),
             (
-                "alumet-plugin-relay-q",
-                "alumet-plugins/outputs/relay-q",
-                "alumet-relay-protocol",
-            ),
-            ("alumet-shared-q", "alumet-plugins/shared/q", "alumet-plugin-p"),
-            ("alumet-core", "alumet-core", "alumet-reader-r"),
-            ("alumet-agent", "alumet-agent", "alumet-plugin-p"),
-            ("alumet-agent", "alumet-agent", "alumet-reader-r"),
-            ("alumet-agent", "alumet-agent", "alumet-server"),
-            ("alumet-agent", "alumet-agent", "alumet-relay-protocol"),
-            ("alumet-server", "alumet-server", "alumet-plugin-p"),
-            ("alumet-server", "alumet-server", "alumet-reader-r"),
-            (
-                "alumet-plugin-q",
-                "alumet-plugins/outputs/q",
-                "alumet-relay-protocol",
-            ),
-            ("alumet-plugin-q", "alumet-plugins/outputs/q", "alumet-server"),
-            (
-                "alumet-shared-q",
                 "alumet-plugins/shared/q",
-                "alumet-relay-protocol",
+                &["alumet-plugin-p", "alumet-relay-protocol"],
             ),
             (
-                "alumet-plugin-relay-server",
-                "alumet-relay/server",
-                "alumet-plugin-relay-client",
+                "alumet-plugins/outputs/q",
+                &["alumet-plugin-p", "alumet-relay-protocol", "alumet-server"],
             ),
+            ("alumet-plugins/transforms/q", &["alumet-agent"]),
+            ("alumet-relay/server", &["alumet-plugin-relay-client"]),
+            ("alumet-relay/protocol", &["alumet-plugin-p"]),
             (
-                "alumet-relay-protocol",
-                "alumet-relay/protocol",
-                "alumet-plugin-p",
+                "alumet-agent",
+                &["alumet-plugin-p", "alumet-server", "alumet-relay-protocol"],
             ),
+            ("alumet-server", &["alumet-plugin-p"]),
         ] {
-            let manifest = format!("[dependencies]\n{other}.workspace = true\n");
-            let tree = tree()
-                .changed(&format!("{folder}/Cargo.toml"), &manifest)
-                .and(Member::new(name, folder).needs(other));
-            assert_eq!(
-                lines(&check(&tree)),
-                [format!("{folder}/Cargo.toml:2")],
-                "{name} to {other}"
-            );
+            for other in others {
+                let manifest = format!("[dependencies]\n{other}.workspace = true\n");
+                let tree = tree()
+                    .changed(&format!("{folder}/Cargo.toml"), &manifest)
+                    .and(Member::at(folder).needs(&[other]));
+                let place = format!("{folder}/Cargo.toml:2");
+                assert_eq!(lines(&check(&tree)), [place], "{folder} to {other}");
+            }
         }
     }
 
     #[test]
     fn what_only_tests_use_may_come_from_anywhere() {
-        let plugin = Member::new("alumet-plugin-q", "alumet-plugins/outputs/q").tests_with("alumet-plugin-p");
+        let plugin = Member::at("alumet-plugins/outputs/q").tests_with("alumet-plugin-p");
         assert_eq!(check(&tree().and(plugin)), []);
     }
 

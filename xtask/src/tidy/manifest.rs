@@ -106,7 +106,7 @@ workspace = true
 ";
 
     fn found(manifest: &str) -> Vec<String> {
-        let tree = Tree::with_files(&[("a/Cargo.toml", manifest)]).and(Member::new("a", "a"));
+        let tree = Tree::with_files(&[("a/Cargo.toml", manifest)]).and(Member::at("a"));
         lines(&check(&tree))
     }
 

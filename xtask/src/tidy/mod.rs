@@ -7,15 +7,13 @@ mod dependency_direction;
 mod file_length;
 mod file_names;
 mod final_newline;
-mod ignored_tests;
-mod machine_paths;
 mod manifest;
 mod plugin_files;
 mod plugin_name;
 mod readers;
-mod readme_sections;
+mod registered;
 mod tree;
-mod unfinished;
+mod words;
 
 use std::fmt;
 
@@ -61,14 +59,12 @@ const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     file_length::check,
     file_names::check,
     final_newline::check,
-    ignored_tests::check,
-    machine_paths::check,
     manifest::check,
     plugin_files::check,
     plugin_name::check,
     readers::check,
-    readme_sections::check,
-    unfinished::check,
+    registered::check,
+    words::check,
 ];
 
 /// Checks all rules and prints what breaks them.

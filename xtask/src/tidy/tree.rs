@@ -6,11 +6,11 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use crate::files;
-use crate::role::{PluginKind, Role};
+use crate::registration::{self, Plugin};
 use crate::workspace::{Member, Workspace};
 
 /// All text files of the repository and all crates of the workspace.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
     /// The text of each file, by path relative to the root. Files that are no text are empty here.
     pub(super) files: BTreeMap<String, String>,
@@ -57,15 +57,10 @@ impl Tree {
         self.written().filter(|(path, _)| path.ends_with(".rs"))
     }
 
-    /// The folders of plugins: kind, name, folder.
-    pub(super) fn plugins(&self) -> impl Iterator<Item = (PluginKind, &str, &str)> {
-        self.files.keys().filter_map(|path| {
-            let folder = path.strip_suffix("/Cargo.toml")?;
-            match Role::of(folder) {
-                Role::Plugin(kind, name) => Some((kind, name, folder)),
-                _ => None,
-            }
-        })
+    /// The plugins, by their folders.
+    pub(super) fn plugins(&self) -> Vec<Plugin> {
+        let manifests = self.files.keys();
+        registration::plugins(manifests.filter_map(|path| path.strip_suffix("/Cargo.toml")))
     }
 
     /// The crate of that name.
@@ -124,12 +119,6 @@ impl Tree {
         self.files.insert(path.to_owned(), text.to_owned());
         self
     }
-
-    /// The same tree without one file.
-    pub(super) fn without(mut self, path: &str) -> Self {
-        self.files.remove(path);
-        self
-    }
 }
 
 #[cfg(test)]
@@ -148,19 +137,6 @@ mod tests {
         assert_eq!(written, ["a/tests/fixtures.rs", "a/tests/fixtures/ORIGIN.md"]);
     }
 
-    #[test]
-    fn a_plugin_is_a_folder_with_a_manifest() {
-        let tree = Tree::with_files(&[
-            ("alumet-plugins/sources/rapl/Cargo.toml", ""),
-            ("alumet-plugins/sources/rapl/tests/x/Cargo.toml", ""),
-            ("alumet-plugins/readers/procfs/Cargo.toml", ""),
-        ]);
-        let plugins: Vec<_> = tree.plugins().collect();
-        assert_eq!(
-            plugins,
-            [(PluginKind::Source, "rapl", "alumet-plugins/sources/rapl")]
-        );
-    }
     #[test]
     fn code_is_what_is_neither_comment_nor_test() {
         let numbers = |text: &str| code(text).map(|(line, _)| line).collect::<Vec<_>>();

@@ -9,6 +9,8 @@ mod client;
 mod config;
 mod explain;
 mod request;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use answer::Answer;
 pub use client::{HttpClient, HttpError};
