@@ -1,10 +1,5 @@
 //! What an output that fails says in the log; alone in its program, because it listens to everything.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test ends with a panic when something is missing"
-)]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@ use std::fmt;
 
 use crate::metric::MetricDoc;
 
-use super::{ConfigFault, Faults, Finding, Host, Plugin, StartContext, StartError};
+use super::{ConfigFault, Faults, Plugin, StartContext, StartError};
 
 /// A plugin as data: what an application needs to list, configure and start it without knowing its type.
 #[derive(Clone, Copy)]
@@ -17,7 +17,6 @@ pub struct PluginDescriptor {
     schema: fn() -> schemars::Schema,
     parse: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<PluginConfig, erased_serde::Error>,
     check: fn(&PluginConfig) -> Result<(), Faults>,
-    diagnose: fn(&PluginConfig, &Host) -> Vec<Finding>,
     start: StartFn,
 }
 
@@ -64,11 +63,6 @@ impl PluginDescriptor {
                 })
             },
             check: |config| P::check(config.get::<P>()?),
-            diagnose: |config, host| {
-                config
-                    .get::<P>()
-                    .map_or_else(|_| Vec::new(), |config| P::diagnose(config, host))
-            },
             start: |config, context| {
                 let config = config.get::<P>().map_err(StartError::from)?;
                 Ok(Box::new(P::start(config.clone(), context)?))
@@ -111,11 +105,6 @@ impl PluginDescriptor {
     /// All keys that are wrong.
     pub fn check(&self, config: &PluginConfig) -> Result<(), Faults> {
         (self.check)(config)
-    }
-
-    /// Finds out what of its work is possible on this machine.
-    pub fn diagnose(&self, config: &PluginConfig, host: &Host) -> Vec<Finding> {
-        (self.diagnose)(config, host)
     }
 
     /// Starts the plugin: its elements are in `context` then.

@@ -85,15 +85,8 @@ pub trait Plugin: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Finds out what of its work is possible on this machine, what is not, why, and how to mend it.
-    ///
-    /// Changes nothing on the machine; that the plugin starts at all is found out by others.
-    fn diagnose(config: &Self::Config, host: &Host) -> Vec<Finding> {
-        let _ = (config, host);
-        Vec::new()
-    }
-
-    /// Finds devices, registers metrics and series, and adds elements to the pipeline.
+    /// Finds devices, registers metrics and series, and adds elements to the pipeline. What it finds out on the way about the
+    /// machine it [notes](StartContext::note): in a trial, that is all there is to it.
     ///
     /// # Errors
     /// Why it cannot work on this machine, and how to mend it.

@@ -3,10 +3,10 @@
 
 mod boot_clock;
 mod config;
-mod diagnose;
 mod error;
 mod increments;
 mod metrics;
+mod notes;
 mod plugin;
 mod present;
 mod source;

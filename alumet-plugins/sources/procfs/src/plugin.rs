@@ -11,9 +11,9 @@ use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
 use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy};
-use crate::diagnose::{absent, broken, note, processes};
 use crate::error::TableError;
 use crate::metrics;
+use crate::notes::{absent, broken, note, processes};
 use crate::source::cpu_frequency::{self, CpuFrequencySource};
 use crate::source::disks::{self, DisksSource};
 use crate::source::kernel::{self, KernelSource};

@@ -8,9 +8,9 @@ use alumet_reader_procfs::cpu_online::{self, CpuList};
 use alumet_reader_procfs::cpufreq::CpuFrequencyFiles;
 use alumet_reader_procfs::{SystemRoot, Table};
 
-use crate::diagnose::{count, note};
 use crate::error::TableError;
 use crate::metrics;
+use crate::notes::{count, note};
 use crate::present::Present;
 
 pub(crate) const SUBJECT: &str = "CPU frequency";

@@ -11,10 +11,10 @@ use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::stat::{self, CpuTimes, KernelStat, STATES};
 use alumet_reader_procfs::{SystemRoot, Table, ticks_per_second};
 
-use crate::diagnose::{count, note};
 use crate::error::TableError;
 use crate::increments::{cpu_ticks, endless};
 use crate::metrics;
+use crate::notes::{count, note};
 use crate::present::Present;
 
 pub(crate) const SUBJECT: &str = "CPU time";

@@ -6,9 +6,9 @@ use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::loadavg::{self, LoadAverage};
 use alumet_reader_procfs::{SystemRoot, Table};
 
-use crate::diagnose::note;
 use crate::error::TableError;
 use crate::metrics;
+use crate::notes::note;
 
 pub(crate) const SUBJECT: &str = "load";
 

@@ -8,10 +8,10 @@ use alumet_core::{Consumer, Failure, Resource};
 use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope};
 use alumet_reader_procfs::{Name, SystemRoot};
 
-use crate::diagnose::{list, note};
 use crate::error::TableError;
 use crate::increments::endless;
 use crate::metrics;
+use crate::notes::{list, note};
 use crate::present::Present;
 
 pub(crate) const SUBJECT: &str = "network";

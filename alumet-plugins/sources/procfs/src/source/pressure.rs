@@ -7,10 +7,10 @@ use alumet_core::{Consumer, Failure, Resource};
 use alumet_reader_procfs::pressure::{self, Pressure, PressureOf};
 use alumet_reader_procfs::{ReadError, SystemRoot, Table};
 
-use crate::diagnose::note;
 use crate::error::TableError;
 use crate::increments::endless;
 use crate::metrics;
+use crate::notes::note;
 
 pub(crate) const SUBJECT: &str = "pressure (PSI)";
 

@@ -10,9 +10,9 @@ use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::hwmon::{Sensor, SensorOrigin, TemperatureFiles};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 
-use crate::diagnose::{count, note, some};
 use crate::error::TableError;
 use crate::metrics;
+use crate::notes::{count, note, some};
 
 pub(crate) const SUBJECT: &str = "temperatures";
 
