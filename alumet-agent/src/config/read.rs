@@ -277,7 +277,8 @@ fn misfit(value: &Json, path: &KeyPath, shape: &Shape<'_>) -> Option<Problem> {
         Json::String(word) => {
             let words = shape.words_only()?;
             let what = format!("unknown value `{word}` at {}", path.named());
-            (!words.contains(&word.as_str()))
+            // Old files may write it otherwise (`Sum`): then the type decides, which knows its other names.
+            (!words.iter().any(|known| known.eq_ignore_ascii_case(word)))
                 .then(|| Problem::new(what).help_with_names(word, &words, "values"))
         }
         Json::Number(number) => {

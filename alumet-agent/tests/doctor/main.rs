@@ -203,7 +203,9 @@ fn only_enabled_plugins_are_looked_at_with_their_own_configuration() {
         plugins.starts_with("csv; not enabled: ") && plugins.contains("procfs"),
         "{plugins}"
     );
-    assert_eq!(find(&json, "csv", "file")["verdict"], "broken");
+    let start = find(&json, "csv", "start");
+    assert_eq!(start["verdict"], "broken");
+    assert!(start["detail"].as_str().unwrap().contains("/proc/x"), "{start}");
 
     folder.write(
         "alumet-config.toml",

@@ -413,7 +413,7 @@ pub(crate) mod tests {
         assert!(catalog.is_live(kept.id()) && !catalog.is_live(id));
         assert_eq!(catalog.describe(kept.id()).unwrap().consumer(), &process);
         drop(batch);
-        drop(catalog.batch());
+        drop(catalog.pin());
         assert!(catalog.keep(id).is_none(), "nothing names it any more");
     }
 

@@ -147,7 +147,7 @@ fn a_series_that_nobody_can_describe_is_left_out() {
     let sample = gone.get(0).unwrap();
     drop(gone);
     // Makes the slot of the series free.
-    drop(here.batch());
+    drop(batch_of(&here, &[series(&here, "metric", ValueType::U64, 2)]));
     assert!(here.describe(sample.series).is_none());
 
     let mut batch = here.batch();
