@@ -16,6 +16,11 @@ impl StreamId {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// What tells it from the others of this program.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// The stream of a batch, and until when that stream is complete.
@@ -28,7 +33,9 @@ pub struct Progress {
     /// The stream. Its next batch continues this one.
     pub stream: StreamId,
     /// Every sample that the stream has made up to this moment has come, but for those of devices that stamp their own.
-    /// The monotonic clock is that of the node where the stream is made: one for all its streams, and no other's.
+    /// The monotonic clock is that of the node where the stream is made: one for all its streams, and no other's. What
+    /// another node sends keeps both clocks of that node; where that starts anew, and its monotonic clock with it, other
+    /// streams begin.
     pub until: Moment,
 }
 

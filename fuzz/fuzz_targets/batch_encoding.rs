@@ -63,10 +63,9 @@ fn survive(samples: impl Iterator<Item = (u8, i64, u64)>) {
             .expect("what was encoded");
     }
     let mut copy = catalog.batch();
-    let count = decoder
+    decoder
         .decode(1, &encoded.payload, &mut copy)
         .expect("what was encoded");
-    assert_eq!(count, batch.len());
     // In the same catalog the same series have the same ids.
     assert_eq!(copy.series(), batch.series());
     assert_eq!(copy.timestamps(), batch.timestamps());
@@ -90,8 +89,7 @@ fn decode(payload: &[u8]) {
         .expect("what was encoded");
     let mut into = catalog.batch();
     match decoder.decode(1, payload, &mut into) {
-        Ok(count) => {
-            assert_eq!(count, into.len());
+        Ok(_) => {
             // What can be read can be written.
             survive(into.samples().zip(into.bits()).map(|(sample, &bits)| {
                 let index = series.iter().position(|one| one.id() == sample.series);

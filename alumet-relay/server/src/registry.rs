@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
+use alumet_core::time::Monotonic;
+use alumet_shared_batch_encoding::Watermark;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
@@ -22,9 +25,18 @@ pub(crate) struct Registry {
 pub(crate) struct Instance {
     /// Whose turn it is.
     pub(crate) seat: Mutex<Seat>,
-    /// The number of the last batch that the pipeline took from it, perhaps not stored yet. Its session holds the lock
-    /// all the time, so that what a former session was doing is done before a new one asks where to go on.
-    pub(crate) received: Arc<tokio::sync::Mutex<u64>>,
+    /// Its session holds the lock all the time, so that what a former session was doing is done before a new one asks where
+    /// to go on.
+    pub(crate) received: Arc<tokio::sync::Mutex<Received>>,
+}
+
+/// What the pipeline took from an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// The number of the last batch, perhaps not stored yet.
+    pub(crate) last: u64,
+    /// The streams by their numbers there, and how far each has come on the monotonic clock of the node.
+    streams: HashMap<u32, (StreamId, Monotonic)>,
 }
 
 /// A machine that sends.
@@ -81,6 +93,33 @@ impl Registry {
         let all = nodes.values().map(Arc::clone).collect();
         nodes.retain(|_, node| node.is_connected());
         all
+    }
+}
+
+impl Received {
+    /// An agent has a stream for each interval at which it polls. Batches of more have no progress.
+    const STREAMS: usize = 256;
+
+    /// The progress of a batch here. A stream outlives sessions and restarts of the agent, whose numbers begin anew; it
+    /// ends where the monotonic clock does, with the machine.
+    pub(crate) fn progress(&mut self, watermark: Watermark) -> Option<Progress> {
+        let Watermark {
+            stream: number,
+            until,
+        } = watermark;
+        if self.streams.len() >= Self::STREAMS && !self.streams.contains_key(&number) {
+            return None;
+        }
+        let new = || (StreamId::new(), until.monotonic);
+        let known = self.streams.entry(number).or_insert_with(new);
+        if until.monotonic < known.1 {
+            *known = new();
+        }
+        known.1 = until.monotonic;
+        Some(Progress {
+            stream: known.0,
+            until,
+        })
     }
 }
 
@@ -143,6 +182,33 @@ mod tests {
         drop(session);
         assert_eq!(registry.nodes()[0].samples.load(Ordering::Relaxed), 5);
         assert!(registry.nodes().is_empty());
+    }
+
+    #[test]
+    fn a_stream_goes_on_until_the_clock_of_its_node_begins_anew() {
+        let mut received = Received::default();
+        let mut stream = |number, monotonic| {
+            let mut until = alumet_core::time::Moment::default();
+            until.monotonic = Monotonic::from_nanos(monotonic);
+            let progress = received.progress(Watermark {
+                stream: number,
+                until,
+            });
+            progress
+                .inspect(|progress| assert_eq!(progress.until, until))
+                .map(|progress| progress.stream)
+        };
+        let first = stream(7, 50).unwrap();
+        assert_eq!((stream(7, 50), stream(7, 60)), (Some(first), Some(first)));
+        assert_ne!(stream(8, 60), Some(first));
+        let rebooted = stream(7, 5).unwrap();
+        assert_ne!(rebooted, first);
+        assert_eq!(stream(7, 55), Some(rebooted));
+        assert_eq!(
+            (10..10_000).filter_map(|number| stream(number, 0)).count(),
+            Received::STREAMS - 2
+        );
+        assert_eq!(stream(7, 56), Some(rebooted));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl RelayService {
         // Followed before it is asked, so that nothing is missed in between.
         let commits = state.spool.on_commit(id);
         let (stored, checksum) = state.spool.committed(id).unwrap_or_default();
-        let sequence = Sequence::begin(stored, *received, hello.next_sequence);
+        let sequence = Sequence::begin(stored, received.last, hello.next_sequence);
         let (answers, outgoing) = mpsc::channel(ANSWERS);
         let welcome = Welcome {
             protocol,

@@ -22,7 +22,7 @@ use tonic::Streaming;
 use crate::acknowledge::{Answers, acknowledge};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
-use crate::registry::NodeSession;
+use crate::registry::{NodeSession, Received};
 use crate::sequence::{Sequence, Verdict};
 use crate::series_check::SeriesCheck;
 use crate::state::Running;
@@ -48,7 +48,7 @@ pub(crate) struct Begun {
     pub(crate) answers: Answers,
     pub(crate) replaced: CancellationToken,
     /// What was received of the instance; held as long as the session may hand something on.
-    pub(crate) received: OwnedMutexGuard<u64>,
+    pub(crate) received: OwnedMutexGuard<Received>,
     pub(crate) sequence: Sequence,
     pub(crate) stored: u64,
     pub(crate) commits: watch::Receiver<u64>,
@@ -240,10 +240,14 @@ impl Session {
             self.series_check.as_mut().map(SeriesCheck::forget);
         }
         let mut batch = self.running.sink.batch();
-        let samples = self
+        let watermark = self
             .decoder
             .decode(message.generation, &message.payload, &mut batch)
             .map_err(|error| not_decoded(&name, &error))?;
+        if let Some(progress) = watermark.and_then(|watermark| self.begun.received.progress(watermark)) {
+            batch.set_progress(progress);
+        }
+        let samples = batch.len();
         if samples == 0 || samples != message.samples as usize {
             let said = message.samples;
             return Err(wrong(format!(
@@ -324,7 +328,7 @@ impl Session {
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
         self.begun.sequence.received(last);
-        *self.begun.received = last;
+        self.begun.received.last = last;
         self.window.push(last, bytes as u64, room);
         Ok(())
     }
@@ -341,7 +345,7 @@ impl Session {
 
     /// The client has said everything: it stays until it is all stored.
     async fn wait_for_disk(&mut self) -> Result<(), Refusal> {
-        while *self.begun.commits.borrow_and_update() < *self.begun.received {
+        while *self.begun.commits.borrow_and_update() < self.begun.received.last {
             self.next_commit().await?;
         }
         Ok(())

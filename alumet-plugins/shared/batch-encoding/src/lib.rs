@@ -44,6 +44,9 @@
 //!    - floats: one byte `d`. If it is 0, an integer column of their IEEE 754 bits. Otherwise they are near to
 //!      decimals with `d - 1` places: an integer column of `k`, then a frame of what has to be added to the bits of
 //!      `k / 10^(d - 1)`.
+//! 5. Nothing, or how far the stream of the batch has come: varint, the number of the stream where it is made; signed, the
+//!    wall clock until when it is complete, minus the last timestamp (0 without samples); varint, the monotonic clock at the
+//!    same moment.
 //!
 //! An integer column begins with a varint, its *lag*. If that is 0, one frame of all values follows. Otherwise there is
 //! one frame of the first `lag` values, then one frame of the differences of all others to the value `lag` places before.
@@ -79,7 +82,7 @@ mod error;
 mod payload;
 
 pub use amendment::Amendment;
-pub use decoder::{Decoder, Limits};
+pub use decoder::{Decoder, Limits, Watermark};
 pub use encoder::{Encoded, Encoder};
 pub use error::DecodeError;
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use alumet_core::progress::Progress;
 use alumet_core::series::Series;
 use alumet_core::spool::InstanceId;
 use alumet_core::unit::Unit;
@@ -170,6 +171,8 @@ pub(crate) struct Agent {
     sequence: u64,
     /// Processes that go on: their series are defined once.
     kept: Vec<Series<u64>>,
+    /// What the next batches say.
+    pub(crate) progress: Option<Progress>,
 }
 
 impl Agent {
@@ -179,6 +182,7 @@ impl Agent {
             encoder: Encoder::new(1),
             sequence: 0,
             kept: Vec::new(),
+            progress: None,
         }
     }
 
@@ -202,6 +206,9 @@ impl Agent {
             let series = series.attributes(attributes).register();
             batch.push(&series, Timestamp::from_nanos(self.sequence as i64), *value);
             self.kept.push(series);
+        }
+        if let Some(progress) = self.progress {
+            batch.set_progress(progress);
         }
         self.sequence += 1;
         let encoded = self.encoder.encode(&batch);

@@ -1,6 +1,8 @@
 //! Nodes never mix.
 
-use alumet_core::Attributes;
+use alumet_core::progress::{Progress, StreamId};
+use alumet_core::time::{Moment, Monotonic};
+use alumet_core::{Attributes, Timestamp};
 use tonic::Code;
 
 use crate::client::{Agent, begin, hello};
@@ -74,4 +76,34 @@ async fn the_clock_of_a_client_may_be_far_from_that_of_the_server() {
     let samples = rig.recording.samples();
     let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp.as_nanos()).collect();
     assert_eq!(times, [0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_clients_send_is_two_streams_that_outlive_their_sessions() {
+    let rig = Rig::start();
+    let until = |monotonic| Moment {
+        wall: Timestamp::from_nanos(1_000),
+        monotonic: Monotonic::from_nanos(monotonic),
+    };
+    // Each program numbers its streams from 0, so that those of two may have the same number.
+    let stream = StreamId::new();
+    let mut agents = [Agent::new(), Agent::new()];
+    for (run, agent, moment) in [(1, 0, 70), (1, 1, 7), (2, 0, 71), (2, 1, 8)] {
+        let until = until(moment);
+        agents[agent].progress = Some(Progress { stream, until });
+        agents[agent].restart(u32::from(run));
+        let number = agent as u8;
+        let mut session = begin(rig.address, hello(["a", "b"][agent], number, run))
+            .await
+            .unwrap();
+        session.send_all(agents[agent].next(0)).await;
+        session.acknowledged(u64::from(run)).await;
+    }
+    let seen: Vec<Progress> = rig.progress.lock().iter().copied().flatten().collect();
+    assert_eq!(
+        seen.iter().map(|progress| progress.until).collect::<Vec<_>>(),
+        [70, 7, 71, 8].map(until)
+    );
+    assert!(seen[0].stream == seen[2].stream && seen[1].stream == seen[3].stream);
+    assert_ne!(seen[0].stream, seen[1].stream);
 }

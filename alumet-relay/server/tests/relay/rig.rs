@@ -5,12 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::Batch;
+use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{Pipeline, PipelineBuilder};
+use alumet_core::progress::Progress;
 use alumet_core::spool::SpoolSlot;
+use alumet_core::transform::{Transform, TransformContext};
 use alumet_plugin_relay_server::{Config, RelaySource};
 
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
+use parking_lot::Mutex;
 
 use crate::spool::GatedSpool;
 
@@ -22,6 +27,8 @@ pub(crate) struct Rig {
     pub(crate) address: SocketAddr,
     pub(crate) spool: GatedSpool,
     pub(crate) recording: Recording,
+    /// Of all batches that transforms were given.
+    pub(crate) progress: Arc<Mutex<Vec<Option<Progress>>>>,
     pipeline: Option<Pipeline>,
 }
 
@@ -65,6 +72,8 @@ impl Rig {
         let source = RelaySource::bind(config, builder.catalog(), opened).unwrap();
         let address = source.local_address().unwrap();
         builder.event_source("server", source);
+        let progress = Arc::default();
+        builder.transform("progress", Noting(Arc::clone(&progress)));
         let output = RecordingOutput::new();
         let recording = output.recording();
         builder.output("out", output);
@@ -72,6 +81,7 @@ impl Rig {
             address,
             spool,
             recording,
+            progress,
             pipeline: Some(builder.start().unwrap()),
         }
     }
@@ -91,6 +101,16 @@ impl Rig {
         let samples = self.recording.samples();
         let lines = samples.iter().map(ToString::to_string);
         lines.filter(|line| line.starts_with("relay_")).collect()
+    }
+}
+
+/// Notes how far batches say that their streams have come.
+struct Noting(Arc<Mutex<Vec<Option<Progress>>>>);
+
+impl Transform for Noting {
+    fn apply(&mut self, batch: &mut Batch, _: &TransformContext<'_>) -> Result<(), Failure> {
+        self.0.lock().push(batch.progress());
+        Ok(())
     }
 }
 

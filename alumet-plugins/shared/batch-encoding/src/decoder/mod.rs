@@ -5,6 +5,7 @@ mod scratch;
 use std::collections::{BTreeMap, HashSet};
 
 use alumet_core::spool::Definitions;
+use alumet_core::time::Moment;
 use alumet_core::{Batch, Catalog};
 
 use crate::amendment::Amendment;
@@ -23,6 +24,17 @@ pub struct Decoder {
     generations: BTreeMap<u32, Generation>,
     /// The names of all metrics that ever came, as the sender calls them.
     metric_names: HashSet<String>,
+}
+
+/// How far the stream of a batch has come.
+///
+/// Whoever decodes gives each stream of each sender a [`StreamId`](alumet_core::progress::StreamId) of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    /// The number of the stream where it is made.
+    pub stream: u32,
+    /// Until when the stream is complete, on the clocks of the node where it is made.
+    pub until: Moment,
 }
 
 impl Decoder {
@@ -97,7 +109,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// Appends the samples of a payload to `into`, which is of the catalog in which they were defined; says how many.
+    /// Appends the samples of a payload to `into`, which is of the catalog in which they were defined, and says how far their
+    /// stream has come, if the payload does. The progress of `into` stays as it is.
     ///
     /// # Errors
     /// When a series is not defined, when there is more than the limits allow, and when the payload is damaged.
@@ -107,22 +120,23 @@ impl Decoder {
         generation: u32,
         payload: &[u8],
         into: &mut Batch,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<Option<Watermark>, DecodeError> {
         let nothing = Generation::default();
         let generation = self.generations.get(&generation).unwrap_or(&nothing);
         Scratch::with(|Scratch { opener, reader }| {
             let body = opener.open(payload, self.limits.payload_bytes)?;
             let limit = self.limits.samples_per_batch;
             let (entries, types) = (generation.len(), generation.types());
-            let count = reader.read(body, limit, entries, types, |number| generation.metric_of(number))?;
-            into.reserve(count);
+            let watermark =
+                reader.read(body, limit, entries, types, |number| generation.metric_of(number))?;
+            into.reserve(reader.len());
             for (number, timestamp, bits) in reader.samples() {
                 // The reader has looked up every number.
                 if let Some(series) = generation.series(number) {
                     into.push_bits(series, timestamp, bits);
                 }
             }
-            Ok(count)
+            Ok(watermark)
         })
     }
 

@@ -90,7 +90,8 @@ impl Encoder {
         }
     }
 
-    /// Encodes the samples of a batch, all of which are of the same catalog as those before.
+    /// Encodes a batch: its samples, all of which are of the same catalog as those before, and how far its
+    /// stream has come.
     ///
     /// Encoders that were given the same batches write the same bytes. The payload needs no other payload to be
     /// decoded, only all definitions of its generation up to its own. A series that its catalog cannot describe,
@@ -114,7 +115,7 @@ impl Encoder {
         }
         let payload = self
             .payload_sealer
-            .seal(&self.payload.finish(self.dictionary.types()));
+            .seal(&self.payload.finish(self.dictionary.types(), batch.progress()));
         let generation = self.dictionary.generation();
         let definitions = self.dictionary.take_new().map(|new| Definitions {
             generation,

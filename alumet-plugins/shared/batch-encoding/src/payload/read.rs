@@ -1,8 +1,10 @@
+use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Timestamp, ValueType};
 
 use super::KEPT_SAMPLES;
 use super::groups::Groups;
 use crate::column::{Streams, float, integer, runs};
+use crate::decoder::Watermark;
 use crate::error::DecodeError;
 
 /// Reads the body of a payload into columns.
@@ -19,7 +21,7 @@ pub(crate) struct PayloadReader {
 }
 
 impl PayloadReader {
-    /// Reads at most `limit` samples of a dictionary with that many entries; says how many there are.
+    /// Reads at most `limit` samples of a dictionary with that many entries; says how far their stream has come.
     ///
     /// `metric_of` gives the place of the metric of a series among the metrics, which have these `types`; `None` if the
     /// entry is no series.
@@ -30,7 +32,7 @@ impl PayloadReader {
         entries: u32,
         types: &[ValueType],
         metric_of: impl Fn(u32) -> Option<u32>,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<Option<Watermark>, DecodeError> {
         let mut streams = Streams::new(body)?;
         let count = streams.head.count("samples of the batch", limit)?;
         self.begin(count);
@@ -54,8 +56,32 @@ impl PayloadReader {
                 ValueType::U64 | ValueType::I64 => integer::read(values, &mut streams)?,
             }
         }
+        let watermark = self.watermark(&mut streams)?;
         streams.finish()?;
-        Ok(count)
+        Ok(watermark)
+    }
+
+    fn watermark(&self, streams: &mut Streams<'_>) -> Result<Option<Watermark>, DecodeError> {
+        if streams.head.left() == 0 {
+            return Ok(None);
+        }
+        let last = self.timestamps.last().map_or(0, |last| last.as_nanos());
+        let stream = streams.head.count("number of the stream", u32::MAX as usize)?;
+        let wall = last.wrapping_add(streams.head.signed("wall clock of the stream")?);
+        let monotonic = streams.head.varint("monotonic clock of the stream")?;
+        Ok(Some(Watermark {
+            // It is within the limit.
+            stream: stream as u32,
+            until: Moment {
+                wall: Timestamp::from_nanos(wall),
+                monotonic: Monotonic::from_nanos(monotonic),
+            },
+        }))
+    }
+
+    /// How many samples were read.
+    pub(crate) const fn len(&self) -> usize {
+        self.numbers.len()
     }
 
     /// Gives the number of the series, the time and the value of each sample that was read, in their order.

@@ -1,8 +1,9 @@
+use alumet_core::progress::Progress;
 use alumet_core::{Timestamp, ValueType};
 
 use super::KEPT_SAMPLES;
 use super::groups::Groups;
-use crate::bytes::put_varint;
+use crate::bytes::{put_signed, put_varint};
 use crate::column::{Order, Sink, float, integer, runs};
 
 /// Collects the samples of one batch and writes the body of its payload.
@@ -62,7 +63,7 @@ impl PayloadWriter {
     }
 
     /// The parts of the body. The metric at each place has values of the type at this place.
-    pub(crate) fn finish(&mut self, types: &[ValueType]) -> [&[u8]; 3] {
+    pub(crate) fn finish(&mut self, types: &[ValueType], progress: Option<Progress>) -> [&[u8]; 3] {
         put_varint(&mut self.sink.head, self.bits.len() as u64);
         runs::write_series(&self.numbers, &mut self.sink.head);
         runs::write_timestamps(&self.timestamps, &mut self.sink.head);
@@ -75,6 +76,13 @@ impl PayloadWriter {
                 ValueType::F64 => float::write(values, group.period, &mut self.sink, &mut self.corrections),
                 integer => integer::write(values, group.period, Order::of(integer), &mut self.sink),
             }
+        }
+        if let Some(Progress { stream, until }) = progress {
+            let last = self.timestamps.last().map_or(0, |last| last.as_nanos());
+            let head = &mut self.sink.head;
+            put_varint(head, stream.number().into());
+            put_signed(head, until.wall.as_nanos().wrapping_sub(last));
+            put_varint(head, until.monotonic.as_nanos());
         }
         self.front = self.sink.lengths();
         self.front.extend_from_slice(&self.sink.head);

@@ -52,7 +52,7 @@ fn a_damaged_payload_gives_an_error_or_some_samples() {
         for payload in damaged(&encoded.payload) {
             let before = into.len();
             match receiver.decoder.decode(7, &payload, &mut into) {
-                Ok(count) => assert_eq!(into.len(), before + count),
+                Ok(_) => assert!(into.len() >= before),
                 Err(_) => assert_eq!(into.len(), before, "an error left samples behind"),
             }
             if into.len() > 10_000 {

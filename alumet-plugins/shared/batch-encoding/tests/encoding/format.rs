@@ -1,6 +1,8 @@
 //! The bytes as the documentation of the crate describes them. Who changes them has to change the version.
 
+use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::Definitions;
+use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Catalog, Timestamp, ValueType};
 
 use crate::world::{Receiver, described, encoded, series};
@@ -70,4 +72,25 @@ fn the_bytes_of_version_1_stay_what_they_are() {
     let mut copy = receiver.catalog.batch();
     receiver.decoder.decode(7, &PAYLOAD, &mut copy).unwrap();
     assert_eq!(described(&copy), described(&batch));
+}
+
+#[test]
+fn how_far_a_stream_has_come_is_at_the_end_of_the_head() {
+    let here = Catalog::new();
+    let one = series(&here, "metric", ValueType::U64, 9);
+    let mut batch = here.batch();
+    batch.push_bits(&one, Timestamp::from_nanos(5), 0);
+    let without = encoded(&batch).payload;
+    let until = Moment {
+        wall: Timestamp::from_nanos(3),
+        monotonic: Monotonic::from_nanos(128),
+    };
+    let stream = StreamId::new();
+    batch.set_progress(Progress { stream, until });
+    // Less than 128 streams are made here; the wall clock is two before the last sample; 128 has two bytes.
+    let number = u8::try_from(stream.number()).unwrap();
+    let mut expected = without.to_vec();
+    expected[2] += 4;
+    expected.extend([number, 3, 0x80, 1]);
+    assert_eq!(*encoded(&batch).payload, expected);
 }

@@ -1,8 +1,10 @@
 //! Whatever is encoded is decoded to the same, in the same order.
 
 use crate::world::{Receiver, batch_of, described, encoded, mixed_batch, series};
+use alumet_core::progress::{Progress, StreamId};
+use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Catalog, Timestamp, ValueType};
-use alumet_shared_batch_encoding::{DecodeError, Encoder};
+use alumet_shared_batch_encoding::{DecodeError, Encoder, Watermark};
 use proptest::prelude::*;
 
 /// Which series, when, which bits.
@@ -22,7 +24,10 @@ fn sample() -> impl Strategy<Value = (usize, i64, u64)> {
 
 proptest! {
     #[test]
-    fn any_batches_survive(batches in prop::collection::vec(prop::collection::vec(sample(), 0..80), 1..5)) {
+    fn any_batches_survive(batches in prop::collection::vec(
+        (prop::collection::vec(sample(), 0..80), prop::option::of(any::<(i64, u64)>())),
+        1..5,
+    )) {
         let here = Catalog::new();
         let types = [ValueType::U64, ValueType::I64, ValueType::F64];
         let all: Vec<_> = (0..30)
@@ -31,18 +36,28 @@ proptest! {
         let mut encoder = Encoder::new(3);
         let mut twin = Encoder::new(3);
         let mut receiver = Receiver::new();
-        for samples in batches {
+        for (samples, until) in batches {
             let mut batch = here.batch();
             for (index, time, bits) in samples {
                 batch.push_bits(&all[index], Timestamp::from_nanos(time), bits);
             }
+            let watermark = until.map(|(wall, monotonic)| {
+                let until = Moment {
+                    wall: Timestamp::from_nanos(wall),
+                    monotonic: Monotonic::from_nanos(monotonic),
+                };
+                let stream = StreamId::new();
+                batch.set_progress(Progress { stream, until });
+                Watermark { stream: stream.number(), until }
+            });
             let encoded = encoder.encode(&batch);
             prop_assert_eq!(&encoded.payload, &twin.encode(&batch).payload, "encoding depends on more than the batches");
             prop_assert_eq!(encoded.checksum, crc32fast::hash(&encoded.payload));
             let times = batch.timestamps().iter().copied();
             prop_assert_eq!(encoded.time, times.clone().min().zip(times.max()));
-            let copy = receiver.take(&encoded).unwrap();
+            let (copy, found) = receiver.take_with_watermark(&encoded).unwrap();
             prop_assert_eq!(described(&copy), described(&batch));
+            prop_assert_eq!(found, watermark);
         }
     }
 }

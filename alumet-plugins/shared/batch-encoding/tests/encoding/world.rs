@@ -5,7 +5,7 @@ use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::{
     Attributes, Batch, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
 };
-use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Encoded, Encoder, Limits};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Encoded, Encoder, Limits, Watermark};
 
 /// The receiving side.
 pub(crate) struct Receiver {
@@ -35,13 +35,20 @@ impl Receiver {
     }
 
     pub(crate) fn take(&mut self, encoded: &Encoded) -> Result<Batch, DecodeError> {
+        self.take_with_watermark(encoded).map(|(batch, _)| batch)
+    }
+
+    pub(crate) fn take_with_watermark(
+        &mut self,
+        encoded: &Encoded,
+    ) -> Result<(Batch, Option<Watermark>), DecodeError> {
         self.define(encoded)?;
         let mut batch = self.catalog.batch();
-        let count = self
+        let watermark = self
             .decoder
             .decode(encoded.generation, &encoded.payload, &mut batch)?;
-        assert_eq!((count, count), (batch.len(), encoded.samples as usize));
-        Ok(batch)
+        assert_eq!(batch.len(), encoded.samples as usize);
+        Ok((batch, watermark))
     }
 }
 
