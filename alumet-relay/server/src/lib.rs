@@ -19,6 +19,7 @@ mod service;
 mod session;
 mod source;
 mod state;
+mod tally;
 mod trial;
 mod trust;
 mod window;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tonic::{Code, Status};
+
+use crate::tally::Tally;
 
 /// A client is refused, with a sentence that says why and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +117,7 @@ pub(crate) struct Refusals {
 
 #[derive(Debug, Default)]
 struct Entry {
-    count: AtomicU64,
+    count: Tally,
     log: Mutex<Log>,
 }
 
@@ -142,7 +143,7 @@ impl Refusals {
             }
             return;
         };
-        entry.count.fetch_add(1, Ordering::Relaxed);
+        entry.count.add(1);
         match entry.log.lock().turn(Instant::now()) {
             Some(silent) => {
                 tracing::warn!(%peer, node, reason, message = %refusal, others_since = silent, "a client was refused");
@@ -151,12 +152,10 @@ impl Refusals {
         }
     }
 
-    /// How many there were since this was called last, by reason.
-    pub(crate) fn take(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::COUNTED
-            .into_iter()
-            .zip(&self.by_reason)
-            .map(|(reason, entry)| (reason, entry.count.swap(0, Ordering::Relaxed)))
+    /// How many there were, by reason.
+    pub(crate) fn by_reason(&self) -> impl Iterator<Item = (Reason, &Tally)> {
+        let counts = self.by_reason.iter().map(|entry| &entry.count);
+        Reason::COUNTED.into_iter().zip(counts)
     }
 
     fn entry(&self, reason: Reason) -> Option<&Entry> {
@@ -191,9 +190,11 @@ mod tests {
         for reason in [Reason::Limit, Reason::Limit, Reason::Copied, Reason::Replaced] {
             refusals.note(&Refusal::new(reason, "no"), peer, "node");
         }
-        let found: Vec<_> = refusals.take().filter(|(_, count)| *count > 0).collect();
+        let counts = refusals
+            .by_reason()
+            .map(|(reason, tally)| (reason, tally.count()));
+        let found: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
         assert_eq!(found, [(Reason::Copied, 1), (Reason::Limit, 2)]);
-        assert!(refusals.take().all(|(_, count)| count == 0));
 
         let (mut log, start) = (Log::default(), Instant::now());
         let turns = [0, 1, 9, 10, 25].map(|seconds| log.turn(start + Duration::from_secs(seconds)));

@@ -1,17 +1,18 @@
 //! Who is connected, and what came from whom.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
-use alumet_core::time::Monotonic;
+use alumet_core::time::{Monotonic, Timestamp};
 use alumet_shared_batch_encoding::Watermark;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::refusal::{Reason, Refusal};
 use crate::seat::Seat;
+use crate::tally::Tally;
 
 /// All instances that sent something, and all nodes that are connected.
 #[derive(Debug, Default)]
@@ -44,10 +45,14 @@ pub(crate) struct Received {
 pub(crate) struct Node {
     /// Its name.
     pub(crate) name: Arc<str>,
+    /// When its first session began, since which it is counted what it sent.
+    pub(crate) since: Timestamp,
     sessions: AtomicUsize,
-    pub(crate) samples: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-    pub(crate) duplicates: AtomicU64,
+    pub(crate) samples: Tally,
+    pub(crate) bytes: Tally,
+    pub(crate) duplicates: Tally,
+    /// What it lost, by reason.
+    pub(crate) gaps: Mutex<HashMap<&'static str, Tally>>,
 }
 
 /// A session of a node; counted until it is dropped.
@@ -72,11 +77,16 @@ impl Registry {
     ///
     /// # Errors
     /// When it has `limit` sessions already.
-    pub(crate) fn begin_session(&self, name: &str, limit: usize) -> Result<NodeSession, Refusal> {
+    pub(crate) fn begin_session(
+        &self,
+        name: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<NodeSession, Refusal> {
         let mut nodes = self.nodes.lock();
         let node = nodes
             .entry(name.into())
-            .or_insert_with_key(|name| Arc::new(Node::new(name)));
+            .or_insert_with_key(|name| Arc::new(Node::new(name, now)));
         if node.sessions.load(Ordering::Relaxed) >= limit {
             let message = format!(
                 "`{name}` has {limit} sessions already, as many as `max_connections_per_node` allows; wait until one has ended"
@@ -91,7 +101,7 @@ impl Registry {
     pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
         let mut nodes = self.nodes.lock();
         let all = nodes.values().map(Arc::clone).collect();
-        nodes.retain(|_, node| node.is_connected());
+        nodes.retain(|_, node| node.sessions() > 0);
         all
     }
 }
@@ -124,19 +134,16 @@ impl Received {
 }
 
 impl Node {
-    fn new(name: &Arc<str>) -> Self {
+    fn new(name: &Arc<str>, since: Timestamp) -> Self {
         Self {
             name: Arc::clone(name),
+            since,
             sessions: AtomicUsize::new(0),
-            samples: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            duplicates: AtomicU64::new(0),
+            samples: Tally::default(),
+            bytes: Tally::default(),
+            duplicates: Tally::default(),
+            gaps: Mutex::default(),
         }
-    }
-
-    /// Whether it has a session.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.sessions() > 0
     }
 
     /// How many sessions it has.
@@ -163,24 +170,29 @@ impl Drop for NodeSession {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_nanos(0);
+
     #[test]
     fn a_node_has_so_many_sessions_and_no_more() {
         let registry = Registry::default();
-        let one = registry.begin_session("a", 2).unwrap();
-        let _two = registry.begin_session("a", 2).unwrap();
-        assert_eq!(registry.begin_session("a", 2).unwrap_err().reason, Reason::Busy);
-        assert!(registry.begin_session("b", 2).is_ok());
+        let one = registry.begin_session("a", 2, NOW).unwrap();
+        let _two = registry.begin_session("a", 2, NOW).unwrap();
+        assert_eq!(
+            registry.begin_session("a", 2, NOW).unwrap_err().reason,
+            Reason::Busy
+        );
+        assert!(registry.begin_session("b", 2, NOW).is_ok());
         drop(one);
-        assert!(registry.begin_session("a", 2).is_ok());
+        assert!(registry.begin_session("a", 2, NOW).is_ok());
     }
 
     #[test]
     fn what_a_node_did_is_told_once_more_after_its_last_session() {
         let registry = Registry::default();
-        let session = registry.begin_session("a", 1).unwrap();
-        session.samples.fetch_add(5, Ordering::Relaxed);
+        let session = registry.begin_session("a", 1, NOW).unwrap();
+        session.samples.add(5);
         drop(session);
-        assert_eq!(registry.nodes()[0].samples.load(Ordering::Relaxed), 5);
+        assert_eq!(registry.nodes()[0].samples.count(), 5);
         assert!(registry.nodes().is_empty());
     }
 

@@ -1,96 +1,66 @@
 //! The metrics of the server itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use alumet_core::batch::Batch;
-use alumet_core::catalog::MetricHandle;
 use alumet_core::pipeline::EventSink;
 use alumet_core::series::Series;
-use alumet_core::{Consumer, Resource};
-use hashbrown::HashMap;
+use alumet_core::time::Timestamp;
 
-use crate::refusal::Reason;
-use crate::registry::Node;
-use crate::state::ServerState;
+use crate::state::{Metrics, ServerState, of_server};
 
 /// Makes samples of what was counted.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     state: Arc<ServerState>,
-    clients: Option<Series<u64>>,
-    nodes: HashMap<Arc<str>, NodeSeries>,
-    refused: HashMap<Reason, Series<u64>>,
-}
-
-/// The series of a node, kept while it is connected.
-#[derive(Debug)]
-struct NodeSeries {
-    samples: Series<u64>,
-    bytes: Series<u64>,
-    duplicates: Series<u64>,
+    clients: Series<u64>,
+    /// The last report, or the start.
+    last: Timestamp,
 }
 
 impl Reporter {
-    pub(crate) fn new(state: Arc<ServerState>) -> Self {
+    pub(crate) fn new(state: Arc<ServerState>, sink: &EventSink) -> Self {
         Self {
+            clients: of_server(sink.catalog(), state.metrics.clients).register(),
             state,
-            clients: None,
-            nodes: HashMap::new(),
-            refused: HashMap::new(),
+            last: sink.now().wall,
         }
     }
 
     /// What was counted since the last report.
     pub(crate) fn report(&mut self, sink: &EventSink) -> Batch {
-        let state = Arc::clone(&self.state);
         let (mut batch, now) = (sink.batch(), sink.now().wall);
-        let series = |metric: MetricHandle<u64>| {
-            sink.catalog()
-                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-        };
-        let of_node = |metric, node: &Node| {
-            let key = state.config.node_attribute.clone();
-            series(metric).attribute(key, node.name.to_string()).register()
-        };
+        let Metrics {
+            received_samples,
+            received_bytes,
+            duplicates,
+            refused,
+            ..
+        } = self.state.metrics;
         let mut clients = 0;
-        for node in state.registry.nodes() {
+        for node in self.state.registry.nodes() {
             clients += node.sessions() as u64;
-            let known = self
-                .nodes
-                .entry(Arc::clone(&node.name))
-                .or_insert_with(|| NodeSeries {
-                    samples: of_node(state.metrics.received_samples, &node),
-                    bytes: of_node(state.metrics.received_bytes, &node),
-                    duplicates: of_node(state.metrics.duplicates, &node),
-                });
-            for (series, counter) in [
-                (&known.samples, &node.samples),
-                (&known.bytes, &node.bytes),
-                (&known.duplicates, &node.duplicates),
+            for (tally, metric) in [
+                (&node.samples, received_samples),
+                (&node.bytes, received_bytes),
+                (&node.duplicates, duplicates),
             ] {
-                batch.push(series, now, take(counter));
-            }
-            if !node.is_connected() {
-                self.nodes.remove(&node.name);
+                tally.tell(&mut batch, node.since, now, || {
+                    self.state.of_node(sink.catalog(), metric, &node.name).register()
+                });
             }
         }
-        let of_server = self
-            .clients
-            .get_or_insert_with(|| series(state.metrics.clients).register());
-        batch.push(of_server, now, clients);
-        for (reason, count) in state.refusals.take().filter(|(_, count)| *count > 0) {
-            let known = self.refused.entry(reason);
-            let refused = known.or_insert_with(|| {
-                let series = series(state.metrics.refused);
-                series.attribute("reason", reason.name()).register()
-            });
-            batch.push(refused, now, count);
+        batch.push(&self.clients, now, clients);
+        for (reason, tally) in self.state.refusals.by_reason() {
+            if tally.count() > 0 {
+                tally.tell(&mut batch, self.last, now, || {
+                    of_server(sink.catalog(), refused)
+                        .attribute("reason", reason.name())
+                        .register()
+                });
+            }
         }
+        self.last = now;
         batch
     }
-}
-
-fn take(counter: &AtomicU64) -> u64 {
-    counter.swap(0, Ordering::Relaxed)
 }

@@ -57,9 +57,11 @@ impl RelayService {
             .map_err(|error| Refusal::new(Reason::Version, error.to_string()))?;
         let (id, run) = (InstanceId(sixteen(&hello.instance)?), sixteen(&hello.run)?);
 
-        let node_session = state
-            .registry
-            .begin_session(node, state.config.max_connections_per_node)?;
+        let node_session = state.registry.begin_session(
+            node,
+            state.config.max_connections_per_node,
+            self.running.sink.now().wall,
+        )?;
         let instance = state.registry.instance(id);
         let claim = Claim {
             run,

@@ -2,13 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{InstanceId, Origin};
-use alumet_core::{Consumer, Resource};
 use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
@@ -119,7 +117,7 @@ impl Session {
             self.wait_for_window().await?;
             let message = self.next().await?;
             let bytes = self.begun.progress.take_bytes();
-            self.begun.node.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.begun.node.bytes.add(bytes);
             match message {
                 None => return Ok(()),
                 Some(message) => self.take(message).await?,
@@ -202,7 +200,7 @@ impl Session {
         let sequence = message.sequence;
         match self.judge(message.previous, sequence, sequence)? {
             Verdict::Duplicate => {
-                self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
+                self.begun.node.duplicates.add(1);
                 return Ok(());
             }
             Verdict::New => {}
@@ -218,10 +216,7 @@ impl Session {
             checksum: message.checksum,
         });
         self.hand_on(batch, sequence, message.payload.len()).await?;
-        self.begun
-            .node
-            .samples
-            .fetch_add(u64::from(message.samples), Ordering::Relaxed);
+        self.begun.node.samples.add(message.samples.into());
         Ok(())
     }
 
@@ -261,30 +256,30 @@ impl Session {
     async fn take_gap(&mut self, gap: &v1::Gap) -> Result<(), Refusal> {
         match self.judge(gap.previous, gap.first, gap.last)? {
             Verdict::Duplicate => {
-                self.begun.node.duplicates.fetch_add(1, Ordering::Relaxed);
+                self.begun.node.duplicates.add(1);
                 return Ok(());
             }
             Verdict::New => {}
         }
         let reason = gap_reason(gap.reason());
-        let node = &self.begun.node.name;
+        let node = &self.begun.node;
         tracing::warn!(
-            %node, reason, samples = gap.samples, first = gap.first, last = gap.last,
+            node = %node.name, reason, samples = gap.samples, first = gap.first, last = gap.last,
             "a client lost samples before it could send them"
         );
         let Running { state, sink, .. } = &*self.running;
-        let series = sink
-            .catalog()
-            .series(
-                state.metrics.gap_samples,
-                Resource::LocalMachine,
-                Consumer::LocalMachine,
-            )
-            .attribute(state.config.node_attribute.clone(), node.to_string())
-            .attribute("reason", reason)
-            .register();
         let mut batch = sink.batch();
-        batch.push(&series, sink.now().wall, gap.samples);
+        {
+            let mut gaps = node.gaps.lock();
+            let series = gaps
+                .entry(reason)
+                .or_default()
+                .series(&mut batch, node.since, || {
+                    let of_node = state.of_node(sink.catalog(), state.metrics.gap_samples, &node.name);
+                    of_node.attribute("reason", reason).register()
+                });
+            batch.push(series, sink.now().wall, gap.samples);
+        }
         batch.set_origin(Origin {
             instance: self.begun.instance,
             sequence: gap.last,

@@ -73,7 +73,7 @@ impl EventSource for RelaySource {
         });
         let _end = running.stop.clone().drop_guard();
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept_all(listener, Arc::clone(&running))));
-        let mut reporter = Reporter::new(Arc::clone(&self.state));
+        let mut reporter = Reporter::new(Arc::clone(&self.state), &out);
         let first = tokio::time::Instant::now() + Self::REPORT_EVERY;
         let mut ticks = interval_at(first, Self::REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
+use alumet_core::series::SeriesBuilder;
 use alumet_core::spool::Spool;
+use alumet_core::{Consumer, Resource};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,6 +100,21 @@ impl ServerState {
             refusals: Refusals::default(),
         })
     }
+
+    /// The series of what a node sent.
+    pub(crate) fn of_node<'a>(
+        &self,
+        catalog: &'a Catalog,
+        metric: MetricHandle<u64>,
+        node: &str,
+    ) -> SeriesBuilder<'a, u64> {
+        of_server(catalog, metric).attribute(self.config.node_attribute.clone(), node.to_owned())
+    }
+}
+
+/// The series of the server itself.
+pub(crate) fn of_server(catalog: &Catalog, metric: MetricHandle<u64>) -> SeriesBuilder<'_, u64> {
+    catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine)
 }
 
 impl Metrics {
