@@ -115,7 +115,12 @@ impl Backlog {
         let mut loaded = Vec::with_capacity(items.len());
         while let Some(item) = items.pop_front() {
             let result = match item {
-                item if self.encoded => Ok(Loaded::Encoded(item)),
+                Spooled::Record(mut record) if self.encoded => {
+                    // Its samples are not needed, and would keep the slots of their series while it is delivered.
+                    record.batch = None;
+                    Ok(Loaded::Encoded(Spooled::Record(record)))
+                }
+                item @ Spooled::Gap(_) if self.encoded => Ok(Loaded::Encoded(item)),
                 Spooled::Gap(gap) => Ok(Loaded::Gap(gap)),
                 Spooled::Record(record) => self.decode(record),
             };

@@ -10,7 +10,7 @@ use alumet_core::pipeline::{
     AddError, BuildError, DropReason, EventSink, OutputAccount, Pipeline, PipelineBuilder,
 };
 use alumet_core::source::EventSource;
-use alumet_core::spool::{InstanceId, Origin, Spool, Spooled};
+use alumet_core::spool::{InstanceId, Origin, Record, Spool, Spooled};
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::{Batch, Consumer, Resource};
@@ -328,8 +328,9 @@ struct Stream {
 
 impl Output for Stream {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let Some(Spooled::Record(record)) = delivery.record() else {
-            return Err(Failure::end("this is no record"));
+        // The samples would keep the slots of their series as long as the record is under way.
+        let Some(Spooled::Record(record @ Record { batch: None, .. })) = delivery.record() else {
+            return Err(Failure::end("this is no record without its batch"));
         };
         self.taken.lock().push(record.sequence);
         if record.sequence == 3 && !std::mem::replace(&mut self.failed, true) {

@@ -92,7 +92,7 @@ impl Output for RelayOutput {
         };
         let (done, over) = oneshot::channel();
         let item = Item {
-            spooled: without_batch(spooled),
+            spooled: spooled.clone(),
             definitions,
             done,
         };
@@ -114,13 +114,4 @@ impl Output for RelayOutput {
 
 fn ended() -> Failure {
     Failure::retry("the session with the relay server has ended")
-}
-
-/// The samples themselves are not needed, and would keep the slots of their series.
-fn without_batch(spooled: &Spooled) -> Spooled {
-    let mut spooled = spooled.clone();
-    if let Spooled::Record(record) = &mut spooled {
-        record.batch = None;
-    }
-    spooled
 }

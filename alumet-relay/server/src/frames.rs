@@ -27,7 +27,7 @@ struct State {
     missing: usize,
     /// When the first byte of an incomplete message came.
     since: Option<Instant>,
-    too_large: Option<usize>,
+    too_large: Option<TooLarge>,
     is_broken: bool,
     total: u64,
 }
@@ -67,11 +67,7 @@ impl Progress {
 
     /// The message that was too large, if there was one.
     pub(crate) fn too_large(&self) -> Option<TooLarge> {
-        let state = self.0.lock();
-        state.too_large.map(|announced| TooLarge {
-            announced,
-            limit: state.limit,
-        })
+        self.0.lock().too_large
     }
 
     /// Whether the connection broke, rather than the client sent something wrong.
@@ -109,11 +105,8 @@ impl State {
                 let [_, length @ ..] = self.prefix;
                 let announced = u32::from_be_bytes(length) as usize;
                 if announced > self.limit {
-                    self.too_large = Some(announced);
-                    return Err(TooLarge {
-                        announced,
-                        limit: self.limit,
-                    });
+                    let limit = self.limit;
+                    return Err(*self.too_large.insert(TooLarge { announced, limit }));
                 }
                 self.missing = announced;
             }

@@ -14,7 +14,6 @@ mod registry;
 mod reporter;
 mod seat;
 mod sequence;
-mod series_check;
 mod service;
 mod session;
 mod source;
@@ -22,7 +21,6 @@ mod state;
 mod tally;
 mod trial;
 mod trust;
-mod window;
 
 pub use config::{Config, TlsConfig};
 pub use error::ServerError;

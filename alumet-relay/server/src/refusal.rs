@@ -57,35 +57,25 @@ impl Reason {
         Self::Limit,
     ];
 
-    /// One word, a value of the attribute `reason`.
-    pub(crate) const fn name(self) -> &'static str {
+    /// One word, a value of the attribute `reason`, and what a client gets.
+    const fn facts(self) -> (&'static str, Code) {
         match self {
-            Self::Tls => "tls",
-            Self::Slow => "slow",
-            Self::Busy => "busy",
-            Self::Credentials => "credentials",
-            Self::Identity => "identity",
-            Self::Version => "version",
-            Self::Copied => "copied",
-            Self::Message => "message",
-            Self::Limit => "limit",
-            Self::Replaced => "replaced",
-            Self::Unavailable => "unavailable",
+            Self::Tls => ("tls", Code::Unauthenticated),
+            Self::Slow => ("slow", Code::DeadlineExceeded),
+            Self::Busy => ("busy", Code::ResourceExhausted),
+            Self::Credentials => ("credentials", Code::Unauthenticated),
+            Self::Identity => ("identity", Code::PermissionDenied),
+            Self::Version => ("version", Code::FailedPrecondition),
+            Self::Copied => ("copied", Code::AlreadyExists),
+            Self::Message => ("message", Code::InvalidArgument),
+            Self::Limit => ("limit", Code::ResourceExhausted),
+            Self::Replaced => ("replaced", Code::Aborted),
+            Self::Unavailable => ("unavailable", Code::Unavailable),
         }
     }
 
-    const fn code(self) -> Code {
-        match self {
-            Self::Tls | Self::Credentials => Code::Unauthenticated,
-            Self::Slow => Code::DeadlineExceeded,
-            Self::Busy | Self::Limit => Code::ResourceExhausted,
-            Self::Identity => Code::PermissionDenied,
-            Self::Version => Code::FailedPrecondition,
-            Self::Copied => Code::AlreadyExists,
-            Self::Message => Code::InvalidArgument,
-            Self::Replaced => Code::Aborted,
-            Self::Unavailable => Code::Unavailable,
-        }
+    pub(crate) const fn name(self) -> &'static str {
+        self.facts().0
     }
 }
 
@@ -99,7 +89,7 @@ impl Refusal {
 
     /// What the client gets.
     pub(crate) fn status(&self) -> Status {
-        Status::new(self.reason.code(), &self.message)
+        Status::new(self.reason.facts().1, &self.message)
     }
 }
 

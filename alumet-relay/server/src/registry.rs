@@ -1,7 +1,6 @@
 //! Who is connected, and what came from whom.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
@@ -47,17 +46,12 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     /// When its first session began, since which it is counted what it sent.
     pub(crate) since: Timestamp,
-    sessions: AtomicUsize,
     pub(crate) samples: Tally,
     pub(crate) bytes: Tally,
     pub(crate) duplicates: Tally,
     /// What it lost, by reason.
     pub(crate) gaps: Mutex<HashMap<&'static str, Tally>>,
 }
-
-/// A session of a node; counted until it is dropped.
-#[derive(Debug)]
-pub(crate) struct NodeSession(Arc<Node>);
 
 impl Registry {
     /// So many instances are remembered although they have no session.
@@ -73,7 +67,7 @@ impl Registry {
         Arc::clone(instances.entry(id).or_default())
     }
 
-    /// Counts a session of a node.
+    /// The node for a session, which is counted until it lets go of it.
     ///
     /// # Errors
     /// When it has `limit` sessions already.
@@ -82,28 +76,41 @@ impl Registry {
         name: &str,
         limit: usize,
         now: Timestamp,
-    ) -> Result<NodeSession, Refusal> {
+    ) -> Result<Arc<Node>, Refusal> {
         let mut nodes = self.nodes.lock();
-        let node = nodes
-            .entry(name.into())
-            .or_insert_with_key(|name| Arc::new(Node::new(name, now)));
-        if node.sessions.load(Ordering::Relaxed) >= limit {
+        let node = nodes.entry(name.into()).or_insert_with_key(|name| {
+            Arc::new(Node {
+                name: Arc::clone(name),
+                since: now,
+                samples: Tally::default(),
+                bytes: Tally::default(),
+                duplicates: Tally::default(),
+                gaps: Mutex::default(),
+            })
+        });
+        if sessions(node) >= limit {
             let message = format!(
                 "`{name}` has {limit} sessions already, as many as `max_connections_per_node` allows; wait until one has ended"
             );
             return Err(Refusal::new(Reason::Busy, message));
         }
-        node.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(NodeSession(Arc::clone(node)))
+        Ok(Arc::clone(node))
     }
 
-    /// All nodes that are or were connected. Those without a session are given for the last time.
-    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
-        let mut nodes = self.nodes.lock();
-        let all = nodes.values().map(Arc::clone).collect();
-        nodes.retain(|_, node| node.sessions() > 0);
-        all
+    /// Shows all nodes that are or were connected, with the number of their sessions. Those without one are shown for the
+    /// last time.
+    pub(crate) fn look(&self, mut at: impl FnMut(&Node, usize)) {
+        self.nodes.lock().retain(|_, node| {
+            let sessions = sessions(node);
+            at(node, sessions);
+            sessions > 0
+        });
     }
+}
+
+/// The registry has one more.
+fn sessions(node: &Arc<Node>) -> usize {
+    Arc::strong_count(node) - 1
 }
 
 impl Received {
@@ -133,39 +140,6 @@ impl Received {
     }
 }
 
-impl Node {
-    fn new(name: &Arc<str>, since: Timestamp) -> Self {
-        Self {
-            name: Arc::clone(name),
-            since,
-            sessions: AtomicUsize::new(0),
-            samples: Tally::default(),
-            bytes: Tally::default(),
-            duplicates: Tally::default(),
-            gaps: Mutex::default(),
-        }
-    }
-
-    /// How many sessions it has.
-    pub(crate) fn sessions(&self) -> usize {
-        self.sessions.load(Ordering::Relaxed)
-    }
-}
-
-impl std::ops::Deref for NodeSession {
-    type Target = Node;
-
-    fn deref(&self) -> &Node {
-        &self.0
-    }
-}
-
-impl Drop for NodeSession {
-    fn drop(&mut self) {
-        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,8 +166,13 @@ mod tests {
         let session = registry.begin_session("a", 1, NOW).unwrap();
         session.samples.add(5);
         drop(session);
-        assert_eq!(registry.nodes()[0].samples.count(), 5);
-        assert!(registry.nodes().is_empty());
+        let shown = || {
+            let mut shown = Vec::new();
+            registry.look(|node, sessions| shown.push((node.samples.count(), sessions)));
+            shown
+        };
+        assert_eq!(shown(), [(5, 0)]);
+        assert_eq!(shown(), []);
     }
 
     #[test]

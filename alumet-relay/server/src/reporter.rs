@@ -38,8 +38,8 @@ impl Reporter {
             ..
         } = self.state.metrics;
         let mut clients = 0;
-        for node in self.state.registry.nodes() {
-            clients += node.sessions() as u64;
+        self.state.registry.look(|node, sessions| {
+            clients += sessions as u64;
             for (tally, metric) in [
                 (&node.samples, received_samples),
                 (&node.bytes, received_bytes),
@@ -49,7 +49,7 @@ impl Reporter {
                     self.state.of_node(sink.catalog(), metric, &node.name).register()
                 });
             }
-        }
+        });
         batch.push(&self.clients, now, clients);
         for (reason, tally) in self.state.refusals.by_reason() {
             if tally.count() > 0 {

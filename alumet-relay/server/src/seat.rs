@@ -25,7 +25,6 @@ pub(crate) struct Seat {
     holder: Option<Holder>,
     /// Runs that a newer one took over from. They have ended, unless two machines use one spool.
     replaced: VecDeque<RunId>,
-    is_copy_known: bool,
 }
 
 #[derive(Debug)]
@@ -63,11 +62,6 @@ impl Seat {
             replaced: replaced.clone(),
         });
         Ok(replaced)
-    }
-
-    /// Whether nobody was told yet that two machines use the instance.
-    pub(crate) const fn is_news(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_copy_known, true)
     }
 
     /// Whether a session holds it.
@@ -119,7 +113,6 @@ mod tests {
         assert_eq!(refusal.reason, Reason::Copied);
         assert!(refusal.message.contains("192.0.2.1:1") && refusal.message.contains("192.0.2.2:1"));
         assert!(!newer.is_cancelled(), "the newer one goes on");
-        assert!(seat.is_news() && !seat.is_news());
         // Also when the newer one is not connected at the moment.
         newer.cancel();
         assert!(seat.take(claim(1, "a")).is_err());

@@ -1,36 +1,12 @@
 //! In which order the batches of an instance come.
 
+use crate::refusal::Refusal;
+use crate::session::wrong;
+
 /// The numbers that an instance may use next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sequence {
     next: u64,
-}
-
-/// What a batch or a gap is to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is what comes next.
-    New,
-    /// It came before, in this session or an earlier one.
-    Duplicate,
-}
-
-/// A batch or a gap has a number that cannot come now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unexpected {
-    /// Something before it is missing.
-    #[error(
-        "{found} came, which follows {previous}, but {received} is the last that came before; send every batch in its \
-         order, or say which are lost"
-    )]
-    Hole {
-        found: u64,
-        previous: u64,
-        received: u64,
-    },
-    /// It makes no sense.
-    #[error("the numbers {first} to {last} after {previous} make no sense; they begin with 1 and rise")]
-    Nonsense { first: u64, last: u64, previous: u64 },
 }
 
 impl Sequence {
@@ -42,28 +18,27 @@ impl Sequence {
         }
     }
 
-    /// What the batches from `first` to `last` are, before which the client has `previous`.
+    /// Whether the batches from `first` to `last`, before which the client has `previous`, are what comes next; otherwise
+    /// they came before, in this session or an earlier one.
     ///
     /// A client leaves numbers out that it has never used, for instance after a crash; `previous` tells that from a loss.
-    pub(crate) const fn judge(self, previous: u64, first: u64, last: u64) -> Result<Verdict, Unexpected> {
+    ///
+    /// # Errors
+    /// When something before them is missing, or the numbers make no sense.
+    pub(crate) fn is_new(self, previous: u64, first: u64, last: u64) -> Result<bool, Refusal> {
         if first == 0 || first > last || previous >= last || last == u64::MAX {
-            return Err(Unexpected::Nonsense {
-                first,
-                last,
-                previous,
-            });
+            return Err(wrong(format!(
+                "the numbers {first} to {last} after {previous} make no sense; they begin with 1 and rise"
+            )));
         }
-        if last < self.next {
-            return Ok(Verdict::Duplicate);
+        if last >= self.next && previous >= self.next {
+            let received = self.next.saturating_sub(1);
+            return Err(wrong(format!(
+                "{first} came, which follows {previous}, but {received} is the last that came before; send every batch in its \
+                 order, or say which are lost"
+            )));
         }
-        if previous >= self.next {
-            return Err(Unexpected::Hole {
-                found: first,
-                previous,
-                received: self.next.saturating_sub(1),
-            });
-        }
-        Ok(Verdict::New)
+        Ok(last >= self.next)
     }
 
     /// Everything up to `last` was received.
@@ -93,25 +68,22 @@ mod tests {
     #[test]
     fn what_follows_something_that_has_not_come_is_refused() {
         let sequence = Sequence { next: 10 };
-        assert_eq!(sequence.judge(9, 10, 10), Ok(Verdict::New));
+        assert_eq!(sequence.is_new(9, 10, 10), Ok(true));
         // Numbers that were never used, and a client that has forgotten what was before.
-        assert_eq!(sequence.judge(9, 1000, 1000), Ok(Verdict::New));
-        assert_eq!(sequence.judge(0, 1000, 1000), Ok(Verdict::New));
-        assert_eq!(sequence.judge(8, 9, 9), Ok(Verdict::Duplicate));
-        assert_eq!(sequence.judge(0, 1, 9), Ok(Verdict::Duplicate));
+        assert_eq!(sequence.is_new(9, 1000, 1000), Ok(true));
+        assert_eq!(sequence.is_new(0, 1000, 1000), Ok(true));
+        assert_eq!(sequence.is_new(8, 9, 9), Ok(false));
+        assert_eq!(sequence.is_new(0, 1, 9), Ok(false));
         // A gap of which a part is known.
-        assert_eq!(sequence.judge(9, 5, 20), Ok(Verdict::New));
-        assert_eq!(
-            sequence.judge(10, 11, 11),
-            Err(Unexpected::Hole {
-                found: 11,
-                previous: 10,
-                received: 9
-            })
+        assert_eq!(sequence.is_new(9, 5, 20), Ok(true));
+        let hole = sequence.is_new(10, 11, 11).unwrap_err().message;
+        assert!(
+            hole.starts_with("11 came, which follows 10, but 9 is the last"),
+            "{hole}"
         );
         for (previous, first, last) in [(0, 0, 0), (0, 10, 9), (9, 10, u64::MAX), (12, 12, 12)] {
-            let unexpected = sequence.judge(previous, first, last).unwrap_err();
-            assert!(matches!(unexpected, Unexpected::Nonsense { .. }));
+            let refusal = sequence.is_new(previous, first, last).unwrap_err();
+            assert!(refusal.message.contains("make no sense"), "{refusal}");
         }
     }
 
@@ -119,7 +91,7 @@ mod tests {
     fn what_was_received_is_not_new_again() {
         let mut sequence = Sequence::begin(0, 0, 1);
         sequence.received(7);
-        assert_eq!(sequence.judge(6, 7, 7), Ok(Verdict::Duplicate));
-        assert_eq!(sequence.judge(7, 8, 8), Ok(Verdict::New));
+        assert_eq!(sequence.is_new(6, 7, 7), Ok(false));
+        assert_eq!(sequence.is_new(7, 8, 8), Ok(true));
     }
 }

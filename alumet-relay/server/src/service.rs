@@ -17,8 +17,7 @@ use crate::authenticate::{Credentials, check_claim, identify};
 use crate::connection::Connection;
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
-use crate::registry::Instance;
-use crate::seat::{Claim, Seat};
+use crate::seat::Claim;
 use crate::sequence::Sequence;
 use crate::session::{Begun, Session, broken, taken_over, too_slow, wrong};
 use crate::state::Running;
@@ -68,7 +67,7 @@ impl RelayService {
             node: Arc::clone(&node_session.name),
             peer: self.connection.peer,
         };
-        let replaced = take_seat(&instance, claim)?;
+        let replaced = instance.seat.lock().take(claim)?;
         // Whoever comes later gets the seat also if this client goes away while it waits.
         let seat = replaced.clone().drop_guard();
         let patience = *state.config.handshake_timeout;
@@ -182,15 +181,6 @@ impl Relay for RelayService {
             refusal.status()
         })
     }
-}
-
-fn take_seat(instance: &Instance, claim: Claim) -> Result<tokio_util::sync::CancellationToken, Refusal> {
-    let mut seat = instance.seat.lock();
-    seat.take(claim).inspect_err(|refusal| {
-        if Seat::is_news(&mut seat) {
-            tracing::error!(message = %refusal, "two programs use the same spool");
-        }
-    })
 }
 
 /// The beginning of a text that anybody may have sent, for the log.

@@ -1,5 +1,6 @@
 //! A session: takes messages of a client in their order and hands samples on.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
-use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,11 +21,9 @@ use tonic::Streaming;
 use crate::acknowledge::{Answers, acknowledge};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
-use crate::registry::{NodeSession, Received};
-use crate::sequence::{Sequence, Verdict};
-use crate::series_check::SeriesCheck;
-use crate::state::Running;
-use crate::window::Window;
+use crate::registry::{Node, Received};
+use crate::sequence::Sequence;
+use crate::state::{Room, Running};
 
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
@@ -40,7 +39,7 @@ const GENERATIONS: usize = 4;
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
     pub(crate) instance: InstanceId,
-    pub(crate) node: NodeSession,
+    pub(crate) node: Arc<Node>,
     pub(crate) requests: Streaming<ClientMessage>,
     pub(crate) progress: Progress,
     pub(crate) answers: Answers,
@@ -59,9 +58,9 @@ pub(crate) struct Session {
     decoder: Decoder,
     generation: u32,
     amendment: Amendment,
-    /// Missing for a node that may speak for others.
-    series_check: Option<SeriesCheck>,
-    window: Window,
+    window: Room,
+    /// The last number of what the pipeline took and is not stored yet, with the room that it takes up until then.
+    under_way: VecDeque<(u64, [Option<OwnedSemaphorePermit>; 2])>,
     pace: Pace,
 }
 
@@ -81,10 +80,11 @@ impl Session {
             generation: 0,
             amendment: Amendment {
                 attributes: Attributes::EMPTY.with(config.node_attribute.clone(), node.to_owned()),
+                is_exclusive: !config.relays.iter().any(|relay| relay == node),
                 metric_suffix: node.to_owned(),
             },
-            series_check: (!config.relays.iter().any(|relay| relay == node)).then(SeriesCheck::default),
-            window: Window::new(config.window_bytes.0),
+            window: Room::new(config.window_bytes.0),
+            under_way: VecDeque::new(),
             pace: Pace::new(config.max_bytes_per_second.0, BURST),
             running,
             begun,
@@ -114,7 +114,6 @@ impl Session {
 
     async fn take_all(&mut self) -> Result<(), Refusal> {
         loop {
-            self.wait_for_window().await?;
             let message = self.next().await?;
             let bytes = self.begun.progress.take_bytes();
             self.begun.node.bytes.add(bytes);
@@ -150,7 +149,7 @@ impl Session {
                 () = self.running.stop.cancelled() => return Err(stopping()),
                 // A client that has nothing to say leaves its room to others.
                 Ok(()) = self.begun.commits.changed() => {
-                    self.window.stored(*self.begun.commits.borrow_and_update());
+                    self.make_room();
                     continue;
                 }
                 message = timeout_at(deadline, self.begun.requests.message()) => message,
@@ -193,23 +192,24 @@ impl Session {
         let catalog = self.running.sink.catalog();
         self.decoder
             .define(&definitions, catalog, &self.amendment)
-            .map_err(|error| not_decoded("the definitions", &error))
+            .map_err(|error| match error {
+                DecodeError::Foreign { key, found } => {
+                    let (node, found) = (&self.begun.node.name, found.escape_debug());
+                    let message = format!(
+                        "`{node}` sends a series with the attribute {key}={found}; only nodes in `relays` of the server may do that"
+                    );
+                    Refusal::new(Reason::Identity, message)
+                }
+                error => not_decoded("the definitions", &error),
+            })
     }
 
     async fn take_batch(&mut self, message: v1::Batch) -> Result<(), Refusal> {
         let sequence = message.sequence;
-        match self.judge(message.previous, sequence, sequence)? {
-            Verdict::Duplicate => {
-                self.begun.node.duplicates.add(1);
-                return Ok(());
-            }
-            Verdict::New => {}
+        if !self.is_new(message.previous, sequence, sequence)? {
+            return Ok(());
         }
         let mut batch = self.decode(&message)?;
-        if let Some(check) = &mut self.series_check {
-            let key = &self.running.state.config.node_attribute;
-            check.check(&batch, key, &self.begun.node.name)?;
-        }
         batch.set_origin(Origin {
             instance: self.begun.instance,
             sequence,
@@ -232,7 +232,6 @@ impl Session {
         if message.generation > self.generation {
             self.generation = message.generation;
             self.decoder.forget_before(message.generation);
-            self.series_check.as_mut().map(SeriesCheck::forget);
         }
         let mut batch = self.running.sink.batch();
         let watermark = self
@@ -254,12 +253,8 @@ impl Session {
 
     /// What the client lost becomes a sample, and is acknowledged like a batch when that is stored.
     async fn take_gap(&mut self, gap: &v1::Gap) -> Result<(), Refusal> {
-        match self.judge(gap.previous, gap.first, gap.last)? {
-            Verdict::Duplicate => {
-                self.begun.node.duplicates.add(1);
-                return Ok(());
-            }
-            Verdict::New => {}
+        if !self.is_new(gap.previous, gap.first, gap.last)? {
+            return Ok(());
         }
         let reason = gap_reason(gap.reason());
         let node = &self.begun.node;
@@ -288,15 +283,19 @@ impl Session {
         self.hand_on(batch, gap.last, 0).await
     }
 
-    fn judge(&self, previous: u64, first: u64, last: u64) -> Result<Verdict, Refusal> {
-        let verdict = self.begun.sequence.judge(previous, first, last);
-        verdict.map_err(|unexpected| wrong(unexpected.to_string()))
+    /// Counts what is not.
+    fn is_new(&self, previous: u64, first: u64, last: u64) -> Result<bool, Refusal> {
+        let is_new = self.begun.sequence.is_new(previous, first, last)?;
+        self.begun.node.duplicates.add(u64::from(!is_new));
+        Ok(is_new)
     }
 
     /// What is on its way to the disk takes up room until it is there, also without a session.
     fn leave_room_later(&mut self) {
-        let window = std::mem::replace(&mut self.window, Window::new(0));
-        let Some(last) = window.last() else { return };
+        let under_way = std::mem::take(&mut self.under_way);
+        let Some(&(last, _)) = under_way.back() else {
+            return;
+        };
         let mut commits = self.begun.commits.clone();
         let stop = self.running.stop.clone();
         self.running.tasks.spawn(async move {
@@ -304,17 +303,17 @@ impl Session {
                 _ = commits.wait_for(|stored| *stored >= last) => {}
                 () = stop.cancelled() => {}
             }
-            drop(window);
+            drop(under_way);
         });
     }
 
     /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
-        let room = self.running.state.room.clone();
-        let mut taking = pin!(room.take(bytes));
+        let (window, room) = (self.window.clone(), self.running.state.room.clone());
+        let mut taking = pin!(async { [window.take(bytes).await, room.take(bytes).await] });
         let room = loop {
             // What there is of it may be taken by batches of this very session that are stored by now.
-            self.window.stored(*self.begun.commits.borrow_and_update());
+            self.make_room();
             tokio::select! {
                 room = &mut taking => break room,
                 committed = self.next_commit() => committed?,
@@ -324,17 +323,14 @@ impl Session {
         sent.map_err(|_| stopping())?;
         self.begun.sequence.received(last);
         self.begun.received.last = last;
-        self.window.push(last, bytes as u64, room);
+        self.under_way.push_back((last, room));
         Ok(())
     }
 
-    async fn wait_for_window(&mut self) -> Result<(), Refusal> {
-        loop {
-            self.window.stored(*self.begun.commits.borrow_and_update());
-            if self.window.is_open() {
-                return Ok(());
-            }
-            self.next_commit().await?;
+    fn make_room(&mut self) {
+        let stored = *self.begun.commits.borrow_and_update();
+        while self.under_way.front().is_some_and(|(last, _)| *last <= stored) {
+            self.under_way.pop_front();
         }
     }
 

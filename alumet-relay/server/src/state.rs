@@ -30,38 +30,40 @@ pub(crate) struct ServerState {
     pub(crate) room: Room,
 }
 
-/// How much of all clients together may be on its way to the disk.
+/// How many bytes may be on their way to the disk: those of a session, or of all clients together.
 ///
 /// What does not fit into the memory of the spool makes its oldest records go, stored or not. So the clients wait before
 /// that, for instance while the disk is slow or fails.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     free: Arc<Semaphore>,
-    /// In units of a KiB.
     size: u32,
 }
 
 impl Room {
-    const UNIT: u64 = 1 << 10;
-
-    /// Half of `memory_bytes`, because the spool encodes anew and others append, too. 0 does not limit anything.
-    fn of_spool(memory_bytes: u64) -> Self {
-        let size = match memory_bytes / 2 / Self::UNIT {
-            _ if memory_bytes == 0 => u32::MAX,
-            size => u32::try_from(size).unwrap_or(u32::MAX).max(1),
-        };
+    /// For so many bytes, but no more than 4 GiB.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
         Self {
             free: Arc::new(Semaphore::new(size as usize)),
             size,
         }
     }
 
+    /// Half of `memory_bytes`, because the spool encodes anew and others append, too. 0 does not limit anything.
+    fn of_spool(memory_bytes: u64) -> Self {
+        Self::new(if memory_bytes == 0 {
+            u64::MAX
+        } else {
+            memory_bytes / 2
+        })
+    }
+
     /// Waits for room for so many bytes. A batch larger than all the room gets all of it.
     pub(crate) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from((bytes as u64).div_ceil(Self::UNIT)).unwrap_or(u32::MAX);
-        let units = units.clamp(1, self.size);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.size);
         // It is never closed.
-        Arc::clone(&self.free).acquire_many_owned(units).await.ok()
+        Arc::clone(&self.free).acquire_many_owned(bytes).await.ok()
     }
 }
 

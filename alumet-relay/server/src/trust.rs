@@ -13,15 +13,9 @@ use crate::error::ServerError;
 pub(crate) struct Trust {
     /// Missing: plain text.
     pub(crate) tls: Option<ServerTls>,
-    tokens: Option<TokenTable>,
+    tokens: Option<Reloading<Arc<Tokens>, TokenError>>,
     /// Whether a client has to prove it at all.
     pub(crate) needs_credentials: bool,
-}
-
-#[derive(Debug)]
-enum TokenTable {
-    Fixed(Arc<Tokens>),
-    File(Reloading<Arc<Tokens>, TokenError>),
 }
 
 impl Trust {
@@ -38,27 +32,28 @@ impl Trust {
 
     /// The tokens as they are now; `None` when nobody has one.
     pub(crate) fn tokens(&self) -> Option<Arc<Tokens>> {
-        Some(match self.tokens.as_ref()? {
-            TokenTable::Fixed(tokens) => Arc::clone(tokens),
-            TokenTable::File(file) => file.current(),
-        })
+        Some(self.tokens.as_ref()?.current())
     }
 }
 
-fn tokens(config: &Config) -> Result<TokenTable, ServerError> {
+/// Those of the configuration and of the file, which is read again when it changes.
+fn tokens(config: &Config) -> Result<Reloading<Arc<Tokens>, TokenError>, ServerError> {
     let fixed = Tokens::from_table(&config.tokens)?;
-    let Some(path) = config.tokens_file.clone() else {
-        return Ok(TokenTable::Fixed(Arc::new(fixed)));
-    };
-    if let Ok(Some(mode)) = open_to_others(&path) {
+    let path = config.tokens_file.clone();
+    if let Some(path) = &path
+        && let Ok(Some(mode)) = open_to_others(path)
+    {
         tracing::warn!(
             path = %path.display(), mode,
             "other users may read or write the file with the tokens; set its mode to 0600"
         );
     }
-    let file = path.clone();
-    let read = move || Tokens::from_file(&file)?.and(fixed.clone()).map(Arc::new);
-    Ok(TokenTable::File(Reloading::new(vec![path], read)?))
+    let files = path.iter().cloned().collect();
+    let read = move || match &path {
+        Some(path) => Tokens::from_file(path)?.and(fixed.clone()).map(Arc::new),
+        None => Ok(Arc::new(fixed.clone())),
+    };
+    Ok(Reloading::new(files, read)?)
 }
 
 /// The files for TLS, if it is spoken.

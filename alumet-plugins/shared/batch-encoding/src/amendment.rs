@@ -1,15 +1,32 @@
 use alumet_core::Attributes;
 
+use crate::error::DecodeError;
+
 /// What a receiver changes in the definitions of a sender, so that the series of several senders stay apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Amendment {
     /// Added to each series, such as the name of the node. An attribute that the series has under the same name stays.
     pub attributes: Attributes,
+    /// Whether a series that has another value there is refused.
+    pub is_exclusive: bool,
     /// Ends the name of a metric whose name means something else here already.
     pub metric_suffix: String,
 }
 
 impl Amendment {
+    /// Refuses attributes of another sender.
+    pub(crate) fn check(&self, attributes: &Attributes) -> Result<(), DecodeError> {
+        let mut added = self.attributes.iter().filter(|_| self.is_exclusive);
+        let foreign =
+            added.find_map(|(key, value)| Some((key, attributes.get(key).filter(|found| *found != value)?)));
+        foreign.map_or(Ok(()), |(key, found)| {
+            Err(DecodeError::Foreign {
+                key: key.to_string(),
+                found: found.to_string(),
+            })
+        })
+    }
+
     /// The attributes of a series with those that are added.
     pub(crate) fn apply(&self, attributes: Attributes) -> Attributes {
         if self.attributes.is_empty() {
@@ -31,7 +48,7 @@ mod tests {
     fn an_attribute_that_is_there_already_stays() {
         let amendment = Amendment {
             attributes: Attributes::from_iter([("node", "here"), ("zone", "a")]),
-            metric_suffix: String::new(),
+            ..Amendment::default()
         };
         let amended = amendment.apply(Attributes::from_iter([("node", "there")]));
         assert_eq!(amended.to_string(), "{node=there, zone=a}");

@@ -40,6 +40,14 @@ pub enum DecodeError {
         /// `metric` or `series`.
         expected: &'static str,
     },
+    /// A series has another value for an attribute of which each series of the sender must have that of the amendment.
+    #[error("a series has the attribute {key}={found}, which is that of another sender")]
+    Foreign {
+        /// The attribute.
+        key: String,
+        /// Its value.
+        found: String,
+    },
     /// Definitions came that do not follow those that are known.
     #[error("the definitions begin at {first}, but the next one is {defined}; send those in between first")]
     Hole {

@@ -107,7 +107,7 @@ async fn strangers_and_plain_text_are_refused_and_counted() {
         assert!(begin_on(channel, hello("a", 1, 1), None).await.is_err());
     }
     let report = rig.stop();
-    let refused = report.iter().find(|line| line.contains("reason=tls"));
+    let refused = report.iter().rfind(|line| line.contains("reason=tls"));
     let count: u64 = refused
         .and_then(|line| line.rsplit_once("= "))
         .unwrap()

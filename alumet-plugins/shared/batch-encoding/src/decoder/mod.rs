@@ -58,7 +58,8 @@ impl Decoder {
     /// forgotten. The first entries of one generation too many let the oldest other one be forgotten.
     ///
     /// # Errors
-    /// When entries in between are missing, when there are more than the limits allow, and when they are damaged.
+    /// When entries in between are missing, when there are more than the limits allow, when a series is refused by the amendment, and
+    /// when they are damaged.
     /// Then nothing of them is taken.
     pub fn define(
         &mut self,
@@ -94,6 +95,11 @@ impl Decoder {
             )?;
             generation::parse(body, definitions, known)
         })?;
+        for entry in &new {
+            if let Entry::Series(series) = entry {
+                amendment.check(&series.attributes)?;
+            }
+        }
         let names = new.iter().filter_map(|entry| match entry {
             Entry::Metric(metric) => Some(&*metric.name),
             Entry::Series(_) => None,

@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use crate::world::{Receiver, encoded, mixed_batch};
 use alumet_core::Catalog;
+use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::Definitions;
+use alumet_core::time::Moment;
 use alumet_shared_batch_encoding::{DecodeError, Encoded, Limits};
 use proptest::prelude::*;
 
@@ -21,7 +23,11 @@ const LIMITS: Limits = Limits {
 static SAMPLES: LazyLock<Vec<Encoded>> = LazyLock::new(|| {
     let here = Catalog::new();
     let all = [3, 24, 480].map(|count| {
-        let (batch, _series) = mixed_batch(&here, count);
+        let (mut batch, _series) = mixed_batch(&here, count);
+        if count == 24 {
+            let (stream, until) = (StreamId::new(), Moment::default());
+            batch.set_progress(Progress { stream, until });
+        }
         encoded(&batch)
     });
     assert_eq!(all[0].payload[1], 0);

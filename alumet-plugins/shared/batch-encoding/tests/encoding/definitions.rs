@@ -147,6 +147,24 @@ fn a_receiver_adds_its_attributes_and_keeps_those_of_the_sender() {
         attributes,
         ["{node=node1}", "{cpu=1, node=node1}", "{cpu=1, node=elsewhere}"]
     );
+    // Unless each series has to be its own.
+    let mut receiver = Receiver::new();
+    receiver.amendment = Amendment {
+        attributes: Attributes::EMPTY.with("node", "node1"),
+        is_exclusive: true,
+        ..Amendment::default()
+    };
+    let refused = receiver.define(&encoded(&batch_of(&here, &handles)));
+    let (key, found) = ("node".to_owned(), "elsewhere".to_owned());
+    assert_eq!(refused, Err(DecodeError::Foreign { key, found }));
+    assert_eq!(receiver.decoder.defined(7), 0);
+    assert_eq!(
+        receiver
+            .take(&encoded(&batch_of(&here, &handles[..2])))
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -157,8 +175,8 @@ fn a_metric_that_means_something_else_here_gets_the_suffix() {
     batch.push_bits(&sent, Timestamp::from_nanos(1), 0.5_f64.to_bits());
     let mut receiver = Receiver::new();
     receiver.amendment = Amendment {
-        attributes: Attributes::EMPTY,
         metric_suffix: "node1".to_owned(),
+        ..Amendment::default()
     };
     receiver
         .catalog
