@@ -173,7 +173,8 @@ pub trait Spool: Send + Sync + 'static {
     /// When the disk cannot be read at the moment.
     fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure>;
 
-    /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name.
+    /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name. One that does
+    /// not stand anywhere yet follows from the next record on.
     ///
     /// It is given a record once that is on disk, so that nothing is ever ahead of the spool; at once while there is no
     /// disk. `wake` is called whenever there may be more to read. It must be quick and must not use the spool.
@@ -188,12 +189,8 @@ pub trait Spool: Send + Sync + 'static {
 
 /// Reads a spool for one output.
 pub trait SpoolReader: Send + Sync + 'static {
-    /// Whether records are kept for this output.
-    fn is_following(&self) -> bool;
-
-    /// From the next record on, or not any more, records are kept for this output. Nothing changes for an output that
-    /// follows already.
-    fn follow(&self, follow: bool);
+    /// No records are kept for this output any more, and where it stood is forgotten.
+    fn forget(&self);
 
     /// How many samples wait for it, whether given already or not.
     fn waiting(&self) -> u64;

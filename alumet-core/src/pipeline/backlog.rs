@@ -75,7 +75,6 @@ impl Backlog {
         });
         let wake = Arc::clone(&bell);
         let reader = spool.reader(output, Box::new(move || wake.ring()));
-        reader.follow(true);
         if reader.waiting() > 0 {
             bell.ring();
         }

@@ -143,7 +143,15 @@ impl Spool for MemorySpool {
     }
 
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
-        self.0.lock().wakes.push(wake);
+        let mut state = self.0.lock();
+        state.wakes.push(wake);
+        let last = state.last;
+        state.cursors.entry(output.to_owned()).or_insert(Cursor {
+            acknowledged: last,
+            given: last,
+            position: None,
+        });
+        drop(state);
         let reader = Reader {
             spool: self.clone(),
             output: output.to_owned(),
@@ -181,22 +189,8 @@ fn samples(item: &Spooled) -> u64 {
 }
 
 impl SpoolReader for Reader {
-    fn is_following(&self) -> bool {
-        self.spool.follows(&self.output)
-    }
-
-    fn follow(&self, follow: bool) {
-        let mut state = self.spool.0.lock();
-        let last = state.last;
-        if !follow {
-            state.cursors.remove(&self.output);
-            return;
-        }
-        state.cursors.entry(self.output.clone()).or_insert(Cursor {
-            acknowledged: last,
-            given: last,
-            position: None,
-        });
+    fn forget(&self) {
+        self.spool.0.lock().cursors.remove(&self.output);
     }
 
     fn waiting(&self) -> u64 {

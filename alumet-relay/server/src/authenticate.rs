@@ -21,18 +21,17 @@ pub(crate) fn identify<'a>(
     is_needed: bool,
 ) -> Result<Option<&'a str>, Refusal> {
     let refuse = |message: &str| Err(Refusal::new(Reason::Credentials, message));
-    let by_token = match (credentials.token, tokens) {
-        (Some(token), Some(tokens)) => match tokens.node_of(token) {
-            Some(node) => Some(node),
-            None => {
-                return refuse(
-                    "the token is not known here; add it to the tokens of the server, or mend it in the client",
-                );
-            }
-        },
-        // Nobody here could verify it.
-        _ => None,
-    };
+    // Without tokens here, nobody could verify one.
+    let by_token = credentials
+        .token
+        .zip(tokens)
+        .map(|(token, tokens)| tokens.node_of(token));
+    if by_token == Some(None) {
+        return refuse(
+            "the token is not known here; add it to the tokens of the server, or mend it in the client",
+        );
+    }
+    let by_token = by_token.flatten();
     match (credentials.certificate, by_token) {
         (Some(one), Some(other)) if one != other => Err(Refusal::new(
             Reason::Identity,

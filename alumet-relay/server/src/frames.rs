@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -120,22 +120,18 @@ impl State {
 
 /// The body of a request that is watched.
 #[derive(Debug)]
-pub(crate) struct Watched<B> {
-    inner: B,
+pub(crate) struct Watched {
+    inner: Incoming,
     progress: Progress,
 }
 
-impl<B> Watched<B> {
-    pub(crate) const fn new(inner: B, progress: Progress) -> Self {
+impl Watched {
+    pub(crate) const fn new(inner: Incoming, progress: Progress) -> Self {
         Self { inner, progress }
     }
 }
 
-impl<B> Body for Watched<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl Body for Watched {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 

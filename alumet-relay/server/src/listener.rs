@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use alumet_relay_protocol::address::Address;
 use rustix::net::listen;
-use rustix::net::sockopt::{
-    set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl, set_tcp_nodelay, set_tcp_user_timeout,
-};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -62,7 +59,7 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
             running.state.refusals.note(&refusal, peer, "");
             continue;
         };
-        if let Err(error) = prepare(&stream, *running.state.config.keepalive) {
+        if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "a socket could not be prepared");
         }
         let connection = serve(Arc::clone(&running), stream, peer, pending);
@@ -71,15 +68,4 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
             drop(place);
         });
     }
-}
-
-/// Lets the kernel find out that a peer has gone, in addition to the pings of HTTP/2.
-fn prepare(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
-    set_tcp_nodelay(stream, true)?;
-    set_socket_keepalive(stream, true)?;
-    let seconds = keepalive.max(Duration::from_secs(1));
-    set_tcp_keepidle(stream, seconds)?;
-    set_tcp_keepintvl(stream, seconds)?;
-    let unanswered = u32::try_from(seconds.as_millis().saturating_mul(2)).unwrap_or(u32::MAX);
-    Ok(set_tcp_user_timeout(stream, unanswered)?)
 }

@@ -10,7 +10,6 @@ use alumet_core::time::Timestamp;
 use crate::state::{Metrics, ServerState, of_server};
 
 /// Makes samples of what was counted.
-#[derive(Debug)]
 pub(crate) struct Reporter {
     state: Arc<ServerState>,
     clients: Series<u64>,

@@ -22,16 +22,10 @@ pub(crate) struct Claim {
 /// The place of the one session that an instance may have.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
-    holder: Option<Holder>,
+    /// With what tells the session that another one took over.
+    holder: Option<(Claim, CancellationToken)>,
     /// Runs that a newer one took over from. They have ended, unless two machines use one spool.
     replaced: VecDeque<RunId>,
-}
-
-#[derive(Debug)]
-struct Holder {
-    claim: Claim,
-    /// Tells the session that another one took over.
-    replaced: CancellationToken,
 }
 
 impl Seat {
@@ -43,24 +37,21 @@ impl Seat {
     /// # Errors
     /// When two machines use the instance: a run came back that a newer one took over from, or another node holds a session.
     pub(crate) fn take(&mut self, claim: Claim) -> Result<CancellationToken, Refusal> {
-        if let Some(holder) = &self.holder {
-            let is_held_by_other = holder.claim.node != claim.node && !holder.replaced.is_cancelled();
+        if let Some((holder, session)) = &self.holder {
+            let is_held_by_other = holder.node != claim.node && !session.is_cancelled();
             if is_held_by_other || self.replaced.contains(&claim.run) {
-                return Err(copied(&holder.claim, &claim));
+                return Err(copied(holder, &claim));
             }
-            holder.replaced.cancel();
-            if holder.claim.run != claim.run {
+            session.cancel();
+            if holder.run != claim.run {
                 if self.replaced.len() == Self::MEMORY {
                     self.replaced.pop_front();
                 }
-                self.replaced.push_back(holder.claim.run);
+                self.replaced.push_back(holder.run);
             }
         }
         let replaced = CancellationToken::new();
-        self.holder = Some(Holder {
-            claim,
-            replaced: replaced.clone(),
-        });
+        self.holder = Some((claim, replaced.clone()));
         Ok(replaced)
     }
 
@@ -68,7 +59,7 @@ impl Seat {
     pub(crate) fn is_held(&self) -> bool {
         self.holder
             .as_ref()
-            .is_some_and(|holder| !holder.replaced.is_cancelled())
+            .is_some_and(|(_, session)| !session.is_cancelled())
     }
 }
 

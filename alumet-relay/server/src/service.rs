@@ -28,7 +28,7 @@ const SOFTWARE: &str = concat!("alumet ", env!("CARGO_PKG_VERSION"));
 const ANSWERS: usize = 3;
 
 /// The service as one connection sees it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct RelayService {
     running: Arc<Running>,
     connection: Arc<Connection>,

@@ -124,12 +124,9 @@ impl Session {
             let now = std::time::Instant::now();
             self.pace.pass(bytes, now);
             if let Some(next) = self.pace.wait(now) {
-                let stop = &self.running.stop;
-                let replaced = &self.begun.replaced;
                 tokio::select! {
                     () = sleep_until(next.into()) => {}
-                    () = stop.cancelled() => return Err(stopping()),
-                    () = replaced.cancelled() => return Err(taken_over()),
+                    refusal = interrupted(&self.running.stop, &self.begun.replaced) => return Err(refusal),
                 }
             }
         }
@@ -145,8 +142,7 @@ impl Session {
         loop {
             let message = tokio::select! {
                 biased;
-                () = self.begun.replaced.cancelled() => return Err(taken_over()),
-                () = self.running.stop.cancelled() => return Err(stopping()),
+                refusal = interrupted(&self.running.stop, &self.begun.replaced) => return Err(refusal),
                 // A client that has nothing to say leaves its room to others.
                 Ok(()) = self.begun.commits.changed() => {
                     self.make_room();
@@ -345,10 +341,16 @@ impl Session {
     async fn next_commit(&mut self) -> Result<(), Refusal> {
         tokio::select! {
             changed = self.begun.commits.changed() => changed.map_err(|_| stopping()),
-            () = self.begun.replaced.cancelled() => Err(taken_over()),
-            () = self.running.stop.cancelled() => Err(stopping()),
+            refusal = interrupted(&self.running.stop, &self.begun.replaced) => Err(refusal),
             () = self.begun.answers.closed() => Err(Refusal::new(Reason::Unavailable, "the client has gone")),
         }
+    }
+}
+
+async fn interrupted(stop: &CancellationToken, replaced: &CancellationToken) -> Refusal {
+    tokio::select! {
+        () = replaced.cancelled() => taken_over(),
+        () = stop.cancelled() => stopping(),
     }
 }
 

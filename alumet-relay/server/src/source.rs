@@ -23,7 +23,6 @@ use crate::reporter::Reporter;
 use crate::state::{Running, ServerState};
 
 /// Takes the samples of other programs.
-#[derive(Debug)]
 pub struct RelaySource {
     listener: StdListener,
     state: Arc<ServerState>,

@@ -19,11 +19,11 @@ use crate::registry::Registry;
 use crate::trust::Trust;
 
 /// What is known of clients. It outlives a restart of the source.
-#[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) config: Config,
     pub(crate) trust: Trust,
-    pub(crate) spool: SharedSpool,
+    /// Where what comes is stored durably.
+    pub(crate) spool: Arc<dyn Spool>,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
     pub(crate) refusals: Refusals,
@@ -78,11 +78,7 @@ pub(crate) struct Metrics {
     pub(crate) refused: MetricHandle<u64>,
 }
 
-/// Where what comes is stored durably.
-pub(crate) struct SharedSpool(pub(crate) Arc<dyn Spool>);
-
 /// A server that runs: what it knows, where samples go, and when it ends.
-#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) state: Arc<ServerState>,
     pub(crate) sink: EventSink,
@@ -96,7 +92,7 @@ impl ServerState {
             trust: Trust::read(&config)?,
             config,
             room: Room::of_spool(spool.status().memory_bytes),
-            spool: SharedSpool(spool),
+            spool,
             metrics: Metrics::register(catalog)?,
             registry: Registry::default(),
             refusals: Refusals::default(),
@@ -129,21 +125,6 @@ impl Metrics {
             gap_samples: catalog.metric(&metrics::RELAY_GAP_SAMPLES)?,
             refused: catalog.metric(&metrics::RELAY_REFUSED)?,
         })
-    }
-}
-
-impl std::ops::Deref for SharedSpool {
-    type Target = dyn Spool;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-/// Its identity.
-impl std::fmt::Debug for SharedSpool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SharedSpool({})", self.0.instance())
     }
 }
 

@@ -55,7 +55,7 @@ fn fill(path: &Path, bytes: u64) -> u64 {
     let catalog = Catalog::new();
     let mut machine = Machine::new(&catalog, GROUPS);
     let spool = DiskSpool::open(config(path), catalog.clone());
-    spool.reader(OUTPUT, Box::new(|| ())).follow(true);
+    spool.reader(OUTPUT, Box::new(|| ()));
     let begin = Instant::now();
     loop {
         for batch in machine.batches(&catalog, 64) {

@@ -137,11 +137,7 @@ impl Spool for Known {
 }
 
 impl SpoolReader for Known {
-    fn is_following(&self) -> bool {
-        true
-    }
-
-    fn follow(&self, _: bool) {}
+    fn forget(&self) {}
 
     fn waiting(&self) -> u64 {
         0

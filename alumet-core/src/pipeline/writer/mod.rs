@@ -585,7 +585,7 @@ impl Writer {
             if reason == DropReason::OutputEnded {
                 // It never goes back: what it has delivered counts.
                 self.progress.tell(&backlog, None, &self.account);
-                backlog.reader.follow(false);
+                backlog.reader.forget();
                 self.account.forget_spooled(reason);
             } else if self.progress.has_news() && !self.queue.is_abandoned() {
                 self.checkpoint(Instant::now());

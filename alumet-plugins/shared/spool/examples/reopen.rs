@@ -54,7 +54,7 @@ fn fill(config: SpoolConfig, bytes: u64) -> Result<(), Box<dyn Error>> {
     };
     let series: Vec<_> = (0..SAMPLES_PER_BATCH as u32).map(register).collect();
     let spool = DiskSpool::open(config, catalog.clone());
-    spool.reader("example", Box::new(|| ())).follow(true);
+    spool.reader("example", Box::new(|| ()));
     let begin = Instant::now();
     let mut noise = 1_u64;
     let mut batches = 0_u64;

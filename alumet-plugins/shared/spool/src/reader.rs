@@ -30,12 +30,8 @@ impl Reader {
 }
 
 impl SpoolReader for Reader {
-    fn is_following(&self) -> bool {
-        self.log.is_following(&self.output)
-    }
-
-    fn follow(&self, follow: bool) {
-        self.log.follow(&self.output, follow);
+    fn forget(&self) {
+        self.log.forget(&self.output);
         self.batches.forget(&self.log);
     }
 

@@ -223,11 +223,7 @@ impl Spool for FakeSpool {
 }
 
 impl SpoolReader for FakeSpool {
-    fn is_following(&self) -> bool {
-        true
-    }
-
-    fn follow(&self, _: bool) {}
+    fn forget(&self) {}
 
     fn waiting(&self) -> u64 {
         let state = self.0.state.lock();

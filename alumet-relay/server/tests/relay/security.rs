@@ -112,7 +112,7 @@ fn a_server_does_not_start_where_everybody_could_listen() {
             std::sync::Arc::new(GatedSpool::default()),
         )
     };
-    let error = bind("0.0.0.0:0", false).unwrap_err();
+    let error = bind("0.0.0.0:0", false).err().unwrap();
     assert!(matches!(error, ServerError::Config(_)));
     let error = error.to_string();
     assert!(
@@ -135,6 +135,7 @@ fn an_address_in_use_is_told_with_its_remedy() {
         &Catalog::new(),
         std::sync::Arc::new(GatedSpool::default()),
     )
-    .unwrap_err();
+    .err()
+    .unwrap();
     assert!(error.to_string().contains("stop the program"), "{error}");
 }

@@ -150,11 +150,7 @@ impl Spool for GatedSpool {
 struct NoReader;
 
 impl SpoolReader for NoReader {
-    fn is_following(&self) -> bool {
-        false
-    }
-
-    fn follow(&self, _: bool) {}
+    fn forget(&self) {}
 
     fn waiting(&self) -> u64 {
         0

@@ -9,8 +9,6 @@ use crate::record::Mark;
 /// Where one output stands.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    /// Whether records are kept for it.
-    pub(crate) following: bool,
     /// Whether the output has been seen since the start of the program.
     pub(crate) opened: bool,
     /// Everything up to here is done.
@@ -26,33 +24,15 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// A cursor of an earlier run.
-    pub(crate) fn stored(done: Mark, position: Option<Vec<u8>>) -> Self {
+    /// Of an output that is done with everything up to `done`.
+    pub(crate) fn at(done: Mark, position: Option<Vec<u8>>, opened: bool) -> Self {
         Self {
-            following: true,
+            opened,
             done,
             next: done,
             position,
             ..Self::default()
         }
-    }
-
-    /// Begins at `head`.
-    pub(crate) fn follow(&mut self, head: Mark) {
-        *self = Self {
-            following: true,
-            opened: self.opened,
-            done: head,
-            next: head,
-            ..Self::default()
-        };
-    }
-
-    pub(crate) fn unfollow(&mut self) {
-        *self = Self {
-            opened: self.opened,
-            ..Self::default()
-        };
     }
 
     /// Notes that the record up to `end` was given, which needs that dictionary.

@@ -11,7 +11,7 @@ impl State {
         let first = self.tail.partition_point(|entry| entry.end.sequence <= on_disk);
         let (mut cursors, mut gone) = (Vec::new(), Vec::new());
         for output in unwritten.cursors {
-            match self.cursors.get(&output).filter(|cursor| cursor.following) {
+            match self.cursors.get(&output) {
                 Some(cursor) => cursors.push((output, cursor.done, cursor.position.clone())),
                 None => gone.push(output),
             }

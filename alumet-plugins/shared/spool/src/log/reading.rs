@@ -135,50 +135,47 @@ impl Log {
             }
         };
         let mut state = self.state.lock();
-        if !state.cursors.get(output).is_some_and(|cursor| cursor.following) {
+        let Some(cursor) = state.cursors.get_mut(output) else {
             return 0;
+        };
+        if position.is_some() {
+            cursor.position = position;
         }
-        let samples = state.change_cursor(output, |cursor, _| {
-            if position.is_some() {
-                cursor.position = position;
-            }
-            end.map_or(0, |end| cursor.acknowledge(end))
-        });
+        let samples = end.map_or(0, |end| cursor.acknowledge(end));
+        state.note_cursor(output);
         state.move_start();
         self.wake_writer(&mut state);
         samples
     }
 
+    /// An output that does not stand anywhere yet begins at the end.
     pub(crate) fn open_reader(&self, output: &str) {
         let mut state = self.state.lock();
-        let cursor = state.cursors.entry(output.to_owned()).or_default();
-        cursor.opened = true;
-    }
-
-    pub(crate) fn is_following(&self, output: &str) -> bool {
-        self.cursor(output, |cursor, _| cursor.following)
-    }
-
-    pub(crate) fn follow(&self, output: &str, follow: bool) {
-        if self.is_following(output) == follow {
-            return;
-        }
-        let mut state = self.state.lock();
-        state.change_cursor(output, |cursor, head| {
-            if follow {
-                cursor.follow(head);
-            } else {
-                cursor.unfollow();
+        match state.cursors.get_mut(output) {
+            Some(cursor) => cursor.opened = true,
+            None => {
+                let head = state.orphans.unwrap_or(state.head);
+                state
+                    .cursors
+                    .insert(output.to_owned(), Cursor::at(head, None, true));
+                state.note_cursor(output);
+                state.move_start();
+                self.wake_writer(&mut state);
             }
-        });
+        }
+    }
+
+    pub(crate) fn forget(&self, output: &str) {
+        let mut state = self.state.lock();
+        state.cursors.remove(output);
+        state.note_cursor(output);
         state.move_start();
         self.wake_writer(&mut state);
     }
 
     pub(crate) fn waiting(&self, output: &str) -> u64 {
-        self.cursor(output, |cursor, head| match cursor.following {
-            true => head.samples.saturating_sub(cursor.done.samples),
-            false => 0,
+        self.cursor(output, |cursor, head| {
+            head.samples.saturating_sub(cursor.done.samples)
         })
     }
 
@@ -216,7 +213,7 @@ impl State {
     /// Gives what is in memory, or says where else it is.
     fn give_from_memory(&mut self, output: &str, room: &mut usize, given: &mut Vec<Next>) -> Place {
         let is_on_disk = self.is_on_disk();
-        let Some(cursor) = self.cursors.get_mut(output).filter(|cursor| cursor.following) else {
+        let Some(cursor) = self.cursors.get_mut(output) else {
             return Place::End;
         };
         let head = match is_on_disk {
@@ -273,8 +270,7 @@ impl State {
         given: &mut Vec<Next>,
     ) {
         let none = entries.is_empty();
-        let unchanged = |cursor: &Cursor| cursor.following && cursor.next == after;
-        if !self.cursors.get(output).is_some_and(unchanged) {
+        if self.cursors.get(output).is_none_or(|cursor| cursor.next != after) {
             return;
         }
         for entry in entries {

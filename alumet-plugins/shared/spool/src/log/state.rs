@@ -193,7 +193,7 @@ impl State {
     }
 
     pub(crate) fn has_followers(&self) -> bool {
-        self.cursors.values().any(|cursor| cursor.following)
+        !self.cursors.is_empty()
     }
 
     /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.
@@ -242,8 +242,8 @@ impl State {
 
     /// Lets go of what every output is done with.
     pub(crate) fn move_start(&mut self) {
-        let following = self.cursors.values().filter(|cursor| cursor.following);
-        let slowest = following.map(|cursor| cursor.done).chain(self.orphans).min();
+        let done = self.cursors.values().map(|cursor| cursor.done);
+        let slowest = done.chain(self.orphans).min();
         let slowest = slowest.unwrap_or(self.head);
         if slowest.sequence > self.start.sequence {
             self.start = slowest;
@@ -319,18 +319,10 @@ impl State {
         self.unwritten = Unwritten::default();
     }
 
-    /// Changes the cursor of an output, and writes it with the next transaction.
-    pub(crate) fn change_cursor<T>(
-        &mut self,
-        output: &str,
-        change: impl FnOnce(&mut Cursor, Mark) -> T,
-    ) -> T {
-        let head = self.orphans.unwrap_or(self.head);
-        let cursor = self.cursors.entry(output.to_owned()).or_default();
-        let result = change(cursor, head);
+    /// Where an output stands has changed, and is written with the next transaction.
+    pub(crate) fn note_cursor(&mut self, output: &str) {
         self.unwritten.cursors.insert(output.to_owned());
         self.changes += 1;
-        result
     }
 
     /// How many samples are not on disk.

@@ -69,18 +69,15 @@ impl State {
             self.losses.insert(loss);
         }
         for (output, cursor) in &mut self.cursors {
-            if cursor.following && !loaded.cursors.iter().any(|(name, ..)| name == output) {
-                let position = cursor.position.take();
-                cursor.follow(self.head);
-                cursor.position = position;
+            if !loaded.cursors.iter().any(|(name, ..)| name == output) {
+                *cursor = Cursor::at(self.head, cursor.position.take(), cursor.opened);
             }
         }
         // Whoever follows next may have waited for them.
         self.orphans = (loaded.cursors.is_empty() && loaded.first.is_some()).then_some(self.start);
         for (output, done, position) in loaded.cursors {
             let known = self.cursors.remove(&output).unwrap_or_default();
-            let mut cursor = Cursor::stored(done, known.position.or(position));
-            cursor.opened = known.opened;
+            let cursor = Cursor::at(done, known.position.or(position), known.opened);
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);

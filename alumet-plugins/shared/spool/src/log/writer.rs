@@ -300,10 +300,7 @@ impl State {
 
     /// Says once which outputs hold records back although they do not exist.
     fn settle_strangers(&mut self) {
-        let strangers = self
-            .cursors
-            .iter()
-            .filter(|(_, cursor)| cursor.following && !cursor.opened);
+        let strangers = self.cursors.iter().filter(|(_, cursor)| !cursor.opened);
         for (output, cursor) in strangers {
             tracing::warn!(
                 output,

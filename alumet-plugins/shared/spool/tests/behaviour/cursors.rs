@@ -10,12 +10,10 @@ fn records_are_kept_for_those_who_follow_and_for_as_long() {
     let bench = Bench::new();
     let spool = bench.open();
     spool.append(&bench.batch(1, 3));
-    let (csv, relay) = (spool.reader_of("csv"), spool.reader_of("relay"));
-    assert!(!csv.is_following());
-    csv.follow(true);
+    let csv = spool.reader_of("csv");
     spool.append(&bench.batch(2, 3));
-    relay.follow(true);
-    relay.follow(true);
+    let relay = spool.reader_of("relay");
+    assert_eq!(spool.reader_of("relay").waiting(), 0);
     spool.append(&bench.batch(3, 3));
     assert_eq!((csv.waiting(), relay.waiting()), (6, 3));
     assert_eq!(spool.status().records, 2);
@@ -23,7 +21,7 @@ fn records_are_kept_for_those_who_follow_and_for_as_long() {
     assert_eq!(read_all(&*csv).numbers, [2, 3]);
     assert_eq!(csv.acknowledge(3, None), 6);
     assert_eq!(spool.status().samples, 3);
-    relay.follow(false);
+    relay.forget();
     assert_eq!((relay.waiting(), spool.status().samples), (0, 0));
     assert!(read_all(&*relay).numbers.is_empty());
     spool.append(&bench.batch(4, 3));
@@ -32,7 +30,8 @@ fn records_are_kept_for_those_who_follow_and_for_as_long() {
     drop(spool);
     drop((csv, relay));
     let spool = bench.open();
-    assert!(!spool.reader_of("relay").is_following());
+    // It begins anew.
+    assert_eq!(spool.reader_of("relay").waiting(), 0);
     assert_eq!(spool.reader_of("csv").waiting(), 3);
 }
 
@@ -41,7 +40,6 @@ fn an_acknowledgement_is_cumulative_and_counts_each_sample_once() {
     let bench = Bench::new();
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     for number in 1..=10 {
         spool.append(&bench.batch(number, number as usize));
     }
@@ -63,7 +61,6 @@ fn what_was_given_in_an_earlier_run_can_be_acknowledged_without_being_read() {
     bench.config.memory_bytes = 1;
     let spool = bench.open();
     let reader = spool.reader_of("relay");
-    reader.follow(true);
     for number in 1..=10 {
         spool.append(&bench.batch(number, 2));
         commit(&spool);
@@ -86,7 +83,6 @@ fn an_acknowledgement_before_the_commit_spares_the_disk_the_records() {
     bench.config.commit_interval = std::time::Duration::from_secs(3600);
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     commit(&spool);
     for number in 1..=100 {
         let sequence = spool.append(&bench.noise(number, 1000));
@@ -108,7 +104,7 @@ fn many_readers_at_their_own_pace_get_everything_while_it_is_appended() {
     let spool = bench.open();
     let names: Vec<_> = (0..6).map(|index| format!("output/{index}")).collect();
     for name in &names {
-        spool.reader_of(name).follow(true);
+        spool.reader_of(name);
     }
     let total = 2000;
     std::thread::scope(|scope| {
@@ -152,7 +148,6 @@ fn a_careful_reader_is_never_ahead_of_the_disk_and_is_told_when_there_is_more() 
         bell.fetch_add(1, Ordering::Relaxed);
     });
     let reader = spool.reader("csv", wake);
-    reader.follow(true);
     for number in 1..=50 {
         let before = told.load(Ordering::Relaxed);
         spool.append(&bench.batch(number, 3));

@@ -9,8 +9,7 @@ fn with_backlog() -> Bench {
     let bench = Bench::new();
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
-    spool.reader_of("relay").follow(true);
+    spool.reader_of("relay");
     for number in 1..=600 {
         spool.append(&bench.batch(number, if number % 3 == 0 { 1 } else { 100 }));
     }
@@ -25,7 +24,7 @@ fn with_backlog() -> Bench {
 fn a_damaged_record_is_a_gap_and_the_others_are_good() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     for number in 1..=9 {
         spool.append(&bench.noise(number, 1000));
     }
@@ -105,7 +104,7 @@ fn a_newer_version_is_set_aside_for_the_program_that_knows_it() {
     file.pragma_update(None, "user_version", 2).unwrap();
     drop(file);
     let spool = bench.open();
-    assert!(!spool.reader_of("csv").is_following());
+    assert_eq!(spool.reader_of("csv").waiting(), 0);
     commit(&spool);
     assert_eq!(bench.set_aside("newer").len(), 1);
 }
@@ -120,7 +119,7 @@ fn a_spool_that_was_copied_to_another_machine_is_set_aside_once() {
     fs::write(machine.join("machine-id"), "two").unwrap();
     let spool = bench.open();
     assert_ne!(spool.instance(), instance);
-    assert!(!spool.reader_of("csv").is_following());
+    assert_eq!(spool.reader_of("csv").waiting(), 0);
     let new = spool.instance();
     drop(spool);
     assert_eq!(bench.open().instance(), new);
@@ -159,7 +158,6 @@ fn whatever_happens_to_the_file_it_opens_and_what_it_gives_is_right() {
         fs::write(&path, &file).unwrap();
         let spool = bench.open();
         let reader = spool.reader_of("csv");
-        reader.follow(true);
         let got = read_all(&*reader);
         let sizes = |number: u64| if number.is_multiple_of(3) { 1 } else { 100 };
         assert_eq!(

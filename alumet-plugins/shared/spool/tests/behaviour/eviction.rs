@@ -14,7 +14,6 @@ fn a_full_spool_drops_the_oldest_and_says_exactly_what() {
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     for number in 1..=20 {
         spool.append(&bench.noise(number, 500));
         commit(&spool);
@@ -53,7 +52,7 @@ fn the_file_stays_within_its_size_while_an_output_is_away() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 2 << 20;
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     for number in 1..=2000 {
         spool.append(&bench.noise(number, 700));
         if number % 10 == 0 {
@@ -74,8 +73,6 @@ fn what_was_given_before_it_was_lost_counts_as_done_and_the_rest_comes_as_a_gap(
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
     let (fast, slow) = (spool.reader_of("fast"), spool.reader_of("slow"));
-    fast.follow(true);
-    slow.follow(true);
     for number in 1..=3 {
         spool.append(&bench.noise(number, 500));
     }
@@ -108,7 +105,7 @@ fn a_gap_outlives_a_restart() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     for number in 1..=20 {
         spool.append(&bench.noise(number, 500));
     }
@@ -132,7 +129,6 @@ fn what_is_too_old_expires_even_if_nothing_comes_any_more() {
     bench.config.max_age = Duration::from_millis(300);
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     spool.append(&bench.batch(1, 3));
     spool.append(&bench.batch(2, 4));
     commit(&spool);
@@ -155,7 +151,7 @@ fn the_age_counts_from_the_append_also_over_a_restart() {
         )
     };
     let spool = open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     spool.append(&bench.batch(1, 3));
     clock.advance(Duration::from_secs(20 * 24 * 3600));
     spool.append(&bench.batch(2, 3));
@@ -178,7 +174,6 @@ fn memory_alone_is_bounded_too() {
     bench.config.memory_bytes = 20_000;
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     for number in 1..=100 {
         spool.append(&bench.noise(number, 100));
     }
@@ -196,7 +191,7 @@ fn a_record_that_was_given_can_be_decoded_although_it_was_evicted_since() {
     let mut bench = Bench::new();
     bench.config.max_bytes = 40_000;
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     spool.append(&bench.batch(1, 3));
     drop(spool);
     let spool = bench.open();

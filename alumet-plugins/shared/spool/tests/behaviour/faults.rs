@@ -11,7 +11,7 @@ use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 fn two_programs_cannot_share_a_file() {
     let bench = Bench::new();
     let first = bench.open();
-    first.reader_of("csv").follow(true);
+    first.reader_of("csv");
     first.append(&bench.batch(1, 1));
     commit(&first);
     let second = bench.open();
@@ -19,7 +19,6 @@ fn two_programs_cannot_share_a_file() {
     assert!(fault.contains("a spool of its own"), "{fault}");
     assert_ne!(first.instance(), second.instance());
     let reader = second.reader_of("csv");
-    reader.follow(true);
     second.append(&bench.batch(2, 1));
     assert_eq!(read_all(&*reader).numbers, [2]);
     assert!(!second.commit(Duration::from_millis(50)));
@@ -40,12 +39,11 @@ fn two_programs_cannot_share_a_file() {
 fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
     let bench = Bench::new();
     let first = bench.open();
-    first.reader_of("csv").follow(true);
+    first.reader_of("csv");
     first.append(&bench.batch(1, 1));
     commit(&first);
     let second = bench.open();
     let reader = second.reader_of("csv");
-    reader.follow(true);
     second.append(&bench.batch(2, 1));
     drop(first);
     wait_until("the disk is used", || second.status().fault.is_none());
@@ -72,7 +70,6 @@ fn a_folder_in_the_place_of_the_file_is_left_alone() {
     let fault = spool.status().fault.unwrap();
     assert!(fault.contains("is not a file"), "{fault}");
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     spool.append(&bench.batch(1, 1));
     fs::remove_dir(bench.path()).unwrap();
     commit(&spool);
@@ -119,7 +116,6 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
     bench.config.memory_bytes = 3000;
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     for number in 1..=20 {
         spool.append(&bench.noise(number, 30));
         commit(&spool);

@@ -18,7 +18,6 @@ fn child() {
     bench.config.path = Some(path.join("spool.db"));
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     let first = read_all(&*reader).numbers.last().copied().unwrap_or(0) + 1;
     for number in first.. {
         spool.append(&bench.batch(number, 1 + number as usize % 50));
@@ -34,7 +33,7 @@ fn what_was_committed_survives_a_kill_at_any_moment() {
     let mut bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();
     bench.config.path = Some(folder.path().join("spool.db"));
-    bench.open().reader_of("csv").follow(true);
+    bench.open().reader_of("csv");
     let mut committed = 0;
     for round in 0..30 {
         let mut child = Command::new(std::env::current_exe().unwrap())

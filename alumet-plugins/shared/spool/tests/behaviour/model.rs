@@ -77,6 +77,11 @@ impl World {
         self.readers = (0..3)
             .map(|output| spool.reader_of(&format!("output/{output}")))
             .collect();
+        for (output, reader) in self.readers.iter().enumerate() {
+            if !self.followers.contains_key(&output) {
+                reader.forget();
+            }
+        }
         self.spool = Some(spool);
         for follower in self.followers.values_mut() {
             follower.next = follower.done;
@@ -108,7 +113,7 @@ impl World {
                 self.samples.insert(sequence, samples as u64);
             }
             Action::Follow { output, follow: true } => {
-                self.readers[output].follow(true);
+                self.readers[output] = self.spool().reader_of(&format!("output/{output}"));
                 let head = self.head;
                 self.followers.entry(output).or_insert_with(|| Follower {
                     done: head,
@@ -120,7 +125,7 @@ impl World {
                 output,
                 follow: false,
             } => {
-                self.readers[output].follow(false);
+                self.readers[output].forget();
                 self.followers.remove(&output);
             }
             Action::Read { output, bytes } => self.read(output, bytes),
@@ -221,7 +226,6 @@ impl World {
     fn check(&self) {
         for (output, reader) in self.readers.iter().enumerate() {
             let follower = self.followers.get(&output);
-            assert_eq!(reader.is_following(), follower.is_some());
             let waiting = follower.map_or(0, |follower| self.sum(follower.done, self.head));
             assert_eq!(reader.waiting(), waiting);
             assert_eq!(

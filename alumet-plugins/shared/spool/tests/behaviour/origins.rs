@@ -23,7 +23,7 @@ fn from_agent(bench: &Bench, sequence: u64, samples: usize) -> Arc<Batch> {
 fn an_origin_is_committed_with_its_record_and_outlives_a_restart() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     let mut watch = spool.on_commit(AGENT);
     assert_eq!(*watch.borrow_and_update(), 0);
     assert_eq!(spool.committed(AGENT), None);
@@ -44,7 +44,7 @@ fn an_origin_is_committed_with_its_record_and_outlives_a_restart() {
 fn an_empty_batch_only_notes_its_origin() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     spool.append(&from_agent(&bench, 5, 0));
     commit(&spool);
     assert_eq!(spool.committed(AGENT), Some((5, 1005)));
@@ -68,7 +68,6 @@ fn without_a_disk_an_origin_is_safe_once_every_output_has_written_it() {
     let bench = Bench::new();
     let spool = DiskSpool::open(SpoolConfig::default(), bench.catalog.clone());
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     let watch = spool.on_commit(AGENT);
     let sequence = spool.append(&from_agent(&bench, 1, 3));
     assert_eq!(spool.committed(AGENT), None);
@@ -85,7 +84,6 @@ fn while_the_disk_fails_nothing_counts_as_stored_even_if_every_output_has_it() {
     let spool = bench.open();
     assert!(spool.status().fault.is_some());
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     let number = spool.append(&from_agent(&bench, 1, 3));
     assert_eq!(read_all(&*reader).numbers, [1]);
     reader.acknowledge(number, None);

@@ -11,7 +11,7 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
     let bench = Bench::new();
     let instance = {
         let spool = bench.open();
-        spool.reader_of("csv").follow(true);
+        spool.reader_of("csv");
         for number in 1..=50 {
             assert_eq!(spool.append(&bench.batch(number, 7)), number);
         }
@@ -23,7 +23,6 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
     let spool = DiskSpool::open(bench.config.clone(), catalog.clone());
     assert_eq!(spool.instance(), instance);
     let reader = spool.reader_of("csv");
-    assert!(reader.is_following());
     assert_eq!(reader.waiting(), 350);
     let got = read_all(&*reader);
     assert_eq!(got.numbers, (1..=50).collect::<Vec<_>>());
@@ -43,7 +42,6 @@ fn what_is_left_is_written_when_the_spool_is_dropped() {
     let bench = Bench::new();
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     spool.append(&bench.batch(1, 3));
     drop(spool);
     drop(reader);
@@ -55,7 +53,7 @@ fn records_of_several_runs_decode_with_the_dictionary_of_each() {
     let bench = Bench::new();
     for run in 0..4 {
         let spool = bench.open();
-        spool.reader_of("csv").follow(true);
+        spool.reader_of("csv");
         for number in 1..=3 {
             spool.append(&bench.batch(run * 3 + number, 2));
         }
@@ -86,7 +84,6 @@ fn a_record_that_is_in_memory_brings_its_batch_and_one_from_disk_is_decoded() {
     let bench = Bench::new();
     let spool = bench.open();
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     let batch = bench.batch(1, 3);
     spool.append(&batch);
     commit(&spool);
@@ -111,7 +108,6 @@ fn without_a_path_it_works_in_memory() {
     let config = SpoolConfig::default();
     let spool = DiskSpool::open(config, bench.catalog.clone());
     let reader = spool.reader_of("csv");
-    reader.follow(true);
     spool.append(&bench.batch(1, 3));
     assert_eq!(spool.status().path, None);
     assert_eq!(spool.status().fault, None);
@@ -143,7 +139,7 @@ fn a_new_identity_outlives_a_restart() {
 fn a_backlog_of_64_megabytes_is_read_to_its_end() {
     let bench = Bench::new();
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     let records = 1100;
     for number in 1..=records {
         spool.append(&bench.noise(number, 7500));
@@ -187,7 +183,7 @@ fn a_mebibyte_does_not_wait_for_the_next_transaction() {
     let mut bench = Bench::new();
     bench.config.commit_interval = Duration::from_secs(3600);
     let spool = bench.open();
-    spool.reader_of("csv").follow(true);
+    spool.reader_of("csv");
     commit(&spool);
     spool.append(&bench.batch(1, 3));
     std::thread::sleep(Duration::from_millis(100));

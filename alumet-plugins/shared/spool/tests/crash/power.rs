@@ -17,7 +17,7 @@ fn record(folder: &Path, rounds: u64) -> (Vec<Operation>, Vec<(Promise, u64)>) {
     let mut promises = Vec::new();
     control().recorded = Some(Vec::new());
     let mut spool = work.open();
-    spool.reader_of("output").follow(true);
+    spool.reader_of("output");
     for round in 0..rounds {
         for _ in 0..1 + round % 3 {
             work.append(&spool);

@@ -153,9 +153,6 @@ pub(crate) fn check(config: SpoolConfig, promise: &Promise, last: u64) {
         "{committed}: {promise:?}"
     );
     let reader = spool.reader_of("output");
-    if promise.appended == 0 && !reader.is_following() {
-        return;
-    }
     let position = reader
         .position()
         .map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
