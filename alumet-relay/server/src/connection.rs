@@ -1,6 +1,5 @@
 //! One connection: TLS, HTTP/2, and how long it may stay without a session.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -51,45 +50,38 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// The node of its certificate.
     pub(crate) certificate: Option<String>,
-    sessions: watch::Sender<usize>,
+    /// Each session has a receiver.
+    sessions: watch::Sender<()>,
+    begun: Notify,
 }
-
-/// A session of a connection; counted until it is dropped.
-#[derive(Debug)]
-pub(crate) struct SessionCount(Arc<Connection>);
 
 impl Connection {
     fn new(peer: SocketAddr, certificate: Option<String>) -> Arc<Self> {
         Arc::new(Self {
             peer,
             certificate,
-            sessions: watch::Sender::new(0),
+            sessions: watch::Sender::new(()),
+            begun: Notify::new(),
         })
     }
 
-    pub(crate) fn begin_session(self: &Arc<Self>) -> SessionCount {
-        self.sessions.send_modify(|count| *count += 1);
-        SessionCount(Arc::clone(self))
+    /// A session is there until it lets go of what it gets.
+    pub(crate) fn begin_session(&self) -> watch::Receiver<()> {
+        let session = self.sessions.subscribe();
+        self.begun.notify_one();
+        session
     }
 
     /// Waits until there was no session for `limit`; says whether there was one before. Holds `pending` until the first.
     async fn alone(&self, limit: Duration, pending: OwnedSemaphorePermit) -> bool {
         let mut pending = Some(pending);
-        let mut sessions = self.sessions.subscribe();
         loop {
-            match timeout(limit, sessions.wait_for(|count| *count > 0)).await {
-                Ok(_) => drop(pending.take()),
+            match timeout(limit, self.begun.notified()).await {
+                Ok(()) => drop(pending.take()),
                 Err(_) => return pending.is_none(),
             }
-            // The sender is in `self`, so that this does not fail.
-            let _ = sessions.wait_for(|count| *count == 0).await;
+            self.sessions.closed().await;
         }
-    }
-}
-
-impl Drop for SessionCount {
-    fn drop(&mut self) {
-        self.0.sessions.send_modify(|count| *count -= 1);
     }
 }
 
@@ -135,14 +127,11 @@ async fn shake_hands(
     };
     match shaken {
         Err(_) => Err(Some(too_slow("the TLS handshake was not complete", patience))),
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(untrusted(&error, tls)),
+        Ok(stream) => stream.map_err(|error| {
+            let explained = explain_server(&error, tls.files())?;
+            Some(Refusal::new(Reason::Tls, explained))
+        }),
     }
-}
-
-fn untrusted(error: &io::Error, tls: &ServerTls) -> Option<Refusal> {
-    let explained = explain_server(error, tls.files())?;
-    Some(Refusal::new(Reason::Tls, explained))
 }
 
 async fn serve_http(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -149,14 +149,6 @@ impl Body for Watched {
         };
         let taken = frame.data_ref().map_or(Ok(()), |data| self.progress.take(data));
         Poll::Ready(Some(taken.map(|()| frame).map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Why a client is refused: told to the client, counted, and logged without letting anybody fill the log.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,8 @@ use tonic::{Code, Status};
 use crate::tally::Tally;
 
 /// A client is refused, with a sentence that says why and how to mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) message: String,
@@ -90,12 +90,6 @@ impl Refusal {
     /// What the client gets.
     pub(crate) fn status(&self) -> Status {
         Status::new(self.reason.facts().1, &self.message)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
     }
 }
 

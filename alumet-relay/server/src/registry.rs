@@ -179,8 +179,10 @@ mod tests {
     fn a_stream_goes_on_until_the_clock_of_its_node_begins_anew() {
         let mut received = Received::default();
         let mut stream = |number, monotonic| {
-            let mut until = alumet_core::time::Moment::default();
-            until.monotonic = Monotonic::from_nanos(monotonic);
+            let until = alumet_core::time::Moment {
+                monotonic: Monotonic::from_nanos(monotonic),
+                ..Default::default()
+            };
             let progress = received.progress(Watermark {
                 stream: number,
                 until,

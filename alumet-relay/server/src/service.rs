@@ -120,11 +120,11 @@ impl RelayService {
 
     /// In a task of its own: what was begun with a batch is finished although the client goes away.
     fn spawn(&self, session: Session, seat: tokio_util::sync::DropGuard, node: String) {
-        let count = self.connection.begin_session();
+        let place = self.connection.begin_session();
         let (running, peer) = (Arc::clone(&self.running), self.connection.peer);
         self.running.tasks.spawn(async move {
             let result = session.run().await;
-            drop((count, seat));
+            drop((place, seat));
             match result {
                 Ok(()) => tracing::info!(node, %peer, "a client ended its session"),
                 Err(refusal) => running.state.refusals.note(&refusal, peer, &node),
