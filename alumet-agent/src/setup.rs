@@ -225,12 +225,12 @@ fn loader(
         loader = loader.override_with(text);
     }
     for (key, value, flag) in &global.shortcuts {
-        loader = loader.set(key.clone(), value.clone(), Origin::Flag(format!("--{flag}")));
+        loader = loader.set(key, value.clone(), Origin::Flag(format!("--{flag}")));
     }
     if let Some(samples) = global.source_channel_size {
         let samples = i64::try_from(samples).unwrap_or(i64::MAX);
         let origin = Origin::Flag("--source-channel-size".to_owned());
-        loader = loader.set(KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
+        loader = loader.set(&KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
     }
     Ok((loader, default_file))
 }

@@ -9,8 +9,7 @@ use anyhow::Context;
 
 use crate::app::App;
 use crate::cli::{ConfigCommand, Global};
-use crate::config::{Reference, Show};
-use crate::default_text::{default_text, plugin_parts, settings_parts};
+use crate::default_text::{default_text, plugin_reference, settings_reference};
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup};
 use crate::terminal;
@@ -21,7 +20,7 @@ pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Res
         ConfigCommand::Default => terminal::print(&default_text(&chosen(app, global))?)?,
         ConfigCommand::Check => check(app, global)?,
         ConfigCommand::Show { origins } => {
-            terminal::print(&Setup::effective(app, global)?.show(Show { origins: *origins }))?;
+            terminal::print(&Setup::effective(app, global)?.show(*origins))?;
         }
         ConfigCommand::Reference { markdown: true } => terminal::print(&reference(app)?)?,
         ConfigCommand::Reference { markdown: false } => {
@@ -107,22 +106,9 @@ fn regen(app: &App, global: &Global, force: bool) -> Result<(), Failed> {
 
 /// Every key of the agent and of every plugin as Markdown.
 fn reference(app: &App) -> Result<String, Failed> {
-    let (schema, default) = settings_parts()?;
-    let mut text = format!(
-        "## General\n\n{}",
-        Reference {
-            schema: &schema,
-            default: &default
-        }
-        .to_markdown()
-    );
+    let mut text = format!("## General\n\n{}", settings_reference()?.to_markdown());
     for plugin in &app.plugins {
-        let (schema, default) = plugin_parts(app, plugin)?;
-        let table = Reference {
-            schema: &schema,
-            default: &default,
-        }
-        .to_markdown();
+        let table = plugin_reference(app, plugin)?.to_markdown();
         let _ = write!(
             text,
             "\n## `[plugins.{}]`\n\n{}\n\n{table}",

@@ -8,8 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::app::App;
 use crate::cli::{Global, PluginsCommand};
-use crate::config::Reference;
-use crate::default_text::{plugin_parts, plugin_text};
+use crate::default_text::{plugin_reference, plugin_text};
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup, unknown_plugin};
 use crate::{terminal, tree};
@@ -105,14 +104,12 @@ fn catalogue(app: &App) -> Result<Vec<Json>, Failed> {
         "configuration_toml": "",
     })];
     for plugin in &app.plugins {
-        let (schema, default) = plugin_parts(app, plugin)?;
-        let (schema, default) = (&schema, &default);
         records.push(json!({
             "id": plugin.id,
             "summary": plugin.summary,
             "enabled_by_default": app.default_plugins.contains(&plugin.id),
             "metrics": metrics(plugin.metrics()),
-            "configuration_markdown": Reference { schema, default }.to_markdown(),
+            "configuration_markdown": plugin_reference(app, plugin)?.to_markdown(),
             "configuration_toml": plugin_text(app, plugin, true)?,
         }));
     }

@@ -48,6 +48,14 @@ impl KeyPath {
         &self.steps
     }
 
+    /// The keys of a path that leads into no list.
+    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+    }
+
     /// Whether `above` is this path or one above it.
     pub(super) fn starts_with(&self, above: &Self) -> bool {
         self.steps.starts_with(&above.steps)

@@ -1,7 +1,7 @@
 //! One table of the configuration, to be turned into a Rust type: the one way for settings and plugins.
 
 use alumet_core::plugin::Faults;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use serde_path_to_error::{Deserializer, Segment, Track};
@@ -30,14 +30,6 @@ pub fn from_json<T: DeserializeOwned>(json: Json, track: &mut Track) -> Result<T
 }
 
 impl<'d> Section<'d> {
-    /// Reads the table as a `T`.
-    ///
-    /// # Errors
-    /// See [`read`](Self::read).
-    pub fn deserialize<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Problems> {
-        self.read(&schema_for!(T), from_json, |_| Ok(()))
-    }
-
     /// Compares the table with a schema, makes a value of it and checks that.
     ///
     /// # Errors

@@ -10,25 +10,27 @@ use super::schema::Shape;
 use super::toml_text::{TomlText, inline};
 
 /// The keys of one table: what the schema says of them, and their defaults.
-#[derive(Debug, Clone, Copy)]
-pub struct Reference<'a> {
+#[derive(Debug, Clone)]
+pub struct Reference {
     /// The keys, their types and their descriptions.
-    pub schema: &'a Schema,
+    pub schema: Schema,
     /// The value of each key that has a default.
-    pub default: &'a toml::Table,
+    pub default: toml::Table,
 }
 
 /// How deep tables within tables are described; a type that contains itself ends here.
 const DEEPEST: usize = 8;
 
-impl Reference<'_> {
-    /// The schema and the default of a type, to make a reference of.
+impl Reference {
+    /// That of a type and its default.
     ///
     /// # Errors
     /// When the default cannot be written as a TOML table.
-    pub fn parts_of<T: JsonSchema + Serialize + Default>() -> Result<(Schema, toml::Table), toml::ser::Error>
-    {
-        Ok((schema_for!(T), toml::Table::try_from(T::default())?))
+    pub fn of<T: JsonSchema + Serialize + Default>() -> Result<Self, toml::ser::Error> {
+        Ok(Self {
+            schema: schema_for!(T),
+            default: toml::Table::try_from(T::default())?,
+        })
     }
 
     /// The default as TOML: the description of each key as a comment above it, and keys without a default commented out.
@@ -37,19 +39,19 @@ impl Reference<'_> {
     /// the default.
     pub fn to_toml(&self, path: &[&str]) -> String {
         let mut text = TomlText::default();
-        let shape = Shape::new(self.schema);
+        let shape = Shape::new(&self.schema);
         if !path.is_empty() {
             text.comment(shape.description().unwrap_or(""));
-            text.header(path, None);
+            text.header(path, false, None);
         }
-        write_table(&mut text, &shape, Some(self.default), &mut path.to_vec(), true);
+        write_table(&mut text, &shape, Some(&self.default), &mut path.to_vec(), true);
         text.finish()
     }
 
     /// The keys as a Markdown table of key, type, default and description; keys of inner tables with dots.
     pub fn to_markdown(&self) -> String {
         let mut rows = String::from("| Key | Type | Default | Description |\n|---|---|---|---|\n");
-        write_rows(&mut rows, &Shape::new(self.schema), Some(self.default), "", 0);
+        write_rows(&mut rows, &Shape::new(&self.schema), Some(&self.default), "", 0);
         rows
     }
 }
@@ -123,13 +125,13 @@ fn write_table<'a>(
         }
         if let Some(table) = value.as_table() {
             text.gap_unless_comment();
-            text.header(path, None);
+            text.header(path, false, None);
             write_table(text, &key_shape, Some(table), path, described);
         }
         let items = key_shape.items().unwrap_or_else(|| shape.nothing());
         for (at, table) in tables(value).into_iter().flatten().enumerate() {
             text.gap_unless_comment();
-            text.list_header(path, None);
+            text.header(path, true, None);
             // One description of the keys is enough for all elements.
             write_table(text, &items, Some(table), path, described && at == 0);
         }

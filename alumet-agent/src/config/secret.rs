@@ -14,13 +14,8 @@ pub(super) const MASK: &str = "***";
 impl Document {
     /// Hides what the schema of the value under `path` marks as secret.
     pub(crate) fn hide_secrets(&mut self, path: &KeyPath, schema: &schemars::Schema) {
-        let mut node = Some(&mut self.root);
-        for step in path.steps() {
-            node = node.and_then(|node| match (&mut node.value, step) {
-                (Value::Table(table), super::Step::Key(key)) => table.get_mut(key),
-                _ => None,
-            });
-        }
+        let mut keys = path.keys();
+        let node = keys.try_fold(&mut self.root, |node, key| node.table_mut()?.get_mut(key));
         if let Some(node) = node {
             hide(node, &Shape::new(schema));
         }

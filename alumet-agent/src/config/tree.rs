@@ -78,6 +78,13 @@ impl Node {
         }
     }
 
+    pub(super) fn table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// What it is, in words.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
@@ -104,15 +111,6 @@ impl Node {
     pub(super) fn find(&self, path: &KeyPath) -> Option<&Self> {
         path.steps().iter().try_fold(self, Self::child)
     }
-
-    /// Lays `over` on top: tables are joined key by key, of everything else the upper one wins. A joined table belongs to
-    /// the first who gave it, and its keys keep the position at which they were given first.
-    pub(super) fn merge(&mut self, over: Self) {
-        match (&mut self.value, over.value) {
-            (Value::Table(below), Value::Table(above)) => merge(below, above),
-            (_, value) => *self = Self { value, ..over },
-        }
-    }
 }
 
 /// The table of plain values that all come from one place.
@@ -121,44 +119,32 @@ pub(super) fn from_toml(table: toml::Table, place: &Place) -> Table {
     table.into_iter().map(node).collect()
 }
 
-/// Lays one table on top of another.
-pub(super) fn merge(below: &mut Table, above: Table) {
-    for (key, node) in above {
-        match below.get_mut(&key) {
-            Some(below) => below.merge(node),
-            None => {
-                below.insert(key, node);
-            }
+/// Joins two tables key by key; where both have a value, that of `other` stays if it `wins`. A joined table belongs to the
+/// first that gave it, and its keys keep the position at which they were given first.
+pub(super) fn join(table: &mut Table, other: Table, wins: bool) {
+    for (key, node) in other {
+        let Some(given) = table.get_mut(&key) else {
+            table.insert(key, node);
+            continue;
+        };
+        match (&mut given.value, node.value) {
+            (Value::Table(given), Value::Table(other)) => join(given, other, wins),
+            (_, value) if wins => *given = Node { value, ..node },
+            _ => {}
         }
     }
 }
 
-/// Adds what a table lacks, after what it has.
-pub(super) fn fill(table: &mut Table, defaults: Table) {
-    for (key, node) in defaults {
-        match table.get_mut(&key).map(|given| &mut given.value) {
-            None => {
-                table.insert(key, node);
-            }
-            Some(Value::Table(given)) => {
-                if let Value::Table(defaults) = node.value {
-                    fill(given, defaults);
-                }
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-/// A tree that holds nothing but `value` under the keys of `path`, all from one place.
-pub(super) fn of_path(path: &KeyPath, value: toml::Value, place: &Place) -> Table {
-    let keys = path.steps().iter().rev().filter_map(|step| match step {
-        Step::Key(key) => Some(key.clone()),
-        Step::Index(_) => None,
+/// A tree that holds nothing but a node under the keys of a path, all from its place; empty for the root, if the node is no
+/// table.
+pub(super) fn nested(path: &KeyPath, node: Node) -> Table {
+    let place = node.key.clone();
+    let table = |node, key: &str| Value::Table(Table::from_iter([(key.to_owned(), node)]));
+    let node = path.keys().rev().fold(node, |node, key| {
+        Node::new(table(node, key), place.clone(), place.clone())
     });
-    let value = keys.fold(value, |value, key| toml::Table::from_iter([(key, value)]).into());
-    match value {
-        toml::Value::Table(table) => from_toml(table, place),
+    match node.value {
+        Value::Table(table) => table,
         _ => Table::new(),
     }
 }

@@ -6,7 +6,7 @@ use alumet_agent::config::{KeyPath, Section};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::sample::{Group, Mode, Sensor, load, sensor};
+use crate::sample::{Group, Mode, Sensor, load, read, sensor};
 
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -58,11 +58,7 @@ struct Wide {
 }
 
 fn wide(text: &str) -> Result<Wide, String> {
-    load(text)
-        .unwrap()
-        .root()
-        .deserialize()
-        .map_err(|problems| problems.to_string())
+    read(&load(text).unwrap().root()).map_err(|problems| problems.to_string())
 }
 
 /// The first line of the message.
@@ -75,10 +71,7 @@ fn complaint(text: &str) -> String {
 #[test]
 fn an_empty_section_is_the_default() {
     let document = load("[plugins.sensor]\n").unwrap();
-    assert_eq!(
-        sensor(&document).deserialize::<Sensor>().unwrap(),
-        Sensor::default()
-    );
+    assert_eq!(read::<Sensor>(&sensor(&document)).unwrap(), Sensor::default());
 }
 
 #[test]
@@ -89,7 +82,7 @@ fn every_kind_of_value_is_read() {
          [[plugins.sensor.groups]]\nexe_regex = \"x\"\nlabels = { a = \"b\" }\n",
     )
     .unwrap();
-    let read: Sensor = sensor(&document).deserialize().unwrap();
+    let read: Sensor = read(&sensor(&document)).unwrap();
     assert_eq!(read.poll_interval.as_millis(), 1500);
     assert_eq!((read.port, read.factor, read.skip_failed), (80, 2.0, false));
     assert_eq!(
@@ -265,10 +258,7 @@ fn a_refused_secret_is_not_repeated() {
     .map(|text| text.replace(".hunter2.", ".deep."))
     {
         let secret = secret.as_str();
-        let problems = load(secret)
-            .unwrap()
-            .root()
-            .deserialize::<Guarded>()
+        let problems = read::<Guarded>(&load(secret).unwrap().root())
             .unwrap_err()
             .to_string();
         assert!(
