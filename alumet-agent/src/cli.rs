@@ -359,11 +359,10 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
 /// Leaves the options of every command out of the help of a single one.
 fn hide_global_options(command: &mut clap::Command) {
     let is_leaf = !command.has_subcommands();
-    let hide = |argument: Arg| match argument.is_global_set() {
-        true => argument.hide(true),
-        false => argument,
-    };
-    *command = std::mem::take(command).mut_args(hide);
+    *command = std::mem::take(command).mut_args(|argument| {
+        let is_hidden = argument.is_hide_set() || argument.is_global_set();
+        argument.hide(is_hidden)
+    });
     if is_leaf && command.get_after_help().is_none() {
         *command = std::mem::take(command).after_help(SEE_ALSO);
     }

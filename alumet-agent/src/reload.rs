@@ -28,23 +28,7 @@ pub(crate) struct RunningPlugins {
 struct Current {
     /// The configuration outside of `[plugins]`, which only a restart changes.
     general: toml::Table,
-    plugins: Vec<Known>,
-}
-
-/// A plugin that is enabled.
-pub(crate) struct Known {
-    pub(crate) plugin: EnabledPlugin,
-    pub(crate) state: State,
-}
-
-/// What became of a plugin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Started,
-    /// It could not start and is tried again.
-    Waiting,
-    /// It could not start and the agent goes on without it.
-    Missing,
+    plugins: Vec<EnabledPlugin>,
 }
 
 impl RunningPlugins {
@@ -54,7 +38,7 @@ impl RunningPlugins {
         pipeline: &Arc<Pipeline>,
         health: Arc<Health>,
         settings: &Settings,
-        plugins: Vec<Known>,
+        plugins: Vec<EnabledPlugin>,
     ) -> Self {
         let current = Current {
             general: general(settings),
@@ -98,26 +82,33 @@ impl RunningPlugins {
         report.general(&current.general, &general(&setup.settings));
         let mut before = std::mem::take(&mut current.plugins);
 
-        before.retain(|known| {
-            let stays = setup
-                .plugins
-                .iter()
-                .any(|plugin| plugin.descriptor.id == known.plugin.descriptor.id);
+        before.retain(|old| {
+            let id = old.descriptor.id;
+            let stays = setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
             if !stays {
-                self.stop(&pipeline, known);
-                report.did("stopped", known.plugin.descriptor.id);
+                self.stop(&pipeline, id);
+                report.did("stopped", id);
             }
             stays
         });
         for plugin in setup.plugins {
             let id = plugin.descriptor.id;
-            let old = before.iter().position(|known| known.plugin.descriptor.id == id);
-            let known = match old.map(|index| before.swap_remove(index)) {
-                Some(old) if old.plugin.is_same(&plugin) => Known { plugin, ..old },
+            let old = before.iter().position(|old| old.descriptor.id == id);
+            let plugin = match old.map(|index| before.swap_remove(index)) {
+                Some(old) if old.is_same(&plugin) => plugin,
                 Some(old) => self.replace(&pipeline, old, plugin, &mut report),
-                None => self.begin(&pipeline, plugin, &mut report),
+                None => {
+                    match start(&pipeline, &plugin) {
+                        Ok(()) => report.did("started", id),
+                        Err(error) => {
+                            report.failed(format!("the plugin {id} cannot start: {error}"));
+                            self.note_failure(&plugin, error);
+                        }
+                    }
+                    plugin
+                }
             };
-            current.plugins.push(known);
+            current.plugins.push(plugin);
         }
         drop(current);
         self.waiting.notify_one();
@@ -129,7 +120,7 @@ impl RunningPlugins {
         let first = Duration::from_secs(1);
         let mut pause = first;
         loop {
-            if !self.is_any_waiting() {
+            if self.health.waiting_plugins().is_empty() {
                 self.waiting.notified().await;
                 pause = first;
                 continue;
@@ -143,79 +134,52 @@ impl RunningPlugins {
         }
     }
 
-    fn is_any_waiting(&self) -> bool {
-        self.current
-            .lock()
-            .plugins
-            .iter()
-            .any(|known| known.state == State::Waiting)
-    }
-
     fn retry_once(&self) {
         let Some(pipeline) = self.pipeline.upgrade() else {
             return;
         };
-        let mut current = self.current.lock();
-        for known in current
+        let current = self.current.lock();
+        let waiting = self.health.waiting_plugins();
+        let waits = |id| waiting.iter().any(|(waiting, _)| *waiting == id);
+        for plugin in current
             .plugins
-            .iter_mut()
-            .filter(|known| known.state == State::Waiting)
+            .iter()
+            .filter(|plugin| waits(plugin.descriptor.id))
         {
-            let id = known.plugin.descriptor.id;
-            match pipeline.start_plugin(&known.plugin.descriptor, &known.plugin.config) {
+            let id = plugin.descriptor.id;
+            match start(&pipeline, plugin) {
                 Ok(()) => {
                     tracing::info!(plugin = id, "the plugin has started");
-                    known.state = State::Started;
-                    self.health.started(id);
+                    self.health.not_missing(id);
                 }
                 Err(error) => {
-                    tracing::debug!(plugin = id, %error, "the plugin still cannot start");
-                    self.health.waiting(id, error.to_string());
+                    tracing::debug!(plugin = id, error, "the plugin still cannot start");
+                    self.health.missing(id, error, true);
                 }
             }
         }
     }
 
-    /// Starts a plugin that was not enabled before.
-    fn begin(&self, pipeline: &Pipeline, plugin: EnabledPlugin, report: &mut Report) -> Known {
-        let id = plugin.descriptor.id;
-        let state = match pipeline.start_plugin(&plugin.descriptor, &plugin.config) {
-            Ok(()) => {
-                report.did("started", id);
-                State::Started
-            }
-            Err(error) => {
-                report.failed(format!("the plugin {id} cannot start: {error}"));
-                self.note_failure(&plugin, error.to_string())
-            }
-        };
-        Known { plugin, state }
-    }
-
     /// Restarts a plugin with another configuration; if it cannot start, with the old one.
-    fn replace(&self, pipeline: &Pipeline, old: Known, new: EnabledPlugin, report: &mut Report) -> Known {
+    fn replace(
+        &self,
+        pipeline: &Pipeline,
+        old: EnabledPlugin,
+        new: EnabledPlugin,
+        report: &mut Report,
+    ) -> EnabledPlugin {
         let id = new.descriptor.id;
         // What is measured in the meantime waits for the new transforms and outputs.
         let hold = pipeline.control().hold();
         if let Err(error) = &hold {
             tracing::warn!(plugin = id, %error, "samples of this moment may miss the plugin");
         }
-        self.stop(pipeline, &old);
-        let error = match pipeline.start_plugin(&new.descriptor, &new.config) {
-            Ok(()) => {
-                report.did("restarted", id);
-                return Known {
-                    plugin: new,
-                    state: State::Started,
-                };
-            }
-            Err(error) => error,
+        let has_run = self.stop(pipeline, id);
+        let Err(error) = start(pipeline, &new) else {
+            report.did("restarted", id);
+            return new;
         };
-        if old.state == State::Started
-            && pipeline
-                .start_plugin(&old.plugin.descriptor, &old.plugin.config)
-                .is_ok()
-        {
+        if has_run && start(pipeline, &old).is_ok() {
             report.failed(format!(
                 "the plugin {id} cannot start with its new configuration and goes on with the old one: {error}"
             ));
@@ -224,31 +188,29 @@ impl RunningPlugins {
         report.failed(format!(
             "the plugin {id} cannot start, neither with its new configuration nor the old one: {error}"
         ));
-        let state = self.note_failure(&new, error.to_string());
-        Known { plugin: new, state }
+        self.note_failure(&new, error);
+        new
     }
 
-    fn stop(&self, pipeline: &Pipeline, known: &Known) {
-        let id = known.plugin.descriptor.id;
-        self.health.started(id);
-        if known.state == State::Started
-            && let Err(error) = pipeline.stop_plugin(id)
-        {
+    /// Stops a plugin; whether it has run.
+    fn stop(&self, pipeline: &Pipeline, id: &'static str) -> bool {
+        let has_run = !self.health.not_missing(id);
+        if has_run && let Err(error) = pipeline.stop_plugin(id) {
             tracing::error!(plugin = id, %error, "the plugin does not stop");
         }
+        has_run
     }
 
     /// A plugin cannot start while the agent runs: the agent goes on in any case.
-    fn note_failure(&self, plugin: &EnabledPlugin, error: String) -> State {
-        let id = plugin.descriptor.id;
-        if plugin.on_error == OnError::Disable {
-            self.health.missing(id, error);
-            State::Missing
-        } else {
-            self.health.waiting(id, error);
-            State::Waiting
-        }
+    fn note_failure(&self, plugin: &EnabledPlugin, error: String) {
+        let is_tried_again = plugin.on_error != OnError::Disable;
+        self.health.missing(plugin.descriptor.id, error, is_tried_again);
     }
+}
+
+fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {
+    let started = pipeline.start_plugin(&plugin.descriptor, &plugin.config);
+    started.map_err(|error| error.to_string())
 }
 
 /// The settings as a table, so that two of them can be compared key by key.

@@ -124,7 +124,7 @@ impl Setup {
         let mut plugins = Vec::new();
         let mut named = Vec::new();
         for (id, place) in section.iter().flat_map(Section::keys) {
-            let table = section.as_ref().and_then(|section| section.section(id));
+            let table = document.section(&path.clone().key(id));
             match (app.find_plugin(id), table, chosen) {
                 (Some(_), _, Some(chosen)) if chosen.iter().all(|other| other != id) => {}
                 (Some(descriptor), Some(table), chosen) => {

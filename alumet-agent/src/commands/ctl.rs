@@ -32,17 +32,14 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
     let socket = Socket::chosen(app, global, arguments.socket.as_deref());
     let form = if arguments.json { "json " } else { "" };
     let (body, last) = socket.ask(&format!("{form}{}\n", request(&arguments.command)))?;
+    if last == "ok\n" {
+        return terminal::print(&body);
+    }
     // An agent that takes no more connections does not know yet how to answer.
-    match last.strip_prefix("error: ") {
-        Some(error) if arguments.json => {
-            terminal::print(&Reply::Refused(error.trim_end().to_owned()).to_json())?;
-        }
-        Some(error) => {
-            let message = format!("{error}{body}");
-            return Err(Failed::with_code(FAILED, message.trim_end()));
-        }
-        None if last == "ok\n" => terminal::print(&body)?,
-        None if last.starts_with("{\"ok\":") => terminal::print(&last)?,
+    let json = match last.strip_prefix("error: ") {
+        Some(error) if arguments.json => Reply::Refused(error.trim_end().to_owned()).to_json(),
+        Some(error) => return Err(Failed::with_code(FAILED, format!("{error}{body}"))),
+        None if last.starts_with("{\"ok\":") => last,
         None => {
             let path = socket.path.display();
             return Err(Failed::with_code(
@@ -50,8 +47,9 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
                 format!("what listens on {path} is no agent"),
             ));
         }
-    }
-    Ok(match last == "ok\n" || last.starts_with("{\"ok\":true") {
+    };
+    terminal::print(&json)?;
+    Ok(match json.starts_with("{\"ok\":true") {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
@@ -90,30 +88,22 @@ impl Socket {
             };
         }
         // What else is wrong with the configuration does not matter here.
+        let document = Setup::effective(app, global);
+        let configured = document.as_ref().ok().and_then(|document| {
+            let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN))?;
+            let path = section.to_toml_table().get("socket_path")?.as_str()?.to_owned();
+            Some(path)
+        });
         let defaults = app.defaults_of(PLUGIN);
         let default = defaults.get("socket_path").and_then(toml::Value::as_str);
-        let default = PathBuf::from(default.unwrap_or(DEFAULT_SOCKET));
-        let Ok(document) = Setup::effective(app, global) else {
-            return Self {
-                path: default,
-                origin: "the default one, because the configuration cannot be read",
-            };
+        let origin = match (&document, &configured) {
+            (Err(_), _) => "the default one, because the configuration cannot be read",
+            (Ok(_), Some(_)) => "which the configuration names",
+            (Ok(_), None) => "the default one",
         };
-        let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN));
-        let table = section.map(|section| section.to_toml_table());
-        match table
-            .as_ref()
-            .and_then(|table| table.get("socket_path")?.as_str())
-        {
-            Some(path) => Self {
-                path: path.into(),
-                origin: "which the configuration names",
-            },
-            None => Self {
-                path: default,
-                origin: "the default one",
-            },
-        }
+        let path = configured.unwrap_or_else(|| default.unwrap_or(DEFAULT_SOCKET).to_owned());
+        let path = PathBuf::from(path);
+        Self { path, origin }
     }
 
     /// Sends a line; gives what the answer says and its last line.

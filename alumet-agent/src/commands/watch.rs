@@ -12,8 +12,6 @@ use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
 use crate::session;
 use crate::setup::{IfMissing, Setup};
-use crate::summary::Times;
-use crate::terminal;
 use crate::tree::MeasuredTree;
 
 use super::measure::{Measurement, wall_clock};
@@ -41,21 +39,12 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
                 (format!("{signal} came, the process goes on"), Instant::now())
             }
         };
-        measurement.measure_last().await;
-        let times = Times {
-            duration: ended.saturating_duration_since(started),
-            ended: wall_clock(ended),
-            measured: measurement.started.elapsed(),
-        };
-        let tree = measurement.end().await;
         let title = match number == pid {
             true => format!("process {pid}: {cause}"),
             false => format!("process {pid} ({number} in {}): {cause}", root.proc("").display()),
         };
-        let text = measurement.summary.render(&title, times, tree, None);
-        let outcome = measurement.session.stop().await;
-        terminal::complain(text.trim_end());
-        Ok(outcome.exit_code())
+        let (code, _) = measurement.finish(started, ended, |_| Ok((title, None))).await?;
+        Ok(code)
     })
 }
 

@@ -104,7 +104,13 @@ impl<'a> Loader<'a> {
             alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
             tree::join(&mut merged, table, true);
         }
-        substitute(&mut merged, self.environment, &mut problems);
-        Ok((Document::new(merged, warnings), problems))
+        let mut document = Document::new(merged, warnings);
+        substitute(
+            &mut document.root,
+            &KeyPath::root(),
+            self.environment,
+            &mut problems,
+        );
+        Ok((document, problems))
     }
 }

@@ -104,16 +104,6 @@ impl<'d> Section<'d> {
         let entries = self.node.table().into_iter().flatten();
         entries.map(|(key, node)| (key.as_str(), &node.key))
     }
-
-    /// The table under one of the keys; `None` if there is none or it is no table.
-    pub fn section(&self, key: &str) -> Option<Self> {
-        let node = self.node.table()?.get(key)?;
-        node.table()?;
-        Some(Self {
-            node,
-            path: self.path.clone().key(key),
-        })
-    }
 }
 
 /// The way to an error as serde tells it.

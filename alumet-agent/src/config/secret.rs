@@ -4,9 +4,9 @@
 //! variables, tables of plugins that this program lacks, and lines of a text that is no TOML.
 
 use super::Document;
-use super::key_path::KeyPath;
+use super::key_path::{KeyPath, Step};
 use super::schema::Shape;
-use super::tree::{Node, Value};
+use super::tree::Node;
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
@@ -24,20 +24,14 @@ impl Document {
 
 fn hide(node: &mut Node, shape: &Shape<'_>) {
     node.is_secret |= shape.is_secret();
-    match &mut node.value {
-        Value::Table(table) => {
-            for (key, node) in table {
-                if let Some(shape) = shape.key(key) {
-                    hide(node, &shape);
-                }
-            }
+    for (step, child) in node.children_mut() {
+        let shape = match &step {
+            Step::Key(key) => shape.key(key),
+            Step::Index(_) => shape.items(),
+        };
+        if let Some(shape) = shape {
+            hide(child, &shape);
         }
-        Value::List(items) => {
-            if let Some(shape) = shape.items() {
-                items.iter_mut().for_each(|item| hide(item, &shape));
-            }
-        }
-        Value::Plain(_) => {}
     }
 }
 

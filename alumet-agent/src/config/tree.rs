@@ -98,6 +98,21 @@ impl Node {
         }
     }
 
+    /// The nodes of a table or list, each with the step that leads to it.
+    pub(super) fn children_mut(&mut self) -> Vec<(Step, &mut Self)> {
+        match &mut self.value {
+            Value::Table(table) => {
+                let step = |(key, node)| (Step::Key(String::clone(key)), node);
+                table.iter_mut().map(step).collect()
+            }
+            Value::List(items) => {
+                let step = |(index, node)| (Step::Index(index), node);
+                items.iter_mut().enumerate().map(step).collect()
+            }
+            Value::Plain(_) => Vec::new(),
+        }
+    }
+
     /// The node under a step.
     pub(super) fn child(&self, step: &Step) -> Option<&Self> {
         match (&self.value, step) {

@@ -38,19 +38,14 @@ impl Health {
         self.state.lock().control = Some(control);
     }
 
-    /// A plugin cannot start and is not tried again.
-    pub(crate) fn missing(&self, plugin: &'static str, error: String) {
-        self.state.lock().missing.insert(plugin, (error, false));
+    /// A plugin cannot start, and whether it is tried again.
+    pub(crate) fn missing(&self, plugin: &'static str, error: String, tried_again: bool) {
+        self.state.lock().missing.insert(plugin, (error, tried_again));
     }
 
-    /// A plugin cannot start and is tried again.
-    pub(crate) fn waiting(&self, plugin: &'static str, error: String) {
-        self.state.lock().missing.insert(plugin, (error, true));
-    }
-
-    /// A plugin has started after all.
-    pub(crate) fn started(&self, plugin: &'static str) {
-        self.state.lock().missing.remove(plugin);
+    /// A plugin has started after all, or shall not any more; whether it was missing.
+    pub(crate) fn not_missing(&self, plugin: &'static str) -> bool {
+        self.state.lock().missing.remove(plugin).is_some()
     }
 
     /// The agent is about to end.
@@ -72,26 +67,18 @@ impl Health {
         control.status().ok()
     }
 
-    /// What keeps the agent from being alive; empty if it is. Waits for the threads that sources share, which wait in turn
+    /// What keeps the agent from being alive; `None` if it is. Waits for the threads that sources share, which wait in turn
     /// when the transforms are stuck; a driver that hangs on a thread of its own is no threat.
-    fn life_threats(&self) -> Vec<String> {
-        let Some(control) = self.state.lock().control.clone() else {
-            return Vec::new();
-        };
-        let Err(error) = control.ping() else {
-            return Vec::new();
-        };
+    fn life_threat(&self) -> Option<String> {
+        let control = self.state.lock().control.clone()?;
+        let error = control.ping().err()?;
         // While an output with `on_full = "block"` is behind, sources wait on purpose.
         let waits = |status: PipelineStatus| {
-            status
-                .elements
-                .iter()
-                .any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
+            let mut elements = status.elements.iter();
+            elements.any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
         };
-        if self.status().is_some_and(waits) || self.state.lock().stopping {
-            return Vec::new();
-        }
-        vec![format!("a poll thread does not answer: {error}")]
+        let is_meant = self.status().is_some_and(waits) || self.state.lock().stopping;
+        (!is_meant).then(|| format!("a poll thread does not answer: {error}"))
     }
 
     /// What keeps the agent from being ready; empty if it is. `disable`d plugins are told but do not count.
@@ -127,30 +114,26 @@ impl Health {
         if let Some(fault) = status.spool.as_ref().and_then(|spool| spool.fault.as_ref()) {
             obstacles.push(format!("the spool works in memory only: {fault}"));
         }
-        obstacles.extend(idle(
-            &status,
-            ElementKind::Source,
-            "source",
-            "nothing is measured",
-        ));
-        obstacles.extend(idle(&status, ElementKind::Output, "output", "nothing is written"));
+        for (kind, consequence) in [
+            ((ElementKind::Source, "source"), "nothing is measured"),
+            ((ElementKind::Output, "output"), "nothing is written"),
+        ] {
+            obstacles.extend(idle(&status, kind, consequence));
+        }
         (obstacles, notes)
     }
 }
 
 /// What is wrong if no element of this kind works; that the program measures itself does not count.
-fn idle(status: &PipelineStatus, kind: ElementKind, one: &str, consequence: &str) -> Option<String> {
-    let mut states = status
-        .elements
-        .iter()
+fn idle(status: &PipelineStatus, (kind, one): (ElementKind, &str), consequence: &str) -> Option<String> {
+    let elements = status.elements.iter();
+    let states: Vec<_> = elements
         .filter(|element| element.key.kind == kind && element.key.plugin != self_metrics::PLUGIN)
         .map(|element| element.state)
-        .peekable();
-    if states.peek().is_none() {
+        .collect();
+    if states.is_empty() {
         return Some(format!("there is no {one}, so {consequence}"));
     }
-    let is_paused = |state| state == ElementState::Paused;
-    states
-        .all(is_paused)
-        .then(|| format!("every {one} is paused, so {consequence}"))
+    let are_paused = states.iter().all(|state| *state == ElementState::Paused);
+    are_paused.then(|| format!("every {one} is paused, so {consequence}"))
 }

@@ -62,7 +62,7 @@ fn loaded(app: &App, global: &Global) -> Finding {
 /// The configuration is wrong.
 fn refused(app: &App, failed: &Failed) -> Finding {
     let message = failed.message();
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let message = message.strip_prefix("error: ").unwrap_or(message);
     let message = message.replace("\nerror: ", "\n");
     Finding::broken(
         CONFIGURATION,
