@@ -46,16 +46,6 @@ pub struct Shortcut {
     pub enables: Option<&'static str>,
 }
 
-impl Purpose {
-    /// What such a program is called.
-    pub(crate) const fn role(self) -> &'static str {
-        match self {
-            Self::Measure => "agent",
-            Self::Receive => "server",
-        }
-    }
-}
-
 impl App {
     /// An application without plugins.
     pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {

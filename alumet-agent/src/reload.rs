@@ -1,5 +1,6 @@
 //! The plugins of a run: started, waiting to be tried again, and changed when the configuration is read again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,15 +21,11 @@ pub(crate) struct RunningPlugins {
     global: Global,
     pipeline: Weak<Pipeline>,
     health: Arc<Health>,
-    current: Mutex<Current>,
+    /// The configuration outside of `[plugins]`, which only a restart changes.
+    general: BTreeMap<String, toml::Value>,
+    plugins: Mutex<Vec<EnabledPlugin>>,
     /// Told when a plugin begins to wait.
     waiting: Notify,
-}
-
-struct Current {
-    /// The configuration outside of `[plugins]`, which only a restart changes.
-    general: toml::Table,
-    plugins: Vec<EnabledPlugin>,
 }
 
 impl RunningPlugins {
@@ -40,17 +37,13 @@ impl RunningPlugins {
         settings: &Settings,
         plugins: Vec<EnabledPlugin>,
     ) -> Self {
-        let current = Current {
-            general: general(settings),
-            plugins,
-        };
-        let pipeline = Arc::downgrade(pipeline);
         Self {
             app,
             global,
-            pipeline,
+            pipeline: Arc::downgrade(pipeline),
             health,
-            current: Mutex::new(current),
+            general: general(settings),
+            plugins: Mutex::new(plugins),
             waiting: Notify::new(),
         }
     }
@@ -72,15 +65,15 @@ impl RunningPlugins {
     }
 
     fn read_again(&self) -> Result<String, String> {
-        let mut current = self.current.lock();
+        let mut current = self.plugins.lock();
         let setup = Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| {
             let refused = "it is refused, so nothing has changed";
             format!("{refused}\n{}", failed.message())
         })?;
         let pipeline = self.pipeline.upgrade().ok_or("the program is about to end")?;
         let mut report = Report::default();
-        report.general(&current.general, &general(&setup.settings));
-        let mut before = std::mem::take(&mut current.plugins);
+        report.general(&self.general, &general(&setup.settings));
+        let mut before = std::mem::take(&mut *current);
 
         before.retain(|old| {
             let id = old.descriptor.id;
@@ -101,14 +94,16 @@ impl RunningPlugins {
                     match start(&pipeline, &plugin) {
                         Ok(()) => report.did("started", id),
                         Err(error) => {
-                            report.failed(format!("the plugin {id} cannot start: {error}"));
+                            report
+                                .failed
+                                .push(format!("the plugin {id} cannot start: {error}"));
                             self.note_failure(&plugin, error);
                         }
                     }
                     plugin
                 }
             };
-            current.plugins.push(plugin);
+            current.push(plugin);
         }
         drop(current);
         self.waiting.notify_one();
@@ -138,14 +133,10 @@ impl RunningPlugins {
         let Some(pipeline) = self.pipeline.upgrade() else {
             return;
         };
-        let current = self.current.lock();
+        let plugins = self.plugins.lock();
         let waiting = self.health.waiting_plugins();
         let waits = |id| waiting.iter().any(|(waiting, _)| *waiting == id);
-        for plugin in current
-            .plugins
-            .iter()
-            .filter(|plugin| waits(plugin.descriptor.id))
-        {
+        for plugin in plugins.iter().filter(|plugin| waits(plugin.descriptor.id)) {
             let id = plugin.descriptor.id;
             match start(&pipeline, plugin) {
                 Ok(()) => {
@@ -180,12 +171,12 @@ impl RunningPlugins {
             return new;
         };
         if has_run && start(pipeline, &old).is_ok() {
-            report.failed(format!(
+            report.failed.push(format!(
                 "the plugin {id} cannot start with its new configuration and goes on with the old one: {error}"
             ));
             return old;
         }
-        report.failed(format!(
+        report.failed.push(format!(
             "the plugin {id} cannot start, neither with its new configuration nor the old one: {error}"
         ));
         self.note_failure(&new, error);
@@ -213,9 +204,24 @@ fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {
     started.map_err(|error| error.to_string())
 }
 
-/// The settings as a table, so that two of them can be compared key by key.
-fn general(settings: &Settings) -> toml::Table {
-    toml::Table::try_from(settings).unwrap_or_default()
+/// The settings key by key, so that two of them can be compared.
+fn general(settings: &Settings) -> BTreeMap<String, toml::Value> {
+    let mut general = BTreeMap::new();
+    for (key, value) in toml::Table::try_from(settings).unwrap_or_default() {
+        match value {
+            toml::Value::Table(table) => {
+                general.extend(
+                    table
+                        .into_iter()
+                        .map(|(inner, value)| (format!("{key}.{inner}"), value)),
+                );
+            }
+            value => {
+                general.insert(key, value);
+            }
+        }
+    }
+    general
 }
 
 /// What a reload did.
@@ -231,27 +237,11 @@ impl Report {
         self.done.push(format!("{what} {plugin}"));
     }
 
-    fn failed(&mut self, what: String) {
-        self.failed.push(what);
-    }
-
     /// Notes the keys outside of `[plugins]` that differ.
-    fn general(&mut self, before: &toml::Table, after: &toml::Table) {
-        for key in before
-            .keys()
-            .chain(after.keys().filter(|key| !before.contains_key(*key)))
-        {
-            match (before.get(key), after.get(key)) {
-                (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) => {
-                    let changed = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
-                    let changed = changed.filter(|inner| old.get(*inner) != new.get(*inner));
-                    self.needs_restart
-                        .extend(changed.map(|inner| format!("{key}.{inner}")));
-                }
-                (old, new) if old != new => self.needs_restart.push(key.clone()),
-                _ => {}
-            }
-        }
+    fn general(&mut self, before: &BTreeMap<String, toml::Value>, after: &BTreeMap<String, toml::Value>) {
+        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+        self.needs_restart = changed.cloned().collect();
     }
 
     fn finish(self) -> Result<String, String> {
@@ -273,19 +263,23 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use alumet_core::duration::HumanDuration;
+
     use super::*;
 
     #[test]
     fn keys_that_only_a_restart_changes_are_named() {
-        let table = |text: &str| text.parse::<toml::Table>().unwrap();
+        let mut changed = Settings {
+            system_root: "/host".into(),
+            ..Settings::default()
+        };
+        changed.pipeline.self_metrics = HumanDuration::from_secs(2);
+        changed.log.level = Some("debug".to_owned());
         let mut report = Report::default();
-        report.general(
-            &table("system_root = '/'\n[pipeline]\ningest_capacity = 1\nself_metrics = '1s'"),
-            &table("system_root = '/host'\n[pipeline]\ningest_capacity = 1\nself_metrics = '2s'\n[log]\nlevel = 'debug'"),
-        );
+        report.general(&general(&Settings::default()), &general(&changed));
         assert_eq!(
             report.finish().unwrap(),
-            "no plugin has changed; only a restart changes system_root, pipeline.self_metrics, log"
+            "no plugin has changed; only a restart changes log.level, pipeline.self_metrics, system_root"
         );
     }
 }

@@ -16,11 +16,11 @@ use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::config::{Document, Problems};
 use crate::exit::{FAILED, Failed};
-use crate::health::{self, Health, Program};
+use crate::health::{self, Health, Missing};
 use crate::outcome::Outcome;
 use crate::reload::RunningPlugins;
-use crate::settings::{OnError, Settings};
-use crate::setup::{DefaultFile, EnabledPlugin, Setup};
+use crate::settings::OnError;
+use crate::setup::{EnabledPlugin, Setup};
 use crate::signals::Signals;
 
 /// A running pipeline with all that is around it.
@@ -67,10 +67,10 @@ impl Session {
         let file_size = Signals::listen([libc::SIGXFSZ])?;
         let settings = setup.settings;
         match &setup.default_file {
-            Some(DefaultFile::Written(path)) => {
+            Some((path, Ok(()))) => {
                 tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
             }
-            Some(DefaultFile::Refused(path, error)) => {
+            Some((path, Err(error))) => {
                 tracing::warn!(
                     path = %path.display(), %error,
                     "there is no configuration and the default one cannot be written; it is used all the same"
@@ -89,11 +89,15 @@ impl Session {
             Some(address) => Some(health::listen(address).await?),
             None => None,
         };
+        let spool = settings.spool.config(app.name, &settings.system_root);
         let mut builder = PipelineBuilder::new()
             .root(&settings.system_root)
             .ingest_capacity(settings.pipeline.ingest_capacity)
             .transform_order(settings.pipeline.transforms.clone())
-            .spool(spool(app.name, &settings))
+            // It is opened when an output needs it.
+            .spool(SpoolSlot::new(move |catalog| {
+                DiskSpool::open(spool.clone(), catalog.clone())
+            }))
             .durable_by_default(settings.spool.durable.unwrap_or(app.purpose == Purpose::Receive))
             .real_time_thread(global.priority_worker_threads != Some(0));
         if let Some(folder) = &settings.state_dir {
@@ -102,12 +106,9 @@ impl Session {
         if !settings.pipeline.self_metrics.is_zero() {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
         }
-        let health = Arc::new(Health::new(Program {
-            name: app.name,
-            version: app.version,
-        }));
+        let mut missing = Missing::new();
         for plugin in &setup.plugins {
-            start_plugin(&mut builder, plugin, &health)?;
+            start_plugin(&mut builder, plugin, &mut missing)?;
         }
         extend(&mut builder);
         let pipeline = Arc::new(
@@ -116,9 +117,10 @@ impl Session {
                 .map_err(|error| cannot_build(&setup.document, error))?,
         );
         warn_without_output(&pipeline);
-        health.watch(pipeline.control().clone());
+        let health = Health::new(Arc::clone(app), pipeline.control().clone(), missing);
+        let health = Arc::new(health);
         if let Some(listener) = listener {
-            health::serve(listener, Arc::clone(&health));
+            tokio::spawn(health::serve(listener, Arc::clone(&health)));
         }
         let plugins = RunningPlugins::new(
             Arc::clone(app),
@@ -231,12 +233,6 @@ impl Session {
     }
 }
 
-/// The spool, which is opened when an output needs it.
-fn spool(program: &str, settings: &Settings) -> SpoolSlot {
-    let config = settings.spool.config(program, &settings.system_root);
-    SpoolSlot::new(move |catalog| DiskSpool::open(config.clone(), catalog.clone()))
-}
-
 /// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
 fn cannot_build(document: &Document, error: BuildError) -> Failed {
     match error {
@@ -280,7 +276,7 @@ fn warn_without_output(pipeline: &Pipeline) {
 fn start_plugin(
     builder: &mut PipelineBuilder,
     plugin: &EnabledPlugin,
-    health: &Health,
+    missing: &mut Missing,
 ) -> Result<(), Failed> {
     let id = plugin.descriptor.id;
     let Err(error) = builder.described_plugin(&plugin.descriptor, &plugin.config) else {
@@ -296,7 +292,7 @@ fn start_plugin(
             tracing::warn!(plugin = id, %error, "the plugin cannot start; it will be tried again");
         }
     }
-    health.missing(id, error.to_string(), plugin.on_error == OnError::Retry);
+    missing.insert(id, (error.to_string(), plugin.on_error == OnError::Retry));
     Ok(())
 }
 

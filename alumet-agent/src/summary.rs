@@ -18,9 +18,10 @@ use crate::terminal;
 use crate::tree::MeasuredTree;
 
 /// Adds up all energy.
+#[derive(Default)]
 pub(crate) struct SummaryOutput {
     lines: SeriesMap<Option<usize>>,
-    totals: Arc<Mutex<Vec<Total>>>,
+    pub(crate) summary: Summary,
 }
 
 /// The result of a [`SummaryOutput`].
@@ -53,20 +54,9 @@ struct Total {
 /// How many processes that still run are named.
 const NAMED: usize = 8;
 
-impl SummaryOutput {
-    pub(crate) fn new() -> (Self, Summary) {
-        let summary = Summary::default();
-        let output = Self {
-            lines: SeriesMap::new(),
-            totals: Arc::clone(&summary.totals),
-        };
-        (output, summary)
-    }
-}
-
 impl Output for SummaryOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let mut totals = self.totals.lock();
+        let mut totals = self.summary.totals.lock();
         for sample in delivery.samples() {
             let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
@@ -271,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_power_is_that_of_the_time_in_which_the_energy_was_measured() {
-        let (_, summary) = SummaryOutput::new();
+        let summary = Summary::default();
         summary.totals.lock().push(Total {
             name: "rapl consumed energy".to_owned(),
             kind: MetricKind::Delta,

@@ -35,12 +35,13 @@ impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
         logging::start(&setup.settings.log, global.log_format, global.quiet)?;
-        let (output, summary) = SummaryOutput::new();
+        let output = SummaryOutput::default();
+        let summary = output.summary.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);
-            builder.source(TreeSource::NAME, TreeSource::new(Arc::clone(&tree)));
+            builder.source("program", TreeSource::new(Arc::clone(&tree)));
         })
         .await?;
         let mut measurement = Self {

@@ -61,11 +61,6 @@ impl KeyPath {
         self.steps.starts_with(&above.steps)
     }
 
-    /// Whether one of the two is the other one or above it.
-    pub(super) fn is_related(&self, other: &Self) -> bool {
-        self.starts_with(other) || other.starts_with(self)
-    }
-
     /// In backquotes; words for the root, which has no name.
     pub(super) fn named(&self) -> String {
         if self.steps.is_empty() {

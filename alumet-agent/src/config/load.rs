@@ -44,10 +44,9 @@ impl<'a> Loader<'a> {
 
     /// A file, or a folder whose `*.toml` files are read in the order of their names.
     #[must_use]
-    pub fn path(self, path: impl AsRef<Path>) -> Self {
-        let mut loader = self;
-        let sources = source::read(path.as_ref(), &mut loader.unreadable);
-        sources.into_iter().fold(loader, Self::source)
+    pub fn path(mut self, path: impl AsRef<Path>) -> Self {
+        let sources = source::read(path.as_ref(), &mut self.unreadable);
+        sources.into_iter().fold(self, Self::source)
     }
 
     /// The text of a file that the caller has read already; `path` is its name in messages.

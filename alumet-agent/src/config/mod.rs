@@ -67,20 +67,18 @@ impl Document {
     ///
     /// A path into a list, and a plain value for the root, change nothing.
     pub fn set(&mut self, path: &KeyPath, value: impl Into<toml::Value>, origin: Origin) {
-        let node = Node::from_toml(value.into(), &Place::whole(origin));
-        if let Value::Table(root) = &mut self.root.value {
-            tree::join(root, tree::nested(path, node), true);
-        }
+        self.join(path, value.into(), origin, true);
     }
 
     /// Adds values that hold when nobody gives others; they come after what the user gave.
     pub fn fill(&mut self, defaults: toml::Table) {
-        if let Value::Table(root) = &mut self.root.value {
-            tree::join(
-                root,
-                tree::from_toml(defaults, &Place::whole(Origin::Default)),
-                false,
-            );
+        self.join(&KeyPath::root(), defaults.into(), Origin::Default, false);
+    }
+
+    fn join(&mut self, path: &KeyPath, value: toml::Value, origin: Origin, wins: bool) {
+        let node = Node::from_toml(value, &Place::whole(origin));
+        if let Some(root) = self.root.table_mut() {
+            tree::join(root, tree::nested(path, node), wins);
         }
     }
 

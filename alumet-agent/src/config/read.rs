@@ -9,7 +9,7 @@ use serde_path_to_error::{Deserializer, Segment, Track};
 use super::key_path::{KeyPath, Step};
 use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::schema::Shape;
+use super::schema::{Shape, type_of};
 use super::secret;
 use super::suggest::nearest;
 use super::tree::{Node, Table, Value};
@@ -152,7 +152,8 @@ impl Reading {
     /// Tells that a value is refused, unless something about it was told before. A secret is not shown.
     fn refuse(&mut self, section: &Section<'_>, keys: &[String], message: &str) {
         let (path, node) = section.locate(keys);
-        if !self.told.iter().any(|told| told.is_related(&path)) {
+        let is_related = |told: &KeyPath| told.starts_with(&path) || path.starts_with(told);
+        if !self.told.iter().any(is_related) {
             let place = if self.is_secret(&path) {
                 &node.key
             } else {
@@ -180,10 +181,10 @@ impl Reading {
                 self.told.push(path.clone());
                 return None;
             }
-            Value::Table(table) if shape.takes(&["object"]) => {
+            Value::Table(table) if shape.takes("object") => {
                 return Some(self.fitting_table(table, path, shape, place));
             }
-            Value::List(items) if shape.takes(&["array"]) => {
+            Value::List(items) if shape.takes("array") => {
                 let items_shape = shape.items().unwrap_or_else(|| shape.nothing());
                 let items = items.iter().enumerate();
                 let fitting = items.map(|(index, item)| {
@@ -195,7 +196,7 @@ impl Reading {
             }
             Value::Plain(value) => {
                 let mut readings = std::iter::once(json(value)).chain(variable(node));
-                match readings.find(|value| shape.takes(json_types(value))) {
+                match readings.find(|value| shape.takes(type_of(value))) {
                     Some(value) => match misfit(&value, path, shape) {
                         Some(_) if is_secret => Problem::invalid(path, "it is refused"),
                         Some(problem) => problem,
@@ -300,26 +301,10 @@ fn variable(node: &Node) -> Option<Json> {
         return None;
     };
     let text = text.trim();
-    if !node.is_variable {
-        return None;
-    }
     let plain = text.replace('_', "");
+    let truth = || text.parse::<bool>().ok().map(Json::from);
     let integer = || plain.parse::<i64>().ok().map(Json::from);
     let float = || plain.parse::<f64>().ok().map(Json::from);
-    match text {
-        "true" => Some(true.into()),
-        "false" => Some(false.into()),
-        _ => integer().or_else(float),
-    }
-}
-
-/// The types of a schema that take the value.
-fn json_types(value: &Json) -> &'static [&'static str] {
-    match value {
-        Json::String(_) => &["string"],
-        Json::Bool(_) => &["boolean"],
-        Json::Number(number) if number.is_f64() => &["number"],
-        Json::Number(_) => &["integer", "number"],
-        _ => &[],
-    }
+    let meant = || truth().or_else(integer).or_else(float);
+    node.is_variable.then(meant).flatten()
 }

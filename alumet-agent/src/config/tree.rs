@@ -47,7 +47,10 @@ impl Node {
     /// The tree of plain values that all come from one place.
     pub(super) fn from_toml(value: toml::Value, place: &Place) -> Self {
         let value = match value {
-            toml::Value::Table(table) => Value::Table(from_toml(table, place)),
+            toml::Value::Table(table) => {
+                let node = |(key, value)| (key, Self::from_toml(value, place));
+                Value::Table(table.into_iter().map(node).collect())
+            }
             toml::Value::Array(items) => Value::List(
                 items
                     .into_iter()
@@ -126,12 +129,6 @@ impl Node {
     pub(super) fn find(&self, path: &KeyPath) -> Option<&Self> {
         path.steps().iter().try_fold(self, Self::child)
     }
-}
-
-/// The table of plain values that all come from one place.
-pub(super) fn from_toml(table: toml::Table, place: &Place) -> Table {
-    let node = |(key, value)| (key, Node::from_toml(value, place));
-    table.into_iter().map(node).collect()
 }
 
 /// Joins two tables key by key; where both have a value, that of `other` stays if it `wins`. A joined table belongs to the

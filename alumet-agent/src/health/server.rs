@@ -44,12 +44,8 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
     Ok(listener)
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics` from now on.
-pub(crate) fn serve(listener: TcpListener, health: Arc<Health>) {
-    tokio::spawn(accept(listener, health));
-}
-
-async fn accept(listener: TcpListener, health: Arc<Health>) {
+/// Serves `/livez`, `/readyz` and `/metrics`; never ends.
+pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
     let slots = Arc::new(Semaphore::new(ANSWERS));
     let mut clients: VecDeque<Client> = VecDeque::new();
     loop {
@@ -140,7 +136,7 @@ async fn answer(
         }
         "/metrics" => match health.status() {
             Some(status) => {
-                let body = exposition(health.program, status);
+                let body = exposition(&health.app, status);
                 respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
             }
             None => respond(

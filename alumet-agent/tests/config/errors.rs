@@ -289,7 +289,7 @@ fn more_than_fifty_problems_are_counted() {
     }
     let document = load(&text).unwrap();
     let problems = read::<Sensor>(&sensor(&document)).unwrap_err();
-    assert_eq!((problems.iter().count(), problems.omitted()), (50, 5));
+    assert_eq!(problems.iter().count(), 50);
     assert!(problems.to_string().ends_with("\n\nand 5 more problems"));
 }
 
