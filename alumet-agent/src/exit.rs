@@ -24,6 +24,11 @@ impl Failed {
         Self::with_code(USAGE, message)
     }
 
+    /// Something that failed while running.
+    pub(crate) fn running(message: impl fmt::Display) -> Self {
+        Self::with_code(FAILED, message)
+    }
+
     /// With a code of choice.
     pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
         let message = message.to_string().trim_end().to_owned();
@@ -60,7 +65,7 @@ impl From<Problems> for Failed {
 impl From<anyhow::Error> for Failed {
     /// A failure while running; the whole chain is printed.
     fn from(error: anyhow::Error) -> Self {
-        Self::with_code(FAILED, format!("{error:#}"))
+        Self::running(format!("{error:#}"))
     }
 }
 

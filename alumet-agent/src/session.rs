@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::config::{Document, Problems};
-use crate::exit::{FAILED, Failed};
+use crate::exit::Failed;
 use crate::health::{self, Health, Missing};
 use crate::outcome::Outcome;
 use crate::reload::RunningPlugins;
@@ -246,13 +246,10 @@ fn cannot_build(document: &Document, error: BuildError) -> Failed {
 }
 
 fn cannot_start(id: &str, error: &alumet_core::plugin::PluginError) -> Failed {
-    Failed::with_code(
-        FAILED,
-        format!(
-            "the plugin `{id}` cannot start: {error}\n  help: mend it, switch the plugin off with `enabled = false`, or go \
+    Failed::running(format!(
+        "the plugin `{id}` cannot start: {error}\n  help: mend it, switch the plugin off with `enabled = false`, or go \
              on without it with `on_error = \"disable\"` or \"retry\" in [plugins.{id}]"
-        ),
-    )
+    ))
 }
 
 fn warn_without_output(pipeline: &Pipeline) {

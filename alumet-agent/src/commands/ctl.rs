@@ -38,14 +38,11 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
     // An agent that takes no more connections does not know yet how to answer.
     let json = match last.strip_prefix("error: ") {
         Some(error) if arguments.json => Reply::Refused(error.trim_end().to_owned()).to_json(),
-        Some(error) => return Err(Failed::with_code(FAILED, format!("{error}{body}"))),
+        Some(error) => return Err(Failed::running(format!("{error}{body}"))),
         None if last.starts_with("{\"ok\":") => last,
         None => {
             let path = socket.path.display();
-            return Err(Failed::with_code(
-                FAILED,
-                format!("what listens on {path} is no agent"),
-            ));
+            return Err(Failed::running(format!("what listens on {path} is no agent")));
         }
     };
     terminal::print(&json)?;
@@ -128,41 +125,35 @@ impl Socket {
         }
         let path = self.path.display();
         let failed = sent.err().or(read.err());
-        Err(Failed::with_code(
-            FAILED,
-            match failed {
-                Some(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    format!(
-                        "the agent at {path} does not answer within {} s; it may still carry the command out",
-                        PATIENCE.as_secs()
-                    )
-                }
-                Some(error) if !is_hang_up(&error) => format!("the agent at {path} cannot be asked: {error}"),
-                _ => format!(
-                    "the agent at {path} hung up before it answered: it has ended, or ends; the command may have been \
+        Err(Failed::running(match failed {
+            Some(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                format!(
+                    "the agent at {path} does not answer within {} s; it may still carry the command out",
+                    PATIENCE.as_secs()
+                )
+            }
+            Some(error) if !is_hang_up(&error) => format!("the agent at {path} cannot be asked: {error}"),
+            _ => format!(
+                "the agent at {path} hung up before it answered: it has ended, or ends; the command may have been \
                      carried out"
-                ),
-            },
-        ))
+            ),
+        }))
     }
 
     /// Explains why nobody answers.
     fn unreachable(&self, error: &io::Error) -> Failed {
         let (path, origin) = (self.path.display(), self.origin);
-        Failed::with_code(
-            FAILED,
-            match error.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
-                    "no agent listens on {path}, {origin}\n  help: start an agent with the plugin enabled \
+        Failed::running(match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+                "no agent listens on {path}, {origin}\n  help: start an agent with the plugin enabled \
                      ([plugins.{PLUGIN}], or --plugins …,{PLUGIN}), or name its socket with --socket; a relative path \
                      begins at the working directory of the agent"
-                ),
-                ErrorKind::PermissionDenied => format!(
-                    "you may not speak to the agent at {path}, {origin}\n  help: do it as the user of the agent, or as root"
-                ),
-                _ => format!("the agent at {path}, {origin}, cannot be reached: {error}"),
-            },
-        )
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "you may not speak to the agent at {path}, {origin}\n  help: do it as the user of the agent, or as root"
+            ),
+            _ => format!("the agent at {path}, {origin}, cannot be reached: {error}"),
+        })
     }
 }
 
