@@ -1,5 +1,7 @@
 //! The application as a value: its name and its plugins.
 
+use std::collections::BTreeMap;
+
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
 use crate::extra_command::ExtraCommand;
@@ -13,11 +15,11 @@ pub struct App {
     pub(crate) config_file: &'static str,
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
-    pub(crate) plugin_defaults: Vec<PluginDefault>,
+    /// The keys of plugins whose default is another one in this application.
+    pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
-    pub(crate) is_durable: bool,
 }
 
 /// What an application is for.
@@ -29,63 +31,19 @@ pub(crate) enum Purpose {
     Receive,
 }
 
-/// The default of a key of a plugin, where it is another one in this application.
-#[derive(Debug, Clone)]
-pub(crate) struct PluginDefault {
-    plugin: &'static str,
-    key: &'static str,
-    value: toml::Value,
-}
-
 /// A flag that sets one key of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Shortcut {
     /// The long name of the flag, without dashes.
-    pub(crate) flag: &'static str,
+    pub flag: &'static str,
     /// What stands for the value in the help.
-    pub(crate) value_name: &'static str,
+    pub value_name: &'static str,
     /// The key, with dots between its parts.
-    pub(crate) key: &'static str,
+    pub key: &'static str,
     /// One sentence for people.
-    pub(crate) help: &'static str,
-    /// A plugin that the flag enables, too.
-    pub(crate) enables: Option<&'static str>,
-}
-
-impl Shortcut {
-    /// The flag `--<flag> <value_name>`, which sets the key, whose parts have dots between them. `help` is one sentence for
-    /// people.
-    pub const fn new(
-        flag: &'static str,
-        value_name: &'static str,
-        key: &'static str,
-        help: &'static str,
-    ) -> Self {
-        Self {
-            flag,
-            value_name,
-            key,
-            help,
-            enables: None,
-        }
-    }
-
-    /// Lets the flag enable a plugin, too, whatever the configuration and `--plugins` say.
-    #[must_use]
-    pub const fn enabling(mut self, plugin: &'static str) -> Self {
-        self.enables = Some(plugin);
-        self
-    }
-}
-
-impl Purpose {
-    /// What such a program is called.
-    pub(crate) const fn role(self) -> &'static str {
-        match self {
-            Self::Measure => "agent",
-            Self::Receive => "server",
-        }
-    }
+    pub help: &'static str,
+    /// A plugin that the flag enables, too, whatever the configuration and `--plugins` say.
+    pub enables: Option<&'static str>,
 }
 
 impl App {
@@ -98,11 +56,10 @@ impl App {
             config_file: "alumet-config.toml",
             plugins: Vec::new(),
             default_plugins: Vec::new(),
-            plugin_defaults: Vec::new(),
+            plugin_defaults: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
-            is_durable: false,
         }
     }
 
@@ -142,8 +99,8 @@ impl App {
         key: &'static str,
         value: impl Into<toml::Value>,
     ) -> Self {
-        let value = value.into();
-        self.plugin_defaults.push(PluginDefault { plugin, key, value });
+        let table = self.plugin_defaults.entry(plugin).or_default();
+        table.insert(key.to_owned(), value.into());
         self
     }
 
@@ -162,17 +119,11 @@ impl App {
     }
 
     /// For a program that receives what others measure, instead of measuring the machine on which it runs: there are no
-    /// commands `exec` and `watch`, and `doctor` says nothing of the hardware.
+    /// commands `exec` and `watch`, `doctor` says nothing of the hardware, and outputs are durable that do not say otherwise,
+    /// because others trust it with their samples.
     #[must_use]
     pub const fn receives(mut self) -> Self {
         self.purpose = Purpose::Receive;
-        self
-    }
-
-    /// Makes outputs durable that do not say otherwise: for a program that others trust with their samples.
-    #[must_use]
-    pub const fn durable_outputs(mut self) -> Self {
-        self.is_durable = true;
         self
     }
 
@@ -195,13 +146,7 @@ impl App {
 
     /// The keys of a plugin whose default is another one in this application.
     pub(crate) fn defaults_of(&self, plugin: &str) -> toml::Table {
-        let defaults = self
-            .plugin_defaults
-            .iter()
-            .filter(|default| default.plugin == plugin);
-        defaults
-            .map(|default| (default.key.to_owned(), default.value.clone()))
-            .collect()
+        self.plugin_defaults.get(plugin).cloned().unwrap_or_default()
     }
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {

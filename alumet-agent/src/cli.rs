@@ -195,32 +195,20 @@ pub(crate) enum CtlCommand {
     /// Say where every sample is, and how punctual the agent is
     Status,
     /// Let elements wait
-    Pause {
-        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
-        pattern: Pattern,
-    },
+    Pause(Which),
     /// Let paused elements go on
-    Resume {
-        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
-        pattern: Pattern,
-    },
+    Resume(Which),
     /// End elements, after what they hold was handed on
-    Stop {
-        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
-        pattern: Pattern,
-    },
+    Stop(Which),
     /// Poll sources at another interval
     SetInterval {
-        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
-        pattern: Pattern,
+        #[command(flatten)]
+        which: Which,
         /// Time between two polls: 500ms, 1s, '1m 30s'
         interval: HumanDuration,
     },
     /// Poll sources now
-    Trigger {
-        /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
-        pattern: Pattern,
-    },
+    Trigger(Which),
     /// Wait until everything measured so far is written
     Flush,
     /// Let the agent read its configuration again
@@ -229,6 +217,13 @@ pub(crate) enum CtlCommand {
     Ping,
     /// End the agent
     Shutdown,
+}
+
+/// The elements that a command is about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// Which ones: kind/plugin/name, such as 'sources/procfs/*'
+    pub(crate) pattern: Pattern,
 }
 
 /// What to do with configurations.
@@ -359,11 +354,10 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
 /// Leaves the options of every command out of the help of a single one.
 fn hide_global_options(command: &mut clap::Command) {
     let is_leaf = !command.has_subcommands();
-    let hide = |argument: Arg| match argument.is_global_set() {
-        true => argument.hide(true),
-        false => argument,
-    };
-    *command = std::mem::take(command).mut_args(hide);
+    *command = std::mem::take(command).mut_args(|argument| {
+        let is_hidden = argument.is_hide_set() || argument.is_global_set();
+        argument.hide(is_hidden)
+    });
     if is_leaf && command.get_after_help().is_none() {
         *command = std::mem::take(command).after_help(SEE_ALSO);
     }

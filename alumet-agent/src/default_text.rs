@@ -11,12 +11,7 @@ use crate::settings::{PluginSettings, Settings};
 
 /// The default configuration as a file: enabled plugins first, with all their keys, the others switched off.
 pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
-    let (schema, default) = settings_parts()?;
-    let mut text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_toml(&[]);
+    let mut text = settings_reference()?.to_toml(&[]);
     let enabled = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);
     let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
     for (at, plugin) in on.into_iter().enumerate() {
@@ -38,39 +33,33 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
 /// The default configuration of one plugin as commented TOML; the keys that every plugin has are all there only if they
 /// are `described`.
 pub(crate) fn plugin_text(app: &App, plugin: &PluginDescriptor, described: bool) -> Result<String, Failed> {
-    let (mut schema, mut default) = plugin_parts(app, plugin)?;
+    let mut reference = plugin_reference(app, plugin)?;
     if !described {
-        default.remove("on_error");
-        if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        reference.default.remove("on_error");
+        if let Some(Json::Object(properties)) = reference.schema.get_mut("properties") {
             properties.remove("on_error");
             properties.insert("enabled".to_owned(), true.into());
         }
     }
-    Ok(format!(
-        "# {}\n{}",
-        plugin.summary,
-        Reference {
-            schema: &schema,
-            default: &default
-        }
-        .to_toml(&["plugins", plugin.id])
-    ))
+    let text = reference.to_toml(&["plugins", plugin.id]);
+    Ok(format!("# {}\n{text}", plugin.summary))
 }
 
-/// The schema and the defaults of the keys outside of `[plugins]`.
-pub(crate) fn settings_parts() -> Result<(Schema, toml::Table), Failed> {
-    let (mut schema, default) = Reference::parts_of::<Settings>().map_err(anyhow::Error::from)?;
-    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+/// The keys outside of `[plugins]`.
+pub(crate) fn settings_reference() -> Result<Reference, Failed> {
+    let mut reference = Reference::of::<Settings>().map_err(anyhow::Error::from)?;
+    if let Some(Json::Object(properties)) = reference.schema.get_mut("properties") {
         properties.remove("plugins");
     }
-    Ok((schema, default))
+    Ok(reference)
 }
 
-/// The schema and the defaults of a plugin table, the keys that every plugin has included.
-pub(crate) fn plugin_parts(app: &App, plugin: &PluginDescriptor) -> Result<(Schema, toml::Table), Failed> {
+/// The keys of a plugin table, those that every plugin has included.
+pub(crate) fn plugin_reference(app: &App, plugin: &PluginDescriptor) -> Result<Reference, Failed> {
     let mut default = toml::Table::try_from(PluginSettings::default()).map_err(anyhow::Error::from)?;
     default.extend(app.default_config(plugin).map_err(anyhow::Error::from)?);
-    Ok((plugin_schema(plugin), default))
+    let schema = plugin_schema(plugin);
+    Ok(Reference { schema, default })
 }
 
 /// The schema of a plugin table, the keys that every plugin has included.
@@ -78,17 +67,13 @@ pub(crate) fn plugin_schema(plugin: &PluginDescriptor) -> Schema {
     let mut schema = plugin.schema();
     let mut general = schemars::schema_for!(PluginSettings);
     for part in ["properties", "$defs"] {
-        let Some(serde_json::Value::Object(mut entries)) = general.remove(part) else {
+        let Some(Json::Object(mut entries)) = general.remove(part) else {
             continue;
         };
-        let object = schema.ensure_object();
-        let target = object
-            .entry(part)
-            .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
-        if let serde_json::Value::Object(target) = target {
-            entries.append(target);
-            *target = entries;
+        if let Some(Json::Object(own)) = schema.remove(part) {
+            entries.extend(own);
         }
+        schema.insert(part.to_owned(), entries.into());
     }
     schema
 }

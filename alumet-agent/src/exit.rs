@@ -21,18 +21,18 @@ pub(crate) struct Failed {
 impl Failed {
     /// A wrong command line or configuration.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self {
-            code: USAGE,
-            message: message.to_string(),
-        }
+        Self::with_code(USAGE, message)
+    }
+
+    /// Something that failed while running.
+    pub(crate) fn running(message: impl fmt::Display) -> Self {
+        Self::with_code(FAILED, message)
     }
 
     /// With a code of choice.
     pub(crate) fn with_code(code: u8, message: impl fmt::Display) -> Self {
-        Self {
-            code,
-            message: message.to_string(),
-        }
+        let message = message.to_string().trim_end().to_owned();
+        Self { code, message }
     }
 
     /// With another code, unless it says what is wrong with a program that cannot be run.
@@ -44,18 +44,14 @@ impl Failed {
     }
 
     /// What is wrong.
-    pub(crate) fn message(&self) -> String {
-        self.message.trim_end().to_owned()
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Prints the message and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        let message = self.message.trim_end();
-        if message.starts_with("error:") {
-            terminal::complain(message);
-        } else {
-            terminal::complain(&format!("error: {message}"));
-        }
+        let message = self.message.strip_prefix("error: ").unwrap_or(&self.message);
+        terminal::complain(&format!("error: {message}"));
         ExitCode::from(self.code)
     }
 }
@@ -69,10 +65,7 @@ impl From<Problems> for Failed {
 impl From<anyhow::Error> for Failed {
     /// A failure while running; the whole chain is printed.
     fn from(error: anyhow::Error) -> Self {
-        Self {
-            code: FAILED,
-            message: format!("{error:#}"),
-        }
+        Self::running(format!("{error:#}"))
     }
 }
 

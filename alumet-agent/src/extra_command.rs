@@ -1,6 +1,5 @@
 //! A command that a binary adds to those of every application.
 
-use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use crate::terminal;
 
 /// A command that a binary adds to those of every application. Help, completions and the manual page know it like the
 /// built-in ones.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct ExtraCommand {
     /// Gives the name, the arguments and the help.
     pub build: fn() -> clap::Command,
@@ -30,12 +29,5 @@ impl ExtraCommand {
         let result = (self.run)(arguments, &mut output);
         terminal::print(&String::from_utf8_lossy(&output))?;
         Ok(result?)
-    }
-}
-
-/// The name.
-impl fmt::Debug for ExtraCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExtraCommand({})", self.name())
     }
 }

@@ -31,6 +31,7 @@ mod reload;
 mod session;
 mod settings;
 mod setup;
+mod signals;
 mod summary;
 mod terminal;
 mod tree;

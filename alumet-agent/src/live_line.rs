@@ -26,6 +26,7 @@ pub(crate) fn without<T>(write: impl FnOnce() -> T) -> T {
 }
 
 /// The live line of a run.
+#[derive(Default)]
 pub(crate) struct LiveLine {
     /// When how many samples had been made, the oldest first.
     history: VecDeque<(Instant, u64)>,
@@ -39,9 +40,7 @@ const WIDTH: usize = 80;
 impl LiveLine {
     /// A line if the standard error is a terminal.
     pub(crate) fn on_terminal() -> Option<Self> {
-        io::stderr().is_terminal().then(|| Self {
-            history: VecDeque::new(),
-        })
+        io::stderr().is_terminal().then(Self::default)
     }
 
     /// Shows the status.
@@ -121,9 +120,7 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {
         let start = Instant::now();
-        let mut line = LiveLine {
-            history: VecDeque::new(),
-        };
+        let mut line = LiveLine::default();
         let mut rate = |second: u64, produced| line.rate(start + Duration::from_secs(second), produced);
         assert_eq!(rate(0, 1000), None);
         // A source that is polled every five seconds.

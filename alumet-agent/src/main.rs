@@ -15,29 +15,26 @@ fn main() -> ExitCode {
     .plugins(plugins::compiled())
     // They need no hardware, no server and no permission.
     .enabled_by_default(["procfs", "csv"])
-    .shortcut(Shortcut::new(
-        "output-file",
-        "FILE",
-        "plugins.csv.output_path",
-        "Write the samples to this CSV file",
-    ))
-    .shortcut(
-        Shortcut::new(
-            "relay-out",
-            "ADDRESS",
-            "plugins.relay-client.relay_server",
-            "Send the samples to the server at this address and port, with the plugin relay-client",
-        )
-        .enabling("relay-client"),
-    )
-    .shortcut(
-        Shortcut::new(
-            "relay-in",
-            "ADDRESS",
-            "plugins.relay-server.address",
-            "Receive what other agents measure at this address and port, with the plugin relay-server",
-        )
-        .enabling("relay-server"),
-    )
+    .shortcut(Shortcut {
+        flag: "output-file",
+        value_name: "FILE",
+        key: "plugins.csv.output_path",
+        help: "Write the samples to this CSV file",
+        enables: None,
+    })
+    .shortcut(Shortcut {
+        flag: "relay-out",
+        value_name: "ADDRESS",
+        key: "plugins.relay-client.relay_server",
+        help: "Send the samples to the server at this address and port, with the plugin relay-client",
+        enables: Some("relay-client"),
+    })
+    .shortcut(Shortcut {
+        flag: "relay-in",
+        value_name: "ADDRESS",
+        key: "plugins.relay-server.address",
+        help: "Receive what other agents measure at this address and port, with the plugin relay-server",
+        enables: Some("relay-server"),
+    })
     .main()
 }

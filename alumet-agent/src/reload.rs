@@ -1,5 +1,6 @@
 //! The plugins of a run: started, waiting to be tried again, and changed when the configuration is read again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,31 +21,11 @@ pub(crate) struct RunningPlugins {
     global: Global,
     pipeline: Weak<Pipeline>,
     health: Arc<Health>,
-    current: Mutex<Current>,
+    /// The configuration outside of `[plugins]`, which only a restart changes.
+    general: BTreeMap<String, toml::Value>,
+    plugins: Mutex<Vec<EnabledPlugin>>,
     /// Told when a plugin begins to wait.
     waiting: Notify,
-}
-
-struct Current {
-    /// The configuration outside of `[plugins]`, which only a restart changes.
-    general: toml::Table,
-    plugins: Vec<Known>,
-}
-
-/// A plugin that is enabled.
-pub(crate) struct Known {
-    pub(crate) plugin: EnabledPlugin,
-    pub(crate) state: State,
-}
-
-/// What became of a plugin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Started,
-    /// It could not start and is tried again.
-    Waiting,
-    /// It could not start and the agent goes on without it.
-    Missing,
 }
 
 impl RunningPlugins {
@@ -54,19 +35,15 @@ impl RunningPlugins {
         pipeline: &Arc<Pipeline>,
         health: Arc<Health>,
         settings: &Settings,
-        plugins: Vec<Known>,
+        plugins: Vec<EnabledPlugin>,
     ) -> Self {
-        let current = Current {
-            general: general(settings),
-            plugins,
-        };
-        let pipeline = Arc::downgrade(pipeline);
         Self {
             app,
             global,
-            pipeline,
+            pipeline: Arc::downgrade(pipeline),
             health,
-            current: Mutex::new(current),
+            general: general(settings),
+            plugins: Mutex::new(plugins),
             waiting: Notify::new(),
         }
     }
@@ -88,36 +65,45 @@ impl RunningPlugins {
     }
 
     fn read_again(&self) -> Result<String, String> {
-        let mut current = self.current.lock();
+        let mut current = self.plugins.lock();
         let setup = Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| {
             let refused = "it is refused, so nothing has changed";
             format!("{refused}\n{}", failed.message())
         })?;
         let pipeline = self.pipeline.upgrade().ok_or("the program is about to end")?;
         let mut report = Report::default();
-        report.general(&current.general, &general(&setup.settings));
-        let mut before = std::mem::take(&mut current.plugins);
+        report.general(&self.general, &general(&setup.settings));
+        let mut before = std::mem::take(&mut *current);
 
-        before.retain(|known| {
-            let stays = setup
-                .plugins
-                .iter()
-                .any(|plugin| plugin.descriptor.id == known.plugin.descriptor.id);
+        before.retain(|old| {
+            let id = old.descriptor.id;
+            let stays = setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
             if !stays {
-                self.stop(&pipeline, known);
-                report.did("stopped", known.plugin.descriptor.id);
+                self.stop(&pipeline, id);
+                report.did("stopped", id);
             }
             stays
         });
         for plugin in setup.plugins {
             let id = plugin.descriptor.id;
-            let old = before.iter().position(|known| known.plugin.descriptor.id == id);
-            let known = match old.map(|index| before.swap_remove(index)) {
-                Some(old) if old.plugin.is_same(&plugin) => Known { plugin, ..old },
+            let old = before.iter().position(|old| old.descriptor.id == id);
+            let plugin = match old.map(|index| before.swap_remove(index)) {
+                Some(old) if old.is_same(&plugin) => plugin,
                 Some(old) => self.replace(&pipeline, old, plugin, &mut report),
-                None => self.begin(&pipeline, plugin, &mut report),
+                None => {
+                    match start(&pipeline, &plugin) {
+                        Ok(()) => report.did("started", id),
+                        Err(error) => {
+                            report
+                                .failed
+                                .push(format!("the plugin {id} cannot start: {error}"));
+                            self.note_failure(&plugin, error);
+                        }
+                    }
+                    plugin
+                }
             };
-            current.plugins.push(known);
+            current.push(plugin);
         }
         drop(current);
         self.waiting.notify_one();
@@ -129,7 +115,7 @@ impl RunningPlugins {
         let first = Duration::from_secs(1);
         let mut pause = first;
         loop {
-            if !self.is_any_waiting() {
+            if self.health.waiting_plugins().is_empty() {
                 self.waiting.notified().await;
                 pause = first;
                 continue;
@@ -143,117 +129,99 @@ impl RunningPlugins {
         }
     }
 
-    fn is_any_waiting(&self) -> bool {
-        self.current
-            .lock()
-            .plugins
-            .iter()
-            .any(|known| known.state == State::Waiting)
-    }
-
     fn retry_once(&self) {
         let Some(pipeline) = self.pipeline.upgrade() else {
             return;
         };
-        let mut current = self.current.lock();
-        for known in current
-            .plugins
-            .iter_mut()
-            .filter(|known| known.state == State::Waiting)
-        {
-            let id = known.plugin.descriptor.id;
-            match pipeline.start_plugin(&known.plugin.descriptor, &known.plugin.config) {
+        let plugins = self.plugins.lock();
+        let waiting = self.health.waiting_plugins();
+        let waits = |id| waiting.iter().any(|(waiting, _)| *waiting == id);
+        for plugin in plugins.iter().filter(|plugin| waits(plugin.descriptor.id)) {
+            let id = plugin.descriptor.id;
+            match start(&pipeline, plugin) {
                 Ok(()) => {
                     tracing::info!(plugin = id, "the plugin has started");
-                    known.state = State::Started;
-                    self.health.started(id);
+                    self.health.not_missing(id);
                 }
                 Err(error) => {
-                    tracing::debug!(plugin = id, %error, "the plugin still cannot start");
-                    self.health.waiting(id, error.to_string());
+                    tracing::debug!(plugin = id, error, "the plugin still cannot start");
+                    self.health.missing(id, error, true);
                 }
             }
         }
     }
 
-    /// Starts a plugin that was not enabled before.
-    fn begin(&self, pipeline: &Pipeline, plugin: EnabledPlugin, report: &mut Report) -> Known {
-        let id = plugin.descriptor.id;
-        let state = match pipeline.start_plugin(&plugin.descriptor, &plugin.config) {
-            Ok(()) => {
-                report.did("started", id);
-                State::Started
-            }
-            Err(error) => {
-                report.failed(format!("the plugin {id} cannot start: {error}"));
-                self.note_failure(&plugin, error.to_string())
-            }
-        };
-        Known { plugin, state }
-    }
-
     /// Restarts a plugin with another configuration; if it cannot start, with the old one.
-    fn replace(&self, pipeline: &Pipeline, old: Known, new: EnabledPlugin, report: &mut Report) -> Known {
+    fn replace(
+        &self,
+        pipeline: &Pipeline,
+        old: EnabledPlugin,
+        new: EnabledPlugin,
+        report: &mut Report,
+    ) -> EnabledPlugin {
         let id = new.descriptor.id;
         // What is measured in the meantime waits for the new transforms and outputs.
         let hold = pipeline.control().hold();
         if let Err(error) = &hold {
             tracing::warn!(plugin = id, %error, "samples of this moment may miss the plugin");
         }
-        self.stop(pipeline, &old);
-        let error = match pipeline.start_plugin(&new.descriptor, &new.config) {
-            Ok(()) => {
-                report.did("restarted", id);
-                return Known {
-                    plugin: new,
-                    state: State::Started,
-                };
-            }
-            Err(error) => error,
+        let has_run = self.stop(pipeline, id);
+        let Err(error) = start(pipeline, &new) else {
+            report.did("restarted", id);
+            return new;
         };
-        if old.state == State::Started
-            && pipeline
-                .start_plugin(&old.plugin.descriptor, &old.plugin.config)
-                .is_ok()
-        {
-            report.failed(format!(
+        if has_run && start(pipeline, &old).is_ok() {
+            report.failed.push(format!(
                 "the plugin {id} cannot start with its new configuration and goes on with the old one: {error}"
             ));
             return old;
         }
-        report.failed(format!(
+        report.failed.push(format!(
             "the plugin {id} cannot start, neither with its new configuration nor the old one: {error}"
         ));
-        let state = self.note_failure(&new, error.to_string());
-        Known { plugin: new, state }
+        self.note_failure(&new, error);
+        new
     }
 
-    fn stop(&self, pipeline: &Pipeline, known: &Known) {
-        let id = known.plugin.descriptor.id;
-        self.health.started(id);
-        if known.state == State::Started
-            && let Err(error) = pipeline.stop_plugin(id)
-        {
+    /// Stops a plugin; whether it has run.
+    fn stop(&self, pipeline: &Pipeline, id: &'static str) -> bool {
+        let has_run = !self.health.not_missing(id);
+        if has_run && let Err(error) = pipeline.stop_plugin(id) {
             tracing::error!(plugin = id, %error, "the plugin does not stop");
         }
+        has_run
     }
 
     /// A plugin cannot start while the agent runs: the agent goes on in any case.
-    fn note_failure(&self, plugin: &EnabledPlugin, error: String) -> State {
-        let id = plugin.descriptor.id;
-        if plugin.on_error == OnError::Disable {
-            self.health.missing(id, error);
-            State::Missing
-        } else {
-            self.health.waiting(id, error);
-            State::Waiting
-        }
+    fn note_failure(&self, plugin: &EnabledPlugin, error: String) {
+        let is_tried_again = plugin.on_error != OnError::Disable;
+        self.health.missing(plugin.descriptor.id, error, is_tried_again);
     }
 }
 
-/// The settings as a table, so that two of them can be compared key by key.
-fn general(settings: &Settings) -> toml::Table {
-    toml::Table::try_from(settings).unwrap_or_default()
+fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {
+    let started = pipeline.start_plugin(&plugin.descriptor, &plugin.config);
+    started.map_err(|error| error.to_string())
+}
+
+/// The settings key by key, so that two of them can be compared.
+fn general(settings: &Settings) -> BTreeMap<String, toml::Value> {
+    let mut general = BTreeMap::new();
+    for (key, value) in toml::Table::try_from(settings).unwrap_or_default() {
+        match value {
+            toml::Value::Table(table) => {
+                general.extend(
+                    table
+                        .into_iter()
+                        .map(|(inner, value)| (format!("{key}.{inner}"), value)),
+                );
+            }
+            value => {
+                general.insert(key, value);
+            }
+        }
+    }
+    general
 }
 
 /// What a reload did.
@@ -269,27 +237,11 @@ impl Report {
         self.done.push(format!("{what} {plugin}"));
     }
 
-    fn failed(&mut self, what: String) {
-        self.failed.push(what);
-    }
-
     /// Notes the keys outside of `[plugins]` that differ.
-    fn general(&mut self, before: &toml::Table, after: &toml::Table) {
-        for key in before
-            .keys()
-            .chain(after.keys().filter(|key| !before.contains_key(*key)))
-        {
-            match (before.get(key), after.get(key)) {
-                (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) => {
-                    let changed = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
-                    let changed = changed.filter(|inner| old.get(*inner) != new.get(*inner));
-                    self.needs_restart
-                        .extend(changed.map(|inner| format!("{key}.{inner}")));
-                }
-                (old, new) if old != new => self.needs_restart.push(key.clone()),
-                _ => {}
-            }
-        }
+    fn general(&mut self, before: &BTreeMap<String, toml::Value>, after: &BTreeMap<String, toml::Value>) {
+        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+        self.needs_restart = changed.cloned().collect();
     }
 
     fn finish(self) -> Result<String, String> {
@@ -311,19 +263,23 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use alumet_core::duration::HumanDuration;
+
     use super::*;
 
     #[test]
     fn keys_that_only_a_restart_changes_are_named() {
-        let table = |text: &str| text.parse::<toml::Table>().unwrap();
+        let mut changed = Settings {
+            system_root: "/host".into(),
+            ..Settings::default()
+        };
+        changed.pipeline.self_metrics = HumanDuration::from_secs(2);
+        changed.log.level = Some("debug".to_owned());
         let mut report = Report::default();
-        report.general(
-            &table("system_root = '/'\n[pipeline]\ningest_capacity = 1\nself_metrics = '1s'"),
-            &table("system_root = '/host'\n[pipeline]\ningest_capacity = 1\nself_metrics = '2s'\n[log]\nlevel = 'debug'"),
-        );
+        report.general(&general(&Settings::default()), &general(&changed));
         assert_eq!(
             report.finish().unwrap(),
-            "no plugin has changed; only a restart changes system_root, pipeline.self_metrics, log"
+            "no plugin has changed; only a restart changes log.level, pipeline.self_metrics, system_root"
         );
     }
 }

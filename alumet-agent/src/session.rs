@@ -8,25 +8,28 @@ use alumet_core::pipeline::{BuildError, ElementKey, ElementKind, Pipeline, Pipel
 use alumet_core::spool::SpoolSlot;
 use alumet_shared_spool::DiskSpool;
 use anyhow::Context;
-use nix::sys::signal::Signal as Received;
+use nix::libc;
+use nix::sys::signal::Signal;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinError;
 
-use crate::app::App;
+use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::config::{Document, Problems};
-use crate::exit::{FAILED, Failed};
-use crate::health::{self, Health, Program};
+use crate::exit::Failed;
+use crate::health::{self, Health, Missing};
 use crate::outcome::Outcome;
-use crate::reload::{Known, RunningPlugins, State};
-use crate::settings::{OnError, Settings};
-use crate::setup::{DefaultFile, EnabledPlugin, Setup};
+use crate::reload::RunningPlugins;
+use crate::settings::OnError;
+use crate::setup::{EnabledPlugin, Setup};
+use crate::signals::Signals;
 
 /// A running pipeline with all that is around it.
 pub(crate) struct Session {
-    pipeline: Arc<Pipeline>,
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// Those that ask the program to end.
     signals: Signals,
+    /// Writing beyond a limit of file size shall be an error of the write, not the death of the program.
+    _file_size: Signals,
     plugins: Arc<RunningPlugins>,
     shutdown_timeout: Duration,
     health: Arc<Health>,
@@ -60,13 +63,14 @@ impl Session {
         extend: impl FnOnce(&mut PipelineBuilder),
     ) -> Result<Self, Failed> {
         // Before the first sample is made, so that no signal can end the program without a word.
-        let signals = Signals::listen()?;
+        let signals = Signals::listen([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+        let file_size = Signals::listen([libc::SIGXFSZ])?;
         let settings = setup.settings;
         match &setup.default_file {
-            Some(DefaultFile::Written(path)) => {
+            Some((path, Ok(()))) => {
                 tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
             }
-            Some(DefaultFile::Refused(path, error)) => {
+            Some((path, Err(error))) => {
                 tracing::warn!(
                     path = %path.display(), %error,
                     "there is no configuration and the default one cannot be written; it is used all the same"
@@ -85,12 +89,16 @@ impl Session {
             Some(address) => Some(health::listen(address).await?),
             None => None,
         };
+        let spool = settings.spool.config(app.name, &settings.system_root);
         let mut builder = PipelineBuilder::new()
             .root(&settings.system_root)
             .ingest_capacity(settings.pipeline.ingest_capacity)
             .transform_order(settings.pipeline.transforms.clone())
-            .spool(spool(app.name, &settings))
-            .durable_by_default(settings.spool.durable.unwrap_or(app.is_durable))
+            // It is opened when an output needs it.
+            .spool(SpoolSlot::new(move |catalog| {
+                DiskSpool::open(spool.clone(), catalog.clone())
+            }))
+            .durable_by_default(settings.spool.durable.unwrap_or(app.purpose == Purpose::Receive))
             .real_time_thread(global.priority_worker_threads != Some(0));
         if let Some(folder) = &settings.state_dir {
             builder = builder.state_dir(folder);
@@ -98,14 +106,9 @@ impl Session {
         if !settings.pipeline.self_metrics.is_zero() {
             builder = builder.self_metrics(*settings.pipeline.self_metrics);
         }
-        let health = Arc::new(Health::new(Program {
-            name: app.name,
-            version: app.version,
-        }));
-        let mut plugins = Vec::new();
-        for plugin in setup.plugins {
-            let state = start_plugin(&mut builder, &plugin, &health)?;
-            plugins.push(Known { plugin, state });
+        let mut missing = Missing::new();
+        for plugin in &setup.plugins {
+            start_plugin(&mut builder, plugin, &mut missing)?;
         }
         extend(&mut builder);
         let pipeline = Arc::new(
@@ -114,9 +117,10 @@ impl Session {
                 .map_err(|error| cannot_build(&setup.document, error))?,
         );
         warn_without_output(&pipeline);
-        health.watch(pipeline.control().clone());
+        let health = Health::new(Arc::clone(app), pipeline.control().clone(), missing);
+        let health = Arc::new(health);
         if let Some(listener) = listener {
-            health::serve(listener, Arc::clone(&health));
+            tokio::spawn(health::serve(listener, Arc::clone(&health)));
         }
         let plugins = RunningPlugins::new(
             Arc::clone(app),
@@ -124,7 +128,7 @@ impl Session {
             &pipeline,
             Arc::clone(&health),
             &settings,
-            plugins,
+            setup.plugins,
         );
         let plugins = Arc::new(plugins);
         tokio::spawn(Arc::clone(&plugins).retry());
@@ -138,15 +142,12 @@ impl Session {
         Ok(Self {
             pipeline,
             signals,
+            _file_size: file_size,
             plugins,
             shutdown_timeout: *settings.pipeline.shutdown_timeout,
             health,
             asked_to_end: false,
         })
-    }
-
-    pub(crate) const fn pipeline(&self) -> &Arc<Pipeline> {
-        &self.pipeline
     }
 
     /// Waits until the agent is told to end, or nothing is left to measure or to write to; says what it was.
@@ -157,10 +158,10 @@ impl Session {
             tokio::select! {
                 signal = self.signals.next() => match signal {
                     // At a terminal, it says that the terminal is gone; a service is asked to read its files again.
-                    Received::SIGHUP if !io::stderr().is_terminal() => self.reload(),
+                    libc::SIGHUP if !io::stderr().is_terminal() => self.reload(),
                     signal => {
                         self.asked_to_end = true;
-                        return signal.as_str();
+                        return name(signal);
                     }
                 },
                 () = shutdown.cancelled() => return "a request to stop",
@@ -177,15 +178,15 @@ impl Session {
     }
 
     /// The next signal, whatever it is for.
-    pub(crate) async fn signal(&mut self) -> Received {
+    pub(crate) async fn signal(&mut self) -> i32 {
         self.signals.next().await
     }
 
     /// The next signal, which asks the agent to end.
-    pub(crate) async fn signal_to_end(&mut self) -> Received {
+    pub(crate) async fn signal_to_end(&mut self) -> &'static str {
         let signal = self.signals.next().await;
         self.asked_to_end = true;
-        signal
+        name(signal)
     }
 
     /// Stops the pipeline; a further signal that asks the agent to end cuts it short.
@@ -199,10 +200,10 @@ impl Session {
             tokio::select! {
                 result = &mut stopping => break result,
                 signal = self.signals.next() => match asked {
-                    _ if signal == Received::SIGHUP => {}
+                    _ if signal == libc::SIGHUP => {}
                     Some(first) if first.elapsed() < ECHO => {}
                     Some(_) => {
-                        tracing::warn!(signal = signal.as_str(), "the second signal: what is not written yet is dropped");
+                        tracing::warn!(signal = name(signal), "the second signal: what is not written yet is dropped");
                         let pipeline = Arc::clone(&self.pipeline);
                         // Does not wait for anything.
                         pipeline.abort();
@@ -210,7 +211,7 @@ impl Session {
                     // When a program that was measured ends by a signal, the terminal gives the same one to the agent.
                     None => {
                         asked = Some(Instant::now());
-                        tracing::info!(signal = signal.as_str(), "the rest is being written; the next signal drops it");
+                        tracing::info!(signal = name(signal), "the rest is being written; the next signal drops it");
                     }
                 }
             }
@@ -230,30 +231,13 @@ impl Session {
         outcome.log();
         outcome
     }
-
-    /// Calls something that waits for answers of the pipeline.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&Pipeline) -> T + Send + 'static,
-    ) -> Result<T, JoinError> {
-        let pipeline = Arc::clone(&self.pipeline);
-        tokio::task::spawn_blocking(move || call(&pipeline)).await
-    }
-}
-
-/// The spool, which is opened when an output needs it.
-fn spool(program: &str, settings: &Settings) -> SpoolSlot {
-    let config = settings.spool.config(program, &settings.system_root);
-    SpoolSlot::new(move |catalog| DiskSpool::open(config.clone(), catalog.clone()))
 }
 
 /// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
 fn cannot_build(document: &Document, error: BuildError) -> Failed {
     match error {
         BuildError::UnknownTransform { .. } | BuildError::UnorderedTransform(_) => {
-            let mut problems = Problems::default();
-            problems.push(document.refused(&["pipeline", "transforms"], error.to_string()));
-            problems.into()
+            Problems::from(document.refused(&["pipeline", "transforms"], error.to_string())).into()
         }
         error => anyhow::Error::from(error)
             .context("the pipeline cannot start")
@@ -262,13 +246,10 @@ fn cannot_build(document: &Document, error: BuildError) -> Failed {
 }
 
 fn cannot_start(id: &str, error: &alumet_core::plugin::PluginError) -> Failed {
-    Failed::with_code(
-        FAILED,
-        format!(
-            "the plugin `{id}` cannot start: {error}\n  help: mend it, switch the plugin off with `enabled = false`, or go \
+    Failed::running(format!(
+        "the plugin `{id}` cannot start: {error}\n  help: mend it, switch the plugin off with `enabled = false`, or go \
              on without it with `on_error = \"disable\"` or \"retry\" in [plugins.{id}]"
-        ),
-    )
+    ))
 }
 
 fn warn_without_output(pipeline: &Pipeline) {
@@ -292,56 +273,27 @@ fn warn_without_output(pipeline: &Pipeline) {
 fn start_plugin(
     builder: &mut PipelineBuilder,
     plugin: &EnabledPlugin,
-    health: &Health,
-) -> Result<State, Failed> {
+    missing: &mut Missing,
+) -> Result<(), Failed> {
     let id = plugin.descriptor.id;
-    let error = match builder.described_plugin(&plugin.descriptor, &plugin.config) {
-        Ok(_) => {
-            tracing::info!(plugin = id, "the plugin has started");
-            return Ok(State::Started);
-        }
-        Err(error) => error,
+    let Err(error) = builder.described_plugin(&plugin.descriptor, &plugin.config) else {
+        tracing::info!(plugin = id, "the plugin has started");
+        return Ok(());
     };
     match plugin.on_error {
-        OnError::Fail => Err(cannot_start(id, &error)),
+        OnError::Fail => return Err(cannot_start(id, &error)),
         OnError::Disable => {
             tracing::warn!(plugin = id, %error, "the plugin cannot start; the rest goes on without it");
-            health.missing(id, error.to_string());
-            Ok(State::Missing)
         }
         OnError::Retry => {
             tracing::warn!(plugin = id, %error, "the plugin cannot start; it will be tried again");
-            health.waiting(id, error.to_string());
-            Ok(State::Waiting)
         }
     }
+    missing.insert(id, (error.to_string(), plugin.on_error == OnError::Retry));
+    Ok(())
 }
 
-/// The signals that ask the program to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    /// Writing beyond a limit of file size shall be an error of the write, not the death of the program.
-    _file_size: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failed> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-            _file_size: listen(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
-        })
-    }
-
-    async fn next(&mut self) -> Received {
-        tokio::select! {
-            _ = self.terminate.recv() => Received::SIGTERM,
-            _ = self.interrupt.recv() => Received::SIGINT,
-            _ = self.hang_up.recv() => Received::SIGHUP,
-        }
-    }
+/// The name of a signal.
+fn name(number: i32) -> &'static str {
+    Signal::try_from(number).map_or("a signal", Signal::as_str)
 }

@@ -205,25 +205,20 @@ impl Settings {
         if let Some(Err(message)) = self.log.level.as_deref().map(logging::filter) {
             faults.add("log.level", message);
         }
-        if self.spool.max_size < SpoolSettings::LEAST_MEMORY {
-            let message = format!(
-                "nothing could wait; write at least \"{}\"",
-                SpoolSettings::LEAST_MEMORY
-            );
-            faults.add("spool.max_size", message);
+        let least = SpoolSettings::LEAST_MEMORY;
+        for (key, size, why) in [
+            ("spool.max_size", self.spool.max_size, "nothing could wait"),
+            ("spool.memory", self.spool.memory, "a batch must fit"),
+        ] {
+            if size < least {
+                faults.add(key, format!("{why}; write at least \"{least}\""));
+            }
         }
         if self.spool.max_age.is_zero() {
             faults.add(
                 "spool.max_age",
                 "nothing could wait; write for example \"30days\"",
             );
-        }
-        if self.spool.memory < SpoolSettings::LEAST_MEMORY {
-            let message = format!(
-                "a batch must fit; write at least \"{}\"",
-                SpoolSettings::LEAST_MEMORY
-            );
-            faults.add("spool.memory", message);
         }
         faults.or_ok()
     }

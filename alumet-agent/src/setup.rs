@@ -63,14 +63,8 @@ impl EnabledPlugin {
     }
 }
 
-/// What became of the default file that was missing.
-#[derive(Debug)]
-pub(crate) enum DefaultFile {
-    /// It was written.
-    Written(PathBuf),
-    /// It could not be written; its text is used all the same.
-    Refused(PathBuf, io::Error),
-}
+/// The path of the default file, and whether it could be written; its text is used in any case.
+type DefaultFile = (PathBuf, io::Result<()>);
 
 /// What to do when the default file is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +118,7 @@ impl Setup {
         let mut plugins = Vec::new();
         let mut named = Vec::new();
         for (id, place) in section.iter().flat_map(Section::keys) {
-            let table = section.as_ref().and_then(|section| section.section(id));
+            let table = document.section(&path.clone().key(id));
             match (app.find_plugin(id), table, chosen) {
                 (Some(_), _, Some(chosen)) if chosen.iter().all(|other| other != id) => {}
                 (Some(descriptor), Some(table), chosen) => {
@@ -139,8 +133,11 @@ impl Setup {
                     }
                 }
                 (None, table, None) => {
-                    if let Some(problem) = missing_plugin(app, id, table) {
-                        problems.push(problem.at(place));
+                    let enabled = table.and_then(|table| table.to_toml_table().get("enabled")?.as_bool());
+                    // One that this program lacks does no harm while it is switched off.
+                    if enabled != Some(false) || !KNOWN.contains(&id) {
+                        let (what, help) = no_such_plugin(app, id);
+                        problems.push(Problem::new(what).at(place).help(help));
                     }
                 }
                 // Settings have refused what is no table.
@@ -211,7 +208,12 @@ fn loader(
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
             let text = default_text(app)?;
             if if_missing == IfMissing::Write {
-                default_file = write_default(path, &text);
+                let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+                let is_there = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
+                // Another process may have been faster.
+                if !written.as_ref().is_err_and(is_there) {
+                    default_file = Some((path.to_owned(), written));
+                }
             }
             loader = loader.text(path, text);
         } else {
@@ -225,45 +227,14 @@ fn loader(
         loader = loader.override_with(text);
     }
     for (key, value, flag) in &global.shortcuts {
-        loader = loader.set(key.clone(), value.clone(), Origin::Flag(format!("--{flag}")));
+        loader = loader.set(key, value.clone(), Origin::Flag(format!("--{flag}")));
     }
     if let Some(samples) = global.source_channel_size {
         let samples = i64::try_from(samples).unwrap_or(i64::MAX);
         let origin = Origin::Flag("--source-channel-size".to_owned());
-        loader = loader.set(KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
+        loader = loader.set(&KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
     }
     Ok((loader, default_file))
-}
-
-/// Writes the default file; without the permission the agent goes on with the same text in memory.
-fn write_default(path: &Path, text: &str) -> Option<DefaultFile> {
-    let result = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    match result {
-        Ok(()) => Some(DefaultFile::Written(path.to_owned())),
-        // Another process was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
-        Err(error) => Some(DefaultFile::Refused(path.to_owned(), error)),
-    }
-}
-
-/// The problem of a table that is named after no plugin of this program, unless it is one that is switched off.
-fn missing_plugin(app: &App, id: &str, table: Option<Section<'_>>) -> Option<Problem> {
-    if !KNOWN.contains(&id) {
-        let names = app.plugin_ids().into_iter().chain(KNOWN.iter().copied());
-        let help = match nearest(id, names) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`plugins list` shows the plugins of this program".to_owned(),
-        };
-        return Some(Problem::new(format!("there is no plugin `{id}`")).help(help));
-    }
-    let enabled = table.and_then(|table| table.to_toml_table().get("enabled")?.as_bool());
-    let what = format!("this program was built without the plugin `{id}`");
-    (enabled != Some(false)).then(|| {
-        Problem::new(what).help(format!(
-            "switch it off with `enabled = false`, choose others with `--plugins`, or use a build that has it (cargo \
-             feature `{id}`)"
-        ))
-    })
 }
 
 /// One plugin table, and whether it is switched on.
@@ -300,21 +271,27 @@ fn plugin(
     Ok((general.enabled, plugin))
 }
 
-/// Explains that this program does not have the plugin `id`.
-pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
+/// What is wrong with the name of a plugin that this program does not have, and what would help.
+fn no_such_plugin(app: &App, id: &str) -> (String, String) {
     if KNOWN.contains(&id) {
-        return Failed::usage(format!(
-            "the plugin `{id}` is not in this program\n  help: use a build that has it (cargo feature `{id}`); this one has: {}",
-            app.plugin_ids().join(", ")
-        ));
+        let what = format!("this program was built without the plugin `{id}`");
+        let help = format!(
+            "switch it off with `enabled = false`, choose others with `--plugins`, or use a build that has it (cargo \
+             feature `{id}`)"
+        );
+        return (what, help);
     }
     let ids = app.plugin_ids();
-    let guess = nearest(id, ids.iter().copied())
-        .map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
-    Failed::usage(format!(
-        "there is no plugin `{id}`\n  help: {guess}this program has: {}",
-        ids.join(", ")
-    ))
+    let guess = nearest(id, ids.iter().chain(KNOWN).copied());
+    let guess = guess.map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
+    let help = format!("{guess}this program has: {}", ids.join(", "));
+    (format!("there is no plugin `{id}`"), help)
+}
+
+/// Explains that this program does not have the plugin `id`.
+pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
+    let (what, help) = no_such_plugin(app, id);
+    Failed::usage(format!("{what}\n  help: {help}"))
 }
 
 fn no_plugins(app: &App, global: &Global) -> Failed {

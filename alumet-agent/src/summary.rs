@@ -10,6 +10,7 @@ use alumet_core::metric::MetricKind;
 use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
+use alumet_shared_control_protocol::Table;
 use parking_lot::Mutex;
 
 use crate::child::End;
@@ -17,9 +18,10 @@ use crate::terminal;
 use crate::tree::MeasuredTree;
 
 /// Adds up all energy.
+#[derive(Default)]
 pub(crate) struct SummaryOutput {
     lines: SeriesMap<Option<usize>>,
-    totals: Arc<Mutex<Vec<Total>>>,
+    pub(crate) summary: Summary,
 }
 
 /// The result of a [`SummaryOutput`].
@@ -52,20 +54,9 @@ struct Total {
 /// How many processes that still run are named.
 const NAMED: usize = 8;
 
-impl SummaryOutput {
-    pub(crate) fn new() -> (Self, Summary) {
-        let summary = Summary::default();
-        let output = Self {
-            lines: SeriesMap::new(),
-            totals: Arc::clone(&summary.totals),
-        };
-        (output, summary)
-    }
-}
-
 impl Output for SummaryOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let mut totals = self.totals.lock();
+        let mut totals = self.summary.totals.lock();
         for sample in delivery.samples() {
             let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
@@ -140,16 +131,17 @@ impl Summary {
                 "not measured: no plugin that provides it is enabled",
             ));
         }
-        format!("\n{title}\n{}", terminal::table(&rows))
+        let table: Table<2> = rows.into_iter().collect();
+        format!("\n{title}\n{}", terminal::indented(&table.render()))
     }
 }
 
-fn row(name: &str, value: impl Into<String>) -> Vec<String> {
-    vec![format!("  {name}"), value.into()]
+fn row(name: &str, value: impl Into<String>) -> [String; 2] {
+    [name.to_owned(), value.into()]
 }
 
 /// What is told of a program and its descendants; the same numbers that its samples add up to.
-fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<Vec<String>> {
+fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<[String; 2]> {
     let usage = tree.tree.last().usage;
     let [user, system] = [usage.user_ns, usage.system_ns].map(Duration::from_nanos);
     let of_core = 100.0 * (user + system).as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
@@ -209,21 +201,11 @@ fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<Vec<Stri
 /// A number with a unit that people can read: `1.50 MiB`, `12.3 mJ`.
 pub(crate) fn quantity(value: f64, unit: &Unit) -> String {
     if *unit == Unit::BYTE {
-        let steps = [
-            ("B", 1.0),
-            ("KiB", 1024.0),
-            ("MiB", 1024.0 * 1024.0),
-            ("GiB", 1024.0 * 1024.0 * 1024.0),
-        ];
-        let (symbol, factor) = steps
-            .into_iter()
-            .rev()
-            .find(|(_, factor)| value.abs() >= *factor)
-            .unwrap_or(("B", 1.0));
-        return if factor > 1.0 {
-            format!("{:.2} {symbol}", value / factor)
-        } else {
-            format!("{value:.0} B")
+        let steps =
+            [("GiB", 30), ("MiB", 20), ("KiB", 10)].map(|(symbol, power)| (symbol, f64::from(1 << power)));
+        return match steps.into_iter().find(|(_, factor)| value.abs() >= *factor) {
+            Some((symbol, factor)) => format!("{:.2} {symbol}", value / factor),
+            None => format!("{value:.0} B"),
         };
     }
     if let Some(time) = Unit::convert(value, unit, &Unit::SECOND).filter(|time| *time >= 0.0 && *time < 1e15)
@@ -279,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_power_is_that_of_the_time_in_which_the_energy_was_measured() {
-        let (_, summary) = SummaryOutput::new();
+        let summary = Summary::default();
         summary.totals.lock().push(Total {
             name: "rapl consumed energy".to_owned(),
             kind: MetricKind::Delta,

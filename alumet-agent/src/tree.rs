@@ -109,9 +109,6 @@ struct TreeSeries {
 }
 
 impl TreeSource {
-    /// The name under which the source is added.
-    pub(crate) const NAME: &'static str = "program";
-
     pub(crate) fn new(tree: SharedTree) -> Self {
         Self {
             tree,

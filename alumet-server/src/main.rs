@@ -19,23 +19,21 @@ fn main() -> ExitCode {
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
     .enabled_by_default(["relay-server", "csv"])
-    .shortcut(Shortcut::new(
-        "output-file",
-        "FILE",
-        "plugins.csv.output_path",
-        "Write the samples to this CSV file",
-    ))
-    .shortcut(
-        Shortcut::new(
-            "relay-in",
-            "ADDRESS",
-            "plugins.relay-server.address",
-            "Receive what agents measure at this address and port, with the plugin relay-server",
-        )
-        .enabling("relay-server"),
-    )
+    .shortcut(Shortcut {
+        flag: "output-file",
+        value_name: "FILE",
+        key: "plugins.csv.output_path",
+        help: "Write the samples to this CSV file",
+        enables: None,
+    })
+    .shortcut(Shortcut {
+        flag: "relay-in",
+        value_name: "ADDRESS",
+        key: "plugins.relay-server.address",
+        help: "Receive what agents measure at this address and port, with the plugin relay-server",
+        enables: Some("relay-server"),
+    })
     .receives()
-    .durable_outputs()
     .command(ExtraCommand {
         build: certs::command,
         run: certs::run,

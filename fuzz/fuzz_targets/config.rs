@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use alumet_agent::config::{Loader, Show};
+use alumet_agent::config::Loader;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
         .load()
     {
         Ok(document) => {
-            let shown = document.show(Show { origins: true });
+            let shown = document.show(true);
             // A dollar sign that was written out could be replaced a second time.
             if !shown.contains('$') {
                 assert!(Loader::new(&environment).text("shown.toml", shown).load().is_ok());

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::config::nearest;
 use crate::exit::Failed;
 
 /// Whether there is a program of this name, executable or not.
@@ -68,21 +69,10 @@ fn nearest_program(program: &OsStr) -> Option<PathBuf> {
         Some(folder) => vec![folder.to_owned()],
         None => std::env::split_paths(&search_path()).collect(),
     };
-    let names = folders
-        .iter()
-        .filter_map(|folder| folder.read_dir().ok())
-        .flatten()
-        .flatten();
-    let likely = names.filter_map(|entry| {
-        let name = entry.file_name();
-        let distance = strsim::damerau_levenshtein(wanted, name.to_str()?);
-        // A third of the letters wrong is no typing error any more.
-        (distance * 3 <= wanted.chars().count()).then_some((distance, name, entry.path()))
-    });
-    let (_, name, full) = likely.min()?;
-    Some(if in_folder.is_some() {
-        full
-    } else {
-        PathBuf::from(name)
-    })
+    let entries = folders.iter().filter_map(|folder| folder.read_dir().ok());
+    let mut files: Vec<PathBuf> = entries.flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let names = files.iter().filter_map(|file| file.file_name()?.to_str());
+    let name = nearest(wanted, names)?;
+    Some(in_folder.unwrap_or_else(|| Path::new("")).join(name))
 }

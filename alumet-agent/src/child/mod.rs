@@ -9,5 +9,5 @@ mod watched;
 pub(crate) use explain::find;
 pub(crate) use inherited::Inherited;
 pub(crate) use running::{End, Running, exit_code};
-pub(crate) use signals::{PassedOn, ends_of_children};
+pub(crate) use signals::passed_on;
 pub(crate) use watched::Watched;

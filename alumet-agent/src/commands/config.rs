@@ -9,8 +9,7 @@ use anyhow::Context;
 
 use crate::app::App;
 use crate::cli::{ConfigCommand, Global};
-use crate::config::{Reference, Show};
-use crate::default_text::{default_text, plugin_parts, settings_parts};
+use crate::default_text::{default_text, plugin_reference, settings_reference};
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup};
 use crate::terminal;
@@ -18,39 +17,31 @@ use crate::terminal;
 /// Shows, checks and writes configurations.
 pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Result<ExitCode, Failed> {
     match command {
-        ConfigCommand::Default => terminal::print(&default_text(&chosen(app, global))?)?,
-        ConfigCommand::Check => check(app, global)?,
-        ConfigCommand::Show { origins } => {
-            terminal::print(&Setup::effective(app, global)?.show(Show { origins: *origins }))?;
-        }
-        ConfigCommand::Reference { markdown: true } => terminal::print(&reference(app)?)?,
+        ConfigCommand::Default => terminal::print(&default_text(&chosen(app, global))?),
+        ConfigCommand::Check => check(app, global),
+        ConfigCommand::Show { origins } => terminal::print(&Setup::effective(app, global)?.show(*origins)),
+        ConfigCommand::Reference { markdown: true } => terminal::print(&reference(app)?),
         ConfigCommand::Reference { markdown: false } => {
             let mut all = chosen(app, global);
             all.default_plugins = all.plugin_ids();
-            terminal::print(&default_text(&all)?)?;
+            terminal::print(&default_text(&all)?)
         }
-        ConfigCommand::Regen { force } => regen(app, global, *force)?,
+        ConfigCommand::Regen { force } => regen(app, global, *force),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The application with the plugins of `--plugins` as its default ones.
 fn chosen(app: &App, global: &Global) -> App {
-    let ids = app.plugin_ids();
-    let default_plugins = match &global.plugins {
-        Some(wanted) => ids
-            .into_iter()
-            .filter(|id| wanted.iter().any(|plugin| plugin == id))
-            .collect(),
-        None => app.default_plugins.clone(),
-    };
-    App {
-        default_plugins,
-        ..app.clone()
+    let mut app = app.clone();
+    if let Some(wanted) = &global.plugins {
+        app.default_plugins = app.plugin_ids();
+        app.default_plugins
+            .retain(|id| wanted.iter().any(|plugin| plugin == id));
     }
+    app
 }
 
-fn check(app: &App, global: &Global) -> Result<(), Failed> {
+fn check(app: &App, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Fail)?;
     for warning in setup.document.warnings() {
         terminal::complain(&warning.to_string());
@@ -75,7 +66,7 @@ fn check(app: &App, global: &Global) -> Result<(), Failed> {
     ))
 }
 
-fn regen(app: &App, global: &Global, force: bool) -> Result<(), Failed> {
+fn regen(app: &App, global: &Global, force: bool) -> Result<ExitCode, Failed> {
     let path = match global.config.as_slice() {
         [] => Path::new(app.config_file),
         [path] if !path.is_dir() => path,
@@ -107,22 +98,9 @@ fn regen(app: &App, global: &Global, force: bool) -> Result<(), Failed> {
 
 /// Every key of the agent and of every plugin as Markdown.
 fn reference(app: &App) -> Result<String, Failed> {
-    let (schema, default) = settings_parts()?;
-    let mut text = format!(
-        "## General\n\n{}",
-        Reference {
-            schema: &schema,
-            default: &default
-        }
-        .to_markdown()
-    );
+    let mut text = format!("## General\n\n{}", settings_reference()?.to_markdown());
     for plugin in &app.plugins {
-        let (schema, default) = plugin_parts(app, plugin)?;
-        let table = Reference {
-            schema: &schema,
-            default: &default,
-        }
-        .to_markdown();
+        let table = plugin_reference(app, plugin)?.to_markdown();
         let _ = write!(
             text,
             "\n## `[plugins.{}]`\n\n{}\n\n{table}",

@@ -32,26 +32,21 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
     let socket = Socket::chosen(app, global, arguments.socket.as_deref());
     let form = if arguments.json { "json " } else { "" };
     let (body, last) = socket.ask(&format!("{form}{}\n", request(&arguments.command)))?;
+    if last == "ok\n" {
+        return terminal::print(&body);
+    }
     // An agent that takes no more connections does not know yet how to answer.
-    match last.strip_prefix("error: ") {
-        Some(error) if arguments.json => {
-            terminal::print(&Reply::Refused(error.trim_end().to_owned()).to_json())?;
-        }
-        Some(error) => {
-            let message = format!("{error}{body}");
-            return Err(Failed::with_code(FAILED, message.trim_end()));
-        }
-        None if last == "ok\n" => terminal::print(&body)?,
-        None if last.starts_with("{\"ok\":") => terminal::print(&last)?,
+    let json = match last.strip_prefix("error: ") {
+        Some(error) if arguments.json => Reply::Refused(error.trim_end().to_owned()).to_json(),
+        Some(error) => return Err(Failed::running(format!("{error}{body}"))),
+        None if last.starts_with("{\"ok\":") => last,
         None => {
             let path = socket.path.display();
-            return Err(Failed::with_code(
-                FAILED,
-                format!("what listens on {path} is no agent"),
-            ));
+            return Err(Failed::running(format!("what listens on {path} is no agent")));
         }
-    }
-    Ok(match last == "ok\n" || last.starts_with("{\"ok\":true") {
+    };
+    terminal::print(&json)?;
+    Ok(match json.starts_with("{\"ok\":true") {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(FAILED),
     })
@@ -61,11 +56,11 @@ fn request(command: &CtlCommand) -> Request {
     match command.clone() {
         CtlCommand::List { pattern } => Request::List(pattern),
         CtlCommand::Status => Request::Status,
-        CtlCommand::Pause { pattern } => Request::Pause(pattern),
-        CtlCommand::Resume { pattern } => Request::Resume(pattern),
-        CtlCommand::Stop { pattern } => Request::Stop(pattern),
-        CtlCommand::SetInterval { pattern, interval } => Request::SetInterval(pattern, *interval),
-        CtlCommand::Trigger { pattern } => Request::Trigger(pattern),
+        CtlCommand::Pause(which) => Request::Pause(which.pattern),
+        CtlCommand::Resume(which) => Request::Resume(which.pattern),
+        CtlCommand::Stop(which) => Request::Stop(which.pattern),
+        CtlCommand::SetInterval { which, interval } => Request::SetInterval(which.pattern, *interval),
+        CtlCommand::Trigger(which) => Request::Trigger(which.pattern),
         CtlCommand::Flush => Request::Flush,
         CtlCommand::Reload => Request::Reload,
         CtlCommand::Ping => Request::Ping,
@@ -90,30 +85,22 @@ impl Socket {
             };
         }
         // What else is wrong with the configuration does not matter here.
+        let document = Setup::effective(app, global);
+        let configured = document.as_ref().ok().and_then(|document| {
+            let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN))?;
+            let path = section.to_toml_table().get("socket_path")?.as_str()?.to_owned();
+            Some(path)
+        });
         let defaults = app.defaults_of(PLUGIN);
         let default = defaults.get("socket_path").and_then(toml::Value::as_str);
-        let default = PathBuf::from(default.unwrap_or(DEFAULT_SOCKET));
-        let Ok(document) = Setup::effective(app, global) else {
-            return Self {
-                path: default,
-                origin: "the default one, because the configuration cannot be read",
-            };
+        let origin = match (&document, &configured) {
+            (Err(_), _) => "the default one, because the configuration cannot be read",
+            (Ok(_), Some(_)) => "which the configuration names",
+            (Ok(_), None) => "the default one",
         };
-        let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN));
-        let table = section.map(|section| section.to_toml_table());
-        match table
-            .as_ref()
-            .and_then(|table| table.get("socket_path")?.as_str())
-        {
-            Some(path) => Self {
-                path: path.into(),
-                origin: "which the configuration names",
-            },
-            None => Self {
-                path: default,
-                origin: "the default one",
-            },
-        }
+        let path = configured.unwrap_or_else(|| default.unwrap_or(DEFAULT_SOCKET).to_owned());
+        let path = PathBuf::from(path);
+        Self { path, origin }
     }
 
     /// Sends a line; gives what the answer says and its last line.
@@ -138,41 +125,35 @@ impl Socket {
         }
         let path = self.path.display();
         let failed = sent.err().or(read.err());
-        Err(Failed::with_code(
-            FAILED,
-            match failed {
-                Some(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    format!(
-                        "the agent at {path} does not answer within {} s; it may still carry the command out",
-                        PATIENCE.as_secs()
-                    )
-                }
-                Some(error) if !is_hang_up(&error) => format!("the agent at {path} cannot be asked: {error}"),
-                _ => format!(
-                    "the agent at {path} hung up before it answered: it has ended, or ends; the command may have been \
+        Err(Failed::running(match failed {
+            Some(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                format!(
+                    "the agent at {path} does not answer within {} s; it may still carry the command out",
+                    PATIENCE.as_secs()
+                )
+            }
+            Some(error) if !is_hang_up(&error) => format!("the agent at {path} cannot be asked: {error}"),
+            _ => format!(
+                "the agent at {path} hung up before it answered: it has ended, or ends; the command may have been \
                      carried out"
-                ),
-            },
-        ))
+            ),
+        }))
     }
 
     /// Explains why nobody answers.
     fn unreachable(&self, error: &io::Error) -> Failed {
         let (path, origin) = (self.path.display(), self.origin);
-        Failed::with_code(
-            FAILED,
-            match error.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
-                    "no agent listens on {path}, {origin}\n  help: start an agent with the plugin enabled \
+        Failed::running(match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+                "no agent listens on {path}, {origin}\n  help: start an agent with the plugin enabled \
                      ([plugins.{PLUGIN}], or --plugins …,{PLUGIN}), or name its socket with --socket; a relative path \
                      begins at the working directory of the agent"
-                ),
-                ErrorKind::PermissionDenied => format!(
-                    "you may not speak to the agent at {path}, {origin}\n  help: do it as the user of the agent, or as root"
-                ),
-                _ => format!("the agent at {path}, {origin}, cannot be reached: {error}"),
-            },
-        )
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "you may not speak to the agent at {path}, {origin}\n  help: do it as the user of the agent, or as root"
+            ),
+            _ => format!("the agent at {path}, {origin}, cannot be reached: {error}"),
+        })
     }
 }
 

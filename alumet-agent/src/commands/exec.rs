@@ -4,14 +4,13 @@ use std::sync::Arc;
 use alumet_reader_procfs::process::ProcessTree;
 
 use crate::app::App;
-use crate::child::{self, Inherited, PassedOn, Running};
+use crate::child::{self, Inherited, Running};
 use crate::cli::{Exec, Global};
 use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
-use crate::summary::Times;
-use crate::terminal;
-use crate::tree::MeasuredTree;
+use crate::signals::Signals;
+use crate::tree::{MeasuredTree, SharedTree};
 
 use super::measure::{Measurement, wall_clock};
 
@@ -32,8 +31,8 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
         // Before the program is there, so that no signal can leave it behind.
-        let mut passed_on = PassedOn::listen()?;
-        let mut orphans = child::ends_of_children()?;
+        let mut passed_on = Signals::listen(child::passed_on())?;
+        let mut orphans = Signals::listen([nix::libc::SIGCHLD])?;
         let mut measurement = Measurement::start(app, setup, global).await?;
         let running = match Running::start(&exec.program, &exec.arguments, inherited) {
             Ok(running) => running,
@@ -57,32 +56,22 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
         let ended = loop {
             tokio::select! {
                 ended = running.watched.ended() => break ended,
-                _ = orphans.recv() => running.reap_orphans(&measurement.root, &measurement.tree),
-                signal = measurement.session.signal() => running.pass_on(signal as i32),
+                _ = orphans.next() => running.reap_orphans(&measurement.root, &measurement.tree),
+                signal = measurement.session.signal() => running.pass_on(signal),
                 signal = passed_on.next() => running.pass_on(signal),
             }
         };
-        // The program is a zombie now, so its final CPU time can still be read.
-        measurement.measure_last().await;
-        let times = Times {
-            duration: ended.saturating_duration_since(running.started),
-            ended: wall_clock(ended),
-            measured: measurement.started.elapsed(),
-        };
         let pid = running.watched.pid;
-        let end = running.reap(&measurement.tree)?;
-        let tree = measurement.end().await;
-        let title = format!(
-            "{} (process {pid}) has ended: {}",
-            exec.program.display(),
-            end.status
-        );
-        let text = measurement.summary.render(&title, times, tree, Some(&end));
-        let outcome = measurement.session.stop().await;
-        terminal::complain(text.trim_end());
-        let own = outcome.exit_code();
+        let started = running.started;
+        let reap = |tree: &SharedTree| {
+            let end = running.reap(tree)?;
+            let program = exec.program.display();
+            let title = format!("{program} (process {pid}) has ended: {}", end.status);
+            Ok((title, Some(end)))
+        };
+        let (own, end) = measurement.finish(started, ended, reap).await?;
         // That the program failed says more than that its measurement did, too, which is printed.
-        Ok(match child::exit_code(end.status) {
+        Ok(match end.map_or(0, |end| child::exit_code(end.status)) {
             code if code != 0 && !exec.ignore_exit_code => ExitCode::from(code),
             _ if own != ExitCode::SUCCESS => ExitCode::from(OWN_FAILURE),
             _ => own,

@@ -14,8 +14,7 @@ use crate::terminal;
 pub(crate) fn completions(app: &App, shell: clap_complete::Shell) -> Result<ExitCode, Failed> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(app), app.name, &mut script);
-    terminal::print(&String::from_utf8_lossy(&script))?;
-    Ok(ExitCode::SUCCESS)
+    terminal::print(&String::from_utf8_lossy(&script))
 }
 
 /// Prints the manual page in the troff format, with all commands on the one page.
@@ -33,8 +32,7 @@ pub(crate) fn man(app: &App) -> Result<ExitCode, Failed> {
     write_commands(&mut page, &command, app.name)?;
     man.render_extra_section(&mut page)?;
     man.render_version_section(&mut page)?;
-    terminal::print(&String::from_utf8_lossy(&page))?;
-    Ok(ExitCode::SUCCESS)
+    terminal::print(&String::from_utf8_lossy(&page))
 }
 
 /// Describes every command below `command`, which is called as `called`.

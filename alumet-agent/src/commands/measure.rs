@@ -1,5 +1,6 @@
 //! What `exec` and `watch` have in common: a first and a last measurement around the life of a process.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,34 +11,37 @@ use alumet_core::time::{Clock, SystemClock, Timestamp};
 use alumet_reader_procfs::SystemRoot;
 
 use crate::app::App;
+use crate::child::End;
+use crate::cli::Global;
 use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::summary::{Summary, SummaryOutput};
+use crate::summary::{Summary, SummaryOutput, Times};
 use crate::tree::{MeasuredTree, SharedTree, TreeSource};
-use crate::{cli::Global, logging};
+use crate::{logging, terminal};
 
 /// A session that measures a program.
 pub(crate) struct Measurement {
     pub(crate) session: Session,
-    pub(crate) summary: Summary,
+    summary: Summary,
     pub(crate) tree: SharedTree,
     /// Where the plugins find the system.
     pub(crate) root: SystemRoot,
     /// When everything was measured for the first time.
-    pub(crate) started: Instant,
+    started: Instant,
 }
 
 impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
         logging::start(&setup.settings.log, global.log_format, global.quiet)?;
-        let (output, summary) = SummaryOutput::new();
+        let output = SummaryOutput::default();
+        let summary = output.summary.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);
-            builder.source(TreeSource::NAME, TreeSource::new(Arc::clone(&tree)));
+            builder.source("program", TreeSource::new(Arc::clone(&tree)));
         })
         .await?;
         let mut measurement = Self {
@@ -68,32 +72,43 @@ impl Measurement {
         self.trigger(Pattern::kind(ElementKind::Source)).await;
     }
 
-    /// Measures everything for the last time.
-    pub(crate) async fn measure_last(&self) {
+    /// Measures a process, which has started and ended then, for the last time, tells what came of it, and stops. `reap` waits
+    /// for a program that this one has started, and gives the title of what is told.
+    pub(crate) async fn finish(
+        self,
+        started: Instant,
+        ended: Instant,
+        reap: impl FnOnce(&SharedTree) -> Result<(String, Option<End>), Failed>,
+    ) -> Result<(ExitCode, Option<End>), Failed> {
+        // A program is a zombie now, so its final CPU time can still be read.
         let pid = self.tree.lock().as_ref().map(|tree| tree.pid);
         if let Some(pid) = pid {
             self.publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
         }
         self.trigger(Pattern::kind(ElementKind::Source)).await;
-    }
-
-    /// Measures the tree for the last time, and gives it away, so that what is told of it is what its samples add up to.
-    pub(crate) async fn end(&self) -> Option<MeasuredTree> {
+        let times = Times {
+            duration: ended.saturating_duration_since(started),
+            ended: wall_clock(ended),
+            measured: self.started.elapsed(),
+        };
+        let (title, end) = reap(&self.tree)?;
+        // What is told of the tree shall be what its samples add up to.
         self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
-        self.tree.lock().take()
+        let tree = self.tree.lock().take();
+        let text = self.summary.render(&title, times, tree, end.as_ref());
+        let outcome = self.session.stop().await;
+        terminal::complain(text.trim_end());
+        Ok((outcome.exit_code(), end))
     }
 
     fn publish(&self, event: ConsumerEvent) {
-        self.session.pipeline().events().publish(event);
+        self.session.pipeline.events().publish(event);
     }
 
     /// Polls sources now. When that does not work, the process must not suffer from it: it goes on, measured or not.
     async fn trigger(&self, sources: Pattern) {
-        let result = self
-            .session
-            .blocking(move |pipeline| pipeline.control().trigger(&sources))
-            .await;
-        match result {
+        let control = self.session.pipeline.control().clone();
+        match tokio::task::spawn_blocking(move || control.trigger(&sources)).await {
             // Without sources that are polled there is nothing to ask; failures of sources are in the log.
             Ok(
                 Ok(_)

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use alumet_core::metric::MetricDoc;
 use alumet_core::pipeline::self_metrics;
 use alumet_core::plugin::PluginDescriptor;
+use alumet_shared_control_protocol::Table;
 use serde_json::{Value as Json, json};
 
 use crate::app::App;
 use crate::cli::{Global, PluginsCommand};
-use crate::config::Reference;
-use crate::default_text::{plugin_parts, plugin_text};
+use crate::default_text::{plugin_reference, plugin_text};
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup, unknown_plugin};
 use crate::{terminal, tree};
@@ -19,33 +19,25 @@ pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> R
     match command {
         PluginsCommand::List { json: true, .. } => {
             let text = serde_json::to_string_pretty(&catalogue(app)?).map_err(anyhow::Error::from)?;
-            terminal::print(&format!("{text}\n"))?;
+            terminal::print(&format!("{text}\n"))
         }
         PluginsCommand::List { status: false, .. } => {
-            let rows: Vec<_> = app
-                .plugins
-                .iter()
-                .map(|plugin| vec![plugin.id.into(), plugin.summary.into()])
-                .collect();
-            terminal::print(&terminal::table(&rows))?;
+            let plugins = app.plugins.iter();
+            let rows = plugins.map(|plugin| [plugin.id, plugin.summary].map(str::to_owned));
+            terminal::print(&rows.collect::<Table<2>>().render())
         }
-        PluginsCommand::List { status: true, .. } => list_status(app, global)?,
+        PluginsCommand::List { status: true, .. } => list_status(app, global),
         PluginsCommand::Info { name } => {
             let plugin = app.find_plugin(name).ok_or_else(|| unknown_plugin(app, name))?;
-            terminal::print(&info(app, plugin)?)?;
+            terminal::print(&info(app, plugin)?)
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Starts every enabled plugin without running anything, and tells what came of it.
-fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
+fn list_status(app: &App, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Assume)?;
-    let mut rows = vec![
-        ["plugin", "configuration", "on this machine"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut table = Table::new(["plugin", "configuration", "on this machine"]);
     for plugin in &app.plugins {
         let enabled = setup
             .plugins
@@ -61,9 +53,9 @@ fn list_status(app: &App, global: &Global) -> Result<(), Failed> {
                 ("enabled", verdict)
             }
         };
-        rows.push(vec![plugin.id.to_owned(), configured.to_owned(), verdict]);
+        table.row([plugin.id.to_owned(), configured.to_owned(), verdict]);
     }
-    terminal::print(&terminal::table(&rows))
+    terminal::print(&table.render())
 }
 
 fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
@@ -71,23 +63,19 @@ fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
     let metrics = plugin.metrics();
     if !metrics.is_empty() {
         text.push_str("\nMetrics\n");
-        let rows: Vec<_> = metrics
-            .iter()
-            .map(|metric| {
-                let attributes = if metric.attributes.is_empty() {
-                    String::new()
-                } else {
-                    format!(" [{}]", metric.attributes.join(", "))
-                };
-                vec![
-                    format!("  {}", metric.name),
-                    format!("{} {}", metric.kind, metric.value_type),
-                    metric.unit.code().into_owned(),
-                    format!("{}{attributes}", metric.description),
-                ]
-            })
-            .collect();
-        text.push_str(&terminal::table(&rows));
+        let rows = metrics.iter().map(|metric| {
+            let attributes = match metric.attributes {
+                [] => String::new(),
+                attributes => format!(" [{}]", attributes.join(", ")),
+            };
+            [
+                metric.name.to_owned(),
+                format!("{} {}", metric.kind, metric.value_type),
+                metric.unit.code().into_owned(),
+                format!("{}{attributes}", metric.description),
+            ]
+        });
+        text.push_str(&terminal::indented(&rows.collect::<Table<4>>().render()));
     }
     let _ = write!(text, "\nConfiguration\n\n{}", plugin_text(app, plugin, true)?);
     Ok(text)
@@ -105,14 +93,12 @@ fn catalogue(app: &App) -> Result<Vec<Json>, Failed> {
         "configuration_toml": "",
     })];
     for plugin in &app.plugins {
-        let (schema, default) = plugin_parts(app, plugin)?;
-        let (schema, default) = (&schema, &default);
         records.push(json!({
             "id": plugin.id,
             "summary": plugin.summary,
             "enabled_by_default": app.default_plugins.contains(&plugin.id),
             "metrics": metrics(plugin.metrics()),
-            "configuration_markdown": Reference { schema, default }.to_markdown(),
+            "configuration_markdown": plugin_reference(app, plugin)?.to_markdown(),
             "configuration_toml": plugin_text(app, plugin, true)?,
         }));
     }

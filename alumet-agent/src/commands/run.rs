@@ -36,7 +36,7 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
 
 /// Waits, and shows the status each second.
 async fn wait_with(session: &mut Session, mut line: LiveLine) -> &'static str {
-    let control = session.pipeline().control().clone();
+    let control = session.pipeline.control().clone();
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {

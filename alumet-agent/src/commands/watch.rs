@@ -9,11 +9,9 @@ use alumet_reader_procfs::{ReadError, SystemRoot};
 use crate::app::App;
 use crate::child::Watched;
 use crate::cli::Global;
-use crate::exit::{FAILED, Failed};
+use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
-use crate::summary::Times;
-use crate::terminal;
 use crate::tree::MeasuredTree;
 
 use super::measure::{Measurement, wall_clock};
@@ -25,9 +23,7 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
         let root = SystemRoot::at(&setup.settings.system_root);
-        let number = watched
-            .number_in(&root)
-            .map_err(|why| Failed::with_code(FAILED, why))?;
+        let number = watched.number_in(&root).map_err(Failed::running)?;
         // Before anything is started and written for a process that cannot be measured.
         ProcessTree::of_running(&root, number).map_err(|error| cannot_see(pid, &root, &error))?;
         let mut measurement = Measurement::start(app, setup, global).await?;
@@ -41,21 +37,12 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
                 (format!("{signal} came, the process goes on"), Instant::now())
             }
         };
-        measurement.measure_last().await;
-        let times = Times {
-            duration: ended.saturating_duration_since(started),
-            ended: wall_clock(ended),
-            measured: measurement.started.elapsed(),
-        };
-        let tree = measurement.end().await;
         let title = match number == pid {
             true => format!("process {pid}: {cause}"),
             false => format!("process {pid} ({number} in {}): {cause}", root.proc("").display()),
         };
-        let text = measurement.summary.render(&title, times, tree, None);
-        let outcome = measurement.session.stop().await;
-        terminal::complain(text.trim_end());
-        Ok(outcome.exit_code())
+        let (code, _) = measurement.finish(started, ended, |_| Ok((title, None))).await?;
+        Ok(code)
     })
 }
 
@@ -81,14 +68,11 @@ fn cannot_watch(pid: u32, error: io::Error) -> Failed {
 /// Explains why nothing of a process that exists can be read.
 fn cannot_see(pid: u32, root: &SystemRoot, error: &ReadError) -> Failed {
     match error {
-        ReadError::Gone { .. } | ReadError::PermissionDenied { .. } => Failed::with_code(
-            FAILED,
-            format!(
-                "the process {pid} is hidden from this user: {} is mounted with hidepid\n  help: run as root or as the \
+        ReadError::Gone { .. } | ReadError::PermissionDenied { .. } => Failed::running(format!(
+            "the process {pid} is hidden from this user: {} is mounted with hidepid\n  help: run as root or as the \
                  owner of the process, grant CAP_SYS_PTRACE, or: sudo mount -o remount,hidepid=0 /proc",
-                root.proc("").display()
-            ),
-        ),
-        error => Failed::with_code(FAILED, format!("the process {pid} cannot be measured: {error}")),
+            root.proc("").display()
+        )),
+        error => Failed::running(format!("the process {pid} cannot be measured: {error}")),
     }
 }

@@ -4,17 +4,34 @@
 //! on the command line are no conflict; both in one source are.
 
 use super::key_path::KeyPath;
-use super::place::Place;
 use super::problem::{Problem, Problems, Warning};
-use super::tree::{Node, Table, Value};
+use super::tree::{self, Table};
 
 /// An old name of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alias {
-    /// The path, with dots from the root on; `*` stands for any key: `plugins.*.enable`.
+    /// The path, with dots from the root on; one `*` stands for any key: `plugins.*.enable`.
     pub old: &'static str,
     /// The path that took its place, with `*` where `old` has it: `plugins.*.enabled`.
     pub new: &'static str,
+}
+
+impl Alias {
+    /// The old and the new paths that it stands for in a table.
+    fn paths(&self, table: &mut Table) -> Vec<(KeyPath, KeyPath)> {
+        let Some((above, _)) = self.old.split_once(".*") else {
+            return vec![(KeyPath::dotted(self.old), KeyPath::dotted(self.new))];
+        };
+        let children = table_at(table, KeyPath::dotted(above).keys());
+        let children = children.into_iter().flat_map(|table| table.keys());
+        let path = |text: &str, child: &str| {
+            let keys = text.split('.').map(|key| if key == "*" { child } else { key });
+            keys.fold(KeyPath::root(), KeyPath::key)
+        };
+        children
+            .map(|child| (path(self.old, child), path(self.new, child)))
+            .collect()
+    }
 }
 
 /// Brings one source to the new names.
@@ -25,94 +42,56 @@ pub(super) fn rename(
     problems: &mut Problems,
 ) {
     for alias in aliases {
-        let old: Vec<&str> = alias.old.split('.').collect();
-        let new: Vec<&str> = alias.new.split('.').collect();
-        match rename_below(table, &KeyPath::root(), &old, &new) {
-            Ok(renamed) => warnings.extend(renamed),
-            Err(both) => {
-                problems.keep::<()>(Err(both));
+        for (old, new) in alias.paths(table) {
+            match rename_one(table, &old, &new) {
+                Ok(warning) => warnings.extend(warning),
+                Err(both) => problems.push(both),
             }
         }
     }
 }
 
-/// Renames below `above`, and tells of each key that had its old name.
-fn rename_below(
-    table: &mut Table,
-    above: &KeyPath,
-    old: &[&str],
-    new: &[&str],
-) -> Result<Vec<Warning>, Problems> {
-    if let ([first, old @ ..], [same, new @ ..]) = (old, new)
-        && first == same
-        && !old.is_empty()
-    {
-        let mut renamed = Vec::new();
-        let mut problems = Problems::default();
-        for (key, node) in table.iter_mut().filter(|(key, _)| *first == "*" || key == first) {
-            if let Value::Table(inner) = &mut node.value {
-                let step = rename_below(inner, &above.clone().key(key), old, new);
-                renamed.extend(problems.keep(step).into_iter().flatten());
+fn rename_one(table: &mut Table, old: &KeyPath, new: &KeyPath) -> Result<Option<Warning>, Problem> {
+    let taken = entry(table, new).and_then(|(table, key)| Some(table.get(key)?.key.clone()));
+    let Some((above, key)) = entry(table, old) else {
+        return Ok(None);
+    };
+    let Some(place) = above.get(key).map(|node| node.key.clone()) else {
+        return Ok(None);
+    };
+    if let Some(taken) = taken {
+        above.remove(key);
+        let both = format!("`{old}` is the old name of `{new}`, and both are given");
+        let help = format!("remove `{old}`; the new name stands at {taken}");
+        return Err(Problem::new(both).at(&place).help(help));
+    }
+    match new.keys().next_back() {
+        // In the same table the key keeps its position.
+        Some(new_key) if new.keys().rev().skip(1).eq(old.keys().rev().skip(1)) => {
+            let renamed = |(name, node)| (if name == key { new_key.to_owned() } else { name }, node);
+            *above = std::mem::take(above).into_iter().map(renamed).collect();
+        }
+        _ => {
+            if let Some(node) = above.remove(key) {
+                tree::join(table, tree::nested(new, node), false);
             }
         }
-        return problems.or_ok(renamed);
     }
-    let path = |keys: &[&str]| keys.iter().fold(above.clone(), |path, key| path.key(key));
-    let (old_path, new_path) = (path(old), path(new));
-    let Some(place) = find(table, old).map(|node| node.key.clone()) else {
-        return Ok(Vec::new());
-    };
-    if let Some(other) = find(table, new) {
-        let both = format!("`{old_path}` is the old name of `{new_path}`, and both are given");
-        let help = format!("remove `{old_path}`; the new name stands at {}", other.key);
-        take(table, old);
-        return Err(Problem::new(both).at(&place).help(help).into());
-    }
-    if let ([old], [new]) = (old, new) {
-        // In the same table the key keeps its position.
-        let renamed = |(key, node)| (if key == **old { (*new).to_owned() } else { key }, node);
-        *table = std::mem::take(table).into_iter().map(renamed).collect();
-    } else if let Some(node) = take(table, old) {
-        put(table, new, node, &place);
-    }
-    let what = format!("`{old_path}` is now called `{new_path}`");
+    let what = format!("`{old}` is now called `{new}`");
     let warning = Problem::new(what)
         .at(&place)
         .help("rename the key; the old name still works");
-    Ok(vec![Warning(warning)])
+    Ok(Some(Warning(warning)))
 }
 
-fn find<'t>(table: &'t Table, keys: &[&str]) -> Option<&'t Node> {
-    let (last, parents) = keys.split_last()?;
-    let table = parents
-        .iter()
-        .try_fold(table, |table, key| table.get(*key)?.table());
-    table?.get(*last)
+/// The table below these keys.
+fn table_at<'t, 'k>(table: &'t mut Table, mut keys: impl Iterator<Item = &'k str>) -> Option<&'t mut Table> {
+    keys.try_fold(table, |table, key| table.get_mut(key)?.table_mut())
 }
 
-fn take(table: &mut Table, keys: &[&str]) -> Option<Node> {
-    match keys {
-        [key] => table.remove(*key),
-        [key, rest @ ..] => match &mut table.get_mut(*key)?.value {
-            Value::Table(inner) => take(inner, rest),
-            _ => None,
-        },
-        [] => None,
-    }
-}
-
-/// Puts the node under the keys; the tables on the way are made where they are missing.
-fn put(table: &mut Table, keys: &[&str], node: Node, place: &Place) {
-    let Some((first, rest)) = keys.split_first() else {
-        return;
-    };
-    if rest.is_empty() {
-        table.insert((*first).to_owned(), node);
-        return;
-    }
-    let empty = || Node::from_toml(toml::Table::new().into(), place);
-    let parent = table.entry((*first).to_owned()).or_insert_with(empty);
-    if let Value::Table(inner) = &mut parent.value {
-        put(inner, rest, node, place);
-    }
+/// The table in which a key stands, if there is one, and the key.
+fn entry<'t, 'k>(table: &'t mut Table, path: &'k KeyPath) -> Option<(&'t mut Table, &'k str)> {
+    let mut keys = path.keys();
+    let last = keys.next_back()?;
+    Some((table_at(table, keys)?, last))
 }

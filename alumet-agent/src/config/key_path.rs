@@ -48,14 +48,17 @@ impl KeyPath {
         &self.steps
     }
 
+    /// The keys of a path that leads into no list.
+    pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+    }
+
     /// Whether `above` is this path or one above it.
     pub(super) fn starts_with(&self, above: &Self) -> bool {
         self.steps.starts_with(&above.steps)
-    }
-
-    /// Whether one of the two is the other one or above it.
-    pub(super) fn is_related(&self, other: &Self) -> bool {
-        self.starts_with(other) || other.starts_with(self)
     }
 
     /// In backquotes; words for the root, which has no name.

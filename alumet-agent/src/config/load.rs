@@ -1,6 +1,6 @@
 //! From the sources to one document.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Document;
@@ -11,26 +11,16 @@ use super::place::{Origin, Place, Source};
 use super::problem::Problems;
 use super::source::{self, LONGEST_TEXT, too_big};
 use super::substitute::{Environment, substitute};
-use super::tree::{self, Table};
+use super::tree::{self, Node, Table};
 
-/// The list of sources of a configuration.
-///
-/// In whatever order they are added, a flag or an override wins over the environment, the environment over the files,
-/// and the files over the built-in default. Among equals the later one wins.
+/// The sources of a configuration, each of which wins over those that were added before.
 pub struct Loader<'a> {
     environment: &'a Environment,
     aliases: Vec<Alias>,
-    layers: Vec<Layer>,
-}
-
-enum Layer {
-    Path(PathBuf),
-    Text(Arc<Source>),
-    Set {
-        path: KeyPath,
-        value: toml::Value,
-        origin: Origin,
-    },
+    tables: Vec<Table>,
+    /// What is wrong with sources as a whole.
+    unreadable: Problems,
+    overrides: usize,
 }
 
 impl<'a> Loader<'a> {
@@ -39,7 +29,9 @@ impl<'a> Loader<'a> {
         Self {
             environment,
             aliases: Vec::new(),
-            layers: Vec::new(),
+            tables: Vec::new(),
+            unreadable: Problems::default(),
+            overrides: 0,
         }
     }
 
@@ -52,48 +44,43 @@ impl<'a> Loader<'a> {
 
     /// A file, or a folder whose `*.toml` files are read in the order of their names.
     #[must_use]
-    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.layers.push(Layer::Path(path.into()));
-        self
+    pub fn path(mut self, path: impl AsRef<Path>) -> Self {
+        let sources = source::read(path.as_ref(), &mut self.unreadable);
+        sources.into_iter().fold(self, Self::source)
     }
 
     /// The text of a file that the caller has read already; `path` is its name in messages.
     #[must_use]
-    pub fn text(mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        self.layers.push(Layer::Text(Source::with_text(
-            Origin::File(path.into()),
-            text.into(),
-        )));
-        self
+    pub fn text(self, path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        self.source(Source::with_text(Origin::File(path.into()), text.into()))
     }
 
     /// A piece of TOML from the command line.
     #[must_use]
     pub fn override_with(mut self, text: impl Into<String>) -> Self {
-        let number = 1 + self
-            .layers
-            .iter()
-            .filter(|layer| matches!(layer.origin(), Some(Origin::Override(_))))
-            .count();
-        self.layers.push(Layer::Text(Source::with_text(
-            Origin::Override(number),
-            text.into(),
-        )));
-        self
+        self.overrides += 1;
+        let origin = Origin::Override(self.overrides);
+        self.source(Source::with_text(origin, text.into()))
     }
 
     /// One value, such as that of the flag `--output-file` for `plugins.csv.output_path`.
     #[must_use]
-    pub fn set(mut self, path: KeyPath, value: impl Into<toml::Value>, origin: Origin) -> Self {
-        self.layers.push(Layer::Set {
-            path,
-            value: value.into(),
-            origin,
-        });
+    pub fn set(mut self, path: &KeyPath, value: impl Into<toml::Value>, origin: Origin) -> Self {
+        let node = Node::from_toml(value.into(), &Place::whole(origin));
+        self.tables.push(tree::nested(path, node));
         self
     }
 
-    /// Reads and merges everything.
+    fn source(mut self, source: Arc<Source>) -> Self {
+        if source.text().len() > LONGEST_TEXT {
+            self.unreadable.push(too_big(&source.origin));
+        } else {
+            self.tables.extend(parse(&source, &mut self.unreadable));
+        }
+        self
+    }
+
+    /// Merges everything.
     ///
     /// # Errors
     /// All problems of all sources.
@@ -107,55 +94,22 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// All problems of sources that cannot be read as TOML.
-    pub(crate) fn merge(mut self) -> Result<(Document, Problems), Problems> {
-        let mut problems = Problems::default();
-        self.layers.sort_by_key(Layer::rank);
-        let layers = self.layers.into_iter();
-        let tables: Vec<Table> = layers.flat_map(|layer| layer.read(&mut problems)).collect();
-        problems.or_ok(())?;
+    pub(crate) fn merge(self) -> Result<(Document, Problems), Problems> {
+        self.unreadable.or_ok(())?;
         let mut problems = Problems::default();
         let mut merged = Table::default();
         let mut warnings = Vec::new();
-        for mut table in tables {
+        for mut table in self.tables {
             alias::rename(&mut table, &self.aliases, &mut warnings, &mut problems);
-            tree::merge(&mut merged, table);
+            tree::join(&mut merged, table, true);
         }
-        substitute(&mut merged, self.environment, &mut problems);
-        Ok((Document::new(merged, warnings), problems))
-    }
-}
-
-impl Layer {
-    fn origin(&self) -> Option<&Origin> {
-        match self {
-            Self::Text(source) => Some(&source.origin),
-            Self::Set { origin, .. } => Some(origin),
-            Self::Path(_) => None,
-        }
-    }
-
-    /// A higher rank wins.
-    fn rank(&self) -> u8 {
-        match self.origin() {
-            None | Some(Origin::Default | Origin::File(_)) => 1,
-            Some(Origin::Environment(_)) => 2,
-            Some(Origin::Override(_) | Origin::Flag(_)) => 3,
-        }
-    }
-
-    fn read(self, problems: &mut Problems) -> Vec<Table> {
-        let sources = match self {
-            Self::Set { path, value, origin } => {
-                return vec![tree::of_path(&path, value, &Place::whole(origin))];
-            }
-            Self::Path(path) => source::read(&path, problems),
-            Self::Text(source) if source.text().len() > LONGEST_TEXT => {
-                problems.push(too_big(&source.origin));
-                Vec::new()
-            }
-            Self::Text(source) => vec![source],
-        };
-        let parsed = sources.iter().filter_map(|source| parse(source, problems));
-        parsed.collect()
+        let mut document = Document::new(merged, warnings);
+        substitute(
+            &mut document.root,
+            &KeyPath::root(),
+            self.environment,
+            &mut problems,
+        );
+        Ok((document, problems))
     }
 }

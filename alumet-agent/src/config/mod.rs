@@ -32,7 +32,6 @@ pub use place::{Origin, Place};
 pub use problem::{Problem, Problems, Warning};
 pub use read::{Section, from_json};
 pub use reference::Reference;
-pub use show::Show;
 pub use substitute::Environment;
 pub(crate) use suggest::nearest;
 
@@ -68,15 +67,18 @@ impl Document {
     ///
     /// A path into a list, and a plain value for the root, change nothing.
     pub fn set(&mut self, path: &KeyPath, value: impl Into<toml::Value>, origin: Origin) {
-        if let Value::Table(root) = &mut self.root.value {
-            tree::merge(root, tree::of_path(path, value.into(), &Place::whole(origin)));
-        }
+        self.join(path, value.into(), origin, true);
     }
 
     /// Adds values that hold when nobody gives others; they come after what the user gave.
     pub fn fill(&mut self, defaults: toml::Table) {
-        if let Value::Table(root) = &mut self.root.value {
-            tree::fill(root, tree::from_toml(defaults, &Place::whole(Origin::Default)));
+        self.join(&KeyPath::root(), defaults.into(), Origin::Default, false);
+    }
+
+    fn join(&mut self, path: &KeyPath, value: toml::Value, origin: Origin, wins: bool) {
+        let node = Node::from_toml(value, &Place::whole(origin));
+        if let Some(root) = self.root.table_mut() {
+            tree::join(root, tree::nested(path, node), wins);
         }
     }
 
@@ -101,11 +103,5 @@ impl Document {
             .unwrap_or_else(|| Place::whole(Origin::Default));
         let root = Node::new(Value::Table(table), place.clone(), place);
         Self { root, warnings }
-    }
-}
-
-impl Default for Document {
-    fn default() -> Self {
-        Self::new(Table::default(), Vec::new())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::secret;
 
@@ -24,8 +24,6 @@ pub enum Origin {
     Default,
     /// A configuration file.
     File(PathBuf),
-    /// An environment variable that stands for a flag, by its name.
-    Environment(String),
     /// The n-th `--config-override`, counted from 1.
     Override(usize),
     /// A command-line flag, by its name with the dashes.
@@ -36,6 +34,8 @@ pub enum Origin {
 pub(super) struct Source {
     pub(super) origin: Origin,
     text: Option<String>,
+    /// Where each line begins, once somebody asks.
+    lines: OnceLock<Vec<usize>>,
 }
 
 /// Two sources are the same if the same origin gave them.
@@ -63,7 +63,7 @@ const LONGEST_EXCERPT: usize = 160;
 impl Place {
     /// Makes the place of what `origin` gave without any text.
     pub fn whole(origin: Origin) -> Self {
-        Arc::new(Source { origin, text: None }).place(0..0)
+        Source::new(origin, None).place(0..0)
     }
 
     /// Who gave it.
@@ -73,10 +73,20 @@ impl Place {
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
     pub fn line_column(&self) -> Option<(usize, usize)> {
-        let before = self.source.text.as_deref()?.get(..self.range.start)?;
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        Some((line, before[line_start..].chars().count() + 1))
+        let (number, start) = self.line()?;
+        let before = self.source.text().get(start..self.range.start)?;
+        Some((number, before.chars().count() + 1))
+    }
+
+    /// The number of the line, counted from 1, and where it begins.
+    fn line(&self) -> Option<(usize, usize)> {
+        let text = self.source.text.as_deref()?;
+        let starts = self.source.lines.get_or_init(|| {
+            let ends = text.match_indices('\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        });
+        let number = starts.partition_point(|start| *start <= self.range.start);
+        Some((number, *starts.get(number.checked_sub(1)?)?))
     }
 
     /// The source text that the place covers.
@@ -102,9 +112,14 @@ impl Place {
 
     /// The line to show under a message.
     pub(super) fn excerpt(&self) -> Option<Excerpt> {
-        let text = self.source.text.as_deref()?;
-        let line_start = text.get(..self.range.start)?.rfind('\n').map_or(0, |at| at + 1);
-        let line = text.get(line_start..)?.lines().next().unwrap_or_default();
+        let (_, line_start) = self.line()?;
+        let line = self
+            .source
+            .text()
+            .get(line_start..)?
+            .lines()
+            .next()
+            .unwrap_or_default();
         let start = self.range.start - line_start;
         let end = (self.range.end - line_start).min(line.len()).max(start);
         let indent = line.get(..start)?.chars().count();
@@ -138,8 +153,12 @@ impl Place {
 impl Source {
     /// A source with its text.
     pub(super) fn with_text(origin: Origin, text: String) -> Arc<Self> {
-        let text = Some(text);
-        Arc::new(Self { origin, text })
+        Self::new(origin, Some(text))
+    }
+
+    fn new(origin: Origin, text: Option<String>) -> Arc<Self> {
+        let lines = OnceLock::new();
+        Arc::new(Self { origin, text, lines })
     }
 
     /// The text; empty where there is none.
@@ -179,7 +198,6 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Override(number) => write!(f, "--config-override #{number}"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }

@@ -140,11 +140,6 @@ impl Problems {
         self.found.iter()
     }
 
-    /// How many more there were.
-    pub fn omitted(&self) -> usize {
-        self.omitted
-    }
-
     /// `Ok` with `value` when nothing is wrong.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One table of the configuration, to be turned into a Rust type: the one way for settings and plugins.
 
 use alumet_core::plugin::Faults;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use serde_path_to_error::{Deserializer, Segment, Track};
@@ -9,7 +9,7 @@ use serde_path_to_error::{Deserializer, Segment, Track};
 use super::key_path::{KeyPath, Step};
 use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::schema::Shape;
+use super::schema::{Shape, type_of};
 use super::secret;
 use super::suggest::nearest;
 use super::tree::{Node, Table, Value};
@@ -30,14 +30,6 @@ pub fn from_json<T: DeserializeOwned>(json: Json, track: &mut Track) -> Result<T
 }
 
 impl<'d> Section<'d> {
-    /// Reads the table as a `T`.
-    ///
-    /// # Errors
-    /// See [`read`](Self::read).
-    pub fn deserialize<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Problems> {
-        self.read(&schema_for!(T), from_json, |_| Ok(()))
-    }
-
     /// Compares the table with a schema, makes a value of it and checks that.
     ///
     /// # Errors
@@ -112,16 +104,6 @@ impl<'d> Section<'d> {
         let entries = self.node.table().into_iter().flatten();
         entries.map(|(key, node)| (key.as_str(), &node.key))
     }
-
-    /// The table under one of the keys; `None` if there is none or it is no table.
-    pub fn section(&self, key: &str) -> Option<Self> {
-        let node = self.node.table()?.get(key)?;
-        node.table()?;
-        Some(Self {
-            node,
-            path: self.path.clone().key(key),
-        })
-    }
 }
 
 /// The way to an error as serde tells it.
@@ -170,7 +152,8 @@ impl Reading {
     /// Tells that a value is refused, unless something about it was told before. A secret is not shown.
     fn refuse(&mut self, section: &Section<'_>, keys: &[String], message: &str) {
         let (path, node) = section.locate(keys);
-        if !self.told.iter().any(|told| told.is_related(&path)) {
+        let is_related = |told: &KeyPath| told.starts_with(&path) || path.starts_with(told);
+        if !self.told.iter().any(is_related) {
             let place = if self.is_secret(&path) {
                 &node.key
             } else {
@@ -198,10 +181,10 @@ impl Reading {
                 self.told.push(path.clone());
                 return None;
             }
-            Value::Table(table) if shape.takes(&["object"]) => {
+            Value::Table(table) if shape.takes("object") => {
                 return Some(self.fitting_table(table, path, shape, place));
             }
-            Value::List(items) if shape.takes(&["array"]) => {
+            Value::List(items) if shape.takes("array") => {
                 let items_shape = shape.items().unwrap_or_else(|| shape.nothing());
                 let items = items.iter().enumerate();
                 let fitting = items.map(|(index, item)| {
@@ -213,7 +196,7 @@ impl Reading {
             }
             Value::Plain(value) => {
                 let mut readings = std::iter::once(json(value)).chain(variable(node));
-                match readings.find(|value| shape.takes(json_types(value))) {
+                match readings.find(|value| shape.takes(type_of(value))) {
                     Some(value) => match misfit(&value, path, shape) {
                         Some(_) if is_secret => Problem::invalid(path, "it is refused"),
                         Some(problem) => problem,
@@ -318,26 +301,10 @@ fn variable(node: &Node) -> Option<Json> {
         return None;
     };
     let text = text.trim();
-    if !node.is_variable {
-        return None;
-    }
     let plain = text.replace('_', "");
+    let truth = || text.parse::<bool>().ok().map(Json::from);
     let integer = || plain.parse::<i64>().ok().map(Json::from);
     let float = || plain.parse::<f64>().ok().map(Json::from);
-    match text {
-        "true" => Some(true.into()),
-        "false" => Some(false.into()),
-        _ => integer().or_else(float),
-    }
-}
-
-/// The types of a schema that take the value.
-fn json_types(value: &Json) -> &'static [&'static str] {
-    match value {
-        Json::String(_) => &["string"],
-        Json::Bool(_) => &["boolean"],
-        Json::Number(number) if number.is_f64() => &["number"],
-        Json::Number(_) => &["integer", "number"],
-        _ => &[],
-    }
+    let meant = || truth().or_else(integer).or_else(float);
+    node.is_variable.then(meant).flatten()
 }

@@ -10,25 +10,27 @@ use super::schema::Shape;
 use super::toml_text::{TomlText, inline};
 
 /// The keys of one table: what the schema says of them, and their defaults.
-#[derive(Debug, Clone, Copy)]
-pub struct Reference<'a> {
+#[derive(Debug, Clone)]
+pub struct Reference {
     /// The keys, their types and their descriptions.
-    pub schema: &'a Schema,
+    pub schema: Schema,
     /// The value of each key that has a default.
-    pub default: &'a toml::Table,
+    pub default: toml::Table,
 }
 
 /// How deep tables within tables are described; a type that contains itself ends here.
 const DEEPEST: usize = 8;
 
-impl Reference<'_> {
-    /// The schema and the default of a type, to make a reference of.
+impl Reference {
+    /// That of a type and its default.
     ///
     /// # Errors
     /// When the default cannot be written as a TOML table.
-    pub fn parts_of<T: JsonSchema + Serialize + Default>() -> Result<(Schema, toml::Table), toml::ser::Error>
-    {
-        Ok((schema_for!(T), toml::Table::try_from(T::default())?))
+    pub fn of<T: JsonSchema + Serialize + Default>() -> Result<Self, toml::ser::Error> {
+        Ok(Self {
+            schema: schema_for!(T),
+            default: toml::Table::try_from(T::default())?,
+        })
     }
 
     /// The default as TOML: the description of each key as a comment above it, and keys without a default commented out.
@@ -37,19 +39,19 @@ impl Reference<'_> {
     /// the default.
     pub fn to_toml(&self, path: &[&str]) -> String {
         let mut text = TomlText::default();
-        let shape = Shape::new(self.schema);
+        let shape = Shape::new(&self.schema);
         if !path.is_empty() {
             text.comment(shape.description().unwrap_or(""));
-            text.header(path, None);
+            text.header(path, false, None);
         }
-        write_table(&mut text, &shape, Some(self.default), &mut path.to_vec(), true);
+        write_table(&mut text, &shape, Some(&self.default), &mut path.to_vec(), true);
         text.finish()
     }
 
     /// The keys as a Markdown table of key, type, default and description; keys of inner tables with dots.
     pub fn to_markdown(&self) -> String {
         let mut rows = String::from("| Key | Type | Default | Description |\n|---|---|---|---|\n");
-        write_rows(&mut rows, &Shape::new(self.schema), Some(self.default), "", 0);
+        write_rows(&mut rows, &Shape::new(&self.schema), Some(&self.default), "", 0);
         rows
     }
 }
@@ -123,13 +125,13 @@ fn write_table<'a>(
         }
         if let Some(table) = value.as_table() {
             text.gap_unless_comment();
-            text.header(path, None);
+            text.header(path, false, None);
             write_table(text, &key_shape, Some(table), path, described);
         }
         let items = key_shape.items().unwrap_or_else(|| shape.nothing());
         for (at, table) in tables(value).into_iter().flatten().enumerate() {
             text.gap_unless_comment();
-            text.list_header(path, None);
+            text.header(path, true, None);
             // One description of the keys is enough for all elements.
             write_table(text, &items, Some(table), path, described && at == 0);
         }
@@ -216,68 +218,39 @@ fn write_rows(
     if depth > DEEPEST {
         return;
     }
-    for key in keys(shape, default) {
+    let named = keys(shape, default).into_iter().map(|key| (key, shape.key(key)));
+    let others = shape.others().filter(|_| depth > 0 || shape.keys().is_empty());
+    let others = others.map(|others| ("<name>", Some(others)));
+    for (key, key_shape) in named.chain(others) {
+        let key_shape = key_shape.unwrap_or_else(|| shape.nothing());
         let value = default.and_then(|table| table.get(key));
-        let key_shape = shape.key(key).unwrap_or_else(|| shape.nothing());
-        write_row(
-            rows,
-            &format!("{above}{key}"),
-            &key_shape,
-            value,
-            (shape.requires(key), shape.condition(key)),
-            depth,
-        );
-    }
-    if let Some(others) = shape.others().filter(|_| depth > 0 || shape.keys().is_empty()) {
-        write_row(
-            rows,
-            &format!("{above}<name>"),
-            &others,
-            None,
-            (false, None),
-            depth,
-        );
-    }
-}
-
-fn write_row(
-    rows: &mut String,
-    key: &str,
-    shape: &Shape<'_>,
-    value: Option<&toml::Value>,
-    (required, condition): (bool, Option<String>),
-    depth: usize,
-) {
-    let default = match value {
-        Some(toml::Value::Table(_)) => String::new(),
-        Some(value) if tables(value).is_some() => String::new(),
-        Some(value) => code(&inline(value)),
-        None if required => "required".to_owned(),
-        None => match shape
+        let own_default = key_shape
             .default()
             .and_then(|value| toml::Value::try_from(value).ok())
-        {
-            Some(value) if !value.is_table() && value.as_str() != Some("") => code(&inline(&value)),
+            .filter(|value| value.as_str() != Some(""));
+        let shown = match value.or(own_default.as_ref()) {
+            _ if value.is_none() && shape.requires(key) => "required".to_owned(),
+            Some(value) if !value.is_table() && tables(value).is_none() => code(&inline(value)),
             _ => String::new(),
-        },
-    };
-    let condition = condition.map_or_else(String::new, |tags| format!(" Only with {}.", escaped(&tags)));
-    let _ = writeln!(
-        rows,
-        "| {} | {} | {default} | {}{condition} |",
-        code(key),
-        type_name(shape),
-        description(shape)
-    );
-    let table = value.and_then(toml::Value::as_table);
-    if table.is_some() || !shape.keys().is_empty() || shape.others().is_some() {
-        write_rows(rows, shape, table, &format!("{key}."), depth + 1);
-    }
-    if let Some(items) = shape.items().filter(|items| !items.keys().is_empty()) {
-        let first = value
-            .and_then(tables)
-            .and_then(|tables| tables.into_iter().next());
-        write_rows(rows, &items, first, &format!("{key}[]."), depth + 1);
+        };
+        let condition = shape.condition(key);
+        let condition = condition.map_or_else(String::new, |tags| format!(" Only with {}.", escaped(&tags)));
+        let name = format!("{above}{key}");
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {shown} | {}{condition} |",
+            code(&name),
+            type_name(&key_shape),
+            description(&key_shape)
+        );
+        let table = value.and_then(toml::Value::as_table);
+        if table.is_some() || !key_shape.keys().is_empty() || key_shape.others().is_some() {
+            write_rows(rows, &key_shape, table, &format!("{name}."), depth + 1);
+        }
+        if let Some(items) = key_shape.items().filter(|items| !items.keys().is_empty()) {
+            let first = value.and_then(|value| tables(value)?.into_iter().next());
+            write_rows(rows, &items, first, &format!("{name}[]."), depth + 1);
+        }
     }
 }
 

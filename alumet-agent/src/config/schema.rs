@@ -180,10 +180,11 @@ impl<'s> Shape<'s> {
         self.said("writeOnly").any(|said| *said == Json::Bool(true))
     }
 
-    /// Whether a value of one of these JSON types is taken.
-    pub(super) fn takes(&self, types: &[&str]) -> bool {
+    /// Whether a value of this JSON type is taken.
+    pub(super) fn takes(&self, kind: &str) -> bool {
         let own = self.types();
-        own.is_empty() || own.iter().any(|own| types.contains(own))
+        let is_number = |own| own == "number" && kind == "integer";
+        own.is_empty() || own.into_iter().any(|own| own == kind || is_number(own))
     }
 
     /// The least and the greatest integer that is taken.
@@ -300,7 +301,7 @@ fn is_false(schema: &Json) -> bool {
     *schema == Json::Bool(false)
 }
 
-fn type_of(value: &Json) -> &'static str {
+pub(super) fn type_of(value: &Json) -> &'static str {
     match value {
         Json::Null => "null",
         Json::Bool(_) => "boolean",

@@ -4,9 +4,9 @@
 //! variables, tables of plugins that this program lacks, and lines of a text that is no TOML.
 
 use super::Document;
-use super::key_path::KeyPath;
+use super::key_path::{KeyPath, Step};
 use super::schema::Shape;
-use super::tree::{Node, Value};
+use super::tree::Node;
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
@@ -14,13 +14,8 @@ pub(super) const MASK: &str = "***";
 impl Document {
     /// Hides what the schema of the value under `path` marks as secret.
     pub(crate) fn hide_secrets(&mut self, path: &KeyPath, schema: &schemars::Schema) {
-        let mut node = Some(&mut self.root);
-        for step in path.steps() {
-            node = node.and_then(|node| match (&mut node.value, step) {
-                (Value::Table(table), super::Step::Key(key)) => table.get_mut(key),
-                _ => None,
-            });
-        }
+        let mut keys = path.keys();
+        let node = keys.try_fold(&mut self.root, |node, key| node.table_mut()?.get_mut(key));
         if let Some(node) = node {
             hide(node, &Shape::new(schema));
         }
@@ -29,20 +24,14 @@ impl Document {
 
 fn hide(node: &mut Node, shape: &Shape<'_>) {
     node.is_secret |= shape.is_secret();
-    match &mut node.value {
-        Value::Table(table) => {
-            for (key, node) in table {
-                if let Some(shape) = shape.key(key) {
-                    hide(node, &shape);
-                }
-            }
+    for (step, child) in node.children_mut() {
+        let shape = match &step {
+            Step::Key(key) => shape.key(key),
+            Step::Index(_) => shape.items(),
+        };
+        if let Some(shape) = shape {
+            hide(child, &shape);
         }
-        Value::List(items) => {
-            if let Some(shape) = shape.items() {
-                items.iter_mut().for_each(|item| hide(item, &shape));
-            }
-        }
-        Value::Plain(_) => {}
     }
 }
 

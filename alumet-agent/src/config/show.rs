@@ -6,21 +6,14 @@ use super::secret;
 use super::toml_text::TomlText;
 use super::tree::{Node, Table, Value};
 
-/// How [`Document::show`] writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Show {
-    /// Every key gets a comment that says who gave it.
-    pub origins: bool,
-}
-
 impl Document {
-    /// Writes the merged configuration as TOML. Secrets are shown as `***`.
+    /// Writes the merged configuration as TOML, with `origins` each key with a comment that says who gave it. Secrets are shown as `***`.
     ///
     /// A secret is what a schema marks as one, what stands under a key named like one (`token`, `password`, `secret`,
     /// `api_key`, or ending in `_` and one of these), and what an environment variable of such a name gave.
-    pub fn show(&self, show: Show) -> String {
+    pub fn show(&self, origins: bool) -> String {
         let mut writer = Writer {
-            show,
+            origins,
             text: TomlText::default(),
         };
         if let Some(table) = self.root.table() {
@@ -31,7 +24,7 @@ impl Document {
 }
 
 struct Writer {
-    show: Show,
+    origins: bool,
     text: TomlText,
 }
 
@@ -66,14 +59,14 @@ impl Writer {
                 if table.is_empty() || table.values().any(is_plain) {
                     let origin = self.origin(&node.key);
                     self.text.gap();
-                    self.text.header(path, origin.as_deref());
+                    self.text.header(path, false, origin.as_deref());
                 }
                 self.table(table, path, hidden);
             }
             for item in tables(node).unwrap_or_default() {
                 let origin = self.origin(&item.place);
                 self.text.gap();
-                self.text.list_header(path, origin.as_deref());
+                self.text.header(path, true, origin.as_deref());
                 if let Some(table) = item.table() {
                     self.table(table, path, hidden);
                 }
@@ -83,7 +76,7 @@ impl Writer {
     }
 
     fn origin(&self, place: &Place) -> Option<String> {
-        self.show.origins.then(|| place.to_string())
+        self.origins.then(|| place.to_string())
     }
 }
 

@@ -97,9 +97,6 @@ fn io_problem(path: &Path, error: &io::Error) -> Problem {
         ErrorKind::NotFound => {
             "name an existing file with `--config`, or write the default one with `config regen`"
         }
-        ErrorKind::PermissionDenied => {
-            "let the user that runs the agent read the file (and enter its folder)"
-        }
         _ => "name a readable file, or a folder of `.toml` files, with `--config`",
     })
 }

@@ -6,11 +6,11 @@
 
 use std::ffi::OsString;
 
-use super::key_path::{KeyPath, Step};
+use super::key_path::KeyPath;
 use super::place::{Origin, Place};
 use super::problem::{Problem, Problems};
 use super::secret;
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Value};
 
 /// What gives the value of an environment variable; `None` when it is not set.
 pub type Environment = dyn Fn(&str) -> Option<OsString>;
@@ -23,109 +23,70 @@ enum Piece<'a> {
 }
 
 /// Replaces the variables in everything that files and overrides gave.
-pub(super) fn substitute(table: &mut Table, environment: &Environment, problems: &mut Problems) {
-    Substitution {
-        environment,
-        problems,
+pub(super) fn substitute(
+    node: &mut Node,
+    path: &KeyPath,
+    environment: &Environment,
+    problems: &mut Problems,
+) {
+    for (step, child) in node.children_mut() {
+        substitute(child, &path.clone().then(step), environment, problems);
     }
-    .table(table, &KeyPath::root());
+    if matches!(node.place.origin(), Origin::File(_) | Origin::Override(_))
+        && let Err(problem) = replace(node, path, environment)
+    {
+        node.is_refused = true;
+        problems.push(problem);
+    }
 }
 
-struct Substitution<'a> {
-    environment: &'a Environment,
-    problems: &'a mut Problems,
-}
-
-impl Substitution<'_> {
-    fn table(&mut self, table: &mut Table, path: &KeyPath) {
-        for (key, node) in table {
-            self.node(node, &path.clone().key(key));
-        }
-    }
-
-    fn node(&mut self, node: &mut Node, path: &KeyPath) {
-        match &mut node.value {
-            Value::Table(table) => self.table(table, path),
-            Value::List(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.node(item, &path.clone().then(Step::Index(index)));
-                }
+/// Replaces the variables in a string.
+fn replace(node: &mut Node, path: &KeyPath, environment: &Environment) -> Result<(), Problem> {
+    let Value::Plain(toml::Value::String(text)) = &mut node.value else {
+        return Ok(());
+    };
+    let place = &node.place;
+    let bad = |place: &Place, message: String| {
+        Problem::new(format!("bad substitution at {}: {message}", path.named()))
+            .at(place)
+            .help("write `${NAME}` or `${NAME:-default}`; for a literal `${` write `$${`")
+    };
+    let pieces = pieces(text).map_err(|message| bad(place, message))?;
+    let is_variable = matches!(pieces.as_slice(), [Piece::Variable { .. }]);
+    let mut replaced = String::with_capacity(text.len());
+    for piece in pieces {
+        let (name, default) = match piece {
+            Piece::Text(text) => {
+                replaced.push_str(text);
+                continue;
             }
-            Value::Plain(toml::Value::String(text))
-                if text.contains("${")
-                    && matches!(node.place.origin(), Origin::File(_) | Origin::Override(_)) =>
-            {
-                match self.string(text, &node.place, path) {
-                    Ok(Replaced {
-                        text: replaced,
-                        is_variable,
-                        is_secret,
-                    }) => {
-                        *text = replaced;
-                        node.is_variable = is_variable;
-                        node.is_secret = is_secret;
-                    }
-                    Err(problem) => {
-                        node.is_refused = true;
-                        self.problems.push(problem);
-                    }
-                }
-            }
-            Value::Plain(_) => {}
-        }
-    }
-
-    fn string(&self, text: &str, place: &Place, path: &KeyPath) -> Result<Replaced, Problem> {
-        let bad = |place: &Place, message: String| {
-            Problem::new(format!("bad substitution at {}: {message}", path.named()))
-                .at(place)
-                .help("write `${NAME}` or `${NAME:-default}`; for a literal `${` write `$${`")
+            Piece::Variable { name, default } => (name, default),
         };
-        let pieces = pieces(text).map_err(|message| bad(place, message))?;
-        let mut replaced = Replaced {
-            text: String::with_capacity(text.len()),
-            is_variable: matches!(pieces.as_slice(), [Piece::Variable { .. }]),
-            is_secret: false,
-        };
-        for piece in pieces {
-            let (name, default) = match piece {
-                Piece::Text(text) => {
-                    replaced.text.push_str(text);
-                    continue;
-                }
-                Piece::Variable { name, default } => (name, default),
-            };
-            replaced.is_secret |= secret::is_secret(name);
-            let value = (self.environment)(name).map(OsString::into_string).transpose();
-            match (value, default) {
-                (Ok(Some(value)), default) if default.is_none() || !value.is_empty() => {
-                    replaced.text.push_str(&value);
-                }
-                (Ok(_), Some(default)) => replaced.text.push_str(default),
-                (Ok(_), None) => {
-                    let what = format!(
-                        "the environment variable `{name}` is not set, and {} needs it",
-                        path.named()
-                    );
-                    return Err(Problem::new(what).at(&place_of(name, place)).help(format!(
-                        "set {name}, or give a default with `${{{name}:-default}}`; for a literal `${{` write `$${{`"
-                    )));
-                }
-                (Err(_), _) => {
-                    let message = format!("the environment variable `{name}` is not UTF-8 text");
-                    return Err(bad(&place_of(name, place), message));
-                }
+        node.is_secret |= secret::is_secret(name);
+        let value = environment(name).map(OsString::into_string).transpose();
+        match (value, default) {
+            (Ok(Some(value)), default) if default.is_none() || !value.is_empty() => {
+                replaced.push_str(&value);
+            }
+            (Ok(_), Some(default)) => replaced.push_str(default),
+            (Ok(_), None) => {
+                let what = format!(
+                    "the environment variable `{name}` is not set, and {} needs it",
+                    path.named()
+                );
+                return Err(Problem::new(what).at(&place_of(name, place)).help(format!(
+                    "set {name}, or give a default with `${{{name}:-default}}`; for a literal `${{` write `$${{`"
+                )));
+            }
+            (Err(_), _) => {
+                let message = format!("the environment variable `{name}` is not UTF-8 text");
+                return Err(bad(&place_of(name, place), message));
             }
         }
-        Ok(replaced)
     }
-}
-
-/// A string with its variables replaced.
-struct Replaced {
-    text: String,
-    is_variable: bool,
-    is_secret: bool,
+    *text = replaced;
+    node.is_variable = is_variable;
+    Ok(())
 }
 
 /// The place of the variable itself inside the value, where the source shows it.

@@ -60,25 +60,21 @@ impl TomlText {
         self.comment(&line);
     }
 
-    /// `[a.b]`
-    pub(super) fn header(&mut self, path: &[&str], trailing: Option<&str>) {
-        let _ = write!(self.text, "[{}]", joined(path));
-        self.end_line(trailing);
-    }
-
-    /// `[[a.b]]`
-    pub(super) fn list_header(&mut self, path: &[&str], trailing: Option<&str>) {
-        let _ = write!(self.text, "[[{}]]", joined(path));
-        self.end_line(trailing);
-    }
-
-    /// `# [a.b]`, or `# [[a.b]]`
-    pub(super) fn commented_header(&mut self, path: &[&str], is_list: bool) {
-        self.text.push_str("# ");
-        match is_list {
-            true => self.list_header(path, None),
-            false => self.header(path, None),
+    /// `[a.b]`, or `[[a.b]]` of an element of a list.
+    pub(super) fn header(&mut self, path: &[&str], is_element: bool, trailing: Option<&str>) {
+        let keys: Vec<String> = path.iter().map(|name| key(name)).collect();
+        let path = keys.join(".");
+        match is_element {
+            true => self.text.push_str(&format!("[[{path}]]")),
+            false => self.text.push_str(&format!("[{path}]")),
         }
+        self.end_line(trailing);
+    }
+
+    /// The same, commented out.
+    pub(super) fn commented_header(&mut self, path: &[&str], is_element: bool) {
+        self.text.push_str("# ");
+        self.header(path, is_element, None);
     }
 
     /// `key = value`
@@ -119,11 +115,6 @@ impl TomlText {
         self.text.push('\n');
         self.comment_open = false;
     }
-}
-
-fn joined(path: &[&str]) -> String {
-    let keys: Vec<String> = path.iter().map(|name| key(name)).collect();
-    keys.join(".")
 }
 
 /// A key as TOML wants it: bare where possible, else in quotes.

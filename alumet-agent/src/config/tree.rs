@@ -47,7 +47,10 @@ impl Node {
     /// The tree of plain values that all come from one place.
     pub(super) fn from_toml(value: toml::Value, place: &Place) -> Self {
         let value = match value {
-            toml::Value::Table(table) => Value::Table(from_toml(table, place)),
+            toml::Value::Table(table) => {
+                let node = |(key, value)| (key, Self::from_toml(value, place));
+                Value::Table(table.into_iter().map(node).collect())
+            }
             toml::Value::Array(items) => Value::List(
                 items
                     .into_iter()
@@ -78,6 +81,13 @@ impl Node {
         }
     }
 
+    pub(super) fn table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// What it is, in words.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
@@ -88,6 +98,21 @@ impl Node {
             Value::Plain(toml::Value::Boolean(_)) => "a boolean",
             Value::Plain(toml::Value::Datetime(_)) => "a date or time",
             Value::Plain(_) => "a string",
+        }
+    }
+
+    /// The nodes of a table or list, each with the step that leads to it.
+    pub(super) fn children_mut(&mut self) -> Vec<(Step, &mut Self)> {
+        match &mut self.value {
+            Value::Table(table) => {
+                let step = |(key, node)| (Step::Key(String::clone(key)), node);
+                table.iter_mut().map(step).collect()
+            }
+            Value::List(items) => {
+                let step = |(index, node)| (Step::Index(index), node);
+                items.iter_mut().enumerate().map(step).collect()
+            }
+            Value::Plain(_) => Vec::new(),
         }
     }
 
@@ -104,61 +129,34 @@ impl Node {
     pub(super) fn find(&self, path: &KeyPath) -> Option<&Self> {
         path.steps().iter().try_fold(self, Self::child)
     }
+}
 
-    /// Lays `over` on top: tables are joined key by key, of everything else the upper one wins. A joined table belongs to
-    /// the first who gave it, and its keys keep the position at which they were given first.
-    pub(super) fn merge(&mut self, over: Self) {
-        match (&mut self.value, over.value) {
-            (Value::Table(below), Value::Table(above)) => merge(below, above),
-            (_, value) => *self = Self { value, ..over },
+/// Joins two tables key by key; where both have a value, that of `other` stays if it `wins`. A joined table belongs to the
+/// first that gave it, and its keys keep the position at which they were given first.
+pub(super) fn join(table: &mut Table, other: Table, wins: bool) {
+    for (key, node) in other {
+        let Some(given) = table.get_mut(&key) else {
+            table.insert(key, node);
+            continue;
+        };
+        match (&mut given.value, node.value) {
+            (Value::Table(given), Value::Table(other)) => join(given, other, wins),
+            (_, value) if wins => *given = Node { value, ..node },
+            _ => {}
         }
     }
 }
 
-/// The table of plain values that all come from one place.
-pub(super) fn from_toml(table: toml::Table, place: &Place) -> Table {
-    let node = |(key, value)| (key, Node::from_toml(value, place));
-    table.into_iter().map(node).collect()
-}
-
-/// Lays one table on top of another.
-pub(super) fn merge(below: &mut Table, above: Table) {
-    for (key, node) in above {
-        match below.get_mut(&key) {
-            Some(below) => below.merge(node),
-            None => {
-                below.insert(key, node);
-            }
-        }
-    }
-}
-
-/// Adds what a table lacks, after what it has.
-pub(super) fn fill(table: &mut Table, defaults: Table) {
-    for (key, node) in defaults {
-        match table.get_mut(&key).map(|given| &mut given.value) {
-            None => {
-                table.insert(key, node);
-            }
-            Some(Value::Table(given)) => {
-                if let Value::Table(defaults) = node.value {
-                    fill(given, defaults);
-                }
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-/// A tree that holds nothing but `value` under the keys of `path`, all from one place.
-pub(super) fn of_path(path: &KeyPath, value: toml::Value, place: &Place) -> Table {
-    let keys = path.steps().iter().rev().filter_map(|step| match step {
-        Step::Key(key) => Some(key.clone()),
-        Step::Index(_) => None,
+/// A tree that holds nothing but a node under the keys of a path, all from its place; empty for the root, if the node is no
+/// table.
+pub(super) fn nested(path: &KeyPath, node: Node) -> Table {
+    let place = node.key.clone();
+    let table = |node, key: &str| Value::Table(Table::from_iter([(key.to_owned(), node)]));
+    let node = path.keys().rev().fold(node, |node, key| {
+        Node::new(table(node, key), place.clone(), place.clone())
     });
-    let value = keys.fold(value, |value, key| toml::Table::from_iter([(key, value)]).into());
-    match value {
-        toml::Value::Table(table) => from_toml(table, place),
+    match node.value {
+        Value::Table(table) => table,
         _ => Table::new(),
     }
 }

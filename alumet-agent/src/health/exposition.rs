@@ -9,15 +9,10 @@ use alumet_core::pipeline::PipelineStatus;
 use alumet_core::pipeline::self_metrics::{FACTS, Known};
 use alumet_core::unit::Unit;
 
-/// The program that is asked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Program {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
-}
+use crate::app::App;
 
 /// One family after the other, each with its help and type; those without a value are left out.
-pub(super) fn exposition(program: Program, status: PipelineStatus) -> String {
+pub(super) fn exposition(app: &App, status: PipelineStatus) -> String {
     let mut text = String::new();
     head(
         &mut text,
@@ -25,7 +20,7 @@ pub(super) fn exposition(program: Program, status: PipelineStatus) -> String {
         "gauge",
         "1, with what runs as labels.",
     );
-    let labels = [("program", program.name), ("version", program.version)];
+    let labels = [("program", app.name), ("version", app.version)];
     line(&mut text, "alumet_build_info", &labels, 1.0);
     let known = Known::now(status);
     for fact in FACTS {

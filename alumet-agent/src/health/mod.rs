@@ -4,112 +4,88 @@ mod exposition;
 mod server;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus, self_metrics};
 use parking_lot::Mutex;
 
-pub(crate) use exposition::Program;
+use crate::app::App;
+
 pub(crate) use server::{listen, serve};
 
 /// What is known about the health of the agent.
 pub(crate) struct Health {
-    program: Program,
-    state: Mutex<State>,
+    app: Arc<App>,
+    control: Control,
+    missing: Mutex<Missing>,
+    stopping: AtomicBool,
 }
 
-#[derive(Default)]
-struct State {
-    control: Option<Control>,
-    /// Plugins that could not start, with the reason, and whether they are tried again.
-    missing: BTreeMap<&'static str, (String, bool)>,
-    stopping: bool,
-}
+/// Plugins that could not start, with the reason, and whether they are tried again.
+pub(crate) type Missing = BTreeMap<&'static str, (String, bool)>;
 
 impl Health {
-    pub(crate) fn new(program: Program) -> Self {
+    /// That of a pipeline which runs without some plugins.
+    pub(crate) fn new(app: Arc<App>, control: Control, missing: Missing) -> Self {
         Self {
-            program,
-            state: Mutex::default(),
+            app,
+            control,
+            missing: Mutex::new(missing),
+            stopping: AtomicBool::new(false),
         }
     }
 
-    /// Asks this pipeline from now on.
-    pub(crate) fn watch(&self, control: Control) {
-        self.state.lock().control = Some(control);
+    /// A plugin cannot start, and whether it is tried again.
+    pub(crate) fn missing(&self, plugin: &'static str, error: String, tried_again: bool) {
+        self.missing.lock().insert(plugin, (error, tried_again));
     }
 
-    /// A plugin cannot start and is not tried again.
-    pub(crate) fn missing(&self, plugin: &'static str, error: String) {
-        self.state.lock().missing.insert(plugin, (error, false));
-    }
-
-    /// A plugin cannot start and is tried again.
-    pub(crate) fn waiting(&self, plugin: &'static str, error: String) {
-        self.state.lock().missing.insert(plugin, (error, true));
-    }
-
-    /// A plugin has started after all.
-    pub(crate) fn started(&self, plugin: &'static str) {
-        self.state.lock().missing.remove(plugin);
+    /// A plugin has started after all, or shall not any more; whether it was missing.
+    pub(crate) fn not_missing(&self, plugin: &'static str) -> bool {
+        self.missing.lock().remove(plugin).is_some()
     }
 
     /// The agent is about to end.
     pub(crate) fn stopping(&self) {
-        self.state.lock().stopping = true;
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// The plugins that still wait to be tried again, each with the reason.
     pub(crate) fn waiting_plugins(&self) -> Vec<(&'static str, String)> {
-        let state = self.state.lock();
-        let waiting = state.missing.iter().filter(|(_, (_, tried_again))| *tried_again);
+        let missing = self.missing.lock();
+        let waiting = missing.iter().filter(|(_, (_, tried_again))| *tried_again);
         waiting
             .map(|(plugin, (error, _))| (*plugin, error.clone()))
             .collect()
     }
 
     fn status(&self) -> Option<PipelineStatus> {
-        let control = self.state.lock().control.clone()?;
-        control.status().ok()
+        self.control.status().ok()
     }
 
-    /// What keeps the agent from being alive; empty if it is. Waits for the threads that sources share, which wait in turn
+    /// What keeps the agent from being alive; `None` if it is. Waits for the threads that sources share, which wait in turn
     /// when the transforms are stuck; a driver that hangs on a thread of its own is no threat.
-    fn life_threats(&self) -> Vec<String> {
-        let Some(control) = self.state.lock().control.clone() else {
-            return Vec::new();
-        };
-        let Err(error) = control.ping() else {
-            return Vec::new();
-        };
+    fn life_threat(&self) -> Option<String> {
+        let error = self.control.ping().err()?;
         // While an output with `on_full = "block"` is behind, sources wait on purpose.
         let waits = |status: PipelineStatus| {
-            status
-                .elements
-                .iter()
-                .any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
+            let mut elements = status.elements.iter();
+            elements.any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
         };
-        if self.status().is_some_and(waits) || self.state.lock().stopping {
-            return Vec::new();
-        }
-        vec![format!("a poll thread does not answer: {error}")]
+        let is_meant = self.status().is_some_and(waits) || self.stopping.load(Ordering::Relaxed);
+        (!is_meant).then(|| format!("a poll thread does not answer: {error}"))
     }
 
     /// What keeps the agent from being ready; empty if it is. `disable`d plugins are told but do not count.
     fn obstacles(&self) -> (Vec<String>, Vec<String>) {
         let (mut obstacles, mut notes) = (Vec::new(), Vec::new());
-        {
-            let state = self.state.lock();
-            if state.stopping {
-                obstacles.push("the program is stopping".to_owned());
-            }
-            for (plugin, (error, tried_again)) in &state.missing {
-                let line = format!("the plugin {plugin} cannot start: {error}");
-                if *tried_again {
-                    obstacles.push(line);
-                } else {
-                    notes.push(line);
-                }
-            }
+        if self.stopping.load(Ordering::Relaxed) {
+            obstacles.push("the program is stopping".to_owned());
+        }
+        for (plugin, (error, tried_again)) in &*self.missing.lock() {
+            let told = if *tried_again { &mut obstacles } else { &mut notes };
+            told.push(format!("the plugin {plugin} cannot start: {error}"));
         }
         let Some(status) = self.status() else {
             obstacles.push("the pipeline does not run".to_owned());
@@ -127,30 +103,26 @@ impl Health {
         if let Some(fault) = status.spool.as_ref().and_then(|spool| spool.fault.as_ref()) {
             obstacles.push(format!("the spool works in memory only: {fault}"));
         }
-        obstacles.extend(idle(
-            &status,
-            ElementKind::Source,
-            "source",
-            "nothing is measured",
-        ));
-        obstacles.extend(idle(&status, ElementKind::Output, "output", "nothing is written"));
+        for (kind, consequence) in [
+            ((ElementKind::Source, "source"), "nothing is measured"),
+            ((ElementKind::Output, "output"), "nothing is written"),
+        ] {
+            obstacles.extend(idle(&status, kind, consequence));
+        }
         (obstacles, notes)
     }
 }
 
 /// What is wrong if no element of this kind works; that the program measures itself does not count.
-fn idle(status: &PipelineStatus, kind: ElementKind, one: &str, consequence: &str) -> Option<String> {
-    let mut states = status
-        .elements
-        .iter()
+fn idle(status: &PipelineStatus, (kind, one): (ElementKind, &str), consequence: &str) -> Option<String> {
+    let elements = status.elements.iter();
+    let states: Vec<_> = elements
         .filter(|element| element.key.kind == kind && element.key.plugin != self_metrics::PLUGIN)
         .map(|element| element.state)
-        .peekable();
-    if states.peek().is_none() {
+        .collect();
+    if states.is_empty() {
         return Some(format!("there is no {one}, so {consequence}"));
     }
-    let is_paused = |state| state == ElementState::Paused;
-    states
-        .all(is_paused)
-        .then(|| format!("every {one} is paused, so {consequence}"))
+    let are_paused = states.iter().all(|state| *state == ElementState::Paused);
+    are_paused.then(|| format!("every {one} is paused, so {consequence}"))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -44,12 +44,8 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
     Ok(listener)
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics` from now on.
-pub(crate) fn serve(listener: TcpListener, health: Arc<Health>) {
-    tokio::spawn(accept(listener, health));
-}
-
-async fn accept(listener: TcpListener, health: Arc<Health>) {
+/// Serves `/livez`, `/readyz` and `/metrics`; never ends.
+pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
     let slots = Arc::new(Semaphore::new(ANSWERS));
     let mut clients: VecDeque<Client> = VecDeque::new();
     loop {
@@ -122,70 +118,58 @@ async fn answer(
     request: Request<Incoming>,
     health: Arc<Health>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let plain = "text/plain; charset=utf-8";
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, plain, "only GET\n".to_owned());
-        response
-            .headers_mut()
-            .insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n");
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
         return Ok(response);
     }
-    let response = match request.uri().path() {
+    Ok(match request.uri().path() {
         "/livez" => {
             // The answer of the poll threads may take a while.
-            let threats = tokio::task::spawn_blocking(move || health.life_threats())
-                .await
-                .unwrap_or_default();
-            verdict(threats, Vec::new())
+            let threat = tokio::task::spawn_blocking(move || health.life_threat()).await;
+            verdict(threat.ok().flatten().into_iter().collect(), Vec::new())
         }
         "/readyz" => {
             let (obstacles, notes) = health.obstacles();
             verdict(obstacles, notes)
         }
         "/metrics" => match health.status() {
-            Some(status) => respond(
-                StatusCode::OK,
-                "text/plain; version=0.0.4; charset=utf-8",
-                exposition(health.program, status),
-            ),
+            Some(status) => {
+                let body = exposition(&health.app, status);
+                respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
+            }
             None => respond(
                 StatusCode::SERVICE_UNAVAILABLE,
-                plain,
-                "the pipeline does not run\n".to_owned(),
+                PLAIN,
+                "the pipeline does not run\n",
             ),
         },
         _ => respond(
             StatusCode::NOT_FOUND,
-            plain,
-            "there are /livez, /readyz and /metrics\n".to_owned(),
+            PLAIN,
+            "there are /livez, /readyz and /metrics\n",
         ),
-    };
-    Ok(response)
+    })
 }
 
 /// 200 without obstacles, else 503 with one line for each.
 fn verdict(obstacles: Vec<String>, notes: Vec<String>) -> Response<Full<Bytes>> {
-    let status = if obstacles.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let first = if obstacles.is_empty() {
-        "ok".to_owned()
-    } else {
-        "not ok".to_owned()
+    let (status, first) = match obstacles.as_slice() {
+        [] => (StatusCode::OK, "ok"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "not ok"),
     };
     let notes = notes.into_iter().map(|note| format!("note: {note}"));
-    let lines: Vec<String> = std::iter::once(first).chain(obstacles).chain(notes).collect();
-    respond(status, "text/plain; charset=utf-8", lines.join("\n") + "\n")
+    let lines = std::iter::once(first.to_owned()).chain(obstacles).chain(notes);
+    respond(status, PLAIN, lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static(content_type),
-    );
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

@@ -140,7 +140,7 @@ fn an_unknown_plugin() {
     );
     refused(
         "[plugins.quite-another-thing]\n",
-        &["there is no plugin `quite-another-thing`", "`plugins list`"],
+        &["there is no plugin `quite-another-thing`", "this program has: "],
     );
     let folder = Folder::new();
     folder.run(&["--plugins", "cvs"]).expect_code(2).expect_stderr(&[

@@ -65,8 +65,8 @@ fn a_flag_wins_over_the_old_name_in_a_file() {
     let path = KeyPath::dotted("plugins.csv.enabled");
     let document = Loader::new(&nothing)
         .aliases(aliases())
-        .set(path, true, Origin::Flag("--plugins".to_owned()))
         .text("alumet.toml", "[plugins.csv]\nenable = false\n")
+        .set(&path, true, Origin::Flag("--plugins".to_owned()))
         .load()
         .unwrap();
     assert_eq!(

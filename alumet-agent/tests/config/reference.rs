@@ -6,18 +6,9 @@ use schemars::Schema;
 
 use crate::sample::{Mode, Retry, Sensor};
 
-fn parts() -> (Schema, toml::Table) {
-    Reference::parts_of::<Sensor>().unwrap()
-}
-
 #[test]
 fn the_default_is_written_with_the_description_of_each_key() {
-    let (schema, default) = parts();
-    let text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_toml(&["plugins", "sensor"]);
+    let text = Reference::of::<Sensor>().unwrap().to_toml(&["plugins", "sensor"]);
     assert_eq!(
         text,
         r#"# How often a sensor is read, and where the values go.
@@ -69,12 +60,7 @@ exe_regex = "a\\.b"
 
 #[test]
 fn the_keys_are_written_as_a_markdown_table() {
-    let (schema, default) = parts();
-    let text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_markdown();
+    let text = Reference::of::<Sensor>().unwrap().to_markdown();
     assert_eq!(
         text,
         r#"| Key | Type | Default | Description |
@@ -101,12 +87,10 @@ fn the_keys_are_written_as_a_markdown_table() {
 fn keys_without_a_description_in_the_schema_are_written_all_the_same() {
     let default = toml::from_str("a = 1\n[b.c]\nd = [{ e = 1 }, { e = 2 }]\nf = []\n").unwrap();
     let schema = Schema::default();
-    let text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_toml(&[]);
-    assert_eq!(toml::from_str::<toml::Table>(&text).unwrap(), default, "{text}");
+    let reference = Reference { schema, default };
+    let text = reference.to_toml(&[]);
+    let read: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(read, reference.default, "{text}");
 }
 
 #[test]
@@ -126,11 +110,7 @@ fn a_table_without_a_default_is_shown_with_its_keys_and_a_list_of_words_with_the
         tls: Option<Tls>,
         port: u16,
     }
-    let (schema, default) = Reference::parts_of::<Client>().unwrap();
-    let reference = Reference {
-        schema: &schema,
-        default: &default,
-    };
+    let reference = Reference::of::<Client>().unwrap();
     let text = reference.to_toml(&["client"]);
     assert_eq!(
         text,
@@ -185,11 +165,7 @@ fn a_table_without_a_default_is_shown_with_the_defaults_that_its_keys_would_have
         #[serde(skip_serializing_if = "Option::is_none")]
         client: Option<Client>,
     }
-    let (schema, default) = Reference::parts_of::<Output>().unwrap();
-    let reference = Reference {
-        schema: &schema,
-        default: &default,
-    };
+    let reference = Reference::of::<Output>().unwrap();
     let text = reference.to_toml(&["output"]);
     assert!(text.contains("\n# timeout = \"10s\"\n"), "{text}");
     let table = reference.to_markdown();
@@ -204,12 +180,7 @@ fn the_keys_of_an_element_are_shown_below_an_empty_list() {
         /// The clients.
         clients: Vec<Client>,
     }
-    let (schema, default) = Reference::parts_of::<Output>().unwrap();
-    let text = Reference {
-        schema: &schema,
-        default: &default,
-    }
-    .to_toml(&["output"]);
+    let text = Reference::of::<Output>().unwrap().to_toml(&["output"]);
     assert_eq!(
         text,
         r#"[output]
@@ -246,11 +217,7 @@ fn a_key_of_a_variant_says_with_which_tag_it_goes() {
         #[serde(skip_serializing_if = "Option::is_none")]
         target: Option<Target>,
     }
-    let (schema, default) = Reference::parts_of::<Output>().unwrap();
-    let reference = Reference {
-        schema: &schema,
-        default: &default,
-    };
+    let reference = Reference::of::<Output>().unwrap();
     let text = reference.to_toml(&["output"]);
     assert!(
         text.contains("# Where it is.\n# Only with `kind = \"file\"`.\n# path = \"\""),
@@ -268,11 +235,7 @@ fn a_type_that_contains_itself_ends() {
         #[serde(skip_serializing_if = "Option::is_none")]
         inner: Option<Box<Node>>,
     }
-    let (schema, default) = Reference::parts_of::<Node>().unwrap();
-    let reference = Reference {
-        schema: &schema,
-        default: &default,
-    };
+    let reference = Reference::of::<Node>().unwrap();
     assert!(reference.to_markdown().lines().count() < 20);
     assert_eq!(
         reference.to_toml(&["node"]),
@@ -298,10 +261,10 @@ prop_compose! {
 proptest! {
     #[test]
     fn a_written_default_parses_back_to_itself(sensor in any_sensor()) {
-        let (schema, _) = parts();
         let default = toml::Table::try_from(&sensor).unwrap();
-        let text = Reference { schema: &schema, default: &default }.to_toml(&["plugins", "my sensor"]);
+        let reference = Reference { default, ..Reference::of::<Sensor>().unwrap() };
+        let text = reference.to_toml(&["plugins", "my sensor"]);
         let read: toml::Table = toml::from_str(&text).unwrap();
-        prop_assert_eq!(read["plugins"]["my sensor"].as_table(), Some(&default));
+        prop_assert_eq!(read["plugins"]["my sensor"].as_table(), Some(&reference.default));
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use alumet_agent::config::{Document, KeyPath, Loader, Problems, Section};
-use schemars::JsonSchema;
+use alumet_agent::config::{Document, KeyPath, Loader, Problems, Section, from_json};
+use schemars::{JsonSchema, schema_for};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How often a sensor is read, and where the values go.
@@ -124,8 +125,13 @@ pub(crate) fn sensor(document: &Document) -> Section<'_> {
         .expect("the text has the section")
 }
 
+/// The section as a `T`.
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(section: &Section<'_>) -> Result<T, Problems> {
+    section.read(&schema_for!(T), from_json, |_| Ok(()))
+}
+
 /// The message of a section that is no `Sensor`.
 pub(crate) fn sensor_message(text: &str) -> String {
     let document = load(text).unwrap();
-    sensor(&document).deserialize::<Sensor>().unwrap_err().to_string()
+    read::<Sensor>(&sensor(&document)).unwrap_err().to_string()
 }

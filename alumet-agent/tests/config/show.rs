@@ -1,6 +1,6 @@
 //! The configuration in force, as text.
 
-use alumet_agent::config::{Document, KeyPath, Loader, Origin, Show};
+use alumet_agent::config::{Document, KeyPath, Loader, Origin};
 
 fn document() -> Document {
     let environment = |name: &str| (name == "DB_PASSWORD").then(|| "hunter2".into());
@@ -13,7 +13,7 @@ fn document() -> Document {
              [[plugins.procfs.groups]]\nexe = \"x\"\n[[plugins.procfs.groups]]\nexe = \"y\"\n",
         )
         .override_with("plugins.csv.retry.max = 2")
-        .set(KeyPath::dotted("plugins.csv.flag"), true, Origin::Flag("--flag".to_owned()))
+        .set(&KeyPath::dotted("plugins.csv.flag"), true, Origin::Flag("--flag".to_owned()))
         .load()
         .unwrap()
 }
@@ -21,7 +21,7 @@ fn document() -> Document {
 #[test]
 fn the_merged_configuration_is_shown_without_secrets() {
     assert_eq!(
-        document().show(Show::default()),
+        document().show(false),
         r#"top = 1
 
 [plugins.csv]
@@ -55,7 +55,7 @@ exe = "y"
 
 #[test]
 fn every_key_can_tell_who_gave_it() {
-    let shown = document().show(Show { origins: true });
+    let shown = document().show(true);
     for line in [
         "top = 1 # alumet.toml:1:7",
         "flag = true # flag --flag",
@@ -73,7 +73,7 @@ fn every_key_can_tell_who_gave_it() {
 #[test]
 fn what_is_shown_can_be_read_again() {
     for origins in [false, true] {
-        let shown = document().show(Show { origins });
+        let shown = document().show(origins);
         let again: toml::Table = toml::from_str(&shown).unwrap();
         assert_eq!(
             again["plugins"]["procfs"],

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use alumet_agent::config::{Document, KeyPath, Loader, Origin, Place, Show};
+use alumet_agent::config::{Document, KeyPath, Loader, Origin, Place};
 
 use crate::sample::{load, message, nothing};
 
@@ -40,43 +40,31 @@ fn the_default_configuration_of_the_original_loads_in_its_order() {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+fn what_is_added_later_wins_and_a_default_never() {
     let path = KeyPath::dotted("plugins.csv.path");
     let given = |count: usize| {
-        let layers: [fn(Loader<'static>) -> Loader<'static>; 4] = [
-            |loader| loader,
+        let layers: [fn(Loader<'static>) -> Loader<'static>; 3] = [
             |loader| loader.text("alumet.toml", "plugins.csv.path = 'file'"),
+            |loader| loader.override_with("plugins.csv.path = 'override'"),
             |loader| {
-                let origin = Origin::Environment("ALUMET_OUTPUT".to_owned());
-                loader.set(KeyPath::dotted("plugins.csv.path"), "environment", origin)
-            },
-            |loader| {
-                loader.set(
-                    KeyPath::dotted("plugins.csv.path"),
-                    "flag",
-                    Origin::Flag("--output-file".to_owned()),
-                )
+                let origin = Origin::Flag("--output-file".to_owned());
+                loader.set(&KeyPath::dotted("plugins.csv.path"), "flag", origin)
             },
         ];
-        // The strongest is added first: the order of the calls does not decide.
-        let layers = layers[..count].iter().rev();
+        let layers = layers[..count].iter();
         let loader = layers.fold(Loader::new(&nothing), |loader, add| add(loader));
         let mut document = loader.load().unwrap();
         document.fill(toml::from_str("plugins.csv.path = 'default'").unwrap());
         document
     };
-    for (count, expected) in [(1, "default"), (2, "file"), (3, "environment"), (4, "flag")] {
+    for (count, expected) in [(0, "default"), (1, "file"), (2, "override"), (3, "flag")] {
         let table = given(count).root().to_toml_table();
         assert_eq!(table["plugins"]["csv"]["path"].as_str(), Some(expected), "{path}");
     }
-    assert_eq!(
-        place(&given(4), &["plugins", "csv", "path"]).to_string(),
-        "flag --output-file"
-    );
-    assert_eq!(
-        place(&given(2), &["plugins", "csv", "path"]).to_string(),
-        "alumet.toml:1:20"
-    );
+    for (count, expected) in [(0, "default"), (1, "alumet.toml:1:20"), (3, "flag --output-file")] {
+        let place = place(&given(count), &["plugins", "csv", "path"]);
+        assert_eq!(place.to_string(), expected);
+    }
 }
 
 #[test]
@@ -121,12 +109,12 @@ fn the_problems_of_all_fragments_are_told() {
 #[test]
 fn overrides_are_merged_in_their_order() {
     let document = Loader::new(&nothing)
-        .override_with("plugins.rapl.poll_interval='1ms'")
-        .override_with("plugins.rapl.poll_interval='2ms'\nplugins.csv.port=1")
         .text(
             "alumet.toml",
             "[plugins.rapl]\npoll_interval = \"1s\"\nflush_interval = \"5s\"\n",
         )
+        .override_with("plugins.rapl.poll_interval='1ms'")
+        .override_with("plugins.rapl.poll_interval='2ms'\nplugins.csv.port=1")
         .load()
         .unwrap();
     let expected = "[plugins.rapl]\npoll_interval = '2ms'\nflush_interval = '5s'\n[plugins.csv]\nport = 1\n";
@@ -208,7 +196,7 @@ fn a_long_text_of_anything_is_read_or_refused() {
     let text = format!("a = \"{}\"", "${".repeat(SIZE / 2));
     let one_line: String = (0..SIZE / 12).map(|n| format!("k{n:07} = 1,")).collect();
     let one_line = format!("\"é\" = {{ {one_line} }}\n");
-    assert!(load(&one_line).unwrap().show(Show::default()).len() > SIZE / 2);
+    assert!(load(&one_line).unwrap().show(false).len() > SIZE / 2);
     assert_eq!(load(&numbered).unwrap().root().keys().count(), SIZE / 12);
     assert!(load(&lists).is_ok());
     for text in [deep, noise, lines, text] {

@@ -2,7 +2,7 @@
 
 use alumet_agent::config::{Document, KeyPath, Loader, Origin};
 
-use crate::sample::{Sensor, nothing, sensor};
+use crate::sample::{Sensor, nothing, read, sensor};
 
 fn load(text: &str) -> Document {
     let variables = [
@@ -68,7 +68,7 @@ fn keys_and_comments_are_left_alone() {
 fn a_value_from_a_flag_is_left_alone() {
     let path = KeyPath::dotted("plugins.csv.output_path");
     let document = Loader::new(&nothing)
-        .set(path, "a${b}", Origin::Flag("--output-file".to_owned()))
+        .set(&path, "a${b}", Origin::Flag("--output-file".to_owned()))
         .load()
         .unwrap();
     assert_eq!(
@@ -91,7 +91,7 @@ fn a_whole_variable_can_be_a_number_or_a_boolean() {
     let text = "[plugins.sensor]\nport = \"${PORT}\"\nskip_failed = \"${YES}\"\nfactor = \"${HALF}\"\n\
                 output_path = \"${PORT}\"\n";
     let document = load(text);
-    let read: Sensor = sensor(&document).deserialize().unwrap();
+    let read: Sensor = read(&sensor(&document)).unwrap();
     assert_eq!((read.port, read.skip_failed, read.factor), (8086, true, 0.5));
     assert_eq!(read.output_path, "8086");
 }
@@ -100,7 +100,7 @@ fn a_whole_variable_can_be_a_number_or_a_boolean() {
 fn a_plain_string_and_a_part_of_one_are_no_number() {
     for text in ["port = \"8086\"", "port = \"80${EMPTY}86\""] {
         let document = load(&format!("[plugins.sensor]\n{text}\n"));
-        assert!(sensor(&document).deserialize::<Sensor>().is_err(), "{text}");
+        assert!(read::<Sensor>(&sensor(&document)).is_err(), "{text}");
     }
 }
 

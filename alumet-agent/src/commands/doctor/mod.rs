@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use alumet_core::plugin::{Finding, Verdict};
 
-use crate::app::App;
+use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
 use crate::setup::{EnabledPlugin, IfMissing, Setup};
@@ -28,7 +28,11 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     own.extend(Machine::at(root).findings(app.purpose));
 
     let mut report = Report::default();
-    report.push(app.purpose.role(), own);
+    let role = match app.purpose {
+        Purpose::Measure => "agent",
+        Purpose::Receive => "server",
+    };
+    report.push(role, own);
     for plugin in &setup.plugins {
         report.push(plugin.descriptor.id, findings(plugin, root));
     }
@@ -62,7 +66,7 @@ fn loaded(app: &App, global: &Global) -> Finding {
 /// The configuration is wrong.
 fn refused(app: &App, failed: &Failed) -> Finding {
     let message = failed.message();
-    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let message = message.strip_prefix("error: ").unwrap_or(message);
     let message = message.replace("\nerror: ", "\n");
     Finding::broken(
         CONFIGURATION,

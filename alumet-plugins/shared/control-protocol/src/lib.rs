@@ -29,6 +29,7 @@ pub use error::CommandError;
 pub use line::{Command, Format, Line};
 pub use reply::Reply;
 pub use request::{GRAMMAR, Request};
+pub use table::Table;
 
 /// The most bytes that a line of commands may have, its end not counted.
 pub const LINE_LIMIT: usize = 64 * 1024;

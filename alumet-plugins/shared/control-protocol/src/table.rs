@@ -1,7 +1,7 @@
 //! Tables for people.
 
 /// Rows with columns as wide as their widest cell, two spaces apart.
-pub(crate) struct Table<const N: usize> {
+pub struct Table<const N: usize> {
     /// Which columns stand on the right, as numbers do.
     right: [bool; N],
     rows: Vec<[String; N]>,
@@ -9,18 +9,20 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     /// A `>` before a title puts its column on the right.
-    pub(crate) fn new(titles: [&str; N]) -> Self {
+    pub fn new(titles: [&str; N]) -> Self {
         Self {
             right: titles.map(|title| title.starts_with('>')),
             rows: vec![titles.map(|title| title.trim_start_matches('>').to_owned())],
         }
     }
 
-    pub(crate) fn row(&mut self, cells: [String; N]) {
+    /// Adds a row; what a cell says is brought on one line.
+    pub fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| one_line(&cell)));
     }
 
-    pub(crate) fn render(&self) -> String {
+    /// The lines of the table.
+    pub fn render(&self) -> String {
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
         let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or_default());
         let mut text = String::new();
@@ -34,6 +36,18 @@ impl<const N: usize> Table<N> {
             text.push('\n');
         }
         text
+    }
+}
+
+/// A table without titles, with all columns on the left.
+impl<const N: usize> FromIterator<[String; N]> for Table<N> {
+    fn from_iter<I: IntoIterator<Item = [String; N]>>(rows: I) -> Self {
+        let mut table = Self {
+            right: [false; N],
+            rows: Vec::new(),
+        };
+        rows.into_iter().for_each(|cells| table.row(cells));
+        table
     }
 }
 
