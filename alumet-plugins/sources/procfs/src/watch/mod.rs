@@ -93,7 +93,7 @@ impl Watcher {
     /// the groups.
     ///
     /// # Errors
-    /// When the processes cannot be listed.
+    /// When there is no list of processes. One that cannot be read this time is read at the next look.
     pub(crate) fn start(
         root: &SystemRoot,
         matchers: Vec<Matcher>,
@@ -120,8 +120,13 @@ impl Watcher {
             pids: Vec::new(),
             stat: ProcessStat::default(),
         };
-        if watcher.scans() {
-            watcher.scan(now)?;
+        if watcher.scans()
+            && let Err(error) = watcher.scan(now)
+        {
+            if !error.is_temporary() {
+                return Err(error);
+            }
+            tracing::warn!(%error, "processes are measured as soon as they can be listed");
         }
         Ok(watcher)
     }
