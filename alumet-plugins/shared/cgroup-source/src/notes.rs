@@ -15,6 +15,7 @@ pub(crate) fn note(
     tree: &CgroupTree,
     choice: HierarchyChoice,
     metrics: &MetricsConfig,
+    files_per_group: usize,
     alumet: &mut StartContext<'_>,
 ) {
     const SUBJECT: &str = "hierarchy of control groups";
@@ -52,7 +53,7 @@ pub(crate) fn note(
     let watches = watches(alumet.root(), known);
     watches
         .into_iter()
-        .chain(files(known, metrics))
+        .chain(files(known, files_per_group))
         .for_each(|finding| alumet.note(finding));
 }
 
@@ -137,10 +138,10 @@ fn watches(root: &Path, known: usize) -> Option<Finding> {
 }
 
 /// The limit of open files against the number of control groups.
-fn files(known: usize, metrics: &MetricsConfig) -> Option<Finding> {
+fn files(known: usize, files_per_group: usize) -> Option<Finding> {
     const SUBJECT: &str = "open files";
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let files = known.saturating_mul(files_per_group(metrics));
+    let files = known.saturating_mul(files_per_group);
     let detail = format!("{files} files for {known} control groups, at most {hard} can be open");
     if u64::try_from(files).unwrap_or(u64::MAX).saturating_add(64) <= hard {
         return Some(Finding::works(SUBJECT, detail));
@@ -148,24 +149,4 @@ fn files(known: usize, metrics: &MetricsConfig) -> Option<Finding> {
     let detail = format!("{detail}: the others are opened at each poll, which costs five times as much");
     let remedy = format!("LimitNOFILE={} in the service", files.saturating_mul(2));
     Some(Finding::limited(SUBJECT, detail, remedy))
-}
-
-/// How many files of version 2 the measurement keeps open.
-fn files_per_group(metrics: &MetricsConfig) -> usize {
-    let groups = [
-        (metrics.cpu, 1),
-        (metrics.memory, 4),
-        (metrics.memory_stat, 1),
-        (metrics.io_pressure, 1),
-        (metrics.pressure, 4),
-        (metrics.io, 1),
-        (metrics.throttling, 1),
-        (metrics.pids, 1),
-        (metrics.memory_events, 1),
-    ];
-    groups
-        .iter()
-        .filter(|(pace, _)| *pace != Pace::Off)
-        .map(|(_, files)| files)
-        .sum()
 }

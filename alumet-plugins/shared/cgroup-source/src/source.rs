@@ -12,12 +12,11 @@ use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
+use alumet_reader_procfs::{Capacity, CpuPercentBase};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
 use crate::columns::Columns;
-use crate::config::CpuPercentBase;
-use crate::cpus::Capacity;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
 use crate::resolver::{Resolution, Resolver};

@@ -62,6 +62,7 @@ impl CgroupMeasurement {
             Columns::at(Pace::On, &self.metrics, alumet)?,
             Columns::at(Pace::Slow, &self.metrics, alumet)?,
         ];
+        let files_per_group = columns.iter().map(|columns| columns.wanted.files()).sum();
         let measured = Measured {
             subscription: tree.subscribe(self.hierarchy),
             resolver,
@@ -74,7 +75,7 @@ impl CgroupMeasurement {
             devices: DeviceNames::of(alumet.root()),
             state: State::default(),
         };
-        notes::note(&tree, self.hierarchy, &self.metrics, alumet);
+        notes::note(&tree, self.hierarchy, &self.metrics, files_per_group, alumet);
         let (all, new) = CgroupSource::pair(measured);
         let measured = Arc::clone(&new.measured);
         let spec = alumet.source(self.name, all).every(self.poll_interval);

@@ -4,8 +4,8 @@
 //! (`include/linux/posix-timers.h`, `MAKE_PROCESS_CPUCLOCK`); libc's `clock_getcpuclockid` computes the same number and
 //! asks the kernel once more whether the process exists, which the reading itself does as well.
 
-use std::{fs, io};
 use std::path::Path;
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};

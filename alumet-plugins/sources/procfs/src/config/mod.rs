@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use processes::{
-    CpuPercentBase, EventsConfig, GroupConfig, MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric,
-    ProcessesConfig, Strategy,
+    EventsConfig, GroupConfig, MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric, ProcessesConfig,
+    Strategy,
 };
 
 /// What is measured of the machine and of its processes, and how often.

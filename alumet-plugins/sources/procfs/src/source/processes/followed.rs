@@ -2,10 +2,10 @@
 
 use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::{Monotonic, Timestamp};
-use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
+use alumet_reader_procfs::{Capacity, ReadError};
 
-use super::cpu_use::{Capacity, CpuReading};
+use super::cpu_use::CpuReading;
 use super::series::{ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
 use crate::config::PlanConfig;
@@ -116,13 +116,13 @@ impl Followed {
         }
         let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
         let guest_ns = used.guest_ticks.saturating_mul(tick_ns);
-        let times = [used.user_ns, used.system_ns, guest_ns];
+        let times = [used.time.user_ns, used.time.system_ns, guest_ns];
         for (series, ns) in self.series.cpu_time.iter().flatten().zip(times) {
             out.push(series, ns);
         }
-        let times = [used.user_ns, used.system_ns, used.total_ns()];
+        let times = [used.time.user_ns, used.time.system_ns, used.time.total_ns()];
         for (series, ns) in self.series.cpu_percent.iter().flatten().zip(times) {
-            if let Some(percent) = used.percent(ns, context.capacity) {
+            if let Some(percent) = context.capacity.percent(ns, used.elapsed) {
                 out.push(series, percent);
             }
         }
