@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use alumet_core::plugin::{Finding, StartContext, Verdict};
-use alumet_reader_cgroupfs::mount::{Hierarchies, Layout, Version};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::config::{HierarchyChoice, MetricsConfig, Pace};
@@ -20,12 +20,7 @@ pub(crate) fn note(
 ) {
     const SUBJECT: &str = "hierarchy of control groups";
     let (hierarchies, known) = tree.present();
-    let layout = match hierarchies.layout() {
-        Layout::Absent => "none is mounted",
-        Layout::V1 => "v1",
-        Layout::V2 => "v2",
-        Layout::Hybrid => "v1 with the controllers, and v2 beside it",
-    };
+    let layout = hierarchies.layout();
     let Some((version, mount)) = choose(choice, &hierarchies) else {
         let remedy = match choice {
             HierarchyChoice::V1 => {

@@ -10,7 +10,7 @@ use alumet_core::source::Source;
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
-use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy};
+use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy, TableConfig};
 use crate::error::TableError;
 use crate::metrics;
 use crate::notes::{absent, broken, note, processes};
@@ -61,54 +61,28 @@ impl Plugin for ProcfsPlugin {
             processes,
         } = config;
 
-        tables.add(
-            ("kernel", kernel::SUBJECT),
-            kernel.enabled,
-            kernel.poll_interval,
-            |alumet| KernelSource::start(kernel.iowait, root, alumet),
-        );
-        tables.add(
-            ("memory", memory::SUBJECT),
-            memory.enabled,
-            memory.poll_interval,
-            |alumet| MemorySource::start(&memory.metrics, root, alumet),
-        );
-        tables.add(
-            ("network", network::SUBJECT),
-            network.enabled,
-            network.poll_interval,
-            |alumet| NetworkSource::start(root, alumet),
-        );
-        tables.add(
-            ("disks", disks::SUBJECT),
-            disks.enabled,
-            disks.poll_interval,
-            |alumet| DisksSource::start(disks.partitions, root, alumet),
-        );
-        tables.add(
-            ("load", load::SUBJECT),
-            load.enabled,
-            load.poll_interval,
-            |alumet| LoadSource::start(root, alumet),
-        );
-        tables.add(
-            ("pressure", pressure::SUBJECT),
-            pressure.enabled,
-            pressure.poll_interval,
-            |alumet| PressureSource::start(root, alumet),
-        );
-        tables.add(
-            ("cpu-frequency", cpu_frequency::SUBJECT),
-            cpu_frequency.enabled,
-            cpu_frequency.poll_interval,
-            |alumet| CpuFrequencySource::start(root, alumet),
-        );
-        tables.add(
-            ("temperatures", temperatures::SUBJECT),
-            temperatures.enabled,
-            temperatures.poll_interval,
-            |alumet| TemperaturesSource::start(root, alumet),
-        );
+        tables.add(kernel::TABLE, &kernel.table, |alumet| {
+            KernelSource::start(kernel.iowait, root, alumet)
+        });
+        tables.add(memory::TABLE, &memory.table, |alumet| {
+            MemorySource::start(&memory.metrics, root, alumet)
+        });
+        tables.add(network::TABLE, &network, |alumet| {
+            NetworkSource::start(root, alumet)
+        });
+        tables.add(disks::TABLE, &disks.table, |alumet| {
+            DisksSource::start(disks.partitions, root, alumet)
+        });
+        tables.add(load::TABLE, &load, |alumet| LoadSource::start(root, alumet));
+        tables.add(pressure::TABLE, &pressure, |alumet| {
+            PressureSource::start(root, alumet)
+        });
+        tables.add(cpu_frequency::TABLE, &cpu_frequency, |alumet| {
+            CpuFrequencySource::start(root, alumet)
+        });
+        tables.add(temperatures::TABLE, &temperatures, |alumet| {
+            TemperaturesSource::start(root, alumet)
+        });
         if processes.enabled {
             tables.add_processes(&processes, root);
         }
@@ -138,11 +112,10 @@ impl<'a> Tables<'_, 'a> {
     fn add<S: Source>(
         &mut self,
         (name, subject): (&'static str, &'static str),
-        is_enabled: bool,
-        interval: HumanDuration,
+        config: &TableConfig,
         start: impl FnOnce(&mut StartContext<'a>) -> Result<Option<S>, TableError>,
     ) {
-        if !is_enabled {
+        if !config.enabled {
             return;
         }
         match start(self.alumet) {
@@ -150,7 +123,7 @@ impl<'a> Tables<'_, 'a> {
             Ok(Some(source)) => {
                 let is_sensor = SENSORS.contains(&name);
                 self.started += usize::from(!is_sensor);
-                let spec = self.alumet.source(name, source).every(*interval);
+                let spec = self.alumet.source(name, source).every(*config.poll_interval);
                 if is_sensor {
                     spec.blocking();
                 }

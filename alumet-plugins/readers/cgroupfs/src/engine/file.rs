@@ -88,8 +88,11 @@ impl FileEngine {
             }
         }
         if bases.is_empty() {
-            mounted.require_v1("cpuacct")?;
-            refused.map_or(Ok(()), Err)?;
+            return Err(refused.unwrap_or(ReadError::NotMounted {
+                what: "a cgroup v1 hierarchy",
+                mend: "use the v2 hierarchy if there is one, else mount the controllers with \
+                       `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
+            }));
         }
         Ok(Self::new(bases, &V1, memory_entries(false), policy))
     }

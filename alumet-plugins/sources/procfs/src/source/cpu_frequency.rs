@@ -13,7 +13,9 @@ use crate::metrics;
 use crate::notes::{count, note};
 use crate::present::Present;
 
-pub(crate) const SUBJECT: &str = "CPU frequency";
+const SUBJECT: &str = "CPU frequency";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("cpu-frequency", SUBJECT);
 
 /// Makes samples of `scaling_cur_freq`.
 pub(crate) struct CpuFrequencySource {
