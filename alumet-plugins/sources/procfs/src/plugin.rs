@@ -1,7 +1,6 @@
 //! From the configuration to the sources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
@@ -142,72 +141,55 @@ impl<'a> Tables<'_, 'a> {
         for finding in processes::findings(config, root) {
             note(self.alumet, finding);
         }
-        match process_sources(config, root, self.alumet) {
-            Ok(sources) => {
-                self.started += 1;
-                for (name, interval, source) in sources {
-                    let flush = *source.plan().flush_interval;
-                    self.alumet
-                        .source(name, source)
-                        .every(interval)
-                        .flush_every(flush);
-                }
-            }
+        match self.add_process_sources(config, root) {
+            Ok(()) => self.started += 1,
             Err(error) => {
                 self.refused.get_or_insert(error);
             }
         }
     }
-}
 
-/// One source for each group, and one for announced processes where there can be some in no group.
-fn process_sources(
-    config: &ProcessesConfig,
-    root: &SystemRoot,
-    alumet: &StartContext<'_>,
-) -> Result<Vec<(String, Duration, ProcessesSource)>, StartError> {
-    let groups = match config.strategy {
-        Strategy::Watcher => config.groups.as_slice(),
-        Strategy::Event => &[],
-    };
-    let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
-    let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
-    let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        let name = match index {
-            0 => "processes".to_owned(),
-            _ => format!("processes-{}", index + 1),
+    /// One source for each group, and one for announced processes where there can be some in no group.
+    fn add_process_sources(&mut self, config: &ProcessesConfig, root: &SystemRoot) -> Result<(), StartError> {
+        let alumet = &mut *self.alumet;
+        let groups = match config.strategy {
+            Strategy::Watcher => config.groups.as_slice(),
+            Strategy::Event => &[],
         };
-        plans.push((name, group.poll_interval, &group.plan));
-    }
-    if !all_are_in_a_group {
-        let name = match groups.is_empty() {
-            true => "processes",
-            false => "processes-announced",
-        };
-        plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
-    }
+        let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
+        let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
+        let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
+        for (index, group) in groups.iter().enumerate() {
+            let name = match index {
+                0 => "processes".to_owned(),
+                _ => format!("processes-{}", index + 1),
+            };
+            plans.push((name, group.poll_interval, &group.plan));
+        }
+        if !all_are_in_a_group {
+            let name = match groups.is_empty() {
+                true => "processes",
+                false => "processes-announced",
+            };
+            plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
+        }
 
-    let watcher = Watcher::start(
-        root,
-        matchers,
-        alumet.events().subscribe(),
-        *config.refresh_interval,
-        alumet.clock().now().monotonic,
-    )?;
-    let watcher = Arc::new(Mutex::new(watcher));
-    let sources = plans.len();
-    let start = |(index, (name, interval, plan)): (usize, (String, HumanDuration, &PlanConfig))| {
-        let watcher = Arc::clone(&watcher);
-        let source = ProcessesSource::start(
-            watcher,
-            (index, sources),
-            plan.clone(),
-            config.cpu_percent_base,
+        let watcher = Watcher::start(
             root,
-            alumet,
+            matchers,
+            alumet.events().subscribe(),
+            *config.refresh_interval,
+            alumet.clock().now().monotonic,
         )?;
-        Ok((name, *interval, source))
-    };
-    plans.into_iter().enumerate().map(start).collect()
+        let watcher = Arc::new(Mutex::new(watcher));
+        let sources = plans.len();
+        for (index, (name, interval, plan)) in plans.into_iter().enumerate() {
+            let watcher = Arc::clone(&watcher);
+            let inbox = (index, sources);
+            let source = ProcessesSource::start(watcher, inbox, plan, config.cpu_percent_base, root, alumet)?;
+            let spec = alumet.source(name, source).every(*interval);
+            spec.flush_every(*plan.flush_interval);
+        }
+        Ok(())
+    }
 }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
 
-use super::descriptors::{Descriptors, FdPolicy, Notice};
+use super::descriptors::{Descriptors, FdPolicy};
 use super::slot::{Followed, Slot, State};
 use super::specs::{FileSpec, V1, V2, memory_entries};
 use super::{Reading, SlotId, Stat, Wanted};
@@ -349,11 +349,6 @@ impl FileEngine {
             self.descriptors.release(slot.kept());
             self.free.push(id.0);
         }
-    }
-
-    /// Something that the operator should know, at most once each.
-    pub fn take_notice(&mut self) -> Option<Notice> {
-        self.descriptors.take_notice()
     }
 }
 

@@ -4,8 +4,7 @@ mod folder;
 mod options;
 mod tree;
 
-use std::collections::HashSet;
-use std::mem::{self, Discriminant};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,7 +14,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 use crate::ReadError;
 use crate::error::{gone, of_cgroup};
-pub use options::{CgroupId, Change, Notice, WatchOptions};
+use options::Notice;
+pub use options::{CgroupId, Change, WatchOptions};
 use tree::Tree;
 
 /// Knows all control groups of a hierarchy and tells what changed since the last time it was asked.
@@ -31,8 +31,8 @@ pub struct Watcher {
     options: WatchOptions,
     last_scan: Instant,
     must_rescan: bool,
-    notices: Vec<Notice>,
-    told: HashSet<Discriminant<Notice>>,
+    /// What was logged, each kind once.
+    told: Vec<Notice>,
 }
 
 /// Events that one call handles at most, so that a storm of them cannot hold the caller for ever. The next call goes
@@ -53,8 +53,7 @@ impl Watcher {
             options,
             last_scan: now,
             must_rescan: true,
-            notices: Vec::new(),
-            told: HashSet::new(),
+            told: Vec::new(),
         };
         if !watcher.options.poll_only {
             watcher.start_inotify();
@@ -77,18 +76,15 @@ impl Watcher {
         } else if is_due && (self.inotify.is_none() || self.tree.has_unwatched()) {
             self.scan(self.inotify.is_none(), now, out);
         }
-        self.collect_notices();
+        if let Some(notice) = self.tree.shortage() {
+            self.tell(notice);
+        }
         drained?;
         if self.tree.is_empty() && out.len() == before {
             let path = self.mount().to_path_buf();
             return Err(gone(path));
         }
         Ok(())
-    }
-
-    /// Something that the operator should know, each once.
-    pub fn take_notice(&mut self) -> Option<Notice> {
-        (!self.notices.is_empty()).then(|| self.notices.remove(0))
     }
 
     /// To wait until something may have changed; `None` when there is no inotify and [`Self::changes`] must be called
@@ -185,16 +181,11 @@ impl Watcher {
         }
     }
 
-    fn collect_notices(&mut self) {
-        if let Some(notice) = self.tree.shortage() {
-            self.tell(notice);
-        }
-    }
-
-    /// Keeps a notice, unless one of its kind was told before.
     fn tell(&mut self, notice: Notice) {
-        if self.told.insert(mem::discriminant(&notice)) {
-            self.notices.push(notice);
+        let is_it = |told: &Notice| mem::discriminant(told) == mem::discriminant(&notice);
+        if !self.told.iter().any(is_it) {
+            tracing::warn!("{notice}");
+            self.told.push(notice);
         }
     }
 }

@@ -112,11 +112,6 @@ pub enum ProcessMetric {
     Memory,
 }
 
-impl ProcessMetric {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::CpuTime, Self::CpuPercent, Self::Memory];
-}
-
 /// Something that can be told of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -170,7 +165,11 @@ impl Default for PlanConfig {
         Self {
             flush_interval: HumanDuration::from_secs(4),
             memory_mode: MemoryMode::default(),
-            metrics: ProcessMetric::ALL.to_vec(),
+            metrics: vec![
+                ProcessMetric::CpuTime,
+                ProcessMetric::CpuPercent,
+                ProcessMetric::Memory,
+            ],
             io: false,
             attributes: Vec::new(),
         }

@@ -32,16 +32,16 @@ pub(super) struct Followed {
     born: Option<Timestamp>,
 }
 
+impl Context<'_> {
+    fn register(&mut self, process: &Process, out: &Accumulator<'_>) -> ProcessSeries {
+        ProcessSeries::register(out.catalog(), self.metrics, self.plan, process, self.processes)
+    }
+}
+
 impl Followed {
     pub(super) fn new(arrival: Arrival, context: &mut Context<'_>, out: &Accumulator<'_>) -> Self {
         let Arrival { process, birth } = arrival;
-        let series = ProcessSeries::register(
-            out.catalog(),
-            context.metrics,
-            context.plan,
-            &process,
-            context.processes,
-        );
+        let series = context.register(&process, out);
         let program = Program::of(process.last_stat());
         let Tick {
             timestamp, monotonic, ..
@@ -218,13 +218,7 @@ impl Followed {
         }
         self.program = Program::of(self.process.last_stat());
         // What was refused may be allowed of the other program.
-        self.series = ProcessSeries::register(
-            out.catalog(),
-            context.metrics,
-            context.plan,
-            &self.process,
-            context.processes,
-        );
+        self.series = context.register(&self.process, out);
         let now = out.tick().timestamp;
         self.series.begin_cpu_time(out, now);
         self.series.begin_io(out, now);

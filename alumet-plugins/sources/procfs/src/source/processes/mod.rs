@@ -51,7 +51,7 @@ impl ProcessesSource {
     pub(crate) fn start(
         watcher: Arc<Mutex<Watcher>>,
         (index, sources): (usize, usize),
-        plan: PlanConfig,
+        plan: &PlanConfig,
         base: CpuPercentBase,
         root: &SystemRoot,
         alumet: &StartContext<'_>,
@@ -59,7 +59,7 @@ impl ProcessesSource {
         Ok(Self {
             watcher,
             index,
-            plan,
+            plan: plan.clone(),
             metrics: ProcessMetrics::register(alumet)?,
             processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
             followed: Vec::new(),
@@ -69,11 +69,6 @@ impl ProcessesSource {
             base,
             is_fresh: false,
         })
-    }
-
-    /// What is measured, and how.
-    pub(crate) const fn plan(&self) -> &PlanConfig {
-        &self.plan
     }
 }
 
