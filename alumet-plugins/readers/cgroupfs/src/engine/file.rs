@@ -345,8 +345,8 @@ impl FileEngine {
 
     /// Forgets a control group and closes its files.
     pub fn close(&mut self, id: SlotId) {
-        if let Some(slot) = self.slots.get_mut(id.0).and_then(Option::take) {
-            self.descriptors.release(slot.kept());
+        if let Some(mut slot) = self.slots.get_mut(id.0).and_then(Option::take) {
+            self.descriptors.release(slot.stop_keeping(usize::MAX));
             self.free.push(id.0);
         }
     }
