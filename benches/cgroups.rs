@@ -105,10 +105,10 @@ fn parsers(criterion: &mut Criterion) {
                 nr_bursts 0\nburst_usec 0\n";
     let mut stat = cpu_stat::CpuStat::default();
     group.bench_function("cpu.stat, CPU time", |bencher| {
-        bencher.iter(|| cpu_stat::parse_time(black_box(text.as_bytes()), &mut stat));
+        bencher.iter(|| cpu_stat::parse(black_box(text.as_bytes()), false, &mut stat));
     });
     group.bench_function("cpu.stat, everything", |bencher| {
-        bencher.iter(|| cpu_stat::parse(black_box(text.as_bytes()), &mut stat));
+        bencher.iter(|| cpu_stat::parse(black_box(text.as_bytes()), true, &mut stat));
     });
     let wanted = [
         "anon",

@@ -30,8 +30,9 @@ fuzz_target!(|data: &[u8]| {
     };
     match choice % 9 {
         0 => {
-            twice(bytes, cpu_stat::parse);
-            twice(bytes, cpu_stat::parse_time);
+            for with_throttling in [true, false] {
+                twice(bytes, |bytes, out| cpu_stat::parse(bytes, with_throttling, out));
+            }
         }
         1 => twice(bytes, pressure::parse),
         2 => {

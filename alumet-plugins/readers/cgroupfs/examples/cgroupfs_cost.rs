@@ -60,10 +60,10 @@ fn parsers() -> Result<(), Box<dyn Error>> {
     let text = read("cpu.stat")?;
     let mut cpu = cpu_stat::CpuStat::default();
     measure("parse cpu.stat, 10 lines", || {
-        let _ = black_box(cpu_stat::parse(black_box(&text), &mut cpu));
+        let _ = black_box(cpu_stat::parse(black_box(&text), true, &mut cpu));
     });
     measure("parse cpu.stat, only the CPU time", || {
-        let _ = black_box(cpu_stat::parse_time(black_box(&text), &mut cpu));
+        let _ = black_box(cpu_stat::parse(black_box(&text), false, &mut cpu));
     });
     let text = read("memory.stat")?;
     let keys = [

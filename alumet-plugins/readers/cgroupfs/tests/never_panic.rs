@@ -48,6 +48,14 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     kernel_like(WORDS)
 }
 
+fn cpu_and_throttling(bytes: &[u8], out: &mut cpu_stat::CpuStat) -> Parsed {
+    cpu_stat::parse(bytes, true, out)
+}
+
+fn cpu_time(bytes: &[u8], out: &mut cpu_stat::CpuStat) -> Parsed {
+    cpu_stat::parse(bytes, false, out)
+}
+
 fn memory_events(bytes: &[u8], out: &mut [Option<u64>; 5]) -> Parsed {
     events::parse(bytes, out)
 }
@@ -75,8 +83,8 @@ proptest! {
     #[test]
     fn any_bytes_give_a_value_or_an_error(first in bytes(), second in bytes()) {
         let (a, b) = (&first[..], &second[..]);
-        check(a, b, cpu_stat::parse)?;
-        check(a, b, cpu_stat::parse_time)?;
+        check(a, b, cpu_and_throttling)?;
+        check(a, b, cpu_time)?;
         check(a, b, pressure::parse)?;
         let _ = (single::parse(a), single::parse_limit(a), single::parse_v1_limit(a));
         check(a, b, memory_events)?;
@@ -124,8 +132,8 @@ fn check_cuts<T: Default + Debug>(name: &str, parse: impl Fn(&[u8], &mut T) -> P
 
 #[test]
 fn a_file_cut_short_never_gives_a_wrong_number() {
-    check_cuts("cpu.stat", cpu_stat::parse);
-    check_cuts("cpu.stat", cpu_stat::parse_time);
+    check_cuts("cpu.stat", cpu_and_throttling);
+    check_cuts("cpu.stat", cpu_time);
     check_cuts("memory.current", number(single::parse));
     check_cuts("memory.max", number(single::parse_limit));
     check_cuts("memory.events", memory_events);

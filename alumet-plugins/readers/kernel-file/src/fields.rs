@@ -1,6 +1,6 @@
 //! Lines, fields and numbers, read as bytes: no allocation, no UTF-8 check.
 
-use crate::ParseError;
+use crate::{ParseError, Parsed};
 
 /// The lines of a file with their numbers from 1, without the line ends; empty ones are left out.
 ///
@@ -18,6 +18,35 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 pub fn cut_line(bytes: &[u8]) -> Option<ParseError> {
     let is_cut = bytes.last().is_some_and(|last| *last != b'\n');
     is_cut.then_some(ParseError::whole("a line feed is expected at the end"))
+}
+
+/// Parses each line behind the first `skipped` ones into the next value of a list that is reused from read to read. A line
+/// that is not as `expected` is left out.
+///
+/// # Errors
+/// When there are lines and none of them is sound.
+pub fn records<T: Default>(
+    bytes: &[u8],
+    skipped: usize,
+    expected: &'static str,
+    out: &mut Vec<T>,
+    parse: impl Fn(&[u8], &mut T) -> Option<()>,
+) -> Parsed {
+    let (mut count, mut odd) = (0, cut_line(bytes));
+    for (number, line) in lines(bytes).skip(skipped) {
+        if count == out.len() {
+            out.push(T::default());
+        }
+        match parse(line, &mut out[count]) {
+            Some(()) => count += 1,
+            None => odd = odd.or(Some(ParseError::at(number, expected))),
+        }
+    }
+    out.truncate(count);
+    match odd {
+        Some(odd) if count == 0 => Err(odd),
+        odd => Ok(odd),
+    }
 }
 
 /// A cursor over the blank-separated fields of one line; as an iterator it gives them as they are.

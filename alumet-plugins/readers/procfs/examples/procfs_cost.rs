@@ -12,7 +12,6 @@ use std::time::Instant;
 use alumet_reader_procfs::diskstats::DiskStatsFile;
 use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
-use alumet_reader_procfs::pressure::PressureOf;
 use alumet_reader_procfs::process::{self, Process, ProcessStat, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
 
@@ -73,7 +72,7 @@ fn machine(root: &SystemRoot) -> Result<(), ReadError> {
     measure("/proc/diskstats", || file.read().map(drop))?;
     let mut file = loadavg::open(root)?;
     measure("/proc/loadavg", || file.read().map(drop))?;
-    match pressure::open(root, PressureOf::Io) {
+    match pressure::open(root, "io") {
         Ok(mut file) => measure("/proc/pressure/io", || file.read().map(drop))?,
         Err(error) => println!("{error}"),
     }

@@ -9,15 +9,6 @@ use crate::{ParseError, Parsed, SystemRoot};
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{Extent, KeptFile};
 
-/// The frequency of one CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuFrequency {
-    /// The kernel's number of the CPU.
-    pub cpu: u32,
-    /// Its frequency in hertz.
-    pub hertz: u64,
-}
-
 /// Parses `scaling_cur_freq` (kilohertz) into hertz.
 ///
 /// # Errors
@@ -34,7 +25,6 @@ pub fn parse(bytes: &[u8], hertz: &mut u64) -> Parsed {
 pub struct CpuFrequencyFiles {
     root: SystemRoot,
     files: Vec<(u32, KeptFile)>,
-    frequencies: Vec<CpuFrequency>,
 }
 
 impl CpuFrequencyFiles {
@@ -43,7 +33,6 @@ impl CpuFrequencyFiles {
         let mut found = Self {
             root: root.clone(),
             files: Vec::new(),
-            frequencies: Vec::new(),
         };
         found.rediscover();
         found
@@ -78,17 +67,14 @@ impl CpuFrequencyFiles {
         self.files.is_empty()
     }
 
-    /// The present frequencies by rising CPU number. A CPU whose file cannot be read, because it is offline or its
-    /// driver does not know, is left out of this reading.
-    pub fn read(&mut self) -> &[CpuFrequency] {
-        self.frequencies.clear();
-        for (cpu, file) in &mut self.files {
-            let mut frequency = CpuFrequency { cpu: *cpu, hertz: 0 };
-            if file.read_with(|bytes| parse(bytes, &mut frequency.hertz)).is_ok() {
-                self.frequencies.push(frequency);
-            }
-        }
-        &self.frequencies
+    /// The CPUs by rising number, with their present frequencies in hertz. A CPU whose file cannot be read, because it is
+    /// offline or its driver does not know, is left out of this reading.
+    pub fn read(&mut self) -> impl Iterator<Item = (u32, u64)> {
+        self.files.iter_mut().filter_map(|(cpu, file)| {
+            let mut hertz = 0;
+            let read = file.read_with(|bytes| parse(bytes, &mut hertz));
+            read.is_ok().then_some((*cpu, hertz))
+        })
     }
 }
 

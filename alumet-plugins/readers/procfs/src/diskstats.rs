@@ -7,9 +7,9 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Name, ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{Name, Parsed, ReadError, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
-use alumet_reader_kernel_file::fields::{Fields, cut_line, lines, number};
+use alumet_reader_kernel_file::fields::{Fields, number, records};
 
 /// The size in bytes of the sectors that `/proc/diskstats` counts, whatever the device's own sector size is.
 pub const SECTOR_SIZE: u64 = 512;
@@ -85,24 +85,8 @@ pub enum DiskKind {
 /// # Errors
 /// When there are lines and none of them is sound: it has fewer columns than Linux 2.6.25 prints, or one is no count.
 pub fn parse(bytes: &[u8], out: &mut DiskStats) -> Parsed {
-    let (mut count, mut odd) = (0, cut_line(bytes));
-    for (number, line) in lines(bytes) {
-        if count == out.disks.len() {
-            out.disks.push(Disk::default());
-        }
-        match disk(line, &mut out.disks[count]) {
-            Some(()) => count += 1,
-            None => {
-                let what = "two device numbers, a name and at least eleven counts are expected";
-                odd = odd.or(Some(ParseError::at(number, what)));
-            }
-        }
-    }
-    out.disks.truncate(count);
-    match odd {
-        Some(odd) if count == 0 => Err(odd),
-        odd => Ok(odd),
-    }
+    let expected = "two device numbers, a name and at least eleven counts are expected";
+    records(bytes, 0, expected, &mut out.disks, disk)
 }
 
 fn disk(line: &[u8], out: &mut Disk) -> Option<()> {
@@ -216,6 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ParseError;
 
     fn parsed(text: &str) -> Result<Vec<Disk>, ParseError> {
         let mut stats = DiskStats::default();

@@ -6,16 +6,8 @@ use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::Fields;
 
-/// One reading of `/proc/loadavg`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LoadAverage {
-    /// Over one minute.
-    pub one: f64,
-    /// Over five minutes.
-    pub five: f64,
-    /// Over fifteen minutes.
-    pub fifteen: f64,
-}
+/// The averages over one, five and fifteen minutes.
+pub type LoadAverage = [f64; 3];
 
 /// Parses `/proc/loadavg`.
 ///
@@ -28,11 +20,7 @@ pub fn parse(bytes: &[u8], out: &mut LoadAverage) -> Parsed {
             .fraction()
             .ok_or(ParseError::at(1, "three averages are expected"))
     };
-    *out = LoadAverage {
-        one: next()?,
-        five: next()?,
-        fifteen: next()?,
-    };
+    *out = [next()?, next()?, next()?];
     Ok(None)
 }
 
@@ -54,7 +42,7 @@ mod tests {
         for rest in [" 1/86 4155\n", " 0/-1 -5\n", ""] {
             let mut load = LoadAverage::default();
             parse(format!("0.12 10.09 100.03{rest}").as_bytes(), &mut load).unwrap();
-            assert_eq!((load.one, load.five, load.fifteen), (0.12, 10.09, 100.03));
+            assert_eq!(load, [0.12, 10.09, 100.03]);
         }
     }
 

@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::{Name, ParseError, Parsed, ReadError, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
-use alumet_reader_kernel_file::fields::{Fields, cut_line, lines};
+use alumet_reader_kernel_file::fields::{Fields, lines, records};
 
 /// One reading of `/proc/net/dev`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,24 +55,8 @@ pub fn parse(bytes: &[u8], out: &mut NetDev) -> Parsed {
     if !second.is_some_and(|(_, line)| line.trim_ascii_start().starts_with(b"face")) {
         return Err(ParseError::at(2, "the header ` face |` is expected"));
     }
-    let (mut count, mut odd) = (0, cut_line(bytes));
-    for (number, line) in all {
-        if count == out.interfaces.len() {
-            out.interfaces.push(Interface::default());
-        }
-        match interface(line, &mut out.interfaces[count]) {
-            Some(()) => count += 1,
-            None => {
-                let what = "a name, a colon and sixteen counts are expected";
-                odd = odd.or(Some(ParseError::at(number, what)));
-            }
-        }
-    }
-    out.interfaces.truncate(count);
-    match odd {
-        Some(odd) if count == 0 => Err(odd),
-        odd => Ok(odd),
-    }
+    let expected = "a name, a colon and sixteen counts are expected";
+    records(bytes, 2, expected, &mut out.interfaces, interface)
 }
 
 fn interface(line: &[u8], out: &mut Interface) -> Option<()> {

@@ -16,7 +16,6 @@ use crate::resolver::{Resolution, Resolver};
 pub struct CgroupAnnotator<R> {
     resolver: R,
     verdicts: SeriesMap<Verdict>,
-    tidied: Option<Monotonic>,
 }
 
 enum Verdict {
@@ -29,16 +28,12 @@ enum Verdict {
 /// A resolver that does not know yet is asked again after this time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often series that have ended are forgotten, so that those made from them can end, too.
-const TIDY_EVERY: Duration = Duration::from_secs(10);
-
 impl<R: Resolver> CgroupAnnotator<R> {
     /// A transform that asks `resolver`.
     pub const fn new(resolver: R) -> Self {
         Self {
             resolver,
             verdicts: SeriesMap::new(),
-            tidied: None,
         }
     }
 
@@ -69,20 +64,11 @@ impl<R: Resolver> CgroupAnnotator<R> {
         });
         Verdict::MoveTo(catalog.register(key))
     }
-
-    fn tidy(&mut self, catalog: &Catalog, now: Monotonic) {
-        let last = *self.tidied.get_or_insert(now);
-        if now.since(last) >= TIDY_EVERY {
-            self.tidied = Some(now);
-            self.verdicts.retain(|series, _| catalog.is_live(series));
-        }
-    }
 }
 
 impl<R: Resolver> Transform for CgroupAnnotator<R> {
     fn apply(&mut self, batch: &mut Batch, context: &TransformContext<'_>) -> Result<(), Failure> {
         let now = context.now.monotonic;
-        self.tidy(context.catalog, now);
         for index in 0..batch.len() {
             let series = batch.series()[index];
             let is_known = match self.verdicts.get(series) {
@@ -99,6 +85,15 @@ impl<R: Resolver> Transform for CgroupAnnotator<R> {
             }
         }
         Ok(())
+    }
+
+    /// Nothing is kept back, but a series that was made ends with the one that it was made from.
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn retired(&mut self, series: SeriesId) {
+        self.verdicts.remove(series);
     }
 
     fn reset(&mut self) {
@@ -203,14 +198,9 @@ mod tests {
         let (catalog, clock) = (Catalog::new(), ManualClock::new());
         let mut annotator = CgroupAnnotator::new(Jobs { asked: 0 });
         apply(&mut annotator, &catalog, &clock, "/job");
-        assert_eq!(catalog.live_series(), 1);
-        clock.advance(TIDY_EVERY);
-        let mut batch = catalog.batch();
-        let now = clock.now();
-        let catalog = &catalog;
-        annotator
-            .apply(&mut batch, &TransformContext { catalog, now })
-            .unwrap();
+        assert_eq!((catalog.live_series(), annotator.waits()), (1, true));
+        let made: Vec<SeriesId> = annotator.verdicts.iter().map(|(series, _)| series).collect();
+        made.into_iter().for_each(|series| annotator.retired(series));
         assert_eq!(catalog.live_series(), 0);
     }
 }

@@ -70,66 +70,23 @@ const MEMORY_STAT: [(&MetricDef<u64>, Stat); 7] = [
     (&metrics::PSWPOUT, Stat::SwappedOut),
 ];
 
-const IO_PRESSURE: [(&MetricDef<u64>, Pairs, Stat); 2] = [
-    (&metrics::IO_PRESSURE_SOME, &[], Stat::IoSome),
-    (&metrics::IO_PRESSURE_FULL, &[], Stat::IoFull),
+const PRESSURE: [(Pairs, Stat); 8] = [
+    (&[("resource", "cpu"), ("kind", "some")], Stat::CpuSome),
+    (&[("resource", "cpu"), ("kind", "full")], Stat::CpuFull),
+    (&[("resource", "memory"), ("kind", "some")], Stat::MemorySome),
+    (&[("resource", "memory"), ("kind", "full")], Stat::MemoryFull),
+    (&[("resource", "io"), ("kind", "some")], Stat::IoSome),
+    (&[("resource", "io"), ("kind", "full")], Stat::IoFull),
+    (&[("resource", "irq"), ("kind", "some")], Stat::IrqSome),
+    (&[("resource", "irq"), ("kind", "full")], Stat::IrqFull),
 ];
 
-const PRESSURE: [(&MetricDef<u64>, Pairs, Stat); 8] = [
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "cpu"), ("kind", "some")],
-        Stat::CpuSome,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "cpu"), ("kind", "full")],
-        Stat::CpuFull,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "memory"), ("kind", "some")],
-        Stat::MemorySome,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "memory"), ("kind", "full")],
-        Stat::MemoryFull,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "io"), ("kind", "some")],
-        Stat::IoSome,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "io"), ("kind", "full")],
-        Stat::IoFull,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "irq"), ("kind", "some")],
-        Stat::IrqSome,
-    ),
-    (
-        &metrics::STALL_TIME,
-        &[("resource", "irq"), ("kind", "full")],
-        Stat::IrqFull,
-    ),
-];
-
-const THROTTLING: [(&MetricDef<u64>, Pairs, Stat); 3] = [
-    (&metrics::THROTTLED_TIME, &[], Stat::ThrottledTime),
-    (&metrics::THROTTLED_PERIODS, &[], Stat::ThrottledPeriods),
-    (&metrics::PERIODS, &[], Stat::Periods),
-];
-
-const MEMORY_EVENTS: [(&MetricDef<u64>, Pairs, Stat); 5] = [
-    (&metrics::MEMORY_EVENTS, &[("event", "low")], Stat::Low),
-    (&metrics::MEMORY_EVENTS, &[("event", "high")], Stat::High),
-    (&metrics::MEMORY_EVENTS, &[("event", "max")], Stat::Max),
-    (&metrics::MEMORY_EVENTS, &[("event", "oom")], Stat::Oom),
-    (&metrics::MEMORY_EVENTS, &[("event", "oom_kill")], Stat::OomKill),
+const MEMORY_EVENTS: [(Pairs, Stat); 5] = [
+    (&[("event", "low")], Stat::Low),
+    (&[("event", "high")], Stat::High),
+    (&[("event", "max")], Stat::Max),
+    (&[("event", "oom")], Stat::Oom),
+    (&[("event", "oom_kill")], Stat::OomKill),
 ];
 
 impl Columns {
@@ -161,13 +118,25 @@ impl Columns {
             let column = columns.column(alumet, metric, &[], *stat)?;
             columns.limits.push(column);
         }
-        for (chosen, deltas) in [
-            (config.io_pressure, &IO_PRESSURE[..]),
-            (config.pressure, &PRESSURE),
-            (config.throttling, &THROTTLING),
-            (config.memory_events, &MEMORY_EVENTS),
+        let (io, throttling) = (config.io_pressure, config.throttling);
+        for (chosen, metric, stats) in [
+            (io, &metrics::IO_PRESSURE_SOME, &[(&[][..], Stat::IoSome)][..]),
+            (io, &metrics::IO_PRESSURE_FULL, &[(&[], Stat::IoFull)]),
+            (config.pressure, &metrics::STALL_TIME, &PRESSURE),
+            (
+                throttling,
+                &metrics::THROTTLED_TIME,
+                &[(&[], Stat::ThrottledTime)],
+            ),
+            (
+                throttling,
+                &metrics::THROTTLED_PERIODS,
+                &[(&[], Stat::ThrottledPeriods)],
+            ),
+            (throttling, &metrics::PERIODS, &[(&[], Stat::Periods)]),
+            (config.memory_events, &metrics::MEMORY_EVENTS, &MEMORY_EVENTS),
         ] {
-            for (metric, pairs, stat) in deltas.iter().filter(|_| chosen == pace) {
+            for (pairs, stat) in stats.iter().filter(|_| chosen == pace) {
                 let column = columns.column(alumet, metric, pairs, *stat)?;
                 columns.deltas.push(column);
             }

@@ -2,6 +2,7 @@
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
+pub use alumet_reader_procfs::CpuPercentBase;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,17 +17,6 @@ pub enum HierarchyChoice {
     V1,
     /// The unified hierarchy.
     V2,
-}
-
-/// What 100 % of `cpu_percent` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CpuPercentBase {
-    /// All CPUs that are online: no control group has more than 100 %.
-    #[default]
-    Machine,
-    /// One CPU: a control group with two busy threads uses 200 %.
-    Core,
 }
 
 /// How often a group of metrics is measured.

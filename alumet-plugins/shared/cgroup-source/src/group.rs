@@ -13,9 +13,10 @@ use alumet_reader_cgroupfs::engine::{Reading, SlotId};
 use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
 use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_procfs::Capacity;
 
 use crate::columns::{Column, Columns, IoMetrics};
-use crate::cpus::Capacity;
+use crate::cpus::bill;
 use crate::devices::DeviceNames;
 
 /// A control group that is measured.
@@ -135,10 +136,10 @@ impl Part {
             let (Some(used), Some(series)) = (used, &cpu.time.series) else {
                 continue;
             };
-            let bill = context.capacity.bill(used.saturating_add(owed), elapsed);
-            cpu.owed = bill.owed;
-            out.push(series, bill.ns);
-            if let Some(percent) = bill.percent {
+            let billed;
+            (billed, cpu.owed) = bill(used.saturating_add(owed), elapsed, context.capacity.cpus);
+            out.push(series, billed);
+            if let Some(percent) = context.capacity.percent(billed, elapsed) {
                 out_push(&mut cpu.share, percent, out, |out| identity.series(share, out));
             }
         }

@@ -18,5 +18,5 @@ mod start;
 pub use annotate::CgroupAnnotator;
 pub use resolver::{Resolution, Resolver};
 pub use source::CgroupSource;
-pub use start::{CgroupMeasurement, StartCgroupsError};
+pub use start::CgroupMeasurement;
 pub use tree::CgroupTree;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use alumet_core::plugin::{Finding, StartContext, Verdict};
-use alumet_reader_cgroupfs::mount::{Hierarchies, Layout, Version};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::config::{HierarchyChoice, MetricsConfig, Pace};
@@ -15,16 +15,12 @@ pub(crate) fn note(
     tree: &CgroupTree,
     choice: HierarchyChoice,
     metrics: &MetricsConfig,
+    files_per_group: usize,
     alumet: &mut StartContext<'_>,
 ) {
     const SUBJECT: &str = "hierarchy of control groups";
     let (hierarchies, known) = tree.present();
-    let layout = match hierarchies.layout() {
-        Layout::Absent => "none is mounted",
-        Layout::V1 => "v1",
-        Layout::V2 => "v2",
-        Layout::Hybrid => "v1 with the controllers, and v2 beside it",
-    };
+    let layout = hierarchies.layout();
     let Some((version, mount)) = choose(choice, &hierarchies) else {
         let remedy = match choice {
             HierarchyChoice::V1 => {
@@ -52,7 +48,7 @@ pub(crate) fn note(
     let watches = watches(alumet.root(), known);
     watches
         .into_iter()
-        .chain(files(known, metrics))
+        .chain(files(known, files_per_group))
         .for_each(|finding| alumet.note(finding));
 }
 
@@ -137,10 +133,10 @@ fn watches(root: &Path, known: usize) -> Option<Finding> {
 }
 
 /// The limit of open files against the number of control groups.
-fn files(known: usize, metrics: &MetricsConfig) -> Option<Finding> {
+fn files(known: usize, files_per_group: usize) -> Option<Finding> {
     const SUBJECT: &str = "open files";
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    let files = known.saturating_mul(files_per_group(metrics));
+    let files = known.saturating_mul(files_per_group);
     let detail = format!("{files} files for {known} control groups, at most {hard} can be open");
     if u64::try_from(files).unwrap_or(u64::MAX).saturating_add(64) <= hard {
         return Some(Finding::works(SUBJECT, detail));
@@ -148,24 +144,4 @@ fn files(known: usize, metrics: &MetricsConfig) -> Option<Finding> {
     let detail = format!("{detail}: the others are opened at each poll, which costs five times as much");
     let remedy = format!("LimitNOFILE={} in the service", files.saturating_mul(2));
     Some(Finding::limited(SUBJECT, detail, remedy))
-}
-
-/// How many files of version 2 the measurement keeps open.
-fn files_per_group(metrics: &MetricsConfig) -> usize {
-    let groups = [
-        (metrics.cpu, 1),
-        (metrics.memory, 4),
-        (metrics.memory_stat, 1),
-        (metrics.io_pressure, 1),
-        (metrics.pressure, 4),
-        (metrics.io, 1),
-        (metrics.throttling, 1),
-        (metrics.pids, 1),
-        (metrics.memory_events, 1),
-    ];
-    groups
-        .iter()
-        .filter(|(pace, _)| *pace != Pace::Off)
-        .map(|(_, files)| files)
-        .sum()
 }

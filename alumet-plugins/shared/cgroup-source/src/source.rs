@@ -8,16 +8,15 @@ use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
 use alumet_core::{Consumer, Failure};
 use alumet_reader_cgroupfs::ReadError;
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Notice, Reading};
+use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
+use alumet_reader_procfs::{Capacity, CpuPercentBase};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
 use crate::columns::Columns;
-use crate::config::CpuPercentBase;
-use crate::cpus::Capacity;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
 use crate::resolver::{Resolution, Resolver};
@@ -269,14 +268,6 @@ impl<R: Resolver> Measured<R> {
     }
 
     fn begin_pass(&mut self) -> Capacity {
-        if let Some(engine) = &mut self.state.engine {
-            while let Some(notice) = engine.take_notice() {
-                match notice {
-                    Notice::LimitRaised { .. } => tracing::info!("{notice}"),
-                    Notice::Exhausted { .. } => tracing::warn!("{notice}"),
-                }
-            }
-        }
         // A CPU that has just gone offline gave its time to this interval.
         let now = self.cpus.count();
         let before = std::mem::replace(&mut self.state.cpus, now);

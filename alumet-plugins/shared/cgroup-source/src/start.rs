@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::catalog::IncompatibleMetric;
-use alumet_core::plugin::StartContext;
-use alumet_reader_cgroupfs::ReadError;
+use alumet_core::plugin::{StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 
@@ -34,17 +32,6 @@ pub struct CgroupMeasurement {
     pub metrics: MetricsConfig,
 }
 
-/// Why control groups cannot be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum StartCgroupsError {
-    /// There is no table of mounts.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A name of a metric is taken.
-    #[error(transparent)]
-    Metric(#[from] IncompatibleMetric),
-}
-
 impl CgroupMeasurement {
     /// Adds the two sources. The hierarchy need not exist yet.
     ///
@@ -56,12 +43,13 @@ impl CgroupMeasurement {
         self,
         resolver: impl Resolver,
         alumet: &mut StartContext<'_>,
-    ) -> Result<Arc<CgroupTree>, StartCgroupsError> {
+    ) -> Result<Arc<CgroupTree>, StartError> {
         let tree = CgroupTree::shared(alumet.services(), alumet.root())?;
         let columns = [
             Columns::at(Pace::On, &self.metrics, alumet)?,
             Columns::at(Pace::Slow, &self.metrics, alumet)?,
         ];
+        let files_per_group = columns.iter().map(|columns| columns.wanted.files()).sum();
         let measured = Measured {
             subscription: tree.subscribe(self.hierarchy),
             resolver,
@@ -74,7 +62,7 @@ impl CgroupMeasurement {
             devices: DeviceNames::of(alumet.root()),
             state: State::default(),
         };
-        notes::note(&tree, self.hierarchy, &self.metrics, alumet);
+        notes::note(&tree, self.hierarchy, &self.metrics, files_per_group, alumet);
         let (all, new) = CgroupSource::pair(measured);
         let measured = Arc::clone(&new.measured);
         let spec = alumet.source(self.name, all).every(self.poll_interval);

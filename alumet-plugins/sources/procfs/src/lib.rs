@@ -12,8 +12,9 @@ mod present;
 mod source;
 mod watch;
 
+pub use alumet_reader_procfs::CpuPercentBase;
 pub use config::{
-    Config, CpuPercentBase, DisksConfig, EventsConfig, GroupConfig, KernelConfig, MemoryConfig, MemoryMode,
-    PlanConfig, ProcessAttribute, ProcessMetric, ProcessesConfig, Strategy, TableConfig,
+    Config, DisksConfig, EventsConfig, GroupConfig, KernelConfig, MemoryConfig, MemoryMode, PlanConfig,
+    ProcessAttribute, ProcessMetric, ProcessesConfig, Strategy, TableConfig,
 };
 pub use plugin::ProcfsPlugin;

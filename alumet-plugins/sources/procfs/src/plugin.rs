@@ -1,7 +1,6 @@
 //! From the configuration to the sources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
@@ -10,7 +9,7 @@ use alumet_core::source::Source;
 use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
-use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy};
+use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy, TableConfig};
 use crate::error::TableError;
 use crate::metrics;
 use crate::notes::{absent, broken, note, processes};
@@ -61,54 +60,28 @@ impl Plugin for ProcfsPlugin {
             processes,
         } = config;
 
-        tables.add(
-            ("kernel", kernel::SUBJECT),
-            kernel.enabled,
-            kernel.poll_interval,
-            |alumet| KernelSource::start(kernel.iowait, root, alumet),
-        );
-        tables.add(
-            ("memory", memory::SUBJECT),
-            memory.enabled,
-            memory.poll_interval,
-            |alumet| MemorySource::start(&memory.metrics, root, alumet),
-        );
-        tables.add(
-            ("network", network::SUBJECT),
-            network.enabled,
-            network.poll_interval,
-            |alumet| NetworkSource::start(root, alumet),
-        );
-        tables.add(
-            ("disks", disks::SUBJECT),
-            disks.enabled,
-            disks.poll_interval,
-            |alumet| DisksSource::start(disks.partitions, root, alumet),
-        );
-        tables.add(
-            ("load", load::SUBJECT),
-            load.enabled,
-            load.poll_interval,
-            |alumet| LoadSource::start(root, alumet),
-        );
-        tables.add(
-            ("pressure", pressure::SUBJECT),
-            pressure.enabled,
-            pressure.poll_interval,
-            |alumet| PressureSource::start(root, alumet),
-        );
-        tables.add(
-            ("cpu-frequency", cpu_frequency::SUBJECT),
-            cpu_frequency.enabled,
-            cpu_frequency.poll_interval,
-            |alumet| CpuFrequencySource::start(root, alumet),
-        );
-        tables.add(
-            ("temperatures", temperatures::SUBJECT),
-            temperatures.enabled,
-            temperatures.poll_interval,
-            |alumet| TemperaturesSource::start(root, alumet),
-        );
+        tables.add(kernel::TABLE, &kernel.table, |alumet| {
+            KernelSource::start(kernel.iowait, root, alumet)
+        });
+        tables.add(memory::TABLE, &memory.table, |alumet| {
+            MemorySource::start(&memory.metrics, root, alumet)
+        });
+        tables.add(network::TABLE, &network, |alumet| {
+            NetworkSource::start(root, alumet)
+        });
+        tables.add(disks::TABLE, &disks.table, |alumet| {
+            DisksSource::start(disks.partitions, root, alumet)
+        });
+        tables.add(load::TABLE, &load, |alumet| LoadSource::start(root, alumet));
+        tables.add(pressure::TABLE, &pressure, |alumet| {
+            PressureSource::start(root, alumet)
+        });
+        tables.add(cpu_frequency::TABLE, &cpu_frequency, |alumet| {
+            CpuFrequencySource::start(root, alumet)
+        });
+        tables.add(temperatures::TABLE, &temperatures, |alumet| {
+            TemperaturesSource::start(root, alumet)
+        });
         if processes.enabled {
             tables.add_processes(&processes, root);
         }
@@ -138,11 +111,10 @@ impl<'a> Tables<'_, 'a> {
     fn add<S: Source>(
         &mut self,
         (name, subject): (&'static str, &'static str),
-        is_enabled: bool,
-        interval: HumanDuration,
+        config: &TableConfig,
         start: impl FnOnce(&mut StartContext<'a>) -> Result<Option<S>, TableError>,
     ) {
-        if !is_enabled {
+        if !config.enabled {
             return;
         }
         match start(self.alumet) {
@@ -150,7 +122,7 @@ impl<'a> Tables<'_, 'a> {
             Ok(Some(source)) => {
                 let is_sensor = SENSORS.contains(&name);
                 self.started += usize::from(!is_sensor);
-                let spec = self.alumet.source(name, source).every(*interval);
+                let spec = self.alumet.source(name, source).every(*config.poll_interval);
                 if is_sensor {
                     spec.blocking();
                 }
@@ -169,72 +141,55 @@ impl<'a> Tables<'_, 'a> {
         for finding in processes::findings(config, root) {
             note(self.alumet, finding);
         }
-        match process_sources(config, root, self.alumet) {
-            Ok(sources) => {
-                self.started += 1;
-                for (name, interval, source) in sources {
-                    let flush = *source.plan().flush_interval;
-                    self.alumet
-                        .source(name, source)
-                        .every(interval)
-                        .flush_every(flush);
-                }
-            }
+        match self.add_process_sources(config, root) {
+            Ok(()) => self.started += 1,
             Err(error) => {
                 self.refused.get_or_insert(error);
             }
         }
     }
-}
 
-/// One source for each group, and one for announced processes where there can be some in no group.
-fn process_sources(
-    config: &ProcessesConfig,
-    root: &SystemRoot,
-    alumet: &StartContext<'_>,
-) -> Result<Vec<(String, Duration, ProcessesSource)>, StartError> {
-    let groups = match config.strategy {
-        Strategy::Watcher => config.groups.as_slice(),
-        Strategy::Event => &[],
-    };
-    let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
-    let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
-    let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        let name = match index {
-            0 => "processes".to_owned(),
-            _ => format!("processes-{}", index + 1),
+    /// One source for each group, and one for announced processes where there can be some in no group.
+    fn add_process_sources(&mut self, config: &ProcessesConfig, root: &SystemRoot) -> Result<(), StartError> {
+        let alumet = &mut *self.alumet;
+        let groups = match config.strategy {
+            Strategy::Watcher => config.groups.as_slice(),
+            Strategy::Event => &[],
         };
-        plans.push((name, group.poll_interval, &group.plan));
-    }
-    if !all_are_in_a_group {
-        let name = match groups.is_empty() {
-            true => "processes",
-            false => "processes-announced",
-        };
-        plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
-    }
+        let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
+        let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
+        let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
+        for (index, group) in groups.iter().enumerate() {
+            let name = match index {
+                0 => "processes".to_owned(),
+                _ => format!("processes-{}", index + 1),
+            };
+            plans.push((name, group.poll_interval, &group.plan));
+        }
+        if !all_are_in_a_group {
+            let name = match groups.is_empty() {
+                true => "processes",
+                false => "processes-announced",
+            };
+            plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
+        }
 
-    let watcher = Watcher::start(
-        root,
-        matchers,
-        alumet.events().subscribe(),
-        *config.refresh_interval,
-        alumet.clock().now().monotonic,
-    )?;
-    let watcher = Arc::new(Mutex::new(watcher));
-    let sources = plans.len();
-    let start = |(index, (name, interval, plan)): (usize, (String, HumanDuration, &PlanConfig))| {
-        let watcher = Arc::clone(&watcher);
-        let source = ProcessesSource::start(
-            watcher,
-            (index, sources),
-            plan.clone(),
-            config.cpu_percent_base,
+        let watcher = Watcher::start(
             root,
-            alumet,
+            matchers,
+            alumet.events().subscribe(),
+            *config.refresh_interval,
+            alumet.clock().now().monotonic,
         )?;
-        Ok((name, *interval, source))
-    };
-    plans.into_iter().enumerate().map(start).collect()
+        let watcher = Arc::new(Mutex::new(watcher));
+        let sources = plans.len();
+        for (index, (name, interval, plan)) in plans.into_iter().enumerate() {
+            let watcher = Arc::clone(&watcher);
+            let inbox = (index, sources);
+            let source = ProcessesSource::start(watcher, inbox, plan, config.cpu_percent_base, root, alumet)?;
+            let spec = alumet.source(name, source).every(*interval);
+            spec.flush_every(*plan.flush_interval);
+        }
+        Ok(())
+    }
 }

@@ -22,28 +22,6 @@ impl Default for FdPolicy {
     }
 }
 
-/// Something that the operator should know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Notice {
-    /// The soft limit of open files was raised.
-    #[error("the soft limit of open files was raised from {from} to {to}")]
-    LimitRaised {
-        /// The soft limit before.
-        from: u64,
-        /// The soft limit now.
-        to: u64,
-    },
-    /// No more files can be kept open: the others are opened at each read, which costs more CPU time.
-    #[error(
-        "{kept} files of control groups stay open and no more can: the others are opened at each read; raise the \
-         limit of open files (`LimitNOFILE=` of the service, `ulimit -n`) or read less of each group"
-    )]
-    Exhausted {
-        /// How many stay open.
-        kept: usize,
-    },
-}
-
 /// Descriptors that are left to the rest of the process.
 const RESERVE: usize = 64;
 
@@ -55,7 +33,6 @@ pub(super) struct Descriptors {
     most: usize,
     has_raised: bool,
     has_told: bool,
-    notices: [Option<Notice>; 2],
 }
 
 impl Descriptors {
@@ -66,7 +43,6 @@ impl Descriptors {
             most: 0,
             has_raised: !policy.raise_limit,
             has_told: false,
-            notices: [None; 2],
         };
         new.look_up_limit();
         new
@@ -82,7 +58,11 @@ impl Descriptors {
         }
         if !self.has_told && self.most < self.policy.keep_up_to {
             self.has_told = true;
-            self.notices[1] = Some(Notice::Exhausted { kept: self.kept });
+            tracing::warn!(
+                kept = self.kept,
+                "no more files of control groups can stay open: the others are opened at each read, which costs more CPU \
+                 time; raise the limit of open files (`LimitNOFILE=` of the service, `ulimit -n`) or read less of each group"
+            );
         }
         false
     }
@@ -114,10 +94,6 @@ impl Descriptors {
         self.kept
     }
 
-    pub(super) fn take_notice(&mut self) -> Option<Notice> {
-        self.notices.iter_mut().find_map(Option::take)
-    }
-
     fn look_up_limit(&mut self) {
         let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
         let soft = usize::try_from(soft).unwrap_or(usize::MAX);
@@ -135,7 +111,7 @@ impl Descriptors {
         if soft >= hard || setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
             return false;
         }
-        self.notices[0] = Some(Notice::LimitRaised { from: soft, to: hard });
+        tracing::info!(from = soft, to = hard, "the soft limit of open files was raised");
         self.look_up_limit();
         true
     }
@@ -158,13 +134,13 @@ mod tests {
         assert!(descriptors.may_keep());
         descriptors.keep();
         assert!(!descriptors.may_keep());
-        assert_eq!(descriptors.take_notice(), None);
+        assert!(!descriptors.has_told);
         descriptors.release(1);
         assert!(descriptors.may_keep());
     }
 
     #[test]
-    fn running_out_frees_a_reserve_and_is_told_once() {
+    fn running_out_frees_a_reserve_and_is_told() {
         let mut descriptors = bounded(usize::MAX);
         for _ in 0..RESERVE + 3 {
             descriptors.keep();
@@ -172,8 +148,7 @@ mod tests {
         assert!(!descriptors.run_out());
         assert_eq!(descriptors.excess(), RESERVE);
         descriptors.release(RESERVE);
-        assert!(!descriptors.may_keep() && !descriptors.may_keep());
-        assert_eq!(descriptors.take_notice(), Some(Notice::Exhausted { kept: 3 }));
-        assert_eq!(descriptors.take_notice(), None);
+        assert!(!descriptors.may_keep());
+        assert!(descriptors.has_told);
     }
 }

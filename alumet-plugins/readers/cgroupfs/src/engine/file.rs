@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
 
-use super::descriptors::{Descriptors, FdPolicy, Notice};
+use super::descriptors::{Descriptors, FdPolicy};
 use super::slot::{Followed, Slot, State};
 use super::specs::{FileSpec, V1, V2, memory_entries};
 use super::{Reading, SlotId, Stat, Wanted};
@@ -88,8 +88,11 @@ impl FileEngine {
             }
         }
         if bases.is_empty() {
-            mounted.require_v1("cpuacct")?;
-            refused.map_or(Ok(()), Err)?;
+            return Err(refused.unwrap_or(ReadError::NotMounted {
+                what: "a cgroup v1 hierarchy",
+                mend: "use the v2 hierarchy if there is one, else mount the controllers with \
+                       `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
+            }));
         }
         Ok(Self::new(bases, &V1, memory_entries(false), policy))
     }
@@ -342,15 +345,10 @@ impl FileEngine {
 
     /// Forgets a control group and closes its files.
     pub fn close(&mut self, id: SlotId) {
-        if let Some(slot) = self.slots.get_mut(id.0).and_then(Option::take) {
-            self.descriptors.release(slot.kept());
+        if let Some(mut slot) = self.slots.get_mut(id.0).and_then(Option::take) {
+            self.descriptors.release(slot.stop_keeping(usize::MAX));
             self.free.push(id.0);
         }
-    }
-
-    /// Something that the operator should know, at most once each.
-    pub fn take_notice(&mut self) -> Option<Notice> {
-        self.descriptors.take_notice()
     }
 }
 

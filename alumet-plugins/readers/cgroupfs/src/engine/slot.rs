@@ -53,9 +53,4 @@ impl Slot {
         }
         closed
     }
-
-    pub(super) fn kept(&self) -> usize {
-        let is_kept = |file: &&Followed| matches!(file.state, State::Kept(_));
-        self.files.iter().filter(is_kept).count()
-    }
 }

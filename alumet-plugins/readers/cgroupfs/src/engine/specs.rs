@@ -33,6 +33,7 @@ enum Content {
     MemoryAndSwap,
 }
 
+/// In the order of [`cpu_stat::CpuStat`].
 const CPU: &[Stat] = &[
     Stat::CpuTotal,
     Stat::CpuUser,
@@ -179,7 +180,18 @@ impl FileSpec {
                 let memory = out.get(Stat::Memory);
                 out.set(Stat::Swap, memory.map(|memory| both.saturating_sub(memory)));
             }
-            Content::CpuStat => return take_cpu_stat(bytes, wanted, out),
+            Content::CpuStat => {
+                let mut stat = cpu_stat::CpuStat::default();
+                let with_throttling = THROTTLING.iter().any(|stat| wanted.has(*stat));
+                let parsed = cpu_stat::parse(bytes, with_throttling, &mut stat)?;
+                for (stat, value) in CPU.iter().zip(stat) {
+                    // In version 1 the file has no CPU time, and what other files gave must stay.
+                    if value.is_some() && wanted.has(*stat) {
+                        out.set(*stat, value);
+                    }
+                }
+                return Ok(parsed);
+            }
             Content::MemoryStat => {
                 let values = &mut out.values[first as usize..][..self.gives.len()];
                 return memory_stat::parse(bytes, selection, places, values);
@@ -207,30 +219,6 @@ impl FileSpec {
         }
         Ok(None)
     }
-}
-
-fn take_cpu_stat(bytes: &[u8], wanted: Wanted, out: &mut Reading) -> Parsed {
-    let mut stat = cpu_stat::CpuStat::default();
-    let parsed = match THROTTLING.iter().any(|stat| wanted.has(*stat)) {
-        true => cpu_stat::parse(bytes, &mut stat)?,
-        false => cpu_stat::parse_time(bytes, &mut stat)?,
-    };
-    for (stat, us) in [
-        (Stat::CpuTotal, stat.usage_us),
-        (Stat::CpuUser, stat.user_us),
-        (Stat::CpuSystem, stat.system_us),
-    ] {
-        // In version 1 the file has no CPU time, and what other files gave must stay.
-        if let Some(us) = us.filter(|_| wanted.has(stat)) {
-            out.set(stat, Some(us.saturating_mul(1_000)));
-        }
-    }
-    if let Some(throttling) = stat.throttling {
-        out.set(Stat::Periods, Some(throttling.periods));
-        out.set(Stat::ThrottledPeriods, Some(throttling.throttled_periods));
-        out.set(Stat::ThrottledTime, Some(throttling.throttled_ns));
-    }
-    Ok(parsed)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What can be read of a control group.
 
+use super::specs::V2;
+
 /// A statistic: one number. Both versions have it in the same unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -99,6 +101,11 @@ impl Wanted {
     /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// How many files of a control group of version 2 have them.
+    pub fn files(self) -> usize {
+        V2.iter().filter(|spec| spec.is_wanted(self)).count()
     }
 
     /// Adds a statistic.

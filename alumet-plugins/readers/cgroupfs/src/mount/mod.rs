@@ -22,19 +22,6 @@ pub enum Version {
     V2,
 }
 
-/// How a machine is set up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Nothing is mounted (yet).
-    Absent,
-    /// Only hierarchies of version 1.
-    V1,
-    /// Only the unified hierarchy.
-    V2,
-    /// Both: the controllers are in v1, the unified hierarchy has what needs no controller (`cpu.stat`, pressure).
-    Hybrid,
-}
-
 /// A mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
@@ -130,15 +117,15 @@ impl Hierarchies {
             .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
     }
 
-    /// How the machine is set up. Named v1 hierarchies (`name=systemd`) control nothing and do not count.
-    pub fn layout(&self) -> Layout {
+    /// How the machine is set up, in words. Named v1 hierarchies (`name=systemd`) control nothing and do not count.
+    pub fn layout(&self) -> &'static str {
         let is_v1 =
             |hierarchy: &Hierarchy| !hierarchy.controllers.iter().all(|name| name.starts_with("name="));
         match (self.v1.iter().any(is_v1), self.v2.is_some()) {
-            (false, false) => Layout::Absent,
-            (true, false) => Layout::V1,
-            (false, true) => Layout::V2,
-            (true, true) => Layout::Hybrid,
+            (false, false) => "none is mounted",
+            (true, false) => "v1",
+            (false, true) => "v2",
+            (true, true) => "v1 with the controllers, and v2 beside it",
         }
     }
 
@@ -151,18 +138,6 @@ impl Hierarchies {
             what: "the cgroup v2 hierarchy",
             mend: "run `mount -t cgroup2 none /sys/fs/cgroup`, boot with `systemd.unified_cgroup_hierarchy=1`, or \
                    give the container `/sys/fs/cgroup` of its host (read-only)",
-        })
-    }
-
-    /// The v1 hierarchy of a controller, or an error that says how to obtain it.
-    ///
-    /// # Errors
-    /// `NotMounted`.
-    pub fn require_v1(&self, controller: &str) -> Result<&Hierarchy, ReadError> {
-        self.v1(controller).ok_or(ReadError::NotMounted {
-            what: "the cgroup v1 hierarchy of this controller",
-            mend: "use the v2 hierarchy if there is one, else mount the controller with \
-                   `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
         })
     }
 }
@@ -225,15 +200,17 @@ mod tests {
         assert_eq!(found.v1("name=systemd").unwrap().controllers.len(), 1);
     }
 
+    const HYBRID: &str = "v1 with the controllers, and v2 beside it";
+
     #[test]
     fn a_named_hierarchy_next_to_v2_is_not_hybrid() {
         let v2 = "cgroup2 /c cgroup2 rw 0 0\n";
         let named = "cgroup /s cgroup rw,name=systemd 0 0\n";
         let cpu = "cgroup /cpu cgroup rw,cpu 0 0\n";
-        assert_eq!(parse(&[v2, named].concat()).layout(), Layout::V2);
-        assert_eq!(parse(&[v2, named, cpu].concat()).layout(), Layout::Hybrid);
-        assert_eq!(parse(cpu).layout(), Layout::V1);
-        assert_eq!(parse(named).layout(), Layout::Absent);
+        assert_eq!(parse(&[v2, named].concat()).layout(), "v2");
+        assert_eq!(parse(&[v2, named, cpu].concat()).layout(), HYBRID);
+        assert_eq!(parse(cpu).layout(), "v1");
+        assert_eq!(parse(named).layout(), "none is mounted");
     }
 
     #[test]
@@ -241,13 +218,6 @@ mod tests {
         let nothing = Hierarchies::default();
         let error = nothing.require_v2().unwrap_err();
         assert!(error.to_string().contains("mount -t cgroup2"), "{error}");
-        assert!(
-            nothing
-                .require_v1("cpu")
-                .unwrap_err()
-                .to_string()
-                .contains("mount -t cgroup")
-        );
         let folder = tempfile::tempdir().unwrap();
         let error = Hierarchies::detect(folder.path()).unwrap_err();
         assert!(

@@ -1,7 +1,7 @@
 //! Tells when the mounted hierarchies change.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use alumet_reader_kernel_file::{ReadError, errno};
@@ -75,13 +75,6 @@ impl MountWatch {
         poll(&mut fds, PollTimeout::ZERO).map_err(|error| of_cgroup(&self.table, error))?;
         let marks = PollFlags::POLLPRI | PollFlags::POLLERR;
         Ok(fds[0].revents().is_some_and(|events| events.intersects(marks)))
-    }
-}
-
-impl AsFd for MountWatch {
-    /// To wait for `POLLPRI` together with other descriptors; then call [`Self::changed`].
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 }
 

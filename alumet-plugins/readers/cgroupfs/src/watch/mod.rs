@@ -4,8 +4,7 @@ mod folder;
 mod options;
 mod tree;
 
-use std::collections::HashSet;
-use std::mem::{self, Discriminant};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,7 +14,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
 use crate::ReadError;
 use crate::error::{gone, of_cgroup};
-pub use options::{CgroupId, Change, Notice, WatchOptions};
+use options::Notice;
+pub use options::{CgroupId, Change, WatchOptions};
 use tree::Tree;
 
 /// Knows all control groups of a hierarchy and tells what changed since the last time it was asked.
@@ -27,12 +27,11 @@ use tree::Tree;
 #[derive(Debug)]
 pub struct Watcher {
     tree: Tree,
-    inotify: Option<Inotify>,
     options: WatchOptions,
     last_scan: Instant,
     must_rescan: bool,
-    notices: Vec<Notice>,
-    told: HashSet<Discriminant<Notice>>,
+    /// What was logged, each kind once.
+    told: Vec<Notice>,
 }
 
 /// Events that one call handles at most, so that a storm of them cannot hold the caller for ever. The next call goes
@@ -49,12 +48,10 @@ impl Watcher {
         folder::identity(mount).map_err(|error| of_cgroup(mount, error))?;
         let mut watcher = Self {
             tree: Tree::new(mount.to_path_buf(), &options),
-            inotify: None,
             options,
             last_scan: now,
             must_rescan: true,
-            notices: Vec::new(),
-            told: HashSet::new(),
+            told: Vec::new(),
         };
         if !watcher.options.poll_only {
             watcher.start_inotify();
@@ -69,32 +66,30 @@ impl Watcher {
     /// `Gone` when the mount vanished and its control groups were reported as vanished by an earlier call; should it
     /// come back at the same place, it is found. `Io` when inotify failed; the next call looks at everything.
     pub fn changes(&mut self, now: Instant, out: &mut Vec<Change>) -> Result<(), ReadError> {
-        let before = out.len();
-        let drained = self.drain(out);
+        let drained = self.drain();
         let is_due = now.saturating_duration_since(self.last_scan) >= self.options.rescan_interval;
         if self.must_rescan || self.tree.is_empty() || drained.is_err() {
-            self.scan(true, now, out);
-        } else if is_due && (self.inotify.is_none() || self.tree.has_unwatched()) {
-            self.scan(self.inotify.is_none(), now, out);
+            self.scan(true, now);
+        } else if is_due && (self.tree.inotify.is_none() || self.tree.has_unwatched()) {
+            self.scan(self.tree.inotify.is_none(), now);
         }
-        self.collect_notices();
+        if let Some(notice) = self.tree.shortage() {
+            self.tell(notice);
+        }
+        let is_calm = self.tree.changes.is_empty();
+        out.append(&mut self.tree.changes);
         drained?;
-        if self.tree.is_empty() && out.len() == before {
+        if self.tree.is_empty() && is_calm {
             let path = self.mount().to_path_buf();
             return Err(gone(path));
         }
         Ok(())
     }
 
-    /// Something that the operator should know, each once.
-    pub fn take_notice(&mut self) -> Option<Notice> {
-        (!self.notices.is_empty()).then(|| self.notices.remove(0))
-    }
-
     /// To wait until something may have changed; `None` when there is no inotify and [`Self::changes`] must be called
     /// every [`WatchOptions::rescan_interval`].
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.inotify.as_ref().map(AsFd::as_fd)
+        self.tree.inotify.as_ref().map(AsFd::as_fd)
     }
 
     /// How many control groups are known.
@@ -114,31 +109,31 @@ impl Watcher {
 
     fn start_inotify(&mut self) {
         match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
-            Ok(inotify) => self.inotify = Some(inotify),
+            Ok(inotify) => self.tree.inotify = Some(inotify),
             Err(_) => self.tell(Notice::NoInotify),
         }
     }
 
-    fn scan(&mut self, everything: bool, now: Instant, out: &mut Vec<Change>) {
+    fn scan(&mut self, everything: bool, now: Instant) {
         self.must_rescan = false;
         self.last_scan = now;
-        if self.inotify.is_none() && !self.options.poll_only {
+        if self.tree.inotify.is_none() && !self.options.poll_only {
             self.start_inotify();
         }
-        self.tree.scan(everything, self.inotify.as_ref(), out);
+        self.tree.scan(everything);
     }
 
     /// Handles the events that wait.
-    fn drain(&mut self, out: &mut Vec<Change>) -> Result<(), ReadError> {
+    fn drain(&mut self) -> Result<(), ReadError> {
         let mut handled = 0;
-        while let Some(inotify) = &self.inotify
+        while let Some(inotify) = &self.tree.inotify
             && handled < EVENTS_PER_CALL
         {
             match inotify.read_events() {
                 Ok(events) => {
                     handled += events.len();
                     for event in &events {
-                        self.handle(event, out);
+                        self.handle(event);
                     }
                 }
                 Err(Errno::EAGAIN) => return Ok(()),
@@ -149,7 +144,7 @@ impl Watcher {
         Ok(())
     }
 
-    fn handle(&mut self, event: &InotifyEvent, out: &mut Vec<Change>) {
+    fn handle(&mut self, event: &InotifyEvent) {
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             self.must_rescan = true;
             self.tell(Notice::Overflow);
@@ -159,17 +154,16 @@ impl Watcher {
             return;
         }
         if let Some(id) = self.tree.watched_events(event.wd) {
-            out.push(Change::EventsChanged { id });
+            self.tree.changes.push(Change::EventsChanged { id });
             return;
         }
         let Some(folder) = self.tree.watched(event.wd) else {
             return; // of a directory that is known to be gone
         };
-        let inotify = self.inotify.as_ref();
         match &event.name {
             Some(name) if event.mask.contains(AddWatchFlags::IN_ISDIR) => {
                 if let Ok(child) = folder.child(name) {
-                    self.tree.look_down_to(&child, inotify, out);
+                    self.tree.look_down_to(&child);
                 }
             }
             Some(_) => {}
@@ -177,24 +171,19 @@ impl Watcher {
                 if event.mask.contains(AddWatchFlags::IN_IGNORED) {
                     self.tree.watch_ended(event.wd);
                 }
-                self.tree.look_down_to(&folder, inotify, out);
+                self.tree.look_down_to(&folder);
                 // Where numbers of directories are used again, another directory can look like the same one: its watch
                 // has ended all the same.
-                self.tree.watch_again(&folder, inotify, out);
+                self.tree.watch_again(&folder);
             }
         }
     }
 
-    fn collect_notices(&mut self) {
-        if let Some(notice) = self.tree.shortage() {
-            self.tell(notice);
-        }
-    }
-
-    /// Keeps a notice, unless one of its kind was told before.
     fn tell(&mut self, notice: Notice) {
-        if self.told.insert(mem::discriminant(&notice)) {
-            self.notices.push(notice);
+        let is_it = |told: &Notice| mem::discriminant(told) == mem::discriminant(&notice);
+        if !self.told.iter().any(is_it) {
+            tracing::warn!("{notice}");
+            self.told.push(notice);
         }
     }
 }

@@ -60,8 +60,8 @@ pub enum Change {
 }
 
 /// Something that the operator should know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Notice {
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Notice {
     /// There are more directories than watches.
     #[error(
         "only {watched} control groups can be watched, the others are looked at periodically; raise \

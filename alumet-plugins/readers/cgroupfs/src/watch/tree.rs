@@ -15,6 +15,9 @@ use crate::CgroupPath;
 #[derive(Debug)]
 pub(super) struct Tree {
     mount: PathBuf,
+    pub(super) inotify: Option<Inotify>,
+    /// What has not been told yet.
+    pub(super) changes: Vec<Change>,
     max_watches: usize,
     /// Whether `cgroup.events` of each control group is watched as well.
     report_events: bool,
@@ -58,6 +61,8 @@ impl Tree {
     pub(super) fn new(mount: PathBuf, options: &WatchOptions) -> Self {
         Self {
             mount,
+            inotify: None,
+            changes: Vec::new(),
             max_watches: options.max_watches,
             report_events: options.report_events,
             nodes: HashMap::new(),
@@ -135,7 +140,7 @@ impl Tree {
     }
 
     /// Looks at all directories, or at those that are not watched, and adds the missing watches.
-    pub(super) fn scan(&mut self, everything: bool, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+    pub(super) fn scan(&mut self, everything: bool) {
         self.is_short = false;
         let is_due = |node: &Node| everything || node.watch.is_none();
         let mut due: Vec<CgroupPath> = self
@@ -146,67 +151,53 @@ impl Tree {
             .collect();
         // Parents first, so that nothing appears in a directory that was replaced.
         due.sort_unstable();
-        self.look_at(&CgroupPath::root(), inotify, out);
+        self.look_at(&CgroupPath::root());
         for path in due {
             // An ancestor may have vanished meanwhile.
             if self.nodes.contains_key(&path) {
-                self.look_at(&path, inotify, out);
-                self.watch_and_list(&path, inotify, out);
+                self.look_at(&path);
+                self.watch_and_list(&path);
             }
         }
     }
 
     /// Looks at a control group and before it at those that contain it: what is at its path now may be in another one
     /// of the same name.
-    pub(super) fn look_down_to(
-        &mut self,
-        path: &CgroupPath,
-        inotify: Option<&Inotify>,
-        out: &mut Vec<Change>,
-    ) {
+    pub(super) fn look_down_to(&mut self, path: &CgroupPath) {
         if let Some(parent) = path.parent() {
-            self.look_down_to(&parent, inotify, out);
+            self.look_down_to(&parent);
         }
-        self.look_at(path, inotify, out);
+        self.look_at(path);
     }
 
     /// Brings one control group into line with what is at its path: reports it if it is new, or gone, or both.
-    fn look_at(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+    fn look_at(&mut self, path: &CgroupPath) {
         let present = folder::identity(&path.below(&self.mount)).ok();
         let known = self.nodes.get(path).map(|node| node.id);
         if known == present {
             return;
         }
         if known.is_some() {
-            self.forget(path, inotify, out);
+            self.forget(path);
         }
-        if let Some(id) = present {
-            self.adopt(path, id, inotify, out);
+        if let Some(id) = present
+            && path.depth() <= MAX_DEPTH
+            && self.insert(path, id)
+        {
+            self.watch_and_list(path);
         }
     }
 
     /// Watches a known directory whose watch has ended, and takes up what is in it.
-    pub(super) fn watch_again(
-        &mut self,
-        path: &CgroupPath,
-        inotify: Option<&Inotify>,
-        out: &mut Vec<Change>,
-    ) {
+    pub(super) fn watch_again(&mut self, path: &CgroupPath) {
         let is_missing = |node: &Node| node.watch.is_none();
         if !self.is_short && self.nodes.get(path).is_some_and(is_missing) {
-            self.watch_and_list(path, inotify, out);
-        }
-    }
-
-    /// Takes up a control group, and those below it.
-    fn adopt(&mut self, path: &CgroupPath, id: CgroupId, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
-        if path.depth() <= MAX_DEPTH && self.insert(path, id, out) {
-            self.watch_and_list(path, inotify, out);
+            self.watch_and_list(path);
         }
     }
 
     /// Reports a control group as new; `false` when the one that contains it is gone, whose return will bring it.
-    fn insert(&mut self, path: &CgroupPath, id: CgroupId, out: &mut Vec<Change>) -> bool {
+    fn insert(&mut self, path: &CgroupPath, id: CgroupId) -> bool {
         if let Some(parent) = path.parent() {
             let Some(parent) = self.nodes.get_mut(&parent) else {
                 return false;
@@ -222,43 +213,37 @@ impl Tree {
         };
         self.nodes.insert(path.clone(), node);
         let path = path.clone();
-        out.push(Change::Appeared { path, id });
+        self.changes.push(Change::Appeared { path, id });
         true
     }
 
     /// Watches a known directory if it is not watched yet and then takes up what is in it already: whatever is made
     /// after that causes an event.
-    fn watch_and_list(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+    fn watch_and_list(&mut self, path: &CgroupPath) {
         let folder = path.below(&self.mount);
         for _ in 0..TRIES {
-            self.watch_events(path, &folder, inotify);
+            self.watch_events(path, &folder);
             let Some(node) = self.nodes.get(path) else { return };
             let id = node.id;
-            self.add_watch(path, &folder, inotify);
+            self.add_watch(path, &folder);
             let listed = folder::children(&folder);
             if folder::identity(&folder) == Ok(id) {
                 if let Ok(children) = listed {
-                    self.compare(path, children, inotify, out);
+                    self.compare(path, children);
                 }
                 return;
             }
             // Replaced or gone meanwhile: the watch may be on the wrong directory.
-            self.forget(path, inotify, out);
+            self.forget(path);
             let Ok(id) = folder::identity(&folder) else { return };
-            if path.is_root() || !self.insert(path, id, out) {
+            if path.is_root() || !self.insert(path, id) {
                 return;
             }
         }
     }
 
     /// Brings the children of a directory into line with its list.
-    fn compare(
-        &mut self,
-        path: &CgroupPath,
-        listed: Vec<(OsString, CgroupId)>,
-        inotify: Option<&Inotify>,
-        out: &mut Vec<Change>,
-    ) {
+    fn compare(&mut self, path: &CgroupPath, listed: Vec<(OsString, CgroupId)>) {
         let Some(node) = self.nodes.get(path) else { return };
         let mut lost = node.children.clone();
         let mut suspects = Vec::new();
@@ -272,13 +257,13 @@ impl Tree {
         }
         suspects.extend(lost.iter().filter_map(|name| path.child(name).ok()));
         for child in suspects {
-            self.look_at(&child, inotify, out);
+            self.look_at(&child);
         }
     }
 
     /// Watches the `cgroup.events` of a control group, if that is wanted and it is not watched yet.
-    fn watch_events(&mut self, path: &CgroupPath, folder: &Path, inotify: Option<&Inotify>) {
-        let Some(inotify) = inotify.filter(|_| self.report_events) else {
+    fn watch_events(&mut self, path: &CgroupPath, folder: &Path) {
+        let Some(inotify) = self.inotify.as_ref().filter(|_| self.report_events) else {
             return;
         };
         let Some(node) = self.nodes.get_mut(path).filter(|node| node.events.is_none()) else {
@@ -291,8 +276,8 @@ impl Tree {
         }
     }
 
-    fn add_watch(&mut self, path: &CgroupPath, folder: &Path, inotify: Option<&Inotify>) {
-        let Some(inotify) = inotify.filter(|_| !self.is_short) else {
+    fn add_watch(&mut self, path: &CgroupPath, folder: &Path) {
+        let Some(inotify) = self.inotify.as_ref().filter(|_| !self.is_short) else {
             return;
         };
         let Some(node) = self.nodes.get_mut(path).filter(|node| node.watch.is_none()) else {
@@ -324,18 +309,18 @@ impl Tree {
     }
 
     /// Reports a control group and all below it as vanished, children first.
-    fn forget(&mut self, path: &CgroupPath, inotify: Option<&Inotify>, out: &mut Vec<Change>) {
+    fn forget(&mut self, path: &CgroupPath) {
         let Some(node) = self.nodes.remove(path) else {
             return;
         };
         for name in &node.children {
             if let Ok(child) = path.child(name) {
-                self.forget(&child, inotify, out);
+                self.forget(&child);
             }
         }
         if let Some(watch) = node.events
             && self.watched_events.remove(&watch).is_some()
-            && let Some(inotify) = inotify
+            && let Some(inotify) = &self.inotify
         {
             // The kernel has ended it already when the file is gone.
             let _ = inotify.rm_watch(watch);
@@ -343,7 +328,7 @@ impl Tree {
         match node.watch {
             Some(watch) if self.watched.get(&watch) == Some(path) => {
                 self.watched.remove(&watch);
-                if let Some(inotify) = inotify {
+                if let Some(inotify) = &self.inotify {
                     // The kernel has ended it already when the directory is gone.
                     let _ = inotify.rm_watch(watch);
                 }
@@ -356,6 +341,6 @@ impl Tree {
         }
         let id = node.id;
         let path = path.clone();
-        out.push(Change::Vanished { path, id });
+        self.changes.push(Change::Vanished { path, id });
     }
 }

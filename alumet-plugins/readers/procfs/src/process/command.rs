@@ -51,7 +51,8 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
-        let link = |file: &str| readlinkat(&self.folder, PidPath::new().name(pid, file));
+        let folder = self.folder().map_err(|error| self.sort_folder(error))?;
+        let link = |file: &str| readlinkat(&folder.directory, PidPath::new().name(pid, file));
         let of_thread = |thread: u32| link(&format!("task/{thread}/exe")).ok();
         match link("exe") {
             Ok(target) => Ok(Some(target.into())),

@@ -4,14 +4,15 @@
 //! (`include/linux/posix-timers.h`, `MAKE_PROCESS_CPUCLOCK`); libc's `clock_getcpuclockid` computes the same number and
 //! asks the kernel once more whether the process exists, which the reading itself does as well.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 
 use super::status::field;
 use crate::ReadError;
+use alumet_reader_kernel_file::errno;
 use alumet_reader_kernel_file::fields::Fields;
 
 /// The CPU-time clock of one process.
@@ -58,11 +59,17 @@ impl ProcessClock {
 ///
 /// The line `NSpid` of `self/status` lists the number of this program in each namespace from the mount's inwards, so it
 /// holds exactly one number, our own, when both are the same.
-pub fn are_numbers_ours(proc: &Path) -> bool {
-    fs::read(proc.join("self/status")).is_ok_and(|status| {
-        let mut numbers = Fields::of(field(&status, "NSpid").unwrap_or_default());
-        numbers.number() == Some(u64::from(std::process::id())) && numbers.is_at_end()
-    })
+///
+/// # Errors
+/// When no descriptor is left to find that out.
+pub(super) fn are_numbers_ours(proc: &Path) -> io::Result<bool> {
+    let status = match fs::read(proc.join("self/status")) {
+        Ok(status) => status,
+        Err(error) if matches!(errno(&error), Errno::EMFILE | Errno::ENFILE) => return Err(error),
+        Err(_) => return Ok(false),
+    };
+    let mut numbers = Fields::of(field(&status, "NSpid").unwrap_or_default());
+    Ok(numbers.number() == Some(u64::from(std::process::id())) && numbers.is_at_end())
 }
 
 #[cfg(test)]
@@ -98,9 +105,9 @@ mod tests {
 
     #[test]
     fn only_a_mount_of_our_own_namespace_has_our_numbers() {
-        assert!(are_numbers_ours(Path::new("/proc")));
+        assert!(are_numbers_ours(Path::new("/proc")).unwrap());
         let folder = tempfile::tempdir().unwrap();
-        assert!(!are_numbers_ours(folder.path()));
+        assert!(!are_numbers_ours(folder.path()).unwrap());
         fs::create_dir(folder.path().join("self")).unwrap();
         let id = std::process::id();
         for (status, ours) in [
@@ -109,7 +116,7 @@ mod tests {
             ("NSpid:\t0\n".into(), false),
         ] {
             fs::write(folder.path().join("self/status"), status).unwrap();
-            assert_eq!(are_numbers_ours(folder.path()), ours);
+            assert_eq!(are_numbers_ours(folder.path()).unwrap(), ours);
         }
     }
 }

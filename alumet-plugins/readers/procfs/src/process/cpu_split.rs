@@ -14,6 +14,15 @@ impl SplitTime {
     pub fn total_ns(&self) -> u64 {
         self.user_ns + self.system_ns
     }
+
+    /// What was used since `earlier`.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            user_ns: self.user_ns.saturating_sub(earlier.user_ns),
+            system_ns: self.system_ns.saturating_sub(earlier.system_ns),
+        }
+    }
 }
 
 /// Splits precise CPU time in the proportion of the ticks that the kernel counted in user and in kernel mode.

@@ -38,11 +38,13 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn follow(&mut self, pid: u32) -> Result<Process, ReadError> {
+        // Only an open folder tells whether there are clocks.
+        self.folder().map_err(|error| self.sort_folder(error))?;
         let kept = self.keep(pid, "stat");
         let mut process = Process {
             pid,
             start_ticks: 0,
-            clock: ProcessClock::of(pid).filter(|_| self.has_clocks),
+            clock: ProcessClock::of(pid).filter(|_| self.has_clocks()),
             kept,
             kept_statm: None,
             stat: ProcessStat::default(),

@@ -24,6 +24,7 @@ pub use stat::ProcessStat;
 pub use statm::Statm;
 pub use tree::{ProcessTree, TreeReading, TreeUsage};
 
+use std::cell::OnceCell;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
@@ -47,57 +48,76 @@ use alumet_reader_kernel_file::{Extent, errno, fill};
 #[derive(Debug)]
 pub struct Processes {
     proc: PathBuf,
-    /// Files are opened relative to it, so that the kernel does not walk the path of the mount each time.
-    folder: File,
-    listing: Dir,
+    opened: OnceCell<Folder>,
     buffer: Vec<u8>,
     page_size: u64,
     ticks_per_second: u64,
-    has_clocks: bool,
-    is_live: bool,
     most_kept: usize,
     /// Every file that is kept holds one more.
     kept: Arc<()>,
 }
 
+/// The open folder of the processes.
+#[derive(Debug)]
+struct Folder {
+    /// Files are opened relative to it, so that the kernel does not walk the path of the mount each time.
+    directory: Dir,
+    has_clocks: bool,
+    is_live: bool,
+}
+
 impl Processes {
-    /// Opens the folder of the processes. At most `most_kept` files of followed processes stay open between reads, and no
+    /// Opens the folder of the processes. Where no descriptor is left it is opened when it is needed. At most `most_kept` files of followed processes stay open between reads, and no
     /// more than an eighth of those that the program may have open, so that whatever else it opens finds room: a kept file
     /// saves more than half of a reading (see the crate's README). The others are opened, read and closed each time.
     ///
     /// # Errors
     /// When it is absent or refused.
     pub fn open(root: &SystemRoot, most_kept: usize) -> Result<Self, ReadError> {
-        let proc = root.proc("");
-        let sort = |error| ReadError::of_file(&proc, error, crate::root::MOUNT_PROC);
-        let folder = File::open(&proc).map_err(sort)?;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let listing = Dir::open(&proc, flags, Mode::empty()).map_err(|errno| sort(errno.into()))?;
         let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
-        Ok(Self {
-            has_clocks: cpu_clock::are_numbers_ours(&proc),
-            is_live: fstatfs(&folder).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
-            proc,
-            folder,
-            listing,
+        let processes = Self {
+            proc: root.proc(""),
+            opened: OnceCell::new(),
             buffer: Vec::new(),
             page_size: page_size(),
             ticks_per_second: ticks_per_second(),
             most_kept: most_kept.min(usize::try_from(soft / 8).unwrap_or(usize::MAX)),
             kept: Arc::default(),
-        })
+        };
+        match processes.folder().map_err(|error| processes.sort_folder(error)) {
+            Err(error) if !error.is_temporary() => Err(error),
+            _ => Ok(processes),
+        }
+    }
+
+    fn folder(&self) -> std::io::Result<&Folder> {
+        if let Some(folder) = self.opened.get() {
+            return Ok(folder);
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = Dir::open(&self.proc, flags, Mode::empty())?;
+        let folder = Folder {
+            has_clocks: cpu_clock::are_numbers_ours(&self.proc)?,
+            is_live: fstatfs(&directory).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
+            directory,
+        };
+        Ok(self.opened.get_or_init(|| folder))
+    }
+
+    fn sort_folder(&self, error: std::io::Error) -> ReadError {
+        ReadError::of_file(&self.proc, error, crate::root::MOUNT_PROC)
     }
 
     /// Whether CPU time is read from the processes' clocks, in nanoseconds. Otherwise (a captured tree, or the mount of
     /// another PID namespace) it has the resolution of a tick, 10 ms.
     pub fn has_clocks(&self) -> bool {
-        self.has_clocks
+        self.opened.get().is_some_and(|folder| folder.has_clocks)
     }
 
     /// Whether this is the kernel's own file system and not a captured tree: starts of processes can then be compared
     /// with the clock.
     pub fn is_live(&self) -> bool {
-        self.is_live
+        self.opened.get().is_some_and(|folder| folder.is_live)
     }
 
     /// How many ticks of [`ProcessStat`] make one second.
@@ -144,7 +164,8 @@ impl Processes {
     fn open_file(&self, pid: u32, file: &str) -> std::io::Result<File> {
         let mut path = PidPath::new();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        Ok(openat(&self.folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
+        let folder = &self.folder()?.directory;
+        Ok(openat(folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
     }
 
     /// Sorts an error of the operating system about a file of a process.

@@ -11,7 +11,13 @@ impl Processes {
     /// When the folder cannot be listed; `out` then holds a part.
     pub fn pids(&mut self, out: &mut Vec<u32>) -> Result<(), ReadError> {
         out.clear();
-        for entry in self.listing.iter() {
+        self.folder().map_err(|error| self.sort_folder(error))?;
+        for entry in self
+            .opened
+            .get_mut()
+            .into_iter()
+            .flat_map(|folder| folder.directory.iter())
+        {
             let entry = entry.map_err(|errno| ReadError::Io {
                 path: self.proc.clone(),
                 source: errno.into(),

@@ -90,27 +90,21 @@ impl CgroupTree {
     /// # Errors
     /// When there is no table of mounts, or no descriptor is left.
     pub fn shared(services: &Services, root: &Path) -> Result<Arc<Self>, ReadError> {
-        services.get_or_try_insert(|| Self::open(root))
-    }
-
-    /// A tree for one user.
-    ///
-    /// # Errors
-    /// When there is no table of mounts, or no descriptor is left.
-    pub fn open(root: &Path) -> Result<Self, ReadError> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
-            path: PathBuf::from("eventfd"),
-            source: io::Error::from(errno),
-        })?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                state: Mutex::new(State::new(MountWatch::open(root)?)),
-                root: root.to_path_buf(),
-                kick,
-                has_thread: AtomicBool::new(false),
-                is_over: AtomicBool::new(false),
-            }),
+        services.get_or_try_insert(|| {
+            let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+            let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
+                path: PathBuf::from("eventfd"),
+                source: io::Error::from(errno),
+            })?;
+            Ok(Self {
+                inner: Arc::new(Inner {
+                    state: Mutex::new(State::new(MountWatch::open(root)?)),
+                    root: root.to_path_buf(),
+                    kick,
+                    has_thread: AtomicBool::new(false),
+                    is_over: AtomicBool::new(false),
+                }),
+            })
         })
     }
 

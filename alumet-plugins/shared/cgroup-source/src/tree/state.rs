@@ -211,9 +211,6 @@ impl Followed {
         if let Err(error) = self.watcher.changes(now, changes) {
             tracing::debug!(%error, "the control groups could not be followed this time");
         }
-        while let Some(notice) = self.watcher.take_notice() {
-            tracing::warn!("{notice}");
-        }
         for change in changes.drain(..) {
             let event = match change {
                 Change::Appeared { path, id } => {

@@ -15,10 +15,10 @@ impl Config {
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
         for (key, interval) in [
-            ("kernel.poll_interval", self.kernel.poll_interval),
-            ("memory.poll_interval", self.memory.poll_interval),
+            ("kernel.poll_interval", self.kernel.table.poll_interval),
+            ("memory.poll_interval", self.memory.table.poll_interval),
             ("network.poll_interval", self.network.poll_interval),
-            ("disks.poll_interval", self.disks.poll_interval),
+            ("disks.poll_interval", self.disks.table.poll_interval),
             ("load.poll_interval", self.load.poll_interval),
             ("pressure.poll_interval", self.pressure.poll_interval),
             ("cpu_frequency.poll_interval", self.cpu_frequency.poll_interval),

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use processes::{
-    CpuPercentBase, EventsConfig, GroupConfig, MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric,
-    ProcessesConfig, Strategy,
+    EventsConfig, GroupConfig, MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric, ProcessesConfig,
+    Strategy,
 };
 
 /// What is measured of the machine and of its processes, and how often.
@@ -51,13 +51,12 @@ pub struct TableConfig {
 }
 
 /// What is taken from `/proc/stat`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct KernelConfig {
-    /// Whether it is measured.
-    pub enabled: bool,
-    /// Time between two measurements.
-    pub poll_interval: HumanDuration,
+    /// Whether and how often it is measured.
+    #[serde(flatten)]
+    pub table: TableConfig,
     /// Whether the state `iowait` is measured as well. The kernel documents it as unreliable: it depends on the CPU on
     /// which a waiting thread happened to run, and can step back.
     pub iowait: bool,
@@ -67,10 +66,9 @@ pub struct KernelConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MemoryConfig {
-    /// Whether it is measured.
-    pub enabled: bool,
-    /// Time between two measurements.
-    pub poll_interval: HumanDuration,
+    /// Whether and how often it is measured.
+    #[serde(flatten)]
+    pub table: TableConfig,
     /// The entries of `/proc/meminfo` by the kernel's names. Each becomes a metric whose name is the entry in snake
     /// case: `"MemTotal"` becomes `mem_total`, `"Active(anon)"` becomes `active_anon`. An entry that this kernel does
     /// not have is left out with a warning.
@@ -78,34 +76,21 @@ pub struct MemoryConfig {
 }
 
 /// What is taken from `/proc/diskstats`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DisksConfig {
-    /// Whether it is measured.
-    pub enabled: bool,
-    /// Time between two measurements.
-    pub poll_interval: HumanDuration,
+    /// Whether and how often it is measured.
+    #[serde(flatten)]
+    pub table: TableConfig,
     /// Whether partitions are measured besides whole disks. A sum over all devices then counts every request twice.
     pub partitions: bool,
 }
-
-const POLL_INTERVAL: HumanDuration = HumanDuration::from_secs(5);
 
 impl Default for TableConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            poll_interval: POLL_INTERVAL,
-        }
-    }
-}
-
-impl Default for KernelConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            poll_interval: POLL_INTERVAL,
-            iowait: false,
+            poll_interval: HumanDuration::from_secs(5),
         }
     }
 }
@@ -123,19 +108,8 @@ impl Default for MemoryConfig {
             "Mapped",
         ];
         Self {
-            enabled: true,
-            poll_interval: POLL_INTERVAL,
+            table: TableConfig::default(),
             metrics: metrics.map(str::to_owned).to_vec(),
-        }
-    }
-}
-
-impl Default for DisksConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            poll_interval: POLL_INTERVAL,
-            partitions: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the table `[plugins.procfs.processes]` holds.
 
 use alumet_core::duration::HumanDuration;
+use alumet_reader_procfs::CpuPercentBase;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,17 +33,6 @@ pub enum Strategy {
     Watcher,
     /// By announcements alone, such as those of the process that `exec` starts. Groups are ignored; nothing is scanned.
     Event,
-}
-
-/// What 100 % of `cpu_percent` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CpuPercentBase {
-    /// All CPUs that are online: the sum over all processes is at most 100 %.
-    #[default]
-    Machine,
-    /// One CPU: a process with two busy threads uses 200 %.
-    Core,
 }
 
 /// Processes that are measured alike. A process belongs to a group when it satisfies every condition that is given; a
@@ -122,11 +112,6 @@ pub enum ProcessMetric {
     Memory,
 }
 
-impl ProcessMetric {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::CpuTime, Self::CpuPercent, Self::Memory];
-}
-
 /// Something that can be told of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -180,7 +165,11 @@ impl Default for PlanConfig {
         Self {
             flush_interval: HumanDuration::from_secs(4),
             memory_mode: MemoryMode::default(),
-            metrics: ProcessMetric::ALL.to_vec(),
+            metrics: vec![
+                ProcessMetric::CpuTime,
+                ProcessMetric::CpuPercent,
+                ProcessMetric::Memory,
+            ],
             io: false,
             attributes: Vec::new(),
         }

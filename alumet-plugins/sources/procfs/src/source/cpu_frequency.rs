@@ -13,7 +13,9 @@ use crate::metrics;
 use crate::notes::{count, note};
 use crate::present::Present;
 
-pub(crate) const SUBJECT: &str = "CPU frequency";
+const SUBJECT: &str = "CPU frequency";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("cpu-frequency", SUBJECT);
 
 /// Makes samples of `scaling_cur_freq`.
 pub(crate) struct CpuFrequencySource {
@@ -42,7 +44,7 @@ impl CpuFrequencySource {
         }
         // Reading takes up to 20 ms per CPU: the first poll does it on its own thread.
         if alumet.is_trial() {
-            let finding = match files.read().len() {
+            let finding = match files.read().count() {
                 0 => Finding::limited(
                     SUBJECT,
                     "the driver does not tell the present frequency",
@@ -79,14 +81,14 @@ impl Source for CpuFrequencySource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         self.follow_hot_plugging();
         self.cpus.begin();
-        for frequency in self.files.read() {
-            let series = self.cpus.entry(&frequency.cpu, || {
-                let core = Resource::CpuCore { id: frequency.cpu };
+        for (cpu, hertz) in self.files.read() {
+            let series = self.cpus.entry(&cpu, || {
+                let core = Resource::CpuCore { id: cpu };
                 out.catalog()
                     .series(self.metric, core, Consumer::LocalMachine)
                     .register()
             });
-            out.push(series, frequency.hertz);
+            out.push(series, hertz);
         }
         self.cpus.end();
         Ok(())

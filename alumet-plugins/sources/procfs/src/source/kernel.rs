@@ -17,7 +17,9 @@ use crate::metrics;
 use crate::notes::{count, note};
 use crate::present::Present;
 
-pub(crate) const SUBJECT: &str = "CPU time";
+const SUBJECT: &str = "CPU time";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("kernel", SUBJECT);
 
 /// Makes samples of `/proc/stat`.
 pub(crate) struct KernelSource {

@@ -10,14 +10,15 @@ use crate::error::TableError;
 use crate::metrics;
 use crate::notes::note;
 
-pub(crate) const SUBJECT: &str = "load";
+const SUBJECT: &str = "load";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("load", SUBJECT);
 
 /// Makes samples of `/proc/loadavg`.
 pub(crate) struct LoadSource {
     file: Table<LoadAverage>,
-    one: Series<f64>,
-    five: Series<f64>,
-    fifteen: Series<f64>,
+    /// In the order of the averages.
+    series: [Series<f64>; 3],
 }
 
 impl LoadSource {
@@ -37,19 +38,16 @@ impl LoadSource {
         };
         Ok(Some(Self {
             file,
-            one: series("1m"),
-            five: series("5m"),
-            fifteen: series("15m"),
+            series: ["1m", "5m", "15m"].map(series),
         }))
     }
 }
 
 impl Source for LoadSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let load = self.file.read()?;
-        out.push(&self.one, load.one);
-        out.push(&self.five, load.five);
-        out.push(&self.fifteen, load.fifteen);
+        for (series, average) in self.series.iter().zip(self.file.read()?) {
+            out.push(series, *average);
+        }
         Ok(())
     }
 }

@@ -15,7 +15,9 @@ use crate::error::TableError;
 use crate::metrics;
 use crate::notes::note;
 
-pub(crate) const SUBJECT: &str = "memory";
+const SUBJECT: &str = "memory";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("memory", SUBJECT);
 
 /// Makes samples of `/proc/meminfo`.
 pub(crate) struct MemorySource {

@@ -1,6 +1,7 @@
 //! The sources: what turns readings into samples.
 
 pub(crate) mod cpu_frequency;
+mod device_counts;
 pub(crate) mod disks;
 pub(crate) mod kernel;
 pub(crate) mod load;

@@ -1,35 +1,28 @@
 //! Traffic of the network interfaces.
 
-use alumet_core::catalog::{Catalog, MetricHandle};
-use alumet_core::counter::DeltaSeries;
+use alumet_core::Failure;
 use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::{Consumer, Failure, Resource};
+use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope};
-use alumet_reader_procfs::{Name, SystemRoot};
 
+use super::device_counts::{Column, DeviceCounts};
 use crate::error::TableError;
 use crate::increments::endless;
 use crate::metrics;
 use crate::notes::{list, note};
-use crate::present::Present;
 
-pub(crate) const SUBJECT: &str = "network";
+const SUBJECT: &str = "network";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("network", SUBJECT);
 
 const SHARE: &str = "share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)";
 
 /// Makes samples of `/proc/net/dev`.
 pub(crate) struct NetworkSource {
     file: NetDevFile,
-    metrics: Metrics,
-    interfaces: Present<Name, InterfaceSeries>,
+    counts: DeviceCounts,
 }
-
-/// The metrics of bytes, packets, drops and errors.
-type Metrics = [MetricHandle<u64>; 4];
-
-/// The series of what an interface received and sent, each in the order of the metrics.
-struct InterfaceSeries([[DeltaSeries; 4]; 2]);
 
 impl NetworkSource {
     pub(crate) fn start(
@@ -50,54 +43,44 @@ impl NetworkSource {
             doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
         };
         note(alumet, finding);
+        let metrics = [
+            alumet.metric(&metrics::NETWORK_BYTES)?,
+            alumet.metric(&metrics::NETWORK_PACKETS)?,
+            alumet.metric(&metrics::NETWORK_PACKET_DROPS)?,
+            alumet.metric(&metrics::NETWORK_ERRORS)?,
+        ];
+        let columns = ["rx", "tx"].map(|direction| {
+            metrics.map(|metric| Column {
+                metric,
+                direction: Some(direction),
+                counter: endless,
+            })
+        });
+        let columns = columns.into_iter().flatten().collect();
         Ok(Some(Self {
             file,
-            metrics: [
-                alumet.metric(&metrics::NETWORK_BYTES)?,
-                alumet.metric(&metrics::NETWORK_PACKETS)?,
-                alumet.metric(&metrics::NETWORK_PACKET_DROPS)?,
-                alumet.metric(&metrics::NETWORK_ERRORS)?,
-            ],
-            interfaces: Present::default(),
+            counts: DeviceCounts::new("interface", columns),
         }))
     }
 }
 
 impl Source for NetworkSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let net = self.file.read()?;
-        self.interfaces.begin();
-        for interface in &net.interfaces {
-            let series = self.interfaces.entry(&interface.name, || {
-                InterfaceSeries::register(out.catalog(), self.metrics, interface)
-            });
-            for (series, traffic) in series.0.iter_mut().zip([interface.received, interface.sent]) {
-                let counts = [traffic.bytes, traffic.packets, traffic.drops, traffic.errors];
-                for (series, count) in series.iter_mut().zip(counts) {
-                    series.push(out, count);
-                }
-            }
-        }
-        self.interfaces.end();
+        let interfaces = self.file.read()?.interfaces.iter();
+        self.counts.push(interfaces, |one| (&one.name, counts(one)), out);
         Ok(())
     }
 
     fn reset(&mut self) {
-        self.interfaces.clear();
+        self.counts.clear();
     }
 }
 
-impl InterfaceSeries {
-    fn register(catalog: &Catalog, metrics: Metrics, interface: &Interface) -> Self {
-        let name = interface.name.to_str_lossy();
-        Self(["rx", "tx"].map(|direction| {
-            metrics.map(|metric| {
-                let series = catalog
-                    .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                    .attribute("interface", &*name)
-                    .attribute("direction", direction);
-                DeltaSeries::new(series.register(), endless())
-            })
-        }))
-    }
+/// In the order of the columns.
+fn counts(interface: &Interface) -> impl Iterator<Item = Option<u64>> {
+    let directions = [interface.received, interface.sent];
+    directions
+        .into_iter()
+        .flat_map(|traffic| [traffic.bytes, traffic.packets, traffic.drops, traffic.errors])
+        .map(Some)
 }

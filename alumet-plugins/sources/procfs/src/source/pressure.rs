@@ -4,7 +4,7 @@ use alumet_core::counter::DeltaSeries;
 use alumet_core::plugin::{Finding, StartContext};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource};
-use alumet_reader_procfs::pressure::{self, Pressure, PressureOf};
+use alumet_reader_procfs::pressure::{self, Pressure, RESOURCES};
 use alumet_reader_procfs::{ReadError, SystemRoot, Table};
 
 use crate::error::TableError;
@@ -12,7 +12,9 @@ use crate::increments::endless;
 use crate::metrics;
 use crate::notes::note;
 
-pub(crate) const SUBJECT: &str = "pressure (PSI)";
+const SUBJECT: &str = "pressure (PSI)";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("pressure", SUBJECT);
 
 /// Makes samples of `/proc/pressure`.
 pub(crate) struct PressureSource {
@@ -36,8 +38,8 @@ impl PressureSource {
     ) -> Result<Option<Self>, TableError> {
         let metric = alumet.metric(&metrics::PRESSURE_STALL_TIME)?;
         let (mut files, mut offered, mut refused) = (Vec::new(), Vec::new(), None::<ReadError>);
-        for of in PressureOf::ALL {
-            let file = match pressure::open(root, of) {
+        for resource in RESOURCES {
+            let file = match pressure::open(root, resource) {
                 Ok(file) => file,
                 Err(error) => {
                     refused.get_or_insert(error);
@@ -47,7 +49,7 @@ impl PressureSource {
             let counts = |kind: &str| {
                 let series = alumet
                     .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                    .attribute("stalled", of.file_name())
+                    .attribute("stalled", resource)
                     .attribute("kind", kind);
                 DeltaSeries::new(series.register(), endless())
             };
@@ -56,7 +58,7 @@ impl PressureSource {
                 some: counts("some"),
                 full: counts("full"),
             });
-            offered.push(of.file_name());
+            offered.push(resource);
         }
         if let Some(error) = refused.filter(|_| files.is_empty()) {
             return Err(error.into());

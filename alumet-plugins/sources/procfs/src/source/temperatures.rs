@@ -14,7 +14,9 @@ use crate::error::TableError;
 use crate::metrics;
 use crate::notes::{count, note, some};
 
-pub(crate) const SUBJECT: &str = "temperatures";
+const SUBJECT: &str = "temperatures";
+/// The name of the source, and what is told of.
+pub(crate) const TABLE: (&str, &str) = ("temperatures", SUBJECT);
 
 /// Sensors can be plugged in, and sysfs does not tell; a sensor that vanishes is noticed at once.
 const LIST_EVERY: Duration = Duration::from_secs(60);

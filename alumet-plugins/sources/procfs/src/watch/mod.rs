@@ -93,7 +93,7 @@ impl Watcher {
     /// the groups.
     ///
     /// # Errors
-    /// When the processes cannot be listed.
+    /// When there is no list of processes. One that cannot be read this time is read at the next look.
     pub(crate) fn start(
         root: &SystemRoot,
         matchers: Vec<Matcher>,
@@ -120,8 +120,13 @@ impl Watcher {
             pids: Vec::new(),
             stat: ProcessStat::default(),
         };
-        if watcher.scans() {
-            watcher.scan(now)?;
+        if watcher.scans()
+            && let Err(error) = watcher.scan(now)
+        {
+            if !error.is_temporary() {
+                return Err(error);
+            }
+            tracing::warn!(%error, "processes are measured as soon as they can be listed");
         }
         Ok(watcher)
     }
@@ -153,26 +158,15 @@ impl Watcher {
         self.scan_at_once = true;
     }
 
-    /// A source has read a process for the last time at `last`, and now it is gone.
-    pub(crate) fn process_is_gone(&mut self, pid: u32, start_ticks: u64, last: Monotonic) {
+    /// A source does not measure a process any more: it is gone and was read for the last time at that instant, or it may
+    /// still exist.
+    pub(crate) fn release(&mut self, pid: u32, start_ticks: u64, gone: Option<Monotonic>) {
         let scans = self.scans();
         if let Some(known) = self.known.get_mut(&pid)
             && known.start_ticks == start_ticks
         {
-            known.owner = Owner::Gone(last);
+            known.owner = gone.map_or(Owner::Nobody, Owner::Gone);
             if !scans {
-                self.known.remove(&pid);
-            }
-        }
-    }
-
-    /// A source does not measure a process any more, which may still exist.
-    pub(crate) fn process_is_released(&mut self, pid: u32, start_ticks: u64) {
-        if let Some(known) = self.known.get_mut(&pid)
-            && known.start_ticks == start_ticks
-        {
-            known.owner = Owner::Nobody;
-            if !self.scans() {
                 self.known.remove(&pid);
             }
         }
@@ -419,9 +413,9 @@ mod tests {
         put(&root, 8, 2);
         let found = [(7, Birth::BeforeWatch), (8, Birth::After(at(10)))];
         assert_eq!(arrivals(&mut watcher, 1, 12), found);
-        watcher.process_is_gone(7, 1, at(13));
+        watcher.release(7, 1, Some(at(13)));
         // This is not the start of process 8: somebody else is gone, and process 8 stays.
-        watcher.process_is_gone(8, 1, at(13));
+        watcher.release(8, 1, Some(at(13)));
         put(&root, 7, 3);
         assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Birth::After(at(13)))]);
     }

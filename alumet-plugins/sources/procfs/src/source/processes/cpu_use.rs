@@ -21,24 +21,12 @@ pub(super) struct CpuReading {
 /// The CPU time between two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CpuUse {
-    pub(super) user_ns: u64,
-    pub(super) system_ns: u64,
+    pub(super) time: SplitTime,
     pub(super) guest_ticks: u64,
     /// The threads of the reading that saw more of them.
     threads: u64,
     /// At least the time that passed between the readings.
-    elapsed: Duration,
-}
-
-/// What 100 % means, and how many percent there can be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Capacity {
-    /// CPUs that run.
-    pub(super) cpus: u64,
-    /// CPUs that make 100 %.
-    pub(super) cpus_per_hundred: f64,
-    /// Percent that all CPUs make together.
-    pub(super) most: f64,
+    pub(super) elapsed: Duration,
 }
 
 impl CpuReading {
@@ -55,18 +43,16 @@ impl CpuReading {
 
     /// The same reading, with `ahead` left to the next interval.
     pub(super) fn without(&self, ahead: SplitTime) -> Self {
-        let time = SplitTime {
-            user_ns: self.time.user_ns.saturating_sub(ahead.user_ns),
-            system_ns: self.time.system_ns.saturating_sub(ahead.system_ns),
-        };
-        Self { time, ..*self }
+        Self {
+            time: self.time.since(ahead),
+            ..*self
+        }
     }
 
     /// What was used since `earlier`.
     pub(super) fn since(&self, earlier: &Self) -> CpuUse {
         CpuUse {
-            user_ns: self.time.user_ns.saturating_sub(earlier.time.user_ns),
-            system_ns: self.time.system_ns.saturating_sub(earlier.time.system_ns),
+            time: self.time.since(earlier.time),
             guest_ticks: self.guest_ticks.saturating_sub(earlier.guest_ticks),
             threads: self.threads.max(earlier.threads),
             // The outer instants: a reading that was held up cannot make a share larger than it was.
@@ -86,51 +72,14 @@ impl CpuUse {
         let elapsed = u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX);
         let parallel = self.threads.min(cpus).max(1);
         let explained = elapsed.saturating_add(LONGEST_TICK_NS).saturating_mul(parallel);
-        let parallel = if self.total_ns() <= explained {
-            parallel
-        } else {
-            cpus
-        };
-        let ahead = self.total_ns().saturating_sub(elapsed.saturating_mul(parallel));
-        let user_ns = ahead.min(self.user_ns);
+        let used = self.time.total_ns();
+        let parallel = if used <= explained { parallel } else { cpus };
+        let ahead = used.saturating_sub(elapsed.saturating_mul(parallel));
+        let user_ns = ahead.min(self.time.user_ns);
         let system_ns = ahead - user_ns;
-        self.user_ns -= user_ns;
-        self.system_ns -= system_ns;
-        SplitTime { user_ns, system_ns }
-    }
-
-    /// CPU time as a share of what `capacity` offered; `None` when no time has passed.
-    pub(super) fn percent(&self, ns: u64, capacity: Capacity) -> Option<f64> {
-        if self.elapsed.is_zero() {
-            return None;
-        }
-        let offered = self.elapsed.as_nanos() as f64 * capacity.cpus_per_hundred;
-        // Without CPU clocks the kernel's ticks are coarser than a short interval, and CPUs can go offline in it.
-        Some((100.0 * ns as f64 / offered).min(capacity.most))
-    }
-
-    pub(super) const fn total_ns(&self) -> u64 {
-        self.user_ns + self.system_ns
-    }
-}
-
-impl Capacity {
-    /// All CPUs make 100 %.
-    pub(super) fn of_machine(cpus: u64) -> Self {
-        Self {
-            cpus,
-            cpus_per_hundred: cpus as f64,
-            most: 100.0,
-        }
-    }
-
-    /// Each CPU makes 100 %.
-    pub(super) fn of_core(cpus: u64) -> Self {
-        Self {
-            cpus,
-            cpus_per_hundred: 1.0,
-            most: 100.0 * cpus as f64,
-        }
+        let ahead = SplitTime { user_ns, system_ns };
+        self.time = self.time.since(ahead);
+        ahead
     }
 }
 
@@ -149,25 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_relative_to_the_machine_or_to_one_cpu() {
-        let used = reading(300, 100, 1000, 1000).since(&CpuReading::at_birth(Monotonic::from_nanos(0)));
-        assert_eq!(used.percent(used.total_ns(), Capacity::of_machine(4)), Some(10.0));
-        assert_eq!(used.percent(used.user_ns, Capacity::of_core(4)), Some(30.0));
-    }
-
-    #[test]
     fn a_reading_that_was_held_up_makes_no_share_larger() {
         // Read at 110 and 210, with all CPU time in between, but held up on either side.
         let used = reading(200, 0, 205, 260).since(&reading(100, 0, 90, 130));
-        assert!(used.percent(used.user_ns, Capacity::of_core(1)) < Some(100.0));
-    }
-
-    #[test]
-    fn no_more_than_all_cpus_can_be_used() {
-        let used = reading(30_000_000, 0, 20_000_000, 20_000_000)
-            .since(&CpuReading::at_birth(Monotonic::from_nanos(0)));
-        assert_eq!(used.percent(used.user_ns, Capacity::of_core(1)), Some(100.0));
-        assert_eq!(used.percent(used.user_ns, Capacity::of_machine(1)), Some(100.0));
+        assert!(used.time.user_ns < used.elapsed.as_nanos() as u64);
     }
 
     #[test]
@@ -176,10 +110,13 @@ mod tests {
         let second = reading(110, 20, 100, 100);
         let mut used = second.since(&first);
         let ahead = used.limit(4);
-        assert_eq!((used.user_ns, used.system_ns, ahead.total_ns()), (80, 20, 30));
+        assert_eq!(
+            (used.time.user_ns, used.time.system_ns, ahead.total_ns()),
+            (80, 20, 30)
+        );
         let third = reading(150, 20, 200, 200);
         let rest = third.since(&second.without(ahead));
-        assert_eq!((rest.user_ns, rest.system_ns), (70, 0));
+        assert_eq!((rest.time.user_ns, rest.time.system_ns), (70, 0));
     }
 
     #[test]
@@ -207,17 +144,11 @@ mod tests {
         let first = reading(0, 0, 0, 0);
         let mut used = reading(7_600 * MS, 0, 2_000 * MS, 2_000 * MS).since(&first);
         assert_eq!(used.limit(4).total_ns(), 0);
-        assert_eq!(used.total_ns(), 7_600 * MS);
+        assert_eq!(used.time.total_ns(), 7_600 * MS);
         let mut used = reading(9_000 * MS, 0, 2_000 * MS, 2_000 * MS).since(&first);
         assert_eq!(used.limit(4).total_ns(), 1_000 * MS);
         // One tick more than one CPU offers is a late tick.
         let mut used = reading(30 * MS, 0, 20 * MS, 20 * MS).since(&first);
         assert_eq!(used.limit(4).total_ns(), 10 * MS);
-    }
-
-    #[test]
-    fn no_time_makes_no_percentage() {
-        let used = reading(1, 0, 5, 5).since(&reading(0, 0, 5, 5));
-        assert_eq!(used.percent(1, Capacity::of_core(1)), None);
     }
 }

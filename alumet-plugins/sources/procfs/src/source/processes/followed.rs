@@ -2,10 +2,10 @@
 
 use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::{Monotonic, Timestamp};
-use alumet_reader_procfs::ReadError;
 use alumet_reader_procfs::process::{Process, ProcessIo, Processes};
+use alumet_reader_procfs::{Capacity, ReadError};
 
-use super::cpu_use::{Capacity, CpuReading};
+use super::cpu_use::CpuReading;
 use super::series::{ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
 use crate::config::PlanConfig;
@@ -32,16 +32,16 @@ pub(super) struct Followed {
     born: Option<Timestamp>,
 }
 
+impl Context<'_> {
+    fn register(&mut self, process: &Process, out: &Accumulator<'_>) -> ProcessSeries {
+        ProcessSeries::register(out.catalog(), self.metrics, self.plan, process, self.processes)
+    }
+}
+
 impl Followed {
     pub(super) fn new(arrival: Arrival, context: &mut Context<'_>, out: &Accumulator<'_>) -> Self {
         let Arrival { process, birth } = arrival;
-        let series = ProcessSeries::register(
-            out.catalog(),
-            context.metrics,
-            context.plan,
-            &process,
-            context.processes,
-        );
+        let series = context.register(&process, out);
         let program = Program::of(process.last_stat());
         let Tick {
             timestamp, monotonic, ..
@@ -116,13 +116,13 @@ impl Followed {
         }
         let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
         let guest_ns = used.guest_ticks.saturating_mul(tick_ns);
-        let times = [used.user_ns, used.system_ns, guest_ns];
+        let times = [used.time.user_ns, used.time.system_ns, guest_ns];
         for (series, ns) in self.series.cpu_time.iter().flatten().zip(times) {
             out.push(series, ns);
         }
-        let times = [used.user_ns, used.system_ns, used.total_ns()];
+        let times = [used.time.user_ns, used.time.system_ns, used.time.total_ns()];
         for (series, ns) in self.series.cpu_percent.iter().flatten().zip(times) {
-            if let Some(percent) = used.percent(ns, context.capacity) {
+            if let Some(percent) = context.capacity.percent(ns, used.elapsed) {
                 out.push(series, percent);
             }
         }
@@ -218,13 +218,7 @@ impl Followed {
         }
         self.program = Program::of(self.process.last_stat());
         // What was refused may be allowed of the other program.
-        self.series = ProcessSeries::register(
-            out.catalog(),
-            context.metrics,
-            context.plan,
-            &self.process,
-            context.processes,
-        );
+        self.series = context.register(&self.process, out);
         let now = out.tick().timestamp;
         self.series.begin_cpu_time(out, now);
         self.series.begin_io(out, now);

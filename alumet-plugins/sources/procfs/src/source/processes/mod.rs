@@ -12,13 +12,12 @@ use alumet_core::plugin::{StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::Processes;
-use alumet_reader_procfs::{ReadError, SystemRoot};
+use alumet_reader_procfs::{Capacity, CpuPercentBase, ReadError, SystemRoot};
 use parking_lot::Mutex;
 
-use crate::config::{CpuPercentBase, PlanConfig};
+use crate::config::PlanConfig;
 use crate::watch::{Arrival, Birth, Inbox, Watcher};
 
-use cpu_use::Capacity;
 use followed::{Context, Followed};
 use series::ProcessMetrics;
 use stopwatch::Stopwatch;
@@ -52,7 +51,7 @@ impl ProcessesSource {
     pub(crate) fn start(
         watcher: Arc<Mutex<Watcher>>,
         (index, sources): (usize, usize),
-        plan: PlanConfig,
+        plan: &PlanConfig,
         base: CpuPercentBase,
         root: &SystemRoot,
         alumet: &StartContext<'_>,
@@ -60,7 +59,7 @@ impl ProcessesSource {
         Ok(Self {
             watcher,
             index,
-            plan,
+            plan: plan.clone(),
             metrics: ProcessMetrics::register(alumet)?,
             processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
             followed: Vec::new(),
@@ -71,19 +70,6 @@ impl ProcessesSource {
             is_fresh: false,
         })
     }
-
-    /// What is measured, and how.
-    pub(crate) const fn plan(&self) -> &PlanConfig {
-        &self.plan
-    }
-
-    fn capacity(&mut self) -> Capacity {
-        let cpus = self.online.count();
-        match self.base {
-            CpuPercentBase::Machine => Capacity::of_machine(cpus),
-            CpuPercentBase::Core => Capacity::of_core(cpus),
-        }
-    }
 }
 
 impl Source for ProcessesSource {
@@ -91,7 +77,7 @@ impl Source for ProcessesSource {
         let now = out.tick().monotonic;
         let scan = self.watcher.lock().collect(self.index, now, &mut self.inbox);
 
-        let capacity = self.capacity();
+        let capacity = Capacity::new(self.base, self.online.count());
         self.stopwatch.expire();
         let mut context = Context {
             processes: &mut self.processes,
@@ -115,11 +101,8 @@ impl Source for ProcessesSource {
                     true
                 }
                 Err(ReadError::Gone { .. }) => {
-                    gone.push((
-                        process.pid(),
-                        process.start_ticks(),
-                        process.last_read().unwrap_or(now),
-                    ));
+                    let last = process.last_read().unwrap_or(now);
+                    gone.push((process.pid(), process.start_ticks(), last));
                     false
                 }
                 Err(error) => {
@@ -130,14 +113,14 @@ impl Source for ProcessesSource {
         if !gone.is_empty() || !self.inbox.ended.is_empty() {
             let mut watcher = self.watcher.lock();
             for (pid, start_ticks, last) in gone {
-                watcher.process_is_gone(pid, start_ticks, last);
+                watcher.release(pid, start_ticks, Some(last));
             }
             // What was announced to have ended has just been read for the last time.
             let ended = &self.inbox.ended;
             self.followed.retain(|process| {
                 let stays = !ended.contains(&process.pid());
                 if !stays {
-                    watcher.process_is_released(process.pid(), process.start_ticks());
+                    watcher.release(process.pid(), process.start_ticks(), None);
                 }
                 stays
             });
