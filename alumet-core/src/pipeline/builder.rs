@@ -308,6 +308,7 @@ impl PipelineBuilder {
             spool: self.host.spool.clone(),
             durable_by_default: self.durable_by_default,
             elements: Mutex::default(),
+            leaving: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),
             phase: Mutex::new(Phase::Starting { ended: Vec::new() }),

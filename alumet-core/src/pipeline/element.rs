@@ -1,6 +1,7 @@
 //! Elements: what a pipeline consists of, and what is known about each.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -173,6 +174,9 @@ pub(crate) struct ElementCell {
     status: Mutex<ElementStatus>,
     /// Since when it is in a poll. Time that really passes, on whatever clock the pipeline is.
     polling: Mutex<Option<Instant>>,
+    /// Samples that an output has to write and that are not in the spool: its part of an account that it may share with
+    /// another one of its name. Changes under the lock of the ledger.
+    in_memory: AtomicU64,
     key: ElementKey,
 }
 
@@ -201,6 +205,7 @@ impl ElementCell {
         Self {
             status: Mutex::new(status),
             polling: Mutex::new(None),
+            in_memory: AtomicU64::new(0),
             key,
         }
     }
@@ -283,6 +288,17 @@ impl ElementCell {
         }
         status.last_error = Some(error.to_owned());
         status.failures_in_a_row
+    }
+
+    pub(super) fn add_in_memory(&self, samples: u64) {
+        self.in_memory.fetch_add(samples, Ordering::Relaxed);
+    }
+
+    /// Takes up to so many samples; none if they were given up in the meantime and are booked already.
+    pub(super) fn take_in_memory(&self, samples: u64) -> u64 {
+        let taken = self.in_memory.load(Ordering::Relaxed).min(samples);
+        self.in_memory.fetch_sub(taken, Ordering::Relaxed);
+        taken
     }
 
     pub(crate) fn missed(&self, ticks: u64) {

@@ -124,7 +124,7 @@ pub(crate) fn spawn(
             }
         }
         drop(source);
-        shared.source_ended(cell.key());
+        shared.source_ended(&cell);
     });
     Worker { ended, thread: None }
 }

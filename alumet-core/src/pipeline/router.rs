@@ -197,7 +197,7 @@ impl Router {
             return;
         }
         for output in &self.outputs {
-            ledger.offered(output.cell.key(), after);
+            ledger.offered(&output.cell, after);
         }
         drop(ledger);
         self.offer_to_all(&Arc::new(batch));
@@ -212,7 +212,7 @@ impl Router {
             } else if output.queue.is_closed() {
                 self.ended(output, batch.len());
             } else {
-                self.shared.ledger.lock().spooled(output.cell.key(), batch.len());
+                self.shared.ledger.lock().spooled(&output.cell, batch.len());
                 spooled = true;
             }
         }
@@ -234,20 +234,20 @@ impl Router {
         self.shared
             .ledger
             .lock()
-            .dropped(output.cell.key(), samples, DropReason::OutputEnded);
+            .dropped(&output.cell, samples as u64, DropReason::OutputEnded);
     }
 
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
         let item = Outgoing::Batch(batch);
-        let key = output.cell.key();
         let result = match output.on_full {
             OnFull::Block => output.queue.push(item),
             OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
-                    self.shared
-                        .ledger
-                        .lock()
-                        .dropped(key, batch.len(), DropReason::QueueFull);
+                    self.shared.ledger.lock().dropped(
+                        &output.cell,
+                        batch.len() as u64,
+                        DropReason::QueueFull,
+                    );
                 }
             }),
         };

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     /// Whether short intervals get a real-time thread.
     pub(crate) real_time_thread: bool,
     pub(crate) elements: Mutex<Vec<Element>>,
+    /// What was ended, is not listed any more, and still works.
+    pub(crate) leaving: Mutex<Vec<Element>>,
     pub(crate) poll_threads: Mutex<Vec<PollThread>>,
     pub(crate) router: Mutex<Option<Worker>>,
     pub(crate) phase: Mutex<Phase>,
@@ -79,6 +81,8 @@ pub(crate) enum ElementHandle {
     Output {
         queue: Arc<Queue<Outgoing>>,
         worker: Worker,
+        /// Whether it takes its batches from the spool.
+        is_durable: bool,
     },
 }
 
@@ -104,9 +108,25 @@ impl Shared {
         }
     }
 
+    /// The queues of all outputs, those that leave included.
+    pub(crate) fn output_queues(&self) -> Vec<Arc<Queue<Outgoing>>> {
+        let (elements, leaving) = (self.elements.lock(), self.leaving.lock());
+        let handles = elements
+            .iter()
+            .chain(leaving.iter())
+            .map(|element| &element.handle);
+        let queues = handles.filter_map(|handle| match handle {
+            ElementHandle::Output { queue, .. } => Some(Arc::clone(queue)),
+            _ => None,
+        });
+        queues.collect()
+    }
+
     /// Forgets a source that has ended.
-    pub(crate) fn source_ended(&self, key: &ElementKey) {
-        self.elements.lock().retain(|element| element.cell.key() != key);
+    pub(crate) fn source_ended(&self, cell: &Arc<ElementCell>) {
+        for list in [&self.elements, &self.leaving] {
+            list.lock().retain(|element| !Arc::ptr_eq(&element.cell, cell));
+        }
         self.element_ended(ElementKind::Source);
     }
 
@@ -117,14 +137,21 @@ impl Shared {
             Phase::Stopped => return,
             Phase::Running => {}
         }
-        let left =
-            self.elements.lock().iter().any(|element| {
-                element.cell.key().kind == kind && element.cell.state() != ElementState::Ended
-            });
+        let elements = self.elements.lock();
+        let mut states = elements
+            .iter()
+            .filter(|element| element.cell.key().kind == kind)
+            .map(|element| element.cell.state())
+            .peekable();
+        // An output that was asked to end, and is not listed any more, has not ended by itself.
+        let counts = kind == ElementKind::Source || states.peek().is_some();
+        if states.any(|state| state != ElementState::Ended) || !counts {
+            return;
+        }
         match kind {
-            ElementKind::Source if !left => self.sources_ended.cancel(),
-            ElementKind::Output if !left => self.outputs_ended.cancel(),
-            _ => {}
+            ElementKind::Source => self.sources_ended.cancel(),
+            ElementKind::Output => self.outputs_ended.cancel(),
+            ElementKind::Transform => {}
         }
     }
 }

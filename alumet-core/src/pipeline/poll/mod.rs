@@ -363,7 +363,9 @@ impl PollLoop {
                     let tasks = group.take(keys);
                     match &mut *basket.lock() {
                         Some(basket) => basket.extend(tasks),
-                        None => tasks.iter().for_each(|task| self.shared.source_ended(task.key())),
+                        None => tasks
+                            .iter()
+                            .for_each(|task| self.shared.source_ended(task.cell())),
                     }
                 }
             }

@@ -44,6 +44,10 @@ impl PollTask {
         }
     }
 
+    pub(crate) const fn cell(&self) -> &Arc<ElementCell> {
+        &self.cell
+    }
+
     pub(crate) fn key(&self) -> &ElementKey {
         self.cell.key()
     }

@@ -382,6 +382,10 @@ impl Writer {
     }
 
     fn judge(&mut self, mut job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        if self.backlog.is_some() && self.queue.is_abandoned() {
+            // It stays in the spool, for the next output of this name.
+            return;
+        }
         let len = job.delivery.len();
         let failure = match result {
             Ok(receipt) => return self.received(job, receipt, busy),
