@@ -75,18 +75,6 @@ impl EventSink {
     }
 }
 
-impl EventSink {
-    /// Hands a complete point on, with the time of now; for events too rare to keep a handle for.
-    ///
-    /// # Errors
-    /// When the value is not of the type of the metric, or the pipeline has stopped.
-    pub async fn send_point(&self, point: Point) -> Result<(), Failure> {
-        let mut batch = self.batch();
-        push_point(&mut batch, &mut self.interner.lock(), self.now(), point)?;
-        Ok(self.send(batch).await?)
-    }
-}
-
 impl fmt::Debug for EventSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EventSink({})", self.cell.key())
@@ -107,7 +95,6 @@ pub(crate) fn spawn(
         let sink = EventSink {
             shared: Arc::clone(&shared),
             cell: Arc::clone(&cell),
-            interner: Arc::new(Mutex::new(Interner::new(shared.catalog.clone()))),
         };
         while !stop.is_cancelled() {
             let result = guard_async(source.run(sink.clone(), stop.clone())).await;
