@@ -265,7 +265,11 @@ impl PipelineBuilder {
     }
 
     fn embedded(&mut self) -> &mut ElementSpecs {
-        if self.parts.last().is_none_or(|(plugin, _)| plugin != Self::EMBEDDED) {
+        if self
+            .parts
+            .last()
+            .is_none_or(|(plugin, _)| plugin != Self::EMBEDDED)
+        {
             self.parts
                 .push((Self::EMBEDDED.to_owned(), ElementSpecs::default()));
         }
@@ -336,15 +340,17 @@ impl PipelineBuilder {
 }
 
 /// The order in which transforms run: as configured, or as they were added but each after those that it must follow.
-fn order_of(
-    configured: &[String],
-    parts: &[(String, ElementSpecs)],
-) -> Result<Vec<ElementKey>, BuildError> {
+fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
     check_order(configured, parts)?;
     let mut left = Vec::new();
     for (plugin, specs) in parts {
         let key = |spec: &TransformSpec| ElementKey::new(ElementKind::Transform, plugin, &spec.name);
-        left.extend(specs.transforms.iter().map(|spec| (key(spec), spec.after.clone())));
+        left.extend(
+            specs
+                .transforms
+                .iter()
+                .map(|spec| (key(spec), spec.after.clone())),
+        );
     }
     left.sort_by_key(|(key, _)| configured.iter().position(|plugin| *plugin == key.plugin));
     let mut order = Vec::new();

@@ -261,16 +261,12 @@ impl Pipeline {
             } else {
                 deadline
             };
-            let worker = Worker {
-                ended: thread.ended,
-                thread: Some(thread.handle),
-            };
-            worker.wait(patience);
+            thread.worker.wait(patience);
             let name = match self.shared.polled_on(&thread.name) {
                 Some((source, _)) => source.to_string(),
                 None => format!("thread {}", thread.name),
             };
-            worker.wait_or_note(Instant::now(), &name, stuck);
+            thread.worker.wait_or_note(Instant::now(), &name, stuck);
         }
         for (name, worker) in event_sources {
             worker.wait_or_note(deadline, &name, stuck);

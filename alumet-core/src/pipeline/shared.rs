@@ -1,12 +1,14 @@
 //! What all threads of a pipeline share.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
@@ -157,10 +159,33 @@ impl Shared {
 }
 
 impl Worker {
+    /// Works in a thread of its own.
+    pub(crate) fn thread(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (done, ended) = channel::<()>();
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let _done = done;
+            work();
+        })?;
+        Ok(Self {
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    /// Works in a task.
+    pub(crate) fn task(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (done, ended) = channel::<()>();
+        runtime.spawn(async move {
+            let _done = done;
+            work.await;
+        });
+        Self { ended, thread: None }
+    }
+
     /// Stands for a worker that somebody else waits for.
     pub(crate) fn nobody() -> Self {
         Self {
-            ended: std::sync::mpsc::channel().1,
+            ended: channel().1,
             thread: None,
         }
     }

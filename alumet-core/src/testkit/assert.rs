@@ -26,7 +26,9 @@ pub fn assert_lines(
 /// What turns `expected` into `actual`, or `None` if they are equal.
 pub fn difference(expected: &[String], actual: &[String]) -> Option<String> {
     let changes = similar::capture_diff_slices(similar::Algorithm::Myers, expected, actual);
-    let lines = changes.iter().flat_map(|change| change.iter_changes(expected, actual));
+    let lines = changes
+        .iter()
+        .flat_map(|change| change.iter_changes(expected, actual));
     let text = lines.map(|line| format!("{} {}\n", line.tag(), line.value()));
     (expected != actual).then(|| text.collect())
 }

@@ -26,7 +26,7 @@ use super::ledger::DropReason;
 use super::message::{Outgoing, Ticket};
 use super::queue::{Popped, Queue};
 use super::shared::Shared;
-use super::supervise::{Backoff, guard};
+use super::supervise::{Backoff, guard, reset};
 
 use account::Account;
 use intake::Intake;
@@ -537,13 +537,7 @@ impl Writer {
     }
 
     fn reset(&mut self) {
-        let reset = guard(|| {
-            self.output.reset();
-            Ok(())
-        });
-        if let Err(failure) = reset {
-            tracing::error!(element = %self.account.key(), error = %failure, "the output could not be reset");
-        }
+        reset(self.account.key(), || self.output.reset());
     }
 
     /// Whether nothing is in hand.
