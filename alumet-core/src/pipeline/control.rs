@@ -521,7 +521,11 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
         }
     }
     let remove = |ticket| Ingest::Command(RouterCommand::Remove(keys.to_vec(), ticket));
-    let removed = route(shared, remove);
+    let (mut problems, is_late) = match route(shared, remove) {
+        Ok(problems) => (problems, false),
+        Err(ControlError::Timeout) => (Vec::new(), true),
+        Err(error) => return Err(error),
+    };
     // A source that is polled is forgotten when its thread has given it away.
     let ended: Vec<_> = shared
         .elements
@@ -530,10 +534,6 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
             is_named(element) && !matches!(element.handle, ElementHandle::Source)
         })
         .collect();
-    let (mut problems, mut late) = match removed {
-        Ok(problems) => (problems, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
     for element in ended {
         let key = element.cell.key();
         let failed = problems.iter().position(|problem| problem.element == *key);
@@ -547,13 +547,15 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
                 error: format!("it does not end within {} s; {rest}", Control::PATIENCE.as_secs()),
             }),
         }
-        // Whoever keeps the transforms from answering is named.
-        late = late.filter(|error| !matches!(error, ControlError::Timeout));
         let mut leaving = shared.leaving.lock();
         leaving.retain(|element| element.cell.state() != ElementState::Ended);
         leaving.push(element);
     }
-    late.map_or_else(|| outcome(problems), Err)
+    if is_late && problems.is_empty() {
+        // A transform keeps the router busy.
+        return Err(ControlError::Timeout);
+    }
+    outcome(problems)
 }
 
 impl ElementHandle {

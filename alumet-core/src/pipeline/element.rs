@@ -67,8 +67,7 @@ impl Serialize for ElementKey {
 }
 
 /// How an element is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElementState {
     /// It works.
     Running,
@@ -82,22 +81,13 @@ pub enum ElementState {
     Ended,
 }
 
-impl ElementState {
-    /// One lower-case word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Failing => "failing",
-            Self::Restarting => "restarting",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-impl fmt::Display for ElementState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    ElementState {
+        Running: "running",
+        Paused: "paused",
+        Failing: "failing",
+        Restarting: "restarting",
+        Ended: "ended",
     }
 }
 

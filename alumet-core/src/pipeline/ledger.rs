@@ -1,7 +1,6 @@
 //! The ledger: where every sample is, at any time.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Serialize;
 
@@ -10,8 +9,7 @@ use crate::spool::GapReason;
 use super::element::{ElementCell, ElementKey};
 
 /// Why samples were dropped on their way to an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
     /// The queue was full and made room for newer samples.
     QueueFull,
@@ -41,6 +39,19 @@ impl From<GapReason> for DropReason {
     }
 }
 
+words! {
+    DropReason {
+        QueueFull: "queue_full",
+        Rejected: "rejected",
+        OutputEnded: "output_ended",
+        Shutdown: "shutdown",
+        NoOutput: "no_output",
+        SpoolFull: "spool_full",
+        Expired: "expired",
+        Damaged: "damaged",
+    }
+}
+
 impl DropReason {
     /// All reasons for which an output may miss samples.
     pub(crate) const OF_OUTPUTS: [Self; 7] = [
@@ -52,26 +63,6 @@ impl DropReason {
         Self::Expired,
         Self::Damaged,
     ];
-
-    /// One word in `snake_case`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::Rejected => "rejected",
-            Self::OutputEnded => "output_ended",
-            Self::Shutdown => "shutdown",
-            Self::NoOutput => "no_output",
-            Self::SpoolFull => "spool_full",
-            Self::Expired => "expired",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// Where the samples of one output are: `offered + recovered = delivered + buffered + dropped`.

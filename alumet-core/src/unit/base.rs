@@ -23,10 +23,11 @@ pub(super) enum Dimension<'a> {
 
 /// Everything that is known about a base unit.
 pub(super) struct Row<'a> {
-    code: &'a str,
-    symbol: &'a str,
-    /// The OpenMetrics word.
-    word: Option<&'static str>,
+    /// The UCUM code; for a custom unit the text it was made from.
+    pub(super) code: &'a str,
+    pub(super) symbol: &'a str,
+    /// The English plural that OpenMetrics names end in.
+    pub(super) word: Option<&'static str>,
     pub(super) dimension: Dimension<'a>,
     /// Its size in the first unit of its dimension, as numerator and denominator.
     pub(super) ratio: (u64, u64),
@@ -101,22 +102,6 @@ base_units! {
 }
 
 impl BaseUnit {
-    /// The UCUM code; for a custom unit the text it was made from, which [`Unit::code`](super::Unit::code) may have
-    /// to mark.
-    pub fn code(&self) -> &str {
-        self.row().code
-    }
-
-    /// The symbol shown to people; empty for a plain number.
-    pub fn symbol(&self) -> &str {
-        self.row().symbol
-    }
-
-    /// The English plural that OpenMetrics names end in.
-    pub fn word(&self) -> Option<&'static str> {
-        self.row().word
-    }
-
     /// Whether UCUM lets a prefix stand right before this known unit. Custom units are judged by their text.
     pub(super) fn is_metric(&self) -> bool {
         !matches!(

@@ -18,17 +18,17 @@ impl Unit {
         let (start_offset, end_offset) = (offset(&from.base), offset(&to.base));
         if start_offset == end_offset {
             let ratios = [
-                from.prefix.ratio(),
+                from.prefix.row().ratio,
                 start.ratio,
-                flip(to.prefix.ratio()),
+                flip(to.prefix.row().ratio),
                 flip(end.ratio),
             ];
             return Some(scale(value, &ratios));
         }
         // An offset counts in unprefixed degrees.
-        let start_degrees = scale(value, &[from.prefix.ratio()]);
+        let start_degrees = scale(value, &[from.prefix.row().ratio]);
         let common = scale(start_degrees - start_offset, &[start.ratio, flip(end.ratio)]);
-        Some(scale(common + end_offset, &[flip(to.prefix.ratio())]))
+        Some(scale(common + end_offset, &[flip(to.prefix.row().ratio)]))
     }
 }
 

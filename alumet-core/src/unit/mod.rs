@@ -75,9 +75,9 @@ impl Unit {
     /// The symbol shown to people: `mJ`, `μs`, `KiB`, `kWh`, `°C`, `%`; empty for a plain number.
     pub fn symbol(&self) -> Cow<'_, str> {
         match (self.prefix, &self.base) {
-            (Prefix::Plain, base) => Cow::Borrowed(base.symbol()),
-            (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.power())),
-            (prefix, base) => Cow::Owned(format!("{}{}", prefix.symbol(), base.symbol())),
+            (Prefix::Plain, base) => Cow::Borrowed(base.row().symbol),
+            (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.row().power)),
+            (prefix, base) => Cow::Owned(format!("{}{}", prefix.row().symbol, base.row().symbol)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Unit {
     ///
     /// None for plain numbers, percentages and custom units: whether to write `ratio` or nothing is the exporter's choice.
     pub fn word(&self) -> Option<&'static str> {
-        self.base.word()
+        self.base.row().word
     }
 }
 

@@ -3,15 +3,15 @@
 use super::Unit;
 
 /// Everything that is written about one prefix.
-struct Row {
-    code: &'static str,
-    symbol: &'static str,
-    word: &'static str,
+pub(super) struct Row {
+    pub(super) code: &'static str,
+    pub(super) symbol: &'static str,
+    pub(super) word: &'static str,
     /// The multiple as a UCUM term of its own.
-    term: &'static str,
-    power: &'static str,
+    pub(super) term: &'static str,
+    pub(super) power: &'static str,
     /// The multiple as an exact fraction.
-    ratio: (u64, u64),
+    pub(super) ratio: (u64, u64),
 }
 
 macro_rules! prefixes {
@@ -30,7 +30,7 @@ macro_rules! prefixes {
             /// Every prefix: none, then the decimal ones and the binary ones, from the smallest to the largest.
             pub const ALL: [Self; 1 + [$($word),+].len()] = [Self::Plain, $(Self::$name),+];
 
-            const fn row(self) -> Row {
+            pub(super) const fn row(self) -> Row {
                 let (code, symbol, word, term, power, ratio) = match self {
                     Self::Plain => ("", "", "", "10*0", "1", (1, 1)),
                     $(Self::$name => ($code, $symbol, $word, $term, $power, $ratio),)+
@@ -65,40 +65,10 @@ prefixes! {
 }
 
 impl Prefix {
-    /// The UCUM code, `u` for micro; empty without a prefix.
-    pub const fn code(self) -> &'static str {
-        self.row().code
-    }
-
-    /// The symbol shown to people, `μ` for micro; empty without a prefix.
-    pub const fn symbol(self) -> &'static str {
-        self.row().symbol
-    }
-
-    /// The English word, `milli`; empty without a prefix.
-    pub const fn word(self) -> &'static str {
-        self.row().word
-    }
-
     /// The multiple as a number: 0.001 for milli.
     pub fn factor(self) -> f64 {
-        let (numerator, denominator) = self.ratio();
+        let (numerator, denominator) = self.row().ratio;
         numerator as f64 / denominator as f64
-    }
-
-    /// The multiple as an exact fraction, numerator first.
-    pub(super) const fn ratio(self) -> (u64, u64) {
-        self.row().ratio
-    }
-
-    /// The multiple as a UCUM term that stands before a unit that takes no prefix: `10*3`, `1024`.
-    pub(super) const fn term(self) -> &'static str {
-        self.row().term
-    }
-
-    /// The multiple as people write it: `10⁻³`, `2¹⁰`.
-    pub(super) const fn power(self) -> &'static str {
-        self.row().power
     }
 
     /// All ways in which the prefix is written before a unit.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
 use super::Unit;
@@ -16,7 +16,10 @@ impl Serialize for Unit {
 
 impl<'de> Deserialize<'de> for Unit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::parse(&Cow::<'de, str>::deserialize(deserializer)?))
+        let text = Cow::<'de, str>::deserialize(deserializer);
+        let text =
+            text.map_err(|error| D::Error::custom(format!("{error}; write a unit as text, such as \"mJ\"")))?;
+        Ok(Self::parse(&text))
     }
 }
 

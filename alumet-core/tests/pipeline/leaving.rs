@@ -1,12 +1,13 @@
 //! An output that is stuck can be stopped, and another one of its name started, without a restart.
 
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, OnFull, Output, QueuePolicy, Recording, RecordingOutput};
 use alumet_core::pipeline::{OutputAccount, Pattern, Pipeline, PipelineBuilder};
-use alumet_core::plugin::ElementSpecs;
+use alumet_core::plugin::{ElementSpecs, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::testkit::ManualClock;
 
 use crate::elements::{PATIENCE, assert_balanced, one_source, pass, values, wait_until};
@@ -184,4 +185,41 @@ fn what_a_stuck_durable_output_has_not_written_is_written_once_by_the_new_one_of
     assert_eq!(values(&new), ["1", "2", "3", "4", "5", "6"]);
     let account = account(&rig.pipeline);
     assert_eq!((account.delivered, account.buffered), (6, 0), "{account:?}");
+}
+
+static CLOG: LazyLock<Gate> = LazyLock::new(Gate::default);
+
+/// A plugin with an output that is stuck.
+struct Clogged;
+
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Config {}
+
+impl Plugin for Clogged {
+    const ID: &'static str = "clogged";
+    const SUMMARY: &'static str = "Is stuck.";
+    type Config = Config;
+
+    fn start(_: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let mut output = Gated::default();
+        output.gate = CLOG.clone();
+        alumet.output("out", output).queue(NARROW);
+        Ok(Self)
+    }
+}
+
+#[test]
+fn a_plugin_whose_output_is_stuck_can_be_stopped_and_started_again() {
+    let (mut builder, _) = one_source();
+    builder.plugin::<Clogged>(Config {}).unwrap();
+    let pipeline = builder.start().unwrap();
+    let _opener = Opener(&CLOG);
+    CLOG.wait_for_visitor();
+    let error = pipeline.stop_plugin("clogged").unwrap_err().to_string();
+    assert!(error.starts_with("outputs/clogged/out: "), "{error}");
+    let descriptor = PluginDescriptor::of::<Clogged>();
+    let mut nothing = <dyn erased_serde::Deserializer<'_>>::erase(toml::Table::new());
+    let config = descriptor.parse(&mut nothing).unwrap();
+    pipeline.start_plugin(&descriptor, &config).unwrap();
+    assert_eq!(pipeline.control().list(&pattern("out")).unwrap().len(), 1);
 }
