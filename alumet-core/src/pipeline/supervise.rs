@@ -116,7 +116,11 @@ pub(crate) fn failed(cell: &ElementCell, failure: &Failure, samples: u64, busy: 
 
 /// Resets an element with `call`.
 pub(crate) fn reset(key: &ElementKey, call: impl FnOnce()) {
-    if let Err(failure) = guard(|| Ok(call())) {
+    let guarded = guard(|| {
+        call();
+        Ok(())
+    });
+    if let Err(failure) = guarded {
         tracing::error!(element = %key, error = %failure, "the element could not be reset");
     }
 }
