@@ -74,6 +74,9 @@
 //!   or [`or_skip()?`](failure::OrFail::or_skip) and its siblings.
 //! - A module has one table of [`metrics!`], for it defines `all()`.
 
+#[macro_use]
+mod word;
+
 mod alarm;
 pub mod attributes;
 pub mod batch;

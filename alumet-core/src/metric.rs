@@ -10,7 +10,7 @@ use crate::unit::Unit;
 use crate::value::{Number, ValueType};
 
 /// How the values of a metric relate to time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
     /// The state at the time of the sample; may rise and fall.
@@ -21,25 +21,16 @@ pub enum MetricKind {
     Counter,
 }
 
-impl MetricKind {
-    /// `gauge`, `delta` or `counter`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gauge => "gauge",
-            Self::Delta => "delta",
-            Self::Counter => "counter",
-        }
-    }
-}
-
-impl fmt::Display for MetricKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    MetricKind {
+        Gauge: "gauge",
+        Delta: "delta",
+        Counter: "counter",
     }
 }
 
 /// How the values of a metric are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
     /// Read from a sensor or a counter.
@@ -51,20 +42,11 @@ pub enum Quality {
     Estimated,
 }
 
-impl Quality {
-    /// `measured`, `modelled` or `estimated`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Modelled => "modelled",
-            Self::Estimated => "estimated",
-        }
-    }
-}
-
-impl fmt::Display for Quality {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    Quality {
+        Measured: "measured",
+        Modelled: "modelled",
+        Estimated: "estimated",
     }
 }
 

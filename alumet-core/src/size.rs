@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An amount of bytes, written as a number of bytes or with a unit: `"100 MiB"`, `"2 GB"`.
@@ -72,33 +72,25 @@ impl Serialize for ByteSize {
     }
 }
 
-impl<'de> Deserialize<'de> for ByteSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SizeVisitor)
-    }
+/// As it stands in a configuration file.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a size is written such as \"100 MiB\" or as a number of bytes"
+)]
+enum Written<'a> {
+    Bytes(i64),
+    Text(Cow<'a, str>),
 }
 
-struct SizeVisitor;
-
-impl Visitor<'_> for SizeVisitor {
-    type Value = ByteSize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a size such as \"100 MiB\" or a number of bytes")
-    }
-
-    fn visit_u64<E: Error>(self, bytes: u64) -> Result<ByteSize, E> {
-        Ok(ByteSize(bytes))
-    }
-
-    fn visit_i64<E: Error>(self, bytes: i64) -> Result<ByteSize, E> {
-        u64::try_from(bytes)
-            .map(ByteSize)
-            .map_err(|_| E::custom("a size is not negative"))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
-        text.parse().map_err(E::custom)
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Bytes(bytes) => u64::try_from(bytes)
+                .map(Self)
+                .map_err(|_| D::Error::custom("a size is not negative")),
+            Written::Text(text) => text.parse().map_err(D::Error::custom),
+        }
     }
 }
 
@@ -166,7 +158,7 @@ mod tests {
             [7, 7000]
         );
         for (text, expected) in [
-            ("a = true", "a size such as \"100 MiB\""),
+            ("a = true", "a size is written such as \"100 MiB\""),
             ("a = -1", "a size is not negative"),
             ("a = 'much'", "write it as \"100 MiB\""),
         ] {

@@ -106,11 +106,16 @@ impl<'a> Accumulator<'a> {
     /// # Errors
     /// When the value is not of the type of the metric.
     pub fn push_point(&mut self, point: Point) -> Result<(), TypeMismatch> {
-        let at = Moment {
-            wall: self.tick.timestamp,
-            monotonic: self.tick.monotonic,
-        };
-        push_point(self.batch, self.interner, at, point)
+        let handle = self.interner.intern(point.series, self.tick.monotonic);
+        let pushed = self.batch.push_value(handle, self.tick.timestamp, point.value);
+        pushed.map_err(|expected| {
+            let info = self.batch.catalog().describe(handle.id());
+            TypeMismatch {
+                metric: info.map(|info| info.metric.name.to_string()).unwrap_or_default(),
+                expected,
+                found: point.value.value_type(),
+            }
+        })
     }
 
     /// When this poll happens.
@@ -132,27 +137,6 @@ impl<'a> Accumulator<'a> {
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
     }
-}
-
-pub(crate) fn push_point(
-    batch: &mut Batch,
-    interner: &mut Interner,
-    at: Moment,
-    point: Point,
-) -> Result<(), TypeMismatch> {
-    let handle = interner.intern(point.series, at.monotonic);
-    batch
-        .push_value(handle, at.wall, point.value)
-        .map_err(|expected| {
-            let metric = batch.catalog().describe(handle.id());
-            TypeMismatch {
-                metric: metric
-                    .map(|info| info.metric.name.to_string())
-                    .unwrap_or_default(),
-                expected,
-                found: point.value.value_type(),
-            }
-        })
 }
 
 /// Makes samples when something arrives: messages of other agents, notifications of the kernel.

@@ -114,14 +114,11 @@ pub enum GapReason {
     Damaged,
 }
 
-impl GapReason {
-    /// One word in `snake_case`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Expired => "expired",
-            Self::Damaged => "damaged",
-        }
+words! {
+    GapReason {
+        Full: "full",
+        Expired: "expired",
+        Damaged: "damaged",
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The type of all values of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueType {
     /// Unsigned integer.
@@ -16,16 +16,15 @@ pub enum ValueType {
     F64 = 2,
 }
 
-impl ValueType {
-    /// `u64`, `i64` or `f64`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::U64 => "u64",
-            Self::I64 => "i64",
-            Self::F64 => "f64",
-        }
+words! {
+    ValueType {
+        U64: "u64",
+        I64: "i64",
+        F64: "f64",
     }
+}
 
+impl ValueType {
     /// The type whose discriminant is in the two low bits of `tag`.
     pub(crate) const fn from_tag(tag: u32) -> Self {
         match tag & 0b11 {
@@ -33,12 +32,6 @@ impl ValueType {
             1 => Self::I64,
             _ => Self::F64,
         }
-    }
-}
-
-impl fmt::Display for ValueType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

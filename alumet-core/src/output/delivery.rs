@@ -20,7 +20,6 @@ pub struct Delivery {
     content: Content,
     catalog: Catalog,
     now: Moment,
-    attempt: u32,
     deadline: Option<Instant>,
     stop: CancellationToken,
 }
@@ -73,7 +72,6 @@ impl Delivery {
             content,
             catalog,
             now,
-            attempt: 0,
             deadline: None,
             stop: CancellationToken::new(),
         }
@@ -81,7 +79,6 @@ impl Delivery {
 
     /// Another attempt begins.
     pub(crate) fn begin(&mut self, now: Moment, deadline: Option<Instant>, stop: &CancellationToken) {
-        self.attempt = self.attempt.saturating_add(1);
         self.now = now;
         self.deadline = deadline;
         self.stop.clone_from(stop);
@@ -136,11 +133,6 @@ impl Delivery {
     /// The present, on the clock of the pipeline.
     pub const fn now(&self) -> Moment {
         self.now
-    }
-
-    /// Whether the same samples, or more that included them, were given before.
-    pub const fn is_repeat(&self) -> bool {
-        self.attempt > 1
     }
 
     /// When it will be abandoned.
@@ -202,13 +194,12 @@ impl Delivery {
         }
     }
 
-    /// The same attempts, and nothing to deliver.
+    /// The same attempt, and nothing to deliver.
     fn again(&self) -> Self {
         Self {
             content: Content::Samples(Vec::new()),
             catalog: self.catalog.clone(),
             now: self.now,
-            attempt: self.attempt,
             deadline: None,
             stop: self.stop.clone(),
         }

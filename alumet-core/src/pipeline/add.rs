@@ -218,6 +218,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
     let handle = ElementHandle::Output {
         queue: Arc::clone(&queue),
         worker,
+        is_durable,
     };
     shared.elements.lock().push(Element {
         cell: Arc::clone(&cell),

@@ -45,9 +45,8 @@ pub struct PipelineBuilder {
     real_time_thread: bool,
     durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
+    /// Elements with the ids of their plugins, in the order of adding.
     parts: Vec<(String, ElementSpecs)>,
-    /// All transforms in the order of adding, which the parts do not show.
-    transforms: Vec<ElementKey>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
 }
 
@@ -116,7 +115,6 @@ impl PipelineBuilder {
             durable_by_default: false,
             self_metrics: None,
             parts: Vec::new(),
-            transforms: Vec::new(),
             plugins: Vec::new(),
         }
     }
@@ -232,9 +230,6 @@ impl PipelineBuilder {
         plugin: Box<dyn RunningPlugin>,
         specs: ElementSpecs,
     ) -> &mut Self {
-        let keys = specs.transforms.iter();
-        self.transforms
-            .extend(keys.map(|spec| ElementKey::new(ElementKind::Transform, id, &spec.name)));
         self.parts.push((id.to_owned(), specs));
         self.plugins.push((id, plugin));
         self
@@ -261,8 +256,6 @@ impl PipelineBuilder {
 
     /// Adds a transform.
     pub fn transform(&mut self, name: &str, transform: impl Transform) -> &mut TransformSpec {
-        let key = ElementKey::new(ElementKind::Transform, Self::EMBEDDED, name);
-        self.transforms.push(key);
         self.embedded().transform(name, transform)
     }
 
@@ -272,15 +265,16 @@ impl PipelineBuilder {
     }
 
     fn embedded(&mut self) -> &mut ElementSpecs {
-        let index = match self.parts.iter().position(|(plugin, _)| plugin == Self::EMBEDDED) {
-            Some(index) => index,
-            None => {
-                self.parts
-                    .push((Self::EMBEDDED.to_owned(), ElementSpecs::default()));
-                self.parts.len() - 1
-            }
-        };
-        &mut self.parts[index].1
+        if self
+            .parts
+            .last()
+            .is_none_or(|(plugin, _)| plugin != Self::EMBEDDED)
+        {
+            self.parts
+                .push((Self::EMBEDDED.to_owned(), ElementSpecs::default()));
+        }
+        let last = self.parts.len() - 1;
+        &mut self.parts[last].1
     }
 
     /// Starts outputs, then transforms, then sources.
@@ -289,7 +283,7 @@ impl PipelineBuilder {
     /// When an element cannot be added; then nothing runs.
     pub fn start(mut self) -> Result<Pipeline, BuildError> {
         // Remembered, so that a plugin that is restarted gets its place again.
-        let transform_order = order_of(&self.transform_order, &self.transforms, &self.parts)?;
+        let transform_order = order_of(&self.transform_order, &self.parts)?;
         if let Some(interval) = self.self_metrics {
             let source = SelfSource::new(&self.host.catalog, self.host.control.clone())
                 .map_err(BuildError::SelfMetrics)?;
@@ -308,6 +302,7 @@ impl PipelineBuilder {
             spool: self.host.spool.clone(),
             durable_by_default: self.durable_by_default,
             elements: Mutex::default(),
+            leaving: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),
             phase: Mutex::new(Phase::Starting { ended: Vec::new() }),
@@ -345,19 +340,18 @@ impl PipelineBuilder {
 }
 
 /// The order in which transforms run: as configured, or as they were added but each after those that it must follow.
-fn order_of(
-    configured: &[String],
-    added: &[ElementKey],
-    parts: &[(String, ElementSpecs)],
-) -> Result<Vec<ElementKey>, BuildError> {
+fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
     check_order(configured, parts)?;
-    let after = |key: &ElementKey| {
-        let of_plugin = parts.iter().filter(|(plugin, _)| *plugin == key.plugin);
-        let mut specs = of_plugin.flat_map(|(_, specs)| &specs.transforms);
-        let spec = specs.find(|spec| spec.name == key.name);
-        spec.map(|spec| spec.after.clone()).unwrap_or_default()
-    };
-    let mut left: Vec<_> = added.iter().map(|key| (key.clone(), after(key))).collect();
+    let mut left = Vec::new();
+    for (plugin, specs) in parts {
+        let key = |spec: &TransformSpec| ElementKey::new(ElementKind::Transform, plugin, &spec.name);
+        left.extend(
+            specs
+                .transforms
+                .iter()
+                .map(|spec| (key(spec), spec.after.clone())),
+        );
+    }
     left.sort_by_key(|(key, _)| configured.iter().position(|plugin| *plugin == key.plugin));
     let mut order = Vec::new();
     while !left.is_empty() {
@@ -402,11 +396,12 @@ fn check_order(order: &[String], parts: &[(String, ElementSpecs)]) -> Result<(),
     if order.is_empty() {
         return Ok(());
     }
-    let active: Vec<&String> = parts
-        .iter()
-        .filter(|(_, specs)| !specs.transforms.is_empty())
-        .map(|(plugin, _)| plugin)
-        .collect();
+    let mut active = Vec::new();
+    for (plugin, specs) in parts {
+        if !specs.transforms.is_empty() && !active.contains(&plugin) {
+            active.push(plugin);
+        }
+    }
     if let Some(named) = order.iter().find(|named| !active.contains(named)) {
         let active = active.into_iter().cloned().collect();
         return Err(BuildError::UnknownTransform {

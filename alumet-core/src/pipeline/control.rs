@@ -19,7 +19,7 @@ use super::message::{Ingest, Problem, Ticket};
 use super::pattern::Pattern;
 use super::poll::{self, Patience, PollCommand, Punctuality, SourceAction};
 use super::router::RouterCommand;
-use super::shared::{ElementHandle, Phase, Shared};
+use super::shared::{Element, ElementHandle, Phase, Shared};
 
 /// Lists and steers the elements of a pipeline. Cheap to clone.
 ///
@@ -266,8 +266,12 @@ impl Control {
     /// Ends elements: a source is dropped after its samples were handed on, a transform emits what it holds, an output
     /// writes what it has queued.
     ///
+    /// An output that fails or does not end in time is not listed any more, and another one of its name can start. It
+    /// goes on until it has written what it has or the pipeline ends. A durable one is abandoned instead: what it has
+    /// not written stays in the spool, for the other one.
+    ///
     /// # Errors
-    /// When nothing is selected or an element did not end in time.
+    /// When nothing is selected, an output failed, or an element did not end in time.
     pub fn stop(&self, pattern: &Pattern) -> Result<Vec<ElementKey>, ControlError> {
         let shared = self.running()?;
         let keys = select(&shared, pattern, |_| None)?;
@@ -278,7 +282,7 @@ impl Control {
         let ended = end(&shared, &keys);
         // Last of all: when no source is left, the program may end the pipeline at once.
         for task in sources {
-            shared.source_ended(task.key());
+            shared.source_ended(task.cell());
         }
         ended.and(taken).map(|()| keys)
     }
@@ -405,7 +409,7 @@ impl fmt::Debug for Hold {
 fn select(
     shared: &Shared,
     pattern: &Pattern,
-    objection: impl Fn(&super::shared::Element) -> Option<(&'static str, &'static str)>,
+    objection: impl Fn(&Element) -> Option<(&'static str, &'static str)>,
 ) -> Result<Vec<ElementKey>, ControlError> {
     let elements = shared.elements.lock();
     let mut keys = Vec::new();
@@ -439,9 +443,7 @@ fn select(
     }
 }
 
-fn only_polled(
-    action: &'static str,
-) -> impl Fn(&super::shared::Element) -> Option<(&'static str, &'static str)> {
+fn only_polled(action: &'static str) -> impl Fn(&Element) -> Option<(&'static str, &'static str)> {
     move |element| match (&element.handle, element.cell.key().kind) {
         (ElementHandle::Source, _) => None,
         (_, ElementKind::Source) => Some((action, "it is driven by events")),
@@ -505,38 +507,84 @@ fn outcome(problems: Vec<Problem>) -> Result<(), ControlError> {
     }
 }
 
-/// Ends event sources, transforms and outputs, and waits until they have.
+/// Ends event sources, transforms and outputs, and waits until they have. Whatever the answer is, they are not listed any
+/// more.
 fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
-    for element in shared
-        .elements
-        .lock()
-        .iter()
-        .filter(|element| keys.contains(element.cell.key()))
-    {
-        if let ElementHandle::EventSource { stop, .. } = &element.handle {
-            stop.cancel();
+    let deadline = Instant::now() + Control::PATIENCE;
+    let is_named = |element: &Element| keys.contains(element.cell.key());
+    for element in shared.elements.lock().iter().filter(|element| is_named(element)) {
+        match &element.handle {
+            ElementHandle::EventSource { stop, .. } => stop.cancel(),
+            // What comes before the end must not wait for an output that is stuck.
+            ElementHandle::Output { queue, .. } => queue.open_wide(),
+            ElementHandle::Source | ElementHandle::Transform => {}
         }
     }
     let remove = |ticket| Ingest::Command(RouterCommand::Remove(keys.to_vec(), ticket));
-    outcome(route(shared, remove)?)?;
+    let (mut problems, is_late) = match route(shared, remove) {
+        Ok(problems) => (problems, false),
+        Err(ControlError::Timeout) => (Vec::new(), true),
+        Err(error) => return Err(error),
+    };
     // A source that is polled is forgotten when its thread has given it away.
-    let ended = shared
+    let ended: Vec<_> = shared
         .elements
         .lock()
         .extract_if(.., |element| {
-            keys.contains(element.cell.key()) && !matches!(element.handle, ElementHandle::Source)
+            is_named(element) && !matches!(element.handle, ElementHandle::Source)
         })
-        .collect::<Vec<_>>();
-    let deadline = Instant::now() + Control::PATIENCE;
+        .collect();
     for element in ended {
-        if let ElementHandle::EventSource { worker, .. } | ElementHandle::Output { worker, .. } =
-            element.handle
-        {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if worker.ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                return Err(ControlError::Timeout);
+        let key = element.cell.key();
+        let failed = problems.iter().position(|problem| problem.element == *key);
+        let Some(rest) = element.handle.leave(deadline, failed.is_some()) else {
+            continue;
+        };
+        match failed {
+            Some(index) => problems[index].error += &format!("; {rest}"),
+            None => problems.push(Problem {
+                element: key.clone(),
+                error: format!("it does not end within {} s; {rest}", Control::PATIENCE.as_secs()),
+            }),
+        }
+        let mut leaving = shared.leaving.lock();
+        leaving.retain(|element| element.cell.state() != ElementState::Ended);
+        leaving.push(element);
+    }
+    if is_late && problems.is_empty() {
+        // A transform keeps the router busy.
+        return Err(ControlError::Timeout);
+    }
+    outcome(problems)
+}
+
+impl ElementHandle {
+    /// Waits until an element that was asked to end has; if it goes on, says how.
+    fn leave(&self, deadline: Instant, fails: bool) -> Option<&'static str> {
+        match self {
+            Self::Source | Self::Transform => None,
+            Self::EventSource { worker, .. } => {
+                (!worker.wait(deadline)).then_some("it is waited for when the pipeline ends")
+            }
+            Self::Output {
+                queue,
+                worker,
+                is_durable: true,
+            } => {
+                if !worker.wait(deadline) {
+                    // Two must not read one cursor.
+                    queue.abandon();
+                    worker.wait(Instant::now() + Duration::from_millis(500));
+                    return Some("it is abandoned, and what it has not written stays in the spool");
+                }
+                fails.then_some("what it has not written stays in the spool")
+            }
+            Self::Output { worker, .. } => {
+                let deadline = if fails { Instant::now() } else { deadline };
+                (!worker.wait(deadline)).then_some(
+                    "it goes on in the background until it has written what it has or the pipeline ends",
+                )
             }
         }
     }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Elements: what a pipeline consists of, and what is known about each.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -66,8 +67,7 @@ impl Serialize for ElementKey {
 }
 
 /// How an element is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ElementState {
     /// It works.
     Running,
@@ -81,22 +81,13 @@ pub enum ElementState {
     Ended,
 }
 
-impl ElementState {
-    /// One lower-case word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Failing => "failing",
-            Self::Restarting => "restarting",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-impl fmt::Display for ElementState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    ElementState {
+        Running: "running",
+        Paused: "paused",
+        Failing: "failing",
+        Restarting: "restarting",
+        Ended: "ended",
     }
 }
 
@@ -173,6 +164,9 @@ pub(crate) struct ElementCell {
     status: Mutex<ElementStatus>,
     /// Since when it is in a poll. Time that really passes, on whatever clock the pipeline is.
     polling: Mutex<Option<Instant>>,
+    /// Samples that an output has to write and that are not in the spool: its part of an account that it may share with
+    /// another one of its name. Changes under the lock of the ledger.
+    in_memory: AtomicU64,
     key: ElementKey,
 }
 
@@ -201,6 +195,7 @@ impl ElementCell {
         Self {
             status: Mutex::new(status),
             polling: Mutex::new(None),
+            in_memory: AtomicU64::new(0),
             key,
         }
     }
@@ -283,6 +278,17 @@ impl ElementCell {
         }
         status.last_error = Some(error.to_owned());
         status.failures_in_a_row
+    }
+
+    pub(super) fn add_in_memory(&self, samples: u64) {
+        self.in_memory.fetch_add(samples, Ordering::Relaxed);
+    }
+
+    /// Takes up to so many samples; none if they were given up in the meantime and are booked already.
+    pub(super) fn take_in_memory(&self, samples: u64) -> u64 {
+        let taken = self.in_memory.load(Ordering::Relaxed).min(samples);
+        self.in_memory.fetch_sub(taken, Ordering::Relaxed);
+        taken
     }
 
     pub(crate) fn missed(&self, ticks: u64) {

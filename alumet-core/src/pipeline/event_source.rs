@@ -2,31 +2,27 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::catalog::Catalog;
-use crate::failure::{Failure, Remedy};
-use crate::series::{Interner, Point};
-use crate::source::{EventSource, push_point};
+use crate::failure::Remedy;
+use crate::source::EventSource;
 use crate::time::Moment;
 
 use super::element::ElementCell;
 use super::message::Ingest;
 use super::shared::{Shared, Worker};
-use super::supervise::{Backoff, guard_async, log_failure, log_recovery, state_after};
+use super::supervise::{Backoff, failed, guard_async, succeeded};
 
 /// Where an event source sends its batches. Cheap to clone.
 #[derive(Clone)]
 pub struct EventSink {
     shared: Arc<Shared>,
     cell: Arc<ElementCell>,
-    interner: Arc<Mutex<Interner>>,
 }
 
 /// The pipeline has stopped and takes no more samples.
@@ -68,22 +64,8 @@ impl EventSink {
             self.shared.ledger.lock().refused(samples);
             return Err(PipelineStopped);
         }
-        if self.cell.succeeded(samples as u64, Duration::ZERO) {
-            log_recovery(self.cell.key());
-        }
+        succeeded(&self.cell, samples as u64, Duration::ZERO);
         Ok(())
-    }
-}
-
-impl EventSink {
-    /// Hands a complete point on, with the time of now; for events too rare to keep a handle for.
-    ///
-    /// # Errors
-    /// When the value is not of the type of the metric, or the pipeline has stopped.
-    pub async fn send_point(&self, point: Point) -> Result<(), Failure> {
-        let mut batch = self.batch();
-        push_point(&mut batch, &mut self.interner.lock(), self.now(), point)?;
-        Ok(self.send(batch).await?)
     }
 }
 
@@ -101,21 +83,16 @@ pub(crate) fn spawn(
     shared: Arc<Shared>,
     runtime: &Handle,
 ) -> Worker {
-    let (done, ended) = channel();
-    runtime.spawn(async move {
-        let _done: Sender<()> = done;
+    Worker::task(runtime, async move {
         let sink = EventSink {
             shared: Arc::clone(&shared),
             cell: Arc::clone(&cell),
-            interner: Arc::new(Mutex::new(Interner::new(shared.catalog.clone()))),
         };
         while !stop.is_cancelled() {
             let result = guard_async(source.run(sink.clone(), stop.clone())).await;
             let Err(failure) = result else { break };
-            let remedy = failure.remedy();
-            let in_a_row = cell.failed(state_after(remedy), &failure.to_string(), 0, Duration::ZERO);
-            log_failure(cell.key(), &failure, in_a_row);
-            if remedy == Remedy::End {
+            let in_a_row = failed(&cell, &failure, 0, Duration::ZERO);
+            if failure.remedy() == Remedy::End {
                 break;
             }
             tokio::select! {
@@ -124,7 +101,6 @@ pub(crate) fn spawn(
             }
         }
         drop(source);
-        shared.source_ended(cell.key());
-    });
-    Worker { ended, thread: None }
+        shared.source_ended(&cell);
+    })
 }

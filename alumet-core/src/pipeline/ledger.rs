@@ -1,17 +1,15 @@
 //! The ledger: where every sample is, at any time.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Serialize;
 
 use crate::spool::GapReason;
 
-use super::element::ElementKey;
+use super::element::{ElementCell, ElementKey};
 
 /// Why samples were dropped on their way to an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
     /// The queue was full and made room for newer samples.
     QueueFull,
@@ -41,6 +39,19 @@ impl From<GapReason> for DropReason {
     }
 }
 
+words! {
+    DropReason {
+        QueueFull: "queue_full",
+        Rejected: "rejected",
+        OutputEnded: "output_ended",
+        Shutdown: "shutdown",
+        NoOutput: "no_output",
+        SpoolFull: "spool_full",
+        Expired: "expired",
+        Damaged: "damaged",
+    }
+}
+
 impl DropReason {
     /// All reasons for which an output may miss samples.
     pub(crate) const OF_OUTPUTS: [Self; 7] = [
@@ -52,26 +63,6 @@ impl DropReason {
         Self::Expired,
         Self::Damaged,
     ];
-
-    /// One word in `snake_case`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::Rejected => "rejected",
-            Self::OutputEnded => "output_ended",
-            Self::Shutdown => "shutdown",
-            Self::NoOutput => "no_output",
-            Self::SpoolFull => "spool_full",
-            Self::Expired => "expired",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// Where the samples of one output are: `offered + recovered = delivered + buffered + dropped`.
@@ -100,13 +91,6 @@ impl OutputAccount {
     fn take_spooled(&mut self, samples: u64) -> u64 {
         let taken = self.spooled.min(samples);
         self.spooled -= taken;
-        self.buffered -= taken;
-        taken
-    }
-
-    /// Takes samples that were buffered in memory; none if they were given up in the meantime and are booked already.
-    fn take(&mut self, samples: usize) -> u64 {
-        let taken = (self.buffered - self.spooled).min(samples as u64);
         self.buffered -= taken;
         taken
     }
@@ -196,23 +180,29 @@ impl Ledger {
         self.routed += after as u64;
     }
 
-    pub(crate) fn offered(&mut self, output: &ElementKey, samples: usize) {
-        let account = self.account(output);
+    pub(crate) fn offered(&mut self, output: &ElementCell, samples: usize) {
+        output.add_in_memory(samples as u64);
+        let account = self.account(output.key());
         account.offered += samples as u64;
         account.buffered += samples as u64;
     }
 
-    pub(crate) fn delivered(&mut self, output: &ElementKey, samples: usize) {
-        let account = self.account(output);
-        account.delivered += account.take(samples);
+    pub(crate) fn delivered(&mut self, output: &ElementCell, samples: usize) {
+        let taken = output.take_in_memory(samples as u64);
+        let account = self.account(output.key());
+        account.buffered -= taken;
+        account.delivered += taken;
     }
 
-    pub(crate) fn dropped(&mut self, output: &ElementKey, samples: usize, reason: DropReason) {
-        let account = self.account(output);
-        let taken = account.take(samples);
+    /// Samples in memory will never be written; says how many of them were not given up before.
+    pub(crate) fn dropped(&mut self, output: &ElementCell, samples: u64, reason: DropReason) -> u64 {
+        let taken = output.take_in_memory(samples);
         if taken > 0 {
+            let account = self.account(output.key());
+            account.buffered -= taken;
             *account.dropped.entry(reason).or_default() += taken;
         }
+        taken
     }
 
     /// Samples of an earlier run wait in the spool for an output.
@@ -224,8 +214,8 @@ impl Ledger {
     }
 
     /// Offered samples went to the spool.
-    pub(crate) fn spooled(&mut self, output: &ElementKey, samples: usize) {
-        self.account(output).spooled += samples as u64;
+    pub(crate) fn spooled(&mut self, output: &ElementCell, samples: usize) {
+        self.account(output.key()).spooled += output.take_in_memory(samples as u64);
     }
 
     /// An output has written samples from the spool.
@@ -245,14 +235,8 @@ impl Ledger {
     }
 
     /// Everything that an output still had outside of the spool is dropped; says how much that was.
-    pub(crate) fn give_up(&mut self, output: &ElementKey, reason: DropReason) -> u64 {
-        let account = self.account(output);
-        let left = account.buffered - account.spooled;
-        account.buffered = account.spooled;
-        if left > 0 {
-            *account.dropped.entry(reason).or_default() += left;
-        }
-        left
+    pub(crate) fn give_up(&mut self, output: &ElementCell, reason: DropReason) -> u64 {
+        self.dropped(output, u64::MAX, reason)
     }
 
     fn account(&mut self, output: &ElementKey) -> &mut OutputAccount {

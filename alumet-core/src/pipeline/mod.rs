@@ -143,14 +143,19 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Ends the elements of a plugin and the plugin itself.
+    /// Ends the elements of a plugin and the plugin itself; the plugin stays if a source of it is in a poll that does not
+    /// end.
     ///
     /// # Errors
-    /// When an element did not end in time.
+    /// When an element did not end in time or failed, as for [`Control::stop`].
     pub fn stop_plugin(&self, id: &str) -> Result<(), ControlError> {
-        match self.host.control.stop(&Pattern::plugin(id)) {
-            Ok(_) | Err(ControlError::NothingSelected { .. }) => {}
-            Err(error) => return Err(error),
+        let pattern = Pattern::plugin(id);
+        let ended = match self.host.control.stop(&pattern) {
+            Ok(_) | Err(ControlError::NothingSelected { .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if !self.host.control.list(&pattern)?.is_empty() {
+            return ended;
         }
         let stopped = self
             .plugins
@@ -158,16 +163,14 @@ impl Pipeline {
             .extract_if(.., |(plugin, _)| *plugin == id)
             .collect();
         stop_plugins(stopped);
-        Ok(())
+        ended
     }
 
     /// Gives up everything that still waits, so that a [`Self::stop`] in another thread returns at once.
     pub fn abort(&self) {
         self.shared.ingest.abandon();
-        for element in self.shared.elements.lock().iter() {
-            if let ElementHandle::Output { queue, .. } = &element.handle {
-                queue.abandon();
-            }
+        for queue in self.shared.output_queues() {
+            queue.abandon();
         }
     }
 
@@ -180,6 +183,8 @@ impl Pipeline {
         let mut stuck = Vec::new();
         if std::mem::replace(&mut *self.shared.phase.lock(), Phase::Stopped) != Phase::Stopped {
             let deadline = Instant::now() + timeout;
+            let leaving = std::mem::take(&mut *self.shared.leaving.lock());
+            self.shared.elements.lock().extend(leaving);
             // The last samples are few; an output that is behind must not keep them from being made.
             self.open_wide();
             let before_outputs = deadline.max(Instant::now() + Self::LAST_GRACE);
@@ -226,10 +231,8 @@ impl Pipeline {
 
     fn open_wide(&self) {
         self.shared.ingest.open_wide();
-        for element in self.shared.elements.lock().iter() {
-            if let ElementHandle::Output { queue, .. } = &element.handle {
-                queue.open_wide();
-            }
+        for queue in self.shared.output_queues() {
+            queue.open_wide();
         }
     }
 
@@ -258,16 +261,12 @@ impl Pipeline {
             } else {
                 deadline
             };
-            let worker = Worker {
-                ended: thread.ended,
-                thread: Some(thread.handle),
-            };
-            worker.wait(patience);
+            thread.worker.wait(patience);
             let name = match self.shared.polled_on(&thread.name) {
                 Some((source, _)) => source.to_string(),
                 None => format!("thread {}", thread.name),
             };
-            worker.wait_or_note(Instant::now(), &name, stuck);
+            thread.worker.wait_or_note(Instant::now(), &name, stuck);
         }
         for (name, worker) in event_sources {
             worker.wait_or_note(deadline, &name, stuck);
@@ -298,22 +297,19 @@ impl Pipeline {
         // The elements stay where `abort` finds their queues.
         let mut outputs = Vec::new();
         for element in self.shared.elements.lock().iter_mut() {
-            if let ElementHandle::Output { queue, worker } = &mut element.handle {
+            if let ElementHandle::Output { queue, worker, .. } = &mut element.handle {
                 let worker = std::mem::replace(worker, Worker::nobody());
                 outputs.push((Arc::clone(&element.cell), Arc::clone(queue), worker));
             }
         }
         for (cell, queue, worker) in outputs {
             queue.close();
-            if !worker.wait(deadline) {
+            // One that was abandoned before, and cannot leave what it is in, has nothing more to write.
+            if queue.is_abandoned() || !worker.wait(deadline) {
                 queue.abandon();
             }
             worker.wait_or_note(Instant::now() + Self::LAST_GRACE, &cell.key().to_string(), stuck);
-            let left = self
-                .shared
-                .ledger
-                .lock()
-                .give_up(cell.key(), DropReason::Shutdown);
+            let left = self.shared.ledger.lock().give_up(&cell, DropReason::Shutdown);
             if left > 0 {
                 tracing::error!(element = %cell.key(), samples = left, "the time to stop is over: samples were dropped");
             }

@@ -1,5 +1,6 @@
 //! Patterns that select elements: `sources/procfs/*`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,13 +17,9 @@ pub struct Pattern {
     name: Glob,
 }
 
+/// A text with at most one `*`, at its start or end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Glob {
-    Any,
-    Exact(String),
-    StartsWith(String),
-    EndsWith(String),
-}
+struct Glob(Cow<'static, str>);
 
 /// A text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,29 +32,22 @@ pub struct PatternError {
 impl Pattern {
     /// Selects everything.
     pub const fn all() -> Self {
-        Self {
-            kind: None,
-            plugin: Glob::Any,
-            name: Glob::Any,
-        }
+        Self::of(None, Glob::ANY)
     }
 
     /// Selects all elements of one kind.
     pub const fn kind(kind: ElementKind) -> Self {
-        Self {
-            kind: Some(kind),
-            plugin: Glob::Any,
-            name: Glob::Any,
-        }
+        Self::of(Some(kind), Glob::ANY)
     }
 
     /// Selects all elements of one plugin.
     pub fn plugin(plugin: &str) -> Self {
-        Self {
-            kind: None,
-            plugin: Glob::Exact(plugin.to_owned()),
-            name: Glob::Any,
-        }
+        Self::of(None, Glob(Cow::Owned(plugin.to_owned())))
+    }
+
+    const fn of(kind: Option<ElementKind>, plugin: Glob) -> Self {
+        let name = Glob::ANY;
+        Self { kind, plugin, name }
     }
 
     /// Whether the pattern selects `key`.
@@ -69,39 +59,24 @@ impl Pattern {
 }
 
 impl Glob {
+    const ANY: Self = Self(Cow::Borrowed("*"));
+
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let glob = match (text.strip_prefix('*'), text.strip_suffix('*')) {
-            _ if text == "*" => return Ok(Self::Any),
-            _ if text.is_empty() => return Err("a part is empty"),
-            (Some(end), _) => Self::EndsWith(end.to_owned()),
-            (None, Some(start)) => Self::StartsWith(start.to_owned()),
-            (None, None) => Self::Exact(text.to_owned()),
-        };
-        match &glob {
-            Self::Exact(rest) | Self::StartsWith(rest) | Self::EndsWith(rest) if rest.contains('*') => {
-                Err("a part may have one `*`, at its start or end")
-            }
-            _ => Ok(glob),
+        let fixed = text.strip_prefix('*').or(text.strip_suffix('*')).unwrap_or(text);
+        if text.is_empty() {
+            Err("a part is empty")
+        } else if fixed.contains('*') {
+            Err("a part may have one `*`, at its start or end")
+        } else {
+            Ok(Self(Cow::Owned(text.to_owned())))
         }
     }
 
     fn matches(&self, text: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Exact(exact) => text == exact,
-            Self::StartsWith(start) => text.starts_with(start.as_str()),
-            Self::EndsWith(end) => text.ends_with(end.as_str()),
-        }
-    }
-}
-
-impl fmt::Display for Glob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::Exact(exact) => f.write_str(exact),
-            Self::StartsWith(start) => write!(f, "{start}*"),
-            Self::EndsWith(end) => write!(f, "*{end}"),
+        match (self.0.strip_prefix('*'), self.0.strip_suffix('*')) {
+            (Some(end), _) => text.ends_with(end),
+            (None, Some(start)) => text.starts_with(start),
+            (None, None) => text == self.0,
         }
     }
 }
@@ -112,8 +87,8 @@ impl fmt::Display for Pattern {
             f,
             "{}/{}/{}",
             self.kind.map_or("*", ElementKind::plural),
-            self.plugin,
-            self.name
+            self.plugin.0,
+            self.name.0
         )
     }
 }
@@ -134,7 +109,7 @@ impl FromStr for Pattern {
             "*" | "all" | "any" => None,
             _ => return Err(error("the kind is none of source, transform, output and *")),
         };
-        let mut glob = || parts.next().map_or(Ok(Glob::Any), Glob::parse);
+        let mut glob = || parts.next().map_or(Ok(Glob::ANY), Glob::parse);
         Ok(Self {
             kind,
             plugin: glob().map_err(error)?,

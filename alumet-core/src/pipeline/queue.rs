@@ -50,12 +50,6 @@ pub(crate) enum Popped<T> {
     End,
 }
 
-enum Taken<T> {
-    Item(T),
-    Nothing,
-    End,
-}
-
 impl<T: Weighted> Queue<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State {
@@ -135,13 +129,9 @@ impl<T: Weighted> Queue<T> {
     pub(crate) fn pop_until(&self, deadline: Option<Instant>) -> Popped<T> {
         let mut state = self.state.lock();
         loop {
-            match state.take() {
-                Taken::Item(item) => {
-                    self.notify(&mut state);
-                    return Popped::Item(item);
-                }
-                Taken::End => return Popped::End,
-                Taken::Nothing => {}
+            let popped = self.take(&mut state);
+            if !matches!(popped, Popped::Late) {
+                return popped;
             }
             match deadline {
                 None => self.changed.wait(&mut state),
@@ -155,38 +145,28 @@ impl<T: Weighted> Queue<T> {
 
     /// As [`Self::pop_until`], in a task.
     pub(crate) async fn pop_until_async(&self, deadline: Option<Instant>) -> Popped<T> {
-        let item = async {
-            match self.pop_async().await {
-                Some(item) => Popped::Item(item),
-                None => Popped::End,
+        loop {
+            let changed = self.changed_async.notified();
+            let popped = self.take(&mut self.state.lock());
+            if !matches!(popped, Popped::Late) {
+                return popped;
             }
-        };
-        match deadline {
-            None => item.await,
-            // Taking an item and being late cannot happen both: the future takes one in the poll that is its last.
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), item)
-                .await
-                .unwrap_or(Popped::Late),
+            match deadline {
+                None => changed.await,
+                Some(deadline) if Instant::now() >= deadline => return Popped::Late,
+                Some(deadline) => {
+                    let _ = tokio::time::timeout_at(deadline.into(), changed).await;
+                }
+            }
         }
     }
 
-    /// Takes the oldest item, waiting for one; `None` when the queue is closed and empty, or abandoned.
-    pub(crate) async fn pop_async(&self) -> Option<T> {
-        loop {
-            let changed = self.changed_async.notified();
-            {
-                let mut state = self.state.lock();
-                match state.take() {
-                    Taken::Item(item) => {
-                        self.notify(&mut state);
-                        return Some(item);
-                    }
-                    Taken::End => return None,
-                    Taken::Nothing => {}
-                }
-            }
-            changed.await;
+    fn take(&self, state: &mut State<T>) -> Popped<T> {
+        let popped = state.take();
+        if matches!(popped, Popped::Item(_)) {
+            self.notify(state);
         }
+        popped
     }
 
     /// Whether nothing new comes.
@@ -297,20 +277,21 @@ impl<T: Weighted> State<T> {
         weight == 0 || self.unbounded || self.weight == 0 || self.weight + weight <= capacity
     }
 
-    fn take(&mut self) -> Taken<T> {
+    /// [`Popped::Late`] if there is nothing yet.
+    fn take(&mut self) -> Popped<T> {
         if self.abandoned {
-            return Taken::End;
+            return Popped::End;
         }
         if self.paused && !self.closed {
-            return Taken::Nothing;
+            return Popped::Late;
         }
         match self.items.pop_front() {
             Some(item) => {
                 self.weight -= item.weight();
-                Taken::Item(item)
+                Popped::Item(item)
             }
-            None if self.closed => Taken::End,
-            None => Taken::Nothing,
+            None if self.closed => Popped::End,
+            None => Popped::Late,
         }
     }
 }
@@ -411,7 +392,7 @@ mod tests {
         let queue = Queue::new(2);
         queue.set_paused(true);
         queue.push(Item(1, "x")).unwrap();
-        assert!(matches!(queue.state.lock().take(), Taken::Nothing));
+        assert!(matches!(queue.state.lock().take(), Popped::Late));
         queue.close();
         assert_eq!(queue.pop(), Some(Item(1, "x")));
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
@@ -16,7 +15,7 @@ use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
 use super::queue::{Closed, Popped, Queue};
 use super::shared::{Shared, Worker};
-use super::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
+use super::supervise::{Backoff, failed, guard, reset, succeeded};
 
 /// What the router is asked to do, in order with the samples.
 pub(crate) enum RouterCommand {
@@ -63,7 +62,6 @@ pub(crate) struct Router {
 impl Router {
     /// Starts a router without transforms and outputs in a thread of its own.
     pub(crate) fn spawn(shared: Arc<Shared>) -> std::io::Result<Worker> {
-        let (done, ended) = channel();
         let router = Self {
             shared,
             transforms: Vec::new(),
@@ -71,16 +69,7 @@ impl Router {
             holds: 0,
             held: Vec::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("alumet-route".to_owned())
-            .spawn(move || {
-                let _done: Sender<()> = done;
-                router.run();
-            })?;
-        Ok(Worker {
-            ended,
-            thread: Some(thread),
-        })
+        Worker::thread("alumet-route".to_owned(), || router.run())
     }
 
     /// Works until the ingest queue is closed and empty; then transforms emit what they hold and the queues of the
@@ -197,7 +186,7 @@ impl Router {
             return;
         }
         for output in &self.outputs {
-            ledger.offered(output.cell.key(), after);
+            ledger.offered(&output.cell, after);
         }
         drop(ledger);
         self.offer_to_all(&Arc::new(batch));
@@ -212,7 +201,7 @@ impl Router {
             } else if output.queue.is_closed() {
                 self.ended(output, batch.len());
             } else {
-                self.shared.ledger.lock().spooled(output.cell.key(), batch.len());
+                self.shared.ledger.lock().spooled(&output.cell, batch.len());
                 spooled = true;
             }
         }
@@ -234,20 +223,20 @@ impl Router {
         self.shared
             .ledger
             .lock()
-            .dropped(output.cell.key(), samples, DropReason::OutputEnded);
+            .dropped(&output.cell, samples as u64, DropReason::OutputEnded);
     }
 
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
         let item = Outgoing::Batch(batch);
-        let key = output.cell.key();
         let result = match output.on_full {
             OnFull::Block => output.queue.push(item),
             OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
-                    self.shared
-                        .ledger
-                        .lock()
-                        .dropped(key, batch.len(), DropReason::QueueFull);
+                    self.shared.ledger.lock().dropped(
+                        &output.cell,
+                        batch.len() as u64,
+                        DropReason::QueueFull,
+                    );
                 }
             }),
         };
@@ -330,10 +319,7 @@ impl Router {
             now: self.shared.clock.now(),
         };
         if let Err(failure) = guard(|| task.transform.finish(&mut batch, &context)) {
-            let in_a_row = task
-                .cell
-                .failed(ElementState::Ended, &failure.to_string(), 0, Duration::ZERO);
-            log_failure(task.cell.key(), &failure, in_a_row);
+            failed(&task.cell, &failure, 0, Duration::ZERO);
         }
         task.cell.set_state(ElementState::Ended);
         self.emit(batch, index);
@@ -382,9 +368,7 @@ impl TransformTask {
                 return;
             }
             self.restart_at = None;
-            if let Err(failure) = self.reset() {
-                tracing::error!(element = %self.cell.key(), error = %failure, "the transform could not be reset");
-            }
+            reset(self.cell.key(), || self.transform.reset());
         }
         let samples = samples as u64;
         let context = TransformContext {
@@ -399,28 +383,13 @@ impl TransformTask {
         });
         let busy = shared.clock.now().monotonic.since(started);
         match result {
-            Ok(()) => {
-                if self.cell.succeeded(samples, busy) {
-                    log_recovery(self.cell.key());
-                }
-            }
+            Ok(()) => succeeded(&self.cell, samples, busy),
             Err(failure) => {
-                let remedy = failure.remedy();
-                let in_a_row = self
-                    .cell
-                    .failed(state_after(remedy), &failure.to_string(), samples, busy);
-                log_failure(self.cell.key(), &failure, in_a_row);
-                if remedy == Remedy::Restart {
+                let in_a_row = failed(&self.cell, &failure, samples, busy);
+                if failure.remedy() == Remedy::Restart {
                     self.restart_at = Some(now.monotonic + Backoff::RESTART.after(in_a_row));
                 }
             }
         }
-    }
-
-    fn reset(&mut self) -> Result<(), Failure> {
-        guard(|| {
-            self.transform.reset();
-            Ok(())
-        })
     }
 }

@@ -1,12 +1,14 @@
 //! What all threads of a pipeline share.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     /// Whether short intervals get a real-time thread.
     pub(crate) real_time_thread: bool,
     pub(crate) elements: Mutex<Vec<Element>>,
+    /// What was ended, is not listed any more, and still works.
+    pub(crate) leaving: Mutex<Vec<Element>>,
     pub(crate) poll_threads: Mutex<Vec<PollThread>>,
     pub(crate) router: Mutex<Option<Worker>>,
     pub(crate) phase: Mutex<Phase>,
@@ -79,6 +83,8 @@ pub(crate) enum ElementHandle {
     Output {
         queue: Arc<Queue<Outgoing>>,
         worker: Worker,
+        /// Whether it takes its batches from the spool.
+        is_durable: bool,
     },
 }
 
@@ -104,9 +110,25 @@ impl Shared {
         }
     }
 
+    /// The queues of all outputs, those that leave included.
+    pub(crate) fn output_queues(&self) -> Vec<Arc<Queue<Outgoing>>> {
+        let (elements, leaving) = (self.elements.lock(), self.leaving.lock());
+        let handles = elements
+            .iter()
+            .chain(leaving.iter())
+            .map(|element| &element.handle);
+        let queues = handles.filter_map(|handle| match handle {
+            ElementHandle::Output { queue, .. } => Some(Arc::clone(queue)),
+            _ => None,
+        });
+        queues.collect()
+    }
+
     /// Forgets a source that has ended.
-    pub(crate) fn source_ended(&self, key: &ElementKey) {
-        self.elements.lock().retain(|element| element.cell.key() != key);
+    pub(crate) fn source_ended(&self, cell: &Arc<ElementCell>) {
+        for list in [&self.elements, &self.leaving] {
+            list.lock().retain(|element| !Arc::ptr_eq(&element.cell, cell));
+        }
         self.element_ended(ElementKind::Source);
     }
 
@@ -117,23 +139,53 @@ impl Shared {
             Phase::Stopped => return,
             Phase::Running => {}
         }
-        let left =
-            self.elements.lock().iter().any(|element| {
-                element.cell.key().kind == kind && element.cell.state() != ElementState::Ended
-            });
+        let elements = self.elements.lock();
+        let mut states = elements
+            .iter()
+            .filter(|element| element.cell.key().kind == kind)
+            .map(|element| element.cell.state())
+            .peekable();
+        // An output that was asked to end, and is not listed any more, has not ended by itself.
+        let counts = kind == ElementKind::Source || states.peek().is_some();
+        if states.any(|state| state != ElementState::Ended) || !counts {
+            return;
+        }
         match kind {
-            ElementKind::Source if !left => self.sources_ended.cancel(),
-            ElementKind::Output if !left => self.outputs_ended.cancel(),
-            _ => {}
+            ElementKind::Source => self.sources_ended.cancel(),
+            ElementKind::Output => self.outputs_ended.cancel(),
+            ElementKind::Transform => {}
         }
     }
 }
 
 impl Worker {
+    /// Works in a thread of its own.
+    pub(crate) fn thread(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (done, ended) = channel::<()>();
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let _done = done;
+            work();
+        })?;
+        Ok(Self {
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    /// Works in a task.
+    pub(crate) fn task(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (done, ended) = channel::<()>();
+        runtime.spawn(async move {
+            let _done = done;
+            work.await;
+        });
+        Self { ended, thread: None }
+    }
+
     /// Stands for a worker that somebody else waits for.
     pub(crate) fn nobody() -> Self {
         Self {
-            ended: std::sync::mpsc::channel().1,
+            ended: channel().1,
             thread: None,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Remedy};
 
-use super::element::{ElementKey, ElementState};
+use super::element::{ElementCell, ElementKey, ElementState};
 
 /// Calls an element; a panic becomes a failure that asks for a restart.
 pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -96,6 +96,32 @@ pub(crate) fn log_failure(key: &ElementKey, failure: &Failure, in_a_row: u32) {
         Remedy::Skip | Remedy::Split => {
             tracing::warn!(element = %key, error = %failure, in_a_row, "the element skipped an input");
         }
+    }
+}
+
+/// Notes a call of an element that went well.
+pub(crate) fn succeeded(cell: &ElementCell, samples: u64, busy: Duration) {
+    if cell.succeeded(samples, busy) {
+        log_recovery(cell.key());
+    }
+}
+
+/// Notes a failure of an element; says how often it has failed in a row.
+pub(crate) fn failed(cell: &ElementCell, failure: &Failure, samples: u64, busy: Duration) -> u32 {
+    let state = state_after(failure.remedy());
+    let in_a_row = cell.failed(state, &failure.to_string(), samples, busy);
+    log_failure(cell.key(), failure, in_a_row);
+    in_a_row
+}
+
+/// Resets an element with `call`.
+pub(crate) fn reset(key: &ElementKey, call: impl FnOnce()) {
+    let guarded = guard(|| {
+        call();
+        Ok(())
+    });
+    if let Err(failure) = guarded {
+        tracing::error!(element = %key, error = %failure, "the element could not be reset");
     }
 }
 

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use serde::Serialize;
 
 /// What a plugin finds out about the machine, without measuring: one thing that works, or does not, and how to mend it.
@@ -17,8 +15,7 @@ pub struct Finding {
 }
 
 /// Whether something works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// It works.
     Works,
@@ -30,21 +27,12 @@ pub enum Verdict {
     Broken,
 }
 
-impl Verdict {
-    /// One lower-case word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Absent => "absent",
-            Self::Limited => "limited",
-            Self::Broken => "broken",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    Verdict {
+        Works: "works",
+        Absent: "absent",
+        Limited: "limited",
+        Broken: "broken",
     }
 }
 

@@ -62,13 +62,6 @@ impl ElementSpecs {
             },
         )
     }
-
-    /// Changes the schedule of every source, for example to poll only on request.
-    pub fn reschedule(&mut self, change: impl Fn(&mut Schedule)) {
-        self.sources
-            .iter_mut()
-            .for_each(|spec| change(&mut spec.schedule));
-    }
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) -> &mut T {

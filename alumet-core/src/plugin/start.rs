@@ -1,3 +1,4 @@
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -5,23 +6,20 @@ use crate::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use crate::consumer::Consumer;
 use crate::events::ConsumerEvents;
 use crate::metric::MetricDef;
-use crate::output::Output;
 use crate::pipeline::Control;
 use crate::resource::Resource;
 use crate::series::SeriesBuilder;
 use crate::services::Services;
-use crate::source::{EventSource, Source};
 use crate::spool::Spool;
 use crate::state::PluginState;
 use crate::time::Clock;
-use crate::transform::Transform;
 use crate::value::Number;
 
 use super::finding::Finding;
 use super::host::Host;
-use super::specs::{ElementSpecs, OutputSpec, SourceSpec, TransformSpec};
+use super::specs::ElementSpecs;
 
-/// What a plugin sees of the pipeline while it starts.
+/// What a plugin sees of the pipeline while it starts, and where it adds its elements, as to [`ElementSpecs`].
 #[derive(Debug)]
 pub struct StartContext<'a> {
     host: &'a Host,
@@ -105,26 +103,6 @@ impl<'a> StartContext<'a> {
         &self.host.root
     }
 
-    /// Adds a source, polled once per second unless the spec says otherwise.
-    pub fn source(&mut self, name: impl Into<String>, source: impl Source) -> &mut SourceSpec {
-        self.specs.source(name, source)
-    }
-
-    /// Adds a source that is driven by events.
-    pub fn event_source(&mut self, name: impl Into<String>, source: impl EventSource) {
-        self.specs.event_source(name, source);
-    }
-
-    /// Adds a transform.
-    pub fn transform(&mut self, name: impl Into<String>, transform: impl Transform) -> &mut TransformSpec {
-        self.specs.transform(name, transform)
-    }
-
-    /// Adds an output. It runs in a thread of its own, where it may block, unless the spec says otherwise.
-    pub fn output(&mut self, name: impl Into<String>, output: impl Output) -> &mut OutputSpec {
-        self.specs.output(name, output)
-    }
-
     /// Notes what the plugin has found out about the machine: what of its work is possible, what is not, why, and how to
     /// mend it. `doctor` shows it after a trial.
     pub fn note(&mut self, finding: Finding) {
@@ -139,5 +117,20 @@ impl<'a> StartContext<'a> {
     /// What was added.
     pub fn take_specs(&mut self) -> ElementSpecs {
         std::mem::take(&mut self.specs)
+    }
+}
+
+/// The elements of the plugin, to which it adds its own.
+impl Deref for StartContext<'_> {
+    type Target = ElementSpecs;
+
+    fn deref(&self) -> &ElementSpecs {
+        &self.specs
+    }
+}
+
+impl DerefMut for StartContext<'_> {
+    fn deref_mut(&mut self) -> &mut ElementSpecs {
+        &mut self.specs
     }
 }

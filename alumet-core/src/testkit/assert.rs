@@ -1,4 +1,4 @@
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 /// Compares two lists of things by their text, line by line.
 ///
@@ -24,39 +24,13 @@ pub fn assert_lines(
 }
 
 /// What turns `expected` into `actual`, or `None` if they are equal.
-///
-/// Based on the longest common subsequence, so that one missing line does not make all following lines differ.
 pub fn difference(expected: &[String], actual: &[String]) -> Option<String> {
-    if expected == actual {
-        return None;
-    }
-    let (rows, columns) = (expected.len(), actual.len());
-    let mut common = vec![vec![0_usize; columns + 1]; rows + 1];
-    for row in (0..rows).rev() {
-        for column in (0..columns).rev() {
-            common[row][column] = if expected[row] == actual[column] {
-                common[row + 1][column + 1] + 1
-            } else {
-                common[row + 1][column].max(common[row][column + 1])
-            };
-        }
-    }
-    let (mut row, mut column) = (0, 0);
-    let mut text = String::new();
-    while row < rows || column < columns {
-        if row < rows && column < columns && expected[row] == actual[column] {
-            writeln!(text, "  {}", expected[row]).unwrap();
-            row += 1;
-            column += 1;
-        } else if column == columns || (row < rows && common[row + 1][column] >= common[row][column + 1]) {
-            writeln!(text, "- {}", expected[row]).unwrap();
-            row += 1;
-        } else {
-            writeln!(text, "+ {}", actual[column]).unwrap();
-            column += 1;
-        }
-    }
-    Some(text)
+    let changes = similar::capture_diff_slices(similar::Algorithm::Myers, expected, actual);
+    let lines = changes
+        .iter()
+        .flat_map(|change| change.iter_changes(expected, actual));
+    let text = lines.map(|line| format!("{} {}\n", line.tag(), line.value()));
+    (expected != actual).then(|| text.collect())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl<P: Plugin> Contract<P> {
             let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(table);
             descriptor
                 .parse(&mut deserializer)
-                .unwrap_or_else(|error| panic!("the default does not parse: {error}"))
+                .must("the default does not parse")
         };
         descriptor
             .check(&parse(default.clone()))
@@ -168,11 +169,8 @@ impl<P: Plugin> Contract<P> {
         );
 
         let path = folder.join("config.toml");
-        let text =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let file: toml::Table = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(&path).must(path.display());
+        let file: toml::Table = text.parse().must(path.display());
         let table = file
             .get("plugins")
             .and_then(|plugins| plugins.get(P::ID))
@@ -221,10 +219,7 @@ impl<P: Plugin> Contract<P> {
                     bench.reset(&name);
                     begun.clear();
                 }
-                for sample in bench
-                    .poll(&name)
-                    .unwrap_or_else(|failure| panic!("poll {poll} of `{name}`: {failure}"))
-                {
+                for sample in bench.poll(&name).must(format_args!("poll {poll} of `{name}`")) {
                     check_sample(&sample, &P::metrics());
                     check_beginning(&sample, &mut begun);
                 }
@@ -246,22 +241,18 @@ impl<P: Plugin> Contract<P> {
                 batch.set_progress(Progress { stream, until });
                 bench
                     .transform(&mut batch)
-                    .unwrap_or_else(|failure| panic!("apply in round {round}: {failure}"));
+                    .must(format_args!("apply in round {round}"));
                 check_transformed(&RecordedSample::of_batch(&batch), &P::metrics());
                 drop(batch);
                 clock.advance(Duration::from_secs(1800));
-                let emitted = bench
-                    .tick()
-                    .unwrap_or_else(|failure| panic!("tick in round {round}: {failure}"));
+                let emitted = bench.tick().must(format_args!("tick in round {round}"));
                 check_transformed(&emitted, &P::metrics());
                 assert!(
                     bench.wake_at().is_none_or(|at| at > clock.now().monotonic),
                     "a transform wants to be woken at an instant that has passed, though it was just then"
                 );
             }
-            let last = bench
-                .finish()
-                .unwrap_or_else(|failure| panic!("finish in round {round}: {failure}"));
+            let last = bench.finish().must(format_args!("finish in round {round}"));
             check_transformed(&last, &P::metrics());
             bench.reset_transforms();
         }
@@ -274,21 +265,19 @@ impl<P: Plugin> Contract<P> {
                 for batch in batches(bench.catalog(), SystemClock.now().wall) {
                     // One that takes records has its turn in the pipeline.
                     if !bench.takes_records(output) {
-                        bench
-                            .deliver(output, batch)
-                            .unwrap_or_else(|failure| panic!("deliver{round}: {failure}"));
+                        bench.deliver(output, batch).must(format_args!("deliver{round}"));
                     }
                 }
                 let position = bench
                     .output(output)
                     .checkpoint()
-                    .unwrap_or_else(|failure| panic!("checkpoint{round}: {failure}"));
+                    .must(format_args!("checkpoint{round}"));
                 if let Some(position) = position {
                     assert!(!position.is_empty(), "a position is never empty");
                     bench
                         .output(output)
                         .resume(&position)
-                        .unwrap_or_else(|failure| panic!("resume{round}: {failure}"));
+                        .must(format_args!("resume{round}"));
                 }
                 bench.output(output).reset();
             }
@@ -305,8 +294,7 @@ impl<P: Plugin> Contract<P> {
             spool: self.spool.clone(),
             ..Host::trial(Arc::clone(&clock), &self.root)
         };
-        P::start(self.config.clone(), &mut StartContext::new(&trial))
-            .unwrap_or_else(|error| panic!("the plugin cannot be tried: {error}"));
+        P::start(self.config.clone(), &mut StartContext::new(&trial)).must("the plugin cannot be tried");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let mut builder = PipelineBuilder::with_clock(clock)
             .root(&self.root)
@@ -314,13 +302,24 @@ impl<P: Plugin> Contract<P> {
             .runtime(runtime.handle().clone());
         builder
             .plugin::<P>(self.config.clone())
-            .unwrap_or_else(|error| panic!("the plugin cannot start: {error}"));
-        let pipeline = builder
-            .start()
-            .unwrap_or_else(|error| panic!("the pipeline cannot start: {error}"));
+            .must("the plugin cannot start");
+        let pipeline = builder.start().must("the pipeline cannot start");
         let report = pipeline.stop(Duration::from_secs(10));
         assert!(report.ledger.is_balanced(), "{:#?}", report.ledger);
         assert!(report.stuck.is_empty(), "it does not end: {:?}", report.stuck);
+    }
+}
+
+/// What must not fail.
+trait Must<T> {
+    /// The value; a panic that says what failed otherwise.
+    fn must(self, what: impl Display) -> T;
+}
+
+impl<T, E: Display> Must<T> for Result<T, E> {
+    #[track_caller]
+    fn must(self, what: impl Display) -> T {
+        self.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 }
 
@@ -416,7 +415,7 @@ fn batches(catalog: &Catalog, now: Timestamp) -> [Batch; 2] {
 }
 
 fn check_readme(path: &Path) {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).must(path.display());
     let headings: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("## "))

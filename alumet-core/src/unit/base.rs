@@ -4,100 +4,104 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::mem;
 
-/// A unit without its prefix.
-///
-/// Two custom units are equal when their codes are: the symbol is presentation and does not travel with the code.
-#[derive(Debug, Clone)]
-pub enum BaseUnit {
+use super::Unit;
+
+/// What a base unit measures; only units of one dimension convert.
+#[derive(PartialEq)]
+pub(super) enum Dimension<'a> {
+    Number,
+    Time,
+    Power,
+    Energy,
+    Tension,
+    Current,
+    Frequency,
+    Temperature,
+    Data,
+    Custom(&'a str),
+}
+
+/// Everything that is known about a base unit.
+pub(super) struct Row<'a> {
+    /// The UCUM code; for a custom unit the text it was made from.
+    pub(super) code: &'a str,
+    pub(super) symbol: &'a str,
+    /// The English plural that OpenMetrics names end in.
+    pub(super) word: Option<&'static str>,
+    pub(super) dimension: Dimension<'a>,
+    /// Its size in the first unit of its dimension, as numerator and denominator.
+    pub(super) ratio: (u64, u64),
+}
+
+macro_rules! base_units {
+    ($($(#[$doc:meta])+ $name:ident $constant:ident [$code:literal, $symbol:literal, $word:expr, $dimension:ident, $ratio:expr],)+) => {
+        /// A unit without its prefix.
+        ///
+        /// Two custom units are equal when their codes are: the symbol is presentation and does not travel with the code.
+        #[derive(Debug, Clone)]
+        pub enum BaseUnit {
+            $($(#[$doc])+
+            $name,)+
+            /// A unit that this module does not know.
+            Custom {
+                /// The UCUM code, such as `g{CO2eq}`.
+                code: Cow<'static, str>,
+                /// The symbol shown to people.
+                symbol: Cow<'static, str>,
+            },
+        }
+
+        impl BaseUnit {
+            /// Every base unit but the custom ones.
+            pub const KNOWN: [Self; [$($code),+].len()] = [$(Self::$name),+];
+
+            pub(super) fn row(&self) -> Row<'_> {
+                let (code, symbol, word, dimension, ratio): (&str, &str, _, _, _) = match self {
+                    $(Self::$name => ($code, $symbol, $word, Dimension::$dimension, $ratio),)+
+                    Self::Custom { code, symbol } => (code, symbol, None, Dimension::Custom(code), (1, 1)),
+                };
+                Row { code, symbol, word, dimension, ratio }
+            }
+        }
+
+        impl Unit {
+            $($(#[$doc])+
+            pub const $constant: Self = Self::plain(BaseUnit::$name);)+
+        }
+    };
+}
+
+// Code, symbol, OpenMetrics word, dimension, ratio.
+base_units! {
     /// A plain number, `1`.
-    One,
+    One ONE ["1", "", None, Number, (1, 1)],
     /// Time, `s`.
-    Second,
+    Second SECOND ["s", "s", Some("seconds"), Time, (1, 1)],
     /// Power, `W`.
-    Watt,
+    Watt WATT ["W", "W", Some("watts"), Power, (1, 1)],
     /// Energy, `J`.
-    Joule,
+    Joule JOULE ["J", "J", Some("joules"), Energy, (1, 1)],
     /// Energy, `W.h`: 3600 joules.
-    WattHour,
+    WattHour WATT_HOUR ["W.h", "Wh", Some("watt_hours"), Energy, (3600, 1)],
     /// Electric tension, `V`.
-    Volt,
+    Volt VOLT ["V", "V", Some("volts"), Tension, (1, 1)],
     /// Electric current, `A`.
-    Ampere,
+    Ampere AMPERE ["A", "A", Some("amperes"), Current, (1, 1)],
     /// Frequency, `Hz`.
-    Hertz,
+    Hertz HERTZ ["Hz", "Hz", Some("hertz"), Frequency, (1, 1)],
     /// Temperature, `Cel`.
-    Celsius,
+    Celsius CELSIUS ["Cel", "°C", Some("celsius"), Temperature, (1, 1)],
     /// Temperature, `[degF]`.
-    Fahrenheit,
+    Fahrenheit FAHRENHEIT ["[degF]", "°F", Some("fahrenheit"), Temperature, (5, 9)],
     /// Data, `By`: eight bits.
-    Byte,
+    Byte BYTE ["By", "B", Some("bytes"), Data, (8, 1)],
     /// Data, `bit`.
-    Bit,
+    Bit BIT ["bit", "bit", Some("bits"), Data, (1, 1)],
     /// Hundredths, `%`; the whole is 100.
-    Percent,
-    /// A unit that this module does not know.
-    Custom {
-        /// The UCUM code, such as `g{CO2eq}`.
-        code: Cow<'static, str>,
-        /// The symbol shown to people.
-        symbol: Cow<'static, str>,
-    },
+    Percent PERCENT ["%", "%", None, Number, (1, 100)],
 }
 
 impl BaseUnit {
-    /// Every base unit but the custom ones.
-    pub const KNOWN: [Self; 13] = [
-        Self::One,
-        Self::Second,
-        Self::Watt,
-        Self::Joule,
-        Self::WattHour,
-        Self::Volt,
-        Self::Ampere,
-        Self::Hertz,
-        Self::Celsius,
-        Self::Fahrenheit,
-        Self::Byte,
-        Self::Bit,
-        Self::Percent,
-    ];
-
-    /// UCUM code, symbol and OpenMetrics word.
-    fn names(&self) -> (&str, &str, Option<&'static str>) {
-        match self {
-            Self::One => ("1", "", None),
-            Self::Second => ("s", "s", Some("seconds")),
-            Self::Watt => ("W", "W", Some("watts")),
-            Self::Joule => ("J", "J", Some("joules")),
-            Self::WattHour => ("W.h", "Wh", Some("watt_hours")),
-            Self::Volt => ("V", "V", Some("volts")),
-            Self::Ampere => ("A", "A", Some("amperes")),
-            Self::Hertz => ("Hz", "Hz", Some("hertz")),
-            Self::Celsius => ("Cel", "°C", Some("celsius")),
-            Self::Fahrenheit => ("[degF]", "°F", Some("fahrenheit")),
-            Self::Byte => ("By", "B", Some("bytes")),
-            Self::Bit => ("bit", "bit", Some("bits")),
-            Self::Percent => ("%", "%", None),
-            Self::Custom { code, symbol } => (code, symbol, None),
-        }
-    }
-
-    /// The UCUM code; for a custom unit the text it was made from, which [`Unit::code`](super::Unit::code) may have
-    /// to mark.
-    pub fn code(&self) -> &str {
-        self.names().0
-    }
-
-    /// The symbol shown to people; empty for a plain number.
-    pub fn symbol(&self) -> &str {
-        self.names().1
-    }
-
-    /// The English plural that OpenMetrics names end in.
-    pub fn word(&self) -> Option<&'static str> {
-        self.names().2
-    }
-
     /// Whether UCUM lets a prefix stand right before this known unit. Custom units are judged by their text.
     pub(super) fn is_metric(&self) -> bool {
         !matches!(

@@ -34,33 +34,6 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// No unit: a plain number.
-    pub const ONE: Self = Self::plain(BaseUnit::One);
-    /// Time.
-    pub const SECOND: Self = Self::plain(BaseUnit::Second);
-    /// Power.
-    pub const WATT: Self = Self::plain(BaseUnit::Watt);
-    /// Energy.
-    pub const JOULE: Self = Self::plain(BaseUnit::Joule);
-    /// Energy, 3600 joules.
-    pub const WATT_HOUR: Self = Self::plain(BaseUnit::WattHour);
-    /// Electric tension.
-    pub const VOLT: Self = Self::plain(BaseUnit::Volt);
-    /// Electric current.
-    pub const AMPERE: Self = Self::plain(BaseUnit::Ampere);
-    /// Frequency.
-    pub const HERTZ: Self = Self::plain(BaseUnit::Hertz);
-    /// Temperature in degrees Celsius.
-    pub const CELSIUS: Self = Self::plain(BaseUnit::Celsius);
-    /// Temperature in degrees Fahrenheit.
-    pub const FAHRENHEIT: Self = Self::plain(BaseUnit::Fahrenheit);
-    /// An amount of data, eight bits.
-    pub const BYTE: Self = Self::plain(BaseUnit::Byte);
-    /// The smallest amount of data.
-    pub const BIT: Self = Self::plain(BaseUnit::Bit);
-    /// A share of a whole, where the whole is 100.
-    pub const PERCENT: Self = Self::plain(BaseUnit::Percent);
-
     /// The base unit without a prefix.
     pub const fn plain(base: BaseUnit) -> Self {
         Self {
@@ -87,66 +60,6 @@ impl Unit {
         self
     }
 
-    /// 10⁻¹² of the base unit.
-    pub const fn pico(self) -> Self {
-        self.with_prefix(Prefix::Pico)
-    }
-
-    /// 10⁻⁹ of the base unit.
-    pub const fn nano(self) -> Self {
-        self.with_prefix(Prefix::Nano)
-    }
-
-    /// 10⁻⁶ of the base unit.
-    pub const fn micro(self) -> Self {
-        self.with_prefix(Prefix::Micro)
-    }
-
-    /// 10⁻³ of the base unit.
-    pub const fn milli(self) -> Self {
-        self.with_prefix(Prefix::Milli)
-    }
-
-    /// 10³ times the base unit.
-    pub const fn kilo(self) -> Self {
-        self.with_prefix(Prefix::Kilo)
-    }
-
-    /// 10⁶ times the base unit.
-    pub const fn mega(self) -> Self {
-        self.with_prefix(Prefix::Mega)
-    }
-
-    /// 10⁹ times the base unit.
-    pub const fn giga(self) -> Self {
-        self.with_prefix(Prefix::Giga)
-    }
-
-    /// 10¹² times the base unit.
-    pub const fn tera(self) -> Self {
-        self.with_prefix(Prefix::Tera)
-    }
-
-    /// 2¹⁰ times the base unit.
-    pub const fn kibi(self) -> Self {
-        self.with_prefix(Prefix::Kibi)
-    }
-
-    /// 2²⁰ times the base unit.
-    pub const fn mebi(self) -> Self {
-        self.with_prefix(Prefix::Mebi)
-    }
-
-    /// 2³⁰ times the base unit.
-    pub const fn gibi(self) -> Self {
-        self.with_prefix(Prefix::Gibi)
-    }
-
-    /// 2⁴⁰ times the base unit.
-    pub const fn tebi(self) -> Self {
-        self.with_prefix(Prefix::Tebi)
-    }
-
     /// The UCUM code: `mJ`, `us`, `KiBy`, `kW.h`.
     ///
     /// Where UCUM knows no prefix, the multiple is a factor of its own: `10*-3.%`, `10*3.{page}`. A custom unit whose
@@ -162,9 +75,9 @@ impl Unit {
     /// The symbol shown to people: `mJ`, `μs`, `KiB`, `kWh`, `°C`, `%`; empty for a plain number.
     pub fn symbol(&self) -> Cow<'_, str> {
         match (self.prefix, &self.base) {
-            (Prefix::Plain, base) => Cow::Borrowed(base.symbol()),
-            (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.power())),
-            (prefix, base) => Cow::Owned(format!("{}{}", prefix.symbol(), base.symbol())),
+            (Prefix::Plain, base) => Cow::Borrowed(base.row().symbol),
+            (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.row().power)),
+            (prefix, base) => Cow::Owned(format!("{}{}", prefix.row().symbol, base.row().symbol)),
         }
     }
 
@@ -178,7 +91,7 @@ impl Unit {
     ///
     /// None for plain numbers, percentages and custom units: whether to write `ratio` or nothing is the exporter's choice.
     pub fn word(&self) -> Option<&'static str> {
-        self.base.word()
+        self.base.row().word
     }
 }
 

@@ -37,22 +37,22 @@ impl FromStr for Unit {
 
 /// The shortest UCUM code of the unit, which for a custom unit might read as something else.
 pub(super) fn natural_code(unit: &Unit) -> Cow<'_, str> {
-    let (prefix, code) = (unit.prefix, unit.base.code());
+    let (prefix, code) = (unit.prefix, unit.base.row().code);
     if prefix == Prefix::Plain {
         Cow::Borrowed(code)
     } else if unit.base == BaseUnit::One {
-        Cow::Borrowed(prefix.term())
+        Cow::Borrowed(prefix.row().term)
     } else if unit.base.is_metric() || (matches!(unit.base, BaseUnit::Custom { .. }) && is_metric_atom(code))
     {
-        Cow::Owned(format!("{}{code}", prefix.code()))
+        Cow::Owned(format!("{}{code}", prefix.row().code))
     } else {
-        Cow::Owned(format!("{}.{code}", prefix.term()))
+        Cow::Owned(format!("{}.{code}", prefix.row().term))
     }
 }
 
 /// A code that always reads as a custom unit.
 pub(super) fn opaque_code(unit: &Unit) -> String {
-    format!("{OPAQUE}{}.{}", unit.prefix.term(), unit.base.code())
+    format!("{OPAQUE}{}.{}", unit.prefix.row().term, unit.base.row().code)
 }
 
 fn custom(prefix: Prefix, text: &str) -> Unit {
@@ -69,7 +69,9 @@ fn custom(prefix: Prefix, text: &str) -> Unit {
 /// A known base unit with any spelling of a prefix: `kW.h`, `kWh`, `kiloWh`, `×10³`.
 fn known(text: &str) -> Option<Unit> {
     if let Some(power) = text.strip_prefix('×') {
-        let prefix = Prefix::ALL.into_iter().find(|prefix| prefix.power() == power)?;
+        let prefix = Prefix::ALL
+            .into_iter()
+            .find(|prefix| prefix.row().power == power)?;
         return Some(Unit {
             prefix,
             base: BaseUnit::One,
@@ -81,11 +83,11 @@ fn known(text: &str) -> Option<Unit> {
                 continue;
             };
             // A letter before a number is a name (`M1`), but the word is a multiple of one (`mega1`).
-            let letter = prefix != Prefix::Plain && spelling != prefix.word();
+            let letter = prefix != Prefix::Plain && spelling != prefix.row().word;
             let bare_word = rest.is_empty() && prefix != Prefix::Plain;
             let base = BaseUnit::KNOWN
                 .into_iter()
-                .find(|base| rest == base.code() || rest == base.symbol());
+                .find(|base| rest == base.row().code || rest == base.row().symbol);
             if let Some(base) = base.filter(|base| *base != BaseUnit::One || !(letter || bare_word)) {
                 return Some(Unit { prefix, base });
             }
@@ -102,21 +104,21 @@ fn opaque(text: &str) -> Option<Unit> {
 
 /// A multiple as a term of its own: `10*3`, `10*-3.%`, `1024.{page}`.
 fn with_term(text: &str) -> Option<Unit> {
-    if let Some(prefix) = Prefix::ALL.into_iter().find(|prefix| prefix.term() == text) {
+    if let Some(prefix) = Prefix::ALL.into_iter().find(|prefix| prefix.row().term == text) {
         return Some(Unit {
             prefix,
             base: BaseUnit::One,
         });
     }
     let (prefix, rest) = split_term(text)?;
-    let known = BaseUnit::KNOWN.into_iter().find(|base| base.code() == rest);
+    let known = BaseUnit::KNOWN.into_iter().find(|base| base.row().code == rest);
     Some(known.map_or_else(|| custom(prefix, rest), |base| Unit { prefix, base }))
 }
 
 fn split_term(text: &str) -> Option<(Prefix, &str)> {
     Prefix::ALL
         .into_iter()
-        .find_map(|prefix| Some((prefix, text.strip_prefix(prefix.term())?.strip_prefix('.')?)))
+        .find_map(|prefix| Some((prefix, text.strip_prefix(prefix.row().term)?.strip_prefix('.')?)))
 }
 
 /// A prefix right before a custom unit that may carry one: `kg{CO2eq}`.
@@ -125,7 +127,7 @@ fn with_custom_prefix(text: &str) -> Option<Unit> {
         .into_iter()
         .filter(|prefix| *prefix != Prefix::Plain)
         .find_map(|prefix| {
-            text.strip_prefix(prefix.code())
+            text.strip_prefix(prefix.row().code)
                 .filter(|rest| is_metric_atom(rest))
                 .map(|rest| custom(prefix, rest))
         })
@@ -139,7 +141,7 @@ fn is_metric_atom(code: &str) -> bool {
         || BaseUnit::KNOWN
             .iter()
             .filter(|base| base.is_metric())
-            .any(|base| code.strip_prefix(base.code()).is_some_and(is_annotation))
+            .any(|base| code.strip_prefix(base.row().code).is_some_and(is_annotation))
 }
 
 /// Whether the text is one UCUM annotation, `{…}`.

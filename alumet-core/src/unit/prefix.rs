@@ -1,137 +1,74 @@
 //! Decimal and binary multiples.
 
-/// A multiple or fraction of a base unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Prefix {
-    /// 10⁻¹².
-    Pico,
-    /// 10⁻⁹.
-    Nano,
-    /// 10⁻⁶.
-    Micro,
-    /// 10⁻³.
-    Milli,
-    /// One: no prefix.
-    #[default]
-    Plain,
-    /// 10³.
-    Kilo,
-    /// 10⁶.
-    Mega,
-    /// 10⁹.
-    Giga,
-    /// 10¹².
-    Tera,
-    /// 2¹⁰.
-    Kibi,
-    /// 2²⁰.
-    Mebi,
-    /// 2³⁰.
-    Gibi,
-    /// 2⁴⁰.
-    Tebi,
-}
+use super::Unit;
 
 /// Everything that is written about one prefix.
-struct Row {
-    code: &'static str,
-    symbol: &'static str,
-    word: &'static str,
+pub(super) struct Row {
+    pub(super) code: &'static str,
+    pub(super) symbol: &'static str,
+    pub(super) word: &'static str,
     /// The multiple as a UCUM term of its own.
-    term: &'static str,
-    power: &'static str,
+    pub(super) term: &'static str,
+    pub(super) power: &'static str,
     /// The multiple as an exact fraction.
-    ratio: (u64, u64),
+    pub(super) ratio: (u64, u64),
 }
 
-const fn row(
-    code: &'static str,
-    symbol: &'static str,
-    word: &'static str,
-    term: &'static str,
-    power: &'static str,
-    ratio: (u64, u64),
-) -> Row {
-    Row {
-        code,
-        symbol,
-        word,
-        term,
-        power,
-        ratio,
-    }
+macro_rules! prefixes {
+    ($($name:ident $method:ident [$code:literal, $symbol:literal, $word:literal, $term:literal, $power:literal, $ratio:expr],)+) => {
+        /// A multiple or fraction of a base unit.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub enum Prefix {
+            /// One: no prefix.
+            #[default]
+            Plain,
+            $(#[doc = concat!($power, ".")]
+            $name,)+
+        }
+
+        impl Prefix {
+            /// Every prefix: none, then the decimal ones and the binary ones, from the smallest to the largest.
+            pub const ALL: [Self; 1 + [$($word),+].len()] = [Self::Plain, $(Self::$name),+];
+
+            pub(super) const fn row(self) -> Row {
+                let (code, symbol, word, term, power, ratio) = match self {
+                    Self::Plain => ("", "", "", "10*0", "1", (1, 1)),
+                    $(Self::$name => ($code, $symbol, $word, $term, $power, $ratio),)+
+                };
+                Row { code, symbol, word, term, power, ratio }
+            }
+        }
+
+        impl Unit {
+            $(#[doc = concat!($power, " times the base unit.")]
+            pub const fn $method(self) -> Self {
+                self.with_prefix(Prefix::$name)
+            })+
+        }
+    };
+}
+
+// Code, symbol, word, UCUM term, power, ratio.
+prefixes! {
+    Pico pico ["p", "p", "pico", "10*-12", "10⁻¹²", (1, 1_000_000_000_000)],
+    Nano nano ["n", "n", "nano", "10*-9", "10⁻⁹", (1, 1_000_000_000)],
+    Micro micro ["u", "μ", "micro", "10*-6", "10⁻⁶", (1, 1_000_000)],
+    Milli milli ["m", "m", "milli", "10*-3", "10⁻³", (1, 1_000)],
+    Kilo kilo ["k", "k", "kilo", "10*3", "10³", (1_000, 1)],
+    Mega mega ["M", "M", "mega", "10*6", "10⁶", (1_000_000, 1)],
+    Giga giga ["G", "G", "giga", "10*9", "10⁹", (1_000_000_000, 1)],
+    Tera tera ["T", "T", "tera", "10*12", "10¹²", (1_000_000_000_000, 1)],
+    Kibi kibi ["Ki", "Ki", "kibi", "1024", "2¹⁰", (1 << 10, 1)],
+    Mebi mebi ["Mi", "Mi", "mebi", "1048576", "2²⁰", (1 << 20, 1)],
+    Gibi gibi ["Gi", "Gi", "gibi", "1073741824", "2³⁰", (1 << 30, 1)],
+    Tebi tebi ["Ti", "Ti", "tebi", "1099511627776", "2⁴⁰", (1 << 40, 1)],
 }
 
 impl Prefix {
-    /// Every prefix, from the smallest decimal one to the largest binary one.
-    pub const ALL: [Self; 13] = [
-        Self::Pico,
-        Self::Nano,
-        Self::Micro,
-        Self::Milli,
-        Self::Plain,
-        Self::Kilo,
-        Self::Mega,
-        Self::Giga,
-        Self::Tera,
-        Self::Kibi,
-        Self::Mebi,
-        Self::Gibi,
-        Self::Tebi,
-    ];
-
-    const fn row(self) -> Row {
-        match self {
-            Self::Pico => row("p", "p", "pico", "10*-12", "10⁻¹²", (1, 1_000_000_000_000)),
-            Self::Nano => row("n", "n", "nano", "10*-9", "10⁻⁹", (1, 1_000_000_000)),
-            Self::Micro => row("u", "μ", "micro", "10*-6", "10⁻⁶", (1, 1_000_000)),
-            Self::Milli => row("m", "m", "milli", "10*-3", "10⁻³", (1, 1_000)),
-            Self::Plain => row("", "", "", "10*0", "1", (1, 1)),
-            Self::Kilo => row("k", "k", "kilo", "10*3", "10³", (1_000, 1)),
-            Self::Mega => row("M", "M", "mega", "10*6", "10⁶", (1_000_000, 1)),
-            Self::Giga => row("G", "G", "giga", "10*9", "10⁹", (1_000_000_000, 1)),
-            Self::Tera => row("T", "T", "tera", "10*12", "10¹²", (1_000_000_000_000, 1)),
-            Self::Kibi => row("Ki", "Ki", "kibi", "1024", "2¹⁰", (1 << 10, 1)),
-            Self::Mebi => row("Mi", "Mi", "mebi", "1048576", "2²⁰", (1 << 20, 1)),
-            Self::Gibi => row("Gi", "Gi", "gibi", "1073741824", "2³⁰", (1 << 30, 1)),
-            Self::Tebi => row("Ti", "Ti", "tebi", "1099511627776", "2⁴⁰", (1 << 40, 1)),
-        }
-    }
-
-    /// The UCUM code, `u` for micro; empty without a prefix.
-    pub const fn code(self) -> &'static str {
-        self.row().code
-    }
-
-    /// The symbol shown to people, `μ` for micro; empty without a prefix.
-    pub const fn symbol(self) -> &'static str {
-        self.row().symbol
-    }
-
-    /// The English word, `milli`; empty without a prefix.
-    pub const fn word(self) -> &'static str {
-        self.row().word
-    }
-
     /// The multiple as a number: 0.001 for milli.
     pub fn factor(self) -> f64 {
-        let (numerator, denominator) = self.ratio();
+        let (numerator, denominator) = self.row().ratio;
         numerator as f64 / denominator as f64
-    }
-
-    /// The multiple as an exact fraction, numerator first.
-    pub(super) const fn ratio(self) -> (u64, u64) {
-        self.row().ratio
-    }
-
-    /// The multiple as a UCUM term that stands before a unit that takes no prefix: `10*3`, `1024`.
-    pub(super) const fn term(self) -> &'static str {
-        self.row().term
-    }
-
-    /// The multiple as people write it: `10⁻³`, `2¹⁰`.
-    pub(super) const fn power(self) -> &'static str {
-        self.row().power
     }
 
     /// All ways in which the prefix is written before a unit.

@@ -1,10 +1,9 @@
 //! Units in configuration files and messages: the code as a string.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
 use super::Unit;
@@ -17,21 +16,10 @@ impl Serialize for Unit {
 
 impl<'de> Deserialize<'de> for Unit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(UnitVisitor)
-    }
-}
-
-struct UnitVisitor;
-
-impl Visitor<'_> for UnitVisitor {
-    type Value = Unit;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a unit as text, such as \"mJ\"")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Unit, E> {
-        Ok(Unit::parse(text))
+        let text = Cow::<'de, str>::deserialize(deserializer);
+        let text =
+            text.map_err(|error| D::Error::custom(format!("{error}; write a unit as text, such as \"mJ\"")))?;
+        Ok(Self::parse(&text))
     }
 }
 

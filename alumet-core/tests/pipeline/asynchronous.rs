@@ -5,10 +5,9 @@ use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, NullOutput, Output, QueuePolicy, RecordingOutput};
 use alumet_core::pipeline::{AddError, BuildError, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::plugin::{Plugin, StartContext, StartError};
-use alumet_core::series::{Point, SeriesKey};
 use alumet_core::source::EventSource;
 use alumet_core::spool::SpoolSlot;
-use alumet_core::{Attributes, Consumer, Resource, Value};
+use alumet_core::{Consumer, Resource};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -215,51 +214,6 @@ async fn a_program_with_one_thread_can_wait_for_the_stop_and_loses_nothing() {
     let report = pipeline.stop_async(PATIENCE).await;
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(recording.len() as u64, report.ledger.produced);
-}
-
-/// Pushes two points of one series and one of the wrong type.
-struct Rare;
-
-#[async_trait]
-impl EventSource for Rare {
-    async fn run(&mut self, out: EventSink, _: CancellationToken) -> Result<(), Failure> {
-        let metric = out.catalog().metric(&COUNT)?;
-        let point = |value| Point {
-            series: SeriesKey {
-                metric: metric.id(),
-                resource: Resource::LocalMachine,
-                consumer: Consumer::LocalMachine,
-                attributes: Attributes::EMPTY,
-            },
-            value,
-        };
-        out.send_point(point(Value::U64(1))).await?;
-        out.send_point(point(Value::U64(2))).await?;
-        assert_eq!(
-            out.catalog().live_series(),
-            1,
-            "the same point is the same series"
-        );
-        match out.send_point(point(Value::F64(3.0))).await {
-            Err(failure) if failure.to_string().contains("count") => Ok(()),
-            other => panic!("it was not refused by name: {other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn an_event_source_can_send_complete_points() {
-    let mut builder = PipelineBuilder::new();
-    builder.event_source("rare", Rare);
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    builder.output("recording", output);
-    let pipeline = builder.start().unwrap();
-    tokio::time::timeout(PATIENCE, pipeline.sources_ended().cancelled())
-        .await
-        .unwrap();
-    assert!(stop(pipeline).await.is_complete());
-    assert_eq!(values(&recording), ["1", "2"]);
 }
 
 #[tokio::test]

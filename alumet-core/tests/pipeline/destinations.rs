@@ -44,7 +44,6 @@ struct Server {
     gate: Arc<Notify>,
     /// The values of each request, in the order in which they were made.
     requests: Arc<Mutex<Vec<Vec<u64>>>>,
-    repeats: Arc<Mutex<Vec<bool>>>,
     /// What it has stored, in the order in which it did.
     stored: Arc<Mutex<Vec<u64>>>,
     at_once: Arc<AtomicUsize>,
@@ -111,7 +110,6 @@ impl Output for Server {
             })
             .collect();
         self.requests.lock().push(values.clone());
-        self.repeats.lock().push(delivery.is_repeat());
         let answer = self.script.lock().pop_front().unwrap_or(Answer::Take);
         Ok(Delivering::under_way(self.clone().serve(values, answer)))
     }
@@ -195,7 +193,6 @@ async fn samples_are_accepted_rejected_and_put_off_one_by_one() {
             let account = account(&pipeline);
             assert_eq!(account.delivered, 5);
             assert_eq!(account.dropped[&DropReason::Rejected], 1);
-            assert_eq!(*server.repeats.lock(), [false, false, true]);
             assert!(pipeline.stop(PATIENCE).is_complete());
             assert_eq!(spool.kept(), [] as [u64; 0]);
         })

@@ -17,6 +17,7 @@ mod elements;
 mod ending;
 mod gated;
 mod hanging;
+mod leaving;
 mod plugins;
 mod recovery;
 mod requests;

@@ -7,14 +7,14 @@ use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::output::NullOutput;
 use alumet_core::pipeline::{EventSink, PipelineBuilder};
-use alumet_core::plugin::{ElementSpecs, Faults, Plugin, PluginDescriptor, StartContext, StartError};
+use alumet_core::plugin::{Faults, Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::source::{EventSource, NoopSource, Schedule};
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::elements::{PATIENCE, SECOND};
+use crate::elements::PATIENCE;
 use crate::spool::MemorySpool;
 
 /// Does nothing, as whatever is wanted.
@@ -126,26 +126,4 @@ fn an_interval_that_no_source_may_have_is_refused_with_its_key() {
     }
     faults.refuse_zero("c", Schedule::SHORTEST);
     assert_eq!(faults.keys(), ["a.b"; 3]);
-}
-
-#[test]
-fn all_sources_of_a_plugin_can_be_given_another_schedule() {
-    let mut specs = ElementSpecs::default();
-    specs.source("a", NoopSource).every(SECOND);
-    specs.source("b", NoopSource).every(SECOND * 2);
-    specs.reschedule(|schedule| {
-        *schedule = Schedule {
-            interval: None,
-            ..*schedule
-        }
-    });
-    let mut builder = PipelineBuilder::with_clock(Arc::new(ManualClock::new()));
-    builder.output("null", NullOutput);
-    let pipeline = builder.start().unwrap();
-    pipeline.control().add("test", specs).unwrap();
-    let sources = pipeline.control().list(&"src".parse().unwrap()).unwrap();
-    assert_eq!(sources.len(), 2);
-    for source in sources {
-        assert_eq!(source.schedule.unwrap().interval, None, "{}", source.key);
-    }
 }

@@ -61,7 +61,12 @@ fn check_flushes(builder: PipelineBuilder, output: &Failing) {
     *output.failures.lock() = 1_000_000;
     control.trigger(&"src".parse().unwrap()).unwrap();
     let error = control.stop(&"out".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "outputs/embedded/out: the server is away");
+    assert_eq!(
+        error.to_string(),
+        "outputs/embedded/out: the server is away; it goes on in the background until it has written what it has or the \
+         pipeline ends"
+    );
+    assert!(control.list(&"out".parse().unwrap()).unwrap().is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::Violation;
 use super::tree::{Tree, code};
-use crate::registration::{KNOWN_PLUGINS, Plugin};
+use crate::registration::KNOWN_PLUGINS;
 
 const LIBRARY: &str = "alumet-agent/src/";
 
@@ -16,26 +16,16 @@ const EXCEPTIONS: [(&str, &str); 1] = [("alumet-agent/src/commands/ctl.rs", "soc
 /// Finds ids of plugins in the code of the application.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let plugins = tree.plugins();
-    let mut found = Vec::new();
-    let sources = tree
-        .rust()
-        .filter(|(path, _)| path.starts_with(LIBRARY) && !OF_BINARY.contains(path) && *path != KNOWN_PLUGINS);
-    for (path, text) in sources {
-        for (line, text) in code(text) {
-            for Plugin { name: id, .. } in plugins
-                .iter()
-                .filter(|plugin| !EXCEPTIONS.contains(&(path, &plugin.name)))
-            {
-                if text.contains(&format!("\"{id}\"")) || text.contains(&format!("\"plugins.{id}.")) {
-                    let message = format!(
-                        "the application knows no plugin, but names `{id}`; let the binary hand over what it needs (`App`)"
-                    );
-                    found.push(Violation::new(path, line, message));
-                }
-            }
-        }
-    }
-    found
+    let concerns =
+        |path: &str| path.starts_with(LIBRARY) && !OF_BINARY.contains(&path) && path != KNOWN_PLUGINS;
+    tree.in_lines(concerns, code, |path, text| {
+        let names = |id: &str| text.contains(&format!("\"{id}\"")) || text.contains(&format!("\"plugins.{id}."));
+        let mut ids = plugins.iter().map(|plugin| plugin.name.as_str());
+        let id = ids.find(|id| !EXCEPTIONS.contains(&(path, id)) && names(id))?;
+        Some(format!(
+            "the application knows no plugin, but names `{id}`; let the binary hand over what it needs (`App`)"
+        ))
+    })
 }
 
 #[cfg(test)]

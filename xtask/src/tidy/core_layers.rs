@@ -16,32 +16,24 @@ const SPAWNS: [&str; 7] = [
 
 /// Finds modules of the core that use the engine or start something.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for (path, text) in tree.rust() {
-        let Some(module) = path.strip_prefix("alumet-core/src/") else {
-            continue;
-        };
-        let below = |folder: &str| module.starts_with(folder);
-        if below("pipeline/") || below("testkit/") {
-            continue;
-        }
+    let module = |path: &str| path.strip_prefix("alumet-core/src/").map(str::to_owned);
+    let concerns = |path: &str| {
+        module(path).is_some_and(|module| !module.starts_with("pipeline/") && !module.starts_with("testkit/"))
+    };
+    tree.in_lines(concerns, code, |path, text| {
+        let module = module(path)?;
         // A plugin is handed the pipeline under construction, and the crate names all its modules.
-        let is_contract = !below("plugin/") && module != "lib.rs";
-        for (line, text) in code(text) {
-            // An event source is handed the place where its batches go.
-            let is_exception = module == "source.rs" && text.contains("crate::pipeline::EventSink");
-            if is_contract && names_engine(text) && !is_exception {
-                let message = "data and contracts do not know the engine; \
-                    move the type here, or what uses it to `pipeline`";
-                found.push(Violation::new(path, line, message));
-            }
-            if SPAWNS.iter().any(|spawn| text.contains(spawn)) {
-                let message = "only the engine starts threads and tasks; move this to `pipeline`";
-                found.push(Violation::new(path, line, message));
-            }
+        let is_contract = !module.starts_with("plugin/") && module != "lib.rs";
+        // An event source is handed the place where its batches go.
+        let is_exception = module == "source.rs" && text.contains("crate::pipeline::EventSink");
+        if is_contract && names_engine(text) && !is_exception {
+            Some("data and contracts do not know the engine; move the type here, or what uses it to `pipeline`".to_owned())
+        } else if SPAWNS.iter().any(|spawn| text.contains(spawn)) {
+            Some("only the engine starts threads and tasks; move this to `pipeline`".to_owned())
+        } else {
+            None
         }
-    }
-    found
+    })
 }
 
 /// Whether the line has a path to the engine, in a list of imports, too.

@@ -68,16 +68,10 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
 fn named_plugins(tree: &Tree, binary: Binary) -> Vec<Violation> {
     let (sources, list) = (format!("{}/src/", binary.name()), binary.list());
     let is_other = |path: &str| path.starts_with(&sources) && path != list;
-    let mut found = Vec::new();
-    for (path, text) in tree.rust().filter(|(path, _)| is_other(path)) {
-        for (line, text) in super::tree::numbered(text) {
-            if text.contains("alumet_plugin_") {
-                let message = "only src/plugins.rs, the list of the binary, names plugins; move this there";
-                found.push(Violation::new(path, line, message));
-            }
-        }
-    }
-    found
+    tree.in_lines(is_other, super::tree::numbered, |_, text| {
+        let message = "only src/plugins.rs, the list of the binary, names plugins; move this there";
+        text.contains("alumet_plugin_").then(|| message.to_owned())
+    })
 }
 
 #[cfg(test)]

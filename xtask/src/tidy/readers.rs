@@ -11,23 +11,16 @@ const ROOTS: [&str; 2] = ["\"/proc", "\"/sys"];
 
 /// Finds readers that speak of what plugins make of a reading, or that choose the system root themselves.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for (path, text) in tree.rust().filter(|(path, _)| is_of_reader(path)) {
-        for (line, text) in numbered(text) {
-            if let Some(word) = words(text).find(|word| WORDS.contains(&word.as_str())) {
-                let message = format!(
-                    "a reader does not know what a {word} is; name what the kernel shows, or move this to the plugin"
-                );
-                found.push(Violation::new(path, line, message));
-            }
-        }
-        for (line, text) in code(text) {
-            if ROOTS.iter().any(|root| text.contains(root)) {
-                let message = "the system root is an argument; join the rest of the path to it";
-                found.push(Violation::new(path, line, message));
-            }
-        }
-    }
+    let mut found = tree.in_lines(is_of_reader, numbered, |_, text| {
+        let word = words(text).find(|word| WORDS.contains(&word.as_str()))?;
+        Some(format!(
+            "a reader does not know what a {word} is; name what the kernel shows, or move this to the plugin"
+        ))
+    });
+    found.extend(tree.in_lines(is_of_reader, code, |_, text| {
+        let chooses = ROOTS.iter().any(|root| text.contains(root));
+        chooses.then(|| "the system root is an argument; join the rest of the path to it".to_owned())
+    }));
     found
 }
 

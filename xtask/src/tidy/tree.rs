@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
+use super::Violation;
 use crate::files;
 use crate::registration::{self, Plugin};
 use crate::workspace::{Member, Workspace};
@@ -55,6 +56,21 @@ impl Tree {
     /// The Rust sources.
     pub(super) fn rust(&self) -> impl Iterator<Item = (&str, &str)> {
         self.written().filter(|(path, _)| path.ends_with(".rs"))
+    }
+
+    /// What `rule` finds in the single lines of the Rust sources that `concerns` chooses; `lines` says which of them count:
+    /// [`numbered`] or [`code`].
+    pub(super) fn in_lines<'a, L: Iterator<Item = (usize, &'a str)>>(
+        &'a self,
+        concerns: impl Fn(&str) -> bool,
+        lines: fn(&'a str) -> L,
+        rule: impl Fn(&str, &str) -> Option<String>,
+    ) -> Vec<Violation> {
+        let files = self.rust().filter(|(path, _)| concerns(path));
+        let lines = files.flat_map(|(path, text)| lines(text).map(move |(line, text)| (path, line, text)));
+        let found =
+            lines.filter_map(|(path, line, text)| Some(Violation::new(path, line, rule(path, text)?)));
+        found.collect()
     }
 
     /// The plugins, by their folders.

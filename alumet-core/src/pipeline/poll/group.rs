@@ -127,7 +127,7 @@ impl Group {
             self.tasks.retain(|task| {
                 let ended = task.state() == ElementState::Ended;
                 if ended {
-                    shared.source_ended(task.key());
+                    shared.source_ended(task.cell());
                 }
                 !ended
             });

@@ -7,8 +7,7 @@ mod task;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -19,7 +18,7 @@ use crate::time::{Alarm, Monotonic, Waker};
 use super::element::{ElementCell, ElementKey, ElementState};
 use super::lateness::Lateness;
 use super::message::{Ingest, Problem, Ticket};
-use super::shared::Shared;
+use super::shared::{Shared, Worker};
 
 pub(crate) use answer::{Answer, Patience, wait};
 use group::Group;
@@ -95,8 +94,7 @@ pub(crate) struct PollThread {
     mailbox: Arc<Mutex<Vec<PollCommand>>>,
     waker: Waker,
     punctuality: Arc<Mutex<Punctuality>>,
-    pub(crate) ended: Receiver<()>,
-    pub(crate) handle: JoinHandle<()>,
+    pub(crate) worker: Worker,
 }
 
 /// Starts those of the named threads that do not run yet.
@@ -160,7 +158,6 @@ impl PollThread {
             lateness: Lateness::default(),
             missed_ticks: 0,
         }));
-        let (done, ended) = channel();
         let poll_loop = PollLoop {
             mailbox: Arc::clone(&mailbox),
             punctuality: Arc::clone(&punctuality),
@@ -169,9 +166,7 @@ impl PollThread {
             groups: Vec::new(),
         };
         let real_time = name == REAL_TIME;
-        let thread = std::thread::Builder::new().name(kernel_name.clone());
-        let handle = thread.spawn(move || {
-            let _done: Sender<()> = done;
+        let worker = Worker::thread(kernel_name.clone(), move || {
             if real_time {
                 realtime::request();
             }
@@ -183,8 +178,7 @@ impl PollThread {
             mailbox,
             waker,
             punctuality,
-            ended,
-            handle,
+            worker,
         })
     }
 
@@ -363,7 +357,9 @@ impl PollLoop {
                     let tasks = group.take(keys);
                     match &mut *basket.lock() {
                         Some(basket) => basket.extend(tasks),
-                        None => tasks.iter().for_each(|task| self.shared.source_ended(task.key())),
+                        None => tasks
+                            .iter()
+                            .for_each(|task| self.shared.source_ended(task.cell())),
                     }
                 }
             }

@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::failure::Remedy;
 use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
-use crate::pipeline::supervise::{Backoff, guard, log_failure, log_recovery, state_after};
+use crate::pipeline::supervise::{Backoff, failed, guard, reset, succeeded};
 use crate::plugin::SourceSpec;
 use crate::series::Interner;
 use crate::source::{Accumulator, Schedule, Source, SourceWaker, Tick};
@@ -42,6 +42,10 @@ impl PollTask {
             restart_at: None,
             fresh: schedule.interval.is_some() && !schedule.paused,
         }
+    }
+
+    pub(crate) const fn cell(&self) -> &Arc<ElementCell> {
+        &self.cell
     }
 
     pub(crate) fn key(&self) -> &ElementKey {
@@ -146,18 +150,12 @@ impl PollTask {
         self.restart_at = None;
         match result {
             Ok(()) => {
-                if self.cell.succeeded(samples, busy) {
-                    log_recovery(self.cell.key());
-                }
+                succeeded(&self.cell, samples, busy);
                 Polled::Alive
             }
             Err(failure) => {
-                let remedy = failure.remedy();
-                let in_a_row = self
-                    .cell
-                    .failed(state_after(remedy), &failure.to_string(), samples, busy);
-                log_failure(self.cell.key(), &failure, in_a_row);
-                match remedy {
+                let in_a_row = failed(&self.cell, &failure, samples, busy);
+                match failure.remedy() {
                     Remedy::End => return Polled::Ended,
                     Remedy::Restart => {
                         self.restart_at = Some(tick.monotonic + Backoff::RESTART.after(in_a_row));
@@ -170,12 +168,6 @@ impl PollTask {
     }
 
     fn reset(&mut self) {
-        let reset = guard(|| {
-            self.source.reset();
-            Ok(())
-        });
-        if let Err(failure) = reset {
-            tracing::error!(element = %self.cell.key(), error = %failure, "the source could not be reset");
-        }
+        reset(self.cell.key(), || self.source.reset());
     }
 }

@@ -54,7 +54,7 @@ impl Account {
     /// The destination has so many samples more; `recovers`: nothing else is wrong.
     pub(super) fn delivered(&mut self, samples: usize, busy: Duration, recovers: bool) {
         if !self.is_spooled {
-            self.shared.ledger.lock().delivered(self.key(), samples);
+            self.shared.ledger.lock().delivered(&self.cell, samples);
         }
         if recovers {
             self.works(samples, busy);
@@ -104,7 +104,7 @@ impl Account {
         if self.is_spooled {
             ledger.dropped_from_spool(self.key(), samples as u64, reason);
         } else {
-            ledger.dropped(self.key(), samples, reason);
+            ledger.dropped(&self.cell, samples as u64, reason);
         }
     }
 
@@ -144,7 +144,7 @@ impl Account {
 
     /// The output works no more; what it still had in memory is dropped.
     pub(super) fn ended(&self, reason: DropReason) {
-        let left = self.shared.ledger.lock().give_up(self.key(), reason);
+        let left = self.shared.ledger.lock().give_up(&self.cell, reason);
         if left > 0 {
             tracing::error!(element = %self.key(), samples = left, %reason, "samples were dropped");
         }

@@ -26,7 +26,7 @@ use super::ledger::DropReason;
 use super::message::{Outgoing, Ticket};
 use super::queue::{Popped, Queue};
 use super::shared::Shared;
-use super::supervise::{Backoff, guard};
+use super::supervise::{Backoff, guard, reset};
 
 use account::Account;
 use intake::Intake;
@@ -382,6 +382,10 @@ impl Writer {
     }
 
     fn judge(&mut self, mut job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        if self.backlog.is_some() && self.queue.is_abandoned() {
+            // It stays in the spool, for the next output of this name.
+            return;
+        }
         let len = job.delivery.len();
         let failure = match result {
             Ok(receipt) => return self.received(job, receipt, busy),
@@ -533,13 +537,7 @@ impl Writer {
     }
 
     fn reset(&mut self) {
-        let reset = guard(|| {
-            self.output.reset();
-            Ok(())
-        });
-        if let Err(failure) = reset {
-            tracing::error!(element = %self.account.key(), error = %failure, "the output could not be reset");
-        }
+        reset(self.account.key(), || self.output.reset());
     }
 
     /// Whether nothing is in hand.

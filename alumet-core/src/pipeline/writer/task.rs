@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -14,12 +13,7 @@ use super::{Feed, Job, Step, Writer};
 
 /// Feeds an output in a task, with several deliveries under way.
 pub(crate) fn spawn(output: Box<dyn Output>, feed: Feed, runtime: &Handle) -> Worker {
-    let (done, ended) = channel();
-    runtime.spawn(async move {
-        let _done: Sender<()> = done;
-        work(Writer::new(output, feed)).await;
-    });
-    Worker { ended, thread: None }
+    Worker::task(runtime, async move { work(Writer::new(output, feed)).await })
 }
 
 /// A delivery that is over.

@@ -1,7 +1,6 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -24,16 +23,10 @@ pub(crate) fn spawn(output: Box<dyn Output>, feed: Feed) -> std::io::Result<Work
         .filter(char::is_ascii)
         .take(15)
         .collect();
-    let (done, ended) = channel();
-    let thread = std::thread::Builder::new().name(name).spawn(move || {
-        let _done: Sender<()> = done;
+    Worker::thread(name, move || {
         let runtime = feed.shared.runtime.present();
         let _runtime = runtime.as_ref().map(Handle::enter);
         work(Writer::new(output, feed));
-    })?;
-    Ok(Worker {
-        ended,
-        thread: Some(thread),
     })
 }
 

@@ -1,7 +1,7 @@
 //! One file to its compressed form.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,16 +41,9 @@ fn write_compressed(from: &Path, temporary: &Path, stop: &AtomicBool) -> io::Res
 
     let mut encoder = zstd::Encoder::new(target, LEVEL)?;
     encoder.include_checksum(true)?;
-    let mut block = vec![0; 1 << 18];
-    loop {
+    while io::copy(&mut source.by_ref().take(1 << 18), &mut encoder)? > 0 {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
-        }
-        match source.read(&mut block) {
-            Ok(0) => break,
-            Ok(count) => encoder.write_all(&block[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
     let target = encoder.finish()?;

@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -16,29 +16,6 @@ pub enum CsvError {
         /// What it is.
         kind: &'static str,
     },
-    /// The folder of the file is missing and cannot be made.
-    #[error(
-        "cannot create the folder {} for the output; create it, or set `output_path` to another place",
-        .path.display()
-    )]
-    CreateFolder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The user may not write there.
-    #[error(
-        "no permission to write {}; give the user of this process the right to write to the file and its folder, \
-         or set `output_path` to another place",
-        .path.display()
-    )]
-    Permission {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// Another process, or another output, has the file open.
     #[error(
         "{} is being written by another process; stop it, or set `output_path` to another file",
@@ -48,55 +25,12 @@ pub enum CsvError {
         /// The file.
         path: PathBuf,
     },
-    /// Opening or reading failed otherwise.
-    #[error(
-        "cannot {action} {}; check that the disk works and is mounted for writing, \
-         or set `output_path` to another place",
-        .path.display()
-    )]
-    Open {
+    /// The system refuses something.
+    #[error("{}", refusal(.action, .path, .source))]
+    System {
         /// What was tried, as a verb.
         action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no room.
-    #[error(
-        "no space left for {}; free some space or rotate with `rotate_size` and `keep_files`, \
-         writing goes on where it stopped",
-        .path.display()
-    )]
-    NoSpace {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file has the largest size that the system lets it have.
-    #[error(
-        "{} has reached the largest size that a file may have here; raise the limit (`ulimit -f`) or set `rotate_size`",
-        .path.display()
-    )]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Writing failed otherwise.
-    #[error("cannot write {}; check that the disk works, writing goes on where it stopped", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Nobody reads the pipe.
-    #[error("nobody reads {}; start its reader, writing goes on then", .path.display())]
-    NoReader {
-        /// The pipe.
+        /// The file, pipe or folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -112,37 +46,62 @@ pub enum CsvError {
     StdoutClosed,
 }
 
+const CREATE_FOLDER: &str = "create the folder";
+const WRITE: &str = "write";
+
 impl CsvError {
     /// Opening, reading or preparing `path` failed.
     pub(crate) fn open(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        if source.kind() == io::ErrorKind::PermissionDenied || is(&source, Errno::EROFS) {
-            return Self::Permission { path, source };
-        }
-        if matches!(
-            source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        ) {
-            return Self::NoSpace { path, source };
-        }
-        Self::Open { action, path, source }
+        Self::System { action, path, source }
+    }
+
+    /// The folder of the file is missing and cannot be made.
+    pub(crate) fn create_folder(folder: &Path, source: io::Error) -> Self {
+        Self::open(CREATE_FOLDER, folder, source)
     }
 
     /// Writing to `path` failed.
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path, source },
-            io::ErrorKind::FileTooLarge => Self::TooLarge { path, source },
-            io::ErrorKind::BrokenPipe => Self::NoReader { path, source },
-            _ => Self::Write { path, source },
-        }
+        Self::open(WRITE, path, source)
     }
 }
 
-/// Whether the error is the given one of the system.
-pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno as i32)
+/// What the system refuses, and what to do about it.
+fn refusal(action: &str, path: &Path, source: &io::Error) -> String {
+    let place = path.display();
+    match source.kind() {
+        _ if action == CREATE_FOLDER => format!(
+            "cannot {action} {place} for the output; create it, or set `output_path` to another place"
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
+            "no space left for {place}; free some space or rotate with `rotate_size` and `keep_files`, writing goes on \
+             where it stopped"
+        ),
+        kind if kind == ErrorKind::BrokenPipe || lacks_reader(source) => {
+            format!("nobody reads {place}; start its reader, writing goes on then")
+        }
+        ErrorKind::FileTooLarge => format!(
+            "{place} has reached the largest size that a file may have here; raise the limit (`ulimit -f`) or set \
+             `rotate_size`"
+        ),
+        _ if action == WRITE => {
+            format!("cannot write {place}; check that the disk works, writing goes on where it stopped")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => format!(
+            "no permission to write {place}; give the user of this process the right to write to the file and its folder, \
+             or set `output_path` to another place"
+        ),
+        _ => format!(
+            "cannot {action} {place}; check that the disk works and is mounted for writing, or set `output_path` to \
+             another place"
+        ),
+    }
+}
+
+/// Whether a pipe was opened that nobody reads.
+pub(crate) fn lacks_reader(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENXIO as i32)
 }
 
 #[cfg(test)]

@@ -260,15 +260,13 @@ pub(crate) enum Whereabouts {
 
 fn create_folder(path: &Path) -> Result<(), CsvError> {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            fs::create_dir_all(folder).map_err(|error| CsvError::CreateFolder {
-                path: folder.to_owned(),
-                source: match error.kind() {
-                    io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
-                    _ => error,
-                },
-            })
-        }
+        Some(folder) if !folder.as_os_str().is_empty() => fs::create_dir_all(folder).map_err(|error| {
+            let error = match error.kind() {
+                io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+                _ => error,
+            };
+            CsvError::create_folder(folder, error)
+        }),
         _ => Ok(()),
     }
 }

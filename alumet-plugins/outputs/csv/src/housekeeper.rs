@@ -27,7 +27,8 @@ const SETTLED: Duration = Duration::from_secs(60);
 pub(crate) struct Housekeeper {
     names: Names,
     compression: Compression,
-    requests: Option<Sender<Request>>,
+    /// Asks the thread to remove what is too much, and to compress these files.
+    requests: Option<Sender<Vec<Rotated>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// When files may be compressed the next time; none if the spool names no place in them.
@@ -36,15 +37,6 @@ pub(crate) struct Housekeeper {
     old: Vec<Rotated>,
     /// What was rotated since files were compressed the last time.
     young: Vec<Rotated>,
-}
-
-/// What the thread is asked for.
-#[derive(Debug)]
-enum Request {
-    /// To remove what is too much.
-    Remove,
-    /// To compress these files.
-    Compress(Vec<Rotated>),
 }
 
 /// What the thread knows.
@@ -89,7 +81,7 @@ impl Housekeeper {
                     young: Vec::new(),
                 };
                 this.find_uncompressed();
-                this.ask(Request::Remove);
+                this.ask(Vec::new());
                 Some(this)
             }
             Err(error) => {
@@ -125,7 +117,7 @@ impl Housekeeper {
         if self.compression == Compression::Zstd {
             self.young.extend(self.names.rotated(path));
         }
-        self.ask(Request::Remove);
+        self.ask(Vec::new());
     }
 
     /// A batch was written; asks for a compression if one is due.
@@ -137,14 +129,14 @@ impl Housekeeper {
         }
         let due = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         if !due.is_empty() {
-            self.ask(Request::Compress(due));
+            self.ask(due);
         }
     }
 
-    fn ask(&self, request: Request) {
+    fn ask(&self, compress: Vec<Rotated>) {
         if let Some(requests) = &self.requests {
             // The thread ends only when this sender is dropped.
-            let _ = requests.send(request);
+            let _ = requests.send(compress);
         }
     }
 }
@@ -160,14 +152,12 @@ impl Drop for Housekeeper {
 }
 
 impl Worker {
-    fn serve(mut self, inbox: &Receiver<Request>) {
-        while let Ok(request) = inbox.recv() {
-            match request {
-                Request::Remove => self.remove_surplus(),
-                Request::Compress(files) => {
-                    self.uncompressed.extend(files);
-                    self.compress();
-                }
+    fn serve(mut self, inbox: &Receiver<Vec<Rotated>>) {
+        while let Ok(files) = inbox.recv() {
+            self.remove_surplus();
+            if !files.is_empty() {
+                self.uncompressed.extend(files);
+                self.compress();
             }
         }
     }

@@ -38,26 +38,54 @@ pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option
         }
         Record::Torn | Record::Malformed => return Ok(None),
     };
-    let (whole, line_ends_after) = find_end(file, len)?;
+    let mut ends = Ends::default();
+    let mut block = vec![0; BLOCK];
+    while ends.read < len {
+        let wanted = usize::try_from(len - ends.read).map_or(BLOCK, |left| left.min(BLOCK));
+        file.read_exact_at(&mut block[..wanted], ends.read)?;
+        ends.read(&block[..wanted]);
+    }
     // A line end after the last whole line is inside a torn quoted field, or a stray quote somewhere has turned
     // everything after it into one field. Cutting could destroy whole lines then.
-    Ok((!line_ends_after).then_some(Content {
+    Ok((!ends.line_ends_after).then_some(Content {
         header: Some(header),
-        whole,
+        whole: ends.whole,
     }))
+}
+
+/// Where the last whole record of a text ends, found from its beginning to its end.
+#[derive(Default)]
+struct Ends {
+    read: u64,
+    is_quoted: bool,
+    /// The end of the last whole record.
+    whole: u64,
+    /// Whether a line ends after it, inside a field.
+    line_ends_after: bool,
+}
+
+impl Ends {
+    fn read(&mut self, bytes: &[u8]) {
+        for (index, &byte) in bytes.iter().enumerate() {
+            match byte {
+                b'"' => self.is_quoted = !self.is_quoted,
+                b'\n' if self.is_quoted => self.line_ends_after = true,
+                b'\n' => {
+                    self.whole = self.read + index as u64 + 1;
+                    self.line_ends_after = false;
+                }
+                _ => {}
+            }
+        }
+        self.read += bytes.len() as u64;
+    }
 }
 
 /// The end of the last whole record in `bytes`, which start with a record.
 pub(crate) fn end_of_last_record(bytes: &[u8]) -> usize {
-    let mut quotes = count_quotes(bytes);
-    for (index, &byte) in bytes.iter().enumerate().rev() {
-        match byte {
-            b'"' => quotes -= 1,
-            b'\n' if quotes.is_multiple_of(2) => return index + 1,
-            _ => {}
-        }
-    }
-    0
+    let mut ends = Ends::default();
+    ends.read(bytes);
+    usize::try_from(ends.whole).unwrap_or(bytes.len())
 }
 
 fn read_start(file: &File, len: u64) -> io::Result<Vec<u8>> {
@@ -126,46 +154,6 @@ fn first_record(bytes: &[u8], delimiter: u8) -> Record {
             Some(_) => return Record::Malformed,
         }
     }
-}
-
-/// The end of the last whole record of a file, and whether a line end follows it.
-fn find_end(file: &File, len: u64) -> io::Result<(u64, bool)> {
-    let mut block = vec![0; BLOCK];
-    let mut quotes = 0;
-    let mut at = 0;
-    while at < len {
-        let part = read_block(file, &mut block, at, len)?;
-        quotes += count_quotes(part);
-        at += part.len() as u64;
-    }
-    let mut line_ends_after = false;
-    let mut end = len;
-    while end > 0 {
-        let start = (end - 1) / BLOCK as u64 * BLOCK as u64;
-        let part = read_block(file, &mut block, start, end)?;
-        for (index, &byte) in part.iter().enumerate().rev() {
-            match byte {
-                b'"' => quotes -= 1,
-                b'\n' if quotes % 2 == 0 => return Ok((start + index as u64 + 1, line_ends_after)),
-                b'\n' => line_ends_after = true,
-                _ => {}
-            }
-        }
-        end = start;
-    }
-    Ok((0, line_ends_after))
-}
-
-/// The bytes from `at`, as many as fit, but none from `end` on.
-fn read_block<'a>(file: &File, block: &'a mut [u8], at: u64, end: u64) -> io::Result<&'a [u8]> {
-    let wanted = usize::try_from(end - at).map_or(block.len(), |left| left.min(block.len()));
-    let part = &mut block[..wanted];
-    file.read_exact_at(part, at)?;
-    Ok(part)
-}
-
-fn count_quotes(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'"').count()
 }
 
 #[cfg(test)]

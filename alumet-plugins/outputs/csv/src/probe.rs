@@ -60,10 +60,7 @@ fn access_folder(path: &Path) -> Result<(), CsvError> {
     let Some(folder) = path.ancestors().skip(1).find(|above| above.exists()) else {
         return Ok(());
     };
-    let refused = |source| CsvError::CreateFolder {
-        path: path.parent().unwrap_or(folder).to_owned(),
-        source,
-    };
+    let refused = |error| CsvError::create_folder(path.parent().unwrap_or(folder), error);
     if !folder.is_dir() {
         return Err(refused(io::ErrorKind::NotADirectory.into()));
     }

@@ -147,16 +147,19 @@ impl Names {
         let newest = self.list().unwrap_or_default().pop();
         let newest = newest.filter(|newest| newest.time >= now);
         let (time, first) = newest.map_or((now, 0), |newest| (newest.time, newest.counter.saturating_add(1)));
-        let candidates = (first..=u32::MAX).map(|counter| {
+        for counter in first..=u32::MAX {
             let plain = Rotated {
                 time: time.clone(),
                 counter,
                 compressed: false,
             };
-            let taken = is_taken(&self.path(&plain.compressed()));
-            (self.path(&plain), taken)
-        });
-        rename_to_free(path, candidates)
+            let (candidate, compressed) = (self.path(&plain), self.path(&plain.compressed()));
+            if !is_taken(&candidate) && !is_taken(&compressed) {
+                fs::rename(path, &candidate)?;
+                return Ok(candidate);
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Renames `path` to a name that no rotation ever touches: `<stem>.foreign.<time>.<extension>`. Never overwrites.
@@ -176,17 +179,6 @@ fn compact(now: Timestamp) -> String {
 
 fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
-}
-
-fn rename_to_free(path: &Path, candidates: impl Iterator<Item = (PathBuf, bool)>) -> io::Result<PathBuf> {
-    for (candidate, taken) in candidates {
-        if taken || is_taken(&candidate) {
-            continue;
-        }
-        fs::rename(path, &candidate)?;
-        return Ok(candidate);
-    }
-    Err(io::Error::from(io::ErrorKind::AlreadyExists))
 }
 
 /// The number of the interval since 1970 that `now` is in.

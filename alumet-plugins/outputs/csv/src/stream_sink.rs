@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::Config;
 use crate::encode::Encoder;
-use crate::error::{CsvError, is};
+use crate::error::{CsvError, lacks_reader};
 use crate::header::Header;
 use crate::inspect::end_of_last_record;
 
@@ -52,12 +52,12 @@ impl StreamSink {
             lines: Vec::new(),
             written: 0,
         };
-        match sink.connect() {
+        match connect(&sink.path, sink.is_stdout) {
             Ok(stream) => sink.stream = Some(stream),
-            Err(CsvError::NoReader { .. }) => {
+            Err(error) if lacks_reader(&error) => {
                 tracing::info!(path = %sink.path.display(), "waiting for a reader");
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(CsvError::open("open", &sink.path, error)),
         }
         Ok(sink)
     }
@@ -97,10 +97,6 @@ impl StreamSink {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(CsvError::SlowReader {
                 path: self.path.clone(),
             }),
-            Err(error) if is(&error, Errno::ENXIO) => Err(CsvError::NoReader {
-                path: self.path.clone(),
-                source: error,
-            }),
             Err(error) => Err(CsvError::write(&self.path, error)),
             Ok(()) => {
                 self.lines.clear();
@@ -135,18 +131,6 @@ impl StreamSink {
         if self.has_columns {
             self.header = encoder.header_line();
         }
-    }
-
-    fn connect(&self) -> Result<File, CsvError> {
-        connect(&self.path, self.is_stdout).map_err(|source| {
-            if is(&source, Errno::ENXIO) {
-                return CsvError::NoReader {
-                    path: self.path.clone(),
-                    source,
-                };
-            }
-            CsvError::open("open", &self.path, source)
-        })
     }
 }
 
