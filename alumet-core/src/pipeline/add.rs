@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -167,6 +168,8 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
         cell: Arc::clone(&cell),
         handle: ElementHandle::Transform,
     });
+    let waits = usize::from(spec.transform.waits());
+    shared.waiting_transforms.fetch_add(waits, Ordering::Relaxed);
     command(
         shared,
         RouterCommand::AddTransform(TransformTask::new(cell, spec.transform, spec.after)),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -297,7 +297,7 @@ impl PipelineBuilder {
             ingest: Queue::new(self.ingest_capacity),
             runtime: RuntimeSlot::new(self.runtime),
             transform_order,
-            transforms_wait: AtomicBool::new(false),
+            waiting_transforms: AtomicUsize::new(0),
             real_time_thread: self.real_time_thread,
             spool: self.host.spool.clone(),
             durable_by_default: self.durable_by_default,

@@ -114,7 +114,7 @@ impl Router {
                 });
                 self.transforms
                     .insert(index.unwrap_or(self.transforms.len()), task);
-                self.note_waiting();
+                self.note_gone();
             }
             RouterCommand::AddOutput(link) => self.outputs.push(link),
             RouterCommand::Hold(ticket) => {
@@ -279,7 +279,7 @@ impl Router {
     const LEAST_SLEEP: Duration = Duration::from_millis(1);
 
     fn tell_of_gone_series(&mut self, now: Moment) {
-        if !self.shared.transforms_wait.load(Ordering::Relaxed) {
+        if self.shared.waiting_transforms.load(Ordering::Relaxed) == 0 {
             return;
         }
         let gone = self.shared.catalog.take_gone();
@@ -294,10 +294,9 @@ impl Router {
         }
     }
 
-    fn note_waiting(&self) {
-        let wait = self.transforms.iter().any(|task| task.transform.waits());
-        self.shared.transforms_wait.store(wait, Ordering::Relaxed);
-        self.shared.catalog.note_gone(wait);
+    fn note_gone(&self) {
+        let wanted = self.transforms.iter().any(|task| task.transform.waits());
+        self.shared.catalog.note_gone(wanted);
     }
 
     /// Routes what a transform has made of itself, from the transform `next` on.
@@ -312,7 +311,11 @@ impl Router {
     /// Removes a transform; what it still held passes through those after it.
     fn finish_transform(&mut self, index: usize) {
         let mut task = self.transforms.remove(index);
-        self.note_waiting();
+        let waited = usize::from(task.transform.waits());
+        self.shared
+            .waiting_transforms
+            .fetch_sub(waited, Ordering::Relaxed);
+        self.note_gone();
         let mut batch = self.shared.catalog.batch();
         let context = TransformContext {
             catalog: &self.shared.catalog,

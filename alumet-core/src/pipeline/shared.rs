@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -37,8 +37,9 @@ pub(crate) struct Shared {
     pub(crate) durable_by_default: bool,
     /// The order of the transforms that were there at the start; others come after these.
     pub(crate) transform_order: Vec<ElementKey>,
-    /// Whether a transform waits, and so wants to know how far streams have come without samples.
-    pub(crate) transforms_wait: AtomicBool,
+    /// How many transforms wait, and so want to know how far streams have come without samples. They are counted before
+    /// the router has them, so that no poll that follows is missed.
+    pub(crate) waiting_transforms: AtomicUsize,
     /// Whether short intervals get a real-time thread.
     pub(crate) real_time_thread: bool,
     pub(crate) elements: Mutex<Vec<Element>>,
@@ -99,7 +100,7 @@ pub(crate) struct Worker {
 impl Shared {
     /// Whether anybody wants a batch: it has samples, or says something to a transform that waits.
     pub(crate) fn is_wanted(&self, batch: &Batch) -> bool {
-        !batch.is_empty() || batch.progress().is_some() && self.transforms_wait.load(Ordering::Relaxed)
+        !batch.is_empty() || batch.progress().is_some() && self.waiting_transforms.load(Ordering::Relaxed) > 0
     }
 
     /// All elements are there.
