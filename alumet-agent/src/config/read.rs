@@ -51,6 +51,12 @@ impl<'d> Section<'d> {
                 Err(error) => error,
             };
             let mut keys = steps(&track.path());
+            keys.extend(culprit(
+                &json,
+                &keys,
+                |json| parse(json, &mut Track::new()).err(),
+                &error,
+            ));
             // What a type says of a secret may quote it.
             match reading.is_secret(&self.locate(&keys).0) {
                 true => reading.refuse(self, &keys, "it is refused"),
@@ -116,15 +122,42 @@ fn steps(path: &serde_path_to_error::Path) -> Vec<String> {
     path.iter().filter_map(key).collect()
 }
 
+/// The key of a table that alone gives the same error, which the table without it does not, if the way ends at a table:
+/// serde loses it below `flatten`.
+fn culprit(
+    json: &Json,
+    keys: &[String],
+    parse: impl Fn(Json) -> Option<String>,
+    error: &str,
+) -> Option<String> {
+    let pointer = pointer(keys);
+    let table = json.pointer(&pointer)?.as_object()?;
+    let fails_with = |table: Map<String, Json>| {
+        let mut json = json.clone();
+        let Some(place) = json.pointer_mut(&pointer) else {
+            return false;
+        };
+        *place = Json::Object(table);
+        parse(json).as_deref() == Some(error)
+    };
+    if fails_with(Map::new()) {
+        return None;
+    }
+    let alone =
+        |(key, value): &(&String, &Json)| fails_with(Map::from_iter([((*key).clone(), (*value).clone())]));
+    table.iter().find(alone).map(|(key, _)| key.clone())
+}
+
+fn pointer(keys: &[String]) -> String {
+    let key = |key: &String| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+    keys.iter().map(key).collect()
+}
+
 /// Leaves out what stands under the keys, or the nearest key above it that a table has; `false` if there is none. An
 /// element of a list is never left out alone: the others would get another number.
 fn leave_out(json: &mut Json, keys: &mut Vec<String>) -> bool {
     while let Some(last) = keys.pop() {
-        let pointer: String = keys
-            .iter()
-            .map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1")))
-            .collect();
-        if let Some(Json::Object(table)) = json.pointer_mut(&pointer)
+        if let Some(Json::Object(table)) = json.pointer_mut(&pointer(keys))
             && table.remove(&last).is_some()
         {
             return true;

@@ -40,6 +40,11 @@ fn a_wrong_type() {
         "[plugins.procfs]\nkernel.poll_interval = 'soon'\n",
         &["plugins.procfs.kernel.poll_interval", ":2:24"],
     );
+    // The keys of a plan stand beside those of its group.
+    refused(
+        "[plugins.procfs]\nprocesses.groups = [{ pid = 1, flush_interval = 'never' }]\n",
+        &["plugins.procfs.processes.groups[0].flush_interval", ":2:49"],
+    );
     refused(
         "[plugins.csv]\n[health]\naddress = 'localhost'\n",
         &[

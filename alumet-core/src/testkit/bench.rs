@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -37,7 +37,8 @@ pub struct Bench {
     sources: Vec<Polled>,
     transforms: Vec<Box<dyn Transform>>,
     outputs: Vec<OutputSpec>,
-    runtime: Runtime,
+    /// For outputs that work in a task.
+    runtime: LazyLock<Runtime>,
     _plugin: Box<dyn Send>,
 }
 
@@ -94,16 +95,16 @@ impl Bench {
         let transforms: Vec<_> = transforms.into_iter().map(|spec| spec.transform).collect();
         let wait = transforms.iter().any(|transform| transform.waits());
         host.catalog.note_gone(wait);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         Ok(Self {
             host,
             manual,
             sources,
             transforms,
             outputs,
-            runtime,
+            runtime: LazyLock::new(|| {
+                let mut builder = tokio::runtime::Builder::new_current_thread();
+                builder.enable_all().build().expect("a runtime")
+            }),
             _plugin: Box::new(plugin),
         })
     }
