@@ -36,9 +36,15 @@ fuzz_target!(|data: &[u8]| {
         }
         1 => twice(bytes, pressure::parse),
         2 => {
-            let _ = (single::parse(bytes), single::parse_limit(bytes), single::parse_v1_limit(bytes));
+            let _ = (
+                single::parse(bytes),
+                single::parse_limit(bytes),
+                single::parse_v1_limit(bytes),
+            );
         }
-        3 => twice(bytes, |bytes, out: &mut [Option<u64>; 5]| events::parse(bytes, out)),
+        3 => twice(bytes, |bytes, out: &mut [Option<u64>; 5]| {
+            events::parse(bytes, out)
+        }),
         4 => twice(bytes, io_stat::parse),
         5 => twice(bytes, blkio::parse),
         6 => {

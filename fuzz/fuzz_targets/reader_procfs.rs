@@ -38,7 +38,9 @@ fuzz_target!(|data: &[u8]| {
         7 => twice(bytes, Default::default(), cpufreq::parse),
         8 => twice(bytes, Default::default(), hwmon::parse),
         9 => twice(bytes, Default::default(), process_stat::parse),
-        10 => twice(bytes, Default::default(), |bytes, out| statm::parse(bytes, 4096, out)),
+        10 => twice(bytes, Default::default(), |bytes, out| {
+            statm::parse(bytes, 4096, out)
+        }),
         11 => twice(bytes, Default::default(), smaps_rollup::parse),
         12 => twice(bytes, Default::default(), io::parse),
         _ => {
