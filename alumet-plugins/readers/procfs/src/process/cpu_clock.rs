@@ -17,7 +17,7 @@ use alumet_reader_kernel_file::fields::Fields;
 
 /// The CPU-time clock of one process.
 ///
-/// It is valid for numbers of *this program's* PID namespace only ([`are_numbers_ours`]), and it follows the number, not
+/// It is valid for numbers of *this program's* PID namespace only, and it follows the number, not
 /// the process: after the process has ended, the number can be given to another one.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessClock(ClockId);
