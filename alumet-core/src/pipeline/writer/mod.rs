@@ -386,17 +386,12 @@ impl Writer {
             // It stays in the spool, for the next output of this name.
             return;
         }
-        let len = job.delivery.len();
         let failure = match result {
             Ok(receipt) => return self.received(job, receipt, busy),
             Err(failure) => failure,
         };
         match failure.remedy() {
-            Remedy::Skip => {
-                self.reject(len, &failure.to_string());
-                self.account.skipped(&failure, busy);
-                self.progress.close(job.entry);
-            }
+            Remedy::Skip => self.refused(&job, &failure, busy),
             Remedy::Split => match job.delivery.halves() {
                 Some((first, second)) => {
                     self.progress.divide(job.entry);
@@ -409,11 +404,7 @@ impl Writer {
                     job.delivery = first;
                     self.come_again(job);
                 }
-                None => {
-                    self.reject(len, &failure.to_string());
-                    self.account.skipped(&failure, busy);
-                    self.progress.close(job.entry);
-                }
+                None => self.refused(&job, &failure, busy),
             },
             Remedy::Retry | Remedy::Restart => {
                 self.must_reset |= failure.remedy() == Remedy::Restart;
@@ -436,7 +427,7 @@ impl Writer {
             self.account.rejected(&rejection.reason);
         }
         if rejected > 0 {
-            self.reject_booked(rejected);
+            self.drop_rejected(rejected);
         }
         self.account
             .delivered(len - rejected - again, busy, !self.progress.is_put_off());
@@ -459,12 +450,15 @@ impl Writer {
         self.failed(&failure, Duration::ZERO);
     }
 
-    fn reject(&mut self, samples: usize, reason: &str) {
-        self.account.rejected(reason);
-        self.reject_booked(samples);
+    /// The destination refuses a whole delivery for good.
+    fn refused(&mut self, job: &Job, failure: &Failure, busy: Duration) {
+        self.account.rejected(&failure.to_string());
+        self.drop_rejected(job.delivery.len());
+        self.account.skipped(failure, busy);
+        self.progress.close(job.entry);
     }
 
-    fn reject_booked(&mut self, samples: usize) {
+    fn drop_rejected(&mut self, samples: usize) {
         self.account.dropped(samples, DropReason::Rejected);
         self.progress.refused += samples as u64;
     }

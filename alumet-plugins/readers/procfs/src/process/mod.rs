@@ -67,9 +67,11 @@ struct Folder {
 }
 
 impl Processes {
-    /// Opens the folder of the processes. Where no descriptor is left it is opened when it is needed. At most `most_kept` files of followed processes stay open between reads, and no
-    /// more than an eighth of those that the program may have open, so that whatever else it opens finds room: a kept file
-    /// saves more than half of a reading (see the crate's README). The others are opened, read and closed each time.
+    /// Opens the folder of the processes; where no descriptor is left, that is done when it is needed.
+    ///
+    /// At most `most_kept` files of followed processes stay open between reads, and no more than an eighth of those that
+    /// the program may have open, so that whatever else it opens finds room: a kept file saves more than half of a reading
+    /// (see the crate's README). The others are opened, read and closed each time.
     ///
     /// # Errors
     /// When it is absent or refused.
