@@ -338,20 +338,24 @@ fn a_pipeline_that_is_stuck_never_leaves_the_program_behind() {
     ]);
 }
 
+/// Runs a script of the shell, in which `$0` is the agent.
+fn in_shell(folder: &Folder, script: &str) -> Ended {
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", script])
+        .arg(folder.command(&[]).get_program())
+        .current_dir(folder.path("."));
+    folder.start_command(shell).wait()
+}
+
 #[test]
 fn what_children_of_an_earlier_program_in_this_process_used_is_not_that_of_the_measured_one() {
     let folder = folder();
-    let agent = folder.command(&[]);
     // As `cargo run` does: a child that works, and then the agent in the place of its parent.
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .args([
-            "-c",
-            "timeout 1 sh -c 'while :; do :; done'; exec \"$0\" exec -- true",
-        ])
-        .arg(agent.get_program())
-        .current_dir(folder.path("."));
-    let ended = folder.start_command(shell).wait();
+    let ended = in_shell(
+        &folder,
+        "timeout 1 sh -c 'while :; do :; done'; exec \"$0\" exec -- true",
+    );
     ended.expect_code(0);
     let cpu = told(&ended, "CPU time");
     assert!(cpu < 0.1, "{cpu} s for `true`: {}", ended.stderr);
@@ -480,16 +484,10 @@ fn every_signal_that_would_end_the_agent_reaches_the_program() {
 #[test]
 fn signals_that_the_caller_ignores_are_ignored_by_the_program() {
     let folder = folder();
-    let agent = folder.command(&[]);
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .args([
-            "-c",
-            "trap '' HUP INT; exec \"$0\" exec -- grep SigIgn /proc/self/status",
-        ])
-        .arg(agent.get_program())
-        .current_dir(folder.path("."));
-    let ended = folder.start_command(shell).wait();
+    let ended = in_shell(
+        &folder,
+        "trap '' HUP INT; exec \"$0\" exec -- grep SigIgn /proc/self/status",
+    );
     assert!(ended.stdout.ends_with("3\n"), "{}", ended.stdout);
 }
 

@@ -263,3 +263,40 @@ fn a_refused_secret_is_not_repeated() {
         );
     }
 }
+
+#[test]
+fn a_table_that_is_refused_as_a_whole_is_not_told_with_one_of_its_keys() {
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(try_from = "Choice")]
+    #[schemars(with = "Choice")]
+    struct Chosen;
+
+    #[derive(Debug, Default, Deserialize, JsonSchema)]
+    #[serde(default)]
+    struct Choice {
+        comment: String,
+        path: Option<String>,
+    }
+
+    impl TryFrom<Choice> for Chosen {
+        type Error = &'static str;
+
+        fn try_from(choice: Choice) -> Result<Self, &'static str> {
+            let _ = choice.comment;
+            choice.path.map(|_| Self).ok_or("give a path")
+        }
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Config {
+        #[expect(dead_code, reason = "it is never read")]
+        chosen: Chosen,
+    }
+
+    let document = load("[chosen]\ncomment = 'mine'\n").unwrap();
+    let problems = read::<Config>(&document.root()).unwrap_err().to_string();
+    assert!(
+        problems.contains("invalid value at `chosen`: give a path"),
+        "{problems}"
+    );
+}
