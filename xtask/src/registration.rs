@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use heck::{ToSnakeCase, ToUpperCamelCase};
 
 use crate::binary::Binary;
-use crate::docs::region;
-use crate::files::Page;
-use crate::role::{PluginKind, Role, camel_case, snake_case};
+use crate::page::{Page, Read};
+use crate::role::{PluginKind, Role};
 use crate::workspace::Workspace;
 
 /// The path of the names of all plugins that exist, which is the same for all programs.
@@ -39,30 +39,22 @@ pub(crate) fn plugins<'a>(folders: impl Iterator<Item = &'a str>) -> Vec<Plugin>
 
 /// Writes the files that name plugins, where they are out of date.
 pub(crate) fn update(workspace: &Workspace) -> Result<()> {
-    let plugins = plugins(workspace.members.iter().map(|member| member.folder.as_str()));
-    let read = |path: &str| std::fs::read_to_string(workspace.root.join(path)).ok();
-    for page in pages(&plugins, &read)? {
+    let plugins = plugins(workspace.folders());
+    for page in pages(&plugins, &|path| workspace.read(path))? {
         page.write(&workspace.root)?;
     }
     Ok(())
 }
 
 /// The files that name plugins, as they should be.
-pub(crate) fn pages(plugins: &[Plugin], read: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Page>> {
-    let read = |path: &str| read(path).with_context(|| format!("cannot read {path}"));
-    let filled = |path: &str, parts: &[(&str, String)]| -> Result<Page> {
-        let text = parts.iter().try_fold(read(path)?, |text, (name, content)| {
-            region::replaced_in_toml(&text, name, content).with_context(|| format!("in {path}"))
-        })?;
-        Ok(Page::new(path, text))
-    };
+pub(crate) fn pages(plugins: &[Plugin], read: Read<'_>) -> Result<Vec<Page>> {
     let lines = |plugins: &[Plugin], line: &dyn Fn(&Plugin) -> String| -> String {
         plugins.iter().map(|plugin| line(plugin) + "\n").collect()
     };
     let dependencies = lines(plugins, &|Plugin { name, folder, .. }| {
         format!("alumet-plugin-{name} = {{ path = \"{folder}\", version = \"0.1.0\" }}")
     });
-    let mut pages = vec![filled("Cargo.toml", &[("plugins", dependencies)])?];
+    let mut pages = vec![Page::filled("Cargo.toml", &[("plugins", dependencies)], read)?];
     for binary in Binary::ALL {
         let mut offered = plugins.to_vec();
         offered.retain(|plugin| binary.offers(plugin.kind, &plugin.name));
@@ -75,10 +67,11 @@ pub(crate) fn pages(plugins: &[Plugin], read: &dyn Fn(&str) -> Option<String>) -
         });
         let features = format!("default = [\n{default}]\n{features}");
         let parts = [("features", features), ("plugins", dependencies)];
-        pages.push(filled(&binary.manifest(), &parts)?);
+        pages.push(Page::filled(&binary.manifest(), &parts, read)?);
         pages.push(Page::new(binary.list(), list(&offered)));
     }
-    pages.push(Page::new(KNOWN_PLUGINS, known(plugins, &read(KNOWN_PLUGINS)?)));
+    let old = read(KNOWN_PLUGINS).with_context(|| format!("{KNOWN_PLUGINS} does not exist; restore it"))?;
+    pages.push(Page::new(KNOWN_PLUGINS, known(plugins, &old)));
     Ok(pages)
 }
 
@@ -91,7 +84,7 @@ fn list(offered: &[Plugin]) -> String {
          pub(crate) fn compiled() -> Vec<PluginDescriptor> {\n    vec![\n",
     );
     for Plugin { name, .. } in offered {
-        let (snake, camel) = (snake_case(name), camel_case(name));
+        let (snake, camel) = (name.to_snake_case(), name.to_upper_camel_case());
         let _ = write!(
             text,
             "        #[cfg(feature = \"{name}\")]\n        PluginDescriptor::of::<alumet_plugin_{snake}::{camel}Plugin>(),\n"
@@ -202,6 +195,6 @@ serde = \"1\"
     #[test]
     fn a_manifest_without_a_place_for_plugins_is_named() {
         let error = pages(&[], &|_| Some(String::new())).unwrap_err();
-        assert!(format!("{error:#}").starts_with("in Cargo.toml: "), "{error:#}");
+        assert!(format!("{error:#}").starts_with("Cargo.toml: "), "{error:#}");
     }
 }

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn marks_of_work_and_of_the_example_may_stand_elsewhere() {
-        for (rule, path) in [(0, "a.md"), (2, "xtask/templates/source/src/plugin.rs.template")] {
+        for (rule, path) in [(0, "a.md"), (2, "xtask/templates/sources/src/plugin.rs.template")] {
             let text = format!("{}\n", RULES[rule].0[0]);
             assert_eq!(check(&Tree::with_files(&[(path, &text)])), []);
         }
