@@ -54,10 +54,8 @@ impl Facts {
     pub(super) fn of_binaries(root: &Path) -> Result<Self> {
         let ask = |binary: Binary, question: &str| {
             let name = binary.name();
-            shell::output(
-                &format!("cargo run -q --all-features -p {name} -- {question}"),
-                root,
-            )
+            let line = format!("cargo run -q --all-features -p {name} -- {question}");
+            shell::output(&line, root)
         };
         let mut plugins = Vec::new();
         for binary in Binary::ALL {
@@ -72,12 +70,9 @@ impl Facts {
 
 /// Adds what a binary lists: its plugins or, of those that another one has listed, whether it enables them, too.
 fn add(plugins: &mut Vec<Plugin>, binary: Binary, list: &str) -> Result<()> {
-    let listed: Vec<Plugin> = serde_json::from_str(list).with_context(|| {
-        format!(
-            "`{} plugins list --json` printed something unexpected",
-            binary.name()
-        )
-    })?;
+    let name = binary.name();
+    let listed: Vec<Plugin> = serde_json::from_str(list)
+        .with_context(|| format!("`{name} plugins list --json` printed something unexpected"))?;
     for mut plugin in listed {
         if plugin.enabled_by_default {
             plugin.enabled_in.push(binary);
