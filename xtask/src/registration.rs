@@ -1,7 +1,6 @@
 //! Where the workspace and its programs name each plugin. All of it is generated: the folder of a plugin registers it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use heck::{ToSnakeCase, ToUpperCamelCase};
@@ -48,21 +47,18 @@ pub(crate) fn update(workspace: &Workspace) -> Result<()> {
 
 /// The files that name plugins, as they should be.
 pub(crate) fn pages(plugins: &[Plugin], read: Read<'_>) -> Result<Vec<Page>> {
-    let lines = |plugins: &[Plugin], line: &dyn Fn(&Plugin) -> String| -> String {
-        plugins.iter().map(|plugin| line(plugin) + "\n").collect()
-    };
-    let dependencies = lines(plugins, &|Plugin { name, folder, .. }| {
+    let dependencies = lines(plugins, |Plugin { name, folder, .. }| {
         format!("alumet-plugin-{name} = {{ path = \"{folder}\", version = \"0.1.0\" }}")
     });
     let mut pages = vec![Page::filled("Cargo.toml", &[("plugins", dependencies)], read)?];
     for binary in Binary::ALL {
         let mut offered = plugins.to_vec();
         offered.retain(|plugin| binary.offers(plugin.kind, &plugin.name));
-        let default = lines(&offered, &|Plugin { name, .. }| format!("    \"{name}\","));
-        let features = lines(&offered, &|Plugin { name, .. }| {
+        let default = lines(&offered, |Plugin { name, .. }| format!("    \"{name}\","));
+        let features = lines(&offered, |Plugin { name, .. }| {
             format!("{name} = [\"dep:alumet-plugin-{name}\"]")
         });
-        let dependencies = lines(&offered, &|Plugin { name, .. }| {
+        let dependencies = lines(&offered, |Plugin { name, .. }| {
             format!("alumet-plugin-{name} = {{ workspace = true, optional = true }}")
         });
         let features = format!("default = [\n{default}]\n{features}");
@@ -75,22 +71,25 @@ pub(crate) fn pages(plugins: &[Plugin], read: Read<'_>) -> Result<Vec<Page>> {
     Ok(pages)
 }
 
+/// A line for each plugin.
+fn lines(plugins: &[Plugin], line: impl Fn(&Plugin) -> String) -> String {
+    plugins.iter().map(|plugin| line(plugin) + "\n").collect()
+}
+
 /// The list of the plugins of a binary.
 fn list(offered: &[Plugin]) -> String {
-    let mut text = String::from(
+    let descriptors = lines(offered, |Plugin { name, .. }| {
+        let (snake, camel) = (name.to_snake_case(), name.to_upper_camel_case());
+        format!(
+            "        #[cfg(feature = \"{name}\")]\n        PluginDescriptor::of::<alumet_plugin_{snake}::{camel}Plugin>(),"
+        )
+    });
+    format!(
         "//! The plugins of this program: the only file that uses them. Written by `cargo xtask docs`.\n\n\
          use alumet_core::plugin::PluginDescriptor;\n\n\
          /// The plugins that the cargo features of this build choose.\n\
-         pub(crate) fn compiled() -> Vec<PluginDescriptor> {\n    vec![\n",
-    );
-    for Plugin { name, .. } in offered {
-        let (snake, camel) = (name.to_snake_case(), name.to_upper_camel_case());
-        let _ = write!(
-            text,
-            "        #[cfg(feature = \"{name}\")]\n        PluginDescriptor::of::<alumet_plugin_{snake}::{camel}Plugin>(),\n"
-        );
-    }
-    text + "    ]\n}\n"
+         pub(crate) fn compiled() -> Vec<PluginDescriptor> {{\n    vec![\n{descriptors}    ]\n}}\n"
+    )
 }
 
 /// The names of all plugins: those of the old text, some of which may only be announced, and those that there are.
@@ -98,16 +97,13 @@ fn known(plugins: &[Plugin], old: &str) -> String {
     let mut names: BTreeSet<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     let lines = old.lines().map(str::trim);
     names.extend(lines.filter_map(|line| line.strip_prefix('"')?.strip_suffix("\",")));
-    let mut text = String::from(
+    let names: String = names.iter().map(|name| format!("    \"{name}\",\n")).collect();
+    format!(
         "//! All plugins that exist, so that a configuration that names one that a build lacks gets a helpful answer.\n\
          //! `cargo xtask docs` adds new ones.\n\n\
          /// The ids of all plugins, in the order of names.\n\
-         pub(crate) const KNOWN: &[&str] = &[\n",
-    );
-    for name in names {
-        let _ = writeln!(text, "    \"{name}\",");
-    }
-    text + "];\n"
+         pub(crate) const KNOWN: &[&str] = &[\n{names}];\n"
+    )
 }
 
 #[cfg(test)]
