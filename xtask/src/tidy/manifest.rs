@@ -55,9 +55,9 @@ fn dependencies(manifest: &Table) -> Vec<(&String, &Value)> {
     let tables = manifest
         .iter()
         .filter_map(|(key, value)| Some((key, value.as_table()?)));
-    let dependencies = |(key, table): (&String, _)| match key.ends_with("dependencies") {
-        true => Table::iter(table).collect(),
-        false => dependencies(table),
+    let dependencies = |(key, table): (&String, _)| match key.as_str() {
+        "dependencies" | "dev-dependencies" | "build-dependencies" => Table::iter(table).collect(),
+        _ => dependencies(table),
     };
     tables.flat_map(dependencies).collect()
 }
