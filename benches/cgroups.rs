@@ -4,10 +4,10 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark has nobody to report to")]
 
-use std::fs;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use alumet_benches::groups::Groups;
 use alumet_core::plugin::Plugin;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_plugin_cgroups::CgroupsPlugin;
@@ -18,56 +18,16 @@ const STAT: &str = "usage_usec 5000123\nuser_usec 4000100\nsystem_usec 1000023\n
 const PRESSURE: &str =
     "some avg10=0.00 avg60=0.00 avg300=0.00 total=22\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=21\n";
 
-/// Control groups that are removed at the end.
-enum Groups {
-    Real(PathBuf),
-    Files(FakeRoot),
-}
-
-impl Groups {
-    fn make(count: u32) -> Self {
-        let name = format!("alumet-bench-{}", std::process::id());
-        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
-        let mount = mounts
-            .into_iter()
-            .find(|mount| mount.join("cgroup.controllers").exists());
-        let folder = mount
-            .map(|mount| mount.join(&name))
-            .filter(|folder| fs::create_dir(folder).is_ok());
-        if let Some(folder) = folder {
-            let groups = Self::Real(folder.clone());
-            for number in 0..count {
-                fs::create_dir(folder.join(format!("job-{number}"))).expect("a control group");
-            }
-            return groups;
-        }
-        let root = FakeRoot::new();
-        root.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
-        for number in 0..count {
-            let folder = format!("sys/fs/cgroup/{name}/job-{number}");
-            root.write(format!("{folder}/cpu.stat"), STAT);
-            root.write(format!("{folder}/io.pressure"), PRESSURE);
-        }
-        Self::Files(root)
+/// Files as the kernel shows them of so many groups.
+fn files(count: u32) -> FakeRoot {
+    let root = FakeRoot::new();
+    root.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+    for number in 0..count {
+        let folder = format!("sys/fs/cgroup/{}/job-{number}", Groups::name());
+        root.write(format!("{folder}/cpu.stat"), STAT);
+        root.write(format!("{folder}/io.pressure"), PRESSURE);
     }
-
-    fn root(&self) -> &Path {
-        match self {
-            Self::Real(_) => Path::new("/"),
-            Self::Files(root) => root.path(),
-        }
-    }
-}
-
-impl Drop for Groups {
-    fn drop(&mut self) {
-        if let Self::Real(folder) = self {
-            for entry in fs::read_dir(&*folder).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(entry.path());
-            }
-            let _ = fs::remove_dir(folder);
-        }
-    }
+    root
 }
 
 fn cgroups(criterion: &mut Criterion) {
@@ -78,13 +38,14 @@ fn cgroups(criterion: &mut Criterion) {
     ] {
         for count in [1, 100, 1000, 5000] {
             let groups = Groups::make(count);
+            let files = groups.is_err().then(|| files(count));
+            let root = files.as_ref().map_or(Path::new("/"), FakeRoot::path);
             let text = format!(
-                "hierarchy = 'v2'\ninclude = ['/alumet-bench-{}/*']\n[metrics]\n{metrics}\n",
-                std::process::id()
+                "hierarchy = 'v2'\ninclude = ['{}']\n[metrics]\n{metrics}\n",
+                Groups::pattern()
             );
             let config: <CgroupsPlugin as Plugin>::Config = toml::from_str(&text).expect("a configuration");
-            let mut bench =
-                Bench::start_in_real_time::<CgroupsPlugin>(config, groups.root()).expect("a plugin");
+            let mut bench = Bench::start_in_real_time::<CgroupsPlugin>(config, root).expect("a plugin");
             for _ in 0..3 {
                 bench.poll_batch("cgroups").expect("a poll");
             }

@@ -32,6 +32,8 @@ pub struct Counted {
     pub cpu_nanos: u64,
     /// Memory in RAM.
     pub resident_kib: u64,
+    /// The most memory in RAM that it ever had.
+    pub peak_kib: u64,
     /// Threads.
     pub threads: u64,
     /// Open files.
@@ -44,11 +46,13 @@ impl Counted {
     /// # Panics
     /// When the process is gone.
     pub fn read(pid: u32) -> Self {
+        let status = format!("/proc/{pid}/status");
         let mut counted = Self {
             wakeups: 0,
             cpu_nanos: 0,
-            resident_kib: field(&format!("/proc/{pid}/status"), "VmRSS:"),
-            threads: field(&format!("/proc/{pid}/status"), "Threads:"),
+            resident_kib: field(&status, "VmRSS:"),
+            peak_kib: field(&status, "VmHWM:"),
+            threads: field(&status, "Threads:"),
             descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))
                 .expect("the descriptors")
                 .count(),

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use alumet_benches::PushAll;
+use alumet_benches::counted::Counted;
 use alumet_core::output::{NullOutput, Output};
 use alumet_core::pipeline::PipelineBuilder;
 use alumet_core::time::{Clock, SystemClock};
@@ -46,31 +47,18 @@ fn run(name: &str, output: impl Output, series: u32, seconds: u64) {
     let pipeline = builder.start().expect("a pipeline");
     // The first polls compute what is computed once per series.
     std::thread::sleep(Duration::from_millis(500));
-    let (cpu, produced) = (
-        cpu_nanos(),
-        pipeline.control().status().expect("a pipeline").ledger.produced,
-    );
+    let measured = || {
+        let cpu = Counted::read(std::process::id()).cpu_nanos;
+        let status = pipeline.control().status().expect("a pipeline");
+        (cpu, status.ledger.produced)
+    };
+    let before = measured();
     std::thread::sleep(Duration::from_secs(seconds));
-    let cpu = cpu_nanos() - cpu;
-    let produced = pipeline.control().status().expect("a pipeline").ledger.produced - produced;
+    let after = measured();
+    let (cpu, produced) = (after.0 - before.0, after.1 - before.1);
     pipeline.stop(Duration::from_secs(5));
     println!(
         "{series:>5} series into {name:<4}: {:>7.1} ns of CPU per sample ({produced} samples)",
         cpu as f64 / produced as f64
     );
-}
-
-/// CPU time of all threads of this process.
-fn cpu_nanos() -> u64 {
-    let threads = std::fs::read_dir("/proc/self/task")
-        .expect("the threads")
-        .flatten();
-    let of_thread = |task: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        text.split(' ')
-            .next()
-            .and_then(|nanos| nanos.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    threads.map(of_thread).sum()
 }

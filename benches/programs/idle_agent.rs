@@ -1,8 +1,8 @@
 //! What an agent costs: `cargo build --release -p alumet-agent && cargo run --release -p alumet-benches --bin
-//! idle-agent [SECONDS [CONFIG READINGS]]`.
+//! idle-agent [SECONDS [CGROUPS MILLIS]]`.
 //!
-//! Runs the release agent, with its default plugins at 1 Hz or with another configuration, and reads what the kernel counted
-//! for it. READINGS is how many things it reads per second, to each of which an equal part of the CPU time is ascribed.
+//! Runs the release agent, with its default plugins at 1 Hz, and reads what the kernel counted for it. With CGROUPS, it
+//! measures so many idle control groups every MILLIS milliseconds instead.
 
 #![expect(
     clippy::expect_used,
@@ -10,23 +10,29 @@
     reason = "a program of the benchmarks talks to whoever runs it"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use alumet_benches::counted::{Counted, agent};
+use alumet_benches::groups::Groups;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let seconds: u64 = arguments
-        .first()
-        .map_or(30, |text| text.parse().expect("a number of seconds"));
+    let arguments = std::env::args().skip(1);
+    let numbers: Vec<u32> = arguments.map(|text| text.parse().expect("a number")).collect();
+    let seconds = numbers.first().copied().unwrap_or(30);
+    let groups = match numbers[..] {
+        [_, cgroups, millis] => Some((Groups::make(cgroups).expect("control groups"), cgroups, millis)),
+        _ => None,
+    };
     let agent = agent();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = match arguments.get(1) {
-        Some(config) => std::path::absolute(config).expect("a path"),
-        None => default_config(&agent, folder.path()),
+    let config = folder.path().join("alumet-config.toml");
+    let text = match groups {
+        Some((_, _, millis)) => groups_config(millis),
+        None => default_config(&agent),
     };
+    std::fs::write(&config, text).expect("a configuration file");
     let mut child = Command::new(&agent)
         .arg("--config")
         .arg(&config)
@@ -37,14 +43,14 @@ fn main() {
     // The start is not idle.
     std::thread::sleep(Duration::from_secs(3));
     let (before, lines_before) = (Counted::read(child.id()), lines(folder.path()));
-    std::thread::sleep(Duration::from_secs(seconds));
+    std::thread::sleep(Duration::from_secs(seconds.into()));
     let (after, lines_after) = (Counted::read(child.id()), lines(folder.path()));
     Command::new("kill")
         .arg(child.id().to_string())
         .status()
         .expect("kill");
     child.wait().expect("the end of the agent");
-    let per_second = |count: u64| count as f64 / seconds as f64;
+    let per_second = |count: u64| count as f64 / f64::from(seconds);
     println!(
         "{:.1} wake-ups/s, {:.2} % of a core, {:.1} MiB resident, {} threads, {} descriptors, {:.1} lines/s",
         per_second(after.wakeups - before.wakeups),
@@ -54,8 +60,8 @@ fn main() {
         after.descriptors,
         per_second(lines_after - lines_before),
     );
-    if let Some(readings) = arguments.get(2) {
-        let readings: f64 = readings.parse().expect("a number of readings per second");
+    if let Some((_, cgroups, millis)) = groups {
+        let readings = f64::from(cgroups) / f64::from(millis) * 1e3;
         println!(
             "{:.2} us of CPU per reading",
             per_second(after.cpu_nanos - before.cpu_nanos) / readings / 1e3
@@ -63,9 +69,16 @@ fn main() {
     }
 }
 
+/// The control groups of this process, and nothing else.
+fn groups_config(millis: u32) -> String {
+    format!(
+        "[plugins.cgroups]\npoll_interval = '{millis}ms'\nhierarchy = 'v2'\ninclude = ['{}']\n\n[plugins.csv]\n",
+        Groups::pattern()
+    )
+}
+
 /// The default configuration, in which every interval is one second.
-fn default_config(agent: &Path, folder: &Path) -> PathBuf {
-    let config = folder.join("alumet-config.toml");
+fn default_config(agent: &Path) -> String {
     let text = Command::new(agent)
         .args(["config", "default"])
         .output()
@@ -81,8 +94,7 @@ fn default_config(agent: &Path, folder: &Path) -> PathBuf {
             _ => line.to_owned(),
         })
         .collect();
-    std::fs::write(&config, text.join("\n")).expect("a configuration file");
-    config
+    text.join("\n")
 }
 
 fn lines(folder: &Path) -> u64 {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use alumet_benches::BENCH;
+use alumet_benches::counted::Counted;
 use alumet_core::catalog::MetricHandle;
 use alumet_core::failure::Failure;
 use alumet_core::output::NullOutput;
@@ -89,10 +90,5 @@ fn main() -> ExitCode {
 }
 
 fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    Counted::read(std::process::id()).resident_kib
 }

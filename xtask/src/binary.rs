@@ -24,16 +24,18 @@ impl Binary {
     }
 
     /// What people call it.
-    pub(crate) const fn short_name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Server => "server",
-        }
+    pub(crate) fn short_name(self) -> &'static str {
+        self.name().trim_start_matches("alumet-")
     }
 
     /// The path of its manifest.
     pub(crate) fn manifest(self) -> String {
         format!("{}/Cargo.toml", self.name())
+    }
+
+    /// The folder of its sources.
+    pub(crate) fn sources(self) -> String {
+        format!("{}/src/", self.name())
     }
 
     /// The path of its list, the only file of it that uses plugins.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::step::Step;
+use crate::shell;
 use crate::workspace::Workspace;
 
 /// What `cargo xtask chaos` takes.
@@ -18,27 +18,28 @@ pub(crate) struct Options {
 
 /// Kills agent and server, cuts the network, fills disks; then damages and crashes the file of the spool.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    for step in steps(options) {
-        println!("== {step}");
-        step.run(&workspace.root)?;
+    for line in lines(options) {
+        println!("== {line}");
+        shell::run(&line, &workspace.root)?;
     }
     Ok(())
 }
 
-fn steps(options: &Options) -> [Step; 2] {
-    let rounds = options.rounds.to_string();
-    let mut programs = Step::cargo("test -p alumet-server --test chaos")
-        .with(["--", "--test-threads", "1", "--nocapture"])
-        .variable("ALUMET_CHAOS_ROUNDS", &rounds);
-    if let Some(seed) = options.seed {
-        programs = programs.variable("ALUMET_CHAOS_SEED", &seed.to_string());
-    }
-    // Each of these rounds takes milliseconds.
-    let many = (options.rounds * 1000).to_string();
-    let spool = Step::cargo("test --release -p alumet-shared-spool --test behaviour")
-        .variable("ALUMET_DAMAGE_ROUNDS", &many)
-        .variable("ALUMET_CRASH_POINTS", &many);
-    [programs, spool]
+fn lines(options: &Options) -> [String; 2] {
+    let Options { rounds, seed } = options;
+    let seed = seed.map(|seed| format!("ALUMET_CHAOS_SEED={seed} "));
+    // Each of the rounds of the spool takes milliseconds.
+    let many = rounds * 1000;
+    [
+        format!(
+            "ALUMET_CHAOS_ROUNDS={rounds} {}cargo test -p alumet-server --test chaos -- --test-threads 1 --nocapture",
+            seed.unwrap_or_default()
+        ),
+        format!(
+            "ALUMET_DAMAGE_ROUNDS={many} ALUMET_CRASH_POINTS={many} \
+             cargo test --release -p alumet-shared-spool --test behaviour"
+        ),
+    ]
 }
 
 #[cfg(test)]
@@ -51,8 +52,7 @@ mod tests {
             rounds: 7,
             seed: Some(42),
         };
-        let [programs, _] = steps(&options);
-        let text = programs.to_string();
+        let [text, _] = lines(&options);
         assert!(
             text.starts_with("ALUMET_CHAOS_ROUNDS=7 ALUMET_CHAOS_SEED=42 cargo test"),
             "{text}"

@@ -12,31 +12,25 @@ mod binary;
 mod chaos;
 mod ci;
 mod docs;
-mod files;
 mod fuzz;
 mod new_plugin;
+mod page;
 mod registration;
 mod role;
-mod step;
+mod shell;
 mod test;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 use crate::workspace::Workspace;
 
 /// The chores of this project.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
-struct Arguments {
-    #[command(subcommand)]
-    chore: Chore,
-}
-
-#[derive(Debug, Subcommand)]
 enum Chore {
     /// Checks the rules of the project and prints every violation.
     Tidy,
@@ -63,8 +57,8 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = Workspace::load().and_then(|workspace| match arguments.chore {
+    let chore = Chore::parse();
+    let result = Workspace::load().and_then(|workspace| match chore {
         Chore::Tidy => tidy::run(&workspace),
         Chore::Docs { check } => docs::run(&workspace, check),
         Chore::Test(options) => test::run(&workspace, &options),

@@ -1,14 +1,13 @@
 //! Where the workspace and its programs name each plugin. All of it is generated: the folder of a plugin registers it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use heck::{ToSnakeCase, ToUpperCamelCase};
 
 use crate::binary::Binary;
-use crate::docs::region;
-use crate::files::Page;
-use crate::role::{PluginKind, Role, camel_case, snake_case};
+use crate::page::{Page, Read};
+use crate::role::{PluginKind, Role};
 use crate::workspace::Workspace;
 
 /// The path of the names of all plugins that exist, which is the same for all programs.
@@ -39,65 +38,58 @@ pub(crate) fn plugins<'a>(folders: impl Iterator<Item = &'a str>) -> Vec<Plugin>
 
 /// Writes the files that name plugins, where they are out of date.
 pub(crate) fn update(workspace: &Workspace) -> Result<()> {
-    let plugins = plugins(workspace.members.iter().map(|member| member.folder.as_str()));
-    let read = |path: &str| std::fs::read_to_string(workspace.root.join(path)).ok();
-    for page in pages(&plugins, &read)? {
+    let plugins = plugins(workspace.folders());
+    for page in pages(&plugins, &|path| workspace.read(path))? {
         page.write(&workspace.root)?;
     }
     Ok(())
 }
 
 /// The files that name plugins, as they should be.
-pub(crate) fn pages(plugins: &[Plugin], read: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Page>> {
-    let read = |path: &str| read(path).with_context(|| format!("cannot read {path}"));
-    let filled = |path: &str, parts: &[(&str, String)]| -> Result<Page> {
-        let text = parts.iter().try_fold(read(path)?, |text, (name, content)| {
-            region::replaced_in_toml(&text, name, content).with_context(|| format!("in {path}"))
-        })?;
-        Ok(Page::new(path, text))
-    };
-    let lines = |plugins: &[Plugin], line: &dyn Fn(&Plugin) -> String| -> String {
-        plugins.iter().map(|plugin| line(plugin) + "\n").collect()
-    };
-    let dependencies = lines(plugins, &|Plugin { name, folder, .. }| {
+pub(crate) fn pages(plugins: &[Plugin], read: Read<'_>) -> Result<Vec<Page>> {
+    let dependencies = lines(plugins, |Plugin { name, folder, .. }| {
         format!("alumet-plugin-{name} = {{ path = \"{folder}\", version = \"0.1.0\" }}")
     });
-    let mut pages = vec![filled("Cargo.toml", &[("plugins", dependencies)])?];
+    let mut pages = vec![Page::filled("Cargo.toml", &[("plugins", dependencies)], read)?];
     for binary in Binary::ALL {
         let mut offered = plugins.to_vec();
         offered.retain(|plugin| binary.offers(plugin.kind, &plugin.name));
-        let default = lines(&offered, &|Plugin { name, .. }| format!("    \"{name}\","));
-        let features = lines(&offered, &|Plugin { name, .. }| {
+        let default = lines(&offered, |Plugin { name, .. }| format!("    \"{name}\","));
+        let features = lines(&offered, |Plugin { name, .. }| {
             format!("{name} = [\"dep:alumet-plugin-{name}\"]")
         });
-        let dependencies = lines(&offered, &|Plugin { name, .. }| {
+        let dependencies = lines(&offered, |Plugin { name, .. }| {
             format!("alumet-plugin-{name} = {{ workspace = true, optional = true }}")
         });
         let features = format!("default = [\n{default}]\n{features}");
         let parts = [("features", features), ("plugins", dependencies)];
-        pages.push(filled(&binary.manifest(), &parts)?);
+        pages.push(Page::filled(&binary.manifest(), &parts, read)?);
         pages.push(Page::new(binary.list(), list(&offered)));
     }
-    pages.push(Page::new(KNOWN_PLUGINS, known(plugins, &read(KNOWN_PLUGINS)?)));
+    let old = read(KNOWN_PLUGINS).with_context(|| format!("{KNOWN_PLUGINS} does not exist; restore it"))?;
+    pages.push(Page::new(KNOWN_PLUGINS, known(plugins, &old)));
     Ok(pages)
+}
+
+/// A line for each plugin.
+fn lines(plugins: &[Plugin], line: impl Fn(&Plugin) -> String) -> String {
+    plugins.iter().map(|plugin| line(plugin) + "\n").collect()
 }
 
 /// The list of the plugins of a binary.
 fn list(offered: &[Plugin]) -> String {
-    let mut text = String::from(
+    let descriptors = lines(offered, |Plugin { name, .. }| {
+        let (snake, camel) = (name.to_snake_case(), name.to_upper_camel_case());
+        format!(
+            "        #[cfg(feature = \"{name}\")]\n        PluginDescriptor::of::<alumet_plugin_{snake}::{camel}Plugin>(),"
+        )
+    });
+    format!(
         "//! The plugins of this program: the only file that uses them. Written by `cargo xtask docs`.\n\n\
          use alumet_core::plugin::PluginDescriptor;\n\n\
          /// The plugins that the cargo features of this build choose.\n\
-         pub(crate) fn compiled() -> Vec<PluginDescriptor> {\n    vec![\n",
-    );
-    for Plugin { name, .. } in offered {
-        let (snake, camel) = (snake_case(name), camel_case(name));
-        let _ = write!(
-            text,
-            "        #[cfg(feature = \"{name}\")]\n        PluginDescriptor::of::<alumet_plugin_{snake}::{camel}Plugin>(),\n"
-        );
-    }
-    text + "    ]\n}\n"
+         pub(crate) fn compiled() -> Vec<PluginDescriptor> {{\n    vec![\n{descriptors}    ]\n}}\n"
+    )
 }
 
 /// The names of all plugins: those of the old text, some of which may only be announced, and those that there are.
@@ -105,16 +97,13 @@ fn known(plugins: &[Plugin], old: &str) -> String {
     let mut names: BTreeSet<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     let lines = old.lines().map(str::trim);
     names.extend(lines.filter_map(|line| line.strip_prefix('"')?.strip_suffix("\",")));
-    let mut text = String::from(
+    let names: String = names.iter().map(|name| format!("    \"{name}\",\n")).collect();
+    format!(
         "//! All plugins that exist, so that a configuration that names one that a build lacks gets a helpful answer.\n\
          //! `cargo xtask docs` adds new ones.\n\n\
          /// The ids of all plugins, in the order of names.\n\
-         pub(crate) const KNOWN: &[&str] = &[\n",
-    );
-    for name in names {
-        let _ = writeln!(text, "    \"{name}\",");
-    }
-    text + "];\n"
+         pub(crate) const KNOWN: &[&str] = &[\n{names}];\n"
+    )
 }
 
 #[cfg(test)]
@@ -202,6 +191,6 @@ serde = \"1\"
     #[test]
     fn a_manifest_without_a_place_for_plugins_is_named() {
         let error = pages(&[], &|_| Some(String::new())).unwrap_err();
-        assert!(format!("{error:#}").starts_with("in Cargo.toml: "), "{error:#}");
+        assert!(format!("{error:#}").starts_with("Cargo.toml: "), "{error:#}");
     }
 }

@@ -1,7 +1,5 @@
 //! What a crate is for, which its folder tells.
 
-use std::fmt;
-
 use clap::ValueEnum;
 
 use crate::binary::Binary;
@@ -18,24 +16,13 @@ pub(crate) enum PluginKind {
 }
 
 impl PluginKind {
-    /// The folder of all plugins of this kind.
+    /// The folder of all plugins of this kind, and of the templates of one.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
-            Self::Source => "alumet-plugins/sources",
-            Self::Transform => "alumet-plugins/transforms",
-            Self::Output => "alumet-plugins/outputs",
+            Self::Source => "sources",
+            Self::Transform => "transforms",
+            Self::Output => "outputs",
         }
-    }
-}
-
-/// `source`, `transform` or `output`.
-impl fmt::Display for PluginKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Source => "source",
-            Self::Transform => "transform",
-            Self::Output => "output",
-        })
     }
 }
 
@@ -61,26 +48,19 @@ pub(crate) enum Role<'a> {
 impl<'a> Role<'a> {
     /// The role of the crate in `folder`, relative to the root.
     pub(crate) fn of(folder: &'a str) -> Self {
-        match folder {
-            "alumet-core" => return Self::Core,
-            "alumet-relay/protocol" => return Self::RelayProtocol,
-            "alumet-relay/client" => return Self::Plugin(PluginKind::Output, "relay-client"),
-            "alumet-relay/server" => return Self::Plugin(PluginKind::Source, "relay-server"),
-            _ => {}
-        }
-        if let Some(binary) = Binary::ALL.into_iter().find(|binary| binary.name() == folder) {
-            return Self::Binary(binary);
-        }
-        let Some((group, name)) = folder.rsplit_once('/') else {
-            return Self::Other;
-        };
-        match group {
-            "alumet-plugins/readers" => Self::Reader(name),
-            "alumet-plugins/shared" => Self::Shared(name),
-            _ => PluginKind::value_variants()
-                .iter()
-                .find(|kind| kind.folder() == group)
-                .map_or(Self::Other, |kind| Self::Plugin(*kind, name)),
+        match folder.split('/').collect::<Vec<_>>()[..] {
+            ["alumet-core"] => Self::Core,
+            ["alumet-agent"] => Self::Binary(Binary::Agent),
+            ["alumet-server"] => Self::Binary(Binary::Server),
+            ["alumet-relay", "protocol"] => Self::RelayProtocol,
+            ["alumet-relay", "client"] => Self::Plugin(PluginKind::Output, "relay-client"),
+            ["alumet-relay", "server"] => Self::Plugin(PluginKind::Source, "relay-server"),
+            ["alumet-plugins", "readers", name] => Self::Reader(name),
+            ["alumet-plugins", "shared", name] => Self::Shared(name),
+            ["alumet-plugins", "sources", name] => Self::Plugin(PluginKind::Source, name),
+            ["alumet-plugins", "transforms", name] => Self::Plugin(PluginKind::Transform, name),
+            ["alumet-plugins", "outputs", name] => Self::Plugin(PluginKind::Output, name),
+            _ => Self::Other,
         }
     }
 
@@ -96,21 +76,6 @@ impl<'a> Role<'a> {
             Self::Other => None,
         }
     }
-}
-
-/// `nvidia-nvml` as `NvidiaNvml`.
-pub(crate) fn camel_case(kebab: &str) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
-    kebab.split('-').map(capital).collect()
-}
-
-/// `nvidia-nvml` as `nvidia_nvml`.
-pub(crate) fn snake_case(kebab: &str) -> String {
-    kebab.replace('-', "_")
 }
 
 #[cfg(test)]
@@ -150,12 +115,5 @@ mod tests {
         ] {
             assert_eq!(Role::of(folder).crate_name().as_deref(), name, "{folder}");
         }
-    }
-
-    #[test]
-    fn a_kebab_name_has_a_camel_and_a_snake_form() {
-        assert_eq!(camel_case("nvidia-nvml"), "NvidiaNvml");
-        assert_eq!(camel_case("csv"), "Csv");
-        assert_eq!(snake_case("nvidia-nvml"), "nvidia_nvml");
     }
 }

@@ -1,9 +1,11 @@
 //! The crates of the workspace, as cargo sees them.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use cargo_metadata::camino::Utf8Path;
+use cargo_metadata::{Dependency, MetadataCommand, Package};
 
 use crate::role::Role;
 
@@ -12,7 +14,7 @@ use crate::role::Role;
 pub(crate) struct Workspace {
     /// The folder of the root `Cargo.toml`.
     pub(crate) root: PathBuf,
-    /// The members, by folder.
+    /// The members.
     pub(crate) members: Vec<Member>,
 }
 
@@ -27,17 +29,6 @@ pub(crate) struct Member {
     pub(crate) dependencies: Vec<Dependency>,
 }
 
-/// A dependency as the manifest has it.
-#[derive(Debug, Clone)]
-pub(crate) struct Dependency {
-    /// The name of the other crate.
-    pub(crate) name: String,
-    /// Whether a feature switches it on.
-    pub(crate) optional: bool,
-    /// Whether only tests, benchmarks and examples use it.
-    pub(crate) for_tests: bool,
-}
-
 impl Workspace {
     /// Asks cargo for the workspace of the current folder.
     pub(crate) fn load() -> Result<Self> {
@@ -46,29 +37,33 @@ impl Workspace {
             .exec()
             .context("cargo cannot read the workspace of the current folder")?;
         let root = metadata.workspace_root.clone().into_std_path_buf();
-        let mut members: Vec<Member> = metadata
-            .packages
-            .iter()
-            .map(|package| Member::of(package, &metadata.workspace_root))
-            .collect();
-        members.sort_by(|a, b| a.folder.cmp(&b.folder));
-        Ok(Self { root, members })
+        let members = metadata.packages.into_iter();
+        let members = members.map(|package| Member::of(package, &metadata.workspace_root));
+        Ok(Self {
+            root,
+            members: members.collect(),
+        })
+    }
+
+    /// The folders of the members.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.folder.as_str())
+    }
+
+    /// The text of a file at a path relative to the root, if there is one.
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.root.join(path)).ok()
     }
 }
 
 impl Member {
-    fn of(package: &Package, root: &cargo_metadata::camino::Utf8Path) -> Self {
+    fn of(package: Package, root: &Utf8Path) -> Self {
         let folder = package.manifest_path.parent().unwrap_or(root);
         let folder = folder.strip_prefix(root).unwrap_or(folder);
-        let dependencies = package.dependencies.iter().map(|dependency| Dependency {
-            name: dependency.name.clone(),
-            optional: dependency.optional,
-            for_tests: dependency.kind == DependencyKind::Development,
-        });
         Self {
-            name: package.name.to_string(),
             folder: folder.as_str().to_owned(),
-            dependencies: dependencies.collect(),
+            name: package.name.into_inner(),
+            dependencies: package.dependencies,
         }
     }
 
@@ -98,25 +93,26 @@ impl Member {
     pub(crate) fn needs(self, names: &[&str]) -> Self {
         names
             .iter()
-            .fold(self, |member, name| member.with(name, false, false))
+            .fold(self, |member, name| member.with(name, false, "normal"))
     }
 
     /// Adds a dependency that a feature switches on.
     pub(crate) fn offers(self, name: &str) -> Self {
-        self.with(name, true, false)
+        self.with(name, true, "normal")
     }
 
     /// Adds a dependency of the tests.
     pub(crate) fn tests_with(self, name: &str) -> Self {
-        self.with(name, false, true)
+        self.with(name, false, "dev")
     }
 
-    fn with(mut self, name: &str, optional: bool, for_tests: bool) -> Self {
-        self.dependencies.push(Dependency {
-            name: name.to_owned(),
-            optional,
-            for_tests,
+    fn with(mut self, name: &str, optional: bool, kind: &str) -> Self {
+        let dependency = serde_json::json!({
+            "name": name, "optional": optional, "kind": kind,
+            "req": "*", "features": [], "uses_default_features": true,
         });
+        self.dependencies
+            .push(serde_json::from_value(dependency).unwrap());
         self
     }
 }

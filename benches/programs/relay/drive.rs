@@ -11,6 +11,7 @@ use alumet_core::spool::{Definitions, InstanceId, Record, Spool, SpoolReader, Sp
 use alumet_core::time::Moment;
 use alumet_core::{Batch, Catalog};
 use alumet_plugin_relay_client::{Config, RelayOutput};
+use alumet_shared_batch_encoding::Encoded;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -88,6 +89,18 @@ pub(crate) async fn drive(config: &Config, instance: InstanceId, feed: &mut impl
         feed.rewind();
         has_ended = false;
         sleep(failure.after().unwrap_or(PAUSE)).await;
+    }
+}
+
+/// A batch as a spool gives it to an output.
+pub(crate) fn record(sequence: u64, batch: &Encoded) -> Record {
+    Record {
+        sequence,
+        generation: batch.generation,
+        samples: batch.samples,
+        checksum: batch.checksum,
+        payload: Arc::clone(&batch.payload),
+        batch: None,
     }
 }
 

@@ -10,7 +10,7 @@ use alumet_shared_batch_encoding::{Encoded, Encoder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::drive::{Feed, drive};
+use crate::drive::{Feed, drive, record};
 use crate::machine::Machine;
 
 /// How many different batches there are; they are sent again and again.
@@ -54,18 +54,6 @@ impl Prepared {
         let bytes: usize = self.batches.iter().map(|batch| batch.payload.len()).sum();
         let samples: u32 = self.batches.iter().map(|batch| batch.samples).sum();
         bytes as f64 / f64::from(samples)
-    }
-
-    fn record(&self, sequence: u64) -> Record {
-        let batch = &self.batches[sequence as usize % self.batches.len()];
-        Record {
-            sequence,
-            generation: batch.generation,
-            samples: batch.samples,
-            checksum: batch.checksum,
-            payload: Arc::clone(&batch.payload),
-            batch: None,
-        }
     }
 }
 
@@ -121,7 +109,8 @@ impl Feed for Repeat {
             let _ = self.start.wait_for(|start| *start).await;
         }
         self.given += 1;
-        Some(self.prepared.record(self.given))
+        let batches = &self.prepared.batches;
+        Some(record(self.given, &batches[self.given as usize % batches.len()]))
     }
 
     fn definitions(&self) -> Vec<Definitions> {

@@ -8,10 +8,10 @@ use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Record};
 use alumet_core::{Catalog, Timestamp};
 use alumet_shared_batch_encoding::Encoder;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::drive::Feed;
+use crate::drive::{Feed, record};
 use crate::machine::Machine;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,20 +64,8 @@ impl Live {
         self.made += 1;
         let batch = self.machine.batch(&self.catalog, at, 1_000_000_000);
         let encoded = self.encoder.encode(&batch);
+        self.records.push_back((record(self.made.into(), &encoded), due));
         self.definitions.extend(encoded.definitions);
-        let record = Record {
-            sequence: u64::from(self.made),
-            generation: encoded.generation,
-            samples: encoded.samples,
-            checksum: encoded.checksum,
-            payload: encoded.payload,
-            batch: None,
-        };
-        self.records.push_back((record, due));
-    }
-
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock()
     }
 }
 
@@ -116,6 +104,6 @@ impl Feed for Live {
     }
 
     fn failed(&self, _: &Failure) {
-        self.notes().failures += 1;
+        self.notes.lock().failures += 1;
     }
 }

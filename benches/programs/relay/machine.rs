@@ -5,6 +5,7 @@ use std::time::Instant;
 use alumet_core::failure::Failure;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
+use alumet_core::value::Number;
 use alumet_core::{Batch, Catalog, Consumer, Resource, Series, Timestamp};
 
 alumet_core::metrics! {
@@ -48,11 +49,13 @@ struct Group {
     bytes_read: u64,
 }
 
-/// What changes from one tick to the next.
+/// Where the samples of a tick go.
 trait Push {
-    fn whole(&mut self, series: &Series<u64>, value: u64);
-    fn real(&mut self, series: &Series<f64>, value: f64);
+    fn push<T: Number>(&mut self, series: &Series<T>, value: T);
 }
+
+/// A batch of which all samples have one time.
+struct Tick(Batch, Timestamp);
 
 impl Machine {
     pub(crate) fn new(catalog: &Catalog, groups: usize) -> Self {
@@ -105,19 +108,10 @@ impl Machine {
 
     /// The samples of one tick, which ends an interval of so many nanoseconds.
     pub(crate) fn batch(&mut self, catalog: &Catalog, at: Timestamp, nanos: u64) -> Batch {
-        struct Into(Batch, Timestamp);
-        impl Push for Into {
-            fn whole(&mut self, series: &Series<u64>, value: u64) {
-                self.0.push(series, self.1, value);
-            }
-            fn real(&mut self, series: &Series<f64>, value: f64) {
-                self.0.push(series, self.1, value);
-            }
-        }
-        let mut into = Into(catalog.batch(), at);
-        into.0.reserve(self.groups.len() * SERIES);
-        self.tick(nanos, &mut into);
-        into.0
+        let mut tick = Tick(catalog.batch(), at);
+        tick.0.reserve(self.groups.len() * SERIES);
+        self.tick(nanos, &mut tick);
+        tick.0
     }
 
     /// Batches of consecutive ticks, a second apart but for the lateness of timers.
@@ -140,14 +134,26 @@ impl Machine {
             // The kernel counts in microseconds, and the samples in nanoseconds.
             let (user, system) = (group.user_us * 1000, group.system_us * 1000);
             for (series, value) in group.cpu.iter().zip([user + system, user, system]) {
-                out.whole(series, value);
+                out.push(series, value);
             }
-            out.real(&group.percent, (user + system) as f64 / nanos as f64 * 100.0);
+            out.push(&group.percent, (user + system) as f64 / nanos as f64 * 100.0);
             for (series, pages) in group.memory.iter().zip(group.pages) {
-                out.whole(series, pages * 4096);
+                out.push(series, pages * 4096);
             }
-            out.whole(&group.read, group.bytes_read);
+            out.push(&group.read, group.bytes_read);
         }
+    }
+}
+
+impl Push for Tick {
+    fn push<T: Number>(&mut self, series: &Series<T>, value: T) {
+        self.0.push(series, self.1, value);
+    }
+}
+
+impl Push for Accumulator<'_> {
+    fn push<T: Number>(&mut self, series: &Series<T>, value: T) {
+        self.push(series, value);
     }
 }
 
@@ -164,19 +170,10 @@ impl Group {
 
 impl Source for Machine {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        struct Into<'a, 'b>(&'a mut Accumulator<'b>);
-        impl Push for Into<'_, '_> {
-            fn whole(&mut self, series: &Series<u64>, value: u64) {
-                self.0.push(series, value);
-            }
-            fn real(&mut self, series: &Series<f64>, value: f64) {
-                self.0.push(series, value);
-            }
-        }
         let now = Instant::now();
         let interval = self.last_poll.replace(now).map(|last| now - last);
         let nanos = interval.map_or(1_000_000_000, |interval| interval.as_nanos() as u64);
-        self.tick(nanos, &mut Into(out));
+        self.tick(nanos, out);
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ mod wire;
 use std::process::ExitCode;
 
 const USAGE: &str = "relay MEASURE
-  wire [CGROUPS]   bytes per sample on the wire; CGROUPS is a pattern of control groups, such as '/bench/*'
+  wire [CGROUPS]   bytes per sample on the wire; CGROUPS is how many control groups are made for an agent
   send             CPU time per sample of an agent that sends
   ingest           CPU time per sample of a server that receives
   agents [COUNT]   many agents at once, and their return after the server was killed
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["wire"] => wire::run(None),
-        ["wire", cgroups] => wire::run(Some(cgroups)),
+        ["wire", cgroups] => wire::run(Some(cgroups.parse().expect("a number of control groups"))),
         ["send"] => send::run(),
         ["ingest"] => ingest::run(),
         ["agents"] => agents::run(1000),

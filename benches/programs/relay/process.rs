@@ -86,10 +86,7 @@ impl Process {
 
     /// The most memory in RAM that it ever had, in MiB.
     pub(crate) fn peak_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        number.unwrap_or(f64::NAN) / 1024.0
+        self.counted().peak_kib as f64 / 1024.0
     }
 
     /// What it has complained about.

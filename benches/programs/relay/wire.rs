@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use alumet_benches::groups::Groups;
 use alumet_plugin_relay_client::{Config, RelayClientPlugin};
 
 use crate::flow::Flow;
@@ -23,13 +24,12 @@ enum Sender {
 }
 
 /// Runs everything with and without TLS at the same time; the second shows what the bytes are for.
-pub(crate) fn run(cgroups: Option<&str>) {
+pub(crate) fn run(cgroups: Option<u32>) {
     let place = Place::new();
     if let Some(cgroups) = cgroups {
-        println!("alumet-agent with the plugin cgroups ({cgroups}), idle:");
-        measure(&place, "idle", &|config, name| {
-            agent(&place, config, name, cgroups)
-        });
+        let _groups = Groups::make(cgroups).expect("control groups");
+        println!("alumet-agent with the plugin cgroups ({cgroups} of them), idle:");
+        measure(&place, "idle", &|config, name| agent(&place, config, name));
     }
     let pipeline = |config, name: &str, is_busy| {
         let spool = place.path(name).join("spool.db");
@@ -99,10 +99,11 @@ fn per(bytes: u64, samples: u64) -> f64 {
     bytes as f64 / samples.max(1) as f64
 }
 
-fn agent(place: &Place, config: Config, name: &str, cgroups: &str) -> Sender {
+fn agent(place: &Place, config: Config, name: &str) -> Sender {
     let folder = place.folder(name);
     let text = format!(
-        "pipeline.self_metrics = '0s'\n[plugins.cgroups]\npoll_interval = '1s'\nhierarchy = 'v2'\ninclude = ['{cgroups}']\n\n{}",
+        "pipeline.self_metrics = '0s'\n[plugins.cgroups]\npoll_interval = '1s'\nhierarchy = 'v2'\ninclude = ['{}']\n\n{}",
+        Groups::pattern(),
         client_table(&config)
     );
     place.write(&format!("{name}/config.toml"), &text);

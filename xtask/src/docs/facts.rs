@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::binary::Binary;
-use crate::step::Step;
+use crate::shell;
 
 /// The entry of the agent's own metrics among the plugins.
 pub(super) const AGENT_ITSELF: &str = "alumet";
@@ -52,46 +52,37 @@ pub(super) struct Metric {
 impl Facts {
     /// Builds the binaries with all plugins and asks them.
     pub(super) fn of_binaries(root: &Path) -> Result<Self> {
-        let lists = Binary::ALL.map(|binary| {
-            let list = run(binary).with(["plugins", "list", "--json"]).output(root)?;
-            parse(binary, &list)
-        });
-        let reference = run(Binary::Agent).with(["config", "reference", "--markdown"]);
+        let ask = |binary: Binary, question: &str| {
+            let name = binary.name();
+            let line = format!("cargo run -q --all-features -p {name} -- {question}");
+            shell::output(&line, root)
+        };
+        let mut plugins = Vec::new();
+        for binary in Binary::ALL {
+            add(&mut plugins, binary, &ask(binary, "plugins list --json")?)?;
+        }
         Ok(Self {
-            plugins: merged(lists.into_iter().collect::<Result<_>>()?),
-            configuration: reference.output(root)?,
+            plugins,
+            configuration: ask(Binary::Agent, "config reference --markdown")?,
         })
     }
 }
 
-/// The command that builds and runs a binary with all plugins.
-fn run(binary: Binary) -> Step {
-    Step::cargo("run -q --all-features -p").with([binary.name(), "--"])
-}
-
-fn parse(binary: Binary, list: &str) -> Result<Vec<Plugin>> {
-    let mut plugins: Vec<Plugin> = serde_json::from_str(list).with_context(|| {
-        format!(
-            "`{} plugins list --json` printed something unexpected",
-            binary.name()
-        )
-    })?;
-    for plugin in plugins.iter_mut().filter(|plugin| plugin.enabled_by_default) {
-        plugin.enabled_in.push(binary);
-    }
-    Ok(plugins)
-}
-
-/// The plugins of the first binary, which has all of them, with what the others add about them.
-fn merged(lists: Vec<Vec<Plugin>>) -> Vec<Plugin> {
-    let mut lists = lists.into_iter();
-    let mut all = lists.next().unwrap_or_default();
-    for plugin in lists.flatten() {
-        if let Some(same) = all.iter_mut().find(|one| one.id == plugin.id) {
-            same.enabled_in.extend(plugin.enabled_in);
+/// Adds what a binary lists: its plugins or, of those that another one has listed, whether it enables them, too.
+fn add(plugins: &mut Vec<Plugin>, binary: Binary, list: &str) -> Result<()> {
+    let name = binary.name();
+    let listed: Vec<Plugin> = serde_json::from_str(list)
+        .with_context(|| format!("`{name} plugins list --json` printed something unexpected"))?;
+    for mut plugin in listed {
+        if plugin.enabled_by_default {
+            plugin.enabled_in.push(binary);
+        }
+        match plugins.iter_mut().find(|one| one.id == plugin.id) {
+            Some(same) => same.enabled_in.append(&mut plugin.enabled_in),
+            None => plugins.push(plugin),
         }
     }
-    all
+    Ok(())
 }
 
 #[cfg(test)]
@@ -109,8 +100,10 @@ pub(super) mod tests {
     ]"#;
 
     pub(in super::super) fn facts() -> Facts {
+        let mut plugins = Vec::new();
+        add(&mut plugins, Binary::Agent, LIST).unwrap();
         Facts {
-            plugins: parse(Binary::Agent, LIST).unwrap(),
+            plugins,
             configuration: "## Keys\n\n| `poll_interval` |\n".to_owned(),
         }
     }
@@ -121,13 +114,13 @@ pub(super) mod tests {
         assert_eq!(facts.plugins[0].metrics[0].attributes, ["window=1m|5m"]);
         assert_eq!(facts.plugins[1].id, AGENT_ITSELF);
         assert_eq!(facts.plugins[0].enabled_in, [Binary::Agent]);
-        assert!(parse(Binary::Agent, "[{}]").is_err());
+        assert!(add(&mut Vec::new(), Binary::Agent, "[{}]").is_err());
     }
 
     #[test]
     fn a_plugin_of_both_binaries_says_where_it_is_on() {
-        let list = |binary| parse(binary, LIST).unwrap();
-        let all = merged(vec![list(Binary::Agent), list(Binary::Server)]);
+        let mut all = facts().plugins;
+        add(&mut all, Binary::Server, LIST).unwrap();
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].enabled_in, [Binary::Agent, Binary::Server]);
     }

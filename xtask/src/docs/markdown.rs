@@ -103,17 +103,9 @@ pub(super) fn plugins(plugins: &[(&Plugin, &str)]) -> String {
 
 /// The reference of the configuration as a file of its own.
 pub(super) fn configuration(reference: &str) -> String {
-    let titled = reference.strip_prefix("# ");
-    let (title, body) = titled.map_or(("Configuration", reference), |titled| {
-        titled.split_once('\n').unwrap_or((titled, ""))
-    });
-    let headings = body.lines().filter_map(|line| line.strip_prefix("## "));
+    let headings = reference.lines().filter_map(|line| line.strip_prefix("## "));
     let links = links(headings.map(str::to_owned));
-    let parts = [links.as_str(), body.trim()];
-    let parts = parts.iter().filter(|part| !part.is_empty());
-    parts.fold(format!("{GENERATED}# {title}\n"), |text, part| {
-        format!("{text}\n{part}\n")
-    })
+    format!("{GENERATED}# Configuration\n\n{links}\n\n{}\n", reference.trim())
 }
 
 /// Words as code, separated by commas.
@@ -177,22 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_begins_with_links_to_its_parts() {
-        let reference = "# C\n\n## General\n\na\n\n## `[plugins.big-iron]`\n\nb\n";
+    fn the_reference_begins_with_a_title_and_links_to_its_parts_and_ends_with_one_newline() {
+        let reference = "## General\n\na\n\n## `[plugins.big-iron]`\n\nb\n\n\n";
         let links = "[General](#general) · [`[plugins.big-iron]`](#pluginsbig-iron)";
         let body = "## General\n\na\n\n## `[plugins.big-iron]`\n\nb";
         assert_eq!(
             configuration(reference),
-            format!("{GENERATED}# C\n\n{links}\n\n{body}\n")
+            format!("{GENERATED}# Configuration\n\n{links}\n\n{body}\n")
         );
-    }
-
-    #[test]
-    fn the_reference_gets_a_title_unless_it_has_one_and_ends_with_one_newline() {
-        assert_eq!(
-            configuration("a\n\n\n"),
-            format!("{GENERATED}# Configuration\n\na\n")
-        );
-        assert_eq!(configuration("# Mine\na"), format!("{GENERATED}# Mine\n\na\n"));
     }
 }

@@ -2,116 +2,72 @@
 
 mod facts;
 mod markdown;
-pub(crate) mod region;
-
-use std::fs;
 
 use anyhow::{Result, bail};
 use similar::TextDiff;
 
-use crate::files::Page;
+use crate::page::{Page, Read};
 use crate::registration;
-use crate::role::Role;
 use crate::workspace::Workspace;
 use facts::Facts;
 
 /// Registers all plugins and writes all generated documentation or, with `check`, fails when some of it is out of date.
 pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<()> {
-    let root = &workspace.root;
     if !check {
         registration::update(workspace)?;
     }
-    let facts = Facts::of_binaries(root)?;
-    let read = |path: &str| fs::read_to_string(root.join(path)).ok();
-    let (pages, mut problems) = pages(workspace, &facts, &read);
-    for page in &pages {
-        let Page { path, text } = page;
-        let old = read(path).unwrap_or_default();
-        if !check {
-            page.write(root)?;
-        } else if old != *text {
-            let difference = TextDiff::from_lines(&old, text);
-            let lines = difference.unified_diff().context_radius(0).to_string();
-            problems.push(format!(
-                "{path} is out of date; mend it with `cargo xtask docs`:\n{lines}"
-            ));
+    let facts = Facts::of_binaries(&workspace.root)?;
+    let mut problems = Vec::new();
+    for page in pages(workspace, &facts, &|path| workspace.read(path)) {
+        match page {
+            Ok(page) if check => problems.extend(difference(workspace, &page)),
+            Ok(page) => page.write(&workspace.root)?,
+            Err(error) => problems.push(format!("{error:#}")),
         }
-    }
-    if problems.is_empty() {
-        return Ok(());
     }
     for problem in &problems {
         println!("{problem}\n");
     }
     match problems.len() {
+        0 => Ok(()),
         1 => bail!("the documentation is wrong in one place"),
         many => bail!("the documentation is wrong in {many} places"),
     }
 }
 
-/// All files with generated parts as they should be, and what a person must mend first.
-fn pages(
-    workspace: &Workspace,
-    facts: &Facts,
-    read: &dyn Fn(&str) -> Option<String>,
-) -> (Vec<Page>, Vec<String>) {
-    let mut pages = vec![
-        Page::new("docs/metrics.md", markdown::catalogue(&facts.plugins)),
-        Page::new(
-            "docs/configuration.md",
-            markdown::configuration(&facts.configuration),
-        ),
-    ];
-    let mut problems = Vec::new();
-    let folder_of = |id: &str| {
-        let mut folders = workspace.members.iter().map(|member| member.folder.as_str());
-        folders.find(|folder| matches!(Role::of(folder), Role::Plugin(_, name) if name == id))
-    };
-    let plugins = facts
-        .plugins
-        .iter()
-        .filter_map(|plugin| Some((plugin, folder_of(&plugin.id)?)));
-    let plugins: Vec<_> = plugins.collect();
-    let table = markdown::plugins(&plugins);
-    let mut fill = |path: String, parts: &[(&str, String)]| match filled(&path, parts, read) {
-        Ok(page) => pages.push(page),
-        Err(mut more) => problems.append(&mut more),
-    };
-    fill("README.md".to_owned(), &[("plugins", table)]);
-    for (plugin, folder) in plugins {
-        fill(
-            format!("{folder}/README.md"),
-            &[
-                ("metrics", markdown::metrics_of_plugin(&plugin.metrics)),
-                ("configuration", plugin.configuration_markdown.clone()),
-            ],
-        );
-    }
-    (pages, problems)
+/// What is out of date in the file, if anything is.
+fn difference(workspace: &Workspace, Page { path, text }: &Page) -> Option<String> {
+    let old = workspace.read(path).unwrap_or_default();
+    let difference = TextDiff::from_lines(&old, text);
+    let lines = difference.unified_diff().context_radius(0).to_string();
+    (old != *text).then(|| format!("{path} is out of date; mend it with `cargo xtask docs`:\n{lines}"))
 }
 
-/// A file with new texts between its markers, or which markers it lacks.
-fn filled(
-    path: &str,
-    parts: &[(&str, String)],
-    read: &dyn Fn(&str) -> Option<String>,
-) -> Result<Page, Vec<String>> {
-    let Some(mut text) = read(path) else {
-        return Err(vec![format!(
-            "{path} does not exist; write it, with the markers of generated parts"
-        )]);
-    };
-    let mut problems = Vec::new();
-    for (name, content) in parts {
-        match region::replaced_in_markdown(&text, name, content) {
-            Ok(new) => text = new,
-            Err(error) => problems.push(format!("{path}: {error}")),
-        }
+/// All files with generated parts as they should be, or what a person must mend first.
+fn pages(workspace: &Workspace, facts: &Facts, read: Read<'_>) -> Vec<Result<Page>> {
+    let folders = registration::plugins(workspace.folders());
+    let folder_of = |id: &str| folders.iter().find(|plugin| plugin.name == id);
+    let plugins = facts.plugins.iter();
+    let plugins: Vec<_> = plugins
+        .filter_map(|plugin| Some((plugin, folder_of(&plugin.id)?.folder.as_str())))
+        .collect();
+    let table = markdown::plugins(&plugins);
+    let mut pages = vec![
+        Ok(Page::new("docs/metrics.md", markdown::catalogue(&facts.plugins))),
+        Ok(Page::new(
+            "docs/configuration.md",
+            markdown::configuration(&facts.configuration),
+        )),
+        Page::filled("README.md", &[("plugins", table)], read),
+    ];
+    for (plugin, folder) in plugins {
+        let parts = [
+            ("metrics", markdown::metrics_of_plugin(&plugin.metrics)),
+            ("configuration", plugin.configuration_markdown.clone()),
+        ];
+        pages.push(Page::filled(&format!("{folder}/README.md"), &parts, read));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(Page::new(path, text))
+    pages
 }
 
 #[cfg(test)]
@@ -143,8 +99,8 @@ mod tests {
 
     #[test]
     fn facts_go_to_the_catalogue_the_reference_and_the_readmes() {
-        let (pages, problems) = pages(&workspace(), &facts::tests::facts(), &readme);
-        assert_eq!(problems, [""; 0]);
+        let pages = pages(&workspace(), &facts::tests::facts(), &readme);
+        let pages: Vec<Page> = pages.into_iter().collect::<Result<_>>().unwrap();
         let paths: Vec<&str> = pages.iter().map(|page| page.path.as_str()).collect();
         let load = "alumet-plugins/sources/load/README.md";
         assert_eq!(
@@ -167,8 +123,10 @@ mod tests {
     #[test]
     fn a_missing_marker_or_file_is_a_problem_and_leaves_the_file_alone() {
         let read = |path: &str| (path == "README.md").then(|| "# Alumet\n".to_owned());
-        let (pages, problems) = pages(&workspace(), &facts::tests::facts(), &read);
-        assert_eq!(pages.len(), 2);
+        let pages = pages(&workspace(), &facts::tests::facts(), &read);
+        let problems = pages.iter().filter_map(|page| page.as_ref().err());
+        let problems: Vec<String> = problems.map(|error| format!("{error:#}")).collect();
+        assert_eq!(pages.len(), 4);
         assert_eq!(problems.len(), 2);
         assert!(problems[0].starts_with("README.md: "), "{}", problems[0]);
         assert!(problems[0].contains("<!-- plugins:begin -->"), "{}", problems[0]);

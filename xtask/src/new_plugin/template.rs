@@ -4,25 +4,27 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use heck::{ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 
 use super::Options;
-use crate::files::Page;
+use crate::page::Page;
 
 /// The files of a new plugin in its folder: those below `xtask/templates` of its kind.
 pub(super) fn pages(root: &Path, options: &Options, folder: &str) -> Result<Vec<Page>> {
     let Options { kind, name, summary } = options;
     let fill = |text: String| {
-        text.replace("{{name}}", name.as_str())
-            .replace("{{snake}}", &name.snake())
-            .replace("{{SNAKE}}", &name.snake().to_uppercase())
-            .replace("{{Camel}}", &name.camel())
-            .replace("{{summary}}", &summary.0)
+        text.replace("{{name}}", name)
+            .replace("{{snake}}", &name.to_snake_case())
+            .replace("{{SNAKE}}", &name.to_shouty_snake_case())
+            .replace("{{Camel}}", &name.to_upper_camel_case())
+            .replace("{{summary}}", summary)
     };
-    let templates = root.join(format!("xtask/templates/{kind}"));
+    let templates = root.join("xtask/templates").join(kind.folder());
     let mut pages = Vec::new();
     for part in ["", "src", "tests"] {
-        let list = fs::read_dir(templates.join(part)).with_context(|| format!("no templates of a {kind}"))?;
-        for entry in list {
+        let folder_of_part = templates.join(part);
+        let list = fs::read_dir(&folder_of_part);
+        for entry in list.with_context(|| format!("cannot list {}", folder_of_part.display()))? {
             let path = entry?.path();
             let file = path.strip_prefix(&templates)?.with_extension("");
             if path.is_file() {
@@ -47,8 +49,8 @@ mod tests {
         for &kind in PluginKind::value_variants() {
             let options = Options {
                 kind,
-                name: "big-iron".parse().unwrap(),
-                summary: "Does it.".parse().unwrap(),
+                name: "big-iron".to_owned(),
+                summary: "Does it.".to_owned(),
             };
             let pages = pages(&root, &options, "x").unwrap();
             for Page { path, text } in &pages {

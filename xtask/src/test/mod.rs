@@ -4,7 +4,7 @@ mod prerequisite;
 
 use anyhow::{Result, bail};
 
-use crate::step::Step;
+use crate::shell;
 use crate::workspace::Workspace;
 
 /// What `cargo xtask test` takes.
@@ -23,13 +23,13 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let root = &workspace.root;
     prerequisite::provide(root, options.install)?;
-    let has_nextest = Step::cargo("nextest --version").succeeds(root);
+    let has_nextest = shell::succeeds("cargo nextest --version", root);
     let mut failed = Vec::new();
-    for step in steps(has_nextest, &options.arguments) {
-        println!("== {step}");
-        if let Err(error) = step.run(root) {
+    for line in lines(has_nextest, &options.arguments) {
+        println!("== {line}");
+        if let Err(error) = shell::run(&line, root) {
             println!("== {error}");
-            failed.push(step.to_string());
+            failed.push(line);
         }
     }
     if !failed.is_empty() {
@@ -38,40 +38,40 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn steps(has_nextest: bool, arguments: &[String]) -> Vec<Step> {
+fn lines(has_nextest: bool, arguments: &[String]) -> Vec<String> {
     let tests = if has_nextest {
-        Step::cargo("nextest run --no-fail-fast")
+        "nextest run"
     } else {
-        Step::cargo("test --tests --no-fail-fast")
+        "test --tests"
     };
     // A chosen package excludes the choice of all.
     let chosen =
         |word: &String| word == "--package" || word.starts_with("--package=") || word.starts_with("-p");
-    let scope: &[&str] = if arguments.iter().any(chosen) {
-        &[]
+    let scope = if arguments.iter().any(chosen) {
+        ""
     } else {
-        &["--workspace"]
+        " --workspace"
     };
-    let tests = tests.with(scope.iter().copied()).with(["--all-features"]);
-    let mut steps = vec![tests.with(arguments)];
+    let words: String = arguments
+        .iter()
+        .map(|word| format!(" {}", shell::quoted(word)))
+        .collect();
+    let mut lines = vec![format!(
+        "cargo {tests} --no-fail-fast{scope} --all-features{words}"
+    )];
     if arguments.is_empty() {
-        steps.push(Step::cargo(
-            "test --doc --workspace --all-features --no-fail-fast",
-        ));
+        lines.push("cargo test --doc --workspace --all-features --no-fail-fast".to_owned());
     }
-    steps
+    lines
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::lines as lines_of;
 
     fn lines(has_nextest: bool, arguments: &[&str]) -> Vec<String> {
         let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
-        steps(has_nextest, &arguments)
-            .iter()
-            .map(Step::to_string)
-            .collect()
+        lines_of(has_nextest, &arguments)
     }
 
     #[test]

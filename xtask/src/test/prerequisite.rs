@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::step::Step;
+use crate::shell;
 
 /// Something that should be on the machine before the tests run.
 struct Prerequisite {
     /// What people call it.
     name: &'static str,
     /// A command that succeeds when it is there.
-    probe: &'static [&'static str],
+    probe: &'static str,
     /// The Debian package that has it.
     package: &'static str,
     /// The tests that need it.
@@ -24,21 +24,21 @@ struct Prerequisite {
 const PREREQUISITES: &[Prerequisite] = &[
     Prerequisite {
         name: "Git",
-        probe: &["git", "--version"],
+        probe: "git --version",
         package: "git",
         needed_by: "the tests of xtask, which copy the files of the repository",
         is_required: true,
     },
     Prerequisite {
         name: "Z shell",
-        probe: &["zsh", "--version"],
+        probe: "zsh --version",
         package: "zsh",
         needed_by: "the test of its completions",
         is_required: false,
     },
     Prerequisite {
         name: "fish",
-        probe: &["fish", "--version"],
+        probe: "fish --version",
         package: "fish",
         needed_by: "the test of its completions",
         is_required: false,
@@ -49,34 +49,26 @@ const PREREQUISITES: &[Prerequisite] = &[
 pub(crate) fn provide(folder: &Path, install: bool) -> Result<()> {
     let mut missing = missing(PREREQUISITES, folder);
     if install && !missing.is_empty() {
-        install_packages(missing.iter().map(|one| one.package), folder);
+        let packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
+        // On a fresh machine the lists of packages are empty, or older than the packages.
+        let line = format!(
+            "apt-get update; DEBIAN_FRONTEND=noninteractive \
+             apt-get install --yes --no-install-recommends --no-upgrade {}",
+            packages.join(" ")
+        );
+        println!("== {line}");
+        // Whether it worked, the probes tell.
+        if let Err(error) = shell::run(&line, folder) {
+            println!("== {error}");
+        }
         missing = self::missing(PREREQUISITES, folder);
     }
     report(&missing)
 }
 
 fn missing<'a>(all: &'a [Prerequisite], folder: &Path) -> Vec<&'a Prerequisite> {
-    let is_there = |one: &&Prerequisite| Step::new(one.probe.iter().copied()).succeeds(folder);
-    all.iter().filter(|one| !is_there(one)).collect()
-}
-
-/// Installs Debian packages that are missing, and leaves others as they are; whether that worked, the probes tell.
-fn install_packages(packages: impl Iterator<Item = &'static str>, folder: &Path) {
-    let apt_get = |line: &str| {
-        Step::new(["apt-get"].into_iter().chain(line.split(' ')))
-            .variable("DEBIAN_FRONTEND", "noninteractive")
-    };
-    let install = apt_get("install --yes --no-install-recommends --no-upgrade").with(packages);
-    println!("== {install}");
-    if install.run(folder).is_err() {
-        // On a fresh machine the lists of packages are empty, or older than the packages.
-        for step in [apt_get("update"), install] {
-            println!("== {step}");
-            if let Err(error) = step.run(folder) {
-                println!("== {error}");
-            }
-        }
-    }
+    let is_missing = |one: &&Prerequisite| !shell::succeeds(one.probe, folder);
+    all.iter().filter(is_missing).collect()
 }
 
 /// Names what is missing with the command that installs it; an error where tests fail for lack of it.
@@ -104,14 +96,14 @@ mod tests {
 
     const PRESENT: Prerequisite = Prerequisite {
         name: "Truth",
-        probe: &["true"],
+        probe: "true",
         package: "truth",
         needed_by: "everyone",
         is_required: true,
     };
     const TEAPOT: Prerequisite = Prerequisite {
         name: "Teapot",
-        probe: &["false"],
+        probe: "false",
         package: "tea",
         needed_by: "the tests of tea",
         is_required: true,

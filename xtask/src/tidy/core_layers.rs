@@ -4,15 +4,7 @@ use super::Violation;
 use super::tree::{Tree, code};
 
 /// What starts a thread or a task.
-const SPAWNS: [&str; 7] = [
-    "thread::spawn",
-    "thread::Builder",
-    "tokio::spawn",
-    "task::spawn",
-    "spawn_blocking(",
-    "spawn_local(",
-    ".spawn(",
-];
+const SPAWNS: [&str; 4] = ["thread::Builder", "spawn(", "spawn_blocking(", "spawn_local("];
 
 /// Finds modules of the core that use the engine or start something.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
@@ -38,14 +30,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
 
 /// Whether the line has a path to the engine, in a list of imports, too.
 fn names_engine(line: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    ["crate::pipeline", "super::pipeline"]
-        .iter()
-        .any(|path| line.contains(path))
-        || line.match_indices("pipeline::").any(|(at, _)| {
-            let before = line[..at].chars().next_back();
-            !before.is_some_and(|before| is_part(before) || before == ':')
-        })
+    let is_part = |c: char| c.is_alphanumeric() || "_:".contains(c);
+    line.contains("crate::pipeline")
+        || line.contains("super::pipeline")
+        || line
+            .split(|c| !is_part(c))
+            .any(|path| path.starts_with("pipeline::"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! Dependencies only go down: server, application, plugins, shared, readers, core.
 
+use cargo_metadata::{Dependency, DependencyKind};
+
 use super::Violation;
 use super::tree::Tree;
 use crate::binary::Binary;
 use crate::role::Role;
-use crate::workspace::{Dependency, Member};
+use crate::workspace::Member;
 
-/// Finds dependencies that go up or sideways, and uses of plugins outside of the lists of the binaries.
+/// Finds dependencies that go up or sideways.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for member in &tree.members {
-        for dependency in member.dependencies.iter().filter(|one| !one.for_tests) {
+        let is_for_tests = |dependency: &&Dependency| dependency.kind == DependencyKind::Development;
+        for dependency in member.dependencies.iter().filter(|one| !is_for_tests(one)) {
             let Some(other) = tree.member(&dependency.name) else {
                 continue;
             };
@@ -22,11 +25,6 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
             }
         }
     }
-    found.extend(
-        Binary::ALL
-            .into_iter()
-            .flat_map(|binary| named_plugins(tree, binary)),
-    );
     found
 }
 
@@ -62,16 +60,6 @@ fn broken_rule(member: &Member, dependency: &Dependency, other: &Member) -> Opti
         Role::Other => (true, ""),
     };
     (!is_allowed).then_some(rule)
-}
-
-/// Sources of a binary, other than its list, that name a plugin.
-fn named_plugins(tree: &Tree, binary: Binary) -> Vec<Violation> {
-    let (sources, list) = (format!("{}/src/", binary.name()), binary.list());
-    let is_other = |path: &str| path.starts_with(&sources) && path != list;
-    tree.in_lines(is_other, super::tree::numbered, |_, text| {
-        let message = "only src/plugins.rs, the list of the binary, names plugins; move this there";
-        text.contains("alumet_plugin_").then(|| message.to_owned())
-    })
 }
 
 #[cfg(test)]
@@ -144,24 +132,5 @@ mod tests {
     fn what_only_tests_use_may_come_from_anywhere() {
         let plugin = Member::at("alumet-plugins/outputs/q").tests_with("alumet-plugin-p");
         assert_eq!(check(&tree().and(plugin)), []);
-    }
-
-    #[test]
-    fn only_the_list_of_a_binary_names_plugins() {
-        let names = "\nalumet_plugin_p::PPlugin\n";
-        let tree = tree()
-            .changed("alumet-agent/src/plugins.rs", names)
-            .changed("alumet-agent/src/app.rs", names)
-            .changed("alumet-agent/src/main.rs", names)
-            .changed("alumet-server/src/plugins.rs", names)
-            .changed("alumet-server/src/certs/mod.rs", names);
-        assert_eq!(
-            lines(&check(&tree)),
-            [
-                "alumet-agent/src/app.rs:2",
-                "alumet-agent/src/main.rs:2",
-                "alumet-server/src/certs/mod.rs:2"
-            ]
-        );
     }
 }

@@ -16,16 +16,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
 
 fn check_member(tree: &Tree, member: &Member) -> Vec<Violation> {
     let path = member.manifest();
-    let Some(manifest) = tree.text(&path).and_then(|text| text.parse::<Table>().ok()) else {
-        // Cargo itself has read it, so that only a file that git ignores is missing here.
-        let message = "the manifest is not among the files of the repository; add it";
-        return vec![Violation::new(path, 1, message)];
-    };
+    // Cargo itself has read it, so that only a file that git ignores is not there.
+    let manifest: Table = tree.text(&path).unwrap_or("").parse().unwrap_or_default();
     let mut found = Vec::new();
     let package = manifest.get("package");
     for key in ["version", "edition", "rust-version", "license"] {
         if !inherits(package.and_then(|package| package.get(key))) {
-            let line = line_of_key(tree, &path, key);
+            let line = tree.line_of(&path, key);
             let message = format!("`{key}` is not that of the workspace; write `{key}.workspace = true`");
             found.push(Violation::new(&path, line, message));
         }
@@ -38,7 +35,7 @@ fn check_member(tree: &Tree, member: &Member) -> Vec<Violation> {
     for (name, dependency) in dependencies(&manifest) {
         let is_own = dependency.get("path").is_some();
         if !inherits(Some(dependency)) && !is_own {
-            let line = line_of_key(tree, &path, name);
+            let line = tree.line_of(&path, name);
             let message = format!(
                 "`{name}` has a version of its own; write it to [workspace.dependencies] and `{name}.workspace = true` here"
             );
@@ -50,35 +47,19 @@ fn check_member(tree: &Tree, member: &Member) -> Vec<Violation> {
 
 /// `{ workspace = true, … }`.
 fn inherits(value: Option<&Value>) -> bool {
-    value
-        .and_then(|value| value.get("workspace"))
-        .and_then(Value::as_bool)
-        == Some(true)
+    value.and_then(|value| value.get("workspace")) == Some(&Value::Boolean(true))
 }
 
 /// All dependencies of a manifest: normal, of tests, of build scripts, and of some targets only.
-fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
-    let targets = manifest.get("target").and_then(Value::as_table);
-    let targets = targets
-        .into_iter()
-        .flat_map(|targets| targets.values().filter_map(Value::as_table));
-    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
-    [manifest]
-        .into_iter()
-        .chain(targets)
-        .flat_map(|table| kinds.into_iter().filter_map(|kind| table.get(kind)?.as_table()))
-        .flatten()
-        .map(|(name, dependency)| (name.as_str(), dependency))
-        .collect()
-}
-
-fn line_of_key(tree: &Tree, path: &str, key: &str) -> usize {
-    let text = tree.text(path).unwrap_or("");
-    let is_key = |line: &str| {
-        let rest = line.strip_prefix(key);
-        rest.is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
+fn dependencies(manifest: &Table) -> Vec<(&String, &Value)> {
+    let tables = manifest
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_table()?)));
+    let dependencies = |(key, table): (&String, _)| match key.as_str() {
+        "dependencies" | "dev-dependencies" | "build-dependencies" => Table::iter(table).collect(),
+        _ => dependencies(table),
     };
-    text.lines().position(is_key).map_or(1, |at| at + 1)
+    tables.flat_map(dependencies).collect()
 }
 
 #[cfg(test)]

@@ -2,14 +2,10 @@
 
 mod application;
 mod core_layers;
-mod crate_place;
+mod crates;
 mod dependency_direction;
-mod file_length;
-mod file_names;
-mod final_newline;
+mod files;
 mod manifest;
-mod plugin_files;
-mod plugin_name;
 mod readers;
 mod registered;
 mod tree;
@@ -54,14 +50,10 @@ impl fmt::Display for Violation {
 const CHECKS: &[fn(&Tree) -> Vec<Violation>] = &[
     application::check,
     core_layers::check,
-    crate_place::check,
+    crates::check,
     dependency_direction::check,
-    file_length::check,
-    file_names::check,
-    final_newline::check,
+    files::check,
     manifest::check,
-    plugin_files::check,
-    plugin_name::check,
     readers::check,
     registered::check,
     words::check,

@@ -1,5 +1,7 @@
 //! A reader parses what the kernel shows: it knows nothing of Alumet, and is told where the system root is.
 
+use heck::ToSnakeCase;
+
 use super::Violation;
 use super::tree::{Tree, code, numbered};
 
@@ -12,7 +14,9 @@ const ROOTS: [&str; 2] = ["\"/proc", "\"/sys"];
 /// Finds readers that speak of what plugins make of a reading, or that choose the system root themselves.
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = tree.in_lines(is_of_reader, numbered, |_, text| {
-        let word = words(text).find(|word| WORDS.contains(&word.as_str()))?;
+        // A crate of that name makes values for tests.
+        let words = text.replace("proptest::sample", "").to_snake_case();
+        let word = words.split('_').find(|word| WORDS.contains(word))?;
         Some(format!(
             "a reader does not know what a {word} is; name what the kernel shows, or move this to the plugin"
         ))
@@ -29,25 +33,6 @@ fn is_of_reader(path: &str) -> bool {
     path.strip_prefix("alumet-plugins/readers/")
         .and_then(|path| path.split_once('/'))
         .is_some_and(|(_, path)| path.starts_with("src/") && !path.ends_with("/tests.rs"))
-}
-
-/// The words of a line in lower case, with those that make up a name.
-fn words(line: &str) -> impl Iterator<Item = String> {
-    // A crate of that name makes values for tests.
-    let line = line.replace("proptest::sample", "");
-    let mut words = vec![String::new()];
-    let mut after_capital = true;
-    for c in line.chars() {
-        let begins = !c.is_alphabetic() || (c.is_uppercase() && !after_capital);
-        after_capital = c.is_uppercase();
-        if begins {
-            words.push(String::new());
-        }
-        if let (true, Some(word)) = (c.is_alphabetic(), words.last_mut()) {
-            word.extend(c.to_lowercase());
-        }
-    }
-    words.into_iter()
 }
 
 #[cfg(test)]

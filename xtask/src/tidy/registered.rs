@@ -27,6 +27,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
 mod tests {
     use super::super::lines;
     use super::*;
+    use crate::workspace::Member;
 
     #[test]
     fn a_plugin_that_is_not_registered_is_found_in_each_file_that_must_name_it() {
@@ -42,7 +43,7 @@ mod tests {
             tree = tree.changed(&page.path, &page.text);
         }
         assert_eq!(check(&tree), []);
-        let with_plugin = tree.changed("alumet-plugins/sources/iron/Cargo.toml", "");
+        let with_plugin = tree.and(Member::at("alumet-plugins/sources/iron"));
         assert_eq!(
             lines(&check(&with_plugin)),
             [

@@ -6,8 +6,8 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::Violation;
-use crate::files;
 use crate::registration::{self, Plugin};
+use crate::shell;
 use crate::workspace::{Member, Workspace};
 
 /// All text files of the repository and all crates of the workspace.
@@ -26,11 +26,18 @@ impl Tree {
             members: workspace.members.clone(),
             ..Self::default()
         };
-        for path in files::tracked(&workspace.root)? {
-            let bytes =
-                fs::read(workspace.root.join(&path)).with_context(|| format!("cannot read {path}"))?;
-            tree.files
-                .insert(path, String::from_utf8(bytes).unwrap_or_default());
+        let list = shell::output(
+            "git ls-files -z --cached --others --exclude-standard",
+            &workspace.root,
+        )?;
+        for path in list.split('\0') {
+            let place = workspace.root.join(path);
+            // Deleted files stay in the index until the next commit.
+            if place.is_file() {
+                let bytes = fs::read(place).with_context(|| format!("cannot read {path}"))?;
+                let text = String::from_utf8(bytes).unwrap_or_default();
+                tree.files.insert(path.to_owned(), text);
+            }
         }
         Ok(tree)
     }
@@ -53,30 +60,26 @@ impl Tree {
             .map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// The Rust sources.
-    pub(super) fn rust(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.written().filter(|(path, _)| path.ends_with(".rs"))
-    }
-
     /// What `rule` finds in the single lines of the Rust sources that `concerns` chooses; `lines` says which of them count:
     /// [`numbered`] or [`code`].
-    pub(super) fn in_lines<'a, L: Iterator<Item = (usize, &'a str)>>(
-        &'a self,
+    pub(super) fn in_lines(
+        &self,
         concerns: impl Fn(&str) -> bool,
-        lines: fn(&'a str) -> L,
+        lines: fn(&str) -> Vec<(usize, &str)>,
         rule: impl Fn(&str, &str) -> Option<String>,
     ) -> Vec<Violation> {
-        let files = self.rust().filter(|(path, _)| concerns(path));
-        let lines = files.flat_map(|(path, text)| lines(text).map(move |(line, text)| (path, line, text)));
-        let found =
-            lines.filter_map(|(path, line, text)| Some(Violation::new(path, line, rule(path, text)?)));
-        found.collect()
+        let mut found = Vec::new();
+        let is_concerned = |path: &str| path.ends_with(".rs") && concerns(path);
+        for (path, text) in self.written().filter(|(path, _)| is_concerned(path)) {
+            let broken = |(line, text)| Some(Violation::new(path, line, rule(path, text)?));
+            found.extend(lines(text).into_iter().filter_map(broken));
+        }
+        found
     }
 
     /// The plugins, by their folders.
     pub(super) fn plugins(&self) -> Vec<Plugin> {
-        let manifests = self.files.keys();
-        registration::plugins(manifests.filter_map(|path| path.strip_suffix("/Cargo.toml")))
+        registration::plugins(self.members.iter().map(|member| member.folder.as_str()))
     }
 
     /// The crate of that name.
@@ -84,31 +87,28 @@ impl Tree {
         self.members.iter().find(|member| member.name == name)
     }
 
-    /// The first line of a file that has `needle`, from one; line 1 when there is none.
-    pub(super) fn line_of(&self, path: &str, needle: &str) -> usize {
-        let mut lines = self.text(path).unwrap_or("").lines();
-        lines
-            .position(|line| line.contains(needle))
-            .map_or(1, |line| line + 1)
+    /// The first line of a file that begins with `start`, from one; line 1 when there is none.
+    pub(super) fn line_of(&self, path: &str, start: &str) -> usize {
+        let lines = numbered(self.text(path).unwrap_or(""));
+        let line = lines
+            .iter()
+            .find(|(_, line)| line.trim_start().starts_with(start));
+        line.map_or(1, |(at, _)| *at)
     }
 }
 
 /// The lines of a text with their numbers, from one.
-pub(super) fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(at, line)| (at + 1, line))
+pub(super) fn numbered(text: &str) -> Vec<(usize, &str)> {
+    (1..).zip(text.lines()).collect()
 }
 
 /// The lines of code with their numbers: neither comments nor the module of tests, which ends a file.
-pub(super) fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let is_start_of_tests = |at: &usize| {
-        let following = &lines[*at..lines.len().min(at + 4)];
-        lines[*at] == "#[cfg(test)]" && following.iter().any(|line| line.contains("mod tests"))
-    };
-    let end = (0..lines.len()).find(is_start_of_tests).unwrap_or(lines.len());
-    numbered(text)
-        .take(end)
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+pub(super) fn code(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = numbered(text);
+    let tests = lines.iter().position(|(_, line)| line.ends_with("mod tests {"));
+    lines.truncate(tests.unwrap_or(lines.len()));
+    lines.retain(|(_, line)| !line.trim_start().starts_with("//"));
+    lines
 }
 
 #[cfg(test)]
@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn code_is_what_is_neither_comment_nor_test() {
-        let numbers = |text: &str| code(text).map(|(line, _)| line).collect::<Vec<_>>();
+        let numbers = |text: &str| code(text).iter().map(|(line, _)| *line).collect::<Vec<_>>();
         let tests = "a\n    // b\n//! c\n#[cfg(test)]\n#[expect(x)]\npub(crate) mod tests {\n}\n";
-        assert_eq!(numbers(tests), [1]);
+        assert_eq!(numbers(tests), [1, 4, 5]);
         let twin = "#[cfg(test)]\nfn a() {}\n\n\n\nfn b() {}\n";
         assert_eq!(numbers(twin), [1, 2, 3, 4, 5, 6]);
     }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{
-    Definitions, InstanceId, Origin, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
-};
+use alumet_core::spool::{InstanceId, Origin, Spool, SpoolReader, SpoolStatus, Wake};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
@@ -131,7 +129,7 @@ impl Spool for GatedSpool {
     }
 
     fn reader(&self, _: &str, _: Wake) -> Arc<dyn SpoolReader> {
-        Arc::new(NoReader)
+        unreachable!("no output of these tests reads the spool")
     }
 
     fn commit(&self, _: Duration) -> bool {
@@ -144,37 +142,4 @@ impl Spool for GatedSpool {
             ..SpoolStatus::default()
         }
     }
-}
-
-/// No output of these tests reads the spool.
-struct NoReader;
-
-impl SpoolReader for NoReader {
-    fn forget(&self) {}
-
-    fn waiting(&self) -> u64 {
-        0
-    }
-
-    fn position(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
-        Ok(Vec::new())
-    }
-
-    fn batch(&self, _: &Record) -> Result<Arc<Batch>, Failure> {
-        Err(Failure::skip("this spool keeps no batch"))
-    }
-
-    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
-        Ok(Vec::new())
-    }
-
-    fn acknowledge(&self, _: u64, _: Option<Vec<u8>>) -> u64 {
-        0
-    }
-
-    fn rewind(&self) {}
 }

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use crate::bench_agent::Groups;
-use crate::step::Step;
+use crate::shell;
 use crate::workspace::Workspace;
 
 /// As the program of the benchmarks calls them.
@@ -23,17 +22,17 @@ pub(crate) struct Options {
 
 /// Builds the programs and runs the measurements, one after another.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let build = "build --release -p alumet-agent -p alumet-server -p alumet-benches --bins";
-    Step::cargo(build).run(&workspace.root)?;
+    let root = &workspace.root;
+    shell::run(
+        "cargo build --release -p alumet-agent -p alumet-server -p alumet-benches --bins",
+        root,
+    )?;
+    let program = "cargo run --quiet --release -p alumet-benches --bin relay";
     for measure in &options.measures {
         println!("\n{measure}:");
-        let step = Step::cargo("run --quiet --release -p alumet-benches --bin relay --").with([measure]);
-        if measure == "wire" {
-            let groups = Groups::make(options.cgroups)?;
-            step.with([format!("/{}/*", groups.name())])
-                .run(&workspace.root)?;
-        } else {
-            step.run(&workspace.root)?;
+        match measure.as_str() {
+            "wire" => shell::run(&format!("{program} -- wire {}", options.cgroups), root)?,
+            _ => shell::run(&format!("{program} -- {measure}"), root)?,
         }
     }
     Ok(())
