@@ -3,6 +3,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
+use super::key_path::Step;
+
 /// A schema, and below it the parts for the keys of a table and the elements of a list.
 #[derive(Clone)]
 pub(super) struct Shape<'s> {
@@ -23,6 +25,12 @@ impl<'s> Shape<'s> {
     /// The shape of the whole.
     pub(super) fn new(schema: &'s Schema) -> Self {
         Self::of(schema.as_value(), schema.as_value(), 0)
+    }
+
+    /// The shape that says nothing, for what no schema describes.
+    pub(super) fn any() -> Self {
+        static ANY: Json = Json::Bool(true);
+        Self::of(&ANY, &ANY, 0)
     }
 
     fn of(root: &'s Json, schema: &'s Json, depth: usize) -> Self {
@@ -75,11 +83,13 @@ impl<'s> Shape<'s> {
         self.parts.iter().filter_map(move |part| part.get(word))
     }
 
-    /// The shape of a table in which `get` gives the value of a key: without the variants that it is not.
-    pub(super) fn for_table(&self, get: &dyn Fn(&str) -> Option<toml::Value>) -> Self {
+    /// The shape of this table: without the variants that it is not.
+    pub(super) fn for_table(&self, table: &toml::Table) -> Self {
         let is_tagged = |variant: &&Self| match variant.tag() {
-            Some((key, word)) => get(key).is_some_and(|value| value.as_str() == Some(word)),
-            None => matches!(variant.keys().as_slice(), [key] if variant.requires(key) && get(key).is_some()),
+            Some((key, word)) => table.get(key).and_then(toml::Value::as_str) == Some(word),
+            None => {
+                matches!(variant.keys().as_slice(), [key] if variant.requires(key) && table.contains_key(*key))
+            }
         };
         let mut shape = self.clone();
         if let Some(variant) = self.variants.iter().find(is_tagged) {
@@ -156,9 +166,12 @@ impl<'s> Shape<'s> {
         Some(shape)
     }
 
-    /// The shape that says nothing, for what the schema does not describe.
-    pub(super) fn nothing(&self) -> Self {
-        Self::of(self.root, &Json::Bool(true), 0)
+    /// The shape one step further down.
+    pub(super) fn below(&self, step: &Step) -> Option<Self> {
+        match step {
+            Step::Key(key) => self.key(key),
+            Step::Index(_) => self.items(),
+        }
     }
 
     /// The shape of a list's elements.

@@ -6,11 +6,12 @@
 
 use std::ffi::OsString;
 
+use toml::Value;
+
 use super::key_path::KeyPath;
 use super::place::{Origin, Place};
 use super::problem::{Problem, Problems};
-use super::secret;
-use super::tree::{Node, Value};
+use super::{Document, Given, find_mut, secret};
 
 /// What gives the value of an environment variable; `None` when it is not set.
 pub type Environment = dyn Fn(&str) -> Option<OsString>;
@@ -23,35 +24,33 @@ enum Piece<'a> {
 }
 
 /// Replaces the variables in everything that files and overrides gave.
-pub(super) fn substitute(
-    node: &mut Node,
-    path: &KeyPath,
-    environment: &Environment,
-    problems: &mut Problems,
-) {
-    for (step, child) in node.children_mut() {
-        substitute(child, &path.clone().then(step), environment, problems);
+pub(super) fn substitute(document: &mut Document, environment: &Environment, problems: &mut Problems) {
+    for (path, given) in &mut document.given {
+        if let Some(Value::String(text)) = find_mut(&mut document.values, path.steps())
+            && matches!(given.place.origin(), Origin::File(_) | Origin::Override(_))
+            && let Err(problem) = replace(text, given, path, environment)
+        {
+            given.is_refused = true;
+            problems.push(problem);
+        }
     }
-    if matches!(node.place.origin(), Origin::File(_) | Origin::Override(_))
-        && let Err(problem) = replace(node, path, environment)
-    {
-        node.is_refused = true;
-        problems.push(problem);
-    }
+    problems.sort();
 }
 
 /// Replaces the variables in a string.
-fn replace(node: &mut Node, path: &KeyPath, environment: &Environment) -> Result<(), Problem> {
-    let Value::Plain(toml::Value::String(text)) = &mut node.value else {
-        return Ok(());
-    };
-    let place = &node.place;
-    let bad = |place: &Place, message: String| {
+fn replace(
+    text: &mut String,
+    given: &mut Given,
+    path: &KeyPath,
+    environment: &Environment,
+) -> Result<(), Problem> {
+    let place = &given.place;
+    let bad = |place: Place, message: String| {
         Problem::new(format!("bad substitution at {}: {message}", path.named()))
             .at(place)
             .help("write `${NAME}` or `${NAME:-default}`; for a literal `${` write `$${`")
     };
-    let pieces = pieces(text).map_err(|message| bad(place, message))?;
+    let pieces = pieces(text).map_err(|message| bad(place.clone(), message))?;
     let is_variable = matches!(pieces.as_slice(), [Piece::Variable { .. }]);
     let mut replaced = String::with_capacity(text.len());
     for piece in pieces {
@@ -62,7 +61,7 @@ fn replace(node: &mut Node, path: &KeyPath, environment: &Environment) -> Result
             }
             Piece::Variable { name, default } => (name, default),
         };
-        node.is_secret |= secret::is_secret(name);
+        given.is_secret |= secret::is_secret(name);
         let value = environment(name).map(OsString::into_string).transpose();
         match (value, default) {
             (Ok(Some(value)), default) if default.is_none() || !value.is_empty() => {
@@ -74,18 +73,18 @@ fn replace(node: &mut Node, path: &KeyPath, environment: &Environment) -> Result
                     "the environment variable `{name}` is not set, and {} needs it",
                     path.named()
                 );
-                return Err(Problem::new(what).at(&place_of(name, place)).help(format!(
+                return Err(Problem::new(what).at(place_of(name, place)).help(format!(
                     "set {name}, or give a default with `${{{name}:-default}}`; for a literal `${{` write `$${{`"
                 )));
             }
             (Err(_), _) => {
                 let message = format!("the environment variable `{name}` is not UTF-8 text");
-                return Err(bad(&place_of(name, place), message));
+                return Err(bad(place_of(name, place), message));
             }
         }
     }
     *text = replaced;
-    node.is_variable = is_variable;
+    given.is_variable = is_variable;
     Ok(())
 }
 

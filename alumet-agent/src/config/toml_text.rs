@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
+use super::key_path::KeyPath;
+
 /// The text so far.
 #[derive(Default)]
 pub(super) struct TomlText {
@@ -61,8 +63,8 @@ impl TomlText {
     }
 
     /// `[a.b]`, or `[[a.b]]` of an element of a list.
-    pub(super) fn header(&mut self, path: &[&str], is_element: bool, trailing: Option<&str>) {
-        let keys: Vec<String> = path.iter().map(|name| key(name)).collect();
+    pub(super) fn header(&mut self, path: &KeyPath, is_element: bool, trailing: Option<&str>) {
+        let keys: Vec<String> = path.keys().map(key).collect();
         let path = keys.join(".");
         match is_element {
             true => self.text.push_str(&format!("[[{path}]]")),
@@ -72,7 +74,7 @@ impl TomlText {
     }
 
     /// The same, commented out.
-    pub(super) fn commented_header(&mut self, path: &[&str], is_element: bool) {
+    pub(super) fn commented_header(&mut self, path: &KeyPath, is_element: bool) {
         self.text.push_str("# ");
         self.header(path, is_element, None);
     }

@@ -46,7 +46,8 @@ fn an_old_name_works_and_warns_with_its_place() {
 
 #[test]
 fn the_new_name_does_not_warn() {
-    assert_eq!(load("[plugins.csv]\nenabled = false\n").unwrap().warnings(), []);
+    let document = load("[plugins.csv]\nenabled = false\n").unwrap();
+    assert_eq!(document.warnings(), &[] as &[String]);
 }
 
 #[test]
