@@ -294,12 +294,8 @@ pub(crate) fn command(app: &App) -> clap::Command {
     let built_in = all
         .get_subcommands()
         .filter(|command| app.has_built_in(command.get_name()));
-    // Those about the command line itself are the last.
-    let (last, first): (Vec<_>, Vec<_>) = built_in
-        .cloned()
-        .partition(|command| ["completions", "man"].contains(&command.get_name()));
     let extra = app.extra_commands.iter().map(|extra| (extra.build)());
-    let commands = first.into_iter().chain(extra).chain(last);
+    let commands = built_in.cloned().chain(extra);
     let command = Global::augment_args(clap::Command::new(app.name))
         .version(app.version)
         .about(app.about)
@@ -339,9 +335,12 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         return Ok(Parsed::Extra(*extra, arguments));
     }
     let mut cli = Cli::from_arg_matches(&matches)?;
-    for plugin in cli.global.plugins.iter_mut().flatten() {
+    if let Some(plugins) = &mut cli.global.plugins {
         // `--plugins "csv, procfs"`
-        *plugin = plugin.trim().to_owned();
+        plugins
+            .iter_mut()
+            .for_each(|plugin| *plugin = plugin.trim().to_owned());
+        plugins.retain(|plugin| !plugin.is_empty());
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {

@@ -105,11 +105,8 @@ impl Setup {
             if app.find_plugin(id).is_none() {
                 return Err(unknown_plugin(app, id));
             }
-            let section = document.section(&path);
-            if section.is_none_or(|plugins| plugins.keys().all(|(key, _)| key != id)) {
-                let origin = Origin::Flag("--plugins".to_owned());
-                document.set(&path.clone().key(id), toml::Table::new(), origin);
-            }
+            let table = toml::Table::from_iter([(id.clone(), toml::Table::new().into())]);
+            document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
         }
         let schema = schemars::schema_for!(Settings);
         let settings = document.root().read(&schema, from_json, Settings::check);
@@ -118,39 +115,37 @@ impl Setup {
         let mut plugins = Vec::new();
         let mut named = Vec::new();
         for (id, place) in section.iter().flat_map(Section::keys) {
-            let table = document.section(&path.clone().key(id));
-            match (app.find_plugin(id), table, chosen) {
-                (Some(_), _, Some(chosen)) if chosen.iter().all(|other| other != id) => {}
-                (Some(descriptor), Some(table), chosen) => {
-                    let plugin = problems.keep(plugin(app, &table, descriptor));
-                    // One that is wrong might be enabled.
-                    if plugin
-                        .as_ref()
-                        .is_none_or(|(enabled, _)| *enabled || chosen.is_some())
-                    {
-                        named.push(id);
-                        plugins.extend(plugin);
-                    }
+            if chosen.is_some_and(|chosen| chosen.iter().all(|other| other != id)) {
+                continue;
+            }
+            let Some(table) = document.section(&path.clone().key(id)) else {
+                // Settings have refused it.
+                continue;
+            };
+            let Some(descriptor) = app.find_plugin(id) else {
+                let is_off = table.to_toml_table().get("enabled") == Some(&false.into());
+                // One that this program lacks does no harm while it is switched off.
+                if !is_off || !KNOWN.contains(&id) {
+                    let (what, help) = no_such_plugin(app, id);
+                    problems.push(Problem::new(what).at(place).help(help));
                 }
-                (None, table, None) => {
-                    let enabled = table.and_then(|table| table.to_toml_table().get("enabled")?.as_bool());
-                    // One that this program lacks does no harm while it is switched off.
-                    if enabled != Some(false) || !KNOWN.contains(&id) {
-                        let (what, help) = no_such_plugin(app, id);
-                        problems.push(Problem::new(what).at(place).help(help));
-                    }
+                continue;
+            };
+            match problems.keep(plugin(app, &table, descriptor)) {
+                Some((false, _)) if chosen.is_none() => {}
+                // One that is wrong might be enabled.
+                plugin => {
+                    named.push(id);
+                    plugins.extend(plugin.map(|(_, plugin)| plugin));
                 }
-                // Settings have refused what is no table.
-                _ => {}
             }
         }
-        let plugins: Vec<_> = plugins.into_iter().map(|(_, plugin)| plugin).collect();
         // Not from the settings: something else may be wrong with them.
-        let pipeline = document.section(&KeyPath::dotted("pipeline"));
-        let pipeline = pipeline
-            .map(|section| section.to_toml_table())
-            .unwrap_or_default();
-        let transforms = pipeline.get("transforms").and_then(toml::Value::as_array);
+        let root = document.root().to_toml_table();
+        let transforms = root
+            .get("pipeline")
+            .and_then(|pipeline| pipeline.get("transforms"));
+        let transforms = transforms.and_then(toml::Value::as_array);
         for (at, transform) in transforms.into_iter().flatten().enumerate() {
             if let Some(id) = transform.as_str().filter(|id| !named.contains(id)) {
                 let message = format!(
@@ -295,21 +290,19 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
 }
 
 fn no_plugins(app: &App, global: &Global) -> Failed {
-    let files: Vec<_> = match global.config.as_slice() {
-        [] => vec![app.config_file.to_owned()],
-        paths => paths.iter().map(|path| path.display().to_string()).collect(),
+    let paths = global.config.iter().map(|path| path.display().to_string());
+    let what = match (&global.plugins, paths.collect::<Vec<_>>()) {
+        (Some(_), _) => "--plugins names no plugin".to_owned(),
+        (None, paths) if paths.is_empty() => format!("no plugin is enabled in {}", app.config_file),
+        (None, paths) => format!("no plugin is enabled in {}", paths.join(", ")),
     };
     let ids = app.plugin_ids();
-    let example = app
-        .default_plugins
-        .iter()
-        .find(|id| ids.contains(id))
-        .or(ids.first());
+    let example = app.default_plugins.iter().find(|id| ids.contains(id));
+    let example = example.or(ids.first());
     let example = example.map_or_else(String::new, |id| format!(", for example [plugins.{id}]"));
     Failed::usage(format!(
-        "no plugin is enabled in {}, so there is nothing to do\n  help: add a table{example}, or name plugins with \
-         --plugins; this program has: {}",
-        files.join(", "),
+        "{what}, so there is nothing to do\n  help: add a table{example}, or name plugins with --plugins; this program has: \
+         {}",
         ids.join(", ")
     ))
 }

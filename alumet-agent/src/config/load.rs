@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::alias::{self, Alias};
 use super::parse::{document, parse};
-use super::place::{Origin, Source};
+use super::place::{Origin, Place, Source};
 use super::problem::{Problem, Problems};
 use super::source;
 use super::substitute::{Environment, substitute};
-use super::{Document, KeyPath};
+use super::{Document, Given, KeyPath};
 
 /// The sources of a configuration, each of which wins over those that were added before.
 pub struct Loader<'a> {
@@ -77,7 +77,17 @@ impl<'a> Loader<'a> {
     /// One value, such as that of the flag `--output-file` for `plugins.csv.output_path`.
     #[must_use]
     pub fn set(mut self, path: &KeyPath, value: impl Into<toml::Value>, origin: Origin) -> Self {
-        self.document.set(path, value, origin);
+        let place = Place::whole(origin);
+        let table = |value, key: &str| toml::Table::from_iter([(key.to_owned(), value)]).into();
+        let way = path.keys().scan(KeyPath::root(), |above, key| {
+            *above = std::mem::take(above).key(key);
+            Some((above.clone(), Given::at(&place, &place)))
+        });
+        self.document.lay(Document {
+            values: path.keys().rev().fold(value.into(), table),
+            given: way.collect(),
+            warnings: Vec::new(),
+        });
         self
     }
 

@@ -83,21 +83,6 @@ impl Document {
         })
     }
 
-    /// Gives a value to a key, over whatever the sources gave.
-    pub fn set(&mut self, path: &KeyPath, value: impl Into<Value>, origin: Origin) {
-        let place = Place::whole(origin);
-        let table = |value, key: &str| Table::from_iter([(key.to_owned(), value)]).into();
-        let way = path.keys().scan(KeyPath::root(), |above, key| {
-            *above = std::mem::take(above).key(key);
-            Some((above.clone(), Given::at(&place, &place)))
-        });
-        self.lay(Self {
-            values: path.keys().rev().fold(value.into(), table),
-            given: way.collect(),
-            warnings: Vec::new(),
-        });
-    }
-
     /// Adds values that hold when nobody gives others; they come after what the user gave.
     pub fn fill(&mut self, defaults: Table) {
         join(&mut self.values, defaults.into(), false);

@@ -74,9 +74,10 @@ proptest! {
 
     #[test]
     fn what_a_flag_sets_is_found_again(text in text(), keys in prop::collection::vec("[abc]", 1..4)) {
-        let mut document = load(&text).unwrap();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        document.set(&KeyPath::dotted(&keys.join(".")), 7, Origin::Flag("--seven".to_owned()));
+        let loader = Loader::new(&nothing).text("1", text.as_str());
+        let origin = Origin::Flag("--seven".to_owned());
+        let document = loader.set(&KeyPath::dotted(&keys.join(".")), 7, origin).load().unwrap();
         prop_assert_eq!(document.refused(&keys, "").place().unwrap().to_string(), "flag --seven");
         prop_assert!(shown(&document).contains("= 7 # flag --seven"));
     }

@@ -156,18 +156,6 @@ fn a_table_and_a_plain_value_replace_each_other() {
 }
 
 #[test]
-fn a_value_can_be_set_afterwards() {
-    let mut document = load("[plugins.csv]\nport = 1\n").unwrap();
-    document.set(
-        &KeyPath::dotted("plugins.csv.path"),
-        "x",
-        Origin::Flag("--output-file".to_owned()),
-    );
-    let expected = "[plugins.csv]\nport = 1\npath = 'x'\n";
-    assert_eq!(document.root().to_toml_table(), toml::from_str(expected).unwrap());
-}
-
-#[test]
 fn an_empty_file_and_a_byte_order_mark_are_fine() {
     assert!(load("").unwrap().root().to_toml_table().is_empty());
     assert_eq!(
