@@ -238,7 +238,7 @@ fn plugin(
     table: &Section<'_>,
     descriptor: &PluginDescriptor,
 ) -> Result<(bool, EnabledPlugin), Problems> {
-    let parse = |mut json: Json, track: &mut serde_path_to_error::Track| {
+    let parse = |mut json: Json| {
         let mut general = serde_json::Map::new();
         if let Json::Object(values) = &mut json {
             for key in ["enabled", "on_error"] {
@@ -250,9 +250,8 @@ fn plugin(
                     .or_insert_with(|| serde_json::to_value(value).unwrap_or_default());
             }
         }
-        let general: PluginSettings = from_json(general.into(), track)?;
-        let tracked = serde_path_to_error::Deserializer::new(json, track);
-        let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
+        let general: PluginSettings = from_json(general.into())?;
+        let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(json));
         Ok((general, config.map_err(|error| error.to_string())?))
     };
     let check = |(_, config): &(PluginSettings, PluginConfig)| descriptor.check(config);

@@ -4,8 +4,6 @@ use alumet_core::plugin::Faults;
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
-use serde_path_to_error::{Deserializer, Segment, Track};
-
 use toml::{Table, Value};
 
 use super::key_path::{KeyPath, Step};
@@ -22,12 +20,12 @@ pub struct Section<'d> {
     pub(super) path: KeyPath,
 }
 
-/// Makes a value of JSON; where it fails, `track` says where.
+/// Makes a value of JSON.
 ///
 /// # Errors
 /// What the type says of it.
-pub fn from_json<T: DeserializeOwned>(json: Json, track: &mut Track) -> Result<T, String> {
-    T::deserialize(Deserializer::new(json, track)).map_err(|error| error.to_string())
+pub fn from_json<T: DeserializeOwned>(json: Json) -> Result<T, String> {
+    serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
 impl<'d> Section<'d> {
@@ -39,7 +37,7 @@ impl<'d> Section<'d> {
     pub fn read<T>(
         &self,
         schema: &Schema,
-        parse: impl Fn(Json, &mut Track) -> Result<T, String>,
+        parse: impl Fn(Json) -> Result<T, String>,
         check: impl FnOnce(&T) -> Result<(), Faults>,
     ) -> Result<T, Problems> {
         let mut reading = Reading {
@@ -52,18 +50,11 @@ impl<'d> Section<'d> {
         let fitting = table.and_then(|table| reading.fitting(table, &self.path, &Shape::new(schema)));
         let mut json = fitting.unwrap_or_else(|| Json::Object(Map::new()));
         let value = loop {
-            let mut track = Track::new();
-            let error = match parse(json.clone(), &mut track) {
+            let error = match parse(json.clone()) {
                 Ok(value) => break Some(value),
                 Err(error) => error,
             };
-            let mut keys = steps(&track.path());
-            keys.extend(culprit(
-                &json,
-                &keys,
-                |json| parse(json, &mut Track::new()).err(),
-                &error,
-            ));
+            let mut keys = culprit(&json, &|json| parse(json).err().as_ref() == Some(&error));
             let path = self.locate(&keys);
             // What a type says of a secret may quote it.
             match reading.is_secret(&path) {
@@ -114,54 +105,40 @@ impl<'d> Section<'d> {
     }
 }
 
-/// The way to an error as serde tells it.
-fn steps(path: &serde_path_to_error::Path) -> Vec<String> {
-    let key = |segment: &Segment| match segment {
-        Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } | Segment::Enum { variant: key } => Some(key.clone()),
-        Segment::Unknown => None,
+/// The way to the value that alone is why a whole `fails`, which it does not without the value. What serde tells of the way
+/// ends at a `flatten`.
+fn culprit(whole: &Json, fails: &dyn Fn(Json) -> bool) -> Vec<String> {
+    let way = |key: String, part: &Json, alone: &dyn Fn(Json) -> Json| {
+        fails(alone(part.clone())).then(|| {
+            let below = culprit(part, &|part| fails(alone(part)));
+            std::iter::once(key).chain(below).collect()
+        })
     };
-    path.iter().filter_map(key).collect()
-}
-
-/// The key of a table that alone gives the same error, which the table without it does not, if the way ends at a table:
-/// serde loses it below `flatten`.
-fn culprit(
-    json: &Json,
-    keys: &[String],
-    parse: impl Fn(Json) -> Option<String>,
-    error: &str,
-) -> Option<String> {
-    let pointer = pointer(keys);
-    let table = json.pointer(&pointer)?.as_object()?;
-    let fails_with = |table: Map<String, Json>| {
-        let mut json = json.clone();
-        let Some(place) = json.pointer_mut(&pointer) else {
-            return false;
-        };
-        *place = Json::Object(table);
-        parse(json).as_deref() == Some(error)
+    let found = match whole {
+        Json::Object(table) if !fails(Map::new().into()) => table.iter().find_map(|(key, part)| {
+            way(key.clone(), part, &|part| {
+                Map::from_iter([(key.clone(), part)]).into()
+            })
+        }),
+        Json::Array(items) if !fails(Vec::<Json>::new().into()) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(at, part)| way(at.to_string(), part, &|part| vec![part].into()))
+        }
+        _ => None,
     };
-    if fails_with(Map::new()) {
-        return None;
-    }
-    let alone =
-        |(key, value): &(&String, &Json)| fails_with(Map::from_iter([((*key).clone(), (*value).clone())]));
-    table.iter().find(alone).map(|(key, _)| key.clone())
-}
-
-fn pointer(keys: &[String]) -> String {
-    let key = |key: &String| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-    keys.iter().map(key).collect()
+    found.unwrap_or_default()
 }
 
 /// Leaves out what stands under the keys, or the nearest key above it that a table has; `false` if there is none. An
 /// element of a list is never left out alone: the others would get another number.
 fn leave_out(json: &mut Json, keys: &mut Vec<String>) -> bool {
     while let Some(last) = keys.pop() {
-        if let Some(Json::Object(table)) = json.pointer_mut(&pointer(keys))
-            && table.remove(&last).is_some()
-        {
+        let mut above = keys.iter().try_fold(&mut *json, |json, key| match json {
+            Json::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+            json => json.get_mut(key),
+        });
+        let table = above.as_mut().and_then(|above| above.as_object_mut());
+        if table.is_some_and(|table| table.remove(&last).is_some()) {
             return true;
         }
     }
