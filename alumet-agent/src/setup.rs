@@ -12,9 +12,7 @@ use serde_json::Value as Json;
 
 use crate::app::App;
 use crate::cli::Global;
-use crate::config::{
-    Alias, Document, KeyPath, Loader, Origin, Problem, Problems, Section, from_json, nearest,
-};
+use crate::config::{Alias, Document, KeyPath, Loader, Origin, Problem, Problems, from_json, nearest};
 use crate::default_text::{default_text, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
@@ -109,43 +107,38 @@ impl Setup {
             document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
         }
         let schema = schemars::schema_for!(Settings);
-        let settings = document.root().read(&schema, from_json, Settings::check);
+        let settings = document.read(&KeyPath::root(), &schema, from_json, Settings::check);
         let settings = problems.keep(settings).unwrap_or_default();
-        let section = document.section(&path);
         let mut plugins = Vec::new();
         let mut named = Vec::new();
-        for (id, place) in section.iter().flat_map(Section::keys) {
+        for (id, table) in document.table(&path).into_iter().flatten() {
+            // Settings have refused what is no table.
+            let Some(table) = table.as_table() else { continue };
             if chosen.is_some_and(|chosen| chosen.iter().all(|other| other != id)) {
                 continue;
             }
-            let Some(table) = document.section(&path.clone().key(id)) else {
-                // Settings have refused it.
-                continue;
-            };
+            let path = path.clone().key(id);
             let Some(descriptor) = app.find_plugin(id) else {
-                let is_off = table.to_toml_table().get("enabled") == Some(&false.into());
+                let is_off = table.get("enabled") == Some(&false.into());
                 // One that this program lacks does no harm while it is switched off.
-                if !is_off || !KNOWN.contains(&id) {
+                if !is_off || !KNOWN.contains(&id.as_str()) {
                     let (what, help) = no_such_plugin(app, id);
-                    problems.push(Problem::new(what).at(place).help(help));
+                    problems.push(Problem::new(what).at(document.place_of(&path)).help(help));
                 }
                 continue;
             };
-            match problems.keep(plugin(app, &table, descriptor)) {
+            match problems.keep(plugin(app, &document, &path, descriptor)) {
                 Some((false, _)) if chosen.is_none() => {}
                 // One that is wrong might be enabled.
                 plugin => {
-                    named.push(id);
+                    named.push(id.as_str());
                     plugins.extend(plugin.map(|(_, plugin)| plugin));
                 }
             }
         }
         // Not from the settings: something else may be wrong with them.
-        let root = document.root().to_toml_table();
-        let transforms = root
-            .get("pipeline")
-            .and_then(|pipeline| pipeline.get("transforms"));
-        let transforms = transforms.and_then(toml::Value::as_array);
+        let pipeline = document.table(&KeyPath::dotted("pipeline"));
+        let transforms = pipeline.and_then(|pipeline| pipeline.get("transforms")?.as_array());
         for (at, transform) in transforms.into_iter().flatten().enumerate() {
             if let Some(id) = transform.as_str().filter(|id| !named.contains(id)) {
                 let message = format!(
@@ -235,7 +228,8 @@ fn loader(
 /// One plugin table, and whether it is switched on.
 fn plugin(
     app: &App,
-    table: &Section<'_>,
+    document: &Document,
+    path: &KeyPath,
     descriptor: &PluginDescriptor,
 ) -> Result<(bool, EnabledPlugin), Problems> {
     let parse = |mut json: Json| {
@@ -255,12 +249,12 @@ fn plugin(
         Ok((general, config.map_err(|error| error.to_string())?))
     };
     let check = |(_, config): &(PluginSettings, PluginConfig)| descriptor.check(config);
-    let (general, config) = table.read(&plugin_schema(descriptor), parse, check)?;
+    let (general, config) = document.read(path, &plugin_schema(descriptor), parse, check)?;
     let plugin = EnabledPlugin {
         descriptor: *descriptor,
         config,
         on_error: general.on_error,
-        table: table.to_toml_table(),
+        table: document.table(path).cloned().unwrap_or_default(),
     };
     Ok((general.enabled, plugin))
 }

@@ -87,8 +87,8 @@ impl Socket {
         // What else is wrong with the configuration does not matter here.
         let document = Setup::effective(app, global);
         let configured = document.as_ref().ok().and_then(|document| {
-            let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN))?;
-            let path = section.to_toml_table().get("socket_path")?.as_str()?.to_owned();
+            let table = document.table(&KeyPath::dotted("plugins").key(PLUGIN))?;
+            let path = table.get("socket_path")?.as_str()?.to_owned();
             Some(path)
         });
         let defaults = app.defaults_of(PLUGIN);

@@ -1,9 +1,8 @@
 //! The configuration: files, environment, command line and defaults become one tree that knows where everything
 //! came from.
 //!
-//! [`Loader`] collects the sources and gives a [`Document`]; [`Document::section`] cuts out a table, and
-//! [`Section::read`] compares it with a schema and turns it into a Rust type. Whatever is wrong, [`Problems`] tells with
-//! file, line, the line itself and a remedy. [`Reference`] writes the documentation of a type's keys,
+//! [`Loader`] collects the sources and gives a [`Document`]; [`Document::read`] compares a table with a schema and turns
+//! it into a Rust type. Whatever is wrong, [`Problems`] tells with file, line, the line itself and a remedy. [`Reference`] writes the documentation of a type's keys,
 //! [`Document::show`] what is in force.
 //!
 //! Nothing here knows a plugin or a key by name.
@@ -29,7 +28,7 @@ pub use key_path::KeyPath;
 pub use load::Loader;
 pub use place::{Origin, Place};
 pub use problem::{Problem, Problems};
-pub use read::{Section, from_json};
+pub use read::from_json;
 pub use reference::Reference;
 pub use substitute::Environment;
 pub(crate) use suggest::nearest;
@@ -66,21 +65,9 @@ struct Given {
 }
 
 impl Document {
-    /// The whole configuration as a section.
-    pub fn root(&self) -> Section<'_> {
-        Section {
-            document: self,
-            path: KeyPath::root(),
-        }
-    }
-
     /// The table under a path; `None` if there is none, or if something else stands there.
-    pub fn section(&self, path: &KeyPath) -> Option<Section<'_>> {
-        find(&self.values, path.steps())?.as_table()?;
-        Some(Section {
-            document: self,
-            path: path.clone(),
-        })
+    pub fn table(&self, path: &KeyPath) -> Option<&Table> {
+        find(&self.values, path.steps())?.as_table()
     }
 
     /// Adds values that hold when nobody gives others; they come after what the user gave.
@@ -101,6 +88,11 @@ impl Document {
         self.warnings.extend(other.warnings);
     }
 
+    /// Where the key at the end of a path was given.
+    pub(crate) fn place_of(&self, path: &KeyPath) -> Place {
+        self.given(path).key
+    }
+
     /// What is known of what stands under a path, or else of the nearest table or list above it.
     fn given(&self, path: &KeyPath) -> Given {
         let above = (0..=path.steps().len())
@@ -117,7 +109,7 @@ impl Document {
     /// Makes a problem of what is wrong with the value of a key, with its place, or that of the nearest table above it
     /// that exists. Elements of lists are named by their number.
     pub fn refused(&self, key_path: &[&str], message: impl AsRef<str>) -> Problem {
-        let path = self.root().locate(key_path);
+        let path = self.locate(&KeyPath::root(), key_path);
         Problem::invalid(&path, message.as_ref()).at(self.given(&path).place)
     }
 

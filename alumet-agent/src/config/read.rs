@@ -1,4 +1,4 @@
-//! One table of the configuration, to be turned into a Rust type: the one way for settings and plugins.
+//! A table of the configuration becomes a Rust type: the one way for settings and plugins.
 
 use alumet_core::plugin::Faults;
 use schemars::Schema;
@@ -13,13 +13,6 @@ use super::schema::{Shape, type_of};
 use super::suggest::nearest;
 use super::{Document, find, secret};
 
-/// One table of a [`Document`].
-#[derive(Debug, Clone)]
-pub struct Section<'d> {
-    pub(super) document: &'d Document,
-    pub(super) path: KeyPath,
-}
-
 /// Makes a value of JSON.
 ///
 /// # Errors
@@ -28,26 +21,27 @@ pub fn from_json<T: DeserializeOwned>(json: Json) -> Result<T, String> {
     serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
-impl<'d> Section<'d> {
-    /// Compares the table with a schema, makes a value of it and checks that.
+impl Document {
+    /// Compares the table under a path with a schema, makes a value of it and checks that.
     ///
     /// # Errors
     /// Every unknown key, wrong type, missing key and refused value that can be found without guessing, in the order of
     /// the file. Serde stops at the first error: what did not fit is left out then, and the rest is read again.
     pub fn read<T>(
         &self,
+        path: &KeyPath,
         schema: &Schema,
         parse: impl Fn(Json) -> Result<T, String>,
         check: impl FnOnce(&T) -> Result<(), Faults>,
     ) -> Result<T, Problems> {
         let mut reading = Reading {
-            document: self.document,
+            document: self,
             problems: Problems::default(),
             told: Vec::new(),
             secrets: Vec::new(),
         };
-        let table = find(&self.document.values, self.path.steps());
-        let fitting = table.and_then(|table| reading.fitting(table, &self.path, &Shape::new(schema)));
+        let table = find(&self.values, path.steps());
+        let fitting = table.and_then(|table| reading.fitting(table, path, &Shape::new(schema)));
         let mut json = fitting.unwrap_or_else(|| Json::Object(Map::new()));
         let value = loop {
             let error = match parse(json.clone()) {
@@ -55,7 +49,7 @@ impl<'d> Section<'d> {
                 Err(error) => error,
             };
             let mut keys = culprit(&json, &|json| parse(json).err().as_ref() == Some(&error));
-            let path = self.locate(&keys);
+            let path = self.locate(path, &keys);
             // What a type says of a secret may quote it.
             match reading.is_secret(&path) {
                 true => reading.refuse(path, "it is refused"),
@@ -67,7 +61,7 @@ impl<'d> Section<'d> {
         };
         if let Some(Err(faults)) = value.as_ref().map(check) {
             for fault in faults {
-                reading.refuse(self.locate(&fault.key), &fault.message);
+                reading.refuse(self.locate(path, &fault.key), &fault.message);
             }
         }
         reading.problems.sort();
@@ -77,31 +71,16 @@ impl<'d> Section<'d> {
         }
     }
 
-    /// The path to the keys; numbers lead into lists.
-    pub(super) fn locate<K: AsRef<str>>(&self, keys: &[K]) -> KeyPath {
+    /// The path to the keys below another one; numbers lead into lists.
+    pub(super) fn locate<K: AsRef<str>>(&self, above: &KeyPath, keys: &[K]) -> KeyPath {
         let keys = keys.iter().map(AsRef::as_ref);
-        keys.fold(self.path.clone(), |path, key| {
-            let above = find(&self.document.values, path.steps());
+        keys.fold(above.clone(), |path, key| {
+            let value = find(&self.values, path.steps());
             match key.parse() {
-                Ok(index) if above.is_some_and(Value::is_array) => path.then(Step::Index(index)),
+                Ok(index) if value.is_some_and(Value::is_array) => path.then(Step::Index(index)),
                 _ => path.key(key),
             }
         })
-    }
-
-    fn table(&self) -> Option<&'d Table> {
-        find(&self.document.values, self.path.steps())?.as_table()
-    }
-
-    /// The merged plain values.
-    pub fn to_toml_table(&self) -> Table {
-        self.table().cloned().unwrap_or_default()
-    }
-
-    /// The keys of the table, in the order in which they were given, each with its place.
-    pub fn keys(&self) -> impl Iterator<Item = (&'d str, Place)> {
-        let keys = self.table().into_iter().flat_map(Table::keys);
-        keys.map(|key| (key.as_str(), self.document.given(&self.path.clone().key(key)).key))
     }
 }
 
@@ -186,10 +165,10 @@ impl Reading<'_> {
 
     /// What of the value fits the shape, as JSON; tells what does not.
     fn fitting(&mut self, value: &Value, path: &KeyPath, shape: &Shape<'_>) -> Option<Json> {
-        if shape.is_secret() || secret::is_named_so(path) {
+        let given = self.document.given(path);
+        if shape.is_secret() || secret::is_named_so(path) || given.is_secret {
             self.secrets.push(path.clone());
         }
-        let given = self.document.given(path);
         if given.is_refused {
             self.told.push(path.clone());
             return None;

@@ -44,7 +44,7 @@ impl Reference {
         let mut writer = Writer::new(&|_| None);
         if path != KeyPath::root() {
             writer.text.comment(shape.description().unwrap_or(""));
-            writer.text.header(&path, false, None);
+            writer.text.header("", &path, false, None);
         }
         writer.table(&shape, Some(&self.default), &path, true);
         writer.text.finish()
@@ -120,18 +120,18 @@ impl<'a> Writer<'a> {
                         self.describe(key_shape, shape.condition(key));
                     }
                     let origin = (self.origin)(&path.clone().key(key));
-                    self.text.key_value(key, value, origin.as_deref());
+                    self.text.key_value("", key, value, origin.as_deref());
                     let elements = key_shape.and_then(|shape| shape.items());
                     if let Some(elements) = elements.filter(|items| described && !items.keys().is_empty()) {
                         left_out.push((key, elements, true));
                     }
                 }
-                (None, Some(key_shape)) if described && is_table(key_shape) => {
+                (None, Some(key_shape)) if described && table.is_some() && is_table(key_shape) => {
                     left_out.push((key, key_shape.clone(), false));
                 }
                 (None, Some(key_shape)) if described => {
                     self.describe(key_shape, shape.condition(key));
-                    self.text.commented_key_value(key, &example(key_shape));
+                    self.text.key_value("# ", key, &example(key_shape), None);
                 }
                 _ => {}
             }
@@ -168,7 +168,8 @@ impl<'a> Writer<'a> {
 
     fn header(&mut self, path: &KeyPath, is_element: bool) {
         self.text.gap_unless_comment();
-        self.text.header(path, is_element, (self.origin)(path).as_deref());
+        let origin = (self.origin)(path);
+        self.text.header("", path, is_element, origin.as_deref());
     }
 
     /// A table that has no default, or an element of a list that is empty, commented out with its keys.
@@ -179,13 +180,9 @@ impl<'a> Writer<'a> {
             self.text.comment(&note);
         }
         self.describe(shape, None);
-        self.text.commented_header(&above.clone().key(key), is_element);
-        for key in shape.keys() {
-            if let Some(key_shape) = shape.key(key) {
-                self.describe(&key_shape, shape.condition(key));
-                self.text.commented_key_value(key, &example(&key_shape));
-            }
-        }
+        let path = above.clone().key(key);
+        self.text.header("# ", &path, is_element, None);
+        self.table(shape, None, &path, true);
     }
 
     /// The description of a key, and below it the words that it takes, as comments.

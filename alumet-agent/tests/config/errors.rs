@@ -288,7 +288,7 @@ fn more_than_fifty_problems_are_counted() {
         text.push_str(&format!("unknown_{n} = 1\n"));
     }
     let document = load(&text).unwrap();
-    let problems = read::<Sensor>(&sensor(&document)).unwrap_err();
+    let problems = read::<Sensor>(&document, &sensor()).unwrap_err();
     let message = problems.to_string();
     assert_eq!(message.matches("error: ").count(), 50);
     assert!(message.ends_with("\n\nand 5 more problems"));
@@ -412,7 +412,7 @@ fn what_a_plugin_checks_is_told_with_the_other_problems_unless_it_follows_from_o
     }
     let schema = schemars::schema_for!(Sensor);
     let check = |_: &Sensor| faults.or_ok();
-    let problems = sensor(&document).read(&schema, from_json, check).unwrap_err();
+    let problems = document.read(&sensor(), &schema, from_json, check).unwrap_err();
     let whats: Vec<&str> = problems.iter().map(Problem::what).collect();
     assert_eq!(
         whats,
