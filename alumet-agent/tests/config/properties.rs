@@ -65,6 +65,17 @@ proptest! {
     }
 
     #[test]
+    fn any_string_with_dollars_is_replaced_or_refused(value in r"[${}:\-\\A-Ca1é ]{0,40}|\PC*") {
+        let mut table = toml::Table::new();
+        table.insert("a".to_owned(), value.clone().into());
+        let loaded = Loader::new(&|name| Some(name.into())).text("1", toml::to_string(&table).unwrap()).load();
+        if let Ok(document) = loaded {
+            // Each variable stands for its own name, so nothing can become longer.
+            prop_assert!(plain(&document)["a"].as_str().unwrap().len() <= value.len());
+        }
+    }
+
+    #[test]
     fn later_files_win_key_by_key(first in text(), second in text()) {
         let document = Loader::new(&nothing).text("1", first.as_str()).text("2", second.as_str()).load().unwrap();
         let mut expected: toml::Table = toml::from_str(&first).unwrap();

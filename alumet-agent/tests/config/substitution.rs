@@ -41,13 +41,39 @@ fn variables_and_their_defaults_are_replaced() {
     assert_eq!(value("\"[${EMPTY}]\""), "[]");
     assert_eq!(value("\"${HOST:-default}\""), "node1");
     assert_eq!(value("\"${ABSENT:-}\""), "");
+    assert_eq!(value("\"x${ABSENT:-b c}${PORT}y\""), "xb c8086y");
 }
 
 #[test]
 fn an_escaped_variable_is_literal() {
     assert_eq!(value("\"$${HOST}\""), "${HOST}");
     assert_eq!(value("'\\${HOST}'"), "${HOST}");
-    assert_eq!(value("\"costs 5$ or $HOST\""), "costs 5$ or $HOST");
+    assert_eq!(value("'a$${B}${HOST}'"), "a${B}node1");
+    assert_eq!(value("\"costs 5$ or $HOST $$ {}\""), "costs 5$ or $HOST $$ {}");
+}
+
+#[test]
+fn what_is_no_variable_is_refused() {
+    for (text, why) in [
+        ("${A", "`${` has no closing `}`"),
+        ("${}", "`` is no name of a variable"),
+        ("${1A}", "`1A` is no name of a variable"),
+        ("${a b}", "`a b` is no name of a variable"),
+        ("${:-x}", "`` is no name of a variable"),
+        ("x${HOME}${A-x}", "`A-x` is no name of a variable"),
+    ] {
+        let environment = |name: &str| (name == "HOME").then(|| "/root".into());
+        let text = format!("a = '{text}'");
+        let problems = Loader::new(&environment)
+            .text("alumet.toml", text)
+            .load()
+            .unwrap_err();
+        let message = problems.to_string();
+        assert!(
+            message.contains(&format!("bad substitution at `a`: {why}\n")),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -95,7 +121,11 @@ fn a_whole_variable_can_be_a_number_or_a_boolean() {
 
 #[test]
 fn a_plain_string_and_a_part_of_one_are_no_number() {
-    for text in ["port = \"8086\"", "port = \"80${EMPTY}86\""] {
+    for text in [
+        "port = \"8086\"",
+        "port = \"80${EMPTY}86\"",
+        "port = \"${EMPTY}${PORT}\"",
+    ] {
         let document = load(&format!("[plugins.sensor]\n{text}\n"));
         assert!(read::<Sensor>(&document, &sensor()).is_err(), "{text}");
     }
