@@ -79,7 +79,7 @@ impl RunningPlugins {
             let stays = setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
             if !stays {
                 self.stop(&pipeline, id);
-                report.did("stopped", id);
+                report.done.push(format!("stopped {id}"));
             }
             stays
         });
@@ -154,7 +154,7 @@ impl RunningPlugins {
         let done = if old.is_some() { "restarted" } else { "started" };
         let has_run = old.filter(|_| self.stop(pipeline, id));
         let Err(error) = start(pipeline, &new) else {
-            report.did(done, id);
+            report.done.push(format!("{done} {id}"));
             return new;
         };
         if let Some(old) = has_run
@@ -220,10 +220,6 @@ impl Report {
             needs_restart: changed.collect(),
             ..Self::default()
         }
-    }
-
-    fn did(&mut self, what: &str, plugin: &str) {
-        self.done.push(format!("{what} {plugin}"));
     }
 
     fn finish(self) -> Result<String, String> {

@@ -258,15 +258,14 @@ fn warn_without_output(pipeline: &Pipeline) {
     };
     let keys = status.elements.iter().map(|element| &element.key);
     let outputs: Vec<&ElementKey> = keys.filter(|key| key.kind == ElementKind::Output).collect();
-    if outputs.is_empty() {
-        tracing::warn!(
-            "no output is enabled: all samples are dropped; enable one of those that `plugins list` names"
-        );
+    let consequence = if outputs.is_empty() {
+        "all samples are dropped"
     } else if outputs.iter().all(|key| key.plugin == PipelineBuilder::EMBEDDED) {
-        tracing::warn!(
-            "no output is enabled: only the summary at the end tells what was measured; enable one of those that `plugins list` names"
-        );
-    }
+        "only the summary at the end tells what was measured"
+    } else {
+        return;
+    };
+    tracing::warn!("no output is enabled: {consequence}; enable one of those that `plugins list` names");
 }
 
 /// Starts a plugin before the pipeline; when it cannot start, its `on_error` decides.

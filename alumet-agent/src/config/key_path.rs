@@ -57,16 +57,6 @@ impl KeyPath {
         })
     }
 
-    /// The last key, and those above it.
-    pub(super) fn split_last(&self) -> Option<(&str, Vec<&str>)> {
-        let mut keys: Vec<&str> = self.keys().collect();
-        Some((keys.pop()?, keys))
-    }
-
-    pub(super) fn is_in_no_list(&self) -> bool {
-        self.keys().count() == self.steps.len()
-    }
-
     /// Whether `above` is this path or one above it.
     pub(super) fn starts_with(&self, above: &Self) -> bool {
         self.steps.starts_with(&above.steps)

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::alias::{self, Alias};
-use super::parse::{document, parse};
+use super::alias::Alias;
+use super::parse::parse;
 use super::place::{Origin, Place, Source};
 use super::problem::{Problem, Problems};
 use super::source;
 use super::substitute::{Environment, substitute};
-use super::{Document, Given, KeyPath};
+use super::{Document, KeyPath};
 
 /// The sources of a configuration, each of which wins over those that were added before.
 pub struct Loader<'a> {
@@ -78,31 +78,14 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn set(mut self, path: &KeyPath, value: impl Into<toml::Value>, origin: Origin) -> Self {
         let place = Place::whole(origin);
-        let table = |value, key: &str| toml::Table::from_iter([(key.to_owned(), value)]).into();
-        let way = path.keys().scan(KeyPath::root(), |above, key| {
-            *above = std::mem::take(above).key(key);
-            Some((above.clone(), Given::at(&place, &place)))
-        });
-        self.document.lay(Document {
-            values: path.keys().rev().fold(value.into(), table),
-            given: way.collect(),
-            warnings: Vec::new(),
-        });
+        self.document.lay(Document::nested(path, value.into(), &place));
         self
     }
 
     fn source(mut self, origin: Origin, bytes: Vec<u8>) -> Self {
-        let document = text(origin, bytes).and_then(|source| {
-            let mut table = parse(&source)?;
-            let mut warnings = Vec::new();
-            for renamed in alias::rename(table.get_mut(), &self.aliases, &source) {
-                let warning = self.problems.keep(renamed);
-                warnings.extend(warning.map(|warning| warning.to_warning()));
-            }
-            let document = document(&source, table)?;
-            Ok(Document { warnings, ..document })
-        });
-        if let Some(document) = self.unreadable.keep(document) {
+        let document = text(origin, bytes).and_then(|source| parse(&source));
+        if let Some(mut document) = self.unreadable.keep(document) {
+            document.rename(&self.aliases, &mut self.problems);
             self.document.lay(document);
         }
         self

@@ -26,7 +26,7 @@ mod toml_text;
 pub use alias::Alias;
 pub use key_path::KeyPath;
 pub use load::Loader;
-pub use place::{Origin, Place};
+pub use place::Origin;
 pub use problem::{Problem, Problems};
 pub use read::from_json;
 pub use reference::Reference;
@@ -38,8 +38,9 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use key_path::Step;
+use place::Place;
 
-/// The merged configuration, in which every key and value knows its [`Place`].
+/// The merged configuration, in which every key and value knows where it was given.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// A table.
@@ -75,11 +76,26 @@ impl Document {
         join(&mut self.values, defaults.into(), false);
     }
 
+    /// A value under the keys of a path and nothing else, all from one place.
+    fn nested(path: &KeyPath, value: Value, place: &Place) -> Self {
+        let table = |value, key: &str| Table::from_iter([(key.to_owned(), value)]).into();
+        let way = path.keys().scan(KeyPath::root(), |above, key| {
+            *above = std::mem::take(above).key(key);
+            Some((above.clone(), Given::at(place, place)))
+        });
+        Self {
+            values: path.keys().rev().fold(value, table),
+            given: way.collect(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Lays another one over this one. A table of both belongs to this one, and its keys keep their position.
     fn lay(&mut self, other: Self) {
         for (path, given) in other.given {
             let is_table = |values| find(values, path.steps()).is_some_and(Value::is_table);
-            let is_joined = path.is_in_no_list() && is_table(&self.values) && is_table(&other.values);
+            let is_in_list = path.steps().iter().any(|step| matches!(step, Step::Index(_)));
+            let is_joined = !is_in_list && is_table(&self.values) && is_table(&other.values);
             if !is_joined || !self.given.contains_key(&path) {
                 self.given.insert(path, given);
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 use toml::{Spanned, Value};
 
 use super::key_path::{KeyPath, Step};
@@ -18,37 +18,55 @@ use super::{Document, Given};
 /// the recovery keeps an error for every byte of garbage.
 const LONGEST_RECOVERY: usize = 256 * 1024;
 
-/// Reads the text of a source.
+/// The values of a source, each with its place.
 ///
 /// # Errors
 /// What is no TOML.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Spanned<DeTable<'_>>, Problems> {
-    DeTable::parse(source.text()).map_err(|first| {
-        let mut errors = vec![first];
-        if source.text().len() <= LONGEST_RECOVERY {
-            errors = DeTable::parse_recoverable(source.text()).1;
-        }
-        // One broken line often breaks several rules; its first error is the one to mend.
-        errors.sort_by_key(start);
-        let mut problems = Problems::default();
-        let mut next_line = 0;
-        for error in &errors {
-            if start(error) < next_line {
-                continue;
-            }
-            let rest = source.text().get(start(error)..).unwrap_or_default();
-            next_line = rest.find('\n').map_or(usize::MAX, |end| start(error) + end + 1);
-            problems.push(syntax_problem(source, error));
-        }
-        problems
+pub(super) fn parse(source: &Arc<Source>) -> Result<Document, Problems> {
+    let table = DeTable::parse(source.text()).map_err(|first| syntax_problems(source, first))?;
+    let mut notes = Notes {
+        source,
+        given: BTreeMap::new(),
+    };
+    let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+    // The configuration as a whole is shown as the beginning of its first source.
+    notes.add(KeyPath::root(), 0..0, &table);
+    let values = Value::deserialize(table.into_deserializer()).map_err(|error| {
+        let what = "cannot read this as TOML: the integer does not fit into 64 bits";
+        Problem::new(what).at(source.place(error.span().unwrap_or(0..0)))
+    })?;
+    Ok(Document {
+        values,
+        given: notes.given,
+        warnings: Vec::new(),
     })
 }
 
-fn start(error: &toml::de::Error) -> usize {
+fn syntax_problems(source: &Arc<Source>, first: Error) -> Problems {
+    let mut errors = vec![first];
+    if source.text().len() <= LONGEST_RECOVERY {
+        errors = DeTable::parse_recoverable(source.text()).1;
+    }
+    // One broken line often breaks several rules; its first error is the one to mend.
+    errors.sort_by_key(start);
+    let mut problems = Problems::default();
+    let mut next_line = 0;
+    for error in &errors {
+        if start(error) < next_line {
+            continue;
+        }
+        let rest = source.text().get(start(error)..).unwrap_or_default();
+        next_line = rest.find('\n').map_or(usize::MAX, |end| start(error) + end + 1);
+        problems.push(syntax_problem(source, error));
+    }
+    problems
+}
+
+fn start(error: &Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
 
-fn syntax_problem(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
+fn syntax_problem(source: &Arc<Source>, error: &Error) -> Problem {
     let place = source.place(error.span().unwrap_or(0..0));
     let message = error.message();
     if let Origin::Override(_) = source.origin {
@@ -71,29 +89,6 @@ fn syntax_problem(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
         true => problem.help("for a literal `${` write `$${`"),
         false => problem,
     }
-}
-
-/// The values of a source, each with its place.
-///
-/// # Errors
-/// A number that is too large.
-pub(super) fn document(source: &Arc<Source>, table: Spanned<DeTable<'_>>) -> Result<Document, Problem> {
-    let mut notes = Notes {
-        source,
-        given: BTreeMap::new(),
-    };
-    let table = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
-    // The configuration as a whole is shown as the beginning of its first source.
-    notes.add(KeyPath::root(), 0..0, &table);
-    let values = Value::deserialize(table.into_deserializer()).map_err(|error| {
-        let what = "cannot read this as TOML: the integer does not fit into 64 bits";
-        Problem::new(what).at(source.place(error.span().unwrap_or(0..0)))
-    })?;
-    Ok(Document {
-        values,
-        given: notes.given,
-        warnings: Vec::new(),
-    })
 }
 
 /// The places of one source.

@@ -12,7 +12,7 @@ use super::secret;
 /// Shown as `file:line:column`, with line and column counted from 1 and the column in characters. What a flag or
 /// the built-in default gave has no line.
 #[derive(Clone)]
-pub struct Place {
+pub(crate) struct Place {
     source: Arc<Source>,
     range: Range<usize>,
 }
@@ -52,17 +52,17 @@ const LONGEST_EXCERPT: usize = 160;
 
 impl Place {
     /// Makes the place of what `origin` gave without any text.
-    pub fn whole(origin: Origin) -> Self {
+    pub(super) fn whole(origin: Origin) -> Self {
         Source::with_text(origin, String::new()).place(0..0)
     }
 
     /// Who gave it.
-    pub fn origin(&self) -> &Origin {
+    pub(super) fn origin(&self) -> &Origin {
         &self.source.origin
     }
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
-    pub fn line_column(&self) -> Option<(usize, usize)> {
+    pub(super) fn line_column(&self) -> Option<(usize, usize)> {
         let before = self.source.text().get(..self.range.start)?;
         let line = before.get(self.line_start()..)?;
         let has_text = matches!(self.source.origin, Origin::File(_) | Origin::Override(_));

@@ -11,6 +11,7 @@ use super::place::Place;
 #[derive(Debug, Clone)]
 pub struct Problem {
     what: String,
+    /// Where to mend it; `None` when a file as a whole is the problem.
     place: Option<Place>,
     help: Option<String>,
 }
@@ -64,16 +65,6 @@ impl Problem {
         }
     }
 
-    /// What is wrong, in one line.
-    pub fn what(&self) -> &str {
-        &self.what
-    }
-
-    /// Where to mend it; `None` when a file as a whole is the problem.
-    pub fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
-    }
-
     /// The text of something that works and should be changed nevertheless.
     pub(super) fn to_warning(&self) -> String {
         let mut text = String::new();
@@ -119,11 +110,6 @@ impl Problems {
         step.map_err(|found| self.0.extend(found.into().0)).ok()
     }
 
-    /// The problems one by one.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
-    }
-
     /// `Ok` with `value` when nothing is wrong.
     ///
     /// # Errors
@@ -135,7 +121,7 @@ impl Problems {
     /// Brings the problems of one source into the order of its lines.
     pub(super) fn sort(&mut self) {
         self.0
-            .sort_by_key(|problem| problem.place().map_or(0, Place::start));
+            .sort_by_key(|problem| problem.place.as_ref().map_or(0, Place::start));
     }
 }
 

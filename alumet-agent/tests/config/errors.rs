@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use alumet_agent::config::{Loader, Problem, Problems, from_json};
+use alumet_agent::config::{Loader, Problems, from_json};
 use alumet_core::plugin::Faults;
 
 use crate::sample::{Sensor, load, message, nothing, read, sensor, sensor_message};
@@ -413,7 +413,11 @@ fn what_a_plugin_checks_is_told_with_the_other_problems_unless_it_follows_from_o
     let schema = schemars::schema_for!(Sensor);
     let check = |_: &Sensor| faults.or_ok();
     let problems = document.read(&sensor(), &schema, from_json, check).unwrap_err();
-    let whats: Vec<&str> = problems.iter().map(Problem::what).collect();
+    let message = problems.to_string();
+    let whats: Vec<&str> = message
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: "))
+        .collect();
     assert_eq!(
         whats,
         [
