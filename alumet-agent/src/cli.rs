@@ -364,6 +364,15 @@ fn hide_global_options(command: &mut clap::Command) {
 }
 
 impl Global {
+    /// The files and folders of the configuration.
+    pub(crate) fn files(&self, app: &App) -> String {
+        if self.config.is_empty() {
+            return app.config_file.to_owned();
+        }
+        let files = self.config.iter().map(|path| path.display().to_string());
+        files.collect::<Vec<_>>().join(", ")
+    }
+
     /// Sets the key of a shortcut, and enables its plugin.
     fn apply(&mut self, shortcut: &Shortcut, value: &str) {
         let mut set = |key: KeyPath, value: toml::Value| self.shortcuts.push((key, value, shortcut.flag));

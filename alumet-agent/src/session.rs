@@ -158,7 +158,11 @@ impl Session {
             tokio::select! {
                 signal = self.signals.next() => match signal {
                     // At a terminal, it says that the terminal is gone; a service is asked to read its files again.
-                    libc::SIGHUP if !io::stderr().is_terminal() => self.reload(),
+                    libc::SIGHUP if !io::stderr().is_terminal() => {
+                        // Beside everything else; the log tells what came of it.
+                        let plugins = Arc::clone(&self.plugins);
+                        tokio::task::spawn_blocking(move || plugins.reload());
+                    }
                     signal => {
                         self.asked_to_end = true;
                         return name(signal);
@@ -169,12 +173,6 @@ impl Session {
                 () = outputs_ended.cancelled() => return "the end of the last output",
             }
         }
-    }
-
-    /// Reads the configuration again, beside everything else; the log tells what came of it.
-    fn reload(&self) {
-        let plugins = Arc::clone(&self.plugins);
-        tokio::task::spawn_blocking(move || plugins.reload());
     }
 
     /// The next signal, whatever it is for.

@@ -283,11 +283,9 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
 }
 
 fn no_plugins(app: &App, global: &Global) -> Failed {
-    let paths = global.config.iter().map(|path| path.display().to_string());
-    let what = match (&global.plugins, paths.collect::<Vec<_>>()) {
-        (Some(_), _) => "--plugins names no plugin".to_owned(),
-        (None, paths) if paths.is_empty() => format!("no plugin is enabled in {}", app.config_file),
-        (None, paths) => format!("no plugin is enabled in {}", paths.join(", ")),
+    let what = match &global.plugins {
+        Some(_) => "--plugins names no plugin".to_owned(),
+        None => format!("no plugin is enabled in {}", global.files(app)),
     };
     let ids = app.plugin_ids();
     let example = app.default_plugins.iter().find(|id| ids.contains(id));

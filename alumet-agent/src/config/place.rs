@@ -63,18 +63,15 @@ impl Place {
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
     pub(super) fn line_column(&self) -> Option<(usize, usize)> {
-        let before = self.source.text().get(..self.range.start)?;
-        let line = before.get(self.line_start()..)?;
-        let has_text = matches!(self.source.origin, Origin::File(_) | Origin::Override(_));
-        has_text.then(|| (before.matches('\n').count() + 1, line.chars().count() + 1))
+        let (above, before) = self.before()?;
+        Some((above.matches('\n').count() + 1, before.chars().count() + 1))
     }
 
-    /// Where its line begins.
-    fn line_start(&self) -> usize {
-        let before = self.source.text().get(..self.range.start);
-        before
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |at| at + 1)
+    /// The lines above the place, and what stands before it in its line.
+    fn before(&self) -> Option<(&str, &str)> {
+        let has_text = matches!(self.source.origin, Origin::File(_) | Origin::Override(_));
+        let before = self.source.text.get(..self.range.start).filter(|_| has_text)?;
+        before.split_at_checked(before.rfind('\n').map_or(0, |at| at + 1))
     }
 
     /// The source text that the place covers.
@@ -95,18 +92,12 @@ impl Place {
 
     /// The line to show under a message.
     pub(super) fn excerpt(&self) -> Option<Excerpt> {
-        self.line_column()?;
-        let line_start = self.line_start();
-        let line = self
-            .source
-            .text()
-            .get(line_start..)?
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let start = self.range.start - line_start;
-        let end = (self.range.end - line_start).min(line.len()).max(start);
-        let indent = line.get(..start)?.chars().count();
+        let (above, before) = self.before()?;
+        let line = self.source.text.get(above.len()..)?.lines().next();
+        let line = line.unwrap_or_default();
+        let start = before.len();
+        let end = (self.range.end - above.len()).min(line.len()).max(start);
+        let indent = before.chars().count();
         let width = line.get(start..end)?.chars().count().max(1);
         let line = secret::masked_line(line, end);
 
