@@ -294,8 +294,12 @@ pub(crate) fn command(app: &App) -> clap::Command {
     let built_in = all
         .get_subcommands()
         .filter(|command| app.has_built_in(command.get_name()));
+    // Those about the command line itself are the last.
+    let (last, first): (Vec<_>, Vec<_>) = built_in
+        .cloned()
+        .partition(|command| ["completions", "man"].contains(&command.get_name()));
     let extra = app.extra_commands.iter().map(|extra| (extra.build)());
-    let commands = built_in.cloned().chain(extra);
+    let commands = first.into_iter().chain(extra).chain(last);
     let command = Global::augment_args(clap::Command::new(app.name))
         .version(app.version)
         .about(app.about)

@@ -1,6 +1,7 @@
 //! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,17 +67,8 @@ impl Session {
         let signals = Signals::listen([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
         let file_size = Signals::listen([libc::SIGXFSZ])?;
         let settings = setup.settings;
-        match &setup.default_file {
-            Some((path, Ok(()))) => {
-                tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
-            }
-            Some((path, Err(error))) => {
-                tracing::warn!(
-                    path = %path.display(), %error,
-                    "there is no configuration and the default one cannot be written; it is used all the same"
-                );
-            }
-            None => {}
+        if let Some(text) = &setup.default_text {
+            write_default(app.config_file, text);
         }
         for warning in setup.document.warnings() {
             tracing::warn!("{warning}");
@@ -228,6 +220,19 @@ impl Session {
         };
         outcome.log();
         outcome
+    }
+}
+
+/// Writes the default configuration, which is used whether that works or not.
+fn write_default(path: &str, text: &str) {
+    match File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => tracing::info!(path, "there was no configuration, so the default one was written"),
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => tracing::warn!(
+            path, %error,
+            "there is no configuration and the default one cannot be written; it is used all the same"
+        ),
     }
 }
 

@@ -1,9 +1,7 @@
 //! From command line and files to plugins that can be started.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use alumet_core::plugin::{Finding, Host, PluginConfig, PluginDescriptor, StartContext, StartError};
@@ -25,8 +23,8 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// In the order of the file.
     pub(crate) plugins: Vec<EnabledPlugin>,
-    /// What became of the default file, if there was none to read.
-    pub(crate) default_file: Option<DefaultFile>,
+    /// The text of the default file, if that took the place of one that is missing.
+    pub(crate) default_text: Option<String>,
 }
 
 /// A plugin that the configuration enables.
@@ -61,14 +59,9 @@ impl EnabledPlugin {
     }
 }
 
-/// The path of the default file, and whether it could be written; its text is used in any case.
-type DefaultFile = (PathBuf, io::Result<()>);
-
 /// What to do when the default file is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfMissing {
-    /// Write it.
-    Write,
     /// Go on as if it were there.
     Assume,
     /// Fail.
@@ -78,13 +71,13 @@ pub(crate) enum IfMissing {
 impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
-        let (loader, default_file) = loader(app, global, if_missing)?;
+        let (loader, default_text) = loader(app, global, if_missing)?;
         let setup = Self::of(app, global.plugins.as_deref(), loader)?;
         if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
         Ok(Self {
-            default_file,
+            default_text,
             ..setup
         })
     }
@@ -152,7 +145,7 @@ impl Setup {
             document,
             settings,
             plugins,
-            default_file: None,
+            default_text: None,
         })
     }
 
@@ -179,31 +172,23 @@ impl Setup {
 /// The variables of this process.
 const PROCESS: fn(&str) -> Option<OsString> = |name| std::env::var_os(name);
 
-/// All sources of the configuration, in order.
+/// All sources of the configuration, in order, and the text that takes the place of a file that is missing.
 fn loader(
     app: &App,
     global: &Global,
     if_missing: IfMissing,
-) -> Result<(Loader<'static>, Option<DefaultFile>), Failed> {
+) -> Result<(Loader<'static>, Option<String>), Failed> {
     let alias = |old, new| Alias { old, new };
     let mut loader = Loader::new(&PROCESS).aliases([
         alias("plugins.*.enable", "plugins.*.enabled"),
         alias("source_channel_size", "pipeline.ingest_capacity"),
     ]);
-    let mut default_file = None;
+    let mut default = None;
     if global.config.is_empty() {
         let path = Path::new(app.config_file);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
-            let text = default_text(app)?;
-            if if_missing == IfMissing::Write {
-                let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-                let is_there = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
-                // Another process may have been faster.
-                if !written.as_ref().is_err_and(is_there) {
-                    default_file = Some((path.to_owned(), written));
-                }
-            }
-            loader = loader.text(path, text);
+            let text = default.insert(default_text(app)?);
+            loader = loader.text(path, text.as_str());
         } else {
             loader = loader.path(path);
         }
@@ -222,7 +207,7 @@ fn loader(
         let origin = Origin::Flag("--source-channel-size".to_owned());
         loader = loader.set(&KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
     }
-    Ok((loader, default_file))
+    Ok((loader, default))
 }
 
 /// One plugin table, and whether it is switched on.

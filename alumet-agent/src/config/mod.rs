@@ -45,7 +45,7 @@ use place::Place;
 pub struct Document {
     /// A table.
     values: Value,
-    /// What the sources gave, by its path. Of defaults, and of what stands in a flag, nothing is known.
+    /// What files, overrides and flags gave, by its path. Of defaults nothing is known.
     given: BTreeMap<KeyPath, Given>,
     warnings: Vec<String>,
 }
