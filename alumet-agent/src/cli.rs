@@ -339,9 +339,12 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         return Ok(Parsed::Extra(*extra, arguments));
     }
     let mut cli = Cli::from_arg_matches(&matches)?;
-    for plugin in cli.global.plugins.iter_mut().flatten() {
+    if let Some(plugins) = &mut cli.global.plugins {
         // `--plugins "csv, procfs"`
-        *plugin = plugin.trim().to_owned();
+        plugins
+            .iter_mut()
+            .for_each(|plugin| *plugin = plugin.trim().to_owned());
+        plugins.retain(|plugin| !plugin.is_empty());
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
@@ -365,6 +368,15 @@ fn hide_global_options(command: &mut clap::Command) {
 }
 
 impl Global {
+    /// The files and folders of the configuration.
+    pub(crate) fn files(&self, app: &App) -> String {
+        if self.config.is_empty() {
+            return app.config_file.to_owned();
+        }
+        let files = self.config.iter().map(|path| path.display().to_string());
+        files.collect::<Vec<_>>().join(", ")
+    }
+
     /// Sets the key of a shortcut, and enables its plugin.
     fn apply(&mut self, shortcut: &Shortcut, value: &str) {
         let mut set = |key: KeyPath, value: toml::Value| self.shortcuts.push((key, value, shortcut.flag));

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::LogFormat;
 use crate::exit::Failed;
@@ -28,7 +27,7 @@ pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bo
     }?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Stderr);
+        .with_writer(|| Stderr);
     let result = match format.unwrap_or(settings.format) {
         LogFormat::Text => log
             .with_ansi(io::stderr().is_terminal())
@@ -57,14 +56,6 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
 
 /// Writes lines of the log around the live line.
 struct Stderr;
-
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self
-    }
-}
 
 impl Write for Stderr {
     /// Never fails: the subscriber would complain at the same place, and panic when that fails, too, as it does on a full

@@ -1,6 +1,6 @@
 //! The plugins of a run: started, waiting to be tried again, and changed when the configuration is read again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct RunningPlugins {
     pipeline: Weak<Pipeline>,
     health: Arc<Health>,
     /// The configuration outside of `[plugins]`, which only a restart changes.
-    general: BTreeMap<String, toml::Value>,
+    general: BTreeSet<(String, String)>,
     plugins: Mutex<Vec<EnabledPlugin>>,
     /// Told when a plugin begins to wait.
     waiting: Notify,
@@ -71,8 +71,7 @@ impl RunningPlugins {
             format!("{refused}\n{}", failed.message())
         })?;
         let pipeline = self.pipeline.upgrade().ok_or("the program is about to end")?;
-        let mut report = Report::default();
-        report.general(&self.general, &general(&setup.settings));
+        let mut report = Report::comparing(&self.general, &general(&setup.settings));
         let mut before = std::mem::take(&mut *current);
 
         before.retain(|old| {
@@ -80,30 +79,17 @@ impl RunningPlugins {
             let stays = setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
             if !stays {
                 self.stop(&pipeline, id);
-                report.did("stopped", id);
+                report.done.push(format!("stopped {id}"));
             }
             stays
         });
         for plugin in setup.plugins {
             let id = plugin.descriptor.id;
             let old = before.iter().position(|old| old.descriptor.id == id);
-            let plugin = match old.map(|index| before.swap_remove(index)) {
+            current.push(match old.map(|index| before.swap_remove(index)) {
                 Some(old) if old.is_same(&plugin) => plugin,
-                Some(old) => self.replace(&pipeline, old, plugin, &mut report),
-                None => {
-                    match start(&pipeline, &plugin) {
-                        Ok(()) => report.did("started", id),
-                        Err(error) => {
-                            report
-                                .failed
-                                .push(format!("the plugin {id} cannot start: {error}"));
-                            self.note_failure(&plugin, error);
-                        }
-                    }
-                    plugin
-                }
-            };
-            current.push(plugin);
+                old => self.change(&pipeline, old, plugin, &mut report),
+            });
         }
         drop(current);
         self.waiting.notify_one();
@@ -151,35 +137,40 @@ impl RunningPlugins {
         }
     }
 
-    /// Restarts a plugin with another configuration; if it cannot start, with the old one.
-    fn replace(
+    /// Starts a plugin, in place of that with its old configuration if there is one; if it cannot start, that one goes on.
+    fn change(
         &self,
         pipeline: &Pipeline,
-        old: EnabledPlugin,
+        old: Option<EnabledPlugin>,
         new: EnabledPlugin,
         report: &mut Report,
     ) -> EnabledPlugin {
         let id = new.descriptor.id;
         // What is measured in the meantime waits for the new transforms and outputs.
-        let hold = pipeline.control().hold();
-        if let Err(error) = &hold {
+        let hold = old.as_ref().map(|_| pipeline.control().hold());
+        if let Some(Err(error)) = &hold {
             tracing::warn!(plugin = id, %error, "samples of this moment may miss the plugin");
         }
-        let has_run = self.stop(pipeline, id);
+        let done = if old.is_some() { "restarted" } else { "started" };
+        let has_run = old.filter(|_| self.stop(pipeline, id));
         let Err(error) = start(pipeline, &new) else {
-            report.did("restarted", id);
+            report.done.push(format!("{done} {id}"));
             return new;
         };
-        if has_run && start(pipeline, &old).is_ok() {
+        if let Some(old) = has_run
+            && start(pipeline, &old).is_ok()
+        {
             report.failed.push(format!(
                 "the plugin {id} cannot start with its new configuration and goes on with the old one: {error}"
             ));
             return old;
         }
-        report.failed.push(format!(
-            "the plugin {id} cannot start, neither with its new configuration nor the old one: {error}"
-        ));
-        self.note_failure(&new, error);
+        report
+            .failed
+            .push(format!("the plugin {id} cannot start: {error}"));
+        // The agent goes on in any case.
+        let is_tried_again = new.on_error != OnError::Disable;
+        self.health.missing(id, error, is_tried_again);
         new
     }
 
@@ -191,12 +182,6 @@ impl RunningPlugins {
         }
         has_run
     }
-
-    /// A plugin cannot start while the agent runs: the agent goes on in any case.
-    fn note_failure(&self, plugin: &EnabledPlugin, error: String) {
-        let is_tried_again = plugin.on_error != OnError::Disable;
-        self.health.missing(plugin.descriptor.id, error, is_tried_again);
-    }
 }
 
 fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {
@@ -204,21 +189,16 @@ fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {
     started.map_err(|error| error.to_string())
 }
 
-/// The settings key by key, so that two of them can be compared.
-fn general(settings: &Settings) -> BTreeMap<String, toml::Value> {
-    let mut general = BTreeMap::new();
+/// The settings, each with its key and its value, so that two of them can be compared.
+fn general(settings: &Settings) -> BTreeSet<(String, String)> {
+    let mut general = BTreeSet::new();
     for (key, value) in toml::Table::try_from(settings).unwrap_or_default() {
         match value {
             toml::Value::Table(table) => {
-                general.extend(
-                    table
-                        .into_iter()
-                        .map(|(inner, value)| (format!("{key}.{inner}"), value)),
-                );
+                let inner = table.into_iter();
+                general.extend(inner.map(|(inner, value)| (format!("{key}.{inner}"), value.to_string())));
             }
-            value => {
-                general.insert(key, value);
-            }
+            value => drop(general.insert((key, value.to_string()))),
         }
     }
     general
@@ -229,19 +209,17 @@ fn general(settings: &Settings) -> BTreeMap<String, toml::Value> {
 struct Report {
     done: Vec<String>,
     failed: Vec<String>,
-    needs_restart: Vec<String>,
+    /// Keys outside of `[plugins]`.
+    needs_restart: BTreeSet<String>,
 }
 
 impl Report {
-    fn did(&mut self, what: &str, plugin: &str) {
-        self.done.push(format!("{what} {plugin}"));
-    }
-
-    /// Notes the keys outside of `[plugins]` that differ.
-    fn general(&mut self, before: &BTreeMap<String, toml::Value>, after: &BTreeMap<String, toml::Value>) {
-        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-        let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
-        self.needs_restart = changed.cloned().collect();
+    fn comparing(before: &BTreeSet<(String, String)>, after: &BTreeSet<(String, String)>) -> Self {
+        let changed = before.symmetric_difference(after).map(|(key, _)| key.clone());
+        Self {
+            needs_restart: changed.collect(),
+            ..Self::default()
+        }
     }
 
     fn finish(self) -> Result<String, String> {
@@ -251,7 +229,8 @@ impl Report {
             self.done.join(", ")
         };
         if !self.needs_restart.is_empty() {
-            let _ = write!(text, "; only a restart changes {}", self.needs_restart.join(", "));
+            let keys: Vec<String> = self.needs_restart.into_iter().collect();
+            let _ = write!(text, "; only a restart changes {}", keys.join(", "));
         }
         if self.failed.is_empty() {
             Ok(text)
@@ -275,8 +254,7 @@ mod tests {
         };
         changed.pipeline.self_metrics = HumanDuration::from_secs(2);
         changed.log.level = Some("debug".to_owned());
-        let mut report = Report::default();
-        report.general(&general(&Settings::default()), &general(&changed));
+        let report = Report::comparing(&general(&Settings::default()), &general(&changed));
         assert_eq!(
             report.finish().unwrap(),
             "no plugin has changed; only a restart changes log.level, pipeline.self_metrics, system_root"

@@ -1,6 +1,7 @@
 //! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,17 +67,8 @@ impl Session {
         let signals = Signals::listen([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
         let file_size = Signals::listen([libc::SIGXFSZ])?;
         let settings = setup.settings;
-        match &setup.default_file {
-            Some((path, Ok(()))) => {
-                tracing::info!(path = %path.display(), "there was no configuration, so the default one was written");
-            }
-            Some((path, Err(error))) => {
-                tracing::warn!(
-                    path = %path.display(), %error,
-                    "there is no configuration and the default one cannot be written; it is used all the same"
-                );
-            }
-            None => {}
+        if let Some(text) = &setup.default_text {
+            write_default(app.config_file, text);
         }
         for warning in setup.document.warnings() {
             tracing::warn!("{warning}");
@@ -158,7 +150,11 @@ impl Session {
             tokio::select! {
                 signal = self.signals.next() => match signal {
                     // At a terminal, it says that the terminal is gone; a service is asked to read its files again.
-                    libc::SIGHUP if !io::stderr().is_terminal() => self.reload(),
+                    libc::SIGHUP if !io::stderr().is_terminal() => {
+                        // Beside everything else; the log tells what came of it.
+                        let plugins = Arc::clone(&self.plugins);
+                        tokio::task::spawn_blocking(move || plugins.reload());
+                    }
                     signal => {
                         self.asked_to_end = true;
                         return name(signal);
@@ -169,12 +165,6 @@ impl Session {
                 () = outputs_ended.cancelled() => return "the end of the last output",
             }
         }
-    }
-
-    /// Reads the configuration again, beside everything else; the log tells what came of it.
-    fn reload(&self) {
-        let plugins = Arc::clone(&self.plugins);
-        tokio::task::spawn_blocking(move || plugins.reload());
     }
 
     /// The next signal, whatever it is for.
@@ -233,6 +223,19 @@ impl Session {
     }
 }
 
+/// Writes the default configuration, which is used whether that works or not.
+fn write_default(path: &str, text: &str) {
+    match File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => tracing::info!(path, "there was no configuration, so the default one was written"),
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => tracing::warn!(
+            path, %error,
+            "there is no configuration and the default one cannot be written; it is used all the same"
+        ),
+    }
+}
+
 /// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
 fn cannot_build(document: &Document, error: BuildError) -> Failed {
     match error {
@@ -258,15 +261,14 @@ fn warn_without_output(pipeline: &Pipeline) {
     };
     let keys = status.elements.iter().map(|element| &element.key);
     let outputs: Vec<&ElementKey> = keys.filter(|key| key.kind == ElementKind::Output).collect();
-    if outputs.is_empty() {
-        tracing::warn!(
-            "no output is enabled: all samples are dropped; enable one of those that `plugins list` names"
-        );
+    let consequence = if outputs.is_empty() {
+        "all samples are dropped"
     } else if outputs.iter().all(|key| key.plugin == PipelineBuilder::EMBEDDED) {
-        tracing::warn!(
-            "no output is enabled: only the summary at the end tells what was measured; enable one of those that `plugins list` names"
-        );
-    }
+        "only the summary at the end tells what was measured"
+    } else {
+        return;
+    };
+    tracing::warn!("no output is enabled: {consequence}; enable one of those that `plugins list` names");
 }
 
 /// Starts a plugin before the pipeline; when it cannot start, its `on_error` decides.

@@ -1,9 +1,7 @@
 //! From command line and files to plugins that can be started.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use alumet_core::plugin::{Finding, Host, PluginConfig, PluginDescriptor, StartContext, StartError};
@@ -12,9 +10,7 @@ use serde_json::Value as Json;
 
 use crate::app::App;
 use crate::cli::Global;
-use crate::config::{
-    Alias, Document, KeyPath, Loader, Origin, Problem, Problems, Section, from_json, nearest,
-};
+use crate::config::{Alias, Document, KeyPath, Loader, Origin, Problem, Problems, from_json, nearest};
 use crate::default_text::{default_text, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
@@ -27,8 +23,8 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// In the order of the file.
     pub(crate) plugins: Vec<EnabledPlugin>,
-    /// What became of the default file, if there was none to read.
-    pub(crate) default_file: Option<DefaultFile>,
+    /// The text of the default file, if that took the place of one that is missing.
+    pub(crate) default_text: Option<String>,
 }
 
 /// A plugin that the configuration enables.
@@ -63,14 +59,9 @@ impl EnabledPlugin {
     }
 }
 
-/// The path of the default file, and whether it could be written; its text is used in any case.
-type DefaultFile = (PathBuf, io::Result<()>);
-
 /// What to do when the default file is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfMissing {
-    /// Write it.
-    Write,
     /// Go on as if it were there.
     Assume,
     /// Fail.
@@ -80,13 +71,13 @@ pub(crate) enum IfMissing {
 impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
-        let (loader, default_file) = loader(app, global, if_missing)?;
+        let (loader, default_text) = loader(app, global, if_missing)?;
         let setup = Self::of(app, global.plugins.as_deref(), loader)?;
         if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
         Ok(Self {
-            default_file,
+            default_text,
             ..setup
         })
     }
@@ -105,52 +96,42 @@ impl Setup {
             if app.find_plugin(id).is_none() {
                 return Err(unknown_plugin(app, id));
             }
-            let section = document.section(&path);
-            if section.is_none_or(|plugins| plugins.keys().all(|(key, _)| key != id)) {
-                let origin = Origin::Flag("--plugins".to_owned());
-                document.set(&path.clone().key(id), toml::Table::new(), origin);
-            }
+            let table = toml::Table::from_iter([(id.clone(), toml::Table::new().into())]);
+            document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
         }
         let schema = schemars::schema_for!(Settings);
-        let settings = document.root().read(&schema, from_json, Settings::check);
+        let settings = document.read(&KeyPath::root(), &schema, from_json, Settings::check);
         let settings = problems.keep(settings).unwrap_or_default();
-        let section = document.section(&path);
         let mut plugins = Vec::new();
         let mut named = Vec::new();
-        for (id, place) in section.iter().flat_map(Section::keys) {
-            let table = document.section(&path.clone().key(id));
-            match (app.find_plugin(id), table, chosen) {
-                (Some(_), _, Some(chosen)) if chosen.iter().all(|other| other != id) => {}
-                (Some(descriptor), Some(table), chosen) => {
-                    let plugin = problems.keep(plugin(app, &table, descriptor));
-                    // One that is wrong might be enabled.
-                    if plugin
-                        .as_ref()
-                        .is_none_or(|(enabled, _)| *enabled || chosen.is_some())
-                    {
-                        named.push(id);
-                        plugins.extend(plugin);
-                    }
+        for (id, table) in document.table(&path).into_iter().flatten() {
+            // Settings have refused what is no table.
+            let Some(table) = table.as_table() else { continue };
+            if chosen.is_some_and(|chosen| chosen.iter().all(|other| other != id)) {
+                continue;
+            }
+            let path = path.clone().key(id);
+            let Some(descriptor) = app.find_plugin(id) else {
+                let is_off = table.get("enabled") == Some(&false.into());
+                // One that this program lacks does no harm while it is switched off.
+                if !is_off || !KNOWN.contains(&id.as_str()) {
+                    let (what, help) = no_such_plugin(app, id);
+                    problems.push(Problem::new(what).at(document.place_of(&path)).help(help));
                 }
-                (None, table, None) => {
-                    let enabled = table.and_then(|table| table.to_toml_table().get("enabled")?.as_bool());
-                    // One that this program lacks does no harm while it is switched off.
-                    if enabled != Some(false) || !KNOWN.contains(&id) {
-                        let (what, help) = no_such_plugin(app, id);
-                        problems.push(Problem::new(what).at(place).help(help));
-                    }
+                continue;
+            };
+            match problems.keep(plugin(app, &document, &path, descriptor)) {
+                Some((false, _)) if chosen.is_none() => {}
+                // One that is wrong might be enabled.
+                plugin => {
+                    named.push(id.as_str());
+                    plugins.extend(plugin.map(|(_, plugin)| plugin));
                 }
-                // Settings have refused what is no table.
-                _ => {}
             }
         }
-        let plugins: Vec<_> = plugins.into_iter().map(|(_, plugin)| plugin).collect();
         // Not from the settings: something else may be wrong with them.
-        let pipeline = document.section(&KeyPath::dotted("pipeline"));
-        let pipeline = pipeline
-            .map(|section| section.to_toml_table())
-            .unwrap_or_default();
-        let transforms = pipeline.get("transforms").and_then(toml::Value::as_array);
+        let pipeline = document.table(&KeyPath::dotted("pipeline"));
+        let transforms = pipeline.and_then(|pipeline| pipeline.get("transforms")?.as_array());
         for (at, transform) in transforms.into_iter().flatten().enumerate() {
             if let Some(id) = transform.as_str().filter(|id| !named.contains(id)) {
                 let message = format!(
@@ -164,7 +145,7 @@ impl Setup {
             document,
             settings,
             plugins,
-            default_file: None,
+            default_text: None,
         })
     }
 
@@ -191,31 +172,23 @@ impl Setup {
 /// The variables of this process.
 const PROCESS: fn(&str) -> Option<OsString> = |name| std::env::var_os(name);
 
-/// All sources of the configuration, in order.
+/// All sources of the configuration, in order, and the text that takes the place of a file that is missing.
 fn loader(
     app: &App,
     global: &Global,
     if_missing: IfMissing,
-) -> Result<(Loader<'static>, Option<DefaultFile>), Failed> {
+) -> Result<(Loader<'static>, Option<String>), Failed> {
     let alias = |old, new| Alias { old, new };
     let mut loader = Loader::new(&PROCESS).aliases([
         alias("plugins.*.enable", "plugins.*.enabled"),
         alias("source_channel_size", "pipeline.ingest_capacity"),
     ]);
-    let mut default_file = None;
+    let mut default = None;
     if global.config.is_empty() {
         let path = Path::new(app.config_file);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
-            let text = default_text(app)?;
-            if if_missing == IfMissing::Write {
-                let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-                let is_there = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
-                // Another process may have been faster.
-                if !written.as_ref().is_err_and(is_there) {
-                    default_file = Some((path.to_owned(), written));
-                }
-            }
-            loader = loader.text(path, text);
+            let text = default.insert(default_text(app)?);
+            loader = loader.text(path, text.as_str());
         } else {
             loader = loader.path(path);
         }
@@ -234,16 +207,17 @@ fn loader(
         let origin = Origin::Flag("--source-channel-size".to_owned());
         loader = loader.set(&KeyPath::dotted("pipeline.ingest_capacity"), samples, origin);
     }
-    Ok((loader, default_file))
+    Ok((loader, default))
 }
 
 /// One plugin table, and whether it is switched on.
 fn plugin(
     app: &App,
-    table: &Section<'_>,
+    document: &Document,
+    path: &KeyPath,
     descriptor: &PluginDescriptor,
 ) -> Result<(bool, EnabledPlugin), Problems> {
-    let parse = |mut json: Json, track: &mut serde_path_to_error::Track| {
+    let parse = |mut json: Json| {
         let mut general = serde_json::Map::new();
         if let Json::Object(values) = &mut json {
             for key in ["enabled", "on_error"] {
@@ -255,18 +229,17 @@ fn plugin(
                     .or_insert_with(|| serde_json::to_value(value).unwrap_or_default());
             }
         }
-        let general: PluginSettings = from_json(general.into(), track)?;
-        let tracked = serde_path_to_error::Deserializer::new(json, track);
-        let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked));
+        let general: PluginSettings = from_json(general.into())?;
+        let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(json));
         Ok((general, config.map_err(|error| error.to_string())?))
     };
     let check = |(_, config): &(PluginSettings, PluginConfig)| descriptor.check(config);
-    let (general, config) = table.read(&plugin_schema(descriptor), parse, check)?;
+    let (general, config) = document.read(path, &plugin_schema(descriptor), parse, check)?;
     let plugin = EnabledPlugin {
         descriptor: *descriptor,
         config,
         on_error: general.on_error,
-        table: table.to_toml_table(),
+        table: document.table(path).cloned().unwrap_or_default(),
     };
     Ok((general.enabled, plugin))
 }
@@ -295,21 +268,17 @@ pub(crate) fn unknown_plugin(app: &App, id: &str) -> Failed {
 }
 
 fn no_plugins(app: &App, global: &Global) -> Failed {
-    let files: Vec<_> = match global.config.as_slice() {
-        [] => vec![app.config_file.to_owned()],
-        paths => paths.iter().map(|path| path.display().to_string()).collect(),
+    let what = match &global.plugins {
+        Some(_) => "--plugins names no plugin".to_owned(),
+        None => format!("no plugin is enabled in {}", global.files(app)),
     };
     let ids = app.plugin_ids();
-    let example = app
-        .default_plugins
-        .iter()
-        .find(|id| ids.contains(id))
-        .or(ids.first());
+    let example = app.default_plugins.iter().find(|id| ids.contains(id));
+    let example = example.or(ids.first());
     let example = example.map_or_else(String::new, |id| format!(", for example [plugins.{id}]"));
     Failed::usage(format!(
-        "no plugin is enabled in {}, so there is nothing to do\n  help: add a table{example}, or name plugins with \
-         --plugins; this program has: {}",
-        files.join(", "),
+        "{what}, so there is nothing to do\n  help: add a table{example}, or name plugins with --plugins; this program has: \
+         {}",
         ids.join(", ")
     ))
 }

@@ -91,17 +91,13 @@ impl Output for SummaryOutput {
 impl Total {
     fn describe(&self, measured: Duration) -> String {
         let amount = match self.kind {
-            MetricKind::Gauge => return quantity(self.last * self.factor, &Unit::JOULE),
+            MetricKind::Gauge => return quantity(self.last * self.factor, "J"),
             MetricKind::Delta => self.sum,
             MetricKind::Counter => self.last - self.first,
         };
         let joules = amount * self.factor;
         let watts = joules / measured.as_secs_f64().max(1e-9);
-        format!(
-            "{} ({} on average)",
-            quantity(joules, &Unit::JOULE),
-            quantity(watts, &Unit::WATT)
-        )
+        format!("{} ({} on average)", quantity(joules, "J"), quantity(watts, "W"))
     }
 }
 
@@ -145,7 +141,6 @@ fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<[String;
     let usage = tree.tree.last().usage;
     let [user, system] = [usage.user_ns, usage.system_ns].map(Duration::from_nanos);
     let of_core = 100.0 * (user + system).as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
-    let bytes = |bytes: u64| quantity(bytes as f64, &Unit::BYTE);
     let own = tree.peak_of_root;
     let (one, whose) = match end {
         Some(end) if !end.is_hidden => (end.peak, "the largest process".to_owned()),
@@ -198,32 +193,24 @@ fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<[String;
     rows
 }
 
-/// A number with a unit that people can read: `1.50 MiB`, `12.3 mJ`.
-pub(crate) fn quantity(value: f64, unit: &Unit) -> String {
-    if *unit == Unit::BYTE {
-        let steps =
-            [("GiB", 30), ("MiB", 20), ("KiB", 10)].map(|(symbol, power)| (symbol, f64::from(1 << power)));
-        return match steps.into_iter().find(|(_, factor)| value.abs() >= *factor) {
-            Some((symbol, factor)) => format!("{:.2} {symbol}", value / factor),
-            None => format!("{value:.0} B"),
-        };
+/// A number of bytes that people can read: `1.50 MiB`.
+fn bytes(bytes: u64) -> String {
+    let steps = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match steps.into_iter().find(|(_, power)| bytes >> power > 0) {
+        Some((symbol, power)) => format!("{:.2} {symbol}", bytes as f64 / f64::from(1 << power)),
+        None => format!("{bytes} B"),
     }
-    if let Some(time) = Unit::convert(value, unit, &Unit::SECOND).filter(|time| *time >= 0.0 && *time < 1e15)
-    {
-        return seconds(Duration::from_secs_f64(time));
-    }
-    let symbol = unit.symbol();
+}
+
+/// A number with a unit that people can read: `12.3 J`.
+fn quantity(value: f64, symbol: &str) -> String {
     let decimals = match value.abs() {
         value if value >= 100.0 || value == 0.0 => 0,
         value if value >= 10.0 => 1,
         value if value >= 1.0 => 2,
         _ => 4,
     };
-    if symbol.is_empty() {
-        format!("{value:.decimals$}")
-    } else {
-        format!("{value:.decimals$} {symbol}")
-    }
+    format!("{value:.decimals$} {symbol}")
 }
 
 /// A duration with three or four digits.
@@ -246,16 +233,24 @@ mod tests {
 
     #[test]
     fn quantities_are_readable() {
-        for (value, unit, text) in [
-            (0.0, Unit::BYTE, "0 B"),
-            (1536.0, Unit::BYTE, "1.50 KiB"),
-            (12.345, Unit::JOULE, "12.3 J"),
-            (0.5, Unit::WATT, "0.5000 W"),
-            (1_500_000.0, Unit::SECOND.nano(), "1.5 ms"),
-            (90.0, Unit::SECOND, "1m 30s"),
-            (3.0, Unit::ONE, "3.00"),
+        for (amount, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.50 KiB"),
+            (3 << 30, "3.00 GiB"),
         ] {
-            assert_eq!(quantity(value, &unit), text);
+            assert_eq!(bytes(amount), text);
+        }
+        for (value, text) in [
+            (123.4, "123 J"),
+            (12.345, "12.3 J"),
+            (3.0, "3.00 J"),
+            (0.5, "0.5000 J"),
+        ] {
+            assert_eq!(quantity(value, "J"), text);
+        }
+        for (time, text) in [(1500, "1.5 ms"), (2_500_000, "2.50 s"), (90_000_000, "1m 30s")] {
+            assert_eq!(seconds(Duration::from_micros(time)), text);
         }
     }
 

@@ -84,23 +84,25 @@ impl Socket {
                 origin: "which --socket names",
             };
         }
-        // What else is wrong with the configuration does not matter here.
-        let document = Setup::effective(app, global);
-        let configured = document.as_ref().ok().and_then(|document| {
-            let section = document.section(&KeyPath::dotted("plugins").key(PLUGIN))?;
-            let path = section.to_toml_table().get("socket_path")?.as_str()?.to_owned();
-            Some(path)
-        });
-        let defaults = app.defaults_of(PLUGIN);
-        let default = defaults.get("socket_path").and_then(toml::Value::as_str);
-        let origin = match (&document, &configured) {
-            (Err(_), _) => "the default one, because the configuration cannot be read",
-            (Ok(_), Some(_)) => "which the configuration names",
-            (Ok(_), None) => "the default one",
+        let path = |table: &toml::Table| Some(PathBuf::from(table.get("socket_path")?.as_str()?));
+        let (configured, default) = match Setup::effective(app, global) {
+            Ok(document) => {
+                let table = document.table(&KeyPath::dotted("plugins").key(PLUGIN));
+                (table.and_then(path), "the default one")
+            }
+            // What is wrong with it does not matter here.
+            Err(_) => (None, "the default one, because the configuration cannot be read"),
         };
-        let path = configured.unwrap_or_else(|| default.unwrap_or(DEFAULT_SOCKET).to_owned());
-        let path = PathBuf::from(path);
-        Self { path, origin }
+        match configured {
+            Some(path) => Self {
+                path,
+                origin: "which the configuration names",
+            },
+            None => Self {
+                path: path(&app.defaults_of(PLUGIN)).unwrap_or_else(|| DEFAULT_SOCKET.into()),
+                origin: default,
+            },
+        }
     }
 
     /// Sends a line; gives what the answer says and its last line.

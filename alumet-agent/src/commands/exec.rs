@@ -25,7 +25,7 @@ pub(crate) fn exec(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitC
 
 fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Failed> {
     let inherited = Inherited::now();
-    let setup = Setup::load(app, global, IfMissing::Write)?;
+    let setup = Setup::load(app, global, IfMissing::Assume)?;
     // Before anything is started and written for a program that does not exist.
     child::find(&exec.program)?;
     let runtime = session::runtime(global)?;

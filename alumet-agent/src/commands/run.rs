@@ -12,7 +12,7 @@ use crate::setup::{IfMissing, Setup};
 
 /// Measures until a signal comes.
 pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
-    let setup = Setup::load(app, global, IfMissing::Write)?;
+    let setup = Setup::load(app, global, IfMissing::Assume)?;
     logging::start(&setup.settings.log, global.log_format, global.quiet)?;
     let runtime = session::runtime(global)?;
     let outcome = runtime.block_on(async {

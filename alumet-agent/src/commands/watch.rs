@@ -18,7 +18,7 @@ use super::measure::{Measurement, wall_clock};
 
 /// Measures a process that runs already, and its descendants, until it ends or a signal comes.
 pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
-    let setup = Setup::load(app, global, IfMissing::Write)?;
+    let setup = Setup::load(app, global, IfMissing::Assume)?;
     let runtime = session::runtime(global)?;
     runtime.block_on(async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;

@@ -1,18 +1,19 @@
 //! The way from the root of the configuration to a key.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use super::toml_text::key;
 
 /// The way from the root to a key, shown as `plugins.procfs.groups[0].exe_regex`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyPath {
     steps: Vec<Step>,
 }
 
 /// One step down the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
     /// Into the table's entry of this name.
     Key(String),
     /// Into the list's element of this number, counted from 0.
@@ -38,13 +39,13 @@ impl KeyPath {
 
     /// The path one step further down.
     #[must_use]
-    pub fn then(mut self, step: Step) -> Self {
+    pub(super) fn then(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
     }
 
     /// The steps from the root on.
-    pub fn steps(&self) -> &[Step] {
+    pub(super) fn steps(&self) -> &[Step] {
         &self.steps
     }
 
@@ -68,6 +69,12 @@ impl KeyPath {
         } else {
             format!("`{self}`")
         }
+    }
+}
+
+impl Borrow<[Step]> for KeyPath {
+    fn borrow(&self) -> &[Step] {
+        &self.steps
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::secret;
 
@@ -11,8 +11,8 @@ use super::secret;
 ///
 /// Shown as `file:line:column`, with line and column counted from 1 and the column in characters. What a flag or
 /// the built-in default gave has no line.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Place {
+#[derive(Clone)]
+pub(crate) struct Place {
     source: Arc<Source>,
     range: Range<usize>,
 }
@@ -33,19 +33,9 @@ pub enum Origin {
 /// The text that places point into, shared by all of them.
 pub(super) struct Source {
     pub(super) origin: Origin,
-    text: Option<String>,
-    /// Where each line begins, once somebody asks.
-    lines: OnceLock<Vec<usize>>,
+    /// Empty where there is none.
+    text: String,
 }
-
-/// Two sources are the same if the same origin gave them.
-impl PartialEq for Source {
-    fn eq(&self, other: &Self) -> bool {
-        self.origin == other.origin
-    }
-}
-
-impl Eq for Source {}
 
 /// One line of a source, prepared for a message.
 pub(super) struct Excerpt {
@@ -62,41 +52,31 @@ const LONGEST_EXCERPT: usize = 160;
 
 impl Place {
     /// Makes the place of what `origin` gave without any text.
-    pub fn whole(origin: Origin) -> Self {
-        Source::new(origin, None).place(0..0)
+    pub(super) fn whole(origin: Origin) -> Self {
+        Source::with_text(origin, String::new()).place(0..0)
     }
 
     /// Who gave it.
-    pub fn origin(&self) -> &Origin {
+    pub(super) fn origin(&self) -> &Origin {
         &self.source.origin
     }
 
     /// Line and column, both counted from 1; `None` where the origin has no text.
-    pub fn line_column(&self) -> Option<(usize, usize)> {
-        let (number, start) = self.line()?;
-        let before = self.source.text().get(start..self.range.start)?;
-        Some((number, before.chars().count() + 1))
+    pub(super) fn line_column(&self) -> Option<(usize, usize)> {
+        let (above, before) = self.before()?;
+        Some((above.matches('\n').count() + 1, before.chars().count() + 1))
     }
 
-    /// The number of the line, counted from 1, and where it begins.
-    fn line(&self) -> Option<(usize, usize)> {
-        let text = self.source.text.as_deref()?;
-        let starts = self.source.lines.get_or_init(|| {
-            let ends = text.match_indices('\n');
-            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
-        });
-        let number = starts.partition_point(|start| *start <= self.range.start);
-        Some((number, *starts.get(number.checked_sub(1)?)?))
+    /// The lines above the place, and what stands before it in its line.
+    fn before(&self) -> Option<(&str, &str)> {
+        let has_text = matches!(self.source.origin, Origin::File(_) | Origin::Override(_));
+        let before = self.source.text.get(..self.range.start).filter(|_| has_text)?;
+        before.split_at_checked(before.rfind('\n').map_or(0, |at| at + 1))
     }
 
     /// The source text that the place covers.
     pub(super) fn text(&self) -> &str {
         self.source.text().get(self.range.clone()).unwrap_or_default()
-    }
-
-    /// The first character of the source.
-    pub(super) fn beginning(&self) -> Self {
-        self.source.place(0..0)
     }
 
     /// The same source, other characters; counted from the start of this place.
@@ -112,17 +92,12 @@ impl Place {
 
     /// The line to show under a message.
     pub(super) fn excerpt(&self) -> Option<Excerpt> {
-        let (_, line_start) = self.line()?;
-        let line = self
-            .source
-            .text()
-            .get(line_start..)?
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let start = self.range.start - line_start;
-        let end = (self.range.end - line_start).min(line.len()).max(start);
-        let indent = line.get(..start)?.chars().count();
+        let (above, before) = self.before()?;
+        let line = self.source.text.get(above.len()..)?.lines().next();
+        let line = line.unwrap_or_default();
+        let start = before.len();
+        let end = (self.range.end - above.len()).min(line.len()).max(start);
+        let indent = before.chars().count();
         let width = line.get(start..end)?.chars().count().max(1);
         let line = secret::masked_line(line, end);
 
@@ -151,19 +126,12 @@ impl Place {
 }
 
 impl Source {
-    /// A source with its text.
     pub(super) fn with_text(origin: Origin, text: String) -> Arc<Self> {
-        Self::new(origin, Some(text))
+        Arc::new(Self { origin, text })
     }
 
-    fn new(origin: Origin, text: Option<String>) -> Arc<Self> {
-        let lines = OnceLock::new();
-        Arc::new(Self { origin, text, lines })
-    }
-
-    /// The text; empty where there is none.
     pub(super) fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or_default()
+        &self.text
     }
 
     /// The place of the bytes `range`, moved to character borders inside the text.

@@ -8,23 +8,20 @@ use super::place::Place;
 /// One problem of a configuration, with the place to mend.
 ///
 /// `Display` writes several lines, as a compiler does: what is wrong, where, the line itself, and a remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     what: String,
+    /// Where to mend it; `None` when a file as a whole is the problem.
     place: Option<Place>,
     help: Option<String>,
 }
 
 /// All problems of a configuration that one attempt found, in the order of the sources.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Problems {
-    found: Vec<Problem>,
-    omitted: usize,
-}
+#[derive(Debug, Clone, Default)]
+pub struct Problems(Vec<Problem>);
 
-/// Something that works and should be changed nevertheless.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning(pub(super) Problem);
+/// How many problems are shown; further ones are only counted.
+const MOST_SHOWN: usize = 50;
 
 impl Problem {
     /// `what` is wrong with the configuration as a whole.
@@ -44,8 +41,8 @@ impl Problem {
 
     /// At this place.
     #[must_use]
-    pub(crate) fn at(mut self, place: &Place) -> Self {
-        self.place = Some(place.clone());
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
         self
     }
 
@@ -68,18 +65,15 @@ impl Problem {
         }
     }
 
-    /// What is wrong, in one line.
-    pub fn what(&self) -> &str {
-        &self.what
-    }
-
-    /// Where to mend it; `None` when a file as a whole is the problem.
-    pub fn place(&self) -> Option<&Place> {
-        self.place.as_ref()
+    /// The text of something that works and should be changed nevertheless.
+    pub(super) fn to_warning(&self) -> String {
+        let mut text = String::new();
+        let _ = self.write(&mut text, "warning");
+        text
     }
 
     /// Writes what, `--> file:line:column`, the line with a caret under the place, and the remedy.
-    fn write(&self, f: &mut fmt::Formatter<'_>, severity: &str) -> fmt::Result {
+    fn write(&self, f: &mut impl fmt::Write, severity: &str) -> fmt::Result {
         write!(f, "{severity}: {}", self.what)?;
         let line = self.place.as_ref().and_then(Place::line_column);
         let line = line.map_or_else(String::new, |(line, _)| line.to_string());
@@ -105,39 +99,15 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write(f, "warning")
-    }
-}
-
 impl Problems {
-    /// How many problems are kept in full; further ones are only counted.
-    pub const LIMIT: usize = 50;
-
     /// Adds one problem.
     pub fn push(&mut self, problem: Problem) {
-        if self.found.len() < Self::LIMIT {
-            self.found.push(problem);
-        } else {
-            self.omitted += 1;
-        }
+        self.0.push(problem);
     }
 
     /// Adds the problems of a step so that later steps can add theirs; `None` if there is any.
-    pub(crate) fn keep<T>(&mut self, step: Result<T, Self>) -> Option<T> {
-        let found = match step {
-            Ok(value) => return Some(value),
-            Err(found) => found,
-        };
-        self.omitted += found.omitted;
-        found.found.into_iter().for_each(|problem| self.push(problem));
-        None
-    }
-
-    /// The problems that are kept in full.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.found.iter()
+    pub(crate) fn keep<T>(&mut self, step: Result<T, impl Into<Self>>) -> Option<T> {
+        step.map_err(|found| self.0.extend(found.into().0)).ok()
     }
 
     /// `Ok` with `value` when nothing is wrong.
@@ -145,37 +115,33 @@ impl Problems {
     /// # Errors
     /// The problems, if there is any.
     pub fn or_ok<T>(self, value: T) -> Result<T, Self> {
-        if self.found.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 
     /// Brings the problems of one source into the order of its lines.
     pub(super) fn sort(&mut self) {
-        self.found
-            .sort_by_key(|problem| problem.place().map_or(0, Place::start));
+        self.0
+            .sort_by_key(|problem| problem.place.as_ref().map_or(0, Place::start));
     }
 }
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        let found = vec![problem];
-        Self { found, omitted: 0 }
+        Self(vec![problem])
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.found.iter().enumerate() {
-            let gap = if at > 0 { "\n\n" } else { "" };
+        let mut gap = "";
+        for problem in self.0.iter().take(MOST_SHOWN) {
             write!(f, "{gap}{problem}")?;
+            gap = "\n\n";
         }
-        match self.omitted {
+        match self.0.len().saturating_sub(MOST_SHOWN) {
             0 => Ok(()),
             1 => f.write_str("\n\nand 1 more problem"),
-            omitted => write!(f, "\n\nand {omitted} more problems"),
+            more => write!(f, "\n\nand {more} more problems"),
         }
     }
 }

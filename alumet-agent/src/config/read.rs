@@ -1,66 +1,59 @@
-//! One table of the configuration, to be turned into a Rust type: the one way for settings and plugins.
+//! A table of the configuration becomes a Rust type: the one way for settings and plugins.
 
 use alumet_core::plugin::Faults;
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
-use serde_path_to_error::{Deserializer, Segment, Track};
+use toml::{Table, Value};
 
 use super::key_path::{KeyPath, Step};
 use super::place::Place;
 use super::problem::{Problem, Problems};
 use super::schema::{Shape, type_of};
-use super::secret;
 use super::suggest::nearest;
-use super::tree::{Node, Table, Value};
+use super::{Document, find, secret};
 
-/// One table of a [`Document`](super::Document).
-#[derive(Debug, Clone)]
-pub struct Section<'d> {
-    pub(super) node: &'d Node,
-    pub(super) path: KeyPath,
-}
-
-/// Makes a value of JSON; where it fails, `track` says where.
+/// Makes a value of JSON.
 ///
 /// # Errors
 /// What the type says of it.
-pub fn from_json<T: DeserializeOwned>(json: Json, track: &mut Track) -> Result<T, String> {
-    T::deserialize(Deserializer::new(json, track)).map_err(|error| error.to_string())
+pub fn from_json<T: DeserializeOwned>(json: Json) -> Result<T, String> {
+    serde_json::from_value(json).map_err(|error| error.to_string())
 }
 
-impl<'d> Section<'d> {
-    /// Compares the table with a schema, makes a value of it and checks that.
+impl Document {
+    /// Compares the table under a path with a schema, makes a value of it and checks that.
     ///
     /// # Errors
     /// Every unknown key, wrong type, missing key and refused value that can be found without guessing, in the order of
     /// the file. Serde stops at the first error: what did not fit is left out then, and the rest is read again.
     pub fn read<T>(
         &self,
+        path: &KeyPath,
         schema: &Schema,
-        parse: impl Fn(Json, &mut Track) -> Result<T, String>,
+        parse: impl Fn(Json) -> Result<T, String>,
         check: impl FnOnce(&T) -> Result<(), Faults>,
     ) -> Result<T, Problems> {
-        let mut reading = Reading::default();
-        let fitting = reading.fitting(self.node, &self.path, &Shape::new(schema));
+        let mut reading = Reading {
+            document: self,
+            problems: Problems::default(),
+            told: Vec::new(),
+            secrets: Vec::new(),
+        };
+        let table = find(&self.values, path.steps());
+        let fitting = table.and_then(|table| reading.fitting(table, path, &Shape::new(schema)));
         let mut json = fitting.unwrap_or_else(|| Json::Object(Map::new()));
         let value = loop {
-            let mut track = Track::new();
-            let error = match parse(json.clone(), &mut track) {
+            let error = match parse(json.clone()) {
                 Ok(value) => break Some(value),
                 Err(error) => error,
             };
-            let mut keys = steps(&track.path());
-            keys.extend(culprit(
-                &json,
-                &keys,
-                |json| parse(json, &mut Track::new()).err(),
-                &error,
-            ));
+            let mut keys = culprit(&json, &|json| parse(json).err().as_ref() == Some(&error));
+            let path = self.locate(path, &keys);
             // What a type says of a secret may quote it.
-            match reading.is_secret(&self.locate(&keys).0) {
-                true => reading.refuse(self, &keys, "it is refused"),
-                false => reading.refuse(self, &keys, &error),
+            match reading.is_secret(&path) {
+                true => reading.refuse(path, "it is refused"),
+                false => reading.refuse(path, &error),
             }
             if !leave_out(&mut json, &mut keys) {
                 break None;
@@ -68,7 +61,7 @@ impl<'d> Section<'d> {
         };
         if let Some(Err(faults)) = value.as_ref().map(check) {
             for fault in faults {
-                reading.refuse(self, &fault.key, &fault.message);
+                reading.refuse(self.locate(path, &fault.key), &fault.message);
             }
         }
         reading.problems.sort();
@@ -78,88 +71,53 @@ impl<'d> Section<'d> {
         }
     }
 
-    /// The node under the keys, or the nearest above it that exists, and the whole path to the keys; numbers lead into
-    /// lists.
-    pub(super) fn locate<K: AsRef<str>>(&self, keys: &[K]) -> (KeyPath, &'d Node) {
-        let mut path = self.path.clone();
-        let (mut node, mut is_found) = (self.node, true);
-        for key in keys.iter().map(AsRef::as_ref) {
-            let step = match (&node.value, key.parse()) {
-                (Value::List(_), Ok(index)) if is_found => Step::Index(index),
-                _ => Step::Key(key.to_owned()),
-            };
-            match node.child(&step).filter(|_| is_found) {
-                Some(child) => node = child,
-                None => is_found = false,
+    /// The path to the keys below another one; numbers lead into lists.
+    pub(super) fn locate<K: AsRef<str>>(&self, above: &KeyPath, keys: &[K]) -> KeyPath {
+        let keys = keys.iter().map(AsRef::as_ref);
+        keys.fold(above.clone(), |path, key| {
+            let value = find(&self.values, path.steps());
+            match key.parse() {
+                Ok(index) if value.is_some_and(Value::is_array) => path.then(Step::Index(index)),
+                _ => path.key(key),
             }
-            path = path.then(step);
-        }
-        (path, node)
-    }
-
-    /// The merged plain values.
-    pub fn to_toml_table(&self) -> toml::Table {
-        match self.node.to_toml() {
-            toml::Value::Table(table) => table,
-            _ => toml::Table::new(),
-        }
-    }
-
-    /// The keys of the table, in the order in which they were given, each with its place.
-    pub fn keys(&self) -> impl Iterator<Item = (&'d str, &'d Place)> {
-        let entries = self.node.table().into_iter().flatten();
-        entries.map(|(key, node)| (key.as_str(), &node.key))
+        })
     }
 }
 
-/// The way to an error as serde tells it.
-fn steps(path: &serde_path_to_error::Path) -> Vec<String> {
-    let key = |segment: &Segment| match segment {
-        Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } | Segment::Enum { variant: key } => Some(key.clone()),
-        Segment::Unknown => None,
+/// The way to the value that alone is why a whole `fails`, which it does not without the value. What serde tells of the way
+/// ends at a `flatten`.
+fn culprit(whole: &Json, fails: &dyn Fn(Json) -> bool) -> Vec<String> {
+    let way = |key: String, part: &Json, alone: &dyn Fn(Json) -> Json| {
+        fails(alone(part.clone())).then(|| {
+            let below = culprit(part, &|part| fails(alone(part)));
+            std::iter::once(key).chain(below).collect()
+        })
     };
-    path.iter().filter_map(key).collect()
-}
-
-/// The key of a table that alone gives the same error, which the table without it does not, if the way ends at a table:
-/// serde loses it below `flatten`.
-fn culprit(
-    json: &Json,
-    keys: &[String],
-    parse: impl Fn(Json) -> Option<String>,
-    error: &str,
-) -> Option<String> {
-    let pointer = pointer(keys);
-    let table = json.pointer(&pointer)?.as_object()?;
-    let fails_with = |table: Map<String, Json>| {
-        let mut json = json.clone();
-        let Some(place) = json.pointer_mut(&pointer) else {
-            return false;
-        };
-        *place = Json::Object(table);
-        parse(json).as_deref() == Some(error)
+    let found = match whole {
+        Json::Object(table) if !fails(Map::new().into()) => table.iter().find_map(|(key, part)| {
+            way(key.clone(), part, &|part| {
+                Map::from_iter([(key.clone(), part)]).into()
+            })
+        }),
+        Json::Array(items) if !fails(Vec::<Json>::new().into()) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(at, part)| way(at.to_string(), part, &|part| vec![part].into()))
+        }
+        _ => None,
     };
-    if fails_with(Map::new()) {
-        return None;
-    }
-    let alone =
-        |(key, value): &(&String, &Json)| fails_with(Map::from_iter([((*key).clone(), (*value).clone())]));
-    table.iter().find(alone).map(|(key, _)| key.clone())
-}
-
-fn pointer(keys: &[String]) -> String {
-    let key = |key: &String| format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-    keys.iter().map(key).collect()
+    found.unwrap_or_default()
 }
 
 /// Leaves out what stands under the keys, or the nearest key above it that a table has; `false` if there is none. An
 /// element of a list is never left out alone: the others would get another number.
 fn leave_out(json: &mut Json, keys: &mut Vec<String>) -> bool {
     while let Some(last) = keys.pop() {
-        if let Some(Json::Object(table)) = json.pointer_mut(&pointer(keys))
-            && table.remove(&last).is_some()
-        {
+        let mut above = keys.iter().try_fold(&mut *json, |json, key| match json {
+            Json::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+            json => json.get_mut(key),
+        });
+        let table = above.as_mut().and_then(|above| above.as_object_mut());
+        if table.is_some_and(|table| table.remove(&last).is_some()) {
             return true;
         }
     }
@@ -167,8 +125,8 @@ fn leave_out(json: &mut Json, keys: &mut Vec<String>) -> bool {
 }
 
 /// What is found out while a table is read.
-#[derive(Default)]
-struct Reading {
+struct Reading<'d> {
+    document: &'d Document,
     problems: Problems,
     /// What was told already: more about these keys, those below and those above would be a consequence.
     told: Vec<KeyPath>,
@@ -176,24 +134,28 @@ struct Reading {
     secrets: Vec<KeyPath>,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn tell(&mut self, path: KeyPath, problem: Problem) {
         self.told.push(path);
         self.problems.push(problem);
     }
 
-    /// Tells that a value is refused, unless something about it was told before. A secret is not shown.
-    fn refuse(&mut self, section: &Section<'_>, keys: &[String], message: &str) {
-        let (path, node) = section.locate(keys);
+    /// Tells that a value is refused, unless something about it was told before.
+    fn refuse(&mut self, path: KeyPath, message: &str) {
         let is_related = |told: &KeyPath| told.starts_with(&path) || path.starts_with(told);
         if !self.told.iter().any(is_related) {
-            let place = if self.is_secret(&path) {
-                &node.key
-            } else {
-                &node.place
-            };
-            let problem = Problem::invalid(&path, message).at(place);
+            let problem = Problem::invalid(&path, message).at(self.place(&path));
             self.tell(path, problem);
+        }
+    }
+
+    /// The place to show; a secret is not shown.
+    fn place(&self, path: &KeyPath) -> Place {
+        let given = self.document.given(path);
+        if self.is_secret(path) {
+            given.key
+        } else {
+            given.place
         }
     }
 
@@ -201,24 +163,22 @@ impl Reading {
         self.secrets.iter().any(|secret| path.starts_with(secret))
     }
 
-    /// What of the node fits the shape, as JSON; tells what does not.
-    fn fitting(&mut self, node: &Node, path: &KeyPath, shape: &Shape<'_>) -> Option<Json> {
-        let is_named_so = matches!(path.steps().last(), Some(Step::Key(key)) if secret::is_secret(key));
-        if shape.is_secret() || is_named_so {
+    /// What of the value fits the shape, as JSON; tells what does not.
+    fn fitting(&mut self, value: &Value, path: &KeyPath, shape: &Shape<'_>) -> Option<Json> {
+        let given = self.document.given(path);
+        if shape.is_secret() || secret::is_named_so(path) || given.is_secret {
             self.secrets.push(path.clone());
         }
-        let is_secret = self.is_secret(path);
-        let place = if is_secret { &node.key } else { &node.place };
-        let problem = match &node.value {
-            _ if node.is_refused => {
-                self.told.push(path.clone());
-                return None;
-            }
+        if given.is_refused {
+            self.told.push(path.clone());
+            return None;
+        }
+        let problem = match value {
             Value::Table(table) if shape.takes("object") => {
-                return Some(self.fitting_table(table, path, shape, place));
+                return Some(self.fitting_table(table, path, shape));
             }
-            Value::List(items) if shape.takes("array") => {
-                let items_shape = shape.items().unwrap_or_else(|| shape.nothing());
+            Value::Array(items) if shape.takes("array") => {
+                let items_shape = shape.items().unwrap_or_else(Shape::any);
                 let items = items.iter().enumerate();
                 let fitting = items.map(|(index, item)| {
                     self.fitting(item, &path.clone().then(Step::Index(index)), &items_shape)
@@ -227,38 +187,38 @@ impl Reading {
                 // A list without one of its elements would be another one.
                 return fitting.into_iter().collect();
             }
-            Value::Plain(value) => {
-                let mut readings = std::iter::once(json(value)).chain(variable(node));
+            value => {
+                let variable = value.as_str().filter(|_| given.is_variable).and_then(variable);
+                let mut readings = std::iter::once(json(value)).chain(variable);
                 match readings.find(|value| shape.takes(type_of(value))) {
                     Some(value) => match misfit(&value, path, shape) {
-                        Some(_) if is_secret => Problem::invalid(path, "it is refused"),
+                        Some(_) if self.is_secret(path) => Problem::invalid(path, "it is refused"),
                         Some(problem) => problem,
                         None => return Some(value),
                     },
-                    None => wrong_type(node, path, shape),
+                    None => wrong_type(value, path, shape),
                 }
             }
-            _ => wrong_type(node, path, shape),
         };
-        self.tell(path.clone(), problem.at(place));
+        self.tell(path.clone(), problem.at(self.place(path)));
         None
     }
 
-    fn fitting_table(&mut self, table: &Table, path: &KeyPath, shape: &Shape<'_>, place: &Place) -> Json {
-        let shape = shape.for_table(&|key| table.get(key).map(Node::to_toml));
+    fn fitting_table(&mut self, table: &Table, path: &KeyPath, shape: &Shape<'_>) -> Json {
+        let shape = shape.for_table(table);
         let known = shape.keys();
         let mut fitting = Map::new();
-        for (key, node) in table {
+        for (key, value) in table {
             let path_of = |key: &str| path.clone().key(key);
             if let Some(shape) = shape.key(key) {
-                let value = self.fitting(node, &path_of(key), &shape);
+                let value = self.fitting(value, &path_of(key), &shape);
                 fitting.extend(value.map(|value| (key.clone(), value)));
             } else if shape.is_open() {
-                fitting.insert(key.clone(), json(&node.to_toml()));
+                fitting.insert(key.clone(), json(value));
             } else {
                 let what = format!("unknown key {}", path_of(key).named());
                 let problem = Problem::new(what)
-                    .at(&node.key)
+                    .at(self.document.given(&path_of(key)).key)
                     .help_with_names(key, &known, "keys");
                 self.tell(path_of(key), problem);
                 // That the key which was meant is missing follows from it.
@@ -272,15 +232,25 @@ impl Reading {
             let path = path.clone().key(key);
             if !self.told.contains(&path) {
                 let problem = Problem::new(format!("the key {} is missing", path.named()));
-                self.tell(path, problem.at(place).help("add it; it has no default"));
+                let problem = problem.at(self.place(&path)).help("add it; it has no default");
+                self.tell(path, problem);
             }
         }
         Json::Object(fitting)
     }
 }
 
-fn wrong_type(node: &Node, path: &KeyPath, shape: &Shape<'_>) -> Problem {
-    let (expected, found) = (shape.type_words(), node.kind());
+fn wrong_type(value: &Value, path: &KeyPath, shape: &Shape<'_>) -> Problem {
+    let found = match value {
+        Value::Table(_) => "a table",
+        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Integer(_) => "an integer",
+        Value::Float(_) => "a float",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a date or time",
+    };
+    let expected = shape.type_words();
     Problem::new(format!(
         "wrong type at {}: expected {expected}, found {found}",
         path.named()
@@ -316,11 +286,11 @@ fn misfit(value: &Json, path: &KeyPath, shape: &Shape<'_>) -> Option<Problem> {
 }
 
 /// A TOML value as JSON; a date is its text.
-fn json(value: &toml::Value) -> Json {
+fn json(value: &Value) -> Json {
     match value {
-        toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => items.iter().map(json).collect(),
-        toml::Value::Table(table) => {
+        Value::Datetime(time) => time.to_string().into(),
+        Value::Array(items) => items.iter().map(json).collect(),
+        Value::Table(table) => {
             let entries = table.iter().map(|(key, value)| (key.clone(), json(value)));
             Json::Object(entries.collect())
         }
@@ -329,15 +299,11 @@ fn json(value: &toml::Value) -> Json {
 }
 
 /// What a string that is one environment variable also stands for.
-fn variable(node: &Node) -> Option<Json> {
-    let Value::Plain(toml::Value::String(text)) = &node.value else {
-        return None;
-    };
+fn variable(text: &str) -> Option<Json> {
     let text = text.trim();
     let plain = text.replace('_', "");
-    let truth = || text.parse::<bool>().ok().map(Json::from);
+    let truth = text.parse::<bool>().ok().map(Json::from);
     let integer = || plain.parse::<i64>().ok().map(Json::from);
     let float = || plain.parse::<f64>().ok().map(Json::from);
-    let meant = || truth().or_else(integer).or_else(float);
-    node.is_variable.then(meant).flatten()
+    truth.or_else(integer).or_else(float)
 }

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::key_path::{KeyPath, Step};
 use super::schema::Shape;
 use super::toml_text::{TomlText, inline};
 
@@ -38,14 +39,15 @@ impl Reference {
     /// `path` is the table that the keys stand in, such as `["plugins", "csv"]`. Under that path the text parses back to
     /// the default.
     pub fn to_toml(&self, path: &[&str]) -> String {
-        let mut text = TomlText::default();
+        let path = path.iter().fold(KeyPath::root(), |path, key| path.key(key));
         let shape = Shape::new(&self.schema);
-        if !path.is_empty() {
-            text.comment(shape.description().unwrap_or(""));
-            text.header(path, false, None);
+        let mut writer = Writer::new(&|_| None);
+        if path != KeyPath::root() {
+            writer.text.comment(shape.description().unwrap_or(""));
+            writer.text.header("", &path, false, None);
         }
-        write_table(&mut text, &shape, Some(&self.default), &mut path.to_vec(), true);
-        text.finish()
+        writer.table(&shape, Some(&self.default), &path, true);
+        writer.text.finish()
     }
 
     /// The keys as a Markdown table of key, type, default and description; keys of inner tables with dots.
@@ -79,85 +81,131 @@ fn tables(value: &toml::Value) -> Option<Vec<&toml::Table>> {
     }
 }
 
-fn write_table<'a>(
-    text: &mut TomlText,
-    shape: &Shape<'a>,
-    default: Option<&'a toml::Table>,
-    path: &mut Vec<&'a str>,
-    described: bool,
-) {
-    let is_plain = |value: &toml::Value| !value.is_table() && tables(value).is_none();
-    let keys = keys(shape, default);
-    let value = |key: &str| default.and_then(|table| table.get(key));
-    let mut left_out = Vec::new();
-    for key in keys.iter().copied() {
-        let key_shape = shape.key(key);
-        match (value(key), &key_shape) {
-            (Some(value), _) if is_plain(value) => {
-                if let Some(key_shape) = key_shape.as_ref().filter(|_| described) {
-                    describe(text, key_shape, shape.condition(key));
-                }
-                text.key_value(key, value, None);
-                let elements = key_shape.and_then(|shape| shape.items());
-                if let Some(elements) = elements.filter(|items| described && !items.keys().is_empty()) {
-                    left_out.push((key, elements, true));
-                }
-            }
-            (None, Some(key_shape)) if described && is_table(key_shape) => {
-                left_out.push((key, key_shape.clone(), false));
-            }
-            (None, Some(key_shape)) if described => {
-                describe(text, key_shape, shape.condition(key));
-                text.commented_key_value(key, &example(key_shape));
-            }
-            _ => {}
-        }
-    }
-    for key in keys {
-        let Some(value) = value(key).filter(|value| !is_plain(value)) else {
-            continue;
-        };
-        let key_shape = shape.key(key).unwrap_or_else(|| shape.nothing());
-        path.push(key);
-        if described {
-            text.gap();
-            text.comment(key_shape.description().unwrap_or(""));
-        }
-        if let Some(table) = value.as_table() {
-            text.gap_unless_comment();
-            text.header(path, false, None);
-            write_table(text, &key_shape, Some(table), path, described);
-        }
-        let items = key_shape.items().unwrap_or_else(|| shape.nothing());
-        for (at, table) in tables(value).into_iter().flatten().enumerate() {
-            text.gap_unless_comment();
-            text.header(path, true, None);
-            // One description of the keys is enough for all elements.
-            write_table(text, &items, Some(table), path, described && at == 0);
-        }
-        path.pop();
-    }
-    for (key, key_shape, is_element) in left_out {
-        path.push(key);
-        write_left_out(text, &key_shape, path, is_element);
-        path.pop();
-    }
+/// What stands in one line, with its key.
+fn is_plain(value: &toml::Value) -> bool {
+    !value.is_table() && tables(value).is_none()
 }
 
-/// A table that has no default, or an element of a list that is empty, commented out with its keys.
-fn write_left_out(text: &mut TomlText, shape: &Shape<'_>, path: &[&str], is_element: bool) {
-    text.gap();
-    if is_element {
-        let list = path.last().copied().unwrap_or_default();
-        text.comment(&format!("An element, in place of the empty list `{list}` above."));
-        text.comment("");
+/// Writes tables as TOML.
+pub(super) struct Writer<'a> {
+    pub(super) text: TomlText,
+    /// What a comment behind a key or a header says of it.
+    origin: &'a dyn Fn(&KeyPath) -> Option<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(origin: &'a dyn Fn(&KeyPath) -> Option<String>) -> Self {
+        let text = TomlText::default();
+        Self { text, origin }
     }
-    describe(text, shape, None);
-    text.commented_header(path, is_element);
-    for key in shape.keys() {
-        if let Some(key_shape) = shape.key(key) {
-            describe(text, &key_shape, shape.condition(key));
-            text.commented_key_value(key, &example(&key_shape));
+
+    /// Writes what stands in a table, and if it is `described` also what its schema says of each key, with the keys that it
+    /// lacks commented out.
+    pub(super) fn table(
+        &mut self,
+        shape: &Shape<'_>,
+        table: Option<&toml::Table>,
+        path: &KeyPath,
+        described: bool,
+    ) {
+        let keys = keys(shape, table);
+        let value = |key: &str| table.and_then(|table| table.get(key));
+        let mut left_out = Vec::new();
+        // In TOML a plain key after `[a.b]` would belong to `a.b`: plain keys come first.
+        for key in keys.iter().copied() {
+            let key_shape = shape.key(key);
+            match (value(key), &key_shape) {
+                (Some(value), _) if is_plain(value) => {
+                    if let Some(key_shape) = key_shape.as_ref().filter(|_| described) {
+                        self.describe(key_shape, shape.condition(key));
+                    }
+                    let origin = (self.origin)(&path.clone().key(key));
+                    self.text.key_value("", key, value, origin.as_deref());
+                    let elements = key_shape.and_then(|shape| shape.items());
+                    if let Some(elements) = elements.filter(|items| described && !items.keys().is_empty()) {
+                        left_out.push((key, elements, true));
+                    }
+                }
+                (None, Some(key_shape)) if described && table.is_some() && is_table(key_shape) => {
+                    left_out.push((key, key_shape.clone(), false));
+                }
+                (None, Some(key_shape)) if described => {
+                    self.describe(key_shape, shape.condition(key));
+                    self.text.key_value("# ", key, &example(key_shape), None);
+                }
+                _ => {}
+            }
+        }
+        for key in keys {
+            let Some(value) = value(key).filter(|value| !is_plain(value)) else {
+                continue;
+            };
+            let key_shape = shape.key(key).unwrap_or_else(Shape::any);
+            let path = path.clone().key(key);
+            if described {
+                self.text.gap();
+                self.text.comment(key_shape.description().unwrap_or(""));
+            }
+            if let Some(table) = value.as_table() {
+                // A table that only holds tables needs no header.
+                if described || table.is_empty() || table.values().any(is_plain) {
+                    self.header(&path, false);
+                }
+                self.table(&key_shape, Some(table), &path, described);
+            }
+            let items = key_shape.items().unwrap_or_else(Shape::any);
+            for (at, table) in tables(value).into_iter().flatten().enumerate() {
+                let path = path.clone().then(Step::Index(at));
+                self.header(&path, true);
+                // One description of the keys is enough for all elements.
+                self.table(&items, Some(table), &path, described && at == 0);
+            }
+        }
+        for (key, key_shape, is_element) in left_out {
+            self.left_out(&key_shape, key, path, is_element);
+        }
+    }
+
+    fn header(&mut self, path: &KeyPath, is_element: bool) {
+        self.text.gap_unless_comment();
+        let origin = (self.origin)(path);
+        self.text.header("", path, is_element, origin.as_deref());
+    }
+
+    /// A table that has no default, or an element of a list that is empty, commented out with its keys.
+    fn left_out(&mut self, shape: &Shape<'_>, key: &str, above: &KeyPath, is_element: bool) {
+        self.text.gap();
+        if is_element {
+            let note = format!("An element, in place of the empty list `{key}` above.");
+            self.text.comment(&note);
+        }
+        self.describe(shape, None);
+        let path = above.clone().key(key);
+        self.text.header("# ", &path, is_element, None);
+        self.table(shape, None, &path, true);
+    }
+
+    /// The description of a key, and below it the words that it takes, as comments.
+    fn describe(&mut self, shape: &Shape<'_>, condition: Option<String>) {
+        let items = shape.items();
+        let words = match &items {
+            Some(items) => items.words(),
+            None => shape.words(),
+        };
+        let description = shape.description().unwrap_or("");
+        if description.is_empty() && words.is_empty() && condition.is_none() {
+            return;
+        }
+        self.text.gap();
+        self.text.comment(description);
+        if let Some(condition) = condition {
+            self.text.comment(&format!("Only with {condition}."));
+        }
+        for (word, description) in words {
+            match description {
+                Some(description) => self.text.comment_item(&format!("{word}: {description}")),
+                None => self.text.comment_item(&word.to_string()),
+            }
         }
     }
 }
@@ -165,30 +213,6 @@ fn write_left_out(text: &mut TomlText, shape: &Shape<'_>, path: &[&str], is_elem
 /// Whether it takes nothing but a table whose keys are known.
 fn is_table(shape: &Shape<'_>) -> bool {
     shape.types() == ["object"] && !shape.keys().is_empty()
-}
-
-/// The description of a key, and below it the words that it takes, as comments.
-fn describe(text: &mut TomlText, shape: &Shape<'_>, condition: Option<String>) {
-    let items = shape.items();
-    let words = match &items {
-        Some(items) => items.words(),
-        None => shape.words(),
-    };
-    let description = shape.description().unwrap_or("");
-    if description.is_empty() && words.is_empty() && condition.is_none() {
-        return;
-    }
-    text.gap();
-    text.comment(description);
-    if let Some(condition) = condition {
-        text.comment(&format!("Only with {condition}."));
-    }
-    for (word, description) in words {
-        match description {
-            Some(description) => text.comment_item(&format!("{word}: {description}")),
-            None => text.comment_item(&word.to_string()),
-        }
-    }
 }
 
 /// A value to stand behind a key that has no default.
@@ -222,7 +246,7 @@ fn write_rows(
     let others = shape.others().filter(|_| depth > 0 || shape.keys().is_empty());
     let others = others.map(|others| ("<name>", Some(others)));
     for (key, key_shape) in named.chain(others) {
-        let key_shape = key_shape.unwrap_or_else(|| shape.nothing());
+        let key_shape = key_shape.unwrap_or_else(Shape::any);
         let value = default.and_then(|table| table.get(key));
         let own_default = key_shape
             .default()

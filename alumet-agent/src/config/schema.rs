@@ -3,6 +3,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
+use super::key_path::Step;
+
 /// A schema, and below it the parts for the keys of a table and the elements of a list.
 #[derive(Clone)]
 pub(super) struct Shape<'s> {
@@ -23,6 +25,12 @@ impl<'s> Shape<'s> {
     /// The shape of the whole.
     pub(super) fn new(schema: &'s Schema) -> Self {
         Self::of(schema.as_value(), schema.as_value(), 0)
+    }
+
+    /// The shape that says nothing, for what no schema describes.
+    pub(super) fn any() -> Self {
+        static ANY: Json = Json::Bool(true);
+        Self::of(&ANY, &ANY, 0)
     }
 
     fn of(root: &'s Json, schema: &'s Json, depth: usize) -> Self {
@@ -47,12 +55,14 @@ impl<'s> Shape<'s> {
                 None => shape.any = true,
             }
         }
-        let list = |word: &str| object.get(word).and_then(Json::as_array).into_iter().flatten();
-        for part in list("allOf") {
+        for part in list(object, "allOf") {
             shape.absorb(Self::of(root, part, depth + 1));
         }
         let is_null = |part: &&Json| part.get("type").is_some_and(|kind| kind == "null");
-        let alternatives = || list("anyOf").chain(list("oneOf")).filter(|part| !is_null(part));
+        let alternatives = || {
+            let all = list(object, "anyOf").chain(list(object, "oneOf"));
+            all.filter(|part| !is_null(part))
+        };
         for part in alternatives() {
             let part = Self::of(root, part, depth + 1);
             match part.keys().is_empty() || alternatives().count() == 1 {
@@ -75,11 +85,13 @@ impl<'s> Shape<'s> {
         self.parts.iter().filter_map(move |part| part.get(word))
     }
 
-    /// The shape of a table in which `get` gives the value of a key: without the variants that it is not.
-    pub(super) fn for_table(&self, get: &dyn Fn(&str) -> Option<toml::Value>) -> Self {
+    /// The shape of this table: without the variants that it is not.
+    pub(super) fn for_table(&self, table: &toml::Table) -> Self {
         let is_tagged = |variant: &&Self| match variant.tag() {
-            Some((key, word)) => get(key).is_some_and(|value| value.as_str() == Some(word)),
-            None => matches!(variant.keys().as_slice(), [key] if variant.requires(key) && get(key).is_some()),
+            Some((key, word)) => table.get(key).and_then(toml::Value::as_str) == Some(word),
+            None => {
+                matches!(variant.keys().as_slice(), [key] if variant.requires(key) && table.contains_key(*key))
+            }
         };
         let mut shape = self.clone();
         if let Some(variant) = self.variants.iter().find(is_tagged) {
@@ -156,9 +168,12 @@ impl<'s> Shape<'s> {
         Some(shape)
     }
 
-    /// The shape that says nothing, for what the schema does not describe.
-    pub(super) fn nothing(&self) -> Self {
-        Self::of(self.root, &Json::Bool(true), 0)
+    /// The shape one step further down.
+    pub(super) fn below(&self, step: &Step) -> Option<Self> {
+        match step {
+            Step::Key(key) => self.key(key),
+            Step::Index(_) => self.items(),
+        }
     }
 
     /// The shape of a list's elements.
@@ -169,10 +184,8 @@ impl<'s> Shape<'s> {
 
     /// Whether the key must be given.
     pub(super) fn requires(&self, key: &str) -> bool {
-        self.said("required")
-            .filter_map(Json::as_array)
-            .flatten()
-            .any(|required| required == key)
+        let mut required = self.parts.iter().flat_map(|part| list(part, "required"));
+        required.any(|required| required == key)
     }
 
     /// Whether the value is not to be shown.
@@ -255,20 +268,13 @@ impl<'s> Shape<'s> {
 
     /// The words that the schema takes, each with its description.
     pub(super) fn words(&self) -> Vec<(&'s Json, Option<&'s str>)> {
-        let mut words = Vec::new();
-        for part in &self.parts {
-            if let Some(word) = part.get("const") {
-                words.push((word, part.get("description").and_then(Json::as_str)));
-            }
-            words.extend(
-                part.get("enum")
-                    .and_then(Json::as_array)
-                    .into_iter()
-                    .flatten()
-                    .map(|word| (word, None)),
-            );
-        }
-        words
+        let of_part = |part: &&'s Map<String, Json>| {
+            let description = part.get("description").and_then(Json::as_str);
+            let only = part.get("const").map(|word| (word, description));
+            only.into_iter()
+                .chain(list(part, "enum").map(|word| (word, None)))
+        };
+        self.parts.iter().flat_map(of_part).collect()
     }
 
     /// The description at this place itself; of a referenced type only if there is none.
@@ -292,9 +298,14 @@ impl<'s> Shape<'s> {
 
     /// A value to show where there is no default.
     pub(super) fn example(&self) -> Option<&'s Json> {
-        let examples = self.parts.iter().rev().filter_map(|part| part.get("examples"));
-        examples.filter_map(Json::as_array).flatten().next()
+        let parts = self.parts.iter().rev();
+        parts.flat_map(|part| list(part, "examples")).next()
     }
+}
+
+/// The elements that the schema gives under a word.
+fn list<'s>(part: &'s Map<String, Json>, word: &str) -> impl Iterator<Item = &'s Json> + use<'s> {
+    part.get(word).and_then(Json::as_array).into_iter().flatten()
 }
 
 fn is_false(schema: &Json) -> bool {

@@ -6,7 +6,6 @@
 use super::Document;
 use super::key_path::{KeyPath, Step};
 use super::schema::Shape;
-use super::tree::Node;
 
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
@@ -14,25 +13,20 @@ pub(super) const MASK: &str = "***";
 impl Document {
     /// Hides what the schema of the value under `path` marks as secret.
     pub(crate) fn hide_secrets(&mut self, path: &KeyPath, schema: &schemars::Schema) {
-        let mut keys = path.keys();
-        let node = keys.try_fold(&mut self.root, |node, key| node.table_mut()?.get_mut(key));
-        if let Some(node) = node {
-            hide(node, &Shape::new(schema));
+        for (key, given) in &mut self.given {
+            if let Some(way) = key.steps().strip_prefix(path.steps()) {
+                let shape = way
+                    .iter()
+                    .try_fold(Shape::new(schema), |shape, step| shape.below(step));
+                given.is_secret |= shape.is_some_and(|shape| shape.is_secret());
+            }
         }
     }
 }
 
-fn hide(node: &mut Node, shape: &Shape<'_>) {
-    node.is_secret |= shape.is_secret();
-    for (step, child) in node.children_mut() {
-        let shape = match &step {
-            Step::Key(key) => shape.key(key),
-            Step::Index(_) => shape.items(),
-        };
-        if let Some(shape) = shape {
-            hide(child, &shape);
-        }
-    }
+/// Whether the key at the end of a path is named like a secret.
+pub(super) fn is_named_so(path: &KeyPath) -> bool {
+    matches!(path.steps().last(), Some(Step::Key(key)) if is_secret(key))
 }
 
 /// Whether a key, or an environment variable, is named like a secret.

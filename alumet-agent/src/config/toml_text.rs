@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
+use super::key_path::KeyPath;
+
 /// The text so far.
 #[derive(Default)]
 pub(super) struct TomlText {
@@ -60,51 +62,32 @@ impl TomlText {
         self.comment(&line);
     }
 
-    /// `[a.b]`, or `[[a.b]]` of an element of a list.
-    pub(super) fn header(&mut self, path: &[&str], is_element: bool, trailing: Option<&str>) {
-        let keys: Vec<String> = path.iter().map(|name| key(name)).collect();
+    /// `[a.b]`, or `[[a.b]]` of an element of a list; `prefix` is empty, or `# ` to comment it out.
+    pub(super) fn header(&mut self, prefix: &str, path: &KeyPath, is_element: bool, trailing: Option<&str>) {
+        let keys: Vec<String> = path.keys().map(key).collect();
         let path = keys.join(".");
         match is_element {
-            true => self.text.push_str(&format!("[[{path}]]")),
-            false => self.text.push_str(&format!("[{path}]")),
+            true => self.text.push_str(&format!("{prefix}[[{path}]]")),
+            false => self.text.push_str(&format!("{prefix}[{path}]")),
         }
         self.end_line(trailing);
     }
 
-    /// The same, commented out.
-    pub(super) fn commented_header(&mut self, path: &[&str], is_element: bool) {
-        self.text.push_str("# ");
-        self.header(path, is_element, None);
-    }
-
-    /// `key = value`
-    pub(super) fn key_value(&mut self, key: &str, value: &toml::Value, trailing: Option<&str>) {
-        self.entry("", key, value);
-        self.end_line(trailing);
-    }
-
-    /// `# key = value`
-    pub(super) fn commented_key_value(&mut self, key: &str, value: &toml::Value) {
-        self.entry("# ", key, value);
-        self.end_line(None);
-    }
-
-    fn entry(&mut self, prefix: &str, key: &str, value: &toml::Value) {
-        self.text.push_str(prefix);
-        self.text.push_str(&self::key(key));
+    /// `key = value`, behind a `prefix` as well.
+    pub(super) fn key_value(&mut self, prefix: &str, key: &str, value: &toml::Value, trailing: Option<&str>) {
+        let _ = write!(self.text, "{prefix}{} = ", self::key(key));
         let plain = inline(value);
         match value {
             toml::Value::Array(items) if key.len() + plain.len() > LONGEST_LINE => {
-                self.text.push_str(" = [\n");
+                self.text.push_str("[\n");
                 for item in items {
                     let _ = writeln!(self.text, "{prefix}    {},", inline(item));
                 }
                 let _ = write!(self.text, "{prefix}]");
             }
-            _ => {
-                let _ = write!(self.text, " = {plain}");
-            }
+            _ => self.text.push_str(&plain),
         }
+        self.end_line(trailing);
     }
 
     fn end_line(&mut self, trailing: Option<&str>) {

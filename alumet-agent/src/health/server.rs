@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +13,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -23,13 +21,11 @@ use crate::exit::Failed;
 use super::Health;
 use super::exposition::exposition;
 
-/// How many clients may be connected without having asked yet. One more takes the place of the oldest, so that those
-/// who only connect keep nobody from asking.
-const SILENT: usize = 128;
-/// How long each of them has in any case to ask.
+/// How many clients may be connected. One more takes the place of the oldest, so that those who only connect keep nobody
+/// from asking.
+const CLIENTS: usize = 128;
+/// How long each of them has in any case.
 const GRACE: Duration = Duration::from_millis(20);
-/// How many questions are answered at the same time; more wait.
-const ANSWERS: usize = 16;
 /// How long a client may take to send its request, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,8 +42,7 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
 
 /// Serves `/livez`, `/readyz` and `/metrics`; never ends.
 pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
-    let slots = Arc::new(Semaphore::new(ANSWERS));
-    let mut clients: VecDeque<Client> = VecDeque::new();
+    let mut clients: VecDeque<(AbortHandle, Instant)> = VecDeque::new();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -58,53 +53,21 @@ pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
                 continue;
             }
         };
-        clients.retain(Client::is_silent);
-        if clients.len() >= SILENT
-            && let Some(oldest) = clients.pop_front()
+        clients.retain(|(task, _)| !task.is_finished());
+        if clients.len() >= CLIENTS
+            && let Some((oldest, since)) = clients.pop_front()
         {
-            tokio::time::sleep_until(oldest.since + GRACE).await;
-            if oldest.is_silent() {
-                oldest.task.abort();
-            }
+            tokio::time::sleep_until(since + GRACE).await;
+            oldest.abort();
         }
-        let has_asked = Arc::new(AtomicBool::new(false));
-        let task = converse(
-            stream,
-            Arc::clone(&health),
-            Arc::clone(&slots),
-            Arc::clone(&has_asked),
-        );
-        clients.push_back(Client {
-            task: tokio::spawn(task).abort_handle(),
-            has_asked,
-            since: Instant::now(),
-        });
-    }
-}
-
-/// Somebody who is connected.
-struct Client {
-    task: AbortHandle,
-    has_asked: Arc<AtomicBool>,
-    since: Instant,
-}
-
-impl Client {
-    fn is_silent(&self) -> bool {
-        !self.task.is_finished() && !self.has_asked.load(Ordering::Relaxed)
+        let task = tokio::spawn(converse(stream, Arc::clone(&health)));
+        clients.push_back((task.abort_handle(), Instant::now()));
     }
 }
 
 /// Answers one question and closes the connection.
-async fn converse(stream: TcpStream, health: Arc<Health>, slots: Arc<Semaphore>, has_asked: Arc<AtomicBool>) {
-    let service = service_fn(|request| {
-        has_asked.store(true, Ordering::Relaxed);
-        let (health, slots) = (Arc::clone(&health), Arc::clone(&slots));
-        async move {
-            let _slot = slots.acquire().await;
-            answer(request, health).await
-        }
-    });
+async fn converse(stream: TcpStream, health: Arc<Health>) {
+    let service = service_fn(|request| answer(request, Arc::clone(&health)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)

@@ -161,6 +161,21 @@ fn an_unknown_plugin() {
 }
 
 #[test]
+fn a_list_of_plugins_without_a_name_is_told_as_such() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", "[plugins.csv]\n");
+    for plugins in ["", " , "] {
+        folder
+            .run(&["--plugins", plugins, "config", "check"])
+            .expect_code(2)
+            .expect_stderr(&["--plugins names no plugin", "this program has: "]);
+    }
+    folder
+        .run(&["--plugins", "csv,", "config", "check"])
+        .expect_code(0);
+}
+
+#[test]
 fn several_problems_are_told_at_once() {
     refused(
         "[plugins.csv]\noutput_pth = 'x'\nforce_flush = 'yes'\n[plugins.cvs]\n",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use alumet_agent::config::{Loader, Problem, Problems, from_json};
+use alumet_agent::config::{Loader, Problems, from_json};
 use alumet_core::plugin::Faults;
 
 use crate::sample::{Sensor, load, message, nothing, read, sensor, sensor_message};
@@ -288,9 +288,10 @@ fn more_than_fifty_problems_are_counted() {
         text.push_str(&format!("unknown_{n} = 1\n"));
     }
     let document = load(&text).unwrap();
-    let problems = read::<Sensor>(&sensor(&document)).unwrap_err();
-    assert_eq!(problems.iter().count(), 50);
-    assert!(problems.to_string().ends_with("\n\nand 5 more problems"));
+    let problems = read::<Sensor>(&document, &sensor()).unwrap_err();
+    let message = problems.to_string();
+    assert_eq!(message.matches("error: ").count(), 50);
+    assert!(message.ends_with("\n\nand 5 more problems"));
 }
 
 #[test]
@@ -411,8 +412,12 @@ fn what_a_plugin_checks_is_told_with_the_other_problems_unless_it_follows_from_o
     }
     let schema = schemars::schema_for!(Sensor);
     let check = |_: &Sensor| faults.or_ok();
-    let problems = sensor(&document).read(&schema, from_json, check).unwrap_err();
-    let whats: Vec<&str> = problems.iter().map(Problem::what).collect();
+    let problems = document.read(&sensor(), &schema, from_json, check).unwrap_err();
+    let message = problems.to_string();
+    let whats: Vec<&str> = message
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: "))
+        .collect();
     assert_eq!(
         whats,
         [

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use alumet_agent::config::{Document, KeyPath, Loader, Problems, Section, from_json};
+use alumet_agent::config::{Document, KeyPath, Loader, Problems, from_json};
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use toml::Table;
 
 /// How often a sensor is read, and where the values go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,20 +119,26 @@ pub(crate) fn message(text: &str) -> String {
     load(text).unwrap_err().to_string()
 }
 
-/// The section `[plugins.sensor]`.
-pub(crate) fn sensor(document: &Document) -> Section<'_> {
-    document
-        .section(&KeyPath::dotted("plugins.sensor"))
-        .expect("the text has the section")
+/// The path of a table.
+pub(crate) fn sensor() -> KeyPath {
+    KeyPath::dotted("plugins.sensor")
 }
 
-/// The section as a `T`.
-pub(crate) fn read<T: DeserializeOwned + JsonSchema>(section: &Section<'_>) -> Result<T, Problems> {
-    section.read(&schema_for!(T), from_json, |_| Ok(()))
+/// The plain values.
+pub(crate) fn plain(document: &Document) -> Table {
+    document.table(&KeyPath::root()).unwrap().clone()
+}
+
+/// A table as a `T`.
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
+    document: &Document,
+    path: &KeyPath,
+) -> Result<T, Problems> {
+    document.read(path, &schema_for!(T), from_json, |_| Ok(()))
 }
 
 /// The message of a section that is no `Sensor`.
 pub(crate) fn sensor_message(text: &str) -> String {
     let document = load(text).unwrap();
-    read::<Sensor>(&sensor(&document)).unwrap_err().to_string()
+    read::<Sensor>(&document, &sensor()).unwrap_err().to_string()
 }

@@ -6,7 +6,7 @@ use alumet_agent::config::KeyPath;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::sample::{Group, Mode, Sensor, load, read, sensor};
+use crate::sample::{Group, Mode, Sensor, load, plain, read, sensor};
 
 #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -58,7 +58,7 @@ struct Wide {
 }
 
 fn wide(text: &str) -> Result<Wide, String> {
-    read(&load(text).unwrap().root()).map_err(|problems| problems.to_string())
+    read(&load(text).unwrap(), &KeyPath::root()).map_err(|problems| problems.to_string())
 }
 
 /// The first line of the message.
@@ -71,7 +71,7 @@ fn complaint(text: &str) -> String {
 #[test]
 fn an_empty_section_is_the_default() {
     let document = load("[plugins.sensor]\n").unwrap();
-    assert_eq!(read::<Sensor>(&sensor(&document)).unwrap(), Sensor::default());
+    assert_eq!(read::<Sensor>(&document, &sensor()).unwrap(), Sensor::default());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn every_kind_of_value_is_read() {
          [[plugins.sensor.groups]]\nexe_regex = \"x\"\nlabels = { a = \"b\" }\n",
     )
     .unwrap();
-    let read: Sensor = read(&sensor(&document)).unwrap();
+    let read: Sensor = read(&document, &sensor()).unwrap();
     assert_eq!(read.poll_interval.as_millis(), 1500);
     assert_eq!((read.port, read.factor, read.skip_failed), (80, 2.0, false));
     assert_eq!(
@@ -214,18 +214,15 @@ fn a_date_is_text() {
 #[test]
 fn the_plain_tables_are_those_of_the_file() {
     let text = "a = 1\n[b]\nc = [1, \"x\", { d = 2.5 }]\n[[e]]\nf = true\n[[e]]\n";
-    assert_eq!(
-        load(text).unwrap().root().to_toml_table(),
-        toml::from_str(text).unwrap()
-    );
+    assert_eq!(plain(&load(text).unwrap()), toml::from_str(text).unwrap());
 }
 
 #[test]
-fn only_a_table_is_a_section() {
+fn only_a_table_is_found_as_one() {
     let document = load("[plugins.csv]\nport = 1\n[plugins.csv.retry]\n").unwrap();
-    let is_section = |path| document.section(&KeyPath::dotted(path)).is_some();
-    assert!(is_section("plugins.csv") && is_section("plugins.csv.retry"));
-    assert!(!is_section("plugins.csv.port") && !is_section("plugins.csv.none"));
+    let is_table = |path| document.table(&KeyPath::dotted(path)).is_some();
+    assert!(is_table("plugins.csv") && is_table("plugins.csv.retry"));
+    assert!(!is_table("plugins.csv.port") && !is_table("plugins.csv.none"));
 }
 
 #[test]
@@ -254,7 +251,7 @@ fn a_refused_secret_is_not_repeated() {
     .map(|text| text.replace(".hunter2.", ".deep."))
     {
         let secret = secret.as_str();
-        let problems = read::<Guarded>(&load(secret).unwrap().root())
+        let problems = read::<Guarded>(&load(secret).unwrap(), &KeyPath::root())
             .unwrap_err()
             .to_string();
         assert!(
@@ -294,7 +291,9 @@ fn a_table_that_is_refused_as_a_whole_is_not_told_with_one_of_its_keys() {
     }
 
     let document = load("[chosen]\ncomment = 'mine'\n").unwrap();
-    let problems = read::<Config>(&document.root()).unwrap_err().to_string();
+    let problems = read::<Config>(&document, &KeyPath::root())
+        .unwrap_err()
+        .to_string();
     assert!(
         problems.contains("invalid value at `chosen`: give a path"),
         "{problems}"

@@ -2,22 +2,24 @@
 
 use std::fs;
 
-use alumet_agent::config::{Document, KeyPath, Loader, Origin, Place};
+use alumet_agent::config::{Document, KeyPath, Loader, Origin};
 
-use crate::sample::{load, message, nothing};
+use crate::sample::{load, message, nothing, plain};
 
 fn keys(document: &Document, path: &str) -> Vec<String> {
     document
-        .section(&KeyPath::dotted(path))
+        .table(&KeyPath::dotted(path))
         .unwrap()
         .keys()
-        .map(|(key, _)| key.to_owned())
+        .cloned()
         .collect()
 }
 
 /// Where the value of a key stands.
-fn place(document: &Document, key: &[&str]) -> Place {
-    document.refused(key, "").place().unwrap().clone()
+fn place(document: &Document, key: &[&str]) -> String {
+    let problem = document.refused(key, "").to_string();
+    let place = problem.lines().nth(1).unwrap();
+    place.trim_start().strip_prefix("--> ").unwrap().to_owned()
 }
 
 #[test]
@@ -31,12 +33,9 @@ fn the_default_configuration_of_the_original_loads_in_its_order() {
     assert_eq!(names[..4], ["csv", "prometheus-exporter", "influxdb", "mongodb"]);
     assert_eq!(names[names.len() - 1], "quarch");
     let processes = document
-        .section(&KeyPath::dotted("plugins.procfs.processes"))
+        .table(&KeyPath::dotted("plugins.procfs.processes"))
         .unwrap();
-    assert_eq!(
-        processes.to_toml_table()["groups"][0]["memory_mode"].as_str(),
-        Some("quick")
-    );
+    assert_eq!(processes["groups"][0]["memory_mode"].as_str(), Some("quick"));
 }
 
 #[test]
@@ -58,12 +57,12 @@ fn what_is_added_later_wins_and_a_default_never() {
         document
     };
     for (count, expected) in [(0, "default"), (1, "file"), (2, "override"), (3, "flag")] {
-        let table = given(count).root().to_toml_table();
+        let table = plain(&given(count));
         assert_eq!(table["plugins"]["csv"]["path"].as_str(), Some(expected), "{path}");
     }
     for (count, expected) in [(0, "default"), (1, "alumet.toml:1:20"), (3, "flag --output-file")] {
         let place = place(&given(count), &["plugins", "csv", "path"]);
-        assert_eq!(place.to_string(), expected);
+        assert_eq!(place, expected);
     }
 }
 
@@ -84,13 +83,11 @@ fn the_fragments_of_a_folder_are_merged_in_the_order_of_their_names() {
     fs::create_dir(folder.path().join("50-folder.toml")).unwrap();
     let document = Loader::new(&nothing).path(folder.path()).load().unwrap();
     assert_eq!(keys(&document, "plugins"), ["csv", "procfs", "rapl"]);
-    let csv = document
-        .section(&KeyPath::dotted("plugins.csv"))
-        .unwrap()
-        .to_toml_table();
-    assert_eq!(csv, toml::from_str("port = 2\npath = \"x\"").unwrap());
+    let csv = document.table(&KeyPath::dotted("plugins.csv")).unwrap();
+    assert_eq!(*csv, toml::from_str("port = 2\npath = \"x\"").unwrap());
     let place = place(&document, &["plugins", "csv", "path"]);
-    assert_eq!(place.origin(), &Origin::File(folder.path().join("10-base.toml")));
+    let file = folder.path().join("10-base.toml");
+    assert_eq!(place, format!("{}:3:8", file.display()));
 }
 
 #[test]
@@ -103,7 +100,7 @@ fn the_problems_of_all_fragments_are_told() {
         .override_with("c = ")
         .load()
         .unwrap_err();
-    assert_eq!(problems.iter().count(), 3);
+    assert_eq!(problems.to_string().matches("error: ").count(), 3);
 }
 
 #[test]
@@ -118,9 +115,9 @@ fn overrides_are_merged_in_their_order() {
         .load()
         .unwrap();
     let expected = "[plugins.rapl]\npoll_interval = '2ms'\nflush_interval = '5s'\n[plugins.csv]\nport = 1\n";
-    assert_eq!(document.root().to_toml_table(), toml::from_str(expected).unwrap());
+    assert_eq!(plain(&document), toml::from_str(expected).unwrap());
     let place = place(&document, &["plugins", "csv", "port"]);
-    assert_eq!(place.to_string(), "--config-override #2:2:18");
+    assert_eq!(place, "--config-override #2:2:18");
 }
 
 #[test]
@@ -139,7 +136,7 @@ fn a_table_and_a_plain_value_replace_each_other() {
             .text("b.toml", second)
             .load()
             .unwrap();
-        document.root().to_toml_table()
+        plain(&document)
     };
     assert_eq!(
         load("auth = 'none'", "auth.basic.user = 'me'"),
@@ -156,22 +153,10 @@ fn a_table_and_a_plain_value_replace_each_other() {
 }
 
 #[test]
-fn a_value_can_be_set_afterwards() {
-    let mut document = load("[plugins.csv]\nport = 1\n").unwrap();
-    document.set(
-        &KeyPath::dotted("plugins.csv.path"),
-        "x",
-        Origin::Flag("--output-file".to_owned()),
-    );
-    let expected = "[plugins.csv]\nport = 1\npath = 'x'\n";
-    assert_eq!(document.root().to_toml_table(), toml::from_str(expected).unwrap());
-}
-
-#[test]
 fn an_empty_file_and_a_byte_order_mark_are_fine() {
-    assert!(load("").unwrap().root().to_toml_table().is_empty());
+    assert!(plain(&load("").unwrap()).is_empty());
     assert_eq!(
-        load("\u{feff}a = 1\n").unwrap().root().to_toml_table()["a"].as_integer(),
+        plain(&load("\u{feff}a = 1\n").unwrap())["a"].as_integer(),
         Some(1)
     );
 }
@@ -179,10 +164,7 @@ fn an_empty_file_and_a_byte_order_mark_are_fine() {
 #[test]
 fn dates_signs_and_bases_are_read() {
     let text = "a = 1979-05-27T07:32:00Z\nb = -17\nc = 0xff\nd = 1_000\ne = -inf\nf = 6.5e-3\ng = 0b101\nh = 07:32:00\n";
-    assert_eq!(
-        load(text).unwrap().root().to_toml_table(),
-        toml::from_str(text).unwrap()
-    );
+    assert_eq!(plain(&load(text).unwrap()), toml::from_str(text).unwrap());
 }
 
 #[test]
@@ -197,7 +179,10 @@ fn a_long_text_of_anything_is_read_or_refused() {
     let one_line: String = (0..SIZE / 12).map(|n| format!("k{n:07} = 1,")).collect();
     let one_line = format!("\"é\" = {{ {one_line} }}\n");
     assert!(load(&one_line).unwrap().show(false).len() > SIZE / 2);
-    assert_eq!(load(&numbered).unwrap().root().keys().count(), SIZE / 12);
+    assert_eq!(
+        load(&numbered).unwrap().table(&KeyPath::root()).unwrap().len(),
+        SIZE / 12
+    );
     assert!(load(&lists).is_ok());
     for text in [deep, noise, lines, text] {
         assert!(message(&text).len() < 10_000);

@@ -2,7 +2,7 @@
 
 use alumet_agent::config::{Document, KeyPath, Loader, Origin};
 
-use crate::sample::{Sensor, nothing, read, sensor};
+use crate::sample::{Sensor, nothing, plain, read, sensor};
 
 fn load(text: &str) -> Document {
     let variables = [
@@ -24,7 +24,7 @@ fn load(text: &str) -> Document {
 }
 
 fn value(text: &str) -> String {
-    load(&format!("a = {text}")).root().to_toml_table()["a"]
+    plain(&load(&format!("a = {text}")))["a"]
         .as_str()
         .unwrap()
         .to_owned()
@@ -41,13 +41,39 @@ fn variables_and_their_defaults_are_replaced() {
     assert_eq!(value("\"[${EMPTY}]\""), "[]");
     assert_eq!(value("\"${HOST:-default}\""), "node1");
     assert_eq!(value("\"${ABSENT:-}\""), "");
+    assert_eq!(value("\"x${ABSENT:-b c}${PORT}y\""), "xb c8086y");
 }
 
 #[test]
 fn an_escaped_variable_is_literal() {
     assert_eq!(value("\"$${HOST}\""), "${HOST}");
     assert_eq!(value("'\\${HOST}'"), "${HOST}");
-    assert_eq!(value("\"costs 5$ or $HOST\""), "costs 5$ or $HOST");
+    assert_eq!(value("'a$${B}${HOST}'"), "a${B}node1");
+    assert_eq!(value("\"costs 5$ or $HOST $$ {}\""), "costs 5$ or $HOST $$ {}");
+}
+
+#[test]
+fn what_is_no_variable_is_refused() {
+    for (text, why) in [
+        ("${A", "`${` has no closing `}`"),
+        ("${}", "`` is no name of a variable"),
+        ("${1A}", "`1A` is no name of a variable"),
+        ("${a b}", "`a b` is no name of a variable"),
+        ("${:-x}", "`` is no name of a variable"),
+        ("x${HOME}${A-x}", "`A-x` is no name of a variable"),
+    ] {
+        let environment = |name: &str| (name == "HOME").then(|| "/root".into());
+        let text = format!("a = '{text}'");
+        let problems = Loader::new(&environment)
+            .text("alumet.toml", text)
+            .load()
+            .unwrap_err();
+        let message = problems.to_string();
+        assert!(
+            message.contains(&format!("bad substitution at `a`: {why}\n")),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -58,10 +84,7 @@ fn what_a_variable_brings_in_is_not_replaced_again() {
 #[test]
 fn keys_and_comments_are_left_alone() {
     let document = load("# ${ABSENT}\n\"${ABSENT}\" = 1 # ${ABSENT\n");
-    assert_eq!(
-        document.root().keys().map(|(key, _)| key).collect::<Vec<_>>(),
-        ["${ABSENT}"]
-    );
+    assert_eq!(plain(&document).keys().collect::<Vec<_>>(), ["${ABSENT}"]);
 }
 
 #[test]
@@ -72,7 +95,7 @@ fn a_value_from_a_flag_is_left_alone() {
         .load()
         .unwrap();
     assert_eq!(
-        document.root().to_toml_table()["plugins"]["csv"]["output_path"].as_str(),
+        plain(&document)["plugins"]["csv"]["output_path"].as_str(),
         Some("a${b}")
     );
 }
@@ -83,7 +106,7 @@ fn a_variable_that_another_source_overrides_may_be_missing() {
         .text("alumet.toml", "a = \"${ABSENT}\"")
         .override_with("a = 'x'")
         .load();
-    assert_eq!(document.unwrap().root().to_toml_table()["a"].as_str(), Some("x"));
+    assert_eq!(plain(&document.unwrap())["a"].as_str(), Some("x"));
 }
 
 #[test]
@@ -91,16 +114,20 @@ fn a_whole_variable_can_be_a_number_or_a_boolean() {
     let text = "[plugins.sensor]\nport = \"${PORT}\"\nskip_failed = \"${YES}\"\nfactor = \"${HALF}\"\n\
                 output_path = \"${PORT}\"\n";
     let document = load(text);
-    let read: Sensor = read(&sensor(&document)).unwrap();
+    let read: Sensor = read(&document, &sensor()).unwrap();
     assert_eq!((read.port, read.skip_failed, read.factor), (8086, true, 0.5));
     assert_eq!(read.output_path, "8086");
 }
 
 #[test]
 fn a_plain_string_and_a_part_of_one_are_no_number() {
-    for text in ["port = \"8086\"", "port = \"80${EMPTY}86\""] {
+    for text in [
+        "port = \"8086\"",
+        "port = \"80${EMPTY}86\"",
+        "port = \"${EMPTY}${PORT}\"",
+    ] {
         let document = load(&format!("[plugins.sensor]\n{text}\n"));
-        assert!(read::<Sensor>(&sensor(&document)).is_err(), "{text}");
+        assert!(read::<Sensor>(&document, &sensor()).is_err(), "{text}");
     }
 }
 
@@ -111,4 +138,17 @@ fn an_escape_from_before_parsing_gets_its_own_remedy() {
         message.ends_with("= help: for a literal `${` write `$${`"),
         "{message}"
     );
+}
+
+#[test]
+fn a_value_that_a_secret_variable_gave_is_not_repeated_when_it_is_refused() {
+    let environment = |name: &str| (name == "MY_TOKEN").then(|| "hunter2".into());
+    let text = "[plugins.sensor]\npoll_interval = \"${MY_TOKEN}\"\nmode = \"${MY_TOKEN}\"\n";
+    let document = Loader::new(&environment)
+        .text("alumet.toml", text)
+        .load()
+        .unwrap();
+    let message = read::<Sensor>(&document, &sensor()).unwrap_err().to_string();
+    assert_eq!(message.matches("it is refused").count(), 2, "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
 }

@@ -48,13 +48,9 @@ const CONFIGURATION: &str = "configuration";
 
 /// The configuration that is looked at.
 fn loaded(app: &App, global: &Global) -> Finding {
-    if !global.config.is_empty() {
-        let files = global.config.iter().map(|path| path.display().to_string());
-        return Finding::works(CONFIGURATION, files.collect::<Vec<_>>().join(", "));
-    }
     let file = app.config_file;
-    if Path::new(file).exists() {
-        return Finding::works(CONFIGURATION, file);
+    if !global.config.is_empty() || Path::new(file).exists() {
+        return Finding::works(CONFIGURATION, global.files(app));
     }
     let detail = format!("there is no {file} in this folder; the defaults are looked at instead");
     Finding {

@@ -8,18 +8,18 @@ use serde_json::json;
 
 use crate::exit::Failed;
 
-/// All findings, in sections: what the agent itself and each plugin has found.
+/// All findings, those of the agent itself and of each plugin side by side.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    sections: Vec<(&'static str, Vec<Finding>)>,
+    findings: Vec<Record>,
 }
 
-/// A finding as programs get it.
-#[derive(Serialize)]
-struct Record<'a> {
-    plugin: &'a str,
+/// A finding, with who has found it.
+#[derive(Debug, Serialize)]
+struct Record {
+    plugin: &'static str,
     #[serde(flatten)]
-    finding: &'a Finding,
+    finding: Finding,
 }
 
 /// How wide a line may become; longer ones go on below their beginning.
@@ -28,61 +28,44 @@ const WIDTH: usize = 110;
 const BEFORE_SUBJECT: usize = 11;
 
 impl Report {
-    pub(super) fn push(&mut self, section: &'static str, findings: Vec<Finding>) {
-        self.sections.push((section, findings));
+    pub(super) fn push(&mut self, plugin: &'static str, findings: Vec<Finding>) {
+        let findings = findings.into_iter();
+        self.findings
+            .extend(findings.map(|finding| Record { plugin, finding }));
     }
 
     /// The worst of all verdicts. That a machine does not have something is no fault, so it counts as working.
     pub(super) fn verdict(&self) -> Verdict {
-        match self.findings().map(|record| record.finding.verdict).max() {
+        match self.findings.iter().map(|record| record.finding.verdict).max() {
             Some(worst @ (Verdict::Limited | Verdict::Broken)) => worst,
             _ => Verdict::Works,
         }
     }
 
     pub(super) fn to_json(&self) -> Result<String, Failed> {
-        let findings: Vec<Record<'_>> = self.findings().collect();
-        let whole = json!({ "verdict": self.verdict(), "findings": findings });
+        let whole = json!({ "verdict": self.verdict(), "findings": self.findings });
         let text = serde_json::to_string_pretty(&whole).map_err(anyhow::Error::from)?;
         Ok(format!("{text}\n"))
     }
 
     pub(super) fn to_text(&self) -> String {
-        let subjects = self
-            .findings()
-            .map(|record| record.finding.subject.chars().count());
+        let findings = || self.findings.iter().map(|record| &record.finding);
+        let subjects = findings().map(|finding| finding.subject.chars().count());
         let indent = BEFORE_SUBJECT + subjects.max().unwrap_or_default() + 2;
         let mut text = String::new();
-        for (section, findings) in &self.sections {
-            let _ = writeln!(text, "{section}");
-            for finding in findings {
-                write_finding(&mut text, finding, indent);
+        for section in self.findings.chunk_by(|one, next| one.plugin == next.plugin) {
+            let _ = writeln!(text, "{}", section[0].plugin);
+            for record in section {
+                write_finding(&mut text, &record.finding, indent);
             }
             text.push('\n');
         }
-        text.push_str(&self.sum());
-        text
-    }
-
-    /// One line: how many findings of each kind there are.
-    fn sum(&self) -> String {
-        let count = |verdict| {
-            let count = self
-                .findings()
-                .filter(|record| record.finding.verdict == verdict)
-                .count();
+        let counts = [Verdict::Broken, Verdict::Limited, Verdict::Absent, Verdict::Works].map(|verdict| {
+            let count = findings().filter(|finding| finding.verdict == verdict).count();
             (count > 0).then(|| format!("{count} {verdict}"))
-        };
-        let counts = [Verdict::Broken, Verdict::Limited, Verdict::Absent, Verdict::Works].map(count);
+        });
         let counts: Vec<_> = counts.into_iter().flatten().collect();
-        format!("{}\n", counts.join(", "))
-    }
-
-    fn findings(&self) -> impl Iterator<Item = Record<'_>> {
-        self.sections.iter().flat_map(|(plugin, findings)| {
-            let findings = findings.iter();
-            findings.map(move |finding| Record { plugin, finding })
-        })
+        text + &counts.join(", ") + "\n"
     }
 }
 

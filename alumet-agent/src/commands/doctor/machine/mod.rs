@@ -34,16 +34,15 @@ impl Machine {
             // Each connection is an open file; the rest is about what is measured here.
             return limits::open_files(self).into_iter().collect();
         }
-        let privileges = Privileges::of(self);
-        let mut findings = vec![namespace::system_root(self)];
-        findings.extend(kernel::version(self));
-        findings.extend(privileges.as_ref().map(Privileges::finding));
-        findings.extend(limits::real_time_priority(self, privileges.as_ref()));
-        findings.extend(kernel::clock_source(self));
-        findings.extend(namespace::processes(self));
-        findings.extend(limits::open_files(self));
-        findings.extend(limits::inotify(self));
-        findings
+        let findings = [
+            Some(namespace::system_root(self)),
+            kernel::version(self),
+            Privileges::of(self).map(Privileges::finding),
+            kernel::clock_source(self),
+            namespace::processes(self),
+            limits::open_files(self),
+        ];
+        findings.into_iter().flatten().collect()
     }
 
     fn path(&self, relative: &str) -> PathBuf {

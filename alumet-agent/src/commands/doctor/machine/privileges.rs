@@ -14,14 +14,17 @@ pub(super) struct Privileges {
 /// The capabilities that measuring can need, by their bit in `CapEff` (`include/uapi/linux/capability.h`), and what
 /// cannot be done without each.
 const WANTED: [(u32, &str, &str); 2] = [
-    (SYS_NICE, "SYS_NICE", "real-time priority"),
+    (
+        23,
+        "SYS_NICE",
+        "real-time priority, so that ticks at intervals below 10 ms may come late",
+    ),
     (
         19,
         "SYS_PTRACE",
         "I/O, exact memory and executables of other users' processes",
     ),
 ];
-const SYS_NICE: u32 = 23;
 
 impl Privileges {
     /// `None` when the kernel does not tell.
@@ -37,16 +40,12 @@ impl Privileges {
         Some(Self { user, effective })
     }
 
-    pub(super) const fn may_take_real_time_priority(&self) -> bool {
-        self.has(SYS_NICE)
-    }
-
     const fn has(&self, bit: u32) -> bool {
         self.effective & (1 << bit) != 0
     }
 
     /// Who runs this program and what is refused to it.
-    pub(super) fn finding(&self) -> Finding {
+    pub(super) fn finding(self) -> Finding {
         const SUBJECT: &str = "privileges";
         let who = match self.user {
             0 => "root".to_owned(),
@@ -96,7 +95,7 @@ mod tests {
     fn the_effective_user_and_capabilities_count() {
         let read = privileges(1000, 1 << 23);
         assert_eq!((read.user, read.effective), (1000, 1 << 23));
-        assert!(read.may_take_real_time_priority());
+        assert!(read.has(23) && !read.has(19));
         for wrong in ["", "Uid:\t0\n", "Uid:\t0\t0\t0\t0\nCapEff:\tzz\n"] {
             assert_eq!(Privileges::parse(wrong), None, "{wrong}");
         }
