@@ -23,7 +23,7 @@ pub(super) fn open_files(machine: &Machine) -> Option<Finding> {
 }
 
 /// The soft and the hard limit in the line of `/proc/self/limits` that begins with `name`.
-fn limit(machine: &Machine, name: &str) -> Option<(u64, u64)> {
+pub(super) fn limit(machine: &Machine, name: &str) -> Option<(u64, u64)> {
     let text = machine.text("proc/self/limits")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let mut numbers = line.split_whitespace().map(|number| match number {

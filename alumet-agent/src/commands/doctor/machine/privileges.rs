@@ -2,7 +2,7 @@
 
 use alumet_core::plugin::Finding;
 
-use super::Machine;
+use super::{Machine, limits};
 
 /// The user and the effective capabilities of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Privileges {
 /// cannot be done without each.
 const WANTED: [(u32, &str, &str); 2] = [
     (
-        23,
+        SYS_NICE,
         "SYS_NICE",
         "real-time priority, so that ticks at intervals below 10 ms may come late",
     ),
@@ -25,11 +25,21 @@ const WANTED: [(u32, &str, &str); 2] = [
         "I/O, exact memory and executables of other users' processes",
     ),
 ];
+const SYS_NICE: u32 = 23;
+
+/// The priority that the agent asks for when it polls at intervals below 10 ms.
+const REAL_TIME_PRIORITY: u64 = 55;
 
 impl Privileges {
     /// `None` when the kernel does not tell.
     pub(super) fn of(machine: &Machine) -> Option<Self> {
-        Self::parse(&machine.text("proc/self/status")?)
+        let mut privileges = Self::parse(&machine.text("proc/self/status")?)?;
+        // A limit that is high enough, such as `LimitRTPRIO` of a systemd unit, does what the capability would.
+        let limit = limits::limit(machine, "Max realtime priority");
+        if limit.is_some_and(|(soft, _)| soft >= REAL_TIME_PRIORITY) {
+            privileges.effective |= 1 << SYS_NICE;
+        }
+        Some(privileges)
     }
 
     fn parse(status: &str) -> Option<Self> {
@@ -84,6 +94,7 @@ impl Privileges {
 mod tests {
     use alumet_core::plugin::Verdict;
 
+    use super::super::Captured;
     use super::*;
 
     fn privileges(user: u32, effective: u64) -> Privileges {
@@ -95,9 +106,23 @@ mod tests {
     fn the_effective_user_and_capabilities_count() {
         let read = privileges(1000, 1 << 23);
         assert_eq!((read.user, read.effective), (1000, 1 << 23));
-        assert!(read.has(23) && !read.has(19));
+        assert!(read.has(SYS_NICE) && !read.has(19));
         for wrong in ["", "Uid:\t0\n", "Uid:\t0\t0\t0\t0\nCapEff:\tzz\n"] {
             assert_eq!(Privileges::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_limit_as_high_as_the_priority_that_is_asked_for_does_what_the_capability_would() {
+        for (limit, is_enough) in [("0", false), ("54", false), ("55", true), ("unlimited", true)] {
+            let limits =
+                format!("Max realtime priority     {limit}                    0                    \n");
+            let captured = Captured::with(&[
+                ("proc/self/limits", &limits),
+                ("proc/self/status", "Uid:\t1\t1\t1\t1\nCapEff:\t0\n"),
+            ]);
+            let privileges = Privileges::of(&captured.machine()).unwrap();
+            assert_eq!(privileges.has(SYS_NICE), is_enough, "{limit}");
         }
     }
 
