@@ -8,18 +8,8 @@ use rusqlite::ErrorCode;
 /// Why the file cannot be used. The text ends with what would mend it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiskError {
-    #[error("the file of the spool is not open at the moment; see its status")]
-    Away,
-    #[error("`{}` was removed or replaced while in use; leave the file to the program", .0.display())]
-    Gone(PathBuf),
-    #[error("`{}` is not a file; move it away, or choose another path for the spool", .0.display())]
-    NotAFile(PathBuf),
-    #[error("cannot make the folder of `{}`: {source}; make it, writable for this user", .path.display())]
-    Folder { path: PathBuf, source: io::Error },
-    #[error("cannot move `{}` out of the way: {source}; make its folder writable for this user", .path.display())]
-    Rename { path: PathBuf, source: io::Error },
-    #[error("cannot write `{}`: {source}; make the file and its folder writable for this user", .path.display())]
-    ReadOnly { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Refused(String),
     #[error("`{}`: {source}; {}", .path.display(), remedy(.source))]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -28,6 +18,15 @@ impl DiskError {
     pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         Self::Sqlite { path, source }
+    }
+
+    /// The system refuses something.
+    pub(super) fn system(action: &str, path: &Path, error: &io::Error, remedy: &str) -> Self {
+        Self::Refused(format!("cannot {action} `{}`: {error}; {remedy}", path.display()))
+    }
+
+    pub(super) fn rename(path: &Path, error: &io::Error) -> Self {
+        Self::system("move away", path, error, "make its folder writable for this user")
     }
 
     /// Whether the content of the file makes no sense, as opposed to a disk that does not work.

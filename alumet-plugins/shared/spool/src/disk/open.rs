@@ -34,10 +34,8 @@ impl Disk {
                 // Before the probe: when it closes the file, the locks of this process go too.
                 drop(connection);
                 let probe = OpenOptions::new().write(true).open(path);
-                probe.map_err(|source| DiskError::ReadOnly {
-                    path: path.clone(),
-                    source,
-                })?;
+                let remedy = "make the file and its folder writable for this user";
+                probe.map_err(|error| DiskError::system("write", path, &error, remedy))?;
                 "damaged"
             }
             Ok((_, Some(reason), _)) => reason,
@@ -78,13 +76,15 @@ fn prepare(place: &Place) -> Result<(), DiskError> {
     const SMALLEST_PAGE: u64 = 512;
     let path = &place.path;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| DiskError::Folder {
-            path: path.clone(),
-            source,
-        })?;
+        let remedy = "make it, writable for this user";
+        fs::create_dir_all(folder)
+            .map_err(|error| DiskError::system("make the folder of", path, &error, remedy))?;
     }
     match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(DiskError::NotAFile(path.clone())),
+        Ok(metadata) if !metadata.is_file() => Err(DiskError::Refused(format!(
+            "`{}` is not a file; move it away, or choose another path for the spool",
+            path.display()
+        ))),
         Ok(metadata) if (1..SMALLEST_PAGE).contains(&metadata.len()) => {
             let aside = set_aside(path, "damaged", place.now)?;
             say("damaged", path, &aside);

@@ -46,7 +46,7 @@ impl Disk {
             row::insert(db, definitions)?;
         }
         for entry in &job.records {
-            row::insert_entry(db, entry)?;
+            row::insert(db, &**entry)?;
         }
         for cursor in &job.cursors {
             row::insert(db, cursor)?;

@@ -85,7 +85,9 @@ impl Log {
     ) -> Result<T, DiskError> {
         let result = match self.disk.lock().as_ref() {
             Some(disk) => read(disk),
-            None => Err(DiskError::Away),
+            None => Err(DiskError::Refused(
+                "the file of the spool is not open at the moment; see its status".to_owned(),
+            )),
         };
         if let Err(error) = &result {
             let mut state = self.state.lock();

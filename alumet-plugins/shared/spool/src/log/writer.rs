@@ -189,7 +189,10 @@ impl Writer {
         let job = shared.state.lock().take_job();
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
             true => Ok(left),
-            false => Err(DiskError::Gone(self.place().path)),
+            false => Err(DiskError::Refused(format!(
+                "`{}` was removed or replaced while in use; leave the file to the program",
+                self.place().path.display()
+            ))),
         });
         let mut state = shared.state.lock();
         match stored {
