@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{Disk, DiskError, row};
-use crate::record::{Job, Leftover, PAGE_SIZE};
+use crate::record::{Job, PAGE_SIZE, Unwritten};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
 const RESERVE: u64 = 1 << 20;
@@ -19,7 +19,7 @@ impl Disk {
     /// Writes all of it or nothing. It is on disk when this returns.
     ///
     /// `last` says that the program ends in good order, so that no number needs to be left out.
-    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Leftover, DiskError> {
+    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Unwritten, DiskError> {
         let head = job.head.sequence;
         let reserved = match self.reserved {
             _ if last => head,
@@ -33,34 +33,37 @@ impl Disk {
         Ok(left)
     }
 
-    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Leftover> {
+    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Unwritten> {
         let transaction = self.connection.transaction()?;
         let db: &Connection = &transaction;
-        if let Some(instance) = job.instance {
-            row::insert(db, &("instance".to_owned(), 0, Some(instance)))?;
+        let unwritten = &job.unwritten;
+        if unwritten.instance {
+            row::insert(db, &("instance".to_owned(), 0, Some(job.instance)))?;
         }
         if let Some(reserved) = reserved {
             row::insert(db, &("reserved".to_owned(), reserved, None))?;
         }
-        for definitions in &job.definitions {
+        for definitions in &unwritten.definitions {
             row::insert(db, definitions)?;
         }
         for entry in &job.records {
             row::insert(db, &**entry)?;
         }
-        for cursor in &job.cursors {
-            row::insert(db, cursor)?;
-        }
-        for output in &job.gone {
-            db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
-                .execute([output])?;
+        for output in &unwritten.cursors {
+            match job.cursors.iter().find(|(name, ..)| name == output) {
+                Some(cursor) => row::insert(db, cursor)?,
+                None => drop(
+                    db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
+                        .execute([output])?,
+                ),
+            }
         }
         for origin in &job.origins {
             row::insert(db, origin)?;
         }
-        if let Some(losses) = &job.losses {
+        if unwritten.losses {
             db.execute("DELETE FROM gaps", [])?;
-            for loss in losses {
+            for loss in &job.losses {
                 row::insert(db, loss)?;
             }
         }
@@ -88,17 +91,17 @@ impl Disk {
 }
 
 /// Deletes the records that nobody needs, and the dictionaries that no record needs.
-fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Leftover> {
-    let mut left = Leftover::default();
+fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Unwritten> {
+    let mut left = Unwritten::default();
     let mut room = MOST_DELETED;
-    for &(first, last) in &job.doomed {
+    for &(first, last) in &job.unwritten.doomed {
         room -= delete_range(db, first, last, room)?;
         if room == 0 {
             left.doomed.push((first, last));
         }
     }
-    if let Some(start) = job.start {
-        room -= delete_range(db, 0, start, room)?;
+    if job.unwritten.start {
+        room -= delete_range(db, 0, job.start, room)?;
         left.start = room == 0;
         let oldest = "SELECT ifnull(min(generation), ?1) FROM
                           (SELECT generation FROM records ORDER BY sequence LIMIT 1)";

@@ -98,9 +98,4 @@ impl Cursor {
         self.next = self.next.max(end);
         samples
     }
-
-    /// Gives everything again that is not done.
-    pub(crate) const fn rewind(&mut self) {
-        self.next = self.done;
-    }
 }

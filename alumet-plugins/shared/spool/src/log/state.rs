@@ -1,23 +1,15 @@
 //! All that is in memory: what waits, who has read what, and what the next transaction must write.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
 use alumet_core::time::Timestamp;
+use alumet_shared_batch_encoding::Encoded;
 
 use super::cursor::Cursor;
 use super::origins::Origins;
-use crate::record::{Entry, Loss, Losses, Mark, footprint};
-
-/// One record before it has a number.
-pub(crate) struct NewEntry {
-    pub(crate) generation: u32,
-    pub(crate) samples: u32,
-    pub(crate) checksum: u32,
-    pub(crate) time: Option<(Timestamp, Timestamp)>,
-    pub(crate) payload: Arc<[u8]>,
-}
+use crate::record::{Entry, Loss, Losses, Mark, Unwritten, footprint};
 
 /// All that is in memory.
 pub(crate) struct State {
@@ -55,28 +47,6 @@ pub(crate) struct State {
     pub(crate) signals: Signals,
     /// Whether an eviction was logged since the spool was last empty.
     pub(crate) full_was_said: bool,
-}
-
-/// What the next transaction must write besides the records.
-#[derive(Default)]
-pub(crate) struct Unwritten {
-    pub(crate) cursors: BTreeSet<String>,
-    pub(crate) definitions: Vec<Definitions>,
-    pub(crate) losses: bool,
-    pub(crate) instance: bool,
-    /// Records to delete, as ranges of their numbers, both ends included.
-    pub(crate) doomed: Vec<(u64, u64)>,
-    /// Whether records up to [`State::start`] may still be on disk.
-    pub(crate) start: bool,
-}
-
-impl Unwritten {
-    fn doom(&mut self, first: u64, last: u64) {
-        match self.doomed.last_mut() {
-            Some(range) if range.1 + 1 == first => range.1 = last,
-            _ => self.doomed.push((first, last)),
-        }
-    }
 }
 
 /// What other threads tell the one that writes.
@@ -123,40 +93,38 @@ impl State {
         }
     }
 
-    /// Appends a record and gives its number.
-    pub(crate) fn append(&mut self, entry: NewEntry, now: Timestamp) -> u64 {
-        let bytes = footprint(entry.payload.len());
+    /// Appends a record.
+    pub(crate) fn append(&mut self, encoded: Encoded, now: Timestamp) {
+        let bytes = footprint(encoded.payload.len());
         let end = Mark {
             sequence: self.head.sequence + 1,
             records: self.head.records + 1,
-            samples: self.head.samples + u64::from(entry.samples),
+            samples: self.head.samples + u64::from(encoded.samples),
             bytes: self.head.bytes + bytes,
         };
         self.head = end;
         let entry = Entry {
             end,
-            generation: entry.generation,
-            samples: entry.samples,
+            generation: encoded.generation,
+            samples: encoded.samples,
             bytes,
-            checksum: entry.checksum,
-            time: entry.time,
+            checksum: encoded.checksum,
+            time: encoded.time,
             appended: now,
-            payload: entry.payload,
+            payload: encoded.payload,
         };
         self.tail_bytes += entry.memory();
         self.tail.push_back(Arc::new(entry));
         self.changes += 1;
         self.fit_memory();
-        end.sequence
     }
 
     /// Numbers a record that nobody wants.
-    pub(crate) fn skip(&mut self, samples: u32) -> u64 {
+    pub(crate) fn skip(&mut self, samples: u32) {
         self.head.sequence += 1;
         self.head.records += 1;
         self.head.samples += u64::from(samples);
         self.move_start();
-        self.head.sequence
     }
 
     /// Takes entries of a dictionary.
@@ -179,6 +147,11 @@ impl State {
         }
     }
 
+    /// Whether every output is done with everything.
+    pub(crate) const fn nothing_waits(&self) -> bool {
+        self.start.samples == self.head.samples
+    }
+
     pub(crate) const fn is_urgent(&self) -> bool {
         self.signals.urgent || self.committed_changes < self.signals.awaited
     }
@@ -190,10 +163,6 @@ impl State {
     /// Without a disk, a record is safe once every output is done with it.
     pub(crate) fn settle_origins(&mut self) {
         self.origins.settle(self.start.sequence);
-    }
-
-    pub(crate) fn has_followers(&self) -> bool {
-        !self.cursors.is_empty()
     }
 
     /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.
@@ -223,7 +192,11 @@ impl State {
             self.start = self.start.max(loss.end);
             self.unwritten.start = true;
         } else {
-            self.unwritten.doom(loss.begin.sequence + 1, loss.end.sequence);
+            let (first, last) = (loss.begin.sequence + 1, loss.end.sequence);
+            match self.unwritten.doomed.last_mut() {
+                Some(range) if range.1 + 1 == first => range.1 = last,
+                _ => self.unwritten.doomed.push((first, last)),
+            }
         }
         self.losses.insert(loss);
         self.unwritten.losses = true;
@@ -253,7 +226,7 @@ impl State {
             self.unwritten.losses = true;
         }
         self.trim_tail();
-        if self.start.samples == self.head.samples {
+        if self.nothing_waits() {
             self.full_was_said = false;
         }
         if !self.has_path {
@@ -311,17 +284,6 @@ impl State {
             .map(|loss| (loss.begin.sequence + 1, loss.end.sequence))
             .collect();
         self.origins.write_all();
-        self.changes += 1;
-    }
-
-    /// Without a file, nothing will ever be written.
-    pub(crate) fn forget_unwritten(&mut self) {
-        self.unwritten = Unwritten::default();
-    }
-
-    /// Where an output stands has changed, and is written with the next transaction.
-    pub(crate) fn note_cursor(&mut self, output: &str) {
-        self.unwritten.cursors.insert(output.to_owned());
         self.changes += 1;
     }
 

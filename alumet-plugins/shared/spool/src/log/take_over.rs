@@ -35,10 +35,6 @@ impl State {
         }
     }
 
-    fn nothing_waits(&self) -> bool {
-        self.head.samples == self.start.samples
-    }
-
     /// Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
     fn is_newer_generation(&self, loaded: &Loaded) -> bool {
         self.generation == 0 || self.generation > loaded.generation

@@ -135,17 +135,14 @@ impl Writer {
             let earliest = self.last_turn.map_or(now, |last| last + least);
             now.checked_add(left).map(|at| at.max(earliest))
         });
-        match (work, expiry) {
-            (Some(work), Some(expiry)) => Some(work.min(expiry)),
-            (work, expiry) => work.or(expiry),
-        }
+        [work, expiry].into_iter().flatten().min()
     }
 
     /// Opens the file if it is not open, evicts what must go and writes what has come.
     fn turn(&mut self, last: bool) {
         let shared = Arc::clone(&self.shared);
         let mut disk = shared.disk.lock();
-        let suspect = shared.state.lock().take_suspicion() && self.may_salvage();
+        let suspect = std::mem::take(&mut shared.state.lock().signals.suspect) && self.may_salvage();
         if suspect {
             *disk = None;
         }
@@ -295,10 +292,6 @@ impl State {
     fn has_work(&self) -> bool {
         let left = self.unwritten.start || !self.unwritten.doomed.is_empty();
         self.changes > self.committed_changes || left || self.signals.suspect
-    }
-
-    fn take_suspicion(&mut self) -> bool {
-        std::mem::take(&mut self.signals.suspect)
     }
 
     /// Says once which outputs hold records back although they do not exist.
