@@ -18,8 +18,7 @@ use crate::rotate::Names;
 pub(crate) struct ActiveFile {
     path: PathBuf,
     file: File,
-    device: u64,
-    inode: u64,
+    identity: (u64, u64),
     len: u64,
     header: Option<Header>,
     modified: Timestamp,
@@ -40,27 +39,27 @@ impl ActiveFile {
         create_folder(path)?;
         loop {
             let file = open_locked(path)?;
-            let properties = file
-                .metadata()
-                .map_err(|error| CsvError::open("look at", path, error))?;
-            let content = inspect(&file, properties.len(), delimiter);
-            let content = content.map_err(|error| CsvError::open("read", path, error))?;
-            let Some(content) = content else {
+            let read = |error| CsvError::open("read", path, error);
+            let properties = file.metadata().map_err(read)?;
+            let Some(content) = inspect(&file, properties.len(), delimiter).map_err(read)? else {
                 set_aside(path, now)?;
                 continue;
             };
-            cut_torn_line(&file, path, properties.len(), content.whole)?;
-            return Ok(Self {
+            let mut this = Self {
                 path: path.to_owned(),
                 file,
-                device: properties.dev(),
-                inode: properties.ino(),
-                len: content.whole,
+                identity: identity(&properties),
+                len: properties.len(),
                 header: content.header,
                 modified: modified(&properties),
                 cut_to: None,
                 is_entry_new: true,
-            });
+            };
+            this.cut_back(
+                content.whole,
+                "the last line was incomplete, because its writer was killed; it was cut off",
+            )?;
+            return Ok(this);
         }
     }
 
@@ -89,8 +88,7 @@ impl ActiveFile {
             sync_folder(&self.path);
         }
         Ok(Checkpoint {
-            device: self.device,
-            inode: self.inode,
+            file: self.identity,
             len: self.len,
             time: now,
         })
@@ -124,24 +122,21 @@ impl ActiveFile {
 
     /// Whether the place is in this file, at the end of a line.
     pub(crate) fn has(&self, checkpoint: &Checkpoint) -> bool {
-        (self.device, self.inode) == (checkpoint.device, checkpoint.inode)
+        self.identity == checkpoint.file
             && self.len >= checkpoint.len
             && (checkpoint.len == 0 || matches!(self.has_already(checkpoint.len - 1, b"\n"), Ok(Some(1))))
     }
 
-    /// Takes back everything after the first `len` bytes, which are whole lines.
+    /// Takes back everything after the first `len` bytes, which are whole lines, and says why.
     ///
     /// # Errors
     /// When the file cannot be cut.
-    pub(crate) fn cut_back(&mut self, len: u64) -> Result<(), CsvError> {
+    pub(crate) fn cut_back(&mut self, len: u64, why: &str) -> Result<(), CsvError> {
         if len < self.len {
             self.file
                 .set_len(len)
                 .map_err(|error| CsvError::open("mend", &self.path, error))?;
-            tracing::info!(
-                path = %self.path.display(), bytes = self.len - len,
-                "the program was killed before the spool was told of the last lines; they are taken back and come again"
-            );
+            tracing::warn!(path = %self.path.display(), bytes = self.len - len, "{why}");
             self.len = len;
         }
         if len == 0 {
@@ -153,7 +148,7 @@ impl ActiveFile {
     /// What became of the file since it was opened.
     pub(crate) fn whereabouts(&self) -> Whereabouts {
         match fs::metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => self.without_its_path(),
+            Ok(found) if identity(&found) != self.identity => self.without_its_path(),
             Ok(found) if found.len() < self.len => Whereabouts::Gone,
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_its_path(),
             // An error says nothing about the file; if it matters, the next write fails as well.
@@ -230,13 +225,13 @@ impl ActiveFile {
         Ok(())
     }
 
-    /// Gives the file the name of a rotated one and closes it.
+    /// Gives the file the name of a rotated one, under which it stays open.
     ///
     /// # Errors
-    /// When it cannot be renamed; then it stays open under its name.
-    pub(crate) fn rotate(self, now: Timestamp) -> Result<PathBuf, (Self, io::Error)> {
-        let renamed = fs::canonicalize(&self.path).and_then(|path| Names::beside(&path).rotate(&path, now));
-        renamed.map_err(|error| (self, error))
+    /// When it cannot be renamed.
+    pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<PathBuf> {
+        let path = fs::canonicalize(&self.path)?;
+        Names::beside(&path).rotate(&path, now)
     }
 }
 
@@ -276,9 +271,7 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
     let file = file.map_err(|error| CsvError::open("open", path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CsvError::Locked {
-            path: path.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(CsvError::Locked(path.to_owned())),
         Err(TryLockError::Error(error)) => {
             tracing::debug!(%error, path = %path.display(), "the file system has no locks");
             Ok(file)
@@ -296,19 +289,6 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
     Ok(())
 }
 
-fn cut_torn_line(file: &File, path: &Path, len: u64, whole: u64) -> Result<(), CsvError> {
-    if whole == len {
-        return Ok(());
-    }
-    file.set_len(whole)
-        .map_err(|error| CsvError::open("mend", path, error))?;
-    tracing::warn!(
-        path = %path.display(), bytes = len - whole,
-        "the last line was incomplete, because its writer was killed; it was cut off"
-    );
-    Ok(())
-}
-
 /// Not every file system can do this, and those that cannot need not.
 fn sync_folder(path: &Path) {
     let names = Names::beside_target(path);
@@ -316,6 +296,11 @@ fn sync_folder(path: &Path) {
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");
     }
+}
+
+/// Device and inode, which tell a file from all others.
+pub(crate) fn identity(properties: &fs::Metadata) -> (u64, u64) {
+    (properties.dev(), properties.ino())
 }
 
 /// When a file was last written.

@@ -31,12 +31,10 @@ pub(crate) struct Housekeeper {
     requests: Option<Sender<Vec<Rotated>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// When files may be compressed the next time; none if the spool names no place in them.
-    next_compression: Option<Monotonic>,
-    /// What is to be compressed then.
-    old: Vec<Rotated>,
-    /// What was rotated since files were compressed the last time.
-    young: Vec<Rotated>,
+    /// How long a file stays as it is after it was rotated.
+    spared: Duration,
+    /// What is to be compressed, and not before when.
+    uncompressed: Vec<(Monotonic, Rotated)>,
 }
 
 /// What the thread knows.
@@ -58,37 +56,30 @@ impl Housekeeper {
         let stop = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             names: names.clone(),
-            keep: config
-                .keep_files
-                .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
+            keep: config.keep_files.map(|count| count as usize),
             stop: Arc::clone(&stop),
             uncompressed: Vec::new(),
         };
         let (requests, inbox) = channel();
-        match thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("csv-housekeeper".into())
             .spawn(move || worker.serve(&inbox))
-        {
-            Ok(thread) => {
-                let mut this = Self {
-                    names,
-                    compression: config.compression,
-                    requests: Some(requests),
-                    stop,
-                    thread: Some(thread),
-                    next_compression: None,
-                    old: Vec::new(),
-                    young: Vec::new(),
-                };
-                this.find_uncompressed();
-                this.ask(Vec::new());
-                Some(this)
-            }
-            Err(error) => {
+            .inspect_err(|error| {
                 tracing::warn!(%error, "rotated files are neither compressed nor removed: no thread can be started");
-                None
-            }
-        }
+            })
+            .ok()?;
+        let mut this = Self {
+            names,
+            compression: config.compression,
+            requests: Some(requests),
+            stop,
+            thread: Some(thread),
+            spared: Duration::ZERO,
+            uncompressed: Vec::new(),
+        };
+        this.find_uncompressed();
+        this.ask(Vec::new());
+        Some(this)
     }
 
     /// Notes what an earlier run has left.
@@ -97,7 +88,10 @@ impl Housekeeper {
             match self.names.list() {
                 Ok(mut files) => {
                     files.retain(|file| !file.is_compressed());
-                    self.old = files;
+                    self.uncompressed = files
+                        .into_iter()
+                        .map(|file| (Monotonic::default(), file))
+                        .collect();
                 }
                 Err(error) => report(self.names.folder(), &error),
             }
@@ -107,27 +101,28 @@ impl Housekeeper {
     /// The spool names places in the files from now on: those that are just rotated are left as they are for a while.
     /// So are all files, if the spool named a place in one of them before.
     pub(crate) fn spare_new_files(&mut self, now: Monotonic, and_old_ones: bool) {
-        if self.next_compression.is_none() {
-            self.next_compression = Some(if and_old_ones { now + SETTLED } else { now });
+        self.spared = SETTLED;
+        if and_old_ones {
+            for (due, _) in &mut self.uncompressed {
+                *due = now + SETTLED;
+            }
         }
     }
 
     /// A file was rotated to `path`. What is too much is removed at once: it may be what fills the disk.
-    pub(crate) fn rotated(&mut self, path: &Path) {
+    pub(crate) fn rotated(&mut self, path: &Path, now: Monotonic) {
         if self.compression == Compression::Zstd {
-            self.young.extend(self.names.rotated(path));
+            let file = self.names.rotated(path);
+            self.uncompressed
+                .extend(file.map(|file| (now + self.spared, file)));
         }
         self.ask(Vec::new());
     }
 
-    /// A batch was written; asks for a compression if one is due.
+    /// A batch was written; asks for the compressions that are due.
     pub(crate) fn written(&mut self, now: Monotonic) {
-        match &mut self.next_compression {
-            None => self.old.append(&mut self.young),
-            Some(next) if now < *next => return,
-            Some(next) => *next = now + SETTLED,
-        }
-        let due = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        let due = self.uncompressed.extract_if(.., |(due, _)| *due <= now);
+        let due: Vec<_> = due.map(|(_, file)| file).collect();
         if !due.is_empty() {
             self.ask(due);
         }

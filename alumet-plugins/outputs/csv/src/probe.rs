@@ -38,7 +38,10 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
     }
     let mut findings = vec![match OpenOptions::new().read(true).append(true).open(&path) {
         Ok(file) => existing(config, &file, &path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => new(&path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            access_folder(&path)?;
+            Finding::works(FILE, format!("{}, to be created", path.display()))
+        }
         Err(error) => return Err(CsvError::open("open", &path, error)),
     }];
     if let (true, Some(folder), Err(_)) = (config.rotates(), path.parent(), access_folder(&path)) {
@@ -50,12 +53,7 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
     Ok(findings)
 }
 
-/// A file that will be created: the nearest folder above it must be one in which that is possible.
-fn new(path: &Path) -> Result<Finding, CsvError> {
-    access_folder(path)?;
-    Ok(Finding::works(FILE, format!("{}, to be created", path.display())))
-}
-
+/// The nearest folder above a file must be one in which it can be created.
 fn access_folder(path: &Path) -> Result<(), CsvError> {
     let Some(folder) = path.ancestors().skip(1).find(|above| above.exists()) else {
         return Ok(());
@@ -80,13 +78,11 @@ fn allowed(path: &Path, place: &Path, right: AccessFlags) -> Result<(), CsvError
 fn existing(config: &Config, file: &File, path: &Path) -> Result<Finding, CsvError> {
     // Closing the file gives the lock back.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(CsvError::Locked {
-            path: path.to_owned(),
-        });
+        return Err(CsvError::Locked(path.to_owned()));
     }
     let read = |error| CsvError::open("read", path, error);
     let len = file.metadata().map_err(read)?.len();
-    let content = inspect(file, len, config.line_format().delimiter).map_err(read)?;
+    let content = inspect(file, len, config.delimiter()).map_err(read)?;
     let detail = match content {
         Some(content) if content.header.is_none() => "empty".to_owned(),
         Some(content) if content.whole == len => format!("{len} bytes, goes on at its end"),

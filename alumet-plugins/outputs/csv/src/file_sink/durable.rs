@@ -7,6 +7,9 @@ use crate::checkpoint::Checkpoint;
 use crate::encode::Encoder;
 use crate::error::CsvError;
 
+const TAKEN_BACK: &str =
+    "the program was killed before the spool was told of the last lines; they are taken back and come again";
+
 impl FileSink {
     /// Says where the file ends; everything before is on disk. Nothing to say when there is no file at the moment.
     ///
@@ -33,14 +36,14 @@ impl FileSink {
         let is_recent = checkpoint.is_recent(file.modified());
         if file.has(checkpoint) {
             if is_recent {
-                return file.cut_back(checkpoint.len);
+                return file.cut_back(checkpoint.len, TAKEN_BACK);
             }
             self.repeated = (checkpoint.len < file.len()).then_some(*checkpoint);
             return Ok(());
         }
         let is_new = file.header().is_none();
         if (is_recent || is_new) && checkpoint.undo_rotations(&self.path)? {
-            return file.cut_back(0);
+            return file.cut_back(0, TAKEN_BACK);
         }
         if !is_new {
             self.warn_of_repetition();

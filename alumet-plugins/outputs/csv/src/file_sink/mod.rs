@@ -5,6 +5,7 @@ mod durable;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alumet_core::Timestamp;
 use alumet_core::output::Delivery;
 use alumet_core::time::{Moment, Monotonic};
 
@@ -33,8 +34,8 @@ pub(crate) struct FileSink {
     file: Option<ActiveFile>,
     /// The lines of the delivery, under the encoder's header; empty between two deliveries.
     lines: Vec<u8>,
-    /// The period in which the lines of the file were written.
-    period: i128,
+    /// The period in which the lines of the file were written, if there are periods.
+    period: Option<i128>,
     next_look: Monotonic,
     next_rotation: Monotonic,
     housekeeper: Option<Housekeeper>,
@@ -59,7 +60,7 @@ impl FileSink {
             file: None,
             lines: Vec::new(),
             now,
-            period: 0,
+            period: None,
             next_look: Monotonic::default(),
             next_rotation: Monotonic::default(),
             housekeeper: None,
@@ -88,16 +89,14 @@ impl FileSink {
             self.rotate(encoder)?;
         }
         self.encode(delivery, encoder);
-        if self.is_rotation_due_by_size(encoder) && self.now.monotonic >= self.next_rotation {
+        if self.is_rotation_due_by_size() && self.now.monotonic >= self.next_rotation {
             self.rotate(encoder)?;
             // The new file may have other columns.
             self.lines.clear();
             self.encode(delivery, encoder);
         }
         self.write_out(encoder)?;
-        if let Some(interval) = self.rotate_interval {
-            self.period = period(self.now.wall, interval);
-        }
+        self.period = self.period_of(self.now.wall);
         if let Some(housekeeper) = &mut self.housekeeper {
             housekeeper.written(self.now.monotonic);
         }
@@ -110,7 +109,7 @@ impl FileSink {
     }
 
     fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder) {
-        if self.file.as_ref().is_none_or(|file| file.header().is_none()) {
+        if self.begun().is_none() {
             encoder.set_header(Header::of(delivery));
         }
         encoder.encode(delivery, &mut self.lines);
@@ -163,44 +162,32 @@ impl FileSink {
         if let Some(header) = file.header() {
             encoder.set_header(header.clone());
         }
-        if let Some(interval) = self.rotate_interval {
-            self.period = period(
-                if file.header().is_some() {
-                    file.modified()
-                } else {
-                    self.now.wall
-                },
-                interval,
-            );
-        }
+        self.period = self.period_of(match file.header() {
+            Some(_) => file.modified(),
+            None => self.now.wall,
+        });
         self.file = Some(file);
         self.repeated = None;
         self.next_look = self.now.monotonic + LOOK;
         Ok(())
     }
 
-    fn has_lines(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.header().is_some())
+    fn period_of(&self, time: Timestamp) -> Option<i128> {
+        self.rotate_interval.map(|interval| period(time, interval))
+    }
+
+    /// The file, if there is anything in it.
+    fn begun(&self) -> Option<&ActiveFile> {
+        self.file.as_ref().filter(|file| file.header().is_some())
     }
 
     fn is_rotation_due_by_time(&self) -> bool {
-        self.has_lines()
-            && self
-                .rotate_interval
-                .is_some_and(|interval| period(self.now.wall, interval) != self.period)
+        self.begun().is_some() && self.period_of(self.now.wall) != self.period
     }
 
-    fn is_rotation_due_by_size(&self, encoder: &Encoder) -> bool {
-        let Some(limit) = self.rotate_size else {
-            return false;
-        };
-        let Some(file) = &self.file else { return false };
-        let header = if file.header().is_some() {
-            0
-        } else {
-            encoder.header_line().len()
-        };
-        self.has_lines() && file.len() + (header + self.lines.len()) as u64 > limit
+    fn is_rotation_due_by_size(&self) -> bool {
+        let len = self.begun().map(|file| file.len() + self.lines.len() as u64);
+        len.zip(self.rotate_size).is_some_and(|(len, limit)| len > limit)
     }
 
     /// Renames the file and begins a new one. If the file cannot be renamed, it grows on: too large a file is better than
@@ -212,27 +199,25 @@ impl FileSink {
         // What has the name now may be the file of somebody else.
         self.next_look = self.now.monotonic;
         self.look_for_file(encoder)?;
-        if !self.has_lines() {
+        if self.begun().is_none() {
             return Ok(());
         }
         self.leave()?;
-        let Some(file) = self.file.take() else {
-            return Ok(());
-        };
+        let Some(file) = &self.file else { return Ok(()) };
         match file.rotate(self.now.wall) {
             Ok(rotated) => {
                 tracing::debug!(path = %self.path.display(), rotated = %rotated.display(), "rotated");
                 if let Some(housekeeper) = &mut self.housekeeper {
-                    housekeeper.rotated(&rotated);
+                    housekeeper.rotated(&rotated, self.now.monotonic);
                 }
+                self.file = None;
                 self.reopen(encoder)
             }
-            Err((file, error)) => {
+            Err(error) => {
                 tracing::warn!(
                     %error, path = %self.path.display(),
                     "the file cannot be rotated and grows on; allow this process to rename files in its folder"
                 );
-                self.file = Some(file);
                 self.next_rotation = self.now.monotonic + ROTATION_PAUSE;
                 Ok(())
             }
