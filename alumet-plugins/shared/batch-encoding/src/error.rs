@@ -75,3 +75,14 @@ pub enum DecodeError {
         offset: usize,
     },
 }
+
+impl DecodeError {
+    /// Refuses more than the limit of something.
+    pub(crate) const fn within(what: &'static str, found: u64, limit: usize) -> Result<(), Self> {
+        let limit = limit as u64;
+        if found > limit {
+            return Err(Self::TooLarge { what, found, limit });
+        }
+        Ok(())
+    }
+}

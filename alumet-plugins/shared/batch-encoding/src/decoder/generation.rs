@@ -9,7 +9,7 @@ use crate::error::DecodeError;
 
 /// The dictionary of one generation.
 #[derive(Default)]
-pub(super) struct Generation {
+pub(crate) struct Generation {
     entries: Vec<Known>,
     metrics: Vec<MetricId>,
     /// The type of each metric.
@@ -60,7 +60,7 @@ pub(super) fn parse(
 
 impl Generation {
     /// How many entries there are.
-    pub(super) const fn len(&self) -> u32 {
+    pub(crate) const fn len(&self) -> u32 {
         // The limit of the decoder is below that of the type.
         self.entries.len() as u32
     }
@@ -71,13 +71,13 @@ impl Generation {
     }
 
     /// The types of all metrics.
-    pub(super) fn types(&self) -> &[ValueType] {
+    pub(crate) fn types(&self) -> &[ValueType] {
         &self.types
     }
 
     /// The place of the metric of the series with that number; `None` if the entry is no series.
     #[inline]
-    pub(super) fn metric_of(&self, number: u32) -> Option<u32> {
+    pub(crate) fn metric_of(&self, number: u32) -> Option<u32> {
         let entry = self.entries.get(number as usize)?;
         entry.series.as_ref().map(|_| entry.metric)
     }
