@@ -55,7 +55,7 @@ impl Checkpoint {
     /// # Errors
     /// When a file cannot be cut or removed.
     pub(crate) fn undo_rotations(&self, path: &Path) -> Result<bool, CsvError> {
-        let names = Names::beside_target(path);
+        let names = Names::beside(path);
         let Ok(rotated) = names.list() else {
             return Ok(false);
         };

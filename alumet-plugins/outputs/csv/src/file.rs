@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
-use crate::rotate::Names;
+use crate::rotate::{Names, Rotated};
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
 #[derive(Debug)]
@@ -145,22 +145,19 @@ impl ActiveFile {
         Ok(())
     }
 
-    /// What became of the file since it was opened.
-    pub(crate) fn whereabouts(&self) -> Whereabouts {
+    /// Whether the path still leads to the file, and all of it is there.
+    pub(crate) fn is_in_place(&self) -> bool {
         match fs::metadata(&self.path) {
-            Ok(found) if identity(&found) != self.identity => self.without_its_path(),
-            Ok(found) if found.len() < self.len => Whereabouts::Gone,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_its_path(),
-            // An error says nothing about the file; if it matters, the next write fails as well.
-            Ok(_) | Err(_) => Whereabouts::InPlace,
+            Ok(found) => identity(&found) == self.identity && found.len() >= self.len,
+            // Another error says nothing about the file; if it matters, the next write fails as well.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
 
-    fn without_its_path(&self) -> Whereabouts {
-        match self.file.metadata() {
-            Ok(own) if own.nlink() > 0 => Whereabouts::Moved,
-            _ => Whereabouts::Gone,
-        }
+    /// Whether the file was neither deleted nor emptied.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        let own = self.file.metadata();
+        own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
     /// Appends the header line and the lines after it; all of it or nothing.
@@ -229,9 +226,8 @@ impl ActiveFile {
     ///
     /// # Errors
     /// When it cannot be renamed.
-    pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<PathBuf> {
-        let path = fs::canonicalize(&self.path)?;
-        Names::beside(&path).rotate(&path, now)
+    pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<Rotated> {
+        Names::beside(&self.path).rotate(now)
     }
 }
 
@@ -240,17 +236,6 @@ impl Drop for ActiveFile {
         // Closing alone would leave the lock with a child process that was just forked and has not called `exec` yet.
         let _ = self.file.unlock();
     }
-}
-
-/// What became of a file since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
-    /// It is where it was.
-    InPlace,
-    /// It has another name now.
-    Moved,
-    /// It was deleted or emptied.
-    Gone,
 }
 
 fn create_folder(path: &Path) -> Result<(), CsvError> {
@@ -280,8 +265,9 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
 }
 
 fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
-    let renamed = fs::canonicalize(path).and_then(|path| Names::beside(&path).set_aside(&path, now));
-    let renamed = renamed.map_err(|error| CsvError::open("rename", path, error))?;
+    let renamed = Names::beside(path)
+        .set_aside(now)
+        .map_err(|error| CsvError::open("rename", path, error))?;
     tracing::warn!(
         path = %path.display(), renamed_to = %renamed.display(),
         "the file has other columns or a damaged end; it was renamed and a new one is begun"
@@ -291,7 +277,7 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
 
 /// Not every file system can do this, and those that cannot need not.
 fn sync_folder(path: &Path) {
-    let names = Names::beside_target(path);
+    let names = Names::beside(path);
     let folder = names.folder();
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");

@@ -87,7 +87,7 @@ impl Housekeeper {
         if self.compression == Compression::Zstd {
             match self.names.list() {
                 Ok(mut files) => {
-                    files.retain(|file| !file.is_compressed());
+                    files.retain(|file| !file.compressed);
                     self.uncompressed = files
                         .into_iter()
                         .map(|file| (Monotonic::default(), file))
@@ -109,12 +109,10 @@ impl Housekeeper {
         }
     }
 
-    /// A file was rotated to `path`. What is too much is removed at once: it may be what fills the disk.
-    pub(crate) fn rotated(&mut self, path: &Path, now: Monotonic) {
+    /// A file was rotated. What is too much is removed at once: it may be what fills the disk.
+    pub(crate) fn rotated(&mut self, file: Rotated, now: Monotonic) {
         if self.compression == Compression::Zstd {
-            let file = self.names.rotated(path);
-            self.uncompressed
-                .extend(file.map(|file| (now + self.spared, file)));
+            self.uncompressed.push((now + self.spared, file));
         }
         self.ask(Vec::new());
     }

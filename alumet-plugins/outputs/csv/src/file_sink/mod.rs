@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
-use crate::file::{ActiveFile, Whereabouts};
+use crate::file::ActiveFile;
 use crate::header::Header;
 use crate::housekeeper::Housekeeper;
 use crate::rotate::{Names, period};
@@ -69,7 +69,7 @@ impl FileSink {
         };
         sink.reopen(encoder)?;
         if config.rotates() {
-            sink.housekeeper = Housekeeper::start(Names::beside_target(&sink.path), config);
+            sink.housekeeper = Housekeeper::start(Names::beside(&sink.path), config);
         }
         Ok(sink)
     }
@@ -143,13 +143,12 @@ impl FileSink {
             if self.now.monotonic < self.next_look {
                 return Ok(());
             }
-            match file.whereabouts() {
-                Whereabouts::InPlace => {
-                    self.next_look = self.now.monotonic + LOOK;
-                    return Ok(());
-                }
-                Whereabouts::Moved => self.leave()?,
-                Whereabouts::Gone => {}
+            if file.is_in_place() {
+                self.next_look = self.now.monotonic + LOOK;
+                return Ok(());
+            }
+            if file.is_anywhere() {
+                self.leave()?;
             }
             tracing::warn!(path = %self.path.display(), "the file was moved, deleted or emptied; a new one is begun");
             self.file = None;
@@ -206,9 +205,9 @@ impl FileSink {
         let Some(file) = &self.file else { return Ok(()) };
         match file.rotate(self.now.wall) {
             Ok(rotated) => {
-                tracing::debug!(path = %self.path.display(), rotated = %rotated.display(), "rotated");
+                tracing::debug!(path = %self.path.display(), ?rotated, "rotated");
                 if let Some(housekeeper) = &mut self.housekeeper {
-                    housekeeper.rotated(&rotated, self.now.monotonic);
+                    housekeeper.rotated(rotated, self.now.monotonic);
                 }
                 self.file = None;
                 self.reopen(encoder)

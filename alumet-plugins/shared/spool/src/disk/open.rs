@@ -162,21 +162,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn say(reason: &str, path: &Path, aside: &Path) {
-    let (path, aside) = (path.display(), aside.display());
-    match reason {
-        "copied" => tracing::warn!(
-            path = %path, aside = %aside,
+    let what = match reason {
+        "copied" => {
             "the spool was copied from another machine: its backlog belongs there and is not sent from here"
-        ),
-        "damaged" => tracing::error!(
-            path = %path, aside = %aside,
-            "the spool was damaged: what could be read of it is kept; check the disk"
-        ),
-        _ => tracing::warn!(
-            path = %path, aside = %aside, reason,
-            "the file was no spool that this program can use, and was set aside; a new one is begun"
-        ),
-    }
+        }
+        "damaged" => "the spool was damaged: what could be read of it is kept; check the disk",
+        _ => "the file was no spool that this program can use, and was set aside; a new one is begun",
+    };
+    tracing::warn!(path = %path.display(), aside = %aside.display(), reason, "{what}");
 }
 
 #[cfg(test)]

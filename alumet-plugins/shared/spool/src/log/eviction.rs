@@ -47,8 +47,7 @@ impl Log {
 
     /// How long until the oldest record is too old.
     pub(super) fn time_to_expiry(&self, state: &State) -> Option<Duration> {
-        let appended = state.oldest_appended()?;
-        let expires = appended.saturating_add(self.config.max_age);
+        let expires = state.oldest()?.appended.saturating_add(self.config.max_age);
         let now = self.clock.now().wall;
         Some(expires.checked_since(now).unwrap_or_default())
     }
@@ -60,22 +59,14 @@ impl State {
         self.start.sequence < self.head.sequence
             && self.start.records < self.head.records
             && (self.head.bytes - self.start.bytes > max_bytes
-                || self.oldest_appended().is_none_or(|appended| appended < cutoff))
+                || self.oldest().is_none_or(|oldest| oldest.appended < cutoff))
     }
 
-    fn oldest_appended(&self) -> Option<Timestamp> {
-        self.oldest_times().map(|(appended, _)| appended)
-    }
-
-    /// When the oldest record was appended and its first timestamp, if that is known.
-    pub(super) fn oldest_times(&self) -> Option<(Timestamp, Option<Timestamp>)> {
-        match self.oldest_in_tail() {
-            Some(entry) => Some((entry.appended, entry.time.map(|(first, _)| first))),
-            None => {
-                let known = self.oldest.filter(|(start, ..)| *start == self.start.sequence);
-                known.map(|(_, appended, first)| (appended, first))
-            }
-        }
+    /// The oldest record, if it is known.
+    pub(super) fn oldest(&self) -> Option<&Arc<Entry>> {
+        let known = self.oldest.as_ref();
+        self.oldest_in_tail()
+            .or_else(|| known.filter(|entry| entry.end.sequence > self.start.sequence))
     }
 
     fn oldest_in_tail(&self) -> Option<&Arc<Entry>> {
@@ -98,11 +89,10 @@ impl State {
         };
         let mut losses: Vec<Loss> = Vec::new();
         let mut begin = self.start;
-        let mut oldest = oldest.iter();
-        for entry in oldest.by_ref() {
+        let mut stays = None;
+        for entry in oldest {
             let Some(reason) = reason(begin, entry) else {
-                let first = entry.time.map(|(first, _)| first);
-                self.oldest = Some((begin.sequence, entry.appended, first));
+                stays = Some(Arc::clone(entry));
                 break;
             };
             match losses.last_mut().filter(|loss| loss.reason == reason) {
@@ -119,9 +109,8 @@ impl State {
             }
             begin = entry.end;
         }
-        let all_went = oldest.len() == 0
-            && begin != self.start
-            && self.oldest.is_none_or(|(at, ..)| at != begin.sequence);
+        let all_went = stays.is_none() && begin != self.start;
+        self.oldest = stays;
         for loss in losses {
             self.lose(loss);
         }

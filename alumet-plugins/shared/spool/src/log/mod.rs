@@ -148,7 +148,7 @@ impl Log {
             samples: state.head.samples.saturating_sub(state.start.samples),
             uncommitted_samples: state.uncommitted_samples(),
             memory_bytes: state.memory_bytes as u64,
-            oldest: state.oldest_times().and_then(|(_, first)| first),
+            oldest: state.oldest().and_then(|oldest| Some(oldest.time?.0)),
             fault: state.fault.clone(),
         }
     }

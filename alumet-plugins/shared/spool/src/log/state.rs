@@ -31,8 +31,8 @@ pub(crate) struct State {
     pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
     /// The dictionary of the newest records.
     pub(crate) generation: u32,
-    /// When the record after [`State::start`] was appended and its first timestamp, with the number of that mark.
-    pub(crate) oldest: Option<(u64, Timestamp, Option<Timestamp>)>,
+    /// The first record after [`State::start`] when it was last looked for.
+    pub(crate) oldest: Option<Arc<Entry>>,
     /// Records from here on whose outputs are not known, because the file was damaged.
     pub(crate) orphans: Option<Mark>,
     pub(crate) unwritten: Unwritten,

@@ -51,12 +51,8 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut newest = 0;
         if shared.config.path.is_some() {
-            let mut disk = shared.disk.lock();
             match self.connect_with_patience() {
-                Ok((opened, generation)) => {
-                    *disk = Some(opened);
-                    newest = generation;
-                }
+                Ok(opened) => *shared.disk.lock() = Some(opened),
                 Err(error) => {
                     self.failed(&error);
                     // Later than all dictionaries that a file may have, for the time when there is one again.
@@ -65,12 +61,12 @@ impl Writer {
                 }
             }
         }
-        shared.state.lock().generation = newest.saturating_add(1);
+        shared.state.lock().begin_after(newest);
     }
 
     /// Opens the file, with a few attempts: what happens for a moment only, such as the last program still being about
     /// to end, shall not separate the backlog from what comes.
-    fn connect_with_patience(&mut self) -> Result<(Disk, u32), DiskError> {
+    fn connect_with_patience(&mut self) -> Result<Disk, DiskError> {
         let pause = self.shared.config.retry_interval / 10;
         for _ in 1..Self::FIRST_ATTEMPTS {
             if let Ok(connected) = self.connect(false) {
@@ -174,7 +170,7 @@ impl Writer {
                 return shared.evict(None);
             }
             match self.connect(suspect) {
-                Ok((opened, _)) => *disk = Some(opened),
+                Ok(opened) => *disk = Some(opened),
                 Err(error) => {
                     shared.evict(None)?;
                     return Err(error);
@@ -208,8 +204,8 @@ impl Writer {
         }
     }
 
-    /// Opens the file and brings it together with what is in memory. Gives its newest dictionary.
-    fn connect(&mut self, suspect: bool) -> Result<(Disk, u32), DiskError> {
+    /// Opens the file and brings it together with what is in memory.
+    fn connect(&mut self, suspect: bool) -> Result<Disk, DiskError> {
         let place = self.place();
         let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
         let mut generation = loaded.generation;
@@ -231,8 +227,9 @@ impl Writer {
             // A new file goes together with anything.
             let _: Result<(), &str> = state.take_over(loaded, self.begun);
         }
+        state.begin_after(generation);
         self.begun = true;
-        Ok((disk, generation))
+        Ok(disk)
     }
 
     fn place(&self) -> Place {
@@ -283,6 +280,13 @@ impl Writer {
 }
 
 impl State {
+    /// Begins with the dictionary after that one, unless it has begun with another.
+    fn begin_after(&mut self, generation: u32) {
+        if self.generation == 0 {
+            self.generation = generation.saturating_add(1);
+        }
+    }
+
     /// Whether so much has come that it is not worth to wait for more.
     const fn has_much_to_write(&self) -> bool {
         const MUCH: u64 = 1 << 20;
