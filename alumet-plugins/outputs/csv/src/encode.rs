@@ -16,7 +16,8 @@ pub struct Encoder {
     config: Config,
     header: Header,
     lines: SeriesMap<Line>,
-    time: TimeText,
+    /// The last timestamp and its text; the samples of one tick share it.
+    time: (Timestamp, [u8; 30]),
 }
 
 /// All of a line but its timestamp and its value: what stands before and what stands after them.
@@ -27,26 +28,14 @@ struct Line {
     middle: usize,
 }
 
-/// The text of the last timestamp; the samples of one tick share it.
-#[derive(Debug)]
-struct TimeText {
-    timestamp: Timestamp,
-    text: [u8; 30],
-}
-
 impl Encoder {
     /// An encoder for lines without attribute columns.
     pub fn new(config: &Config) -> Self {
-        let timestamp = Timestamp::default();
-        let time = TimeText {
-            timestamp,
-            text: timestamp.to_rfc3339(),
-        };
         Self {
             config: config.clone(),
             header: Header::default(),
             lines: SeriesMap::new(),
-            time,
+            time: (Timestamp::default(), Timestamp::default().to_rfc3339()),
         }
     }
 
@@ -96,7 +85,10 @@ impl Encoder {
             };
             let (before, after) = line.text.split_at(line.middle);
             out.extend_from_slice(before);
-            push_number(out, quote, time.of(sample.timestamp));
+            if time.0 != sample.timestamp {
+                *time = (sample.timestamp, sample.timestamp.to_rfc3339());
+            }
+            push_number(out, quote, &time.1);
             out.push(delimiter);
             match sample.value() {
                 Value::U64(value) => push_number(out, quote, itoa::Buffer::new().format(value).as_bytes()),
@@ -142,18 +134,6 @@ impl Line {
             text: text.into(),
             middle,
         }
-    }
-}
-
-impl TimeText {
-    fn of(&mut self, timestamp: Timestamp) -> &[u8] {
-        if self.timestamp != timestamp {
-            *self = Self {
-                timestamp,
-                text: timestamp.to_rfc3339(),
-            };
-        }
-        &self.text
     }
 }
 

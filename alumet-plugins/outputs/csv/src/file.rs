@@ -19,9 +19,12 @@ pub(crate) struct ActiveFile {
     path: PathBuf,
     file: File,
     identity: (u64, u64),
-    len: u64,
-    header: Option<Header>,
-    modified: Timestamp,
+    /// How many bytes it has.
+    pub(crate) len: u64,
+    /// The columns; none as long as the file is empty.
+    pub(crate) header: Option<Header>,
+    /// When it was last written before it was opened.
+    pub(crate) modified: Timestamp,
     /// How long the file must become again before anything else is written to it.
     cut_to: Option<u64>,
     /// Whether the entry in the folder may be lost when the machine crashes.
@@ -61,21 +64,6 @@ impl ActiveFile {
             )?;
             return Ok(this);
         }
-    }
-
-    /// The columns; none as long as the file is empty.
-    pub(crate) const fn header(&self) -> Option<&Header> {
-        self.header.as_ref()
-    }
-
-    /// How many bytes it has.
-    pub(crate) const fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// When it was last written before it was opened.
-    pub(crate) const fn modified(&self) -> Timestamp {
-        self.modified
     }
 
     /// The place after everything that was appended, which is on disk afterwards.
@@ -160,16 +148,6 @@ impl ActiveFile {
         own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
-    /// Appends the header line and the lines after it; all of it or nothing.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    pub(crate) fn begin(&mut self, header: &Header, bytes: &[u8]) -> Result<(), CsvError> {
-        self.append(bytes)?;
-        self.header = Some(header.clone());
-        Ok(())
-    }
-
     /// Appends whole lines; all of them or nothing.
     ///
     /// # Errors
@@ -179,14 +157,11 @@ impl ActiveFile {
         let mut written = 0;
         while written < bytes.len() {
             match self.file.write(&bytes[written..]) {
-                Ok(0) => {
-                    self.cut(written);
-                    return Err(CsvError::write(&self.path, io::ErrorKind::WriteZero.into()));
-                }
-                Ok(count) => written += count,
+                Ok(count) if count > 0 => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
+                stopped => {
                     self.cut(written);
+                    let error = stopped.err().unwrap_or(io::ErrorKind::WriteZero.into());
                     return Err(CsvError::write(&self.path, error));
                 }
             }

@@ -25,7 +25,6 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// with the next run.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
-    names: Names,
     compression: Compression,
     /// Asks the thread to remove what is too much, and to compress these files.
     requests: Option<Sender<Vec<Rotated>>>,
@@ -53,9 +52,15 @@ impl Housekeeper {
         if config.keep_files.is_none() && config.compression == Compression::None {
             return None;
         }
+        // What an earlier run has left.
+        let uncompressed = match config.compression {
+            Compression::Zstd => list(&names),
+            Compression::None => Vec::new(),
+        };
+        let uncompressed = uncompressed.into_iter().filter(|file| !file.compressed);
         let stop = Arc::new(AtomicBool::new(false));
         let worker = Worker {
-            names: names.clone(),
+            names,
             keep: config.keep_files.map(|count| count as usize),
             stop: Arc::clone(&stop),
             uncompressed: Vec::new(),
@@ -68,34 +73,16 @@ impl Housekeeper {
                 tracing::warn!(%error, "rotated files are neither compressed nor removed: no thread can be started");
             })
             .ok()?;
-        let mut this = Self {
-            names,
+        let this = Self {
+            uncompressed: uncompressed.map(|file| (Monotonic::default(), file)).collect(),
             compression: config.compression,
             requests: Some(requests),
             stop,
             thread: Some(thread),
             spared: Duration::ZERO,
-            uncompressed: Vec::new(),
         };
-        this.find_uncompressed();
         this.ask(Vec::new());
         Some(this)
-    }
-
-    /// Notes what an earlier run has left.
-    fn find_uncompressed(&mut self) {
-        if self.compression == Compression::Zstd {
-            match self.names.list() {
-                Ok(mut files) => {
-                    files.retain(|file| !file.compressed);
-                    self.uncompressed = files
-                        .into_iter()
-                        .map(|file| (Monotonic::default(), file))
-                        .collect();
-                }
-                Err(error) => report(self.names.folder(), &error),
-            }
-        }
     }
 
     /// The spool names places in the files from now on: those that are just rotated are left as they are for a while.
@@ -157,14 +144,10 @@ impl Worker {
 
     fn remove_surplus(&self) {
         let Some(keep) = self.keep else { return };
-        match self.names.list() {
-            Ok(mut files) => {
-                let surplus = files.len().saturating_sub(keep);
-                for file in files.drain(..surplus) {
-                    remove(&self.names, &file);
-                }
-            }
-            Err(error) => report(self.names.folder(), &error),
+        let files = list(&self.names);
+        let surplus = files.len().saturating_sub(keep);
+        for file in &files[..surplus] {
+            remove(&self.names, file);
         }
     }
 
@@ -192,6 +175,11 @@ impl Worker {
             }
         });
     }
+}
+
+fn list(names: &Names) -> Vec<Rotated> {
+    let files = names.list().inspect_err(|error| report(names.folder(), error));
+    files.unwrap_or_default()
 }
 
 fn remove(names: &Names, file: &Rotated) {

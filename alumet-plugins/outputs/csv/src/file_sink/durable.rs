@@ -33,15 +33,15 @@ impl FileSink {
         self.become_durable(true);
         self.look_for_file(encoder)?;
         let Some(file) = &mut self.file else { return Ok(()) };
-        let is_recent = checkpoint.is_recent(file.modified());
+        let is_recent = checkpoint.is_recent(file.modified);
         if file.has(checkpoint) {
             if is_recent {
                 return file.cut_back(checkpoint.len, TAKEN_BACK);
             }
-            self.repeated = (checkpoint.len < file.len()).then_some(*checkpoint);
+            self.repeated = (checkpoint.len < file.len).then_some(*checkpoint);
             return Ok(());
         }
-        let is_new = file.header().is_none();
+        let is_new = file.header.is_none();
         if (is_recent || is_new) && checkpoint.undo_rotations(&self.path)? {
             return file.cut_back(0, TAKEN_BACK);
         }
@@ -63,7 +63,7 @@ impl FileSink {
         let (Some(mut place), Some(file)) = (self.repeated, &self.file) else {
             return Ok(false);
         };
-        let end = file.len();
+        let end = file.len;
         encoder.encode(delivery, &mut self.lines);
         let Some(count) = file.has_already(place.len, &self.lines)? else {
             self.repeated = None;

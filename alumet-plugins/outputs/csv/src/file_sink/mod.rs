@@ -117,12 +117,13 @@ impl FileSink {
 
     fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        if file.header().is_some() {
+        if file.header.is_some() {
             file.append(&self.lines)?;
         } else {
             let mut bytes = encoder.header_line();
             bytes.extend_from_slice(&self.lines);
-            file.begin(encoder.header(), &bytes)?;
+            file.append(&bytes)?;
+            file.header = Some(encoder.header().clone());
         }
         self.lines.clear();
         self.lines.shrink_to(KEPT);
@@ -158,11 +159,11 @@ impl FileSink {
 
     fn reopen(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
         let file = ActiveFile::open(&self.path, encoder.delimiter(), self.now.wall)?;
-        if let Some(header) = file.header() {
+        if let Some(header) = &file.header {
             encoder.set_header(header.clone());
         }
-        self.period = self.period_of(match file.header() {
-            Some(_) => file.modified(),
+        self.period = self.period_of(match file.header {
+            Some(_) => file.modified,
             None => self.now.wall,
         });
         self.file = Some(file);
@@ -177,7 +178,7 @@ impl FileSink {
 
     /// The file, if there is anything in it.
     fn begun(&self) -> Option<&ActiveFile> {
-        self.file.as_ref().filter(|file| file.header().is_some())
+        self.file.as_ref().filter(|file| file.header.is_some())
     }
 
     fn is_rotation_due_by_time(&self) -> bool {
@@ -185,7 +186,7 @@ impl FileSink {
     }
 
     fn is_rotation_due_by_size(&self) -> bool {
-        let len = self.begun().map(|file| file.len() + self.lines.len() as u64);
+        let len = self.begun().map(|file| file.len + self.lines.len() as u64);
         len.zip(self.rotate_size).is_some_and(|(len, limit)| len > limit)
     }
 

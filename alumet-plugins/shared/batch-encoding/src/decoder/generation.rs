@@ -46,10 +46,7 @@ pub(super) fn parse(
                 None => known.is_some_and(|known| known.is_metric(series.metric)),
             };
             if !is_metric {
-                return Err(DecodeError::WrongEntry {
-                    index: series.metric,
-                    expected: "metric",
-                });
+                return Err(DecodeError::wrong_entry(series.metric, "metric"));
             }
         }
         new.push(entry);

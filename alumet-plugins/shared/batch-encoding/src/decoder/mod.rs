@@ -69,10 +69,10 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let defined = self.defined(definitions.generation);
         if definitions.first > defined {
-            return Err(DecodeError::Hole {
-                first: definitions.first,
-                defined,
-            });
+            return Err(DecodeError::Unknown(format!(
+                "the definitions begin at {}, but the next one is {defined}; send those in between first",
+                definitions.first
+            )));
         }
         let end = u64::from(definitions.first) + u64::from(definitions.count);
         if end <= u64::from(defined) {
@@ -95,19 +95,19 @@ impl Decoder {
             )?;
             generation::parse(body, definitions, known)
         })?;
+        let mut names = HashSet::new();
         for entry in &new {
-            if let Entry::Series(series) = entry {
-                amendment.check(&series.attributes)?;
+            match entry {
+                Entry::Series(series) => amendment.check(&series.attributes)?,
+                Entry::Metric(metric) => {
+                    names.insert(metric.name.to_string());
+                }
             }
         }
-        let names = new.iter().filter_map(|entry| match entry {
-            Entry::Metric(metric) => Some(&*metric.name),
-            Entry::Series(_) => None,
-        });
-        let names: HashSet<&str> = names.filter(|name| !self.metric_names.contains(*name)).collect();
+        names.retain(|name| !self.metric_names.contains(name));
         let metrics = self.metric_names.len() + names.len();
         DecodeError::within("metrics", metrics as u64, self.limits.metrics)?;
-        self.metric_names.extend(names.into_iter().map(str::to_owned));
+        self.metric_names.extend(names);
 
         let generation = self.generations.entry(definitions.generation).or_default();
         generation.register(new, bytes, catalog, amendment);

@@ -27,10 +27,9 @@ impl PayloadReader {
         // The columns grow as they are read: the count may be a lie.
         samples.clear();
         runs::read_series(&mut streams, count, generation.len(), |number| {
-            let metric = generation.metric_of(number).ok_or(DecodeError::WrongEntry {
-                index: number,
-                expected: "series",
-            })?;
+            let metric = generation
+                .metric_of(number)
+                .ok_or_else(|| DecodeError::wrong_entry(number, "series"))?;
             samples.push_series(number, metric);
             Ok(())
         })?;

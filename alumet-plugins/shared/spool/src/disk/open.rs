@@ -15,6 +15,7 @@ impl Disk {
     /// is kept. `suspect` says that something in it could not be read.
     pub(crate) fn open(place: &Place, suspect: bool) -> Result<(Self, Loaded), DiskError> {
         let path = &place.path;
+        let failed = |error| DiskError::sqlite(path, error);
         prepare(place)?;
         salvage::finish(path, place.now)?;
         let opened = open_database(path).and_then(|(connection, fault)| {
@@ -26,7 +27,7 @@ impl Disk {
                 let machines = loaded.machine.zip(place.machine);
                 let copied = machines.is_some_and(|(then, now)| then != now);
                 if !copied && !loaded.damaged && !suspect {
-                    return Self::finish(place, connection, loaded);
+                    return Self::finish(place, connection, loaded).map_err(failed);
                 }
                 if copied { "copied" } else { "damaged" }
             }
@@ -43,22 +44,21 @@ impl Disk {
                 tracing::error!(path = %path.display(), error = %error, "the spool cannot be read");
                 "damaged"
             }
-            Err(error) => return Err(DiskError::sqlite(path, error)),
+            Err(error) => return Err(failed(error)),
         };
         let aside = match reason {
             "damaged" => salvage::salvage(place)?,
             _ => set_aside(path, reason, place.now)?,
         };
         say(reason, path, &aside);
-        let (connection, _) = open_database(path).map_err(|error| DiskError::sqlite(path, error))?;
-        let loaded = Loaded::read(&connection).map_err(|error| DiskError::sqlite(path, error))?;
-        Self::finish(place, connection, loaded)
+        open_database(path)
+            .and_then(|(new, _)| Loaded::read(&new).and_then(|loaded| Self::finish(place, new, loaded)))
+            .map_err(failed)
     }
 
-    fn finish(place: &Place, connection: Connection, loaded: Loaded) -> Result<(Self, Loaded), DiskError> {
+    fn finish(place: &Place, connection: Connection, loaded: Loaded) -> rusqlite::Result<(Self, Loaded)> {
         if let (None, Some(machine)) = (loaded.machine, place.machine) {
-            row::insert(&connection, &("machine".to_owned(), machine, None))
-                .map_err(|error| DiskError::sqlite(&place.path, error))?;
+            row::insert(&connection, &("machine".to_owned(), machine, None))?;
         }
         let disk = Self {
             connection,

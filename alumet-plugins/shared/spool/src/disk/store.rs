@@ -75,12 +75,11 @@ impl Disk {
     /// Gives free pages back to the file system, a few at a time.
     fn give_back_space(&self) -> rusqlite::Result<()> {
         const KEPT: u32 = (FREE_BYTES / PAGE_SIZE) as u32;
-        let free = "SELECT freelist_count FROM pragma_freelist_count";
-        let mut free = self.connection.prepare_cached(free)?;
-        let pages = free
-            .query_row([], |row| row.get::<_, u32>(0))?
-            .saturating_sub(KEPT);
-        if pages > 0 {
+        let free: u32 = self
+            .connection
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        if free > KEPT {
+            let pages = free - KEPT;
             let sql = format!("PRAGMA incremental_vacuum({})", pages.min(MOST_FREED));
             let mut statement = self.connection.prepare(&sql)?;
             let mut freed = statement.query([])?;

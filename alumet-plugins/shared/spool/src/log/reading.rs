@@ -220,7 +220,7 @@ impl State {
                 hole = Some(entry.begin());
                 break;
             }
-            cursor.give(entry.end, entry.generation);
+            cursor.give(entry.end, Some(entry.generation));
             given.push(entry);
         }
         if let Some(hole) = hole {
@@ -257,22 +257,17 @@ impl State {
 
     /// The last end of something that is in memory and not after `sequence`.
     fn last_end(&self, output: &str, sequence: u64) -> Option<Mark> {
-        let done = self.cursors.get(output).map(|cursor| cursor.done);
+        let cursor = self.cursors.get(output);
+        let done = cursor.map(|cursor| cursor.done);
         if let Some(done) = done.filter(|done| done.sequence >= sequence) {
             return Some(done);
         }
         if sequence >= self.head.sequence {
             return Some(self.head);
         }
-        let given = self
-            .cursors
-            .get(output)
-            .and_then(|cursor| cursor.given_up_to(sequence));
+        let given = cursor.and_then(|cursor| cursor.given_up_to(sequence));
         let in_tail = self.tail.partition_point(|entry| entry.end.sequence <= sequence);
-        let in_tail = in_tail
-            .checked_sub(1)
-            .and_then(|index| self.tail.get(index))
-            .map(|entry| entry.end);
+        let in_tail = self.tail.range(..in_tail).next_back().map(|entry| entry.end);
         [done, given, in_tail, self.losses.last_end(sequence)]
             .into_iter()
             .flatten()

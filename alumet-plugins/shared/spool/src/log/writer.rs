@@ -15,8 +15,8 @@ pub(super) struct Writer {
     shared: Arc<Log>,
     /// Whether the identity is in a file.
     begun: bool,
-    opened: Instant,
-    strangers_are_said: bool,
+    /// When it is said which outputs have not shown up, if that is still to be said.
+    strangers: Option<Instant>,
     last_turn: Option<Instant>,
     /// After a failure: when to try again, and how long to wait after the next one.
     retry: Option<Instant>,
@@ -37,8 +37,7 @@ impl Writer {
         Self {
             shared,
             begun: false,
-            opened: Instant::now(),
-            strangers_are_said: false,
+            strangers: Some(Instant::now() + Self::STRANGER),
             last_turn: None,
             retry: None,
             pause,
@@ -51,7 +50,16 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut newest = 0;
         if shared.config.path.is_some() {
-            match self.connect_with_patience() {
+            // With a few attempts: what happens for a moment only, such as the last program still being about to end,
+            // shall not separate the backlog from what comes.
+            let mut connected = self.connect(false);
+            for _ in 1..Self::FIRST_ATTEMPTS {
+                if connected.is_err() {
+                    std::thread::sleep(shared.config.retry_interval / 10);
+                    connected = self.connect(false);
+                }
+            }
+            match connected {
                 Ok(opened) => *shared.disk.lock() = Some(opened),
                 Err(error) => {
                     self.failed(&error);
@@ -62,19 +70,6 @@ impl Writer {
             }
         }
         shared.state.lock().begin_after(newest);
-    }
-
-    /// Opens the file, with a few attempts: what happens for a moment only, such as the last program still being about
-    /// to end, shall not separate the backlog from what comes.
-    fn connect_with_patience(&mut self) -> Result<Disk, DiskError> {
-        let pause = self.shared.config.retry_interval / 10;
-        for _ in 1..Self::FIRST_ATTEMPTS {
-            if let Ok(connected) = self.connect(false) {
-                return Ok(connected);
-            }
-            std::thread::sleep(pause);
-        }
-        self.connect(false)
     }
 
     /// Writes until the spool is closed.
@@ -153,8 +148,7 @@ impl Writer {
             }
         }
         drop(disk);
-        if !self.strangers_are_said && self.opened.elapsed() > Self::STRANGER {
-            self.strangers_are_said = true;
+        if self.strangers.take_if(|at| *at <= Instant::now()).is_some() {
             shared.state.lock().settle_strangers();
         }
     }
@@ -244,14 +238,12 @@ impl Writer {
     /// Whether a file may be copied because of damage. Something is wrong with more than the file if that is needed
     /// again at once, and copies would fill the disk.
     fn may_salvage(&mut self) -> bool {
-        if self
-            .last_salvage
-            .is_some_and(|last| last.elapsed() < Self::SALVAGE_PAUSE)
-        {
-            return false;
+        let last = self.last_salvage;
+        let may = last.is_none_or(|last| last.elapsed() >= Self::SALVAGE_PAUSE);
+        if may {
+            self.last_salvage = Some(Instant::now());
         }
-        self.last_salvage = Some(Instant::now());
-        true
+        may
     }
 
     fn failed(&mut self, error: &DiskError) {
