@@ -27,9 +27,8 @@ const CHUNK: usize = 4096;
 pub(crate) struct StreamSink {
     path: PathBuf,
     stream: Option<File>,
-    /// The part of the header line that is not written yet.
-    header: Vec<u8>,
-    has_columns: bool,
+    /// The part of the header line that is not written yet; none as long as there are no columns.
+    header: Option<Vec<u8>>,
     /// The lines of a delivery that is not written whole. It comes again and must not be encoded again.
     lines: Vec<u8>,
     /// How many bytes of them are written.
@@ -54,8 +53,7 @@ impl StreamSink {
         Ok(Self {
             path,
             stream,
-            header: Vec::new(),
-            has_columns: false,
+            header: None,
             lines: Vec::new(),
             written: 0,
         })
@@ -67,10 +65,9 @@ impl StreamSink {
     /// Why it could not be written whole.
     pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
         if self.lines.is_empty() {
-            if !self.has_columns {
+            if self.header.is_none() {
                 encoder.set_header(Header::of(delivery));
-                self.header = encoder.header_line();
-                self.has_columns = true;
+                self.header = Some(encoder.header_line());
             }
             encoder.encode(delivery, &mut self.lines);
         }
@@ -101,9 +98,11 @@ impl StreamSink {
             Some(stream) => stream,
             none => none.insert(connect(&self.path)?),
         };
-        while !self.header.is_empty() {
-            let count = write_some(stream, &self.header)?;
-            self.header.drain(..count);
+        if let Some(header) = &mut self.header {
+            while !header.is_empty() {
+                let count = write_some(stream, header)?;
+                header.drain(..count);
+            }
         }
         while self.written < self.lines.len() {
             self.written += write_some(stream, &self.lines[self.written..])?;
@@ -117,9 +116,7 @@ impl StreamSink {
         let whole = end_of_last_record(&self.lines[..self.written]);
         self.lines.drain(..whole);
         self.written = 0;
-        if self.has_columns {
-            self.header = encoder.header_line();
-        }
+        self.header = self.header.take().map(|_| encoder.header_line());
     }
 }
 

@@ -42,7 +42,7 @@ impl FileSink {
             return Ok(());
         }
         let is_new = file.header.is_none();
-        if (is_recent || is_new) && checkpoint.undo_rotations(&self.path)? {
+        if (is_recent || is_new) && checkpoint.undo_rotations(&self.config.output_path)? {
             return file.cut_back(0, TAKEN_BACK);
         }
         if !is_new {
@@ -90,7 +90,7 @@ impl FileSink {
 
     fn warn_of_repetition(&self) {
         tracing::warn!(
-            path = %self.path.display(),
+            path = %self.config.output_path.display(),
             "this is not the file that was written when the spool was told last; some lines may be repeated"
         );
     }

@@ -2,7 +2,6 @@
 
 mod durable;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use alumet_core::Timestamp;
@@ -28,9 +27,7 @@ const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 /// Writes lines to a file; opens it again when it was moved away, and rotates it.
 #[derive(Debug)]
 pub(crate) struct FileSink {
-    path: PathBuf,
-    rotate_size: Option<u64>,
-    rotate_interval: Option<Duration>,
+    config: Config,
     file: Option<ActiveFile>,
     /// The lines of the delivery, under the encoder's header; empty between two deliveries.
     lines: Vec<u8>,
@@ -54,9 +51,7 @@ impl FileSink {
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(config: &Config, encoder: &mut Encoder, now: Moment) -> Result<Self, CsvError> {
         let mut sink = Self {
-            path: config.output_path.clone(),
-            rotate_size: config.rotate_size.map(|size| size.0),
-            rotate_interval: config.rotate_interval.map(|interval| *interval),
+            config: config.clone(),
             file: None,
             lines: Vec::new(),
             now,
@@ -69,7 +64,7 @@ impl FileSink {
         };
         sink.reopen(encoder)?;
         if config.rotates() {
-            sink.housekeeper = Housekeeper::start(Names::beside(&sink.path), config);
+            sink.housekeeper = Housekeeper::start(Names::beside(&config.output_path), config);
         }
         Ok(sink)
     }
@@ -151,14 +146,14 @@ impl FileSink {
             if file.is_anywhere() {
                 self.leave()?;
             }
-            tracing::warn!(path = %self.path.display(), "the file was moved, deleted or emptied; a new one is begun");
+            tracing::warn!(path = %self.config.output_path.display(), "the file was moved, deleted or emptied; a new one is begun");
             self.file = None;
         }
         self.reopen(encoder)
     }
 
     fn reopen(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
-        let file = ActiveFile::open(&self.path, encoder.delimiter(), self.now.wall)?;
+        let file = ActiveFile::open(&self.config.output_path, encoder.delimiter(), self.now.wall)?;
         if let Some(header) = &file.header {
             encoder.set_header(header.clone());
         }
@@ -173,7 +168,9 @@ impl FileSink {
     }
 
     fn period_of(&self, time: Timestamp) -> Option<i128> {
-        self.rotate_interval.map(|interval| period(time, interval))
+        self.config
+            .rotate_interval
+            .map(|interval| period(time, *interval))
     }
 
     /// The file, if there is anything in it.
@@ -187,7 +184,8 @@ impl FileSink {
 
     fn is_rotation_due_by_size(&self) -> bool {
         let len = self.begun().map(|file| file.len + self.lines.len() as u64);
-        len.zip(self.rotate_size).is_some_and(|(len, limit)| len > limit)
+        len.zip(self.config.rotate_size)
+            .is_some_and(|(len, limit)| len > limit.0)
     }
 
     /// Renames the file and begins a new one. If the file cannot be renamed, it grows on: too large a file is better than
@@ -206,7 +204,7 @@ impl FileSink {
         let Some(file) = &self.file else { return Ok(()) };
         match file.rotate(self.now.wall) {
             Ok(rotated) => {
-                tracing::debug!(path = %self.path.display(), ?rotated, "rotated");
+                tracing::debug!(path = %self.config.output_path.display(), ?rotated, "rotated");
                 if let Some(housekeeper) = &mut self.housekeeper {
                     housekeeper.rotated(rotated, self.now.monotonic);
                 }
@@ -215,7 +213,7 @@ impl FileSink {
             }
             Err(error) => {
                 tracing::warn!(
-                    %error, path = %self.path.display(),
+                    %error, path = %self.config.output_path.display(),
                     "the file cannot be rotated and grows on; allow this process to rename files in its folder"
                 );
                 self.next_rotation = self.now.monotonic + ROTATION_PAUSE;

@@ -13,8 +13,9 @@ pub(crate) struct Generation {
     entries: Vec<Known>,
     metrics: Vec<MetricId>,
     /// The type of each metric.
-    types: Vec<ValueType>,
-    bytes: usize,
+    pub(crate) types: Vec<ValueType>,
+    /// How many bytes all its definitions had together.
+    pub(super) bytes: usize,
 }
 
 struct Known {
@@ -60,16 +61,6 @@ impl Generation {
     pub(crate) const fn len(&self) -> u32 {
         // The limit of the decoder is below that of the type.
         self.entries.len() as u32
-    }
-
-    /// How many bytes all its definitions had together.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The types of all metrics.
-    pub(crate) fn types(&self) -> &[ValueType] {
-        &self.types
     }
 
     /// The place of the metric of the series with that number; `None` if the entry is no series.

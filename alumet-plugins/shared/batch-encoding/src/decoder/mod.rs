@@ -82,7 +82,7 @@ impl Decoder {
         DecodeError::within("entries of the dictionary", end, entries)?;
 
         let known = self.generations.get(&definitions.generation);
-        let mut bytes = known.map_or(0, Generation::bytes);
+        let mut bytes = known.map_or(0, |known| known.bytes);
         let new = Scratch::with(|scratch| {
             let body = scratch
                 .opener

@@ -13,14 +13,14 @@ const MIN_ROLLOVER: u32 = 16_384;
 
 /// The numbers of all metrics and series of the present generation.
 pub(super) struct Dictionary {
-    generation: u32,
+    pub(super) generation: u32,
     /// How many entries there are.
     entries: u32,
     series: SeriesMap<Known>,
     /// The type is part of the key, because a metric that its catalog does not know is given any.
     metrics: HashMap<(MetricId, ValueType), Known>,
     /// The type of each metric, by its place among the metrics.
-    types: Vec<ValueType>,
+    pub(super) types: Vec<ValueType>,
     /// How many entries came since the last batch, and what they are.
     new: u32,
     new_entries: Vec<u8>,
@@ -46,14 +46,6 @@ impl Dictionary {
             new: 0,
             new_entries: Vec::new(),
         }
-    }
-
-    pub(super) const fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub(super) fn types(&self) -> &[ValueType] {
-        &self.types
     }
 
     /// Begins the next generation if the dictionary is large and most of its series are gone.

@@ -115,10 +115,10 @@ impl Encoder {
         }
         let payload = self
             .payload_sealer
-            .seal(&self.payload.finish(self.dictionary.types(), batch.progress()));
+            .seal(&self.payload.finish(&self.dictionary.types, batch.progress()));
         Encoded {
             definitions: self.dictionary.take_new(&mut self.definitions_sealer),
-            generation: self.dictionary.generation(),
+            generation: self.dictionary.generation,
             // 2^32 samples do not fit into a machine.
             samples: self.payload.len() as u32,
             checksum: crc32fast::hash(&payload),

@@ -39,7 +39,7 @@ impl PayloadReader {
         for group in samples.groups.iter() {
             let (values, others) = rest.split_at_mut(group.count);
             rest = others;
-            match generation.types()[group.metric as usize] {
+            match generation.types[group.metric as usize] {
                 ValueType::F64 => float::read(values, &mut streams, &mut samples.corrections)?,
                 ValueType::U64 | ValueType::I64 => integer::read(values, &mut streams)?,
             }

@@ -127,6 +127,13 @@ pub(super) fn select_headers(clause: &str) -> String {
     format!("SELECT {}, \"check\", NULL FROM records {clause}", Entry::COLUMNS)
 }
 
+pub(super) fn insert_all<'a, T: Stored + 'a>(
+    connection: &Connection,
+    rows: impl IntoIterator<Item = &'a T>,
+) -> rusqlite::Result<()> {
+    rows.into_iter().try_for_each(|row| insert(connection, row))
+}
+
 pub(super) fn insert<T: Stored>(connection: &Connection, row: &T) -> rusqlite::Result<()> {
     let mut values = Columns::of(row);
     values.extend(row.more().map(blob));

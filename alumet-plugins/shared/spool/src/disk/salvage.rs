@@ -76,9 +76,7 @@ fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
 }
 
 fn copy<T: Stored>(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
-    readable::<T>(old)
-        .iter()
-        .try_for_each(|one| row::insert(new, one))
+    row::insert_all(new, &readable::<T>(old))
 }
 
 /// The good rows up to the first that cannot be read, and from the other end down to it.

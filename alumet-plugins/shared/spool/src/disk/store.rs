@@ -43,12 +43,8 @@ impl Disk {
         if let Some(reserved) = reserved {
             row::insert(db, &("reserved".to_owned(), reserved, None))?;
         }
-        for definitions in &unwritten.definitions {
-            row::insert(db, definitions)?;
-        }
-        for entry in &job.records {
-            row::insert(db, &**entry)?;
-        }
+        row::insert_all(db, &unwritten.definitions)?;
+        row::insert_all(db, job.records.iter().map(AsRef::as_ref))?;
         for output in &unwritten.cursors {
             match job.cursors.iter().find(|(name, ..)| name == output) {
                 Some(cursor) => row::insert(db, cursor)?,
@@ -58,14 +54,10 @@ impl Disk {
                 ),
             }
         }
-        for origin in &job.origins {
-            row::insert(db, origin)?;
-        }
+        row::insert_all(db, &job.origins)?;
         if unwritten.losses {
             db.execute("DELETE FROM gaps", [])?;
-            for loss in &job.losses {
-                row::insert(db, loss)?;
-            }
+            row::insert_all(db, &job.losses)?;
         }
         let left = delete(db, job)?;
         transaction.commit()?;

@@ -38,11 +38,8 @@ impl Cursor {
     /// Notes that everything up to `end` was given: a record, which needs that dictionary, or a gap.
     pub(crate) fn give(&mut self, end: Mark, generation: Option<u32>) {
         self.next = end;
-        if self
-            .given
-            .back()
-            .is_none_or(|(last, _)| last.sequence < end.sequence)
-        {
+        let last = self.given.back();
+        if last.is_none_or(|(last, _)| last.sequence < end.sequence) {
             self.given.push_back((end, generation));
         }
     }

@@ -8,14 +8,13 @@ impl State {
     pub(super) fn take_job(&mut self) -> Job {
         let unwritten = std::mem::take(&mut self.unwritten);
         let on_disk = self.committed.sequence.max(self.start.sequence);
-        let first = self.tail.partition_point(|entry| entry.end.sequence <= on_disk);
         let stand = |output: &String| {
             let cursor = self.cursors.get(output)?;
             Some((output.clone(), cursor.done, cursor.position.clone()))
         };
         Job {
             instance: self.instance,
-            records: self.tail.range(first..).cloned().collect(),
+            records: self.tail_after(on_disk).cloned().collect(),
             cursors: unwritten.cursors.iter().filter_map(stand).collect(),
             losses: match unwritten.losses {
                 true => self.losses.all().to_vec(),

@@ -87,10 +87,8 @@ impl Origins {
     }
 
     fn note(&mut self, id: InstanceId, mark: Watermark) {
-        if self
-            .safe
-            .get(&id)
-            .is_some_and(|safe| safe.sequence > mark.sequence)
+        if let Some(safe) = self.safe.get(&id)
+            && safe.sequence > mark.sequence
         {
             return;
         }

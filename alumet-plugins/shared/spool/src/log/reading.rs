@@ -92,7 +92,6 @@ impl Log {
             if error.is_damage() || signals.unreadable >= UNREADABLE {
                 signals.unreadable = 0;
                 signals.suspect = true;
-                signals.urgent = true;
                 self.work.notify_one();
             }
         }
@@ -185,10 +184,7 @@ impl State {
         if tail.sequence > after.sequence {
             return Next::Disk((after, bound.min(tail)));
         }
-        let first = self
-            .tail
-            .partition_point(|entry| entry.end.sequence <= after.sequence);
-        let entries = self.tail.range(first..).take_while(|entry| {
+        let entries = self.tail_after(after.sequence).take_while(|entry| {
             let fits = room > 0 && entry.end.sequence <= bound.sequence;
             room = room.saturating_sub(entry.payload.len());
             fits

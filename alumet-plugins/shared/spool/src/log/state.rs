@@ -52,8 +52,6 @@ pub(crate) struct State {
 /// What other threads tell the one that writes.
 #[derive(Default)]
 pub(crate) struct Signals {
-    /// The next turn should not wait.
-    pub(crate) urgent: bool,
     /// Somebody waits until as many changes are committed.
     pub(crate) awaited: u64,
     /// What was read from the file made no sense.
@@ -147,13 +145,19 @@ impl State {
         }
     }
 
+    /// What is in memory after that number.
+    pub(crate) fn tail_after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let first = self.tail.partition_point(|entry| entry.end.sequence <= sequence);
+        self.tail.range(first..)
+    }
+
     /// Whether every output is done with everything.
     pub(crate) const fn nothing_waits(&self) -> bool {
         self.start.samples == self.head.samples
     }
 
     pub(crate) const fn is_urgent(&self) -> bool {
-        self.signals.urgent || self.committed_changes < self.signals.awaited
+        self.signals.suspect || self.committed_changes < self.signals.awaited
     }
 
     pub(crate) const fn is_on_disk(&self) -> bool {
@@ -203,10 +207,8 @@ impl State {
         self.changes += 1;
         self.trim_tail();
         if loss.reason != GapReason::Damaged && !std::mem::replace(&mut self.full_was_said, true) {
-            let Loss { begin, end, .. } = loss;
             tracing::warn!(
                 reason = loss.reason.name(),
-                samples = end.samples.saturating_sub(begin.samples),
                 "the spool drops the oldest samples, which no output has written; let the outputs catch up, or raise \
                  its limits"
             );
@@ -235,10 +237,8 @@ impl State {
     }
 
     fn trim_tail(&mut self) {
-        while self
-            .tail
-            .front()
-            .is_some_and(|entry| entry.end.sequence <= self.start.sequence)
+        while let Some(oldest) = self.tail.front()
+            && oldest.end.sequence <= self.start.sequence
         {
             self.pop_tail();
         }
@@ -247,11 +247,8 @@ impl State {
             .front()
             .map_or(self.generation, |entry| entry.generation);
         let needed = needed.min(self.oldest_generation());
-        if self
-            .definitions
-            .keys()
-            .next()
-            .is_some_and(|oldest| *oldest < needed)
+        if let Some(oldest) = self.definitions.keys().next()
+            && *oldest < needed
         {
             self.definitions = self.definitions.split_off(&needed);
             // A record on disk has its definitions there.

@@ -95,10 +95,7 @@ impl Writer {
                 return true;
             }
             match self.next_turn(&state) {
-                Some(at) if at <= Instant::now() => {
-                    state.signals.urgent = false;
-                    return false;
-                }
+                Some(at) if at <= Instant::now() => return false,
                 Some(at) => {
                     self.shared.work.wait_until(&mut state, at);
                 }
