@@ -267,7 +267,7 @@ impl State {
     pub(crate) fn write_all(&mut self) {
         let before_tail = self.tail.front().map_or(self.head, |entry| entry.begin());
         self.committed = self.committed.min(before_tail);
-        self.unwritten.cursors = self.cursors.keys().cloned().collect();
+        self.unwritten.cursors.extend(self.cursors.keys().cloned());
         let known = self.definitions.values().flatten().cloned();
         let known: Vec<_> = known
             .filter(|one| !self.unwritten.definitions.contains(one))

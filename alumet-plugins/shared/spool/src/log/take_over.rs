@@ -72,3 +72,28 @@ impl State {
         self.move_start();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::spool::InstanceId;
+
+    use super::*;
+    use crate::record::Mark;
+
+    #[test]
+    fn the_outputs_of_an_identity_that_is_no_more_are_forgotten_in_its_file() {
+        let mut state = State::new(InstanceId([1; 16]), 1 << 20, true);
+        state.generation = 2;
+        state.open_cursor("new");
+        let loaded = Loaded {
+            instance: Some(InstanceId([2; 16])),
+            cursors: vec![("old".to_owned(), Mark::default(), None)],
+            ..Loaded::default()
+        };
+        assert_eq!(state.take_over(loaded, true), Ok(()));
+        let job = state.take_job();
+        let all: Vec<_> = job.unwritten.cursors.into_iter().collect();
+        assert_eq!(all, ["new", "old"]);
+        assert_eq!(job.cursors.len(), 1, "only one of them still stands somewhere");
+    }
+}
