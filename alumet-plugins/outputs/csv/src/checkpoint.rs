@@ -27,9 +27,8 @@ const LATE: Duration = Duration::from_secs(60);
 
 impl Checkpoint {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let Self { file, len, time } = self;
-        let (device, inode) = file;
-        format!("{device}:{inode}:{len}:{}", time.as_nanos()).into_bytes()
+        let (device, inode) = self.file;
+        format!("{device}:{inode}:{}:{}", self.len, self.time.as_nanos()).into_bytes()
     }
 
     /// `None` for what this version did not write.

@@ -1,7 +1,5 @@
 //! From a batch to lines.
 
-use std::fmt::Write as _;
-
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Timestamp, Unit, Value};
@@ -113,14 +111,10 @@ impl Line {
             text.push(delimiter);
             push_field(&mut text, delimiter, field);
         }
-        let mut value = String::new();
         for key in header.attributes() {
             text.push(delimiter);
             if let Some(attribute) = info.attributes().get(key) {
-                value.clear();
-                // Writing to a string cannot fail.
-                let _ = write!(value, "{attribute}");
-                push_field(&mut text, delimiter, &value);
+                push_field(&mut text, delimiter, &attribute.to_string());
             }
         }
         let mut late = String::new();

@@ -1,13 +1,12 @@
 //! What would become of the output, found out without creating, mending or renaming anything.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
 use alumet_core::plugin::Finding;
 use nix::errno::Errno;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
 use crate::config::Config;
@@ -17,8 +16,6 @@ use crate::output::is_stream;
 use crate::stream_sink::is_stdout;
 
 const FILE: &str = "file";
-/// Less space than this is soon used up: a small machine writes some megabytes an hour.
-const LITTLE_SPACE: u64 = 256 << 20;
 
 /// What there is to say about the output.
 ///
@@ -49,7 +46,6 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
         let remedy = "give the user of the agent the right to write to that folder";
         findings.push(Finding::limited("rotation", detail, remedy));
     }
-    findings.extend(space(&path));
     Ok(findings)
 }
 
@@ -86,47 +82,26 @@ fn existing(config: &Config, file: &File, path: &Path) -> Result<Finding, CsvErr
     let detail = match content {
         Some(content) if content.header.is_none() => "empty".to_owned(),
         Some(content) if content.whole == len => format!("{len} bytes, goes on at its end"),
-        Some(content) => format!(
-            "goes on after its last whole line; {} bytes after it are cut off",
-            len - content.whole
-        ),
+        Some(content) => {
+            let torn = len - content.whole;
+            format!("goes on after its last whole line; {torn} bytes after it are cut off")
+        }
         None => {
             access_folder(path)?;
-            return Ok(Finding::limited(
-                FILE,
-                format!(
-                    "{}, with other columns or damaged; it will be renamed and a new one begun",
-                    path.display()
-                ),
-                "set `output_path` to another file to leave this one as it is",
-            ));
+            let path = path.display();
+            let detail =
+                format!("{path}, with other columns or damaged; it will be renamed and a new one begun");
+            let remedy = "set `output_path` to another file to leave this one as it is";
+            return Ok(Finding::limited(FILE, detail, remedy));
         }
     };
     Ok(Finding::works(FILE, format!("{}, {detail}", path.display())))
 }
 
-/// How much can still be written.
-fn space(path: &Path) -> Option<Finding> {
-    const SUBJECT: &str = "free space";
-    let folder = path
-        .ancestors()
-        .skip(1)
-        .find(|above| fs::exists(above).unwrap_or(false))?;
-    // File systems without a size, such as that of `/proc`, say nothing about the space in them.
-    let found = statvfs(folder).ok().filter(|found| found.blocks() > 0)?;
-    // The two numbers have 32 bits on some machines.
-    let free = u128::from(found.blocks_available()) * u128::from(found.fragment_size());
-    let free = u64::try_from(free).unwrap_or(u64::MAX);
-    let detail = format!("{} MiB", free >> 20);
-    if free < LITTLE_SPACE {
-        let remedy = "free some, or bound the output with `rotate_size` and `keep_files`";
-        return Some(Finding::limited(SUBJECT, format!("only {detail}"), remedy));
-    }
-    Some(Finding::works(SUBJECT, detail))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use alumet_core::plugin::Verdict;
 
     use super::*;

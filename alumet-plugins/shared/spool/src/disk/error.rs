@@ -36,22 +36,18 @@ impl DiskError {
 
     /// Whether a place of the disk cannot be read.
     pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::SystemIoFailure))
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
     }
 
     /// Whether what is in the file can still be read through the same connection.
     pub(crate) fn can_read_on(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::DiskFull))
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
-}
-
-fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
-    error.sqlite_error_code()
 }
 
 /// SQLite says "corrupt" for most damage, "no such table" for a damaged schema and "type mismatch" for a damaged row.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    match code(error) {
+    match error.sqlite_error_code() {
         Some(code) => matches!(
             code,
             ErrorCode::DatabaseCorrupt
@@ -69,7 +65,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn remedy(error: &rusqlite::Error) -> &'static str {
-    match code(error) {
+    match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "free some space on the disk, or move the spool to another one",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "make the file and its folder writable for this user"

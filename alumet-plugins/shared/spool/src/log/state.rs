@@ -156,10 +156,6 @@ impl State {
         self.start.samples == self.head.samples
     }
 
-    pub(crate) const fn is_urgent(&self) -> bool {
-        self.signals.suspect || self.committed_changes < self.signals.awaited
-    }
-
     pub(crate) const fn is_on_disk(&self) -> bool {
         self.has_path && self.fault.is_none()
     }

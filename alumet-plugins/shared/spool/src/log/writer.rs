@@ -112,7 +112,7 @@ impl Writer {
         let work = match self.retry {
             _ if !state.has_path => None,
             Some(retry) => Some(retry),
-            None if state.has_work() && (state.is_urgent() || state.has_much_to_write()) => Some(now),
+            None if state.has_work() && state.is_urgent() => Some(now),
             None if state.has_work() => Some(paced),
             None => None,
         };
@@ -134,8 +134,7 @@ impl Writer {
         if suspect {
             *disk = None;
         }
-        let result = self.write(&mut disk, suspect, last);
-        if let Err(error) = result {
+        if let Err(error) = self.write(&mut disk, suspect, last) {
             self.failed(&error);
             if error.is_damage() {
                 shared.state.lock().signals.suspect = true;
@@ -152,14 +151,8 @@ impl Writer {
 
     fn write(&mut self, disk: &mut Option<Disk>, suspect: bool, last: bool) -> Result<(), DiskError> {
         let shared = Arc::clone(&self.shared);
-        if shared.config.path.is_none() {
-            return shared.evict(None);
-        }
-        if disk.is_none() {
-            let early = self.retry.is_some_and(|retry| retry > Instant::now());
-            if early && !last {
-                return shared.evict(None);
-            }
+        let early = self.retry.is_some_and(|retry| retry > Instant::now());
+        if disk.is_none() && shared.config.path.is_some() && (last || !early) {
             match self.connect(suspect) {
                 Ok(opened) => *disk = Some(opened),
                 Err(error) => {
@@ -168,7 +161,9 @@ impl Writer {
                 }
             }
         }
-        let Some(disk) = disk else { return Ok(()) };
+        let Some(disk) = disk else {
+            return shared.evict(None);
+        };
         shared.evict(Some(disk))?;
         let job = shared.state.lock().take_job();
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
@@ -276,10 +271,12 @@ impl State {
         }
     }
 
-    /// Whether so much has come that it is not worth to wait for more.
-    const fn has_much_to_write(&self) -> bool {
+    /// Whether somebody waits, or so much has come that it is not worth to wait for more.
+    const fn is_urgent(&self) -> bool {
         const MUCH: u64 = 1 << 20;
-        self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
+        self.signals.suspect
+            || self.committed_changes < self.signals.awaited
+            || self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
     }
 
     fn has_work(&self) -> bool {
