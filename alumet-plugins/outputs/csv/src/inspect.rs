@@ -24,7 +24,8 @@ pub(crate) struct Content {
 ///
 /// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
 pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
-    let start = read_start(file, len)?;
+    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
+    file.read_exact_at(&mut start, 0)?;
     let Some(end) = end_of_first_record(&start) else {
         let is_torn = len <= start.len() as u64 && is_start_of_header(&start, delimiter);
         return Ok(is_torn.then_some(Content {
@@ -92,13 +93,6 @@ fn end_of_first_record(bytes: &[u8]) -> Option<usize> {
         byte == b'\n' && !is_quoted
     };
     bytes.iter().position(is_end).map(|index| index + 1)
-}
-
-fn read_start(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    let wanted = usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT));
-    let mut start = vec![0; wanted];
-    file.read_exact_at(&mut start, 0)?;
-    Ok(start)
 }
 
 /// Whether a file without any whole line can be the beginning of a file of ours.

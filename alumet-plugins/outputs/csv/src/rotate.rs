@@ -64,10 +64,9 @@ impl Names {
 
     /// The path of a rotated file.
     pub(crate) fn path(&self, rotated: &Rotated) -> PathBuf {
-        let counter = if rotated.counter == 0 {
-            String::new()
-        } else {
-            format!("-{}", rotated.counter)
+        let counter = match rotated.counter {
+            0 => String::new(),
+            counter => format!("-{counter}"),
         };
         let mut name = self.stem.clone();
         name.push(format!(".{}{counter}", rotated.time));

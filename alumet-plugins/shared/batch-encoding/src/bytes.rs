@@ -31,7 +31,7 @@ pub(crate) const fn zigzag(value: i64) -> u64 {
 }
 
 /// Reads bytes from first to last and knows where it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Bytes<'a> {
     data: &'a [u8],
     at: usize,

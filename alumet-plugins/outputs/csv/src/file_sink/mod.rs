@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes lines to a file; opens it again when it was moved away, and rotates it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FileSink {
     config: Config,
     file: Option<ActiveFile>,
@@ -52,15 +52,8 @@ impl FileSink {
     pub(crate) fn open(config: &Config, encoder: &mut Encoder, now: Moment) -> Result<Self, CsvError> {
         let mut sink = Self {
             config: config.clone(),
-            file: None,
-            lines: Vec::new(),
             now,
-            period: None,
-            next_look: Monotonic::default(),
-            next_rotation: Monotonic::default(),
-            housekeeper: None,
-            is_durable: false,
-            repeated: None,
+            ..Self::default()
         };
         sink.reopen(encoder)?;
         if config.rotates() {

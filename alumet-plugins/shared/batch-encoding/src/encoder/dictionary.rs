@@ -12,6 +12,7 @@ use crate::envelope::Sealer;
 const MIN_ROLLOVER: u32 = 16_384;
 
 /// The numbers of all metrics and series of the present generation.
+#[derive(Default)]
 pub(super) struct Dictionary {
     pub(super) generation: u32,
     /// How many entries there are.
@@ -39,12 +40,7 @@ impl Dictionary {
     pub(super) fn new(generation: u32) -> Self {
         Self {
             generation,
-            entries: 0,
-            series: SeriesMap::new(),
-            metrics: HashMap::new(),
-            types: Vec::new(),
-            new: 0,
-            new_entries: Vec::new(),
+            ..Self::default()
         }
     }
 
