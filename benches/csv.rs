@@ -9,7 +9,7 @@ use alumet_core::series::SeriesKey;
 use alumet_core::time::{Clock, SystemClock};
 use alumet_core::unit::Unit;
 use alumet_core::{Attributes, Batch, Catalog, Consumer, Resource, Timestamp, Value, ValueType};
-use alumet_plugin_csv::{Config, CsvOutput, Encoder, Header, LineFormat, UnitStyle};
+use alumet_plugin_csv::{Config, CsvOutput, Encoder, Header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const LINES: u32 = 8000;
@@ -64,12 +64,7 @@ fn encode(criterion: &mut Criterion) {
         ("encode_u64", integers(&catalog)),
         ("encode_f64", floats(&catalog)),
     ] {
-        let format = LineFormat {
-            delimiter: b';',
-            late_delimiter: b',',
-            unit: UnitStyle::Symbol,
-        };
-        let mut encoder = Encoder::new(format);
+        let mut encoder = Encoder::new(&Config::default());
         let delivery = Delivery::of(batch, SystemClock.now());
         encoder.set_header(Header::of(&delivery));
         let mut lines = Vec::new();

@@ -1,21 +1,20 @@
 //! Where the output stands, as the spool keeps it, and going back there after a crash.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alumet_core::Timestamp;
 
 use crate::error::CsvError;
-use crate::file::modified;
+use crate::file::{identity, modified};
 use crate::rotate::Names;
 
 /// A place in a file: everything before it is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
+    /// Device and inode of the file.
+    pub(crate) file: (u64, u64),
     /// How many bytes are before it.
     pub(crate) len: u64,
     /// When that was so.
@@ -28,21 +27,15 @@ const LATE: Duration = Duration::from_secs(60);
 
 impl Checkpoint {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let Self {
-            device,
-            inode,
-            len,
-            time,
-        } = self;
-        format!("{device}:{inode}:{len}:{}", time.as_nanos()).into_bytes()
+        let (device, inode) = self.file;
+        format!("{device}:{inode}:{}:{}", self.len, self.time.as_nanos()).into_bytes()
     }
 
     /// `None` for what this version did not write.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut parts = std::str::from_utf8(bytes).ok()?.split(':');
         let checkpoint = Self {
-            device: parts.next()?.parse().ok()?,
-            inode: parts.next()?.parse().ok()?,
+            file: (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?),
             len: parts.next()?.parse().ok()?,
             time: Timestamp::from_nanos(parts.next()?.parse().ok()?),
         };
@@ -61,15 +54,13 @@ impl Checkpoint {
     /// # Errors
     /// When a file cannot be cut or removed.
     pub(crate) fn undo_rotations(&self, path: &Path) -> Result<bool, CsvError> {
-        let names = Names::beside_target(path);
+        let names = Names::beside(path);
         let Ok(rotated) = names.list() else {
             return Ok(false);
         };
         let files: Vec<_> = rotated.iter().map(|rotated| names.path(rotated)).collect();
         let is_it = |file: &PathBuf| {
-            fs::metadata(file).is_ok_and(|found| {
-                (found.dev(), found.ino()) == (self.device, self.inode) && found.len() >= self.len
-            })
+            fs::metadata(file).is_ok_and(|found| identity(&found) == self.file && found.len() >= self.len)
         };
         let Some(index) = files.iter().position(is_it) else {
             return Ok(false);
@@ -96,8 +87,7 @@ mod tests {
     #[test]
     fn a_checkpoint_survives_its_bytes_and_nothing_else_is_one() {
         let checkpoint = Checkpoint {
-            device: 1,
-            inode: u64::MAX,
+            file: (1, u64::MAX),
             len: 0,
             time: Timestamp::from_nanos(-5),
         };

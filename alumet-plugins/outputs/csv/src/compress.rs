@@ -1,6 +1,6 @@
 //! One file to its compressed form.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,11 +31,7 @@ pub(crate) fn compress(from: &Path, temporary: &Path, to: &Path, stop: &AtomicBo
 /// Gives back whether it reached the end.
 fn write_compressed(from: &Path, temporary: &Path, stop: &AtomicBool) -> io::Result<bool> {
     let mut source = File::open(from)?;
-    let target = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(temporary)?;
+    let target = File::create(temporary)?;
     let properties = source.metadata()?;
     target.set_permissions(properties.permissions())?;
 

@@ -8,7 +8,6 @@ use alumet_core::plugin::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::encode::{LineFormat, UnitStyle};
 use alumet_core::size::ByteSize;
 
 /// Where and how samples are written.
@@ -124,18 +123,10 @@ impl Config {
         self.rotate_size.is_some() || self.rotate_interval.is_some()
     }
 
-    /// How a sample becomes a line.
-    pub(crate) fn line_format(&self) -> LineFormat {
-        LineFormat {
-            // `check` has refused everything but ASCII.
-            delimiter: u8::try_from(self.csv_delimiter).unwrap_or(b';'),
-            late_delimiter: u8::try_from(self.csv_late_delimiter).unwrap_or(b','),
-            unit: match (self.append_unit_to_metric_name, self.use_unit_display_name) {
-                (false, _) => UnitStyle::None,
-                (true, true) => UnitStyle::Symbol,
-                (true, false) => UnitStyle::Code,
-            },
-        }
+    /// What separates columns.
+    pub(crate) fn delimiter(&self) -> u8 {
+        // `check` has refused everything but ASCII.
+        u8::try_from(self.csv_delimiter).unwrap_or(b';')
     }
 }
 

@@ -1,43 +1,21 @@
 //! From a batch to lines.
 
-use std::fmt::Write as _;
-
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Timestamp, Unit, Value};
 
+use crate::config::Config;
 use crate::field::{push_field, push_pair};
 use crate::header::Header;
 
 /// Writes samples as CSV lines; computes what repeats once per series.
 #[derive(Debug)]
 pub struct Encoder {
-    format: LineFormat,
+    config: Config,
     header: Header,
     lines: SeriesMap<Line>,
-    time: TimeText,
-}
-
-/// How a sample becomes a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineFormat {
-    /// Separates columns.
-    pub delimiter: u8,
-    /// Separates pairs in the column of late attributes.
-    pub late_delimiter: u8,
-    /// What follows the name of the metric.
-    pub unit: UnitStyle,
-}
-
-/// How the unit follows the name of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitStyle {
-    /// Not at all.
-    None,
-    /// As the symbol shown to people.
-    Symbol,
-    /// As the UCUM code.
-    Code,
+    /// The last timestamp and its text; the samples of one tick share it.
+    time: (Timestamp, [u8; 30]),
 }
 
 /// All of a line but its timestamp and its value: what stands before and what stands after them.
@@ -48,26 +26,14 @@ struct Line {
     middle: usize,
 }
 
-/// The text of the last timestamp; the samples of one tick share it.
-#[derive(Debug)]
-struct TimeText {
-    timestamp: Timestamp,
-    text: [u8; 30],
-}
-
 impl Encoder {
     /// An encoder for lines without attribute columns.
-    pub fn new(format: LineFormat) -> Self {
-        let timestamp = Timestamp::default();
-        let time = TimeText {
-            timestamp,
-            text: timestamp.to_rfc3339(),
-        };
+    pub fn new(config: &Config) -> Self {
         Self {
-            format,
+            config: config.clone(),
             header: Header::default(),
             lines: SeriesMap::new(),
-            time,
+            time: (Timestamp::default(), Timestamp::default().to_rfc3339()),
         }
     }
 
@@ -77,8 +43,8 @@ impl Encoder {
     }
 
     /// What separates columns.
-    pub const fn delimiter(&self) -> u8 {
-        self.format.delimiter
+    pub fn delimiter(&self) -> u8 {
+        self.config.delimiter()
     }
 
     /// Changes the columns.
@@ -92,24 +58,24 @@ impl Encoder {
     /// The header line.
     pub fn header_line(&self) -> Vec<u8> {
         let mut line = Vec::new();
-        self.header.write(self.format.delimiter, &mut line);
+        self.header.write(self.delimiter(), &mut line);
         line
     }
 
     /// Appends one line per sample.
     pub fn encode(&mut self, delivery: &Delivery, out: &mut Vec<u8>) {
+        let delimiter = self.delimiter();
         let Self {
-            format,
+            config,
             header,
             lines,
             time,
         } = self;
-        let delimiter = format.delimiter;
         let quote = may_be_in_a_number(delimiter);
         delivery.samples().for_each(|sample| {
             let line = lines.get_or_try_insert_with(sample.series, || {
                 let info = delivery.catalog().describe(sample.series).ok_or(())?;
-                Ok::<_, ()>(Line::new(&info, header, format))
+                Ok::<_, ()>(Line::new(&info, header, config))
             });
             let Ok(line) = line else {
                 // A batch keeps its series known, so this is a defect of whoever made the batch.
@@ -117,7 +83,10 @@ impl Encoder {
             };
             let (before, after) = line.text.split_at(line.middle);
             out.extend_from_slice(before);
-            push_number(out, quote, time.of(sample.timestamp));
+            if time.0 != sample.timestamp {
+                *time = (sample.timestamp, sample.timestamp.to_rfc3339());
+            }
+            push_number(out, quote, &time.1);
             out.push(delimiter);
             match sample.value() {
                 Value::U64(value) => push_number(out, quote, itoa::Buffer::new().format(value).as_bytes()),
@@ -130,10 +99,10 @@ impl Encoder {
 }
 
 impl Line {
-    fn new(info: &SeriesInfo, header: &Header, format: &LineFormat) -> Self {
-        let delimiter = format.delimiter;
+    fn new(info: &SeriesInfo, header: &Header, config: &Config) -> Self {
+        let delimiter = config.delimiter();
         let mut text = Vec::new();
-        push_field(&mut text, delimiter, &metric_name(info, format.unit));
+        push_field(&mut text, delimiter, &metric_name(info, config));
         text.push(delimiter);
         let middle = text.len();
 
@@ -142,19 +111,15 @@ impl Line {
             text.push(delimiter);
             push_field(&mut text, delimiter, field);
         }
-        let mut value = String::new();
         for key in header.attributes() {
             text.push(delimiter);
             if let Some(attribute) = info.attributes().get(key) {
-                value.clear();
-                // Writing to a string cannot fail.
-                let _ = write!(value, "{attribute}");
-                push_field(&mut text, delimiter, &value);
+                push_field(&mut text, delimiter, &attribute.to_string());
             }
         }
         let mut late = String::new();
         for (key, attribute) in info.attributes().iter().filter(|(key, _)| !header.has(key)) {
-            push_pair(&mut late, format.late_delimiter, key, &attribute.to_string());
+            push_pair(&mut late, config.csv_late_delimiter, key, &attribute.to_string());
         }
         text.push(delimiter);
         push_field(&mut text, delimiter, &late);
@@ -166,26 +131,15 @@ impl Line {
     }
 }
 
-impl TimeText {
-    fn of(&mut self, timestamp: Timestamp) -> &[u8] {
-        if self.timestamp != timestamp {
-            *self = Self {
-                timestamp,
-                text: timestamp.to_rfc3339(),
-            };
-        }
-        &self.text
-    }
-}
-
 /// The name of the metric and its unit: `memory_used_B`; a plain number has no unit.
-fn metric_name(info: &SeriesInfo, style: UnitStyle) -> String {
+fn metric_name(info: &SeriesInfo, config: &Config) -> String {
     let metric = &info.metric;
-    let unit = match style {
-        _ if metric.unit == Unit::ONE => "".into(),
-        UnitStyle::None => "".into(),
-        UnitStyle::Symbol => metric.unit.symbol(),
-        UnitStyle::Code => metric.unit.code(),
+    if !config.append_unit_to_metric_name || metric.unit == Unit::ONE {
+        return metric.name.to_string();
+    }
+    let unit = match config.use_unit_display_name {
+        true => metric.unit.symbol(),
+        false => metric.unit.code(),
     };
     let separator = if unit.is_empty() { "" } else { "_" };
     format!("{}{separator}{unit}", metric.name)

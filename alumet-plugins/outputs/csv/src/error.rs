@@ -19,12 +19,9 @@ pub enum CsvError {
     /// Another process, or another output, has the file open.
     #[error(
         "{} is being written by another process; stop it, or set `output_path` to another file",
-        .path.display()
+        .0.display()
     )]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
+    Locked(PathBuf),
     /// The system refuses something.
     #[error("{}", refusal(.action, .path, .source))]
     System {
@@ -36,11 +33,8 @@ pub enum CsvError {
         source: io::Error,
     },
     /// The pipe is full and stays so.
-    #[error("the reader of {} does not keep up; writing goes on where it stopped", .path.display())]
-    SlowReader {
-        /// The pipe.
-        path: PathBuf,
-    },
+    #[error("the reader of {} does not keep up; writing goes on where it stopped", .0.display())]
+    SlowReader(PathBuf),
     /// The reader of the standard output has gone, as `head` does.
     #[error("the reader of the standard output has gone")]
     StdoutClosed,

@@ -21,21 +21,32 @@ pub(crate) fn push_field(out: &mut Vec<u8>, delimiter: u8, text: &str) {
     out.push(b'"');
 }
 
+/// The text of a whole field; none if it holds a quote that [`push_field`] would have doubled, or is not UTF-8.
+pub(crate) fn text_of(field: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(field).ok()?;
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let Some(quoted) = quoted else {
+        return (!text.contains('"')).then(|| text.to_owned());
+    };
+    let is_whole = !quoted.replace("\"\"", "").contains('"');
+    is_whole.then(|| quoted.replace("\"\"", "\""))
+}
+
 /// Appends `key=value` to the text of the late attributes, after a delimiter unless it is the first pair.
 ///
 /// A backslash stands before each delimiter, `=` and backslash that belongs to a key or a value.
-pub(crate) fn push_pair(out: &mut String, delimiter: u8, key: &str, value: &str) {
+pub(crate) fn push_pair(out: &mut String, delimiter: char, key: &str, value: &str) {
     if !out.is_empty() {
-        out.push(char::from(delimiter));
+        out.push(delimiter);
     }
     push_escaped(out, delimiter, key);
     out.push('=');
     push_escaped(out, delimiter, value);
 }
 
-fn push_escaped(out: &mut String, delimiter: u8, text: &str) {
+fn push_escaped(out: &mut String, delimiter: char, text: &str) {
     for c in text.chars() {
-        if c == char::from(delimiter) || matches!(c, '=' | '\\') {
+        if c == delimiter || matches!(c, '=' | '\\') {
             out.push('\\');
         }
         out.push(c);
@@ -70,8 +81,8 @@ mod tests {
     #[test]
     fn pairs_are_escaped_so_that_they_split_again() {
         let mut out = String::new();
-        push_pair(&mut out, b',', "ids", "1,2");
-        push_pair(&mut out, b',', "a=b", "c\\");
+        push_pair(&mut out, ',', "ids", "1,2");
+        push_pair(&mut out, ',', "a=b", "c\\");
         assert_eq!(out, r"ids=1\,2,a\=b=c\\");
     }
 }

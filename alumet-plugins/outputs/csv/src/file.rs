@@ -11,18 +11,20 @@ use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
-use crate::rotate::Names;
+use crate::rotate::{Names, Rotated};
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
     path: PathBuf,
     file: File,
-    device: u64,
-    inode: u64,
-    len: u64,
-    header: Option<Header>,
-    modified: Timestamp,
+    identity: (u64, u64),
+    /// How many bytes it has.
+    pub(crate) len: u64,
+    /// The columns; none as long as the file is empty.
+    pub(crate) header: Option<Header>,
+    /// When it was last written before it was opened.
+    pub(crate) modified: Timestamp,
     /// How long the file must become again before anything else is written to it.
     cut_to: Option<u64>,
     /// Whether the entry in the folder may be lost when the machine crashes.
@@ -40,43 +42,28 @@ impl ActiveFile {
         create_folder(path)?;
         loop {
             let file = open_locked(path)?;
-            let properties = file
-                .metadata()
-                .map_err(|error| CsvError::open("look at", path, error))?;
-            let content = inspect(&file, properties.len(), delimiter);
-            let content = content.map_err(|error| CsvError::open("read", path, error))?;
-            let Some(content) = content else {
+            let read = |error| CsvError::open("read", path, error);
+            let properties = file.metadata().map_err(read)?;
+            let Some(content) = inspect(&file, properties.len(), delimiter).map_err(read)? else {
                 set_aside(path, now)?;
                 continue;
             };
-            cut_torn_line(&file, path, properties.len(), content.whole)?;
-            return Ok(Self {
+            let mut this = Self {
                 path: path.to_owned(),
                 file,
-                device: properties.dev(),
-                inode: properties.ino(),
-                len: content.whole,
+                identity: identity(&properties),
+                len: properties.len(),
                 header: content.header,
                 modified: modified(&properties),
                 cut_to: None,
                 is_entry_new: true,
-            });
+            };
+            this.cut_back(
+                content.whole,
+                "the last line was incomplete, because its writer was killed; it was cut off",
+            )?;
+            return Ok(this);
         }
-    }
-
-    /// The columns; none as long as the file is empty.
-    pub(crate) const fn header(&self) -> Option<&Header> {
-        self.header.as_ref()
-    }
-
-    /// How many bytes it has.
-    pub(crate) const fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// When it was last written before it was opened.
-    pub(crate) const fn modified(&self) -> Timestamp {
-        self.modified
     }
 
     /// The place after everything that was appended, which is on disk afterwards.
@@ -89,8 +76,7 @@ impl ActiveFile {
             sync_folder(&self.path);
         }
         Ok(Checkpoint {
-            device: self.device,
-            inode: self.inode,
+            file: self.identity,
             len: self.len,
             time: now,
         })
@@ -124,24 +110,21 @@ impl ActiveFile {
 
     /// Whether the place is in this file, at the end of a line.
     pub(crate) fn has(&self, checkpoint: &Checkpoint) -> bool {
-        (self.device, self.inode) == (checkpoint.device, checkpoint.inode)
+        self.identity == checkpoint.file
             && self.len >= checkpoint.len
             && (checkpoint.len == 0 || matches!(self.has_already(checkpoint.len - 1, b"\n"), Ok(Some(1))))
     }
 
-    /// Takes back everything after the first `len` bytes, which are whole lines.
+    /// Takes back everything after the first `len` bytes, which are whole lines, and says why.
     ///
     /// # Errors
     /// When the file cannot be cut.
-    pub(crate) fn cut_back(&mut self, len: u64) -> Result<(), CsvError> {
+    pub(crate) fn cut_back(&mut self, len: u64, why: &str) -> Result<(), CsvError> {
         if len < self.len {
             self.file
                 .set_len(len)
                 .map_err(|error| CsvError::open("mend", &self.path, error))?;
-            tracing::info!(
-                path = %self.path.display(), bytes = self.len - len,
-                "the program was killed before the spool was told of the last lines; they are taken back and come again"
-            );
+            tracing::warn!(path = %self.path.display(), bytes = self.len - len, "{why}");
             self.len = len;
         }
         if len == 0 {
@@ -150,32 +133,19 @@ impl ActiveFile {
         Ok(())
     }
 
-    /// What became of the file since it was opened.
-    pub(crate) fn whereabouts(&self) -> Whereabouts {
+    /// Whether the path still leads to the file, and all of it is there.
+    pub(crate) fn is_in_place(&self) -> bool {
         match fs::metadata(&self.path) {
-            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => self.without_its_path(),
-            Ok(found) if found.len() < self.len => Whereabouts::Gone,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_its_path(),
-            // An error says nothing about the file; if it matters, the next write fails as well.
-            Ok(_) | Err(_) => Whereabouts::InPlace,
+            Ok(found) => identity(&found) == self.identity && found.len() >= self.len,
+            // Another error says nothing about the file; if it matters, the next write fails as well.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
 
-    fn without_its_path(&self) -> Whereabouts {
-        match self.file.metadata() {
-            Ok(own) if own.nlink() > 0 => Whereabouts::Moved,
-            _ => Whereabouts::Gone,
-        }
-    }
-
-    /// Appends the header line and the lines after it; all of it or nothing.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    pub(crate) fn begin(&mut self, header: &Header, bytes: &[u8]) -> Result<(), CsvError> {
-        self.append(bytes)?;
-        self.header = Some(header.clone());
-        Ok(())
+    /// Whether the file was neither deleted nor emptied.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        let own = self.file.metadata();
+        own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
     /// Appends whole lines; all of them or nothing.
@@ -187,14 +157,11 @@ impl ActiveFile {
         let mut written = 0;
         while written < bytes.len() {
             match self.file.write(&bytes[written..]) {
-                Ok(0) => {
-                    self.cut(written);
-                    return Err(CsvError::write(&self.path, io::ErrorKind::WriteZero.into()));
-                }
-                Ok(count) => written += count,
+                Ok(count) if count > 0 => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
+                stopped => {
                     self.cut(written);
+                    let error = stopped.err().unwrap_or(io::ErrorKind::WriteZero.into());
                     return Err(CsvError::write(&self.path, error));
                 }
             }
@@ -230,13 +197,12 @@ impl ActiveFile {
         Ok(())
     }
 
-    /// Gives the file the name of a rotated one and closes it.
+    /// Gives the file the name of a rotated one, under which it stays open.
     ///
     /// # Errors
-    /// When it cannot be renamed; then it stays open under its name.
-    pub(crate) fn rotate(self, now: Timestamp) -> Result<PathBuf, (Self, io::Error)> {
-        let renamed = fs::canonicalize(&self.path).and_then(|path| Names::beside(&path).rotate(&path, now));
-        renamed.map_err(|error| (self, error))
+    /// When it cannot be renamed.
+    pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<Rotated> {
+        Names::beside(&self.path).rotate(now)
     }
 }
 
@@ -245,17 +211,6 @@ impl Drop for ActiveFile {
         // Closing alone would leave the lock with a child process that was just forked and has not called `exec` yet.
         let _ = self.file.unlock();
     }
-}
-
-/// What became of a file since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
-    /// It is where it was.
-    InPlace,
-    /// It has another name now.
-    Moved,
-    /// It was deleted or emptied.
-    Gone,
 }
 
 fn create_folder(path: &Path) -> Result<(), CsvError> {
@@ -276,9 +231,7 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
     let file = file.map_err(|error| CsvError::open("open", path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CsvError::Locked {
-            path: path.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(CsvError::Locked(path.to_owned())),
         Err(TryLockError::Error(error)) => {
             tracing::debug!(%error, path = %path.display(), "the file system has no locks");
             Ok(file)
@@ -287,8 +240,9 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
 }
 
 fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
-    let renamed = fs::canonicalize(path).and_then(|path| Names::beside(&path).set_aside(&path, now));
-    let renamed = renamed.map_err(|error| CsvError::open("rename", path, error))?;
+    let renamed = Names::beside(path)
+        .set_aside(now)
+        .map_err(|error| CsvError::open("rename", path, error))?;
     tracing::warn!(
         path = %path.display(), renamed_to = %renamed.display(),
         "the file has other columns or a damaged end; it was renamed and a new one is begun"
@@ -296,26 +250,18 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
     Ok(())
 }
 
-fn cut_torn_line(file: &File, path: &Path, len: u64, whole: u64) -> Result<(), CsvError> {
-    if whole == len {
-        return Ok(());
-    }
-    file.set_len(whole)
-        .map_err(|error| CsvError::open("mend", path, error))?;
-    tracing::warn!(
-        path = %path.display(), bytes = len - whole,
-        "the last line was incomplete, because its writer was killed; it was cut off"
-    );
-    Ok(())
-}
-
 /// Not every file system can do this, and those that cannot need not.
 fn sync_folder(path: &Path) {
-    let names = Names::beside_target(path);
+    let names = Names::beside(path);
     let folder = names.folder();
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");
     }
+}
+
+/// Device and inode, which tell a file from all others.
+pub(crate) fn identity(properties: &fs::Metadata) -> (u64, u64) {
+    (properties.dev(), properties.ino())
 }
 
 /// When a file was last written.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alumet_core::SeriesMap;
 use alumet_core::output::Delivery;
 
-use crate::field::push_field;
+use crate::field::{push_field, text_of};
 
 /// The columns before the attributes.
 pub(crate) const LEADING: [&str; 7] = [
@@ -76,8 +76,16 @@ impl Header {
         out.push(b'\n');
     }
 
-    /// The header that consists of these columns; none if another program, or another delimiter, made them.
-    pub(crate) fn from_columns(columns: &[String]) -> Option<Self> {
+    /// The header in a whole line; none if another program, or another delimiter, made it.
+    pub(crate) fn parse(line: &[u8], delimiter: u8) -> Option<Self> {
+        let line = line.strip_suffix(b"\n")?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut is_quoted = false;
+        let fields = line.split(|&byte| {
+            is_quoted ^= byte == b'"';
+            byte == delimiter && !is_quoted
+        });
+        let columns: Vec<String> = fields.map(text_of).collect::<Option<_>>()?;
         let (late, columns) = columns.split_last()?;
         let (leading, attributes) = columns.split_at_checked(LEADING.len())?;
         let mut seen = BTreeSet::new();

@@ -25,18 +25,15 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// with the next run.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
-    names: Names,
     compression: Compression,
     /// Asks the thread to remove what is too much, and to compress these files.
     requests: Option<Sender<Vec<Rotated>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// When files may be compressed the next time; none if the spool names no place in them.
-    next_compression: Option<Monotonic>,
-    /// What is to be compressed then.
-    old: Vec<Rotated>,
-    /// What was rotated since files were compressed the last time.
-    young: Vec<Rotated>,
+    /// How long a file stays as it is after it was rotated.
+    spared: Duration,
+    /// What is to be compressed, and not before when.
+    uncompressed: Vec<(Monotonic, Rotated)>,
 }
 
 /// What the thread knows.
@@ -55,79 +52,62 @@ impl Housekeeper {
         if config.keep_files.is_none() && config.compression == Compression::None {
             return None;
         }
+        // What an earlier run has left.
+        let uncompressed = match config.compression {
+            Compression::Zstd => list(&names),
+            Compression::None => Vec::new(),
+        };
+        let uncompressed = uncompressed.into_iter().filter(|file| !file.compressed);
         let stop = Arc::new(AtomicBool::new(false));
         let worker = Worker {
-            names: names.clone(),
-            keep: config
-                .keep_files
-                .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
+            names,
+            keep: config.keep_files.map(|count| count as usize),
             stop: Arc::clone(&stop),
             uncompressed: Vec::new(),
         };
         let (requests, inbox) = channel();
-        match thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("csv-housekeeper".into())
             .spawn(move || worker.serve(&inbox))
-        {
-            Ok(thread) => {
-                let mut this = Self {
-                    names,
-                    compression: config.compression,
-                    requests: Some(requests),
-                    stop,
-                    thread: Some(thread),
-                    next_compression: None,
-                    old: Vec::new(),
-                    young: Vec::new(),
-                };
-                this.find_uncompressed();
-                this.ask(Vec::new());
-                Some(this)
-            }
-            Err(error) => {
+            .inspect_err(|error| {
                 tracing::warn!(%error, "rotated files are neither compressed nor removed: no thread can be started");
-                None
-            }
-        }
-    }
-
-    /// Notes what an earlier run has left.
-    fn find_uncompressed(&mut self) {
-        if self.compression == Compression::Zstd {
-            match self.names.list() {
-                Ok(mut files) => {
-                    files.retain(|file| !file.is_compressed());
-                    self.old = files;
-                }
-                Err(error) => report(self.names.folder(), &error),
-            }
-        }
+            })
+            .ok()?;
+        let this = Self {
+            uncompressed: uncompressed.map(|file| (Monotonic::default(), file)).collect(),
+            compression: config.compression,
+            requests: Some(requests),
+            stop,
+            thread: Some(thread),
+            spared: Duration::ZERO,
+        };
+        this.ask(Vec::new());
+        Some(this)
     }
 
     /// The spool names places in the files from now on: those that are just rotated are left as they are for a while.
     /// So are all files, if the spool named a place in one of them before.
     pub(crate) fn spare_new_files(&mut self, now: Monotonic, and_old_ones: bool) {
-        if self.next_compression.is_none() {
-            self.next_compression = Some(if and_old_ones { now + SETTLED } else { now });
+        self.spared = SETTLED;
+        if and_old_ones {
+            for (due, _) in &mut self.uncompressed {
+                *due = now + SETTLED;
+            }
         }
     }
 
-    /// A file was rotated to `path`. What is too much is removed at once: it may be what fills the disk.
-    pub(crate) fn rotated(&mut self, path: &Path) {
+    /// A file was rotated. What is too much is removed at once: it may be what fills the disk.
+    pub(crate) fn rotated(&mut self, file: Rotated, now: Monotonic) {
         if self.compression == Compression::Zstd {
-            self.young.extend(self.names.rotated(path));
+            self.uncompressed.push((now + self.spared, file));
         }
         self.ask(Vec::new());
     }
 
-    /// A batch was written; asks for a compression if one is due.
+    /// A batch was written; asks for the compressions that are due.
     pub(crate) fn written(&mut self, now: Monotonic) {
-        match &mut self.next_compression {
-            None => self.old.append(&mut self.young),
-            Some(next) if now < *next => return,
-            Some(next) => *next = now + SETTLED,
-        }
-        let due = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        let due = self.uncompressed.extract_if(.., |(due, _)| *due <= now);
+        let due: Vec<_> = due.map(|(_, file)| file).collect();
         if !due.is_empty() {
             self.ask(due);
         }
@@ -164,14 +144,10 @@ impl Worker {
 
     fn remove_surplus(&self) {
         let Some(keep) = self.keep else { return };
-        match self.names.list() {
-            Ok(mut files) => {
-                let surplus = files.len().saturating_sub(keep);
-                for file in files.drain(..surplus) {
-                    remove(&self.names, &file);
-                }
-            }
-            Err(error) => report(self.names.folder(), &error),
+        let files = list(&self.names);
+        let surplus = files.len().saturating_sub(keep);
+        for file in &files[..surplus] {
+            remove(&self.names, file);
         }
     }
 
@@ -199,6 +175,11 @@ impl Worker {
             }
         });
     }
+}
+
+fn list(names: &Names) -> Vec<Rotated> {
+    let files = names.list().inspect_err(|error| report(names.folder(), error));
+    files.unwrap_or_default()
 }
 
 fn remove(names: &Names, file: &Rotated) {

@@ -24,19 +24,17 @@ pub(crate) struct Content {
 ///
 /// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
 pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
-    let start = read_start(file, len)?;
-    let header = match first_record(&start, delimiter) {
-        Record::Whole(columns) => match Header::from_columns(&columns) {
-            Some(header) => header,
-            None => return Ok(None),
-        },
-        Record::Torn if len <= start.len() as u64 && is_start_of_header(&start, delimiter) => {
-            return Ok(Some(Content {
-                header: None,
-                whole: 0,
-            }));
-        }
-        Record::Torn | Record::Malformed => return Ok(None),
+    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
+    file.read_exact_at(&mut start, 0)?;
+    let Some(end) = end_of_first_record(&start) else {
+        let is_torn = len <= start.len() as u64 && is_start_of_header(&start, delimiter);
+        return Ok(is_torn.then_some(Content {
+            header: None,
+            whole: 0,
+        }));
+    };
+    let Some(header) = Header::parse(&start[..end], delimiter) else {
+        return Ok(None);
     };
     let mut ends = Ends::default();
     let mut block = vec![0; BLOCK];
@@ -88,11 +86,13 @@ pub(crate) fn end_of_last_record(bytes: &[u8]) -> usize {
     usize::try_from(ends.whole).unwrap_or(bytes.len())
 }
 
-fn read_start(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    let wanted = usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT));
-    let mut start = vec![0; wanted];
-    file.read_exact_at(&mut start, 0)?;
-    Ok(start)
+fn end_of_first_record(bytes: &[u8]) -> Option<usize> {
+    let mut is_quoted = false;
+    let is_end = |&byte: &u8| {
+        is_quoted ^= byte == b'"';
+        byte == b'\n' && !is_quoted
+    };
+    bytes.iter().position(is_end).map(|index| index + 1)
 }
 
 /// Whether a file without any whole line can be the beginning of a file of ours.
@@ -103,57 +103,6 @@ fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
     let same = header.len() - crate::header::LATE.len() - 1;
     let (bytes, header) = (&bytes[..bytes.len().min(same)], &header[..same]);
     header.starts_with(bytes)
-}
-
-enum Record {
-    Whole(Vec<String>),
-    Torn,
-    Malformed,
-}
-
-/// Reads one record as RFC 4180 defines it; CR LF ends a line as well as LF.
-fn first_record(bytes: &[u8], delimiter: u8) -> Record {
-    let mut fields = Vec::new();
-    let mut field = Vec::new();
-    let mut at = 0;
-    loop {
-        if bytes.get(at) == Some(&b'"') {
-            at += 1;
-            loop {
-                match (bytes.get(at), bytes.get(at + 1)) {
-                    (None, _) => return Record::Torn,
-                    (Some(b'"'), Some(b'"')) => {
-                        field.push(b'"');
-                        at += 2;
-                    }
-                    (Some(b'"'), _) => break at += 1,
-                    (Some(&byte), _) => {
-                        field.push(byte);
-                        at += 1;
-                    }
-                }
-            }
-        } else {
-            while let Some(&byte) = bytes.get(at).filter(|&&byte| byte != delimiter && byte != b'\n') {
-                field.push(byte);
-                at += 1;
-            }
-            if bytes.get(at) == Some(&b'\n') && field.last() == Some(&b'\r') {
-                field.pop();
-                at -= 1;
-            }
-        }
-        let Ok(text) = String::from_utf8(std::mem::take(&mut field)) else {
-            return Record::Malformed;
-        };
-        fields.push(text);
-        match bytes.get(at..) {
-            None | Some([]) | Some(b"\r") => return Record::Torn,
-            Some([b'\n', ..]) | Some([b'\r', b'\n', ..]) => return Record::Whole(fields),
-            Some([byte, ..]) if *byte == delimiter => at += 1,
-            Some(_) => return Record::Malformed,
-        }
-    }
 }
 
 #[cfg(test)]

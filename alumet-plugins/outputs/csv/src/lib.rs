@@ -20,7 +20,7 @@ mod stream_sink;
 pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config};
 #[doc(hidden)]
-pub use encode::{Encoder, LineFormat, UnitStyle};
+pub use encode::Encoder;
 #[doc(hidden)]
 pub use header::Header;
 #[doc(hidden)]

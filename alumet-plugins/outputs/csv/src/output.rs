@@ -33,7 +33,7 @@ impl CsvOutput {
     /// # Errors
     /// What stands in the way, and how to mend it.
     pub fn open(config: &Config, now: Moment) -> Result<Self, CsvError> {
-        let mut encoder = Encoder::new(config.line_format());
+        let mut encoder = Encoder::new(config);
         let sink = if is_stream(config)? {
             if config.rotates() {
                 tracing::warn!(path = %config.output_path.display(), "a stream is not rotated");

@@ -1,13 +1,12 @@
 //! What would become of the output, found out without creating, mending or renaming anything.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
 use alumet_core::plugin::Finding;
 use nix::errno::Errno;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs};
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
 use crate::config::Config;
@@ -17,8 +16,6 @@ use crate::output::is_stream;
 use crate::stream_sink::is_stdout;
 
 const FILE: &str = "file";
-/// Less space than this is soon used up: a small machine writes some megabytes an hour.
-const LITTLE_SPACE: u64 = 256 << 20;
 
 /// What there is to say about the output.
 ///
@@ -38,7 +35,10 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
     }
     let mut findings = vec![match OpenOptions::new().read(true).append(true).open(&path) {
         Ok(file) => existing(config, &file, &path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => new(&path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            access_folder(&path)?;
+            Finding::works(FILE, format!("{}, to be created", path.display()))
+        }
         Err(error) => return Err(CsvError::open("open", &path, error)),
     }];
     if let (true, Some(folder), Err(_)) = (config.rotates(), path.parent(), access_folder(&path)) {
@@ -46,16 +46,10 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
         let remedy = "give the user of the agent the right to write to that folder";
         findings.push(Finding::limited("rotation", detail, remedy));
     }
-    findings.extend(space(&path));
     Ok(findings)
 }
 
-/// A file that will be created: the nearest folder above it must be one in which that is possible.
-fn new(path: &Path) -> Result<Finding, CsvError> {
-    access_folder(path)?;
-    Ok(Finding::works(FILE, format!("{}, to be created", path.display())))
-}
-
+/// The nearest folder above a file must be one in which it can be created.
 fn access_folder(path: &Path) -> Result<(), CsvError> {
     let Some(folder) = path.ancestors().skip(1).find(|above| above.exists()) else {
         return Ok(());
@@ -80,57 +74,34 @@ fn allowed(path: &Path, place: &Path, right: AccessFlags) -> Result<(), CsvError
 fn existing(config: &Config, file: &File, path: &Path) -> Result<Finding, CsvError> {
     // Closing the file gives the lock back.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(CsvError::Locked {
-            path: path.to_owned(),
-        });
+        return Err(CsvError::Locked(path.to_owned()));
     }
     let read = |error| CsvError::open("read", path, error);
     let len = file.metadata().map_err(read)?.len();
-    let content = inspect(file, len, config.line_format().delimiter).map_err(read)?;
+    let content = inspect(file, len, config.delimiter()).map_err(read)?;
     let detail = match content {
         Some(content) if content.header.is_none() => "empty".to_owned(),
         Some(content) if content.whole == len => format!("{len} bytes, goes on at its end"),
-        Some(content) => format!(
-            "goes on after its last whole line; {} bytes after it are cut off",
-            len - content.whole
-        ),
+        Some(content) => {
+            let torn = len - content.whole;
+            format!("goes on after its last whole line; {torn} bytes after it are cut off")
+        }
         None => {
             access_folder(path)?;
-            return Ok(Finding::limited(
-                FILE,
-                format!(
-                    "{}, with other columns or damaged; it will be renamed and a new one begun",
-                    path.display()
-                ),
-                "set `output_path` to another file to leave this one as it is",
-            ));
+            let path = path.display();
+            let detail =
+                format!("{path}, with other columns or damaged; it will be renamed and a new one begun");
+            let remedy = "set `output_path` to another file to leave this one as it is";
+            return Ok(Finding::limited(FILE, detail, remedy));
         }
     };
     Ok(Finding::works(FILE, format!("{}, {detail}", path.display())))
 }
 
-/// How much can still be written.
-fn space(path: &Path) -> Option<Finding> {
-    const SUBJECT: &str = "free space";
-    let folder = path
-        .ancestors()
-        .skip(1)
-        .find(|above| fs::exists(above).unwrap_or(false))?;
-    // File systems without a size, such as that of `/proc`, say nothing about the space in them.
-    let found = statvfs(folder).ok().filter(|found| found.blocks() > 0)?;
-    // The two numbers have 32 bits on some machines.
-    let free = u128::from(found.blocks_available()) * u128::from(found.fragment_size());
-    let free = u64::try_from(free).unwrap_or(u64::MAX);
-    let detail = format!("{} MiB", free >> 20);
-    if free < LITTLE_SPACE {
-        let remedy = "free some, or bound the output with `rotate_size` and `keep_files`";
-        return Some(Finding::limited(SUBJECT, format!("only {detail}"), remedy));
-    }
-    Some(Finding::works(SUBJECT, detail))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use alumet_core::plugin::Verdict;
 
     use super::*;

@@ -27,15 +27,10 @@ pub(crate) struct Names {
 pub(crate) struct Rotated {
     time: String,
     counter: u32,
-    compressed: bool,
+    pub(crate) compressed: bool,
 }
 
 impl Rotated {
-    /// Whether the file is compressed.
-    pub(crate) const fn is_compressed(&self) -> bool {
-        self.compressed
-    }
-
     /// The compressed form of this file.
     pub(crate) fn compressed(&self) -> Self {
         Self {
@@ -46,8 +41,9 @@ impl Rotated {
 }
 
 impl Names {
-    /// The names beside `path`.
+    /// The names beside the file that `path` leads to, which may be a link.
     pub(crate) fn beside(path: &Path) -> Self {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut extension = OsString::new();
         if let Some(end) = path.extension() {
@@ -61,11 +57,6 @@ impl Names {
         }
     }
 
-    /// The names beside the file that `path` leads to, which may be a link.
-    pub(crate) fn beside_target(path: &Path) -> Self {
-        Self::beside(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
-    }
-
     /// Where all these files are.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
@@ -73,10 +64,9 @@ impl Names {
 
     /// The path of a rotated file.
     pub(crate) fn path(&self, rotated: &Rotated) -> PathBuf {
-        let counter = if rotated.counter == 0 {
-            String::new()
-        } else {
-            format!("-{}", rotated.counter)
+        let counter = match rotated.counter {
+            0 => String::new(),
+            counter => format!("-{counter}"),
         };
         let mut name = self.stem.clone();
         name.push(format!(".{}{counter}", rotated.time));
@@ -107,11 +97,6 @@ impl Names {
         Ok(files)
     }
 
-    /// The rotated file with that path, if it is one.
-    pub(crate) fn rotated(&self, path: &Path) -> Option<Rotated> {
-        path.file_name().and_then(|name| self.parse(name))
-    }
-
     fn parse(&self, name: &OsStr) -> Option<Rotated> {
         let middle = name
             .as_bytes()
@@ -138,10 +123,30 @@ impl Names {
         })
     }
 
-    /// Renames `path` to the name of a rotated file of that time. Never overwrites.
+    /// Renames the file itself to the name of a rotated one of that time. Never overwrites.
+    pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<Rotated> {
+        self.take(&self.own_path(), now)
+    }
+
+    /// Renames the file itself to a name that no rotation ever touches: `<stem>.foreign.<time>.<extension>`. Never
+    /// overwrites.
+    pub(crate) fn set_aside(&self, now: Timestamp) -> io::Result<PathBuf> {
+        let mut names = self.clone();
+        names.stem.push(".foreign");
+        let renamed = names.take(&self.own_path(), now)?;
+        Ok(names.path(&renamed))
+    }
+
+    fn own_path(&self) -> PathBuf {
+        let mut name = self.stem.clone();
+        name.push(&self.extension);
+        self.folder.join(name)
+    }
+
+    /// Gives the file at `path` the next of these names.
     ///
-    /// The name sorts after all others, also when the clock was set back: then it has the time of the newest.
-    pub(crate) fn rotate(&self, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    /// It sorts after all others, also when the clock was set back: then it has the time of the newest.
+    fn take(&self, path: &Path, now: Timestamp) -> io::Result<Rotated> {
         let now = compact(now);
         // A folder that cannot be read has no newest file, and names that are taken are found one by one.
         let newest = self.list().unwrap_or_default().pop();
@@ -153,20 +158,13 @@ impl Names {
                 counter,
                 compressed: false,
             };
-            let (candidate, compressed) = (self.path(&plain), self.path(&plain.compressed()));
-            if !is_taken(&candidate) && !is_taken(&compressed) {
+            let candidate = self.path(&plain);
+            if !is_taken(&candidate) && !is_taken(&self.path(&plain.compressed())) {
                 fs::rename(path, &candidate)?;
-                return Ok(candidate);
+                return Ok(plain);
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// Renames `path` to a name that no rotation ever touches: `<stem>.foreign.<time>.<extension>`. Never overwrites.
-    pub(crate) fn set_aside(&self, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-        let mut names = self.clone();
-        names.stem.push(".foreign");
-        names.rotate(path, now)
     }
 }
 
@@ -200,7 +198,7 @@ mod tests {
             let names = Names::beside(&path);
             for counter in 0..3 {
                 fs::write(&path, name).unwrap();
-                let rotated = names.rotate(&path, NOW).unwrap();
+                let rotated = names.path(&names.rotate(NOW).unwrap());
                 assert!(
                     rotated.to_str().unwrap().contains(".20261120T072436Z"),
                     "{rotated:?}"
@@ -218,7 +216,8 @@ mod tests {
         let path = folder.path().join("out.csv");
         fs::write(folder.path().join("out.20261120T072436Z.csv.zst"), "old").unwrap();
         fs::write(&path, "new").unwrap();
-        let rotated = Names::beside(&path).rotate(&path, NOW).unwrap();
+        let names = Names::beside(&path);
+        let rotated = names.path(&names.rotate(NOW).unwrap());
         assert_eq!(rotated, folder.path().join("out.20261120T072436Z-1.csv"));
     }
 
@@ -230,9 +229,8 @@ mod tests {
         for seconds in [0, -3600, -3600, 1] {
             fs::write(&path, "").unwrap();
             let now = Timestamp::from_nanos(NOW.as_nanos() + seconds * 1_000_000_000);
-            let rotated = names.rotate(&path, now).unwrap();
-            let newest = names.list().unwrap().pop().unwrap();
-            assert_eq!(names.path(&newest), rotated);
+            let rotated = names.rotate(now).unwrap();
+            assert_eq!(names.list().unwrap().pop(), Some(rotated));
         }
     }
 

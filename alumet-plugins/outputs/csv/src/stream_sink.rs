@@ -26,11 +26,9 @@ const CHUNK: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct StreamSink {
     path: PathBuf,
-    is_stdout: bool,
     stream: Option<File>,
-    /// The part of the header line that is not written yet.
-    header: Vec<u8>,
-    has_columns: bool,
+    /// The part of the header line that is not written yet; none as long as there are no columns.
+    header: Option<Vec<u8>>,
     /// The lines of a delivery that is not written whole. It comes again and must not be encoded again.
     lines: Vec<u8>,
     /// How many bytes of them are written.
@@ -43,23 +41,22 @@ impl StreamSink {
     /// # Errors
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(config: &Config) -> Result<Self, CsvError> {
-        let mut sink = Self {
-            path: config.output_path.clone(),
-            is_stdout: is_stdout(&config.output_path),
-            stream: None,
-            header: Vec::new(),
-            has_columns: false,
+        let path = config.output_path.clone();
+        let stream = match connect(&path) {
+            Ok(stream) => Some(stream),
+            Err(error) if lacks_reader(&error) => {
+                tracing::info!(path = %path.display(), "waiting for a reader");
+                None
+            }
+            Err(error) => return Err(CsvError::open("open", &path, error)),
+        };
+        Ok(Self {
+            path,
+            stream,
+            header: None,
             lines: Vec::new(),
             written: 0,
-        };
-        match connect(&sink.path, sink.is_stdout) {
-            Ok(stream) => sink.stream = Some(stream),
-            Err(error) if lacks_reader(&error) => {
-                tracing::info!(path = %sink.path.display(), "waiting for a reader");
-            }
-            Err(error) => return Err(CsvError::open("open", &sink.path, error)),
-        }
-        Ok(sink)
+        })
     }
 
     /// Writes a delivery; after an error the same has to come again.
@@ -68,41 +65,30 @@ impl StreamSink {
     /// Why it could not be written whole.
     pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
         if self.lines.is_empty() {
-            if !self.has_columns {
+            if self.header.is_none() {
                 encoder.set_header(Header::of(delivery));
-                self.header = encoder.header_line();
-                self.has_columns = true;
+                self.header = Some(encoder.header_line());
             }
             encoder.encode(delivery, &mut self.lines);
         }
-        self.write_out(encoder)
+        let Err(error) = self.push() else {
+            self.lines.clear();
+            self.written = 0;
+            return Ok(());
+        };
+        match error.kind() {
+            io::ErrorKind::BrokenPipe if is_stdout(&self.path) => return Err(CsvError::StdoutClosed),
+            io::ErrorKind::BrokenPipe => self.begin_anew(encoder),
+            io::ErrorKind::WouldBlock => return Err(CsvError::SlowReader(self.path.clone())),
+            _ => {}
+        }
+        Err(CsvError::write(&self.path, error))
     }
 
     /// Closes the stream; it is opened again by the next write. The standard output cannot be closed.
     pub(crate) fn reset(&mut self, encoder: &Encoder) {
-        if !self.is_stdout {
+        if !is_stdout(&self.path) {
             self.begin_anew(encoder);
-        }
-    }
-
-    fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
-        match self.push() {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                if self.is_stdout {
-                    return Err(CsvError::StdoutClosed);
-                }
-                self.begin_anew(encoder);
-                Err(CsvError::write(&self.path, error))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(CsvError::SlowReader {
-                path: self.path.clone(),
-            }),
-            Err(error) => Err(CsvError::write(&self.path, error)),
-            Ok(()) => {
-                self.lines.clear();
-                self.written = 0;
-                Ok(())
-            }
         }
     }
 
@@ -110,11 +96,13 @@ impl StreamSink {
     fn push(&mut self) -> io::Result<()> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => none.insert(connect(&self.path, self.is_stdout)?),
+            none => none.insert(connect(&self.path)?),
         };
-        while !self.header.is_empty() {
-            let count = write_some(stream, &self.header)?;
-            self.header.drain(..count);
+        if let Some(header) = &mut self.header {
+            while !header.is_empty() {
+                let count = write_some(stream, header)?;
+                header.drain(..count);
+            }
         }
         while self.written < self.lines.len() {
             self.written += write_some(stream, &self.lines[self.written..])?;
@@ -128,9 +116,7 @@ impl StreamSink {
         let whole = end_of_last_record(&self.lines[..self.written]);
         self.lines.drain(..whole);
         self.written = 0;
-        if self.has_columns {
-            self.header = encoder.header_line();
-        }
+        self.header = self.header.take().map(|_| encoder.header_line());
     }
 }
 
@@ -139,8 +125,8 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
-fn connect(path: &Path, is_stdout: bool) -> io::Result<File> {
-    if is_stdout {
+fn connect(path: &Path) -> io::Result<File> {
+    if is_stdout(path) {
         return io::stdout().as_fd().try_clone_to_owned().map(File::from);
     }
     // A pipe without a reader would block until one comes.

@@ -16,15 +16,13 @@ pub struct Amendment {
 impl Amendment {
     /// Refuses attributes of another sender.
     pub(crate) fn check(&self, attributes: &Attributes) -> Result<(), DecodeError> {
-        let mut added = self.attributes.iter().filter(|_| self.is_exclusive);
-        let foreign =
-            added.find_map(|(key, value)| Some((key, attributes.get(key).filter(|found| *found != value)?)));
-        foreign.map_or(Ok(()), |(key, found)| {
-            Err(DecodeError::Foreign {
-                key: key.to_string(),
-                found: found.to_string(),
-            })
-        })
+        for (key, value) in self.attributes.iter().filter(|_| self.is_exclusive) {
+            if let Some(found) = attributes.get(key).filter(|found| *found != value) {
+                let (key, found) = (key.to_string(), found.to_string());
+                return Err(DecodeError::Foreign { key, found });
+            }
+        }
+        Ok(())
     }
 
     /// The attributes of a series with those that are added.

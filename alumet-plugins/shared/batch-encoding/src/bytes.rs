@@ -31,7 +31,7 @@ pub(crate) const fn zigzag(value: i64) -> u64 {
 }
 
 /// Reads bytes from first to last and knows where it is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Bytes<'a> {
     data: &'a [u8],
     at: usize,
@@ -49,15 +49,12 @@ impl<'a> Bytes<'a> {
 
     /// The bytes from `start` up to the present place.
     pub(crate) fn since(&self, start: usize) -> &'a [u8] {
-        self.data.get(start..self.at).unwrap_or_default()
+        &self.data[start..self.at]
     }
 
     /// Goes past these bytes if they come next; says whether they do.
     pub(crate) fn skip(&mut self, expected: &[u8]) -> bool {
-        let comes = self
-            .data
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(expected));
+        let comes = self.data[self.at..].starts_with(expected);
         self.at += if comes { expected.len() } else { 0 };
         comes
     }
@@ -77,34 +74,23 @@ impl<'a> Bytes<'a> {
 
     /// Everything that is left.
     pub(crate) fn rest(&mut self) -> &'a [u8] {
-        let rest = self.data.get(self.at..).unwrap_or_default();
+        let rest = &self.data[self.at..];
         self.at = self.data.len();
         rest
     }
 
     /// The next `length` bytes.
     pub(crate) fn take(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(length);
-        match end.and_then(|end| self.data.get(self.at..end)) {
-            Some(bytes) => {
-                self.at += length;
-                Ok(bytes)
-            }
-            None => Err(DecodeError::Truncated {
-                what,
-                offset: self.at,
-            }),
+        if length > self.left() {
+            let offset = self.at;
+            return Err(DecodeError::Truncated { what, offset });
         }
+        self.at += length;
+        Ok(&self.data[self.at - length..self.at])
     }
 
     pub(crate) fn byte(&mut self, what: &'static str) -> Result<u8, DecodeError> {
-        let offset = self.at;
-        let byte = *self
-            .data
-            .get(offset)
-            .ok_or(DecodeError::Truncated { what, offset })?;
-        self.at += 1;
-        Ok(byte)
+        Ok(self.take(1, what)?[0])
     }
 
     pub(crate) fn varint(&mut self, what: &'static str) -> Result<u64, DecodeError> {
@@ -130,14 +116,8 @@ impl<'a> Bytes<'a> {
     /// A number of `what` that is not larger than `limit`.
     pub(crate) fn count(&mut self, what: &'static str, limit: usize) -> Result<usize, DecodeError> {
         let found = self.varint(what)?;
-        match usize::try_from(found) {
-            Ok(count) if count <= limit => Ok(count),
-            _ => Err(DecodeError::TooLarge {
-                what,
-                found,
-                limit: limit as u64,
-            }),
-        }
+        DecodeError::within(what, found, limit)?;
+        Ok(found as usize)
     }
 
     pub(crate) fn text(&mut self, what: &'static str) -> Result<&'a str, DecodeError> {
@@ -149,10 +129,9 @@ impl<'a> Bytes<'a> {
 
     /// Makes sure that nothing is left.
     pub(crate) const fn finish(&self) -> Result<(), DecodeError> {
-        if self.left() == 0 {
-            Ok(())
-        } else {
-            Err(self.corrupt("something follows the end"))
+        match self.left() {
+            0 => Ok(()),
+            _ => Err(self.corrupt("something follows the end")),
         }
     }
 }

@@ -23,26 +23,23 @@ const KEPT_BYTES: usize = 1 << 20;
 
 /// Puts bodies into envelopes.
 pub(crate) struct Sealer {
-    /// `None` if there was no memory for it; then nothing is compressed.
-    context: Option<CCtx<'static>>,
+    context: CCtx<'static>,
     frame: Vec<u8>,
 }
 
 impl Sealer {
     pub(crate) fn new(level: i32) -> Self {
-        let context = CCtx::try_create().and_then(|mut context| {
-            // The length is in the envelope, and whoever stores or sends it has a checksum.
-            let parameters = [
-                CParameter::CompressionLevel(level),
-                CParameter::WindowLog(WINDOW_LOG),
-                CParameter::ContentSizeFlag(false),
-                CParameter::ChecksumFlag(false),
-            ];
-            let set = parameters
-                .into_iter()
-                .try_for_each(|one| context.set_parameter(one).map(drop));
-            set.is_ok().then_some(context)
-        });
+        let mut context = CCtx::create();
+        // The length is in the envelope, and whoever stores or sends it has a checksum.
+        for parameter in [
+            CParameter::CompressionLevel(level),
+            CParameter::WindowLog(WINDOW_LOG),
+            CParameter::ContentSizeFlag(false),
+            CParameter::ChecksumFlag(false),
+        ] {
+            // Every one is within its bounds; without it, there would still be a frame.
+            let _ = context.set_parameter(parameter);
+        }
         Self {
             context,
             frame: Vec::new(),
@@ -72,7 +69,7 @@ impl Sealer {
 
     /// Writes the frame; `None` if Zstandard failed.
     fn compress(&mut self, parts: &[&[u8]], length: usize) -> Option<()> {
-        let context = self.context.as_mut()?;
+        let context = &mut self.context;
         self.frame.clear();
         self.frame.reserve(compress_bound(length) + 64 * parts.len());
         context.reset(zstd::zstd_safe::ResetDirective::SessionOnly).ok()?;
@@ -118,18 +115,15 @@ impl Opener {
         let mut bytes = Bytes::new(sealed);
         let version = bytes.byte("the version")?;
         if version != VERSION {
-            return Err(DecodeError::UnknownVersion {
-                found: version,
-                known: VERSION,
-            });
+            return Err(DecodeError::Unknown(format!(
+                "the data is in version {version} of the format and this program knows only {VERSION}; update this program"
+            )));
         }
         match bytes.byte("the kind of compression")? {
-            PLAIN if bytes.left() > limit => Err(DecodeError::TooLarge {
-                what: "bytes of the body",
-                found: bytes.left() as u64,
-                limit: limit as u64,
-            }),
-            PLAIN => Ok(bytes.rest()),
+            PLAIN => {
+                DecodeError::within("bytes of the body", bytes.left() as u64, limit)?;
+                Ok(bytes.rest())
+            }
             COMPRESSED => {
                 let length = bytes.count("bytes of the body", limit)?;
                 self.decompress(bytes, length)
@@ -225,8 +219,11 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let error = Opener::new().open(&[9, 0], 100).unwrap_err();
-        assert_eq!(error, DecodeError::UnknownVersion { found: 9, known: 1 });
+        let error = Opener::new().open(&[9, 0], 100).unwrap_err().to_string();
+        assert!(
+            error.contains("in version 9 of the format and this program knows only 1"),
+            "{error}"
+        );
         assert!(Opener::new().open(&[VERSION, 7], 100).is_err());
         assert!(Opener::new().open(&[], 100).is_err());
     }

@@ -30,28 +30,27 @@ impl Dictionary {
     pub(crate) fn batch(&self, log: &Log, record: &Record) -> Result<Arc<Batch>, Failure> {
         let mut decoder = self.decoder.lock();
         let decoder = decoder.get_or_insert_with(|| Decoder::new(Limits::default()));
-        // Another output may still read an older one, but that is rare and then costs a second look-up.
-        let first_look = decoder.defined(record.generation) == 0;
         let mut batch = self.catalog.batch();
-        if !first_look
-            && decoder
+        let known = decoder.defined(record.generation);
+        // Another output may still read an older one, but that is rare and then costs a second look-up.
+        if known == 0
+            || decoder
                 .decode(record.generation, &record.payload, &mut batch)
-                .is_ok()
+                .is_err()
         {
-            return Ok(Arc::new(batch));
-        }
-        let amendment = Amendment {
-            metric_suffix: "spooled".to_owned(),
-            ..Amendment::default()
-        };
-        for definitions in log.definitions(record.generation, decoder.defined(record.generation))? {
+            let amendment = Amendment {
+                metric_suffix: "spooled".to_owned(),
+                ..Amendment::default()
+            };
+            for definitions in log.definitions(record.generation, known)? {
+                decoder
+                    .define(&definitions, &self.catalog, &amendment)
+                    .or_skip()?;
+            }
             decoder
-                .define(&definitions, &self.catalog, &amendment)
+                .decode(record.generation, &record.payload, &mut batch)
                 .or_skip()?;
         }
-        decoder
-            .decode(record.generation, &record.payload, &mut batch)
-            .or_skip()?;
         Ok(Arc::new(batch))
     }
 

@@ -6,7 +6,7 @@ use alumet_core::batch::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Record, SpoolReader, Spooled, Wake};
 
-use crate::log::{Log, Next};
+use crate::log::Log;
 use crate::spool::Batches;
 
 /// Reads the spool for one output.
@@ -19,7 +19,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(output: &str, wake: Wake, log: Arc<Log>, batches: Arc<Batches>) -> Self {
-        log.open_reader(output);
+        log.change(output, |state| state.open_cursor(output));
         Self {
             _bell: log.bells.hang(wake),
             output: output.to_owned(),
@@ -31,29 +31,31 @@ impl Reader {
 
 impl SpoolReader for Reader {
     fn forget(&self) {
-        self.log.forget(&self.output);
+        self.log.change(&self.output, |state| {
+            state.cursors.remove(&self.output);
+        });
         self.batches.forget(&self.log);
     }
 
     fn waiting(&self) -> u64 {
-        self.log.waiting(&self.output)
+        let state = self.log.state.lock();
+        let cursor = state.cursors.get(&self.output);
+        cursor.map_or(0, |cursor| state.head.samples.saturating_sub(cursor.done.samples))
     }
 
     fn position(&self) -> Option<Vec<u8>> {
-        self.log.position(&self.output)
+        self.log.state.lock().cursors.get(&self.output)?.position.clone()
     }
 
     fn read(&self, bytes: usize) -> Result<Vec<Spooled>, Failure> {
-        let next = self.log.read(&self.output, bytes)?;
+        let mut spooled = self.log.read(&self.output, bytes)?;
         let recent = self.batches.recent.lock();
-        let spooled = next.into_iter().map(|next| match next {
-            Next::Gap(gap) => Spooled::Gap(gap),
-            Next::Entry(entry) => Spooled::Record(Record {
-                batch: recent.get(entry.end.sequence),
-                ..entry.record()
-            }),
-        });
-        Ok(spooled.collect())
+        for one in &mut spooled {
+            if let Spooled::Record(record) = one {
+                record.batch = recent.get(record.sequence);
+            }
+        }
+        Ok(spooled)
     }
 
     fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure> {
@@ -74,6 +76,8 @@ impl SpoolReader for Reader {
     }
 
     fn rewind(&self) {
-        self.log.rewind(&self.output);
+        if let Some(cursor) = self.log.state.lock().cursors.get_mut(&self.output) {
+            cursor.next = cursor.done;
+        }
     }
 }

@@ -28,10 +28,8 @@ impl Recent {
 
     /// Lets go of the batches of records up to that number.
     pub(crate) fn forget(&mut self, sequence: u64) {
-        while self
-            .batches
-            .front()
-            .is_some_and(|(number, _)| *number <= sequence)
+        while let Some((number, _)) = self.batches.front()
+            && *number <= sequence
         {
             self.pop();
         }

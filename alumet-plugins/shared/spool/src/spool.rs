@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::config::SpoolConfig;
 use crate::dictionary::Dictionary;
-use crate::log::{Log, NewEntry};
+use crate::log::Log;
 use crate::reader::Reader;
 use crate::recent::Recent;
 
@@ -48,8 +48,12 @@ pub(crate) struct Batches {
 impl Batches {
     /// Lets go of what no reader needs.
     pub(crate) fn forget(&self, log: &Log) {
-        self.recent.lock().forget(log.start());
-        if log.is_drained() {
+        let (start, is_drained) = {
+            let state = log.state.lock();
+            (state.start.sequence, state.nothing_waits())
+        };
+        self.recent.lock().forget(start);
+        if is_drained {
             self.dictionary.forget();
         }
     }
@@ -67,8 +71,9 @@ impl DiskSpool {
     /// Opens the spool with the clock that says how old a record is.
     pub fn open_at(config: SpoolConfig, catalog: Catalog, clock: Arc<dyn Clock>) -> Arc<Self> {
         let log = Log::open(config, clock);
+        let generation = log.state.lock().generation;
         Arc::new(Self {
-            encoder: Mutex::new(Encoder::new(log.generation())),
+            encoder: Mutex::new(Encoder::new(generation)),
             batches: Arc::new(Batches {
                 recent: Mutex::default(),
                 dictionary: Dictionary::new(catalog),
@@ -86,7 +91,7 @@ impl Drop for DiskSpool {
 
 impl Spool for DiskSpool {
     fn instance(&self) -> InstanceId {
-        self.log.instance()
+        self.log.state.lock().instance
     }
 
     fn replace_instance(&self) -> InstanceId {
@@ -97,33 +102,26 @@ impl Spool for DiskSpool {
     /// the output goes back to its last position on disk after a crash. Where there shall be no disk at all, written by
     /// every output.
     fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
-        let mark = self.log.committed(sender)?;
+        let mark = self.log.state.lock().origins.committed(sender)?;
         Some((mark.sequence, mark.checksum))
     }
 
     /// 0 for a sender that is not known.
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64> {
-        self.log.watch(sender)
+        self.log.state.lock().origins.watch(sender)
     }
 
     fn append(&self, batch: &Arc<Batch>) -> u64 {
         if batch.is_empty() {
-            return self.log.append(None, None, batch.origin());
+            return self.log.append(None, batch.origin());
         }
         // Held until the record has its number, so that definitions come before the records that need them.
         let mut encoder = self.encoder.lock();
-        let encoded = encoder.encode(batch);
-        let entry = NewEntry {
-            generation: encoded.generation,
-            samples: encoded.samples,
-            checksum: encoded.checksum,
-            time: encoded.time,
-            payload: encoded.payload,
-        };
-        let sequence = self.log.append(Some(entry), encoded.definitions, batch.origin());
+        let sequence = self.log.append(Some(encoder.encode(batch)), batch.origin());
+        let start = self.log.state.lock().start.sequence;
         let mut recent = self.batches.recent.lock();
         recent.push(sequence, Arc::clone(batch));
-        recent.forget(self.log.start());
+        recent.forget(start);
         sequence
     }
 

@@ -7,6 +7,9 @@ use crate::checkpoint::Checkpoint;
 use crate::encode::Encoder;
 use crate::error::CsvError;
 
+const TAKEN_BACK: &str =
+    "the program was killed before the spool was told of the last lines; they are taken back and come again";
+
 impl FileSink {
     /// Says where the file ends; everything before is on disk. Nothing to say when there is no file at the moment.
     ///
@@ -30,17 +33,17 @@ impl FileSink {
         self.become_durable(true);
         self.look_for_file(encoder)?;
         let Some(file) = &mut self.file else { return Ok(()) };
-        let is_recent = checkpoint.is_recent(file.modified());
+        let is_recent = checkpoint.is_recent(file.modified);
         if file.has(checkpoint) {
             if is_recent {
-                return file.cut_back(checkpoint.len);
+                return file.cut_back(checkpoint.len, TAKEN_BACK);
             }
-            self.repeated = (checkpoint.len < file.len()).then_some(*checkpoint);
+            self.repeated = (checkpoint.len < file.len).then_some(*checkpoint);
             return Ok(());
         }
-        let is_new = file.header().is_none();
-        if (is_recent || is_new) && checkpoint.undo_rotations(&self.path)? {
-            return file.cut_back(0);
+        let is_new = file.header.is_none();
+        if (is_recent || is_new) && checkpoint.undo_rotations(&self.config.output_path)? {
+            return file.cut_back(0, TAKEN_BACK);
         }
         if !is_new {
             self.warn_of_repetition();
@@ -60,7 +63,7 @@ impl FileSink {
         let (Some(mut place), Some(file)) = (self.repeated, &self.file) else {
             return Ok(false);
         };
-        let end = file.len();
+        let end = file.len;
         encoder.encode(delivery, &mut self.lines);
         let Some(count) = file.has_already(place.len, &self.lines)? else {
             self.repeated = None;
@@ -87,7 +90,7 @@ impl FileSink {
 
     fn warn_of_repetition(&self) {
         tracing::warn!(
-            path = %self.path.display(),
+            path = %self.config.output_path.display(),
             "this is not the file that was written when the spool was told last; some lines may be repeated"
         );
     }

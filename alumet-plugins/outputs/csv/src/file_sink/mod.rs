@@ -2,9 +2,9 @@
 
 mod durable;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use alumet_core::Timestamp;
 use alumet_core::output::Delivery;
 use alumet_core::time::{Moment, Monotonic};
 
@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
-use crate::file::{ActiveFile, Whereabouts};
+use crate::file::ActiveFile;
 use crate::header::Header;
 use crate::housekeeper::Housekeeper;
 use crate::rotate::{Names, period};
@@ -25,16 +25,14 @@ const LOOK: Duration = Duration::from_secs(1);
 const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes lines to a file; opens it again when it was moved away, and rotates it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct FileSink {
-    path: PathBuf,
-    rotate_size: Option<u64>,
-    rotate_interval: Option<Duration>,
+    config: Config,
     file: Option<ActiveFile>,
     /// The lines of the delivery, under the encoder's header; empty between two deliveries.
     lines: Vec<u8>,
-    /// The period in which the lines of the file were written.
-    period: i128,
+    /// The period in which the lines of the file were written, if there are periods.
+    period: Option<i128>,
     next_look: Monotonic,
     next_rotation: Monotonic,
     housekeeper: Option<Housekeeper>,
@@ -53,22 +51,13 @@ impl FileSink {
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(config: &Config, encoder: &mut Encoder, now: Moment) -> Result<Self, CsvError> {
         let mut sink = Self {
-            path: config.output_path.clone(),
-            rotate_size: config.rotate_size.map(|size| size.0),
-            rotate_interval: config.rotate_interval.map(|interval| *interval),
-            file: None,
-            lines: Vec::new(),
+            config: config.clone(),
             now,
-            period: 0,
-            next_look: Monotonic::default(),
-            next_rotation: Monotonic::default(),
-            housekeeper: None,
-            is_durable: false,
-            repeated: None,
+            ..Self::default()
         };
         sink.reopen(encoder)?;
         if config.rotates() {
-            sink.housekeeper = Housekeeper::start(Names::beside_target(&sink.path), config);
+            sink.housekeeper = Housekeeper::start(Names::beside(&config.output_path), config);
         }
         Ok(sink)
     }
@@ -88,16 +77,14 @@ impl FileSink {
             self.rotate(encoder)?;
         }
         self.encode(delivery, encoder);
-        if self.is_rotation_due_by_size(encoder) && self.now.monotonic >= self.next_rotation {
+        if self.is_rotation_due_by_size() && self.now.monotonic >= self.next_rotation {
             self.rotate(encoder)?;
             // The new file may have other columns.
             self.lines.clear();
             self.encode(delivery, encoder);
         }
         self.write_out(encoder)?;
-        if let Some(interval) = self.rotate_interval {
-            self.period = period(self.now.wall, interval);
-        }
+        self.period = self.period_of(self.now.wall);
         if let Some(housekeeper) = &mut self.housekeeper {
             housekeeper.written(self.now.monotonic);
         }
@@ -110,7 +97,7 @@ impl FileSink {
     }
 
     fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder) {
-        if self.file.as_ref().is_none_or(|file| file.header().is_none()) {
+        if self.begun().is_none() {
             encoder.set_header(Header::of(delivery));
         }
         encoder.encode(delivery, &mut self.lines);
@@ -118,12 +105,13 @@ impl FileSink {
 
     fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        if file.header().is_some() {
+        if file.header.is_some() {
             file.append(&self.lines)?;
         } else {
             let mut bytes = encoder.header_line();
             bytes.extend_from_slice(&self.lines);
-            file.begin(encoder.header(), &bytes)?;
+            file.append(&bytes)?;
+            file.header = Some(encoder.header().clone());
         }
         self.lines.clear();
         self.lines.shrink_to(KEPT);
@@ -144,63 +132,53 @@ impl FileSink {
             if self.now.monotonic < self.next_look {
                 return Ok(());
             }
-            match file.whereabouts() {
-                Whereabouts::InPlace => {
-                    self.next_look = self.now.monotonic + LOOK;
-                    return Ok(());
-                }
-                Whereabouts::Moved => self.leave()?,
-                Whereabouts::Gone => {}
+            if file.is_in_place() {
+                self.next_look = self.now.monotonic + LOOK;
+                return Ok(());
             }
-            tracing::warn!(path = %self.path.display(), "the file was moved, deleted or emptied; a new one is begun");
+            if file.is_anywhere() {
+                self.leave()?;
+            }
+            tracing::warn!(path = %self.config.output_path.display(), "the file was moved, deleted or emptied; a new one is begun");
             self.file = None;
         }
         self.reopen(encoder)
     }
 
     fn reopen(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
-        let file = ActiveFile::open(&self.path, encoder.delimiter(), self.now.wall)?;
-        if let Some(header) = file.header() {
+        let file = ActiveFile::open(&self.config.output_path, encoder.delimiter(), self.now.wall)?;
+        if let Some(header) = &file.header {
             encoder.set_header(header.clone());
         }
-        if let Some(interval) = self.rotate_interval {
-            self.period = period(
-                if file.header().is_some() {
-                    file.modified()
-                } else {
-                    self.now.wall
-                },
-                interval,
-            );
-        }
+        self.period = self.period_of(match file.header {
+            Some(_) => file.modified,
+            None => self.now.wall,
+        });
         self.file = Some(file);
         self.repeated = None;
         self.next_look = self.now.monotonic + LOOK;
         Ok(())
     }
 
-    fn has_lines(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.header().is_some())
+    fn period_of(&self, time: Timestamp) -> Option<i128> {
+        self.config
+            .rotate_interval
+            .map(|interval| period(time, *interval))
+    }
+
+    /// The file, if there is anything in it.
+    fn begun(&self) -> Option<&ActiveFile> {
+        self.file.as_ref().filter(|file| file.header.is_some())
     }
 
     fn is_rotation_due_by_time(&self) -> bool {
-        self.has_lines()
-            && self
-                .rotate_interval
-                .is_some_and(|interval| period(self.now.wall, interval) != self.period)
+        self.begun().is_some() && self.period_of(self.now.wall) != self.period
     }
 
-    fn is_rotation_due_by_size(&self, encoder: &Encoder) -> bool {
-        let Some(limit) = self.rotate_size else {
-            return false;
-        };
-        let Some(file) = &self.file else { return false };
-        let header = if file.header().is_some() {
-            0
-        } else {
-            encoder.header_line().len()
-        };
-        self.has_lines() && file.len() + (header + self.lines.len()) as u64 > limit
+    fn is_rotation_due_by_size(&self) -> bool {
+        let len = self.begun().map(|file| file.len + self.lines.len() as u64);
+        len.zip(self.config.rotate_size)
+            .is_some_and(|(len, limit)| len > limit.0)
     }
 
     /// Renames the file and begins a new one. If the file cannot be renamed, it grows on: too large a file is better than
@@ -212,27 +190,25 @@ impl FileSink {
         // What has the name now may be the file of somebody else.
         self.next_look = self.now.monotonic;
         self.look_for_file(encoder)?;
-        if !self.has_lines() {
+        if self.begun().is_none() {
             return Ok(());
         }
         self.leave()?;
-        let Some(file) = self.file.take() else {
-            return Ok(());
-        };
+        let Some(file) = &self.file else { return Ok(()) };
         match file.rotate(self.now.wall) {
             Ok(rotated) => {
-                tracing::debug!(path = %self.path.display(), rotated = %rotated.display(), "rotated");
+                tracing::debug!(path = %self.config.output_path.display(), ?rotated, "rotated");
                 if let Some(housekeeper) = &mut self.housekeeper {
-                    housekeeper.rotated(&rotated);
+                    housekeeper.rotated(rotated, self.now.monotonic);
                 }
+                self.file = None;
                 self.reopen(encoder)
             }
-            Err((file, error)) => {
+            Err(error) => {
                 tracing::warn!(
-                    %error, path = %self.path.display(),
+                    %error, path = %self.config.output_path.display(),
                     "the file cannot be rotated and grows on; allow this process to rename files in its folder"
                 );
-                self.file = Some(file);
                 self.next_rotation = self.now.monotonic + ROTATION_PAUSE;
                 Ok(())
             }

@@ -1,16 +1,14 @@
 use alumet_core::output::Delivery;
 use alumet_core::{Attributes, Consumer, Timestamp, Unit, Value, ValueType};
-use alumet_plugin_csv::{Encoder, Header, LineFormat, UnitStyle};
+use alumet_plugin_csv::{Config, Encoder, Header};
 use proptest::prelude::*;
 
 use crate::reader::{pairs, records};
 use crate::rig::{Rig, at, copy_of};
 
-const FORMAT: LineFormat = LineFormat {
-    delimiter: b';',
-    late_delimiter: b',',
-    unit: UnitStyle::Symbol,
-};
+fn encoder() -> Encoder {
+    Encoder::new(&Config::default())
+}
 
 fn encode(encoder: &mut Encoder, delivery: &Delivery) -> String {
     let mut out = encoder.header_line();
@@ -33,7 +31,7 @@ fn lines_look_as_documented() {
     );
     let mut batch = rig.catalog.batch();
     batch.push_value(&energy, at(0), Value::U64(1250)).unwrap();
-    let mut encoder = Encoder::new(FORMAT);
+    let mut encoder = encoder();
     encoder.set_header(Header::of(&copy_of(&batch)));
 
     let late = rig.series(
@@ -81,12 +79,18 @@ fn the_unit_can_be_a_code_or_nothing() {
     let mut batch = rig.catalog.batch();
     batch.push_value(&series, at(0), Value::U64(1)).unwrap();
     let delivery = copy_of(&batch);
-    for (unit, name) in [
-        (UnitStyle::Symbol, "t_°C"),
-        (UnitStyle::Code, "t_Cel"),
-        (UnitStyle::None, "t"),
+    for (append_unit_to_metric_name, use_unit_display_name, name) in [
+        (true, true, "t_°C"),
+        (true, false, "t_Cel"),
+        (false, true, "t"),
+        (false, false, "t"),
     ] {
-        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &delivery);
+        let config = Config {
+            append_unit_to_metric_name,
+            use_unit_display_name,
+            ..Config::default()
+        };
+        let text = encode(&mut Encoder::new(&config), &delivery);
         assert_eq!(records(&text, ';')[1][0], name);
     }
 }
@@ -95,8 +99,12 @@ fn the_unit_can_be_a_code_or_nothing() {
 fn a_plain_number_has_no_unit_in_either_style() {
     let rig = Rig::new();
     let delivery = copy_of(&rig.counting("k", 0, 1));
-    for unit in [UnitStyle::Symbol, UnitStyle::Code] {
-        let text = encode(&mut Encoder::new(LineFormat { unit, ..FORMAT }), &delivery);
+    for use_unit_display_name in [true, false] {
+        let config = Config {
+            use_unit_display_name,
+            ..Config::default()
+        };
+        let text = encode(&mut Encoder::new(&config), &delivery);
         assert_eq!(records(&text, ';')[1][0], "n");
     }
 }
@@ -105,7 +113,7 @@ fn a_plain_number_has_no_unit_in_either_style() {
 fn a_change_of_columns_changes_the_lines_of_known_series() {
     let rig = Rig::new();
     let delivery = copy_of(&rig.counting("k", 0, 1));
-    let mut encoder = Encoder::new(FORMAT);
+    let mut encoder = encoder();
     assert!(encode(&mut encoder, &delivery).ends_with(";k=x\n"));
     encoder.set_header(Header::of(&delivery));
     assert!(encode(&mut encoder, &delivery).ends_with(";x;\n"));
@@ -125,7 +133,7 @@ fn floats_without_a_value_have_their_names() {
     for value in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         batch.push_value(&series, at(0), Value::F64(value)).unwrap();
     }
-    let text = encode(&mut Encoder::new(FORMAT), &copy_of(&batch));
+    let text = encode(&mut encoder(), &copy_of(&batch));
     let values: Vec<_> = records(&text, ';')
         .into_iter()
         .skip(1)
@@ -167,10 +175,10 @@ proptest! {
         };
         let expected = [(Value::F64(value), &first), (Value::U64(unsigned), &second), (Value::I64(signed), &second)];
         let mut batch = rig.catalog.batch();
-        let mut encoder = Encoder::new(LineFormat {
-            delimiter: delimiter.as_bytes()[0],
-            late_delimiter: late_delimiter.as_bytes()[0],
-            unit: UnitStyle::Symbol,
+        let mut encoder = Encoder::new(&Config {
+            csv_delimiter: delimiter.chars().next().unwrap(),
+            csv_late_delimiter: late_delimiter.chars().next().unwrap(),
+            ..Config::default()
         });
         for (value, attributes) in expected {
             let handle = series(value.value_type().name(), value.value_type(), attributes);

@@ -73,15 +73,10 @@ pub(super) fn read(values: &mut [u64], streams: &mut Streams<'_>) -> Result<(), 
             *value |= u64::from(byte) << (8 * plane);
         }
     }
-    if scale != 1 {
-        values
-            .iter_mut()
-            .for_each(|value| *value = value.wrapping_mul(scale));
-    }
-    if base != 0 {
-        values
-            .iter_mut()
-            .for_each(|value| *value = value.wrapping_add(base));
+    if (scale, base) != (1, 0) {
+        for value in values {
+            *value = value.wrapping_mul(scale).wrapping_add(base);
+        }
     }
     Ok(())
 }

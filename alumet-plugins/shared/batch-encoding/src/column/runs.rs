@@ -46,10 +46,10 @@ pub(crate) fn read_series(
         let last = u64::from(first) + (run >> 1) * u64::from(step);
         if last >= u64::from(defined) {
             let index = u32::try_from(last).unwrap_or(u32::MAX);
-            return Err(DecodeError::UnknownSeries {
-                index: first.max(defined).min(index),
-                defined,
-            });
+            return Err(DecodeError::Unknown(format!(
+                "series {} is not defined: {defined} entries of its dictionary are known; send the others first",
+                first.max(defined).min(index)
+            )));
         }
         let mut number = first;
         for _ in 0..=length {
@@ -207,7 +207,8 @@ mod tests {
         write_series(&[3, 4, 5, 6, 7], &mut out);
         let body = streams(&out);
         let error = read_series(&mut Streams::new(&body).unwrap(), 5, 6, |_| Ok(()));
-        assert_eq!(error, Err(DecodeError::UnknownSeries { index: 6, defined: 6 }));
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("series 6 is not defined: 6 entries"), "{error}");
     }
 
     #[test]

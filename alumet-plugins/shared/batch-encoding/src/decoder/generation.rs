@@ -9,12 +9,13 @@ use crate::error::DecodeError;
 
 /// The dictionary of one generation.
 #[derive(Default)]
-pub(super) struct Generation {
+pub(crate) struct Generation {
     entries: Vec<Known>,
     metrics: Vec<MetricId>,
     /// The type of each metric.
-    types: Vec<ValueType>,
-    bytes: usize,
+    pub(crate) types: Vec<ValueType>,
+    /// How many bytes all its definitions had together.
+    pub(super) bytes: usize,
 }
 
 struct Known {
@@ -46,10 +47,7 @@ pub(super) fn parse(
                 None => known.is_some_and(|known| known.is_metric(series.metric)),
             };
             if !is_metric {
-                return Err(DecodeError::WrongEntry {
-                    index: series.metric,
-                    expected: "metric",
-                });
+                return Err(DecodeError::wrong_entry(series.metric, "metric"));
             }
         }
         new.push(entry);
@@ -60,24 +58,14 @@ pub(super) fn parse(
 
 impl Generation {
     /// How many entries there are.
-    pub(super) const fn len(&self) -> u32 {
+    pub(crate) const fn len(&self) -> u32 {
         // The limit of the decoder is below that of the type.
         self.entries.len() as u32
     }
 
-    /// How many bytes all its definitions had together.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The types of all metrics.
-    pub(super) fn types(&self) -> &[ValueType] {
-        &self.types
-    }
-
     /// The place of the metric of the series with that number; `None` if the entry is no series.
     #[inline]
-    pub(super) fn metric_of(&self, number: u32) -> Option<u32> {
+    pub(crate) fn metric_of(&self, number: u32) -> Option<u32> {
         let entry = self.entries.get(number as usize)?;
         entry.series.as_ref().map(|_| entry.metric)
     }

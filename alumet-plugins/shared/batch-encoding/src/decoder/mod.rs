@@ -12,7 +12,7 @@ use crate::amendment::Amendment;
 use crate::definition::Entry;
 use crate::error::DecodeError;
 
-use generation::Generation;
+pub(crate) use generation::Generation;
 pub use limits::Limits;
 use scratch::Scratch;
 
@@ -69,45 +69,45 @@ impl Decoder {
     ) -> Result<(), DecodeError> {
         let defined = self.defined(definitions.generation);
         if definitions.first > defined {
-            return Err(DecodeError::Hole {
-                first: definitions.first,
-                defined,
-            });
+            return Err(DecodeError::Unknown(format!(
+                "the definitions begin at {}, but the next one is {defined}; send those in between first",
+                definitions.first
+            )));
         }
         let end = u64::from(definitions.first) + u64::from(definitions.count);
         if end <= u64::from(defined) {
             return Ok(());
         }
         let entries = self.limits.dictionary_entries.min(u32::MAX as usize);
-        within("entries of the dictionary", end, entries)?;
+        DecodeError::within("entries of the dictionary", end, entries)?;
 
         let known = self.generations.get(&definitions.generation);
-        let mut bytes = known.map_or(0, Generation::bytes);
+        let mut bytes = known.map_or(0, |known| known.bytes);
         let new = Scratch::with(|scratch| {
             let body = scratch
                 .opener
                 .open(&definitions.payload, self.limits.payload_bytes)?;
             bytes = bytes.saturating_add(body.len());
-            within(
+            DecodeError::within(
                 "bytes of the dictionary",
                 bytes as u64,
                 self.limits.dictionary_bytes,
             )?;
             generation::parse(body, definitions, known)
         })?;
+        let mut names = HashSet::new();
         for entry in &new {
-            if let Entry::Series(series) = entry {
-                amendment.check(&series.attributes)?;
+            match entry {
+                Entry::Series(series) => amendment.check(&series.attributes)?,
+                Entry::Metric(metric) => {
+                    names.insert(metric.name.to_string());
+                }
             }
         }
-        let names = new.iter().filter_map(|entry| match entry {
-            Entry::Metric(metric) => Some(&*metric.name),
-            Entry::Series(_) => None,
-        });
-        let names: HashSet<&str> = names.filter(|name| !self.metric_names.contains(*name)).collect();
+        names.retain(|name| !self.metric_names.contains(name));
         let metrics = self.metric_names.len() + names.len();
-        within("metrics", metrics as u64, self.limits.metrics)?;
-        self.metric_names.extend(names.into_iter().map(str::to_owned));
+        DecodeError::within("metrics", metrics as u64, self.limits.metrics)?;
+        self.metric_names.extend(names);
 
         let generation = self.generations.entry(definitions.generation).or_default();
         generation.register(new, bytes, catalog, amendment);
@@ -131,10 +131,7 @@ impl Decoder {
         let generation = self.generations.get(&generation).unwrap_or(&nothing);
         Scratch::with(|Scratch { opener, reader }| {
             let body = opener.open(payload, self.limits.payload_bytes)?;
-            let limit = self.limits.samples_per_batch;
-            let (entries, types) = (generation.len(), generation.types());
-            let watermark =
-                reader.read(body, limit, entries, types, |number| generation.metric_of(number))?;
+            let watermark = reader.read(body, self.limits.samples_per_batch, generation)?;
             into.reserve(reader.len());
             for (number, timestamp, bits) in reader.samples() {
                 // The reader has looked up every number.
@@ -158,12 +155,4 @@ impl Decoder {
             self.generations.remove(&oldest);
         }
     }
-}
-
-fn within(what: &'static str, found: u64, limit: usize) -> Result<(), DecodeError> {
-    let limit = limit as u64;
-    if found > limit {
-        return Err(DecodeError::TooLarge { what, found, limit });
-    }
-    Ok(())
 }

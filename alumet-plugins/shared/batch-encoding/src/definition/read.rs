@@ -7,6 +7,7 @@ use crate::error::DecodeError;
 /// Reads entries one after the other.
 ///
 /// Neighbours often have the same consumer and the same attributes, which are then shared.
+#[derive(Default)]
 pub(crate) struct EntryReader<'a> {
     bytes: Bytes<'a>,
     resource: Shared<'a, Resource>,
@@ -18,12 +19,10 @@ pub(crate) struct EntryReader<'a> {
 type Shared<'a, T> = Option<(&'a [u8], T)>;
 
 impl<'a> EntryReader<'a> {
-    pub(crate) const fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
         Self {
             bytes: Bytes::new(body),
-            resource: None,
-            consumer: None,
-            attributes: None,
+            ..Self::default()
         }
     }
 

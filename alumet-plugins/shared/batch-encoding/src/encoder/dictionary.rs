@@ -2,24 +2,29 @@ use std::collections::HashMap;
 
 use alumet_core::catalog::MetricId;
 use alumet_core::series::SeriesInfo;
+use alumet_core::spool::Definitions;
 use alumet_core::{Catalog, SeriesId, SeriesMap, ValueType};
 
 use crate::definition::{put_metric, put_series};
+use crate::envelope::Sealer;
 
 /// A dictionary below this size is kept even if all its series are gone.
 const MIN_ROLLOVER: u32 = 16_384;
 
 /// The numbers of all metrics and series of the present generation.
+#[derive(Default)]
 pub(super) struct Dictionary {
-    generation: u32,
+    pub(super) generation: u32,
     /// How many entries there are.
     entries: u32,
     series: SeriesMap<Known>,
     /// The type is part of the key, because a metric that its catalog does not know is given any.
     metrics: HashMap<(MetricId, ValueType), Known>,
     /// The type of each metric, by its place among the metrics.
-    types: Vec<ValueType>,
-    new: New,
+    pub(super) types: Vec<ValueType>,
+    /// How many entries came since the last batch, and what they are.
+    new: u32,
+    new_entries: Vec<u8>,
 }
 
 /// An entry.
@@ -31,32 +36,12 @@ pub(super) struct Known {
     pub(super) metric: u32,
 }
 
-/// The entries that came since the last batch.
-#[derive(Default)]
-pub(super) struct New {
-    pub(super) first: u32,
-    pub(super) count: u32,
-    pub(super) entries: Vec<u8>,
-}
-
 impl Dictionary {
     pub(super) fn new(generation: u32) -> Self {
         Self {
             generation,
-            entries: 0,
-            series: SeriesMap::new(),
-            metrics: HashMap::new(),
-            types: Vec::new(),
-            new: New::default(),
+            ..Self::default()
         }
-    }
-
-    pub(super) const fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub(super) fn types(&self) -> &[ValueType] {
-        &self.types
     }
 
     /// Begins the next generation if the dictionary is large and most of its series are gone.
@@ -81,19 +66,17 @@ impl Dictionary {
     /// Defines all of `series` that are new, and before them their metrics, so that series that come together have
     /// numbers that follow each other.
     pub(super) fn add(&mut self, series: &[SeriesId], catalog: &Catalog) {
-        for &id in series {
-            if self.series.get(id).is_none()
-                && let Some(info) = catalog.describe(id)
-            {
-                self.add_metric(&info);
-            }
+        let is_new = |id: &&SeriesId| self.series.get(**id).is_none();
+        let describe = |id: &SeriesId| Some((*id, catalog.describe(*id)?));
+        let new: Vec<_> = series.iter().filter(is_new).filter_map(describe).collect();
+        for (_, info) in &new {
+            self.add_metric(info);
         }
-        for &id in series {
-            if self.series.get(id).is_none()
-                && let Some(info) = catalog.describe(id)
-            {
+        for (id, info) in new {
+            // It may come more than once.
+            if self.series.get(id).is_none() {
                 let metric = self.add_metric(&info);
-                put_series(&mut self.new.entries, metric.number, &info);
+                put_series(&mut self.new_entries, metric.number, &info);
                 let number = self.next_number();
                 let metric = metric.metric;
                 self.series.insert(id, Known { number, metric });
@@ -101,9 +84,16 @@ impl Dictionary {
         }
     }
 
-    /// What is new since the last call.
-    pub(super) fn take_new(&mut self) -> Option<New> {
-        (self.new.count > 0).then(|| std::mem::take(&mut self.new))
+    /// What is new since the last call, in an envelope.
+    pub(super) fn take_new(&mut self, sealer: &mut Sealer) -> Option<Definitions> {
+        let entries = std::mem::take(&mut self.new_entries);
+        let count = std::mem::take(&mut self.new);
+        (count > 0).then(|| Definitions {
+            generation: self.generation,
+            first: self.entries - count,
+            count,
+            payload: sealer.seal(&[&entries]),
+        })
     }
 
     fn add_metric(&mut self, info: &SeriesInfo) -> Known {
@@ -111,7 +101,7 @@ impl Dictionary {
         if let Some(known) = self.metrics.get(&key) {
             return *known;
         }
-        put_metric(&mut self.new.entries, &info.metric);
+        put_metric(&mut self.new_entries, &info.metric);
         let known = Known {
             number: self.next_number(),
             // There are fewer metrics than entries.
@@ -124,10 +114,7 @@ impl Dictionary {
 
     fn next_number(&mut self) -> u32 {
         let number = self.entries;
-        if self.new.count == 0 {
-            self.new.first = number;
-        }
-        self.new.count += 1;
+        self.new += 1;
         // Two entries for each live series at most: 2^32 of them do not fit into a machine.
         self.entries += 1;
         number

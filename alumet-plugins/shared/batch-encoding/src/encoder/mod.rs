@@ -115,17 +115,10 @@ impl Encoder {
         }
         let payload = self
             .payload_sealer
-            .seal(&self.payload.finish(self.dictionary.types(), batch.progress()));
-        let generation = self.dictionary.generation();
-        let definitions = self.dictionary.take_new().map(|new| Definitions {
-            generation,
-            first: new.first,
-            count: new.count,
-            payload: self.definitions_sealer.seal(&[&new.entries]),
-        });
+            .seal(&self.payload.finish(&self.dictionary.types, batch.progress()));
         Encoded {
-            definitions,
-            generation,
+            definitions: self.dictionary.take_new(&mut self.definitions_sealer),
+            generation: self.dictionary.generation,
             // 2^32 samples do not fit into a machine.
             samples: self.payload.len() as u32,
             checksum: crc32fast::hash(&payload),

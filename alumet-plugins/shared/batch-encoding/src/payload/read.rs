@@ -1,58 +1,46 @@
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Timestamp, ValueType};
 
-use super::KEPT_SAMPLES;
-use super::groups::Groups;
+use super::Samples;
 use crate::column::{Streams, float, integer, runs};
-use crate::decoder::Watermark;
+use crate::decoder::{Generation, Watermark};
 use crate::error::DecodeError;
 
 /// Reads the body of a payload into columns.
 #[derive(Debug, Default)]
-pub(crate) struct PayloadReader {
-    groups: Groups,
-    numbers: Vec<u32>,
-    /// The group of each sample.
-    group_of: Vec<u32>,
-    timestamps: Vec<Timestamp>,
-    /// The values group by group.
-    grouped: Vec<u64>,
-    corrections: Vec<u64>,
-}
+pub(crate) struct PayloadReader(Samples);
 
 impl PayloadReader {
-    /// Reads at most `limit` samples of a dictionary with that many entries; says how far their stream has come.
-    ///
-    /// `metric_of` gives the place of the metric of a series among the metrics, which have these `types`; `None` if the
-    /// entry is no series.
+    /// Reads at most `limit` samples of the generation; says how far their stream has come.
     pub(crate) fn read(
         &mut self,
         body: &[u8],
         limit: usize,
-        entries: u32,
-        types: &[ValueType],
-        metric_of: impl Fn(u32) -> Option<u32>,
+        generation: &Generation,
     ) -> Result<Option<Watermark>, DecodeError> {
         let mut streams = Streams::new(body)?;
         let count = streams.head.count("samples of the batch", limit)?;
-        self.begin(count);
-        runs::read_series(&mut streams, count, entries, |number| {
-            let metric = metric_of(number).ok_or(DecodeError::WrongEntry {
-                index: number,
-                expected: "series",
-            })?;
-            self.group_of.push(self.groups.add(metric, number));
-            self.numbers.push(number);
+        if self.0.is_too_large(count) {
+            self.0 = Samples::default();
+        }
+        let samples = &mut self.0;
+        // The columns grow as they are read: the count may be a lie.
+        samples.clear();
+        runs::read_series(&mut streams, count, generation.len(), |number| {
+            let metric = generation
+                .metric_of(number)
+                .ok_or_else(|| DecodeError::wrong_entry(number, "series"))?;
+            samples.push_series(number, metric);
             Ok(())
         })?;
-        runs::read_timestamps(&mut streams, count, &mut self.timestamps)?;
-        self.grouped.resize(count, 0);
-        let mut rest = self.grouped.as_mut_slice();
-        for group in self.groups.iter() {
+        runs::read_timestamps(&mut streams, count, &mut samples.timestamps)?;
+        samples.grouped.resize(count, 0);
+        let mut rest = samples.grouped.as_mut_slice();
+        for group in samples.groups.iter() {
             let (values, others) = rest.split_at_mut(group.count);
             rest = others;
-            match types[group.metric as usize] {
-                ValueType::F64 => float::read(values, &mut streams, &mut self.corrections)?,
+            match generation.types[group.metric as usize] {
+                ValueType::F64 => float::read(values, &mut streams, &mut samples.corrections)?,
                 ValueType::U64 | ValueType::I64 => integer::read(values, &mut streams)?,
             }
         }
@@ -65,7 +53,7 @@ impl PayloadReader {
         if streams.head.left() == 0 {
             return Ok(None);
         }
-        let last = self.timestamps.last().map_or(0, |last| last.as_nanos());
+        let last = self.0.timestamps.last().map_or(0, |last| last.as_nanos());
         let stream = streams.head.count("number of the stream", u32::MAX as usize)?;
         let wall = last.wrapping_add(streams.head.signed("wall clock of the stream")?);
         let monotonic = streams.head.varint("monotonic clock of the stream")?;
@@ -81,30 +69,20 @@ impl PayloadReader {
 
     /// How many samples were read.
     pub(crate) const fn len(&self) -> usize {
-        self.numbers.len()
+        self.0.numbers.len()
     }
 
     /// Gives the number of the series, the time and the value of each sample that was read, in their order.
     pub(crate) fn samples(&self) -> impl Iterator<Item = (u32, Timestamp, u64)> {
-        let mut places = self.groups.starts();
-        let columns = self.numbers.iter().zip(&self.timestamps).zip(&self.group_of);
+        let samples = &self.0;
+        let mut places = samples.groups.starts();
+        let columns = samples.numbers.iter().zip(&samples.timestamps);
+        let columns = columns.zip(&samples.group_of);
         columns.map(move |((&number, &timestamp), &group)| {
             let place = &mut places[group as usize];
-            let bits = self.grouped[*place];
+            let bits = samples.grouped[*place];
             *place += 1;
             (number, timestamp, bits)
         })
-    }
-
-    fn begin(&mut self, count: usize) {
-        if self.grouped.capacity() > KEPT_SAMPLES.max(count) {
-            *self = Self::default();
-        }
-        self.groups.clear();
-        self.numbers.clear();
-        self.group_of.clear();
-        self.timestamps.clear();
-        self.grouped.clear();
-        // The columns grow as they are read: the count may be a lie.
     }
 }

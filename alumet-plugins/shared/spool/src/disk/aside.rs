@@ -10,10 +10,7 @@ use super::DiskError;
 /// Renames the file and its journal to `<name>.<reason>-<seconds since 1970>` and gives the new path. Nothing that is
 /// there already is overwritten.
 pub(crate) fn set_aside(path: &Path, reason: &str, now: Timestamp) -> Result<PathBuf, DiskError> {
-    let failed = |source| DiskError::Rename {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |error| DiskError::rename(path, &error);
     let aside = free_name(path, reason, now);
     // The database first: the journal of another database would be read into a new one, but never into an empty file.
     std::fs::rename(path, &aside).map_err(failed)?;

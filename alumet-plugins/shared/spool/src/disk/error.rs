@@ -8,18 +8,8 @@ use rusqlite::ErrorCode;
 /// Why the file cannot be used. The text ends with what would mend it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiskError {
-    #[error("the file of the spool is not open at the moment; see its status")]
-    Away,
-    #[error("`{}` was removed or replaced while in use; leave the file to the program", .0.display())]
-    Gone(PathBuf),
-    #[error("`{}` is not a file; move it away, or choose another path for the spool", .0.display())]
-    NotAFile(PathBuf),
-    #[error("cannot make the folder of `{}`: {source}; make it, writable for this user", .path.display())]
-    Folder { path: PathBuf, source: io::Error },
-    #[error("cannot move `{}` out of the way: {source}; make its folder writable for this user", .path.display())]
-    Rename { path: PathBuf, source: io::Error },
-    #[error("cannot write `{}`: {source}; make the file and its folder writable for this user", .path.display())]
-    ReadOnly { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Refused(String),
     #[error("`{}`: {source}; {}", .path.display(), remedy(.source))]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -30,6 +20,15 @@ impl DiskError {
         Self::Sqlite { path, source }
     }
 
+    /// The system refuses something.
+    pub(super) fn system(action: &str, path: &Path, error: &io::Error, remedy: &str) -> Self {
+        Self::Refused(format!("cannot {action} `{}`: {error}; {remedy}", path.display()))
+    }
+
+    pub(super) fn rename(path: &Path, error: &io::Error) -> Self {
+        Self::system("move away", path, error, "make its folder writable for this user")
+    }
+
     /// Whether the content of the file makes no sense, as opposed to a disk that does not work.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Sqlite { source, .. } if is_damage(source))
@@ -37,22 +36,18 @@ impl DiskError {
 
     /// Whether a place of the disk cannot be read.
     pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::SystemIoFailure))
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
     }
 
     /// Whether what is in the file can still be read through the same connection.
     pub(crate) fn can_read_on(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if code(source) == Some(ErrorCode::DiskFull))
+        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
-}
-
-fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
-    error.sqlite_error_code()
 }
 
 /// SQLite says "corrupt" for most damage, "no such table" for a damaged schema and "type mismatch" for a damaged row.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    match code(error) {
+    match error.sqlite_error_code() {
         Some(code) => matches!(
             code,
             ErrorCode::DatabaseCorrupt
@@ -70,7 +65,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn remedy(error: &rusqlite::Error) -> &'static str {
-    match code(error) {
+    match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "free some space on the disk, or move the spool to another one",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "make the file and its folder writable for this user"

@@ -3,6 +3,7 @@
 use alumet_core::spool::InstanceId;
 use rusqlite::Connection;
 
+use super::fetch::visit;
 use super::row::{self, Meta, Stored};
 use crate::record::{Entry, Loss, Mark, Stand, Watermark};
 
@@ -29,8 +30,8 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut loaded = Self::default();
-        let mut damaged = false;
-        for (key, value, instance) in all::<Meta>(connection, &mut damaged)? {
+        let damaged = &mut loaded.damaged;
+        for (key, value, instance) in all::<Meta>(connection, damaged)? {
             match key.as_str() {
                 "instance" => loaded.instance = instance,
                 "machine" => loaded.machine = Some(value),
@@ -38,16 +39,15 @@ impl Loaded {
                 _ => {}
             }
         }
-        loaded.cursors = all(connection, &mut damaged)?;
-        loaded.losses = all(connection, &mut damaged)?;
-        loaded.origins = all(connection, &mut damaged)?;
-        loaded.first = end_of_records(connection, "ASC", &mut damaged)?;
-        loaded.last = end_of_records(connection, "DESC", &mut damaged)?;
+        loaded.cursors = all(connection, damaged)?;
+        loaded.losses = all(connection, damaged)?;
+        loaded.origins = all(connection, damaged)?;
+        loaded.first = end_of_records(connection, "ASC", damaged)?;
+        loaded.last = end_of_records(connection, "DESC", damaged)?;
         let newest = "SELECT max(generation) FROM definitions";
         let defined: Option<u32> = connection.query_row(newest, [], |row| row.get(0))?;
         let used = loaded.last.as_ref().map(|last| last.generation);
         loaded.generation = defined.max(used).unwrap_or(0);
-        loaded.damaged = damaged;
         Ok(loaded)
     }
 
@@ -69,29 +69,12 @@ impl Loaded {
 /// The good rows of a table.
 pub(super) fn all<T: Stored>(connection: &Connection, damaged: &mut bool) -> rusqlite::Result<Vec<T>> {
     let mut good = Vec::new();
-    visit(connection, "", |one: Option<T>| {
+    visit(connection, &row::select::<T>(""), [], |one| {
         *damaged |= one.is_none();
         good.extend(one);
         true
     })?;
     Ok(good)
-}
-
-/// Visits the rows of a table while the visitor goes on; `None` stands for a damaged one.
-pub(super) fn visit<T: Stored>(
-    connection: &Connection,
-    order: &str,
-    mut visit: impl FnMut(Option<T>) -> bool,
-) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {} FROM {} {order}", row::columns::<T>(), T::TABLE);
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        if !visit(row::parse(row).ok().flatten()) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The first good record from one end.
@@ -100,8 +83,9 @@ fn end_of_records(
     order: &str,
     damaged: &mut bool,
 ) -> rusqlite::Result<Option<Entry>> {
+    let sql = row::select_headers(&format!("ORDER BY sequence {order}"));
     let mut found = None;
-    visit(connection, &format!("ORDER BY sequence {order}"), |entry| {
+    visit(connection, &sql, [], |entry| {
         *damaged |= entry.is_none();
         found = entry;
         found.is_none()

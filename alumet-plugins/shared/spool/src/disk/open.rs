@@ -15,6 +15,7 @@ impl Disk {
     /// is kept. `suspect` says that something in it could not be read.
     pub(crate) fn open(place: &Place, suspect: bool) -> Result<(Self, Loaded), DiskError> {
         let path = &place.path;
+        let failed = |error| DiskError::sqlite(path, error);
         prepare(place)?;
         salvage::finish(path, place.now)?;
         let opened = open_database(path).and_then(|(connection, fault)| {
@@ -26,7 +27,7 @@ impl Disk {
                 let machines = loaded.machine.zip(place.machine);
                 let copied = machines.is_some_and(|(then, now)| then != now);
                 if !copied && !loaded.damaged && !suspect {
-                    return Self::finish(place, connection, loaded);
+                    return Self::finish(place, connection, loaded).map_err(failed);
                 }
                 if copied { "copied" } else { "damaged" }
             }
@@ -34,10 +35,8 @@ impl Disk {
                 // Before the probe: when it closes the file, the locks of this process go too.
                 drop(connection);
                 let probe = OpenOptions::new().write(true).open(path);
-                probe.map_err(|source| DiskError::ReadOnly {
-                    path: path.clone(),
-                    source,
-                })?;
+                let remedy = "make the file and its folder writable for this user";
+                probe.map_err(|error| DiskError::system("write", path, &error, remedy))?;
                 "damaged"
             }
             Ok((_, Some(reason), _)) => reason,
@@ -45,22 +44,21 @@ impl Disk {
                 tracing::error!(path = %path.display(), error = %error, "the spool cannot be read");
                 "damaged"
             }
-            Err(error) => return Err(DiskError::sqlite(path, error)),
+            Err(error) => return Err(failed(error)),
         };
         let aside = match reason {
             "damaged" => salvage::salvage(place)?,
             _ => set_aside(path, reason, place.now)?,
         };
         say(reason, path, &aside);
-        let (connection, _) = open_database(path).map_err(|error| DiskError::sqlite(path, error))?;
-        let loaded = Loaded::read(&connection).map_err(|error| DiskError::sqlite(path, error))?;
-        Self::finish(place, connection, loaded)
+        open_database(path)
+            .and_then(|(new, _)| Loaded::read(&new).and_then(|loaded| Self::finish(place, new, loaded)))
+            .map_err(failed)
     }
 
-    fn finish(place: &Place, connection: Connection, loaded: Loaded) -> Result<(Self, Loaded), DiskError> {
+    fn finish(place: &Place, connection: Connection, loaded: Loaded) -> rusqlite::Result<(Self, Loaded)> {
         if let (None, Some(machine)) = (loaded.machine, place.machine) {
-            row::insert(&connection, &("machine".to_owned(), machine, None))
-                .map_err(|error| DiskError::sqlite(&place.path, error))?;
+            row::insert(&connection, &("machine".to_owned(), machine, None))?;
         }
         let disk = Self {
             connection,
@@ -78,13 +76,15 @@ fn prepare(place: &Place) -> Result<(), DiskError> {
     const SMALLEST_PAGE: u64 = 512;
     let path = &place.path;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| DiskError::Folder {
-            path: path.clone(),
-            source,
-        })?;
+        let remedy = "make it, writable for this user";
+        fs::create_dir_all(folder)
+            .map_err(|error| DiskError::system("make the folder of", path, &error, remedy))?;
     }
     match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(DiskError::NotAFile(path.clone())),
+        Ok(metadata) if !metadata.is_file() => Err(DiskError::Refused(format!(
+            "`{}` is not a file; move it away, or choose another path for the spool",
+            path.display()
+        ))),
         Ok(metadata) if (1..SMALLEST_PAGE).contains(&metadata.len()) => {
             let aside = set_aside(path, "damaged", place.now)?;
             say("damaged", path, &aside);
@@ -162,21 +162,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn say(reason: &str, path: &Path, aside: &Path) {
-    let (path, aside) = (path.display(), aside.display());
-    match reason {
-        "copied" => tracing::warn!(
-            path = %path, aside = %aside,
+    let what = match reason {
+        "copied" => {
             "the spool was copied from another machine: its backlog belongs there and is not sent from here"
-        ),
-        "damaged" => tracing::error!(
-            path = %path, aside = %aside,
-            "the spool was damaged: what could be read of it is kept; check the disk"
-        ),
-        _ => tracing::warn!(
-            path = %path, aside = %aside, reason,
-            "the file was no spool that this program can use, and was set aside; a new one is begun"
-        ),
-    }
+        }
+        "damaged" => "the spool was damaged: what could be read of it is kept; check the disk",
+        _ => "the file was no spool that this program can use, and was set aside; a new one is begun",
+    };
+    tracing::warn!(path = %path.display(), aside = %aside.display(), reason, "{what}");
 }
 
 #[cfg(test)]

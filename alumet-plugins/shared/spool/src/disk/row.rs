@@ -17,8 +17,15 @@ pub(super) trait Stored: Sized {
     const TABLE: &'static str;
     /// The columns that the checksum covers, which follows them.
     const COLUMNS: &'static str;
+    /// The column after the checksum, after a comma.
+    const MORE: &'static str = "";
 
-    fn columns(&self) -> Vec<Column<'_>>;
+    fn write<'a>(&'a self, row: &mut Columns<'a>);
+
+    /// What the column after the checksum holds.
+    fn more(&self) -> Option<&[u8]> {
+        None
+    }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self>;
 }
@@ -29,127 +36,114 @@ pub(super) type Meta = (String, u64, Option<InstanceId>);
 /// A sender and the highest number that came from it.
 pub(super) type Origin = (InstanceId, Watermark);
 
-pub(super) enum Column<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    Text(&'a str),
-    /// Different when there is none and when it is empty.
-    Optional(Option<&'a [u8]>),
-    Instance(Option<&'a InstanceId>),
-    /// The first and the last: two columns.
-    Times(Option<(Timestamp, Timestamp)>),
+/// The values of a row, and a CRC-32 over all of them, each in a fixed number of bytes or with its length first.
+#[derive(Default)]
+pub(super) struct Columns<'a> {
+    hasher: Hasher,
+    values: Vec<ToSqlOutput<'a>>,
 }
 
-use Column::{Bytes, Instance, Number, Optional, Text, Times};
+impl<'a> Columns<'a> {
+    /// All of a row, its checksum last.
+    fn of(row: &'a impl Stored) -> Vec<ToSqlOutput<'a>> {
+        let mut columns = Self::default();
+        row.write(&mut columns);
+        let Self { hasher, mut values } = columns;
+        values.push(i64::from(hasher.finalize()).into());
+        values
+    }
 
-/// SQLite has signed numbers only; ours are never that large.
-const fn number(number: u64) -> ToSqlOutput<'static> {
-    ToSqlOutput::Borrowed(ValueRef::Integer(number as i64))
-}
+    fn hash(&mut self, number: u64) {
+        self.hasher.update(&number.to_le_bytes());
+    }
 
-/// The values of a row, its checksum last.
-///
-/// That is a CRC-32 over all columns, each in a fixed number of bytes or with its length first.
-fn values<'a>(columns: &[Column<'a>]) -> Vec<ToSqlOutput<'a>> {
-    let mut hasher = Hasher::new();
-    let mut values = Vec::new();
-    let mut hash = |number: u64, bytes: &[u8]| {
-        hasher.update(&number.to_le_bytes());
-        hasher.update(bytes);
-    };
-    for column in columns {
-        match *column {
-            Number(value) => {
-                hash(value, &[]);
-                values.push(number(value));
-            }
-            Text(text) => {
-                hash(text.len() as u64, text.as_bytes());
-                values.push(text.into());
-            }
-            Bytes(bytes) => {
-                hash(bytes.len() as u64, bytes);
-                values.push(ToSqlOutput::Borrowed(ValueRef::Blob(bytes)));
-            }
-            Optional(None) | Instance(None) => {
-                hash(0, &[]);
-                values.push(Null.into());
-            }
-            Optional(Some(bytes)) => {
-                hash(1, &[]);
-                hash(bytes.len() as u64, bytes);
-                values.push(ToSqlOutput::Borrowed(ValueRef::Blob(bytes)));
-            }
-            Instance(Some(InstanceId(bytes))) => {
-                hash(bytes.len() as u64, bytes);
-                values.push(ToSqlOutput::Borrowed(ValueRef::Blob(bytes)));
-            }
-            Times(None) => {
-                hash(0, &[]);
-                values.extend([Null.into(), Null.into()]);
-            }
-            Times(Some((first, last))) => {
-                hash(1, &[]);
-                for time in [first, last] {
-                    hash(time.as_nanos() as u64, &[]);
-                    values.push(number(time.as_nanos() as u64));
-                }
-            }
+    /// SQLite has signed numbers only; ours are never that large.
+    fn number(&mut self, number: impl Into<u64>) {
+        let number = number.into();
+        self.hash(number);
+        self.values.push((number as i64).into());
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        for number in [mark.sequence, mark.records, mark.samples, mark.bytes] {
+            self.number(number);
         }
     }
-    values.push(number(u64::from(hasher.finalize())));
-    values
+
+    fn time(&mut self, time: Timestamp) {
+        self.number(time.as_nanos() as u64);
+    }
+
+    /// The first and the last: two columns.
+    fn times(&mut self, times: Option<(Timestamp, Timestamp)>) {
+        self.hash(u64::from(times.is_some()));
+        match times {
+            Some((first, last)) => [first, last].into_iter().for_each(|time| self.time(time)),
+            None => self.values.extend([Null.into(), Null.into()]),
+        }
+    }
+
+    fn text(&mut self, text: &'a str) {
+        self.hash(text.len() as u64);
+        self.hasher.update(text.as_bytes());
+        self.values.push(text.into());
+    }
+
+    fn bytes(&mut self, bytes: &'a [u8]) {
+        self.hash(bytes.len() as u64);
+        self.hasher.update(bytes);
+        self.values.push(blob(bytes));
+    }
+
+    fn none(&mut self) {
+        self.hash(0);
+        self.values.push(Null.into());
+    }
 }
 
-/// Reads the columns and the checksum; `None` if they do not go together.
+const fn blob(bytes: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Blob(bytes))
+}
+
+/// Reads what [`select`] names; `None` if its columns and its checksum do not go together.
 pub(super) fn parse<T: Stored>(row: &Row<'_>) -> rusqlite::Result<Option<T>> {
     let one = T::parse(row)?;
     let is_good = {
-        let values = values(&one.columns());
+        let values = Columns::of(&one);
         let check: i64 = row.get(values.len() - 1)?;
-        values.last() == Some(&number(check as u64))
+        values.last() == Some(&check.into())
     };
     Ok(is_good.then_some(one))
 }
 
-/// What [`parse`] reads.
-pub(super) fn columns<T: Stored>() -> String {
-    format!("{}, \"check\"", T::COLUMNS)
+/// The rows of a table that a clause picks.
+pub(super) fn select<T: Stored>(clause: &str) -> String {
+    let (table, columns, more) = (T::TABLE, T::COLUMNS, T::MORE);
+    format!("SELECT {columns}, \"check\"{more} FROM {table} {clause}")
+}
+
+/// The records that a clause picks, without their payloads.
+pub(super) fn select_headers(clause: &str) -> String {
+    format!("SELECT {}, \"check\", NULL FROM records {clause}", Entry::COLUMNS)
+}
+
+pub(super) fn insert_all<'a, T: Stored + 'a>(
+    connection: &Connection,
+    rows: impl IntoIterator<Item = &'a T>,
+) -> rusqlite::Result<()> {
+    rows.into_iter().try_for_each(|row| insert(connection, row))
 }
 
 pub(super) fn insert<T: Stored>(connection: &Connection, row: &T) -> rusqlite::Result<()> {
-    insert_values::<T>(connection, "", values(&row.columns()))
-}
-
-/// Inserts a record with its payload, which has a checksum of its own.
-pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    let mut values = values(&entry.columns());
-    values.push(ToSqlOutput::Borrowed(ValueRef::Blob(&entry.payload)));
-    insert_values::<Entry>(connection, ", payload", values)
-}
-
-fn insert_values<T: Stored>(
-    connection: &Connection,
-    more: &str,
-    values: Vec<ToSqlOutput<'_>>,
-) -> rusqlite::Result<()> {
+    let mut values = Columns::of(row);
+    values.extend(row.more().map(blob));
     let places = ["?"].repeat(values.len()).join(", ");
-    let (table, columns) = (T::TABLE, columns::<T>());
-    let sql = format!("INSERT OR REPLACE INTO {table} ({columns}{more}) VALUES ({places})");
+    let (table, columns, more) = (T::TABLE, T::COLUMNS, T::MORE);
+    let sql = format!("INSERT OR REPLACE INTO {table} ({columns}, \"check\"{more}) VALUES ({places})");
     connection
         .prepare_cached(&sql)?
         .execute(params_from_iter(values))?;
     Ok(())
-}
-
-/// A record with its payload in the column after its checksum; `None` if it is damaged.
-pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
-    let Some(mut entry) = parse::<Entry>(row)? else {
-        return Ok(None);
-    };
-    let payload = row.get_ref(12)?.as_blob()?;
-    entry.payload = Arc::from(payload);
-    Ok((crc32fast::hash(payload) == entry.checksum).then_some(entry))
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
@@ -166,10 +160,6 @@ fn mark(row: &Row<'_>, column: usize) -> rusqlite::Result<Mark> {
     })
 }
 
-fn of_mark(mark: Mark) -> [Column<'static>; 4] {
-    [mark.sequence, mark.records, mark.samples, mark.bytes].map(Number)
-}
-
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_nanos)
 }
@@ -182,26 +172,32 @@ fn times(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<(Timestamp, Ti
     }
 }
 
-/// Without the payload.
 impl Stored for Entry {
     const TABLE: &'static str = "records";
     const COLUMNS: &'static str = "sequence, end_records, end_samples, end_bytes, bytes, generation, samples, \
                                    appended, first, last, checksum";
+    const MORE: &'static str = ", payload";
 
-    fn columns(&self) -> Vec<Column<'_>> {
-        let mut columns = Vec::from(of_mark(self.end));
-        columns.extend([
-            Number(self.bytes),
-            Number(u64::from(self.generation)),
-            Number(u64::from(self.samples)),
-            Number(self.appended.as_nanos() as u64),
-            Times(self.time),
-            Number(u64::from(self.checksum)),
-        ]);
-        columns
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        row.mark(self.end);
+        row.number(self.bytes);
+        row.number(self.generation);
+        row.number(self.samples);
+        row.time(self.appended);
+        row.times(self.time);
+        row.number(self.checksum);
+    }
+
+    fn more(&self) -> Option<&[u8]> {
+        Some(&self.payload)
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let checksum: u32 = row.get(10)?;
+        let payload = row.get_ref(12)?.as_blob_or_null()?;
+        if payload.is_some_and(|payload| crc32fast::hash(payload) != checksum) {
+            return Err(rusqlite::Error::IntegralValueOutOfRange(10, checksum.into()));
+        }
         Ok(Self {
             end: mark(row, 0)?,
             bytes: unsigned(row, 4)?,
@@ -209,8 +205,8 @@ impl Stored for Entry {
             samples: row.get(6)?,
             appended: time(row, 7)?,
             time: times(row, 8)?,
-            checksum: row.get(10)?,
-            payload: Arc::from([]),
+            checksum,
+            payload: Arc::from(payload.unwrap_or_default()),
         })
     }
 }
@@ -219,10 +215,11 @@ impl Stored for Definitions {
     const TABLE: &'static str = "definitions";
     const COLUMNS: &'static str = "generation, first, count, payload";
 
-    fn columns(&self) -> Vec<Column<'_>> {
-        let numbers = [self.generation, self.first, self.count];
-        let numbers = numbers.map(|number| Number(u64::from(number)));
-        numbers.into_iter().chain([Bytes(&self.payload)]).collect()
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        for number in [self.generation, self.first, self.count] {
+            row.number(number);
+        }
+        row.bytes(&self.payload);
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -243,12 +240,12 @@ impl Stored for Loss {
     const COLUMNS: &'static str = "sequence, records, samples, bytes, end_sequence, end_records, end_samples, \
                                    end_bytes, first, last, reason";
 
-    fn columns(&self) -> Vec<Column<'_>> {
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
         let reason = REASONS.iter().position(|reason| *reason == self.reason);
-        let marks = of_mark(self.begin).into_iter().chain(of_mark(self.end));
-        marks
-            .chain([Times(self.time), Number(reason.unwrap_or(0) as u64)])
-            .collect()
+        row.mark(self.begin);
+        row.mark(self.end);
+        row.times(self.time);
+        row.number(reason.unwrap_or(0) as u64);
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -267,12 +264,18 @@ impl Stored for Stand {
     const TABLE: &'static str = "cursors";
     const COLUMNS: &'static str = "output, sequence, records, samples, bytes, position";
 
-    fn columns(&self) -> Vec<Column<'_>> {
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
         let (output, done, position) = self;
-        let mut columns = vec![Text(output)];
-        columns.extend(of_mark(*done));
-        columns.push(Optional(position.as_deref()));
-        columns
+        row.text(output);
+        row.mark(*done);
+        match position {
+            // Different when there is none and when it is empty.
+            Some(position) => {
+                row.hash(1);
+                row.bytes(position);
+            }
+            None => row.none(),
+        }
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -284,14 +287,12 @@ impl Stored for Origin {
     const TABLE: &'static str = "origins";
     const COLUMNS: &'static str = "instance, sequence, checksum, seen";
 
-    fn columns(&self) -> Vec<Column<'_>> {
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
         let (id, mark) = self;
-        vec![
-            Instance(Some(id)),
-            Number(mark.sequence),
-            Number(u64::from(mark.checksum)),
-            Number(mark.seen.as_nanos() as u64),
-        ]
+        row.bytes(&id.0);
+        row.number(mark.sequence);
+        row.number(mark.checksum);
+        row.time(mark.seen);
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -308,9 +309,14 @@ impl Stored for Meta {
     const TABLE: &'static str = "meta";
     const COLUMNS: &'static str = "key, value, instance";
 
-    fn columns(&self) -> Vec<Column<'_>> {
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
         let (key, value, instance) = self;
-        vec![Text(key), Number(*value), Instance(instance.as_ref())]
+        row.text(key);
+        row.number(*value);
+        match instance {
+            Some(InstanceId(bytes)) => row.bytes(bytes),
+            None => row.none(),
+        }
     }
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -332,7 +338,7 @@ mod tests {
 
     #[track_caller]
     fn expect<T: Stored>(row: &T, check: i64) {
-        assert_eq!(values(&row.columns()).pop(), Some(number(check as u64)));
+        assert_eq!(Columns::of(row).pop(), Some(check.into()));
     }
 
     /// The numbers are those of the first files: a change would make each of them a damaged one.

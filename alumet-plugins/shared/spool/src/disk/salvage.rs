@@ -1,7 +1,6 @@
 //! Copies what can be read of a damaged file into a new one.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use alumet_core::spool::Definitions;
@@ -9,11 +8,10 @@ use alumet_core::time::Timestamp;
 use rusqlite::Connection;
 
 use super::aside::{set_aside, with_suffix};
-use super::fetch::{walk, with_payload};
-use super::load::{all, visit};
+use super::fetch::{RANGE, visit, walk};
 use super::row::{self, Meta, Origin, Stored};
 use super::{DiskError, Place, open};
-use crate::record::{Loss, Stand};
+use crate::record::{Entry, Loss, Stand};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.
 const MOST_MISSED: u64 = 128;
@@ -42,17 +40,14 @@ pub(super) fn finish(path: &Path, now: Timestamp) -> Result<(), DiskError> {
     if copy.symlink_metadata().is_err() {
         return Ok(());
     }
-    let is_complete = || {
-        let connection = open::open_damaged(&copy).ok()?;
-        let meta = all::<Meta>(&connection, &mut false).ok()?;
-        meta.iter().any(|(key, ..)| key == "complete").then_some(())
-    };
     if path.symlink_metadata().is_ok() {
         return discard(&copy);
     }
-    match is_complete() {
-        Some(()) => rename(&copy, path),
-        None => set_aside(&copy, "damaged", now).map(drop),
+    let meta = open::open_damaged(&copy).map(|copy| readable::<Meta>(&copy));
+    let is_complete = |meta: Vec<Meta>| meta.iter().any(|(key, ..)| key == "complete");
+    match meta.is_ok_and(is_complete) {
+        true => rename(&copy, path),
+        false => set_aside(&copy, "damaged", now).map(drop),
     }
 }
 
@@ -61,16 +56,11 @@ fn copy_path(path: &Path) -> PathBuf {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
-    fs::rename(from, to).map_err(|source| rename_error(to, source))
+    fs::rename(from, to).map_err(|error| DiskError::rename(to, &error))
 }
 
 fn discard(path: &Path) -> Result<(), DiskError> {
-    open::remove(path).map_err(|source| rename_error(path, source))
-}
-
-fn rename_error(path: &Path, source: io::Error) -> DiskError {
-    let path = path.to_owned();
-    DiskError::Rename { path, source }
+    open::remove(path).map_err(|error| DiskError::rename(path, &error))
 }
 
 /// Copies the good rows. Only an error of the new file is one.
@@ -86,16 +76,14 @@ fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
 }
 
 fn copy<T: Stored>(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
-    readable::<T>(old)
-        .iter()
-        .try_for_each(|one| row::insert(new, one))
+    row::insert_all(new, &readable::<T>(old))
 }
 
 /// The good rows up to the first that cannot be read, and from the other end down to it.
 fn readable<T: Stored>(old: &Connection) -> Vec<T> {
     let mut found = Vec::new();
     for order in ["", "ORDER BY 1 DESC"] {
-        let read = visit(old, order, |one: Option<T>| {
+        let read = visit(old, &row::select::<T>(order), [], |one| {
             found.extend(one);
             true
         });
@@ -108,15 +96,15 @@ fn readable<T: Stored>(old: &Connection) -> Vec<T> {
 
 fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     let last = newest(old);
-    let columns = with_payload();
+    let sql = row::select::<Entry>(RANGE);
     let mut after = 0_u64;
     let mut missed = 0_u64;
     while after < last {
         let mut stored = Ok(());
-        let walked = walk(old, &columns, (after, last), row::entry, |entry| {
+        let walked = walk(old, &sql, (after, last), |entry| {
             after = entry.end.sequence;
             missed = 0;
-            stored = row::insert_entry(new, &entry);
+            stored = row::insert(new, &entry);
             stored.is_ok()
         });
         stored?;
@@ -132,15 +120,11 @@ fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
 
 /// The largest number that a record may have.
 fn newest(old: &Connection) -> u64 {
-    let by_record = "SELECT max(sequence) FROM records";
-    let by_record = old
-        .query_row(by_record, [], |row| row.get::<_, Option<i64>>(0))
-        .ok()
-        .flatten();
+    let by_record = old.query_row("SELECT max(sequence) FROM records", [], |row| row.get(0));
+    if let Ok(Some(sequence)) = by_record {
+        return i64::max(sequence, 0) as u64;
+    }
     let meta = readable::<Meta>(old);
     let reserved = meta.iter().find(|(key, ..)| key == "reserved");
-    match by_record {
-        Some(sequence) => sequence.max(0) as u64,
-        None => reserved.map_or(i64::MAX as u64, |(_, value, _)| *value),
-    }
+    reserved.map_or(i64::MAX as u64, |(_, value, _)| *value)
 }

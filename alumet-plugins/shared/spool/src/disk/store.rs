@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{Disk, DiskError, row};
-use crate::record::{Job, Leftover, PAGE_SIZE};
+use crate::record::{Job, PAGE_SIZE, Unwritten};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
 const RESERVE: u64 = 1 << 20;
@@ -19,7 +19,7 @@ impl Disk {
     /// Writes all of it or nothing. It is on disk when this returns.
     ///
     /// `last` says that the program ends in good order, so that no number needs to be left out.
-    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Leftover, DiskError> {
+    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Unwritten, DiskError> {
         let head = job.head.sequence;
         let reserved = match self.reserved {
             _ if last => head,
@@ -33,36 +33,31 @@ impl Disk {
         Ok(left)
     }
 
-    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Leftover> {
+    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Unwritten> {
         let transaction = self.connection.transaction()?;
         let db: &Connection = &transaction;
-        if let Some(instance) = job.instance {
-            row::insert(db, &("instance".to_owned(), 0, Some(instance)))?;
+        let unwritten = &job.unwritten;
+        if unwritten.instance {
+            row::insert(db, &("instance".to_owned(), 0, Some(job.instance)))?;
         }
         if let Some(reserved) = reserved {
             row::insert(db, &("reserved".to_owned(), reserved, None))?;
         }
-        for definitions in &job.definitions {
-            row::insert(db, definitions)?;
-        }
-        for entry in &job.records {
-            row::insert_entry(db, entry)?;
-        }
-        for cursor in &job.cursors {
-            row::insert(db, cursor)?;
-        }
-        for output in &job.gone {
-            db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
-                .execute([output])?;
-        }
-        for origin in &job.origins {
-            row::insert(db, origin)?;
-        }
-        if let Some(losses) = &job.losses {
-            db.execute("DELETE FROM gaps", [])?;
-            for loss in losses {
-                row::insert(db, loss)?;
+        row::insert_all(db, &unwritten.definitions)?;
+        row::insert_all(db, job.records.iter().map(AsRef::as_ref))?;
+        for output in &unwritten.cursors {
+            match job.cursors.iter().find(|(name, ..)| name == output) {
+                Some(cursor) => row::insert(db, cursor)?,
+                None => drop(
+                    db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
+                        .execute([output])?,
+                ),
             }
+        }
+        row::insert_all(db, &job.origins)?;
+        if unwritten.losses {
+            db.execute("DELETE FROM gaps", [])?;
+            row::insert_all(db, &job.losses)?;
         }
         let left = delete(db, job)?;
         transaction.commit()?;
@@ -72,12 +67,11 @@ impl Disk {
     /// Gives free pages back to the file system, a few at a time.
     fn give_back_space(&self) -> rusqlite::Result<()> {
         const KEPT: u32 = (FREE_BYTES / PAGE_SIZE) as u32;
-        let free = "SELECT freelist_count FROM pragma_freelist_count";
-        let mut free = self.connection.prepare_cached(free)?;
-        let pages = free
-            .query_row([], |row| row.get::<_, u32>(0))?
-            .saturating_sub(KEPT);
-        if pages > 0 {
+        let free: u32 = self
+            .connection
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        if free > KEPT {
+            let pages = free - KEPT;
             let sql = format!("PRAGMA incremental_vacuum({})", pages.min(MOST_FREED));
             let mut statement = self.connection.prepare(&sql)?;
             let mut freed = statement.query([])?;
@@ -88,17 +82,17 @@ impl Disk {
 }
 
 /// Deletes the records that nobody needs, and the dictionaries that no record needs.
-fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Leftover> {
-    let mut left = Leftover::default();
+fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Unwritten> {
+    let mut left = Unwritten::default();
     let mut room = MOST_DELETED;
-    for &(first, last) in &job.doomed {
+    for &(first, last) in &job.unwritten.doomed {
         room -= delete_range(db, first, last, room)?;
         if room == 0 {
             left.doomed.push((first, last));
         }
     }
-    if let Some(start) = job.start {
-        room -= delete_range(db, 0, start, room)?;
+    if job.unwritten.start {
+        room -= delete_range(db, 0, job.start, room)?;
         left.start = room == 0;
         let oldest = "SELECT ifnull(min(generation), ?1) FROM
                           (SELECT generation FROM records ORDER BY sequence LIMIT 1)";

@@ -35,18 +35,11 @@ impl Cursor {
         }
     }
 
-    /// Notes that the record up to `end` was given, which needs that dictionary.
-    pub(crate) fn give(&mut self, end: Mark, generation: u32) {
-        self.pass(end, Some(generation));
-    }
-
-    fn pass(&mut self, end: Mark, generation: Option<u32>) {
+    /// Notes that everything up to `end` was given: a record, which needs that dictionary, or a gap.
+    pub(crate) fn give(&mut self, end: Mark, generation: Option<u32>) {
         self.next = end;
-        if self
-            .given
-            .back()
-            .is_none_or(|(last, _)| last.sequence < end.sequence)
-        {
+        let last = self.given.back();
+        if last.is_none_or(|(last, _)| last.sequence < end.sequence) {
             self.given.push_back((end, generation));
         }
     }
@@ -58,7 +51,7 @@ impl Cursor {
 
     /// Notes that a gap was given, which ends with `end`.
     pub(crate) fn give_gap(&mut self, gap: Gap, end: Mark) {
-        self.pass(end, None);
+        self.give(end, None);
         // After a rewind it comes again, and may have grown.
         while self.gaps.back().is_some_and(|known| known.last >= gap.first) {
             self.gaps.pop_back();
@@ -69,10 +62,7 @@ impl Cursor {
     /// The last end that was given and is not after `sequence`.
     pub(crate) fn given_up_to(&self, sequence: u64) -> Option<Mark> {
         let count = self.given.partition_point(|(mark, _)| mark.sequence <= sequence);
-        count
-            .checked_sub(1)
-            .and_then(|index| self.given.get(index))
-            .map(|(mark, _)| *mark)
+        self.given.range(..count).next_back().map(|(mark, _)| *mark)
     }
 
     /// Is done with everything up to `end`; says how many samples of records that is.
@@ -97,10 +87,5 @@ impl Cursor {
         self.done = end;
         self.next = self.next.max(end);
         samples
-    }
-
-    /// Gives everything again that is not done.
-    pub(crate) const fn rewind(&mut self) {
-        self.next = self.done;
     }
 }

@@ -9,7 +9,7 @@ use alumet_core::time::Timestamp;
 use super::Log;
 use super::state::State;
 use crate::disk::{Disk, DiskError};
-use crate::record::{Entry, Loss, Mark, join_times};
+use crate::record::{Entry, Loss};
 
 /// How many records are looked at in one step.
 const STEP: usize = 1024;
@@ -25,15 +25,17 @@ impl Log {
                     return Ok(());
                 }
                 let tail = state.tail.front().map(|entry| entry.begin());
-                (state.start, tail.unwrap_or(state.head), state.oldest_in_memory())
+                let in_memory = state.oldest_in_tail();
+                let in_memory = in_memory.map(|_| state.tail.iter().take(STEP).cloned().collect());
+                (state.start, tail.unwrap_or(state.head), in_memory)
             };
-            let oldest = match (in_memory, disk) {
-                (found, _) if !found.is_empty() => found,
-                (_, Some(disk)) => {
+            let oldest: Vec<_> = match (in_memory, disk) {
+                (Some(found), _) => found,
+                (None, Some(disk)) => {
                     let found = disk.headers(start.sequence, bound.sequence, STEP)?;
                     found.into_iter().map(Arc::new).collect()
                 }
-                (_, None) => return Ok(()),
+                (None, None) => return Ok(()),
             };
             let mut state = self.state.lock();
             if state.start != start {
@@ -47,8 +49,7 @@ impl Log {
 
     /// How long until the oldest record is too old.
     pub(super) fn time_to_expiry(&self, state: &State) -> Option<Duration> {
-        let appended = state.oldest_appended()?;
-        let expires = appended.saturating_add(self.config.max_age);
+        let expires = state.oldest()?.appended.saturating_add(self.config.max_age);
         let now = self.clock.now().wall;
         Some(expires.checked_since(now).unwrap_or_default())
     }
@@ -60,22 +61,14 @@ impl State {
         self.start.sequence < self.head.sequence
             && self.start.records < self.head.records
             && (self.head.bytes - self.start.bytes > max_bytes
-                || self.oldest_appended().is_none_or(|appended| appended < cutoff))
+                || self.oldest().is_none_or(|oldest| oldest.appended < cutoff))
     }
 
-    fn oldest_appended(&self) -> Option<Timestamp> {
-        self.oldest_times().map(|(appended, _)| appended)
-    }
-
-    /// When the oldest record was appended and its first timestamp, if that is known.
-    pub(super) fn oldest_times(&self) -> Option<(Timestamp, Option<Timestamp>)> {
-        match self.oldest_in_tail() {
-            Some(entry) => Some((entry.appended, entry.time.map(|(first, _)| first))),
-            None => {
-                let known = self.oldest.filter(|(start, ..)| *start == self.start.sequence);
-                known.map(|(_, appended, first)| (appended, first))
-            }
-        }
+    /// The oldest record, if it is known.
+    pub(super) fn oldest(&self) -> Option<&Arc<Entry>> {
+        let known = self.oldest.as_ref();
+        self.oldest_in_tail()
+            .or_else(|| known.filter(|entry| entry.end.sequence > self.start.sequence))
     }
 
     fn oldest_in_tail(&self) -> Option<&Arc<Entry>> {
@@ -83,48 +76,24 @@ impl State {
         first.filter(|entry| entry.begin().records <= self.start.records)
     }
 
-    fn oldest_in_memory(&self) -> Vec<Arc<Entry>> {
-        match self.oldest_in_tail() {
-            Some(_) => self.tail.iter().take(STEP).cloned().collect(),
-            None => Vec::new(),
-        }
-    }
-
     /// Evicts of the oldest records those that must go; says whether more may have to.
     fn evict(&mut self, oldest: &[Arc<Entry>], max_bytes: u64, cutoff: Timestamp) -> bool {
-        let reason = |begin: Mark, entry: &Entry| match entry.appended < cutoff {
-            true => Some(GapReason::Expired),
-            false => (self.head.bytes.saturating_sub(begin.bytes) > max_bytes).then_some(GapReason::Full),
-        };
-        let mut losses: Vec<Loss> = Vec::new();
-        let mut begin = self.start;
-        let mut oldest = oldest.iter();
-        for entry in oldest.by_ref() {
-            let Some(reason) = reason(begin, entry) else {
-                let first = entry.time.map(|(first, _)| first);
-                self.oldest = Some((begin.sequence, entry.appended, first));
-                break;
+        for entry in oldest {
+            let reason = if entry.appended < cutoff {
+                GapReason::Expired
+            } else if self.head.bytes.saturating_sub(self.start.bytes) > max_bytes {
+                GapReason::Full
+            } else {
+                self.oldest = Some(Arc::clone(entry));
+                return false;
             };
-            match losses.last_mut().filter(|loss| loss.reason == reason) {
-                Some(loss) => {
-                    loss.end = entry.end;
-                    loss.time = join_times(loss.time, entry.time);
-                }
-                None => losses.push(Loss {
-                    begin,
-                    end: entry.end,
-                    time: entry.time,
-                    reason,
-                }),
-            }
-            begin = entry.end;
+            self.lose(Loss {
+                begin: self.start,
+                end: entry.end,
+                time: entry.time,
+                reason,
+            });
         }
-        let all_went = oldest.len() == 0
-            && begin != self.start
-            && self.oldest.is_none_or(|(at, ..)| at != begin.sequence);
-        for loss in losses {
-            self.lose(loss);
-        }
-        all_went
+        !oldest.is_empty()
     }
 }

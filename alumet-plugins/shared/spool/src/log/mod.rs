@@ -14,19 +14,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use alumet_core::spool::{Definitions, InstanceId, Origin, SpoolStatus};
+use alumet_core::spool::{InstanceId, Origin, SpoolStatus};
 use alumet_core::time::Clock;
+use alumet_shared_batch_encoding::Encoded;
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::watch;
 
 use crate::config::SpoolConfig;
 use crate::disk::Disk;
-use crate::record::Watermark;
+use crate::record::Unwritten;
 
 use bells::Bells;
 use cursor::Cursor;
-pub(crate) use reading::Next;
-pub(crate) use state::NewEntry;
 use state::State;
 use writer::Writer;
 
@@ -37,7 +35,7 @@ use writer::Writer;
 pub(crate) struct Log {
     config: SpoolConfig,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     /// The open file, if there is one at the moment.
     disk: Mutex<Option<Disk>>,
     /// Wakes the thread that writes.
@@ -92,28 +90,19 @@ impl Log {
         }
     }
 
-    /// The dictionary with which new records begin.
-    pub(crate) fn generation(&self) -> u32 {
-        self.state.lock().generation
-    }
-
     /// Appends a record, unless nobody follows, and gives its number. `None` only notes the origin.
-    pub(crate) fn append(
-        &self,
-        entry: Option<NewEntry>,
-        definitions: Option<Definitions>,
-        origin: Option<Origin>,
-    ) -> u64 {
+    pub(crate) fn append(&self, encoded: Option<Encoded>, origin: Option<Origin>) -> u64 {
         let now = self.clock.now().wall;
         let mut state = self.state.lock();
-        if let Some(definitions) = definitions {
-            state.define(definitions);
+        if let Some(mut encoded) = encoded {
+            if let Some(definitions) = encoded.definitions.take() {
+                state.define(definitions);
+            }
+            match state.cursors.is_empty() {
+                true => state.skip(encoded.samples),
+                false => state.append(encoded, now),
+            }
         }
-        match entry {
-            Some(entry) if state.has_followers() => state.append(entry, now),
-            Some(entry) => state.skip(entry.samples),
-            None => state.head.sequence,
-        };
         if let Some(origin) = origin {
             state.note_origin(origin, now);
         }
@@ -133,9 +122,8 @@ impl Log {
         let mut state = self.state.lock();
         let target = state.changes;
         loop {
-            let nothing_waits = state.head.samples == state.start.samples;
             if !state.has_path {
-                return nothing_waits;
+                return state.nothing_waits();
             }
             if state.committed_changes >= target {
                 return true;
@@ -160,13 +148,9 @@ impl Log {
             samples: state.head.samples.saturating_sub(state.start.samples),
             uncommitted_samples: state.uncommitted_samples(),
             memory_bytes: state.memory_bytes as u64,
-            oldest: state.oldest_times().and_then(|(_, first)| first),
+            oldest: state.oldest().and_then(|oldest| Some(oldest.time?.0)),
             fault: state.fault.clone(),
         }
-    }
-
-    pub(crate) fn instance(&self) -> InstanceId {
-        self.state.lock().instance
     }
 
     /// Takes a new random identity.
@@ -180,18 +164,11 @@ impl Log {
         instance
     }
 
-    pub(crate) fn committed(&self, instance: InstanceId) -> Option<Watermark> {
-        self.state.lock().origins.committed(instance)
-    }
-
-    pub(crate) fn watch(&self, instance: InstanceId) -> watch::Receiver<u64> {
-        self.state.lock().origins.watch(instance)
-    }
-
     /// Lets the thread that writes know of a change.
     fn wake_writer(&self, state: &mut State) {
         if !state.has_path {
-            state.forget_unwritten();
+            // Without a file, nothing will ever be written.
+            state.unwritten = Unwritten::default();
         }
         self.work.notify_one();
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::record::Watermark;
 
 /// What came from which sender, and how much of it is safe.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Origins {
     /// What is safe.
     safe: HashMap<InstanceId, Watermark>,
@@ -18,20 +18,8 @@ pub(crate) struct Origins {
     /// Safe, but not in the present file.
     unwritten: BTreeSet<InstanceId>,
     waiting: HashMap<InstanceId, watch::Sender<u64>>,
-    /// How long `pending` may become.
-    largest_pending: usize,
-}
-
-impl Default for Origins {
-    fn default() -> Self {
-        Self {
-            safe: HashMap::new(),
-            pending: VecDeque::new(),
-            unwritten: BTreeSet::new(),
-            waiting: HashMap::new(),
-            largest_pending: Self::MAX_SENDERS,
-        }
-    }
+    /// How long `pending` was when only the newest of each sender had been kept.
+    thinned: usize,
 }
 
 impl Origins {
@@ -46,7 +34,7 @@ impl Origins {
             seen,
         };
         self.pending.push_back((sequence, origin.instance, mark));
-        if self.pending.len() > self.largest_pending {
+        if self.pending.len() > Self::MAX_SENDERS.max(2 * self.thinned) {
             self.thin_out();
         }
     }
@@ -56,34 +44,20 @@ impl Origins {
         let mut seen = HashSet::new();
         let newest = self.pending.drain(..).rev().filter(|(_, id, _)| seen.insert(*id));
         self.pending = newest.collect::<Vec<_>>().into_iter().rev().collect();
-        self.largest_pending = Self::MAX_SENDERS.max(2 * self.pending.len());
+        self.thinned = self.pending.len();
     }
 
     /// What the next transaction has to write.
     pub(crate) fn to_write(&self) -> Vec<(InstanceId, Watermark)> {
-        let mut marks = HashMap::new();
-        let unwritten = self
-            .unwritten
-            .iter()
-            .filter_map(|id| Some((*id, *self.safe.get(id)?)));
-        for (id, mark) in unwritten.chain(self.pending.iter().map(|(_, id, mark)| (*id, *mark))) {
-            let newest = marks.entry(id).or_insert(mark);
-            if newest.sequence <= mark.sequence {
-                *newest = mark;
+        let unwritten = self.unwritten.iter();
+        let mut marks: HashMap<_, _> = unwritten.filter_map(|id| self.safe.get_key_value(id)).collect();
+        for (_, id, mark) in &self.pending {
+            let known = marks.get(id).copied().or_else(|| self.safe.get(id));
+            if known.is_none_or(|known| known.sequence <= mark.sequence) {
+                marks.insert(id, mark);
             }
         }
-        marks
-            .into_iter()
-            .filter(|(id, mark)| self.is_news(id, *mark))
-            .collect()
-    }
-
-    fn is_news(&self, id: &InstanceId, mark: Watermark) -> bool {
-        self.unwritten.contains(id)
-            || self
-                .safe
-                .get(id)
-                .is_none_or(|safe| safe.sequence <= mark.sequence)
+        marks.into_iter().map(|(id, mark)| (*id, *mark)).collect()
     }
 
     /// What was to write is written, and everything up to the record `sequence` is safe.
@@ -113,10 +87,8 @@ impl Origins {
     }
 
     fn note(&mut self, id: InstanceId, mark: Watermark) {
-        if self
-            .safe
-            .get(&id)
-            .is_some_and(|safe| safe.sequence > mark.sequence)
+        if let Some(safe) = self.safe.get(&id)
+            && safe.sequence > mark.sequence
         {
             return;
         }

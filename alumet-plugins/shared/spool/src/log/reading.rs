@@ -3,89 +3,86 @@
 use std::sync::Arc;
 
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, Gap, GapReason};
+use alumet_core::spool::{Definitions, Gap, GapReason, Spooled};
 
 use super::state::State;
 use super::{Cursor, Log};
-use crate::disk::DiskError;
+use crate::disk::{Disk, DiskError};
 use crate::record::{Entry, Loss, Mark};
-
-/// What comes next for an output.
-pub(crate) enum Next {
-    Entry(Arc<Entry>),
-    Gap(Gap),
-}
 
 /// How often the disk may refuse to read before the file is given up.
 const UNREADABLE: u32 = 3;
 
-/// Where what comes next is to be found.
-enum Place {
-    /// It was given.
-    Given,
-    /// There is nothing more.
+/// What comes next for an output.
+enum Next {
+    /// Nothing more.
     End,
-    /// In the file, after the first mark, and nothing but a hole if it is not before the second.
-    Disk(Mark, Mark),
+    /// A gap, which counts as given.
+    Gap(Gap),
+    /// Records in memory between two marks: as many as there is room for; none if nothing is there but a hole.
+    Memory((Mark, Mark), Vec<Arc<Entry>>),
+    /// Records in the file, between two marks.
+    Disk((Mark, Mark)),
 }
 
 impl Log {
     /// What comes after what was given before.
-    pub(crate) fn read(&self, output: &str, bytes: usize) -> Result<Vec<Next>, Failure> {
+    pub(crate) fn read(&self, output: &str, bytes: usize) -> Result<Vec<Spooled>, Failure> {
         let mut given = Vec::new();
         let mut room = bytes.max(1);
         while room > 0 {
-            let place = self.state.lock().give_from_memory(output, &mut room, &mut given);
-            match place {
-                Place::Given => {}
-                Place::End => break,
-                Place::Disk(after, bound) => match self.fetch(after, bound, room) {
-                    Ok(entries) => {
-                        let mut state = self.state.lock();
-                        state.give_from_disk(output, (after, bound), entries, &mut room, &mut given);
+            let next = self.state.lock().next(output, room);
+            let (range, entries) = match next {
+                Next::End => break,
+                Next::Gap(gap) => {
+                    given.push(Spooled::Gap(gap));
+                    room -= 1;
+                    continue;
+                }
+                Next::Memory(range, entries) => (range, entries),
+                Next::Disk(range) => {
+                    let (after, bound) = (range.0.sequence, range.1.sequence);
+                    match self.with_disk(|disk| disk.fetch(after, bound, room)) {
+                        Ok(entries) => (range, entries.into_iter().map(Arc::new).collect()),
+                        // What was found is not lost by what was not.
+                        Err(_) if !given.is_empty() => break,
+                        Err(error) => return Err(Failure::retry(error)),
                     }
-                    // What was found is not lost by what was not.
-                    Err(_) if !given.is_empty() => break,
-                    Err(error) => return Err(Failure::retry(error)),
-                },
+                }
+            };
+            let entries = self.state.lock().give(output, range, entries);
+            for entry in entries {
+                room = room.saturating_sub(entry.payload.len());
+                given.push(Spooled::Record(entry.record()));
             }
         }
         Ok(given)
     }
 
-    fn fetch(&self, after: Mark, bound: Mark, bytes: usize) -> Result<Vec<Entry>, DiskError> {
-        self.with_disk(|disk| disk.fetch(after.sequence, bound.sequence, bytes))
-    }
-
     /// The number and the checksum of the first record from number `sequence` on.
     pub(crate) fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
+        let mark = |entry: &Entry| (entry.end.sequence, entry.checksum);
         let (in_memory, is_all) = {
             let state = self.state.lock();
             let index = state.tail.partition_point(|entry| entry.end.sequence < sequence);
-            let found = state
-                .tail
-                .get(index)
-                .map(|entry| (entry.end.sequence, entry.checksum));
+            let found = state.tail.get(index).map(|entry| mark(entry));
             (found, index > 0 || state.start.sequence >= state.head.sequence)
         };
         if is_all || self.config.path.is_none() {
             return Ok(in_memory);
         }
         let on_disk = self.with_disk(|disk| disk.headers(sequence.saturating_sub(1), u64::MAX, 1));
-        let on_disk = on_disk.map_err(Failure::retry)?.pop();
-        Ok(on_disk
-            .map(|entry| (entry.end.sequence, entry.checksum))
-            .or(in_memory))
+        let on_disk = on_disk.map_err(Failure::retry)?;
+        Ok(on_disk.first().map(mark).or(in_memory))
     }
 
     /// Reads the file; if it makes no sense, the thread that writes sees to it.
-    fn with_disk<T>(
-        &self,
-        read: impl FnOnce(&crate::disk::Disk) -> Result<T, DiskError>,
-    ) -> Result<T, DiskError> {
+    fn with_disk<T>(&self, read: impl FnOnce(&Disk) -> Result<T, DiskError>) -> Result<T, DiskError> {
         let result = match self.disk.lock().as_ref() {
             Some(disk) => read(disk),
-            None => Err(DiskError::Away),
+            None => Err(DiskError::Refused(
+                "the file of the spool is not open at the moment; see its status".to_owned(),
+            )),
         };
         if let Err(error) = &result {
             let mut state = self.state.lock();
@@ -95,7 +92,6 @@ impl Log {
             if error.is_damage() || signals.unreadable >= UNREADABLE {
                 signals.unreadable = 0;
                 signals.suspect = true;
-                signals.urgent = true;
                 self.work.notify_one();
             }
         }
@@ -134,171 +130,99 @@ impl Log {
                 stored.or(known)
             }
         };
-        let mut state = self.state.lock();
-        let Some(cursor) = state.cursors.get_mut(output) else {
-            return 0;
-        };
-        if position.is_some() {
-            cursor.position = position;
-        }
-        let samples = end.map_or(0, |end| cursor.acknowledge(end));
-        state.note_cursor(output);
-        state.move_start();
-        self.wake_writer(&mut state);
-        samples
-    }
-
-    /// An output that does not stand anywhere yet begins at the end.
-    pub(crate) fn open_reader(&self, output: &str) {
-        let mut state = self.state.lock();
-        match state.cursors.get_mut(output) {
-            Some(cursor) => cursor.opened = true,
-            None => {
-                let head = state.orphans.unwrap_or(state.head);
-                state
-                    .cursors
-                    .insert(output.to_owned(), Cursor::at(head, None, true));
-                state.note_cursor(output);
-                state.move_start();
-                self.wake_writer(&mut state);
+        self.change(output, |state| {
+            let Some(cursor) = state.cursors.get_mut(output) else {
+                return 0;
+            };
+            if position.is_some() {
+                cursor.position = position;
             }
-        }
-    }
-
-    pub(crate) fn forget(&self, output: &str) {
-        let mut state = self.state.lock();
-        state.cursors.remove(output);
-        state.note_cursor(output);
-        state.move_start();
-        self.wake_writer(&mut state);
-    }
-
-    pub(crate) fn waiting(&self, output: &str) -> u64 {
-        self.cursor(output, |cursor, head| {
-            head.samples.saturating_sub(cursor.done.samples)
+            end.map_or(0, |end| cursor.acknowledge(end))
         })
     }
 
-    pub(crate) fn position(&self, output: &str) -> Option<Vec<u8>> {
-        self.cursor(output, |cursor, _| cursor.position.clone())
-    }
-
-    pub(crate) fn rewind(&self, output: &str) {
-        if let Some(cursor) = self.state.lock().cursors.get_mut(output) {
-            cursor.rewind();
-        }
-    }
-
-    /// Whether nothing waits for anybody.
-    pub(crate) fn is_drained(&self) -> bool {
-        let state = self.state.lock();
-        state.head.samples == state.start.samples
-    }
-
-    /// Everything up to here is gone.
-    pub(crate) fn start(&self) -> u64 {
-        self.state.lock().start.sequence
-    }
-
-    fn cursor<T: Default>(&self, output: &str, look: impl FnOnce(&Cursor, Mark) -> T) -> T {
-        let state = self.state.lock();
-        state
-            .cursors
-            .get(output)
-            .map_or_else(T::default, |cursor| look(cursor, state.head))
+    /// Changes where an output stands.
+    pub(crate) fn change<T>(&self, output: &str, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        state.unwritten.cursors.insert(output.to_owned());
+        state.changes += 1;
+        state.move_start();
+        self.wake_writer(&mut state);
+        result
     }
 }
 
 impl State {
-    /// Gives what is in memory, or says where else it is.
-    fn give_from_memory(&mut self, output: &str, room: &mut usize, given: &mut Vec<Next>) -> Place {
-        let is_on_disk = self.is_on_disk();
-        let Some(cursor) = self.cursors.get_mut(output) else {
-            return Place::End;
-        };
-        let head = match is_on_disk {
+    /// An output that does not stand anywhere yet begins at the end.
+    pub(crate) fn open_cursor(&mut self, output: &str) {
+        let end = self.orphans.unwrap_or(self.head);
+        let new = || Cursor::at(end, None, true);
+        let cursor = self.cursors.entry(output.to_owned()).or_insert_with(new);
+        cursor.opened = true;
+    }
+
+    /// What comes next for an output, and `room` bytes of it if it is in memory.
+    fn next(&mut self, output: &str, mut room: usize) -> Next {
+        let head = match self.is_on_disk() {
             true => self.committed.min(self.head),
             false => self.head,
         };
-        if cursor.next.sequence >= head.sequence {
-            return Place::End;
-        }
-        let loss = self.losses.after(cursor.next.sequence);
-        if let Some(loss) = loss.filter(|loss| loss.begin.sequence <= cursor.next.sequence) {
-            let gap = loss.gap(cursor.next);
+        let cursor = self.cursors.get_mut(output);
+        let Some(cursor) = cursor.filter(|cursor| cursor.next.sequence < head.sequence) else {
+            return Next::End;
+        };
+        let after = cursor.next;
+        let loss = self.losses.after(after.sequence);
+        if let Some(loss) = loss.filter(|loss| loss.begin.sequence <= after.sequence) {
+            let gap = loss.gap(after);
             cursor.give_gap(gap, loss.end);
-            given.push(Next::Gap(gap));
-            *room = room.saturating_sub(1);
-            return Place::Given;
+            return Next::Gap(gap);
         }
-        let bound = loss
-            .map(|loss| loss.begin)
-            .filter(|begin| begin.sequence < head.sequence);
-        let bound = bound.unwrap_or(head);
-        match self.tail.front().map(|first| first.begin()) {
-            Some(tail) if tail.sequence <= cursor.next.sequence => {
-                let first = self
-                    .tail
-                    .partition_point(|entry| entry.end.sequence <= cursor.next.sequence);
-                let entries = self.tail.range(first..);
-                for entry in entries.take_while(|entry| entry.end.sequence <= bound.sequence) {
-                    cursor.give(entry.end, entry.generation);
-                    given.push(Next::Entry(Arc::clone(entry)));
-                    *room = room.saturating_sub(entry.payload.len());
-                    if *room == 0 {
-                        return Place::Given;
-                    }
-                }
-                // After the last record, some numbers may have been left out.
-                if cursor.next.sequence < bound.sequence {
-                    self.cross_hole(output, bound);
-                }
-                Place::Given
-            }
-            Some(tail) if tail.sequence < bound.sequence => Place::Disk(cursor.next, tail),
-            _ => Place::Disk(cursor.next, bound),
+        let bound = loss.map_or(head, |loss| head.min(loss.begin));
+        let tail = self.tail.front().map_or(bound, |first| first.begin());
+        if tail.sequence > after.sequence {
+            return Next::Disk((after, bound.min(tail)));
         }
+        let entries = self.tail_after(after.sequence).take_while(|entry| {
+            let fits = room > 0 && entry.end.sequence <= bound.sequence;
+            room = room.saturating_sub(entry.payload.len());
+            fits
+        });
+        Next::Memory((after, bound), entries.cloned().collect())
     }
 
-    /// Gives what was found in the file between two marks, unless something has changed meanwhile.
-    fn give_from_disk(
+    /// Gives what was found between two marks, and tells what of it is given: less if something has changed meanwhile.
+    fn give(
         &mut self,
         output: &str,
         (after, bound): (Mark, Mark),
-        entries: Vec<Entry>,
-        room: &mut usize,
-        given: &mut Vec<Next>,
-    ) {
-        let none = entries.is_empty();
-        if self.cursors.get(output).is_none_or(|cursor| cursor.next != after) {
-            return;
-        }
+        entries: Vec<Arc<Entry>>,
+    ) -> Vec<Arc<Entry>> {
+        let mut given = Vec::new();
+        let cursor = self.cursors.get_mut(output);
+        let Some(cursor) = cursor.filter(|cursor| cursor.next == after) else {
+            return given;
+        };
+        // What was evicted while the file was read is lost all the same.
+        let loss = self.losses.after(after.sequence);
+        let end = loss.map_or(bound, |loss| bound.min(loss.begin));
+        let mut hole = entries.is_empty().then_some(end);
         for entry in entries {
-            let Some(cursor) = self.cursors.get_mut(output) else {
-                return;
-            };
-            let next = cursor.next;
-            // What was evicted while the file was read is lost all the same.
-            let loss = self.losses.after(next.sequence);
-            if loss.is_some_and(|loss| loss.begin.sequence < entry.end.sequence) {
-                return;
+            if entry.end.sequence > end.sequence {
+                break;
             }
-            if entry.begin().samples > next.samples {
-                self.cross_hole(output, entry.begin());
-                return;
+            if entry.begin().samples > cursor.next.samples {
+                hole = Some(entry.begin());
+                break;
             }
-            *room = room.saturating_sub(entry.payload.len());
-            cursor.give(entry.end, entry.generation);
-            given.push(Next::Entry(Arc::new(entry)));
+            cursor.give(entry.end, Some(entry.generation));
+            given.push(entry);
         }
-        if none
-            && self
-                .losses
-                .after(after.sequence)
-                .is_none_or(|loss| loss.begin.sequence >= bound.sequence)
-        {
-            self.cross_hole(output, bound);
+        if let Some(hole) = hole {
+            self.cross_hole(output, hole);
         }
+        given
     }
 
     /// Goes on after a range of numbers for which there is no record: some were left out, the others are damaged.
@@ -308,7 +232,7 @@ impl State {
         };
         let begin = cursor.next;
         if end.samples <= begin.samples {
-            cursor.next = end;
+            cursor.next = begin.max(end);
             return;
         }
         let samples = end.samples - begin.samples;
@@ -329,22 +253,17 @@ impl State {
 
     /// The last end of something that is in memory and not after `sequence`.
     fn last_end(&self, output: &str, sequence: u64) -> Option<Mark> {
-        let done = self.cursors.get(output).map(|cursor| cursor.done);
+        let cursor = self.cursors.get(output);
+        let done = cursor.map(|cursor| cursor.done);
         if let Some(done) = done.filter(|done| done.sequence >= sequence) {
             return Some(done);
         }
         if sequence >= self.head.sequence {
             return Some(self.head);
         }
-        let given = self
-            .cursors
-            .get(output)
-            .and_then(|cursor| cursor.given_up_to(sequence));
+        let given = cursor.and_then(|cursor| cursor.given_up_to(sequence));
         let in_tail = self.tail.partition_point(|entry| entry.end.sequence <= sequence);
-        let in_tail = in_tail
-            .checked_sub(1)
-            .and_then(|index| self.tail.get(index))
-            .map(|entry| entry.end);
+        let in_tail = self.tail.range(..in_tail).next_back().map(|entry| entry.end);
         [done, given, in_tail, self.losses.last_end(sequence)]
             .into_iter()
             .flatten()

@@ -1,23 +1,15 @@
 //! All that is in memory: what waits, who has read what, and what the next transaction must write.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
 use alumet_core::time::Timestamp;
+use alumet_shared_batch_encoding::Encoded;
 
 use super::cursor::Cursor;
 use super::origins::Origins;
-use crate::record::{Entry, Loss, Losses, Mark, footprint};
-
-/// One record before it has a number.
-pub(crate) struct NewEntry {
-    pub(crate) generation: u32,
-    pub(crate) samples: u32,
-    pub(crate) checksum: u32,
-    pub(crate) time: Option<(Timestamp, Timestamp)>,
-    pub(crate) payload: Arc<[u8]>,
-}
+use crate::record::{Entry, Loss, Losses, Mark, Unwritten, footprint};
 
 /// All that is in memory.
 pub(crate) struct State {
@@ -39,8 +31,8 @@ pub(crate) struct State {
     pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
     /// The dictionary of the newest records.
     pub(crate) generation: u32,
-    /// When the record after [`State::start`] was appended and its first timestamp, with the number of that mark.
-    pub(crate) oldest: Option<(u64, Timestamp, Option<Timestamp>)>,
+    /// The first record after [`State::start`] when it was last looked for.
+    pub(crate) oldest: Option<Arc<Entry>>,
     /// Records from here on whose outputs are not known, because the file was damaged.
     pub(crate) orphans: Option<Mark>,
     pub(crate) unwritten: Unwritten,
@@ -57,33 +49,9 @@ pub(crate) struct State {
     pub(crate) full_was_said: bool,
 }
 
-/// What the next transaction must write besides the records.
-#[derive(Default)]
-pub(crate) struct Unwritten {
-    pub(crate) cursors: BTreeSet<String>,
-    pub(crate) definitions: Vec<Definitions>,
-    pub(crate) losses: bool,
-    pub(crate) instance: bool,
-    /// Records to delete, as ranges of their numbers, both ends included.
-    pub(crate) doomed: Vec<(u64, u64)>,
-    /// Whether records up to [`State::start`] may still be on disk.
-    pub(crate) start: bool,
-}
-
-impl Unwritten {
-    fn doom(&mut self, first: u64, last: u64) {
-        match self.doomed.last_mut() {
-            Some(range) if range.1 + 1 == first => range.1 = last,
-            _ => self.doomed.push((first, last)),
-        }
-    }
-}
-
 /// What other threads tell the one that writes.
 #[derive(Default)]
 pub(crate) struct Signals {
-    /// The next turn should not wait.
-    pub(crate) urgent: bool,
     /// Somebody waits until as many changes are committed.
     pub(crate) awaited: u64,
     /// What was read from the file made no sense.
@@ -123,40 +91,38 @@ impl State {
         }
     }
 
-    /// Appends a record and gives its number.
-    pub(crate) fn append(&mut self, entry: NewEntry, now: Timestamp) -> u64 {
-        let bytes = footprint(entry.payload.len());
+    /// Appends a record.
+    pub(crate) fn append(&mut self, encoded: Encoded, now: Timestamp) {
+        let bytes = footprint(encoded.payload.len());
         let end = Mark {
             sequence: self.head.sequence + 1,
             records: self.head.records + 1,
-            samples: self.head.samples + u64::from(entry.samples),
+            samples: self.head.samples + u64::from(encoded.samples),
             bytes: self.head.bytes + bytes,
         };
         self.head = end;
         let entry = Entry {
             end,
-            generation: entry.generation,
-            samples: entry.samples,
+            generation: encoded.generation,
+            samples: encoded.samples,
             bytes,
-            checksum: entry.checksum,
-            time: entry.time,
+            checksum: encoded.checksum,
+            time: encoded.time,
             appended: now,
-            payload: entry.payload,
+            payload: encoded.payload,
         };
         self.tail_bytes += entry.memory();
         self.tail.push_back(Arc::new(entry));
         self.changes += 1;
         self.fit_memory();
-        end.sequence
     }
 
     /// Numbers a record that nobody wants.
-    pub(crate) fn skip(&mut self, samples: u32) -> u64 {
+    pub(crate) fn skip(&mut self, samples: u32) {
         self.head.sequence += 1;
         self.head.records += 1;
         self.head.samples += u64::from(samples);
         self.move_start();
-        self.head.sequence
     }
 
     /// Takes entries of a dictionary.
@@ -179,8 +145,15 @@ impl State {
         }
     }
 
-    pub(crate) const fn is_urgent(&self) -> bool {
-        self.signals.urgent || self.committed_changes < self.signals.awaited
+    /// What is in memory after that number.
+    pub(crate) fn tail_after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let first = self.tail.partition_point(|entry| entry.end.sequence <= sequence);
+        self.tail.range(first..)
+    }
+
+    /// Whether every output is done with everything.
+    pub(crate) const fn nothing_waits(&self) -> bool {
+        self.start.samples == self.head.samples
     }
 
     pub(crate) const fn is_on_disk(&self) -> bool {
@@ -190,10 +163,6 @@ impl State {
     /// Without a disk, a record is safe once every output is done with it.
     pub(crate) fn settle_origins(&mut self) {
         self.origins.settle(self.start.sequence);
-    }
-
-    pub(crate) fn has_followers(&self) -> bool {
-        !self.cursors.is_empty()
     }
 
     /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.
@@ -223,17 +192,19 @@ impl State {
             self.start = self.start.max(loss.end);
             self.unwritten.start = true;
         } else {
-            self.unwritten.doom(loss.begin.sequence + 1, loss.end.sequence);
+            let (first, last) = (loss.begin.sequence + 1, loss.end.sequence);
+            match self.unwritten.doomed.last_mut() {
+                Some(range) if range.1 + 1 == first => range.1 = last,
+                _ => self.unwritten.doomed.push((first, last)),
+            }
         }
         self.losses.insert(loss);
         self.unwritten.losses = true;
         self.changes += 1;
         self.trim_tail();
         if loss.reason != GapReason::Damaged && !std::mem::replace(&mut self.full_was_said, true) {
-            let Loss { begin, end, .. } = loss;
             tracing::warn!(
                 reason = loss.reason.name(),
-                samples = end.samples.saturating_sub(begin.samples),
                 "the spool drops the oldest samples, which no output has written; let the outputs catch up, or raise \
                  its limits"
             );
@@ -253,7 +224,7 @@ impl State {
             self.unwritten.losses = true;
         }
         self.trim_tail();
-        if self.start.samples == self.head.samples {
+        if self.nothing_waits() {
             self.full_was_said = false;
         }
         if !self.has_path {
@@ -262,10 +233,8 @@ impl State {
     }
 
     fn trim_tail(&mut self) {
-        while self
-            .tail
-            .front()
-            .is_some_and(|entry| entry.end.sequence <= self.start.sequence)
+        while let Some(oldest) = self.tail.front()
+            && oldest.end.sequence <= self.start.sequence
         {
             self.pop_tail();
         }
@@ -274,11 +243,8 @@ impl State {
             .front()
             .map_or(self.generation, |entry| entry.generation);
         let needed = needed.min(self.oldest_generation());
-        if self
-            .definitions
-            .keys()
-            .next()
-            .is_some_and(|oldest| *oldest < needed)
+        if let Some(oldest) = self.definitions.keys().next()
+            && *oldest < needed
         {
             self.definitions = self.definitions.split_off(&needed);
             // A record on disk has its definitions there.
@@ -297,7 +263,7 @@ impl State {
     pub(crate) fn write_all(&mut self) {
         let before_tail = self.tail.front().map_or(self.head, |entry| entry.begin());
         self.committed = self.committed.min(before_tail);
-        self.unwritten.cursors = self.cursors.keys().cloned().collect();
+        self.unwritten.cursors.extend(self.cursors.keys().cloned());
         let known = self.definitions.values().flatten().cloned();
         let known: Vec<_> = known
             .filter(|one| !self.unwritten.definitions.contains(one))
@@ -311,17 +277,6 @@ impl State {
             .map(|loss| (loss.begin.sequence + 1, loss.end.sequence))
             .collect();
         self.origins.write_all();
-        self.changes += 1;
-    }
-
-    /// Without a file, nothing will ever be written.
-    pub(crate) fn forget_unwritten(&mut self) {
-        self.unwritten = Unwritten::default();
-    }
-
-    /// Where an output stands has changed, and is written with the next transaction.
-    pub(crate) fn note_cursor(&mut self, output: &str) {
-        self.unwritten.cursors.insert(output.to_owned());
         self.changes += 1;
     }
 

@@ -9,39 +9,25 @@ impl State {
     ///
     /// `begun` says whether the identity in memory has come from a file, or is in one, already.
     pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
-        match loaded.instance {
+        // Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
+        let is_newer = self.generation == 0 || self.generation > loaded.generation;
+        if begun && loaded.instance == Some(self.instance) {
             // The file that was in use before the disk failed, or what was salvaged of it.
-            Some(instance) if begun && instance == self.instance => {
-                let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
-                if last.sequence > self.head.sequence {
-                    return Err("foreign");
-                }
-                self.write_all();
-                Ok(())
+            let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
+            if last.sequence > self.head.sequence {
+                return Err("foreign");
             }
-            None if !loaded.has_waiting() => {
-                self.merge(loaded);
-                Ok(())
-            }
-            _ if !begun && self.nothing_waits() && self.is_newer_generation(&loaded) => {
-                self.adopt(loaded);
-                Ok(())
-            }
-            _ if !loaded.has_waiting() && self.is_newer_generation(&loaded) => {
-                self.merge(loaded);
-                Ok(())
-            }
-            _ => Err("backlog"),
+            self.write_all();
+        } else if loaded.instance.is_none() && !loaded.has_waiting() {
+            self.merge(loaded);
+        } else if is_newer && !begun && self.nothing_waits() {
+            self.adopt(loaded);
+        } else if is_newer && !loaded.has_waiting() {
+            self.merge(loaded);
+        } else {
+            return Err("backlog");
         }
-    }
-
-    fn nothing_waits(&self) -> bool {
-        self.head.samples == self.start.samples
-    }
-
-    /// Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
-    fn is_newer_generation(&self, loaded: &Loaded) -> bool {
-        self.generation == 0 || self.generation > loaded.generation
+        Ok(())
     }
 
     /// The file goes on with what is in memory.
@@ -84,5 +70,30 @@ impl State {
         self.write_all();
         self.instance = instance;
         self.move_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::spool::InstanceId;
+
+    use super::*;
+    use crate::record::Mark;
+
+    #[test]
+    fn the_outputs_of_an_identity_that_is_no_more_are_forgotten_in_its_file() {
+        let mut state = State::new(InstanceId([1; 16]), 1 << 20, true);
+        state.generation = 2;
+        state.open_cursor("new");
+        let loaded = Loaded {
+            instance: Some(InstanceId([2; 16])),
+            cursors: vec![("old".to_owned(), Mark::default(), None)],
+            ..Loaded::default()
+        };
+        assert_eq!(state.take_over(loaded, true), Ok(()));
+        let job = state.take_job();
+        let all: Vec<_> = job.unwritten.cursors.into_iter().collect();
+        assert_eq!(all, ["new", "old"]);
+        assert_eq!(job.cursors.len(), 1, "only one of them still stands somewhere");
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Writer {
     shared: Arc<Log>,
     /// Whether the identity is in a file.
     begun: bool,
-    opened: Instant,
-    strangers_are_said: bool,
+    /// When it is said which outputs have not shown up, if that is still to be said.
+    strangers: Option<Instant>,
     last_turn: Option<Instant>,
     /// After a failure: when to try again, and how long to wait after the next one.
     retry: Option<Instant>,
@@ -37,8 +37,7 @@ impl Writer {
         Self {
             shared,
             begun: false,
-            opened: Instant::now(),
-            strangers_are_said: false,
+            strangers: Some(Instant::now() + Self::STRANGER),
             last_turn: None,
             retry: None,
             pause,
@@ -51,12 +50,17 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut newest = 0;
         if shared.config.path.is_some() {
-            let mut disk = shared.disk.lock();
-            match self.connect_with_patience() {
-                Ok((opened, generation)) => {
-                    *disk = Some(opened);
-                    newest = generation;
+            // With a few attempts: what happens for a moment only, such as the last program still being about to end,
+            // shall not separate the backlog from what comes.
+            let mut connected = self.connect(false);
+            for _ in 1..Self::FIRST_ATTEMPTS {
+                if connected.is_err() {
+                    std::thread::sleep(shared.config.retry_interval / 10);
+                    connected = self.connect(false);
                 }
+            }
+            match connected {
+                Ok(opened) => *shared.disk.lock() = Some(opened),
                 Err(error) => {
                     self.failed(&error);
                     // Later than all dictionaries that a file may have, for the time when there is one again.
@@ -65,20 +69,7 @@ impl Writer {
                 }
             }
         }
-        shared.state.lock().generation = newest.saturating_add(1);
-    }
-
-    /// Opens the file, with a few attempts: what happens for a moment only, such as the last program still being about
-    /// to end, shall not separate the backlog from what comes.
-    fn connect_with_patience(&mut self) -> Result<(Disk, u32), DiskError> {
-        let pause = self.shared.config.retry_interval / 10;
-        for _ in 1..Self::FIRST_ATTEMPTS {
-            if let Ok(connected) = self.connect(false) {
-                return Ok(connected);
-            }
-            std::thread::sleep(pause);
-        }
-        self.connect(false)
+        shared.state.lock().begin_after(newest);
     }
 
     /// Writes until the spool is closed.
@@ -104,10 +95,7 @@ impl Writer {
                 return true;
             }
             match self.next_turn(&state) {
-                Some(at) if at <= Instant::now() => {
-                    state.signals.urgent = false;
-                    return false;
-                }
+                Some(at) if at <= Instant::now() => return false,
                 Some(at) => {
                     self.shared.work.wait_until(&mut state, at);
                 }
@@ -124,7 +112,7 @@ impl Writer {
         let work = match self.retry {
             _ if !state.has_path => None,
             Some(retry) => Some(retry),
-            None if state.has_work() && (state.is_urgent() || state.has_much_to_write()) => Some(now),
+            None if state.has_work() && state.is_urgent() => Some(now),
             None if state.has_work() => Some(paced),
             None => None,
         };
@@ -135,22 +123,18 @@ impl Writer {
             let earliest = self.last_turn.map_or(now, |last| last + least);
             now.checked_add(left).map(|at| at.max(earliest))
         });
-        match (work, expiry) {
-            (Some(work), Some(expiry)) => Some(work.min(expiry)),
-            (work, expiry) => work.or(expiry),
-        }
+        [work, expiry].into_iter().flatten().min()
     }
 
     /// Opens the file if it is not open, evicts what must go and writes what has come.
     fn turn(&mut self, last: bool) {
         let shared = Arc::clone(&self.shared);
         let mut disk = shared.disk.lock();
-        let suspect = shared.state.lock().take_suspicion() && self.may_salvage();
+        let suspect = std::mem::take(&mut shared.state.lock().signals.suspect) && self.may_salvage();
         if suspect {
             *disk = None;
         }
-        let result = self.write(&mut disk, suspect, last);
-        if let Err(error) = result {
+        if let Err(error) = self.write(&mut disk, suspect, last) {
             self.failed(&error);
             if error.is_damage() {
                 shared.state.lock().signals.suspect = true;
@@ -160,36 +144,34 @@ impl Writer {
             }
         }
         drop(disk);
-        if !self.strangers_are_said && self.opened.elapsed() > Self::STRANGER {
-            self.strangers_are_said = true;
+        if self.strangers.take_if(|at| *at <= Instant::now()).is_some() {
             shared.state.lock().settle_strangers();
         }
     }
 
     fn write(&mut self, disk: &mut Option<Disk>, suspect: bool, last: bool) -> Result<(), DiskError> {
         let shared = Arc::clone(&self.shared);
-        if shared.config.path.is_none() {
-            return shared.evict(None);
-        }
-        if disk.is_none() {
-            let early = self.retry.is_some_and(|retry| retry > Instant::now());
-            if early && !last {
-                return shared.evict(None);
-            }
+        let early = self.retry.is_some_and(|retry| retry > Instant::now());
+        if disk.is_none() && shared.config.path.is_some() && (last || !early) {
             match self.connect(suspect) {
-                Ok((opened, _)) => *disk = Some(opened),
+                Ok(opened) => *disk = Some(opened),
                 Err(error) => {
                     shared.evict(None)?;
                     return Err(error);
                 }
             }
         }
-        let Some(disk) = disk else { return Ok(()) };
+        let Some(disk) = disk else {
+            return shared.evict(None);
+        };
         shared.evict(Some(disk))?;
         let job = shared.state.lock().take_job();
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
             true => Ok(left),
-            false => Err(DiskError::Gone(self.place().path)),
+            false => Err(DiskError::Refused(format!(
+                "`{}` was removed or replaced while in use; leave the file to the program",
+                self.place().path.display()
+            ))),
         });
         let mut state = shared.state.lock();
         match stored {
@@ -208,8 +190,8 @@ impl Writer {
         }
     }
 
-    /// Opens the file and brings it together with what is in memory. Gives its newest dictionary.
-    fn connect(&mut self, suspect: bool) -> Result<(Disk, u32), DiskError> {
+    /// Opens the file and brings it together with what is in memory.
+    fn connect(&mut self, suspect: bool) -> Result<Disk, DiskError> {
         let place = self.place();
         let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
         let mut generation = loaded.generation;
@@ -231,8 +213,9 @@ impl Writer {
             // A new file goes together with anything.
             let _: Result<(), &str> = state.take_over(loaded, self.begun);
         }
+        state.begin_after(generation);
         self.begun = true;
-        Ok((disk, generation))
+        Ok(disk)
     }
 
     fn place(&self) -> Place {
@@ -247,14 +230,12 @@ impl Writer {
     /// Whether a file may be copied because of damage. Something is wrong with more than the file if that is needed
     /// again at once, and copies would fill the disk.
     fn may_salvage(&mut self) -> bool {
-        if self
-            .last_salvage
-            .is_some_and(|last| last.elapsed() < Self::SALVAGE_PAUSE)
-        {
-            return false;
+        let last = self.last_salvage;
+        let may = last.is_none_or(|last| last.elapsed() >= Self::SALVAGE_PAUSE);
+        if may {
+            self.last_salvage = Some(Instant::now());
         }
-        self.last_salvage = Some(Instant::now());
-        true
+        may
     }
 
     fn failed(&mut self, error: &DiskError) {
@@ -283,19 +264,24 @@ impl Writer {
 }
 
 impl State {
-    /// Whether so much has come that it is not worth to wait for more.
-    const fn has_much_to_write(&self) -> bool {
+    /// Begins with the dictionary after that one, unless it has begun with another.
+    fn begin_after(&mut self, generation: u32) {
+        if self.generation == 0 {
+            self.generation = generation.saturating_add(1);
+        }
+    }
+
+    /// Whether somebody waits, or so much has come that it is not worth to wait for more.
+    const fn is_urgent(&self) -> bool {
         const MUCH: u64 = 1 << 20;
-        self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
+        self.signals.suspect
+            || self.committed_changes < self.signals.awaited
+            || self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
     }
 
     fn has_work(&self) -> bool {
         let left = self.unwritten.start || !self.unwritten.doomed.is_empty();
         self.changes > self.committed_changes || left || self.signals.suspect
-    }
-
-    fn take_suspicion(&mut self) -> bool {
-        std::mem::take(&mut self.signals.suspect)
     }
 
     /// Says once which outputs hold records back although they do not exist.

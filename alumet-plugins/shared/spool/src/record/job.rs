@@ -1,5 +1,6 @@
 //! What one transaction writes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alumet_core::spool::{Definitions, InstanceId};
@@ -20,32 +21,48 @@ pub(crate) struct Watermark {
     pub(crate) seen: Timestamp,
 }
 
-/// What one transaction writes.
-pub(crate) struct Job {
-    /// Set when it has to be written.
-    pub(crate) instance: Option<InstanceId>,
-    pub(crate) records: Vec<Arc<Entry>>,
+/// What a transaction must write besides the records and the origins.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten {
+    /// The outputs that stand somewhere else, or do not follow any more.
+    pub(crate) cursors: BTreeSet<String>,
     pub(crate) definitions: Vec<Definitions>,
-    pub(crate) cursors: Vec<Stand>,
-    /// Outputs that do not follow any more.
-    pub(crate) gone: Vec<String>,
-    /// All of them, if they have changed.
-    pub(crate) losses: Option<Vec<Loss>>,
-    pub(crate) origins: Vec<(InstanceId, Watermark)>,
+    /// Whether the losses have changed.
+    pub(crate) losses: bool,
+    pub(crate) instance: bool,
     /// Records to delete, as ranges of their numbers, both ends included.
     pub(crate) doomed: Vec<(u64, u64)>,
+    /// Whether records before the start may still be on disk.
+    pub(crate) start: bool,
+}
+
+impl Unwritten {
+    /// Adds what has come later.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.cursors.extend(later.cursors);
+        self.definitions.extend(later.definitions);
+        self.losses |= later.losses;
+        self.instance |= later.instance;
+        self.doomed.extend(later.doomed);
+        self.start |= later.start;
+    }
+}
+
+/// What one transaction writes: what must be written, and how it is at that moment.
+pub(crate) struct Job {
+    pub(crate) unwritten: Unwritten,
+    pub(crate) instance: InstanceId,
+    pub(crate) records: Vec<Arc<Entry>>,
+    /// Where those outputs stand that still follow.
+    pub(crate) cursors: Vec<Stand>,
+    /// All of them, if they have changed.
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) origins: Vec<(InstanceId, Watermark)>,
     /// Records up to this one may be deleted.
-    pub(crate) start: Option<u64>,
+    pub(crate) start: u64,
     /// This dictionary and all later ones must stay.
     pub(crate) generation: u32,
     /// The end of the last record that there is.
     pub(crate) head: Mark,
     pub(crate) changes: u64,
-}
-
-/// What a transaction had no time to delete.
-#[derive(Debug, Default)]
-pub(crate) struct Leftover {
-    pub(crate) doomed: Vec<(u64, u64)>,
-    pub(crate) start: bool,
 }

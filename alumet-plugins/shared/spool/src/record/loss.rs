@@ -97,7 +97,7 @@ impl Losses {
 }
 
 /// From the first to the last of all.
-pub(crate) fn join_times(
+fn join_times(
     one: Option<(Timestamp, Timestamp)>,
     other: Option<(Timestamp, Timestamp)>,
 ) -> Option<(Timestamp, Timestamp)> {

@@ -5,5 +5,5 @@ mod job;
 mod loss;
 
 pub(crate) use entry::{Entry, Mark, PAGE_SIZE, footprint};
-pub(crate) use job::{Job, Leftover, Stand, Watermark};
-pub(crate) use loss::{Loss, Losses, join_times};
+pub(crate) use job::{Job, Stand, Unwritten, Watermark};
+pub(crate) use loss::{Loss, Losses};
