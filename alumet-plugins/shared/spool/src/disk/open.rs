@@ -169,7 +169,11 @@ fn say(reason: &str, path: &Path, aside: &Path) {
         "damaged" => "the spool was damaged: what could be read of it is kept; check the disk",
         _ => "the file was no spool that this program can use, and was set aside; a new one is begun",
     };
-    tracing::warn!(path = %path.display(), aside = %aside.display(), reason, "{what}");
+    let (path, aside) = (path.display(), aside.display());
+    match reason {
+        "damaged" => tracing::error!(%path, %aside, reason, "{what}"),
+        _ => tracing::warn!(%path, %aside, reason, "{what}"),
+    }
 }
 
 #[cfg(test)]
