@@ -37,7 +37,7 @@ pub(crate) struct Pump<'a> {
     pace: Pace,
     ack_deadline: Instant,
     /// Whether anything was acknowledged.
-    has_progress: bool,
+    pub(crate) has_progress: bool,
 }
 
 /// A connection that still needs longer than this for its bytes would be too slow to live with.
@@ -65,11 +65,6 @@ impl<'a> Pump<'a> {
             ack_deadline: Instant::now(),
             has_progress: false,
         }
-    }
-
-    /// Whether anything was acknowledged.
-    pub(crate) const fn has_progress(&self) -> bool {
-        self.has_progress
     }
 
     /// Works until nothing comes any more.
@@ -100,11 +95,7 @@ impl<'a> Pump<'a> {
                     }
                 },
                 () = sleep_until(self.ack_deadline), if is_under_way => {
-                    return Err(SessionError::AckTimeout {
-                        server: self.session.server.clone(),
-                        after: *self.client.config.ack_timeout,
-                        records: self.given.sent.len(),
-                    });
+                    return Err(self.stuck());
                 }
             }
         }
@@ -122,7 +113,7 @@ impl<'a> Pump<'a> {
     fn take(&mut self, item: Item) -> Result<(), SessionError> {
         if item.done.is_closed() {
             // It was given up, and with it all that follows.
-            return Err(SessionError::Stopped);
+            return Err(SessionError::stopped());
         }
         let welcome = &self.session.welcome;
         let limit = self.session.largest_message();
@@ -162,8 +153,11 @@ impl<'a> Pump<'a> {
             let message = wire::definitions(&definitions);
             let bytes = message.encoded_len() as u64;
             if bytes > limit {
-                let server = self.session.server.clone();
-                return Err(SessionError::TooLarge { server, bytes, limit });
+                return Err(SessionError::NeedsPeople(format!(
+                    "the names of the series need a message of {bytes} bytes, but {} takes only {limit}; raise \
+                     `max_message_bytes` in its configuration",
+                    self.session.server
+                )));
             }
             self.outgoing.push_back(message);
         }
@@ -195,42 +189,42 @@ impl<'a> Pump<'a> {
     }
 
     fn hear(&mut self, answer: Result<Option<ServerMessage>, Status>) -> Result<(), SessionError> {
-        let server = || self.session.server.clone();
-        let protocol = |reason: String| {
-            let server = server();
-            Err(SessionError::Protocol { server, reason })
-        };
-        let answer = answer.map_err(|status| SessionError::of_status(&server(), &status))?;
+        let server = &self.session.server;
+        let answer = answer.map_err(|status| SessionError::of_status(server, &status))?;
         let Some(answer) = answer else {
-            let (server, reason) = (server(), "the server ended the session".to_owned());
-            return Err(SessionError::Broken { server, reason });
+            return Err(SessionError::broken(server, "the server ended the session"));
         };
         match answer.message {
             // By another session, which may be of another machine.
-            Some(Message::Ack(ack)) if ack.sequence > self.previous => protocol(format!(
-                "batch {} was acknowledged, but the last that was sent is {}",
-                ack.sequence, self.previous
-            )),
+            Some(Message::Ack(ack)) if ack.sequence > self.previous => {
+                let reason = format!(
+                    "batch {} was acknowledged, but the last that was sent is {}",
+                    ack.sequence, self.previous
+                );
+                Err(SessionError::protocol(server, reason))
+            }
             Some(Message::Ack(ack)) => {
-                while self
-                    .given
-                    .sent
-                    .front()
-                    .is_some_and(|sent| sent.last <= ack.sequence)
-                {
-                    let Some(sent) = self.given.sent.pop_front() else {
-                        break;
-                    };
+                while let Some(sent) = self.given.sent.pop_front_if(|sent| sent.last <= ack.sequence) {
                     self.bytes -= sent.bytes;
                     self.done(sent);
                 }
                 self.expect_answer();
                 Ok(())
             }
-            Some(Message::Welcome(_)) => protocol("it said welcome twice".to_owned()),
+            Some(Message::Welcome(_)) => Err(SessionError::protocol(server, "it said welcome twice")),
             // Something that only newer versions know.
             None => Ok(()),
         }
+    }
+
+    /// Nothing is acknowledged.
+    fn stuck(&self) -> SessionError {
+        SessionError::Passing(format!(
+            "{} has acknowledged nothing for {} s although {} batches were sent; its disk or one of its outputs may be stuck",
+            self.session.server,
+            self.client.config.ack_timeout.as_secs_f64(),
+            self.given.sent.len(),
+        ))
     }
 
     /// The server has stored something, or the gap in place of it.
@@ -250,18 +244,17 @@ impl<'a> Pump<'a> {
 
     /// The requests are not taken any more; the answers say why.
     async fn why_it_broke(&mut self) -> SessionError {
-        let reason = "it takes nothing any more".to_owned();
-        let server = self.session.server.clone();
         loop {
             match timeout(FAREWELL, self.session.answers.message()).await {
-                // An acknowledgement that came before the end.
-                Ok(answer @ Ok(Some(_))) => {
+                // An acknowledgement that came before the end, or a refusal.
+                Ok(answer @ (Ok(Some(_)) | Err(_))) => {
                     if let Err(error) = self.hear(answer) {
                         return error;
                     }
                 }
-                Ok(Err(status)) => return SessionError::of_status(&server, &status),
-                Ok(Ok(None)) | Err(_) => return SessionError::Broken { server, reason },
+                Ok(Ok(None)) | Err(_) => {
+                    return SessionError::broken(&self.session.server, "it takes nothing any more");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Where a server is, and whether plain text may be spoken with it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The port of a server that names none.
@@ -129,7 +129,7 @@ fn parse(text: &str) -> Result<Address, &'static str> {
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or("a bracket is not closed")?;
-            if !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) {
+            if host.parse::<Ipv6Addr>().is_err() {
                 return Err("there is no IPv6 address in the brackets");
             }
             match after {
@@ -141,7 +141,7 @@ fn parse(text: &str) -> Result<Address, &'static str> {
             }
         }
         // An IPv6 address without brackets has no place for a port.
-        None if rest.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) => (rest, None),
+        None if rest.parse::<Ipv6Addr>().is_ok() => (rest, None),
         None => match rest.split_once(':') {
             None => (rest, None),
             Some((host, port)) => (host, Some(port)),

@@ -1,6 +1,7 @@
 //! A session: takes messages of a client in their order and hands samples on.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +156,7 @@ impl Session {
                 // A kind of message that is newer than this server.
                 Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
                 Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
-                Ok(Err(status)) => return Err(broken(&self.begun.progress, &status)),
+                Ok(Err(status)) => return Err(broken(&status)),
                 Err(_) => match self.begun.progress.incomplete_since() {
                     None => deadline = Instant::now() + patience,
                     Some(since) if since.max(begun) + patience <= Instant::now() => {
@@ -354,19 +355,13 @@ async fn interrupted(stop: &CancellationToken, replaced: &CancellationToken) -> 
     }
 }
 
-/// An error while reading: the connection broke, or what came is no message.
-pub(crate) fn broken(progress: &Progress, status: &tonic::Status) -> Refusal {
-    if let Some(too_large) = progress.too_large() {
-        let message = format!("{too_large}; raise `max_message_bytes` of the server, or send less at a time");
-        return Refusal::new(Reason::Limit, message);
-    }
-    if progress.is_broken() {
-        return Refusal::new(Reason::Unavailable, "the connection broke");
-    }
-    wrong(format!(
-        "what came is no message of the protocol: {}",
-        status.message()
-    ))
+/// An error while reading: what was found out about the body of the request, or what came is no message.
+pub(crate) fn broken(status: &tonic::Status) -> Refusal {
+    let found = status
+        .source()
+        .and_then(|source| source.downcast_ref::<Refusal>());
+    let message = || format!("what came is no message of the protocol: {}", status.message());
+    found.cloned().unwrap_or_else(|| wrong(message()))
 }
 
 pub(crate) fn too_slow(what: &str, limit: Duration) -> Refusal {

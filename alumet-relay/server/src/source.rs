@@ -8,6 +8,7 @@ use std::time::Duration;
 use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
 use alumet_core::pipeline::EventSink;
+use alumet_core::plugin::StartError;
 use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
 use async_trait::async_trait;
@@ -17,8 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Config;
-use crate::error::ServerError;
-use crate::listener::{accept_all, bind};
+use crate::listener::{accept_all, bind, remedy};
 use crate::reporter::Reporter;
 use crate::state::{Running, ServerState};
 
@@ -39,11 +39,16 @@ impl RelaySource {
     ///
     /// # Errors
     /// When certificates or tokens cannot be used, or the address is not free.
-    pub fn bind(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, ServerError> {
+    pub fn bind(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
         config.check()?;
         let address = config.parsed_address()?;
         let state = ServerState::new(config, catalog, spool)?;
-        let listener = bind(&address).map_err(|source| ServerError::Listen { address, source })?;
+        let listener = bind(&address).map_err(|error| {
+            let remedy = remedy(&error);
+            StartError::new(format!(
+                "the server cannot listen on {address}; {remedy}: {error}"
+            ))
+        })?;
         Ok(Self {
             listener,
             state: Arc::new(state),

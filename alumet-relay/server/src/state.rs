@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
+use alumet_core::plugin::StartError;
 use alumet_core::series::SeriesBuilder;
 use alumet_core::spool::Spool;
 use alumet_core::{Consumer, Resource};
@@ -12,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::error::ServerError;
 use crate::metrics;
 use crate::refusal::Refusals;
 use crate::registry::Registry;
@@ -87,7 +87,7 @@ pub(crate) struct Running {
 }
 
 impl ServerState {
-    pub(crate) fn new(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, ServerError> {
+    pub(crate) fn new(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
         Ok(Self {
             trust: Trust::read(&config)?,
             config,
@@ -116,7 +116,7 @@ pub(crate) fn of_server(catalog: &Catalog, metric: MetricHandle<u64>) -> SeriesB
 }
 
 impl Metrics {
-    fn register(catalog: &Catalog) -> Result<Self, ServerError> {
+    fn register(catalog: &Catalog) -> Result<Self, StartError> {
         Ok(Self {
             clients: catalog.metric(&metrics::RELAY_CLIENTS)?,
             received_samples: catalog.metric(&metrics::RELAY_RECEIVED_SAMPLES)?,

@@ -3,8 +3,8 @@ use std::io::Write;
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;
+use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
 
 use crate::config::Compression;
 
@@ -16,12 +16,7 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) accepted: Vec<StatusCode>,
-    pub(crate) answer_limit: usize,
 }
-
-/// An answer larger than this is not what an output has asked for.
-const ANSWER_LIMIT: usize = 16 << 20;
 
 impl Request {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
@@ -30,8 +25,6 @@ impl Request {
             path: path.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            accepted: Vec::new(),
-            answer_limit: ANSWER_LIMIT,
         }
     }
 
@@ -57,20 +50,6 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
-        self
-    }
-
-    /// The output judges a status by itself, which would otherwise be a failure: `404` of what it then creates.
-    #[must_use]
-    pub fn accepting(mut self, status: StatusCode) -> Self {
-        self.accepted.push(status);
-        self
-    }
-
-    /// How many bytes an answer may have.
-    #[must_use]
-    pub const fn answer_limit(mut self, bytes: usize) -> Self {
-        self.answer_limit = bytes;
         self
     }
 }

@@ -21,16 +21,10 @@ pub fn explain_client(error: &(dyn Error + 'static), tls: &TlsConfig) -> Option<
                          its authority in `tls.ca`"
                     .to_owned(),
             },
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate of the server has expired; replace it there, or set the clock of this machine".to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate of the server is not valid yet; set the clock of this machine".to_owned()
-            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
                 "{error}; connect to one of the names in the certificate, or set `tls.server_name`"
             ),
-            error => format!("the certificate of the server cannot be trusted: {error}"),
+            error => untrusted(error, "server", "replace it there"),
         },
         rustls::Error::AlertReceived(alert) => match (alert, own) {
             (AlertDescription::CertificateRequired, None) => {
@@ -62,14 +56,7 @@ pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Opt
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
                 "the certificate of the client is not signed by an authority in {ca}; issue one there"
             ),
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate of the client has expired; issue a new one, or set the clock of this machine"
-                    .to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate of the client is not valid yet; set the clock of this machine".to_owned()
-            }
-            error => format!("the certificate of the client cannot be trusted: {error}"),
+            error => untrusted(error, "client", "issue a new one"),
         },
         (rustls::Error::AlertReceived(alert), _) if is_about_certificate(*alert) => format!(
             "the client does not take the certificate in {own} ({}); give it the authority that signed this certificate, \
@@ -81,6 +68,19 @@ pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Opt
         }
         (error, _) => format!("TLS with the client failed: {error}"),
     })
+}
+
+/// What is wrong with the certificate of the other side, `whose` it is.
+fn untrusted(error: &CertificateError, whose: &str, renew: &str) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of the {whose} has expired; {renew}, or set the clock of this machine")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of the {whose} is not valid yet; set the clock of this machine")
+        }
+        error => format!("the certificate of the {whose} cannot be trusted: {error}"),
+    }
 }
 
 /// The error of rustls somewhere among the causes.

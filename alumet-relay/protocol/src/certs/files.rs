@@ -1,8 +1,8 @@
 //! The two files of a certificate. The key is never readable by others, not even for an instant.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::CertsError;
@@ -58,28 +58,17 @@ pub(super) fn write_pair(pair: &Pair, certificate: &str, key: &str) -> Result<[P
 
 /// Replaces a file at once, or leaves it as it was.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertsError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
     let write = || -> io::Result<()> {
-        // What an interrupted run left has perhaps another mode.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&new)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     };
-    write().map_err(|source| {
-        let _ = fs::remove_file(&new);
-        unwritable(path, source)
-    })
+    write().map_err(|source| unwritable(path, source))
 }
 
 fn unwritable(path: &Path, source: io::Error) -> CertsError {
