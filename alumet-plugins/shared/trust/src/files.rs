@@ -28,13 +28,10 @@ pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let certificates = certificates(path)?;
     // One that is still valid is enough, so that an old and a new authority can be in one file.
-    let validity: Vec<_> = certificates
+    let validity = certificates
         .iter()
-        .map(|certificate| check_validity(path, certificate))
-        .collect();
-    if validity.iter().all(Result::is_err) {
-        validity.into_iter().collect::<Result<Vec<_>, _>>()?;
-    }
+        .map(|certificate| check_validity(path, certificate));
+    validity.reduce(Result::or).transpose()?;
     for certificate in certificates {
         roots
             .add(certificate)
