@@ -6,7 +6,7 @@ use alumet_core::plugin::{Faults, StartContext, StartError};
 use alumet_shared_trust::{ClientTls, certificate, read_secret, try_server};
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Url, redirect, retry};
+use reqwest::{Client, RequestBuilder, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::answer::Answer;
@@ -20,13 +20,14 @@ pub struct HttpClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    base: Url,
-    /// The server, for messages.
+    /// The address, without a slash at its end.
     server: String,
     config: HttpConfig,
     headers: HeaderMap,
     /// Missing when the address asks for plain text.
     tls: Option<ClientTls>,
+    /// What is used then.
+    plain: Arc<ClientConfig>,
     /// Missing until the files could be used; made anew when these change.
     made: Mutex<Option<(Arc<ClientConfig>, Client)>>,
 }
@@ -58,10 +59,10 @@ impl HttpClient {
         }
         let client = Self(Arc::new(Inner {
             server: base.as_str().trim_end_matches('/').to_owned(),
-            base,
             config: config.clone(),
             headers,
             tls: is_tls.then(|| ClientTls::new(&config.tls, None)).transpose()?,
+            plain: without_authorities()?,
             made: Mutex::new(None),
         }));
         client.0.credentials().map_err(no_start)?;
@@ -70,12 +71,15 @@ impl HttpClient {
 
     /// A request that sends a body, compressed as the configuration says.
     pub fn post(&self, path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Request {
-        Request::new(Method::POST, path).with_body(content_type, body, self.0.config.compression)
+        Request::post(path.into(), content_type, body, self.0.config.compression)
     }
 
     /// A request that asks for something.
     pub fn get(&self, path: impl Into<String>) -> Request {
-        Request::new(Method::GET, path)
+        Request {
+            path: path.into(),
+            ..Request::default()
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -140,7 +144,7 @@ impl HttpClient {
 
 impl Inner {
     fn request(&self, request: &Request) -> Result<RequestBuilder, Failure> {
-        let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), request.path);
+        let url = format!("{}{}", self.server, request.path);
         let builder = self
             .client()?
             .request(request.method.clone(), url)
@@ -170,13 +174,14 @@ impl Inner {
 
     /// What sends the next request.
     fn client(&self) -> Result<Client, Failure> {
-        let tls = self.tls.as_ref().map(ClientTls::config).transpose()?;
+        let tls = match &self.tls {
+            Some(tls) => tls.config()?,
+            None => Arc::clone(&self.plain),
+        };
         let mut made = self.made.lock();
-        match (&*made, tls) {
-            (Some((_, client)), None) => Ok(client.clone()),
-            (Some((used, client)), Some(tls)) if Arc::ptr_eq(used, &tls) => Ok(client.clone()),
-            (_, tls) => {
-                let tls = tls.map_or_else(without_authorities, Ok)?;
+        match &*made {
+            Some((used, client)) if Arc::ptr_eq(used, &tls) => Ok(client.clone()),
+            _ => {
                 let client = self.make(&tls).map_err(|error| {
                     Failure::retry(format!("an HTTP client cannot be made: {}", Failure::from(error)))
                 })?;

@@ -1,15 +1,14 @@
-use std::fmt;
 use std::io::Write;
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use reqwest::Method;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::config::Compression;
 
 /// A request to the server of an [`HttpClient`](crate::HttpClient), which makes it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Request {
     pub(crate) method: Method,
     /// What follows the address: `/write?precision=ns`.
@@ -19,16 +18,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-        }
-    }
-
-    pub(crate) fn with_body(mut self, content_type: &'static str, body: Vec<u8>, how: Compression) -> Self {
+    pub(crate) fn post(path: String, content_type: &'static str, body: Vec<u8>, how: Compression) -> Self {
         let (body, encoding) = match how {
             Compression::None => (body, None),
             Compression::Gzip => (gzip(&body), Some("gzip")),
@@ -38,32 +28,14 @@ impl Request {
                 Err(_) => (body, None),
             },
         };
-        self = self.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if let Some(encoding) = encoding {
-            self = self.header(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        headers.extend(encoding.map(|encoding| (CONTENT_ENCODING, HeaderValue::from_static(encoding))));
+        Self {
+            method: Method::POST,
+            path,
+            headers,
+            body: body.into(),
         }
-        self.body = body.into();
-        self
-    }
-
-    /// With a header more.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-}
-
-/// Without headers, which may hold secrets, and body.
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Request({} {}, {} bytes)",
-            self.method,
-            self.path,
-            self.body.len()
-        )
     }
 }
 
