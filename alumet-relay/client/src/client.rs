@@ -43,8 +43,6 @@ pub(crate) struct Memory {
     failures: u32,
     /// The target that is tried first.
     first: usize,
-    /// The server of the last session, to be named once.
-    named: Option<String>,
 }
 
 /// What was given and is not done.
@@ -142,7 +140,10 @@ impl Client {
                     continue;
                 }
             };
-            self.name(&session);
+            tracing::info!(
+                server = %session.server, software = %session.welcome.server, node = %self.node,
+                "connected to the relay server"
+            );
             let began = Instant::now();
             let mut pump = Pump::new(session, self, given);
             let result = pump.run().await;
@@ -185,17 +186,6 @@ impl Client {
         Ok(session)
     }
 
-    fn name(&self, session: &Session) {
-        let mut memory = self.memory.lock();
-        if memory.named.as_ref() != Some(&session.server) {
-            tracing::info!(
-                server = %session.server, software = %session.welcome.server, node = %self.node,
-                "connected to the relay server"
-            );
-            memory.named = Some(session.server.clone());
-        }
-    }
-
     /// What to tell of errors, and how long to wait before the next attempt.
     fn judge(&self, errors: &[SessionError], spool: &dyn Spool) -> (String, Duration) {
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -222,12 +212,6 @@ impl Client {
         };
         memory.failures = memory.failures.saturating_add(1);
         (texts.join("; "), pause)
-    }
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Client({}, {:?})", self.node, self.targets)
     }
 }
 

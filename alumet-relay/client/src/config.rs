@@ -23,6 +23,7 @@ pub struct Config {
     pub client_name: Option<String>,
     /// The server, as `host:port`, or a list of servers. The first that can be reached is used; when it breaks away, the
     /// search begins at the first again.
+    #[schemars(extend("examples" = ["127.0.0.1:50051", ["relay-1.example.org:50051", "relay-2.example.org:50051"]]))]
     pub relay_server: Servers,
     /// Whether samples may be sent in plain text over a network. Without it, a server that is not on this machine needs
     /// `tls`.
@@ -75,7 +76,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             client_name: None,
-            relay_server: Servers::one("127.0.0.1:50051"),
+            relay_server: Servers::One("127.0.0.1:50051".to_owned()),
             insecure: false,
             tls: None,
             token: None,

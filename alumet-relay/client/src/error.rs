@@ -83,13 +83,11 @@ const fn advice(code: Code) -> (&'static str, bool) {
 /// The sentence with the causes of an error, each named once.
 pub(crate) fn with_sources(message: &str, error: &dyn Error) -> String {
     let mut text = message.to_owned();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
-        source = error.source();
     }
     text
 }

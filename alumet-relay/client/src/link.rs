@@ -27,15 +27,9 @@ use crate::target::Target;
 
 /// An open connection; it is closed when it is dropped, whatever is under way.
 pub(crate) struct Link {
-    pub(crate) channel: Channel,
+    requests: http2::SendRequest<Body>,
     pub(crate) origin: Uri,
     tasks: Tasks,
-}
-
-/// Sends requests over the connection.
-#[derive(Clone)]
-pub(crate) struct Channel {
-    requests: http2::SendRequest<Body>,
 }
 
 /// The tasks of a connection.
@@ -125,7 +119,7 @@ impl Link {
             .build()
             .map_err(|error| SessionError::protocol(&server, error))?;
         Ok(Self {
-            channel: Channel { requests },
+            requests,
             origin,
             tasks,
         })
@@ -147,7 +141,7 @@ where
     }
 }
 
-impl GrpcService<Body> for Channel {
+impl GrpcService<Body> for Link {
     type ResponseBody = Incoming;
     type Error = hyper::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, hyper::Error>> + Send>>;

@@ -1,7 +1,6 @@
 //! What happens in a session: records go out as they come, acknowledgements come back.
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::time::Duration;
 
 use alumet_core::Failure;
@@ -71,19 +70,21 @@ impl<'a> Pump<'a> {
     pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
         loop {
             let has_room = self.bytes == 0 || self.bytes < self.session.welcome.window_bytes;
-            let may_take = self.outgoing.is_empty() && has_room;
-            let is_under_way = self.given.sent.len() > usize::from(!self.outgoing.is_empty());
-            let send_at = self.send_at();
+            let has_outgoing = !self.outgoing.is_empty();
+            let may_take = !has_outgoing && has_room;
+            let is_under_way = self.given.sent.len() > usize::from(has_outgoing);
+            let paid_at = self
+                .pace
+                .wait(std::time::Instant::now())
+                .filter(|_| self.is_backlog);
             tokio::select! {
                 answer = self.session.answers.message() => self.hear(answer)?,
                 room = async {
-                    match send_at {
-                        None => pending().await,
-                        Some(at) if at > Instant::now() => sleep_until(at).await,
-                        Some(_) => {}
+                    if let Some(at) = paid_at {
+                        sleep_until(at.into()).await;
                     }
                     self.session.requests.reserve().await.map(drop)
-                } => match room {
+                }, if has_outgoing => match room {
                     Ok(()) => self.send_next(),
                     Err(_) => return Err(self.why_it_broke().await),
                 },
@@ -99,14 +100,6 @@ impl<'a> Pump<'a> {
                 }
             }
         }
-    }
-
-    /// When the next message may go out.
-    fn send_at(&self) -> Option<Instant> {
-        let now = Instant::now();
-        self.outgoing.front()?;
-        let paid = self.pace.wait(now.into_std()).filter(|_| self.is_backlog);
-        Some(paid.map_or(now, Instant::from_std))
     }
 
     /// Makes the messages for a record or gap, unless the server has it.
@@ -204,7 +197,10 @@ impl<'a> Pump<'a> {
                 Err(SessionError::protocol(server, reason))
             }
             Some(Message::Ack(ack)) => {
-                while let Some(sent) = self.given.sent.pop_front_if(|sent| sent.last <= ack.sequence) {
+                let is_stored = |sent: &Sent| sent.last <= ack.sequence;
+                while self.given.sent.front().is_some_and(is_stored)
+                    && let Some(sent) = self.given.sent.pop_front()
+                {
                     self.bytes -= sent.bytes;
                     self.done(sent);
                 }

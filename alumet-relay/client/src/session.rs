@@ -24,7 +24,7 @@ pub(crate) struct Session {
     pub(crate) requests: mpsc::Sender<ClientMessage>,
     pub(crate) answers: Streaming<ServerMessage>,
     /// Closes the connection with the session.
-    _link: Link,
+    _relay: RelayClient<Link>,
 }
 
 /// A few messages wait for HTTP/2, so that it always has something to send.
@@ -43,8 +43,8 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let server = target.address.authority();
         let link = Link::open(target, client.tls.as_ref(), *client.config.keepalive).await?;
-        let mut relay = RelayClient::with_origin(link.channel.clone(), link.origin.clone())
-            .max_decoding_message_size(ANSWER_LIMIT);
+        let origin = link.origin.clone();
+        let mut relay = RelayClient::with_origin(link, origin).max_decoding_message_size(ANSWER_LIMIT);
         let (requests, messages) = mpsc::channel(MESSAGES_AHEAD);
         let hello = Hello {
             protocol_min: *SPOKEN.start(),
@@ -82,7 +82,7 @@ impl Session {
             welcome,
             requests,
             answers,
-            _link: link,
+            _relay: relay,
         })
     }
 
