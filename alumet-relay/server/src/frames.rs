@@ -105,14 +105,8 @@ impl State {
 /// The body of a request that is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    inner: Incoming,
-    progress: Progress,
-}
-
-impl Watched {
-    pub(crate) const fn new(inner: Incoming, progress: Progress) -> Self {
-        Self { inner, progress }
-    }
+    pub(crate) inner: Incoming,
+    pub(crate) progress: Progress,
 }
 
 impl Body for Watched {

@@ -73,9 +73,8 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
             running.state.refusals.note(&refusal, peer, "");
             continue;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "a socket could not be prepared");
-        }
+        // Answers must not wait for each other. Where that cannot be set, they are only slower.
+        let _ = stream.set_nodelay(true);
         let connection = serve(Arc::clone(&running), stream, peer, pending);
         running.tasks.spawn(async move {
             connection.await;

@@ -120,7 +120,14 @@ impl Session {
             self.begun.node.bytes.add(bytes);
             match message {
                 None => return Ok(()),
-                Some(message) => self.take(message).await?,
+                Some(Message::Hello(_)) => {
+                    return Err(wrong(
+                        "the session has begun already; `Hello` is its first message only",
+                    ));
+                }
+                Some(Message::Definitions(definitions)) => self.define(definitions)?,
+                Some(Message::Batch(batch)) => self.take_batch(batch).await?,
+                Some(Message::Gap(gap)) => self.take_gap(&gap).await?,
             }
             let now = std::time::Instant::now();
             self.pace.pass(bytes, now);
@@ -157,25 +164,14 @@ impl Session {
                 Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
                 Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
                 Ok(Err(status)) => return Err(broken(&status)),
-                Err(_) => match self.begun.progress.incomplete_since() {
-                    None => deadline = Instant::now() + patience,
-                    Some(since) if since.max(begun) + patience <= Instant::now() => {
+                Err(_) => {
+                    let (now, since) = (Instant::now(), self.begun.progress.incomplete_since());
+                    deadline = since.map_or(now, |since| since.max(begun)) + patience;
+                    if deadline <= now {
                         return Err(too_slow("a message was not complete", patience));
                     }
-                    Some(since) => deadline = since.max(begun) + patience,
-                },
+                }
             }
-        }
-    }
-
-    async fn take(&mut self, message: Message) -> Result<(), Refusal> {
-        match message {
-            Message::Hello(_) => Err(wrong(
-                "the session has begun already; `Hello` is its first message only",
-            )),
-            Message::Definitions(definitions) => self.define(definitions),
-            Message::Batch(batch) => self.take_batch(batch).await,
-            Message::Gap(gap) => self.take_gap(&gap).await,
         }
     }
 

@@ -13,13 +13,13 @@ use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
 use async_trait::async_trait;
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Config;
 use crate::listener::{accept_all, bind, remedy};
-use crate::reporter::Reporter;
+use crate::reporter::report;
 use crate::state::{Running, ServerState};
 
 /// Takes the samples of other programs.
@@ -77,14 +77,15 @@ impl EventSource for RelaySource {
         });
         let _end = running.stop.clone().drop_guard();
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept_all(listener, Arc::clone(&running))));
-        let mut reporter = Reporter::new(Arc::clone(&self.state), &out);
-        let first = tokio::time::Instant::now() + Self::REPORT_EVERY;
-        let mut ticks = interval_at(first, Self::REPORT_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = out.now().wall;
+        let mut report = || {
+            let since = std::mem::replace(&mut last, out.now().wall);
+            report(&self.state, since, last, &out)
+        };
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = ticks.tick() => out.send(reporter.report(&out)).await?,
+                () = sleep(Self::REPORT_EVERY) => out.send(report()).await?,
             }
         }
         drop(accepting);
@@ -94,6 +95,6 @@ impl EventSource for RelaySource {
                 "some clients did not end their sessions in time; they will send again what is not stored"
             );
         }
-        Ok(out.send(reporter.report(&out)).await?)
+        Ok(out.send(report()).await?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
 use alumet_core::plugin::StartError;
-use alumet_core::series::SeriesBuilder;
+use alumet_core::series::{Series, SeriesBuilder};
 use alumet_core::spool::Spool;
 use alumet_core::{Consumer, Resource};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -70,7 +70,8 @@ impl Room {
 /// The metrics of the server, registered.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    pub(crate) clients: MetricHandle<u64>,
+    /// Its only series.
+    pub(crate) clients: Series<u64>,
     pub(crate) received_samples: MetricHandle<u64>,
     pub(crate) received_bytes: MetricHandle<u64>,
     pub(crate) duplicates: MetricHandle<u64>,
@@ -118,7 +119,7 @@ pub(crate) fn of_server(catalog: &Catalog, metric: MetricHandle<u64>) -> SeriesB
 impl Metrics {
     fn register(catalog: &Catalog) -> Result<Self, StartError> {
         Ok(Self {
-            clients: catalog.metric(&metrics::RELAY_CLIENTS)?,
+            clients: of_server(catalog, catalog.metric(&metrics::RELAY_CLIENTS)?).register(),
             received_samples: catalog.metric(&metrics::RELAY_RECEIVED_SAMPLES)?,
             received_bytes: catalog.metric(&metrics::RELAY_RECEIVED_BYTES)?,
             duplicates: catalog.metric(&metrics::RELAY_DUPLICATES)?,
