@@ -159,7 +159,7 @@ impl Config {
             faults.add("tokens", error.to_string());
         }
         let Some(address) = address else { return };
-        if let Err(error) = address.check_plain_text(self.has_tls(), self.insecure) {
+        if let Err(error) = address.check_plain_text(self.tls.certificate.is_some(), self.insecure) {
             faults.add("address", error.to_string());
         } else if !self.needs_credentials() && !self.insecure && !address.is_loopback() {
             let message = format!(
@@ -173,10 +173,6 @@ impl Config {
     pub(crate) fn parsed_address(&self) -> Result<Address, Faults> {
         let fault = |error: InvalidAddress| ConfigFault::new("address", error.to_string());
         self.address.parse().map_err(|error| fault(error).into())
-    }
-
-    pub(crate) const fn has_tls(&self) -> bool {
-        self.tls.certificate.is_some()
     }
 
     pub(crate) fn has_tokens(&self) -> bool {

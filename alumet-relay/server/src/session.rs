@@ -259,14 +259,12 @@ impl Session {
         let mut batch = sink.batch();
         {
             let mut gaps = node.gaps.lock();
-            let series = gaps
-                .entry(reason)
-                .or_default()
-                .series(&mut batch, node.since, || {
-                    let of_node = state.of_node(sink.catalog(), state.metrics.gap_samples, &node.name);
-                    of_node.attribute("reason", reason).register()
-                });
-            batch.push(series, sink.now().wall, gap.samples);
+            let tally = gaps.entry(reason).or_default();
+            tally.add(gap.samples);
+            tally.tell(&mut batch, node.since, sink.now().wall, || {
+                let of_node = state.of_node(sink.catalog(), state.metrics.gap_samples, &node.name);
+                of_node.attribute("reason", reason).register()
+            });
         }
         batch.set_origin(Origin {
             instance: self.begun.instance,
