@@ -115,8 +115,8 @@ fn parse(text: &str) -> Result<Address, &'static str> {
         Some(_) => return Err("it begins with neither http:// nor https://"),
     };
     // What a browser leaves there.
-    let slash = rest.strip_suffix('/').filter(|_| scheme.is_some());
-    let rest = slash.unwrap_or(rest);
+    let without_slash = rest.strip_suffix('/').filter(|_| scheme.is_some());
+    let rest = without_slash.unwrap_or(rest);
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or("a bracket is not closed")?;
