@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Failure;
+use alumet_core::plugin::StartError;
 use alumet_core::spool::Spool;
 use alumet_relay_protocol::identity::check_node_name;
-use alumet_relay_protocol::tokens::TokenSource;
-use alumet_shared_trust::ClientTls;
+use alumet_relay_protocol::tokens::check_token;
+use alumet_shared_trust::{ClientTls, read_secret};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
-use crate::error::{SessionError, StartFault};
+use crate::error::SessionError;
 use crate::output::{Done, Item};
 use crate::pump::Pump;
 use crate::resume::{check_origin, first_of};
@@ -30,7 +31,6 @@ pub(crate) struct Client {
     pub(crate) run: [u8; 16],
     pub(crate) targets: Vec<Target>,
     pub(crate) tls: Option<ClientTls>,
-    pub(crate) token: Option<TokenSource>,
     pub(crate) memory: Mutex<Memory>,
 }
 
@@ -43,8 +43,6 @@ pub(crate) struct Memory {
     failures: u32,
     /// The target that is tried first.
     first: usize,
-    /// The server of the last session, to be named once.
-    named: Option<String>,
 }
 
 /// What was given and is not done.
@@ -76,36 +74,49 @@ impl Client {
     ///
     /// # Errors
     /// What is wrong with them. A certificate that is out of date is no fault: samples wait until it is replaced.
-    pub(crate) fn new(config: &Config) -> Result<Self, StartFault> {
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let mut run = [0; 16];
-        getrandom::fill(&mut run).map_err(StartFault::Random)?;
+        getrandom::fill(&mut run)
+            .map_err(|error| StartError::new(format!("the system gives no random numbers: {error}")))?;
         let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, Some(b"h2")));
-        let literal = config
-            .token
-            .as_ref()
-            .map(|token| TokenSource::Literal(token.0.clone()));
         Ok(Self {
             node: node_name(config)?,
             run,
             targets: targets(config)?,
             tls: tls.transpose()?,
-            token: literal.or_else(|| config.token_file.clone().map(TokenSource::File)),
             memory: Mutex::default(),
             config: config.clone(),
         })
     }
 
+    /// The token of this node as it is now, if it has one.
+    pub(crate) fn token(&self) -> Result<Option<String>, SessionError> {
+        let Config {
+            token, token_file, ..
+        } = &self.config;
+        let token = read_secret(token.as_ref(), token_file.as_deref()).map_err(SessionError::unusable)?;
+        if let Some(token) = &token {
+            let file = token_file.as_ref().map(|path| path.display().to_string());
+            let owner = || file.unwrap_or_else(|| "the configuration".to_owned());
+            check_token(token, owner).map_err(SessionError::unusable)?;
+        }
+        Ok(token)
+    }
+
     /// Sends what is given until nothing comes any more. When that fails, so does all that was given and is not done.
-    pub(crate) async fn serve(self: Arc<Self>, spool: Arc<dyn Spool>, items: mpsc::UnboundedReceiver<Item>) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        spool: Arc<dyn Spool>,
+        mut items: mpsc::UnboundedReceiver<Item>,
+    ) {
+        let Some(first) = items.recv().await else {
+            return;
+        };
         let mut given = Given {
-            first: None,
+            first: Some(first),
             items,
             sent: VecDeque::new(),
         };
-        let Some(first) = given.items.recv().await else {
-            return;
-        };
-        given.first = Some(first);
         if let Err(errors) = self.run(&spool, &mut given).await {
             let (text, pause) = self.judge(&errors, &*spool);
             given.fail(&text, pause);
@@ -121,7 +132,7 @@ impl Client {
                 Ok(session) => session,
                 Err(error) => {
                     tracing::debug!(%error, "no session with the relay server");
-                    let is_copied = matches!(error, SessionError::Copied { .. });
+                    let is_copied = matches!(error, SessionError::Copied(_));
                     errors.push(error);
                     if is_copied {
                         break;
@@ -129,20 +140,19 @@ impl Client {
                     continue;
                 }
             };
-            self.name(&session);
+            tracing::info!(
+                server = %session.server, software = %session.welcome.server, node = %self.node,
+                "connected to the relay server"
+            );
             let began = Instant::now();
             let mut pump = Pump::new(session, self, given);
             let result = pump.run().await;
-            let is_useful = pump.has_progress() || began.elapsed() >= USEFUL_AFTER;
             let mut memory = self.memory.lock();
             // The search begins at the first again, unless that is what does not work.
-            memory.first = if is_useful {
-                0
+            if pump.has_progress || began.elapsed() >= USEFUL_AFTER {
+                (memory.first, memory.failures) = (0, 0);
             } else {
-                (index + 1) % self.targets.len()
-            };
-            if is_useful {
-                memory.failures = 0;
+                memory.first = (index + 1) % self.targets.len();
             }
             return result.map_err(|error| vec![error]);
         }
@@ -158,36 +168,29 @@ impl Client {
         given: &Given,
     ) -> Result<Session, SessionError> {
         let Some(first) = &given.first else {
-            return Err(SessionError::Stopped);
+            return Err(SessionError::stopped());
         };
         let next = first_of(&first.spooled);
         let after = *self.config.connect_timeout;
         let opening = Session::open(self, target, spool.instance(), next);
         let session = timeout(after, opening).await.unwrap_or_else(|_| {
-            let server = target.address.authority();
-            Err(SessionError::ConnectTimeout { server, after })
+            Err(SessionError::Passing(format!(
+                "{} has not accepted the session within {} s; check that a relay server listens there and that \
+                 nothing between blocks it",
+                target.address.authority(),
+                after.as_secs_f64()
+            )))
         })?;
         let acknowledged = self.memory.lock().acknowledged;
         check_origin(&session, &first.spooled, acknowledged, spool).await?;
         Ok(session)
     }
 
-    fn name(&self, session: &Session) {
-        let mut memory = self.memory.lock();
-        if memory.named.as_ref() != Some(&session.server) {
-            tracing::info!(
-                server = %session.server, software = %session.welcome.server, node = %self.node,
-                "connected to the relay server"
-            );
-            memory.named = Some(session.server.clone());
-        }
-    }
-
     /// What to tell of errors, and how long to wait before the next attempt.
     fn judge(&self, errors: &[SessionError], spool: &dyn Spool) -> (String, Duration) {
-        let texts: Vec<_> = errors.iter().map(SessionError::explain).collect();
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
         let mut memory = self.memory.lock();
-        if let Some(copied @ SessionError::Copied { .. }) = errors.last() {
+        if let Some(copied @ SessionError::Copied(_)) = errors.last() {
             let instance = spool.replace_instance();
             memory.acknowledged = None;
             tracing::error!(
@@ -198,7 +201,8 @@ impl Client {
             return (texts.join("; "), Duration::ZERO);
         }
         let longest = *self.config.retry.max_delay;
-        let pause = if errors.iter().all(SessionError::needs_people) {
+        let needs_people = |error: &SessionError| matches!(error, SessionError::NeedsPeople(_));
+        let pause = if errors.iter().all(needs_people) {
             longest.mul_f64(0.5 + random_share() / 2.0)
         } else {
             // "Full jitter" of M. Brooker, *Exponential Backoff And Jitter* (AWS, 2015).
@@ -208,12 +212,6 @@ impl Client {
         };
         memory.failures = memory.failures.saturating_add(1);
         (texts.join("; "), pause)
-    }
-}
-
-impl std::fmt::Debug for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Client({}, {:?})", self.node, self.targets)
     }
 }
 
@@ -239,13 +237,18 @@ impl Given {
 }
 
 /// The name of this node: that of the configuration, or else that of the host.
-fn node_name(config: &Config) -> Result<String, StartFault> {
+fn node_name(config: &Config) -> Result<String, StartError> {
     if let Some(name) = &config.client_name {
         return Ok(name.clone());
     }
-    let name = nix::unistd::gethostname().map_err(|error| StartFault::HostName(error.to_string()))?;
+    let unusable = |reason: String| {
+        StartError::new(format!(
+            "the name of this host cannot be that of a node: {reason}; set `client_name`"
+        ))
+    };
+    let name = nix::unistd::gethostname().map_err(|error| unusable(error.to_string()))?;
     let name = name.to_string_lossy().into_owned();
-    check_node_name(&name).map_err(|error| StartFault::HostName(error.to_string()))?;
+    check_node_name(&name).map_err(|error| unusable(error.to_string()))?;
     Ok(name)
 }
 

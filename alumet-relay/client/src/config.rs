@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_relay_protocol::identity::check_node_name;
-use alumet_relay_protocol::tokens::TokenSource;
+use alumet_relay_protocol::tokens::check_token;
 use alumet_shared_trust::{Secret, TlsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ pub struct Config {
     pub client_name: Option<String>,
     /// The server, as `host:port`, or a list of servers. The first that can be reached is used; when it breaks away, the
     /// search begins at the first again.
+    #[schemars(extend("examples" = ["127.0.0.1:50051", ["relay-1.example.org:50051", "relay-2.example.org:50051"]]))]
     pub relay_server: Servers,
     /// Whether samples may be sent in plain text over a network. Without it, a server that is not on this machine needs
     /// `tls`.
@@ -75,7 +76,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             client_name: None,
-            relay_server: Servers::one("127.0.0.1:50051"),
+            relay_server: Servers::One("127.0.0.1:50051".to_owned()),
             insecure: false,
             tls: None,
             token: None,
@@ -122,7 +123,7 @@ impl Config {
         if self.token.is_some() && self.token_file.is_some() {
             faults.add("token", "write either `token` or `token_file`");
         } else if let Some(token) = &self.token
-            && let Err(error) = TokenSource::Literal(token.0.clone()).read()
+            && let Err(error) = check_token(&token.0, || "the configuration".to_owned())
         {
             faults.add("token", error.to_string());
         }
@@ -145,20 +146,18 @@ impl Config {
     /// The keys that are set and have no effect any more, with what happens instead.
     pub(crate) fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
         const AS_THEY_COME: &str = "samples are sent as soon as they are handed on";
-        let mut keys = Vec::new();
-        if self.buffer_max_length.is_some() {
-            keys.push(("buffer_max_length", AS_THEY_COME));
-        }
-        if self.buffer_timeout.is_some() {
-            keys.push(("buffer_timeout", AS_THEY_COME));
-        }
-        if self.retry.max_times.is_some() {
-            keys.push((
-                "retry.max_times",
-                "attempts never end, and samples wait in the spool",
-            ));
-        }
-        keys
+        const WITHOUT_END: &str = "attempts never end, and samples wait in the spool";
+        let keys = [
+            (
+                self.buffer_max_length.is_some(),
+                "buffer_max_length",
+                AS_THEY_COME,
+            ),
+            (self.buffer_timeout.is_some(), "buffer_timeout", AS_THEY_COME),
+            (self.retry.max_times.is_some(), "retry.max_times", WITHOUT_END),
+        ];
+        let set = keys.into_iter().filter(|(is_set, ..)| *is_set);
+        set.map(|(_, key, instead)| (key, instead)).collect()
     }
 }
 

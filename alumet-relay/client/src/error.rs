@@ -1,181 +1,93 @@
 //! Why samples cannot be sent at the moment, and what to do about it.
 
-use std::time::Duration;
+use std::error::Error;
+use std::fmt::Display;
 
-use alumet_core::Failure;
-use alumet_core::plugin::Faults;
-use alumet_relay_protocol::tokens::TokenError;
-use alumet_shared_trust::TlsError;
 use tonic::{Code, Status};
 
 /// Why there is no session with a server, or not any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
-    /// Nobody answers.
-    #[error(
-        "cannot connect to {server} ({reason}); check that the relay server runs there and that nothing between blocks it"
-    )]
-    Connect { server: String, reason: String },
-    /// Nobody answers in time.
-    #[error(
-        "{server} has not accepted the session within {} s; check that a relay server listens there and that \
-         nothing between blocks it",
-        .after.as_secs_f64()
-    )]
-    ConnectTimeout { server: String, after: Duration },
-    /// The files for TLS cannot be used.
-    #[error(transparent)]
-    Files(#[from] TlsError),
-    /// The token cannot be used.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// TLS was not agreed on.
-    #[error("no trusted connection to {server}: {reason}")]
-    Tls { server: String, reason: String },
-    /// What listens there speaks something else.
-    #[error(
-        "{server} accepts connections but speaks no HTTP/2; check that it is a relay server, and whether it wants TLS"
-    )]
-    NoHttp2 { server: String, source: hyper::Error },
-    /// The server has said no.
-    #[error("{server} refuses: {message}{}", advice(*.code))]
-    Refused {
-        server: String,
-        code: Code,
-        message: String,
-    },
-    /// The connection broke.
-    #[error("the connection to {server} broke: {reason}")]
-    Broken { server: String, reason: String },
-    /// Nothing is acknowledged.
-    #[error(
-        "{server} has acknowledged nothing for {} s although {records} batches were sent; its disk or one of its \
-         outputs may be stuck",
-        .after.as_secs_f64()
-    )]
-    AckTimeout {
-        server: String,
-        after: Duration,
-        records: usize,
-    },
-    /// The server does not keep to the protocol.
-    #[error("{server} does not keep to the protocol: {reason}")]
-    Protocol { server: String, reason: String },
-    /// The server takes less than what must be sent.
-    #[error(
-        "the names of the series need a message of {bytes} bytes, but {server} takes only {limit}; raise \
-         `max_message_bytes` in its configuration"
-    )]
-    TooLarge { server: String, bytes: u64, limit: u64 },
-    /// Two machines have the same spool.
-    #[error("{server} {fault}")]
-    Copied { server: String, fault: String },
-    /// The spool cannot be read.
+    /// It may work at the next attempt.
     #[error("{0}")]
-    Spool(Failure),
-    /// The time for stopping is over.
-    #[error("the program ends")]
-    Stopped,
-}
-
-/// Why the output cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartFault {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] Faults),
-    /// The files for TLS cannot be used.
-    #[error(transparent)]
-    Files(#[from] TlsError),
-    /// The token cannot be used.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The name of the host cannot be that of the node.
-    #[error("the name of this host cannot be that of a node: {0}; set `client_name`")]
-    HostName(String),
-    /// Nothing is kept until it is acknowledged.
-    #[error("there is no spool, in which samples wait until they are acknowledged; set `spool.path`")]
-    NoSpool,
-    /// There are no random numbers.
-    #[error("the system gives no random numbers: {0}")]
-    Random(getrandom::Error),
+    Passing(String),
+    /// Somebody must do something before it can work: it need not be tried often.
+    #[error("{0}")]
+    NeedsPeople(String),
+    /// Another machine has the same spool.
+    #[error("{0}")]
+    Copied(String),
 }
 
 impl SessionError {
+    /// The connection broke.
+    pub(crate) fn broken(server: &str, reason: impl Display) -> Self {
+        Self::Passing(format!("the connection to {server} broke: {reason}"))
+    }
+
+    /// The server does not keep to the protocol.
+    pub(crate) fn protocol(server: &str, reason: impl Display) -> Self {
+        Self::Passing(format!("{server} does not keep to the protocol: {reason}"))
+    }
+
+    /// Something that the configuration names, such as a file, cannot be used.
+    pub(crate) fn unusable(error: impl Error) -> Self {
+        Self::NeedsPeople(with_sources(&error.to_string(), &error))
+    }
+
+    /// The time for stopping is over.
+    pub(crate) fn stopped() -> Self {
+        Self::Passing("the program ends".to_owned())
+    }
+
     /// A session ended with a status.
     pub(crate) fn of_status(server: &str, status: &Status) -> Self {
-        let server = server.to_owned();
-        let message = status.message().to_owned();
+        let message = status.message();
         match status.code() {
-            Code::AlreadyExists => Self::Copied {
-                server,
-                fault: format!("says: {message}"),
-            },
+            Code::AlreadyExists => Self::Copied(format!("{server} says: {message}")),
             // These are made here when the connection breaks, with the reason as their source.
-            Code::Unknown | Code::Internal | Code::Unavailable | Code::Cancelled => Self::Broken {
-                server,
-                reason: with_sources(&message, status),
-            },
-            code => Self::Refused {
-                server,
-                code,
-                message,
-            },
-        }
-    }
-
-    /// The sentence with its causes.
-    pub(crate) fn explain(&self) -> String {
-        with_sources(&self.to_string(), self)
-    }
-
-    /// Whether somebody must do something before it can work: it need not be tried often.
-    pub(crate) const fn needs_people(&self) -> bool {
-        match self {
-            Self::Refused { code, .. } => matches!(
-                code,
-                Code::Unauthenticated
-                    | Code::PermissionDenied
-                    | Code::FailedPrecondition
-                    | Code::Unimplemented
-                    | Code::NotFound
-            ),
-            Self::Files(_)
-            | Self::Token(_)
-            | Self::Tls { .. }
-            | Self::NoHttp2 { .. }
-            | Self::TooLarge { .. }
-            | Self::Copied { .. } => true,
-            _ => false,
+            Code::Unknown | Code::Internal | Code::Unavailable | Code::Cancelled => {
+                Self::broken(server, with_sources(message, status))
+            }
+            code => {
+                let (advice, needs_people) = advice(code);
+                let text = format!("{server} refuses: {message}{advice}");
+                if needs_people {
+                    Self::NeedsPeople(text)
+                } else {
+                    Self::Passing(text)
+                }
+            }
         }
     }
 }
 
-/// What can be done about a refusal, unless the sentence of the server says it.
-const fn advice(code: Code) -> &'static str {
+/// What can be done about a refusal, unless the sentence of the server says it, and whether somebody must do it.
+const fn advice(code: Code) -> (&'static str, bool) {
     match code {
-        Code::Unauthenticated => {
-            "; set `token` or `token_file`, or `tls.certificate` and `tls.key`, to what the server knows this node by"
-        }
-        Code::PermissionDenied => {
-            "; `client_name` must be the name that the token or the certificate was issued for"
-        }
-        Code::FailedPrecondition => "; the versions of agent and server must fit together",
-        Code::Unimplemented | Code::NotFound => "; check that it is a relay server",
-        Code::ResourceExhausted => "; samples wait here until there is room",
-        _ => "",
+        Code::Unauthenticated => (
+            "; set `token` or `token_file`, or `tls.certificate` and `tls.key`, to what the server knows this node by",
+            true,
+        ),
+        Code::PermissionDenied => (
+            "; `client_name` must be the name that the token or the certificate was issued for",
+            true,
+        ),
+        Code::FailedPrecondition => ("; the versions of agent and server must fit together", true),
+        Code::Unimplemented | Code::NotFound => ("; check that it is a relay server", true),
+        Code::ResourceExhausted => ("; samples wait here until there is room", false),
+        _ => ("", false),
     }
 }
 
-fn with_sources(message: &str, error: &dyn std::error::Error) -> String {
+/// The sentence with the causes of an error, each named once.
+pub(crate) fn with_sources(message: &str, error: &dyn Error) -> String {
     let mut text = message.to_owned();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
-        source = error.source();
     }
     text
 }
@@ -203,7 +115,11 @@ mod tests {
                 text.starts_with("s:1 refuses: a sentence") && text.contains(word),
                 "{text}"
             );
-            assert_eq!(error.needs_people(), needs_people, "{code}");
+            assert_eq!(
+                matches!(error, SessionError::NeedsPeople(_)),
+                needs_people,
+                "{code}"
+            );
         }
     }
 
@@ -212,13 +128,13 @@ mod tests {
         let cause = io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer");
         let error = SessionError::of_status("s:1", &Status::from_error(Box::new(cause)));
         assert_eq!(error.to_string(), "the connection to s:1 broke: reset by peer");
-        assert!(!error.needs_people());
+        assert!(matches!(error, SessionError::Passing(_)));
     }
 
     #[test]
     fn a_server_that_noticed_a_copy_is_quoted() {
         let error = SessionError::of_status("s:1", &Status::already_exists("two nodes"));
-        assert!(matches!(error, SessionError::Copied { .. }));
+        assert!(matches!(error, SessionError::Copied(_)));
         assert_eq!(error.to_string(), "s:1 says: two nodes");
     }
 }

@@ -17,8 +17,6 @@ mod wire;
 pub use alumet_shared_trust::{Secret, TlsConfig};
 pub use config::{Config, RetryConfig};
 #[doc(hidden)]
-pub use error::StartFault;
-#[doc(hidden)]
 pub use output::RelayOutput;
 pub use plugin::RelayClientPlugin;
 pub use servers::Servers;

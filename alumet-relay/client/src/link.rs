@@ -22,20 +22,14 @@ use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::http::{Request, Response, Uri};
 
-use crate::error::SessionError;
+use crate::error::{SessionError, with_sources};
 use crate::target::Target;
 
 /// An open connection; it is closed when it is dropped, whatever is under way.
 pub(crate) struct Link {
-    channel: Channel,
-    origin: Uri,
-    tasks: Tasks,
-}
-
-/// Sends requests over the connection.
-#[derive(Clone)]
-pub(crate) struct Channel {
     requests: http2::SendRequest<Body>,
+    pub(crate) origin: Uri,
+    tasks: Tasks,
 }
 
 /// The tasks of a connection.
@@ -52,11 +46,13 @@ impl Link {
         tls: Option<&ClientTls>,
         keepalive: Duration,
     ) -> Result<Self, SessionError> {
-        let server = || target.address.authority();
+        let server = target.address.authority();
         let connecting = TcpStream::connect((target.address.host.as_str(), target.address.port));
-        let stream = connecting.await.map_err(|error| SessionError::Connect {
-            server: server(),
-            reason: error.to_string(),
+        let stream = connecting.await.map_err(|error| {
+            SessionError::Passing(format!(
+                "cannot connect to {server} ({error}); check that the relay server runs there and that nothing between \
+                 blocks it"
+            ))
         })?;
         // Small messages must not wait for each other. Where options cannot be set, they are only slower.
         let _ = stream.set_nodelay(true);
@@ -67,24 +63,18 @@ impl Link {
             return Self::shake_hands(stream, target, keepalive).await;
         }
         let Some(tls) = tls else {
-            return Err(SessionError::Protocol {
-                server: server(),
-                reason: "it asks for TLS, but there is no table `tls`".to_owned(),
-            });
+            let reason = "it asks for TLS, but there is no table `tls`";
+            return Err(SessionError::protocol(&server, reason));
         };
-        let name = tls.server_name(&target.address.host)?;
+        let name = tls
+            .server_name(&target.address.host)
+            .map_err(SessionError::unusable)?;
         let untrusted = |error: io::Error| match explain_client(&error, tls.source()) {
-            Some(reason) => SessionError::Tls {
-                server: server(),
-                reason,
-            },
-            None => SessionError::Broken {
-                server: server(),
-                reason: error.to_string(),
-            },
+            Some(reason) => SessionError::NeedsPeople(format!("no trusted connection to {server}: {reason}")),
+            None => SessionError::broken(&server, error),
         };
-        let handshake = TlsConnector::from(tls.config()?).connect(name, stream).await;
-        let mut stream = handshake.map_err(untrusted)?;
+        let connector = TlsConnector::from(tls.config().map_err(SessionError::unusable)?);
+        let mut stream = connector.connect(name, stream).await.map_err(untrusted)?;
         // With TLS 1.3 a server finds fault with the certificate of a client only after the handshake; otherwise, it begins
         // to speak HTTP/2 at once. Some do not before they hear something.
         if let Ok(Err(error)) = timeout(FIRST_WORD, stream.fill_buf()).await {
@@ -97,6 +87,7 @@ impl Link {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let server = target.address.authority();
         let tasks = Tasks::default();
         let mut builder = http2::Builder::new(tasks.clone());
         builder
@@ -109,37 +100,29 @@ impl Link {
             .initial_connection_window_size(64 << 10)
             .max_header_list_size(16 << 10);
         let handshake = builder.handshake(TokioIo::new(stream)).await;
-        let no_http2 = |source| SessionError::NoHttp2 {
-            server: target.address.authority(),
-            source,
-        };
-        let (requests, connection) = handshake.map_err(no_http2)?;
+        let (requests, connection) = handshake.map_err(|error| {
+            let text = format!(
+                "{server} accepts connections but speaks no HTTP/2; check that it is a relay server, and whether it wants TLS"
+            );
+            SessionError::NeedsPeople(with_sources(&text, &error))
+        })?;
         tasks.execute(async move {
             // Requests learn why it ended.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the connection to the relay server ended");
             }
         });
-        let scheme = if target.is_tls { "https" } else { "http" };
         let origin = Uri::builder()
-            .scheme(scheme)
-            .authority(target.address.authority())
+            .scheme(if target.is_tls { "https" } else { "http" })
+            .authority(&*server)
             .path_and_query("/")
-            .build();
-        let origin = origin.map_err(|error| SessionError::Protocol {
-            server: target.address.authority(),
-            reason: error.to_string(),
-        })?;
+            .build()
+            .map_err(|error| SessionError::protocol(&server, error))?;
         Ok(Self {
-            channel: Channel { requests },
+            requests,
             origin,
             tasks,
         })
-    }
-
-    /// What a gRPC client is made with.
-    pub(crate) fn channel(&self) -> (Channel, Uri) {
-        (self.channel.clone(), self.origin.clone())
     }
 }
 
@@ -158,7 +141,7 @@ where
     }
 }
 
-impl GrpcService<Body> for Channel {
+impl GrpcService<Body> for Link {
     type ResponseBody = Incoming;
     type Error = hyper::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, hyper::Error>> + Send>>;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use alumet_core::failure::{Failure, Remedy};
 use alumet_core::output::{Delivering, Delivery, Output, Receipt};
+use alumet_core::plugin::StartError;
 use alumet_core::spool::{Definitions, Spool, Spooled};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::StartFault;
 
 /// Sends records to a relay server.
 pub struct RelayOutput {
@@ -42,7 +42,7 @@ impl RelayOutput {
     ///
     /// # Errors
     /// What is wrong with the configuration or the files that it names.
-    pub fn new(config: &Config, spool: Arc<dyn Spool>) -> Result<Self, StartFault> {
+    pub fn new(config: &Config, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
         Client::new(config).map(|client| Self::of(client, spool))
     }
 

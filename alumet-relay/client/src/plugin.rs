@@ -7,7 +7,6 @@ use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::StartFault;
 use crate::output::RelayOutput;
 use crate::trial::try_out;
 
@@ -35,7 +34,11 @@ impl Plugin for RelayClientPlugin {
             try_out(&client, alumet)?;
             return Ok(Self);
         }
-        let spool = alumet.spool().ok_or(StartFault::NoSpool)?;
+        let spool = alumet.spool().ok_or_else(|| {
+            StartError::new(
+                "there is no spool, in which samples wait until they are acknowledged; set `spool.path`",
+            )
+        })?;
         for (key, instead) in config.without_effect() {
             tracing::warn!(
                 key,

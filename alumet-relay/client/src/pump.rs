@@ -1,7 +1,6 @@
 //! What happens in a session: records go out as they come, acknowledgements come back.
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::time::Duration;
 
 use alumet_core::Failure;
@@ -37,7 +36,7 @@ pub(crate) struct Pump<'a> {
     pace: Pace,
     ack_deadline: Instant,
     /// Whether anything was acknowledged.
-    has_progress: bool,
+    pub(crate) has_progress: bool,
 }
 
 /// A connection that still needs longer than this for its bytes would be too slow to live with.
@@ -67,28 +66,25 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Whether anything was acknowledged.
-    pub(crate) const fn has_progress(&self) -> bool {
-        self.has_progress
-    }
-
     /// Works until nothing comes any more.
     pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
         loop {
             let has_room = self.bytes == 0 || self.bytes < self.session.welcome.window_bytes;
-            let may_take = self.outgoing.is_empty() && has_room;
-            let is_under_way = self.given.sent.len() > usize::from(!self.outgoing.is_empty());
-            let send_at = self.send_at();
+            let has_outgoing = !self.outgoing.is_empty();
+            let may_take = !has_outgoing && has_room;
+            let is_under_way = self.given.sent.len() > usize::from(has_outgoing);
+            let paid_at = self
+                .pace
+                .wait(std::time::Instant::now())
+                .filter(|_| self.is_backlog);
             tokio::select! {
                 answer = self.session.answers.message() => self.hear(answer)?,
                 room = async {
-                    match send_at {
-                        None => pending().await,
-                        Some(at) if at > Instant::now() => sleep_until(at).await,
-                        Some(_) => {}
+                    if let Some(at) = paid_at {
+                        sleep_until(at.into()).await;
                     }
                     self.session.requests.reserve().await.map(drop)
-                } => match room {
+                }, if has_outgoing => match room {
                     Ok(()) => self.send_next(),
                     Err(_) => return Err(self.why_it_broke().await),
                 },
@@ -100,29 +96,17 @@ impl<'a> Pump<'a> {
                     }
                 },
                 () = sleep_until(self.ack_deadline), if is_under_way => {
-                    return Err(SessionError::AckTimeout {
-                        server: self.session.server.clone(),
-                        after: *self.client.config.ack_timeout,
-                        records: self.given.sent.len(),
-                    });
+                    return Err(self.stuck());
                 }
             }
         }
-    }
-
-    /// When the next message may go out.
-    fn send_at(&self) -> Option<Instant> {
-        let now = Instant::now();
-        self.outgoing.front()?;
-        let paid = self.pace.wait(now.into_std()).filter(|_| self.is_backlog);
-        Some(paid.map_or(now, Instant::from_std))
     }
 
     /// Makes the messages for a record or gap, unless the server has it.
     fn take(&mut self, item: Item) -> Result<(), SessionError> {
         if item.done.is_closed() {
             // It was given up, and with it all that follows.
-            return Err(SessionError::Stopped);
+            return Err(SessionError::stopped());
         }
         let welcome = &self.session.welcome;
         let limit = self.session.largest_message();
@@ -162,8 +146,11 @@ impl<'a> Pump<'a> {
             let message = wire::definitions(&definitions);
             let bytes = message.encoded_len() as u64;
             if bytes > limit {
-                let server = self.session.server.clone();
-                return Err(SessionError::TooLarge { server, bytes, limit });
+                return Err(SessionError::NeedsPeople(format!(
+                    "the names of the series need a message of {bytes} bytes, but {} takes only {limit}; raise \
+                     `max_message_bytes` in its configuration",
+                    self.session.server
+                )));
             }
             self.outgoing.push_back(message);
         }
@@ -195,42 +182,45 @@ impl<'a> Pump<'a> {
     }
 
     fn hear(&mut self, answer: Result<Option<ServerMessage>, Status>) -> Result<(), SessionError> {
-        let server = || self.session.server.clone();
-        let protocol = |reason: String| {
-            let server = server();
-            Err(SessionError::Protocol { server, reason })
-        };
-        let answer = answer.map_err(|status| SessionError::of_status(&server(), &status))?;
+        let server = &self.session.server;
+        let answer = answer.map_err(|status| SessionError::of_status(server, &status))?;
         let Some(answer) = answer else {
-            let (server, reason) = (server(), "the server ended the session".to_owned());
-            return Err(SessionError::Broken { server, reason });
+            return Err(SessionError::broken(server, "the server ended the session"));
         };
         match answer.message {
             // By another session, which may be of another machine.
-            Some(Message::Ack(ack)) if ack.sequence > self.previous => protocol(format!(
-                "batch {} was acknowledged, but the last that was sent is {}",
-                ack.sequence, self.previous
-            )),
+            Some(Message::Ack(ack)) if ack.sequence > self.previous => {
+                let reason = format!(
+                    "batch {} was acknowledged, but the last that was sent is {}",
+                    ack.sequence, self.previous
+                );
+                Err(SessionError::protocol(server, reason))
+            }
             Some(Message::Ack(ack)) => {
-                while self
-                    .given
-                    .sent
-                    .front()
-                    .is_some_and(|sent| sent.last <= ack.sequence)
+                let is_stored = |sent: &Sent| sent.last <= ack.sequence;
+                while self.given.sent.front().is_some_and(is_stored)
+                    && let Some(sent) = self.given.sent.pop_front()
                 {
-                    let Some(sent) = self.given.sent.pop_front() else {
-                        break;
-                    };
                     self.bytes -= sent.bytes;
                     self.done(sent);
                 }
                 self.expect_answer();
                 Ok(())
             }
-            Some(Message::Welcome(_)) => protocol("it said welcome twice".to_owned()),
+            Some(Message::Welcome(_)) => Err(SessionError::protocol(server, "it said welcome twice")),
             // Something that only newer versions know.
             None => Ok(()),
         }
+    }
+
+    /// Nothing is acknowledged.
+    fn stuck(&self) -> SessionError {
+        SessionError::Passing(format!(
+            "{} has acknowledged nothing for {} s although {} batches were sent; its disk or one of its outputs may be stuck",
+            self.session.server,
+            self.client.config.ack_timeout.as_secs_f64(),
+            self.given.sent.len(),
+        ))
     }
 
     /// The server has stored something, or the gap in place of it.
@@ -250,18 +240,17 @@ impl<'a> Pump<'a> {
 
     /// The requests are not taken any more; the answers say why.
     async fn why_it_broke(&mut self) -> SessionError {
-        let reason = "it takes nothing any more".to_owned();
-        let server = self.session.server.clone();
         loop {
             match timeout(FAREWELL, self.session.answers.message()).await {
-                // An acknowledgement that came before the end.
-                Ok(answer @ Ok(Some(_))) => {
+                // An acknowledgement that came before the end, or a refusal.
+                Ok(answer @ (Ok(Some(_)) | Err(_))) => {
                     if let Err(error) = self.hear(answer) {
                         return error;
                     }
                 }
-                Ok(Err(status)) => return SessionError::of_status(&server, &status),
-                Ok(Ok(None)) | Err(_) => return SessionError::Broken { server, reason },
+                Ok(Ok(None)) | Err(_) => {
+                    return SessionError::broken(&self.session.server, "it takes nothing any more");
+                }
             }
         }
     }

@@ -33,15 +33,13 @@ pub(crate) async fn check_origin(
     spool: &Arc<dyn Spool>,
 ) -> Result<(), SessionError> {
     let (stored, checksum) = (session.welcome.last_sequence, session.welcome.last_checksum);
-    let server = || session.server.clone();
+    let server = &session.server;
     // 0 is a gap, of which there is no checksum.
     let is_same = |own: u32| checksum == 0 || own == checksum;
     let differs = || {
-        let fault = format!("has another batch {stored} than this spool");
-        Err(SessionError::Copied {
-            server: server(),
-            fault,
-        })
+        Err(SessionError::Copied(format!(
+            "{server} has another batch {stored} than this spool"
+        )))
     };
     if stored < first_of(first) {
         return match acknowledged {
@@ -64,12 +62,10 @@ pub(crate) async fn check_origin(
             // copy of this spool would have gone on with the numbers of this one.
             Ok(Some(_)) => return Ok(()),
             Ok(None) => {}
-            Err(failure) => return Err(SessionError::Spool(failure)),
+            Err(failure) => return Err(SessionError::Passing(failure.to_string())),
         }
     }
-    let fault = format!("has batches up to {stored} of this spool, which never had that many");
-    Err(SessionError::Copied {
-        server: server(),
-        fault,
-    })
+    Err(SessionError::Copied(format!(
+        "{server} has batches up to {stored} of this spool, which never had that many"
+    )))
 }

@@ -1,12 +1,11 @@
 //! One server or several, in a configuration file.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The addresses of servers, in the order in which they are tried: `"a:1"` or `["a:1", "b:1"]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(
     untagged,
     expecting = "an address such as \"127.0.0.1:50051\", or a list of addresses"
@@ -19,11 +18,6 @@ pub enum Servers {
 }
 
 impl Servers {
-    /// One server.
-    pub fn one(address: impl Into<String>) -> Self {
-        Self::One(address.into())
-    }
-
     /// All addresses.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         match self {
@@ -31,24 +25,6 @@ impl Servers {
             Self::Many(addresses) => addresses.iter(),
         }
         .map(String::as_str)
-    }
-}
-
-impl JsonSchema for Servers {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "servers".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "array"],
-            "items": { "type": "string" },
-            "examples": ["127.0.0.1:50051", ["relay-1.example.org:50051", "relay-2.example.org:50051"]]
-        })
     }
 }
 

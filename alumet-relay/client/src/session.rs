@@ -1,10 +1,10 @@
 //! One session with one server: hello, then records one way and acknowledgements the other.
 
 use alumet_core::spool::InstanceId;
-use alumet_relay_protocol::tokens::{TokenSource, present};
+use alumet_relay_protocol::tokens::present;
 use alumet_relay_protocol::v1::relay_client::RelayClient;
 use alumet_relay_protocol::v1::server_message::Message;
-use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome};
+use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome, client_message};
 use alumet_relay_protocol::version::SPOKEN;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,7 +24,7 @@ pub(crate) struct Session {
     pub(crate) requests: mpsc::Sender<ClientMessage>,
     pub(crate) answers: Streaming<ServerMessage>,
     /// Closes the connection with the session.
-    _link: Link,
+    _relay: RelayClient<Link>,
 }
 
 /// A few messages wait for HTTP/2, so that it always has something to send.
@@ -43,10 +43,10 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let server = target.address.authority();
         let link = Link::open(target, client.tls.as_ref(), *client.config.keepalive).await?;
-        let (channel, origin) = link.channel();
-        let mut relay = RelayClient::with_origin(channel, origin).max_decoding_message_size(ANSWER_LIMIT);
+        let origin = link.origin.clone();
+        let mut relay = RelayClient::with_origin(link, origin).max_decoding_message_size(ANSWER_LIMIT);
         let (requests, messages) = mpsc::channel(MESSAGES_AHEAD);
-        let hello = wire::hello(Hello {
+        let hello = Hello {
             protocol_min: *SPOKEN.start(),
             protocol_max: *SPOKEN.end(),
             instance: instance.0.to_vec().into(),
@@ -54,12 +54,12 @@ impl Session {
             node: client.node.clone(),
             software: concat!("alumet relay-client ", env!("CARGO_PKG_VERSION")).to_owned(),
             next_sequence,
-        });
+        };
         // There is room: nothing was sent yet.
-        let _ = requests.try_send(hello);
+        let _ = requests.try_send(wire::message(client_message::Message::Hello(hello)));
         let mut request = Request::new(ReceiverStream::new(messages));
-        if let Some(token) = client.token.as_ref().map(TokenSource::read).transpose()? {
-            present(&token, request.metadata_mut())?;
+        if let Some(token) = client.token()? {
+            present(&token, request.metadata_mut()).map_err(SessionError::unusable)?;
         }
         let status = |status: Status| SessionError::of_status(&server, &status);
         let mut answers = relay.session(request).await.map_err(status)?.into_inner();
@@ -67,20 +67,22 @@ impl Session {
         let welcome = match first.and_then(|first| first.message) {
             Some(Message::Welcome(welcome)) => welcome,
             _ => {
-                let reason = "it does not begin with a welcome".to_owned();
-                return Err(SessionError::Protocol { server, reason });
+                return Err(SessionError::protocol(
+                    &server,
+                    "it does not begin with a welcome",
+                ));
             }
         };
         if !SPOKEN.contains(&welcome.protocol) {
             let reason = format!("it chose version {}, which was not offered", welcome.protocol);
-            return Err(SessionError::Protocol { server, reason });
+            return Err(SessionError::protocol(&server, reason));
         }
         Ok(Self {
             server,
             welcome,
             requests,
             answers,
-            _link: link,
+            _relay: relay,
         })
     }
 

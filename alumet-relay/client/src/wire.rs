@@ -51,19 +51,14 @@ pub(crate) fn too_large(record: &Record, previous: u64) -> v1::ClientMessage {
         first: record.sequence,
         last: record.sequence,
         samples: u64::from(record.samples),
-        first_timestamp: None,
-        last_timestamp: None,
         reason: v1::GapReason::TooLarge.into(),
         previous,
+        ..v1::Gap::default()
     }))
 }
 
-/// The first message of a session.
-pub(crate) fn hello(hello: v1::Hello) -> v1::ClientMessage {
-    message(Message::Hello(hello))
-}
-
-const fn message(message: Message) -> v1::ClientMessage {
+/// A message of any kind.
+pub(crate) const fn message(message: Message) -> v1::ClientMessage {
     v1::ClientMessage {
         message: Some(message),
     }

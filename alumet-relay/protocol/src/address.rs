@@ -1,7 +1,7 @@
 //! Where a server is, and whether plain text may be spoken with it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The port of a server that names none.
@@ -33,26 +33,21 @@ pub enum Scheme {
     "`{text}` is no address ({reason}); write it as \"host:50051\", \"192.0.2.1:50051\" or \"[::1]:50051\""
 )]
 pub struct InvalidAddress {
-    /// The text.
-    pub text: String,
-    /// What is wrong with it.
-    pub reason: &'static str,
+    text: String,
+    reason: &'static str,
 }
 
 /// Plain text was to be spoken over a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{address} is not on this machine, and without TLS everybody on the way could read and change what is sent; \
+    "{0} is not on this machine, and without TLS everybody on the way could read and change what is sent; \
      set `tls` (`alumet-server certs init DIR` makes certificates), or write `insecure = true` if the network is trusted"
 )]
-pub struct PlainTextRefused {
-    /// The address.
-    pub address: Address,
-}
+pub struct PlainTextRefused(Address);
 
 impl Address {
     /// The IP address, if it is none that must be looked up.
-    pub fn ip(&self) -> Option<IpAddr> {
+    fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
@@ -85,9 +80,7 @@ impl Address {
         if has_tls || insecure || self.is_loopback() {
             return Ok(());
         }
-        Err(PlainTextRefused {
-            address: self.clone(),
-        })
+        Err(PlainTextRefused(self.clone()))
     }
 }
 
@@ -122,26 +115,22 @@ fn parse(text: &str) -> Result<Address, &'static str> {
         Some(_) => return Err("it begins with neither http:// nor https://"),
     };
     // What a browser leaves there.
-    let rest = match scheme {
-        Some(_) => rest.strip_suffix('/').unwrap_or(rest),
-        None => rest,
-    };
+    let without_slash = rest.strip_suffix('/').filter(|_| scheme.is_some());
+    let rest = without_slash.unwrap_or(rest);
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or("a bracket is not closed")?;
-            if !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) {
+            if host.parse::<Ipv6Addr>().is_err() {
                 return Err("there is no IPv6 address in the brackets");
             }
-            match after {
-                "" => (host, None),
-                _ => (
-                    host,
-                    Some(after.strip_prefix(':').ok_or("no colon follows the bracket")?),
-                ),
+            let port = after.strip_prefix(':');
+            if port.is_none() && !after.is_empty() {
+                return Err("no colon follows the bracket");
             }
+            (host, port)
         }
         // An IPv6 address without brackets has no place for a port.
-        None if rest.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) => (rest, None),
+        None if rest.parse::<Ipv6Addr>().is_ok() => (rest, None),
         None => match rest.split_once(':') {
             None => (rest, None),
             Some((host, port)) => (host, Some(port)),
@@ -157,8 +146,9 @@ fn parse(text: &str) -> Result<Address, &'static str> {
     let port = match port {
         None => DEFAULT_PORT,
         // `parse` would take a sign.
-        Some(port) if port.starts_with('+') => return Err("the port is no number up to 65535"),
-        Some(port) => port.parse().map_err(|_| "the port is no number up to 65535")?,
+        Some(port) => (port.parse().ok())
+            .filter(|_| !port.starts_with('+'))
+            .ok_or("the port is no number up to 65535")?,
     };
     Ok(Address {
         host: host.to_owned(),

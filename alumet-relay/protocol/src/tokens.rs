@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use subtle::ConstantTimeEq;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
 use crate::identity::{InvalidNodeName, check_node_name};
@@ -17,19 +18,11 @@ const AUTHORIZATION: &str = "authorization";
 /// How its value begins (RFC 6750, section 2.1).
 const SCHEME: &str = "Bearer ";
 
-/// Which node has which token. Its debug form shows no token.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// Which token is that of which node. A node may have several, while an old one is replaced by a new one. Its debug form
+/// shows no token.
+#[derive(Clone, Default)]
 pub struct Tokens {
-    by_node: Vec<(String, String)>,
-}
-
-/// Where a client has its token. Its debug form shows no token.
-#[derive(Clone, PartialEq, Eq)]
-pub enum TokenSource {
-    /// In the configuration.
-    Literal(String),
-    /// Alone in a file, which is read anew for each connection.
-    File(PathBuf),
+    node_of: BTreeMap<String, String>,
 }
 
 /// Why tokens cannot be used.
@@ -79,17 +72,18 @@ impl Tokens {
         for (node, token) in table {
             tokens.add(node, token)?;
         }
-        tokens.refuse_shared()?;
         Ok(tokens)
     }
 
-    /// The tokens of a file: a node, a space and its token in each line; `#` begins a comment.
+    /// With those of a file: a node, a space and its token in each line; `#` begins a comment.
     ///
     /// # Errors
     /// Why the file cannot be used.
-    pub fn from_file(path: &Path) -> Result<Self, TokenError> {
-        let text = read(path)?;
-        let mut tokens = Self::default();
+    pub fn with_file(mut self, path: &Path) -> Result<Self, TokenError> {
+        let text = std::fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -102,27 +96,16 @@ impl Tokens {
                     line: index + 1,
                 });
             };
-            tokens.add(node, token)?;
+            self.add(node, token)?;
         }
-        tokens.refuse_shared()?;
-        Ok(tokens)
-    }
-
-    /// These and those.
-    ///
-    /// # Errors
-    /// When two nodes have the same token.
-    pub fn and(mut self, other: Self) -> Result<Self, TokenError> {
-        self.by_node.extend(other.by_node);
-        self.refuse_shared()?;
         Ok(self)
     }
 
     /// The node whose token was presented. Takes the same time whichever it is.
     pub fn node_of(&self, presented: &str) -> Option<&str> {
         let mut found = None;
-        for (node, token) in &self.by_node {
-            if is_equal(token.as_bytes(), presented.as_bytes()) {
+        for (token, node) in &self.node_of {
+            if token.as_bytes().ct_eq(presented.as_bytes()).into() {
                 found = Some(node.as_str());
             }
         }
@@ -130,64 +113,23 @@ impl Tokens {
     }
 
     /// How many there are.
-    pub const fn len(&self) -> usize {
-        self.by_node.len()
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.by_node.is_empty()
+    pub fn count(&self) -> usize {
+        self.node_of.len()
     }
 
     fn add(&mut self, node: &str, token: &str) -> Result<(), TokenError> {
         check_node_name(node)?;
         check_token(token, || format!("node `{node}`"))?;
-        self.by_node.push((node.to_owned(), token.to_owned()));
-        Ok(())
-    }
-
-    /// A node may have several tokens, while an old one is replaced by a new one; a token has one node.
-    fn refuse_shared(&self) -> Result<(), TokenError> {
-        let mut node_of = BTreeMap::new();
-        for (node, token) in &self.by_node {
-            match node_of.insert(token, node) {
-                Some(other) if other != node => {
-                    return Err(TokenError::Shared(other.clone(), node.clone()));
-                }
-                _ => {}
-            }
+        match self.node_of.insert(token.to_owned(), node.to_owned()) {
+            Some(other) if other != node => Err(TokenError::Shared(other, node.to_owned())),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tokens({})", self.by_node.len())
-    }
-}
-
-impl TokenSource {
-    /// The token.
-    ///
-    /// # Errors
-    /// When the file cannot be read or what is there cannot be a token.
-    pub fn read(&self) -> Result<String, TokenError> {
-        let (token, owner) = match self {
-            Self::Literal(token) => (token.clone(), "the configuration".to_owned()),
-            Self::File(path) => (read(path)?.trim().to_owned(), format!("{}", path.display())),
-        };
-        check_token(&token, || owner)?;
-        Ok(token)
-    }
-}
-
-impl fmt::Debug for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Literal(_) => f.write_str("Literal(…)"),
-            Self::File(path) => write!(f, "File({})", path.display()),
-        }
+        write!(f, "Tokens({})", self.count())
     }
 }
 
@@ -215,24 +157,15 @@ pub fn presented(metadata: &MetadataMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
 }
 
-fn read(path: &Path) -> Result<String, TokenError> {
-    std::fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn check_token(token: &str, owner: impl FnOnce() -> String) -> Result<(), TokenError> {
+/// Refuses what cannot be a token; `owner` says whose it is, or where.
+///
+/// # Errors
+/// What a token must have.
+pub fn check_token(token: &str, owner: impl FnOnce() -> String) -> Result<(), TokenError> {
     if token.len() >= SHORTEST && token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
     Err(TokenError::Unusable { owner: owner() })
-}
-
-/// Compares without telling by its duration where the two differ.
-fn is_equal(a: &[u8], b: &[u8]) -> bool {
-    let different = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
-    a.len() == b.len() && std::hint::black_box(different) == 0
 }
 
 #[cfg(test)]
@@ -252,7 +185,7 @@ mod tests {
     #[test]
     fn a_token_names_its_node_and_nothing_else_does() {
         let (_folder, path) = file(&format!("# nodes\n\na {ONE}\n  b\t{TWO}  \n"));
-        let tokens = Tokens::from_file(&path).unwrap();
+        let tokens = Tokens::default().with_file(&path).unwrap();
         assert_eq!(tokens.node_of(ONE), Some("a"));
         assert_eq!(tokens.node_of(TWO), Some("b"));
         for wrong in [
@@ -270,15 +203,18 @@ mod tests {
     #[test]
     fn a_node_may_have_two_tokens_but_a_token_not_two_nodes() {
         let (_folder, path) = file(&format!("a {ONE}\na {TWO}\n"));
-        let tokens = Tokens::from_file(&path).unwrap();
+        let tokens = Tokens::default().with_file(&path).unwrap();
         assert_eq!((tokens.node_of(ONE), tokens.node_of(TWO)), (Some("a"), Some("a")));
         let (_folder, path) = file(&format!("a {ONE}\nb {ONE}\n"));
-        let error = Tokens::from_file(&path).unwrap_err().to_string();
+        let error = Tokens::default().with_file(&path).unwrap_err().to_string();
         assert!(error.contains("`a` and `b`"), "{error}");
-        let table =
-            |node: &str| Tokens::from_table(&BTreeMap::from([(node.to_owned(), ONE.to_owned())])).unwrap();
-        assert!(table("a").and(table("b")).is_err());
-        assert_eq!(table("a").and(table("a")).unwrap().len(), 2);
+        let (_folder, path) = file(&format!("a {ONE}\n"));
+        let with = |node: &str| {
+            let table = BTreeMap::from([(node.to_owned(), ONE.to_owned())]);
+            Tokens::from_table(&table).unwrap().with_file(&path)
+        };
+        assert!(with("b").is_err());
+        assert_eq!(with("a").unwrap().count(), 1);
     }
 
     #[test]
@@ -290,7 +226,7 @@ mod tests {
             (format!("a/b {ONE}\n"), "cannot be the name of a node"),
         ] {
             let (_folder, path) = file(&text);
-            let error = Tokens::from_file(&path).unwrap_err().to_string();
+            let error = Tokens::default().with_file(&path).unwrap_err().to_string();
             assert!(error.contains(phrase), "{error}");
             assert!(!error.contains(ONE), "{error}");
         }
@@ -315,25 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_in_a_file_is_read_each_time() {
-        let (_folder, path) = file(&format!("{ONE}\n"));
-        let source = TokenSource::File(path.clone());
-        assert_eq!(source.read().unwrap(), ONE);
-        std::fs::write(&path, TWO).unwrap();
-        assert_eq!(source.read().unwrap(), TWO);
-        std::fs::write(&path, "two words that are long").unwrap();
-        assert!(
-            source
-                .read()
-                .unwrap_err()
-                .to_string()
-                .contains("tokens must have")
-        );
-    }
-
-    #[test]
     fn no_debug_form_shows_a_token() {
         let tokens = Tokens::from_table(&BTreeMap::from([("a".to_owned(), ONE.to_owned())])).unwrap();
-        assert!(!format!("{tokens:?} {:?}", TokenSource::Literal(ONE.to_owned())).contains(ONE));
+        assert!(!format!("{tokens:?}").contains(ONE));
     }
 }

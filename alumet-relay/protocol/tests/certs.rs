@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use alumet_relay_protocol::certs::{CertsError, init, issue};
+use alumet_relay_protocol::certs::{init, issue};
 use alumet_relay_protocol::identity::node_of;
 use alumet_shared_trust::valid_until;
 use rustls::pki_types::CertificateDer;
@@ -55,13 +56,16 @@ fn nothing_is_overwritten_without_force() {
     init(dir, &[], false).unwrap();
     issue(dir, "n", false).unwrap();
     let before = fs::read(dir.join("ca.pem")).unwrap();
-    let error = init(dir, &[], false).unwrap_err();
+    let error = init(dir, &[], false).unwrap_err().to_string();
     assert!(
-        matches!(&error, CertsError::Exists { path, .. } if path.ends_with("ca.pem")),
+        error.contains("ca.pem exists already") && error.contains("--force"),
         "{error}"
     );
-    assert!(error.to_string().contains("--force"), "{error}");
-    assert!(matches!(issue(dir, "n", false), Err(CertsError::Exists { .. })));
+    let error = issue(dir, "n", false).unwrap_err().to_string();
+    assert!(
+        error.contains("n.pem exists already") && error.contains("--force"),
+        "{error}"
+    );
     assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), before);
 
     issue(dir, "n", true).unwrap();
@@ -96,24 +100,25 @@ fn what_cannot_be_made_is_told_with_its_reason() {
     assert!(error.contains("cannot be for é"), "{error}");
     init(dir, &[], false).unwrap();
     for name in ["../n", "", "a b"] {
-        assert!(
-            matches!(issue(dir, name, false), Err(CertsError::Node(_))),
-            "{name}"
-        );
+        let error = issue(dir, name, false).unwrap_err().to_string();
+        assert!(error.contains("cannot be the name of a node; use"), "{error}");
     }
     for name in ["ca", "Server"] {
-        assert!(
-            matches!(issue(dir, name, true), Err(CertsError::Reserved(_))),
-            "{name}"
-        );
+        let error = issue(dir, name, true).unwrap_err().to_string();
+        assert!(error.contains("cannot be the name of a node here"), "{error}");
     }
     let error = init(Path::new("/proc/certs"), &[], false).unwrap_err();
-    assert!(matches!(error, CertsError::Unwritable { .. }), "{error}");
+    assert!(error.source().is_some());
+    assert!(
+        error.to_string().starts_with("/proc/certs cannot be written"),
+        "{error}"
+    );
     fs::write(dir.join("ca.key"), "nonsense").unwrap();
-    assert!(matches!(
-        issue(dir, "m", false),
-        Err(CertsError::Authority { .. })
-    ));
+    let error = issue(dir, "m", false).unwrap_err().to_string();
+    assert!(
+        error.contains("ca.key is no usable part of an authority"),
+        "{error}"
+    );
 }
 
 #[test]

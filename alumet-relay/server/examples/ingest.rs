@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use alumet_core::output::{NullOutput, OnFull, QueuePolicy};
 use alumet_core::pipeline::PipelineBuilder;
+use alumet_core::plugin::PluginError;
 use alumet_core::series::Series;
 use alumet_core::spool::SpoolSlot;
 use alumet_core::unit::Unit;
@@ -80,7 +81,8 @@ fn measure(path: &Path, connections: u8, duration: Duration) -> Result<(), AnyEr
         ..Config::default()
     };
     let spool = slot.get_or_open(builder.catalog()).ok_or("no spool")?;
-    let source = RelaySource::bind(config, builder.catalog(), Arc::clone(spool))?;
+    let source =
+        RelaySource::bind(config, builder.catalog(), Arc::clone(spool)).map_err(PluginError::from)?;
     let address = source.local_address()?;
     builder.event_source("server", source);
     builder.output("null", NullOutput).queue(QueuePolicy {

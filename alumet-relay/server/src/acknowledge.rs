@@ -12,7 +12,9 @@ pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64
     loop {
         let sequence = *commits.borrow_and_update();
         if sequence > told {
-            if answers.send(Ok(ack(sequence))).await.is_err() {
+            let ack = server_message::Message::Ack(Ack { sequence });
+            let answer = ServerMessage { message: Some(ack) };
+            if answers.send(Ok(answer)).await.is_err() {
                 return;
             }
             told = sequence;
@@ -22,12 +24,6 @@ pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64
             changed = commits.changed() => if changed.is_err() { return },
             () = answers.closed() => return,
         }
-    }
-}
-
-const fn ack(sequence: u64) -> ServerMessage {
-    ServerMessage {
-        message: Some(server_message::Message::Ack(Ack { sequence })),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::{ConfigFault, Faults};
 use alumet_core::size::ByteSize;
-use alumet_relay_protocol::address::Address;
+use alumet_relay_protocol::address::{Address, InvalidAddress};
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::Tokens;
 use schemars::JsonSchema;
@@ -145,12 +145,7 @@ impl Config {
 
     /// Whom to trust must be said before somebody else on the network decides it.
     fn check_trust(&self, address: Option<&Address>, faults: &mut Faults) {
-        let TlsConfig {
-            certificate,
-            key,
-            client_ca,
-        } = &self.tls;
-        match (certificate, key, client_ca) {
+        match (&self.tls.certificate, &self.tls.key, &self.tls.client_ca) {
             (Some(_), None, _) => faults.add("tls.key", "name the file with the key of `tls.certificate`"),
             (None, Some(_), _) | (None, None, Some(_)) => {
                 faults.add(
@@ -164,7 +159,7 @@ impl Config {
             faults.add("tokens", error.to_string());
         }
         let Some(address) = address else { return };
-        if let Err(error) = address.check_plain_text(self.has_tls(), self.insecure) {
+        if let Err(error) = address.check_plain_text(self.tls.certificate.is_some(), self.insecure) {
             faults.add("address", error.to_string());
         } else if !self.needs_credentials() && !self.insecure && !address.is_loopback() {
             let message = format!(
@@ -176,15 +171,8 @@ impl Config {
     }
 
     pub(crate) fn parsed_address(&self) -> Result<Address, Faults> {
-        self.address
-            .parse()
-            .map_err(|error: alumet_relay_protocol::address::InvalidAddress| {
-                ConfigFault::new("address", error.to_string()).into()
-            })
-    }
-
-    pub(crate) const fn has_tls(&self) -> bool {
-        self.tls.certificate.is_some()
+        let fault = |error: InvalidAddress| ConfigFault::new("address", error.to_string());
+        self.address.parse().map_err(|error| fault(error).into())
     }
 
     pub(crate) fn has_tokens(&self) -> bool {

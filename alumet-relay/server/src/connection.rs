@@ -93,16 +93,12 @@ pub(crate) async fn serve(
     pending: OwnedSemaphorePermit,
 ) {
     let result = match &running.state.trust.tls {
-        None => {
-            let connection = Connection::new(peer, None);
-            serve_http(&running, stream, &connection, pending).await
-        }
+        None => serve_http(&running, stream, Connection::new(peer, None), pending).await,
         Some(tls) => match shake_hands(&running, tls, stream).await {
             Ok(stream) => {
                 let chain = stream.get_ref().1.peer_certificates();
                 let node = chain.and_then(|chain| node_of(chain.first()?));
-                let connection = Connection::new(peer, node);
-                serve_http(&running, stream, &connection, pending).await
+                serve_http(&running, stream, Connection::new(peer, node), pending).await
             }
             Err(None) => return,
             Err(Some(refusal)) => Err(refusal),
@@ -137,16 +133,19 @@ async fn shake_hands(
 async fn serve_http(
     running: &Arc<Running>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    connection: &Arc<Connection>,
+    connection: Arc<Connection>,
     pending: OwnedSemaphorePermit,
 ) -> Result<(), Refusal> {
     let config = &running.state.config;
     let limit = usize::try_from(config.max_message_bytes.0).unwrap_or(usize::MAX);
-    let relay = RelayServer::new(RelayService::new(Arc::clone(running), Arc::clone(connection)));
+    let relay = RelayServer::new(RelayService::new(Arc::clone(running), Arc::clone(&connection)));
     let relay = relay.max_decoding_message_size(limit);
     let service = service_fn(move |request: Request<Incoming>| {
         let progress = Progress::new(HELLO_LIMIT);
-        let mut request = request.map(|body| Watched::new(body, progress.clone()));
+        let mut request = request.map(|inner| Watched {
+            inner,
+            progress: progress.clone(),
+        });
         request.extensions_mut().insert(progress);
         relay.clone().call(request)
     });
@@ -162,18 +161,17 @@ async fn serve_http(
         .keep_alive_timeout(*config.keepalive);
     let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let patience = *config.handshake_timeout;
-    let was_used = tokio::select! {
+    tokio::select! {
         result = http.as_mut() => {
             if let Err(error) = result {
                 tracing::debug!(peer = %connection.peer, %error, "a connection broke");
             }
             return Ok(());
         }
-        was_used = connection.alone(patience, pending) => Some(was_used),
-        () = running.stop.cancelled() => None,
-    };
-    if was_used == Some(false) {
-        return Err(too_slow("the connection had no session", patience));
+        was_used = connection.alone(patience, pending) => if !was_used {
+            return Err(too_slow("the connection had no session", patience));
+        },
+        () = running.stop.cancelled() => {}
     }
     http.as_mut().graceful_shutdown();
     let _ = timeout(GRACE, http).await;

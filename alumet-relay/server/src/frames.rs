@@ -10,6 +10,8 @@ use hyper::body::{Body, Frame, Incoming};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::refusal::{Reason, Refusal};
+
 /// A flag and the length, before each message (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
@@ -27,17 +29,7 @@ struct State {
     missing: usize,
     /// When the first byte of an incomplete message came.
     since: Option<Instant>,
-    too_large: Option<TooLarge>,
-    is_broken: bool,
     total: u64,
-}
-
-/// A message says that it is larger than it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a message of {announced} bytes is announced and {limit} are allowed")]
-pub(crate) struct TooLarge {
-    pub(crate) announced: usize,
-    pub(crate) limit: usize,
 }
 
 impl Progress {
@@ -49,8 +41,6 @@ impl Progress {
             prefix_length: 0,
             missing: 0,
             since: None,
-            too_large: None,
-            is_broken: false,
             total: 0,
         })))
     }
@@ -65,28 +55,18 @@ impl Progress {
         self.0.lock().since
     }
 
-    /// The message that was too large, if there was one.
-    pub(crate) fn too_large(&self) -> Option<TooLarge> {
-        self.0.lock().too_large
-    }
-
-    /// Whether the connection broke, rather than the client sent something wrong.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.0.lock().is_broken
-    }
-
     /// The bytes that came since this was called last.
     pub(crate) fn take_bytes(&self) -> u64 {
         std::mem::take(&mut self.0.lock().total)
     }
 
-    fn take(&self, data: &[u8]) -> Result<(), TooLarge> {
+    fn take(&self, data: &[u8]) -> Result<(), Refusal> {
         self.0.lock().take(data, Instant::now())
     }
 }
 
 impl State {
-    fn take(&mut self, mut data: &[u8], now: Instant) -> Result<(), TooLarge> {
+    fn take(&mut self, mut data: &[u8], now: Instant) -> Result<(), Refusal> {
         self.total = self.total.saturating_add(data.len() as u64);
         while !data.is_empty() {
             if self.missing > 0 {
@@ -106,7 +86,11 @@ impl State {
                 let announced = u32::from_be_bytes(length) as usize;
                 if announced > self.limit {
                     let limit = self.limit;
-                    return Err(*self.too_large.insert(TooLarge { announced, limit }));
+                    let message = format!(
+                        "a message of {announced} bytes is announced and {limit} are allowed; raise `max_message_bytes` of \
+                         the server, or send less at a time"
+                    );
+                    return Err(Refusal::new(Reason::Limit, message));
                 }
                 self.missing = announced;
             }
@@ -121,34 +105,26 @@ impl State {
 /// The body of a request that is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    inner: Incoming,
-    progress: Progress,
-}
-
-impl Watched {
-    pub(crate) const fn new(inner: Incoming, progress: Progress) -> Self {
-        Self { inner, progress }
-    }
+    pub(crate) inner: Incoming,
+    pub(crate) progress: Progress,
 }
 
 impl Body for Watched {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Refusal;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
-            None => return Poll::Ready(None),
-            Some(Err(error)) => {
-                self.progress.0.lock().is_broken = true;
-                return Poll::Ready(Some(Err(error.into())));
+    ) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(|_| Refusal::new(Reason::Unavailable, "the connection broke"))?;
+            if let Some(data) = frame.data_ref() {
+                self.progress.take(data)?;
             }
-            Some(Ok(frame)) => frame,
-        };
-        let taken = frame.data_ref().map_or(Ok(()), |data| self.progress.take(data));
-        Poll::Ready(Some(taken.map(|()| frame).map_err(Into::into)))
+            Ok(frame)
+        }))
     }
 }
 
@@ -187,9 +163,11 @@ mod tests {
     fn a_message_that_is_too_large_is_refused_with_its_prefix() {
         let progress = Progress::new(10);
         progress.take(&message(10)).unwrap();
-        let error = progress.take(&[0, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
-        assert_eq!((error.announced, error.limit), (u32::MAX as usize, 10));
-        assert_eq!(progress.too_large(), Some(error));
+        let refusal = progress.take(&[0, 0xff, 0xff, 0xff, 0xff]).unwrap_err();
+        assert_eq!(refusal.reason, Reason::Limit);
+        let begin =
+            "a message of 4294967295 bytes is announced and 10 are allowed; raise `max_message_bytes`";
+        assert!(refusal.message.starts_with(begin), "{refusal}");
     }
 
     #[test]
@@ -198,7 +176,6 @@ mod tests {
         progress.take(&message(1)).unwrap();
         progress.allow(5);
         progress.take(&message(5)).unwrap();
-        assert_eq!(progress.too_large(), None);
         assert_eq!(progress.take_bytes(), 16);
         assert_eq!(progress.take_bytes(), 0);
     }

@@ -4,7 +4,6 @@ mod acknowledge;
 mod authenticate;
 mod config;
 mod connection;
-mod error;
 mod frames;
 mod listener;
 mod metrics;
@@ -23,6 +22,5 @@ mod trial;
 mod trust;
 
 pub use config::{Config, TlsConfig};
-pub use error::ServerError;
 pub use plugin::RelayServerPlugin;
 pub use source::RelaySource;

@@ -29,6 +29,20 @@ pub(crate) fn bind(address: &Address) -> io::Result<StdListener> {
     Ok(listener)
 }
 
+/// What to do about an address on which nobody can listen.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "stop the program that listens there, or choose another port in `address`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "set `address` to one of this machine, or to [::]:50051 for all of them"
+        }
+        io::ErrorKind::PermissionDenied => "choose a port above 1023 in `address`",
+        _ => "set `address` to one of this machine",
+    }
+}
+
 /// Accepts connections until the server stops.
 pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
     let limit = running.state.config.max_connections.min(Semaphore::MAX_PERMITS);
@@ -59,9 +73,8 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
             running.state.refusals.note(&refusal, peer, "");
             continue;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "a socket could not be prepared");
-        }
+        // Answers must not wait for each other. Where that cannot be set, they are only slower.
+        let _ = stream.set_nodelay(true);
         let connection = serve(Arc::clone(&running), stream, peer, pending);
         running.tasks.spawn(async move {
             connection.await;

@@ -6,7 +6,6 @@ use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::config::Config;
-use crate::error::ServerError;
 use crate::metrics;
 use crate::source::RelaySource;
 use crate::trial;
@@ -36,7 +35,12 @@ impl Plugin for RelayServerPlugin {
             trial::note_all(&config, &Trust::read(&config)?, alumet);
             return Ok(Self);
         }
-        let spool = alumet.spool().ok_or(ServerError::NoSpool)?;
+        let spool = alumet.spool().ok_or_else(|| {
+            StartError::new(
+                "there is no spool, so that nothing could be stored before it is acknowledged; \
+                 set `spool.path` in the configuration of the program",
+            )
+        })?;
         let source = RelaySource::bind(config, alumet.catalog(), Arc::clone(spool))?;
         let address = source.local_address()?;
         tracing::info!(%address, "listening for agents");

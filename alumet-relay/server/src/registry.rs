@@ -40,7 +40,7 @@ pub(crate) struct Received {
 }
 
 /// A machine that sends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Node {
     /// Its name.
     pub(crate) name: Arc<str>,
@@ -82,10 +82,7 @@ impl Registry {
             Arc::new(Node {
                 name: Arc::clone(name),
                 since: now,
-                samples: Tally::default(),
-                bytes: Tally::default(),
-                duplicates: Tally::default(),
-                gaps: Mutex::default(),
+                ..Node::default()
             })
         });
         if sessions(node) >= limit {
@@ -120,10 +117,7 @@ impl Received {
     /// The progress of a batch here. A stream outlives sessions and restarts of the agent, whose numbers begin anew; it
     /// ends where the monotonic clock does, with the machine.
     pub(crate) fn progress(&mut self, watermark: Watermark) -> Option<Progress> {
-        let Watermark {
-            stream: number,
-            until,
-        } = watermark;
+        let (number, until) = (watermark.stream, watermark.until);
         if self.streams.len() >= Self::STREAMS && !self.streams.contains_key(&number) {
             return None;
         }

@@ -49,7 +49,7 @@ impl RelayService {
         let progress = progress.unwrap_or_else(|| Progress::new(0));
         let proven = self.identify(&request)?;
         let mut requests = request.into_inner();
-        let hello = self.hello(&mut requests, &progress).await?;
+        let hello = self.hello(&mut requests).await?;
         check_claim(&hello.node, proven.as_deref())?;
         node.clone_from(&hello.node);
         let protocol = negotiate(hello.protocol_min..=hello.protocol_max, SPOKEN)
@@ -140,20 +140,17 @@ impl RelayService {
             token: presented(request.metadata()),
         };
         let tokens = trust.tokens();
-        let proven = identify(credentials, tokens.as_deref(), trust.needs_credentials)?;
+        let is_needed = self.running.state.config.needs_credentials();
+        let proven = identify(credentials, tokens.as_deref(), is_needed)?;
         Ok(proven.map(str::to_owned))
     }
 
-    async fn hello(
-        &self,
-        requests: &mut Streaming<ClientMessage>,
-        progress: &Progress,
-    ) -> Result<Hello, Refusal> {
+    async fn hello(&self, requests: &mut Streaming<ClientMessage>) -> Result<Hello, Refusal> {
         let patience = *self.running.state.config.handshake_timeout;
         let message = timeout(patience, requests.message())
             .await
             .map_err(|_| too_slow("the client had not said who it is", patience))?;
-        match message.map_err(|status| broken(progress, &status))? {
+        match message.map_err(|status| broken(&status))? {
             Some(ClientMessage {
                 message: Some(Message::Hello(hello)),
             }) => Ok(hello),

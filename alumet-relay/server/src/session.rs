@@ -1,6 +1,7 @@
 //! A session: takes messages of a client in their order and hands samples on.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +120,14 @@ impl Session {
             self.begun.node.bytes.add(bytes);
             match message {
                 None => return Ok(()),
-                Some(message) => self.take(message).await?,
+                Some(Message::Hello(_)) => {
+                    return Err(wrong(
+                        "the session has begun already; `Hello` is its first message only",
+                    ));
+                }
+                Some(Message::Definitions(definitions)) => self.define(definitions)?,
+                Some(Message::Batch(batch)) => self.take_batch(batch).await?,
+                Some(Message::Gap(gap)) => self.take_gap(&gap).await?,
             }
             let now = std::time::Instant::now();
             self.pace.pass(bytes, now);
@@ -155,26 +163,15 @@ impl Session {
                 // A kind of message that is newer than this server.
                 Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
                 Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
-                Ok(Err(status)) => return Err(broken(&self.begun.progress, &status)),
-                Err(_) => match self.begun.progress.incomplete_since() {
-                    None => deadline = Instant::now() + patience,
-                    Some(since) if since.max(begun) + patience <= Instant::now() => {
+                Ok(Err(status)) => return Err(broken(&status)),
+                Err(_) => {
+                    let (now, since) = (Instant::now(), self.begun.progress.incomplete_since());
+                    deadline = since.map_or(now, |since| since.max(begun)) + patience;
+                    if deadline <= now {
                         return Err(too_slow("a message was not complete", patience));
                     }
-                    Some(since) => deadline = since.max(begun) + patience,
-                },
+                }
             }
-        }
-    }
-
-    async fn take(&mut self, message: Message) -> Result<(), Refusal> {
-        match message {
-            Message::Hello(_) => Err(wrong(
-                "the session has begun already; `Hello` is its first message only",
-            )),
-            Message::Definitions(definitions) => self.define(definitions),
-            Message::Batch(batch) => self.take_batch(batch).await,
-            Message::Gap(gap) => self.take_gap(&gap).await,
         }
     }
 
@@ -262,14 +259,12 @@ impl Session {
         let mut batch = sink.batch();
         {
             let mut gaps = node.gaps.lock();
-            let series = gaps
-                .entry(reason)
-                .or_default()
-                .series(&mut batch, node.since, || {
-                    let of_node = state.of_node(sink.catalog(), state.metrics.gap_samples, &node.name);
-                    of_node.attribute("reason", reason).register()
-                });
-            batch.push(series, sink.now().wall, gap.samples);
+            let tally = gaps.entry(reason).or_default();
+            tally.add(gap.samples);
+            tally.tell(&mut batch, node.since, sink.now().wall, || {
+                let of_node = state.of_node(sink.catalog(), state.metrics.gap_samples, &node.name);
+                of_node.attribute("reason", reason).register()
+            });
         }
         batch.set_origin(Origin {
             instance: self.begun.instance,
@@ -354,19 +349,13 @@ async fn interrupted(stop: &CancellationToken, replaced: &CancellationToken) -> 
     }
 }
 
-/// An error while reading: the connection broke, or what came is no message.
-pub(crate) fn broken(progress: &Progress, status: &tonic::Status) -> Refusal {
-    if let Some(too_large) = progress.too_large() {
-        let message = format!("{too_large}; raise `max_message_bytes` of the server, or send less at a time");
-        return Refusal::new(Reason::Limit, message);
-    }
-    if progress.is_broken() {
-        return Refusal::new(Reason::Unavailable, "the connection broke");
-    }
-    wrong(format!(
-        "what came is no message of the protocol: {}",
-        status.message()
-    ))
+/// An error while reading: what was found out about the body of the request, or what came is no message.
+pub(crate) fn broken(status: &tonic::Status) -> Refusal {
+    let found = status
+        .source()
+        .and_then(|source| source.downcast_ref::<Refusal>());
+    let message = || format!("what came is no message of the protocol: {}", status.message());
+    found.cloned().unwrap_or_else(|| wrong(message()))
 }
 
 pub(crate) fn too_slow(what: &str, limit: Duration) -> Refusal {

@@ -8,18 +8,18 @@ use std::time::Duration;
 use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
 use alumet_core::pipeline::EventSink;
+use alumet_core::plugin::StartError;
 use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
 use async_trait::async_trait;
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Config;
-use crate::error::ServerError;
-use crate::listener::{accept_all, bind};
-use crate::reporter::Reporter;
+use crate::listener::{accept_all, bind, remedy};
+use crate::reporter::report;
 use crate::state::{Running, ServerState};
 
 /// Takes the samples of other programs.
@@ -39,11 +39,16 @@ impl RelaySource {
     ///
     /// # Errors
     /// When certificates or tokens cannot be used, or the address is not free.
-    pub fn bind(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, ServerError> {
+    pub fn bind(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
         config.check()?;
         let address = config.parsed_address()?;
         let state = ServerState::new(config, catalog, spool)?;
-        let listener = bind(&address).map_err(|source| ServerError::Listen { address, source })?;
+        let listener = bind(&address).map_err(|error| {
+            let remedy = remedy(&error);
+            StartError::new(format!(
+                "the server cannot listen on {address}; {remedy}: {error}"
+            ))
+        })?;
         Ok(Self {
             listener,
             state: Arc::new(state),
@@ -72,14 +77,15 @@ impl EventSource for RelaySource {
         });
         let _end = running.stop.clone().drop_guard();
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept_all(listener, Arc::clone(&running))));
-        let mut reporter = Reporter::new(Arc::clone(&self.state), &out);
-        let first = tokio::time::Instant::now() + Self::REPORT_EVERY;
-        let mut ticks = interval_at(first, Self::REPORT_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = out.now().wall;
+        let mut report = || {
+            let since = std::mem::replace(&mut last, out.now().wall);
+            report(&self.state, since, last, &out)
+        };
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = ticks.tick() => out.send(reporter.report(&out)).await?,
+                () = sleep(Self::REPORT_EVERY) => out.send(report()).await?,
             }
         }
         drop(accepting);
@@ -89,6 +95,6 @@ impl EventSource for RelaySource {
                 "some clients did not end their sessions in time; they will send again what is not stored"
             );
         }
-        Ok(out.send(reporter.report(&out)).await?)
+        Ok(out.send(report()).await?)
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
-use alumet_core::series::SeriesBuilder;
+use alumet_core::plugin::StartError;
+use alumet_core::series::{Series, SeriesBuilder};
 use alumet_core::spool::Spool;
 use alumet_core::{Consumer, Resource};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::error::ServerError;
 use crate::metrics;
 use crate::refusal::Refusals;
 use crate::registry::Registry;
@@ -70,7 +70,8 @@ impl Room {
 /// The metrics of the server, registered.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    pub(crate) clients: MetricHandle<u64>,
+    /// Its only series.
+    pub(crate) clients: Series<u64>,
     pub(crate) received_samples: MetricHandle<u64>,
     pub(crate) received_bytes: MetricHandle<u64>,
     pub(crate) duplicates: MetricHandle<u64>,
@@ -87,7 +88,7 @@ pub(crate) struct Running {
 }
 
 impl ServerState {
-    pub(crate) fn new(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, ServerError> {
+    pub(crate) fn new(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
         Ok(Self {
             trust: Trust::read(&config)?,
             config,
@@ -116,9 +117,9 @@ pub(crate) fn of_server(catalog: &Catalog, metric: MetricHandle<u64>) -> SeriesB
 }
 
 impl Metrics {
-    fn register(catalog: &Catalog) -> Result<Self, ServerError> {
+    fn register(catalog: &Catalog) -> Result<Self, StartError> {
         Ok(Self {
-            clients: catalog.metric(&metrics::RELAY_CLIENTS)?,
+            clients: of_server(catalog, catalog.metric(&metrics::RELAY_CLIENTS)?).register(),
             received_samples: catalog.metric(&metrics::RELAY_RECEIVED_SAMPLES)?,
             received_bytes: catalog.metric(&metrics::RELAY_RECEIVED_BYTES)?,
             duplicates: catalog.metric(&metrics::RELAY_DUPLICATES)?,

@@ -24,21 +24,7 @@ impl Tally {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The series. The first time it begins, with a 0 at the instant `since` which it counts.
-    pub(crate) fn series(
-        &self,
-        batch: &mut Batch,
-        since: Timestamp,
-        register: impl FnOnce() -> Series<u64>,
-    ) -> &Series<u64> {
-        self.series.get_or_init(|| {
-            let series = register();
-            batch.push(&series, since, 0);
-            series
-        })
-    }
-
-    /// Makes a sample of what was counted.
+    /// Makes a sample of what was counted. With the first one the series begins: a 0 at the instant since which it counts.
     pub(crate) fn tell(
         &self,
         batch: &mut Batch,
@@ -46,7 +32,11 @@ impl Tally {
         now: Timestamp,
         register: impl FnOnce() -> Series<u64>,
     ) {
-        let series = self.series(batch, since, register);
+        let series = self.series.get_or_init(|| {
+            let series = register();
+            batch.push(&series, since, 0);
+            series
+        });
         batch.push(series, now, self.count.swap(0, Ordering::Relaxed));
     }
 }

@@ -1,21 +1,20 @@
 //! What of the work is possible on this machine.
 
 use std::io;
-use std::path::Path;
 
 use alumet_core::plugin::{Finding, StartContext};
-use alumet_shared_trust::{open_to_others, valid_until};
+use alumet_shared_trust::{open_secret, valid_until};
 
 use crate::config::Config;
-use crate::error::remedy;
-use crate::listener::bind;
+use crate::listener::{bind, remedy};
 use crate::trust::Trust;
 
 /// Notes whether the server could listen and whom it would trust.
 pub(crate) fn note_all(config: &Config, trust: &Trust, alumet: &mut StartContext<'_>) {
     alumet.note(address(config));
     alumet.note(clients(config, trust));
-    if let Some(finding) = config.tokens_file.as_deref().and_then(permissions) {
+    let file = config.tokens_file.as_deref();
+    if let Some(finding) = file.and_then(|path| open_secret("file with tokens", path)) {
         alumet.note(finding);
     }
 }
@@ -39,8 +38,8 @@ fn address(config: &Config) -> Finding {
 }
 
 fn clients(config: &Config, trust: &Trust) -> Finding {
-    let tokens = trust.tokens().map_or(0, |tokens| tokens.len());
-    let clients = match (trust.needs_credentials, tokens) {
+    let tokens = trust.tokens().map_or(0, |tokens| tokens.count());
+    let clients = match (config.needs_credentials(), tokens) {
         (false, _) => "every client is believed".to_owned(),
         (true, 0) => "clients need a certificate".to_owned(),
         (true, tokens) if config.tls.client_ca.is_some() => {
@@ -54,15 +53,6 @@ fn clients(config: &Config, trust: &Trust) -> Finding {
         Some(until) => format!("the certificate is valid until {}", until.unwrap_or_default()),
     };
     Finding::works("certificates and tokens", format!("{channel}; {clients}"))
-}
-
-fn permissions(path: &Path) -> Option<Finding> {
-    let mode = open_to_others(path).ok()??;
-    Some(Finding::limited(
-        "file with tokens",
-        format!("other users may read or write {} (mode {mode})", path.display()),
-        format!("chmod 600 {}", path.display()),
-    ))
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use alumet_core::plugin::StartError;
 use alumet_relay_protocol::tokens::{TokenError, Tokens};
 use alumet_shared_trust::{Reloading, ServerFiles, ServerTls, open_to_others};
 
 use crate::config::Config;
-use crate::error::ServerError;
 
 /// How a client proves who it is.
 #[derive(Debug)]
@@ -14,19 +14,16 @@ pub(crate) struct Trust {
     /// Missing: plain text.
     pub(crate) tls: Option<ServerTls>,
     tokens: Option<Reloading<Arc<Tokens>, TokenError>>,
-    /// Whether a client has to prove it at all.
-    pub(crate) needs_credentials: bool,
 }
 
 impl Trust {
     /// Reads the files.
-    pub(crate) fn read(config: &Config) -> Result<Self, ServerError> {
+    pub(crate) fn read(config: &Config) -> Result<Self, StartError> {
+        let tls = files(config).map(|files| ServerTls::new(files, b"h2"));
+        let tokens = config.has_tokens().then(|| tokens(config));
         Ok(Self {
-            tls: files(config)
-                .map(|files| ServerTls::new(files, b"h2"))
-                .transpose()?,
-            tokens: config.has_tokens().then(|| tokens(config)).transpose()?,
-            needs_credentials: config.needs_credentials(),
+            tls: tls.transpose()?,
+            tokens: tokens.transpose()?,
         })
     }
 
@@ -37,7 +34,7 @@ impl Trust {
 }
 
 /// Those of the configuration and of the file, which is read again when it changes.
-fn tokens(config: &Config) -> Result<Reloading<Arc<Tokens>, TokenError>, ServerError> {
+fn tokens(config: &Config) -> Result<Reloading<Arc<Tokens>, TokenError>, TokenError> {
     let fixed = Tokens::from_table(&config.tokens)?;
     let path = config.tokens_file.clone();
     if let Some(path) = &path
@@ -49,11 +46,14 @@ fn tokens(config: &Config) -> Result<Reloading<Arc<Tokens>, TokenError>, ServerE
         );
     }
     let files = path.iter().cloned().collect();
-    let read = move || match &path {
-        Some(path) => Tokens::from_file(path)?.and(fixed.clone()).map(Arc::new),
-        None => Ok(Arc::new(fixed.clone())),
-    };
-    Ok(Reloading::new(files, read)?)
+    Reloading::new(files, move || {
+        let fixed = fixed.clone();
+        let tokens = match &path {
+            Some(path) => fixed.with_file(path)?,
+            None => fixed,
+        };
+        Ok(Arc::new(tokens))
+    })
 }
 
 /// The files for TLS, if it is spoken.

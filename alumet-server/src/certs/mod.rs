@@ -63,13 +63,14 @@ pub(crate) fn command() -> clap::Command {
 pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCode> {
     let text = match Certs::from_arg_matches(arguments)?.command {
         Command::Init { folder, names, force } => {
+            let folder = absolute(folder)?;
             let made = certs::init(&folder, &names, force)?;
-            text::of_init(&absolute(folder)?, &absolute_all(made)?)
+            text::of_init(&folder, &made)
         }
         Command::Issue { folder, node, force } => {
+            let folder = absolute(folder)?;
             let made = certs::issue(&folder, &node, force)?;
-            let server = server_of(&folder);
-            text::of_issue(&absolute(folder)?, &node, server.as_deref(), &absolute_all(made)?)
+            text::of_issue(&folder, &node, server_of(&folder).as_deref(), &made)
         }
     };
     out.write_all(text.as_bytes())?;
@@ -87,11 +88,7 @@ fn server_of(folder: &Path) -> Option<String> {
     })
 }
 
-fn absolute_all(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-    paths.into_iter().map(absolute).collect()
-}
-
-/// The path with which a program finds the file wherever it is started.
+/// The path with which a program finds the files wherever it is started.
 fn absolute(path: PathBuf) -> Result<PathBuf> {
     std::path::absolute(&path).with_context(|| format!("{} has no absolute path", path.display()))
 }

@@ -29,21 +29,11 @@ pub(super) fn of_init(folder: &Path, made: &[PathBuf]) -> String {
 
 /// After the certificate of an agent was made in `folder`; `server` is the host of the server if it is known.
 pub(super) fn of_issue(folder: &Path, node: &str, server: Option<&str>, made: &[PathBuf]) -> String {
-    let authority = folder.join("ca.pem");
     let (server, other_server) = match server {
         Some(server) => (server, "another name of the server"),
         None => ("SERVER", "the name or address of the server"),
     };
-    let made_or_missing = |extension: &str| {
-        let found = made
-            .iter()
-            .find(|path| path.extension().is_some_and(|one| one == extension));
-        found
-            .cloned()
-            .unwrap_or_else(|| folder.join(format!("{node}.{extension}")))
-    };
-    let (certificate, key) = (made_or_missing("pem"), made_or_missing("key"));
-    let path = |path: &Path| quoted(&path.to_string_lossy());
+    let path = |name: &str| quoted(&folder.join(name).to_string_lossy());
     format!(
         "{}\n\
          Copy both and {} to {node}; the key goes nowhere else.\n\n\
@@ -57,12 +47,12 @@ pub(super) fn of_issue(folder: &Path, node: &str, server: Option<&str>, made: &[
          tls.certificate = {}\n\
          tls.key = {}\n",
         files(made),
-        authority.display(),
+        folder.join("ca.pem").display(),
         quoted(node),
         quoted(&format!("{server}:{PORT}")),
-        path(&authority),
-        path(&certificate),
-        path(&key),
+        path("ca.pem"),
+        path(&format!("{node}.pem")),
+        path(&format!("{node}.key")),
     )
 }
 

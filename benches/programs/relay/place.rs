@@ -58,7 +58,7 @@ impl Place {
     pub(crate) fn client_config(&self, server: SocketAddr, node: &str, has_tls: bool) -> Config {
         Config {
             client_name: Some(node.to_owned()),
-            relay_server: Servers::one(server.to_string()),
+            relay_server: Servers::One(server.to_string()),
             tls: has_tls.then(|| self.client_tls(node)),
             ..Config::default()
         }

@@ -8,7 +8,7 @@ use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 /// What a server has answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its status: of the 2xx, or one that the request accepts.
+    /// Its status, of the 2xx.
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
@@ -23,18 +23,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 const WORDS: usize = 300;
 
 impl Answer {
-    /// The body as one short line for people.
-    pub fn words(&self) -> String {
-        words(&self.body)
-    }
-
     /// What the status means: the answer itself if all is well, or what is to be done about it. `server` is named then.
-    pub(crate) fn judge(self, server: &str, accepted: &[StatusCode]) -> Result<Self, Failure> {
+    pub(crate) fn judge(self, server: &str) -> Result<Self, Failure> {
         let status = self.status;
-        if status.is_success() || accepted.contains(&status) {
+        if status.is_success() {
             return Ok(self);
         }
-        let said = match self.words() {
+        let said = match words(&self.body) {
             words if words.is_empty() => format!("{server} answers {status}"),
             words => format!("{server} answers {status}: {words}"),
         };
@@ -81,6 +76,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
+/// The body as one short line for people.
 fn words(body: &[u8]) -> String {
     let start = String::from_utf8_lossy(&body[..body.len().min(4 * WORDS)]);
     let line = start
@@ -125,15 +121,13 @@ mod tests {
             (500, Remedy::Retry),
             (503, Remedy::Retry),
         ] {
-            let failure = answer(status, "partial\nwrite").judge("s:1", &[]).unwrap_err();
+            let failure = answer(status, "partial\nwrite").judge("s:1").unwrap_err();
             assert_eq!(failure.remedy(), remedy, "{status}");
             let text = failure.to_string();
             assert!(text.starts_with(&format!("s:1 answers {status}")), "{text}");
             assert!(status == 301 || text.contains(": partial write"), "{text}");
         }
-        assert!(answer(204, "").judge("s:1", &[]).is_ok());
-        let not_found = StatusCode::NOT_FOUND;
-        assert!(answer(404, "").judge("s:1", &[not_found]).is_ok());
+        assert!(answer(204, "").judge("s:1").is_ok());
     }
 
     #[test]

@@ -1,18 +1,16 @@
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::plugin::{Faults, Finding, StartContext};
-use alumet_shared_trust::{ClientTls, Secret, TlsError, valid_until};
+use alumet_core::plugin::{Faults, StartContext, StartError};
+use alumet_shared_trust::{ClientTls, certificate, read_secret, try_server};
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Url, redirect, retry};
+use reqwest::{Client, RequestBuilder, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::answer::Answer;
-use crate::config::{HttpConfig, Proxy, base_url};
+use crate::config::{HttpConfig, base_url};
 use crate::explain::explain;
 use crate::request::Request;
 
@@ -22,47 +20,23 @@ pub struct HttpClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    base: Url,
-    /// The server, for messages.
+    /// The address, without a slash at its end.
     server: String,
     config: HttpConfig,
     headers: HeaderMap,
     /// Missing when the address asks for plain text.
     tls: Option<ClientTls>,
+    /// What is used then.
+    plain: Arc<ClientConfig>,
     /// Missing until the files could be used; made anew when these change.
     made: Mutex<Option<(Arc<ClientConfig>, Client)>>,
 }
 
-/// Why nothing can be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] Faults),
-    /// The files for TLS cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A file with a secret cannot be read.
-    #[error("the file {} cannot be read; check its path and that the user of the program may read it", .path.display())]
-    Secret {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// A secret cannot be sent.
-    #[error("the {0} has characters that no header can carry; write it anew, in one line")]
-    Unsendable(&'static str),
-    /// There is no answer, or none that can be used.
-    #[error("{0}")]
-    NoAnswer(String),
-    /// The client cannot be made.
-    #[error("an HTTP client cannot be made")]
-    Library(#[source] reqwest::Error),
-}
-
 /// Servers and proxies close a connection after a minute or more of silence. Below that, no request meets the end of one.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// An answer larger than this is not what an output has asked for.
+const ANSWER_LIMIT: usize = 16 << 20;
 
 /// How long a server may take while a plugin is only tried.
 const TRIAL: Duration = Duration::from_secs(5);
@@ -72,7 +46,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// What is wrong with the configuration, or with the files that it names.
-    pub fn new(url: &str, config: &HttpConfig) -> Result<Self, HttpError> {
+    pub fn new(url: &str, config: &HttpConfig) -> Result<Self, StartError> {
         let mut faults = Faults::default();
         config.check(url, &mut faults);
         faults.or_ok()?;
@@ -80,29 +54,32 @@ impl HttpClient {
         let is_tls = base.scheme() == "https";
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
-            let name = HeaderName::try_from(name.as_str()).map_err(|_| HttpError::Unsendable("header"))?;
-            headers.insert(name, sensitive(&value.0, "header")?);
+            let value = sensitive(&value.0, "header").map_err(no_start)?;
+            headers.insert(HeaderName::try_from(name.as_str())?, value);
         }
         let client = Self(Arc::new(Inner {
             server: base.as_str().trim_end_matches('/').to_owned(),
-            base,
             config: config.clone(),
             headers,
             tls: is_tls.then(|| ClientTls::new(&config.tls, None)).transpose()?,
+            plain: without_authorities()?,
             made: Mutex::new(None),
         }));
-        client.0.credentials()?;
+        client.0.credentials().map_err(no_start)?;
         Ok(client)
     }
 
     /// A request that sends a body, compressed as the configuration says.
     pub fn post(&self, path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Request {
-        Request::new(Method::POST, path).with_body(content_type, body, self.0.config.compression)
+        Request::post(path.into(), content_type, body, self.0.config.compression)
     }
 
     /// A request that asks for something.
     pub fn get(&self, path: impl Into<String>) -> Request {
-        Request::new(Method::GET, path)
+        Request {
+            path: path.into(),
+            ..Request::default()
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -117,19 +94,18 @@ impl HttpClient {
         loop {
             match response.chunk().await {
                 Ok(None) => break,
-                Ok(Some(chunk)) if body.len() + chunk.len() <= request.answer_limit => {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_LIMIT => {
                     body.extend_from_slice(&chunk);
                 }
                 // Of an error, the beginning is enough.
                 _ if !response.status().is_success() => break,
                 Ok(Some(_)) => {
-                    let limit = request.answer_limit;
                     let server = &inner.server;
-                    let text =
-                        format!("{server} answers with more than {limit} bytes; check what listens there");
-                    return Err(HttpError::NoAnswer(text).into());
+                    return Err(Failure::retry(format!(
+                        "{server} answers with more than {ANSWER_LIMIT} bytes; check what listens there"
+                    )));
                 }
-                Err(error) => return Err(inner.no_answer(error).into()),
+                Err(error) => return Err(inner.no_answer(error)),
             }
         }
         let answer = Answer {
@@ -137,7 +113,7 @@ impl HttpClient {
             headers: std::mem::take(response.headers_mut()),
             body: body.into(),
         };
-        answer.judge(&inner.server, &request.accepted)
+        answer.judge(&inner.server)
     }
 
     /// Tries the server while a plugin is only tried, and notes what came of it; does nothing otherwise. A server that is
@@ -145,47 +121,30 @@ impl HttpClient {
     ///
     /// # Errors
     /// When a certificate is out of date.
-    pub fn try_out(&self, request: Request, alumet: &mut StartContext<'_>) -> Result<(), HttpError> {
+    pub fn try_out(&self, request: Request, alumet: &mut StartContext<'_>) -> Result<(), StartError> {
         if !alumet.is_trial() {
             return Ok(());
         }
-        self.0.client()?;
-        let subject = format!("server {}", self.0.server);
-        // A plugin may be tried in a program that has a runtime already, which must not be blocked.
-        let tried = std::thread::scope(|scope| scope.spawn(|| self.send_alone(request)).join());
-        alumet.note(match tried {
-            Ok(Ok(answer)) => Finding::works(subject, format!("answers {}", answer.status)),
-            Ok(Err(failure)) => Finding::limited(
-                subject,
-                failure.to_string(),
-                "mend that before samples are to arrive; until then they wait",
-            ),
-            Err(_) => Finding::limited(subject, "the trial broke", "look for a panic in the log"),
-        });
+        self.0.client().map_err(no_start)?;
+        alumet.note(try_server(
+            format!("server {}", self.0.server),
+            TRIAL,
+            "mend that before samples are to arrive; until then they wait",
+            async {
+                let answer = self.send(request).await.map_err(|failure| failure.to_string())?;
+                Ok(format!("answers {}", answer.status))
+            },
+        ));
         if let (Some(_), Some(path)) = (&self.0.tls, &self.0.config.tls.certificate) {
-            let until = valid_until(path)?;
-            let subject = format!("certificate {}", path.display());
-            alumet.note(Finding::works(subject, format!("valid until {until}")));
+            alumet.note(certificate(path)?);
         }
         Ok(())
-    }
-
-    fn send_alone(&self, request: Request) -> Result<Answer, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let late = || Failure::retry(format!("no answer within {} s", TRIAL.as_secs()));
-            tokio::time::timeout(TRIAL, self.send(request))
-                .await
-                .unwrap_or_else(|_| Err(late()))
-        })
     }
 }
 
 impl Inner {
-    fn request(&self, request: &Request) -> Result<RequestBuilder, HttpError> {
-        let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), request.path);
+    fn request(&self, request: &Request) -> Result<RequestBuilder, Failure> {
+        let url = format!("{}{}", self.server, request.path);
         let builder = self
             .client()?
             .request(request.method.clone(), url)
@@ -200,13 +159,13 @@ impl Inner {
     }
 
     /// The credentials as they are now.
-    fn credentials(&self) -> Result<Credentials, HttpError> {
+    fn credentials(&self) -> Result<Credentials, Failure> {
         let config = &self.config;
-        if let Some(token) = read(config.token.as_ref(), config.token_file.as_ref())? {
+        if let Some(token) = read_secret(config.token.as_ref(), config.token_file.as_deref())? {
             let value = format!("{} {token}", config.token_scheme);
             return Ok(Credentials::Token(sensitive(&value, "token")?));
         }
-        let password = read(config.password.as_ref(), config.password_file.as_ref())?;
+        let password = read_secret(config.password.as_ref(), config.password_file.as_deref())?;
         let both = config.user.clone().zip(password);
         Ok(both.map_or(Credentials::None, |(user, password)| {
             Credentials::Password(user, password)
@@ -214,15 +173,18 @@ impl Inner {
     }
 
     /// What sends the next request.
-    fn client(&self) -> Result<Client, HttpError> {
-        let tls = self.tls.as_ref().map(ClientTls::config).transpose()?;
+    fn client(&self) -> Result<Client, Failure> {
+        let tls = match &self.tls {
+            Some(tls) => tls.config()?,
+            None => Arc::clone(&self.plain),
+        };
         let mut made = self.made.lock();
-        match (&*made, tls) {
-            (Some((_, client)), None) => Ok(client.clone()),
-            (Some((used, client)), Some(tls)) if Arc::ptr_eq(used, &tls) => Ok(client.clone()),
-            (_, tls) => {
-                let tls = tls.map_or_else(without_authorities, Ok)?;
-                let client = self.make(&tls).map_err(HttpError::Library)?;
+        match &*made {
+            Some((used, client)) if Arc::ptr_eq(used, &tls) => Ok(client.clone()),
+            _ => {
+                let client = self.make(&tls).map_err(|error| {
+                    Failure::retry(format!("an HTTP client cannot be made: {}", Failure::from(error)))
+                })?;
                 Ok(made.insert((tls, client)).1.clone())
             }
         }
@@ -240,16 +202,16 @@ impl Inner {
             .pool_idle_timeout(IDLE)
             .connect_timeout(*self.config.connect_timeout)
             .timeout(*self.config.timeout);
-        match &self.config.proxy {
-            Proxy::Environment => builder,
-            Proxy::None => builder.no_proxy(),
-            Proxy::At(address) => builder.proxy(reqwest::Proxy::all(address)?),
+        match self.config.proxy.as_str() {
+            "environment" => builder,
+            "none" => builder.no_proxy(),
+            address => builder.proxy(reqwest::Proxy::all(address)?),
         }
         .build()
     }
 
-    fn no_answer(&self, error: reqwest::Error) -> HttpError {
-        HttpError::NoAnswer(explain(error, &self.server, self.tls.is_some(), &self.config))
+    fn no_answer(&self, error: reqwest::Error) -> Failure {
+        Failure::retry(explain(error, &self.server, self.tls.is_some(), &self.config))
     }
 }
 
@@ -259,34 +221,26 @@ enum Credentials {
     Password(String, String),
 }
 
-/// A secret, which is in the configuration or alone in a file.
-fn read(secret: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<String>, HttpError> {
-    match (secret, file) {
-        (Some(secret), _) => Ok(Some(secret.0.clone())),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(source) => Err(HttpError::Secret {
-                path: path.clone(),
-                source,
-            }),
-        },
-        (None, None) => Ok(None),
-    }
+/// What would fail later fails at the start already.
+fn no_start(failure: Failure) -> StartError {
+    StartError::new(failure.to_string())
 }
 
 /// A value that no debug form shows.
-fn sensitive(text: &str, what: &'static str) -> Result<HeaderValue, HttpError> {
-    let mut value = HeaderValue::try_from(text).map_err(|_| HttpError::Unsendable(what))?;
+fn sensitive(text: &str, what: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| {
+        Failure::retry(format!(
+            "the {what} has characters that no header can carry; write it anew, in one line"
+        ))
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// What plain text needs, because the library looks for a provider even then.
-fn without_authorities() -> Result<Arc<ClientConfig>, HttpError> {
+fn without_authorities() -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| HttpError::NoAnswer(format!("TLS cannot be set up: {error}")))?;
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = builder
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();

@@ -43,7 +43,7 @@ pub struct HttpConfig {
     /// How requests are compressed.
     pub compression: Compression,
     /// `"environment"` for what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say, `"none"`, or the address of a proxy.
-    pub proxy: Proxy,
+    pub proxy: String,
     /// How long it may take until a connection stands.
     pub connect_timeout: HumanDuration,
     /// How long it may take until a request is answered completely.
@@ -64,19 +64,6 @@ pub enum Compression {
     Zstd,
 }
 
-/// Through which proxy a server is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "String", into = "String")]
-#[schemars(with = "String", inline)]
-pub enum Proxy {
-    /// The one that the environment names, if it does.
-    Environment,
-    /// None.
-    None,
-    /// This one.
-    At(String),
-}
-
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
@@ -89,7 +76,7 @@ impl Default for HttpConfig {
             password_file: None,
             headers: BTreeMap::new(),
             compression: Compression::None,
-            proxy: Proxy::Environment,
+            proxy: "environment".to_owned(),
             connect_timeout: HumanDuration::from_secs(5),
             timeout: HumanDuration::from_secs(30),
         }
@@ -137,8 +124,7 @@ impl HttpConfig {
                 faults.add("headers", message);
             }
         }
-        if let Proxy::At(proxy) = &self.proxy
-            && reqwest::Proxy::all(proxy).is_err()
+        if !matches!(self.proxy.as_str(), "environment" | "none") && reqwest::Proxy::all(&self.proxy).is_err()
         {
             let message = "write \"environment\", \"none\", or an address such as \"http://proxy:3128\"";
             faults.add("proxy", message);
@@ -173,26 +159,6 @@ pub(crate) fn base_url(url: &str) -> Result<Url, ConfigFault> {
         return Err(fault("it must end before `?` and `#`"));
     }
     Ok(url)
-}
-
-impl From<String> for Proxy {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "environment" => Self::Environment,
-            "none" => Self::None,
-            _ => Self::At(text),
-        }
-    }
-}
-
-impl From<Proxy> for String {
-    fn from(proxy: Proxy) -> Self {
-        match proxy {
-            Proxy::Environment => "environment".to_owned(),
-            Proxy::None => "none".to_owned(),
-            Proxy::At(address) => address,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) fn explain(error: reqwest::Error, server: &str, is_tls: bool, config:
     if let Some(reason) = explain_client(&error, &config.tls) {
         return format!("no trusted connection to {server}: {reason}");
     }
-    let cause = last_cause(&error);
+    let cause = causes(&error).last().map(ToString::to_string).unwrap_or_default();
     if error.is_connect() {
         return format!(
             "cannot connect to {server} ({cause}); check that it runs there and that nothing between blocks it"
@@ -47,8 +47,4 @@ pub(crate) fn explain(error: reqwest::Error, server: &str, is_tls: bool, config:
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn last_cause(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }

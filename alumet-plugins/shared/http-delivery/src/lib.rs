@@ -13,7 +13,7 @@ mod request;
 pub mod testkit;
 
 pub use answer::Answer;
-pub use client::{HttpClient, HttpError};
-pub use config::{Compression, HttpConfig, Proxy};
+pub use client::HttpClient;
+pub use config::{Compression, HttpConfig};
 pub use request::Request;
 pub use reqwest::StatusCode;

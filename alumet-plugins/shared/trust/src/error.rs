@@ -5,13 +5,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{} cannot be read; check its path and that the user of the program may read it", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// A certificate is not valid at present.
     #[error("the certificate in {} {fault}", .path.display())]
     OutOfDate {
@@ -23,6 +18,22 @@ pub enum TlsError {
     /// What is there cannot be used.
     #[error("{0}")]
     Unusable(String),
+}
+
+/// A file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the file {} cannot be read; check its path and that the user of the program may read it", .path.display())]
+pub struct Unreadable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Unreadable {
+    /// The file at `path`, because of `source`.
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self { path, source }
+    }
 }
 
 impl TlsError {

@@ -21,26 +21,19 @@ pub fn explain_client(error: &(dyn Error + 'static), tls: &TlsConfig) -> Option<
                          its authority in `tls.ca`"
                     .to_owned(),
             },
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate of the server has expired; replace it there, or set the clock of this machine".to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate of the server is not valid yet; set the clock of this machine".to_owned()
-            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
                 "{error}; connect to one of the names in the certificate, or set `tls.server_name`"
             ),
-            error => format!("the certificate of the server cannot be trusted: {error}"),
+            error => untrusted(error, "server", "replace it there"),
         },
-        rustls::Error::AlertReceived(alert) => match (alert, own) {
-            (AlertDescription::CertificateRequired, None) => {
+        rustls::Error::AlertReceived(alert) => match (alert, own, complaint(*alert)) {
+            (AlertDescription::CertificateRequired, None, _) => {
                 "the server wants a certificate; set `tls.certificate` and `tls.key`".to_owned()
             }
-            (alert, Some(own)) if is_about_certificate(*alert) => format!(
-                "the server does not take the certificate in {own} ({}); let its authority issue a new one",
-                complaint(*alert)
+            (_, Some(own), Some(complaint)) => format!(
+                "the server does not take the certificate in {own} ({complaint}); let its authority issue a new one"
             ),
-            (alert, _) => format!("the server ended the handshake ({alert:?}); its log says why"),
+            (alert, ..) => format!("the server ended the handshake ({alert:?}); its log says why"),
         },
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             "the server does not speak TLS; check the port, or write the address with `http://`".to_owned()
@@ -54,7 +47,9 @@ pub fn explain_client(error: &(dyn Error + 'static), tls: &TlsConfig) -> Option<
 pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Option<String> {
     let own = files.certificate.display();
     let ca = files.client_ca.as_ref().map(|path| path.display());
-    Some(match (tls_error(error)?, ca) {
+    let error = tls_error(error)?;
+    let failed = || format!("TLS with the client failed: {error}");
+    Some(match (error, ca) {
         (rustls::Error::NoCertificatesPresented, _) => {
             "the client shows no certificate; set `tls.certificate` and `tls.key` there".to_owned()
         }
@@ -62,25 +57,33 @@ pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Opt
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
                 "the certificate of the client is not signed by an authority in {ca}; issue one there"
             ),
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate of the client has expired; issue a new one, or set the clock of this machine"
-                    .to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate of the client is not valid yet; set the clock of this machine".to_owned()
-            }
-            error => format!("the certificate of the client cannot be trusted: {error}"),
+            error => untrusted(error, "client", "issue a new one"),
         },
-        (rustls::Error::AlertReceived(alert), _) if is_about_certificate(*alert) => format!(
-            "the client does not take the certificate in {own} ({}); give it the authority that signed this certificate, \
-             or replace it",
-            complaint(*alert)
-        ),
+        (rustls::Error::AlertReceived(alert), _) => match complaint(*alert) {
+            Some(complaint) => format!(
+                "the client does not take the certificate in {own} ({complaint}); give it the authority that signed this \
+                 certificate, or replace it"
+            ),
+            None => failed(),
+        },
         (rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), _) => {
             "the client does not speak TLS; set `tls` there, or write the address with `https://`".to_owned()
         }
-        (error, _) => format!("TLS with the client failed: {error}"),
+        _ => failed(),
     })
+}
+
+/// What is wrong with the certificate of the other side, `whose` it is.
+fn untrusted(error: &CertificateError, whose: &str, renew: &str) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of the {whose} has expired; {renew}, or set the clock of this machine")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of the {whose} is not valid yet; set the clock of this machine")
+        }
+        error => format!("the certificate of the {whose} cannot be trusted: {error}"),
+    }
 }
 
 /// The error of rustls somewhere among the causes.
@@ -102,26 +105,17 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     None
 }
 
-const fn is_about_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError
-    )
-}
-
-const fn complaint(alert: AlertDescription) -> &'static str {
+/// What the other side has against a certificate; `None` when it is about something else.
+const fn complaint(alert: AlertDescription) -> Option<&'static str> {
     match alert {
-        AlertDescription::CertificateExpired => "it has expired, or the clock there is wrong",
-        AlertDescription::UnknownCA => "it is signed by an authority that is not known there",
-        AlertDescription::CertificateRevoked => "it was revoked",
-        AlertDescription::AccessDenied => "it gives no access",
-        _ => "it cannot be verified there",
+        AlertDescription::CertificateExpired => Some("it has expired, or the clock there is wrong"),
+        AlertDescription::UnknownCA => Some("it is signed by an authority that is not known there"),
+        AlertDescription::CertificateRevoked => Some("it was revoked"),
+        AlertDescription::AccessDenied => Some("it gives no access"),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::DecryptError => Some("it cannot be verified there"),
+        _ => None,
     }
 }

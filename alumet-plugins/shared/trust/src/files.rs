@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
-use crate::error::TlsError;
+use crate::error::{TlsError, Unreadable};
 
 /// A certificate with its chain, and its key.
 pub(crate) fn identity(
@@ -28,13 +28,10 @@ pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let certificates = certificates(path)?;
     // One that is still valid is enough, so that an old and a new authority can be in one file.
-    let validity: Vec<_> = certificates
+    let validity = certificates
         .iter()
-        .map(|certificate| check_validity(path, certificate))
-        .collect();
-    if validity.iter().all(Result::is_err) {
-        validity.into_iter().collect::<Result<Vec<_>, _>>()?;
-    }
+        .map(|certificate| check_validity(path, certificate));
+    validity.reduce(Result::or).transpose()?;
     for certificate in certificates {
         roots
             .add(certificate)
@@ -79,11 +76,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    std::fs::read(path).map_err(|error| Unreadable::new(path, error))
 }
 
 /// Until when a certificate is valid, if it is now.

@@ -11,6 +11,7 @@ mod files;
 mod reload;
 mod secret;
 mod server;
+mod trial;
 
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ use rustls::crypto::CryptoProvider;
 
 pub use client::ClientTls;
 pub use config::TlsConfig;
-pub use error::TlsError;
+pub use error::{TlsError, Unreadable};
 pub use explain::{explain_client, explain_server};
 pub use files::valid_until;
 pub use reload::Reloading;
-pub use secret::{Secret, open_to_others};
+pub use secret::{Secret, open_to_others, read_secret};
 pub use server::{ServerFiles, ServerTls};
+pub use trial::{certificate, open_secret, try_server};
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())

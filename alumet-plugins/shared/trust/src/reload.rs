@@ -1,6 +1,5 @@
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,17 +15,12 @@ pub struct Reloading<T, E> {
 
 struct State<T> {
     current: T,
-    stamps: Vec<Option<Stamp>>,
+    contents: Contents,
     looked: Instant,
 }
 
-/// What changes with a file: its time, its size and which file it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: (i64, i64),
-    size: u64,
-    file: (u64, u64),
-}
+/// The bytes of each file that can be read. They are few, and tell a change better than times and sizes.
+type Contents = Vec<Option<Vec<u8>>>;
 
 impl<T: Clone, E: fmt::Display> Reloading<T, E> {
     /// Looking at the files more often than this would cost without being noticed.
@@ -41,11 +35,10 @@ impl<T: Clone, E: fmt::Display> Reloading<T, E> {
         make: impl Fn() -> Result<T, E> + Send + Sync + 'static,
     ) -> Result<Self, E> {
         // Before the files are read: a change in between is found by the next look.
-        let stamps = stamps(&paths);
-        let current = make()?;
+        let contents = contents(&paths);
         let state = State {
-            current,
-            stamps,
+            current: make()?,
+            contents,
             looked: Instant::now(),
         };
         Ok(Self {
@@ -66,19 +59,19 @@ impl<T: Clone, E: fmt::Display> Reloading<T, E> {
     }
 
     fn look(&self, state: &mut State<T>) {
-        let found = stamps(&self.paths);
-        if found == state.stamps {
+        let found = contents(&self.paths);
+        if found == state.contents {
             return;
         }
         // Also when it cannot be used: the warning comes once per change.
-        state.stamps = found;
+        state.contents = found;
         match (self.make)() {
             Ok(made) => {
                 state.current = made;
-                tracing::info!(files = %Paths(&self.paths), "the files have changed and are in use now");
+                tracing::info!(files = ?self.paths, "the files have changed and are in use now");
             }
             Err(error) => tracing::warn!(
-                %error, files = %Paths(&self.paths),
+                %error, files = ?self.paths,
                 "the files have changed but cannot be used; what they held before stays in use"
             ),
         }
@@ -87,32 +80,12 @@ impl<T: Clone, E: fmt::Display> Reloading<T, E> {
 
 impl<T, E> fmt::Debug for Reloading<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reloading({})", Paths(&self.paths))
+        write!(f, "Reloading({:?})", self.paths)
     }
 }
 
-struct Paths<'a>(&'a [PathBuf]);
-
-impl fmt::Display for Paths<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, path) in self.0.iter().enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}{}", path.display())?;
-        }
-        Ok(())
-    }
-}
-
-fn stamps(paths: &[PathBuf]) -> Vec<Option<Stamp>> {
-    let stamp = |path: &PathBuf| {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Stamp {
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.len(),
-            file: (metadata.dev(), metadata.ino()),
-        })
-    };
-    paths.iter().map(stamp).collect()
+fn contents(paths: &[PathBuf]) -> Contents {
+    paths.iter().map(|path| fs::read(path).ok()).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Unreadable;
+
 /// A text that its debug form does not show.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -16,6 +18,18 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// The secret that a configuration has under one of two keys: itself, or as what is alone in a file, which is read anew.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_secret(secret: Option<&Secret>, file: Option<&Path>) -> Result<Option<String>, Unreadable> {
+    if let (None, Some(path)) = (secret, file) {
+        let text = std::fs::read_to_string(path).map_err(|error| Unreadable::new(path, error))?;
+        return Ok(Some(text.trim().to_owned()));
+    }
+    Ok(secret.map(|secret| secret.0.clone()))
 }
 
 /// Whether others than the owner may read or write a file with secrets, as its mode: `0644`.
@@ -35,6 +49,27 @@ mod tests {
     fn the_debug_form_does_not_show_it() {
         let text = format!("{:?}", Secret("hunter2".to_owned()));
         assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_in_a_file_is_read_each_time_without_the_end_of_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = || read_secret(None, Some(file.path())).unwrap();
+        for text in ["one", "two"] {
+            std::fs::write(file.path(), format!("{text}\n")).unwrap();
+            assert_eq!(read().as_deref(), Some(text));
+        }
+        let literal = Secret("three".to_owned());
+        assert_eq!(
+            read_secret(Some(&literal), None).unwrap().as_deref(),
+            Some("three")
+        );
+        assert_eq!(read_secret(None, None).unwrap(), None);
+        let missing = read_secret(None, Some(Path::new("/nowhere"))).unwrap_err();
+        assert!(
+            missing.to_string().contains("/nowhere cannot be read"),
+            "{missing}"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The two files of a certificate. The key is never readable by others, not even for an instant.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::CertsError;
@@ -21,26 +21,18 @@ impl Pair {
         }
     }
 
-    pub(super) fn is_complete(&self) -> bool {
-        self.certificate.exists() && self.key.exists()
-    }
-
-    pub(super) fn is_absent(&self) -> bool {
-        !self.certificate.exists() && !self.key.exists()
+    /// Those of both files that are there.
+    pub(super) fn existing(&self) -> Vec<&Path> {
+        let both = [self.certificate.as_path(), &self.key];
+        both.into_iter().filter(|path| path.exists()).collect()
     }
 
     /// Refuses to write over what is there.
-    pub(super) fn refuse_existing(&self, remedy: &'static str) -> Result<(), CertsError> {
-        match [&self.certificate, &self.key]
-            .into_iter()
-            .find(|path| path.exists())
-        {
-            None => Ok(()),
-            Some(path) => Err(CertsError::Exists {
-                path: path.clone(),
-                remedy,
-            }),
-        }
+    pub(super) fn refuse_existing(&self, remedy: &str) -> Result<(), CertsError> {
+        self.existing().first().map_or(Ok(()), |path| {
+            let text = format!("{} exists already; {remedy}", path.display());
+            Err(CertsError::new(text))
+        })
     }
 }
 
@@ -50,41 +42,29 @@ pub(super) fn make_folder(dir: &Path) -> Result<(), CertsError> {
 }
 
 /// Writes both files, the key first: a certificate that is there has its key.
-pub(super) fn write_pair(pair: &Pair, certificate: &str, key: &str) -> Result<[PathBuf; 2], CertsError> {
+pub(super) fn write_pair(pair: &Pair, certificate: &str, key: &str) -> Result<Vec<PathBuf>, CertsError> {
     write(&pair.key, key, 0o600)?;
     write(&pair.certificate, certificate, 0o644)?;
-    Ok([pair.certificate.clone(), pair.key.clone()])
+    Ok(vec![pair.certificate.clone(), pair.key.clone()])
 }
 
 /// Replaces a file at once, or leaves it as it was.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertsError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
     let write = || -> io::Result<()> {
-        // What an interrupted run left has perhaps another mode.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&new)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     };
-    write().map_err(|source| {
-        let _ = fs::remove_file(&new);
-        unwritable(path, source)
-    })
+    write().map_err(|source| unwritable(path, source))
 }
 
-fn unwritable(path: &Path, source: io::Error) -> CertsError {
-    CertsError::Unwritable {
-        path: path.to_owned(),
-        source,
-    }
+fn unwritable(path: &Path, error: io::Error) -> CertsError {
+    let path = path.display();
+    let text = format!("{path} cannot be written; choose a folder that this user may write");
+    CertsError::because(text, error)
 }

@@ -44,29 +44,20 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
         names => names.to_vec(),
     };
     let (authority, server) = (Pair::new(dir, "ca"), Pair::new(dir, "server"));
-    let renews = !force && authority.is_complete() && server.is_absent();
+    let renews = !force && authority.existing().len() == 2 && server.existing().is_empty();
     if !force && !renews {
         authority.refuse_existing(
             "every certificate that it issued would stop working; use this authority, or set `--force`",
         )?;
         server.refuse_existing("remove it to renew it, or set `--force`")?;
     }
-    let mut params = CertificateParams::new(names.clone()).map_err(|error| CertsError::Name {
-        names: names.join(", "),
-        source: error,
-    })?;
-    name(&mut params, &names[0]);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let params = leaf(&names, ExtendedKeyUsagePurpose::ServerAuth)?;
 
     files::make_folder(dir)?;
-    let mut written = Vec::new();
-    let issuer = if renews {
-        read_authority(&authority)?
-    } else {
-        let (issuer, files) = make_authority(&authority)?;
-        written.extend(files);
-        issuer
-    };
+    if renews {
+        return make_leaf(&server, params, &read_authority(&authority)?);
+    }
+    let (issuer, mut written) = make_authority(&authority)?;
     written.extend(make_leaf(&server, params, &issuer)?);
     Ok(written)
 }
@@ -78,30 +69,23 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
 /// When the name cannot be that of a node, there is no authority, the node has a certificate already and `force` is not
 /// set, or the folder cannot be written.
 pub fn issue(dir: &Path, node: &str, force: bool) -> Result<Vec<PathBuf>, CertsError> {
-    check_node_name(node)?;
-    if ["ca", "server"]
-        .iter()
-        .any(|reserved| node.eq_ignore_ascii_case(reserved))
-    {
-        return Err(CertsError::Reserved(node.to_owned()));
+    check_node_name(node).map_err(|error| CertsError::new(error.to_string()))?;
+    if node.eq_ignore_ascii_case("ca") || node.eq_ignore_ascii_case("server") {
+        return Err(CertsError::new(format!(
+            "`{node}` cannot be the name of a node here, because the files of the authority and the server are named like that"
+        )));
     }
     let issuer = read_authority(&Pair::new(dir, "ca"))?;
     let pair = Pair::new(dir, node);
     if !force {
         pair.refuse_existing("set `--force` to replace it")?;
     }
-    let names = vec![node.to_owned()];
     // A name like 10.0.0.1 is an IP address there, and the node is known by its common name.
-    let mut params = CertificateParams::new(names).map_err(|source| CertsError::Name {
-        names: node.to_owned(),
-        source,
-    })?;
-    name(&mut params, node);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let params = leaf(&[node.to_owned()], ExtendedKeyUsagePurpose::ClientAuth)?;
     make_leaf(&pair, params, &issuer)
 }
 
-fn make_authority(pair: &Pair) -> Result<(Issuer<'static, KeyPair>, [PathBuf; 2]), CertsError> {
+fn make_authority(pair: &Pair) -> Result<(Issuer<'static, KeyPair>, Vec<PathBuf>), CertsError> {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
@@ -109,22 +93,26 @@ fn make_authority(pair: &Pair) -> Result<(Issuer<'static, KeyPair>, [PathBuf; 2]
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_validity(&mut params, AUTHORITY_VALIDITY);
-    let key = KeyPair::generate().map_err(CertsError::Make)?;
-    let certificate = params.self_signed(&key).map_err(CertsError::Make)?;
+    let key = KeyPair::generate().map_err(not_made)?;
+    let certificate = params.self_signed(&key).map_err(not_made)?;
     let written = write_pair(pair, &certificate.pem(), &key.serialize_pem())?;
     Ok((Issuer::new(params, key), written))
 }
 
 fn read_authority(pair: &Pair) -> Result<Issuer<'static, KeyPair>, CertsError> {
     let read = |path: &Path| {
-        fs::read_to_string(path).map_err(|source| CertsError::NoAuthority {
-            path: path.to_owned(),
-            source,
+        fs::read_to_string(path).map_err(|error| {
+            let path = path.display();
+            let text = format!("{path} cannot be read; `alumet-server certs init` makes an authority");
+            CertsError::because(text, error)
         })
     };
     let damaged = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CertsError::Authority { path, source }
+        let path = path.display();
+        let text = format!(
+            "{path} is no usable part of an authority; restore it, or make a new one with `certs init --force`"
+        );
+        move |error: rcgen::Error| CertsError::because(text, error)
     };
     let (certificate, key) = (read(&pair.certificate)?, read(&pair.key)?);
     let key = KeyPair::from_pem(&key).map_err(damaged(&pair.key))?;
@@ -136,19 +124,33 @@ fn make_leaf(
     mut params: CertificateParams,
     issuer: &Issuer<'_, KeyPair>,
 ) -> Result<Vec<PathBuf>, CertsError> {
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.use_authority_key_identifier_extension = true;
     set_validity(&mut params, LEAF_VALIDITY);
-    let key = KeyPair::generate().map_err(CertsError::Make)?;
-    let certificate = params.signed_by(&key, issuer).map_err(CertsError::Make)?;
-    Ok(write_pair(pair, &certificate.pem(), &key.serialize_pem())?.to_vec())
+    let key = KeyPair::generate().map_err(not_made)?;
+    let certificate = params.signed_by(&key, issuer).map_err(not_made)?;
+    write_pair(pair, &certificate.pem(), &key.serialize_pem())
 }
 
-fn name(params: &mut CertificateParams, name: &str) {
+/// What the certificate of a server or a node says, which has the first of the names as its common name.
+fn leaf(names: &[String], usage: ExtendedKeyUsagePurpose) -> Result<CertificateParams, CertsError> {
+    let mut params = CertificateParams::new(names).map_err(|error| {
+        let names = names.join(", ");
+        CertsError::because(
+            format!("a certificate cannot be for {names}; use DNS names and IP addresses"),
+            error,
+        )
+    })?;
     params.distinguished_name.remove(DnType::CommonName);
-    if name.len() <= COMMON_NAME_LIMIT {
-        params.distinguished_name.push(DnType::CommonName, name);
+    if names[0].len() <= COMMON_NAME_LIMIT {
+        params.distinguished_name.push(DnType::CommonName, &names[0]);
     }
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn not_made(error: rcgen::Error) -> CertsError {
+    CertsError::because("a key or certificate cannot be made", error)
 }
 
 fn set_validity(params: &mut CertificateParams, validity: Duration) {

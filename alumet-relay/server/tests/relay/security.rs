@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alumet_core::Catalog;
-use alumet_plugin_relay_server::{Config, RelaySource, ServerError};
+use alumet_plugin_relay_server::{Config, RelaySource};
 use alumet_relay_protocol::v1::Hello;
 use tonic::Code;
 
@@ -112,11 +112,9 @@ fn a_server_does_not_start_where_everybody_could_listen() {
             std::sync::Arc::new(GatedSpool::default()),
         )
     };
-    let error = bind("0.0.0.0:0", false).err().unwrap();
-    assert!(matches!(error, ServerError::Config(_)));
-    let error = error.to_string();
+    let error = bind("0.0.0.0:0", false).err().unwrap().to_string();
     assert!(
-        error.contains("`tls`") && error.contains("insecure = true"),
+        error.starts_with("`address`: ") && error.contains("`tls`") && error.contains("insecure = true"),
         "{error}"
     );
     assert!(bind("0.0.0.0:0", true).is_ok());

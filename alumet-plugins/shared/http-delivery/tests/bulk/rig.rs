@@ -13,7 +13,7 @@ use alumet_core::series::Series;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::spool::{Spool, SpoolSlot};
 use alumet_core::{Consumer, Failure, Resource, unit::Unit};
-use alumet_shared_http_delivery::{HttpConfig, Proxy};
+use alumet_shared_http_delivery::HttpConfig;
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::output::{BulkPlugin, Config};
@@ -74,7 +74,7 @@ pub(crate) fn start(folder: &Path, server: SocketAddr, first: u64) -> Pipeline {
     let config = Config {
         url: format!("http://{server}"),
         http: HttpConfig {
-            proxy: Proxy::None,
+            proxy: "none".to_owned(),
             timeout: HumanDuration::from_millis(300),
             ..HttpConfig::default()
         },

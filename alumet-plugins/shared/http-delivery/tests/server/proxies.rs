@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use alumet_shared_http_delivery::{HttpConfig, Proxy};
+use alumet_shared_http_delivery::HttpConfig;
 
 use crate::rig::{Server, client, config, ok};
 
@@ -11,7 +11,7 @@ const INNER: &str = "ALUMET_TEST_INNER";
 async fn a_proxy_is_asked_for_the_whole_address() {
     let proxy = Server::start(ok()).await;
     let through = HttpConfig {
-        proxy: Proxy::At(proxy.url()),
+        proxy: proxy.url(),
         ..config()
     };
     let client = client("http://server.invalid:8086", &through);
@@ -26,7 +26,7 @@ async fn a_proxy_is_asked_for_the_whole_address() {
 async fn the_environment_names_a_proxy_unless_the_configuration_says_none() {
     if std::env::var_os(INNER).is_some() {
         let environment = HttpConfig {
-            proxy: Proxy::Environment,
+            proxy: "environment".to_owned(),
             ..config()
         };
         let client = client("http://server.invalid", &environment);

@@ -159,7 +159,7 @@ pub(crate) fn ok() -> Reply {
 /// A configuration that waits for nobody and asks no environment.
 pub(crate) fn config() -> HttpConfig {
     HttpConfig {
-        proxy: alumet_shared_http_delivery::Proxy::None,
+        proxy: "none".to_owned(),
         timeout: HumanDuration(Duration::from_secs(20)),
         ..HttpConfig::default()
     }
