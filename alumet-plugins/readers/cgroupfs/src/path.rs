@@ -27,14 +27,8 @@ pub struct CgroupPath(Arc<[u8]>);
 
 /// The reason why bytes are not the path of a control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// The path does not begin at the mount.
-    #[error("the path of a control group begins with `/`")]
-    NotAbsolute,
-    /// A component is `.` or `..`, or there is a zero byte.
-    #[error("the path of a control group has no component `.` or `..` and no zero byte")]
-    NotCanonical,
-}
+#[error("the path of a control group begins with `/` and has no component `.` or `..` and no zero byte")]
+pub struct PathError;
 
 impl CgroupPath {
     /// The root of a hierarchy.
@@ -48,12 +42,12 @@ impl CgroupPath {
     /// When the path is relative or contains `.`, `..` or a zero byte.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
         if bytes.first() != Some(&b'/') {
-            return Err(PathError::NotAbsolute);
+            return Err(PathError);
         }
         let mut canonical = Vec::with_capacity(bytes.len());
         for part in bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
             if part == b"." || part == b".." || part.contains(&0) {
-                return Err(PathError::NotCanonical);
+                return Err(PathError);
             }
             canonical.push(b'/');
             canonical.extend_from_slice(part);

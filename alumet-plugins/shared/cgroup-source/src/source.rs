@@ -8,7 +8,7 @@ use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
 use alumet_core::{Consumer, Failure};
 use alumet_reader_cgroupfs::ReadError;
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading};
+use alumet_reader_cgroupfs::engine::{FileEngine, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
@@ -332,11 +332,7 @@ impl State {
         let Some((version, hierarchies)) = &self.mounted else {
             return false;
         };
-        let make = match version {
-            Version::V1 => FileEngine::v1,
-            Version::V2 => FileEngine::v2,
-        };
-        match make(hierarchies, FdPolicy::default()) {
+        match FileEngine::new(*version, hierarchies) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
                 if self.has_told.insert("engine") {

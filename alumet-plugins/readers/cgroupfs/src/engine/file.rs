@@ -11,26 +11,24 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
 
-use super::descriptors::{Descriptors, FdPolicy};
+use super::descriptors::Descriptors;
 use super::slot::{Followed, Slot, State};
-use super::specs::{FileSpec, V1, V2, memory_entries};
+use super::specs::{FileSpec, V1, V2};
 use super::{Reading, SlotId, Stat, Wanted};
 use crate::error::{gone, of_cgroup};
-use crate::mount::{Hierarchies, Hierarchy, Version};
-use crate::stat::memory_stat::Selection;
+use crate::mount::{Hierarchies, Version};
 use crate::{CgroupPath, ReadError};
 
 /// Reads control groups through files that stay open: one `pread` at offset 0 per file, into one buffer for all.
 ///
 /// A file whose content does not parse is opened anew and read once more before an error is reported (some kernels
 /// give a short content when a file is read again). A file that is not there is looked for again at every 64th read,
-/// since its controller may be enabled later. When descriptors run out, see [`FdPolicy`], files are opened at each
-/// read relative to the kept directory of the mount.
+/// since its controller may be enabled later. When descriptors run out, the soft limit of the process (`RLIMIT_NOFILE`) is
+/// raised to its hard limit, once; then files are opened at each read relative to the kept directory of the mount.
 #[derive(Debug)]
 pub struct FileEngine {
     bases: Vec<Base>,
     specs: &'static [FileSpec],
-    selection: Selection,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     descriptors: Descriptors,
@@ -42,9 +40,10 @@ pub struct FileEngine {
 /// The directory where a hierarchy is mounted, kept open.
 #[derive(Debug)]
 struct Base {
+    /// The controller of version 1; empty for the unified hierarchy.
+    controller: &'static str,
     mount: PathBuf,
     directory: OwnedFd,
-    controllers: Vec<String>,
 }
 
 /// What reading needs beside the control group: the buffers that all share.
@@ -58,56 +57,54 @@ struct Access {
 const LOOK_EVERY: u32 = 64;
 
 impl FileEngine {
-    /// An engine for the v2 hierarchy.
+    /// An engine for the hierarchies of a version. In version 1 a control group has the same path in each of them;
+    /// statistics of controllers that are not mounted, or whose hierarchy is not visible, stay `None`.
     ///
     /// # Errors
-    /// `NotMounted`, or the mount cannot be opened.
-    pub fn v2(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
-        let bases = vec![Base::open(mounted.require_v2()?)?];
-        Ok(Self::new(bases, &V2, memory_entries(true), policy))
-    }
-
-    /// An engine for all hierarchies of version 1. A control group has the same path in each of them; statistics of
-    /// controllers that are not mounted, or whose hierarchy is not visible, stay `None`.
-    ///
-    /// # Errors
-    /// `NotMounted` when there is none, or none can be opened.
-    pub fn v1(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
-        let has_file = |hierarchy: &&Hierarchy| {
-            V1.iter()
-                .any(|spec| hierarchy.controllers.iter().any(|name| name == spec.controller))
+    /// `NotMounted` when there is no hierarchy of that version, or none can be opened.
+    pub fn new(version: Version, mounted: &Hierarchies) -> Result<Self, ReadError> {
+        let (specs, mounts): (&'static [FileSpec], _) = match version {
+            Version::V1 => (
+                &V1,
+                mounted.v1.iter().map(|(name, mount)| (*name, &**mount)).collect(),
+            ),
+            Version::V2 => (&V2, vec![("", mounted.require_v2()?)]),
         };
-        let (mut bases, mut refused) = (Vec::new(), None);
-        for hierarchy in mounted.v1.iter().filter(has_file) {
-            match Base::open(hierarchy) {
+        let (mut bases, mut refused) = (Vec::new(), Vec::new());
+        for (controller, mount) in mounts {
+            match Base::open(controller, mount) {
                 Ok(base) => bases.push(base),
-                Err(error) => {
-                    tracing::warn!(%error, controllers = ?hierarchy.controllers, "the statistics of a hierarchy are missing");
-                    refused = refused.or(Some(error));
-                }
+                Err(error) => refused.push((controller, error)),
             }
         }
         if bases.is_empty() {
-            return Err(refused.unwrap_or(ReadError::NotMounted {
+            let none = ReadError::NotMounted {
                 what: "a cgroup v1 hierarchy",
                 mend: "use the v2 hierarchy if there is one, else mount the controllers with \
                        `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
-            }));
+            };
+            return Err(refused.pop().map_or(none, |(_, error)| error));
         }
-        Ok(Self::new(bases, &V1, memory_entries(false), policy))
-    }
-
-    fn new(bases: Vec<Base>, specs: &'static [FileSpec], selection: Selection, policy: FdPolicy) -> Self {
-        Self {
+        for (controller, error) in refused {
+            tracing::warn!(%error, controller, "the statistics of a controller are missing");
+        }
+        Ok(Self {
             bases,
             specs,
-            selection,
             slots: Vec::new(),
             free: Vec::new(),
-            descriptors: Descriptors::new(policy),
+            descriptors: Descriptors::new(usize::MAX),
             access: Access::default(),
             told: HashSet::new(),
-        }
+        })
+    }
+
+    /// The same with a bound to the files that stay open between reads; the others are opened, read and closed each time,
+    /// which costs five times as much. By default they are as many as the process may have, less a reserve of 64.
+    #[must_use]
+    pub fn keeping_at_most(mut self, files: usize) -> Self {
+        self.descriptors = Descriptors::new(files);
+        self
     }
 
     /// How many files stay open at present.
@@ -138,11 +135,10 @@ impl FileEngine {
             file.name = name;
             match self.open_file(file.base, cgroup, name) {
                 Ok(opened) => {
-                    file.state = State::EachTime;
-                    if self.descriptors.may_keep() {
-                        self.descriptors.keep();
-                        file.state = State::Kept(opened);
-                    }
+                    file.state = match self.descriptors.keep() {
+                        true => State::Kept(opened),
+                        false => State::EachTime,
+                    };
                     return;
                 }
                 // Switched off (pressure) or no such controller.
@@ -209,45 +205,33 @@ impl FileEngine {
         if matches!(file.state, State::Absent) && is_time_to_look {
             self.look_for(&slot.cgroup, file);
         }
-        let opened;
-        let current = match &file.state {
-            State::Kept(kept) => kept,
+        let filled = match &file.state {
             State::Absent => return Ok(()),
-            State::EachTime => match self.open_file(file.base, &slot.cgroup, file.name) {
-                Ok(file) => {
-                    opened = file;
-                    &opened
-                }
-                Err(error) => return self.failed(slot, index, error),
-            },
+            State::Kept(kept) => self.access.fill(kept),
+            State::EachTime => self
+                .open_file(file.base, &slot.cgroup, file.name)
+                .and_then(|opened| self.access.fill(&opened)),
         };
-        let filled = match self.access.fill(current) {
-            Ok(filled) => filled,
-            Err(error) => return self.failed(slot, index, error),
+        let mut take = |access: &Access, filled| {
+            let bytes = &access.buffer[..filled];
+            file.spec.take(bytes, slot.wanted, &mut slot.places, out)
         };
-        let places = (&self.selection, &mut slot.places);
-        let mut parsed = file
-            .spec
-            .take(&self.access.buffer[..filled], slot.wanted, places, out);
-        if parsed.is_err() {
+        let mut parsed = filled.map(|filled| take(&self.access, filled));
+        if let Ok(Err(_)) = parsed {
             // Once more through a file that was opened anew.
             let again = self.access.open(&self.bases[file.base], &slot.cgroup, file.name);
-            let filled = again.and_then(|again| {
+            parsed = again.and_then(|again| {
                 let filled = self.access.fill(&again);
                 if matches!(file.state, State::Kept(_)) {
                     file.state = State::Kept(again);
                 }
-                filled
+                filled.map(|filled| take(&self.access, filled))
             });
-            let filled = match filled {
-                Ok(filled) => filled,
-                Err(error) => return self.failed(slot, index, error),
-            };
-            let places = (&self.selection, &mut slot.places);
-            parsed = file
-                .spec
-                .take(&self.access.buffer[..filled], slot.wanted, places, out);
         }
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => return self.failed(slot, index, error),
+        };
         if parsed == Ok(None) {
             return Ok(());
         }
@@ -303,11 +287,8 @@ impl FileEngine {
             reads: index as u32 % LOOK_EVERY,
         };
         for spec in self.specs.iter().filter(|spec| spec.is_wanted(wanted)) {
-            let has_spec = |base: &Base| match spec.controller {
-                "" => true,
-                controller => base.controllers.iter().any(|name| name == controller),
-            };
-            let Some(base) = self.bases.iter().position(has_spec) else {
+            let has_file = |base: &Base| base.controller == spec.controller;
+            let Some(base) = self.bases.iter().position(has_file) else {
                 continue;
             };
             let mut file = Followed {
@@ -353,17 +334,13 @@ impl FileEngine {
 }
 
 impl Base {
-    fn open(hierarchy: &Hierarchy) -> Result<Self, ReadError> {
+    fn open(controller: &'static str, mount: &Path) -> Result<Self, ReadError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC;
-        let directory = open(&hierarchy.mount, flags, Mode::empty())
-            .map_err(|error| of_cgroup(&hierarchy.mount, error))?;
+        let directory = open(mount, flags, Mode::empty()).map_err(|error| of_cgroup(mount, error))?;
         Ok(Self {
-            mount: hierarchy.mount.clone(),
+            controller,
+            mount: mount.to_path_buf(),
             directory,
-            controllers: match hierarchy.version {
-                Version::V1 => hierarchy.controllers.clone(),
-                Version::V2 => Vec::new(),
-            },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Reading, Stat, Wanted};
 use crate::Parsed;
-use crate::stat::memory_stat::{Places, Selection};
+use crate::stat::memory_stat::Places;
 use crate::stat::{blkio, cpu_stat, events, io_stat, memory_stat, pressure, single};
 
 /// A file of a control group.
@@ -24,7 +24,8 @@ enum Content {
     Limit,
     LimitOfV1,
     CpuStat,
-    MemoryStat,
+    /// With the kernel's names of the entries.
+    MemoryStat(&'static [&'static str]),
     MemoryEvents,
     Pressure,
     IoStat,
@@ -55,21 +56,16 @@ const MEMORY_STAT: &[Stat] = &[
     Stat::SwappedOut,
 ];
 
-/// The entries of `memory.stat`, in the order of [`MEMORY_STAT`].
-pub(super) fn memory_entries(is_v2: bool) -> Selection {
-    let [anonymous, file] = match is_v2 {
-        true => ["anon", "file"],
-        false => ["total_rss", "total_cache"],
-    };
-    let others = [
-        "kernel_stack",
-        "pagetables",
-        "slab_reclaimable",
-        "pswpin",
-        "pswpout",
-    ];
-    Selection::of([anonymous, file].into_iter().chain(others))
-}
+/// In the order of [`MEMORY_STAT`].
+const MEMORY_KEYS: &[&str] = &[
+    "anon",
+    "file",
+    "kernel_stack",
+    "pagetables",
+    "slab_reclaimable",
+    "pswpin",
+    "pswpout",
+];
 
 const EVENTS: &[Stat] = &[Stat::Low, Stat::High, Stat::Max, Stat::Oom, Stat::OomKill];
 
@@ -95,7 +91,7 @@ const fn v1(
 pub(super) static V2: [FileSpec; 13] = [
     v2(&["cpu.stat"], CPU, Content::CpuStat),
     v2(&["memory.current"], &[Stat::Memory], Content::Number),
-    v2(&["memory.stat"], MEMORY_STAT, Content::MemoryStat),
+    v2(&["memory.stat"], MEMORY_STAT, Content::MemoryStat(MEMORY_KEYS)),
     v2(&["io.stat"], &[Stat::Devices], Content::IoStat),
     v2(&["io.pressure"], &[Stat::IoSome, Stat::IoFull], Content::Pressure),
     v2(
@@ -137,7 +133,12 @@ pub(super) static V1: [FileSpec; 8] = [
         &[Stat::Swap],
         Content::MemoryAndSwap,
     ),
-    v1("memory", &["memory.stat"], MEMORY_STAT, Content::MemoryStat),
+    v1(
+        "memory",
+        &["memory.stat"],
+        &[Stat::Anonymous, Stat::File],
+        Content::MemoryStat(&["total_rss", "total_cache"]),
+    ),
     v1(
         "memory",
         &["memory.limit_in_bytes"],
@@ -167,7 +168,7 @@ impl FileSpec {
         &self,
         bytes: &[u8],
         wanted: Wanted,
-        (selection, places): (&Selection, &mut Places),
+        places: &mut Places,
         out: &mut Reading,
     ) -> Parsed {
         let first = self.gives[0];
@@ -192,9 +193,9 @@ impl FileSpec {
                 }
                 return Ok(parsed);
             }
-            Content::MemoryStat => {
+            Content::MemoryStat(keys) => {
                 let values = &mut out.values[first as usize..][..self.gives.len()];
-                return memory_stat::parse(bytes, selection, places, values);
+                return memory_stat::parse(bytes, keys, places, values);
             }
             Content::MemoryEvents => {
                 let values = &mut out.values[first as usize..][..self.gives.len()];

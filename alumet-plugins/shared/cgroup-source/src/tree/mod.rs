@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use alumet_core::services::Services;
-use alumet_reader_cgroupfs::mount::{Hierarchies, Hierarchy, MountWatch, Version};
+use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -179,36 +179,20 @@ impl Drop for Subscription {
     }
 }
 
-/// The root.
-impl std::fmt::Debug for CgroupTree {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CgroupTree({})", self.inner.root.display())
-    }
-}
-
-/// The number of the subscriber.
-impl std::fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Subscription({})", self.key)
-    }
-}
-
 /// The hierarchy that a choice means, with the directory whose control groups are followed.
 ///
-/// Of the hierarchies of version 1 the one of `cpuacct` is followed, else that of `memory`, else the first that has a
-/// controller; one that is mounted but not visible here only when no other is.
+/// Of the hierarchies of version 1 the one of `cpuacct` is followed, else that of `memory`, else any; one that is mounted but
+/// not visible here only when no other is.
 pub fn choose(choice: HierarchyChoice, mounted: &Hierarchies) -> Option<(Version, PathBuf)> {
-    let v2 = || Some((Version::V2, mounted.v2.as_ref()?.mount.clone()));
+    let v2 = || Some((Version::V2, mounted.v2.clone()?));
     let v1 = || {
-        let is_named = |name: &String| name.starts_with("name=");
-        let has_controller = |one: &&Hierarchy| !one.controllers.iter().all(is_named);
-        let preferred = [mounted.v1("cpuacct"), mounted.v1("memory")]
-            .into_iter()
-            .flatten();
-        let mut all = preferred.chain(mounted.v1.iter().filter(has_controller));
+        let preferred = ["cpuacct", "memory"]
+            .iter()
+            .filter_map(|name| mounted.v1.get(name));
+        let mut all = preferred.chain(mounted.v1.values());
         let first = all.clone().next()?;
-        let followed = all.find(|one| one.mount.is_dir()).unwrap_or(first);
-        Some((Version::V1, followed.mount.clone()))
+        let followed = all.find(|mount| mount.is_dir()).unwrap_or(first);
+        Some((Version::V1, followed.clone()))
     };
     match choice {
         HierarchyChoice::V1 => v1(),

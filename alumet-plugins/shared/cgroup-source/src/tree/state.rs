@@ -1,14 +1,13 @@
 //! What the tree knows, and what its subscribers have not heard yet.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
-use alumet_reader_cgroupfs::watch::{CgroupId, Change, WatchOptions, Watcher};
+use alumet_reader_cgroupfs::watch::{Change, Watcher};
 
 use super::{Arrival, TreeEvent, Wake, choose};
 use crate::config::HierarchyChoice;
@@ -26,8 +25,6 @@ pub(super) struct State {
 struct Followed {
     version: Version,
     watcher: Watcher,
-    /// Sorted, so that a late subscriber hears of parents first.
-    known: BTreeMap<CgroupPath, CgroupId>,
 }
 
 struct Subscriber {
@@ -112,7 +109,7 @@ impl State {
     }
 
     pub(super) fn present(&self) -> (Arc<Hierarchies>, usize) {
-        let known = self.followed.iter().map(|one| one.known.len());
+        let known = self.followed.iter().map(|one| one.watcher.known().len());
         (Arc::clone(&self.hierarchies), known.sum())
     }
 
@@ -162,17 +159,9 @@ impl State {
                 continue;
             };
             if !self.followed.iter().any(|one| one.version == version) {
-                let options = WatchOptions {
-                    report_events: version == Version::V2,
-                    ..WatchOptions::default()
-                };
-                match Watcher::at(&mount, options, now) {
+                match Watcher::at(&mount, now) {
                     Ok(watcher) => {
-                        let mut followed = Followed {
-                            version,
-                            watcher,
-                            known: BTreeMap::new(),
-                        };
+                        let mut followed = Followed { version, watcher };
                         // Nobody is bound to it yet: this only learns what is there.
                         followed.update(now, &mut self.changes, &mut []);
                         self.followed.push(followed);
@@ -213,21 +202,13 @@ impl Followed {
         }
         for change in changes.drain(..) {
             let event = match change {
-                Change::Appeared { path, id } => {
-                    self.known.insert(path.clone(), id);
-                    TreeEvent::Appeared(Arrival {
-                        path,
-                        id,
-                        is_newborn: true,
-                    })
-                }
-                Change::EventsChanged { id, .. } => TreeEvent::Stirred { id },
-                Change::Vanished { path, id } => {
-                    if self.known.get(&path) == Some(&id) {
-                        self.known.remove(&path);
-                    }
-                    TreeEvent::Vanished { id }
-                }
+                Change::Appeared { path, id } => TreeEvent::Appeared(Arrival {
+                    path,
+                    id,
+                    is_newborn: true,
+                }),
+                Change::EventsChanged { id } => TreeEvent::Stirred { id },
+                Change::Vanished { id, .. } => TreeEvent::Vanished { id },
             };
             for subscriber in subscribers.iter_mut().filter(|one| one.is_bound_to(self.version)) {
                 subscriber.tell(event.clone());
@@ -255,14 +236,14 @@ impl Subscriber {
             version,
             hierarchies: Arc::clone(hierarchies),
         });
-        for (path, id) in followed
-            .iter()
-            .filter(|one| one.version == version)
-            .flat_map(|one| &one.known)
-        {
+        let followed = followed.iter().filter(|one| one.version == version);
+        let mut known: Vec<_> = followed.flat_map(|one| one.watcher.known()).collect();
+        // Parents first.
+        known.sort_unstable();
+        for (path, id) in known {
             self.tell(TreeEvent::Appeared(Arrival {
                 path: path.clone(),
-                id: *id,
+                id,
                 is_newborn: false,
             }));
         }
