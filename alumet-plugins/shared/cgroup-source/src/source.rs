@@ -1,16 +1,16 @@
 //! The only place that makes samples of control groups.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alumet_core::events::{ConsumerEvent, ConsumerEvents};
 use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
 use alumet_core::{Consumer, Failure};
-use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_cgroupfs::engine::{FileEngine, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
-use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_cgroupfs::watch::{CgroupId, Change};
+use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::{Capacity, CpuPercentBase};
 use hashbrown::{HashMap, HashSet};
@@ -20,7 +20,7 @@ use crate::columns::Columns;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
 use crate::resolver::{Resolution, Resolver};
-use crate::tree::{Arrival, Subscription, TreeEvent};
+use crate::tree::{Subscription, TreeEvent};
 
 /// Makes samples of all control groups of a hierarchy that its resolver wants measured.
 ///
@@ -54,7 +54,7 @@ pub(crate) struct State {
     groups: Vec<Group>,
     by_id: HashMap<CgroupId, usize>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
-    waiting: VecDeque<(Arrival, Option<Tick>)>,
+    waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups that are read between two polls.
     due: Vec<CgroupId>,
     reading: Reading,
@@ -113,7 +113,7 @@ impl<R: Resolver> Source for CgroupSource<R> {
             state.heard_at = None;
             state
                 .waiting
-                .iter_mut()
+                .values_mut()
                 .for_each(|(_, born_after)| *born_after = None);
         }
     }
@@ -127,24 +127,24 @@ impl<R: Resolver> Measured<R> {
         } = self;
         let mut news = std::mem::take(&mut state.news);
         subscription.take(&mut news);
-        let gone = |event: &TreeEvent| match event {
-            TreeEvent::Vanished { id } => Some(*id),
-            _ => None,
-        };
-        let gone: HashSet<CgroupId> = news.iter().filter_map(gone).collect();
+        let mut gone = HashSet::new();
         for event in news.drain(..) {
             match event {
                 TreeEvent::Mounted { version, hierarchies } => state.mounted = Some((version, hierarchies)),
                 TreeEvent::Unmounted => state.forget_everything(),
-                // What came and went between two looks cannot be read any more.
-                TreeEvent::Appeared(arrival) if gone.contains(&arrival.id) => {}
-                TreeEvent::Appeared(arrival) => {
-                    let born_after = state.heard_at.filter(|_| arrival.is_newborn);
-                    state.waiting.push_back((arrival, born_after));
+                TreeEvent::Exists { path, id } => {
+                    state.waiting.insert(id, (path, None));
                 }
-                TreeEvent::Stirred { id } => state.due.push(id),
-                TreeEvent::Vanished { id } => {
-                    state.waiting.retain(|(arrival, _)| arrival.id != id);
+                TreeEvent::Changed(Change::Appeared { path, id }) => {
+                    // One that was renamed is not new.
+                    let born_after = state.heard_at.filter(|_| !gone.contains(&id));
+                    state.waiting.insert(id, (path, born_after));
+                }
+                TreeEvent::Changed(Change::EventsChanged { id }) => state.due.push(id),
+                // What came and went between two looks cannot be read any more.
+                TreeEvent::Changed(Change::Vanished { id, .. }) => {
+                    gone.insert(id);
+                    state.waiting.remove(&id);
                     state.remove(id);
                 }
             }
@@ -158,32 +158,34 @@ impl<R: Resolver> Measured<R> {
         if self.state.waiting.is_empty() || !self.state.prepare_engine() {
             return;
         }
-        for _ in 0..self.state.waiting.len() {
-            let Some((arrival, born_after)) = self.state.waiting.pop_front() else {
-                break;
-            };
-            match self.resolver.resolve(&arrival.path) {
-                Resolution::Ignore => {}
-                Resolution::Later => self.state.waiting.push_back((arrival, born_after)),
-                Resolution::Measure { attributes } => match self.open(&arrival, born_after, attributes) {
-                    Ok(()) | Err(ReadError::Gone { .. }) => {}
+        for (id, (path, born_after)) in std::mem::take(&mut self.state.waiting) {
+            let is_open = match self.resolver.resolve(&path) {
+                Resolution::Ignore => continue,
+                Resolution::Later => false,
+                Resolution::Measure { attributes } => match self.open(id, &path, born_after, attributes) {
+                    Ok(()) | Err(ReadError::Gone { .. }) => true,
                     Err(error) if error.is_temporary() => {
                         tracing::debug!(%error, "a control group could not be opened this time");
-                        self.state.waiting.push_back((arrival, born_after));
+                        false
                     }
                     Err(error) => {
                         if self.state.has_told.insert("refused") {
                             tracing::warn!(%error, "a control group is not measured; others may be concerned as well");
                         }
+                        true
                     }
                 },
+            };
+            if !is_open {
+                self.state.waiting.insert(id, (path, born_after));
             }
         }
     }
 
     fn open(
         &mut self,
-        arrival: &Arrival,
+        id: CgroupId,
+        path: &CgroupPath,
         born_after: Option<Tick>,
         attributes: alumet_core::Attributes,
     ) -> Result<(), ReadError> {
@@ -195,7 +197,7 @@ impl<R: Resolver> Measured<R> {
             if columns.wanted.is_empty() {
                 continue;
             }
-            match engine.open(&arrival.path, columns.wanted) {
+            match engine.open(path, columns.wanted) {
                 Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
                 Err(error) => {
                     parts
@@ -207,16 +209,12 @@ impl<R: Resolver> Measured<R> {
             }
         }
         let state = &mut self.state;
-        state.remove(arrival.id);
-        let identity = Identity::new(&arrival.path.text(), attributes);
+        state.remove(id);
+        let identity = Identity::new(&path.text(), attributes);
         state.started.push(identity.consumer.clone());
-        state.by_id.insert(arrival.id, state.groups.len());
-        state.due.push(arrival.id);
-        state.groups.push(Group {
-            id: arrival.id,
-            identity,
-            parts,
-        });
+        state.by_id.insert(id, state.groups.len());
+        state.due.push(id);
+        state.groups.push(Group { id, identity, parts });
         Ok(())
     }
 
@@ -229,19 +227,18 @@ impl<R: Resolver> Measured<R> {
         if is_slow_due {
             self.state.slow_at = Some(now);
         }
-        let due = std::mem::take(&mut self.state.due);
         let capacity = self.begin_pass();
         let mut index = 0;
-        while index < self.state.groups.len() {
-            let id = self.state.groups[index].id;
-            let is_due = is_slow_due || (!due.is_empty() && due.contains(&id));
+        while let Some(group) = self.state.groups.get(index) {
+            let id = group.id;
+            let is_due = is_slow_due || self.state.due.contains(&id);
             if self.read(index, is_due, capacity, out) {
                 index += 1;
             } else {
                 self.state.remove(id);
             }
         }
-        self.keep_memory_of(due);
+        self.state.due.clear();
     }
 
     fn read_due(&mut self, out: &mut Accumulator<'_>) {
@@ -252,19 +249,13 @@ impl<R: Resolver> Measured<R> {
         due.sort_unstable();
         due.dedup();
         let capacity = self.begin_pass();
-        for id in &due {
-            if let Some(&index) = self.state.by_id.get(id)
+        for id in due {
+            if let Some(&index) = self.state.by_id.get(&id)
                 && !self.read(index, true, capacity, out)
             {
-                self.state.remove(*id);
+                self.state.remove(id);
             }
         }
-        self.keep_memory_of(due);
-    }
-
-    fn keep_memory_of(&mut self, mut due: Vec<CgroupId>) {
-        due.clear();
-        self.state.due = due;
     }
 
     fn begin_pass(&mut self) -> Capacity {

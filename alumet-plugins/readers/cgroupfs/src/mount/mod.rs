@@ -15,7 +15,7 @@ use alumet_reader_kernel_file::{ReadError, errno};
 use crate::error::of_cgroup;
 
 /// One of the two interfaces of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// One hierarchy for each controller or set of controllers.
     V1,

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use alumet_core::services::Services;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
-use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_cgroupfs::watch::{CgroupId, Change};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
@@ -53,29 +53,15 @@ pub enum TreeEvent {
     },
     /// It is not there any more, and neither are its control groups.
     Unmounted,
-    /// A control group exists.
-    Appeared(Arrival),
-    /// The first process entered a control group or the last one left it.
-    Stirred {
-        /// Which one.
+    /// A control group was there before anybody looked: what it has used is not known.
+    Exists {
+        /// Its name.
+        path: CgroupPath,
+        /// Which of all groups of that name it is.
         id: CgroupId,
     },
-    /// A control group exists no more.
-    Vanished {
-        /// Which one.
-        id: CgroupId,
-    },
-}
-
-/// A control group that appeared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Its name.
-    pub path: CgroupPath,
-    /// Which of all groups of that name it is.
-    pub id: CgroupId,
-    /// Whether it was made while the hierarchy was watched, so that all it ever used is new.
-    pub is_newborn: bool,
+    /// A control group came or went, filled or emptied. All that a new one ever used is new.
+    Changed(Change),
 }
 
 /// The events of one subscriber.

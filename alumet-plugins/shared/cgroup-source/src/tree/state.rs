@@ -1,6 +1,7 @@
 //! What the tree knows, and what its subscribers have not heard yet.
 
 use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,26 +10,19 @@ use std::time::Instant;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::{Change, Watcher};
 
-use super::{Arrival, TreeEvent, Wake, choose};
+use super::{TreeEvent, Wake, choose};
 use crate::config::HierarchyChoice;
 
 pub(super) struct State {
     mounts: MountWatch,
     hierarchies: Arc<Hierarchies>,
-    followed: Vec<Followed>,
-    subscribers: Vec<Subscriber>,
+    followed: BTreeMap<Version, Watcher>,
+    subscribers: BTreeMap<u64, Subscriber>,
     next_key: u64,
     changes: Vec<Change>,
 }
 
-/// A watched hierarchy.
-struct Followed {
-    version: Version,
-    watcher: Watcher,
-}
-
 struct Subscriber {
-    key: u64,
     choice: HierarchyChoice,
     wake: Option<Wake>,
     /// What it was told to be mounted.
@@ -47,8 +41,8 @@ impl State {
         Self {
             mounts,
             hierarchies,
-            followed: Vec::new(),
-            subscribers: Vec::new(),
+            followed: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
             next_key: 0,
             changes: Vec::new(),
         }
@@ -58,27 +52,27 @@ impl State {
         self.update(now);
         let key = self.next_key;
         self.next_key += 1;
-        self.subscribers.push(Subscriber {
-            key,
+        let subscriber = Subscriber {
             choice,
             wake: None,
             bound: None,
             queue: VecDeque::new(),
             is_urgent: false,
             has_complained: false,
-        });
+        };
+        self.subscribers.insert(key, subscriber);
         self.bind(now);
         key
     }
 
     pub(super) fn wakes(&mut self, key: u64, wake: Wake) {
-        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+        if let Some(subscriber) = self.subscribers.get_mut(&key) {
             subscriber.wake = Some(wake);
         }
     }
 
     pub(super) fn unsubscribe(&mut self, key: u64) {
-        self.subscribers.retain(|subscriber| subscriber.key != key);
+        self.subscribers.remove(&key);
         self.drop_unused();
     }
 
@@ -89,11 +83,17 @@ impl State {
             Ok(false) => {}
             Err(error) => tracing::debug!(%error, "the table of mounts could not be read this time"),
         }
-        for followed in &mut self.followed {
-            followed.update(now, &mut self.changes, &mut self.subscribers);
+        for (version, watcher) in &mut self.followed {
+            follow(watcher, now, &mut self.changes);
+            for change in self.changes.drain(..) {
+                let bound = self.subscribers.values_mut();
+                for subscriber in bound.filter(|one| one.is_bound_to(*version)) {
+                    subscriber.tell(TreeEvent::Changed(change.clone()));
+                }
+            }
         }
         let has_new_watch = self.bind(now);
-        for subscriber in &mut self.subscribers {
+        for subscriber in self.subscribers.values_mut() {
             if subscriber.queue.len() > LONGEST_QUEUE {
                 subscriber.start_anew(&self.hierarchies, &self.followed);
             }
@@ -102,26 +102,26 @@ impl State {
     }
 
     pub(super) fn take(&mut self, key: u64, out: &mut Vec<TreeEvent>) {
-        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+        if let Some(subscriber) = self.subscribers.get_mut(&key) {
             out.extend(subscriber.queue.drain(..));
             subscriber.is_urgent = false;
         }
     }
 
     pub(super) fn present(&self) -> (Arc<Hierarchies>, usize) {
-        let known = self.followed.iter().map(|one| one.watcher.known().len());
+        let known = self.followed.values().map(|watcher| watcher.known().len());
         (Arc::clone(&self.hierarchies), known.sum())
     }
 
     /// Whom to call.
     pub(super) fn urgent(&self) -> Vec<Wake> {
-        let urgent = self.subscribers.iter().filter(|one| one.is_urgent);
+        let urgent = self.subscribers.values().filter(|one| one.is_urgent);
         urgent.filter_map(|one| one.wake.clone()).collect()
     }
 
     /// What to wait for; `None` when a hierarchy must be asked instead.
     pub(super) fn descriptors(&self) -> Option<Vec<OwnedFd>> {
-        let all = self.followed.iter().map(|one| one.watcher.fd());
+        let all = self.followed.values().map(Watcher::fd);
         all.map(|fd| fd.and_then(|fd: BorrowedFd<'_>| fd.try_clone_to_owned().ok()))
             .collect()
     }
@@ -134,7 +134,7 @@ impl State {
             Version::V1 => before.v1 != now.v1,
             Version::V2 => before.v2 != now.v2,
         };
-        for subscriber in &mut self.subscribers {
+        for subscriber in self.subscribers.values_mut() {
             let chosen = choose(subscriber.choice, &now);
             if let Some((version, _)) = &subscriber.bound
                 && (subscriber.bound != chosen || differs(*version))
@@ -149,22 +149,18 @@ impl State {
     /// Gives each subscriber without a hierarchy the one that it wants, if that is there.
     fn bind(&mut self, now: Instant) -> bool {
         let mut has_new_watch = false;
-        for index in 0..self.subscribers.len() {
-            let subscriber = &mut self.subscribers[index];
-            if subscriber.bound.is_some() {
-                continue;
-            }
+        let unbound = self.subscribers.values_mut().filter(|one| one.bound.is_none());
+        for subscriber in unbound {
             let Some((version, mount)) = choose(subscriber.choice, &self.hierarchies) else {
                 subscriber.complain("it is not mounted");
                 continue;
             };
-            if !self.followed.iter().any(|one| one.version == version) {
+            if let Entry::Vacant(entry) = self.followed.entry(version) {
                 match Watcher::at(&mount, now) {
                     Ok(watcher) => {
-                        let mut followed = Followed { version, watcher };
                         // Nobody is bound to it yet: this only learns what is there.
-                        followed.update(now, &mut self.changes, &mut []);
-                        self.followed.push(followed);
+                        follow(entry.insert(watcher), now, &mut self.changes);
+                        self.changes.clear();
                         has_new_watch = true;
                     }
                     Err(error) => {
@@ -173,7 +169,6 @@ impl State {
                     }
                 }
             }
-            let subscriber = &mut self.subscribers[index];
             subscriber.bound = Some((version, mount));
             subscriber.has_complained = false;
             subscriber.start_anew(&self.hierarchies, &self.followed);
@@ -181,39 +176,17 @@ impl State {
         has_new_watch
     }
 
+    /// Ends the watches of hierarchies that nobody follows.
     fn drop_unused(&mut self) {
-        let Self {
-            followed,
-            subscribers,
-            ..
-        } = self;
-        followed.retain(|one| {
-            subscribers
-                .iter()
-                .any(|subscriber| subscriber.is_bound_to(one.version))
-        });
+        let subscribers = &self.subscribers;
+        let is_used = |version: &Version| subscribers.values().any(|one| one.is_bound_to(*version));
+        self.followed.retain(|version, _| is_used(version));
     }
 }
 
-impl Followed {
-    fn update(&mut self, now: Instant, changes: &mut Vec<Change>, subscribers: &mut [Subscriber]) {
-        if let Err(error) = self.watcher.changes(now, changes) {
-            tracing::debug!(%error, "the control groups could not be followed this time");
-        }
-        for change in changes.drain(..) {
-            let event = match change {
-                Change::Appeared { path, id } => TreeEvent::Appeared(Arrival {
-                    path,
-                    id,
-                    is_newborn: true,
-                }),
-                Change::EventsChanged { id } => TreeEvent::Stirred { id },
-                Change::Vanished { id, .. } => TreeEvent::Vanished { id },
-            };
-            for subscriber in subscribers.iter_mut().filter(|one| one.is_bound_to(self.version)) {
-                subscriber.tell(event.clone());
-            }
-        }
+fn follow(watcher: &mut Watcher, now: Instant, changes: &mut Vec<Change>) {
+    if let Err(error) = watcher.changes(now, changes) {
+        tracing::debug!(%error, "the control groups could not be followed this time");
     }
 }
 
@@ -223,12 +196,12 @@ impl Subscriber {
     }
 
     fn tell(&mut self, event: TreeEvent) {
-        self.is_urgent |= !matches!(event, TreeEvent::Vanished { .. });
+        self.is_urgent |= !matches!(event, TreeEvent::Changed(Change::Vanished { .. }));
         self.queue.push_back(event);
     }
 
     /// Forgets what it has not heard and tells it what there is.
-    fn start_anew(&mut self, hierarchies: &Arc<Hierarchies>, followed: &[Followed]) {
+    fn start_anew(&mut self, hierarchies: &Arc<Hierarchies>, followed: &BTreeMap<Version, Watcher>) {
         let Some((version, _)) = self.bound else { return };
         self.queue.clear();
         self.tell(TreeEvent::Unmounted);
@@ -236,16 +209,12 @@ impl Subscriber {
             version,
             hierarchies: Arc::clone(hierarchies),
         });
-        let followed = followed.iter().filter(|one| one.version == version);
-        let mut known: Vec<_> = followed.flat_map(|one| one.watcher.known()).collect();
+        let known = followed.get(&version).into_iter().flat_map(Watcher::known);
+        let mut known: Vec<_> = known.map(|(path, id)| (path.clone(), id)).collect();
         // Parents first.
         known.sort_unstable();
         for (path, id) in known {
-            self.tell(TreeEvent::Appeared(Arrival {
-                path: path.clone(),
-                id,
-                is_newborn: false,
-            }));
+            self.tell(TreeEvent::Exists { path, id });
         }
     }
 
