@@ -1,6 +1,5 @@
 //! The name of a control group: its path below the mount of its hierarchy.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
@@ -115,41 +114,6 @@ impl CgroupPath {
         }
         mount.join(self.relative())
     }
-
-    /// The text form. Allocates only where something must be escaped.
-    pub fn text(&self) -> Cow<'_, str> {
-        match str::from_utf8(&self.0) {
-            Ok(text) if !has_escape(text.as_bytes()) => Cow::Borrowed(text),
-            _ => Cow::Owned(escaped(&self.0)),
-        }
-    }
-}
-
-fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + 8);
-    let mut rest = bytes;
-    for chunk in bytes.utf8_chunks() {
-        for (index, char) in chunk.valid().char_indices() {
-            if char == '%' && hex_byte(&rest[index + 1..]).is_some() {
-                text.push_str("%25");
-            } else {
-                text.push(char);
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-        rest = &rest[chunk.valid().len() + chunk.invalid().len()..];
-    }
-    text
-}
-
-fn has_escape(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .enumerate()
-        .any(|(index, byte)| *byte == b'%' && hex_byte(&bytes[index + 1..]).is_some())
 }
 
 /// The byte that two hexadecimal digits at the start stand for.
@@ -184,13 +148,26 @@ impl FromStr for CgroupPath {
 
 impl fmt::Display for CgroupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        let mut rest = &*self.0;
+        for chunk in self.0.utf8_chunks() {
+            for (index, char) in chunk.valid().char_indices() {
+                match char == '%' && hex_byte(&rest[index + 1..]).is_some() {
+                    true => f.write_str("%25")?,
+                    false => f.write_char(char)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "%{byte:02X}")?;
+            }
+            rest = &rest[chunk.valid().len() + chunk.invalid().len()..];
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for CgroupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text(), f)
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 

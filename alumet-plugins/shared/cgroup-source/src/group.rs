@@ -1,6 +1,5 @@
 //! One control group that is measured.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
@@ -9,6 +8,7 @@ use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::{Monotonic, Timestamp};
 use alumet_core::value::Number;
 use alumet_core::{Attributes, Consumer, Resource, Series};
+use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::engine::{Reading, SlotId};
 use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
@@ -250,8 +250,8 @@ impl Count {
 }
 
 impl Identity {
-    pub(crate) fn new(path: &str, attributes: Attributes) -> Self {
-        let path: Arc<str> = path.into();
+    pub(crate) fn new(path: &CgroupPath, attributes: Attributes) -> Self {
+        let path = path.to_string().into();
         Self {
             consumer: Consumer::ControlGroup { path },
             attributes,

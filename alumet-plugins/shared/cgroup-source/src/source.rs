@@ -210,7 +210,7 @@ impl<R: Resolver> Measured<R> {
         }
         let state = &mut self.state;
         state.remove(id);
-        let identity = Identity::new(&path.text(), attributes);
+        let identity = Identity::new(path, attributes);
         state.started.push(identity.consumer.clone());
         state.by_id.insert(id, state.groups.len());
         state.due.push(id);

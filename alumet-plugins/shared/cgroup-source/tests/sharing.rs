@@ -118,7 +118,7 @@ struct Questions(u32);
 
 impl Resolver for Questions {
     fn resolve(&mut self, cgroup: &CgroupPath) -> Resolution {
-        if &*cgroup.text() != "/job" {
+        if cgroup.as_bytes() != b"/job" {
             return Resolution::Ignore;
         }
         self.0 += 1;
