@@ -6,6 +6,10 @@ use std::str::Chars;
 
 use crate::error::CommandError;
 
+const OPEN_QUOTE: &str = "a double quote is not closed; write it as \"sources/a b/*\"";
+
+const AFTER_QUOTE: &str = "a space must follow a closing quote; write `\\\"` for a quote within quotes";
+
 /// Splits a line.
 pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
     let mut words = Vec::new();
@@ -28,22 +32,28 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
 
 fn quoted_word(chars: &mut Peekable<Chars<'_>>) -> Result<String, CommandError> {
     chars.next();
+    let mut next = || chars.next().ok_or_else(|| CommandError::new(OPEN_QUOTE));
     let mut word = String::new();
     loop {
-        match chars.next().ok_or(CommandError::OpenQuote)? {
+        match next()? {
             '"' => break,
-            '\\' => word.push(match chars.next().ok_or(CommandError::OpenQuote)? {
+            '\\' => word.push(match next()? {
                 'n' => '\n',
                 'r' => '\r',
                 't' => '\t',
                 c @ ('"' | '\\') => c,
-                c => return Err(CommandError::Escape(c)),
+                c => {
+                    let why = format!(
+                        "`\\{c}` means nothing; within quotes there are \\\\, \\\", \\n, \\r and \\t"
+                    );
+                    return Err(CommandError(why));
+                }
             }),
             c => word.push(c),
         }
     }
     match chars.peek() {
-        Some(c) if !c.is_ascii_whitespace() => Err(CommandError::AfterQuote),
+        Some(c) if !c.is_ascii_whitespace() => Err(CommandError::new(AFTER_QUOTE)),
         _ => Ok(word),
     }
 }
@@ -88,10 +98,11 @@ mod tests {
             split(" a\t \"b \\\"c\\n\" d\"e \r").unwrap(),
             ["a", "b \"c\n", "d\"e"]
         );
-        assert_eq!(split("\"a"), Err(CommandError::OpenQuote));
-        assert_eq!(split("\"a\\"), Err(CommandError::OpenQuote));
-        assert_eq!(split("\"a\"b"), Err(CommandError::AfterQuote));
-        assert_eq!(split("\"\\x\""), Err(CommandError::Escape('x')));
+        let refused = |line| split(line).unwrap_err().0;
+        assert_eq!(refused("\"a"), OPEN_QUOTE);
+        assert_eq!(refused("\"a\\"), OPEN_QUOTE);
+        assert_eq!(refused("\"a\"b"), AFTER_QUOTE);
+        assert!(refused("\"\\x\"").starts_with("`\\x` means nothing"));
     }
 
     #[test]
