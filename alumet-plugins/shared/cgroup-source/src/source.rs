@@ -28,7 +28,7 @@ use crate::tree::{Subscription, TreeEvent};
 /// just appeared, filled or emptied.
 pub struct CgroupSource<R> {
     pub(crate) measured: Arc<Mutex<Measured<R>>>,
-    reads_all: bool,
+    pub(crate) reads_all: bool,
 }
 
 pub(crate) struct Measured<R> {
@@ -66,22 +66,6 @@ pub(crate) struct State {
     started: Vec<Consumer>,
     ended: Vec<Consumer>,
     has_told: HashSet<&'static str>,
-}
-
-impl<R: Resolver> CgroupSource<R> {
-    /// The source that reads everything, and the one that reads what is new.
-    pub(crate) fn pair(measured: Measured<R>) -> (Self, Self) {
-        let measured = Arc::new(Mutex::new(measured));
-        let discovery = Self {
-            measured: Arc::clone(&measured),
-            reads_all: false,
-        };
-        let all = Self {
-            measured,
-            reads_all: true,
-        };
-        (all, discovery)
-    }
 }
 
 impl<R: Resolver> Source for CgroupSource<R> {

@@ -47,6 +47,11 @@ impl MountWatch {
         Ok(watch)
     }
 
+    /// The file that holds the table.
+    pub fn table(&self) -> &Path {
+        &self.table
+    }
+
     /// What is mounted, as of the last look.
     pub fn hierarchies(&self) -> &Hierarchies {
         &self.hierarchies

@@ -15,7 +15,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use crate::error::{gone, of_cgroup};
 use crate::{CgroupPath, ReadError};
 pub use change::{CgroupId, Change};
-use tree::{Target, Tree};
+use tree::{Node, Target, Tree};
 
 /// Knows all control groups of a hierarchy and tells what changed since the last time it was asked.
 ///
@@ -78,9 +78,9 @@ impl Watcher {
     pub fn changes(&mut self, now: Instant, out: &mut Vec<Change>) -> Result<(), ReadError> {
         let drained = self.drain();
         let is_due = now.saturating_duration_since(self.last_scan) >= RESCAN_INTERVAL;
-        if self.must_rescan || self.tree.is_empty() || drained.is_err() {
+        if self.must_rescan || self.tree.nodes.is_empty() || drained.is_err() {
             self.scan(true, now);
-        } else if is_due && self.tree.has_unwatched() {
+        } else if is_due && self.tree.nodes.values().any(Node::is_unwatched) {
             self.scan(false, now);
         }
         if self.tree.is_short {
@@ -89,7 +89,7 @@ impl Watcher {
         let is_calm = self.tree.changes.is_empty();
         out.append(&mut self.tree.changes);
         drained?;
-        if self.tree.is_empty() && is_calm {
+        if self.tree.nodes.is_empty() && is_calm {
             return Err(gone(self.tree.mount.clone()));
         }
         Ok(())
@@ -103,12 +103,12 @@ impl Watcher {
 
     /// The control groups that were reported and exist.
     pub fn known(&self) -> impl ExactSizeIterator<Item = (&CgroupPath, CgroupId)> {
-        self.tree.known()
+        self.tree.nodes.iter().map(|(path, node)| (path, node.id))
     }
 
     /// How many watches of inotify there are.
     pub fn watches(&self) -> usize {
-        self.tree.watches()
+        self.tree.watched.len()
     }
 
     fn scan(&mut self, everything: bool, now: Instant) {
@@ -152,12 +152,17 @@ impl Watcher {
         }
         // The kernel ended the watch by itself.
         let has_ended = event.mask.contains(AddWatchFlags::IN_IGNORED);
-        let Some((path, target)) = self.tree.watched(event.wd, has_ended) else {
+        let Some((path, target)) = self.tree.target(event.wd, has_ended) else {
             return; // of a directory that is known to be gone
         };
         match (target, &event.name) {
             (Target::Events, _) if has_ended => {}
-            (Target::Events, _) => self.tree.events_changed(&path),
+            (Target::Events, _) => {
+                let id = self.tree.nodes.get(&path).map(|node| node.id);
+                self.tree
+                    .changes
+                    .extend(id.map(|id| Change::EventsChanged { id }));
+            }
             (Target::Folder, Some(name)) if event.mask.contains(AddWatchFlags::IN_ISDIR) => {
                 if let Ok(child) = path.child(name) {
                     self.tree.look_down_to(&child);

@@ -20,15 +20,15 @@ pub(super) struct Tree {
     pub(super) changes: Vec<Change>,
     /// The most watches.
     most: usize,
-    nodes: HashMap<CgroupPath, Node>,
-    watched: HashMap<WatchDescriptor, (CgroupPath, Target)>,
+    pub(super) nodes: HashMap<CgroupPath, Node>,
+    pub(super) watched: HashMap<WatchDescriptor, (CgroupPath, Target)>,
     /// No watch was to be had; until the next scan no more are asked for.
     pub(super) is_short: bool,
 }
 
 #[derive(Debug)]
-struct Node {
-    id: CgroupId,
+pub(super) struct Node {
+    pub(super) id: CgroupId,
     /// Those of its targets. That of the directory is missing where it cannot be had, that of `cgroup.events` where there
     /// is no such file as well.
     watches: [Option<WatchDescriptor>; 2],
@@ -73,28 +73,8 @@ impl Tree {
         }
     }
 
-    pub(super) fn known(&self) -> impl ExactSizeIterator<Item = (&CgroupPath, CgroupId)> {
-        self.nodes.iter().map(|(path, node)| (path, node.id))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    pub(super) fn watches(&self) -> usize {
-        self.watched.len()
-    }
-
-    pub(super) fn has_unwatched(&self) -> bool {
-        self.nodes.values().any(Node::is_unwatched)
-    }
-
     /// What a watch is for. One that `has_ended` is none any more.
-    pub(super) fn watched(
-        &mut self,
-        watch: WatchDescriptor,
-        has_ended: bool,
-    ) -> Option<(CgroupPath, Target)> {
+    pub(super) fn target(&mut self, watch: WatchDescriptor, has_ended: bool) -> Option<(CgroupPath, Target)> {
         if !has_ended {
             return self.watched.get(&watch).cloned();
         }
@@ -107,12 +87,6 @@ impl Tree {
     fn take_watch(&mut self, path: &CgroupPath, target: Target, watch: WatchDescriptor) {
         if let Some(node) = self.nodes.get_mut(path) {
             node.watches[target as usize].take_if(|own| *own == watch);
-        }
-    }
-
-    pub(super) fn events_changed(&mut self, path: &CgroupPath) {
-        if let Some(node) = self.nodes.get(path) {
-            self.changes.push(Change::EventsChanged { id: node.id });
         }
     }
 
@@ -300,7 +274,7 @@ impl Tree {
 }
 
 impl Node {
-    fn is_unwatched(&self) -> bool {
+    pub(super) fn is_unwatched(&self) -> bool {
         self.watches[Target::Folder as usize].is_none()
     }
 }

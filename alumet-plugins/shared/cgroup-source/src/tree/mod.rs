@@ -31,7 +31,6 @@ pub struct CgroupTree {
 
 struct Inner {
     state: Mutex<State>,
-    root: PathBuf,
     /// Interrupts the sleep of the thread.
     kick: EventFd,
     has_thread: AtomicBool,
@@ -85,7 +84,6 @@ impl CgroupTree {
             Ok(Self {
                 inner: Arc::new(Inner {
                     state: Mutex::new(State::new(MountWatch::open(root)?)),
-                    root: root.to_path_buf(),
                     kick,
                     has_thread: AtomicBool::new(false),
                     is_over: AtomicBool::new(false),
@@ -111,8 +109,7 @@ impl CgroupTree {
 
     fn start_thread(&self) {
         // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
-        let proc_self = self.inner.root.join("proc/self");
-        let table = File::open(proc_self.join("mountinfo")).or_else(|_| File::open(proc_self.join("mounts")));
+        let table = File::open(self.inner.state.lock().table());
         let inner = Arc::clone(&self.inner);
         let thread = std::thread::Builder::new().name("alumet-cgroups".to_owned());
         if let Err(error) = thread.spawn(move || waiter::run(&inner, table.ok())) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,7 +49,6 @@ impl State {
     }
 
     pub(super) fn subscribe(&mut self, choice: HierarchyChoice, now: Instant) -> u64 {
-        self.update(now);
         let key = self.next_key;
         self.next_key += 1;
         let subscriber = Subscriber {
@@ -61,7 +60,7 @@ impl State {
             has_complained: false,
         };
         self.subscribers.insert(key, subscriber);
-        self.bind(now);
+        self.update(now);
         key
     }
 
@@ -117,6 +116,10 @@ impl State {
     pub(super) fn urgent(&self) -> Vec<Wake> {
         let urgent = self.subscribers.values().filter(|one| one.is_urgent);
         urgent.filter_map(|one| one.wake.clone()).collect()
+    }
+
+    pub(super) fn table(&self) -> &Path {
+        self.mounts.table()
     }
 
     /// What to wait for; `None` when a hierarchy must be asked instead.

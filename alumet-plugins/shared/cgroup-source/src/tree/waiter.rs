@@ -26,17 +26,14 @@ pub(super) fn run(inner: &Inner, table: Option<File>) {
             None => PollTimeout::from(WITHOUT_WATCH_MS),
         };
         let watched = watched.unwrap_or_default();
-        let mut fds = vec![PollFd::new(inner.kick.as_fd(), PollFlags::POLLIN)];
-        fds.extend(
-            table
-                .iter()
-                .map(|table| PollFd::new(table.as_fd(), PollFlags::POLLPRI)),
-        );
-        fds.extend(
-            watched
-                .iter()
-                .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
-        );
+        let kick = PollFd::new(inner.kick.as_fd(), PollFlags::POLLIN);
+        let table = table
+            .iter()
+            .map(|table| PollFd::new(table.as_fd(), PollFlags::POLLPRI));
+        let watched = watched
+            .iter()
+            .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+        let mut fds: Vec<_> = [kick].into_iter().chain(table).chain(watched).collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => {
