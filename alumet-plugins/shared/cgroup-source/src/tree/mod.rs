@@ -3,7 +3,6 @@
 mod state;
 mod waiter;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,15 +25,10 @@ use state::State;
 /// kernel reports something, and then calls those whom it concerns; it starts with the first subscriber that wants to be
 /// called. Without it, news come when a subscriber asks.
 pub struct CgroupTree {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     state: Mutex<State>,
     /// Interrupts the sleep of the thread.
     kick: EventFd,
     has_thread: AtomicBool,
-    is_over: AtomicBool,
 }
 
 /// Called on the thread of the tree when something happened that should be looked at soon.
@@ -82,20 +76,17 @@ impl CgroupTree {
                 source: io::Error::from(errno),
             })?;
             Ok(Self {
-                inner: Arc::new(Inner {
-                    state: Mutex::new(State::new(MountWatch::open(root)?)),
-                    kick,
-                    has_thread: AtomicBool::new(false),
-                    is_over: AtomicBool::new(false),
-                }),
+                state: Mutex::new(State::new(MountWatch::open(root)?)),
+                kick,
+                has_thread: AtomicBool::new(false),
             })
         })
     }
 
     /// Subscribes to a hierarchy, which need not exist yet. The first events are the control groups that are there.
     pub fn subscribe(self: &Arc<Self>, choice: HierarchyChoice) -> Subscription {
-        let key = self.inner.state.lock().subscribe(choice, Instant::now());
-        self.inner.kick();
+        let key = self.state.lock().subscribe(choice, Instant::now());
+        self.kick();
         Subscription {
             tree: Arc::clone(self),
             key,
@@ -104,61 +95,48 @@ impl CgroupTree {
 
     /// What is mounted, and how many control groups are known in the hierarchies that someone follows.
     pub(crate) fn present(&self) -> (Arc<Hierarchies>, usize) {
-        self.inner.state.lock().present()
+        self.state.lock().present()
     }
 
-    fn start_thread(&self) {
-        // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
-        let table = File::open(self.inner.state.lock().table());
-        let inner = Arc::clone(&self.inner);
-        let thread = std::thread::Builder::new().name("alumet-cgroups".to_owned());
-        if let Err(error) = thread.spawn(move || waiter::run(&inner, table.ok())) {
-            tracing::warn!(%error, "new control groups are only noticed at the next poll: no thread is left");
-        }
-    }
-}
-
-impl Drop for CgroupTree {
-    fn drop(&mut self) {
-        // Not joined: the thread may just be waiting for the very thread that drops the tree.
-        self.inner.is_over.store(true, Ordering::Release);
-        self.inner.kick();
-    }
-}
-
-impl Inner {
     fn kick(&self) {
         // A counter that is full means that the thread is awake already.
         let _ = self.kick.write(1);
     }
 }
 
+impl Drop for CgroupTree {
+    fn drop(&mut self) {
+        // The thread is not joined: it may just be waiting for the very thread that drops the tree.
+        self.kick();
+    }
+}
+
 impl Subscription {
     /// Calls this from now on when something happened; without it the subscriber asks when it likes.
     pub fn wakes(&self, wake: Wake) {
-        self.tree.inner.state.lock().wakes(self.key, wake);
-        if self.tree.inner.has_thread.swap(true, Ordering::Relaxed) {
-            self.tree.inner.kick();
-        } else {
-            self.tree.start_thread();
+        self.tree.state.lock().wakes(self.key, wake);
+        if self.tree.has_thread.swap(true, Ordering::Relaxed) {
+            self.tree.kick();
+        } else if let Err(error) = waiter::start(&self.tree) {
+            tracing::warn!(%error, "new control groups are only noticed at the next poll: no thread is left");
         }
     }
 
     /// Looks for news and appends all events since the last call. Does not block.
     pub fn take(&mut self, out: &mut Vec<TreeEvent>) {
-        let mut state = self.tree.inner.state.lock();
+        let mut state = self.tree.state.lock();
         let has_new_watch = state.update(Instant::now());
         state.take(self.key, out);
         drop(state);
         if has_new_watch {
-            self.tree.inner.kick();
+            self.tree.kick();
         }
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.tree.inner.state.lock().unsubscribe(self.key);
+        self.tree.state.lock().unsubscribe(self.key);
     }
 }
 
