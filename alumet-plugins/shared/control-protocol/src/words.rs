@@ -1,7 +1,6 @@
 //! Words of a line: separated by spaces, in double quotes if they have some.
 
-use std::borrow::Cow;
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::str::Chars;
 
 use crate::error::CommandError;
@@ -20,11 +19,8 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
             None => return Ok(words),
             Some('"') => words.push(quoted_word(&mut chars)?),
             Some(_) => {
-                let mut word = String::new();
-                while let Some(c) = chars.next_if(|c| !c.is_ascii_whitespace()) {
-                    word.push(c);
-                }
-                words.push(word);
+                let word = iter::from_fn(|| chars.next_if(|c| !c.is_ascii_whitespace()));
+                words.push(word.collect());
             }
         }
     }
@@ -59,10 +55,10 @@ fn quoted_word(chars: &mut Peekable<Chars<'_>>) -> Result<String, CommandError> 
 }
 
 /// The word as [`split`] understands it.
-pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| !c.is_ascii_whitespace() && !c.is_control();
     if !word.is_empty() && !word.starts_with('"') && word.chars().all(is_plain) {
-        return Cow::Borrowed(word);
+        return word.to_owned();
     }
     let mut text = String::from("\"");
     for c in word.chars() {
@@ -75,7 +71,7 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
         }
     }
     text.push('"');
-    Cow::Owned(text)
+    text
 }
 
 /// The beginning of a word, to be repeated in a message.
