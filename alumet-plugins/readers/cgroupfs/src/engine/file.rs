@@ -143,10 +143,7 @@ impl FileEngine {
                 }
                 // Switched off (pressure) or no such controller.
                 Err(Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOTDIR) => {}
-                Err(error) => {
-                    let error = self.of(file, cgroup, error);
-                    self.tell(file, &error);
-                }
+                Err(error) => self.tell(file, &of_cgroup(&self.path_of(file, cgroup), error)),
             }
         }
     }
@@ -159,11 +156,10 @@ impl FileEngine {
     }
 
     /// Whether the control group still is the one that was opened.
-    fn check_identity(&mut self, slot: &Slot) -> Result<(), ReadError> {
+    fn check_identity(&self, slot: &Slot) -> Result<(), ReadError> {
         for (base, inode) in self.bases.iter().zip(&slot.inodes) {
-            if inode.is_some() && *inode != self.access.inode(base, &slot.cgroup) {
-                let path = slot.cgroup.below(&base.mount);
-                return Err(gone(path));
+            if inode.is_some() && *inode != base.inode(&slot.cgroup) {
+                return Err(gone(slot.cgroup.below(&base.mount)));
             }
         }
         Ok(())
@@ -228,24 +224,22 @@ impl FileEngine {
                 filled.map(|filled| take(&self.access, filled))
             });
         }
-        let parsed = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => return self.failed(slot, index, error),
-        };
-        if parsed == Ok(None) {
-            return Ok(());
+        match parsed {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(odd))) => {
+                let file = &slot.files[index];
+                self.tell(file, &odd.in_file(self.path_of(file, &slot.cgroup)));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.in_file(self.path_of(&slot.files[index], &slot.cgroup))),
+            Err(error) => self.failed(slot, index, error),
         }
-        let path = slot.cgroup.below(&self.bases[file.base].mount).join(file.name);
-        if let Some(odd) = parsed.map_err(|error| error.in_file(&path))? {
-            self.tell(&slot.files[index], &odd.in_file(path));
-        }
-        Ok(())
     }
 
     /// A file cannot be opened or read: it is no more, or its controller was disabled, or the control group is gone.
     fn failed(&mut self, slot: &mut Slot, index: usize, error: Errno) -> Result<(), ReadError> {
         if !matches!(error, Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP) {
-            return Err(self.of(&slot.files[index], &slot.cgroup, error));
+            return Err(of_cgroup(&self.path_of(&slot.files[index], &slot.cgroup), error));
         }
         if matches!(slot.files[index].state, State::Kept(_)) {
             self.descriptors.release(1);
@@ -254,9 +248,8 @@ impl FileEngine {
         self.check_identity(slot)
     }
 
-    fn of(&self, file: &Followed, cgroup: &CgroupPath, error: Errno) -> ReadError {
-        let path = cgroup.below(&self.bases[file.base].mount).join(file.name);
-        of_cgroup(&path, error)
+    fn path_of(&self, file: &Followed, cgroup: &CgroupPath) -> PathBuf {
+        cgroup.below(&self.bases[file.base].mount).join(file.name)
     }
 
     /// Begins to read a control group. Files that are not there or refused are no error: their statistics stay empty.
@@ -264,14 +257,9 @@ impl FileEngine {
     /// # Errors
     /// `Gone` when it does not exist (any more).
     pub fn open(&mut self, cgroup: &CgroupPath, wanted: Wanted) -> Result<SlotId, ReadError> {
-        let inodes: Vec<Option<u64>> = self
-            .bases
-            .iter()
-            .map(|base| self.access.inode(base, cgroup))
-            .collect();
+        let inodes: Vec<_> = self.bases.iter().map(|base| base.inode(cgroup)).collect();
         if inodes.iter().all(Option::is_none) {
-            let path = cgroup.below(self.bases.first().map_or(Path::new("/"), |base| &base.mount));
-            return Err(gone(path));
+            return Err(gone(cgroup.below(&self.bases[0].mount)));
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -343,6 +331,14 @@ impl Base {
             directory,
         })
     }
+
+    /// The number of the directory of a control group, if there is one.
+    fn inode(&self, cgroup: &CgroupPath) -> Option<u64> {
+        let path = cgroup.relative();
+        let path = if cgroup.is_root() { Path::new(".") } else { path };
+        let stat = fstatat(&self.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+        Some(stat.st_ino)
+    }
 }
 
 impl Access {
@@ -357,14 +353,6 @@ impl Access {
         self.path.extend_from_slice(name.as_bytes());
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         openat(&base.directory, &self.path[..], flags, Mode::empty()).map(File::from)
-    }
-
-    /// The number of the directory of a control group, if there is one.
-    fn inode(&self, base: &Base, cgroup: &CgroupPath) -> Option<u64> {
-        let path = cgroup.relative();
-        let path = if cgroup.is_root() { Path::new(".") } else { path };
-        let stat = fstatat(&base.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
-        Some(stat.st_ino)
     }
 
     /// Reads a whole file from its start.
