@@ -12,7 +12,6 @@ use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::engine::{Reading, SlotId};
 use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
-use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_procfs::Capacity;
 
 use crate::columns::{Column, Columns, IoMetrics};
@@ -21,7 +20,6 @@ use crate::devices::DeviceNames;
 
 /// A control group that is measured.
 pub(crate) struct Group {
-    pub(crate) id: CgroupId,
     pub(crate) identity: Identity,
     /// What is read at each poll, and what is read slowly.
     pub(crate) parts: [Option<Part>; 2],

@@ -13,7 +13,7 @@ use alumet_reader_cgroupfs::watch::{CgroupId, Change};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::{Capacity, CpuPercentBase};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 
 use crate::columns::Columns;
@@ -51,8 +51,7 @@ pub(crate) struct State {
     news: Vec<TreeEvent>,
     mounted: Option<(Version, Arc<Hierarchies>)>,
     engine: Option<FileEngine>,
-    groups: Vec<Group>,
-    by_id: HashMap<CgroupId, usize>,
+    groups: BTreeMap<CgroupId, Group>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
     waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups that are read between two polls.
@@ -86,19 +85,15 @@ impl<R: Resolver> Source for CgroupSource<R> {
         // The other source has nothing of its own.
         if self.reads_all {
             let state = &mut self.measured.lock().state;
-            for part in state
-                .groups
-                .iter_mut()
-                .flat_map(|group| group.parts.iter_mut().flatten())
-            {
+            let groups = state.groups.values_mut();
+            for part in groups.flat_map(|group| group.parts.iter_mut().flatten()) {
                 part.forget();
             }
             state.slow_at = None;
             state.heard_at = None;
-            state
-                .waiting
-                .values_mut()
-                .for_each(|(_, born_after)| *born_after = None);
+            for (_, born_after) in state.waiting.values_mut() {
+                *born_after = None;
+            }
         }
     }
 }
@@ -143,26 +138,23 @@ impl<R: Resolver> Measured<R> {
             return;
         }
         for (id, (path, born_after)) in std::mem::take(&mut self.state.waiting) {
-            let is_open = match self.resolver.resolve(&path) {
+            match self.resolver.resolve(&path) {
                 Resolution::Ignore => continue,
-                Resolution::Later => false,
+                Resolution::Later => {}
                 Resolution::Measure { attributes } => match self.open(id, &path, born_after, attributes) {
-                    Ok(()) | Err(ReadError::Gone { .. }) => true,
+                    Ok(()) | Err(ReadError::Gone { .. }) => continue,
                     Err(error) if error.is_temporary() => {
                         tracing::debug!(%error, "a control group could not be opened this time");
-                        false
                     }
                     Err(error) => {
                         if self.state.has_told.insert("refused") {
                             tracing::warn!(%error, "a control group is not measured; others may be concerned as well");
                         }
-                        true
+                        continue;
                     }
                 },
-            };
-            if !is_open {
-                self.state.waiting.insert(id, (path, born_after));
             }
+            self.state.waiting.insert(id, (path, born_after));
         }
     }
 
@@ -184,10 +176,7 @@ impl<R: Resolver> Measured<R> {
             match engine.open(path, columns.wanted) {
                 Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
                 Err(error) => {
-                    parts
-                        .into_iter()
-                        .flatten()
-                        .for_each(|part| engine.close(part.slot));
+                    close(engine, &mut parts);
                     return Err(error);
                 }
             }
@@ -196,9 +185,8 @@ impl<R: Resolver> Measured<R> {
         state.remove(id);
         let identity = Identity::new(path, attributes);
         state.started.push(identity.consumer.clone());
-        state.by_id.insert(id, state.groups.len());
         state.due.push(id);
-        state.groups.push(Group { id, identity, parts });
+        state.groups.insert(id, Group { identity, parts });
         Ok(())
     }
 
@@ -212,16 +200,12 @@ impl<R: Resolver> Measured<R> {
             self.state.slow_at = Some(now);
         }
         let capacity = self.begin_pass();
-        let mut index = 0;
-        while let Some(group) = self.state.groups.get(index) {
-            let id = group.id;
-            let is_due = is_slow_due || self.state.due.contains(&id);
-            if self.read(index, is_due, capacity, out) {
-                index += 1;
-            } else {
-                self.state.remove(id);
-            }
-        }
+        let mut groups = std::mem::take(&mut self.state.groups);
+        groups.retain(|id, group| {
+            let with_slow = is_slow_due || self.state.due.contains(id);
+            self.read(group, with_slow, capacity, out)
+        });
+        self.state.groups = groups;
         self.state.due.clear();
     }
 
@@ -233,13 +217,15 @@ impl<R: Resolver> Measured<R> {
         due.sort_unstable();
         due.dedup();
         let capacity = self.begin_pass();
+        let mut groups = std::mem::take(&mut self.state.groups);
         for id in due {
-            if let Some(&index) = self.state.by_id.get(&id)
-                && !self.read(index, true, capacity, out)
+            if let Some(group) = groups.get_mut(&id)
+                && !self.read(group, true, capacity, out)
             {
-                self.state.remove(id);
+                groups.remove(&id);
             }
         }
+        self.state.groups = groups;
     }
 
     fn begin_pass(&mut self) -> Capacity {
@@ -250,24 +236,27 @@ impl<R: Resolver> Measured<R> {
     }
 
     /// Reads one control group; `false` when it is gone.
-    fn read(&mut self, index: usize, with_slow: bool, capacity: Capacity, out: &mut Accumulator<'_>) -> bool {
-        let State {
-            engine: Some(engine),
-            groups,
-            reading,
-            ..
-        } = &mut self.state
-        else {
+    fn read(
+        &mut self,
+        group: &mut Group,
+        with_slow: bool,
+        capacity: Capacity,
+        out: &mut Accumulator<'_>,
+    ) -> bool {
+        let Some(engine) = &mut self.state.engine else {
             return true;
         };
-        let Group { identity, parts, .. } = &mut groups[index];
+        let (Group { identity, parts }, reading) = (&mut *group, &mut self.state.reading);
         let paces = if with_slow { 2 } else { 1 };
         for (part, columns) in parts.iter_mut().zip(&self.columns).take(paces) {
             let Some(part) = part else { continue };
             let before = self.clock.now().monotonic;
             match engine.read(&part.slot, reading) {
                 Ok(()) => {}
-                Err(ReadError::Gone { .. }) => return false,
+                Err(ReadError::Gone { .. }) => {
+                    self.state.end(group);
+                    return false;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a file of a control group could not be read this time");
                 }
@@ -286,14 +275,13 @@ impl<R: Resolver> Measured<R> {
 
     /// Tells others whose measurement began and ended.
     fn announce(&mut self) {
-        let State { started, ended, .. } = &mut self.state;
+        let started = std::mem::take(&mut self.state.started);
         if !started.is_empty() {
-            self.events
-                .publish(ConsumerEvent::Started(started.drain(..).collect()));
+            self.events.publish(ConsumerEvent::Started(started.into()));
         }
+        let ended = std::mem::take(&mut self.state.ended);
         if !ended.is_empty() {
-            self.events
-                .publish(ConsumerEvent::Ended(ended.drain(..).collect()));
+            self.events.publish(ConsumerEvent::Ended(ended.into()));
         }
     }
 }
@@ -319,30 +307,30 @@ impl State {
     }
 
     fn remove(&mut self, id: CgroupId) {
-        let Some(index) = self.by_id.remove(&id) else {
-            return;
-        };
-        let group = self.groups.swap_remove(index);
-        if let Some(moved) = self.groups.get(index) {
-            self.by_id.insert(moved.id, index);
+        if let Some(mut group) = self.groups.remove(&id) {
+            self.end(&mut group);
         }
+    }
+
+    fn end(&mut self, group: &mut Group) {
         if let Some(engine) = &mut self.engine {
-            group
-                .parts
-                .into_iter()
-                .flatten()
-                .for_each(|part| engine.close(part.slot));
+            close(engine, &mut group.parts);
         }
-        self.ended.push(group.identity.consumer);
+        self.ended.push(group.identity.consumer.clone());
     }
 
     fn forget_everything(&mut self) {
-        self.ended
-            .extend(self.groups.drain(..).map(|group| group.identity.consumer));
-        self.by_id.clear();
+        let groups = std::mem::take(&mut self.groups).into_values();
+        self.ended.extend(groups.map(|group| group.identity.consumer));
         self.waiting.clear();
         self.due.clear();
         self.engine = None;
         self.mounted = None;
+    }
+}
+
+fn close(engine: &mut FileEngine, parts: &mut [Option<Part>; 2]) {
+    for part in parts.iter_mut().filter_map(Option::take) {
+        engine.close(part.slot);
     }
 }
