@@ -21,8 +21,8 @@ pub(crate) struct Columns {
     pub(crate) numbers: Vec<Column<u64>>,
     /// Bounds.
     pub(crate) limits: Vec<Column<f64>>,
-    /// Traffic with devices.
-    pub(crate) io: Option<IoMetrics>,
+    /// Traffic with devices: bytes and operations.
+    pub(crate) io: Option<[MetricHandle<u64>; 2]>,
     pub(crate) wanted: Wanted,
 }
 
@@ -33,13 +33,6 @@ pub(crate) struct Column<T> {
     /// Made once, so that the series of all control groups share them.
     pub(crate) attributes: Attributes,
     pub(crate) stat: Stat,
-}
-
-/// The metrics of traffic.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IoMetrics {
-    pub(crate) bytes: MetricHandle<u64>,
-    pub(crate) operations: MetricHandle<u64>,
 }
 
 /// What becomes of a statistic.
@@ -153,10 +146,10 @@ impl Columns {
         }
         if config.io == pace {
             columns.wanted.add(Stat::Devices);
-            columns.io = Some(IoMetrics {
-                bytes: alumet.metric(&metrics::IO_BYTES)?,
-                operations: alumet.metric(&metrics::IO_OPERATIONS)?,
-            });
+            columns.io = Some([
+                alumet.metric(&metrics::IO_BYTES)?,
+                alumet.metric(&metrics::IO_OPERATIONS)?,
+            ]);
         }
         Ok(columns)
     }

@@ -14,7 +14,7 @@ use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
 use alumet_reader_procfs::Capacity;
 
-use crate::columns::{Column, Columns, IoMetrics};
+use crate::columns::{Column, Columns};
 use crate::cpus::bill;
 use crate::devices::DeviceNames;
 
@@ -99,13 +99,13 @@ impl Part {
 
     /// Forgets all previous values: a delta must not span a gap.
     pub(crate) fn forget(&mut self) {
-        self.cpu.iter_mut().for_each(|cpu| {
+        for cpu in &mut self.cpu {
             cpu.time.count = Ascent::default();
             cpu.owed = 0;
-        });
-        self.deltas
-            .iter_mut()
-            .for_each(|count| count.count = Ascent::default());
+        }
+        for delta in &mut self.deltas {
+            delta.count = Ascent::default();
+        }
         self.devices.clear();
         self.read_at = None;
         self.zero = None;
@@ -167,13 +167,13 @@ impl Part {
 
     fn push_io(
         &mut self,
-        metrics: IoMetrics,
+        metrics: [MetricHandle<u64>; 2],
         traffic: &IoDevice,
         identity: &Identity,
         names: &mut DeviceNames,
         out: &mut Accumulator<'_>,
     ) {
-        let number = (traffic.major, traffic.minor);
+        let number = traffic.number;
         let index = self.devices.iter().position(|device| device.number == number);
         let index = index.unwrap_or_else(|| {
             self.devices.push(Device {
@@ -182,24 +182,16 @@ impl Part {
             });
             self.devices.len() - 1
         });
-        let values = [
-            Some(traffic.read_bytes),
-            Some(traffic.write_bytes),
-            traffic.discard_bytes,
-            traffic.read_ops,
-            traffic.write_ops,
-            traffic.discard_ops,
-        ];
+        let values = traffic.bytes.into_iter().chain(traffic.operations);
         for (place, (count, value)) in self.devices[index].counts.iter_mut().zip(values).enumerate() {
-            let metric = if place < DIRECTIONS.len() {
-                metrics.bytes
-            } else {
-                metrics.operations
-            };
             let Some(value) = value else { continue };
             count.push(value, self.devices_zero, out, |out| {
                 out.catalog()
-                    .series(metric, Resource::LocalMachine, identity.consumer.clone())
+                    .series(
+                        metrics[place / DIRECTIONS.len()],
+                        Resource::LocalMachine,
+                        identity.consumer.clone(),
+                    )
                     .attributes(&identity.attributes)
                     .attribute("device", names.name(number.0, number.1))
                     .attribute("direction", DIRECTIONS[place % DIRECTIONS.len()])
