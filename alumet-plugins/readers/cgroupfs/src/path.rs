@@ -74,14 +74,12 @@ impl CgroupPath {
         }
     }
 
-    /// The last component; empty for the root.
-    pub fn name(&self) -> &OsStr {
-        let start = self
-            .0
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(0, |slash| slash + 1);
-        OsStr::from_bytes(&self.0[start..])
+    /// Whether another control group is in this one, or in one that is.
+    pub fn contains(&self, other: &Self) -> bool {
+        match other.0.strip_prefix(&*self.0) {
+            Some(rest) if self.is_root() => !rest.is_empty(),
+            rest => rest.is_some_and(|rest| rest.starts_with(b"/")),
+        }
     }
 
     /// The number of components; 0 for the root.
@@ -198,12 +196,24 @@ mod tests {
     #[test]
     fn parents_lead_to_the_root() {
         let deep = path("/a/b");
-        assert_eq!((deep.depth(), deep.name()), (2, OsStr::new("b")));
+        assert_eq!(deep.depth(), 2);
         assert_eq!(deep.parent(), Some(path("/a")));
         assert_eq!(path("/a").parent(), Some(CgroupPath::root()));
         assert_eq!(CgroupPath::root().parent(), None);
         assert_eq!(CgroupPath::root().depth(), 0);
         assert_eq!(path("/a").child(OsStr::new("b")), Ok(deep));
+    }
+
+    #[test]
+    fn what_is_below_begins_with_a_slash() {
+        for (outer, inner) in [("/", "/a"), ("/a", "/a/b"), ("/a", "/a/b/c")] {
+            assert!(path(outer).contains(&path(inner)), "{inner}");
+            assert!(!path(inner).contains(&path(outer)), "{outer}");
+        }
+        for other in ["/a", "/ab", "/a-b/c", "/b"] {
+            assert!(!path("/a").contains(&path(other)), "{other}");
+        }
+        assert!(!CgroupPath::root().contains(&CgroupPath::root()));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Watcher {
         self.tree.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// The control groups that were reported and exist.
+    /// The control groups that were reported and exist, parents first.
     pub fn known(&self) -> impl ExactSizeIterator<Item = (&CgroupPath, CgroupId)> {
         self.tree.nodes.iter().map(|(path, node)| (path, node.id))
     }
@@ -158,10 +158,9 @@ impl Watcher {
         match (target, &event.name) {
             (Target::Events, _) if has_ended => {}
             (Target::Events, _) => {
-                let id = self.tree.nodes.get(&path).map(|node| node.id);
-                self.tree
-                    .changes
-                    .extend(id.map(|id| Change::EventsChanged { id }));
+                if let Some(node) = self.tree.nodes.get(&path) {
+                    self.tree.changes.push(Change::EventsChanged { id: node.id });
+                }
             }
             (Target::Folder, Some(name)) if event.mask.contains(AddWatchFlags::IN_ISDIR) => {
                 if let Ok(child) = path.child(name) {

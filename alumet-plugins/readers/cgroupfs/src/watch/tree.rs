@@ -1,6 +1,6 @@
 //! The known control groups of a hierarchy, and how they are brought into line with its directories.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,8 @@ pub(super) struct Tree {
     pub(super) changes: Vec<Change>,
     /// The most watches.
     most: usize,
-    pub(super) nodes: HashMap<CgroupPath, Node>,
+    /// Sorted, so that parents come first and what is in a control group stands together.
+    pub(super) nodes: BTreeMap<CgroupPath, Node>,
     pub(super) watched: HashMap<WatchDescriptor, (CgroupPath, Target)>,
     /// No watch was to be had; until the next scan no more are asked for.
     pub(super) is_short: bool,
@@ -32,7 +33,6 @@ pub(super) struct Node {
     /// Those of its targets. That of the directory is missing where it cannot be had, that of `cgroup.events` where there
     /// is no such file as well.
     watches: [Option<WatchDescriptor>; 2],
-    children: BTreeSet<OsString>,
 }
 
 /// What of a control group is watched.
@@ -67,7 +67,7 @@ impl Tree {
             inotify: None,
             changes: Vec::new(),
             most,
-            nodes: HashMap::new(),
+            nodes: BTreeMap::new(),
             watched: HashMap::new(),
             is_short: false,
         }
@@ -94,14 +94,9 @@ impl Tree {
     pub(super) fn scan(&mut self, everything: bool) {
         self.is_short = false;
         let is_due = |node: &Node| everything || node.is_unwatched();
-        let mut due: Vec<CgroupPath> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| is_due(node))
-            .map(|(path, _)| path.clone())
-            .collect();
+        let due = self.nodes.iter().filter(|(_, node)| is_due(node));
         // Parents first, so that nothing appears in a directory that was replaced.
-        due.sort_unstable();
+        let due: Vec<CgroupPath> = due.map(|(path, _)| path.clone()).collect();
         self.look_at(&CgroupPath::root());
         for path in due {
             // An ancestor may have vanished meanwhile.
@@ -148,18 +143,14 @@ impl Tree {
 
     /// Reports a control group as new; `false` when the one that contains it is gone, whose return will bring it.
     fn insert(&mut self, path: &CgroupPath, id: CgroupId) -> bool {
-        if let Some(parent) = path.parent() {
-            let Some(parent) = self.nodes.get_mut(&parent) else {
-                return false;
-            };
-            parent.children.insert(path.name().to_os_string());
+        if path
+            .parent()
+            .is_some_and(|parent| !self.nodes.contains_key(&parent))
+        {
+            return false;
         }
-        let node = Node {
-            id,
-            watches: [None; 2],
-            children: BTreeSet::new(),
-        };
-        self.nodes.insert(path.clone(), node);
+        let watches = [None; 2];
+        self.nodes.insert(path.clone(), Node { id, watches });
         let path = path.clone();
         self.changes.push(Change::Appeared { path, id });
         true
@@ -193,21 +184,25 @@ impl Tree {
 
     /// Brings the children of a directory into line with its list.
     fn compare(&mut self, path: &CgroupPath, listed: Vec<(OsString, CgroupId)>) {
-        let Some(node) = self.nodes.get(path) else { return };
-        let mut lost = node.children.clone();
-        let mut suspects = Vec::new();
+        let is_child = |other: &CgroupPath| other.depth() == path.depth() + 1;
+        let mut suspects: BTreeSet<_> = self.below(path).into_iter().filter(is_child).collect();
         for (name, id) in listed {
-            lost.remove(&name);
-            if let Ok(child) = path.child(&name)
-                && self.nodes.get(&child).map(|node| node.id) != Some(id)
-            {
-                suspects.push(child);
-            }
+            let Ok(child) = path.child(&name) else { continue };
+            match self.nodes.get(&child) {
+                Some(node) if node.id == id => suspects.remove(&child),
+                _ => suspects.insert(child),
+            };
         }
-        suspects.extend(lost.iter().filter_map(|name| path.child(name).ok()));
         for child in suspects {
             self.look_at(&child);
         }
+    }
+
+    /// What is known to be in a control group, parents first.
+    fn below(&self, path: &CgroupPath) -> Vec<CgroupPath> {
+        let from = self.nodes.range(path..).map(|(other, _)| other);
+        let alike = from.take_while(|other| other.as_bytes().starts_with(path.as_bytes()));
+        alike.filter(|other| path.contains(other)).cloned().collect()
     }
 
     /// Watches a target of a control group, if it is not watched yet.
@@ -243,33 +238,26 @@ impl Tree {
 
     /// Reports a control group and all below it as vanished, children first.
     fn forget(&mut self, path: &CgroupPath) {
-        let Some(node) = self.nodes.remove(path) else {
-            return;
-        };
-        for name in &node.children {
-            if let Ok(child) = path.child(name) {
-                self.forget(&child);
-            }
-        }
-        for watch in node.watches.into_iter().flatten() {
-            if self
-                .watched
-                .get(&watch)
-                .is_some_and(|(watched, _)| watched == path)
-            {
-                self.watched.remove(&watch);
-                if let Some(inotify) = &self.inotify {
-                    // The kernel has ended it already when the directory is gone.
-                    let _ = inotify.rm_watch(watch);
+        for path in self.below(path).iter().rev().chain([path]) {
+            let Some(node) = self.nodes.remove(path) else {
+                continue;
+            };
+            for watch in node.watches.into_iter().flatten() {
+                if self
+                    .watched
+                    .get(&watch)
+                    .is_some_and(|(watched, _)| watched == path)
+                {
+                    self.watched.remove(&watch);
+                    if let Some(inotify) = &self.inotify {
+                        // The kernel has ended it already when the directory is gone.
+                        let _ = inotify.rm_watch(watch);
+                    }
                 }
             }
+            let (path, id) = (path.clone(), node.id);
+            self.changes.push(Change::Vanished { path, id });
         }
-        if let Some(parent) = path.parent().and_then(|parent| self.nodes.get_mut(&parent)) {
-            parent.children.remove(path.name());
-        }
-        let id = node.id;
-        let path = path.clone();
-        self.changes.push(Change::Vanished { path, id });
     }
 }
 

@@ -212,11 +212,8 @@ impl Subscriber {
             version,
             hierarchies: Arc::clone(hierarchies),
         });
-        let known = followed.get(&version).into_iter().flat_map(Watcher::known);
-        let mut known: Vec<_> = known.map(|(path, id)| (path.clone(), id)).collect();
-        // Parents first.
-        known.sort_unstable();
-        for (path, id) in known {
+        for (path, id) in followed.get(&version).into_iter().flat_map(Watcher::known) {
+            let path = path.clone();
             self.tell(TreeEvent::Exists { path, id });
         }
     }
