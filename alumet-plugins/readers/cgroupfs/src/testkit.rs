@@ -16,7 +16,6 @@ use crate::mount::Hierarchies;
 /// A control group of the v2 hierarchy of this machine. It is removed with all that is in it when the value is dropped.
 #[derive(Debug)]
 pub struct OwnGroup {
-    mounted: Hierarchies,
     path: CgroupPath,
     folder: PathBuf,
 }
@@ -43,16 +42,7 @@ impl OwnGroup {
             println!("skipped: `{}` cannot be made: {error}", folder.display());
             return None;
         }
-        Some(Self {
-            mounted,
-            path,
-            folder,
-        })
-    }
-
-    /// The hierarchies of this machine.
-    pub fn mounted(&self) -> &Hierarchies {
-        &self.mounted
+        Some(Self { path, folder })
     }
 
     /// Its path in the hierarchy.
@@ -71,7 +61,6 @@ impl OwnGroup {
     /// When the name cannot be that of a control group, or the kernel refuses.
     pub fn child(&self, name: &str) -> Self {
         let child = Self {
-            mounted: self.mounted.clone(),
             path: self.path.child(name.as_ref()).unwrap(),
             folder: self.folder.join(name),
         };

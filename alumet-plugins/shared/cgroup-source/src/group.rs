@@ -131,9 +131,7 @@ impl Part {
             let make = |out: &Accumulator<'_>| identity.series(time, out);
             let used = cpu.time.increase(value, self.zero, out, make);
             let owed = std::mem::take(&mut cpu.owed);
-            let (Some(used), Some(series)) = (used, &cpu.time.series) else {
-                continue;
-            };
+            let Some((series, used)) = used else { continue };
             let billed;
             (billed, cpu.owed) = bill(used.saturating_add(owed), elapsed, context.capacity.cpus);
             out.push(series, billed);
@@ -210,7 +208,7 @@ impl Count {
         zero: Option<Timestamp>,
         out: &mut Accumulator<'_>,
         make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
-    ) -> Option<u64> {
+    ) -> Option<(&Series<u64>, u64)> {
         let begins = self.count == Ascent::default();
         if begins && zero.is_some() {
             self.count = Ascent::from(0);
@@ -223,7 +221,7 @@ impl Count {
             let series = self.series.get_or_insert_with(|| make(out));
             out.push_at(series, begin, 0);
         }
-        increase
+        self.series.as_ref().zip(increase)
     }
 
     fn push(
@@ -233,7 +231,7 @@ impl Count {
         out: &mut Accumulator<'_>,
         make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
     ) {
-        if let (Some(increase), Some(series)) = (self.increase(value, zero, out, make), &self.series) {
+        if let Some((series, increase)) = self.increase(value, zero, out, make) {
             out.push(series, increase);
         }
     }

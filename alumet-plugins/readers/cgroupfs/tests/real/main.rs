@@ -18,8 +18,9 @@ use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 
-fn engine(mounted: &Hierarchies) -> FileEngine {
-    FileEngine::new(Version::V2, mounted).unwrap()
+fn engine() -> FileEngine {
+    let mounted = Hierarchies::detect(Path::new("/")).unwrap();
+    FileEngine::new(Version::V2, &mounted).unwrap()
 }
 
 fn want(stats: &[Stat]) -> Wanted {
@@ -39,7 +40,7 @@ fn the_cpu_time_of_a_busy_child_agrees_with_its_rusage() {
         .spawn()
         .unwrap();
     fs::write(group.folder().join("cgroup.procs"), child.id().to_string()).unwrap();
-    let mut engine = engine(group.mounted());
+    let mut engine = engine();
     let slot = engine.open(group.path(), Wanted::ALL).unwrap();
     let mut reading = Reading::default();
     engine.read(&slot, &mut reading).unwrap();
@@ -138,7 +139,7 @@ fn a_removed_group_is_gone_for_its_kept_files() {
         return;
     };
     let job = group.child("job");
-    let mut engine = engine(group.mounted());
+    let mut engine = engine();
     let path = group.path().child("job".as_ref()).unwrap();
     let slot = engine.open(&path, want(&[Stat::CpuTotal, Stat::IoSome])).unwrap();
     let mut reading = Reading::default();
@@ -158,7 +159,7 @@ fn five_seconds_of_churn_lose_no_lasting_group_and_no_descriptor() {
     };
     let now = Instant::now;
     let mut watcher = Watcher::at(group.folder(), now()).unwrap();
-    let mut engine = engine(group.mounted());
+    let mut engine = engine();
     let mut changes = Vec::new();
     watcher.changes(now(), &mut changes).unwrap();
     changes.clear();
@@ -243,7 +244,7 @@ fn child_with_256_descriptors() {
     let children: Vec<_> = (0..300)
         .map(|number| group.child(&format!("g{number}")))
         .collect();
-    let mut engine = engine(group.mounted());
+    let mut engine = engine();
     let mut slots = Vec::new();
     let mut reading = Reading::default();
     let mut read_all = |engine: &mut FileEngine, slots: &[alumet_reader_cgroupfs::engine::SlotId]| {

@@ -15,7 +15,6 @@ use crate::config::HierarchyChoice;
 
 pub(super) struct State {
     mounts: MountWatch,
-    hierarchies: Arc<Hierarchies>,
     followed: BTreeMap<Version, Watcher>,
     subscribers: BTreeMap<u64, Subscriber>,
     next_key: u64,
@@ -37,10 +36,8 @@ const LONGEST_QUEUE: usize = 65_536;
 
 impl State {
     pub(super) fn new(mounts: MountWatch) -> Self {
-        let hierarchies = Arc::new(mounts.hierarchies().clone());
         Self {
             mounts,
-            hierarchies,
             followed: BTreeMap::new(),
             subscribers: BTreeMap::new(),
             next_key: 0,
@@ -78,8 +75,8 @@ impl State {
     /// Looks for news; `true` when another directory is watched than before.
     pub(super) fn update(&mut self, now: Instant) -> bool {
         match self.mounts.changed() {
-            Ok(true) => self.remount(),
-            Ok(false) => {}
+            Ok(Some(before)) => self.remount(&before),
+            Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the table of mounts could not be read this time"),
         }
         for (version, watcher) in &mut self.followed {
@@ -94,7 +91,7 @@ impl State {
         let has_new_watch = self.bind(now);
         for subscriber in self.subscribers.values_mut() {
             if subscriber.queue.len() > LONGEST_QUEUE {
-                subscriber.start_anew(&self.hierarchies, &self.followed);
+                subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
             }
         }
         has_new_watch
@@ -109,7 +106,7 @@ impl State {
 
     pub(super) fn present(&self) -> (Arc<Hierarchies>, usize) {
         let known = self.followed.values().map(|watcher| watcher.known().len());
-        (Arc::clone(&self.hierarchies), known.sum())
+        (Arc::clone(self.mounts.hierarchies()), known.sum())
     }
 
     /// Whom to call.
@@ -130,15 +127,14 @@ impl State {
     }
 
     /// Other hierarchies are mounted: whoever has one that is not there any more loses it.
-    fn remount(&mut self) {
-        let now = Arc::new(self.mounts.hierarchies().clone());
-        let before = std::mem::replace(&mut self.hierarchies, Arc::clone(&now));
+    fn remount(&mut self, before: &Hierarchies) {
+        let now = self.mounts.hierarchies();
         let differs = |version| match version {
             Version::V1 => before.v1 != now.v1,
             Version::V2 => before.v2 != now.v2,
         };
         for subscriber in self.subscribers.values_mut() {
-            let chosen = choose(subscriber.choice, &now);
+            let chosen = choose(subscriber.choice, now);
             if let Some((version, _)) = &subscriber.bound
                 && (subscriber.bound != chosen || differs(*version))
             {
@@ -154,7 +150,7 @@ impl State {
         let mut has_new_watch = false;
         let unbound = self.subscribers.values_mut().filter(|one| one.bound.is_none());
         for subscriber in unbound {
-            let Some((version, mount)) = choose(subscriber.choice, &self.hierarchies) else {
+            let Some((version, mount)) = choose(subscriber.choice, self.mounts.hierarchies()) else {
                 subscriber.complain("it is not mounted");
                 continue;
             };
@@ -174,7 +170,7 @@ impl State {
             }
             subscriber.bound = Some((version, mount));
             subscriber.has_complained = false;
-            subscriber.start_anew(&self.hierarchies, &self.followed);
+            subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
         }
         has_new_watch
     }
