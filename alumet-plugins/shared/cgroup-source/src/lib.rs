@@ -15,6 +15,5 @@ mod source;
 mod start;
 
 pub use resolver::{Resolution, Resolver};
-pub use source::CgroupSource;
 pub use start::CgroupMeasurement;
 pub use tree::CgroupTree;

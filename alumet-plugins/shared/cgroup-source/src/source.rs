@@ -26,7 +26,7 @@ use crate::tree::{Subscription, TreeEvent};
 ///
 /// Two of them share their work: one reads everything at each poll; the other is polled on request and only reads what has
 /// just appeared, filled or emptied.
-pub struct CgroupSource<R> {
+pub(crate) struct CgroupSource<R> {
     pub(crate) measured: Arc<Mutex<Measured<R>>>,
     pub(crate) reads_all: bool,
 }
