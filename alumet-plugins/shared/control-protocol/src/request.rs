@@ -103,9 +103,8 @@ impl Request {
                 "text" => Format::Text,
                 "json" => Format::Json,
                 format => {
-                    let format = words::excerpt(format);
-                    let why = format!("`{format}` is no format; write `format text` or `format json`");
-                    return Err(CommandError(why));
+                    let why = "is no format; write `format text` or `format json`";
+                    return Err(CommandError::about(format, why));
                 }
             }),
             "control" => {
@@ -119,18 +118,15 @@ impl Request {
                     "trigger-now" => Self::Trigger(pattern),
                     "set-period" | "set-poll-interval" => Self::SetInterval(pattern, words.duration()?),
                     action => {
-                        return Err(CommandError(format!(
-                            "`{}` is nothing that `control` can do: pause, disable, resume, enable, stop, trigger-now, \
-                             set-period, set-poll-interval",
-                            words::excerpt(action)
-                        )));
+                        let why = "is nothing that `control` can do: pause, disable, resume, enable, stop, trigger-now, \
+                                   set-period, set-poll-interval";
+                        return Err(CommandError::about(action, why));
                     }
                 }
             }
             command => {
-                let command = words::excerpt(command);
-                let why = format!("`{command}` is no command; send `help` for all commands");
-                return Err(CommandError(why));
+                let why = "is no command; send `help` for all commands";
+                return Err(CommandError::about(command, why));
             }
         };
         words.end()?;
@@ -152,7 +148,7 @@ impl<'a> Words<'a> {
     }
 
     fn next(&mut self, what: &str) -> Result<&'a str, CommandError> {
-        let lacks = || CommandError(format!("`{}` lacks {what}", words::excerpt(self.command)));
+        let lacks = || CommandError::about(self.command, &format!("lacks {what}"));
         let (word, left) = self.left.split_first().ok_or_else(lacks)?;
         self.left = left;
         Ok(word)
@@ -160,9 +156,8 @@ impl<'a> Words<'a> {
 
     fn pattern(&mut self) -> Result<Pattern, CommandError> {
         let pattern = self.next("a pattern, such as `sources/procfs/*`")?;
-        pattern
-            .parse()
-            .map_err(|error: PatternError| CommandError::new(error))
+        let refused = |error: PatternError| CommandError::new(error);
+        pattern.parse().map_err(refused)
     }
 
     /// All words that are left: a duration may have spaces.
@@ -171,10 +166,8 @@ impl<'a> Words<'a> {
         self.next("a duration, such as `1s`")?;
         self.left = &[];
         let refused = |error| {
-            let text = words::excerpt(&all);
-            CommandError(format!(
-                "`{text}` is no duration ({error}); write it as 500ms, 1s or 1m 30s"
-            ))
+            let why = format!("is no duration ({error}); write it as 500ms, 1s or 1m 30s");
+            CommandError::about(&all, &why)
         };
         Ok(*all.parse::<HumanDuration>().map_err(refused)?)
     }
