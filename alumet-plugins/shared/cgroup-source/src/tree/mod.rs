@@ -3,17 +3,14 @@
 mod state;
 mod waiter;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use alumet_core::services::Services;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::{CgroupId, Change};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
 
 use crate::config::HierarchyChoice;
@@ -26,9 +23,6 @@ use state::State;
 /// called. Without it, news come when a subscriber asks.
 pub struct CgroupTree {
     state: Mutex<State>,
-    /// Interrupts the sleep of the thread.
-    kick: EventFd,
-    has_thread: AtomicBool,
 }
 
 /// Called on the thread of the tree when something happened that should be looked at soon.
@@ -70,54 +64,29 @@ impl CgroupTree {
     /// When there is no table of mounts, or no descriptor is left.
     pub fn shared(services: &Services, root: &Path) -> Result<Arc<Self>, ReadError> {
         services.get_or_try_insert(|| {
-            let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-            let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
-                path: PathBuf::from("eventfd"),
-                source: io::Error::from(errno),
-            })?;
-            Ok(Self {
-                state: Mutex::new(State::new(MountWatch::open(root)?)),
-                kick,
-                has_thread: AtomicBool::new(false),
-            })
+            let state = Mutex::new(State::new(MountWatch::open(root)?)?);
+            Ok(Self { state })
         })
     }
 
     /// Subscribes to a hierarchy, which need not exist yet. The first events are the control groups that are there.
     pub fn subscribe(self: &Arc<Self>, choice: HierarchyChoice) -> Subscription {
         let key = self.state.lock().subscribe(choice, Instant::now());
-        self.kick();
-        Subscription {
-            tree: Arc::clone(self),
-            key,
-        }
+        let tree = Arc::clone(self);
+        Subscription { tree, key }
     }
 
     /// What is mounted, and how many control groups are known in the hierarchies that someone follows.
     pub(crate) fn present(&self) -> (Arc<Hierarchies>, usize) {
         self.state.lock().present()
     }
-
-    fn kick(&self) {
-        // A counter that is full means that the thread is awake already.
-        let _ = self.kick.write(1);
-    }
-}
-
-impl Drop for CgroupTree {
-    fn drop(&mut self) {
-        // The thread is not joined: it may just be waiting for the very thread that drops the tree.
-        self.kick();
-    }
 }
 
 impl Subscription {
     /// Calls this from now on when something happened; without it the subscriber asks when it likes.
     pub fn wakes(&self, wake: Wake) {
-        self.tree.state.lock().wakes(self.key, wake);
-        if self.tree.has_thread.swap(true, Ordering::Relaxed) {
-            self.tree.kick();
-        } else if let Err(error) = waiter::start(&self.tree) {
+        let needs_thread = self.tree.state.lock().wakes(self.key, wake);
+        if needs_thread && let Err(error) = waiter::start(&self.tree) {
             tracing::warn!(%error, "new control groups are only noticed at the next poll: no thread is left");
         }
     }
@@ -125,12 +94,8 @@ impl Subscription {
     /// Looks for news and appends all events since the last call. Does not block.
     pub fn take(&mut self, out: &mut Vec<TreeEvent>) {
         let mut state = self.tree.state.lock();
-        let has_new_watch = state.update(Instant::now());
+        state.update(Instant::now());
         state.take(self.key, out);
-        drop(state);
-        if has_new_watch {
-            self.tree.kick();
-        }
     }
 }
 

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::{Change, Watcher};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::{TreeEvent, Wake, choose};
 use crate::config::HierarchyChoice;
@@ -19,6 +21,9 @@ pub(super) struct State {
     subscribers: BTreeMap<u64, Subscriber>,
     next_key: u64,
     changes: Vec<Change>,
+    /// Interrupts the sleep of the thread.
+    pub(super) kick: EventFd,
+    has_thread: bool,
 }
 
 struct Subscriber {
@@ -35,14 +40,26 @@ struct Subscriber {
 const LONGEST_QUEUE: usize = 65_536;
 
 impl State {
-    pub(super) fn new(mounts: MountWatch) -> Self {
-        Self {
+    pub(super) fn new(mounts: MountWatch) -> Result<Self, ReadError> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
+            path: PathBuf::from("eventfd"),
+            source: errno.into(),
+        })?;
+        Ok(Self {
             mounts,
             followed: BTreeMap::new(),
             subscribers: BTreeMap::new(),
             next_key: 0,
             changes: Vec::new(),
-        }
+            kick,
+            has_thread: false,
+        })
+    }
+
+    fn kick(&self) {
+        // A counter that is full means that the thread is awake already.
+        let _ = self.kick.write(1);
     }
 
     pub(super) fn subscribe(&mut self, choice: HierarchyChoice, now: Instant) -> u64 {
@@ -61,10 +78,13 @@ impl State {
         key
     }
 
-    pub(super) fn wakes(&mut self, key: u64, wake: Wake) {
+    /// Takes note of whom to call; `true` when the thread that does it is not there yet.
+    pub(super) fn wakes(&mut self, key: u64, wake: Wake) -> bool {
         if let Some(subscriber) = self.subscribers.get_mut(&key) {
             subscriber.wake = Some(wake);
         }
+        self.kick();
+        !std::mem::replace(&mut self.has_thread, true)
     }
 
     pub(super) fn unsubscribe(&mut self, key: u64) {
@@ -72,8 +92,8 @@ impl State {
         self.drop_unused();
     }
 
-    /// Looks for news; `true` when another directory is watched than before.
-    pub(super) fn update(&mut self, now: Instant) -> bool {
+    /// Looks for news.
+    pub(super) fn update(&mut self, now: Instant) {
         match self.mounts.changed() {
             Ok(Some(before)) => self.remount(&before),
             Ok(None) => {}
@@ -88,13 +108,12 @@ impl State {
                 }
             }
         }
-        let has_new_watch = self.bind(now);
+        self.bind(now);
         for subscriber in self.subscribers.values_mut() {
             if subscriber.queue.len() > LONGEST_QUEUE {
                 subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
             }
         }
-        has_new_watch
     }
 
     pub(super) fn take(&mut self, key: u64, out: &mut Vec<TreeEvent>) {
@@ -146,8 +165,8 @@ impl State {
     }
 
     /// Gives each subscriber without a hierarchy the one that it wants, if that is there.
-    fn bind(&mut self, now: Instant) -> bool {
-        let mut has_new_watch = false;
+    fn bind(&mut self, now: Instant) {
+        let before = self.followed.len();
         let unbound = self.subscribers.values_mut().filter(|one| one.bound.is_none());
         for subscriber in unbound {
             let Some((version, mount)) = choose(subscriber.choice, self.mounts.hierarchies()) else {
@@ -160,7 +179,6 @@ impl State {
                         // Nobody is bound to it yet: this only learns what is there.
                         follow(entry.insert(watcher), now, &mut self.changes);
                         self.changes.clear();
-                        has_new_watch = true;
                     }
                     Err(error) => {
                         subscriber.complain(&error.to_string());
@@ -172,7 +190,9 @@ impl State {
             subscriber.has_complained = false;
             subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
         }
-        has_new_watch
+        if self.followed.len() > before {
+            self.kick();
+        }
     }
 
     /// Ends the watches of hierarchies that nobody follows.
@@ -180,6 +200,13 @@ impl State {
         let subscribers = &self.subscribers;
         let is_used = |version: &Version| subscribers.values().any(|one| one.is_bound_to(*version));
         self.followed.retain(|version, _| is_used(version));
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // The thread is not joined: it may just be waiting for the very thread that drops the tree.
+        self.kick();
     }
 }
 

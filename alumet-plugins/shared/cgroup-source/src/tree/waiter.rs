@@ -21,8 +21,10 @@ const WITHOUT_WATCH_MS: u16 = 1000;
 /// Starts the thread, which ends with the tree.
 pub(super) fn start(tree: &Arc<CgroupTree>) -> io::Result<()> {
     // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
-    let table = File::open(tree.state.lock().table()).ok();
-    let kick = tree.kick.as_fd().try_clone_to_owned()?;
+    let state = tree.state.lock();
+    let table = File::open(state.table()).ok();
+    let kick = state.kick.as_fd().try_clone_to_owned()?;
+    drop(state);
     let tree = Arc::downgrade(tree);
     let thread = std::thread::Builder::new().name("alumet-cgroups".to_owned());
     thread.spawn(move || while wait(&tree, &kick, table.as_ref()).is_some() {})?;
@@ -51,9 +53,9 @@ fn wait(tree: &Weak<CgroupTree>, kick: &OwnedFd, table: Option<&File>) -> Option
         }
     }
     let tree = tree.upgrade()?;
-    // Empty when it was something else.
-    let _ = tree.kick.read();
     let mut state = tree.state.lock();
+    // Empty when it was something else.
+    let _ = state.kick.read();
     state.update(Instant::now());
     let urgent = state.urgent();
     drop(state);
