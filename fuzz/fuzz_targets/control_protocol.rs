@@ -9,10 +9,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    if let Ok(command) = Line::parse(text).command {
-        let line = command.to_string();
+    if let Ok(request) = Line::parse(text).request {
+        let line = request.to_string();
         assert!(!line.contains(['\n', '\r']), "{line:?}");
-        assert_eq!(Line::parse(&line).command, Ok(command));
+        assert_eq!(Line::parse(&line).request, Ok(request));
     }
     let reply = Reply::Refused(text.to_owned());
     let lines = reply.to_text();

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use alumet_reader_cgroupfs::mount::Hierarchies;
-use alumet_reader_cgroupfs::stat::memory_stat::{self, Places, Selection};
+use alumet_reader_cgroupfs::stat::memory_stat::{self, Places};
 use alumet_reader_cgroupfs::stat::{blkio, cpu_stat, events, io_stat, pressure, single};
 use alumet_reader_cgroupfs::{CgroupPath, Parsed};
 use libfuzzer_sys::fuzz_target;
@@ -48,15 +48,15 @@ fuzz_target!(|data: &[u8]| {
         4 => twice(bytes, io_stat::parse),
         5 => twice(bytes, blkio::parse),
         6 => {
-            let selection = Selection::of(["anon", "file", "a", ""]);
+            let keys = ["anon", "file", "a", ""];
             let mut places = Places::default();
             // The places of one file are tried on another one.
             let (former, latter) = bytes.split_at(bytes.len() / 2);
             let mut out = [None; 4];
-            let _ = memory_stat::parse(former, &selection, &mut places, &mut out);
-            let _ = memory_stat::parse(latter, &selection, &mut places, &mut out);
+            let _ = memory_stat::parse(former, &keys, &mut places, &mut out);
+            let _ = memory_stat::parse(latter, &keys, &mut places, &mut out);
             twice(bytes, |bytes, out: &mut [Option<u64>; 4]| {
-                memory_stat::parse(bytes, &selection, &mut Places::default(), out)
+                memory_stat::parse(bytes, &keys, &mut Places::default(), out)
             });
         }
         7 => {

@@ -12,10 +12,10 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading, SlotId, Stat, Wanted};
-use alumet_reader_cgroupfs::mount::Hierarchies;
+use alumet_reader_cgroupfs::engine::{FileEngine, Reading, SlotId, Stat, Wanted};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::stat::{cpu_stat, io_stat, memory_stat, pressure};
-use alumet_reader_cgroupfs::watch::{WatchOptions, Watcher};
+use alumet_reader_cgroupfs::watch::Watcher;
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 
 const POD: &str = concat!(
@@ -75,24 +75,13 @@ fn parsers() -> Result<(), Box<dyn Error>> {
         "pswpin",
         "pswpout",
     ];
-    let selection = memory_stat::Selection::of(keys);
     let (mut places, mut out) = (memory_stat::Places::default(), [None; 7]);
     measure("parse memory.stat, 7 of 62 entries", || {
-        let _ = black_box(memory_stat::parse(
-            black_box(&text),
-            &selection,
-            &mut places,
-            &mut out,
-        ));
+        let _ = black_box(memory_stat::parse(black_box(&text), &keys, &mut places, &mut out));
     });
     measure("parse memory.stat, places not yet known", || {
         let mut places = memory_stat::Places::default();
-        let _ = black_box(memory_stat::parse(
-            black_box(&text),
-            &selection,
-            &mut places,
-            &mut out,
-        ));
+        let _ = black_box(memory_stat::parse(black_box(&text), &keys, &mut places, &mut out));
     });
     let text = read("io.pressure")?;
     let mut pressure = pressure::Pressure::default();
@@ -122,20 +111,16 @@ impl Drop for Groups {
 fn engines(count: usize) -> Result<(), Box<dyn Error>> {
     let mounted = Hierarchies::detect(Path::new("/"))?;
     let name = format!("alumet-test-{}-cost", std::process::id());
-    let groups = Groups(mounted.require_v2()?.mount.join(&name));
+    let groups = Groups(mounted.require_v2()?.join(&name));
     fs::create_dir(&groups.0)?;
     for number in 0..count {
         fs::create_dir(groups.0.join(format!("g{number}")))?;
     }
-    let each_time = FdPolicy {
-        keep_up_to: 0,
-        raise_limit: false,
-    };
     let mut reading = Reading::default();
     for (wanted, what) in [(Stat::CpuTotal, "cpu.stat"), (Stat::IoSome, "io.pressure")] {
         let wanted: Wanted = [wanted].into_iter().collect();
-        for (policy, how) in [(FdPolicy::default(), "kept"), (each_time, "open, read, close")] {
-            let mut engine = FileEngine::v2(&mounted, policy)?;
+        for (files, how) in [(usize::MAX, "kept"), (0, "open, read, close")] {
+            let mut engine = FileEngine::new(Version::V2, &mounted)?.keeping_at_most(files);
             let mut slots: Vec<SlotId> = Vec::with_capacity(count);
             for number in 0..count {
                 let path = CgroupPath::from_bytes(format!("/{name}/g{number}").as_bytes())?;
@@ -147,13 +132,13 @@ fn engines(count: usize) -> Result<(), Box<dyn Error>> {
         }
     }
     let root = CgroupPath::root();
-    let mut engine = FileEngine::v2(&mounted, FdPolicy::default())?;
+    let mut engine = FileEngine::new(Version::V2, &mounted)?;
     let slot = engine.open(&root, [Stat::CpuTotal].into_iter().collect())?;
     measure("cpu.stat of the busy root, kept", || {
         let _ = engine.read(&slot, &mut reading);
     });
     let mut changes = Vec::new();
-    let mut watcher = Watcher::at(&groups.0, WatchOptions::default(), Instant::now())?;
+    let mut watcher = Watcher::at(&groups.0, Instant::now())?;
     let start = Instant::now();
     watcher.changes(start, &mut changes)?;
     println!(

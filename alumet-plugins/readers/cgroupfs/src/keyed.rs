@@ -47,36 +47,25 @@ impl<'a> Iterator for Keyed<'a> {
             return None;
         }
         self.line += 1;
-        let line = self.line;
         // The blank and the line feed are the only bytes so low; one comparison is faster than two.
         let end = self.rest.iter().position(|byte| *byte <= b' ');
-        let Some(end) = end else {
-            let key = std::mem::take(&mut self.rest);
-            return Some(Entry {
-                line,
-                key,
-                value: None,
-            });
+        let (key, after) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let value = match after {
+            [b' ', text @ ..] => leading_number(text),
+            _ => None,
         };
-        let (key, after) = self.rest.split_at(end);
-        if let Some((value, [b'\n', next @ ..])) = leading_number(&after[1..])
-            && after[0] == b' '
-        {
+        let value = if let Some((value, [b'\n', next @ ..])) = value {
             self.rest = next;
-            return Some(Entry {
-                line,
-                key,
-                value: Some(value),
-            });
-        }
-        self.rest = match after.iter().position(|byte| *byte == b'\n') {
-            Some(feed) => &after[feed + 1..],
-            None => &[],
+            Some(value)
+        } else {
+            let feed = after.iter().position(|byte| *byte == b'\n');
+            self.rest = feed.map_or(&[], |feed| &after[feed + 1..]);
+            None
         };
         Some(Entry {
-            line,
+            line: self.line,
             key,
-            value: None,
+            value,
         })
     }
 }

@@ -1,6 +1,5 @@
 //! The name of a control group: its path below the mount of its hierarchy.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
@@ -27,14 +26,8 @@ pub struct CgroupPath(Arc<[u8]>);
 
 /// The reason why bytes are not the path of a control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// The path does not begin at the mount.
-    #[error("the path of a control group begins with `/`")]
-    NotAbsolute,
-    /// A component is `.` or `..`, or there is a zero byte.
-    #[error("the path of a control group has no component `.` or `..` and no zero byte")]
-    NotCanonical,
-}
+#[error("the path of a control group begins with `/` and has no component `.` or `..` and no zero byte")]
+pub struct PathError;
 
 impl CgroupPath {
     /// The root of a hierarchy.
@@ -48,12 +41,12 @@ impl CgroupPath {
     /// When the path is relative or contains `.`, `..` or a zero byte.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
         if bytes.first() != Some(&b'/') {
-            return Err(PathError::NotAbsolute);
+            return Err(PathError);
         }
         let mut canonical = Vec::with_capacity(bytes.len());
         for part in bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
             if part == b"." || part == b".." || part.contains(&0) {
-                return Err(PathError::NotCanonical);
+                return Err(PathError);
             }
             canonical.push(b'/');
             canonical.extend_from_slice(part);
@@ -81,14 +74,12 @@ impl CgroupPath {
         }
     }
 
-    /// The last component; empty for the root.
-    pub fn name(&self) -> &OsStr {
-        let start = self
-            .0
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(0, |slash| slash + 1);
-        OsStr::from_bytes(&self.0[start..])
+    /// Whether another control group is in this one, or in one that is.
+    pub fn contains(&self, other: &Self) -> bool {
+        match other.0.strip_prefix(&*self.0) {
+            Some(rest) if self.is_root() => !rest.is_empty(),
+            rest => rest.is_some_and(|rest| rest.starts_with(b"/")),
+        }
     }
 
     /// The number of components; 0 for the root.
@@ -121,41 +112,6 @@ impl CgroupPath {
         }
         mount.join(self.relative())
     }
-
-    /// The text form. Allocates only where something must be escaped.
-    pub fn text(&self) -> Cow<'_, str> {
-        match str::from_utf8(&self.0) {
-            Ok(text) if !has_escape(text.as_bytes()) => Cow::Borrowed(text),
-            _ => Cow::Owned(escaped(&self.0)),
-        }
-    }
-}
-
-fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + 8);
-    let mut rest = bytes;
-    for chunk in bytes.utf8_chunks() {
-        for (index, char) in chunk.valid().char_indices() {
-            if char == '%' && hex_byte(&rest[index + 1..]).is_some() {
-                text.push_str("%25");
-            } else {
-                text.push(char);
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-        rest = &rest[chunk.valid().len() + chunk.invalid().len()..];
-    }
-    text
-}
-
-fn has_escape(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .enumerate()
-        .any(|(index, byte)| *byte == b'%' && hex_byte(&bytes[index + 1..]).is_some())
 }
 
 /// The byte that two hexadecimal digits at the start stand for.
@@ -190,13 +146,26 @@ impl FromStr for CgroupPath {
 
 impl fmt::Display for CgroupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        let mut rest = &*self.0;
+        for chunk in self.0.utf8_chunks() {
+            for (index, char) in chunk.valid().char_indices() {
+                match char == '%' && hex_byte(&rest[index + 1..]).is_some() {
+                    true => f.write_str("%25")?,
+                    false => f.write_char(char)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "%{byte:02X}")?;
+            }
+            rest = &rest[chunk.valid().len() + chunk.invalid().len()..];
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for CgroupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text(), f)
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 
@@ -227,12 +196,24 @@ mod tests {
     #[test]
     fn parents_lead_to_the_root() {
         let deep = path("/a/b");
-        assert_eq!((deep.depth(), deep.name()), (2, OsStr::new("b")));
+        assert_eq!(deep.depth(), 2);
         assert_eq!(deep.parent(), Some(path("/a")));
         assert_eq!(path("/a").parent(), Some(CgroupPath::root()));
         assert_eq!(CgroupPath::root().parent(), None);
         assert_eq!(CgroupPath::root().depth(), 0);
         assert_eq!(path("/a").child(OsStr::new("b")), Ok(deep));
+    }
+
+    #[test]
+    fn what_is_below_begins_with_a_slash() {
+        for (outer, inner) in [("/", "/a"), ("/a", "/a/b"), ("/a", "/a/b/c")] {
+            assert!(path(outer).contains(&path(inner)), "{inner}");
+            assert!(!path(inner).contains(&path(outer)), "{outer}");
+        }
+        for other in ["/a", "/ab", "/a-b/c", "/b"] {
+            assert!(!path("/a").contains(&path(other)), "{other}");
+        }
+        assert!(!CgroupPath::root().contains(&CgroupPath::root()));
     }
 
     #[test]

@@ -16,7 +16,6 @@ use crate::mount::Hierarchies;
 /// A control group of the v2 hierarchy of this machine. It is removed with all that is in it when the value is dropped.
 #[derive(Debug)]
 pub struct OwnGroup {
-    mounted: Hierarchies,
     path: CgroupPath,
     folder: PathBuf,
 }
@@ -30,7 +29,7 @@ impl OwnGroup {
     pub fn make(name: &str) -> Option<Self> {
         let mounted = Hierarchies::detect(Path::new("/")).unwrap();
         let mount = match mounted.require_v2() {
-            Ok(hierarchy) => hierarchy.mount.clone(),
+            Ok(mount) => mount,
             Err(error) => {
                 println!("skipped: {error}");
                 return None;
@@ -38,21 +37,12 @@ impl OwnGroup {
         };
         let name = format!("alumet-test-{}-{name}", std::process::id());
         let path = CgroupPath::root().child(name.as_ref()).unwrap();
-        let folder = path.below(&mount);
+        let folder = path.below(mount);
         if let Err(error) = fs::create_dir(&folder) {
             println!("skipped: `{}` cannot be made: {error}", folder.display());
             return None;
         }
-        Some(Self {
-            mounted,
-            path,
-            folder,
-        })
-    }
-
-    /// The hierarchies of this machine.
-    pub fn mounted(&self) -> &Hierarchies {
-        &self.mounted
+        Some(Self { path, folder })
     }
 
     /// Its path in the hierarchy.
@@ -69,36 +59,17 @@ impl OwnGroup {
     ///
     /// # Panics
     /// When the name cannot be that of a control group, or the kernel refuses.
-    pub fn child(&self, name: &str) -> OwnChild {
-        let folder = CgroupPath::root()
-            .child(name.as_ref())
-            .unwrap()
-            .below(&self.folder);
-        fs::create_dir(&folder).unwrap();
-        OwnChild { folder }
+    pub fn child(&self, name: &str) -> Self {
+        let child = Self {
+            path: self.path.child(name.as_ref()).unwrap(),
+            folder: self.folder.join(name),
+        };
+        fs::create_dir(&child.folder).unwrap();
+        child
     }
 }
 
 impl Drop for OwnGroup {
-    fn drop(&mut self) {
-        remove(&self.folder);
-    }
-}
-
-/// A control group below an [`OwnGroup`]. It is removed with all that is in it when the value is dropped.
-#[derive(Debug)]
-pub struct OwnChild {
-    folder: PathBuf,
-}
-
-impl OwnChild {
-    /// Its directory.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-}
-
-impl Drop for OwnChild {
     fn drop(&mut self) {
         remove(&self.folder);
     }

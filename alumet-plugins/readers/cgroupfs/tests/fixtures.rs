@@ -9,8 +9,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading, Stat, Wanted};
-use alumet_reader_cgroupfs::mount::Hierarchies;
+use alumet_reader_cgroupfs::engine::{FileEngine, Reading, Stat, Wanted};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 
@@ -65,12 +65,10 @@ fn path(text: &str) -> CgroupPath {
     text.parse().unwrap()
 }
 
-fn policies() -> [FdPolicy; 2] {
-    let each_time = FdPolicy {
-        keep_up_to: 0,
-        raise_limit: false,
-    };
-    [FdPolicy::default(), each_time]
+/// An engine that keeps its files open, and one that opens them at each read.
+fn engines(version: Version, tree: &str) -> [FileEngine; 2] {
+    let engine = || FileEngine::new(version, &mounted(tree)).unwrap();
+    [engine(), engine().keeping_at_most(0)]
 }
 
 fn all_but(reading: &Reading, stats: &[Stat]) -> Vec<u64> {
@@ -103,19 +101,18 @@ fn each_tree_has_its_layout() {
         "v1 with the controllers, and v2 beside it"
     );
     assert_eq!(
-        mounted("v2").require_v2().unwrap().mount,
+        mounted("v2").require_v2().unwrap(),
         tree("v2").join("sys/fs/cgroup")
     );
     assert_eq!(
-        mounted("v1").v1("cpuacct").unwrap().mount,
+        mounted("v1").v1["cpuacct"],
         tree("v1").join("sys/fs/cgroup/cpu,cpuacct")
     );
 }
 
 #[test]
 fn a_pod_of_version_2_has_everything() {
-    for policy in policies() {
-        let mut engine = FileEngine::v2(&mounted("v2"), policy).unwrap();
+    for mut engine in engines(Version::V2, "v2") {
         let reading = read(&mut engine, POD, Wanted::ALL);
         for (stat, value) in [
             (Stat::CpuTotal, 5_000_123_000),
@@ -144,16 +141,15 @@ fn a_pod_of_version_2_has_everything() {
             .io()
             .unwrap()
             .iter()
-            .map(|dev| (dev.major, dev.minor, dev.read_bytes))
+            .map(|dev| (dev.number, dev.bytes[0]))
             .collect();
-        assert_eq!(io, [(259, 0, 4096), (253, 1, 512)]);
+        assert_eq!(io, [((259, 0), Some(4096)), ((253, 1), Some(512))]);
     }
 }
 
 #[test]
 fn what_a_group_does_not_offer_or_nobody_wants_stays_empty() {
-    for policy in policies() {
-        let mut engine = FileEngine::v2(&mounted("v2"), policy).unwrap();
+    for mut engine in engines(Version::V2, "v2") {
         let reading = read(&mut engine, "/user.slice/it's \"a job\".scope", Wanted::ALL);
         assert_eq!(reading.get(Stat::CpuTotal), Some(1_000));
         let cpu = [Stat::CpuTotal, Stat::CpuUser, Stat::CpuSystem];
@@ -169,8 +165,8 @@ fn what_a_group_does_not_offer_or_nobody_wants_stays_empty() {
 
 #[test]
 fn version_1_means_the_same_in_the_same_units() {
-    for (tree, policy) in ["v1", "hybrid"].into_iter().zip(policies()) {
-        let mut engine = FileEngine::v1(&mounted(tree), policy).unwrap();
+    let trees = ["v1", "hybrid"].into_iter();
+    for mut engine in trees.flat_map(|tree| engines(Version::V1, tree)) {
         let reading = read(&mut engine, "/oar/alice_42", Wanted::ALL);
         for (stat, value) in [
             (Stat::CpuTotal, Some(5_000_123_456)),
@@ -185,7 +181,7 @@ fn version_1_means_the_same_in_the_same_units() {
             assert_eq!(reading.get(stat), value, "{stat:?}");
         }
         let io = reading.io().unwrap();
-        assert_eq!((io[0].read_bytes, io[0].write_bytes), (4096, 8192));
+        assert_eq!(io[0].bytes[..2], [Some(4096), Some(8192)]);
         let swap = read(&mut engine, "/oar/alice_42", want(&[Stat::Swap]));
         assert_eq!(
             (swap.get(Stat::Swap), all_but(&swap, &[Stat::Swap])),
@@ -197,12 +193,8 @@ fn version_1_means_the_same_in_the_same_units() {
 #[test]
 fn a_hierarchy_of_version_1_that_is_not_visible_takes_only_its_own_statistics_away() {
     let mut mounted = mounted("v1");
-    for hierarchy in &mut mounted.v1 {
-        if hierarchy.controllers.contains(&"memory".to_owned()) {
-            hierarchy.mount = "/nonexistent".into();
-        }
-    }
-    let mut engine = FileEngine::v1(&mounted, FdPolicy::default()).unwrap();
+    mounted.v1.insert("memory", "/nonexistent".into());
+    let mut engine = FileEngine::new(Version::V1, &mounted).unwrap();
     let reading = read(&mut engine, "/oar/alice_42", Wanted::ALL);
     assert_eq!(
         (
@@ -212,15 +204,15 @@ fn a_hierarchy_of_version_1_that_is_not_visible_takes_only_its_own_statistics_aw
         ),
         (Some(5_000_123_456), None, Some(3))
     );
-    for hierarchy in &mut mounted.v1 {
-        hierarchy.mount = "/nonexistent".into();
+    for mount in mounted.v1.values_mut() {
+        *mount = "/nonexistent".into();
     }
-    assert!(FileEngine::v1(&mounted, FdPolicy::default()).is_err());
+    assert!(FileEngine::new(Version::V1, &mounted).is_err());
 }
 
 #[test]
 fn the_unified_part_of_a_hybrid_tree_is_read_next_to_version_1() {
-    let mut engine = FileEngine::v2(&mounted("hybrid"), FdPolicy::default()).unwrap();
+    let mut engine = FileEngine::new(Version::V2, &mounted("hybrid")).unwrap();
     let reading = read(&mut engine, "/oar", Wanted::ALL);
     assert_eq!(reading.get(Stat::CpuTotal), Some(7_000));
     assert_eq!(reading.get(Stat::IoFull), Some(8));
@@ -228,14 +220,12 @@ fn the_unified_part_of_a_hybrid_tree_is_read_next_to_version_1() {
 
 #[test]
 fn an_absent_group_is_gone_and_an_absent_hierarchy_says_how_to_mount_it() {
-    let mut engine = FileEngine::v2(&mounted("v2"), FdPolicy::default()).unwrap();
+    let mut engine = FileEngine::new(Version::V2, &mounted("v2")).unwrap();
     let error = engine.open(&path("/none"), Wanted::ALL).unwrap_err();
     assert!(matches!(error, ReadError::Gone { .. }), "{error}");
     let none = Hierarchies::default();
-    for result in [
-        FileEngine::v2(&none, FdPolicy::default()),
-        FileEngine::v1(&none, FdPolicy::default()),
-    ] {
+    for version in [Version::V1, Version::V2] {
+        let result = FileEngine::new(version, &none);
         assert!(matches!(result, Err(ReadError::NotMounted { .. })));
     }
 }
@@ -247,7 +237,7 @@ fn copy(folder: &Path) -> (FileEngine, PathBuf) {
     fs::copy(tree("v2").join("sys/fs/cgroup/cpu.stat"), job.join("cpu.stat")).unwrap();
     let table = format!("cgroup2 {} cgroup2 rw 0 0\n", folder.display());
     let mounted = Hierarchies::parse(table.as_bytes(), Path::new("/"));
-    (FileEngine::v2(&mounted, FdPolicy::default()).unwrap(), job)
+    (FileEngine::new(Version::V2, &mounted).unwrap(), job)
 }
 
 #[test]

@@ -90,10 +90,10 @@ proptest! {
         check(a, b, memory_events)?;
         check(a, b, io_stat::parse)?;
         check(a, b, blkio::parse)?;
-        let selection = memory_stat::Selection::of(["anon", "file", "max", ""]);
+        let keys = ["anon", "file", "max", ""];
         let (mut places, mut out) = (memory_stat::Places::default(), [None; 4]);
         for bytes in [a, b, b, a] {
-            let _ = memory_stat::parse(bytes, &selection, &mut places, &mut out);
+            let _ = memory_stat::parse(bytes, &keys, &mut places, &mut out);
         }
         let _ = mount::Hierarchies::parse(a, Path::new("/host"));
         if let Ok(path) = CgroupPath::from_bytes(a) {
@@ -140,7 +140,7 @@ fn a_file_cut_short_never_gives_a_wrong_number() {
     check_cuts("io.stat", io_stat::parse);
     check_cuts("io.pressure", pressure::parse);
     check_cuts("memory.stat", |bytes, out: &mut [Option<u64>; 3]| {
-        let selection = memory_stat::Selection::of(["anon", "pgscan_direct", "pgsteal"]);
-        memory_stat::parse(bytes, &selection, &mut memory_stat::Places::default(), out)
+        let keys = ["anon", "pgscan_direct", "pgsteal"];
+        memory_stat::parse(bytes, &keys, &mut memory_stat::Places::default(), out)
     });
 }

@@ -1,14 +1,14 @@
 //! What is taken from a reading, and under which metric.
 
-use alumet_core::Attributes;
 use alumet_core::catalog::{IncompatibleMetric, MetricHandle};
 use alumet_core::metric::MetricDef;
 use alumet_core::plugin::StartContext;
-use alumet_core::value::Number;
+use alumet_core::{Attributes, value};
 use alumet_reader_cgroupfs::engine::{Stat, Wanted};
 
 use crate::config::{MetricsConfig, Pace};
 use crate::metrics;
+use What::{Cpu, Delta, Limit, Number};
 
 /// All that is measured at one pace.
 #[derive(Debug, Default)]
@@ -21,8 +21,8 @@ pub(crate) struct Columns {
     pub(crate) numbers: Vec<Column<u64>>,
     /// Bounds.
     pub(crate) limits: Vec<Column<f64>>,
-    /// Traffic with devices.
-    pub(crate) io: Option<IoMetrics>,
+    /// Traffic with devices: bytes and operations.
+    pub(crate) io: Option<[MetricHandle<u64>; 2]>,
     pub(crate) wanted: Wanted,
 }
 
@@ -35,58 +35,82 @@ pub(crate) struct Column<T> {
     pub(crate) stat: Stat,
 }
 
-/// The metrics of traffic.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct IoMetrics {
-    pub(crate) bytes: MetricHandle<u64>,
-    pub(crate) operations: MetricHandle<u64>,
+/// What becomes of a statistic.
+enum What {
+    Cpu,
+    Delta(&'static MetricDef<u64>),
+    Number(&'static MetricDef<u64>),
+    Limit(&'static MetricDef<f64>),
 }
 
 type Pairs = &'static [(&'static str, &'static str)];
+type Rows = &'static [(What, Pairs, Stat)];
 
-const CPU: [(Pairs, Stat); 3] = [
-    (&[("kind", "total")], Stat::CpuTotal),
-    (&[("kind", "user")], Stat::CpuUser),
-    (&[("kind", "system")], Stat::CpuSystem),
+const CPU: Rows = &[
+    (Cpu, &[("kind", "total")], Stat::CpuTotal),
+    (Cpu, &[("kind", "user")], Stat::CpuUser),
+    (Cpu, &[("kind", "system")], Stat::CpuSystem),
 ];
 
-const MEMORY: [(&MetricDef<u64>, Stat); 2] = [
-    (&metrics::MEMORY_USAGE, Stat::Memory),
-    (&metrics::SWAP_CURRENT, Stat::Swap),
+const MEMORY: Rows = &[
+    (Number(&metrics::MEMORY_USAGE), &[], Stat::Memory),
+    (Number(&metrics::SWAP_CURRENT), &[], Stat::Swap),
+    (Limit(&metrics::MEMORY_MAX), &[], Stat::MemoryMax),
+    (Limit(&metrics::SWAP_MAX), &[], Stat::SwapMax),
 ];
 
-const LIMITS: [(&MetricDef<f64>, Stat); 2] = [
-    (&metrics::MEMORY_MAX, Stat::MemoryMax),
-    (&metrics::SWAP_MAX, Stat::SwapMax),
+const MEMORY_STAT: Rows = &[
+    (Number(&metrics::ANONYMOUS), &[], Stat::Anonymous),
+    (Number(&metrics::FILE), &[], Stat::File),
+    (Number(&metrics::KERNEL_STACK), &[], Stat::KernelStack),
+    (Number(&metrics::PAGETABLES), &[], Stat::PageTables),
+    (Number(&metrics::SLAB_RECLAIMABLE), &[], Stat::SlabReclaimable),
+    (Number(&metrics::PSWPIN), &[], Stat::SwappedIn),
+    (Number(&metrics::PSWPOUT), &[], Stat::SwappedOut),
 ];
 
-const MEMORY_STAT: [(&MetricDef<u64>, Stat); 7] = [
-    (&metrics::ANONYMOUS, Stat::Anonymous),
-    (&metrics::FILE, Stat::File),
-    (&metrics::KERNEL_STACK, Stat::KernelStack),
-    (&metrics::PAGETABLES, Stat::PageTables),
-    (&metrics::SLAB_RECLAIMABLE, Stat::SlabReclaimable),
-    (&metrics::PSWPIN, Stat::SwappedIn),
-    (&metrics::PSWPOUT, Stat::SwappedOut),
+const IO_PRESSURE: Rows = &[
+    (Delta(&metrics::IO_PRESSURE_SOME), &[], Stat::IoSome),
+    (Delta(&metrics::IO_PRESSURE_FULL), &[], Stat::IoFull),
 ];
 
-const PRESSURE: [(Pairs, Stat); 8] = [
-    (&[("resource", "cpu"), ("kind", "some")], Stat::CpuSome),
-    (&[("resource", "cpu"), ("kind", "full")], Stat::CpuFull),
-    (&[("resource", "memory"), ("kind", "some")], Stat::MemorySome),
-    (&[("resource", "memory"), ("kind", "full")], Stat::MemoryFull),
-    (&[("resource", "io"), ("kind", "some")], Stat::IoSome),
-    (&[("resource", "io"), ("kind", "full")], Stat::IoFull),
-    (&[("resource", "irq"), ("kind", "some")], Stat::IrqSome),
-    (&[("resource", "irq"), ("kind", "full")], Stat::IrqFull),
+const STALL: What = Delta(&metrics::STALL_TIME);
+
+const PRESSURE: Rows = &[
+    (STALL, &[("resource", "cpu"), ("kind", "some")], Stat::CpuSome),
+    (STALL, &[("resource", "cpu"), ("kind", "full")], Stat::CpuFull),
+    (
+        STALL,
+        &[("resource", "memory"), ("kind", "some")],
+        Stat::MemorySome,
+    ),
+    (
+        STALL,
+        &[("resource", "memory"), ("kind", "full")],
+        Stat::MemoryFull,
+    ),
+    (STALL, &[("resource", "io"), ("kind", "some")], Stat::IoSome),
+    (STALL, &[("resource", "io"), ("kind", "full")], Stat::IoFull),
+    (STALL, &[("resource", "irq"), ("kind", "some")], Stat::IrqSome),
+    (STALL, &[("resource", "irq"), ("kind", "full")], Stat::IrqFull),
 ];
 
-const MEMORY_EVENTS: [(Pairs, Stat); 5] = [
-    (&[("event", "low")], Stat::Low),
-    (&[("event", "high")], Stat::High),
-    (&[("event", "max")], Stat::Max),
-    (&[("event", "oom")], Stat::Oom),
-    (&[("event", "oom_kill")], Stat::OomKill),
+const THROTTLING: Rows = &[
+    (Delta(&metrics::THROTTLED_TIME), &[], Stat::ThrottledTime),
+    (Delta(&metrics::THROTTLED_PERIODS), &[], Stat::ThrottledPeriods),
+    (Delta(&metrics::PERIODS), &[], Stat::Periods),
+];
+
+const PIDS: Rows = &[(Number(&metrics::PIDS), &[], Stat::Pids)];
+
+const EVENTS: What = Delta(&metrics::MEMORY_EVENTS);
+
+const MEMORY_EVENTS: Rows = &[
+    (EVENTS, &[("event", "low")], Stat::Low),
+    (EVENTS, &[("event", "high")], Stat::High),
+    (EVENTS, &[("event", "max")], Stat::Max),
+    (EVENTS, &[("event", "oom")], Stat::Oom),
+    (EVENTS, &[("event", "oom_kill")], Stat::OomKill),
 ];
 
 impl Columns {
@@ -97,69 +121,48 @@ impl Columns {
         alumet: &StartContext<'_>,
     ) -> Result<Self, IncompatibleMetric> {
         let mut columns = Self::default();
-        if config.cpu == pace {
-            for (pairs, stat) in CPU {
-                let time = columns.column(alumet, &metrics::CPU_TIME_DELTA, pairs, stat)?;
-                let share = columns.column(alumet, &metrics::CPU_PERCENT, pairs, stat)?;
-                columns.cpu.push((time, share));
-            }
-        }
-        for (chosen, numbers) in [
-            (config.memory, &MEMORY[..]),
-            (config.memory_stat, &MEMORY_STAT),
-            (config.pids, &[(&metrics::PIDS, Stat::Pids)]),
-        ] {
-            for (metric, stat) in numbers.iter().filter(|_| chosen == pace) {
-                let column = columns.column(alumet, metric, &[], *stat)?;
-                columns.numbers.push(column);
-            }
-        }
-        for (metric, stat) in LIMITS.iter().filter(|_| config.memory == pace) {
-            let column = columns.column(alumet, metric, &[], *stat)?;
-            columns.limits.push(column);
-        }
-        let (io, throttling) = (config.io_pressure, config.throttling);
-        for (chosen, metric, stats) in [
-            (io, &metrics::IO_PRESSURE_SOME, &[(&[][..], Stat::IoSome)][..]),
-            (io, &metrics::IO_PRESSURE_FULL, &[(&[], Stat::IoFull)]),
-            (config.pressure, &metrics::STALL_TIME, &PRESSURE),
-            (
-                throttling,
-                &metrics::THROTTLED_TIME,
-                &[(&[], Stat::ThrottledTime)],
-            ),
-            (
-                throttling,
-                &metrics::THROTTLED_PERIODS,
-                &[(&[], Stat::ThrottledPeriods)],
-            ),
-            (throttling, &metrics::PERIODS, &[(&[], Stat::Periods)]),
-            (config.memory_events, &metrics::MEMORY_EVENTS, &MEMORY_EVENTS),
-        ] {
-            for (pairs, stat) in stats.iter().filter(|_| chosen == pace) {
-                let column = columns.column(alumet, metric, pairs, *stat)?;
-                columns.deltas.push(column);
+        let groups = [
+            (config.cpu, CPU),
+            (config.memory, MEMORY),
+            (config.memory_stat, MEMORY_STAT),
+            (config.io_pressure, IO_PRESSURE),
+            (config.pressure, PRESSURE),
+            (config.throttling, THROTTLING),
+            (config.pids, PIDS),
+            (config.memory_events, MEMORY_EVENTS),
+        ];
+        let chosen = groups.into_iter().filter(|(chosen, _)| *chosen == pace);
+        for (what, pairs, stat) in chosen.flat_map(|(_, rows)| rows) {
+            columns.wanted.add(*stat);
+            match what {
+                Cpu => columns.cpu.push((
+                    Column::new(&metrics::CPU_TIME_DELTA, pairs, *stat, alumet)?,
+                    Column::new(&metrics::CPU_PERCENT, pairs, *stat, alumet)?,
+                )),
+                Delta(metric) => columns.deltas.push(Column::new(metric, pairs, *stat, alumet)?),
+                Number(metric) => columns.numbers.push(Column::new(metric, pairs, *stat, alumet)?),
+                Limit(metric) => columns.limits.push(Column::new(metric, pairs, *stat, alumet)?),
             }
         }
         if config.io == pace {
             columns.wanted.add(Stat::Devices);
-            columns.io = Some(IoMetrics {
-                bytes: alumet.metric(&metrics::IO_BYTES)?,
-                operations: alumet.metric(&metrics::IO_OPERATIONS)?,
-            });
+            columns.io = Some([
+                alumet.metric(&metrics::IO_BYTES)?,
+                alumet.metric(&metrics::IO_OPERATIONS)?,
+            ]);
         }
         Ok(columns)
     }
+}
 
-    fn column<T: Number>(
-        &mut self,
-        alumet: &StartContext<'_>,
+impl<T: value::Number> Column<T> {
+    fn new(
         metric: &MetricDef<T>,
         attributes: Pairs,
         stat: Stat,
-    ) -> Result<Column<T>, IncompatibleMetric> {
-        self.wanted.add(stat);
-        Ok(Column {
+        alumet: &StartContext<'_>,
+    ) -> Result<Self, IncompatibleMetric> {
+        Ok(Self {
             metric: alumet.metric(metric)?,
             attributes: attributes.iter().copied().collect(),
             stat,

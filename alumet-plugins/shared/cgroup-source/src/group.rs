@@ -1,6 +1,5 @@
 //! One control group that is measured.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
@@ -9,19 +8,18 @@ use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::{Monotonic, Timestamp};
 use alumet_core::value::Number;
 use alumet_core::{Attributes, Consumer, Resource, Series};
+use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::engine::{Reading, SlotId};
 use alumet_reader_cgroupfs::stat::io_stat::IoDevice;
 use alumet_reader_cgroupfs::stat::single::UNLIMITED;
-use alumet_reader_cgroupfs::watch::CgroupId;
 use alumet_reader_procfs::Capacity;
 
-use crate::columns::{Column, Columns, IoMetrics};
+use crate::columns::{Column, Columns};
 use crate::cpus::bill;
 use crate::devices::DeviceNames;
 
 /// A control group that is measured.
 pub(crate) struct Group {
-    pub(crate) id: CgroupId,
     pub(crate) identity: Identity,
     /// What is read at each poll, and what is read slowly.
     pub(crate) parts: [Option<Part>; 2],
@@ -101,13 +99,13 @@ impl Part {
 
     /// Forgets all previous values: a delta must not span a gap.
     pub(crate) fn forget(&mut self) {
-        self.cpu.iter_mut().for_each(|cpu| {
+        for cpu in &mut self.cpu {
             cpu.time.count = Ascent::default();
             cpu.owed = 0;
-        });
-        self.deltas
-            .iter_mut()
-            .for_each(|count| count.count = Ascent::default());
+        }
+        for delta in &mut self.deltas {
+            delta.count = Ascent::default();
+        }
         self.devices.clear();
         self.read_at = None;
         self.zero = None;
@@ -133,9 +131,7 @@ impl Part {
             let make = |out: &Accumulator<'_>| identity.series(time, out);
             let used = cpu.time.increase(value, self.zero, out, make);
             let owed = std::mem::take(&mut cpu.owed);
-            let (Some(used), Some(series)) = (used, &cpu.time.series) else {
-                continue;
-            };
+            let Some((series, used)) = used else { continue };
             let billed;
             (billed, cpu.owed) = bill(used.saturating_add(owed), elapsed, context.capacity.cpus);
             out.push(series, billed);
@@ -169,13 +165,13 @@ impl Part {
 
     fn push_io(
         &mut self,
-        metrics: IoMetrics,
+        metrics: [MetricHandle<u64>; 2],
         traffic: &IoDevice,
         identity: &Identity,
         names: &mut DeviceNames,
         out: &mut Accumulator<'_>,
     ) {
-        let number = (traffic.major, traffic.minor);
+        let number = traffic.number;
         let index = self.devices.iter().position(|device| device.number == number);
         let index = index.unwrap_or_else(|| {
             self.devices.push(Device {
@@ -184,24 +180,16 @@ impl Part {
             });
             self.devices.len() - 1
         });
-        let values = [
-            Some(traffic.read_bytes),
-            Some(traffic.write_bytes),
-            traffic.discard_bytes,
-            traffic.read_ops,
-            traffic.write_ops,
-            traffic.discard_ops,
-        ];
+        let values = traffic.bytes.into_iter().chain(traffic.operations);
         for (place, (count, value)) in self.devices[index].counts.iter_mut().zip(values).enumerate() {
-            let metric = if place < DIRECTIONS.len() {
-                metrics.bytes
-            } else {
-                metrics.operations
-            };
             let Some(value) = value else { continue };
             count.push(value, self.devices_zero, out, |out| {
                 out.catalog()
-                    .series(metric, Resource::LocalMachine, identity.consumer.clone())
+                    .series(
+                        metrics[place / DIRECTIONS.len()],
+                        Resource::LocalMachine,
+                        identity.consumer.clone(),
+                    )
                     .attributes(&identity.attributes)
                     .attribute("device", names.name(number.0, number.1))
                     .attribute("direction", DIRECTIONS[place % DIRECTIONS.len()])
@@ -220,7 +208,7 @@ impl Count {
         zero: Option<Timestamp>,
         out: &mut Accumulator<'_>,
         make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
-    ) -> Option<u64> {
+    ) -> Option<(&Series<u64>, u64)> {
         let begins = self.count == Ascent::default();
         if begins && zero.is_some() {
             self.count = Ascent::from(0);
@@ -233,7 +221,7 @@ impl Count {
             let series = self.series.get_or_insert_with(|| make(out));
             out.push_at(series, begin, 0);
         }
-        increase
+        self.series.as_ref().zip(increase)
     }
 
     fn push(
@@ -243,15 +231,15 @@ impl Count {
         out: &mut Accumulator<'_>,
         make: impl FnOnce(&Accumulator<'_>) -> Series<u64>,
     ) {
-        if let (Some(increase), Some(series)) = (self.increase(value, zero, out, make), &self.series) {
+        if let Some((series, increase)) = self.increase(value, zero, out, make) {
             out.push(series, increase);
         }
     }
 }
 
 impl Identity {
-    pub(crate) fn new(path: &str, attributes: Attributes) -> Self {
-        let path: Arc<str> = path.into();
+    pub(crate) fn new(path: &CgroupPath, attributes: Attributes) -> Self {
+        let path = path.to_string().into();
         Self {
             consumer: Consumer::ControlGroup { path },
             attributes,

@@ -5,7 +5,6 @@ pub mod config;
 pub mod metrics;
 pub mod tree;
 
-mod annotate;
 mod columns;
 mod cpus;
 mod devices;
@@ -15,8 +14,6 @@ mod resolver;
 mod source;
 mod start;
 
-pub use annotate::CgroupAnnotator;
 pub use resolver::{Resolution, Resolver};
-pub use source::CgroupSource;
 pub use start::CgroupMeasurement;
 pub use tree::CgroupTree;

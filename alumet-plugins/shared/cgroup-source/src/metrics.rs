@@ -1,18 +1,6 @@
 //! The metrics of control groups: one table.
 
-use alumet_core::metric::MetricDoc;
 use alumet_core::unit::Unit;
-
-/// The table, for plugins that add attributes: each metric lists `attributes` after its own. Call it once per plugin and
-/// keep the result, because the lists live as long as the program.
-pub fn all_with(attributes: &[&'static str]) -> Vec<MetricDoc> {
-    let mut all = all();
-    for metric in &mut all {
-        let listed: Vec<_> = metric.attributes.iter().chain(attributes).copied().collect();
-        metric.attributes = listed.leak();
-    }
-    all
-}
 
 alumet_core::metrics! {
     pub CPU_TIME_DELTA = Delta<u64> {
@@ -159,16 +147,4 @@ alumet_core::metrics! {
         consumers: ["cgroup"],
         attributes: ["event=low|high|max|oom|oom_kill"],
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plugin_can_announce_attributes_of_its_own() {
-        let documented = all_with(&["job_id"]);
-        assert_eq!(documented[0].attributes, ["kind=total|user|system", "job_id"]);
-        assert_eq!(documented.len(), all().len());
-    }
 }

@@ -81,16 +81,13 @@ fn controllers(
     let needed = needed.into_iter().filter(|(_, is_needed)| *is_needed);
     let finding = |(name, _): (&str, bool)| {
         let subject = format!("controller {name}");
-        let v1 = hierarchies.v1(name);
+        let v1 = hierarchies.v1.get(name);
         let (detail, remedy) = match (version, v1) {
-            (Version::V1, Some(hierarchy)) if hierarchy.mount.is_dir() => {
+            (Version::V1, Some(mount)) if mount.is_dir() => {
                 return Finding::works(subject, "it is mounted");
             }
-            (Version::V1, Some(hierarchy)) => (
-                format!(
-                    "it is mounted at {}, which is not visible here",
-                    hierarchy.mount.display()
-                ),
+            (Version::V1, Some(mount)) => (
+                format!("it is mounted at {}, which is not visible here", mount.display()),
                 "give the container `/sys/fs/cgroup` of its host (read-only)".to_owned(),
             ),
             (Version::V1, None) => (

@@ -1,34 +1,34 @@
 //! The only place that makes samples of control groups.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alumet_core::events::{ConsumerEvent, ConsumerEvents};
 use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
 use alumet_core::{Consumer, Failure};
-use alumet_reader_cgroupfs::ReadError;
-use alumet_reader_cgroupfs::engine::{FdPolicy, FileEngine, Reading};
+use alumet_reader_cgroupfs::engine::{FileEngine, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
-use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_cgroupfs::watch::{CgroupId, Change};
+use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::{Capacity, CpuPercentBase};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 
 use crate::columns::Columns;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
 use crate::resolver::{Resolution, Resolver};
-use crate::tree::{Arrival, Subscription, TreeEvent};
+use crate::tree::{Subscription, TreeEvent};
 
 /// Makes samples of all control groups of a hierarchy that its resolver wants measured.
 ///
 /// Two of them share their work: one reads everything at each poll; the other is polled on request and only reads what has
 /// just appeared, filled or emptied.
-pub struct CgroupSource<R> {
+pub(crate) struct CgroupSource<R> {
     pub(crate) measured: Arc<Mutex<Measured<R>>>,
-    reads_all: bool,
+    pub(crate) reads_all: bool,
 }
 
 pub(crate) struct Measured<R> {
@@ -51,10 +51,9 @@ pub(crate) struct State {
     news: Vec<TreeEvent>,
     mounted: Option<(Version, Arc<Hierarchies>)>,
     engine: Option<FileEngine>,
-    groups: Vec<Group>,
-    by_id: HashMap<CgroupId, usize>,
+    groups: BTreeMap<CgroupId, Group>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
-    waiting: VecDeque<(Arrival, Option<Tick>)>,
+    waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups that are read between two polls.
     due: Vec<CgroupId>,
     reading: Reading,
@@ -66,22 +65,6 @@ pub(crate) struct State {
     started: Vec<Consumer>,
     ended: Vec<Consumer>,
     has_told: HashSet<&'static str>,
-}
-
-impl<R: Resolver> CgroupSource<R> {
-    /// The source that reads everything, and the one that reads what is new.
-    pub(crate) fn pair(measured: Measured<R>) -> (Self, Self) {
-        let measured = Arc::new(Mutex::new(measured));
-        let discovery = Self {
-            measured: Arc::clone(&measured),
-            reads_all: false,
-        };
-        let all = Self {
-            measured,
-            reads_all: true,
-        };
-        (all, discovery)
-    }
 }
 
 impl<R: Resolver> Source for CgroupSource<R> {
@@ -102,19 +85,15 @@ impl<R: Resolver> Source for CgroupSource<R> {
         // The other source has nothing of its own.
         if self.reads_all {
             let state = &mut self.measured.lock().state;
-            for part in state
-                .groups
-                .iter_mut()
-                .flat_map(|group| group.parts.iter_mut().flatten())
-            {
+            let groups = state.groups.values_mut();
+            for part in groups.flat_map(|group| group.parts.iter_mut().flatten()) {
                 part.forget();
             }
             state.slow_at = None;
             state.heard_at = None;
-            state
-                .waiting
-                .iter_mut()
-                .for_each(|(_, born_after)| *born_after = None);
+            for (_, born_after) in state.waiting.values_mut() {
+                *born_after = None;
+            }
         }
     }
 }
@@ -127,24 +106,24 @@ impl<R: Resolver> Measured<R> {
         } = self;
         let mut news = std::mem::take(&mut state.news);
         subscription.take(&mut news);
-        let gone = |event: &TreeEvent| match event {
-            TreeEvent::Vanished { id } => Some(*id),
-            _ => None,
-        };
-        let gone: HashSet<CgroupId> = news.iter().filter_map(gone).collect();
+        let mut gone = HashSet::new();
         for event in news.drain(..) {
             match event {
                 TreeEvent::Mounted { version, hierarchies } => state.mounted = Some((version, hierarchies)),
                 TreeEvent::Unmounted => state.forget_everything(),
-                // What came and went between two looks cannot be read any more.
-                TreeEvent::Appeared(arrival) if gone.contains(&arrival.id) => {}
-                TreeEvent::Appeared(arrival) => {
-                    let born_after = state.heard_at.filter(|_| arrival.is_newborn);
-                    state.waiting.push_back((arrival, born_after));
+                TreeEvent::Exists { path, id } => {
+                    state.waiting.insert(id, (path, None));
                 }
-                TreeEvent::Stirred { id } => state.due.push(id),
-                TreeEvent::Vanished { id } => {
-                    state.waiting.retain(|(arrival, _)| arrival.id != id);
+                TreeEvent::Changed(Change::Appeared { path, id }) => {
+                    // One that was renamed is not new.
+                    let born_after = state.heard_at.filter(|_| !gone.contains(&id));
+                    state.waiting.insert(id, (path, born_after));
+                }
+                TreeEvent::Changed(Change::EventsChanged { id }) => state.due.push(id),
+                // What came and went between two looks cannot be read any more.
+                TreeEvent::Changed(Change::Vanished { id, .. }) => {
+                    gone.insert(id);
+                    state.waiting.remove(&id);
                     state.remove(id);
                 }
             }
@@ -158,32 +137,31 @@ impl<R: Resolver> Measured<R> {
         if self.state.waiting.is_empty() || !self.state.prepare_engine() {
             return;
         }
-        for _ in 0..self.state.waiting.len() {
-            let Some((arrival, born_after)) = self.state.waiting.pop_front() else {
-                break;
-            };
-            match self.resolver.resolve(&arrival.path) {
-                Resolution::Ignore => {}
-                Resolution::Later => self.state.waiting.push_back((arrival, born_after)),
-                Resolution::Measure { attributes } => match self.open(&arrival, born_after, attributes) {
-                    Ok(()) | Err(ReadError::Gone { .. }) => {}
+        for (id, (path, born_after)) in std::mem::take(&mut self.state.waiting) {
+            match self.resolver.resolve(&path) {
+                Resolution::Ignore => continue,
+                Resolution::Later => {}
+                Resolution::Measure { attributes } => match self.open(id, &path, born_after, attributes) {
+                    Ok(()) | Err(ReadError::Gone { .. }) => continue,
                     Err(error) if error.is_temporary() => {
                         tracing::debug!(%error, "a control group could not be opened this time");
-                        self.state.waiting.push_back((arrival, born_after));
                     }
                     Err(error) => {
                         if self.state.has_told.insert("refused") {
                             tracing::warn!(%error, "a control group is not measured; others may be concerned as well");
                         }
+                        continue;
                     }
                 },
             }
+            self.state.waiting.insert(id, (path, born_after));
         }
     }
 
     fn open(
         &mut self,
-        arrival: &Arrival,
+        id: CgroupId,
+        path: &CgroupPath,
         born_after: Option<Tick>,
         attributes: alumet_core::Attributes,
     ) -> Result<(), ReadError> {
@@ -195,28 +173,20 @@ impl<R: Resolver> Measured<R> {
             if columns.wanted.is_empty() {
                 continue;
             }
-            match engine.open(&arrival.path, columns.wanted) {
+            match engine.open(path, columns.wanted) {
                 Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
                 Err(error) => {
-                    parts
-                        .into_iter()
-                        .flatten()
-                        .for_each(|part| engine.close(part.slot));
+                    close(engine, &mut parts);
                     return Err(error);
                 }
             }
         }
         let state = &mut self.state;
-        state.remove(arrival.id);
-        let identity = Identity::new(&arrival.path.text(), attributes);
+        state.remove(id);
+        let identity = Identity::new(path, attributes);
         state.started.push(identity.consumer.clone());
-        state.by_id.insert(arrival.id, state.groups.len());
-        state.due.push(arrival.id);
-        state.groups.push(Group {
-            id: arrival.id,
-            identity,
-            parts,
-        });
+        state.due.push(id);
+        state.groups.insert(id, Group { identity, parts });
         Ok(())
     }
 
@@ -229,19 +199,14 @@ impl<R: Resolver> Measured<R> {
         if is_slow_due {
             self.state.slow_at = Some(now);
         }
-        let due = std::mem::take(&mut self.state.due);
         let capacity = self.begin_pass();
-        let mut index = 0;
-        while index < self.state.groups.len() {
-            let id = self.state.groups[index].id;
-            let is_due = is_slow_due || (!due.is_empty() && due.contains(&id));
-            if self.read(index, is_due, capacity, out) {
-                index += 1;
-            } else {
-                self.state.remove(id);
-            }
-        }
-        self.keep_memory_of(due);
+        let mut groups = std::mem::take(&mut self.state.groups);
+        groups.retain(|id, group| {
+            let with_slow = is_slow_due || self.state.due.contains(id);
+            self.read(group, with_slow, capacity, out)
+        });
+        self.state.groups = groups;
+        self.state.due.clear();
     }
 
     fn read_due(&mut self, out: &mut Accumulator<'_>) {
@@ -252,19 +217,15 @@ impl<R: Resolver> Measured<R> {
         due.sort_unstable();
         due.dedup();
         let capacity = self.begin_pass();
-        for id in &due {
-            if let Some(&index) = self.state.by_id.get(id)
-                && !self.read(index, true, capacity, out)
+        let mut groups = std::mem::take(&mut self.state.groups);
+        for id in due {
+            if let Some(group) = groups.get_mut(&id)
+                && !self.read(group, true, capacity, out)
             {
-                self.state.remove(*id);
+                groups.remove(&id);
             }
         }
-        self.keep_memory_of(due);
-    }
-
-    fn keep_memory_of(&mut self, mut due: Vec<CgroupId>) {
-        due.clear();
-        self.state.due = due;
+        self.state.groups = groups;
     }
 
     fn begin_pass(&mut self) -> Capacity {
@@ -275,24 +236,27 @@ impl<R: Resolver> Measured<R> {
     }
 
     /// Reads one control group; `false` when it is gone.
-    fn read(&mut self, index: usize, with_slow: bool, capacity: Capacity, out: &mut Accumulator<'_>) -> bool {
-        let State {
-            engine: Some(engine),
-            groups,
-            reading,
-            ..
-        } = &mut self.state
-        else {
+    fn read(
+        &mut self,
+        group: &mut Group,
+        with_slow: bool,
+        capacity: Capacity,
+        out: &mut Accumulator<'_>,
+    ) -> bool {
+        let Some(engine) = &mut self.state.engine else {
             return true;
         };
-        let Group { identity, parts, .. } = &mut groups[index];
+        let (Group { identity, parts }, reading) = (&mut *group, &mut self.state.reading);
         let paces = if with_slow { 2 } else { 1 };
         for (part, columns) in parts.iter_mut().zip(&self.columns).take(paces) {
             let Some(part) = part else { continue };
             let before = self.clock.now().monotonic;
             match engine.read(&part.slot, reading) {
                 Ok(()) => {}
-                Err(ReadError::Gone { .. }) => return false,
+                Err(ReadError::Gone { .. }) => {
+                    self.state.end(group);
+                    return false;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a file of a control group could not be read this time");
                 }
@@ -311,14 +275,13 @@ impl<R: Resolver> Measured<R> {
 
     /// Tells others whose measurement began and ended.
     fn announce(&mut self) {
-        let State { started, ended, .. } = &mut self.state;
+        let started = std::mem::take(&mut self.state.started);
         if !started.is_empty() {
-            self.events
-                .publish(ConsumerEvent::Started(started.drain(..).collect()));
+            self.events.publish(ConsumerEvent::Started(started.into()));
         }
+        let ended = std::mem::take(&mut self.state.ended);
         if !ended.is_empty() {
-            self.events
-                .publish(ConsumerEvent::Ended(ended.drain(..).collect()));
+            self.events.publish(ConsumerEvent::Ended(ended.into()));
         }
     }
 }
@@ -332,11 +295,7 @@ impl State {
         let Some((version, hierarchies)) = &self.mounted else {
             return false;
         };
-        let make = match version {
-            Version::V1 => FileEngine::v1,
-            Version::V2 => FileEngine::v2,
-        };
-        match make(hierarchies, FdPolicy::default()) {
+        match FileEngine::new(*version, hierarchies) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
                 if self.has_told.insert("engine") {
@@ -348,30 +307,30 @@ impl State {
     }
 
     fn remove(&mut self, id: CgroupId) {
-        let Some(index) = self.by_id.remove(&id) else {
-            return;
-        };
-        let group = self.groups.swap_remove(index);
-        if let Some(moved) = self.groups.get(index) {
-            self.by_id.insert(moved.id, index);
+        if let Some(mut group) = self.groups.remove(&id) {
+            self.end(&mut group);
         }
+    }
+
+    fn end(&mut self, group: &mut Group) {
         if let Some(engine) = &mut self.engine {
-            group
-                .parts
-                .into_iter()
-                .flatten()
-                .for_each(|part| engine.close(part.slot));
+            close(engine, &mut group.parts);
         }
-        self.ended.push(group.identity.consumer);
+        self.ended.push(group.identity.consumer.clone());
     }
 
     fn forget_everything(&mut self) {
-        self.ended
-            .extend(self.groups.drain(..).map(|group| group.identity.consumer));
-        self.by_id.clear();
+        let groups = std::mem::take(&mut self.groups).into_values();
+        self.ended.extend(groups.map(|group| group.identity.consumer));
         self.waiting.clear();
         self.due.clear();
         self.engine = None;
         self.mounted = None;
+    }
+}
+
+fn close(engine: &mut FileEngine, parts: &mut [Option<Part>; 2]) {
+    for part in parts.iter_mut().filter_map(Option::take) {
+        engine.close(part.slot);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use alumet_core::plugin::{StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
+use parking_lot::Mutex;
 
 use crate::columns::Columns;
 use crate::config::{CpuPercentBase, HierarchyChoice, MetricsConfig, Pace};
@@ -50,7 +51,7 @@ impl CgroupMeasurement {
             Columns::at(Pace::Slow, &self.metrics, alumet)?,
         ];
         let files_per_group = columns.iter().map(|columns| columns.wanted.files()).sum();
-        let measured = Measured {
+        let measured = Arc::new(Mutex::new(Measured {
             subscription: tree.subscribe(self.hierarchy),
             resolver,
             columns,
@@ -61,15 +62,17 @@ impl CgroupMeasurement {
             cpus: OnlineCpus::open(&SystemRoot::at(alumet.root())),
             devices: DeviceNames::of(alumet.root()),
             state: State::default(),
-        };
+        }));
         notes::note(&tree, self.hierarchy, &self.metrics, files_per_group, alumet);
-        let (all, new) = CgroupSource::pair(measured);
-        let measured = Arc::clone(&new.measured);
-        let spec = alumet.source(self.name, all).every(self.poll_interval);
+        let source = |reads_all| CgroupSource {
+            measured: Arc::clone(&measured),
+            reads_all,
+        };
+        let spec = alumet.source(self.name, source(true)).every(self.poll_interval);
         if let Some(interval) = self.flush_interval {
             spec.flush_every(interval);
         }
-        let discovery = alumet.source(format!("{}-discovery", self.name), new);
+        let discovery = alumet.source(format!("{}-discovery", self.name), source(false));
         let waker = discovery.on_request().waker();
         if !alumet.is_trial() {
             measured.lock().subscription.wakes(Arc::new(move || waker.wake()));

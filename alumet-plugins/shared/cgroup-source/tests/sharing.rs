@@ -11,8 +11,9 @@ use alumet_core::services::Services;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_core::value::Value;
 use alumet_reader_cgroupfs::CgroupPath;
+use alumet_reader_cgroupfs::watch::Change;
 use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
-use alumet_shared_cgroup_source::tree::{Arrival, TreeEvent};
+use alumet_shared_cgroup_source::tree::TreeEvent;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Resolution, Resolver};
 
 fn machine() -> FakeRoot {
@@ -33,9 +34,8 @@ fn shared(services: &Services, root: &Path) -> Arc<CgroupTree> {
 /// The names of what appeared, with a plus for what is new.
 fn appeared(events: &[TreeEvent]) -> Vec<String> {
     let appeared = events.iter().filter_map(|event| match event {
-        TreeEvent::Appeared(Arrival { path, is_newborn, .. }) => {
-            Some(format!("{}{path}", if *is_newborn { "+" } else { "" }))
-        }
+        TreeEvent::Exists { path, .. } => Some(path.to_string()),
+        TreeEvent::Changed(Change::Appeared { path, .. }) => Some(format!("+{path}")),
         _ => None,
     });
     appeared.collect()
@@ -62,7 +62,10 @@ fn plugins_share_a_tree_and_each_hears_everything_once() {
     }
     std::fs::remove_dir(root.at("sys/fs/cgroup/new")).unwrap();
     late.take(&mut events);
-    assert!(matches!(events[..], [TreeEvent::Vanished { .. }]));
+    assert!(matches!(
+        events[..],
+        [TreeEvent::Changed(Change::Vanished { .. })]
+    ));
 }
 
 #[test]
@@ -115,7 +118,7 @@ struct Questions(u32);
 
 impl Resolver for Questions {
     fn resolve(&mut self, cgroup: &CgroupPath) -> Resolution {
-        if &*cgroup.text() != "/job" {
+        if cgroup.as_bytes() != b"/job" {
             return Resolution::Ignore;
         }
         self.0 += 1;

@@ -4,11 +4,11 @@
 //! [`GRAMMAR`] lists the commands.
 //!
 //! ```
-//! use alumet_shared_control_protocol::{Command, Format, Line, Reply, Request};
+//! use alumet_shared_control_protocol::{Format, Line, Reply, Request};
 //!
 //! let line = Line::parse("json pause sources/procfs/*");
 //! assert_eq!(line.format, Some(Format::Json));
-//! assert_eq!(line.command, Ok(Command::Do(Request::Pause("sources/procfs".parse()?))));
+//! assert_eq!(line.request, Ok(Request::Pause("sources/procfs".parse()?)));
 //!
 //! let reply = Reply::Message("pong".to_owned());
 //! assert_eq!(reply.to_text(), "  pong\nok\n");
@@ -26,9 +26,9 @@ mod table;
 mod words;
 
 pub use error::CommandError;
-pub use line::{Command, Format, Line};
+pub use line::Line;
 pub use reply::Reply;
-pub use request::{GRAMMAR, Request};
+pub use request::{Format, GRAMMAR, Request};
 pub use table::Table;
 
 /// The most bytes that a line of commands may have, its end not counted.

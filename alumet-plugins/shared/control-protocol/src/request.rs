@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::pipeline::Pattern;
+use alumet_core::pipeline::{Pattern, PatternError};
 
 use crate::error::CommandError;
 use crate::words::{self, quoted};
@@ -57,12 +57,27 @@ pub enum Request {
     Help,
     /// End the agent.
     Shutdown,
+    /// Write replies like this from now on.
+    Format(Format),
+}
+
+/// How replies are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Lines that begin with two spaces, and a last one that is `ok` or begins with `error: `.
+    #[default]
+    Text,
+    /// One JSON object in one line.
+    Json,
 }
 
 impl Request {
-    /// Whether it only asks and changes nothing.
+    /// Whether it only asks and changes nothing that is measured.
     pub const fn is_question(&self) -> bool {
-        matches!(self, Self::List(_) | Self::Status | Self::Ping | Self::Help)
+        matches!(
+            self,
+            Self::List(_) | Self::Status | Self::Ping | Self::Help | Self::Format(_)
+        )
     }
 
     /// The request that the words of a line name.
@@ -84,6 +99,14 @@ impl Request {
             "ping" => Self::Ping,
             "help" => Self::Help,
             "shutdown" => Self::Shutdown,
+            "format" => Self::Format(match words.next("`text` or `json`")? {
+                "text" => Format::Text,
+                "json" => Format::Json,
+                format => {
+                    let why = "is no format; write `format text` or `format json`";
+                    return Err(CommandError::about(format, why));
+                }
+            }),
             "control" => {
                 let pattern = words.pattern()?;
                 // What follows belongs to the action.
@@ -94,10 +117,17 @@ impl Request {
                     "stop" => Self::Stop(pattern),
                     "trigger-now" => Self::Trigger(pattern),
                     "set-period" | "set-poll-interval" => Self::SetInterval(pattern, words.duration()?),
-                    action => return Err(CommandError::UnknownAction(words::excerpt(action))),
+                    action => {
+                        let why = "is nothing that `control` can do: pause, disable, resume, enable, stop, trigger-now, \
+                                   set-period, set-poll-interval";
+                        return Err(CommandError::about(action, why));
+                    }
                 }
             }
-            command => return Err(CommandError::Unknown(words::excerpt(command))),
+            command => {
+                let why = "is no command; send `help` for all commands";
+                return Err(CommandError::about(command, why));
+            }
         };
         words.end()?;
         Ok(request)
@@ -105,28 +135,29 @@ impl Request {
 }
 
 /// A command and the words behind it that were not taken yet.
-pub(crate) struct Words<'a> {
+struct Words<'a> {
     command: &'a str,
     left: &'a [String],
 }
 
 impl<'a> Words<'a> {
-    pub(crate) fn new(words: &'a [String]) -> Result<Self, CommandError> {
-        let (command, left) = words.split_first().ok_or(CommandError::Empty)?;
+    fn new(words: &'a [String]) -> Result<Self, CommandError> {
+        let empty = || CommandError::new("the line is empty; send `help` for all commands");
+        let (command, left) = words.split_first().ok_or_else(empty)?;
         Ok(Self { command, left })
     }
 
-    pub(crate) fn next(&mut self, what: &'static str) -> Result<&'a str, CommandError> {
-        let (word, left) = self.left.split_first().ok_or_else(|| CommandError::Missing {
-            command: words::excerpt(self.command),
-            what,
-        })?;
+    fn next(&mut self, what: &str) -> Result<&'a str, CommandError> {
+        let lacks = || CommandError::about(self.command, &format!("lacks {what}"));
+        let (word, left) = self.left.split_first().ok_or_else(lacks)?;
         self.left = left;
         Ok(word)
     }
 
     fn pattern(&mut self) -> Result<Pattern, CommandError> {
-        Ok(self.next("a pattern, such as `sources/procfs/*`")?.parse()?)
+        let pattern = self.next("a pattern, such as `sources/procfs/*`")?;
+        let refused = |error: PatternError| CommandError::new(error);
+        pattern.parse().map_err(refused)
     }
 
     /// All words that are left: a duration may have spaces.
@@ -134,53 +165,48 @@ impl<'a> Words<'a> {
         let all = self.left.join(" ");
         self.next("a duration, such as `1s`")?;
         self.left = &[];
-        match all.parse::<HumanDuration>() {
-            Ok(duration) => Ok(*duration),
-            Err(error) => Err(CommandError::Duration {
-                text: words::excerpt(&all),
-                error: error.to_string(),
-            }),
-        }
+        let refused = |error| {
+            let why = format!("is no duration ({error}); write it as 500ms, 1s or 1m 30s");
+            CommandError::about(&all, &why)
+        };
+        Ok(*all.parse::<HumanDuration>().map_err(refused)?)
     }
 
-    pub(crate) fn end(&self) -> Result<(), CommandError> {
-        match self.left.first() {
-            None => Ok(()),
-            Some(word) => Err(CommandError::TooMuch {
-                command: words::excerpt(self.command),
-                rest: words::excerpt(word),
-            }),
-        }
+    fn end(&self) -> Result<(), CommandError> {
+        let Some(word) = self.left.first() else {
+            return Ok(());
+        };
+        let (command, rest) = (words::excerpt(self.command), words::excerpt(word));
+        let why = format!("nothing more can follow `{command}`; leave `{rest}` out");
+        Err(CommandError(why))
     }
 }
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (command, pattern) = match self {
-            Self::List(pattern) => ("list", pattern),
-            Self::Pause(pattern) => ("pause", pattern),
-            Self::Resume(pattern) => ("resume", pattern),
-            Self::Stop(pattern) => ("stop", pattern),
-            Self::Trigger(pattern) => ("trigger", pattern),
-            Self::SetInterval(pattern, interval) => {
-                let interval = HumanDuration(*interval);
-                return write!(f, "set-interval {} {interval}", quoted(&pattern.to_string()));
-            }
-            Self::Status => return f.write_str("status"),
-            Self::Flush => return f.write_str("flush"),
-            Self::Reload => return f.write_str("reload"),
-            Self::Ping => return f.write_str("ping"),
-            Self::Help => return f.write_str("help"),
-            Self::Shutdown => return f.write_str("shutdown"),
+            Self::List(pattern) => ("list", Some(pattern)),
+            Self::Pause(pattern) => ("pause", Some(pattern)),
+            Self::Resume(pattern) => ("resume", Some(pattern)),
+            Self::Stop(pattern) => ("stop", Some(pattern)),
+            Self::SetInterval(pattern, _) => ("set-interval", Some(pattern)),
+            Self::Trigger(pattern) => ("trigger", Some(pattern)),
+            Self::Status => ("status", None),
+            Self::Flush => ("flush", None),
+            Self::Reload => ("reload", None),
+            Self::Ping => ("ping", None),
+            Self::Help => ("help", None),
+            Self::Shutdown => ("shutdown", None),
+            Self::Format(Format::Text) => ("format text", None),
+            Self::Format(Format::Json) => ("format json", None),
         };
-        write!(f, "{command} {}", quoted(&pattern.to_string()))
-    }
-}
-
-impl std::str::FromStr for Request {
-    type Err = CommandError;
-
-    fn from_str(text: &str) -> Result<Self, CommandError> {
-        Self::from_words(&words::split(text)?)
+        f.write_str(command)?;
+        if let Some(pattern) = pattern {
+            write!(f, " {}", quoted(&pattern.to_string()))?;
+        }
+        if let Self::SetInterval(_, interval) = self {
+            write!(f, " {}", HumanDuration(*interval))?;
+        }
+        Ok(())
     }
 }

@@ -1,10 +1,13 @@
 //! Words of a line: separated by spaces, in double quotes if they have some.
 
-use std::borrow::Cow;
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::str::Chars;
 
 use crate::error::CommandError;
+
+const OPEN_QUOTE: &str = "a double quote is not closed; write it as \"sources/a b/*\"";
+
+const AFTER_QUOTE: &str = "a space must follow a closing quote; write `\\\"` for a quote within quotes";
 
 /// Splits a line.
 pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
@@ -16,11 +19,8 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
             None => return Ok(words),
             Some('"') => words.push(quoted_word(&mut chars)?),
             Some(_) => {
-                let mut word = String::new();
-                while let Some(c) = chars.next_if(|c| !c.is_ascii_whitespace()) {
-                    word.push(c);
-                }
-                words.push(word);
+                let word = iter::from_fn(|| chars.next_if(|c| !c.is_ascii_whitespace()));
+                words.push(word.collect());
             }
         }
     }
@@ -28,31 +28,37 @@ pub(crate) fn split(line: &str) -> Result<Vec<String>, CommandError> {
 
 fn quoted_word(chars: &mut Peekable<Chars<'_>>) -> Result<String, CommandError> {
     chars.next();
+    let mut next = || chars.next().ok_or_else(|| CommandError::new(OPEN_QUOTE));
     let mut word = String::new();
     loop {
-        match chars.next().ok_or(CommandError::OpenQuote)? {
+        match next()? {
             '"' => break,
-            '\\' => word.push(match chars.next().ok_or(CommandError::OpenQuote)? {
+            '\\' => word.push(match next()? {
                 'n' => '\n',
                 'r' => '\r',
                 't' => '\t',
                 c @ ('"' | '\\') => c,
-                c => return Err(CommandError::Escape(c)),
+                c => {
+                    let why = format!(
+                        "`\\{c}` means nothing; within quotes there are \\\\, \\\", \\n, \\r and \\t"
+                    );
+                    return Err(CommandError(why));
+                }
             }),
             c => word.push(c),
         }
     }
     match chars.peek() {
-        Some(c) if !c.is_ascii_whitespace() => Err(CommandError::AfterQuote),
+        Some(c) if !c.is_ascii_whitespace() => Err(CommandError::new(AFTER_QUOTE)),
         _ => Ok(word),
     }
 }
 
 /// The word as [`split`] understands it.
-pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| !c.is_ascii_whitespace() && !c.is_control();
     if !word.is_empty() && !word.starts_with('"') && word.chars().all(is_plain) {
-        return Cow::Borrowed(word);
+        return word.to_owned();
     }
     let mut text = String::from("\"");
     for c in word.chars() {
@@ -65,7 +71,7 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
         }
     }
     text.push('"');
-    Cow::Owned(text)
+    text
 }
 
 /// The beginning of a word, to be repeated in a message.
@@ -88,10 +94,11 @@ mod tests {
             split(" a\t \"b \\\"c\\n\" d\"e \r").unwrap(),
             ["a", "b \"c\n", "d\"e"]
         );
-        assert_eq!(split("\"a"), Err(CommandError::OpenQuote));
-        assert_eq!(split("\"a\\"), Err(CommandError::OpenQuote));
-        assert_eq!(split("\"a\"b"), Err(CommandError::AfterQuote));
-        assert_eq!(split("\"\\x\""), Err(CommandError::Escape('x')));
+        let refused = |line| split(line).unwrap_err().0;
+        assert_eq!(refused("\"a"), OPEN_QUOTE);
+        assert_eq!(refused("\"a\\"), OPEN_QUOTE);
+        assert_eq!(refused("\"a\"b"), AFTER_QUOTE);
+        assert!(refused("\"\\x\"").starts_with("`\\x` means nothing"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use alumet_core::pipeline::Pattern;
-use alumet_shared_control_protocol::{Command, CommandError, Format, GRAMMAR, Line, Request};
+use alumet_shared_control_protocol::{Format, GRAMMAR, Line, Request};
 use proptest::prelude::*;
 
 fn pattern(text: &str) -> Pattern {
@@ -13,7 +13,7 @@ fn pattern(text: &str) -> Pattern {
 }
 
 fn request(text: &str) -> Request {
-    text.parse().unwrap()
+    Line::parse(text).request.unwrap()
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn what_is_wrong_is_said() {
         ("format json please", "leave `please` out"),
         ("pause \"src", "a double quote is not closed"),
     ] {
-        let error = Line::parse(line).command.unwrap_err().to_string();
+        let error = Line::parse(line).request.unwrap_err().to_string();
         assert!(error.contains(expected), "{line}: {error}");
     }
-    let long = Line::parse(&"x".repeat(60_000)).command.unwrap_err().to_string();
+    let long = Line::parse(&"x".repeat(60_000)).request.unwrap_err().to_string();
     assert!(long.len() < 200, "{long}");
 }
 
@@ -154,12 +154,12 @@ fn the_format_of_the_reply_is_known_even_if_the_command_is_wrong() {
         assert_eq!(Line::parse(line).format, None, "{line}");
     }
     assert_eq!(
-        Line::parse("format json").command,
-        Ok(Command::Format(Format::Json))
+        Line::parse("format json").request,
+        Ok(Request::Format(Format::Json))
     );
     assert_eq!(
-        Line::parse("json format text").command,
-        Ok(Command::Format(Format::Text))
+        Line::parse("json format text").request,
+        Ok(Request::Format(Format::Text))
     );
 }
 
@@ -189,6 +189,8 @@ fn any_request() -> impl Strategy<Value = Request> {
         Just(Request::Ping),
         Just(Request::Help),
         Just(Request::Shutdown),
+        Just(Request::Format(Format::Text)),
+        Just(Request::Format(Format::Json)),
     ]
 }
 
@@ -197,14 +199,13 @@ proptest! {
     fn a_request_survives_its_line(request in any_request()) {
         let line = request.to_string();
         prop_assert!(!line.contains(['\n', '\r']), "{line:?}");
-        prop_assert_eq!(Line::parse(&line), Line { format: None, command: Ok(Command::Do(request)) });
+        prop_assert_eq!(Line::parse(&line), Line { format: None, request: Ok(request) });
     }
 
     #[test]
     fn no_line_panics_and_what_is_understood_survives(line in "(json |format |control |pause |set-interval |stop )*.{0,24}") {
-        if let Ok(command) = Line::parse(&line).command {
-            let again = Line::parse(&command.to_string());
-            prop_assert_eq!(again.command, Ok::<_, CommandError>(command));
+        if let Ok(request) = Line::parse(&line).request {
+            prop_assert_eq!(Line::parse(&request.to_string()).request, Ok(request));
         }
     }
 }

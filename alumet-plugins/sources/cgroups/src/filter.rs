@@ -34,7 +34,7 @@ impl PathFilter {
     }
 
     fn selects(&self, cgroup: &CgroupPath) -> bool {
-        let text = cgroup.text();
+        let text = cgroup.to_string();
         let matches = |pattern: &Regex| pattern.is_match(&text);
         cgroup.depth() <= self.max_depth
             && (self.include.is_empty() || self.include.iter().any(matches))

@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::filter::PathFilter;
 
 /// Measures control groups.
-#[derive(Debug)]
 pub struct CgroupsPlugin {
     /// Held so that the watch ends with the plugin.
     _tree: Option<Arc<CgroupTree>>,

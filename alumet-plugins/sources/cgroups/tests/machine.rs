@@ -378,6 +378,21 @@ fn what_was_made_in_a_pause_gives_a_baseline() {
 }
 
 #[test]
+fn a_group_that_is_renamed_begins_with_a_baseline() {
+    let root = fixture("v2");
+    let mut bench = bench("", &root);
+    bench.poll("cgroups").unwrap();
+    let renamed = POD.replace("pod0a1b", "renamed");
+    let folder = |path: &str| root.at(format!("sys/fs/cgroup{path}"));
+    std::fs::rename(folder(POD), folder(&renamed)).unwrap();
+    let samples = bench.poll("cgroups").unwrap();
+    assert_eq!(
+        value(&samples, "cpu_time_delta", &renamed, &[("kind", "total")]),
+        Some(Value::U64(0))
+    );
+}
+
+#[test]
 fn a_delta_series_of_a_newborn_group_begins_with_a_0_before_its_birth() {
     let root = fixture("v2");
     let mut bench = bench("", &root);

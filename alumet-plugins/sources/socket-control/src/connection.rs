@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Control;
-use alumet_shared_control_protocol::{Command, Format, LINE_LIMIT, Line, Reply};
+use alumet_shared_control_protocol::{Format, LINE_LIMIT, Line, Reply, Request};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -89,13 +89,12 @@ impl Connection {
             return self.write(self.format, &reply).await;
         };
         let line = Line::parse(text);
-        let reply = match line.command {
+        let reply = match line.request {
             Err(error) => Reply::Misunderstood(error.to_string()),
-            Ok(Command::Format(format)) => {
-                self.format = format;
-                Reply::Message(String::new())
-            }
-            Ok(Command::Do(request)) => {
+            Ok(request) => {
+                if let Request::Format(format) = request {
+                    self.format = format;
+                }
                 let control = self.control.clone();
                 let done = tokio::task::spawn_blocking(move || execute(&request, &control)).await;
                 done.unwrap_or_else(|error| {

@@ -26,6 +26,8 @@ pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
         Request::Reload => control.reload().map(Reply::Message),
         Request::Ping => control.ping().map(|()| message("pong")),
         Request::Help => Ok(message(GRAMMAR)),
+        // The connection knows it already.
+        Request::Format(_) => Ok(message("")),
         Request::Shutdown => control.request_shutdown().map(|()| message("the agent stops")),
     };
     result.unwrap_or_else(|error: ControlError| {

@@ -58,9 +58,7 @@ impl SocketFile {
     /// Finds out whether [`listen`](Self::listen) would work, and changes nothing.
     pub(crate) fn probe(path: &Path) -> Result<(), SocketError> {
         SocketAddrUnix::new(path).map_err(SocketError::refused(path, "named like this"))?;
-        if !is_free(path)? {
-            tracing::debug!(path = %path.display(), "nobody listens at this socket any more; it would be replaced");
-        }
+        is_free(path)?;
         let folder = folder_of(path);
         if !folder.is_dir() {
             return Err(SocketError::NoFolder(path.to_owned()));

@@ -2,26 +2,6 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// How many files an engine keeps open between reads. Those beyond are opened, read and closed each time, which
-/// costs five times as much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FdPolicy {
-    /// The most files to keep; by default as many as the process may have, less a reserve for everything else.
-    pub keep_up_to: usize,
-    /// Whether to raise the soft limit of the process (`RLIMIT_NOFILE`) to its hard limit, once, when it is reached.
-    /// Children inherit it, and `select` does not work with descriptors above 1023.
-    pub raise_limit: bool,
-}
-
-impl Default for FdPolicy {
-    fn default() -> Self {
-        Self {
-            keep_up_to: usize::MAX,
-            raise_limit: true,
-        }
-    }
-}
-
 /// Descriptors that are left to the rest of the process.
 const RESERVE: usize = 64;
 
@@ -29,35 +9,38 @@ const RESERVE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Descriptors {
     kept: usize,
-    policy: FdPolicy,
+    /// The bound of the caller.
+    keep_at_most: usize,
+    /// The bound of the caller and of the process.
     most: usize,
     has_raised: bool,
     has_told: bool,
 }
 
 impl Descriptors {
-    pub(super) fn new(policy: FdPolicy) -> Self {
+    pub(super) fn new(keep_at_most: usize) -> Self {
         let mut new = Self {
             kept: 0,
-            policy,
+            keep_at_most,
             most: 0,
-            has_raised: !policy.raise_limit,
+            has_raised: false,
             has_told: false,
         };
         new.look_up_limit();
         new
     }
 
-    /// Whether one more file may be kept; raises the limit of the process when it is reached.
-    pub(super) fn may_keep(&mut self) -> bool {
+    /// Counts one more file if it may be kept; raises the limit of the process when it is reached.
+    pub(super) fn keep(&mut self) -> bool {
+        let is_choice = self.most == self.keep_at_most;
+        if self.kept >= self.most && !is_choice {
+            self.raise();
+        }
         if self.kept < self.most {
+            self.kept += 1;
             return true;
         }
-        if self.most < self.policy.keep_up_to && self.raise() {
-            return self.kept < self.most;
-        }
-        if !self.has_told && self.most < self.policy.keep_up_to {
-            self.has_told = true;
+        if !is_choice && !std::mem::replace(&mut self.has_told, true) {
             tracing::warn!(
                 kept = self.kept,
                 "no more files of control groups can stay open: the others are opened at each read, which costs more CPU \
@@ -67,7 +50,7 @@ impl Descriptors {
         false
     }
 
-    /// The process has no descriptor left although [`Self::may_keep`] said yes, because others have them. `true`:
+    /// The process has no descriptor left although [`Self::keep`] said yes, because others have them. `true`:
     /// try again. Else so many kept files must be closed as [`Self::excess`] says.
     pub(super) fn run_out(&mut self) -> bool {
         if self.raise() {
@@ -82,10 +65,6 @@ impl Descriptors {
         self.kept.saturating_sub(self.most)
     }
 
-    pub(super) fn keep(&mut self) {
-        self.kept += 1;
-    }
-
     pub(super) fn release(&mut self, count: usize) {
         self.kept = self.kept.saturating_sub(count);
     }
@@ -97,7 +76,7 @@ impl Descriptors {
     fn look_up_limit(&mut self) {
         let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
         let soft = usize::try_from(soft).unwrap_or(usize::MAX);
-        self.most = self.policy.keep_up_to.min(soft.saturating_sub(RESERVE));
+        self.most = self.keep_at_most.min(soft.saturating_sub(RESERVE));
     }
 
     /// Raises the soft limit, the first time; whether there is more room now.
@@ -121,34 +100,27 @@ impl Descriptors {
 mod tests {
     use super::*;
 
-    fn bounded(keep_up_to: usize) -> Descriptors {
-        Descriptors::new(FdPolicy {
-            keep_up_to,
-            raise_limit: false,
-        })
-    }
-
     #[test]
     fn a_chosen_bound_is_kept_and_is_no_news() {
-        let mut descriptors = bounded(1);
-        assert!(descriptors.may_keep());
-        descriptors.keep();
-        assert!(!descriptors.may_keep());
+        let mut descriptors = Descriptors::new(1);
+        assert!(descriptors.keep());
+        assert!(!descriptors.keep());
         assert!(!descriptors.has_told);
         descriptors.release(1);
-        assert!(descriptors.may_keep());
+        assert!(descriptors.keep());
     }
 
     #[test]
     fn running_out_frees_a_reserve_and_is_told() {
-        let mut descriptors = bounded(usize::MAX);
+        let mut descriptors = Descriptors::new(usize::MAX);
+        descriptors.has_raised = true;
         for _ in 0..RESERVE + 3 {
-            descriptors.keep();
+            assert!(descriptors.keep());
         }
         assert!(!descriptors.run_out());
         assert_eq!(descriptors.excess(), RESERVE);
         descriptors.release(RESERVE);
-        assert!(!descriptors.may_keep());
+        assert!(!descriptors.keep());
         assert!(descriptors.has_told);
     }
 }

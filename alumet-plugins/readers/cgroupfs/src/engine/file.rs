@@ -11,26 +11,24 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
 
-use super::descriptors::{Descriptors, FdPolicy};
+use super::descriptors::Descriptors;
 use super::slot::{Followed, Slot, State};
-use super::specs::{FileSpec, V1, V2, memory_entries};
+use super::specs::{FileSpec, V1, V2};
 use super::{Reading, SlotId, Stat, Wanted};
 use crate::error::{gone, of_cgroup};
-use crate::mount::{Hierarchies, Hierarchy, Version};
-use crate::stat::memory_stat::Selection;
+use crate::mount::{Hierarchies, Version};
 use crate::{CgroupPath, ReadError};
 
 /// Reads control groups through files that stay open: one `pread` at offset 0 per file, into one buffer for all.
 ///
 /// A file whose content does not parse is opened anew and read once more before an error is reported (some kernels
 /// give a short content when a file is read again). A file that is not there is looked for again at every 64th read,
-/// since its controller may be enabled later. When descriptors run out, see [`FdPolicy`], files are opened at each
-/// read relative to the kept directory of the mount.
+/// since its controller may be enabled later. When descriptors run out, the soft limit of the process (`RLIMIT_NOFILE`) is
+/// raised to its hard limit, once; then files are opened at each read relative to the kept directory of the mount.
 #[derive(Debug)]
 pub struct FileEngine {
     bases: Vec<Base>,
     specs: &'static [FileSpec],
-    selection: Selection,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     descriptors: Descriptors,
@@ -42,9 +40,10 @@ pub struct FileEngine {
 /// The directory where a hierarchy is mounted, kept open.
 #[derive(Debug)]
 struct Base {
+    /// The controller of version 1; empty for the unified hierarchy.
+    controller: &'static str,
     mount: PathBuf,
     directory: OwnedFd,
-    controllers: Vec<String>,
 }
 
 /// What reading needs beside the control group: the buffers that all share.
@@ -58,56 +57,54 @@ struct Access {
 const LOOK_EVERY: u32 = 64;
 
 impl FileEngine {
-    /// An engine for the v2 hierarchy.
+    /// An engine for the hierarchies of a version. In version 1 a control group has the same path in each of them;
+    /// statistics of controllers that are not mounted, or whose hierarchy is not visible, stay `None`.
     ///
     /// # Errors
-    /// `NotMounted`, or the mount cannot be opened.
-    pub fn v2(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
-        let bases = vec![Base::open(mounted.require_v2()?)?];
-        Ok(Self::new(bases, &V2, memory_entries(true), policy))
-    }
-
-    /// An engine for all hierarchies of version 1. A control group has the same path in each of them; statistics of
-    /// controllers that are not mounted, or whose hierarchy is not visible, stay `None`.
-    ///
-    /// # Errors
-    /// `NotMounted` when there is none, or none can be opened.
-    pub fn v1(mounted: &Hierarchies, policy: FdPolicy) -> Result<Self, ReadError> {
-        let has_file = |hierarchy: &&Hierarchy| {
-            V1.iter()
-                .any(|spec| hierarchy.controllers.iter().any(|name| name == spec.controller))
+    /// `NotMounted` when there is no hierarchy of that version, or none can be opened.
+    pub fn new(version: Version, mounted: &Hierarchies) -> Result<Self, ReadError> {
+        let (specs, mounts): (&'static [FileSpec], _) = match version {
+            Version::V1 => (
+                &V1,
+                mounted.v1.iter().map(|(name, mount)| (*name, &**mount)).collect(),
+            ),
+            Version::V2 => (&V2, vec![("", mounted.require_v2()?)]),
         };
-        let (mut bases, mut refused) = (Vec::new(), None);
-        for hierarchy in mounted.v1.iter().filter(has_file) {
-            match Base::open(hierarchy) {
+        let (mut bases, mut refused) = (Vec::new(), Vec::new());
+        for (controller, mount) in mounts {
+            match Base::open(controller, mount) {
                 Ok(base) => bases.push(base),
-                Err(error) => {
-                    tracing::warn!(%error, controllers = ?hierarchy.controllers, "the statistics of a hierarchy are missing");
-                    refused = refused.or(Some(error));
-                }
+                Err(error) => refused.push((controller, error)),
             }
         }
         if bases.is_empty() {
-            return Err(refused.unwrap_or(ReadError::NotMounted {
+            let none = ReadError::NotMounted {
                 what: "a cgroup v1 hierarchy",
                 mend: "use the v2 hierarchy if there is one, else mount the controllers with \
                        `mount -t cgroup -o NAME none /sys/fs/cgroup/NAME`",
-            }));
+            };
+            return Err(refused.pop().map_or(none, |(_, error)| error));
         }
-        Ok(Self::new(bases, &V1, memory_entries(false), policy))
-    }
-
-    fn new(bases: Vec<Base>, specs: &'static [FileSpec], selection: Selection, policy: FdPolicy) -> Self {
-        Self {
+        for (controller, error) in refused {
+            tracing::warn!(%error, controller, "the statistics of a controller are missing");
+        }
+        Ok(Self {
             bases,
             specs,
-            selection,
             slots: Vec::new(),
             free: Vec::new(),
-            descriptors: Descriptors::new(policy),
+            descriptors: Descriptors::new(usize::MAX),
             access: Access::default(),
             told: HashSet::new(),
-        }
+        })
+    }
+
+    /// The same with a bound to the files that stay open between reads; the others are opened, read and closed each time,
+    /// which costs five times as much. By default they are as many as the process may have, less a reserve of 64.
+    #[must_use]
+    pub fn keeping_at_most(mut self, files: usize) -> Self {
+        self.descriptors = Descriptors::new(files);
+        self
     }
 
     /// How many files stay open at present.
@@ -138,19 +135,15 @@ impl FileEngine {
             file.name = name;
             match self.open_file(file.base, cgroup, name) {
                 Ok(opened) => {
-                    file.state = State::EachTime;
-                    if self.descriptors.may_keep() {
-                        self.descriptors.keep();
-                        file.state = State::Kept(opened);
-                    }
+                    file.state = match self.descriptors.keep() {
+                        true => State::Kept(opened),
+                        false => State::EachTime,
+                    };
                     return;
                 }
                 // Switched off (pressure) or no such controller.
                 Err(Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOTDIR) => {}
-                Err(error) => {
-                    let error = self.of(file, cgroup, error);
-                    self.tell(file, &error);
-                }
+                Err(error) => self.tell(file, &of_cgroup(&self.path_of(file, cgroup), error)),
             }
         }
     }
@@ -163,11 +156,10 @@ impl FileEngine {
     }
 
     /// Whether the control group still is the one that was opened.
-    fn check_identity(&mut self, slot: &Slot) -> Result<(), ReadError> {
+    fn check_identity(&self, slot: &Slot) -> Result<(), ReadError> {
         for (base, inode) in self.bases.iter().zip(&slot.inodes) {
-            if inode.is_some() && *inode != self.access.inode(base, &slot.cgroup) {
-                let path = slot.cgroup.below(&base.mount);
-                return Err(gone(path));
+            if inode.is_some() && *inode != base.inode(&slot.cgroup) {
+                return Err(gone(slot.cgroup.below(&base.mount)));
             }
         }
         Ok(())
@@ -209,59 +201,45 @@ impl FileEngine {
         if matches!(file.state, State::Absent) && is_time_to_look {
             self.look_for(&slot.cgroup, file);
         }
-        let opened;
-        let current = match &file.state {
-            State::Kept(kept) => kept,
+        let filled = match &file.state {
             State::Absent => return Ok(()),
-            State::EachTime => match self.open_file(file.base, &slot.cgroup, file.name) {
-                Ok(file) => {
-                    opened = file;
-                    &opened
-                }
-                Err(error) => return self.failed(slot, index, error),
-            },
+            State::Kept(kept) => self.access.fill(kept),
+            State::EachTime => self
+                .open_file(file.base, &slot.cgroup, file.name)
+                .and_then(|opened| self.access.fill(&opened)),
         };
-        let filled = match self.access.fill(current) {
-            Ok(filled) => filled,
-            Err(error) => return self.failed(slot, index, error),
+        let mut take = |access: &Access, filled| {
+            let bytes = &access.buffer[..filled];
+            file.spec.take(bytes, slot.wanted, &mut slot.places, out)
         };
-        let places = (&self.selection, &mut slot.places);
-        let mut parsed = file
-            .spec
-            .take(&self.access.buffer[..filled], slot.wanted, places, out);
-        if parsed.is_err() {
+        let mut parsed = filled.map(|filled| take(&self.access, filled));
+        if let Ok(Err(_)) = parsed {
             // Once more through a file that was opened anew.
             let again = self.access.open(&self.bases[file.base], &slot.cgroup, file.name);
-            let filled = again.and_then(|again| {
+            parsed = again.and_then(|again| {
                 let filled = self.access.fill(&again);
                 if matches!(file.state, State::Kept(_)) {
                     file.state = State::Kept(again);
                 }
-                filled
+                filled.map(|filled| take(&self.access, filled))
             });
-            let filled = match filled {
-                Ok(filled) => filled,
-                Err(error) => return self.failed(slot, index, error),
-            };
-            let places = (&self.selection, &mut slot.places);
-            parsed = file
-                .spec
-                .take(&self.access.buffer[..filled], slot.wanted, places, out);
         }
-        if parsed == Ok(None) {
-            return Ok(());
+        match parsed {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(odd))) => {
+                let file = &slot.files[index];
+                self.tell(file, &odd.in_file(self.path_of(file, &slot.cgroup)));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.in_file(self.path_of(&slot.files[index], &slot.cgroup))),
+            Err(error) => self.failed(slot, index, error),
         }
-        let path = slot.cgroup.below(&self.bases[file.base].mount).join(file.name);
-        if let Some(odd) = parsed.map_err(|error| error.in_file(&path))? {
-            self.tell(&slot.files[index], &odd.in_file(path));
-        }
-        Ok(())
     }
 
     /// A file cannot be opened or read: it is no more, or its controller was disabled, or the control group is gone.
     fn failed(&mut self, slot: &mut Slot, index: usize, error: Errno) -> Result<(), ReadError> {
         if !matches!(error, Errno::ENOENT | Errno::ENODEV | Errno::EOPNOTSUPP) {
-            return Err(self.of(&slot.files[index], &slot.cgroup, error));
+            return Err(of_cgroup(&self.path_of(&slot.files[index], &slot.cgroup), error));
         }
         if matches!(slot.files[index].state, State::Kept(_)) {
             self.descriptors.release(1);
@@ -270,9 +248,8 @@ impl FileEngine {
         self.check_identity(slot)
     }
 
-    fn of(&self, file: &Followed, cgroup: &CgroupPath, error: Errno) -> ReadError {
-        let path = cgroup.below(&self.bases[file.base].mount).join(file.name);
-        of_cgroup(&path, error)
+    fn path_of(&self, file: &Followed, cgroup: &CgroupPath) -> PathBuf {
+        cgroup.below(&self.bases[file.base].mount).join(file.name)
     }
 
     /// Begins to read a control group. Files that are not there or refused are no error: their statistics stay empty.
@@ -280,14 +257,9 @@ impl FileEngine {
     /// # Errors
     /// `Gone` when it does not exist (any more).
     pub fn open(&mut self, cgroup: &CgroupPath, wanted: Wanted) -> Result<SlotId, ReadError> {
-        let inodes: Vec<Option<u64>> = self
-            .bases
-            .iter()
-            .map(|base| self.access.inode(base, cgroup))
-            .collect();
+        let inodes: Vec<_> = self.bases.iter().map(|base| base.inode(cgroup)).collect();
         if inodes.iter().all(Option::is_none) {
-            let path = cgroup.below(self.bases.first().map_or(Path::new("/"), |base| &base.mount));
-            return Err(gone(path));
+            return Err(gone(cgroup.below(&self.bases[0].mount)));
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -303,11 +275,8 @@ impl FileEngine {
             reads: index as u32 % LOOK_EVERY,
         };
         for spec in self.specs.iter().filter(|spec| spec.is_wanted(wanted)) {
-            let has_spec = |base: &Base| match spec.controller {
-                "" => true,
-                controller => base.controllers.iter().any(|name| name == controller),
-            };
-            let Some(base) = self.bases.iter().position(has_spec) else {
+            let has_file = |base: &Base| base.controller == spec.controller;
+            let Some(base) = self.bases.iter().position(has_file) else {
                 continue;
             };
             let mut file = Followed {
@@ -353,18 +322,22 @@ impl FileEngine {
 }
 
 impl Base {
-    fn open(hierarchy: &Hierarchy) -> Result<Self, ReadError> {
+    fn open(controller: &'static str, mount: &Path) -> Result<Self, ReadError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC;
-        let directory = open(&hierarchy.mount, flags, Mode::empty())
-            .map_err(|error| of_cgroup(&hierarchy.mount, error))?;
+        let directory = open(mount, flags, Mode::empty()).map_err(|error| of_cgroup(mount, error))?;
         Ok(Self {
-            mount: hierarchy.mount.clone(),
+            controller,
+            mount: mount.to_path_buf(),
             directory,
-            controllers: match hierarchy.version {
-                Version::V1 => hierarchy.controllers.clone(),
-                Version::V2 => Vec::new(),
-            },
         })
+    }
+
+    /// The number of the directory of a control group, if there is one.
+    fn inode(&self, cgroup: &CgroupPath) -> Option<u64> {
+        let path = cgroup.relative();
+        let path = if cgroup.is_root() { Path::new(".") } else { path };
+        let stat = fstatat(&self.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+        Some(stat.st_ino)
     }
 }
 
@@ -380,14 +353,6 @@ impl Access {
         self.path.extend_from_slice(name.as_bytes());
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         openat(&base.directory, &self.path[..], flags, Mode::empty()).map(File::from)
-    }
-
-    /// The number of the directory of a control group, if there is one.
-    fn inode(&self, base: &Base, cgroup: &CgroupPath) -> Option<u64> {
-        let path = cgroup.relative();
-        let path = if cgroup.is_root() { Path::new(".") } else { path };
-        let stat = fstatat(&base.directory, path, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
-        Some(stat.st_ino)
     }
 
     /// Reads a whole file from its start.

@@ -7,7 +7,6 @@ mod slot;
 mod specs;
 mod wanted;
 
-pub use descriptors::FdPolicy;
 pub use file::FileEngine;
 pub use reading::Reading;
 pub use wanted::{Stat, Wanted};

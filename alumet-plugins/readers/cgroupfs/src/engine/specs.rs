@@ -1,9 +1,10 @@
 //! Which file gives which statistics, in which version: the one table.
 
 use super::{Reading, Stat, Wanted};
-use crate::Parsed;
-use crate::stat::memory_stat::{Places, Selection};
+use crate::stat::io_stat::IoDevice;
+use crate::stat::memory_stat::Places;
 use crate::stat::{blkio, cpu_stat, events, io_stat, memory_stat, pressure, single};
+use crate::{ParseError, Parsed};
 
 /// A file of a control group.
 #[derive(Debug)]
@@ -20,18 +21,20 @@ pub(super) struct FileSpec {
 /// What is in a file.
 #[derive(Debug)]
 enum Content {
-    Number,
-    Limit,
-    LimitOfV1,
-    CpuStat,
-    MemoryStat,
-    MemoryEvents,
-    Pressure,
-    IoStat,
-    Blkio,
+    Number(fn(&[u8]) -> Result<u64, ParseError>),
     /// Memory and swap together; the memory was read before.
     MemoryAndSwap,
+    CpuStat,
+    /// With the kernel's names of the entries.
+    MemoryStat(&'static [&'static str]),
+    MemoryEvents,
+    Pressure,
+    Devices(fn(&[u8], &mut Vec<IoDevice>) -> Parsed),
 }
+
+const NUMBER: Content = Content::Number(single::parse);
+
+const LIMIT: Content = Content::Number(single::parse_limit);
 
 /// In the order of [`cpu_stat::CpuStat`].
 const CPU: &[Stat] = &[
@@ -55,21 +58,16 @@ const MEMORY_STAT: &[Stat] = &[
     Stat::SwappedOut,
 ];
 
-/// The entries of `memory.stat`, in the order of [`MEMORY_STAT`].
-pub(super) fn memory_entries(is_v2: bool) -> Selection {
-    let [anonymous, file] = match is_v2 {
-        true => ["anon", "file"],
-        false => ["total_rss", "total_cache"],
-    };
-    let others = [
-        "kernel_stack",
-        "pagetables",
-        "slab_reclaimable",
-        "pswpin",
-        "pswpout",
-    ];
-    Selection::of([anonymous, file].into_iter().chain(others))
-}
+/// In the order of [`MEMORY_STAT`].
+const MEMORY_KEYS: &[&str] = &[
+    "anon",
+    "file",
+    "kernel_stack",
+    "pagetables",
+    "slab_reclaimable",
+    "pswpin",
+    "pswpout",
+];
 
 const EVENTS: &[Stat] = &[Stat::Low, Stat::High, Stat::Max, Stat::Oom, Stat::OomKill];
 
@@ -94,9 +92,9 @@ const fn v1(
 /// The files of version 2; the most wanted first, because descriptors are given out in this order.
 pub(super) static V2: [FileSpec; 13] = [
     v2(&["cpu.stat"], CPU, Content::CpuStat),
-    v2(&["memory.current"], &[Stat::Memory], Content::Number),
-    v2(&["memory.stat"], MEMORY_STAT, Content::MemoryStat),
-    v2(&["io.stat"], &[Stat::Devices], Content::IoStat),
+    v2(&["memory.current"], &[Stat::Memory], NUMBER),
+    v2(&["memory.stat"], MEMORY_STAT, Content::MemoryStat(MEMORY_KEYS)),
+    v2(&["io.stat"], &[Stat::Devices], Content::Devices(io_stat::parse)),
     v2(&["io.pressure"], &[Stat::IoSome, Stat::IoFull], Content::Pressure),
     v2(
         &["cpu.pressure"],
@@ -113,23 +111,23 @@ pub(super) static V2: [FileSpec; 13] = [
         &[Stat::IrqSome, Stat::IrqFull],
         Content::Pressure,
     ),
-    v2(&["memory.swap.current"], &[Stat::Swap], Content::Number),
-    v2(&["memory.max"], &[Stat::MemoryMax], Content::Limit),
-    v2(&["memory.swap.max"], &[Stat::SwapMax], Content::Limit),
+    v2(&["memory.swap.current"], &[Stat::Swap], NUMBER),
+    v2(&["memory.max"], &[Stat::MemoryMax], LIMIT),
+    v2(&["memory.swap.max"], &[Stat::SwapMax], LIMIT),
     v2(&["memory.events"], EVENTS, Content::MemoryEvents),
-    v2(&["pids.current"], &[Stat::Pids], Content::Number),
+    v2(&["pids.current"], &[Stat::Pids], NUMBER),
 ];
 
 /// The files of version 1. `memory.usage_in_bytes` comes before `memory.memsw.usage_in_bytes`, which contains it. User and
 /// system time have a resolution of 10 ms there and are left out.
 pub(super) static V1: [FileSpec; 8] = [
-    v1("cpuacct", &["cpuacct.usage"], &[Stat::CpuTotal], Content::Number),
+    v1("cpuacct", &["cpuacct.usage"], &[Stat::CpuTotal], NUMBER),
     v1("cpu", &["cpu.stat"], THROTTLING, Content::CpuStat),
     v1(
         "memory",
         &["memory.usage_in_bytes"],
         &[Stat::Memory, Stat::Swap],
-        Content::Number,
+        NUMBER,
     ),
     v1(
         "memory",
@@ -137,12 +135,17 @@ pub(super) static V1: [FileSpec; 8] = [
         &[Stat::Swap],
         Content::MemoryAndSwap,
     ),
-    v1("memory", &["memory.stat"], MEMORY_STAT, Content::MemoryStat),
+    v1(
+        "memory",
+        &["memory.stat"],
+        &[Stat::Anonymous, Stat::File],
+        Content::MemoryStat(&["total_rss", "total_cache"]),
+    ),
     v1(
         "memory",
         &["memory.limit_in_bytes"],
         &[Stat::MemoryMax],
-        Content::LimitOfV1,
+        Content::Number(single::parse_v1_limit),
     ),
     v1(
         "blkio",
@@ -151,9 +154,9 @@ pub(super) static V1: [FileSpec; 8] = [
             "blkio.throttle.io_service_bytes",
         ],
         &[Stat::Devices],
-        Content::Blkio,
+        Content::Devices(blkio::parse),
     ),
-    v1("pids", &["pids.current"], &[Stat::Pids], Content::Number),
+    v1("pids", &["pids.current"], &[Stat::Pids], NUMBER),
 ];
 
 impl FileSpec {
@@ -167,14 +170,12 @@ impl FileSpec {
         &self,
         bytes: &[u8],
         wanted: Wanted,
-        (selection, places): (&Selection, &mut Places),
+        places: &mut Places,
         out: &mut Reading,
     ) -> Parsed {
         let first = self.gives[0];
         match self.content {
-            Content::Number => out.set(first, Some(single::parse(bytes)?)),
-            Content::Limit => out.set(first, Some(single::parse_limit(bytes)?)),
-            Content::LimitOfV1 => out.set(first, Some(single::parse_v1_limit(bytes)?)),
+            Content::Number(parse) => out.set(first, Some(parse(bytes)?)),
             Content::MemoryAndSwap => {
                 let both = single::parse(bytes)?;
                 let memory = out.get(Stat::Memory);
@@ -192,9 +193,9 @@ impl FileSpec {
                 }
                 return Ok(parsed);
             }
-            Content::MemoryStat => {
+            Content::MemoryStat(keys) => {
                 let values = &mut out.values[first as usize..][..self.gives.len()];
-                return memory_stat::parse(bytes, selection, places, values);
+                return memory_stat::parse(bytes, keys, places, values);
             }
             Content::MemoryEvents => {
                 let values = &mut out.values[first as usize..][..self.gives.len()];
@@ -207,11 +208,7 @@ impl FileSpec {
                 out.set(self.gives[1], pressure.full_us);
                 return Ok(parsed);
             }
-            Content::IoStat | Content::Blkio => {
-                let parse = match self.content {
-                    Content::Blkio => blkio::parse,
-                    _ => io_stat::parse,
-                };
+            Content::Devices(parse) => {
                 let parsed = parse(bytes, &mut out.io)?;
                 out.set(Stat::Devices, u64::try_from(out.io.len()).ok());
                 return Ok(parsed);

@@ -3,6 +3,7 @@
 mod table;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -14,7 +15,7 @@ use alumet_reader_kernel_file::{ReadError, errno};
 use crate::error::of_cgroup;
 
 /// One of the two interfaces of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// One hierarchy for each controller or set of controllers.
     V1,
@@ -22,42 +23,18 @@ pub enum Version {
     V2,
 }
 
-/// A mounted hierarchy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hierarchy {
-    /// Which interface it speaks.
-    pub version: Version,
-    /// Its mount point, with the system root in front.
-    pub mount: PathBuf,
-    /// The controllers bound to it, such as `cpu` and `cpuacct`; always empty for v2, where each control group has its
-    /// own set (`cgroup.controllers`). A named hierarchy has one entry `name=…`.
-    pub controllers: Vec<String>,
-}
-
-/// All mounted hierarchies.
+/// All mounted hierarchies that have statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchies {
-    /// The unified hierarchy. Of several mounts the one that shows it whole, then the shortest, then the first.
-    pub v2: Option<Hierarchy>,
-    /// The hierarchies of version 1, in the order of the table; each controller once.
-    pub v1: Vec<Hierarchy>,
+    /// Where the unified hierarchy is mounted, with the system root in front. Of several mounts the one that shows it
+    /// whole, then the shortest, then the first.
+    pub v2: Option<PathBuf>,
+    /// Where the controllers of version 1 are mounted; those that are bound to the same hierarchy have the same mount.
+    pub v1: BTreeMap<&'static str, PathBuf>,
 }
 
-/// The options of a v1 mount that are not controllers.
-const NOT_CONTROLLERS: [&str; 12] = [
-    "rw",
-    "ro",
-    "relatime",
-    "noatime",
-    "nosuid",
-    "nodev",
-    "noexec",
-    "xattr",
-    "clone_children",
-    "noprefix",
-    "cpuset_v2_mode",
-    "seclabel",
-];
+/// The controllers of version 1 whose files are read. Other ones, named hierarchies and the options of a mount say nothing.
+const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "blkio", "pids"];
 
 impl Hierarchies {
     /// Reads the table of mounts of the machine whose `proc` lies below `root` (`/`, `/host`, a captured tree).
@@ -86,42 +63,20 @@ impl Hierarchies {
         mounts.sort_by_key(|mount| (!mount.is_whole, mount.point.as_os_str().len()));
         for mount in mounts {
             if mount.is_v2 {
-                found.v2.get_or_insert(Hierarchy {
-                    version: Version::V2,
-                    mount: mount.point,
-                    controllers: Vec::new(),
-                });
+                found.v2.get_or_insert(mount.point);
                 continue;
             }
-            let is_new = |option: &String| {
-                !NOT_CONTROLLERS.contains(&option.as_str())
-                    && !option.starts_with("release_agent=")
-                    && found.v1(option).is_none()
-            };
-            let controllers: Vec<String> = mount.options.into_iter().filter(is_new).collect();
-            if !controllers.is_empty() {
-                found.v1.push(Hierarchy {
-                    version: Version::V1,
-                    mount: mount.point,
-                    controllers,
-                });
+            let is_bound = |name: &&str| mount.options.iter().any(|option| option == name);
+            for controller in CONTROLLERS.into_iter().filter(is_bound) {
+                found.v1.entry(controller).or_insert_with(|| mount.point.clone());
             }
         }
         found
     }
 
-    /// The v1 hierarchy that a controller is bound to.
-    pub fn v1(&self, controller: &str) -> Option<&Hierarchy> {
-        self.v1
-            .iter()
-            .find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
-    }
-
-    /// How the machine is set up, in words. Named v1 hierarchies (`name=systemd`) control nothing and do not count.
+    /// How the machine is set up, in words.
     pub fn layout(&self) -> &'static str {
-        let is_v1 =
-            |hierarchy: &Hierarchy| !hierarchy.controllers.iter().all(|name| name.starts_with("name="));
-        match (self.v1.iter().any(is_v1), self.v2.is_some()) {
+        match (!self.v1.is_empty(), self.v2.is_some()) {
             (false, false) => "none is mounted",
             (true, false) => "v1",
             (false, true) => "v2",
@@ -129,12 +84,12 @@ impl Hierarchies {
         }
     }
 
-    /// The unified hierarchy, or an error that says how to obtain it.
+    /// Where the unified hierarchy is mounted, or an error that says how to obtain it.
     ///
     /// # Errors
     /// `NotMounted`.
-    pub fn require_v2(&self) -> Result<&Hierarchy, ReadError> {
-        self.v2.as_ref().ok_or(ReadError::NotMounted {
+    pub fn require_v2(&self) -> Result<&Path, ReadError> {
+        self.v2.as_deref().ok_or(ReadError::NotMounted {
             what: "the cgroup v2 hierarchy",
             mend: "run `mount -t cgroup2 none /sys/fs/cgroup`, boot with `systemd.unified_cgroup_hierarchy=1`, or \
                    give the container `/sys/fs/cgroup` of its host (read-only)",
@@ -169,7 +124,7 @@ mod tests {
 
     #[test]
     fn of_several_v2_mounts_the_whole_then_the_shortest_then_the_first_wins() {
-        let at = |table: &str| parse(table).v2.unwrap().mount;
+        let at = |table: &str| parse(table).v2.unwrap();
         let part = "1 0 0:1 /docker /c rw - cgroup2 cgroup2 rw\n";
         let long = "2 0 0:1 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let first = "3 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
@@ -183,29 +138,26 @@ mod tests {
     }
 
     #[test]
-    fn controllers_are_told_from_mount_options() {
+    fn controllers_are_told_from_mount_options_and_from_what_has_no_statistics() {
         let found = parse(
             "cgroup /c/cpu cgroup rw,nosuid,cpu,cpuacct 0 0\n\
              cgroup /c/systemd cgroup rw,xattr,release_agent=/x,name=systemd 0 0\n\
-             cgroup /bind/cpu cgroup rw,cpu,cpuacct 0 0\n",
+             cgroup /c/freezer cgroup rw,freezer 0 0\n\
+             cgroup /mnt/bound/cpu cgroup rw,cpu,cpuacct 0 0\n",
         );
+        let mount = PathBuf::from("/c/cpu");
         assert_eq!(
-            found.v1.len(),
-            2,
-            "a second mount of the same hierarchy is left out"
+            found.v1,
+            BTreeMap::from([("cpu", mount.clone()), ("cpuacct", mount)])
         );
-        assert_eq!(found.v1("cpuacct").unwrap().controllers, ["cpu", "cpuacct"]);
-        assert_eq!(found.v1("cpu").unwrap().mount, Path::new("/c/cpu"));
-        assert!(found.v1("memory").is_none());
-        assert_eq!(found.v1("name=systemd").unwrap().controllers.len(), 1);
     }
 
     const HYBRID: &str = "v1 with the controllers, and v2 beside it";
 
     #[test]
-    fn a_named_hierarchy_next_to_v2_is_not_hybrid() {
+    fn a_hierarchy_without_statistics_next_to_v2_is_not_hybrid() {
         let v2 = "cgroup2 /c cgroup2 rw 0 0\n";
-        let named = "cgroup /s cgroup rw,name=systemd 0 0\n";
+        let named = "cgroup /s cgroup rw,name=systemd 0 0\ncgroup /f cgroup rw,freezer 0 0\n";
         let cpu = "cgroup /cpu cgroup rw,cpu 0 0\n";
         assert_eq!(parse(&[v2, named].concat()).layout(), "v2");
         assert_eq!(parse(&[v2, named, cpu].concat()).layout(), HYBRID);
@@ -230,9 +182,9 @@ mod tests {
     fn a_mount_point_gets_the_system_root_unless_it_has_it() {
         let table = b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
         let found = Hierarchies::parse(table, Path::new("/host")).v2.unwrap();
-        assert_eq!(found.mount, Path::new("/host/sys/fs/cgroup"));
+        assert_eq!(found, Path::new("/host/sys/fs/cgroup"));
         let table = b"cgroup2 /host/sys/fs/cgroup cgroup2 rw 0 0\n";
         let found = Hierarchies::parse(table, Path::new("/host")).v2.unwrap();
-        assert_eq!(found.mount, Path::new("/host/sys/fs/cgroup"));
+        assert_eq!(found, Path::new("/host/sys/fs/cgroup"));
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel's table of mounts: `/proc/self/mountinfo`, or the older `/proc/self/mounts`.
 //!
 //! Format: proc_pid_mountinfo(5) and proc_pid_mounts(5). By hand, because the crate `procfs` leaves the blank (`\040`) of a mount
-//! point as it is, refuses a table for one line that is not UTF-8, and loses the order of the controllers.
+//! point as it is, and refuses a table for one line that is not UTF-8.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use alumet_reader_kernel_file::{ReadError, errno};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -22,7 +23,7 @@ pub struct MountWatch {
     file: File,
     is_signalled: bool,
     must_look: bool,
-    hierarchies: Hierarchies,
+    hierarchies: Arc<Hierarchies>,
 }
 
 impl MountWatch {
@@ -34,40 +35,42 @@ impl MountWatch {
         let (table, _) = read_table(root)?;
         let file = File::open(&table).map_err(|error| of_cgroup(&table, errno(&error)))?;
         let is_signalled = fstatfs(&file).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC);
-        let mut watch = Self {
+        Ok(Self {
             root: root.to_path_buf(),
             table,
             file,
             is_signalled,
             must_look: false,
-            hierarchies: Hierarchies::default(),
-        };
-        // Read after the watched file was opened: a mount in between is in the content or signalled, or both.
-        watch.hierarchies = Hierarchies::detect(root)?;
-        Ok(watch)
+            // Read after the watched file was opened: a mount in between is in the content or signalled, or both.
+            hierarchies: Arc::new(Hierarchies::detect(root)?),
+        })
+    }
+
+    /// The file that holds the table.
+    pub fn table(&self) -> &Path {
+        &self.table
     }
 
     /// What is mounted, as of the last look.
-    pub fn hierarchies(&self) -> &Hierarchies {
+    pub fn hierarchies(&self) -> &Arc<Hierarchies> {
         &self.hierarchies
     }
 
-    /// Whether other hierarchies are mounted, or at other places, than at the last look. Does not block; mounts of
-    /// other file systems do not count.
+    /// Looks again; the hierarchies of the last look when others are mounted now, or at other places. Does not block;
+    /// mounts of other file systems do not count.
     ///
     /// # Errors
     /// When the table cannot be polled or read; the next call looks again.
-    pub fn changed(&mut self) -> Result<bool, ReadError> {
+    pub fn changed(&mut self) -> Result<Option<Arc<Hierarchies>>, ReadError> {
         // Looking takes the mark away; a look that failed must be made up for.
         self.must_look |= !self.is_signalled || self.is_marked()?;
         if !self.must_look {
-            return Ok(false);
+            return Ok(None);
         }
         let now = Hierarchies::detect(&self.root)?;
         self.must_look = false;
-        let differs = now != self.hierarchies;
-        self.hierarchies = now;
-        Ok(differs)
+        let differs = now != *self.hierarchies;
+        Ok(differs.then(|| std::mem::replace(&mut self.hierarchies, Arc::new(now))))
     }
 
     fn is_marked(&self) -> Result<bool, ReadError> {
@@ -92,13 +95,16 @@ mod tests {
         fs::write(&table, "proc /proc proc rw 0 0\n").unwrap();
         let mut watch = MountWatch::open(root.path()).unwrap();
         assert!(watch.hierarchies().require_v2().is_err());
-        assert!(!watch.changed().unwrap());
+        assert!(watch.changed().unwrap().is_none());
         fs::write(&table, "tmpfs /tmp tmpfs rw 0 0\n").unwrap();
-        assert!(!watch.changed().unwrap(), "no control groups are concerned");
+        assert!(
+            watch.changed().unwrap().is_none(),
+            "no control groups are concerned"
+        );
         fs::write(&table, "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n").unwrap();
-        assert!(watch.changed().unwrap());
+        assert_eq!(watch.changed().unwrap().as_deref(), Some(&Hierarchies::default()));
         assert!(watch.hierarchies().require_v2().is_ok());
-        assert!(!watch.changed().unwrap());
+        assert!(watch.changed().unwrap().is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use alumet_reader_kernel_file::fields::{Fields, cut_line, lines, number};
 use super::io_stat::{IoDevice, device_number};
 use crate::{ParseError, Parsed};
 
-/// Parses the bytes of each device. Operations are in another file and stay `None`.
+/// Parses the bytes of each device. Operations are in another file.
 ///
 /// # Errors
 /// When the file is empty, or there are devices and none of them is sound.
@@ -18,7 +18,7 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Parsed {
     for (index, line) in lines(bytes) {
         let mut words = Fields::of(line);
         // The last line is `Total 123`.
-        let Some((major, minor)) = words.next().and_then(device_number) else {
+        let Some(device) = words.next().and_then(device_number) else {
             continue;
         };
         let (Some(direction), Some(value)) = (words.next(), words.next().and_then(number)) else {
@@ -28,19 +28,17 @@ pub fn parse(bytes: &[u8], out: &mut Vec<IoDevice>) -> Parsed {
             )));
             continue;
         };
-        let is_last = |last: &IoDevice| (last.major, last.minor) == (major, minor);
-        if !out.last().is_some_and(is_last) {
+        if out.last().is_none_or(|last| last.number != device) {
             out.push(IoDevice {
-                major,
-                minor,
+                number: device,
                 ..IoDevice::default()
             });
         }
         let Some(device) = out.last_mut() else { continue };
         match direction {
-            b"Read" => device.read_bytes = value,
-            b"Write" => device.write_bytes = value,
-            b"Discard" => device.discard_bytes = Some(value),
+            b"Read" => device.bytes[0] = Some(value),
+            b"Write" => device.bytes[1] = Some(value),
+            b"Discard" => device.bytes[2] = Some(value),
             // `Sync`, `Async` and `Total` are other sums of the same bytes.
             _ => {}
         }
@@ -63,16 +61,15 @@ mod tests {
         parse(text.as_bytes(), &mut devices).unwrap();
         let found: Vec<_> = devices
             .iter()
-            .map(|device| {
-                (
-                    device.minor,
-                    device.read_bytes,
-                    device.write_bytes,
-                    device.discard_bytes,
-                )
-            })
+            .map(|device| (device.number, device.bytes))
             .collect();
-        assert_eq!(found, [(0, 1, 2, Some(4)), (16, 5, 6, None)]);
+        assert_eq!(
+            found,
+            [
+                ((8, 0), [Some(1), Some(2), Some(4)]),
+                ((8, 16), [Some(5), Some(6), None])
+            ]
+        );
     }
 
     #[test]
@@ -82,10 +79,8 @@ mod tests {
         assert_eq!(devices, []);
         let odd = parse(b"8:0 Read -1\n8:16 Read 5\n8:16 Write 12", &mut devices).unwrap();
         assert!(odd.is_some());
-        assert_eq!(
-            (devices.len(), devices[0].minor, devices[0].write_bytes),
-            (1, 16, 0)
-        );
+        assert_eq!((devices.len(), devices[0].number), (1, (8, 16)));
+        assert_eq!(devices[0].bytes, [Some(5), None, None]);
         for wrong in ["", "8:0 Read 12", "8:0 Read\n"] {
             assert!(parse(wrong.as_bytes(), &mut devices).is_err(), "{wrong:?}");
         }

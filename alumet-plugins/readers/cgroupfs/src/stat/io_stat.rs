@@ -7,22 +7,12 @@ use crate::{ParseError, Parsed};
 /// The traffic of a control group with one device since the group was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IoDevice {
-    /// The major number of the device.
-    pub major: u32,
-    /// Its minor number.
-    pub minor: u32,
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Bytes written.
-    pub write_bytes: u64,
-    /// Bytes discarded; `None` before Linux 4.20.
-    pub discard_bytes: Option<u64>,
-    /// Read operations; `None` in version 1.
-    pub read_ops: Option<u64>,
-    /// Write operations; `None` in version 1.
-    pub write_ops: Option<u64>,
-    /// Discard operations; `None` in version 1 and before Linux 4.20.
-    pub discard_ops: Option<u64>,
+    /// The major and the minor number of the device.
+    pub number: (u32, u32),
+    /// Bytes read, written and discarded; the last since Linux 4.20. What the kernel does not say is `None`.
+    pub bytes: [Option<u64>; 3],
+    /// Operations of the same kinds; only in version 2.
+    pub operations: [Option<u64>; 3],
 }
 
 /// Parses `io.stat`. An empty file is a group without traffic.
@@ -54,10 +44,9 @@ fn device(line: &[u8]) -> Option<Option<IoDevice>> {
     let mut device: Option<IoDevice> = None;
     let mut has_traffic = false;
     for word in Fields::of(line) {
-        if let Some((major, minor)) = device_number(word) {
+        if let Some(number) = device_number(word) {
             device = Some(IoDevice {
-                major,
-                minor,
+                number,
                 ..IoDevice::default()
             });
             has_traffic = false;
@@ -69,12 +58,12 @@ fn device(line: &[u8]) -> Option<Option<IoDevice>> {
         };
         let value = || number(&word[equals + 1..]);
         match &word[..equals] {
-            b"rbytes" => device.read_bytes = value()?,
-            b"wbytes" => device.write_bytes = value()?,
-            b"dbytes" => device.discard_bytes = value(),
-            b"rios" => device.read_ops = value(),
-            b"wios" => device.write_ops = value(),
-            b"dios" => device.discard_ops = value(),
+            b"rbytes" => device.bytes[0] = Some(value()?),
+            b"wbytes" => device.bytes[1] = Some(value()?),
+            b"dbytes" => device.bytes[2] = value(),
+            b"rios" => device.operations[0] = value(),
+            b"wios" => device.operations[1] = value(),
+            b"dios" => device.operations[2] = value(),
             _ => continue,
         }
         has_traffic = true;
@@ -104,17 +93,12 @@ mod tests {
             "259:3 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.usage=7\n8:0 rbytes=9 wbytes=8\n";
         let devices = read(text).unwrap();
         let first = IoDevice {
-            major: 259,
-            minor: 3,
-            read_bytes: 1,
-            write_bytes: 2,
-            discard_bytes: Some(5),
-            read_ops: Some(3),
-            write_ops: Some(4),
-            discard_ops: Some(6),
+            number: (259, 3),
+            bytes: [1, 2, 5].map(Some),
+            operations: [3, 4, 6].map(Some),
         };
         assert_eq!(devices[0], first);
-        assert_eq!((devices[1].read_bytes, devices[1].discard_bytes), (9, None));
+        assert_eq!(devices[1].bytes, [Some(9), Some(8), None]);
         assert_eq!(devices.len(), 2);
     }
 
@@ -122,7 +106,7 @@ mod tests {
     fn a_device_without_traffic_does_not_take_that_of_the_next_one() {
         let devices = read("8:0 8:16 rbytes=1 wbytes=2 rios=3 wios=4\n8:32 \n(unknown) rbytes=5\n").unwrap();
         assert_eq!(devices.len(), 1);
-        assert_eq!((devices[0].minor, devices[0].read_bytes), (16, 1));
+        assert_eq!((devices[0].number, devices[0].bytes[0]), ((8, 16), Some(1)));
     }
 
     #[test]
@@ -132,7 +116,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(devices.len(), 1);
-        assert_eq!((devices[0].major, devices[0].read_bytes), (179, 1_710_142_464));
+        assert_eq!(
+            (devices[0].number, devices[0].bytes[0]),
+            ((179, 0), Some(1_710_142_464))
+        );
         assert_eq!(read("7:7 7:6 7:5 1:15 1:0").unwrap(), []);
     }
 
@@ -144,8 +131,8 @@ mod tests {
         assert!(odd.is_some());
         assert_eq!(devices.len(), 1);
         assert_eq!(
-            (devices[0].minor, devices[0].read_ops, devices[0].write_ops),
-            (16, None, Some(4))
+            (devices[0].number, devices[0].operations),
+            ((8, 16), [None, Some(4), None])
         );
     }
 

@@ -4,31 +4,10 @@
 //! and go and move everything after them, so a place is first tried with the shift of the entry before it and then
 //! looked for from there; in the steady state a reading costs as much as the selected entries, not as the file.
 
-use std::sync::Arc;
-
 use alumet_reader_kernel_file::fields::{entry_at, find_entry, leading_number};
 
 use crate::keyed::Keyed;
 use crate::{ParseError, Parsed};
-
-/// The names of the wanted entries, such as `anon` and `file` (v2) or `rss` and `cache` (v1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    keys: Arc<[Box<str>]>,
-}
-
-impl Selection {
-    /// A selection by the kernel's names; values come in the same order.
-    pub fn of<Names>(names: Names) -> Self
-    where
-        Names: IntoIterator,
-        Names::Item: Into<Box<str>>,
-    {
-        Self {
-            keys: names.into_iter().map(Into::into).collect(),
-        }
-    }
-}
 
 /// Where the selected entries stood in one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,31 +28,31 @@ struct Place {
 /// fixed when the kernel boots, apart from a few that a module brings.
 const SEARCH_EVERY: u32 = 64;
 
-/// Parses the selected entries of `memory.stat` into `out`, in the order of the selection. One that is not there, or is no
-/// count, is `None`.
+/// Parses the entries of `memory.stat` with these keys, such as `anon` and `file` (v2) or `rss` and `cache` (v1), into `out`,
+/// in the order of the keys. One that is not there, or is no count, is `None`.
 ///
 /// # Errors
 /// When the file is empty.
-pub fn parse(bytes: &[u8], selection: &Selection, places: &mut Places, out: &mut [Option<u64>]) -> Parsed {
+pub fn parse(bytes: &[u8], keys: &[&str], places: &mut Places, out: &mut [Option<u64>]) -> Parsed {
     out.fill(None);
     if bytes.is_empty() {
         return Err(ParseError::whole("at least one entry is expected"));
     }
     places.readings = places.readings.wrapping_add(1);
-    let is_complete = places.found.len() == selection.keys.len();
+    let is_complete = places.found.len() == keys.len();
     let is_due = !is_complete && places.readings.is_multiple_of(SEARCH_EVERY);
-    if places.is_learnt && !is_due && follow(bytes, selection, &mut places.found, out) {
+    if places.is_learnt && !is_due && follow(bytes, keys, &mut places.found, out) {
         return Ok(None);
     }
-    Ok(learn(bytes, selection, places, out))
+    Ok(learn(bytes, keys, places, out))
 }
 
 /// Reads the entries where they were, or a little further on; `false` when one is not there or odd.
-fn follow(bytes: &[u8], selection: &Selection, found: &mut [Place], out: &mut [Option<u64>]) -> bool {
+fn follow(bytes: &[u8], keys: &[&str], found: &mut [Place], out: &mut [Option<u64>]) -> bool {
     let mut shift = 0_isize;
     let mut cursor = 0;
     for place in found {
-        let (Some(key), Some(slot)) = (selection.keys.get(place.index), out.get_mut(place.index)) else {
+        let (Some(key), Some(slot)) = (keys.get(place.index), out.get_mut(place.index)) else {
             return false;
         };
         let guess = place.offset.wrapping_add_signed(shift);
@@ -96,19 +75,14 @@ fn follow(bytes: &[u8], selection: &Selection, found: &mut [Place], out: &mut [O
 }
 
 /// Reads the whole file and remembers the places.
-fn learn(
-    bytes: &[u8],
-    selection: &Selection,
-    places: &mut Places,
-    out: &mut [Option<u64>],
-) -> Option<ParseError> {
+fn learn(bytes: &[u8], keys: &[&str], places: &mut Places, out: &mut [Option<u64>]) -> Option<ParseError> {
     let mut odd = None;
     places.is_learnt = false;
     places.found.clear();
     out.fill(None);
     let start = bytes.as_ptr().addr();
     for entry in Keyed::of(bytes) {
-        for (index, key) in selection.keys.iter().enumerate() {
+        for (index, key) in keys.iter().enumerate() {
             if key.as_bytes() != entry.key || out.get(index) != Some(&None) {
                 continue;
             }
@@ -132,17 +106,15 @@ mod tests {
 
     use super::*;
 
-    fn selection() -> Selection {
-        Selection::of(["b", "ab", "a", "zz"])
-    }
+    const KEYS: [&str; 4] = ["b", "ab", "a", "zz"];
 
     fn fresh(text: &str) -> Result<Vec<Option<u64>>, ParseError> {
         let mut out = vec![Some(9); 4];
-        parse(text.as_bytes(), &selection(), &mut Places::default(), &mut out).map(|_| out)
+        parse(text.as_bytes(), &KEYS, &mut Places::default(), &mut out).map(|_| out)
     }
 
     #[test]
-    fn values_come_in_the_order_of_the_selection() {
+    fn values_come_in_the_order_of_the_keys() {
         assert_eq!(
             fresh("a 1\nab 2\nc x\nb 3\n").unwrap(),
             [Some(3), Some(2), Some(1), None]
@@ -153,10 +125,10 @@ mod tests {
     fn a_cut_or_malformed_value_takes_only_itself_away_when_learnt_and_when_followed() {
         assert!(fresh("").is_err());
         let (mut places, mut out) = (Places::default(), [None; 4]);
-        parse(b"a 1\nb 2\n", &selection(), &mut places, &mut out).unwrap();
+        parse(b"a 1\nb 2\n", &KEYS, &mut places, &mut out).unwrap();
         for wrong in [&b"b 2\na -1\n"[..], b"b 2\na 12"] {
             for places in [&mut Places::default(), &mut places] {
-                let odd = parse(wrong, &selection(), places, &mut out).unwrap();
+                let odd = parse(wrong, &KEYS, places, &mut out).unwrap();
                 assert_eq!(odd.unwrap().line, Some(2));
                 assert_eq!(out, [Some(2), None, None, None]);
             }
@@ -166,9 +138,9 @@ mod tests {
     #[test]
     fn an_absent_entry_is_found_when_it_comes_after_all() {
         let (mut places, mut out) = (Places::default(), vec![None; 4]);
-        parse(b"a 1\n", &selection(), &mut places, &mut out).unwrap();
+        parse(b"a 1\n", &KEYS, &mut places, &mut out).unwrap();
         for _ in 0..SEARCH_EVERY {
-            parse(b"a 1\nzz 7\n", &selection(), &mut places, &mut out).unwrap();
+            parse(b"a 1\nzz 7\n", &KEYS, &mut places, &mut out).unwrap();
         }
         assert_eq!(out[3], Some(7));
     }
@@ -194,7 +166,7 @@ mod tests {
                 }
                 let line = |(index, key): (usize, &&str)| format!("{key} {}\n", value >> (shift * index as u32 % 64));
                 let text: String = keys.iter().enumerate().map(line).collect();
-                let result = parse(text.as_bytes(), &selection(), &mut places, &mut out);
+                let result = parse(text.as_bytes(), &KEYS, &mut places, &mut out);
                 prop_assert_eq!(result.map(|_| out.clone()), fresh(&text));
             }
         }

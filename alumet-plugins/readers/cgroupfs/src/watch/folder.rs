@@ -1,47 +1,33 @@
 //! The directories of a hierarchy: their identities and what is in them.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::Path;
+use std::{fs, io};
 
-use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::{Mode, SFlag, lstat};
 
 use super::CgroupId;
 
 /// Which directory is at the path now.
 ///
 /// # Errors
-/// `ENOENT` when there is none, `ENOTDIR` when something else is there.
-pub(super) fn identity(path: &Path) -> Result<CgroupId, Errno> {
-    let stat = lstat(path)?;
-    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFDIR {
-        return Err(Errno::ENOTDIR);
+/// When there is none, or something else is there.
+pub(super) fn identity(path: &Path) -> io::Result<CgroupId> {
+    let metadata = fs::symlink_metadata(path)?;
+    match metadata.is_dir() {
+        true => Ok(CgroupId(metadata.ino())),
+        false => Err(Errno::ENOTDIR.into()),
     }
-    Ok(CgroupId(stat.st_ino))
 }
 
 /// The names and numbers of the directories in a directory.
-pub(super) fn children(path: &Path) -> Result<Vec<(OsString, CgroupId)>, Errno> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+pub(super) fn children(path: &Path) -> io::Result<Vec<(OsString, CgroupId)>> {
     let mut children = Vec::new();
-    for entry in Dir::open(path, flags, Mode::empty())?.iter() {
+    for entry in fs::read_dir(path)? {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
-        }
-        let name = OsStr::from_bytes(name);
-        match entry.file_type() {
-            Some(Type::Directory) => children.push((name.to_os_string(), CgroupId(entry.ino()))),
-            None => children.extend(
-                identity(&path.join(name))
-                    .ok()
-                    .map(|id| (name.to_os_string(), id)),
-            ),
-            Some(_) => {}
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            children.push((entry.file_name(), CgroupId(entry.ino())));
         }
     }
     Ok(children)

@@ -1,22 +1,21 @@
 //! Follows the coming and going of control groups.
 
+mod change;
 mod folder;
-mod options;
 mod tree;
 
-use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use alumet_reader_kernel_file::errno;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 
-use crate::ReadError;
 use crate::error::{gone, of_cgroup};
-use options::Notice;
-pub use options::{CgroupId, Change, WatchOptions};
-use tree::Tree;
+use crate::{CgroupPath, ReadError};
+pub use change::{CgroupId, Change};
+use tree::{Node, Target, Tree};
 
 /// Knows all control groups of a hierarchy and tells what changed since the last time it was asked.
 ///
@@ -27,16 +26,27 @@ use tree::Tree;
 #[derive(Debug)]
 pub struct Watcher {
     tree: Tree,
-    options: WatchOptions,
     last_scan: Instant,
     must_rescan: bool,
-    /// What was logged, each kind once.
-    told: Vec<Notice>,
+    /// What was logged, each message once.
+    told: Vec<&'static str>,
 }
+
+/// How often directories are looked at that cannot be watched.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Events that one call handles at most, so that a storm of them cannot hold the caller for ever. The next call goes
 /// on where this one stopped.
 const EVENTS_PER_CALL: usize = 65_536;
+
+const NO_WATCH: &str = "no more control groups can be watched, the others are looked at periodically; raise \
+                        `fs.inotify.max_user_watches` (sysctl)";
+
+const NO_INOTIFY: &str = "inotify is not available, control groups are looked at periodically; raise \
+                          `fs.inotify.max_user_instances` (sysctl) or the limit of open files";
+
+const OVERFLOW: &str = "the inotify queue overflowed and all control groups were looked at; raise \
+                        `fs.inotify.max_queued_events` (sysctl) if it happens often";
 
 impl Watcher {
     /// Begins to watch the hierarchy that is mounted there. All control groups that exist are reported by the first call
@@ -44,19 +54,19 @@ impl Watcher {
     ///
     /// # Errors
     /// `Gone` when the mount does not exist, `PermissionDenied` when it may not be listed.
-    pub fn at(mount: &Path, options: WatchOptions, now: Instant) -> Result<Self, ReadError> {
-        folder::identity(mount).map_err(|error| of_cgroup(mount, error))?;
-        let mut watcher = Self {
-            tree: Tree::new(mount.to_path_buf(), &options),
-            options,
+    pub fn at(mount: &Path, now: Instant) -> Result<Self, ReadError> {
+        Self::with_watches(usize::MAX, mount, now)
+    }
+
+    /// The same with at most so many watches.
+    fn with_watches(most: usize, mount: &Path, now: Instant) -> Result<Self, ReadError> {
+        folder::identity(mount).map_err(|error| of_cgroup(mount, errno(&error)))?;
+        Ok(Self {
+            tree: Tree::new(mount.to_path_buf(), most),
             last_scan: now,
             must_rescan: true,
             told: Vec::new(),
-        };
-        if !watcher.options.poll_only {
-            watcher.start_inotify();
-        }
-        Ok(watcher)
+        })
     }
 
     /// Appends what changed since the last call, parents before children when they appear and after them when they
@@ -67,58 +77,48 @@ impl Watcher {
     /// come back at the same place, it is found. `Io` when inotify failed; the next call looks at everything.
     pub fn changes(&mut self, now: Instant, out: &mut Vec<Change>) -> Result<(), ReadError> {
         let drained = self.drain();
-        let is_due = now.saturating_duration_since(self.last_scan) >= self.options.rescan_interval;
-        if self.must_rescan || self.tree.is_empty() || drained.is_err() {
+        let is_due = now.saturating_duration_since(self.last_scan) >= RESCAN_INTERVAL;
+        if self.must_rescan || self.tree.nodes.is_empty() || drained.is_err() {
             self.scan(true, now);
-        } else if is_due && (self.tree.inotify.is_none() || self.tree.has_unwatched()) {
-            self.scan(self.tree.inotify.is_none(), now);
+        } else if is_due && self.tree.nodes.values().any(Node::is_unwatched) {
+            self.scan(false, now);
         }
-        if let Some(notice) = self.tree.shortage() {
-            self.tell(notice);
+        if self.tree.is_short {
+            self.tell(NO_WATCH);
         }
         let is_calm = self.tree.changes.is_empty();
         out.append(&mut self.tree.changes);
         drained?;
-        if self.tree.is_empty() && is_calm {
-            let path = self.mount().to_path_buf();
-            return Err(gone(path));
+        if self.tree.nodes.is_empty() && is_calm {
+            return Err(gone(self.tree.mount.clone()));
         }
         Ok(())
     }
 
     /// To wait until something may have changed; `None` when there is no inotify and [`Self::changes`] must be called
-    /// every [`WatchOptions::rescan_interval`].
+    /// every few seconds.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.tree.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// How many control groups are known.
-    pub fn known(&self) -> usize {
-        self.tree.len()
+    /// The control groups that were reported and exist, parents first.
+    pub fn known(&self) -> impl ExactSizeIterator<Item = (&CgroupPath, CgroupId)> {
+        self.tree.nodes.iter().map(|(path, node)| (path, node.id))
     }
 
-    /// How many directories are watched with inotify.
+    /// How many watches of inotify there are.
     pub fn watches(&self) -> usize {
-        self.tree.watches()
-    }
-
-    /// The directory that is the root of the hierarchy.
-    pub fn mount(&self) -> &Path {
-        self.tree.mount()
-    }
-
-    fn start_inotify(&mut self) {
-        match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
-            Ok(inotify) => self.tree.inotify = Some(inotify),
-            Err(_) => self.tell(Notice::NoInotify),
-        }
+        self.tree.watched.len()
     }
 
     fn scan(&mut self, everything: bool, now: Instant) {
         self.must_rescan = false;
         self.last_scan = now;
-        if self.tree.inotify.is_none() && !self.options.poll_only {
-            self.start_inotify();
+        if self.tree.inotify.is_none() {
+            match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
+                Ok(inotify) => self.tree.inotify = Some(inotify),
+                Err(_) => self.tell(NO_INOTIFY),
+            }
         }
         self.tree.scan(everything);
     }
@@ -147,43 +147,40 @@ impl Watcher {
     fn handle(&mut self, event: &InotifyEvent) {
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             self.must_rescan = true;
-            self.tell(Notice::Overflow);
+            self.tell(OVERFLOW);
             return;
         }
-        if event.mask.contains(AddWatchFlags::IN_IGNORED) && self.tree.events_watch_ended(event.wd) {
-            return;
-        }
-        if let Some(id) = self.tree.watched_events(event.wd) {
-            self.tree.changes.push(Change::EventsChanged { id });
-            return;
-        }
-        let Some(folder) = self.tree.watched(event.wd) else {
+        // The kernel ended the watch by itself.
+        let has_ended = event.mask.contains(AddWatchFlags::IN_IGNORED);
+        let Some((path, target)) = self.tree.target(event.wd, has_ended) else {
             return; // of a directory that is known to be gone
         };
-        match &event.name {
-            Some(name) if event.mask.contains(AddWatchFlags::IN_ISDIR) => {
-                if let Ok(child) = folder.child(name) {
+        match (target, &event.name) {
+            (Target::Events, _) if has_ended => {}
+            (Target::Events, _) => {
+                if let Some(node) = self.tree.nodes.get(&path) {
+                    self.tree.changes.push(Change::EventsChanged { id: node.id });
+                }
+            }
+            (Target::Folder, Some(name)) if event.mask.contains(AddWatchFlags::IN_ISDIR) => {
+                if let Ok(child) = path.child(name) {
                     self.tree.look_down_to(&child);
                 }
             }
-            Some(_) => {}
-            None => {
-                if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                    self.tree.watch_ended(event.wd);
-                }
-                self.tree.look_down_to(&folder);
+            (Target::Folder, Some(_)) => {}
+            (Target::Folder, None) => {
+                self.tree.look_down_to(&path);
                 // Where numbers of directories are used again, another directory can look like the same one: its watch
                 // has ended all the same.
-                self.tree.watch_again(&folder);
+                self.tree.watch_again(&path);
             }
         }
     }
 
-    fn tell(&mut self, notice: Notice) {
-        let is_it = |told: &Notice| mem::discriminant(told) == mem::discriminant(&notice);
-        if !self.told.iter().any(is_it) {
-            tracing::warn!("{notice}");
-            self.told.push(notice);
+    fn tell(&mut self, what: &'static str) {
+        if !self.told.contains(&what) {
+            self.told.push(what);
+            tracing::warn!(watches = self.watches(), known = self.known().len(), "{what}");
         }
     }
 }

@@ -2,10 +2,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 use super::*;
-use crate::CgroupPath;
 
 /// A directory in the place of a hierarchy, and what a caller of the watcher believes about it.
 struct Scene {
@@ -16,10 +14,14 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(options: WatchOptions) -> Self {
+    fn new() -> Self {
+        Self::with_watches(usize::MAX)
+    }
+
+    fn with_watches(most: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let now = Instant::now();
-        let watcher = Watcher::at(folder.path(), options, now).unwrap();
+        let watcher = Watcher::with_watches(most, folder.path(), now).unwrap();
         let known = BTreeMap::new();
         Self {
             folder,
@@ -53,7 +55,7 @@ impl Scene {
                     );
                     assert_eq!(self.known.insert(path.clone(), id), None, "{path} twice");
                 }
-                Change::EventsChanged { .. } => panic!("nobody asked for it"),
+                Change::EventsChanged { .. } => panic!("these directories have no such file"),
                 Change::Vanished { path, id } => {
                     texts.push(format!("-{path}"));
                     assert_eq!(self.known.remove(&path), Some(id), "{path}");
@@ -80,26 +82,15 @@ impl Scene {
             }
         }
         assert_eq!(self.known, expected);
-        assert_eq!(self.watcher.known(), expected.len());
+        let known = self.watcher.known().map(|(path, id)| (path.clone(), id));
+        assert_eq!(known.collect::<BTreeMap<_, _>>(), expected);
     }
 }
 
 fn everywhere(check: impl Fn(&mut Scene)) {
-    let limited = WatchOptions {
-        max_watches: 2,
-        ..WatchOptions::default()
-    };
-    let polling = WatchOptions {
-        poll_only: true,
-        ..WatchOptions::default()
-    };
-    for options in [WatchOptions::default(), limited, polling] {
-        check(&mut Scene::new(options));
+    for most in [usize::MAX, 2, 0] {
+        check(&mut Scene::with_watches(most));
     }
-}
-
-fn interval() -> Duration {
-    WatchOptions::default().rescan_interval
 }
 
 #[test]
@@ -109,10 +100,10 @@ fn what_exists_at_the_start_and_what_comes_later_appears_once() {
         assert_eq!(scene.changes(), ["+/", "+/a", "+/a/b"]);
         assert!(scene.changes().is_empty());
         scene.make("a/b/c/d");
-        scene.now += interval();
+        scene.now += RESCAN_INTERVAL;
         assert_eq!(scene.changes(), ["+/a/b/c", "+/a/b/c/d"]);
         scene.remove("a/b");
-        scene.now += interval();
+        scene.now += RESCAN_INTERVAL;
         assert_eq!(scene.changes(), ["-/a/b/c/d", "-/a/b/c", "-/a/b"]);
         scene.assert_in_line();
     });
@@ -127,7 +118,7 @@ fn a_group_made_anew_under_the_same_name_has_a_new_identity() {
         scene.make("new/b");
         scene.remove("a");
         fs::rename(scene.folder.path().join("new"), scene.folder.path().join("a")).unwrap();
-        scene.now += interval();
+        scene.now += RESCAN_INTERVAL;
         let changes = scene.changes();
         assert_eq!(changes[..2], ["-/a/b", "-/a"], "{changes:?}");
         scene.assert_in_line();
@@ -140,19 +131,19 @@ fn a_renamed_group_vanishes_and_appears_with_all_below_it_and_stays_watched() {
         scene.make("a/b");
         scene.changes();
         fs::rename(scene.folder.path().join("a"), scene.folder.path().join("z")).unwrap();
-        scene.now += interval();
+        scene.now += RESCAN_INTERVAL;
         let mut changes = scene.changes();
         changes.sort();
         assert_eq!(changes, ["+/z", "+/z/b", "-/a", "-/a/b"]);
         scene.make("z/b/c");
-        scene.now += interval();
+        scene.now += RESCAN_INTERVAL;
         assert_eq!(scene.changes(), ["+/z/b/c"]);
     });
 }
 
 #[test]
 fn every_kind_of_name_survives() {
-    let mut scene = Scene::new(WatchOptions::default());
+    let mut scene = Scene::new();
     scene.changes();
     let names: [&[u8]; 5] = [
         b"a b",
@@ -174,7 +165,7 @@ fn every_kind_of_name_survives() {
 
 #[test]
 fn an_overflow_loses_nothing_and_new_directories_get_their_watches() {
-    let mut scene = Scene::new(WatchOptions::default());
+    let mut scene = Scene::new();
     scene.make("kept");
     scene.make("lost/below");
     scene.changes();
@@ -195,7 +186,7 @@ fn an_overflow_loses_nothing_and_new_directories_get_their_watches() {
     scene.remove("lost");
     scene.make("new/below");
     scene.assert_in_line();
-    assert_eq!(scene.watcher.told, [Notice::Overflow]);
+    assert_eq!(scene.watcher.told, [OVERFLOW]);
     assert_eq!(scene.watcher.watches(), 4);
     scene.make("new/below/deep");
     assert_eq!(scene.changes(), ["+/new/below/deep"]);
@@ -203,27 +194,26 @@ fn an_overflow_loses_nothing_and_new_directories_get_their_watches() {
 
 #[test]
 fn a_shortage_of_watches_is_told_once_and_ends_with_the_shortage() {
-    let options = WatchOptions {
-        max_watches: 2,
-        ..WatchOptions::default()
-    };
-    let mut scene = Scene::new(options);
+    let mut scene = Scene::with_watches(2);
     scene.make("a/b");
     scene.changes();
-    assert_eq!(scene.watcher.told, [Notice::WatchLimit { watched: 2 }]);
+    assert_eq!(
+        (&scene.watcher.told[..], scene.watcher.watches()),
+        (&[NO_WATCH][..], 2)
+    );
     scene.make("a/b/c");
     assert!(
         scene.changes().is_empty(),
         "not watched, and not yet time to look"
     );
-    scene.now += interval();
+    scene.now += RESCAN_INTERVAL;
     assert_eq!(scene.changes(), ["+/a/b/c"]);
     assert_eq!(scene.watcher.told.len(), 1);
     scene.remove("a");
     scene.make("d");
-    scene.now += interval();
+    scene.now += RESCAN_INTERVAL;
     scene.assert_in_line();
-    scene.now += interval();
+    scene.now += RESCAN_INTERVAL;
     scene.assert_in_line();
     assert_eq!(scene.watcher.watches(), 2, "the root and /d");
 }
@@ -234,7 +224,7 @@ fn a_mount_that_vanishes_is_reported_and_found_again() {
     let mount = folder.path().join("mount");
     fs::create_dir_all(mount.join("a")).unwrap();
     let now = Instant::now();
-    let mut watcher = Watcher::at(&mount, WatchOptions::default(), now).unwrap();
+    let mut watcher = Watcher::at(&mount, now).unwrap();
     let mut changes = Vec::new();
     watcher.changes(now, &mut changes).unwrap();
     fs::remove_dir_all(&mount).unwrap();
@@ -248,12 +238,12 @@ fn a_mount_that_vanishes_is_reported_and_found_again() {
     changes.clear();
     watcher.changes(now, &mut changes).unwrap();
     assert_eq!(changes.len(), 2, "{changes:?}");
-    assert!(Watcher::at(&folder.path().join("none"), WatchOptions::default(), now).is_err());
+    assert!(Watcher::at(&folder.path().join("none"), now).is_err());
 }
 
 #[test]
 fn groups_that_come_and_go_while_they_are_looked_at_leave_no_trace() {
-    let mut scene = Scene::new(WatchOptions::default());
+    let mut scene = Scene::new();
     let root = scene.folder.path().to_path_buf();
     let churn = std::thread::spawn(move || {
         for round in 0..3_000 {
@@ -275,7 +265,7 @@ fn groups_that_come_and_go_while_they_are_looked_at_leave_no_trace() {
 #[test]
 fn the_descriptor_becomes_readable_when_something_changed() {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut scene = Scene::new(WatchOptions::default());
+    let mut scene = Scene::new();
     scene.changes();
     let ready = |scene: &Scene| {
         let mut fds = [PollFd::new(scene.watcher.fd().unwrap(), PollFlags::POLLIN)];

@@ -1,6 +1,6 @@
 //! The known control groups of a hierarchy, and how they are brought into line with its directories.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -8,38 +8,41 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, Inotify, WatchDescriptor};
 
 use super::folder;
-use super::options::{CgroupId, Change, Notice, WatchOptions};
+use super::{CgroupId, Change};
 use crate::CgroupPath;
 
 /// All control groups that were reported as existing.
 #[derive(Debug)]
 pub(super) struct Tree {
-    mount: PathBuf,
+    pub(super) mount: PathBuf,
     pub(super) inotify: Option<Inotify>,
     /// What has not been told yet.
     pub(super) changes: Vec<Change>,
-    max_watches: usize,
-    /// Whether `cgroup.events` of each control group is watched as well.
-    report_events: bool,
-    nodes: HashMap<CgroupPath, Node>,
-    watched: HashMap<WatchDescriptor, CgroupPath>,
-    /// The watches of `cgroup.events`. A watch of the directory would not do: the kernel only reports changes of files
-    /// that it has in its cache, and a watch keeps the file there.
-    watched_events: HashMap<WatchDescriptor, CgroupPath>,
+    /// The most watches.
+    most: usize,
+    /// Sorted, so that parents come first and what is in a control group stands together.
+    pub(super) nodes: BTreeMap<CgroupPath, Node>,
+    pub(super) watched: HashMap<WatchDescriptor, (CgroupPath, Target)>,
     /// No watch was to be had; until the next scan no more are asked for.
-    is_short: bool,
-    /// Directories that should be watched and are not.
-    unwatched: usize,
+    pub(super) is_short: bool,
 }
 
 #[derive(Debug)]
-struct Node {
-    id: CgroupId,
-    /// `None`: it should be watched and cannot be.
-    watch: Option<WatchDescriptor>,
-    /// The watch of its `cgroup.events`.
-    events: Option<WatchDescriptor>,
-    children: BTreeSet<OsString>,
+pub(super) struct Node {
+    pub(super) id: CgroupId,
+    /// Those of its targets. That of the directory is missing where it cannot be had, that of `cgroup.events` where there
+    /// is no such file as well.
+    watches: [Option<WatchDescriptor>; 2],
+}
+
+/// What of a control group is watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// Its directory.
+    Folder,
+    /// Its `cgroup.events`. A watch of the directory would not do: the kernel only reports changes of files that it has in
+    /// its cache, and a watch keeps the file there.
+    Events,
 }
 
 /// What a directory tells. `IN_ONLYDIR` and `IN_DONT_FOLLOW` concern the path, not the events.
@@ -58,99 +61,42 @@ const MAX_DEPTH: usize = 256;
 const TRIES: usize = 8;
 
 impl Tree {
-    pub(super) fn new(mount: PathBuf, options: &WatchOptions) -> Self {
+    pub(super) fn new(mount: PathBuf, most: usize) -> Self {
         Self {
             mount,
             inotify: None,
             changes: Vec::new(),
-            max_watches: options.max_watches,
-            report_events: options.report_events,
-            nodes: HashMap::new(),
+            most,
+            nodes: BTreeMap::new(),
             watched: HashMap::new(),
-            watched_events: HashMap::new(),
             is_short: false,
-            unwatched: 0,
         }
     }
 
-    pub(super) fn mount(&self) -> &Path {
-        &self.mount
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    pub(super) fn watches(&self) -> usize {
-        self.watched.len()
-    }
-
-    pub(super) fn has_unwatched(&self) -> bool {
-        self.unwatched > 0
-    }
-
-    /// Whether watches ran short.
-    pub(super) fn shortage(&self) -> Option<Notice> {
-        self.is_short.then_some(Notice::WatchLimit {
-            watched: self.watched.len(),
-        })
-    }
-
-    /// The control group whose `cgroup.events` a watch is for.
-    pub(super) fn watched_events(&self, watch: WatchDescriptor) -> Option<CgroupId> {
-        let path = self.watched_events.get(&watch)?;
-        self.nodes.get(path).map(|node| node.id)
-    }
-
-    /// The kernel ended a watch of a `cgroup.events` by itself; `false` when it was none.
-    pub(super) fn events_watch_ended(&mut self, watch: WatchDescriptor) -> bool {
-        let Some(path) = self.watched_events.remove(&watch) else {
-            return false;
-        };
-        if let Some(node) = self
-            .nodes
-            .get_mut(&path)
-            .filter(|node| node.events == Some(watch))
-        {
-            node.events = None;
+    /// What a watch is for. One that `has_ended` is none any more.
+    pub(super) fn target(&mut self, watch: WatchDescriptor, has_ended: bool) -> Option<(CgroupPath, Target)> {
+        if !has_ended {
+            return self.watched.get(&watch).cloned();
         }
-        true
+        let (path, target) = self.watched.remove(&watch)?;
+        self.take_watch(&path, target, watch);
+        Some((path, target))
     }
 
-    /// The directory that a watch is for.
-    pub(super) fn watched(&self, watch: WatchDescriptor) -> Option<CgroupPath> {
-        self.watched.get(&watch).cloned()
-    }
-
-    /// The kernel ended a watch by itself.
-    pub(super) fn watch_ended(&mut self, watch: WatchDescriptor) {
-        if let Some(node) = self
-            .watched
-            .remove(&watch)
-            .and_then(|path| self.nodes.get_mut(&path))
-            && node.watch == Some(watch)
-        {
-            node.watch = None;
-            self.unwatched += 1;
+    /// Takes a watch away from a control group that has it.
+    fn take_watch(&mut self, path: &CgroupPath, target: Target, watch: WatchDescriptor) {
+        if let Some(node) = self.nodes.get_mut(path) {
+            node.watches[target as usize].take_if(|own| *own == watch);
         }
     }
 
     /// Looks at all directories, or at those that are not watched, and adds the missing watches.
     pub(super) fn scan(&mut self, everything: bool) {
         self.is_short = false;
-        let is_due = |node: &Node| everything || node.watch.is_none();
-        let mut due: Vec<CgroupPath> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| is_due(node))
-            .map(|(path, _)| path.clone())
-            .collect();
+        let is_due = |node: &Node| everything || node.is_unwatched();
+        let due = self.nodes.iter().filter(|(_, node)| is_due(node));
         // Parents first, so that nothing appears in a directory that was replaced.
-        due.sort_unstable();
+        let due: Vec<CgroupPath> = due.map(|(path, _)| path.clone()).collect();
         self.look_at(&CgroupPath::root());
         for path in due {
             // An ancestor may have vanished meanwhile.
@@ -190,28 +136,21 @@ impl Tree {
 
     /// Watches a known directory whose watch has ended, and takes up what is in it.
     pub(super) fn watch_again(&mut self, path: &CgroupPath) {
-        let is_missing = |node: &Node| node.watch.is_none();
-        if !self.is_short && self.nodes.get(path).is_some_and(is_missing) {
+        if !self.is_short && self.nodes.get(path).is_some_and(Node::is_unwatched) {
             self.watch_and_list(path);
         }
     }
 
     /// Reports a control group as new; `false` when the one that contains it is gone, whose return will bring it.
     fn insert(&mut self, path: &CgroupPath, id: CgroupId) -> bool {
-        if let Some(parent) = path.parent() {
-            let Some(parent) = self.nodes.get_mut(&parent) else {
-                return false;
-            };
-            parent.children.insert(path.name().to_os_string());
+        if path
+            .parent()
+            .is_some_and(|parent| !self.nodes.contains_key(&parent))
+        {
+            return false;
         }
-        self.unwatched += 1;
-        let node = Node {
-            id,
-            watch: None,
-            events: None,
-            children: BTreeSet::new(),
-        };
-        self.nodes.insert(path.clone(), node);
+        let watches = [None; 2];
+        self.nodes.insert(path.clone(), Node { id, watches });
         let path = path.clone();
         self.changes.push(Change::Appeared { path, id });
         true
@@ -222,12 +161,13 @@ impl Tree {
     fn watch_and_list(&mut self, path: &CgroupPath) {
         let folder = path.below(&self.mount);
         for _ in 0..TRIES {
-            self.watch_events(path, &folder);
             let Some(node) = self.nodes.get(path) else { return };
             let id = node.id;
-            self.add_watch(path, &folder);
+            self.add_watch(path, Target::Folder, &folder, EVENTS);
+            let events = folder.join("cgroup.events");
+            self.add_watch(path, Target::Events, &events, AddWatchFlags::IN_MODIFY);
             let listed = folder::children(&folder);
-            if folder::identity(&folder) == Ok(id) {
+            if folder::identity(&folder).ok() == Some(id) {
                 if let Ok(children) = listed {
                     self.compare(path, children);
                 }
@@ -244,103 +184,85 @@ impl Tree {
 
     /// Brings the children of a directory into line with its list.
     fn compare(&mut self, path: &CgroupPath, listed: Vec<(OsString, CgroupId)>) {
-        let Some(node) = self.nodes.get(path) else { return };
-        let mut lost = node.children.clone();
-        let mut suspects = Vec::new();
+        let is_child = |other: &CgroupPath| other.depth() == path.depth() + 1;
+        let mut suspects: BTreeSet<_> = self.below(path).into_iter().filter(is_child).collect();
         for (name, id) in listed {
-            lost.remove(&name);
-            if let Ok(child) = path.child(&name)
-                && self.nodes.get(&child).map(|node| node.id) != Some(id)
-            {
-                suspects.push(child);
-            }
+            let Ok(child) = path.child(&name) else { continue };
+            match self.nodes.get(&child) {
+                Some(node) if node.id == id => suspects.remove(&child),
+                _ => suspects.insert(child),
+            };
         }
-        suspects.extend(lost.iter().filter_map(|name| path.child(name).ok()));
         for child in suspects {
             self.look_at(&child);
         }
     }
 
-    /// Watches the `cgroup.events` of a control group, if that is wanted and it is not watched yet.
-    fn watch_events(&mut self, path: &CgroupPath, folder: &Path) {
-        let Some(inotify) = self.inotify.as_ref().filter(|_| self.report_events) else {
-            return;
-        };
-        let Some(node) = self.nodes.get_mut(path).filter(|node| node.events.is_none()) else {
-            return;
-        };
-        // The root has none, and when watches run short the directories need them more.
-        if let Ok(watch) = inotify.add_watch(&folder.join("cgroup.events"), AddWatchFlags::IN_MODIFY) {
-            node.events = Some(watch);
-            self.watched_events.insert(watch, path.clone());
-        }
+    /// What is known to be in a control group, parents first.
+    fn below(&self, path: &CgroupPath) -> Vec<CgroupPath> {
+        let from = self.nodes.range(path..).map(|(other, _)| other);
+        let alike = from.take_while(|other| other.as_bytes().starts_with(path.as_bytes()));
+        alike.filter(|other| path.contains(other)).cloned().collect()
     }
 
-    fn add_watch(&mut self, path: &CgroupPath, folder: &Path) {
+    /// Watches a target of a control group, if it is not watched yet.
+    fn add_watch(&mut self, path: &CgroupPath, target: Target, place: &Path, events: AddWatchFlags) {
         let Some(inotify) = self.inotify.as_ref().filter(|_| !self.is_short) else {
             return;
         };
-        let Some(node) = self.nodes.get_mut(path).filter(|node| node.watch.is_none()) else {
+        let Some(node) = self.nodes.get_mut(path) else {
             return;
         };
-        if self.watched.len() >= self.max_watches {
-            self.is_short = true;
+        let own = &mut node.watches[target as usize];
+        if own.is_some() {
             return;
         }
-        match inotify.add_watch(folder, EVENTS) {
+        let watch = match self.watched.len() < self.most {
+            true => inotify.add_watch(place, events),
+            false => Err(Errno::ENOSPC),
+        };
+        match watch {
             Ok(watch) => {
-                node.watch = Some(watch);
-                self.unwatched -= 1;
-                let previous = self.watched.insert(watch, path.clone());
+                *own = Some(watch);
+                let previous = self.watched.insert(watch, (path.clone(), target));
                 // A directory that was moved keeps its watch: its former path has none any more.
-                if let Some(node) = previous
-                    .filter(|previous| previous != path)
-                    .and_then(|previous| self.nodes.get_mut(&previous))
-                    && node.watch == Some(watch)
-                {
-                    node.watch = None;
-                    self.unwatched += 1;
+                if let Some((previous, target)) = previous.filter(|(previous, _)| previous != path) {
+                    self.take_watch(&previous, target, watch);
                 }
             }
             Err(Errno::ENOSPC | Errno::ENOMEM) => self.is_short = true,
-            // Gone, or refused: it is looked at periodically while it is known.
+            // Gone, or refused: a directory is looked at periodically while it is known. The root has no `cgroup.events`.
             Err(_) => {}
         }
     }
 
     /// Reports a control group and all below it as vanished, children first.
     fn forget(&mut self, path: &CgroupPath) {
-        let Some(node) = self.nodes.remove(path) else {
-            return;
-        };
-        for name in &node.children {
-            if let Ok(child) = path.child(name) {
-                self.forget(&child);
-            }
-        }
-        if let Some(watch) = node.events
-            && self.watched_events.remove(&watch).is_some()
-            && let Some(inotify) = &self.inotify
-        {
-            // The kernel has ended it already when the file is gone.
-            let _ = inotify.rm_watch(watch);
-        }
-        match node.watch {
-            Some(watch) if self.watched.get(&watch) == Some(path) => {
-                self.watched.remove(&watch);
-                if let Some(inotify) = &self.inotify {
-                    // The kernel has ended it already when the directory is gone.
-                    let _ = inotify.rm_watch(watch);
+        for path in self.below(path).iter().rev().chain([path]) {
+            let Some(node) = self.nodes.remove(path) else {
+                continue;
+            };
+            for watch in node.watches.into_iter().flatten() {
+                if self
+                    .watched
+                    .get(&watch)
+                    .is_some_and(|(watched, _)| watched == path)
+                {
+                    self.watched.remove(&watch);
+                    if let Some(inotify) = &self.inotify {
+                        // The kernel has ended it already when the directory is gone.
+                        let _ = inotify.rm_watch(watch);
+                    }
                 }
             }
-            None => self.unwatched -= 1,
-            Some(_) => {}
+            let (path, id) = (path.clone(), node.id);
+            self.changes.push(Change::Vanished { path, id });
         }
-        if let Some(parent) = path.parent().and_then(|parent| self.nodes.get_mut(&parent)) {
-            parent.children.remove(path.name());
-        }
-        let id = node.id;
-        let path = path.clone();
-        self.changes.push(Change::Vanished { path, id });
+    }
+}
+
+impl Node {
+    pub(super) fn is_unwatched(&self) -> bool {
+        self.watches[Target::Folder as usize].is_none()
     }
 }

@@ -3,18 +3,14 @@
 mod state;
 mod waiter;
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use alumet_core::services::Services;
-use alumet_reader_cgroupfs::mount::{Hierarchies, Hierarchy, MountWatch, Version};
-use alumet_reader_cgroupfs::watch::CgroupId;
+use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
+use alumet_reader_cgroupfs::watch::{CgroupId, Change};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
 
 use crate::config::HierarchyChoice;
@@ -26,16 +22,7 @@ use state::State;
 /// kernel reports something, and then calls those whom it concerns; it starts with the first subscriber that wants to be
 /// called. Without it, news come when a subscriber asks.
 pub struct CgroupTree {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     state: Mutex<State>,
-    root: PathBuf,
-    /// Interrupts the sleep of the thread.
-    kick: EventFd,
-    has_thread: AtomicBool,
-    is_over: AtomicBool,
 }
 
 /// Called on the thread of the tree when something happened that should be looked at soon.
@@ -53,29 +40,15 @@ pub enum TreeEvent {
     },
     /// It is not there any more, and neither are its control groups.
     Unmounted,
-    /// A control group exists.
-    Appeared(Arrival),
-    /// The first process entered a control group or the last one left it.
-    Stirred {
-        /// Which one.
+    /// A control group was there before anybody looked: what it has used is not known.
+    Exists {
+        /// Its name.
+        path: CgroupPath,
+        /// Which of all groups of that name it is.
         id: CgroupId,
     },
-    /// A control group exists no more.
-    Vanished {
-        /// Which one.
-        id: CgroupId,
-    },
-}
-
-/// A control group that appeared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Its name.
-    pub path: CgroupPath,
-    /// Which of all groups of that name it is.
-    pub id: CgroupId,
-    /// Whether it was made while the hierarchy was watched, so that all it ever used is new.
-    pub is_newborn: bool,
+    /// A control group came or went, filled or emptied. All that a new one ever used is new.
+    Changed(Change),
 }
 
 /// The events of one subscriber.
@@ -91,124 +64,61 @@ impl CgroupTree {
     /// When there is no table of mounts, or no descriptor is left.
     pub fn shared(services: &Services, root: &Path) -> Result<Arc<Self>, ReadError> {
         services.get_or_try_insert(|| {
-            let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-            let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
-                path: PathBuf::from("eventfd"),
-                source: io::Error::from(errno),
-            })?;
-            Ok(Self {
-                inner: Arc::new(Inner {
-                    state: Mutex::new(State::new(MountWatch::open(root)?)),
-                    root: root.to_path_buf(),
-                    kick,
-                    has_thread: AtomicBool::new(false),
-                    is_over: AtomicBool::new(false),
-                }),
-            })
+            let state = Mutex::new(State::new(MountWatch::open(root)?)?);
+            Ok(Self { state })
         })
     }
 
     /// Subscribes to a hierarchy, which need not exist yet. The first events are the control groups that are there.
     pub fn subscribe(self: &Arc<Self>, choice: HierarchyChoice) -> Subscription {
-        let key = self.inner.state.lock().subscribe(choice, Instant::now());
-        self.inner.kick();
-        Subscription {
-            tree: Arc::clone(self),
-            key,
-        }
+        let key = self.state.lock().subscribe(choice, Instant::now());
+        let tree = Arc::clone(self);
+        Subscription { tree, key }
     }
 
     /// What is mounted, and how many control groups are known in the hierarchies that someone follows.
     pub(crate) fn present(&self) -> (Arc<Hierarchies>, usize) {
-        self.inner.state.lock().present()
-    }
-
-    fn start_thread(&self) {
-        // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
-        let proc_self = self.inner.root.join("proc/self");
-        let table = File::open(proc_self.join("mountinfo")).or_else(|_| File::open(proc_self.join("mounts")));
-        let inner = Arc::clone(&self.inner);
-        let thread = std::thread::Builder::new().name("alumet-cgroups".to_owned());
-        if let Err(error) = thread.spawn(move || waiter::run(&inner, table.ok())) {
-            tracing::warn!(%error, "new control groups are only noticed at the next poll: no thread is left");
-        }
-    }
-}
-
-impl Drop for CgroupTree {
-    fn drop(&mut self) {
-        // Not joined: the thread may just be waiting for the very thread that drops the tree.
-        self.inner.is_over.store(true, Ordering::Release);
-        self.inner.kick();
-    }
-}
-
-impl Inner {
-    fn kick(&self) {
-        // A counter that is full means that the thread is awake already.
-        let _ = self.kick.write(1);
+        self.state.lock().present()
     }
 }
 
 impl Subscription {
     /// Calls this from now on when something happened; without it the subscriber asks when it likes.
     pub fn wakes(&self, wake: Wake) {
-        self.tree.inner.state.lock().wakes(self.key, wake);
-        if self.tree.inner.has_thread.swap(true, Ordering::Relaxed) {
-            self.tree.inner.kick();
-        } else {
-            self.tree.start_thread();
+        let needs_thread = self.tree.state.lock().wakes(self.key, wake);
+        if needs_thread && let Err(error) = waiter::start(&self.tree) {
+            tracing::warn!(%error, "new control groups are only noticed at the next poll: no thread is left");
         }
     }
 
     /// Looks for news and appends all events since the last call. Does not block.
     pub fn take(&mut self, out: &mut Vec<TreeEvent>) {
-        let mut state = self.tree.inner.state.lock();
-        let has_new_watch = state.update(Instant::now());
+        let mut state = self.tree.state.lock();
+        state.update(Instant::now());
         state.take(self.key, out);
-        drop(state);
-        if has_new_watch {
-            self.tree.inner.kick();
-        }
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.tree.inner.state.lock().unsubscribe(self.key);
-    }
-}
-
-/// The root.
-impl std::fmt::Debug for CgroupTree {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CgroupTree({})", self.inner.root.display())
-    }
-}
-
-/// The number of the subscriber.
-impl std::fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Subscription({})", self.key)
+        self.tree.state.lock().unsubscribe(self.key);
     }
 }
 
 /// The hierarchy that a choice means, with the directory whose control groups are followed.
 ///
-/// Of the hierarchies of version 1 the one of `cpuacct` is followed, else that of `memory`, else the first that has a
-/// controller; one that is mounted but not visible here only when no other is.
+/// Of the hierarchies of version 1 the one of `cpuacct` is followed, else that of `memory`, else any; one that is mounted but
+/// not visible here only when no other is.
 pub fn choose(choice: HierarchyChoice, mounted: &Hierarchies) -> Option<(Version, PathBuf)> {
-    let v2 = || Some((Version::V2, mounted.v2.as_ref()?.mount.clone()));
+    let v2 = || Some((Version::V2, mounted.v2.clone()?));
     let v1 = || {
-        let is_named = |name: &String| name.starts_with("name=");
-        let has_controller = |one: &&Hierarchy| !one.controllers.iter().all(is_named);
-        let preferred = [mounted.v1("cpuacct"), mounted.v1("memory")]
-            .into_iter()
-            .flatten();
-        let mut all = preferred.chain(mounted.v1.iter().filter(has_controller));
+        let preferred = ["cpuacct", "memory"]
+            .iter()
+            .filter_map(|name| mounted.v1.get(name));
+        let mut all = preferred.chain(mounted.v1.values());
         let first = all.clone().next()?;
-        let followed = all.find(|one| one.mount.is_dir()).unwrap_or(first);
-        Some((Version::V1, followed.mount.clone()))
+        let followed = all.find(|mount| mount.is_dir()).unwrap_or(first);
+        Some((Version::V1, followed.clone()))
     };
     match choice {
         HierarchyChoice::V1 => v1(),

@@ -1,37 +1,32 @@
 //! What the tree knows, and what its subscribers have not heard yet.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use alumet_reader_cgroupfs::CgroupPath;
+use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
-use alumet_reader_cgroupfs::watch::{CgroupId, Change, WatchOptions, Watcher};
+use alumet_reader_cgroupfs::watch::{Change, Watcher};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::{Arrival, TreeEvent, Wake, choose};
+use super::{TreeEvent, Wake, choose};
 use crate::config::HierarchyChoice;
 
 pub(super) struct State {
     mounts: MountWatch,
-    hierarchies: Arc<Hierarchies>,
-    followed: Vec<Followed>,
-    subscribers: Vec<Subscriber>,
+    followed: BTreeMap<Version, Watcher>,
+    subscribers: BTreeMap<u64, Subscriber>,
     next_key: u64,
     changes: Vec<Change>,
-}
-
-/// A watched hierarchy.
-struct Followed {
-    version: Version,
-    watcher: Watcher,
-    /// Sorted, so that a late subscriber hears of parents first.
-    known: BTreeMap<CgroupPath, CgroupId>,
+    /// Interrupts the sleep of the thread.
+    pub(super) kick: EventFd,
+    has_thread: bool,
 }
 
 struct Subscriber {
-    key: u64,
     choice: HierarchyChoice,
     wake: Option<Wake>,
     /// What it was told to be mounted.
@@ -45,100 +40,120 @@ struct Subscriber {
 const LONGEST_QUEUE: usize = 65_536;
 
 impl State {
-    pub(super) fn new(mounts: MountWatch) -> Self {
-        let hierarchies = Arc::new(mounts.hierarchies().clone());
-        Self {
+    pub(super) fn new(mounts: MountWatch) -> Result<Self, ReadError> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
+            path: PathBuf::from("eventfd"),
+            source: errno.into(),
+        })?;
+        Ok(Self {
             mounts,
-            hierarchies,
-            followed: Vec::new(),
-            subscribers: Vec::new(),
+            followed: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
             next_key: 0,
             changes: Vec::new(),
-        }
+            kick,
+            has_thread: false,
+        })
+    }
+
+    fn kick(&self) {
+        // A counter that is full means that the thread is awake already.
+        let _ = self.kick.write(1);
     }
 
     pub(super) fn subscribe(&mut self, choice: HierarchyChoice, now: Instant) -> u64 {
-        self.update(now);
         let key = self.next_key;
         self.next_key += 1;
-        self.subscribers.push(Subscriber {
-            key,
+        let subscriber = Subscriber {
             choice,
             wake: None,
             bound: None,
             queue: VecDeque::new(),
             is_urgent: false,
             has_complained: false,
-        });
-        self.bind(now);
+        };
+        self.subscribers.insert(key, subscriber);
+        self.update(now);
         key
     }
 
-    pub(super) fn wakes(&mut self, key: u64, wake: Wake) {
-        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+    /// Takes note of whom to call; `true` when the thread that does it is not there yet.
+    pub(super) fn wakes(&mut self, key: u64, wake: Wake) -> bool {
+        if let Some(subscriber) = self.subscribers.get_mut(&key) {
             subscriber.wake = Some(wake);
         }
+        self.kick();
+        !std::mem::replace(&mut self.has_thread, true)
     }
 
     pub(super) fn unsubscribe(&mut self, key: u64) {
-        self.subscribers.retain(|subscriber| subscriber.key != key);
+        self.subscribers.remove(&key);
         self.drop_unused();
     }
 
-    /// Looks for news; `true` when another directory is watched than before.
-    pub(super) fn update(&mut self, now: Instant) -> bool {
+    /// Looks for news.
+    pub(super) fn update(&mut self, now: Instant) {
         match self.mounts.changed() {
-            Ok(true) => self.remount(),
-            Ok(false) => {}
+            Ok(Some(before)) => self.remount(&before),
+            Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the table of mounts could not be read this time"),
         }
-        for followed in &mut self.followed {
-            followed.update(now, &mut self.changes, &mut self.subscribers);
-        }
-        let has_new_watch = self.bind(now);
-        for subscriber in &mut self.subscribers {
-            if subscriber.queue.len() > LONGEST_QUEUE {
-                subscriber.start_anew(&self.hierarchies, &self.followed);
+        for (version, watcher) in &mut self.followed {
+            follow(watcher, now, &mut self.changes);
+            for change in self.changes.drain(..) {
+                let bound = self.subscribers.values_mut();
+                for subscriber in bound.filter(|one| one.is_bound_to(*version)) {
+                    subscriber.tell(TreeEvent::Changed(change.clone()));
+                }
             }
         }
-        has_new_watch
+        self.bind(now);
+        for subscriber in self.subscribers.values_mut() {
+            if subscriber.queue.len() > LONGEST_QUEUE {
+                subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
+            }
+        }
     }
 
     pub(super) fn take(&mut self, key: u64, out: &mut Vec<TreeEvent>) {
-        if let Some(subscriber) = self.subscribers.iter_mut().find(|one| one.key == key) {
+        if let Some(subscriber) = self.subscribers.get_mut(&key) {
             out.extend(subscriber.queue.drain(..));
             subscriber.is_urgent = false;
         }
     }
 
     pub(super) fn present(&self) -> (Arc<Hierarchies>, usize) {
-        let known = self.followed.iter().map(|one| one.known.len());
-        (Arc::clone(&self.hierarchies), known.sum())
+        let known = self.followed.values().map(|watcher| watcher.known().len());
+        (Arc::clone(self.mounts.hierarchies()), known.sum())
     }
 
     /// Whom to call.
     pub(super) fn urgent(&self) -> Vec<Wake> {
-        let urgent = self.subscribers.iter().filter(|one| one.is_urgent);
+        let urgent = self.subscribers.values().filter(|one| one.is_urgent);
         urgent.filter_map(|one| one.wake.clone()).collect()
+    }
+
+    pub(super) fn table(&self) -> &Path {
+        self.mounts.table()
     }
 
     /// What to wait for; `None` when a hierarchy must be asked instead.
     pub(super) fn descriptors(&self) -> Option<Vec<OwnedFd>> {
-        let all = self.followed.iter().map(|one| one.watcher.fd());
+        let all = self.followed.values().map(Watcher::fd);
         all.map(|fd| fd.and_then(|fd: BorrowedFd<'_>| fd.try_clone_to_owned().ok()))
             .collect()
     }
 
     /// Other hierarchies are mounted: whoever has one that is not there any more loses it.
-    fn remount(&mut self) {
-        let now = Arc::new(self.mounts.hierarchies().clone());
-        let before = std::mem::replace(&mut self.hierarchies, Arc::clone(&now));
+    fn remount(&mut self, before: &Hierarchies) {
+        let now = self.mounts.hierarchies();
         let differs = |version| match version {
             Version::V1 => before.v1 != now.v1,
             Version::V2 => before.v2 != now.v2,
         };
-        for subscriber in &mut self.subscribers {
-            let chosen = choose(subscriber.choice, &now);
+        for subscriber in self.subscribers.values_mut() {
+            let chosen = choose(subscriber.choice, now);
             if let Some((version, _)) = &subscriber.bound
                 && (subscriber.bound != chosen || differs(*version))
             {
@@ -150,33 +165,20 @@ impl State {
     }
 
     /// Gives each subscriber without a hierarchy the one that it wants, if that is there.
-    fn bind(&mut self, now: Instant) -> bool {
-        let mut has_new_watch = false;
-        for index in 0..self.subscribers.len() {
-            let subscriber = &mut self.subscribers[index];
-            if subscriber.bound.is_some() {
-                continue;
-            }
-            let Some((version, mount)) = choose(subscriber.choice, &self.hierarchies) else {
+    fn bind(&mut self, now: Instant) {
+        let before = self.followed.len();
+        let unbound = self.subscribers.values_mut().filter(|one| one.bound.is_none());
+        for subscriber in unbound {
+            let Some((version, mount)) = choose(subscriber.choice, self.mounts.hierarchies()) else {
                 subscriber.complain("it is not mounted");
                 continue;
             };
-            if !self.followed.iter().any(|one| one.version == version) {
-                let options = WatchOptions {
-                    report_events: version == Version::V2,
-                    ..WatchOptions::default()
-                };
-                match Watcher::at(&mount, options, now) {
+            if let Entry::Vacant(entry) = self.followed.entry(version) {
+                match Watcher::at(&mount, now) {
                     Ok(watcher) => {
-                        let mut followed = Followed {
-                            version,
-                            watcher,
-                            known: BTreeMap::new(),
-                        };
                         // Nobody is bound to it yet: this only learns what is there.
-                        followed.update(now, &mut self.changes, &mut []);
-                        self.followed.push(followed);
-                        has_new_watch = true;
+                        follow(entry.insert(watcher), now, &mut self.changes);
+                        self.changes.clear();
                     }
                     Err(error) => {
                         subscriber.complain(&error.to_string());
@@ -184,55 +186,33 @@ impl State {
                     }
                 }
             }
-            let subscriber = &mut self.subscribers[index];
             subscriber.bound = Some((version, mount));
             subscriber.has_complained = false;
-            subscriber.start_anew(&self.hierarchies, &self.followed);
+            subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
         }
-        has_new_watch
+        if self.followed.len() > before {
+            self.kick();
+        }
     }
 
+    /// Ends the watches of hierarchies that nobody follows.
     fn drop_unused(&mut self) {
-        let Self {
-            followed,
-            subscribers,
-            ..
-        } = self;
-        followed.retain(|one| {
-            subscribers
-                .iter()
-                .any(|subscriber| subscriber.is_bound_to(one.version))
-        });
+        let subscribers = &self.subscribers;
+        let is_used = |version: &Version| subscribers.values().any(|one| one.is_bound_to(*version));
+        self.followed.retain(|version, _| is_used(version));
     }
 }
 
-impl Followed {
-    fn update(&mut self, now: Instant, changes: &mut Vec<Change>, subscribers: &mut [Subscriber]) {
-        if let Err(error) = self.watcher.changes(now, changes) {
-            tracing::debug!(%error, "the control groups could not be followed this time");
-        }
-        for change in changes.drain(..) {
-            let event = match change {
-                Change::Appeared { path, id } => {
-                    self.known.insert(path.clone(), id);
-                    TreeEvent::Appeared(Arrival {
-                        path,
-                        id,
-                        is_newborn: true,
-                    })
-                }
-                Change::EventsChanged { id, .. } => TreeEvent::Stirred { id },
-                Change::Vanished { path, id } => {
-                    if self.known.get(&path) == Some(&id) {
-                        self.known.remove(&path);
-                    }
-                    TreeEvent::Vanished { id }
-                }
-            };
-            for subscriber in subscribers.iter_mut().filter(|one| one.is_bound_to(self.version)) {
-                subscriber.tell(event.clone());
-            }
-        }
+impl Drop for State {
+    fn drop(&mut self) {
+        // The thread is not joined: it may just be waiting for the very thread that drops the tree.
+        self.kick();
+    }
+}
+
+fn follow(watcher: &mut Watcher, now: Instant, changes: &mut Vec<Change>) {
+    if let Err(error) = watcher.changes(now, changes) {
+        tracing::debug!(%error, "the control groups could not be followed this time");
     }
 }
 
@@ -242,12 +222,12 @@ impl Subscriber {
     }
 
     fn tell(&mut self, event: TreeEvent) {
-        self.is_urgent |= !matches!(event, TreeEvent::Vanished { .. });
+        self.is_urgent |= !matches!(event, TreeEvent::Changed(Change::Vanished { .. }));
         self.queue.push_back(event);
     }
 
     /// Forgets what it has not heard and tells it what there is.
-    fn start_anew(&mut self, hierarchies: &Arc<Hierarchies>, followed: &[Followed]) {
+    fn start_anew(&mut self, hierarchies: &Arc<Hierarchies>, followed: &BTreeMap<Version, Watcher>) {
         let Some((version, _)) = self.bound else { return };
         self.queue.clear();
         self.tell(TreeEvent::Unmounted);
@@ -255,16 +235,9 @@ impl Subscriber {
             version,
             hierarchies: Arc::clone(hierarchies),
         });
-        for (path, id) in followed
-            .iter()
-            .filter(|one| one.version == version)
-            .flat_map(|one| &one.known)
-        {
-            self.tell(TreeEvent::Appeared(Arrival {
-                path: path.clone(),
-                id: *id,
-                is_newborn: false,
-            }));
+        for (path, id) in followed.get(&version).into_iter().flat_map(Watcher::known) {
+            let path = path.clone();
+            self.tell(TreeEvent::Exists { path, id });
         }
     }
 

@@ -1,14 +1,15 @@
 //! The thread that waits for the kernel to report something.
 
 use std::fs::File;
-use std::os::fd::AsFd;
-use std::sync::atomic::Ordering;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Inner;
+use super::CgroupTree;
 
 /// After news the thread lets this time pass, so that a storm of control groups costs at most fifty wake-ups a second.
 /// The first event after a calm is handled at once.
@@ -17,45 +18,51 @@ const QUIET: Duration = Duration::from_millis(20);
 /// How often hierarchies are asked that cannot be waited for.
 const WITHOUT_WATCH_MS: u16 = 1000;
 
-/// Waits and calls, until the tree is dropped.
-pub(super) fn run(inner: &Inner, table: Option<File>) {
-    loop {
-        let watched = inner.state.lock().descriptors();
-        let timeout = match watched {
-            Some(_) => PollTimeout::NONE,
-            None => PollTimeout::from(WITHOUT_WATCH_MS),
-        };
-        let watched = watched.unwrap_or_default();
-        let mut fds = vec![PollFd::new(inner.kick.as_fd(), PollFlags::POLLIN)];
-        fds.extend(
-            table
-                .iter()
-                .map(|table| PollFd::new(table.as_fd(), PollFlags::POLLPRI)),
-        );
-        fds.extend(
-            watched
-                .iter()
-                .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
-        );
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => {
-                tracing::debug!(%error, "waiting for control groups failed");
-                std::thread::sleep(Duration::from_secs(1));
-            }
+/// Starts the thread, which ends with the tree.
+pub(super) fn start(tree: &Arc<CgroupTree>) -> io::Result<()> {
+    // A descriptor of its own: a poll takes the kernel's mark of a change away from the one that it is called on.
+    let state = tree.state.lock();
+    let table = File::open(state.table()).ok();
+    let kick = state.kick.as_fd().try_clone_to_owned()?;
+    drop(state);
+    let tree = Arc::downgrade(tree);
+    let thread = std::thread::Builder::new().name("alumet-cgroups".to_owned());
+    thread.spawn(move || while wait(&tree, &kick, table.as_ref()).is_some() {})?;
+    Ok(())
+}
+
+/// Waits once and calls; `None` when the tree was dropped.
+fn wait(tree: &Weak<CgroupTree>, kick: &OwnedFd, table: Option<&File>) -> Option<()> {
+    let watched = tree.upgrade()?.state.lock().descriptors();
+    let timeout = match watched {
+        Some(_) => PollTimeout::NONE,
+        None => PollTimeout::from(WITHOUT_WATCH_MS),
+    };
+    let watched = watched.unwrap_or_default();
+    let kick = PollFd::new(kick.as_fd(), PollFlags::POLLIN);
+    let table = table.map(|table| PollFd::new(table.as_fd(), PollFlags::POLLPRI));
+    let watched = watched
+        .iter()
+        .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+    let mut fds: Vec<_> = [kick].into_iter().chain(table).chain(watched).collect();
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => {
+            tracing::debug!(%error, "waiting for control groups failed");
+            std::thread::sleep(Duration::from_secs(1));
         }
-        // Empty when it was something else.
-        let _ = inner.kick.read();
-        if inner.is_over.load(Ordering::Acquire) {
-            return;
-        }
-        let mut state = inner.state.lock();
-        state.update(Instant::now());
-        let urgent = state.urgent();
-        drop(state);
-        for wake in urgent {
-            wake();
-        }
-        std::thread::sleep(QUIET);
     }
+    let tree = tree.upgrade()?;
+    let mut state = tree.state.lock();
+    // Empty when it was something else.
+    let _ = state.kick.read();
+    state.update(Instant::now());
+    let urgent = state.urgent();
+    drop(state);
+    for wake in urgent {
+        wake();
+    }
+    drop(tree);
+    std::thread::sleep(QUIET);
+    Some(())
 }
