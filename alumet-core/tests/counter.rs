@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
 use alumet_core::counter::{Ascent, Counter, CounterRange, DeltaSeries, Increment};
-use alumet_core::series::Interner;
 use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::Monotonic;
 use alumet_core::unit::Unit;
@@ -216,7 +215,6 @@ fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
     // Up to 60 per second: after a minute it may have wrapped unseen.
     let counter = Counter::new(CounterRange::Max(99)).with_max_rate(60.0);
     let mut counted = DeltaSeries::new(series, counter);
-    let mut interner = Interner::new(catalog.clone());
     let mut batch = catalog.batch();
     for (seconds, reading) in [(1, 70), (2, 90), (3, 10), (4, 80), (64, 90), (65, 95)] {
         if seconds == 4 {
@@ -228,7 +226,7 @@ fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
             missed: 0,
         };
         counted.push(
-            &mut Accumulator::new(&mut batch, &mut interner, tick, &alumet_core::time::SystemClock),
+            &mut Accumulator::new(&mut batch, tick, &alumet_core::time::SystemClock),
             reading,
         );
     }

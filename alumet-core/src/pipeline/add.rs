@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
-use crate::series::Interner;
 use crate::source::Schedule;
 
 use super::backlog::Backlog;
@@ -129,7 +128,7 @@ pub(crate) fn add_sources(
             cell: Arc::clone(&cell),
             handle: ElementHandle::Source,
         });
-        PollTask::new(cell, spec, Interner::new(shared.catalog.clone()))
+        PollTask::new(cell, spec)
     });
     let mut answers = Vec::new();
     poll::distribute(shared, tasks.collect(), |thread, tasks| {

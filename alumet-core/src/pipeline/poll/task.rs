@@ -7,17 +7,13 @@ use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
 use crate::pipeline::supervise::{Backoff, failed, guard, reset, succeeded};
 use crate::plugin::SourceSpec;
-use crate::series::Interner;
-use crate::source::{Accumulator, Schedule, Source, SourceWaker, Tick};
+use crate::source::{Accumulator, Schedule, SourceWaker, Tick};
 use crate::time::{Monotonic, Waker};
 
 /// A source under supervision.
 pub(crate) struct PollTask {
     cell: Arc<ElementCell>,
-    source: Box<dyn Source>,
-    schedule: Schedule,
-    waker: Option<SourceWaker>,
-    interner: Interner,
+    spec: SourceSpec,
     /// Not polled before this time, after a failure that asked for a restart.
     restart_at: Option<Monotonic>,
     fresh: bool,
@@ -31,16 +27,12 @@ pub(super) enum Polled {
 }
 
 impl PollTask {
-    pub(crate) fn new(cell: Arc<ElementCell>, spec: SourceSpec, interner: Interner) -> Self {
-        let schedule = spec.schedule;
+    pub(crate) const fn new(cell: Arc<ElementCell>, spec: SourceSpec) -> Self {
         Self {
             cell,
-            source: spec.source,
-            schedule,
-            waker: spec.waker,
-            interner,
             restart_at: None,
-            fresh: schedule.interval.is_some() && !schedule.paused,
+            fresh: spec.schedule.interval.is_some() && !spec.schedule.paused,
+            spec,
         }
     }
 
@@ -53,13 +45,13 @@ impl PollTask {
     }
 
     pub(crate) const fn schedule(&self) -> &Schedule {
-        &self.schedule
+        &self.spec.schedule
     }
 
     /// Changes how often it is polled; whoever calls gives it to the right thread afterwards.
     pub(super) fn set_interval(&mut self, interval: Duration) {
-        self.schedule.interval = Some(interval);
-        self.cell.set_schedule(self.schedule);
+        self.spec.schedule.interval = Some(interval);
+        self.cell.set_schedule(self.spec.schedule);
     }
 
     pub(super) fn state(&self) -> ElementState {
@@ -73,12 +65,12 @@ impl PollTask {
 
     /// Whether it is to be polled now, whatever the ticks are.
     pub(super) fn is_wanted(&self) -> bool {
-        self.fresh || self.waker.as_ref().is_some_and(SourceWaker::is_wanted)
+        self.fresh || self.spec.waker.as_ref().is_some_and(SourceWaker::is_wanted)
     }
 
     /// Is polled by this thread from now on.
     pub(super) fn wakes(&self, thread: Waker) {
-        if let Some(waker) = &self.waker {
+        if let Some(waker) = &self.spec.waker {
             waker.wakes(thread);
         }
     }
@@ -94,7 +86,7 @@ impl PollTask {
         }
         self.cell.set_state(ElementState::Running);
         self.reset();
-        self.fresh = self.schedule.interval.is_some();
+        self.fresh = self.spec.schedule.interval.is_some();
     }
 
     /// The error of the last poll, if it failed.
@@ -126,16 +118,14 @@ impl PollTask {
             }
             self.reset();
         }
-        if let Some(waker) = &self.waker {
+        if let Some(waker) = &self.spec.waker {
             waker.served();
         }
         let before = batch.len();
         self.cell.poll_begins();
         let started = shared.clock.now().monotonic;
-        let result = guard(|| {
-            let mut out = Accumulator::new(batch, &mut self.interner, tick, &*shared.clock);
-            self.source.poll(&mut out)
-        });
+        let mut out = Accumulator::new(batch, tick, &*shared.clock);
+        let result = guard(|| self.spec.source.poll(&mut out));
         let busy = shared.clock.now().monotonic.since(started);
         if let Some(overruns) = self.cell.poll_ends(busy, allowed)
             && overruns.is_power_of_two()
@@ -168,6 +158,6 @@ impl PollTask {
     }
 
     fn reset(&mut self) {
-        reset(self.cell.key(), || self.source.reset());
+        reset(self.cell.key(), || self.spec.source.reset());
     }
 }
