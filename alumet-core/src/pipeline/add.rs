@@ -18,7 +18,7 @@ use super::poll::{self, Answer, PollCommand, PollTask};
 use super::queue::Queue;
 use super::router::{OutputLink, RouterCommand, TransformTask};
 use super::shared::{Element, ElementHandle, Shared};
-use super::writer::{self, Feed};
+use super::writer::{self, Writer};
 
 /// Why elements cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -176,20 +176,15 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
 }
 
 fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<(), AddError> {
-    let OutputSpec {
-        name,
-        output,
-        queue: queueing,
-        policy,
-    } = spec;
-    let key = ElementKey::new(ElementKind::Output, plugin, &name);
-    let queue = Arc::new(Queue::new(queueing.capacity));
-    let durable = policy.encoded || queueing.durable.unwrap_or(shared.durable_by_default);
-    let backlog = if durable {
+    let key = ElementKey::new(ElementKind::Output, plugin, &spec.name);
+    let queue = Arc::new(Queue::new(spec.queue.capacity));
+    let policy = spec.policy;
+    let is_durable = policy.encoded || spec.queue.durable.unwrap_or(shared.durable_by_default);
+    let backlog = if is_durable {
         let spool = shared.spool.get_or_open(&shared.catalog);
         let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
-        let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), policy.encoded, &queue);
-        Some(Arc::new(backlog))
+        let name = format!("{plugin}/{}", spec.name);
+        Some(Arc::new(Backlog::new(spool, &name, policy.encoded, &queue)))
     } else {
         None
     };
@@ -204,37 +199,31 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         }
     }
     let cell = Arc::new(ElementCell::new(key.clone(), None));
-    let feed = Feed {
+    let link = OutputLink {
         cell: Arc::clone(&cell),
-        shared: Arc::clone(shared),
         queue: Arc::clone(&queue),
-        policy,
-        backlog,
+        on_full: spec.queue.on_full,
+        is_durable,
     };
-    let is_durable = feed.backlog.is_some();
+    let writer = Writer::new(
+        spec,
+        Arc::clone(&cell),
+        Arc::clone(shared),
+        Arc::clone(&queue),
+        backlog,
+    );
     let worker = if policy.in_task {
-        writer::spawn_task(output, feed, &shared.runtime.get(&key)?)
+        writer::spawn_task(writer, &shared.runtime.get(&key)?)
     } else {
-        writer::spawn_thread(output, feed)?
+        writer::spawn_thread(writer)?
     };
     let handle = ElementHandle::Output {
-        queue: Arc::clone(&queue),
+        queue,
         worker,
         is_durable,
     };
-    shared.elements.lock().push(Element {
-        cell: Arc::clone(&cell),
-        handle,
-    });
-    command(
-        shared,
-        RouterCommand::AddOutput(OutputLink {
-            cell,
-            queue,
-            on_full: queueing.on_full,
-            is_durable,
-        }),
-    )
+    shared.elements.lock().push(Element { cell, handle });
+    command(shared, RouterCommand::AddOutput(link))
 }
 
 fn command(shared: &Shared, command: RouterCommand) -> Result<(), AddError> {
