@@ -16,7 +16,7 @@ use super::event_source;
 use super::message::Ingest;
 use super::poll::{self, Answer, PollCommand, PollTask};
 use super::queue::Queue;
-use super::router::{OutputLink, RouterCommand, TransformTask};
+use super::router::{OutputLink, Router, TransformTask};
 use super::shared::{Element, ElementHandle, Shared};
 use super::writer::{self, Writer};
 
@@ -169,10 +169,8 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
     });
     let waits = usize::from(spec.transform.waits());
     shared.waiting_transforms.fetch_add(waits, Ordering::Relaxed);
-    command(
-        shared,
-        RouterCommand::AddTransform(TransformTask::new(cell, spec.transform, spec.after)),
-    )
+    let task = TransformTask::new(cell, spec);
+    request(shared, |router| router.add_transform(task))
 }
 
 fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<(), AddError> {
@@ -223,12 +221,10 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         is_durable,
     };
     shared.elements.lock().push(Element { cell, handle });
-    command(shared, RouterCommand::AddOutput(link))
+    request(shared, |router| router.add_output(link))
 }
 
-fn command(shared: &Shared, command: RouterCommand) -> Result<(), AddError> {
-    shared
-        .ingest
-        .push(Ingest::Command(command))
-        .map_err(|_| AddError::Stopped)
+fn request(shared: &Shared, request: impl FnOnce(&mut Router) + Send + 'static) -> Result<(), AddError> {
+    let sent = shared.ingest.push(Ingest::request(request));
+    sent.map_err(|_| AddError::Stopped)
 }

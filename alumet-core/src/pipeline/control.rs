@@ -18,7 +18,7 @@ use super::ledger::Ledger;
 use super::message::{Ingest, Problem, Ticket};
 use super::pattern::Pattern;
 use super::poll::{self, Patience, PollCommand, Punctuality, SourceAction};
-use super::router::RouterCommand;
+use super::router::Router;
 use super::shared::{Element, ElementHandle, Phase, Shared};
 
 /// Lists and steers the elements of a pipeline. Cheap to clone.
@@ -259,7 +259,7 @@ impl Control {
             .map(|element| element.cell.key().clone())
             .collect();
         let mut problems = ask(&shared, &keys, &SourceAction::Flush, Patience::LITTLE, |_| true)?;
-        problems.extend(route(&shared, Ingest::Flush)?);
+        problems.extend(route(&shared, |router, ticket| router.flush(&ticket))?);
         outcome(problems)
     }
 
@@ -298,7 +298,7 @@ impl Control {
         let hold = Hold {
             shared: Arc::downgrade(&shared),
         };
-        route(&shared, |ticket| Ingest::Command(RouterCommand::Hold(ticket)))?;
+        route(&shared, |router, _| router.hold())?;
         Ok(hold)
     }
 
@@ -392,7 +392,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             // A pipeline that has stopped holds nothing.
-            let _ = shared.ingest.push(Ingest::Command(RouterCommand::Release));
+            let _ = shared.ingest.push(Ingest::request(Router::release));
         }
     }
 }
@@ -484,9 +484,14 @@ fn ask(
 }
 
 /// Sends something after all that has been measured, and waits until nobody has the ticket any more.
-fn route(shared: &Shared, item: impl FnOnce(Ticket) -> Ingest) -> Result<Vec<Problem>, ControlError> {
+fn route(
+    shared: &Shared,
+    request: impl FnOnce(&mut Router, Ticket) + Send + 'static,
+) -> Result<Vec<Problem>, ControlError> {
     let (ticket, answers) = channel();
-    let sent = shared.ingest.push(item(ticket));
+    let sent = shared
+        .ingest
+        .push(Ingest::request(|router| request(router, ticket)));
     sent.map_err(|_| ControlError::NotRunning)?;
     let deadline = Instant::now() + Control::PATIENCE;
     let mut problems = Vec::new();
@@ -520,7 +525,8 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
             ElementHandle::Source | ElementHandle::Transform => {}
         }
     }
-    let remove = |ticket| Ingest::Command(RouterCommand::Remove(keys.to_vec(), ticket));
+    let named = keys.to_vec();
+    let remove = move |router: &mut Router, ticket| router.remove(&named, &ticket);
     let (mut problems, is_late) = match route(shared, remove) {
         Ok(problems) => (problems, false),
         Err(ControlError::Timeout) => (Vec::new(), true),
