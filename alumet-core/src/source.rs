@@ -1,6 +1,5 @@
 //! Sources: what makes samples.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -206,13 +205,6 @@ impl SourceWaker {
     pub(crate) fn served(&self) {
         // Sees all that was done before the calls that this poll answers.
         self.0.is_wanted.swap(false, Ordering::AcqRel);
-    }
-}
-
-/// Whether a poll is wanted.
-impl fmt::Debug for SourceWaker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceWaker({})", self.is_wanted())
     }
 }
 

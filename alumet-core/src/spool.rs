@@ -278,13 +278,3 @@ impl SpoolSlot {
         self.0.opened.get()
     }
 }
-
-impl fmt::Debug for SpoolSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.opened(), &self.0.open) {
-            (Some(_), _) => "SpoolSlot(open)",
-            (None, Some(_)) => "SpoolSlot(not needed yet)",
-            (None, None) => "SpoolSlot(none)",
-        })
-    }
-}

@@ -104,13 +104,6 @@ fn a_fall_from_beyond_the_range_is_a_reset() {
 }
 
 #[test]
-fn a_wrap_that_exceeds_the_fixed_bound_is_a_reset() {
-    let bounded = |max| after(CounterRange::Max(99), 90).with_max_increment(max);
-    assert_eq!(bounded(15).update(5), Increment::Wrapped(15));
-    assert_eq!(bounded(14).update(5), Increment::Reset(5));
-}
-
-#[test]
 fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
     let mut counter = after(CounterRange::Max(99), 90).with_max_rate(15.0);
     assert_eq!(counter.clone().update_at(5, SECOND), Increment::Wrapped(15));
@@ -132,22 +125,6 @@ fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
 fn a_counter_that_cannot_count_anything_cannot_wrap() {
     let mut counter = after(CounterRange::Max(99), 90).with_max_rate(0.0);
     assert_eq!(counter.update_at(5, SECOND), Increment::Reset(5));
-}
-
-#[test]
-fn the_tighter_of_two_bounds_counts() {
-    let counter = after(CounterRange::Max(99), 90);
-    let fixed = counter
-        .clone()
-        .with_max_rate(50.0)
-        .with_max_increment(10)
-        .update_at(5, SECOND);
-    assert_eq!(fixed, Increment::Reset(5));
-    let rate = counter
-        .with_max_rate(10.0)
-        .with_max_increment(50)
-        .update_at(5, SECOND);
-    assert_eq!(rate, Increment::Reset(5));
 }
 
 #[test]
@@ -283,13 +260,9 @@ proptest! {
     fn no_readings_make_a_counter_panic(
         range in prop_oneof![ranges(), Just(CounterRange::Unknown)],
         rate in any::<f64>(),
-        fixed in proptest::option::of(any::<u64>()),
         readings in proptest::collection::vec((any::<u64>(), proptest::option::of(any::<Duration>())), 0..20),
     ) {
         let mut counter = Counter::new(range).with_max_rate(rate);
-        if let Some(fixed) = fixed {
-            counter = counter.with_max_increment(fixed);
-        }
         for (index, (value, elapsed)) in readings.into_iter().enumerate() {
             prop_assert_eq!(counter.update_at(value, elapsed) == Increment::First, index == 0);
         }

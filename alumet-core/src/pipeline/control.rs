@@ -1,7 +1,6 @@
 //! Control: list and steer the elements of a running pipeline. Every request gets an answer.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -376,12 +375,6 @@ impl Control {
     }
 }
 
-impl fmt::Debug for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Control")
-    }
-}
-
 /// Keeps samples back until it is dropped; made by [`Control::hold`].
 #[must_use = "samples flow again when the hold is dropped"]
 pub struct Hold {
@@ -394,12 +387,6 @@ impl Drop for Hold {
             // A pipeline that has stopped holds nothing.
             let _ = shared.ingest.push(Ingest::request(Router::release));
         }
-    }
-}
-
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hold")
     }
 }
 

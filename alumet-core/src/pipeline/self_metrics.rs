@@ -214,8 +214,9 @@ impl Known {
     fn dropped(&self, put: Put<'_>) {
         let ledger = &self.status.ledger;
         for (key, account) in &ledger.outputs {
-            for reason in DropReason::OF_OUTPUTS {
-                let count = account.dropped.get(&reason).copied().unwrap_or(0);
+            let of_outputs = |reason: &&DropReason| **reason != DropReason::NoOutput;
+            for reason in DropReason::ALL.iter().filter(of_outputs) {
+                let count = account.dropped.get(reason).copied().unwrap_or(0);
                 put(&[("element", &key.to_string()), ("reason", reason.name())], count);
             }
         }

@@ -227,7 +227,7 @@ impl Writer {
             Popped::Item(Outgoing::Batch(batch)) => self.intake.take(None, batch),
             Popped::Item(Outgoing::Spooled) => {
                 if let Some(backlog) = &self.backlog {
-                    backlog.heard();
+                    backlog.bell.heard();
                 }
                 self.intake.is_hungry = true;
             }
@@ -285,7 +285,7 @@ impl Writer {
         };
         if !items.is_empty() && !self.intake.is_hungry {
             // Requests and a pause come between two slices.
-            backlog.announce();
+            backlog.bell.ring();
         }
         for item in items {
             match item {
