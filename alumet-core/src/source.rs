@@ -98,16 +98,6 @@ impl<'a> Accumulator<'a> {
     pub const fn catalog(&self) -> &Catalog {
         self.batch.catalog()
     }
-
-    /// How many samples wait to be handed on, those of this poll included.
-    pub fn len(&self) -> usize {
-        self.batch.len()
-    }
-
-    /// Whether no sample waits.
-    pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
-    }
 }
 
 /// Makes samples when something arrives: messages of other agents, notifications of the kernel.
@@ -232,10 +222,8 @@ mod tests {
             .register();
         let mut batch = catalog.batch();
         let mut out = Accumulator::new(&mut batch, tick(5), &SystemClock);
-        assert_eq!((out.len(), out.is_empty()), (0, true));
         out.push(&series, 1);
         out.push_at(&series, Timestamp::from_nanos(3), 2);
-        assert_eq!((out.len(), out.is_empty()), (2, false));
         assert_eq!(batch.timestamps(), [tick(5).timestamp, Timestamp::from_nanos(3)]);
         assert_eq!(batch.bits(), [1, 2]);
     }

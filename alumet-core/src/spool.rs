@@ -63,14 +63,8 @@ pub struct Record {
 /// The number and the size.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            sequence, samples, ..
-        } = self;
-        write!(
-            f,
-            "Record({sequence}: {samples} samples, {} bytes)",
-            self.payload.len()
-        )
+        let (number, samples, bytes) = (self.sequence, self.samples, self.payload.len());
+        write!(f, "Record({number}: {samples} samples, {bytes} bytes)")
     }
 }
 

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -195,16 +194,6 @@ impl Delivery {
     }
 }
 
-/// The number of samples.
-impl fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.record() {
-            Some(item) => write!(f, "Delivery({item:?})"),
-            None => write!(f, "Delivery({} samples)", self.len()),
-        }
-    }
-}
-
 impl Delivering {
     /// The destination has all of it.
     pub fn done() -> Self {
@@ -214,15 +203,6 @@ impl Delivering {
     /// It is over when the future is ready.
     pub fn under_way(future: impl Future<Output = Result<Receipt, Failure>> + Send + 'static) -> Self {
         Self::UnderWay(Box::pin(future))
-    }
-}
-
-impl fmt::Debug for Delivering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done(receipt) => write!(f, "Done({receipt:?})"),
-            Self::UnderWay(_) => f.write_str("UnderWay"),
-        }
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn add(shared: &Arc<Shared>, plugin: &str, specs: ElementSpecs) -> Re
     for spec in event_sources {
         add_event_source(shared, plugin, spec)?;
     }
-    let sources = sources.into_iter().map(|spec| (plugin.to_owned(), spec));
+    let sources = sources.into_iter().map(|spec| (plugin, spec));
     add_sources(shared, sources.collect())
 }
 
@@ -112,11 +112,11 @@ pub(crate) fn check(
 /// error there is none of them.
 pub(crate) fn add_sources(
     shared: &Arc<Shared>,
-    specs: Vec<(String, SourceSpec)>,
+    specs: Vec<(&str, SourceSpec)>,
 ) -> Result<Vec<Answer>, AddError> {
     let named: Vec<_> = specs
         .into_iter()
-        .map(|(plugin, spec)| (ElementKey::new(ElementKind::Source, &plugin, &spec.name), spec))
+        .map(|(plugin, spec)| (ElementKey::new(ElementKind::Source, plugin, &spec.name), spec))
         .collect();
     let threads = named
         .iter()
@@ -124,10 +124,7 @@ pub(crate) fn add_sources(
     poll::start_threads(shared, threads)?;
     let tasks = named.into_iter().map(|(key, spec)| {
         let cell = Arc::new(ElementCell::new(key, Some(spec.schedule)));
-        shared.elements.lock().push(Element {
-            cell: Arc::clone(&cell),
-            handle: ElementHandle::Source,
-        });
+        list(shared, &cell, ElementHandle::Source);
         PollTask::new(cell, spec)
     });
     let mut answers = Vec::new();
@@ -159,14 +156,9 @@ fn add_event_source(shared: &Arc<Shared>, plugin: &str, spec: EventSourceSpec) -
 }
 
 fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Result<(), AddError> {
-    let cell = Arc::new(ElementCell::new(
-        ElementKey::new(ElementKind::Transform, plugin, &spec.name),
-        None,
-    ));
-    shared.elements.lock().push(Element {
-        cell: Arc::clone(&cell),
-        handle: ElementHandle::Transform,
-    });
+    let key = ElementKey::new(ElementKind::Transform, plugin, &spec.name);
+    let cell = Arc::new(ElementCell::new(key, None));
+    list(shared, &cell, ElementHandle::Transform);
     let waits = usize::from(spec.transform.waits());
     shared.waiting_transforms.fetch_add(waits, Ordering::Relaxed);
     let task = TransformTask::new(cell, spec);
@@ -220,8 +212,13 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         worker,
         is_durable,
     };
-    shared.elements.lock().push(Element { cell, handle });
+    list(shared, &cell, handle);
     request(shared, |router| router.add_output(link))
+}
+
+fn list(shared: &Shared, cell: &Arc<ElementCell>, handle: ElementHandle) {
+    let cell = Arc::clone(cell);
+    shared.elements.lock().push(Element { cell, handle });
 }
 
 fn request(shared: &Shared, request: impl FnOnce(&mut Router) + Send + 'static) -> Result<(), AddError> {

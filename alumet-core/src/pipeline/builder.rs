@@ -45,7 +45,7 @@ pub struct PipelineBuilder {
     durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
     /// Elements with the ids of their plugins, in the order of adding.
-    parts: Vec<(String, ElementSpecs)>,
+    parts: Vec<(&'static str, ElementSpecs)>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
 }
 
@@ -177,11 +177,10 @@ impl PipelineBuilder {
     /// # Errors
     /// When the plugin cannot start; then nothing of it is added.
     pub fn plugin<P: Plugin>(&mut self, config: P::Config) -> Result<&mut Self, PluginError> {
-        let (plugin, specs) = self.start_plugin(|context| {
+        self.add_plugin(P::ID, |context| {
             P::check(&config)?;
-            P::start(config, context)
-        })?;
-        Ok(self.add_plugin(P::ID, Box::new(plugin), specs))
+            Ok(Box::new(P::start(config, context)?))
+        })
     }
 
     /// Adds a plugin that is known as data only.
@@ -193,28 +192,20 @@ impl PipelineBuilder {
         descriptor: &PluginDescriptor,
         config: &PluginConfig,
     ) -> Result<&mut Self, PluginError> {
-        let (plugin, specs) = self.start_plugin(|context| descriptor.start(config, context))?;
-        Ok(self.add_plugin(descriptor.id, plugin, specs))
+        self.add_plugin(descriptor.id, |context| descriptor.start(config, context))
     }
 
     fn add_plugin(
         &mut self,
         id: &'static str,
-        plugin: Box<dyn RunningPlugin>,
-        specs: ElementSpecs,
-    ) -> &mut Self {
-        self.parts.push((id.to_owned(), specs));
-        self.plugins.push((id, plugin));
-        self
-    }
-
-    fn start_plugin<T>(
-        &self,
-        start: impl FnOnce(&mut StartContext<'_>) -> Result<T, StartError>,
-    ) -> Result<(T, ElementSpecs), StartError> {
+        start: impl FnOnce(&mut StartContext<'_>) -> Result<Box<dyn RunningPlugin>, StartError>,
+    ) -> Result<&mut Self, PluginError> {
         let mut context = StartContext::new(&self.host);
         let plugin = start(&mut context)?;
-        Ok((plugin, context.take_specs()))
+        let specs = context.take_specs();
+        self.parts.push((id, specs));
+        self.plugins.push((id, plugin));
+        Ok(self)
     }
 
     /// Adds a source, polled once per second unless the spec says otherwise.
@@ -238,13 +229,8 @@ impl PipelineBuilder {
     }
 
     fn embedded(&mut self) -> &mut ElementSpecs {
-        if self
-            .parts
-            .last()
-            .is_none_or(|(plugin, _)| plugin != Self::EMBEDDED)
-        {
-            self.parts
-                .push((Self::EMBEDDED.to_owned(), ElementSpecs::default()));
+        if self.parts.last().is_none_or(|(id, _)| *id != Self::EMBEDDED) {
+            self.parts.push((Self::EMBEDDED, ElementSpecs::default()));
         }
         let last = self.parts.len() - 1;
         &mut self.parts[last].1
@@ -262,7 +248,7 @@ impl PipelineBuilder {
                 .map_err(BuildError::SelfMetrics)?;
             let mut specs = ElementSpecs::default();
             specs.source("self", source).every(interval);
-            self.parts.push((self_metrics::PLUGIN.to_owned(), specs));
+            self.parts.push((self_metrics::PLUGIN, specs));
         }
         let shared = Arc::new(Shared {
             origin: self.host.clock.now().monotonic,
@@ -296,19 +282,16 @@ impl PipelineBuilder {
         let mut sources = Vec::new();
         let mut keys = Vec::new();
         for (plugin, mut specs) in self.parts {
-            for key in add::check(&pipeline.shared, &plugin, &specs)? {
+            for key in add::check(&pipeline.shared, plugin, &specs)? {
                 // The sources of the parts before are not among the elements yet.
                 if keys.contains(&key) {
                     return Err(AddError::Duplicate(key).into());
                 }
                 keys.push(key);
             }
-            sources.extend(
-                std::mem::take(&mut specs.sources)
-                    .into_iter()
-                    .map(|spec| (plugin.clone(), spec)),
-            );
-            add::add(&pipeline.shared, &plugin, specs)?;
+            let of_plugin = std::mem::take(&mut specs.sources);
+            sources.extend(of_plugin.into_iter().map(|spec| (plugin, spec)));
+            add::add(&pipeline.shared, plugin, specs)?;
         }
         add::add_sources(&pipeline.shared, sources)?;
         pipeline.shared.started();
@@ -317,7 +300,7 @@ impl PipelineBuilder {
 }
 
 /// The order in which transforms run: as configured, or as they were added but each after those that it must follow.
-fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
+fn order_of(configured: &[String], parts: &[(&str, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
     let mut left = Vec::new();
     for (plugin, specs) in parts {
         let key = |spec: &TransformSpec| ElementKey::new(ElementKind::Transform, plugin, &spec.name);

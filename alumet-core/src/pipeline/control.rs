@@ -44,7 +44,7 @@ pub enum ControlError {
     #[error("the pipeline is not running")]
     NotRunning,
     /// The pattern selects nothing.
-    #[error("`{pattern}` selects no element; there are: {}", list(.known))]
+    #[error("`{pattern}` selects no element; there are: {}", joined(.known, ", "))]
     NothingSelected {
         /// The pattern.
         pattern: Pattern,
@@ -65,7 +65,7 @@ pub enum ControlError {
     #[error("no answer within {} s: an element is busy; see which with a list of all elements", Control::PATIENCE.as_secs())]
     Timeout,
     /// Some elements failed while the request was carried out.
-    #[error("{}", problems(.0))]
+    #[error("{}", joined(.0, "; "))]
     Failed(Vec<Problem>),
     /// The program has no configuration that could be read again.
     #[error("this program has no configuration that it could read again")]
@@ -78,19 +78,9 @@ pub enum ControlError {
     Add(#[from] AddError),
 }
 
-fn list(keys: &[ElementKey]) -> String {
-    keys.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn problems(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("{}: {}", problem.element, problem.error))
-        .collect::<Vec<_>>()
-        .join("; ")
+fn joined(items: &[impl ToString], separator: &str) -> String {
+    let texts: Vec<_> = items.iter().map(ToString::to_string).collect();
+    texts.join(separator)
 }
 
 /// Everything about a pipeline at one instant.
@@ -145,7 +135,7 @@ impl Control {
                 .poll_threads
                 .lock()
                 .iter()
-                .map(|thread| thread.punctuality())
+                .map(|thread| thread.punctuality.lock().clone())
                 .collect(),
             spool: shared.spool.opened().map(|spool| spool.status()),
             live_series: shared.catalog.live_series(),

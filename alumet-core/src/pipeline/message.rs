@@ -10,7 +10,8 @@ use super::queue::Weighted;
 use super::router::Router;
 
 /// Something that did not work while a request was carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{element}: {error}")]
 pub struct Problem {
     /// The element that it happened to.
     pub element: ElementKey,

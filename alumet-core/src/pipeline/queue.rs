@@ -181,36 +181,36 @@ impl<T: Weighted> Queue<T> {
 
     /// While paused, nothing can be taken until the queue is closed.
     pub(crate) fn set_paused(&self, paused: bool) {
-        let mut state = self.state.lock();
-        state.paused = paused;
-        self.notify(&mut state);
+        self.change(|state| state.paused = paused);
     }
 
     /// Gives room to everything, so that nobody waits for anybody while the pipeline stops.
     pub(crate) fn open_wide(&self) {
-        let mut state = self.state.lock();
-        state.unbounded = true;
-        self.notify(&mut state);
+        self.change(|state| state.unbounded = true);
     }
 
     /// Refuses new items; those that wait can still be taken.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        self.notify(&mut state);
+        self.change(|state| state.closed = true);
     }
 
     /// Refuses new items and gives up those that wait.
     pub(crate) fn abandon(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        state.abandoned = true;
+        let given_up = self.change(|state| {
+            state.closed = true;
+            state.abandoned = true;
+            state.weight = 0;
+            std::mem::take(&mut state.items)
+        });
         // Whoever waits for an answer gets it, and the series of what is given up may retire.
-        let given_up = std::mem::take(&mut state.items);
-        state.weight = 0;
-        self.notify(&mut state);
-        drop(state);
         drop(given_up);
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State<T>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        self.notify(&mut state);
+        result
     }
 
     /// How often something has changed.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
-use crate::failure::{Failure, Remedy};
+use crate::failure::Failure;
 use crate::output::OnFull;
 use crate::plugin::TransformSpec;
 use crate::time::{Moment, Monotonic};
@@ -16,7 +16,7 @@ use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
 use super::queue::{Closed, Popped, Queue};
 use super::shared::{Shared, Worker};
-use super::supervise::{Backoff, failed, guard, reset, succeeded};
+use super::supervise::{failed, guard, judge, reset};
 
 /// A transform under supervision.
 pub(crate) struct TransformTask {
@@ -189,7 +189,7 @@ impl Router {
             if !output.is_durable {
                 self.offer(output, Arc::clone(batch));
             } else if output.queue.is_closed() {
-                self.ended(output, batch.len());
+                self.dropped(output, batch, DropReason::OutputEnded);
             } else {
                 self.shared.ledger.lock().spooled(&output.cell, batch.len());
                 spooled = true;
@@ -209,11 +209,9 @@ impl Router {
         }
     }
 
-    fn ended(&self, output: &OutputLink, samples: usize) {
-        self.shared
-            .ledger
-            .lock()
-            .dropped(&output.cell, samples as u64, DropReason::OutputEnded);
+    fn dropped(&self, output: &OutputLink, batch: &Batch, reason: DropReason) {
+        let mut ledger = self.shared.ledger.lock();
+        ledger.dropped(&output.cell, batch.len() as u64, reason);
     }
 
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
@@ -222,16 +220,12 @@ impl Router {
             OnFull::Block => output.queue.push(item),
             OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
-                    self.shared.ledger.lock().dropped(
-                        &output.cell,
-                        batch.len() as u64,
-                        DropReason::QueueFull,
-                    );
+                    self.dropped(output, &batch, DropReason::QueueFull);
                 }
             }),
         };
         if let Err(Closed(Outgoing::Batch(batch))) = result {
-            self.ended(output, batch.len());
+            self.dropped(output, &batch, DropReason::OutputEnded);
         }
     }
 
@@ -347,22 +341,17 @@ impl TransformTask {
         now: Moment,
         work: impl FnOnce(&mut dyn Transform, &TransformContext<'_>) -> Result<(), Failure>,
     ) {
-        match self.cell.state() {
-            ElementState::Paused | ElementState::Ended => {
-                self.wake_at = None;
-                return;
-            }
-            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+        if matches!(self.cell.state(), ElementState::Paused | ElementState::Ended) {
+            self.wake_at = None;
+            return;
         }
         if let Some(at) = self.restart_at {
             if now.monotonic < at {
                 self.wake_at = self.wake_at.map(|_| at);
                 return;
             }
-            self.restart_at = None;
             reset(self.cell.key(), || self.spec.transform.reset());
         }
-        let samples = samples as u64;
         let context = TransformContext {
             catalog: &shared.catalog,
             now,
@@ -374,14 +363,6 @@ impl TransformTask {
             result
         });
         let busy = shared.clock.now().monotonic.since(started);
-        match result {
-            Ok(()) => succeeded(&self.cell, samples, busy),
-            Err(failure) => {
-                let in_a_row = failed(&self.cell, &failure, samples, busy);
-                if failure.remedy() == Remedy::Restart {
-                    self.restart_at = Some(now.monotonic + Backoff::RESTART.after(in_a_row));
-                }
-            }
-        }
+        self.restart_at = judge(&self.cell, result, samples as u64, busy, now.monotonic);
     }
 }

@@ -2,10 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::Batch;
-use crate::failure::Remedy;
 use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
-use crate::pipeline::supervise::{Backoff, failed, guard, reset, succeeded};
+use crate::pipeline::supervise::{guard, judge, reset};
 use crate::plugin::SourceSpec;
 use crate::source::{Accumulator, Schedule, SourceWaker, Tick};
 use crate::time::{Monotonic, Waker};
@@ -17,13 +16,6 @@ pub(crate) struct PollTask {
     /// Not polled before this time, after a failure that asked for a restart.
     restart_at: Option<Monotonic>,
     fresh: bool,
-}
-
-/// What became of a poll.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Polled {
-    Alive,
-    Ended,
 }
 
 impl PollTask {
@@ -95,18 +87,10 @@ impl PollTask {
         status.last_error.filter(|_| status.failures_in_a_row > 0)
     }
 
-    /// Polls it at `tick`; a poll that takes longer than `allowed` is noted.
-    pub(super) fn poll(
-        &mut self,
-        tick: Tick,
-        allowed: Option<Duration>,
-        batch: &mut Batch,
-        shared: &Shared,
-    ) -> Polled {
-        match self.state() {
-            ElementState::Paused => return Polled::Alive,
-            ElementState::Ended => return Polled::Ended,
-            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+    /// Polls it at `tick`, unless it is paused; a poll that takes longer than `allowed` is noted.
+    pub(super) fn poll(&mut self, tick: Tick, allowed: Option<Duration>, batch: &mut Batch, shared: &Shared) {
+        if matches!(self.state(), ElementState::Paused | ElementState::Ended) {
+            return;
         }
         self.fresh = false;
         if tick.missed > 0 {
@@ -114,7 +98,7 @@ impl PollTask {
         }
         if let Some(at) = self.restart_at {
             if tick.monotonic < at {
-                return Polled::Alive;
+                return;
             }
             self.reset();
         }
@@ -137,24 +121,7 @@ impl PollTask {
             );
         }
         let samples = (batch.len() - before) as u64;
-        self.restart_at = None;
-        match result {
-            Ok(()) => {
-                succeeded(&self.cell, samples, busy);
-                Polled::Alive
-            }
-            Err(failure) => {
-                let in_a_row = failed(&self.cell, &failure, samples, busy);
-                match failure.remedy() {
-                    Remedy::End => return Polled::Ended,
-                    Remedy::Restart => {
-                        self.restart_at = Some(tick.monotonic + Backoff::RESTART.after(in_a_row));
-                    }
-                    Remedy::Retry | Remedy::Skip | Remedy::Split => {}
-                }
-                Polled::Alive
-            }
-        }
+        self.restart_at = judge(&self.cell, result, samples, busy, tick.monotonic);
     }
 
     fn reset(&mut self) {

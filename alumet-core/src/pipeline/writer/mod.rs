@@ -159,7 +159,7 @@ impl Writer {
             }
             if self.rest.is_none() && self.must_reset && self.under_way == 0 {
                 self.must_reset = false;
-                self.reset();
+                reset(self.account.key(), || self.output.reset());
             }
             if self.rest.is_some() && self.flush.is_none() {
                 self.flush_without_a_rest(now);
@@ -191,23 +191,16 @@ impl Writer {
     }
 
     fn wait(&self, now: Instant, version: u64) -> Step {
-        let mut deadline = self.rest.filter(|_| self.under_way == 0);
-        let mut sooner = |other: Option<Instant>| {
-            deadline = match (deadline, other) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-        };
-        if self.rest.is_none() {
-            sooner(
-                self.intake
-                    .due()
-                    .filter(|_| self.has_room() && !self.queue.is_paused()),
-            );
-            sooner(self.progress.due(now).filter(|_| self.under_way == 0));
-        }
-        sooner(self.leaves_at());
-        let deadline = deadline.map(|deadline| deadline.max(now));
+        let (rests, is_free) = (self.rest.is_some(), self.under_way == 0);
+        let begins = !rests && self.has_room() && !self.queue.is_paused();
+        let deadlines = [
+            self.rest.filter(|_| is_free),
+            self.intake.due().filter(|_| begins),
+            self.progress.due(now).filter(|_| !rests && is_free),
+            self.leaves_at(),
+        ];
+        let first = deadlines.into_iter().flatten().min();
+        let deadline = first.map(|deadline| deadline.max(now));
         Step::Wait { version, deadline }
     }
 
@@ -506,10 +499,6 @@ impl Writer {
         if let Some(ticket) = self.flush.take() {
             let _ = ticket.send(self.account.problem());
         }
-    }
-
-    fn reset(&mut self) {
-        reset(self.account.key(), || self.output.reset());
     }
 
     /// Whether nothing is in hand.
