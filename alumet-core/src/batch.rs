@@ -142,9 +142,7 @@ impl Batch {
     }
 
     fn push_raw(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
-        if self.pin.is_none() {
-            self.pin = Some(self.catalog.pin());
-        }
+        self.pin.get_or_insert_with(|| self.catalog.pin());
         self.columns.series.push(series);
         self.columns.timestamps.push(timestamp);
         self.columns.values.push(bits);

@@ -66,11 +66,8 @@ impl StateStore {
     pub(crate) fn of_plugin(&self, id: &str, is_trial: bool) -> PluginState {
         let mut plugins = self.0.plugins.lock();
         let state = plugins.entry(id.to_owned()).or_insert_with(|| {
-            let file = self
-                .0
-                .folder
-                .as_ref()
-                .map(|folder| folder.join(format!("{id}.toml")));
+            let folder = self.0.folder.as_ref();
+            let file = folder.map(|folder| folder.join(format!("{id}.toml")));
             let values = file.as_deref().map(|file| read(file, is_trial));
             PluginState(Arc::new(Mutex::new(Kept {
                 values: values.unwrap_or_default(),

@@ -61,12 +61,8 @@ impl Group {
     pub(super) fn realign(&mut self, now: Monotonic) {
         let Some(interval) = self.interval else { return };
         let interval = nanos(interval);
-        let passed = (now.as_nanos().saturating_sub(self.origin.as_nanos())) / interval;
-        self.next = Monotonic::from_nanos(
-            self.origin
-                .as_nanos()
-                .saturating_add((passed + 1).saturating_mul(interval)),
-        );
+        let passed = now.since(self.origin).as_nanos() as u64 / interval;
+        self.next = self.origin + Duration::from_nanos((passed + 1).saturating_mul(interval));
     }
 
     pub(super) fn deadline(&self) -> Option<Monotonic> {

@@ -266,15 +266,9 @@ impl PollLoop {
                 punctuality.lateness.record(due.lateness);
                 punctuality.missed_ticks += due.missed;
             }
-            group.poll(
-                Tick {
-                    missed: due.missed,
-                    ..tick
-                },
-                allowed,
-                &self.shared,
-                |task| !task.is_fresh(),
-            );
+            let missed = due.missed;
+            let tick = Tick { missed, ..tick };
+            group.poll(tick, allowed, &self.shared, |task| !task.is_fresh());
             if group.must_flush(due.at) {
                 group.flush(&self.shared);
             }
@@ -300,19 +294,12 @@ impl PollLoop {
         task.wakes(self.alarm.waker());
         let schedule = task.schedule();
         let (interval, flush) = (schedule.interval, schedule.flush);
-        let group = match self
-            .groups
-            .iter_mut()
-            .position(|group| group.serves(interval, flush))
-        {
-            Some(index) => &mut self.groups[index],
-            None => {
-                self.groups.push(Group::new(interval, flush, self.shared.origin));
-                let last = self.groups.len() - 1;
-                &mut self.groups[last]
-            }
-        };
-        group.add(task, self.shared.clock.now().monotonic);
+        let known = self.groups.iter().position(|group| group.serves(interval, flush));
+        let index = known.unwrap_or_else(|| {
+            self.groups.push(Group::new(interval, flush, self.shared.origin));
+            self.groups.len() - 1
+        });
+        self.groups[index].add(task, self.shared.clock.now().monotonic);
     }
 
     fn apply(&mut self, keys: &[ElementKey], action: &SourceAction, ticket: &Ticket) {
