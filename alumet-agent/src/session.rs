@@ -239,7 +239,7 @@ fn write_default(path: &str, text: &str) {
 /// An order of transforms that does not fit is the fault of the configuration; the rest is that of the machine.
 fn cannot_build(document: &Document, error: BuildError) -> Failed {
     match error {
-        BuildError::UnknownTransform { .. } | BuildError::UnorderedTransform(_) => {
+        BuildError::TransformOrder(_) => {
             Problems::from(document.refused(&["pipeline", "transforms"], error.to_string())).into()
         }
         error => anyhow::Error::from(error)

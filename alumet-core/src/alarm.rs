@@ -65,19 +65,15 @@ impl Alarm for TimerAlarm {
     }
 
     fn wait(&mut self, deadline: Option<Monotonic>) {
-        if let Err(error) = self.arm(deadline) {
-            // Cannot happen with a valid descriptor and time; sleeping a little keeps the caller from spinning.
-            tracing::error!(%error, "the timer could not be set");
-            std::thread::sleep(Duration::from_millis(1));
-            return;
-        }
+        let is_armed = self.arm(deadline);
         let mut fds = [
             PollFd::new(self.timer.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.event.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, PollTimeout::NONE) {
+        match is_armed.and_then(|()| poll(&mut fds, PollTimeout::NONE)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => {
+                // Cannot happen with valid descriptors and times; sleeping a little keeps the caller from spinning.
                 tracing::error!(%error, "waiting for the timer failed");
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -116,11 +116,8 @@ impl Attributes {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&AttributeValue> {
-        let entries = self.0.as_deref()?;
-        let index = entries
-            .binary_search_by(|(candidate, _)| candidate.as_ref().cmp(key))
-            .ok()?;
-        entries.get(index).map(|(_, value)| value)
+        let (_, value) = self.iter().find(|(candidate, _)| *candidate == key)?;
+        Some(value)
     }
 
     /// All attributes, sorted by key.

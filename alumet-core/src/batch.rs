@@ -53,15 +53,15 @@ pub struct Batch {
 }
 
 #[derive(Default)]
-struct Columns {
+pub(crate) struct Columns {
     series: Vec<SeriesId>,
     timestamps: Vec<Timestamp>,
     values: Vec<u64>,
 }
 
 impl Batch {
-    pub(crate) fn new(catalog: Catalog, buffers: Option<Buffers>) -> Self {
-        let columns = buffers.map(|Buffers(columns)| columns).unwrap_or_default();
+    /// An empty batch, in the memory of `columns`.
+    pub(crate) const fn new(catalog: Catalog, columns: Columns) -> Self {
         Self {
             columns,
             catalog,
@@ -142,9 +142,7 @@ impl Batch {
     }
 
     fn push_raw(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
-        if self.pin.is_none() {
-            self.pin = Some(self.catalog.pin());
-        }
+        self.pin.get_or_insert_with(|| self.catalog.pin());
         self.columns.series.push(series);
         self.columns.timestamps.push(timestamp);
         self.columns.values.push(bits);
@@ -241,16 +239,22 @@ impl Batch {
             }
         }
         self.removed += self.len() - kept;
-        self.columns.series.truncate(kept);
-        self.columns.timestamps.truncate(kept);
-        self.columns.values.truncate(kept);
+        self.columns.truncate(kept);
+    }
+}
+
+impl Columns {
+    fn truncate(&mut self, len: usize) {
+        self.series.truncate(len);
+        self.timestamps.truncate(len);
+        self.values.truncate(len);
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
         let columns = std::mem::take(&mut self.columns);
-        self.catalog.buffers().lock().give_back(Buffers(columns));
+        self.catalog.buffers().lock().give_back(columns);
     }
 }
 
@@ -261,13 +265,10 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// The memory of a batch that is gone, for the next one.
-pub(crate) struct Buffers(Columns);
-
-/// Keeps a few buffers, so that a steady state allocates nothing.
+/// The memory of some batches that are gone, for the next ones, so that a steady state allocates nothing.
 #[derive(Default)]
 pub(crate) struct BufferPool {
-    buffers: Vec<Buffers>,
+    buffers: Vec<Columns>,
 }
 
 impl BufferPool {
@@ -276,17 +277,15 @@ impl BufferPool {
     /// 192 KiB each; a larger batch is rare enough to be allocated.
     const MAX_SAMPLES: usize = 8192;
 
-    pub(crate) fn take(&mut self) -> Option<Buffers> {
-        self.buffers.pop()
+    pub(crate) fn take(&mut self) -> Columns {
+        self.buffers.pop().unwrap_or_default()
     }
 
-    fn give_back(&mut self, mut buffers: Buffers) {
-        let capacity = buffers.0.series.capacity();
+    fn give_back(&mut self, mut columns: Columns) {
+        let capacity = columns.series.capacity();
         if self.buffers.len() < Self::MAX_BUFFERS && (1..=Self::MAX_SAMPLES).contains(&capacity) {
-            buffers.0.series.clear();
-            buffers.0.timestamps.clear();
-            buffers.0.values.clear();
-            self.buffers.push(buffers);
+            columns.truncate(0);
+            self.buffers.push(columns);
         }
     }
 }

@@ -18,9 +18,8 @@ use crate::time::Monotonic;
 
 /// Turns the successive readings of a cumulative counter into increments.
 ///
-/// A reading below the previous one is a wrap when the range is known and a wrap is plausible, otherwise a reset. The
-/// bounds ([`with_max_rate`](Self::with_max_rate), [`with_max_increment`](Self::with_max_increment)) say what is
-/// plausible. Give a 64-bit counter a bound, or [`CounterRange::Unknown`]: without either, a reset reads as a wrap
+/// A reading below the previous one is a wrap when the range is known and a wrap is plausible, otherwise a reset. A
+/// bound ([`with_max_rate`](Self::with_max_rate)) says what is plausible. Give a 64-bit counter a bound, or [`CounterRange::Unknown`]: without either, a reset reads as a wrap
 /// with a huge increment.
 ///
 /// ```
@@ -34,7 +33,6 @@ use crate::time::Monotonic;
 pub struct Counter {
     range: CounterRange,
     max_rate: Option<f64>,
-    max_increment: Option<u64>,
     ascent: Ascent,
 }
 
@@ -103,7 +101,6 @@ impl Counter {
         Self {
             range,
             max_rate: None,
-            max_increment: None,
             ascent: Ascent {
                 last: None,
                 height: 0,
@@ -116,13 +113,6 @@ impl Counter {
     #[must_use]
     pub fn with_max_rate(mut self, per_second: f64) -> Self {
         self.max_rate = (per_second.is_finite() && per_second >= 0.0).then_some(per_second);
-        self
-    }
-
-    /// Bounds what can be counted between two readings, however far apart they are.
-    #[must_use]
-    pub const fn with_max_increment(mut self, max: u64) -> Self {
-        self.max_increment = Some(max);
         self
     }
 
@@ -170,14 +160,7 @@ impl Counter {
     /// The most that can have been counted in the interval; none if no bound applies.
     fn bound(&self, elapsed: Option<Duration>) -> Option<u128> {
         // The conversion saturates, so that an absurdly long interval is merely a very large bound.
-        let by_rate = self
-            .max_rate
-            .zip(elapsed)
-            .map(|(rate, time)| (rate * time.as_secs_f64()).ceil() as u128);
-        match (by_rate, self.max_increment.map(u128::from)) {
-            (Some(by_rate), Some(fixed)) => Some(by_rate.min(fixed)),
-            (by_rate, fixed) => by_rate.or(fixed),
-        }
+        Some((self.max_rate? * elapsed?.as_secs_f64()).ceil() as u128)
     }
 
     /// The increment if the counter went once past its end; none if it has none or did not fall, or if the previous

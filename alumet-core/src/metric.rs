@@ -4,14 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
-
 use crate::unit::Unit;
 use crate::value::{Number, ValueType};
 
 /// How the values of a metric relate to time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
     /// The state at the time of the sample; may rise and fall.
     Gauge,
@@ -30,8 +27,7 @@ words! {
 }
 
 /// How the values of a metric are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Quality {
     /// Read from a sensor or a counter.
     #[default]
@@ -51,7 +47,7 @@ words! {
 }
 
 /// What the numbers of a group of series mean.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metric {
     /// The unique name, in `snake_case`.
     pub name: Cow<'static, str>,

@@ -1,7 +1,6 @@
 //! Services: what several plugins share, such as one watch of a hierarchy.
 
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
@@ -35,12 +34,6 @@ impl Services {
         let erased: Arc<dyn Any + Send + Sync> = Arc::clone(&service) as _;
         *slot = Some(Arc::downgrade(&erased));
         Ok(service)
-    }
-}
-
-impl fmt::Debug for Services {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Services")
     }
 }
 

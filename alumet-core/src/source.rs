@@ -1,6 +1,5 @@
 //! Sources: what makes samples.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,10 +9,10 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
-use crate::catalog::{Catalog, TypeMismatch};
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::pipeline::EventSink;
-use crate::series::{Interner, Point, Series};
+use crate::series::Series;
 use crate::time::{Clock, Moment, Monotonic, Timestamp, Waker};
 use crate::value::Number;
 
@@ -57,25 +56,14 @@ pub struct Tick {
 /// Takes the samples of one poll.
 pub struct Accumulator<'a> {
     batch: &'a mut Batch,
-    interner: &'a mut Interner,
     tick: Tick,
     clock: &'a dyn Clock,
 }
 
 impl<'a> Accumulator<'a> {
-    /// Appends to `batch` at `tick` of `clock`; complete points are interned in `interner`.
-    pub const fn new(
-        batch: &'a mut Batch,
-        interner: &'a mut Interner,
-        tick: Tick,
-        clock: &'a dyn Clock,
-    ) -> Self {
-        Self {
-            batch,
-            interner,
-            tick,
-            clock,
-        }
+    /// Appends to `batch` at `tick` of `clock`.
+    pub const fn new(batch: &'a mut Batch, tick: Tick, clock: &'a dyn Clock) -> Self {
+        Self { batch, tick, clock }
     }
 
     /// The present, which is later than the tick by all that was read since.
@@ -101,23 +89,6 @@ impl<'a> Accumulator<'a> {
         self.batch.push(series, timestamp, value);
     }
 
-    /// Pushes a complete point with the timestamp of the tick; for events too rare to keep a handle for.
-    ///
-    /// # Errors
-    /// When the value is not of the type of the metric.
-    pub fn push_point(&mut self, point: Point) -> Result<(), TypeMismatch> {
-        let handle = self.interner.intern(point.series, self.tick.monotonic);
-        let pushed = self.batch.push_value(handle, self.tick.timestamp, point.value);
-        pushed.map_err(|expected| {
-            let info = self.batch.catalog().describe(handle.id());
-            TypeMismatch {
-                metric: info.map(|info| info.metric.name.to_string()).unwrap_or_default(),
-                expected,
-                found: point.value.value_type(),
-            }
-        })
-    }
-
     /// When this poll happens.
     pub const fn tick(&self) -> Tick {
         self.tick
@@ -126,16 +97,6 @@ impl<'a> Accumulator<'a> {
     /// The catalog, to register the series of something that just appeared.
     pub const fn catalog(&self) -> &Catalog {
         self.batch.catalog()
-    }
-
-    /// How many samples wait to be handed on, those of this poll included.
-    pub fn len(&self) -> usize {
-        self.batch.len()
-    }
-
-    /// Whether no sample waits.
-    pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
     }
 }
 
@@ -237,21 +198,11 @@ impl SourceWaker {
     }
 }
 
-/// Whether a poll is wanted.
-impl fmt::Debug for SourceWaker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceWaker({})", self.is_wanted())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attributes::Attributes;
     use crate::catalog::tests::catalog_with_metric;
-    use crate::series::SeriesKey;
     use crate::time::SystemClock;
-    use crate::value::{Value, ValueType};
     use crate::{Consumer, Resource};
 
     fn tick(seconds: u64) -> Tick {
@@ -264,71 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_point_is_interned_and_its_series_retires_when_it_is_not_seen_any_more() {
-        let (catalog, metric) = catalog_with_metric();
-        let mut interner = Interner::new(catalog.clone()).idle_after(Duration::from_secs(10));
-        let point = |pid, value| Point {
-            series: SeriesKey {
-                metric: metric.id(),
-                resource: Resource::LocalMachine,
-                consumer: Consumer::Process { pid },
-                attributes: Attributes::EMPTY.with("name", "sh"),
-            },
-            value,
-        };
-        let mut batch = catalog.batch();
-        for second in 0..3 {
-            let mut out = Accumulator::new(&mut batch, &mut interner, tick(second), &SystemClock);
-            out.push_point(point(1, Value::U64(second))).unwrap();
-        }
-        assert_eq!(catalog.live_series(), 1, "the same point is the same series");
-        let series = batch.series()[0];
-        assert_eq!(batch.series(), [series; 3]);
-        assert_eq!(batch.timestamps()[2], tick(2).timestamp);
-        assert_eq!(batch.bits(), [0, 1, 2]);
-
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(12), &SystemClock);
-        out.push_point(point(2, Value::U64(7))).unwrap();
-        assert!(!catalog.is_live(series));
-        assert!(catalog.describe(series).is_some(), "the batch still names it");
-    }
-
-    #[test]
-    fn a_complete_point_of_the_wrong_type_is_refused_by_name() {
-        let (catalog, metric) = catalog_with_metric();
-        let mut interner = Interner::new(catalog.clone());
-        let mut batch = catalog.batch();
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(0), &SystemClock);
-        let point = Point {
-            series: SeriesKey {
-                metric: metric.id(),
-                resource: Resource::LocalMachine,
-                consumer: Consumer::LocalMachine,
-                attributes: Attributes::EMPTY,
-            },
-            value: Value::F64(1.0),
-        };
-        let error = out.push_point(point).unwrap_err();
-        assert_eq!(
-            (&*error.metric, error.expected, error.found),
-            ("test", ValueType::U64, ValueType::F64)
-        );
-        assert!(out.is_empty());
-    }
-
-    #[test]
     fn a_device_that_stamps_its_samples_keeps_its_times() {
         let (catalog, metric) = catalog_with_metric();
         let series = catalog
             .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
             .register();
-        let mut interner = Interner::new(catalog.clone());
         let mut batch = catalog.batch();
-        let mut out = Accumulator::new(&mut batch, &mut interner, tick(5), &SystemClock);
-        assert_eq!((out.len(), out.is_empty()), (0, true));
+        let mut out = Accumulator::new(&mut batch, tick(5), &SystemClock);
         out.push(&series, 1);
         out.push_at(&series, Timestamp::from_nanos(3), 2);
-        assert_eq!((out.len(), out.is_empty()), (2, false));
         assert_eq!(batch.timestamps(), [tick(5).timestamp, Timestamp::from_nanos(3)]);
         assert_eq!(batch.bits(), [1, 2]);
     }

@@ -63,14 +63,8 @@ pub struct Record {
 /// The number and the size.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            sequence, samples, ..
-        } = self;
-        write!(
-            f,
-            "Record({sequence}: {samples} samples, {} bytes)",
-            self.payload.len()
-        )
+        let (number, samples, bytes) = (self.sequence, self.samples, self.payload.len());
+        write!(f, "Record({number}: {samples} samples, {bytes} bytes)")
     }
 }
 
@@ -276,15 +270,5 @@ impl SpoolSlot {
     /// The spool if somebody needed it.
     pub fn opened(&self) -> Option<&Arc<dyn Spool>> {
         self.0.opened.get()
-    }
-}
-
-impl fmt::Debug for SpoolSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.opened(), &self.0.open) {
-            (Some(_), _) => "SpoolSlot(open)",
-            (None, Some(_)) => "SpoolSlot(not needed yet)",
-            (None, None) => "SpoolSlot(none)",
-        })
     }
 }

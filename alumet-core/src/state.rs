@@ -1,7 +1,6 @@
 //! What plugins keep over restarts: a learnt idle power, a position.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,19 +12,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The states of all plugins: one TOML file each in a folder, or in memory only. Cheap to clone; all clones are the same.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StateStore(Arc<Inner>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inner {
     folder: Option<PathBuf>,
     plugins: Mutex<HashMap<String, PluginState>>,
 }
 
 /// A few values of one plugin by name. Cheap to clone; all clones are the same.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct PluginState(Arc<Mutex<Kept>>);
 
+#[derive(Debug)]
 struct Kept {
     values: toml::Table,
     /// `None` if nothing outlives the program.
@@ -66,11 +66,8 @@ impl StateStore {
     pub(crate) fn of_plugin(&self, id: &str, is_trial: bool) -> PluginState {
         let mut plugins = self.0.plugins.lock();
         let state = plugins.entry(id.to_owned()).or_insert_with(|| {
-            let file = self
-                .0
-                .folder
-                .as_ref()
-                .map(|folder| folder.join(format!("{id}.toml")));
+            let folder = self.0.folder.as_ref();
+            let file = folder.map(|folder| folder.join(format!("{id}.toml")));
             let values = file.as_deref().map(|file| read(file, is_trial));
             PluginState(Arc::new(Mutex::new(Kept {
                 values: values.unwrap_or_default(),
@@ -147,18 +144,6 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     open.sync_all()?;
     std::fs::rename(&new, file)?;
     File::open(folder)?.sync_all()
-}
-
-impl fmt::Debug for StateStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StateStore({:?})", self.0.folder)
-    }
-}
-
-impl fmt::Debug for PluginState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PluginState({:?})", self.0.lock().file)
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::ops::Add;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -138,11 +138,13 @@ impl Add<Duration> for Monotonic {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(nanos(duration)))
     }
+}
+
+/// The nanoseconds of a duration; at most 2⁶⁴ − 1, which are 584 years.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The same instant on both clocks.
@@ -199,21 +201,17 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
-            // The kernel's monotonic clock is never negative.
-            time.tv_sec() as u64 * NANOS_PER_SECOND as u64 + time.tv_nsec() as u64
-        });
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one door through which wall-clock time enters"
-        )]
-        let wall = match std::time::SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
+        // The kernel has both clocks, and so cannot fail to read them.
+        let nanos = |clock| {
+            clock_gettime(clock).map_or(0, |time| {
+                let seconds = time.tv_sec().saturating_mul(NANOS_PER_SECOND);
+                seconds.saturating_add(time.tv_nsec())
+            })
         };
         Moment {
-            wall: Timestamp(wall),
-            monotonic: Monotonic(monotonic),
+            wall: Timestamp(nanos(ClockId::CLOCK_REALTIME)),
+            // Never negative.
+            monotonic: Monotonic(nanos(ClockId::CLOCK_MONOTONIC).cast_unsigned()),
         }
     }
 

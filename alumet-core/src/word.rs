@@ -1,9 +1,12 @@
 //! Enums whose variants have a word each.
 
-/// Gives each variant its word: as `name`, as text, and where it is serialized.
+/// Gives each variant its word: as `name`, as text, and where it is serialized. Lists all variants.
 macro_rules! words {
     ($type:ident { $($variant:ident: $word:literal,)+ }) => {
         impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
             #[doc = concat!("Its word" $(, ", `", $word, "`")+, ".")]
             pub const fn name(self) -> &'static str {
                 match self {

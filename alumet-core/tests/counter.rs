@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
 use alumet_core::counter::{Ascent, Counter, CounterRange, DeltaSeries, Increment};
-use alumet_core::series::Interner;
 use alumet_core::source::{Accumulator, Tick};
 use alumet_core::time::Monotonic;
 use alumet_core::unit::Unit;
@@ -105,13 +104,6 @@ fn a_fall_from_beyond_the_range_is_a_reset() {
 }
 
 #[test]
-fn a_wrap_that_exceeds_the_fixed_bound_is_a_reset() {
-    let bounded = |max| after(CounterRange::Max(99), 90).with_max_increment(max);
-    assert_eq!(bounded(15).update(5), Increment::Wrapped(15));
-    assert_eq!(bounded(14).update(5), Increment::Reset(5));
-}
-
-#[test]
 fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
     let mut counter = after(CounterRange::Max(99), 90).with_max_rate(15.0);
     assert_eq!(counter.clone().update_at(5, SECOND), Increment::Wrapped(15));
@@ -133,22 +125,6 @@ fn a_wrap_that_needs_more_than_the_maximum_power_is_a_reset() {
 fn a_counter_that_cannot_count_anything_cannot_wrap() {
     let mut counter = after(CounterRange::Max(99), 90).with_max_rate(0.0);
     assert_eq!(counter.update_at(5, SECOND), Increment::Reset(5));
-}
-
-#[test]
-fn the_tighter_of_two_bounds_counts() {
-    let counter = after(CounterRange::Max(99), 90);
-    let fixed = counter
-        .clone()
-        .with_max_rate(50.0)
-        .with_max_increment(10)
-        .update_at(5, SECOND);
-    assert_eq!(fixed, Increment::Reset(5));
-    let rate = counter
-        .with_max_rate(10.0)
-        .with_max_increment(50)
-        .update_at(5, SECOND);
-    assert_eq!(rate, Increment::Reset(5));
 }
 
 #[test]
@@ -216,7 +192,6 @@ fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
     // Up to 60 per second: after a minute it may have wrapped unseen.
     let counter = Counter::new(CounterRange::Max(99)).with_max_rate(60.0);
     let mut counted = DeltaSeries::new(series, counter);
-    let mut interner = Interner::new(catalog.clone());
     let mut batch = catalog.batch();
     for (seconds, reading) in [(1, 70), (2, 90), (3, 10), (4, 80), (64, 90), (65, 95)] {
         if seconds == 4 {
@@ -228,7 +203,7 @@ fn a_delta_series_begins_with_a_zero_and_again_after_a_gap() {
             missed: 0,
         };
         counted.push(
-            &mut Accumulator::new(&mut batch, &mut interner, tick, &alumet_core::time::SystemClock),
+            &mut Accumulator::new(&mut batch, tick, &alumet_core::time::SystemClock),
             reading,
         );
     }
@@ -285,13 +260,9 @@ proptest! {
     fn no_readings_make_a_counter_panic(
         range in prop_oneof![ranges(), Just(CounterRange::Unknown)],
         rate in any::<f64>(),
-        fixed in proptest::option::of(any::<u64>()),
         readings in proptest::collection::vec((any::<u64>(), proptest::option::of(any::<Duration>())), 0..20),
     ) {
         let mut counter = Counter::new(range).with_max_rate(rate);
-        if let Some(fixed) = fixed {
-            counter = counter.with_max_increment(fixed);
-        }
         for (index, (value, elapsed)) in readings.into_iter().enumerate() {
             prop_assert_eq!(counter.update_at(value, elapsed) == Increment::First, index == 0);
         }

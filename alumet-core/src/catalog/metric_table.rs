@@ -34,26 +34,27 @@ impl MetricTable {
 
     pub(super) fn find(&self, name: &str) -> Option<(MetricId, Arc<Metric>)> {
         let id = *self.by_name.get(name)?;
-        Some((id, self.get(id)?))
+        Some((id, self.get(id)))
     }
 
-    pub(super) fn get(&self, id: MetricId) -> Option<Arc<Metric>> {
-        self.metrics.get(id.0 as usize).cloned()
+    /// The metric with that id; one without name for an id of another catalog.
+    pub(super) fn get(&self, id: MetricId) -> Arc<Metric> {
+        self.metrics.get(id.0 as usize).map_or_else(nameless, Arc::clone)
     }
 
     pub(super) fn all(&self) -> &[Arc<Metric>] {
         &self.metrics
     }
+}
 
-    /// Stands for a metric of another catalog.
-    pub(super) fn nameless(&self) -> Arc<Metric> {
-        Arc::new(Metric {
-            name: "".into(),
-            kind: MetricKind::Gauge,
-            value_type: ValueType::U64,
-            unit: Unit::ONE,
-            description: "".into(),
-            quality: Quality::Measured,
-        })
-    }
+/// Stands for a metric of another catalog.
+fn nameless() -> Arc<Metric> {
+    Arc::new(Metric {
+        name: "".into(),
+        kind: MetricKind::Gauge,
+        value_type: ValueType::U64,
+        unit: Unit::ONE,
+        description: "".into(),
+        quality: Quality::Measured,
+    })
 }

@@ -14,6 +14,7 @@ pub(crate) type EpochPin = Arc<()>;
 /// A retired series belongs to the epoch in which it retired. A batch pins the epoch in which it was made, and can name
 /// only series that were live then or later. So the slots of an epoch are free once neither that epoch nor an
 /// older one is pinned.
+#[derive(Default)]
 pub(super) struct SeriesTable {
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -22,8 +23,9 @@ pub(super) struct SeriesTable {
     hasher: DefaultHashBuilder,
     /// The series whose slots have become free, while somebody wants to know.
     gone: Option<Vec<SeriesId>>,
-    /// Oldest first; never empty, the last one is the present.
-    epochs: VecDeque<Epoch>,
+    present: Epoch,
+    /// The epochs before, oldest first.
+    past: VecDeque<Epoch>,
 }
 
 struct Slot {
@@ -32,31 +34,10 @@ struct Slot {
     registration: Weak<Registration>,
 }
 
+#[derive(Default)]
 struct Epoch {
     pin: EpochPin,
     retired: Vec<u32>,
-}
-
-impl Epoch {
-    fn new() -> Self {
-        Self {
-            pin: Arc::new(()),
-            retired: Vec::new(),
-        }
-    }
-}
-
-impl Default for SeriesTable {
-    fn default() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-            gone: None,
-            epochs: VecDeque::from([Epoch::new()]),
-        }
-    }
 }
 
 impl SeriesTable {
@@ -100,18 +81,13 @@ impl SeriesTable {
     pub(super) fn retire(&mut self, id: SeriesId) {
         let slot = id.slot() as u32;
         self.unindex(slot);
-        if let Some(present) = self.epochs.back_mut() {
-            present.retired.push(slot);
-        }
+        self.present.retired.push(slot);
     }
 
     /// Pins the present, so that a batch may name all series that are live from now on.
     pub(super) fn pin(&mut self) -> EpochPin {
         self.reclaim();
-        match self.epochs.back() {
-            Some(present) => Arc::clone(&present.pin),
-            None => Arc::new(()),
-        }
+        Arc::clone(&self.present.pin)
     }
 
     pub(super) fn describe(&self, id: SeriesId) -> Option<Arc<SeriesInfo>> {
@@ -146,20 +122,14 @@ impl SeriesTable {
 
     /// Starts a new epoch if something retired in the present one, and frees the slots that nobody can name.
     fn reclaim(&mut self) {
-        if self
-            .epochs
-            .back()
-            .is_some_and(|present| !present.retired.is_empty())
-        {
-            self.epochs.push_back(Epoch::new());
+        if !self.present.retired.is_empty() {
+            self.past.push_back(std::mem::take(&mut self.present));
         }
-        while self.epochs.len() > 1
-            // Only the table itself holds it, and only the present epoch is ever pinned anew.
-            && self.epochs.front().is_some_and(|oldest| Arc::strong_count(&oldest.pin) == 1)
+        // Only the table itself holds the pin, and only the present epoch is ever pinned anew.
+        let is_free = |oldest: &Epoch| Arc::strong_count(&oldest.pin) == 1;
+        while self.past.front().is_some_and(is_free)
+            && let Some(oldest) = self.past.pop_front()
         {
-            let Some(oldest) = self.epochs.pop_front() else {
-                break;
-            };
             for slot in oldest.retired {
                 let entry = &mut self.slots[slot as usize];
                 if let (Some(gone), Some(info)) = (&mut self.gone, &entry.info) {

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -158,60 +157,39 @@ impl Delivery {
         if len < 2 || self.record().is_some() {
             return None;
         }
-        Some((self.part(0..len / 2), self.part(len / 2..len)))
+        let half = |range| self.cut(std::iter::once(range));
+        Some((half(0..len / 2), half(len / 2..len)))
     }
 
     /// Some of its samples, by ascending position.
     pub(crate) fn select(&self, positions: &[usize]) -> Self {
-        let mut parts: Vec<Part> = Vec::new();
-        for run in positions.chunk_by(|one, next| one + 1 == *next) {
-            let run = run[0]..run[run.len() - 1] + 1;
-            parts.extend(self.part(run).parts().iter().cloned());
-        }
-        Self {
-            content: Content::Samples(parts),
-            ..self.again()
-        }
+        let runs = positions.chunk_by(|one, next| one + 1 == *next);
+        self.cut(runs.map(|run| run[0]..run[run.len() - 1] + 1))
     }
 
-    fn part(&self, wanted: Range<usize>) -> Self {
-        let mut at = 0;
+    /// The samples in these ranges of positions, for another attempt.
+    fn cut(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> Self {
         let mut parts = Vec::new();
-        for part in self.parts() {
-            let start = wanted.start.clamp(at, at + part.range.len()) - at;
-            let end = wanted.end.clamp(at, at + part.range.len()) - at;
-            if start < end {
-                parts.push(Part {
-                    batch: Arc::clone(&part.batch),
-                    range: part.range.start + start..part.range.start + end,
-                });
+        for wanted in ranges {
+            let mut at = 0;
+            for Part { batch, range } in self.parts() {
+                let start = wanted.start.clamp(at, at + range.len()) - at;
+                let end = wanted.end.clamp(at, at + range.len()) - at;
+                if start < end {
+                    parts.push(Part {
+                        batch: Arc::clone(batch),
+                        range: range.start + start..range.start + end,
+                    });
+                }
+                at += range.len();
             }
-            at += part.range.len();
         }
         Self {
             content: Content::Samples(parts),
-            ..self.again()
-        }
-    }
-
-    /// The same attempt, and nothing to deliver.
-    fn again(&self) -> Self {
-        Self {
-            content: Content::Samples(Vec::new()),
             catalog: self.catalog.clone(),
             now: self.now,
             deadline: None,
             stop: self.stop.clone(),
-        }
-    }
-}
-
-/// The number of samples.
-impl fmt::Debug for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.record() {
-            Some(item) => write!(f, "Delivery({item:?})"),
-            None => write!(f, "Delivery({} samples)", self.len()),
         }
     }
 }
@@ -225,15 +203,6 @@ impl Delivering {
     /// It is over when the future is ready.
     pub fn under_way(future: impl Future<Output = Result<Receipt, Failure>> + Send + 'static) -> Self {
         Self::UnderWay(Box::pin(future))
-    }
-}
-
-impl fmt::Debug for Delivering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done(receipt) => write!(f, "Done({receipt:?})"),
-            Self::UnderWay(_) => f.write_str("UnderWay"),
-        }
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
-use crate::series::Interner;
 use crate::source::Schedule;
 
 use super::backlog::Backlog;
@@ -17,9 +16,9 @@ use super::event_source;
 use super::message::Ingest;
 use super::poll::{self, Answer, PollCommand, PollTask};
 use super::queue::Queue;
-use super::router::{OutputLink, RouterCommand, TransformTask};
+use super::router::{OutputLink, Router, TransformTask};
 use super::shared::{Element, ElementHandle, Shared};
-use super::writer::{self, Feed};
+use super::writer::{self, Writer};
 
 /// Why elements cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +63,7 @@ pub(crate) fn add(shared: &Arc<Shared>, plugin: &str, specs: ElementSpecs) -> Re
     for spec in event_sources {
         add_event_source(shared, plugin, spec)?;
     }
-    let sources = sources.into_iter().map(|spec| (plugin.to_owned(), spec));
+    let sources = sources.into_iter().map(|spec| (plugin, spec));
     add_sources(shared, sources.collect())
 }
 
@@ -113,11 +112,11 @@ pub(crate) fn check(
 /// error there is none of them.
 pub(crate) fn add_sources(
     shared: &Arc<Shared>,
-    specs: Vec<(String, SourceSpec)>,
+    specs: Vec<(&str, SourceSpec)>,
 ) -> Result<Vec<Answer>, AddError> {
     let named: Vec<_> = specs
         .into_iter()
-        .map(|(plugin, spec)| (ElementKey::new(ElementKind::Source, &plugin, &spec.name), spec))
+        .map(|(plugin, spec)| (ElementKey::new(ElementKind::Source, plugin, &spec.name), spec))
         .collect();
     let threads = named
         .iter()
@@ -125,11 +124,8 @@ pub(crate) fn add_sources(
     poll::start_threads(shared, threads)?;
     let tasks = named.into_iter().map(|(key, spec)| {
         let cell = Arc::new(ElementCell::new(key, Some(spec.schedule)));
-        shared.elements.lock().push(Element {
-            cell: Arc::clone(&cell),
-            handle: ElementHandle::Source,
-        });
-        PollTask::new(cell, spec, Interner::new(shared.catalog.clone()))
+        list(shared, &cell, ElementHandle::Source);
+        PollTask::new(cell, spec)
     });
     let mut answers = Vec::new();
     poll::distribute(shared, tasks.collect(), |thread, tasks| {
@@ -160,37 +156,25 @@ fn add_event_source(shared: &Arc<Shared>, plugin: &str, spec: EventSourceSpec) -
 }
 
 fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Result<(), AddError> {
-    let cell = Arc::new(ElementCell::new(
-        ElementKey::new(ElementKind::Transform, plugin, &spec.name),
-        None,
-    ));
-    shared.elements.lock().push(Element {
-        cell: Arc::clone(&cell),
-        handle: ElementHandle::Transform,
-    });
+    let key = ElementKey::new(ElementKind::Transform, plugin, &spec.name);
+    let cell = Arc::new(ElementCell::new(key, None));
+    list(shared, &cell, ElementHandle::Transform);
     let waits = usize::from(spec.transform.waits());
     shared.waiting_transforms.fetch_add(waits, Ordering::Relaxed);
-    command(
-        shared,
-        RouterCommand::AddTransform(TransformTask::new(cell, spec.transform, spec.after)),
-    )
+    let task = TransformTask::new(cell, spec);
+    request(shared, |router| router.add_transform(task))
 }
 
 fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<(), AddError> {
-    let OutputSpec {
-        name,
-        output,
-        queue: queueing,
-        policy,
-    } = spec;
-    let key = ElementKey::new(ElementKind::Output, plugin, &name);
-    let queue = Arc::new(Queue::new(queueing.capacity));
-    let durable = policy.encoded || queueing.durable.unwrap_or(shared.durable_by_default);
-    let backlog = if durable {
+    let key = ElementKey::new(ElementKind::Output, plugin, &spec.name);
+    let queue = Arc::new(Queue::new(spec.queue.capacity));
+    let policy = spec.policy;
+    let is_durable = policy.encoded || spec.queue.durable.unwrap_or(shared.durable_by_default);
+    let backlog = if is_durable {
         let spool = shared.spool.get_or_open(&shared.catalog);
         let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
-        let backlog = Backlog::new(spool, &format!("{plugin}/{name}"), policy.encoded, &queue);
-        Some(Arc::new(backlog))
+        let name = format!("{plugin}/{}", spec.name);
+        Some(Arc::new(Backlog::new(spool, &name, policy.encoded, &queue)))
     } else {
         None
     };
@@ -205,42 +189,39 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         }
     }
     let cell = Arc::new(ElementCell::new(key.clone(), None));
-    let feed = Feed {
+    let link = OutputLink {
         cell: Arc::clone(&cell),
-        shared: Arc::clone(shared),
         queue: Arc::clone(&queue),
-        policy,
-        backlog,
+        on_full: spec.queue.on_full,
+        is_durable,
     };
-    let is_durable = feed.backlog.is_some();
+    let writer = Writer::new(
+        spec,
+        Arc::clone(&cell),
+        Arc::clone(shared),
+        Arc::clone(&queue),
+        backlog,
+    );
     let worker = if policy.in_task {
-        writer::spawn_task(output, feed, &shared.runtime.get(&key)?)
+        writer::spawn_task(writer, &shared.runtime.get(&key)?)
     } else {
-        writer::spawn_thread(output, feed)?
+        writer::spawn_thread(writer)?
     };
     let handle = ElementHandle::Output {
-        queue: Arc::clone(&queue),
+        queue,
         worker,
         is_durable,
     };
-    shared.elements.lock().push(Element {
-        cell: Arc::clone(&cell),
-        handle,
-    });
-    command(
-        shared,
-        RouterCommand::AddOutput(OutputLink {
-            cell,
-            queue,
-            on_full: queueing.on_full,
-            is_durable,
-        }),
-    )
+    list(shared, &cell, handle);
+    request(shared, |router| router.add_output(link))
 }
 
-fn command(shared: &Shared, command: RouterCommand) -> Result<(), AddError> {
-    shared
-        .ingest
-        .push(Ingest::Command(command))
-        .map_err(|_| AddError::Stopped)
+fn list(shared: &Shared, cell: &Arc<ElementCell>, handle: ElementHandle) {
+    let cell = Arc::clone(cell);
+    shared.elements.lock().push(Element { cell, handle });
+}
+
+fn request(shared: &Shared, request: impl FnOnce(&mut Router) + Send + 'static) -> Result<(), AddError> {
+    let sent = shared.ingest.push(Ingest::request(request));
+    sent.map_err(|_| AddError::Stopped)
 }

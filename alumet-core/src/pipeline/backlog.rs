@@ -20,7 +20,7 @@ pub(crate) struct Backlog {
     pub(crate) reader: Arc<dyn SpoolReader>,
     /// Whether the output takes records as they are.
     encoded: bool,
-    bell: Arc<Bell>,
+    pub(crate) bell: Arc<Bell>,
     /// What was read and cannot be decoded before the disk is back.
     undecoded: Mutex<VecDeque<Spooled>>,
 }
@@ -41,18 +41,23 @@ pub(crate) enum Loaded {
 }
 
 /// Tells a writer that something may wait for it.
-struct Bell {
+pub(crate) struct Bell {
     queue: Arc<Queue<Outgoing>>,
     /// Whether the queue has a word for the writer already.
     rung: AtomicBool,
 }
 
 impl Bell {
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // A closed queue has a writer that looks for itself before it ends.
             let _ = self.queue.push(Outgoing::Spooled);
         }
+    }
+
+    /// The writer has heard it.
+    pub(crate) fn heard(&self) {
+        self.rung.store(false, Ordering::Release);
     }
 }
 
@@ -85,16 +90,6 @@ impl Backlog {
             bell,
             undecoded: Mutex::default(),
         }
-    }
-
-    /// Tells the writer to look again.
-    pub(crate) fn announce(&self) {
-        self.bell.ring();
-    }
-
-    /// The writer has heard it.
-    pub(crate) fn heard(&self) {
-        self.bell.rung.store(false, Ordering::Release);
     }
 
     /// What comes next; nothing if nothing waits. May read the disk. `all`: what was appended and is not on disk yet is

@@ -1,6 +1,5 @@
 //! Building a pipeline.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -46,7 +45,7 @@ pub struct PipelineBuilder {
     durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
     /// Elements with the ids of their plugins, in the order of adding.
-    parts: Vec<(String, ElementSpecs)>,
+    parts: Vec<(&'static str, ElementSpecs)>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
 }
 
@@ -56,41 +55,15 @@ pub enum BuildError {
     /// An element cannot be added.
     #[error(transparent)]
     Add(#[from] AddError),
-    /// The explicit order of transforms names a plugin that has none.
-    #[error("the order of transforms names `{named}`, but {}", known(.active))]
-    UnknownTransform {
-        /// What is named.
-        named: String,
-        /// The plugins that have transforms.
-        active: Vec<String>,
-    },
-    /// The explicit order of transforms does not name a plugin that has one.
-    #[error("the order of transforms does not name `{0}`; add it, or leave the order out")]
-    UnorderedTransform(String),
-    /// The explicit order puts a transform before one that it must follow.
-    #[error(
-        "the order of transforms names `{plugin}` before `{follows}`, which it must follow; swap them, or leave the order out"
-    )]
-    ContradictedOrder {
-        /// What comes too early.
-        plugin: String,
-        /// What must come before it.
-        follows: String,
-    },
+    /// The explicit order of transforms does not fit those that are there.
+    #[error("the order of transforms {0}")]
+    TransformOrder(String),
     /// Transforms must follow each other in a circle.
     #[error("the transforms of these plugins must follow each other in a circle: {}; leave one of them out", .0.join(", "))]
     CircularOrder(Vec<String>),
     /// A metric of the pipeline itself is taken by something else.
     #[error("the pipeline cannot measure itself")]
     SelfMetrics(#[source] IncompatibleMetric),
-}
-
-fn known(active: &[String]) -> String {
-    if active.is_empty() {
-        "no plugin has a transform; remove it".to_owned()
-    } else {
-        format!("the transforms are: {}", active.join(", "))
-    }
 }
 
 impl PipelineBuilder {
@@ -204,11 +177,10 @@ impl PipelineBuilder {
     /// # Errors
     /// When the plugin cannot start; then nothing of it is added.
     pub fn plugin<P: Plugin>(&mut self, config: P::Config) -> Result<&mut Self, PluginError> {
-        let (plugin, specs) = self.start_plugin(|context| {
+        self.add_plugin(P::ID, |context| {
             P::check(&config)?;
-            P::start(config, context)
-        })?;
-        Ok(self.add_plugin(P::ID, Box::new(plugin), specs))
+            Ok(Box::new(P::start(config, context)?))
+        })
     }
 
     /// Adds a plugin that is known as data only.
@@ -220,28 +192,20 @@ impl PipelineBuilder {
         descriptor: &PluginDescriptor,
         config: &PluginConfig,
     ) -> Result<&mut Self, PluginError> {
-        let (plugin, specs) = self.start_plugin(|context| descriptor.start(config, context))?;
-        Ok(self.add_plugin(descriptor.id, plugin, specs))
+        self.add_plugin(descriptor.id, |context| descriptor.start(config, context))
     }
 
     fn add_plugin(
         &mut self,
         id: &'static str,
-        plugin: Box<dyn RunningPlugin>,
-        specs: ElementSpecs,
-    ) -> &mut Self {
-        self.parts.push((id.to_owned(), specs));
-        self.plugins.push((id, plugin));
-        self
-    }
-
-    fn start_plugin<T>(
-        &self,
-        start: impl FnOnce(&mut StartContext<'_>) -> Result<T, StartError>,
-    ) -> Result<(T, ElementSpecs), StartError> {
+        start: impl FnOnce(&mut StartContext<'_>) -> Result<Box<dyn RunningPlugin>, StartError>,
+    ) -> Result<&mut Self, PluginError> {
         let mut context = StartContext::new(&self.host);
         let plugin = start(&mut context)?;
-        Ok((plugin, context.take_specs()))
+        let specs = context.take_specs();
+        self.parts.push((id, specs));
+        self.plugins.push((id, plugin));
+        Ok(self)
     }
 
     /// Adds a source, polled once per second unless the spec says otherwise.
@@ -265,13 +229,8 @@ impl PipelineBuilder {
     }
 
     fn embedded(&mut self) -> &mut ElementSpecs {
-        if self
-            .parts
-            .last()
-            .is_none_or(|(plugin, _)| plugin != Self::EMBEDDED)
-        {
-            self.parts
-                .push((Self::EMBEDDED.to_owned(), ElementSpecs::default()));
+        if self.parts.last().is_none_or(|(id, _)| *id != Self::EMBEDDED) {
+            self.parts.push((Self::EMBEDDED, ElementSpecs::default()));
         }
         let last = self.parts.len() - 1;
         &mut self.parts[last].1
@@ -289,7 +248,7 @@ impl PipelineBuilder {
                 .map_err(BuildError::SelfMetrics)?;
             let mut specs = ElementSpecs::default();
             specs.source("self", source).every(interval);
-            self.parts.push((self_metrics::PLUGIN.to_owned(), specs));
+            self.parts.push((self_metrics::PLUGIN, specs));
         }
         let shared = Arc::new(Shared {
             origin: self.host.clock.now().monotonic,
@@ -315,23 +274,24 @@ impl PipelineBuilder {
         self.host.control.link(&shared);
         *shared.router.lock() = Some(Router::spawn(Arc::clone(&shared)).map_err(AddError::from)?);
         // From here on, dropping the pipeline stops what already runs.
-        let pipeline = Pipeline::new(shared, self.host, self.plugins);
+        let pipeline = Pipeline {
+            shared,
+            host: self.host,
+            plugins: Mutex::new(self.plugins),
+        };
         let mut sources = Vec::new();
         let mut keys = Vec::new();
         for (plugin, mut specs) in self.parts {
-            for key in add::check(&pipeline.shared, &plugin, &specs)? {
+            for key in add::check(&pipeline.shared, plugin, &specs)? {
                 // The sources of the parts before are not among the elements yet.
                 if keys.contains(&key) {
                     return Err(AddError::Duplicate(key).into());
                 }
                 keys.push(key);
             }
-            sources.extend(
-                std::mem::take(&mut specs.sources)
-                    .into_iter()
-                    .map(|spec| (plugin.clone(), spec)),
-            );
-            add::add(&pipeline.shared, &plugin, specs)?;
+            let of_plugin = std::mem::take(&mut specs.sources);
+            sources.extend(of_plugin.into_iter().map(|spec| (plugin, spec)));
+            add::add(&pipeline.shared, plugin, specs)?;
         }
         add::add_sources(&pipeline.shared, sources)?;
         pipeline.shared.started();
@@ -340,17 +300,21 @@ impl PipelineBuilder {
 }
 
 /// The order in which transforms run: as configured, or as they were added but each after those that it must follow.
-fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
-    check_order(configured, parts)?;
+fn order_of(configured: &[String], parts: &[(&str, ElementSpecs)]) -> Result<Vec<ElementKey>, BuildError> {
     let mut left = Vec::new();
     for (plugin, specs) in parts {
         let key = |spec: &TransformSpec| ElementKey::new(ElementKind::Transform, plugin, &spec.name);
-        left.extend(
-            specs
-                .transforms
-                .iter()
-                .map(|spec| (key(spec), spec.after.clone())),
-        );
+        let transforms = specs.transforms.iter();
+        left.extend(transforms.map(|spec| (key(spec), spec.after.clone())));
+    }
+    if !configured.is_empty() {
+        let mut active: Vec<&str> = Vec::new();
+        for (key, _) in &left {
+            if !active.contains(&key.plugin.as_str()) {
+                active.push(&key.plugin);
+            }
+        }
+        check_order(configured, &active).map_err(BuildError::TransformOrder)?;
     }
     left.sort_by_key(|(key, _)| configured.iter().position(|plugin| *plugin == key.plugin));
     let mut order = Vec::new();
@@ -365,11 +329,11 @@ fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<V
         match left.iter().position(|transform| follows(transform).is_none()) {
             Some(next) if next == 0 || configured.is_empty() => order.push(left.remove(next).0),
             Some(_) => {
-                let (first, _) = &left[0];
-                return Err(BuildError::ContradictedOrder {
-                    plugin: first.plugin.clone(),
-                    follows: follows(&left[0]).cloned().unwrap_or_default(),
-                });
+                let (plugin, first) = (&left[0].0.plugin, follows(&left[0]));
+                return Err(BuildError::TransformOrder(format!(
+                    "names `{plugin}` before `{}`, which it must follow; swap them, or leave the order out",
+                    first.map_or("", String::as_str)
+                )));
             }
             None => {
                 let mut circle = vec![&left[0].0.plugin];
@@ -391,26 +355,22 @@ fn order_of(configured: &[String], parts: &[(String, ElementSpecs)]) -> Result<V
     Ok(order)
 }
 
-/// An explicit order must name every plugin that has transforms, and no other.
-fn check_order(order: &[String], parts: &[(String, ElementSpecs)]) -> Result<(), BuildError> {
-    if order.is_empty() {
-        return Ok(());
-    }
-    let mut active = Vec::new();
-    for (plugin, specs) in parts {
-        if !specs.transforms.is_empty() && !active.contains(&plugin) {
-            active.push(plugin);
-        }
-    }
-    if let Some(named) = order.iter().find(|named| !active.contains(named)) {
-        let active = active.into_iter().cloned().collect();
-        return Err(BuildError::UnknownTransform {
-            named: named.clone(),
-            active,
+/// An explicit order must name every plugin that has transforms, and no other; the error says which does not fit.
+fn check_order(order: &[String], active: &[&str]) -> Result<(), String> {
+    if let Some(named) = order.iter().find(|named| !active.contains(&named.as_str())) {
+        return Err(if active.is_empty() {
+            format!("names `{named}`, but no plugin has a transform; remove it")
+        } else {
+            format!("names `{named}`, but the transforms are: {}", active.join(", "))
         });
     }
-    match active.into_iter().find(|plugin| !order.contains(plugin)) {
-        Some(plugin) => Err(BuildError::UnorderedTransform(plugin.clone())),
+    match active
+        .iter()
+        .find(|plugin| !order.iter().any(|named| named == *plugin))
+    {
+        Some(plugin) => Err(format!(
+            "does not name `{plugin}`; add it, or leave the order out"
+        )),
         None => Ok(()),
     }
 }
@@ -418,14 +378,5 @@ fn check_order(order: &[String], parts: &[(String, ElementSpecs)]) -> Result<(),
 impl Default for PipelineBuilder {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for PipelineBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipelineBuilder")
-            .field("host", &self.host)
-            .field("parts", &self.parts)
-            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,6 @@
 //! Control: list and steer the elements of a running pipeline. Every request gets an answer.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use super::ledger::Ledger;
 use super::message::{Ingest, Problem, Ticket};
 use super::pattern::Pattern;
 use super::poll::{self, Patience, PollCommand, Punctuality, SourceAction};
-use super::router::RouterCommand;
+use super::router::Router;
 use super::shared::{Element, ElementHandle, Phase, Shared};
 
 /// Lists and steers the elements of a pipeline. Cheap to clone.
@@ -45,7 +44,7 @@ pub enum ControlError {
     #[error("the pipeline is not running")]
     NotRunning,
     /// The pattern selects nothing.
-    #[error("`{pattern}` selects no element; there are: {}", list(.known))]
+    #[error("`{pattern}` selects no element; there are: {}", joined(.known, ", "))]
     NothingSelected {
         /// The pattern.
         pattern: Pattern,
@@ -66,7 +65,7 @@ pub enum ControlError {
     #[error("no answer within {} s: an element is busy; see which with a list of all elements", Control::PATIENCE.as_secs())]
     Timeout,
     /// Some elements failed while the request was carried out.
-    #[error("{}", problems(.0))]
+    #[error("{}", joined(.0, "; "))]
     Failed(Vec<Problem>),
     /// The program has no configuration that could be read again.
     #[error("this program has no configuration that it could read again")]
@@ -79,19 +78,9 @@ pub enum ControlError {
     Add(#[from] AddError),
 }
 
-fn list(keys: &[ElementKey]) -> String {
-    keys.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn problems(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("{}: {}", problem.element, problem.error))
-        .collect::<Vec<_>>()
-        .join("; ")
+fn joined(items: &[impl ToString], separator: &str) -> String {
+    let texts: Vec<_> = items.iter().map(ToString::to_string).collect();
+    texts.join(separator)
 }
 
 /// Everything about a pipeline at one instant.
@@ -146,7 +135,7 @@ impl Control {
                 .poll_threads
                 .lock()
                 .iter()
-                .map(|thread| thread.punctuality())
+                .map(|thread| thread.punctuality.lock().clone())
                 .collect(),
             spool: shared.spool.opened().map(|spool| spool.status()),
             live_series: shared.catalog.live_series(),
@@ -259,7 +248,7 @@ impl Control {
             .map(|element| element.cell.key().clone())
             .collect();
         let mut problems = ask(&shared, &keys, &SourceAction::Flush, Patience::LITTLE, |_| true)?;
-        problems.extend(route(&shared, Ingest::Flush)?);
+        problems.extend(route(&shared, |router, ticket| router.flush(&ticket))?);
         outcome(problems)
     }
 
@@ -298,7 +287,7 @@ impl Control {
         let hold = Hold {
             shared: Arc::downgrade(&shared),
         };
-        route(&shared, |ticket| Ingest::Command(RouterCommand::Hold(ticket)))?;
+        route(&shared, |router, _| router.hold())?;
         Ok(hold)
     }
 
@@ -376,12 +365,6 @@ impl Control {
     }
 }
 
-impl fmt::Debug for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Control")
-    }
-}
-
 /// Keeps samples back until it is dropped; made by [`Control::hold`].
 #[must_use = "samples flow again when the hold is dropped"]
 pub struct Hold {
@@ -392,14 +375,8 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             // A pipeline that has stopped holds nothing.
-            let _ = shared.ingest.push(Ingest::Command(RouterCommand::Release));
+            let _ = shared.ingest.push(Ingest::request(Router::release));
         }
-    }
-}
-
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hold")
     }
 }
 
@@ -484,9 +461,14 @@ fn ask(
 }
 
 /// Sends something after all that has been measured, and waits until nobody has the ticket any more.
-fn route(shared: &Shared, item: impl FnOnce(Ticket) -> Ingest) -> Result<Vec<Problem>, ControlError> {
+fn route(
+    shared: &Shared,
+    request: impl FnOnce(&mut Router, Ticket) + Send + 'static,
+) -> Result<Vec<Problem>, ControlError> {
     let (ticket, answers) = channel();
-    let sent = shared.ingest.push(item(ticket));
+    let sent = shared
+        .ingest
+        .push(Ingest::request(|router| request(router, ticket)));
     sent.map_err(|_| ControlError::NotRunning)?;
     let deadline = Instant::now() + Control::PATIENCE;
     let mut problems = Vec::new();
@@ -520,7 +502,8 @@ fn end(shared: &Shared, keys: &[ElementKey]) -> Result<(), ControlError> {
             ElementHandle::Source | ElementHandle::Transform => {}
         }
     }
-    let remove = |ticket| Ingest::Command(RouterCommand::Remove(keys.to_vec(), ticket));
+    let named = keys.to_vec();
+    let remove = move |router: &mut Router, ticket| router.remove(&named, &ticket);
     let (mut problems, is_late) = match route(shared, remove) {
         Ok(problems) => (problems, false),
         Err(ControlError::Timeout) => (Vec::new(), true),

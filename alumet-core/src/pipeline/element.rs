@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Serialize, Serializer};
 
 use crate::duration::as_seconds;
@@ -21,14 +21,11 @@ pub enum ElementKind {
     Output,
 }
 
-impl ElementKind {
-    /// `sources`, `transforms` or `outputs`.
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Source => "sources",
-            Self::Transform => "transforms",
-            Self::Output => "outputs",
-        }
+words! {
+    ElementKind {
+        Source: "sources",
+        Transform: "transforms",
+        Output: "outputs",
     }
 }
 
@@ -55,7 +52,7 @@ impl ElementKey {
 
 impl fmt::Display for ElementKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.kind.plural(), self.plugin, self.name)
+        write!(f, "{}/{}/{}", self.kind, self.plugin, self.name)
     }
 }
 
@@ -250,10 +247,7 @@ impl ElementCell {
 
     /// Records a call that went well; says whether the element had failed before.
     pub(crate) fn succeeded(&self, samples: u64, busy: Duration) -> bool {
-        let mut status = self.status.lock();
-        status.calls += 1;
-        status.samples += samples;
-        status.busy += busy;
+        let mut status = self.called(samples, busy);
         let recovered = status.failures_in_a_row > 0;
         if recovered {
             status.failures_in_a_row = 0;
@@ -266,10 +260,7 @@ impl ElementCell {
 
     /// Records a call that failed, and how often it has failed in a row.
     pub(crate) fn failed(&self, state: ElementState, error: &str, samples: u64, busy: Duration) -> u32 {
-        let mut status = self.status.lock();
-        status.calls += 1;
-        status.samples += samples;
-        status.busy += busy;
+        let mut status = self.called(samples, busy);
         status.failures += 1;
         status.failures_in_a_row = status.failures_in_a_row.saturating_add(1);
         status.restarts += u64::from(state == ElementState::Restarting);
@@ -278,6 +269,14 @@ impl ElementCell {
         }
         status.last_error = Some(error.to_owned());
         status.failures_in_a_row
+    }
+
+    fn called(&self, samples: u64, busy: Duration) -> MutexGuard<'_, ElementStatus> {
+        let mut status = self.status.lock();
+        status.calls += 1;
+        status.samples += samples;
+        status.busy += busy;
+        status
     }
 
     pub(super) fn add_in_memory(&self, samples: u64) {

@@ -1,6 +1,5 @@
 //! Event sources: tasks that push batches when something arrives.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,12 +65,6 @@ impl EventSink {
         }
         succeeded(&self.cell, samples as u64, Duration::ZERO);
         Ok(())
-    }
-}
-
-impl fmt::Debug for EventSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EventSink({})", self.cell.key())
     }
 }
 

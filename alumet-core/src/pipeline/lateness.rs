@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::time::nanos;
+
 /// Counts durations in buckets that are at most an eighth of their value wide.
 #[derive(Debug, Clone)]
 pub struct Lateness {
@@ -19,8 +21,7 @@ impl Lateness {
 
     /// Counts one duration.
     pub fn record(&mut self, lateness: Duration) {
-        let nanos = u64::try_from(lateness.as_nanos()).unwrap_or(u64::MAX);
-        self.buckets[Self::bucket(nanos)] += 1;
+        self.buckets[Self::bucket(nanos(lateness))] += 1;
         self.count += 1;
         self.max = self.max.max(lateness);
     }

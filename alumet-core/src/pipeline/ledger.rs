@@ -52,19 +52,6 @@ words! {
     }
 }
 
-impl DropReason {
-    /// All reasons for which an output may miss samples.
-    pub(crate) const OF_OUTPUTS: [Self; 7] = [
-        Self::QueueFull,
-        Self::Rejected,
-        Self::OutputEnded,
-        Self::Shutdown,
-        Self::SpoolFull,
-        Self::Expired,
-        Self::Damaged,
-    ];
-}
-
 /// Where the samples of one output are: `offered + recovered = delivered + buffered + dropped`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct OutputAccount {

@@ -7,10 +7,11 @@ use crate::batch::Batch;
 
 use super::element::ElementKey;
 use super::queue::Weighted;
-use super::router::RouterCommand;
+use super::router::Router;
 
 /// Something that did not work while a request was carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{element}: {error}")]
 pub struct Problem {
     /// The element that it happened to.
     pub element: ElementKey,
@@ -24,15 +25,21 @@ pub(crate) type Ticket = Sender<Problem>;
 /// From sources to the router.
 pub(crate) enum Ingest {
     Batch(Batch),
-    Flush(Ticket),
-    Command(RouterCommand),
+    /// What the router is asked to do, in order with the samples.
+    Request(Box<dyn FnOnce(&mut Router) + Send>),
+}
+
+impl Ingest {
+    pub(crate) fn request(request: impl FnOnce(&mut Router) + Send + 'static) -> Self {
+        Self::Request(Box::new(request))
+    }
 }
 
 impl Weighted for Ingest {
     fn weight(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.len(),
-            Self::Flush(_) | Self::Command(_) => 0,
+            Self::Request(_) => 0,
         }
     }
 }

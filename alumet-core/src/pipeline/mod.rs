@@ -85,14 +85,6 @@ impl StopReport {
 }
 
 impl Pipeline {
-    fn new(shared: Arc<Shared>, host: Host, plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>) -> Self {
-        Self {
-            shared,
-            host,
-            plugins: Mutex::new(plugins),
-        }
-    }
-
     /// Lists and steers the elements.
     pub const fn control(&self) -> &Control {
         &self.host.control

@@ -86,7 +86,7 @@ impl fmt::Display for Pattern {
         write!(
             f,
             "{}/{}/{}",
-            self.kind.map_or("*", ElementKind::plural),
+            self.kind.map_or("*", ElementKind::name),
             self.plugin.0,
             self.name.0
         )

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// What travels in a queue.
@@ -129,39 +129,21 @@ impl<T: Weighted> Queue<T> {
     pub(crate) fn pop_until(&self, deadline: Option<Instant>) -> Popped<T> {
         let mut state = self.state.lock();
         loop {
-            let popped = self.take(&mut state);
-            if !matches!(popped, Popped::Late) {
-                return popped;
-            }
-            match deadline {
-                None => self.changed.wait(&mut state),
-                Some(deadline) if Instant::now() >= deadline => return Popped::Late,
-                Some(deadline) => {
-                    self.changed.wait_until(&mut state, deadline);
+            match self.take_from(&mut state) {
+                Popped::Late if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                    self.wait(&mut state, deadline);
                 }
+                popped => return popped,
             }
         }
     }
 
-    /// As [`Self::pop_until`], in a task.
-    pub(crate) async fn pop_until_async(&self, deadline: Option<Instant>) -> Popped<T> {
-        loop {
-            let changed = self.changed_async.notified();
-            let popped = self.take(&mut self.state.lock());
-            if !matches!(popped, Popped::Late) {
-                return popped;
-            }
-            match deadline {
-                None => changed.await,
-                Some(deadline) if Instant::now() >= deadline => return Popped::Late,
-                Some(deadline) => {
-                    let _ = tokio::time::timeout_at(deadline.into(), changed).await;
-                }
-            }
-        }
+    /// Takes the oldest item without waiting for one.
+    pub(crate) fn take(&self) -> Popped<T> {
+        self.take_from(&mut self.state.lock())
     }
 
-    fn take(&self, state: &mut State<T>) -> Popped<T> {
+    fn take_from(&self, state: &mut State<T>) -> Popped<T> {
         let popped = state.take();
         if matches!(popped, Popped::Item(_)) {
             self.notify(state);
@@ -181,14 +163,13 @@ impl<T: Weighted> Queue<T> {
 
     /// Whether nothing can be taken at the moment.
     pub(crate) fn is_paused(&self) -> bool {
-        let state = self.state.lock();
-        state.paused && !state.closed
+        self.state.lock().is_paused()
     }
 
     /// Takes the oldest item of a kind out of its turn, if there is one and the queue is not paused.
     pub(crate) fn take_if(&self, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
         let mut state = self.state.lock();
-        if state.paused && !state.closed {
+        if state.is_paused() {
             return None;
         }
         let index = state.items.iter().position(is_wanted)?;
@@ -200,36 +181,36 @@ impl<T: Weighted> Queue<T> {
 
     /// While paused, nothing can be taken until the queue is closed.
     pub(crate) fn set_paused(&self, paused: bool) {
-        let mut state = self.state.lock();
-        state.paused = paused;
-        self.notify(&mut state);
+        self.change(|state| state.paused = paused);
     }
 
     /// Gives room to everything, so that nobody waits for anybody while the pipeline stops.
     pub(crate) fn open_wide(&self) {
-        let mut state = self.state.lock();
-        state.unbounded = true;
-        self.notify(&mut state);
+        self.change(|state| state.unbounded = true);
     }
 
     /// Refuses new items; those that wait can still be taken.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        self.notify(&mut state);
+        self.change(|state| state.closed = true);
     }
 
     /// Refuses new items and gives up those that wait.
     pub(crate) fn abandon(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        state.abandoned = true;
+        let given_up = self.change(|state| {
+            state.closed = true;
+            state.abandoned = true;
+            state.weight = 0;
+            std::mem::take(&mut state.items)
+        });
         // Whoever waits for an answer gets it, and the series of what is given up may retire.
-        let given_up = std::mem::take(&mut state.items);
-        state.weight = 0;
-        self.notify(&mut state);
-        drop(state);
         drop(given_up);
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State<T>) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        self.notify(&mut state);
+        result
     }
 
     /// How often something has changed.
@@ -240,13 +221,16 @@ impl<T: Weighted> Queue<T> {
     /// Waits until `deadline` for a change since `version`.
     pub(crate) fn changed_since(&self, version: u64, deadline: Option<Instant>) {
         let mut state = self.state.lock();
-        if state.version != version {
-            return;
+        if state.version == version {
+            self.wait(&mut state, deadline);
         }
+    }
+
+    fn wait(&self, state: &mut MutexGuard<'_, State<T>>, deadline: Option<Instant>) {
         match deadline {
-            None => self.changed.wait(&mut state),
+            None => self.changed.wait(state),
             Some(deadline) => {
-                self.changed.wait_until(&mut state, deadline);
+                self.changed.wait_until(state, deadline);
             }
         }
     }
@@ -277,12 +261,16 @@ impl<T: Weighted> State<T> {
         weight == 0 || self.unbounded || self.weight == 0 || self.weight + weight <= capacity
     }
 
+    const fn is_paused(&self) -> bool {
+        self.paused && !self.closed
+    }
+
     /// [`Popped::Late`] if there is nothing yet.
     fn take(&mut self) -> Popped<T> {
         if self.abandoned {
             return Popped::End;
         }
-        if self.paused && !self.closed {
+        if self.is_paused() {
             return Popped::Late;
         }
         match self.items.pop_front() {

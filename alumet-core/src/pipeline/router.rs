@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
-use crate::failure::{Failure, Remedy};
+use crate::failure::Failure;
 use crate::output::OnFull;
+use crate::plugin::TransformSpec;
 use crate::time::{Moment, Monotonic};
 use crate::transform::{Transform, TransformContext};
 
@@ -15,25 +16,12 @@ use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
 use super::queue::{Closed, Popped, Queue};
 use super::shared::{Shared, Worker};
-use super::supervise::{Backoff, failed, guard, reset, succeeded};
-
-/// What the router is asked to do, in order with the samples.
-pub(crate) enum RouterCommand {
-    AddTransform(TransformTask),
-    AddOutput(OutputLink),
-    /// Removes transforms and outputs; what a transform still held is emitted, what an output has queued is written.
-    Remove(Vec<ElementKey>, Ticket),
-    /// Keeps batches back until as many releases have come.
-    Hold(Ticket),
-    Release,
-}
+use super::supervise::{failed, guard, judge, reset};
 
 /// A transform under supervision.
 pub(crate) struct TransformTask {
     cell: Arc<ElementCell>,
-    transform: Box<dyn Transform>,
-    /// The plugins whose transforms come before it.
-    after: Vec<String>,
+    spec: TransformSpec,
     restart_at: Option<Monotonic>,
     /// When it wants to be woken, and when it may be at the earliest.
     wake_at: Option<Monotonic>,
@@ -87,13 +75,7 @@ impl Router {
             match item {
                 Ingest::Batch(batch) if self.holds > 0 => self.held.push(batch),
                 Ingest::Batch(batch) => self.route(batch, 0),
-                Ingest::Flush(ticket) => {
-                    for output in &self.outputs {
-                        // A closed queue belongs to an output that has ended: nothing is left to flush.
-                        let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
-                    }
-                }
-                Ingest::Command(command) => self.obey(command),
+                Ingest::Request(request) => request(&mut self),
             }
         }
         self.route_held();
@@ -105,44 +87,52 @@ impl Router {
         }
     }
 
-    fn obey(&mut self, command: RouterCommand) {
-        match command {
-            RouterCommand::AddTransform(task) => {
-                let rank = self.rank(&task);
-                let index = self.transforms.iter().position(|other| {
-                    self.rank(other) > rank || other.after.contains(&task.cell.key().plugin)
-                });
-                self.transforms
-                    .insert(index.unwrap_or(self.transforms.len()), task);
-                self.note_gone();
-            }
-            RouterCommand::AddOutput(link) => self.outputs.push(link),
-            RouterCommand::Hold(ticket) => {
-                self.holds += 1;
-                drop(ticket);
-            }
-            RouterCommand::Release => {
-                self.holds = self.holds.saturating_sub(1);
-                if self.holds == 0 {
-                    self.route_held();
-                }
-            }
-            RouterCommand::Remove(keys, ticket) => {
-                while let Some(index) = self
-                    .transforms
-                    .iter()
-                    .position(|task| keys.contains(task.cell.key()))
-                {
-                    self.finish_transform(index);
-                }
-                for output in self
-                    .outputs
-                    .extract_if(.., |output| keys.contains(output.cell.key()))
-                {
-                    let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
-                    output.queue.close();
-                }
-            }
+    pub(crate) fn add_transform(&mut self, task: TransformTask) {
+        let rank = self.rank(&task);
+        let index = self
+            .transforms
+            .iter()
+            .position(|other| self.rank(other) > rank || other.spec.after.contains(&task.cell.key().plugin));
+        self.transforms
+            .insert(index.unwrap_or(self.transforms.len()), task);
+        self.note_gone();
+    }
+
+    pub(crate) fn add_output(&mut self, link: OutputLink) {
+        self.outputs.push(link);
+    }
+
+    /// Removes transforms and outputs; what a transform still held is emitted, what an output has queued is written.
+    pub(crate) fn remove(&mut self, keys: &[ElementKey], ticket: &Ticket) {
+        let is_named = |task: &TransformTask| keys.contains(task.cell.key());
+        while let Some(index) = self.transforms.iter().position(is_named) {
+            self.finish_transform(index);
+        }
+        for output in self
+            .outputs
+            .extract_if(.., |output| keys.contains(output.cell.key()))
+        {
+            let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
+            output.queue.close();
+        }
+    }
+
+    pub(crate) fn flush(&mut self, ticket: &Ticket) {
+        for output in &self.outputs {
+            // A closed queue belongs to an output that has ended: nothing is left to flush.
+            let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
+        }
+    }
+
+    /// Keeps batches back until as many releases have come.
+    pub(crate) const fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.holds = self.holds.saturating_sub(1);
+        if self.holds == 0 {
+            self.route_held();
         }
     }
 
@@ -199,7 +189,7 @@ impl Router {
             if !output.is_durable {
                 self.offer(output, Arc::clone(batch));
             } else if output.queue.is_closed() {
-                self.ended(output, batch.len());
+                self.dropped(output, batch, DropReason::OutputEnded);
             } else {
                 self.shared.ledger.lock().spooled(&output.cell, batch.len());
                 spooled = true;
@@ -219,11 +209,9 @@ impl Router {
         }
     }
 
-    fn ended(&self, output: &OutputLink, samples: usize) {
-        self.shared
-            .ledger
-            .lock()
-            .dropped(&output.cell, samples as u64, DropReason::OutputEnded);
+    fn dropped(&self, output: &OutputLink, batch: &Batch, reason: DropReason) {
+        let mut ledger = self.shared.ledger.lock();
+        ledger.dropped(&output.cell, batch.len() as u64, reason);
     }
 
     fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
@@ -232,16 +220,12 @@ impl Router {
             OnFull::Block => output.queue.push(item),
             OnFull::DropOldest => output.queue.push_evicting(item, |evicted| {
                 if let Outgoing::Batch(batch) = evicted {
-                    self.shared.ledger.lock().dropped(
-                        &output.cell,
-                        batch.len() as u64,
-                        DropReason::QueueFull,
-                    );
+                    self.dropped(output, &batch, DropReason::QueueFull);
                 }
             }),
         };
         if let Err(Closed(Outgoing::Batch(batch))) = result {
-            self.ended(output, batch.len());
+            self.dropped(output, &batch, DropReason::OutputEnded);
         }
     }
 
@@ -286,7 +270,11 @@ impl Router {
         if gone.is_empty() {
             return;
         }
-        for task in self.transforms.iter_mut().filter(|task| task.transform.waits()) {
+        for task in self
+            .transforms
+            .iter_mut()
+            .filter(|task| task.spec.transform.waits())
+        {
             task.call(0, &self.shared, now, |transform, _| {
                 gone.iter().for_each(|series| transform.retired(*series));
                 Ok(())
@@ -295,7 +283,7 @@ impl Router {
     }
 
     fn note_gone(&self) {
-        let wanted = self.transforms.iter().any(|task| task.transform.waits());
+        let wanted = self.transforms.iter().any(|task| task.spec.transform.waits());
         self.shared.catalog.note_gone(wanted);
     }
 
@@ -311,7 +299,7 @@ impl Router {
     /// Removes a transform; what it still held passes through those after it.
     fn finish_transform(&mut self, index: usize) {
         let mut task = self.transforms.remove(index);
-        let waited = usize::from(task.transform.waits());
+        let waited = usize::from(task.spec.transform.waits());
         self.shared
             .waiting_transforms
             .fetch_sub(waited, Ordering::Relaxed);
@@ -321,7 +309,7 @@ impl Router {
             catalog: &self.shared.catalog,
             now: self.shared.clock.now(),
         };
-        if let Err(failure) = guard(|| task.transform.finish(&mut batch, &context)) {
+        if let Err(failure) = guard(|| task.spec.transform.finish(&mut batch, &context)) {
             failed(&task.cell, &failure, 0, Duration::ZERO);
         }
         task.cell.set_state(ElementState::Ended);
@@ -330,15 +318,10 @@ impl Router {
 }
 
 impl TransformTask {
-    pub(crate) const fn new(
-        cell: Arc<ElementCell>,
-        transform: Box<dyn Transform>,
-        after: Vec<String>,
-    ) -> Self {
+    pub(crate) const fn new(cell: Arc<ElementCell>, spec: TransformSpec) -> Self {
         Self {
             cell,
-            transform,
-            after,
+            spec,
             restart_at: None,
             wake_at: None,
             sleeps_until: Monotonic::from_nanos(0),
@@ -358,41 +341,28 @@ impl TransformTask {
         now: Moment,
         work: impl FnOnce(&mut dyn Transform, &TransformContext<'_>) -> Result<(), Failure>,
     ) {
-        match self.cell.state() {
-            ElementState::Paused | ElementState::Ended => {
-                self.wake_at = None;
-                return;
-            }
-            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+        if matches!(self.cell.state(), ElementState::Paused | ElementState::Ended) {
+            self.wake_at = None;
+            return;
         }
         if let Some(at) = self.restart_at {
             if now.monotonic < at {
                 self.wake_at = self.wake_at.map(|_| at);
                 return;
             }
-            self.restart_at = None;
-            reset(self.cell.key(), || self.transform.reset());
+            reset(self.cell.key(), || self.spec.transform.reset());
         }
-        let samples = samples as u64;
         let context = TransformContext {
             catalog: &shared.catalog,
             now,
         };
         let started = shared.clock.now().monotonic;
         let result = guard(|| {
-            let result = work(&mut *self.transform, &context);
-            self.wake_at = self.transform.wake_at();
+            let result = work(&mut *self.spec.transform, &context);
+            self.wake_at = self.spec.transform.wake_at();
             result
         });
         let busy = shared.clock.now().monotonic.since(started);
-        match result {
-            Ok(()) => succeeded(&self.cell, samples, busy),
-            Err(failure) => {
-                let in_a_row = failed(&self.cell, &failure, samples, busy);
-                if failure.remedy() == Remedy::Restart {
-                    self.restart_at = Some(now.monotonic + Backoff::RESTART.after(in_a_row));
-                }
-            }
-        }
+        self.restart_at = judge(&self.cell, result, samples as u64, busy, now.monotonic);
     }
 }

@@ -39,14 +39,15 @@ impl RuntimeSlot {
             };
         }
         let mut own = self.own.lock();
-        if own.is_none() {
-            let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(1).thread_name("alumet-async").enable_all();
-            *own = Some(builder.build()?);
-        }
-        own.as_ref()
-            .map(|runtime| runtime.handle().clone())
-            .ok_or(AddError::Stopped)
+        let runtime = match &mut *own {
+            Some(runtime) => runtime,
+            none => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(1).thread_name("alumet-async").enable_all();
+                none.insert(builder.build()?)
+            }
+        };
+        Ok(runtime.handle().clone())
     }
 
     /// Ends the own runtime without waiting for tasks that are stuck.

@@ -13,9 +13,10 @@ use crate::consumer::Consumer;
 use crate::failure::Failure;
 use crate::metric::{MetricDef, MetricDoc, MetricKind, Quality};
 use crate::resource::Resource;
-use crate::series::Series;
+use crate::series::{Series, SeriesId};
 use crate::source::{Accumulator, Source};
 use crate::spool::SpoolStatus;
+use crate::time::nanos;
 use crate::unit::Unit;
 use crate::value::ValueType;
 
@@ -214,8 +215,9 @@ impl Known {
     fn dropped(&self, put: Put<'_>) {
         let ledger = &self.status.ledger;
         for (key, account) in &ledger.outputs {
-            for reason in DropReason::OF_OUTPUTS {
-                let count = account.dropped.get(&reason).copied().unwrap_or(0);
+            let of_outputs = |reason: &&DropReason| **reason != DropReason::NoOutput;
+            for reason in DropReason::ALL.iter().filter(of_outputs) {
+                let count = account.dropped.get(reason).copied().unwrap_or(0);
                 put(&[("element", &key.to_string()), ("reason", reason.name())], count);
             }
         }
@@ -243,11 +245,8 @@ pub(crate) struct SelfSource {
     control: Control,
     metrics: Vec<(&'static Fact, MetricHandle<u64>)>,
     /// The series of the last poll, with their values: those of elements that are gone retire.
-    series: HashMap<SeriesName, (Series<u64>, u64)>,
+    series: HashMap<SeriesId, (Series<u64>, u64)>,
 }
-
-/// The name of a metric, and the values of the labels.
-type SeriesName = (&'static str, Vec<String>);
 
 impl SelfSource {
     pub(crate) fn new(catalog: &Catalog, control: Control) -> Result<Self, IncompatibleMetric> {
@@ -272,26 +271,29 @@ impl Source for SelfSource {
             return Ok(());
         };
         let known = Known::now(status);
-        let mut before = std::mem::take(&mut self.series);
+        let process = Consumer::Process {
+            pid: std::process::id(),
+        };
+        // Kept to the end: what is registered anew is the same series.
+        let before = std::mem::take(&mut self.series);
         for &(fact, metric) in &self.metrics {
             (fact.values)(&known, &mut |labels, value| {
                 // No series for what an output has never dropped: there are many reasons.
                 if value == 0 && labels.iter().any(|(label, _)| *label == "reason") {
                     return;
                 }
-                let name = fact.metric.unwrap_or_default();
-                let key = (
-                    name,
-                    labels.iter().map(|(_, value)| (*value).to_owned()).collect(),
-                );
-                let (series, previous) = before
-                    .remove(&key)
-                    .unwrap_or_else(|| (series(out.catalog(), metric, labels), value));
+                let of_process = out
+                    .catalog()
+                    .series(metric, Resource::LocalMachine, process.clone());
+                let series = of_process
+                    .attributes(&labels.iter().copied().collect())
+                    .register();
+                let previous = before.get(&series.id()).map_or(value, |(_, previous)| *previous);
                 match fact.kind {
                     MetricKind::Delta => out.push(&series, value.saturating_sub(previous)),
                     _ => out.push(&series, value),
                 }
-                self.series.insert(key, (series, value));
+                self.series.insert(series.id(), (series, value));
             });
         }
         Ok(())
@@ -300,20 +302,4 @@ impl Source for SelfSource {
     fn reset(&mut self) {
         self.series.clear();
     }
-}
-
-/// A series about the agent itself.
-fn series(catalog: &Catalog, metric: MetricHandle<u64>, attributes: &[(&'static str, &str)]) -> Series<u64> {
-    let process = Consumer::Process {
-        pid: std::process::id(),
-    };
-    let builder = catalog.series(metric, Resource::LocalMachine, process);
-    attributes
-        .iter()
-        .fold(builder, |builder, (key, value)| builder.attribute(*key, *value))
-        .register()
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::failure::{Failure, Remedy};
+use crate::time::Monotonic;
 
 use super::element::{ElementCell, ElementKey, ElementState};
 
@@ -112,6 +113,22 @@ pub(crate) fn failed(cell: &ElementCell, failure: &Failure, samples: u64, busy: 
     let in_a_row = cell.failed(state, &failure.to_string(), samples, busy);
     log_failure(cell.key(), failure, in_a_row);
     in_a_row
+}
+
+/// Notes what came of a call of an element at `now`; says when it may be called again, if the failure asks for a restart.
+pub(crate) fn judge(
+    cell: &ElementCell,
+    result: Result<(), Failure>,
+    samples: u64,
+    busy: Duration,
+    now: Monotonic,
+) -> Option<Monotonic> {
+    let Err(failure) = result else {
+        succeeded(cell, samples, busy);
+        return None;
+    };
+    let in_a_row = failed(cell, &failure, samples, busy);
+    (failure.remedy() == Remedy::Restart).then(|| now + Backoff::RESTART.after(in_a_row))
 }
 
 /// Resets an element with `call`.

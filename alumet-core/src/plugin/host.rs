@@ -56,12 +56,3 @@ impl Host {
         }
     }
 }
-
-/// The root.
-impl std::fmt::Debug for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
-    }
-}

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use crate::source::{EventSource, Schedule, Source, SourceWaker, Thread};
 use crate::transform::Transform;
 
 /// Elements to be added to a pipeline.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ElementSpecs {
     pub(crate) sources: Vec<SourceSpec>,
     pub(crate) event_sources: Vec<EventSourceSpec>,
@@ -209,15 +208,3 @@ impl OutputSpec {
         self
     }
 }
-
-macro_rules! debug_by_name {
-    ($($spec:ident),+) => {
-        $(impl fmt::Debug for $spec {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({})", stringify!($spec), self.name)
-            }
-        })+
-    };
-}
-
-debug_by_name!(SourceSpec, EventSourceSpec, TransformSpec, OutputSpec);

@@ -20,7 +20,6 @@ use super::host::Host;
 use super::specs::ElementSpecs;
 
 /// What a plugin sees of the pipeline while it starts, and where it adds its elements, as to [`ElementSpecs`].
-#[derive(Debug)]
 pub struct StartContext<'a> {
     host: &'a Host,
     specs: ElementSpecs,

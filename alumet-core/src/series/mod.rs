@@ -1,6 +1,5 @@
 //! Series: metric, resource, consumer and attributes, registered once; a sample names its series by a small id.
 
-mod interner;
 mod map;
 
 use std::fmt;
@@ -8,13 +7,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::attributes::{AttributeKey, AttributeValue, Attributes};
-use crate::catalog::{Catalog, MetricId, TypeMismatch};
+use crate::catalog::{Catalog, MetricId};
 use crate::consumer::Consumer;
 use crate::metric::Metric;
 use crate::resource::Resource;
-use crate::value::{Number, Value, ValueType};
+use crate::value::{Number, ValueType};
 
-pub use interner::Interner;
 pub use map::SeriesMap;
 
 /// What tells one series from all others.
@@ -124,43 +122,21 @@ impl Drop for Registration {
 #[derive(Clone)]
 pub struct SeriesHandle {
     id: SeriesId,
-    registration: Arc<Registration>,
+    /// Shared by all clones: the last one that is dropped retires the series.
+    _registration: Arc<Registration>,
 }
 
 impl SeriesHandle {
     pub(crate) fn new(registration: Arc<Registration>) -> Self {
         Self {
             id: registration.id,
-            registration,
+            _registration: registration,
         }
     }
 
     /// The id of the series.
     pub const fn id(&self) -> SeriesId {
         self.id
-    }
-
-    /// A handle that takes values of type `T`.
-    ///
-    /// # Errors
-    /// When the metric has values of another type.
-    pub fn typed<T: Number>(self) -> Result<Series<T>, TypeMismatch> {
-        if self.id.value_type() == T::TYPE {
-            return Ok(Series {
-                handle: self,
-                value: PhantomData,
-            });
-        }
-        let metric = self
-            .registration
-            .catalog
-            .describe(self.id)
-            .map(|info| info.metric.name.clone());
-        Err(TypeMismatch {
-            metric: metric.unwrap_or_default().into_owned(),
-            expected: self.id.value_type(),
-            found: T::TYPE,
-        })
     }
 }
 
@@ -212,8 +188,6 @@ impl<T: Number> SeriesBuilder<'_, T> {
         self.key.attributes = if self.key.attributes.is_empty() {
             // Shared by all series that get the same set.
             attributes.clone()
-        } else if attributes.is_empty() {
-            self.key.attributes
         } else {
             self.key
                 .attributes
@@ -233,15 +207,6 @@ impl<T: Number> SeriesBuilder<'_, T> {
             value: PhantomData,
         }
     }
-}
-
-/// A complete measurement, for events too rare to keep a handle for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Point {
-    /// The series.
-    pub series: SeriesKey,
-    /// The value; its type must be that of the metric.
-    pub value: Value,
 }
 
 #[cfg(test)]
@@ -270,18 +235,5 @@ mod tests {
         ] {
             assert_eq!(series.key.attributes.to_string(), expected);
         }
-    }
-
-    #[test]
-    fn a_handle_keeps_its_series_when_it_gets_a_type() {
-        let (catalog, metric) = catalog_with_metric();
-        let series = catalog
-            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-            .register();
-        let id = series.id();
-        let again = series.handle().clone().typed::<u64>().unwrap();
-        drop(series);
-        assert_eq!(again.id(), id);
-        assert!(catalog.is_live(id));
     }
 }

@@ -9,9 +9,8 @@ use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
 use crate::output::{Delivering, Delivery, Output, Receipt, RecordedSample};
-use crate::plugin::{ElementSpecs, Host, OutputSpec, Plugin, StartContext, StartError};
-use crate::series::Interner;
-use crate::source::{Accumulator, Schedule, Source, Tick};
+use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError, TransformSpec};
+use crate::source::{Accumulator, Schedule, Tick};
 use crate::time::{Monotonic, SystemClock};
 use crate::transform::{Transform, TransformContext};
 
@@ -34,19 +33,10 @@ use super::ManualClock;
 pub struct Bench {
     host: Host,
     manual: Option<ManualClock>,
-    sources: Vec<Polled>,
-    transforms: Vec<Box<dyn Transform>>,
-    outputs: Vec<OutputSpec>,
+    elements: ElementSpecs,
     /// For outputs that work in a task.
     runtime: LazyLock<Runtime>,
     _plugin: Box<dyn Send>,
-}
-
-struct Polled {
-    name: String,
-    schedule: Schedule,
-    source: Box<dyn Source>,
-    interner: Interner,
 }
 
 impl Bench {
@@ -79,28 +69,13 @@ impl Bench {
         P::check(&config)?;
         let mut context = StartContext::new(&host);
         let plugin = P::start(config, &mut context)?;
-        let ElementSpecs {
-            sources,
-            transforms,
-            outputs,
-            ..
-        } = context.take_specs();
-        let sources = sources.into_iter().map(|spec| Polled {
-            name: spec.name,
-            schedule: spec.schedule,
-            source: spec.source,
-            interner: Interner::new(host.catalog.clone()),
-        });
-        let sources = sources.collect();
-        let transforms: Vec<_> = transforms.into_iter().map(|spec| spec.transform).collect();
-        let wait = transforms.iter().any(|transform| transform.waits());
+        let elements = context.take_specs();
+        let wait = elements.transforms.iter().any(|spec| spec.transform.waits());
         host.catalog.note_gone(wait);
         Ok(Self {
             host,
             manual,
-            sources,
-            transforms,
-            outputs,
+            elements,
             runtime: LazyLock::new(|| {
                 let mut builder = tokio::runtime::Builder::new_current_thread();
                 builder.enable_all().build().expect("a runtime")
@@ -111,7 +86,8 @@ impl Bench {
 
     /// The names of the sources, in the order in which the plugin added them.
     pub fn sources(&self) -> Vec<&str> {
-        self.sources.iter().map(|polled| polled.name.as_str()).collect()
+        let sources = self.elements.sources.iter();
+        sources.map(|spec| spec.name.as_str()).collect()
     }
 
     /// When the source `name` would be polled by a pipeline.
@@ -119,11 +95,7 @@ impl Bench {
     /// # Panics
     /// When there is no such source.
     pub fn schedule(&self, name: &str) -> Schedule {
-        self.sources
-            .iter()
-            .find(|polled| polled.name == name)
-            .expect("a source of that name")
-            .schedule
+        self.elements.sources[self.index(name)].schedule
     }
 
     /// Polls the source `name` now.
@@ -153,16 +125,9 @@ impl Bench {
             missed: 0,
         };
         let mut batch = self.host.catalog.batch();
-        let known = self.sources();
-        let index = known.iter().position(|known| *known == name);
-        let index = index.unwrap_or_else(|| panic!("no source `{name}`; there are {known:?}"));
-        let Polled { source, interner, .. } = &mut self.sources[index];
-        source.poll(&mut Accumulator::new(
-            &mut batch,
-            interner,
-            tick,
-            &*self.host.clock,
-        ))?;
+        let mut out = Accumulator::new(&mut batch, tick, &*self.host.clock);
+        let index = self.index(name);
+        self.elements.sources[index].source.poll(&mut out)?;
         Ok(batch)
     }
 
@@ -171,12 +136,14 @@ impl Bench {
     /// # Panics
     /// When there is no such source.
     pub fn reset(&mut self, name: &str) {
-        self.sources
-            .iter_mut()
-            .find(|polled| polled.name == name)
-            .expect("a source of that name")
-            .source
-            .reset();
+        let index = self.index(name);
+        self.elements.sources[index].source.reset();
+    }
+
+    fn index(&self, name: &str) -> usize {
+        let known = self.sources();
+        let index = known.iter().position(|known| *known == name);
+        index.unwrap_or_else(|| panic!("no source `{name}`; there are {known:?}"))
     }
 
     /// Applies all transforms to `batch`, in order, and tells those that wait which series are gone.
@@ -185,21 +152,20 @@ impl Bench {
     /// The failure of a transform.
     pub fn transform(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         let gone = self.host.catalog.take_gone();
-        for transform in self.transforms.iter_mut().filter(|transform| transform.waits()) {
-            gone.iter().for_each(|series| transform.retired(*series));
-        }
         let context = self.host.transform_context();
-        self.transforms
-            .iter_mut()
-            .try_for_each(|transform| transform.apply(batch, &context))
+        for TransformSpec { transform, .. } in &mut self.elements.transforms {
+            if transform.waits() {
+                gone.iter().for_each(|series| transform.retired(*series));
+            }
+        }
+        let mut transforms = self.elements.transforms.iter_mut();
+        transforms.try_for_each(|spec| spec.transform.apply(batch, &context))
     }
 
     /// When the first of the transforms wants to be called.
     pub fn wake_at(&self) -> Option<Monotonic> {
-        self.transforms
-            .iter()
-            .filter_map(|transform| transform.wake_at())
-            .min()
+        let transforms = self.elements.transforms.iter();
+        transforms.filter_map(|spec| spec.transform.wake_at()).min()
     }
 
     /// What the transforms emit whose time has come, in order; each takes what those before it emit.
@@ -228,11 +194,12 @@ impl Bench {
     ) -> Result<Vec<RecordedSample>, Failure> {
         let context = self.host.transform_context();
         let mut samples = Vec::new();
-        for index in 0..self.transforms.len() {
+        let transforms = &mut self.elements.transforms;
+        for index in 0..transforms.len() {
             let mut batch = self.host.catalog.batch();
-            emit(&mut *self.transforms[index], &mut batch, &context)?;
-            for later in &mut self.transforms[index + 1..] {
-                later.apply(&mut batch, &context)?;
+            emit(&mut *transforms[index].transform, &mut batch, &context)?;
+            for later in &mut transforms[index + 1..] {
+                later.transform.apply(&mut batch, &context)?;
             }
             samples.append(&mut RecordedSample::of_batch(&batch));
         }
@@ -241,19 +208,19 @@ impl Bench {
 
     /// Resets all transforms, as the pipeline does after a panic.
     pub fn reset_transforms(&mut self) {
-        for transform in &mut self.transforms {
-            transform.reset();
+        for spec in &mut self.elements.transforms {
+            spec.transform.reset();
         }
     }
 
     /// Whether the output at `index` takes encoded records, and no samples.
     pub(super) fn takes_records(&self, index: usize) -> bool {
-        self.outputs[index].policy.encoded
+        self.elements.outputs[index].policy.encoded
     }
 
     /// How many outputs there are.
     pub fn outputs(&self) -> usize {
-        self.outputs.len()
+        self.elements.outputs.len()
     }
 
     /// Gives a batch to the output at `index`, in the order in which the plugin added them, and waits until it is
@@ -266,7 +233,7 @@ impl Bench {
     /// When there is no such output.
     pub fn deliver(&mut self, index: usize, batch: Batch) -> Result<Receipt, Failure> {
         let delivery = Delivery::of(batch, self.host.clock.now());
-        let output = &mut self.outputs[index].output;
+        let output = &mut self.elements.outputs[index].output;
         self.runtime.block_on(async {
             match output.deliver(&delivery)? {
                 Delivering::Done(receipt) => Ok(receipt),
@@ -280,7 +247,7 @@ impl Bench {
     /// # Panics
     /// When there is no such output.
     pub fn output(&mut self, index: usize) -> &mut dyn Output {
-        &mut *self.outputs[index].output
+        &mut *self.elements.outputs[index].output
     }
 
     /// Lets time pass.

@@ -416,14 +416,10 @@ fn batches(catalog: &Catalog, now: Timestamp) -> [Batch; 2] {
 
 fn check_readme(path: &Path) {
     let text = std::fs::read_to_string(path).must(path.display());
-    let headings: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .map(str::trim)
-        .collect();
     let expected = ["Purpose", "Requirements", "Metrics", "Configuration", "Limits"];
+    let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
     let found: Vec<&str> = headings
-        .into_iter()
+        .map(str::trim)
         .filter(|heading| expected.contains(heading))
         .collect();
     assert_eq!(

@@ -40,15 +40,21 @@ impl FakeRoot {
         self.path().join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// As [`Self::at`]; the folders above it are made.
+    fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = self.at(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("a folder in the fake root");
+        }
+        path
+    }
+
     /// Writes a file, making its folders. An existing file keeps its inode, as files of the kernel do.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> &Self {
-        let path = self.at(path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).expect("a folder in the fake root");
-        }
+        let path = self.place(path);
         std::fs::write(&path, content)
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         self
@@ -59,10 +65,7 @@ impl FakeRoot {
     /// # Panics
     /// When it cannot be made.
     pub fn link(&self, path: impl AsRef<Path>, target: impl AsRef<Path>) -> &Self {
-        let path = self.at(path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).expect("a folder in the fake root");
-        }
+        let path = self.place(path);
         std::os::unix::fs::symlink(target, &path)
             .unwrap_or_else(|error| panic!("cannot link {}: {error}", path.display()));
         self

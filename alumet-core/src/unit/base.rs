@@ -26,15 +26,13 @@ pub(super) struct Row<'a> {
     /// The UCUM code; for a custom unit the text it was made from.
     pub(super) code: &'a str,
     pub(super) symbol: &'a str,
-    /// The English plural that OpenMetrics names end in.
-    pub(super) word: Option<&'static str>,
     pub(super) dimension: Dimension<'a>,
     /// Its size in the first unit of its dimension, as numerator and denominator.
     pub(super) ratio: (u64, u64),
 }
 
 macro_rules! base_units {
-    ($($(#[$doc:meta])+ $name:ident $constant:ident [$code:literal, $symbol:literal, $word:expr, $dimension:ident, $ratio:expr],)+) => {
+    ($($(#[$doc:meta])+ $name:ident $constant:ident [$code:literal, $symbol:literal, $dimension:ident, $ratio:expr],)+) => {
         /// A unit without its prefix.
         ///
         /// Two custom units are equal when their codes are: the symbol is presentation and does not travel with the code.
@@ -56,11 +54,11 @@ macro_rules! base_units {
             pub const KNOWN: [Self; [$($code),+].len()] = [$(Self::$name),+];
 
             pub(super) fn row(&self) -> Row<'_> {
-                let (code, symbol, word, dimension, ratio): (&str, &str, _, _, _) = match self {
-                    $(Self::$name => ($code, $symbol, $word, Dimension::$dimension, $ratio),)+
-                    Self::Custom { code, symbol } => (code, symbol, None, Dimension::Custom(code), (1, 1)),
+                let (code, symbol, dimension, ratio): (&str, &str, _, _) = match self {
+                    $(Self::$name => ($code, $symbol, Dimension::$dimension, $ratio),)+
+                    Self::Custom { code, symbol } => (code, symbol, Dimension::Custom(code), (1, 1)),
                 };
-                Row { code, symbol, word, dimension, ratio }
+                Row { code, symbol, dimension, ratio }
             }
         }
 
@@ -71,34 +69,34 @@ macro_rules! base_units {
     };
 }
 
-// Code, symbol, OpenMetrics word, dimension, ratio.
+// Code, symbol, dimension, ratio.
 base_units! {
     /// A plain number, `1`.
-    One ONE ["1", "", None, Number, (1, 1)],
+    One ONE ["1", "", Number, (1, 1)],
     /// Time, `s`.
-    Second SECOND ["s", "s", Some("seconds"), Time, (1, 1)],
+    Second SECOND ["s", "s", Time, (1, 1)],
     /// Power, `W`.
-    Watt WATT ["W", "W", Some("watts"), Power, (1, 1)],
+    Watt WATT ["W", "W", Power, (1, 1)],
     /// Energy, `J`.
-    Joule JOULE ["J", "J", Some("joules"), Energy, (1, 1)],
+    Joule JOULE ["J", "J", Energy, (1, 1)],
     /// Energy, `W.h`: 3600 joules.
-    WattHour WATT_HOUR ["W.h", "Wh", Some("watt_hours"), Energy, (3600, 1)],
+    WattHour WATT_HOUR ["W.h", "Wh", Energy, (3600, 1)],
     /// Electric tension, `V`.
-    Volt VOLT ["V", "V", Some("volts"), Tension, (1, 1)],
+    Volt VOLT ["V", "V", Tension, (1, 1)],
     /// Electric current, `A`.
-    Ampere AMPERE ["A", "A", Some("amperes"), Current, (1, 1)],
+    Ampere AMPERE ["A", "A", Current, (1, 1)],
     /// Frequency, `Hz`.
-    Hertz HERTZ ["Hz", "Hz", Some("hertz"), Frequency, (1, 1)],
+    Hertz HERTZ ["Hz", "Hz", Frequency, (1, 1)],
     /// Temperature, `Cel`.
-    Celsius CELSIUS ["Cel", "°C", Some("celsius"), Temperature, (1, 1)],
+    Celsius CELSIUS ["Cel", "°C", Temperature, (1, 1)],
     /// Temperature, `[degF]`.
-    Fahrenheit FAHRENHEIT ["[degF]", "°F", Some("fahrenheit"), Temperature, (5, 9)],
+    Fahrenheit FAHRENHEIT ["[degF]", "°F", Temperature, (5, 9)],
     /// Data, `By`: eight bits.
-    Byte BYTE ["By", "B", Some("bytes"), Data, (8, 1)],
+    Byte BYTE ["By", "B", Data, (8, 1)],
     /// Data, `bit`.
-    Bit BIT ["bit", "bit", Some("bits"), Data, (1, 1)],
+    Bit BIT ["bit", "bit", Data, (1, 1)],
     /// Hundredths, `%`; the whole is 100.
-    Percent PERCENT ["%", "%", None, Number, (1, 100)],
+    Percent PERCENT ["%", "%", Number, (1, 100)],
 }
 
 impl BaseUnit {

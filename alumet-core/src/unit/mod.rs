@@ -6,7 +6,6 @@ mod base;
 mod convert;
 mod parse;
 mod prefix;
-mod wire;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -79,19 +78,6 @@ impl Unit {
             (prefix, BaseUnit::One) => Cow::Owned(format!("×{}", prefix.row().power)),
             (prefix, base) => Cow::Owned(format!("{}{}", prefix.row().symbol, base.row().symbol)),
         }
-    }
-
-    /// What a value is multiplied by to be in the base unit without a prefix: 0.001 for millijoules.
-    pub fn factor(&self) -> f64 {
-        self.prefix.factor()
-    }
-
-    /// The English plural of the base unit as OpenMetrics names end in (`joules`, `bytes`), without the prefix:
-    /// multiply by [`factor`](Self::factor) first.
-    ///
-    /// None for plain numbers, percentages and custom units: whether to write `ratio` or nothing is the exporter's choice.
-    pub fn word(&self) -> Option<&'static str> {
-        self.base.row().word
     }
 }
 

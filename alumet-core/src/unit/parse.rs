@@ -3,8 +3,6 @@
 //! A text is matched as a whole: `min` is no milli-`in`, because `in` is not a known unit, and becomes a custom unit.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
-use std::str::FromStr;
 
 use super::{BaseUnit, Prefix, Unit};
 
@@ -23,15 +21,6 @@ impl Unit {
             .or_else(|| with_term(text))
             .or_else(|| with_custom_prefix(text))
             .unwrap_or_else(|| custom(Prefix::Plain, text))
-    }
-}
-
-impl FromStr for Unit {
-    type Err = Infallible;
-
-    /// See [`Unit::parse`].
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self::parse(text))
     }
 }
 

@@ -65,12 +65,6 @@ prefixes! {
 }
 
 impl Prefix {
-    /// The multiple as a number: 0.001 for milli.
-    pub fn factor(self) -> f64 {
-        let (numerator, denominator) = self.row().ratio;
-        numerator as f64 / denominator as f64
-    }
-
     /// All ways in which the prefix is written before a unit.
     pub(super) fn spellings(self) -> impl Iterator<Item = &'static str> {
         // The micro sign (U+00B5) is on keyboards; the Greek letter (U+03BC) is what Unicode recommends.

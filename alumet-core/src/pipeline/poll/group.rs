@@ -8,7 +8,7 @@ use crate::source::Tick;
 use crate::time::{Moment, Monotonic};
 
 use super::Due;
-use super::task::{PollTask, Polled};
+use super::task::PollTask;
 
 /// Sources with the same intervals, polled back to back into one batch.
 ///
@@ -61,12 +61,8 @@ impl Group {
     pub(super) fn realign(&mut self, now: Monotonic) {
         let Some(interval) = self.interval else { return };
         let interval = nanos(interval);
-        let passed = (now.as_nanos().saturating_sub(self.origin.as_nanos())) / interval;
-        self.next = Monotonic::from_nanos(
-            self.origin
-                .as_nanos()
-                .saturating_add((passed + 1).saturating_mul(interval)),
-        );
+        let passed = now.since(self.origin).as_nanos() as u64 / interval;
+        self.next = self.origin + Duration::from_nanos((passed + 1).saturating_mul(interval));
     }
 
     pub(super) fn deadline(&self) -> Option<Monotonic> {
@@ -113,27 +109,19 @@ impl Group {
         self.polled_at = Some(now);
         let batch = self.batch.get_or_insert_with(|| shared.catalog.batch());
         let before = batch.len();
-        let mut ended = false;
         for task in self.tasks.iter_mut().filter(|task| which(task)) {
-            if task.poll(tick, allowed, batch, shared) == Polled::Ended {
-                ended = true;
-            }
+            task.poll(tick, allowed, batch, shared);
         }
         let made = batch.len() - before;
         if made > 0 {
             shared.ledger.lock().polled(made);
         }
-        if ended {
-            self.tasks.retain(|task| {
-                let ended = task.state() == ElementState::Ended;
-                if ended {
-                    shared.source_ended(task.cell());
-                }
-                !ended
-            });
-            if self.tasks.is_empty() {
-                self.flush(shared);
-            }
+        let has_ended = |task: &mut PollTask| task.state() == ElementState::Ended;
+        for task in self.tasks.extract_if(.., has_ended) {
+            shared.source_ended(task.cell());
+        }
+        if self.tasks.is_empty() {
+            self.flush(shared);
         }
     }
 
@@ -171,12 +159,9 @@ impl Group {
         }
     }
 
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &PollTask> {
-        self.tasks.iter()
-    }
-
-    pub(super) fn has_any(&self, keys: &[ElementKey]) -> bool {
-        self.tasks.iter().any(|task| keys.contains(task.key()))
+    /// Those of the named sources that are here.
+    pub(super) fn named(&mut self, keys: &[ElementKey]) -> impl Iterator<Item = &mut PollTask> {
+        self.tasks.iter_mut().filter(|task| keys.contains(task.key()))
     }
 
     pub(super) fn has_wanted(&self) -> bool {
@@ -186,13 +171,6 @@ impl Group {
     /// Time between two ticks; `None` while all rest.
     pub(super) fn interval(&self) -> Option<Duration> {
         self.deadline().and(self.interval)
-    }
-
-    pub(super) fn each(&mut self, keys: &[ElementKey], change: impl Fn(&mut PollTask)) {
-        self.tasks
-            .iter_mut()
-            .filter(|task| keys.contains(task.key()))
-            .for_each(change);
     }
 
     pub(super) fn take(&mut self, keys: &[ElementKey]) -> Vec<PollTask> {

@@ -93,7 +93,7 @@ pub(crate) struct PollThread {
     kernel_name: String,
     mailbox: Arc<Mutex<Vec<PollCommand>>>,
     waker: Waker,
-    punctuality: Arc<Mutex<Punctuality>>,
+    pub(crate) punctuality: Arc<Mutex<Punctuality>>,
     pub(crate) worker: Worker,
 }
 
@@ -198,10 +198,6 @@ impl PollThread {
             problems,
         }
     }
-
-    pub(crate) fn punctuality(&self) -> Punctuality {
-        self.punctuality.lock().clone()
-    }
 }
 
 struct PollLoop {
@@ -245,12 +241,12 @@ impl PollLoop {
         }
     }
 
-    fn tick(&self, missed: u64) -> Tick {
+    fn tick(&self) -> Tick {
         let now = self.shared.clock.now();
         Tick {
             timestamp: now.wall,
             monotonic: now.monotonic,
-            missed,
+            missed: 0,
         }
     }
 
@@ -260,7 +256,7 @@ impl PollLoop {
     }
 
     fn poll_due(&mut self) {
-        let (tick, allowed) = (self.tick(0), self.allowed());
+        let (tick, allowed) = (self.tick(), self.allowed());
         for group in &mut self.groups {
             let Some(due) = group.due(tick.monotonic) else {
                 continue;
@@ -270,15 +266,9 @@ impl PollLoop {
                 punctuality.lateness.record(due.lateness);
                 punctuality.missed_ticks += due.missed;
             }
-            group.poll(
-                Tick {
-                    missed: due.missed,
-                    ..tick
-                },
-                allowed,
-                &self.shared,
-                |task| !task.is_fresh(),
-            );
+            let missed = due.missed;
+            let tick = Tick { missed, ..tick };
+            group.poll(tick, allowed, &self.shared, |task| !task.is_fresh());
             if group.must_flush(due.at) {
                 group.flush(&self.shared);
             }
@@ -291,7 +281,7 @@ impl PollLoop {
         if !self.groups.iter().any(Group::has_wanted) {
             return;
         }
-        let (tick, allowed) = (self.tick(0), self.allowed());
+        let (tick, allowed) = (self.tick(), self.allowed());
         for group in &mut self.groups {
             if group.has_wanted() {
                 group.poll(tick, allowed, &self.shared, PollTask::is_wanted);
@@ -304,36 +294,29 @@ impl PollLoop {
         task.wakes(self.alarm.waker());
         let schedule = task.schedule();
         let (interval, flush) = (schedule.interval, schedule.flush);
-        let group = match self
-            .groups
-            .iter_mut()
-            .position(|group| group.serves(interval, flush))
-        {
-            Some(index) => &mut self.groups[index],
-            None => {
-                self.groups.push(Group::new(interval, flush, self.shared.origin));
-                let last = self.groups.len() - 1;
-                &mut self.groups[last]
-            }
-        };
-        group.add(task, self.shared.clock.now().monotonic);
+        let known = self.groups.iter().position(|group| group.serves(interval, flush));
+        let index = known.unwrap_or_else(|| {
+            self.groups.push(Group::new(interval, flush, self.shared.origin));
+            self.groups.len() - 1
+        });
+        self.groups[index].add(task, self.shared.clock.now().monotonic);
     }
 
     fn apply(&mut self, keys: &[ElementKey], action: &SourceAction, ticket: &Ticket) {
-        let (tick, allowed) = (self.tick(0), self.allowed());
+        let (tick, allowed) = (self.tick(), self.allowed());
         for group in &mut self.groups {
-            if !group.has_any(keys) {
+            if group.named(keys).next().is_none() {
                 continue;
             }
             match action {
-                SourceAction::Pause => group.each(keys, PollTask::pause),
+                SourceAction::Pause => group.named(keys).for_each(PollTask::pause),
                 SourceAction::Resume => {
-                    group.each(keys, PollTask::resume);
+                    group.named(keys).for_each(PollTask::resume);
                     group.realign(tick.monotonic);
                 }
                 SourceAction::Trigger => {
                     group.poll(tick, allowed, &self.shared, |task| keys.contains(task.key()));
-                    for task in group.tasks().filter(|task| keys.contains(task.key())) {
+                    for task in group.named(keys) {
                         if let Some(error) = task.last_failure() {
                             let _ = ticket.send(Problem {
                                 element: task.key().clone(),
@@ -368,7 +351,7 @@ impl PollLoop {
     }
 
     fn stop(mut self) {
-        let (tick, allowed) = (self.tick(0), self.allowed());
+        let (tick, allowed) = (self.tick(), self.allowed());
         for group in &mut self.groups {
             group.poll(tick, allowed, &self.shared, |task| {
                 task.schedule().interval.is_some() && task.state() != ElementState::Paused

@@ -2,45 +2,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::Batch;
-use crate::failure::Remedy;
 use crate::pipeline::element::{ElementCell, ElementKey, ElementState};
 use crate::pipeline::shared::Shared;
-use crate::pipeline::supervise::{Backoff, failed, guard, reset, succeeded};
+use crate::pipeline::supervise::{guard, judge, reset};
 use crate::plugin::SourceSpec;
-use crate::series::Interner;
-use crate::source::{Accumulator, Schedule, Source, SourceWaker, Tick};
+use crate::source::{Accumulator, Schedule, SourceWaker, Tick};
 use crate::time::{Monotonic, Waker};
 
 /// A source under supervision.
 pub(crate) struct PollTask {
     cell: Arc<ElementCell>,
-    source: Box<dyn Source>,
-    schedule: Schedule,
-    waker: Option<SourceWaker>,
-    interner: Interner,
+    spec: SourceSpec,
     /// Not polled before this time, after a failure that asked for a restart.
     restart_at: Option<Monotonic>,
     fresh: bool,
 }
 
-/// What became of a poll.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Polled {
-    Alive,
-    Ended,
-}
-
 impl PollTask {
-    pub(crate) fn new(cell: Arc<ElementCell>, spec: SourceSpec, interner: Interner) -> Self {
-        let schedule = spec.schedule;
+    pub(crate) const fn new(cell: Arc<ElementCell>, spec: SourceSpec) -> Self {
         Self {
             cell,
-            source: spec.source,
-            schedule,
-            waker: spec.waker,
-            interner,
             restart_at: None,
-            fresh: schedule.interval.is_some() && !schedule.paused,
+            fresh: spec.schedule.interval.is_some() && !spec.schedule.paused,
+            spec,
         }
     }
 
@@ -53,13 +37,13 @@ impl PollTask {
     }
 
     pub(crate) const fn schedule(&self) -> &Schedule {
-        &self.schedule
+        &self.spec.schedule
     }
 
     /// Changes how often it is polled; whoever calls gives it to the right thread afterwards.
     pub(super) fn set_interval(&mut self, interval: Duration) {
-        self.schedule.interval = Some(interval);
-        self.cell.set_schedule(self.schedule);
+        self.spec.schedule.interval = Some(interval);
+        self.cell.set_schedule(self.spec.schedule);
     }
 
     pub(super) fn state(&self) -> ElementState {
@@ -73,12 +57,12 @@ impl PollTask {
 
     /// Whether it is to be polled now, whatever the ticks are.
     pub(super) fn is_wanted(&self) -> bool {
-        self.fresh || self.waker.as_ref().is_some_and(SourceWaker::is_wanted)
+        self.fresh || self.spec.waker.as_ref().is_some_and(SourceWaker::is_wanted)
     }
 
     /// Is polled by this thread from now on.
     pub(super) fn wakes(&self, thread: Waker) {
-        if let Some(waker) = &self.waker {
+        if let Some(waker) = &self.spec.waker {
             waker.wakes(thread);
         }
     }
@@ -94,7 +78,7 @@ impl PollTask {
         }
         self.cell.set_state(ElementState::Running);
         self.reset();
-        self.fresh = self.schedule.interval.is_some();
+        self.fresh = self.spec.schedule.interval.is_some();
     }
 
     /// The error of the last poll, if it failed.
@@ -103,18 +87,10 @@ impl PollTask {
         status.last_error.filter(|_| status.failures_in_a_row > 0)
     }
 
-    /// Polls it at `tick`; a poll that takes longer than `allowed` is noted.
-    pub(super) fn poll(
-        &mut self,
-        tick: Tick,
-        allowed: Option<Duration>,
-        batch: &mut Batch,
-        shared: &Shared,
-    ) -> Polled {
-        match self.state() {
-            ElementState::Paused => return Polled::Alive,
-            ElementState::Ended => return Polled::Ended,
-            ElementState::Running | ElementState::Failing | ElementState::Restarting => {}
+    /// Polls it at `tick`, unless it is paused; a poll that takes longer than `allowed` is noted.
+    pub(super) fn poll(&mut self, tick: Tick, allowed: Option<Duration>, batch: &mut Batch, shared: &Shared) {
+        if matches!(self.state(), ElementState::Paused | ElementState::Ended) {
+            return;
         }
         self.fresh = false;
         if tick.missed > 0 {
@@ -122,20 +98,18 @@ impl PollTask {
         }
         if let Some(at) = self.restart_at {
             if tick.monotonic < at {
-                return Polled::Alive;
+                return;
             }
             self.reset();
         }
-        if let Some(waker) = &self.waker {
+        if let Some(waker) = &self.spec.waker {
             waker.served();
         }
         let before = batch.len();
         self.cell.poll_begins();
         let started = shared.clock.now().monotonic;
-        let result = guard(|| {
-            let mut out = Accumulator::new(batch, &mut self.interner, tick, &*shared.clock);
-            self.source.poll(&mut out)
-        });
+        let mut out = Accumulator::new(batch, tick, &*shared.clock);
+        let result = guard(|| self.spec.source.poll(&mut out));
         let busy = shared.clock.now().monotonic.since(started);
         if let Some(overruns) = self.cell.poll_ends(busy, allowed)
             && overruns.is_power_of_two()
@@ -147,27 +121,10 @@ impl PollTask {
             );
         }
         let samples = (batch.len() - before) as u64;
-        self.restart_at = None;
-        match result {
-            Ok(()) => {
-                succeeded(&self.cell, samples, busy);
-                Polled::Alive
-            }
-            Err(failure) => {
-                let in_a_row = failed(&self.cell, &failure, samples, busy);
-                match failure.remedy() {
-                    Remedy::End => return Polled::Ended,
-                    Remedy::Restart => {
-                        self.restart_at = Some(tick.monotonic + Backoff::RESTART.after(in_a_row));
-                    }
-                    Remedy::Retry | Remedy::Skip | Remedy::Split => {}
-                }
-                Polled::Alive
-            }
-        }
+        self.restart_at = judge(&self.cell, result, samples, busy, tick.monotonic);
     }
 
     fn reset(&mut self) {
-        reset(self.cell.key(), || self.source.reset());
+        reset(self.cell.key(), || self.spec.source.reset());
     }
 }

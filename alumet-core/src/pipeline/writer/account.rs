@@ -100,19 +100,16 @@ impl Account {
     }
 
     pub(super) fn dropped(&self, samples: usize, reason: DropReason) {
-        let mut ledger = self.shared.ledger.lock();
         if self.is_spooled {
-            ledger.dropped_from_spool(self.key(), samples as u64, reason);
-        } else {
-            ledger.dropped(&self.cell, samples as u64, reason);
+            return self.lost(samples as u64, reason);
         }
+        let mut ledger = self.shared.ledger.lock();
+        ledger.dropped(&self.cell, samples as u64, reason);
     }
 
     pub(super) fn delivered_from_spool(&self, samples: u64) {
-        self.shared
-            .ledger
-            .lock()
-            .delivered_from_spool(self.key(), samples);
+        let mut ledger = self.shared.ledger.lock();
+        ledger.delivered_from_spool(self.key(), samples);
     }
 
     /// Books samples that were lost in the spool.
@@ -131,10 +128,8 @@ impl Account {
     }
 
     fn lost(&self, samples: u64, reason: DropReason) {
-        self.shared
-            .ledger
-            .lock()
-            .dropped_from_spool(self.key(), samples, reason);
+        let mut ledger = self.shared.ledger.lock();
+        ledger.dropped_from_spool(self.key(), samples, reason);
     }
 
     /// The spool keeps nothing for this output any more.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, Remedy};
 use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
-use crate::plugin::DeliveryPolicy;
+use crate::plugin::{DeliveryPolicy, OutputSpec};
 use crate::spool::Spooled;
 
 use super::backlog::{Backlog, Loaded};
@@ -35,18 +35,8 @@ use progress::Progress;
 pub(crate) use task::spawn as spawn_task;
 pub(crate) use thread::spawn as spawn_thread;
 
-/// What a writer works with.
-pub(crate) struct Feed {
-    pub(crate) cell: Arc<ElementCell>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) queue: Arc<Queue<Outgoing>>,
-    pub(crate) policy: DeliveryPolicy,
-    /// `None` for an output that is fed from memory.
-    pub(crate) backlog: Option<Arc<Backlog>>,
-}
-
 /// Decides what an output gets, and when.
-struct Writer {
+pub(crate) struct Writer {
     output: Box<dyn Output>,
     queue: Arc<Queue<Outgoing>>,
     backlog: Option<Arc<Backlog>>,
@@ -102,8 +92,6 @@ enum Step {
     Await(Job, DeliveryFuture, Instant),
     /// Reads the spool, and gives [`Writer::loaded`] what there was; `all` as in [`Backlog::load`].
     Load { all: bool },
-    /// Waits until the deadline for what is under way and for an item of the queue.
-    Take { deadline: Option<Instant> },
     /// Waits until the deadline for what is under way and for a change of the queue since that version.
     Wait { version: u64, deadline: Option<Instant> },
     /// Ends.
@@ -120,16 +108,17 @@ const SHORT_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 impl Writer {
-    fn new(output: Box<dyn Output>, feed: Feed) -> Self {
-        let Feed {
-            cell,
-            shared,
-            queue,
-            policy,
-            backlog,
-        } = feed;
+    /// Feeds an output from its queue, or from the spool if it has a backlog.
+    pub(crate) fn new(
+        spec: OutputSpec,
+        cell: Arc<ElementCell>,
+        shared: Arc<Shared>,
+        queue: Arc<Queue<Outgoing>>,
+        backlog: Option<Arc<Backlog>>,
+    ) -> Self {
+        let policy = spec.policy;
         Self {
-            output,
+            output: spec.output,
             queue,
             policy,
             account: Account::new(cell, Arc::clone(&shared), backlog.is_some()),
@@ -156,7 +145,7 @@ impl Writer {
         loop {
             let now = Instant::now();
             let version = self.queue.version();
-            if self.queue.is_abandoned() {
+            if self.queue.is_abandoned() || self.leaves_at().is_some_and(|at| at <= now) {
                 self.leave(DropReason::Shutdown);
             }
             if self.last_move.is_none() && self.queue.is_closed() {
@@ -170,7 +159,7 @@ impl Writer {
             }
             if self.rest.is_none() && self.must_reset && self.under_way == 0 {
                 self.must_reset = false;
-                self.reset();
+                reset(self.account.key(), || self.output.reset());
             }
             if self.rest.is_some() && self.flush.is_none() {
                 self.flush_without_a_rest(now);
@@ -194,7 +183,7 @@ impl Writer {
                     all: self.drains_all(),
                 };
             }
-            if self.is_idle() && self.settle(now) {
+            if self.is_idle() && self.settle(now) || self.wants_to_take() && self.take() {
                 continue;
             }
             return self.wait(now, version);
@@ -202,32 +191,21 @@ impl Writer {
     }
 
     fn wait(&self, now: Instant, version: u64) -> Step {
-        let mut deadline = self.rest.filter(|_| self.under_way == 0);
-        let mut sooner = |other: Option<Instant>| {
-            deadline = match (deadline, other) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-        };
-        if self.rest.is_none() {
-            sooner(
-                self.intake
-                    .due()
-                    .filter(|_| self.has_room() && !self.queue.is_paused()),
-            );
-            sooner(self.progress.due(now).filter(|_| self.under_way == 0));
-        }
-        sooner(self.leaves_at());
-        let deadline = deadline.map(|deadline| deadline.max(now));
-        if self.takes() {
-            Step::Take { deadline }
-        } else {
-            Step::Wait { version, deadline }
-        }
+        let (rests, is_free) = (self.rest.is_some(), self.under_way == 0);
+        let begins = !rests && self.has_room() && !self.queue.is_paused();
+        let deadlines = [
+            self.rest.filter(|_| is_free),
+            self.intake.due().filter(|_| begins),
+            self.progress.due(now).filter(|_| !rests && is_free),
+            self.leaves_at(),
+        ];
+        let first = deadlines.into_iter().flatten().min();
+        let deadline = first.map(|deadline| deadline.max(now));
+        Step::Wait { version, deadline }
     }
 
     /// Whether a new item may be taken from the queue.
-    fn takes(&self) -> bool {
+    fn wants_to_take(&self) -> bool {
         self.phase == Phase::Working
             && self.is_ready
             && self.rest.is_none()
@@ -236,31 +214,24 @@ impl Writer {
             && self.intake.has_room()
     }
 
-    /// The queue has given something, or nothing in time.
-    fn took(&mut self, event: Popped<Outgoing>) {
-        match event {
+    /// Takes the next item from the queue; says whether something has changed.
+    fn take(&mut self) -> bool {
+        match self.queue.take() {
             Popped::Item(Outgoing::Batch(batch)) => self.intake.take(None, batch),
             Popped::Item(Outgoing::Spooled) => {
                 if let Some(backlog) = &self.backlog {
-                    backlog.heard();
+                    backlog.bell.heard();
                 }
                 self.intake.is_hungry = true;
             }
             Popped::Item(Outgoing::Flush(ticket)) => self.begin_to_flush(ticket),
-            Popped::End if self.phase == Phase::Working => {
+            Popped::End => {
                 self.phase = Phase::Closing;
                 self.intake.is_hungry = self.backlog.is_some();
             }
-            Popped::End | Popped::Late => {}
+            Popped::Late => return false,
         }
-        self.woken();
-    }
-
-    /// Time has passed.
-    fn woken(&mut self) {
-        if self.leaves_at().is_some_and(|at| at <= Instant::now()) {
-            self.leave(DropReason::Shutdown);
-        }
+        true
     }
 
     /// The end is near: nobody waits for long any more.
@@ -307,7 +278,7 @@ impl Writer {
         };
         if !items.is_empty() && !self.intake.is_hungry {
             // Requests and a pause come between two slices.
-            backlog.announce();
+            backlog.bell.ring();
         }
         for item in items {
             match item {
@@ -528,10 +499,6 @@ impl Writer {
         if let Some(ticket) = self.flush.take() {
             let _ = ticket.send(self.account.problem());
         }
-    }
-
-    fn reset(&mut self) {
-        reset(self.account.key(), || self.output.reset());
     }
 
     /// Whether nothing is in hand.

@@ -5,15 +5,15 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::failure::Failure;
-use crate::output::{Output, Receipt};
+use crate::output::Receipt;
 use crate::pipeline::shared::Worker;
 use crate::pipeline::supervise::{guard, guard_async};
 
-use super::{Feed, Job, Step, Writer};
+use super::{Job, Step, Writer};
 
 /// Feeds an output in a task, with several deliveries under way.
-pub(crate) fn spawn(output: Box<dyn Output>, feed: Feed, runtime: &Handle) -> Worker {
-    Worker::task(runtime, async move { work(Writer::new(output, feed)).await })
+pub(crate) fn spawn(writer: Writer, runtime: &Handle) -> Worker {
+    Worker::task(runtime, work(writer))
 }
 
 /// A delivery that is over.
@@ -38,13 +38,9 @@ async fn work(mut writer: Writer) {
                     writer.loaded(loaded.unwrap_or_else(|error| Err(error.into())));
                 }
             }
-            Step::Take { deadline } => tokio::select! {
-                Some(Ok((job, result, busy))) = under_way.join_next() => writer.ended(job, result, busy),
-                item = queue.pop_until_async(deadline) => writer.took(item),
-            },
             Step::Wait { version, deadline } => tokio::select! {
                 Some(Ok((job, result, busy))) = under_way.join_next() => writer.ended(job, result, busy),
-                () = queue.changed_since_async(version, deadline) => writer.woken(),
+                () = queue.changed_since_async(version, deadline) => {}
             },
             Step::End => break,
         }

@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::failure::Failure;
-use crate::output::{Output, Receipt};
+use crate::output::Receipt;
 use crate::pipeline::message::Outgoing;
 use crate::pipeline::queue::Queue;
 use crate::pipeline::shared::Worker;
 use crate::pipeline::supervise::guard;
 
-use super::{Feed, Step, Writer};
+use super::{Step, Writer};
 
 /// Feeds an output in a thread of its own, in which it may block.
-pub(crate) fn spawn(output: Box<dyn Output>, feed: Feed) -> std::io::Result<Worker> {
-    let name: String = format!("out-{}", feed.cell.key().plugin)
+pub(crate) fn spawn(writer: Writer) -> std::io::Result<Worker> {
+    let name: String = format!("out-{}", writer.account.key().plugin)
         .chars()
         .filter(char::is_ascii)
         .take(15)
         .collect();
     Worker::thread(name, move || {
-        let runtime = feed.shared.runtime.present();
+        let runtime = writer.shared.runtime.present();
         let _runtime = runtime.as_ref().map(Handle::enter);
-        work(Writer::new(output, feed));
+        work(writer);
     })
 }
 
@@ -45,11 +45,7 @@ fn work(mut writer: Writer) {
                     writer.loaded(loaded);
                 }
             }
-            Step::Take { deadline } => writer.took(queue.pop_until(deadline)),
-            Step::Wait { version, deadline } => {
-                queue.changed_since(version, deadline);
-                writer.woken();
-            }
+            Step::Wait { version, deadline } => queue.changed_since(version, deadline),
             Step::End => return writer.end(),
         }
     }

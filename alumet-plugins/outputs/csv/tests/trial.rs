@@ -38,7 +38,7 @@ fn a_trial_tells_what_stands_in_the_way() {
     let trial = Host::trial(Arc::new(SystemClock), "/");
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = start(&trial, &file.join("below.csv")).unwrap_err();
+    let error = start(&trial, &file.join("below.csv")).err().unwrap();
     assert!(error.contains(&*file.to_string_lossy()), "{error}");
 
     let taken = folder.path().join("taken.csv");
