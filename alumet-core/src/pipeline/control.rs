@@ -1,6 +1,7 @@
 //! Control: list and steer the elements of a running pipeline. Every request gets an answer.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -362,6 +363,12 @@ impl Control {
         } else {
             Err(ControlError::NotRunning)
         }
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Control")
     }
 }
 

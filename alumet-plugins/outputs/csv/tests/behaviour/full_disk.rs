@@ -55,33 +55,43 @@ fn child_that_fills_the_disk() {
     let Some((rig, config)) = child_config() else {
         return;
     };
+    let path = &config.output_path;
+    let len = || std::fs::metadata(path).unwrap().len();
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 50)).unwrap();
-    let whole = std::fs::metadata(&config.output_path).unwrap().len();
-    limit_file_size(Some(whole + 1000));
-    let batch = rig.counting("a", 50, 50);
-    for _ in 0..3 {
-        let failure = rig.write(&mut output, &batch).unwrap_err();
-        assert_eq!(failure.remedy(), Remedy::Retry);
-        let message = failure.to_string();
-        assert!(
-            message.contains("out.csv has reached the largest size") && message.contains("ulimit"),
-            "{message}"
-        );
-        assert_eq!(std::fs::metadata(&config.output_path).unwrap().len(), whole);
+    let mut written = 50;
+    // The second is written in several pieces.
+    for (count, room) in [(50, 1000), (5000, 200_000)] {
+        let whole = len();
+        limit_file_size(Some(whole + room));
+        let batch = rig.counting("a", written, count);
+        for _ in 0..3 {
+            let failure = rig.write(&mut output, &batch).unwrap_err();
+            assert_eq!(failure.remedy(), Remedy::Retry);
+            let message = failure.to_string();
+            assert!(
+                message.contains("out.csv has reached the largest size") && message.contains("ulimit"),
+                "{message}"
+            );
+            assert_eq!(len(), whole);
+        }
+        limit_file_size(None);
+        rig.write(&mut output, &batch).unwrap();
+        written += count;
+        assert_eq!(values(path, &["a"]), (0..written).collect::<Vec<_>>());
     }
-    limit_file_size(None);
-    rig.write(&mut output, &batch).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), (0..100).collect::<Vec<_>>());
 
     // Not even a header is left in a file that could not take it.
-    drop(output);
-    std::fs::remove_file(&config.output_path).unwrap();
-    let mut output = rig.open(&config);
-    limit_file_size(Some(500));
-    rig.write(&mut output, &batch).unwrap_err();
-    assert_eq!(std::fs::metadata(&config.output_path).unwrap().len(), 0);
-    limit_file_size(None);
-    rig.write(&mut output, &batch).unwrap();
-    assert_eq!(values(&config.output_path, &["a"]), (50..100).collect::<Vec<_>>());
+    for (count, room) in [(50, 500), (5000, 200_000)] {
+        drop(output);
+        std::fs::remove_file(path).unwrap();
+        output = rig.open(&config);
+        limit_file_size(Some(room));
+        let batch = rig.counting("a", 0, count);
+        rig.write(&mut output, &batch).unwrap_err();
+        assert_eq!(len(), 0);
+        limit_file_size(None);
+        rig.write(&mut output, &batch).unwrap();
+        assert_eq!(values(path, &["a"]), (0..count).collect::<Vec<_>>());
+    }
 }
