@@ -88,6 +88,11 @@ impl ReadError {
     }
 }
 
+/// Whether no descriptor was left to open a file, which tells nothing of the file.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::EMFILE | Errno::ENFILE)
+}
+
 /// The number of an error of the operating system.
 pub fn errno(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)

@@ -2,7 +2,7 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "Miscellaneous kernel statistics".
 
-use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{ParseError, Parsed, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::{Fields, cut_line, leading_number, lines, number};
 
@@ -112,13 +112,10 @@ fn cpu_times(columns: &[u8]) -> Option<CpuTimes> {
     (times.iter().flatten().count() >= 4).then_some(times)
 }
 
-/// Opens `/proc/stat`.
-///
-/// # Errors
-/// When it is absent or refused.
-pub fn open(root: &SystemRoot) -> Result<Table<KernelStat>, ReadError> {
+/// `/proc/stat`.
+pub fn table(root: &SystemRoot) -> Table<KernelStat> {
     let (path, mend) = (root.proc("stat"), crate::root::MOUNT_PROC);
-    Table::open(path, Extent::OneRecord, mend, KernelStat::default(), parse)
+    Table::new(path, Extent::OneRecord, mend, KernelStat::default(), parse)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use crate::{Name, ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
+use crate::{ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
 use alumet_reader_kernel_file::{Extent, errno, fill};
 
 /// The processes of a machine.
@@ -133,13 +133,13 @@ impl Processes {
     }
 
     /// Opens, reads and closes one file of a process.
-    fn read_with(
+    fn read_with<T>(
         &mut self,
         pid: u32,
         file: &str,
         extent: Extent,
-        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ReadError> {
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<T, ReadError> {
         match self.open_file(pid, file) {
             Ok(opened) => self.read_open(&opened, pid, file, extent, parse),
             Err(error) => Err(self.sort(pid, file, error)),
@@ -147,14 +147,14 @@ impl Processes {
     }
 
     /// Reads a file of a process that is open.
-    fn read_open(
+    fn read_open<T>(
         &mut self,
         opened: &File,
         pid: u32,
         file: &str,
         extent: Extent,
-        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ReadError> {
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<T, ReadError> {
         match fill(opened, &mut self.buffer, extent) {
             Ok(filled) => {
                 parse(&self.buffer[..filled]).map_err(|error| error.in_file(self.path_of(pid, file)))
@@ -193,6 +193,14 @@ impl Processes {
 
     fn path_of(&self, pid: u32, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
+    }
+
+    /// The threads of a process; none when it has ended.
+    fn threads(&self, pid: u32) -> impl Iterator<Item = u32> + use<> {
+        let tasks = std::fs::read_dir(self.path_of(pid, "task")).into_iter().flatten();
+        tasks
+            .flatten()
+            .filter_map(|task| task.file_name().to_str()?.parse().ok())
     }
 }
 

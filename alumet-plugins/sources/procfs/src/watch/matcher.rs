@@ -103,8 +103,7 @@ impl<'a> Candidate<'a> {
 /// # Errors
 /// When the process has ended, or its command line cannot be read this time.
 pub(crate) fn command_line(processes: &mut Processes, pid: u32) -> Result<String, ReadError> {
-    let mut bytes = Vec::new();
-    processes.cmdline(pid, &mut bytes)?;
-    let arguments: Vec<_> = arguments(&bytes).map(String::from_utf8_lossy).collect();
+    let cmdline = processes.cmdline(pid)?;
+    let arguments: Vec<_> = arguments(&cmdline).map(String::from_utf8_lossy).collect();
     Ok(arguments.join(" "))
 }

@@ -36,7 +36,6 @@ pub(crate) struct Watcher {
     scan_at_once: bool,
     round: u64,
     started_ticks: u64,
-    pids: Vec<u32>,
     stat: ProcessStat,
 }
 
@@ -117,7 +116,6 @@ impl Watcher {
             scan_at_once: false,
             round: 0,
             started_ticks,
-            pids: Vec::new(),
             stat: ProcessStat::default(),
         };
         if watcher.scans()
@@ -131,26 +129,14 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Puts what has arrived for the source with this inbox into `inbox`, after a scan if one is due.
-    ///
-    /// # Errors
-    /// When the processes cannot be listed; what is known is put there nevertheless.
-    pub(crate) fn collect(
-        &mut self,
-        index: usize,
-        now: Monotonic,
-        inbox: &mut Inbox,
-    ) -> Result<(), ReadError> {
+    /// Empties the inbox of a source, after a scan if one is due; says as well whether the processes could be listed.
+    pub(crate) fn collect(&mut self, index: usize, now: Monotonic) -> (Inbox, Result<(), ReadError>) {
         self.take_events(now);
         let scan = match self.is_scan_due(now) {
             true => self.scan(now),
             false => Ok(()),
         };
-        if let Some(waiting) = self.inboxes.get_mut(index) {
-            inbox.arrivals.append(&mut waiting.arrivals);
-            inbox.ended.append(&mut waiting.ended);
-        }
-        scan
+        (std::mem::take(&mut self.inboxes[index]), scan)
     }
 
     /// Scans at the next call of [`collect`](Self::collect), whenever the previous scan was.
@@ -185,28 +171,23 @@ impl Watcher {
 
     fn scan(&mut self, now: Monotonic) -> Result<(), ReadError> {
         let ticks = ticks_since_boot(self.processes.ticks_per_second());
-        let mut pids = std::mem::take(&mut self.pids);
-        let listed = self.processes.pids(&mut pids);
-        if listed.is_ok() {
-            self.round += 1;
-            for pid in &pids {
-                self.look_at(*pid, now);
-            }
-            let (known, round) = (&mut self.known, self.round);
-            known.retain(|_, known| known.round == round);
-            // A source that is paused does not empty its inbox: what has ended meanwhile must not pile up in it.
-            for inbox in &mut self.inboxes {
-                inbox
-                    .arrivals
-                    .retain(|arrival| known.contains_key(&arrival.process.pid()));
-                inbox.ended.retain(|pid| known.contains_key(pid));
-            }
-            self.scanned = Some(now);
-            self.scanned_ticks = ticks;
-            self.scan_at_once = false;
+        let pids = self.processes.pids()?;
+        self.round += 1;
+        for pid in pids {
+            self.look_at(pid, now);
         }
-        self.pids = pids;
-        listed
+        let (known, round) = (&mut self.known, self.round);
+        known.retain(|_, known| known.round == round);
+        // A source that is paused does not empty its inbox: what has ended meanwhile must not pile up in it.
+        for inbox in &mut self.inboxes {
+            let arrivals = &mut inbox.arrivals;
+            arrivals.retain(|arrival| known.contains_key(&arrival.process.pid()));
+            inbox.ended.retain(|pid| known.contains_key(pid));
+        }
+        self.scanned = Some(now);
+        self.scanned_ticks = ticks;
+        self.scan_at_once = false;
+        Ok(())
     }
 
     /// A scan has found this number.
@@ -272,8 +253,8 @@ impl Watcher {
             round: self.round,
         };
         self.known.insert(pid, known);
-        if let Some(inbox) = owner.and_then(|owner| self.inboxes.get_mut(owner)) {
-            inbox.arrivals.push(Arrival { process, birth });
+        if let Some(owner) = owner {
+            self.inboxes[owner].arrivals.push(Arrival { process, birth });
         }
     }
 
@@ -332,13 +313,8 @@ impl Watcher {
     }
 
     fn ended(&mut self, pid: u32) {
-        if let Some(Known {
-            owner: Owner::Source(owner),
-            ..
-        }) = self.known.get(&pid)
-            && let Some(inbox) = self.inboxes.get_mut(*owner)
-        {
-            inbox.ended.push(pid);
+        if let Some(Owner::Source(owner)) = self.known.get(&pid).map(|known| known.owner) {
+            self.inboxes[owner].ended.push(pid);
         }
     }
 
@@ -397,8 +373,8 @@ mod tests {
     }
 
     fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Birth)> {
-        let mut inbox = Inbox::default();
-        watcher.collect(index, at(seconds), &mut inbox).unwrap();
+        let (inbox, scan) = watcher.collect(index, at(seconds));
+        scan.unwrap();
         let arrived = inbox.arrivals.iter();
         arrived
             .map(|arrival| (arrival.process.pid(), arrival.birth))
@@ -452,9 +428,9 @@ mod tests {
         let root = FakeRoot::new();
         let mut watcher = watcher(&root);
         put(&root, 8, 2);
-        let mut inbox = Inbox::default();
         let early = Monotonic::from_nanos(at(12).as_nanos() - 1_000_000);
-        watcher.collect(1, early, &mut inbox).unwrap();
+        let (inbox, scan) = watcher.collect(1, early);
+        scan.unwrap();
         assert_eq!(inbox.arrivals.len(), 1);
     }
 }

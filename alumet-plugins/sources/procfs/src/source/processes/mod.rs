@@ -16,7 +16,7 @@ use alumet_reader_procfs::{Capacity, CpuPercentBase, ReadError, SystemRoot};
 use parking_lot::Mutex;
 
 use crate::config::PlanConfig;
-use crate::watch::{Arrival, Birth, Inbox, Watcher};
+use crate::watch::{Arrival, Birth, Watcher};
 
 use followed::{Context, Followed};
 use series::ProcessMetrics;
@@ -31,7 +31,6 @@ pub(crate) struct ProcessesSource {
     metrics: ProcessMetrics,
     processes: Processes,
     followed: Vec<Followed>,
-    inbox: Inbox,
     stopwatch: Stopwatch,
     online: OnlineCpus,
     base: CpuPercentBase,
@@ -63,7 +62,6 @@ impl ProcessesSource {
             metrics: ProcessMetrics::register(alumet)?,
             processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
             followed: Vec::new(),
-            inbox: Inbox::default(),
             stopwatch: Stopwatch::new(alumet.clock()),
             online: OnlineCpus::open(root),
             base,
@@ -75,7 +73,7 @@ impl ProcessesSource {
 impl Source for ProcessesSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let now = out.tick().monotonic;
-        let scan = self.watcher.lock().collect(self.index, now, &mut self.inbox);
+        let (inbox, scan) = self.watcher.lock().collect(self.index, now);
 
         let capacity = Capacity::new(self.base, self.online.count());
         self.stopwatch.expire();
@@ -86,7 +84,7 @@ impl Source for ProcessesSource {
             metrics: self.metrics,
             capacity,
         };
-        for Arrival { process, birth } in self.inbox.arrivals.drain(..) {
+        for Arrival { process, birth } in inbox.arrivals {
             let birth = if self.is_fresh { Birth::BeforeWatch } else { birth };
             let followed = Followed::new(Arrival { process, birth }, &mut context, out);
             self.followed.push(followed);
@@ -110,21 +108,19 @@ impl Source for ProcessesSource {
                     true
                 }
             });
-        if !gone.is_empty() || !self.inbox.ended.is_empty() {
+        if !gone.is_empty() || !inbox.ended.is_empty() {
             let mut watcher = self.watcher.lock();
             for (pid, start_ticks, last) in gone {
                 watcher.release(pid, start_ticks, Some(last));
             }
             // What was announced to have ended has just been read for the last time.
-            let ended = &self.inbox.ended;
             self.followed.retain(|process| {
-                let stays = !ended.contains(&process.pid());
+                let stays = !inbox.ended.contains(&process.pid());
                 if !stays {
                     watcher.release(process.pid(), process.start_ticks(), None);
                 }
                 stays
             });
-            self.inbox.ended.clear();
         }
         Ok(scan?)
     }

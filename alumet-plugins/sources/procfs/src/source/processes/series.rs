@@ -118,7 +118,7 @@ impl Maker<'_> {
 fn attributes_of(plan: &PlanConfig, process: &Process, processes: &mut Processes) -> Attributes {
     let mut attributes = Attributes::EMPTY;
     if plan.attributes.contains(&ProcessAttribute::Name) {
-        attributes = attributes.with("name", process.last_stat().comm.to_str_lossy());
+        attributes = attributes.with("name", process.last_stat().comm.to_string());
     }
     if plan.attributes.contains(&ProcessAttribute::Cmdline) {
         let mut cmdline = command_line(processes, process.pid()).unwrap_or_default();
