@@ -120,11 +120,9 @@ impl Watcher {
         };
         if watcher.scans()
             && let Err(error) = watcher.scan(now)
+            && !error.is_temporary()
         {
-            if !error.is_temporary() {
-                return Err(error);
-            }
-            tracing::warn!(%error, "processes are measured as soon as they can be listed");
+            return Err(error);
         }
         Ok(watcher)
     }
