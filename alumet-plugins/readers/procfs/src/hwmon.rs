@@ -60,13 +60,12 @@ impl TemperatureFiles {
     /// When no descriptor is left.
     pub fn discover(root: &SystemRoot) -> Result<Self, ReadError> {
         let mut found = Self::default();
-        match found.add_all(root) {
-            Ok(()) => Ok(found),
-            Err(source) => Err(ReadError::Io {
-                path: root.sys("class"),
-                source,
-            }),
-        }
+        let listed = found.list(root);
+        let refused = |source| ReadError::Io {
+            path: root.sys("class"),
+            source,
+        };
+        listed.map(|()| found).map_err(refused)
     }
 
     /// The sensors, in the order of [`Self::read`].
@@ -87,52 +86,45 @@ impl TemperatureFiles {
         }
     }
 
-    fn add_all(&mut self, root: &SystemRoot) -> io::Result<()> {
+    fn list(&mut self, root: &SystemRoot) -> io::Result<()> {
         for (_, folder) in numbered(&root.sys("class/hwmon"), "hwmon")? {
             let files = if_there(fs::read_dir(&folder))?.into_iter().flatten().flatten();
             let channels = files.filter_map(|file| channel_of(file.file_name().to_str()?));
             let mut channels: Vec<_> = channels.collect();
             channels.sort_unstable();
             for channel in channels {
-                let label = text_of(&folder.join(format!("temp{channel}_label")))?;
-                self.add(
-                    &folder,
-                    "name",
-                    &format!("temp{channel}_input"),
-                    Some(channel),
-                    label,
-                )?;
+                self.add(&folder, Some(channel))?;
             }
         }
         for (_, folder) in numbered(&root.sys("class/thermal"), "thermal_zone")? {
             if folder.join("temp").exists() {
-                self.add(&folder, "type", "temp", None, None)?;
+                self.add(&folder, None)?;
             }
         }
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        path: &Path,
-        chip: &str,
-        input: &str,
-        channel: Option<u32>,
-        label: Option<String>,
-    ) -> io::Result<()> {
+    fn add(&mut self, path: &Path, channel: Option<u32>) -> io::Result<()> {
+        let text = |file: &str| text_of(&path.join(file));
+        let (chip, label, input) = match channel {
+            Some(channel) => (
+                text("name")?,
+                text(&format!("temp{channel}_label"))?,
+                format!("temp{channel}_input"),
+            ),
+            None => (text("type")?, None, "temp".to_owned()),
+        };
         let folder = name_of(path).unwrap_or_default();
-        let mend = "the sensor was removed; list the sensors anew";
-        let file = KeptFile::new(path.join(input), Extent::OneRecord, mend);
+        let device = fs::read_link(path.join("device"));
         let sensor = Sensor {
             channel,
-            chip: text_of(&path.join(chip))?.unwrap_or_else(|| folder.clone()),
+            chip: chip.unwrap_or_else(|| folder.clone()),
             label,
-            device: fs::read_link(path.join("device"))
-                .ok()
-                .as_deref()
-                .and_then(name_of),
+            device: device.ok().as_deref().and_then(name_of),
             folder,
         };
+        let mend = "the sensor was removed; list the sensors anew";
+        let file = KeptFile::new(path.join(input), Extent::OneRecord, mend);
         self.sensors.push((sensor, file));
         Ok(())
     }

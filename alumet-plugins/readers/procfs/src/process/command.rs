@@ -46,7 +46,7 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
-        let folder = self.folder().map_err(|error| self.sort_folder(error))?;
+        let folder = self.folder()?;
         let link = |file: &str| readlinkat(&folder.directory, PidPath::new().name(pid, file));
         let of_thread = |thread: u32| link(&format!("task/{thread}/exe")).ok();
         match link("exe") {

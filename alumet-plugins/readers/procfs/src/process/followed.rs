@@ -39,7 +39,7 @@ impl Processes {
     /// `Gone` when the process has ended.
     pub fn follow(&mut self, pid: u32) -> Result<Process, ReadError> {
         // Only an open folder tells whether there are clocks.
-        self.folder().map_err(|error| self.sort_folder(error))?;
+        self.folder()?;
         let kept = self.keep(pid, "stat");
         let mut process = Process {
             pid,

@@ -28,7 +28,7 @@ use std::cell::OnceCell;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::dir::Dir;
@@ -66,6 +66,18 @@ struct Folder {
     is_live: bool,
 }
 
+impl Folder {
+    fn open(proc: &Path) -> std::io::Result<Self> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = Dir::open(proc, flags, Mode::empty())?;
+        Ok(Self {
+            has_clocks: cpu_clock::are_numbers_ours(proc)?,
+            is_live: fstatfs(&directory).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
+            directory,
+        })
+    }
+}
+
 impl Processes {
     /// Opens the folder of the processes; where no descriptor is left, that is done when it is needed.
     ///
@@ -86,28 +98,19 @@ impl Processes {
             most_kept: most_kept.min(usize::try_from(soft / 8).unwrap_or(usize::MAX)),
             kept: Arc::default(),
         };
-        match processes.folder().map_err(|error| processes.sort_folder(error)) {
+        match processes.folder() {
             Err(error) if !error.is_temporary() => Err(error),
             _ => Ok(processes),
         }
     }
 
-    fn folder(&self) -> std::io::Result<&Folder> {
+    fn folder(&self) -> Result<&Folder, ReadError> {
         if let Some(folder) = self.opened.get() {
             return Ok(folder);
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = Dir::open(&self.proc, flags, Mode::empty())?;
-        let folder = Folder {
-            has_clocks: cpu_clock::are_numbers_ours(&self.proc)?,
-            is_live: fstatfs(&directory).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
-            directory,
-        };
+        let refused = |error| ReadError::of_file(&self.proc, error, crate::root::MOUNT_PROC);
+        let folder = Folder::open(&self.proc).map_err(refused)?;
         Ok(self.opened.get_or_init(|| folder))
-    }
-
-    fn sort_folder(&self, error: std::io::Error) -> ReadError {
-        ReadError::of_file(&self.proc, error, crate::root::MOUNT_PROC)
     }
 
     /// Whether CPU time is read from the processes' clocks, in nanoseconds. Otherwise (a captured tree, or the mount of
@@ -140,10 +143,8 @@ impl Processes {
         extent: Extent,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, ReadError> {
-        match self.open_file(pid, file) {
-            Ok(opened) => self.read_open(&opened, pid, file, extent, parse),
-            Err(error) => Err(self.sort(pid, file, error)),
-        }
+        let opened = self.open_file(pid, file)?;
+        self.read_open(&opened, pid, file, extent, parse)
     }
 
     /// Reads a file of a process that is open.
@@ -163,11 +164,14 @@ impl Processes {
         }
     }
 
-    fn open_file(&self, pid: u32, file: &str) -> std::io::Result<File> {
+    fn open_file(&self, pid: u32, file: &str) -> Result<File, ReadError> {
         let mut path = PidPath::new();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let folder = &self.folder()?.directory;
-        Ok(openat(folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
+        let opened = openat(folder, path.name(pid, file), flags, Mode::empty());
+        opened
+            .map(File::from)
+            .map_err(|errno| self.sort(pid, file, errno.into()))
     }
 
     /// Sorts an error of the operating system about a file of a process.

@@ -11,7 +11,7 @@ impl Processes {
     /// When the folder cannot be listed.
     pub fn pids(&mut self) -> Result<Vec<u32>, ReadError> {
         let mut pids = Vec::new();
-        self.folder().map_err(|error| self.sort_folder(error))?;
+        self.folder()?;
         for entry in self
             .opened
             .get_mut()

@@ -107,10 +107,7 @@ impl ProcessTree {
 
     /// Whether the kernel tells the children of a process (`CONFIG_PROC_CHILDREN`). Otherwise only the root is known.
     pub fn sees_children(&mut self) -> bool {
-        let mut children = Vec::new();
-        self.processes
-            .children(self.root, self.root, &mut children)
-            .is_ok()
+        self.processes.children(self.root, self.root).is_ok()
     }
 
     /// Whether a process can have come from the root: it was not there before.
@@ -189,35 +186,33 @@ impl ProcessTree {
     }
 
     fn find_members(&mut self) {
-        let mut children = Vec::new();
         if let Some(adopter) = self.adopter {
-            self.processes.children_of_all_threads(adopter, &mut children);
-            self.meet(&mut children);
+            let children = self.processes.children_of_all_threads(adopter);
+            self.meet(children);
         }
         let mut index = 0;
         while let Some(Member { process, .. }) = self.members.get(index) {
             let pid = process.pid();
-            if process.last_stat().threads > 1 {
-                self.processes.children_of_all_threads(pid, &mut children);
-            } else {
+            let children = match process.last_stat().threads > 1 {
+                true => self.processes.children_of_all_threads(pid),
                 // It may have ended: then its children have another parent.
-                let _ = self.processes.children(pid, pid, &mut children);
-            }
-            self.meet(&mut children);
+                false => self.processes.children(pid, pid).unwrap_or_default(),
+            };
+            self.meet(children);
             index += 1;
         }
     }
 
-    fn meet(&mut self, pids: &mut Vec<u32>) {
-        for pid in pids.drain(..).filter(|pid| !self.known.contains(pid)) {
-            if let Ok(process) = self.processes.follow(pid)
+    fn meet(&mut self, pids: Vec<u32>) {
+        for pid in pids {
+            if !self.known.contains(&pid)
+                && let Ok(process) = self.processes.follow(pid)
                 && process.start_ticks() >= self.born
             {
+                self.known.insert(pid);
                 self.members.push(Member::new(process));
             }
         }
-        self.known
-            .extend(self.members.iter().map(|member| member.process.pid()));
     }
 }
 
@@ -250,21 +245,20 @@ impl Member {
 }
 
 impl Processes {
-    /// Adds the children of one thread.
-    fn children(&mut self, pid: u32, thread: u32, out: &mut Vec<u32>) -> Result<(), ReadError> {
+    /// The children of one thread.
+    fn children(&mut self, pid: u32, thread: u32) -> Result<Vec<u32>, ReadError> {
         let file = format!("task/{thread}/children");
         self.read_with(pid, &file, Extent::ManyRecords, |bytes| {
             let numbers = Fields::of(bytes).filter_map(number);
-            out.extend(numbers.filter_map(|number| u32::try_from(number).ok()));
-            Ok(())
+            Ok(numbers.filter_map(|number| u32::try_from(number).ok()).collect())
         })
     }
 
-    fn children_of_all_threads(&mut self, pid: u32, out: &mut Vec<u32>) {
-        for thread in self.threads(pid) {
-            // A thread that has ended has none.
-            let _ = self.children(pid, thread, out);
-        }
+    fn children_of_all_threads(&mut self, pid: u32) -> Vec<u32> {
+        let threads = self.threads(pid);
+        // A thread that has ended has none.
+        let children = threads.flat_map(|thread| self.children(pid, thread).unwrap_or_default());
+        children.collect()
     }
 
     /// Whether the kernel forgets what children of this process used as soon as they end.

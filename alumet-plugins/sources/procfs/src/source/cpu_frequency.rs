@@ -52,7 +52,7 @@ impl CpuFrequencySource {
             listed_for: online.read().cloned().unwrap_or_default(),
             online,
             metric: catalog.metric(&metrics::CPU_FREQUENCY)?,
-            cpus: Present::default(),
+            cpus: Present::new(),
         };
         Ok((Some(source), finding))
     }

@@ -24,23 +24,19 @@ impl DeviceCounts {
         Self {
             key,
             columns,
-            devices: Present::default(),
+            devices: Present::new(),
         }
     }
 
     /// Pushes the increases of all devices that there are now, whose counts are in the order of the columns, and forgets
     /// those that are gone.
-    pub(super) fn push<'d, D, Counts>(
+    pub(super) fn push<'d>(
         &mut self,
-        devices: impl Iterator<Item = &'d D>,
-        counts: impl Fn(&'d D) -> (&'d BString, Counts),
+        devices: impl Iterator<Item = (&'d BString, impl Iterator<Item = Option<u64>>)>,
         out: &mut Accumulator<'_>,
-    ) where
-        D: 'd,
-        Counts: IntoIterator<Item = Option<u64>>,
-    {
+    ) {
         self.devices.begin();
-        for (name, counts) in devices.map(counts) {
+        for (name, counts) in devices {
             let series = self
                 .devices
                 .entry(name, || self.columns.iter().map(|_| None).collect());

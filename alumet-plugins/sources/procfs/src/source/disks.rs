@@ -56,7 +56,8 @@ impl DisksSource {
 impl Source for DisksSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let disks = measured(self.file.read()?, self.partitions);
-        self.counts.push(disks, |disk| (&disk.name, counts(disk)), out);
+        self.counts
+            .push(disks.map(|disk| (&disk.name, counts(disk))), out);
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl KernelSource {
             cpu_time: catalog.metric(&metrics::KERNEL_CPU_TIME)?,
             iowait,
             ticks_per_second: ticks_per_second(),
-            cpus: Present::default(),
+            cpus: Present::new(),
             events: [
                 delta(catalog.metric(&metrics::KERNEL_CONTEXT_SWITCHES)?),
                 delta(catalog.metric(&metrics::KERNEL_NEW_FORKS)?),

@@ -57,7 +57,8 @@ impl NetworkSource {
 impl Source for NetworkSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let interfaces = self.file.read()?.iter();
-        self.counts.push(interfaces, |one| (&one.name, counts(one)), out);
+        self.counts
+            .push(interfaces.map(|one| (&one.name, counts(one))), out);
         Ok(())
     }
 

@@ -210,22 +210,19 @@ impl Watcher {
                 }
             }
         };
-        self.meet(pid, birth, false, now);
+        match self.processes.follow(pid) {
+            Ok(process) => self.meet(process, birth, false, now),
+            Err(error) => {
+                // It has ended already, or the next scan finds it again.
+                tracing::trace!(%error, pid, "a process cannot be followed");
+                self.known.remove(&pid);
+            }
+        }
     }
 
     /// Begins to know a process and gives it to whom it belongs.
-    fn meet(&mut self, pid: u32, birth: Birth, announced: bool, now: Monotonic) {
-        let process = match self.processes.follow(pid) {
-            Ok(process) => process,
-            Err(error) => {
-                // It has ended already, or it will be found again: by the next scan, or because it was announced.
-                tracing::trace!(%error, pid, "a process cannot be followed");
-                self.known.remove(&pid);
-                self.unread
-                    .extend((announced && error.is_temporary()).then_some(pid));
-                return;
-            }
-        };
+    fn meet(&mut self, process: Process, birth: Birth, announced: bool, now: Monotonic) {
+        let pid = process.pid();
         let birth = match birth {
             Birth::After(instant) if self.was_hidden(&process, instant) => Birth::BeforeWatch,
             Birth::After(instant) if self.processes.is_live() => {
@@ -292,11 +289,14 @@ impl Watcher {
     }
 
     fn announced(&mut self, pid: u32, now: Monotonic) {
-        if let Err(error) = self.processes.stat(pid, &mut self.stat) {
-            self.unread.extend(error.is_temporary().then_some(pid));
-            return;
-        }
-        let start_ticks = self.stat.start_ticks;
+        let process = match self.processes.follow(pid) {
+            Ok(process) => process,
+            Err(error) => {
+                self.unread.extend(error.is_temporary().then_some(pid));
+                return;
+            }
+        };
+        let start_ticks = process.start_ticks();
         if let Some(known) = self.known.get(&pid)
             && known.start_ticks == start_ticks
             && matches!(known.owner, Owner::Source(_))
@@ -307,7 +307,7 @@ impl Watcher {
             true => Birth::After(self.birth_of(start_ticks, now)),
             false => Birth::BeforeWatch,
         };
-        self.meet(pid, birth, true, now);
+        self.meet(process, birth, true, now);
     }
 
     fn ended(&mut self, pid: u32) {
