@@ -4,8 +4,10 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
 
 use crate::{BString, Parsed, ReadError, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
@@ -152,18 +154,10 @@ impl DiskStatsFile {
 
 /// The names in `/sys/block`.
 fn whole_disks(block: &Path) -> Option<HashSet<Vec<u8>>> {
-    let mut names = HashSet::new();
-    for entry in fs::read_dir(block).ok()?.flatten() {
-        let mut name = entry.file_name().into_vec();
-        // A slash cannot be in a file name: sysfs writes `cciss/c0d0` as `cciss!c0d0`.
-        for byte in &mut name {
-            if *byte == b'!' {
-                *byte = b'/';
-            }
-        }
-        names.insert(name);
-    }
-    Some(names)
+    let entries = fs::read_dir(block).ok()?.flatten();
+    // A slash cannot be in a file name: sysfs writes `cciss/c0d0` as `cciss!c0d0`.
+    let names = entries.map(|entry| entry.file_name().as_bytes().replace("!", "/"));
+    Some(names.collect())
 }
 
 #[cfg(test)]

@@ -81,7 +81,6 @@ pub struct NetDevFile {
     table: Table<Vec<Interface>>,
     /// Whose interfaces it shows.
     pub scope: Scope,
-    last_count: usize,
 }
 
 /// Whose interfaces a table shows.
@@ -110,7 +109,10 @@ impl NetDevFile {
         let is_own_enough = own.is_some() && !differ && (first.is_some() || root.is_default());
         let mut of_first = table(root, "1/net/dev");
         if !is_own_enough && of_first.read().is_ok() {
-            return Ok(Self::new(of_first, Scope::Machine));
+            return Ok(Self {
+                table: of_first,
+                scope: Scope::Machine,
+            });
         }
         let mut table = table(root, "net/dev");
         let shown = table.read()?;
@@ -129,15 +131,7 @@ impl NetDevFile {
                        share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)",
             });
         }
-        Ok(Self::new(table, scope))
-    }
-
-    const fn new(table: Table<Vec<Interface>>, scope: Scope) -> Self {
-        Self {
-            table,
-            scope,
-            last_count: 0,
-        }
+        Ok(Self { table, scope })
     }
 
     /// The present values.
@@ -149,11 +143,11 @@ impl NetDevFile {
     /// # Errors
     /// When the file cannot be read or parsed.
     pub fn read(&mut self) -> Result<&[Interface], ReadError> {
-        if self.table.read()?.len() < self.last_count {
+        let before = self.table.value().len();
+        if self.table.read()?.len() < before {
             self.table.reopen()?;
             self.table.read()?;
         }
-        self.last_count = self.table.value().len();
         Ok(self.table.value())
     }
 }

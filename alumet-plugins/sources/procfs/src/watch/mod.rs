@@ -52,16 +52,9 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) process: Process,
-    pub(crate) birth: Birth,
-}
-
-/// When a process was born, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Birth {
-    /// Before anybody looked: its life so far is not ours to bill.
-    BeforeWatch,
-    /// Not before this instant: its whole life is billed.
-    After(Monotonic),
+    /// The instant before which it was not born: its whole life is billed. `None` when it was there before anybody looked:
+    /// its life so far is not ours to bill.
+    pub(crate) birth: Option<Monotonic>,
 }
 
 #[derive(Debug)]
@@ -190,21 +183,20 @@ impl Watcher {
 
     /// A scan has found this number.
     fn look_at(&mut self, pid: u32, now: Monotonic) {
-        let since_last_scan = self.scanned.map_or(Birth::BeforeWatch, Birth::After);
         let birth = match self.known.get_mut(&pid) {
-            None => since_last_scan,
+            None => self.scanned,
             Some(known) => {
                 known.round = self.round;
                 match known.owner {
                     // The source reads it and will notice its end.
                     Owner::Source(_) => return,
-                    Owner::Gone(last) => Birth::After(last),
+                    Owner::Gone(last) => Some(last),
                     Owner::Nobody => match self.processes.stat(pid, &mut self.stat) {
                         // Gone before the next scan does its work.
                         Err(_) => return,
-                        Ok(()) if self.stat.start_ticks != known.start_ticks => since_last_scan,
+                        Ok(()) if self.stat.start_ticks != known.start_ticks => self.scanned,
                         // It runs another program now, which a group may have.
-                        Ok(()) if !known.program.is_run_by(&self.stat) => Birth::BeforeWatch,
+                        Ok(()) if !known.program.is_run_by(&self.stat) => None,
                         Ok(()) => return,
                     },
                 }
@@ -221,15 +213,13 @@ impl Watcher {
     }
 
     /// Begins to know a process and gives it to whom it belongs.
-    fn meet(&mut self, process: Process, birth: Birth, announced: bool, now: Monotonic) {
+    fn meet(&mut self, process: Process, birth: Option<Monotonic>, announced: bool, now: Monotonic) {
         let pid = process.pid();
-        let birth = match birth {
-            Birth::After(instant) if self.was_hidden(&process, instant) => Birth::BeforeWatch,
-            Birth::After(instant) if self.processes.is_live() => {
-                Birth::After(instant.max(self.birth_of(process.start_ticks(), now)))
-            }
-            other => other,
-        };
+        let birth = birth.filter(|instant| !self.was_hidden(&process, *instant));
+        let birth = birth.map(|instant| match self.processes.is_live() {
+            true => instant.max(self.birth_of(process.start_ticks(), now)),
+            false => instant,
+        });
         let mut candidate = Candidate::new(&process, &mut self.processes);
         let group = self
             .matchers
@@ -303,10 +293,8 @@ impl Watcher {
         {
             return;
         }
-        let birth = match start_ticks >= self.started_ticks {
-            true => Birth::After(self.birth_of(start_ticks, now)),
-            false => Birth::BeforeWatch,
-        };
+        let is_younger = start_ticks >= self.started_ticks;
+        let birth = is_younger.then(|| self.birth_of(start_ticks, now));
         self.meet(process, birth, true, now);
     }
 
@@ -370,7 +358,7 @@ mod tests {
         .unwrap()
     }
 
-    fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Birth)> {
+    fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Option<Monotonic>)> {
         let (inbox, scan) = watcher.collect(index, at(seconds));
         scan.unwrap();
         let arrived = inbox.arrivals.iter();
@@ -385,13 +373,13 @@ mod tests {
         put(&root, 7, 1);
         let mut watcher = watcher(&root);
         put(&root, 8, 2);
-        let found = [(7, Birth::BeforeWatch), (8, Birth::After(at(10)))];
+        let found = [(7, None), (8, Some(at(10)))];
         assert_eq!(arrivals(&mut watcher, 1, 12), found);
         watcher.release(7, 1, Some(at(13)));
         // This is not the start of process 8: somebody else is gone, and process 8 stays.
         watcher.release(8, 1, Some(at(13)));
         put(&root, 7, 3);
-        assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Birth::After(at(13)))]);
+        assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Some(at(13)))]);
     }
 
     #[test]
@@ -418,7 +406,7 @@ mod tests {
         .unwrap();
         arrivals(&mut watcher, 0, 10);
         watcher.known.remove(&1);
-        assert!(arrivals(&mut watcher, 0, 12).contains(&(1, Birth::BeforeWatch)));
+        assert!(arrivals(&mut watcher, 0, 12).contains(&(1, None)));
     }
 
     #[test]
