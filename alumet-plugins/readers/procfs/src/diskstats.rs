@@ -89,16 +89,13 @@ fn disk(line: &[u8], out: &mut Disk) -> Option<()> {
 }
 
 /// The name at the cursor, which may have blanks, and the cursor before the first number behind it.
-fn name<'a>(fields: Fields<'a>) -> Option<(&'a [u8], Fields<'a>)> {
+fn name<'a>(mut fields: Fields<'a>) -> Option<(&'a [u8], Fields<'a>)> {
     let line = fields.rest().trim_ascii_start();
-    let mut behind = Fields::of(line);
-    behind.next()?;
     loop {
-        let end = line.len() - behind.rest().len();
-        if number(behind.clone().next()?).is_some() {
-            return Some((&line[..end], behind));
+        fields.next()?;
+        if number(fields.clone().next()?).is_some() {
+            return Some((&line[..line.len() - fields.rest().len()], fields));
         }
-        behind.next()?;
     }
 }
 

@@ -11,19 +11,12 @@ use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
 use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy, TableConfig};
-use crate::error::TableError;
 use crate::metrics;
 use crate::notes::{note, processes, refused};
-use crate::source::cpu_frequency::{self, CpuFrequencySource};
-use crate::source::disks::{self, DisksSource};
-use crate::source::kernel::{self, KernelSource};
-use crate::source::load::{self, LoadSource};
-use crate::source::memory::{self, MemorySource};
-use crate::source::network::{self, NetworkSource};
-use crate::source::pressure::{self, PressureSource};
 use crate::source::processes::ProcessesSource;
-use crate::source::temperatures::{self, TemperaturesSource};
-use crate::source::{Late, Opened};
+use crate::source::{
+    Late, Opened, cpu_frequency, disks, kernel, load, memory, network, pressure, temperatures,
+};
 use crate::watch::{Matcher, Watcher};
 
 /// Measures what Linux counts about the machine and its processes.
@@ -64,28 +57,28 @@ impl Plugin for ProcfsPlugin {
         } = config;
 
         tables.add("kernel", kernel::SUBJECT, &kernel.table, move |root, catalog| {
-            KernelSource::open(kernel.iowait, root, catalog)
+            kernel::open(kernel.iowait, root, catalog)
         });
         tables.add("memory", memory::SUBJECT, &memory.table, move |root, catalog| {
-            MemorySource::open(&memory.metrics, root, catalog)
+            memory::open(&memory.metrics, root, catalog)
         });
-        tables.add("network", network::SUBJECT, &network, NetworkSource::open);
+        tables.add("network", network::SUBJECT, &network, network::open);
         tables.add("disks", disks::SUBJECT, &disks.table, move |root, catalog| {
-            DisksSource::open(disks.partitions, root, catalog)
+            disks::open(disks.partitions, root, catalog)
         });
-        tables.add("load", load::SUBJECT, &load, LoadSource::open);
-        tables.add("pressure", pressure::SUBJECT, &pressure, PressureSource::open);
+        tables.add("load", load::SUBJECT, &load, load::open);
+        tables.add("pressure", pressure::SUBJECT, &pressure, pressure::open);
         tables.add(
             "cpu-frequency",
             cpu_frequency::SUBJECT,
             &cpu_frequency,
-            move |root, catalog| CpuFrequencySource::open(is_trial, root, catalog),
+            move |root, catalog| cpu_frequency::open(is_trial, root, catalog),
         );
         tables.add(
             "temperatures",
             temperatures::SUBJECT,
             &temperatures,
-            move |root, catalog| TemperaturesSource::open(is_trial, root, catalog),
+            move |root, catalog| temperatures::open(is_trial, root, catalog),
         );
         if processes.enabled {
             tables.add_processes(&processes);
@@ -127,20 +120,16 @@ impl Tables<'_, '_> {
         let root = self.root.clone();
         let open = move |catalog: &Catalog| open(&root, catalog);
         let source = match open(self.alumet.catalog()) {
+            Ok((None, finding)) => return note(self.alumet, finding),
             Ok((source, finding)) => {
                 note(self.alumet, finding);
-                if source.is_none() {
-                    return;
-                }
                 source
             }
             Err(error) => {
-                if let TableError::Read(error) = &error {
-                    note(
-                        self.alumet,
-                        refused(subject, name, OPTIONAL.contains(&name), error),
-                    );
-                }
+                note(
+                    self.alumet,
+                    refused(subject, name, OPTIONAL.contains(&name), &error),
+                );
                 if !error.is_for_now() {
                     self.refused.get_or_insert(error.into());
                     return;

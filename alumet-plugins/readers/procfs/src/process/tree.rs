@@ -131,8 +131,7 @@ impl ProcessTree {
             usage: TreeUsage {
                 user_ns: time.user_ns,
                 system_ns: time.system_ns,
-                read_bytes: used.read_bytes.max(last.read_bytes),
-                written_bytes: used.written_bytes.max(last.written_bytes),
+                ..used.with(last, u64::max)
             },
             resident_bytes: self.members.iter().map(|member| member.resident_bytes).sum(),
         };

@@ -3,7 +3,9 @@
 pub(crate) mod processes;
 
 use alumet_core::plugin::{Finding, StartContext, Verdict};
-use alumet_reader_procfs::{ReadError, is_exhausted};
+use alumet_reader_procfs::ReadError;
+
+use crate::error::TableError;
 
 /// Notes what was found, and logs what is missing when measuring is about to begin.
 pub(crate) fn note(alumet: &mut StartContext<'_>, finding: Finding) {
@@ -17,27 +19,27 @@ pub(crate) fn note(alumet: &mut StartContext<'_>, finding: Finding) {
 
 /// Why a table is not measured. A machine may lack the files of an optional one; if they are there and refused, that is a
 /// fault all the same.
-pub(crate) fn refused(subject: &str, table: &str, is_optional: bool, error: &ReadError) -> Finding {
+pub(crate) fn refused(subject: &str, table: &str, is_optional: bool, error: &TableError) -> Finding {
     let (detail, remedy) = match error {
-        ReadError::NotSupported { path, mend } => {
+        TableError::Read(ReadError::NotSupported { path, mend }) => {
             (format!("{} is not there", path.display()), (*mend).to_owned())
         }
-        ReadError::PermissionDenied { path, mend } => {
+        TableError::Read(ReadError::PermissionDenied { path, mend }) => {
             (format!("{} may not be read", path.display()), (*mend).to_owned())
         }
-        ReadError::Io { source, .. } if is_exhausted(source) => (
+        error if error.is_for_now() => (
             error.to_string(),
             "it is measured as soon as there is a descriptor for it; allow the agent more open files"
                 .to_owned(),
         ),
-        other => (
-            other.to_string(),
+        error => (
+            error.to_string(),
             format!("until it works: plugins.procfs.{table}.enabled = false"),
         ),
     };
     let finding = Finding::broken(subject, detail, remedy);
     match error {
-        ReadError::NotSupported { .. } if is_optional => Finding {
+        TableError::Read(ReadError::NotSupported { .. }) if is_optional => Finding {
             verdict: Verdict::Absent,
             ..finding
         },

@@ -15,7 +15,7 @@ pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Findi
     let opened = Processes::open(root, 0);
     let (processes, pids) = match opened.and_then(|mut opened| opened.pids().map(|pids| (opened, pids))) {
         Ok(listed) => listed,
-        Err(error) => return vec![refused(SUBJECT, "processes", false, &error)],
+        Err(error) => return vec![refused(SUBJECT, "processes", false, &error.into())],
     };
     if pids.is_empty() {
         // There is one at the least, the one that looks.

@@ -27,36 +27,35 @@ pub(crate) struct CpuFrequencySource {
     cpus: Present<u32, Series<u64>>,
 }
 
-impl CpuFrequencySource {
-    /// No source when no CPU shows its frequency, which is normal on virtual machines.
-    pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut files = CpuFrequencyFiles::discover(root)?;
-        if files.is_empty() {
-            let detail = "no CPU shows it, which is normal in a virtual machine";
-            return Ok((None, Finding::absent(SUBJECT, detail)));
-        }
-        // Reading takes up to 20 ms per CPU: the first poll does it on its own thread.
-        let finding = match is_trial.then(|| files.read().count()) {
-            None => Finding::works(SUBJECT, "read by the first poll"),
-            Some(0) => Finding::limited(
-                SUBJECT,
-                "the driver does not tell the present frequency",
-                "set plugins.procfs.cpu_frequency.enabled = false",
-            ),
-            Some(cpus) => Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU"))),
-        };
-        let mut online = cpu_online::table(root);
-        let source = Self {
-            root: root.clone(),
-            files,
-            listed_for: online.read().cloned().unwrap_or_default(),
-            online,
-            metric: catalog.metric(&metrics::CPU_FREQUENCY)?,
-            cpus: Present::new(),
-        };
-        Ok((Some(source), finding))
+/// No source when no CPU shows its frequency, which is normal on virtual machines.
+pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<CpuFrequencySource> {
+    let mut files = CpuFrequencyFiles::discover(root)?;
+    if files.is_empty() {
+        let detail = "no CPU shows it, which is normal in a virtual machine";
+        return Ok((None, Finding::absent(SUBJECT, detail)));
     }
+    // Reading takes up to 20 ms per CPU: the first poll does it on its own thread.
+    let finding = match is_trial.then(|| files.read().count()) {
+        None => Finding::works(SUBJECT, "read by the first poll"),
+        Some(0) => Finding::limited(
+            SUBJECT,
+            "the driver does not tell the present frequency",
+            "set plugins.procfs.cpu_frequency.enabled = false",
+        ),
+        Some(cpus) => Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU"))),
+    };
+    let source = CpuFrequencySource {
+        root: root.clone(),
+        files,
+        online: cpu_online::table(root),
+        listed_for: CpuList::default(),
+        metric: catalog.metric(&metrics::CPU_FREQUENCY)?,
+        cpus: Present::new(),
+    };
+    Ok((Some(source), finding))
+}
 
+impl CpuFrequencySource {
     /// Lists the files anew when a CPU came or went.
     fn follow_hot_plugging(&mut self) -> Result<(), ReadError> {
         if let Ok(online) = self.online.read()

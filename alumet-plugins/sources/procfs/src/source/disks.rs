@@ -23,34 +23,32 @@ pub(crate) struct DisksSource {
     counts: DeviceCounts,
 }
 
-impl DisksSource {
-    pub(crate) fn open(partitions: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut file = DiskStatsFile::of(root);
-        let names: Vec<_> = measured(file.read()?, partitions)
-            .map(|disk| disk.name.to_string())
-            .collect();
-        let finding = match names.is_empty() {
-            true => Finding::absent(SUBJECT, "this machine has no block devices"),
-            false => Finding::works(SUBJECT, list("device", names.into_iter())),
-        };
-        let bytes = catalog.metric(&metrics::DISK_BYTES)?;
-        let operations = catalog.metric(&metrics::DISK_OPERATIONS)?;
-        let time = catalog.metric(&metrics::DISK_OPERATION_TIME)?;
-        let mut columns = Vec::<Column>::new();
-        for direction in DIRECTIONS.map(Some) {
-            columns.push((bytes, direction, endless));
-            columns.push((operations, direction, endless));
-            columns.push((time, direction, milliseconds_of_32_bits));
-        }
-        let busy = catalog.metric(&metrics::DISK_BUSY_TIME)?;
-        columns.push((busy, None, milliseconds_of_32_bits));
-        let source = Self {
-            file,
-            partitions,
-            counts: DeviceCounts::new("device", columns),
-        };
-        Ok((Some(source), finding))
+pub(crate) fn open(partitions: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<DisksSource> {
+    let mut file = DiskStatsFile::of(root);
+    let names: Vec<_> = measured(file.read()?, partitions)
+        .map(|disk| disk.name.to_string())
+        .collect();
+    let finding = match names.is_empty() {
+        true => Finding::absent(SUBJECT, "this machine has no block devices"),
+        false => Finding::works(SUBJECT, list("device", names.into_iter())),
+    };
+    let bytes = catalog.metric(&metrics::DISK_BYTES)?;
+    let operations = catalog.metric(&metrics::DISK_OPERATIONS)?;
+    let time = catalog.metric(&metrics::DISK_OPERATION_TIME)?;
+    let mut columns = Vec::<Column>::new();
+    for direction in DIRECTIONS.map(Some) {
+        columns.push((bytes, direction, endless));
+        columns.push((operations, direction, endless));
+        columns.push((time, direction, milliseconds_of_32_bits));
     }
+    let busy = catalog.metric(&metrics::DISK_BUSY_TIME)?;
+    columns.push((busy, None, milliseconds_of_32_bits));
+    let source = DisksSource {
+        file,
+        partitions,
+        counts: DeviceCounts::new("device", columns),
+    };
+    Ok((Some(source), finding))
 }
 
 impl Source for DisksSource {

@@ -39,31 +39,29 @@ pub(crate) struct KernelSource {
 /// Time spent in each of the [`STATES`]; a series is made with its first reading.
 type States = [Option<(Series<u64>, Counter)>; STATES.len()];
 
-impl KernelSource {
-    pub(crate) fn open(iowait: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut file = stat::table(root);
-        let cpus = file.read()?.cpus.len();
-        let delta = |metric| DeltaSeries::new(of_machine(catalog, metric).register(), endless());
-        let gauge = |metric| of_machine(catalog, metric).register();
-        let source = Self {
-            file,
-            cpu_time: catalog.metric(&metrics::KERNEL_CPU_TIME)?,
-            iowait,
-            ticks_per_second: ticks_per_second(),
-            cpus: Present::new(),
-            events: [
-                delta(catalog.metric(&metrics::KERNEL_CONTEXT_SWITCHES)?),
-                delta(catalog.metric(&metrics::KERNEL_NEW_FORKS)?),
-            ],
-            threads: [
-                gauge(catalog.metric(&metrics::KERNEL_N_PROCS_RUNNING)?),
-                gauge(catalog.metric(&metrics::KERNEL_N_PROCS_BLOCKED)?),
-            ],
-            read_at: None,
-        };
-        let finding = Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU")));
-        Ok((Some(source), finding))
-    }
+pub(crate) fn open(iowait: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<KernelSource> {
+    let mut file = stat::table(root);
+    let cpus = file.read()?.cpus.len();
+    let delta = |metric| DeltaSeries::new(of_machine(catalog, metric).register(), endless());
+    let gauge = |metric| of_machine(catalog, metric).register();
+    let source = KernelSource {
+        file,
+        cpu_time: catalog.metric(&metrics::KERNEL_CPU_TIME)?,
+        iowait,
+        ticks_per_second: ticks_per_second(),
+        cpus: Present::new(),
+        events: [
+            delta(catalog.metric(&metrics::KERNEL_CONTEXT_SWITCHES)?),
+            delta(catalog.metric(&metrics::KERNEL_NEW_FORKS)?),
+        ],
+        threads: [
+            gauge(catalog.metric(&metrics::KERNEL_N_PROCS_RUNNING)?),
+            gauge(catalog.metric(&metrics::KERNEL_N_PROCS_BLOCKED)?),
+        ],
+        read_at: None,
+    };
+    let finding = Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU")));
+    Ok((Some(source), finding))
 }
 
 impl Source for KernelSource {

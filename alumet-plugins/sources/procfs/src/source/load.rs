@@ -20,18 +20,16 @@ pub(crate) struct LoadSource {
     series: [Series<f64>; 3],
 }
 
-impl LoadSource {
-    pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut file = loadavg::table(root);
-        file.read()?;
-        let metric = catalog.metric(&metrics::LOAD_AVERAGE)?;
-        let series = ["1m", "5m", "15m"].map(|window| {
-            let described = of_machine(catalog, metric).attribute("window", window);
-            described.register()
-        });
-        let finding = Finding::works(SUBJECT, "averages of 1, 5 and 15 minutes");
-        Ok((Some(Self { file, series }), finding))
-    }
+pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<LoadSource> {
+    let mut file = loadavg::table(root);
+    file.read()?;
+    let metric = catalog.metric(&metrics::LOAD_AVERAGE)?;
+    let series = ["1m", "5m", "15m"].map(|window| {
+        let described = of_machine(catalog, metric).attribute("window", window);
+        described.register()
+    });
+    let finding = Finding::works(SUBJECT, "averages of 1, 5 and 15 minutes");
+    Ok((Some(LoadSource { file, series }), finding))
 }
 
 impl Source for LoadSource {

@@ -25,35 +25,33 @@ pub(crate) struct MemorySource {
     series: Vec<Option<Series<u64>>>,
 }
 
-impl MemorySource {
-    pub(crate) fn open(entries: &[String], root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut file = meminfo::table(root, entries);
-        let (mut series, mut missing) = (Vec::new(), Vec::new());
-        for entry in file.read()? {
-            let Some(amount) = entry.amount else {
-                missing.push(entry.name.as_str());
-                series.push(None);
-                continue;
-            };
-            let id = catalog.register_metric(metric_of(&entry.name, amount))?;
-            let metric = catalog.typed_metric(id)?;
-            series.push(Some(of_machine(catalog, metric).register()));
-        }
-        let finding = match (entries.len(), missing.len()) {
-            (1, 0) => Finding::works(SUBJECT, "the entry of the configuration"),
-            (all, 0) => Finding::works(SUBJECT, format!("all {all} entries of the configuration")),
-            (all, some) => Finding::limited(
-                SUBJECT,
-                format!(
-                    "{} of {all} entries; this kernel has no {}",
-                    all - some,
-                    missing.join(", ")
-                ),
-                "remove the others from plugins.procfs.memory.metrics",
-            ),
+pub(crate) fn open(entries: &[String], root: &SystemRoot, catalog: &Catalog) -> Opened<MemorySource> {
+    let mut file = meminfo::table(root, entries);
+    let (mut series, mut missing) = (Vec::new(), Vec::new());
+    for entry in file.read()? {
+        let Some(amount) = entry.amount else {
+            missing.push(entry.name.as_str());
+            series.push(None);
+            continue;
         };
-        Ok((Some(Self { file, series }), finding))
+        let id = catalog.register_metric(metric_of(&entry.name, amount))?;
+        let metric = catalog.typed_metric(id)?;
+        series.push(Some(of_machine(catalog, metric).register()));
     }
+    let finding = match (entries.len(), missing.len()) {
+        (1, 0) => Finding::works(SUBJECT, "the entry of the configuration"),
+        (all, 0) => Finding::works(SUBJECT, format!("all {all} entries of the configuration")),
+        (all, some) => Finding::limited(
+            SUBJECT,
+            format!(
+                "{} of {all} entries; this kernel has no {}",
+                all - some,
+                missing.join(", ")
+            ),
+            "remove the others from plugins.procfs.memory.metrics",
+        ),
+    };
+    Ok((Some(MemorySource { file, series }), finding))
 }
 
 impl Source for MemorySource {

@@ -24,34 +24,31 @@ pub(crate) struct NetworkSource {
     counts: DeviceCounts,
 }
 
-impl NetworkSource {
-    pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let mut file = NetDevFile::open(root)?;
-        let interfaces = file.read()?.iter();
-        let detail = list(
-            "interface",
-            interfaces.map(|interface| interface.name.to_string()),
-        );
-        let doubt = match file.scope {
-            Scope::Machine => "",
-            Scope::Container => ", of this container and not of the machine",
-            Scope::Unknown => "; nothing tells whether they are those of the machine or of this container",
-        };
-        let finding = match doubt {
-            "" => Finding::works(SUBJECT, detail),
-            doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
-        };
-        let metrics = [
-            catalog.metric(&metrics::NETWORK_BYTES)?,
-            catalog.metric(&metrics::NETWORK_PACKETS)?,
-            catalog.metric(&metrics::NETWORK_PACKET_DROPS)?,
-            catalog.metric(&metrics::NETWORK_ERRORS)?,
-        ];
-        let columns =
-            ["rx", "tx"].map(|direction| metrics.map(|metric| (metric, Some(direction), endless as _)));
-        let counts = DeviceCounts::new("interface", columns.concat());
-        Ok((Some(Self { file, counts }), finding))
-    }
+pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<NetworkSource> {
+    let mut file = NetDevFile::open(root)?;
+    let interfaces = file.read()?.iter();
+    let detail = list(
+        "interface",
+        interfaces.map(|interface| interface.name.to_string()),
+    );
+    let doubt = match file.scope {
+        Scope::Machine => "",
+        Scope::Container => ", of this container and not of the machine",
+        Scope::Unknown => "; nothing tells whether they are those of the machine or of this container",
+    };
+    let finding = match doubt {
+        "" => Finding::works(SUBJECT, detail),
+        doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
+    };
+    let metrics = [
+        catalog.metric(&metrics::NETWORK_BYTES)?,
+        catalog.metric(&metrics::NETWORK_PACKETS)?,
+        catalog.metric(&metrics::NETWORK_PACKET_DROPS)?,
+        catalog.metric(&metrics::NETWORK_ERRORS)?,
+    ];
+    let columns = ["rx", "tx"].map(|direction| metrics.map(|metric| (metric, Some(direction), endless as _)));
+    let counts = DeviceCounts::new("interface", columns.concat());
+    Ok((Some(NetworkSource { file, counts }), finding))
 }
 
 impl Source for NetworkSource {

@@ -22,36 +22,34 @@ pub(crate) struct PressureSource {
     files: Vec<(Table<Pressure>, [DeltaSeries; 2])>,
 }
 
-impl PressureSource {
-    /// A source of those files that this kernel offers.
-    ///
-    /// # Errors
-    /// When it offers none; then why.
-    pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        let metric = catalog.metric(&metrics::PRESSURE_STALL_TIME)?;
-        let (mut files, mut offered, mut refused) = (Vec::new(), Vec::new(), None::<TableError>);
-        for resource in RESOURCES {
-            let mut file = pressure::table(root, resource);
-            if let Err(error) = file.read().map_err(TableError::from) {
-                if error.is_for_now() {
-                    return Err(error);
-                }
-                refused.get_or_insert(error);
-                continue;
+/// A source of those files that this kernel offers.
+///
+/// # Errors
+/// When it offers none; then why.
+pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<PressureSource> {
+    let metric = catalog.metric(&metrics::PRESSURE_STALL_TIME)?;
+    let (mut files, mut offered, mut refused) = (Vec::new(), Vec::new(), None::<TableError>);
+    for resource in RESOURCES {
+        let mut file = pressure::table(root, resource);
+        if let Err(error) = file.read().map_err(TableError::from) {
+            if error.is_for_now() {
+                return Err(error);
             }
-            let counts = ["some", "full"].map(|kind| {
-                let series = of_machine(catalog, metric).attribute("stalled", resource);
-                DeltaSeries::new(series.attribute("kind", kind).register(), endless())
-            });
-            files.push((file, counts));
-            offered.push(resource);
+            refused.get_or_insert(error);
+            continue;
         }
-        if let Some(error) = refused.filter(|_| files.is_empty()) {
-            return Err(error);
-        }
-        let finding = Finding::works(SUBJECT, format!("of {}", offered.join(", ")));
-        Ok((Some(Self { files }), finding))
+        let counts = ["some", "full"].map(|kind| {
+            let series = of_machine(catalog, metric).attribute("stalled", resource);
+            DeltaSeries::new(series.attribute("kind", kind).register(), endless())
+        });
+        files.push((file, counts));
+        offered.push(resource);
     }
+    if let Some(error) = refused.filter(|_| files.is_empty()) {
+        return Err(error);
+    }
+    let finding = Finding::works(SUBJECT, format!("of {}", offered.join(", ")));
+    Ok((Some(PressureSource { files }), finding))
 }
 
 impl Source for PressureSource {

@@ -30,23 +30,23 @@ pub(crate) struct TemperaturesSource {
     listed: Option<Monotonic>,
 }
 
-impl TemperaturesSource {
-    pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<Self> {
-        // Some sensors take milliseconds to answer: the first poll asks them on its own thread.
-        let finding = match is_trial {
-            true => found(TemperatureFiles::discover(root)?),
-            false => Finding::works(SUBJECT, "read by the first poll"),
-        };
-        let source = Self {
-            root: root.clone(),
-            files: TemperatureFiles::default(),
-            metric: catalog.metric(&metrics::TEMPERATURE)?,
-            series: Vec::new(),
-            listed: None,
-        };
-        Ok((Some(source), finding))
-    }
+pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<TemperaturesSource> {
+    // Some sensors take milliseconds to answer: the first poll asks them on its own thread.
+    let finding = match is_trial {
+        true => found(TemperatureFiles::discover(root)?),
+        false => Finding::works(SUBJECT, "read by the first poll"),
+    };
+    let source = TemperaturesSource {
+        root: root.clone(),
+        files: TemperatureFiles::default(),
+        metric: catalog.metric(&metrics::TEMPERATURE)?,
+        series: Vec::new(),
+        listed: None,
+    };
+    Ok((Some(source), finding))
+}
 
+impl TemperaturesSource {
     fn list(&mut self, now: Monotonic, catalog: &Catalog) -> Result<(), ReadError> {
         self.files = TemperatureFiles::discover(&self.root)?;
         let mut names = Vec::new();

@@ -96,8 +96,9 @@ impl Followed {
         let mut used = reading.since(&last);
         // Ticks are too coarse to tell, and after what a zombie used nothing more comes.
         if context.processes.has_clocks() && self.process.last_stat().state != b'Z' {
-            let ahead = used.limit(context.capacity.cpus);
-            self.cpu = Some(reading.without(ahead));
+            // What is ahead of the time that passed is left to the next interval.
+            let time = reading.time.since(used.limit(context.capacity.cpus));
+            self.cpu = Some(CpuReading { time, ..reading });
         }
         let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
         let guest_ns = used.guest_ticks.saturating_mul(tick_ns);
