@@ -60,12 +60,11 @@ impl TemperatureFiles {
     /// When no descriptor is left.
     pub fn discover(root: &SystemRoot) -> Result<Self, ReadError> {
         let mut found = Self::default();
-        let listed = found.list(root);
-        let refused = |source| ReadError::Io {
+        found.list(root).map_err(|source| ReadError::Io {
             path: root.sys("class"),
             source,
-        };
-        listed.map(|()| found).map_err(refused)
+        })?;
+        Ok(found)
     }
 
     /// The sensors, in the order of [`Self::read`].

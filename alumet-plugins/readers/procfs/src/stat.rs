@@ -57,19 +57,16 @@ pub const STATES: [&str; 10] = [
 /// # Errors
 /// When no line with the times of a CPU is sound.
 pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Parsed {
-    let mut cpus = std::mem::take(&mut out.cpus);
-    cpus.clear();
+    let expected = "counts in decimal digits are expected";
+    out.cpus.clear();
     *out = KernelStat {
-        cpus,
+        cpus: std::mem::take(&mut out.cpus),
         ..KernelStat::default()
     };
     let mut odd = cut_line(bytes);
     for (number, line) in lines(bytes) {
         if take(line, out).is_none() {
-            odd = odd.or(Some(ParseError::at(
-                number,
-                "counts in decimal digits are expected",
-            )));
+            odd = odd.or(Some(ParseError::at(number, expected)));
         }
     }
     if out.total == CpuTimes::default() && out.cpus.is_empty() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
-use super::{PidPath, Processes};
+use super::{Processes, pid_path};
 use crate::ReadError;
 use alumet_reader_kernel_file::Extent;
 
@@ -47,7 +47,7 @@ impl Processes {
     /// `Gone` when the process has ended.
     pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
         let folder = self.folder()?;
-        let link = |file: &str| readlinkat(&folder.directory, PidPath::new().name(pid, file));
+        let link = |file: &str| readlinkat(&folder.directory, pid_path(&mut [0; 40], pid, file));
         let of_thread = |thread: u32| link(&format!("task/{thread}/exe")).ok();
         match link("exe") {
             Ok(target) => Ok(Some(target.into())),

@@ -165,10 +165,9 @@ impl Processes {
     }
 
     fn open_file(&self, pid: u32, file: &str) -> Result<File, ReadError> {
-        let mut path = PidPath::new();
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let folder = &self.folder()?.directory;
-        let opened = openat(folder, path.name(pid, file), flags, Mode::empty());
+        let opened = openat(folder, pid_path(&mut [0; 40], pid, file), flags, Mode::empty());
         opened
             .map(File::from)
             .map_err(|errno| self.sort(pid, file, errno.into()))
@@ -208,20 +207,11 @@ impl Processes {
     }
 }
 
-/// Room for a path such as `4294967295/task/4294967295/children` and its final zero, on the stack.
-struct PidPath([u8; 40]);
-
-impl PidPath {
-    const fn new() -> Self {
-        Self([0; 40])
-    }
-
-    fn name(&mut self, pid: u32, file: &str) -> &CStr {
-        let room = self.0.len() - 1;
-        // A name that does not fit is cut, and the file then not found; the longest has 35 bytes.
-        let _cut = write!(&mut self.0[..room], "{pid}/{file}");
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
-    }
+/// A path such as `4294967295/task/4294967295/children` and its final zero, in zeros on the stack.
+fn pid_path<'a>(room: &'a mut [u8; 40], pid: u32, file: &str) -> &'a CStr {
+    // A path that does not fit is cut, and the file then not found; the longest has 35 bytes.
+    let _cut = write!(&mut room[..39], "{pid}/{file}");
+    CStr::from_bytes_until_nul(room).unwrap_or(c"")
 }
 
 #[cfg(test)]
@@ -231,7 +221,7 @@ mod tests {
     #[test]
     fn the_longest_path_fits() {
         assert_eq!(
-            PidPath::new().name(u32::MAX, "task/4294967295/children"),
+            pid_path(&mut [0; 40], u32::MAX, "task/4294967295/children"),
             c"4294967295/task/4294967295/children"
         );
     }

@@ -6,7 +6,7 @@ use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_procfs::cpu_online::{self, CpuList};
 use alumet_reader_procfs::cpufreq::CpuFrequencyFiles;
-use alumet_reader_procfs::{ReadError, SystemRoot, Table};
+use alumet_reader_procfs::{SystemRoot, Table};
 
 use super::Opened;
 use crate::metrics;
@@ -55,22 +55,15 @@ pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Open
     Ok((Some(source), finding))
 }
 
-impl CpuFrequencySource {
-    /// Lists the files anew when a CPU came or went.
-    fn follow_hot_plugging(&mut self) -> Result<(), ReadError> {
+impl Source for CpuFrequencySource {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        // A CPU may have been plugged in or out.
         if let Ok(online) = self.online.read()
             && *online != self.listed_for
         {
             self.files = CpuFrequencyFiles::discover(&self.root)?;
             self.listed_for.clone_from(online);
         }
-        Ok(())
-    }
-}
-
-impl Source for CpuFrequencySource {
-    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        self.follow_hot_plugging()?;
         self.cpus.begin();
         for (cpu, hertz) in self.files.read() {
             let series = self.cpus.entry(&cpu, || {

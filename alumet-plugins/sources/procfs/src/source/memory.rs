@@ -39,8 +39,7 @@ pub(crate) fn open(entries: &[String], root: &SystemRoot, catalog: &Catalog) -> 
         series.push(Some(of_machine(catalog, metric).register()));
     }
     let finding = match (entries.len(), missing.len()) {
-        (1, 0) => Finding::works(SUBJECT, "the entry of the configuration"),
-        (all, 0) => Finding::works(SUBJECT, format!("all {all} entries of the configuration")),
+        (_, 0) => Finding::works(SUBJECT, "all entries of the configuration"),
         (all, some) => Finding::limited(
             SUBJECT,
             format!(

@@ -50,18 +50,12 @@ impl Matcher {
     }
 
     pub(super) fn has(&self, candidate: &mut Candidate<'_>) -> bool {
-        self.pid.is_none_or(|pid| pid == candidate.process.pid())
-            && self
-                .parent
-                .is_none_or(|parent| parent == candidate.process.last_stat().parent)
-            && self
-                .exe
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(candidate.exe()))
-            && self
-                .cmdline
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(candidate.cmdline()))
+        let process = candidate.process;
+        let (exe, cmdline) = (self.exe.as_ref(), self.cmdline.as_ref());
+        self.pid.is_none_or(|pid| pid == process.pid())
+            && self.parent.is_none_or(|pid| pid == process.last_stat().parent)
+            && exe.is_none_or(|regex| regex.is_match(candidate.exe()))
+            && cmdline.is_none_or(|regex| regex.is_match(candidate.cmdline()))
     }
 }
 
