@@ -29,7 +29,11 @@ fuzz_target!(|data: &[u8]| {
     };
     match choice % 14 {
         0 => twice(bytes, Default::default(), stat::parse),
-        1 => twice(bytes, ["MemTotal", "Cached", ""].map(MemEntry::of).to_vec(), meminfo::parse),
+        1 => twice(
+            bytes,
+            ["MemTotal", "Cached", ""].map(MemEntry::of).to_vec(),
+            meminfo::parse,
+        ),
         2 => twice(bytes, Default::default(), net_dev::parse),
         3 => twice(bytes, Default::default(), diskstats::parse),
         4 => twice(bytes, Default::default(), loadavg::parse),
