@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use alumet_reader_procfs::meminfo::MemInfo;
+use alumet_reader_procfs::meminfo::MemEntry;
 use alumet_reader_procfs::process::{command, io, smaps_rollup, stat as process_stat, statm};
 use alumet_reader_procfs::{
     ParseError, cpu_online, cpufreq, diskstats, hwmon, loadavg, meminfo, net_dev, pressure, stat,
@@ -29,7 +29,11 @@ fuzz_target!(|data: &[u8]| {
     };
     match choice % 14 {
         0 => twice(bytes, Default::default(), stat::parse),
-        1 => twice(bytes, MemInfo::of(["MemTotal", "Cached", ""]), meminfo::parse),
+        1 => twice(
+            bytes,
+            ["MemTotal", "Cached", ""].map(MemEntry::of).to_vec(),
+            meminfo::parse,
+        ),
         2 => twice(bytes, Default::default(), net_dev::parse),
         3 => twice(bytes, Default::default(), diskstats::parse),
         4 => twice(bytes, Default::default(), loadavg::parse),
@@ -38,11 +42,15 @@ fuzz_target!(|data: &[u8]| {
         7 => twice(bytes, Default::default(), cpufreq::parse),
         8 => twice(bytes, Default::default(), hwmon::parse),
         9 => twice(bytes, Default::default(), process_stat::parse),
-        10 => twice(bytes, Default::default(), |bytes, out| {
-            statm::parse(bytes, 4096, out)
-        }),
-        11 => twice(bytes, Default::default(), smaps_rollup::parse),
-        12 => twice(bytes, Default::default(), io::parse),
+        10 => {
+            let _ = statm::parse(bytes, 4096);
+        }
+        11 => {
+            let _ = smaps_rollup::parse(bytes);
+        }
+        12 => {
+            let _ = io::parse(bytes);
+        }
         _ => {
             let _ = command::arguments(bytes).count();
             let _ = meminfo::snake_case_name(&String::from_utf8_lossy(bytes));

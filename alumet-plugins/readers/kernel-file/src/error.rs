@@ -47,17 +47,14 @@ pub enum ReadError {
 
     /// The content is not in the format that the kernel documents.
     #[error(
-        "`{}`{}: {what}; if the file comes from a running kernel, report its content and `uname -r`",
-        .path.display(),
-        .line.map(|line| format!(" line {line}")).unwrap_or_default()
+        "`{}`: {error}; if the file comes from a running kernel, report its content and `uname -r`",
+        .path.display()
     )]
     Parse {
         /// The file.
         path: PathBuf,
-        /// The number of the line, from 1, where one is to blame.
-        line: Option<usize>,
         /// What was expected and is not there.
-        what: &'static str,
+        error: ParseError,
     },
 
     /// The operating system failed to open or to read the file.
@@ -72,15 +69,9 @@ pub enum ReadError {
 
 impl ReadError {
     /// Whether the same read may succeed later without anybody changing the machine.
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Gone { .. }
-            | Self::NotMounted { .. }
-            | Self::NotSupported { .. }
-            | Self::PermissionDenied { .. } => false,
-            // A file that was read while it changed can be well formed the next time.
-            Self::Parse { .. } | Self::Io { .. } => true,
-        }
+    pub const fn is_temporary(&self) -> bool {
+        // A file that was read while it changed can be well formed the next time.
+        matches!(self, Self::Parse { .. } | Self::Io { .. })
     }
 
     /// Sorts an error of the operating system about a file; `mend` says what to do when it is absent or switched off.
@@ -95,6 +86,11 @@ impl ReadError {
             _ => Self::Io { path, source },
         }
     }
+}
+
+/// Whether no descriptor was left to open a file, which tells nothing of the file.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::EMFILE | Errno::ENFILE)
 }
 
 /// The number of an error of the operating system.
@@ -134,8 +130,7 @@ impl ParseError {
     pub fn in_file(self, path: impl Into<PathBuf>) -> ReadError {
         ReadError::Parse {
             path: path.into(),
-            line: self.line,
-            what: self.what,
+            error: self,
         }
     }
 }
@@ -187,7 +182,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("`/proc/stat` line 3: a number is expected")
+                .starts_with("`/proc/stat`: a number is expected (line 3); ")
         );
     }
 }

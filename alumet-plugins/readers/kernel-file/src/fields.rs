@@ -66,20 +66,6 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
-    /// Whether no field is left.
-    pub fn is_at_end(&mut self) -> bool {
-        self.skip_blanks();
-        self.rest.is_empty()
-    }
-
-    /// Passes over `count` fields; `None` when there are fewer.
-    pub fn skip_fields(&mut self, count: usize) -> Option<()> {
-        for _ in 0..count {
-            self.next()?;
-        }
-        Some(())
-    }
-
     /// The next field as a decimal number; `None` when it is missing, not a number or above `u64::MAX`.
     #[inline]
     pub fn number(&mut self) -> Option<u64> {
@@ -92,9 +78,10 @@ impl<'a> Fields<'a> {
             .then_some(number)
     }
 
-    /// The next field as a decimal fraction such as `12.34`.
+    /// The next field as a decimal fraction such as `12.34`; `None` when it is missing, negative or not finite.
     pub fn fraction(&mut self) -> Option<f64> {
-        fraction(self.next()?)
+        let value: f64 = str::from_utf8(self.next()?).ok()?.parse().ok()?;
+        (value.is_finite() && value.is_sign_positive()).then_some(value)
     }
 
     #[inline]
@@ -177,22 +164,6 @@ pub fn number(bytes: &[u8]) -> Option<u64> {
     rest.is_empty().then_some(value)
 }
 
-/// The bytes as a decimal fraction: digits, and optionally a point with at most nine digits.
-///
-/// The digits are read as one integer and divided once, which gives the nearest `f64` as long as the integer is
-/// below 2^53.
-pub fn fraction(bytes: &[u8]) -> Option<f64> {
-    let (whole, rest) = leading_number(bytes)?;
-    let decimals = match rest {
-        [] => return Some(whole as f64),
-        [b'.', decimals @ ..] if (1..=9).contains(&decimals.len()) => decimals,
-        _ => return None,
-    };
-    let divisor = 10_u64.pow(decimals.len() as u32);
-    let digits = whole.checked_mul(divisor)?.checked_add(number(decimals)?)?;
-    Some(digits as f64 / divisor as f64)
-}
-
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
@@ -221,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_needs_digits_on_both_sides_of_its_point() {
-        for wrong in ["1.", ".5", "1.2.3", "1.x", "-1.0", "1.0000000001", ""] {
-            assert_eq!(fraction(wrong.as_bytes()), None, "{wrong}");
+    fn a_fraction_is_finite_and_not_negative() {
+        for wrong in ["1.2.3", "1.x", "-1.0", "-0.0", "NaN", "inf", "1e999", ".", ""] {
+            assert_eq!(Fields::of(wrong.as_bytes()).fraction(), None, "{wrong}");
         }
-        assert_eq!(fraction(b"7"), Some(7.0));
+        assert_eq!(Fields::of(b" 7 x").fraction(), Some(7.0));
     }
 
     #[test]
@@ -239,8 +210,7 @@ mod tests {
         let fields: Vec<_> = Fields::of(b"  a \t b ").collect();
         assert_eq!(fields, [b"a", b"b"]);
         let mut fields = Fields::of(b"a b");
-        assert_eq!(fields.skip_fields(3), None);
-        assert!(fields.is_at_end());
+        assert_eq!((fields.nth(2), fields.next()), (None, None));
     }
 
     #[test]
@@ -264,7 +234,7 @@ mod tests {
         #[test]
         fn a_fraction_is_the_nearest_float(whole in 0_u64..1_000_000_000, hundredths in 0_u64..100) {
             let text = format!("{whole}.{hundredths:02}");
-            prop_assert_eq!(fraction(text.as_bytes()), text.parse().ok());
+            prop_assert_eq!(Fields::of(text.as_bytes()).fraction(), text.parse().ok());
         }
 
         #[test]

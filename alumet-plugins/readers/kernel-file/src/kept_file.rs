@@ -21,7 +21,7 @@ pub struct KeptFile {
 
 impl KeptFile {
     /// A file that is opened by its first read; `mend` says what to do when it is absent.
-    pub fn closed(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
+    pub const fn new(path: PathBuf, extent: Extent, mend: &'static str) -> Self {
         Self {
             path,
             file: None,
@@ -30,16 +30,6 @@ impl KeptFile {
             mend,
             has_told: false,
         }
-    }
-
-    /// Opens the file now, so that its absence shows at the start.
-    ///
-    /// # Errors
-    /// Like [`Self::read`].
-    pub fn open(path: PathBuf, extent: Extent, mend: &'static str) -> Result<Self, ReadError> {
-        let mut kept = Self::closed(path, extent, mend);
-        kept.reopen()?;
-        Ok(kept)
     }
 
     /// Forgets the open file and opens the path anew.
@@ -134,7 +124,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "torn").unwrap();
-        let mut kept = KeptFile::open(path.clone(), Extent::OneRecord, "").unwrap();
+        let mut kept = KeptFile::new(path.clone(), Extent::OneRecord, "");
         assert!(matches!(
             kept.read_with(expect_good),
             Err(ReadError::Parse { .. })
@@ -150,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "a longer text").unwrap();
-        let mut kept = KeptFile::open(path.clone(), Extent::OneRecord, "").unwrap();
+        let mut kept = KeptFile::new(path.clone(), Extent::OneRecord, "");
         assert_eq!(kept.read().unwrap(), b"a longer text");
         fs::write(&path, "short").unwrap();
         assert_eq!(kept.read().unwrap(), b"short");
@@ -164,7 +154,7 @@ mod tests {
             .spawn()
             .unwrap();
         let path = PathBuf::from(format!("/proc/{}/stat", child.id()));
-        let mut kept = KeptFile::open(path, Extent::OneRecord, "start it").unwrap();
+        let mut kept = KeptFile::new(path, Extent::OneRecord, "start it");
         assert!(!kept.read().unwrap().is_empty());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -176,7 +166,7 @@ mod tests {
     fn a_file_that_appears_later_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let mut kept = KeptFile::closed(path.clone(), Extent::OneRecord, "wait");
+        let mut kept = KeptFile::new(path.clone(), Extent::OneRecord, "wait");
         assert!(kept.read().is_err());
         fs::write(&path, "here").unwrap();
         assert_eq!(kept.read().unwrap(), b"here");

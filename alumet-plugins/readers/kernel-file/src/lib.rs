@@ -12,7 +12,7 @@ mod kept_file;
 mod table;
 mod units;
 
-pub use error::{ParseError, Parsed, ReadError, errno};
+pub use error::{ParseError, Parsed, ReadError, errno, is_exhausted};
 pub use fill::{Extent, fill};
 pub use kept_file::KeptFile;
 pub use table::Table;

@@ -13,19 +13,16 @@ pub struct Table<T> {
 }
 
 impl<T> Table<T> {
-    /// Opens the file; `mend` says what to do when it is absent.
-    ///
-    /// # Errors
-    /// When it is absent or refused.
-    pub fn open(
+    /// A file that is opened by its first reading; `mend` says what to do when it is absent.
+    pub const fn new(
         path: PathBuf,
         extent: Extent,
         mend: &'static str,
         value: T,
         parse: fn(&[u8], &mut T) -> Parsed,
-    ) -> Result<Self, ReadError> {
-        let file = KeptFile::open(path, extent, mend)?;
-        Ok(Self { file, value, parse })
+    ) -> Self {
+        let file = KeptFile::new(path, extent, mend);
+        Self { file, value, parse }
     }
 
     /// What the file says now.

@@ -10,7 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use alumet_reader_procfs::diskstats::DiskStatsFile;
-use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
 use alumet_reader_procfs::process::{self, Process, ProcessStat, Processes};
 use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
@@ -52,7 +51,7 @@ fn pass(what: &str, count: usize, mut read: impl FnMut() -> Result<(), ReadError
 }
 
 fn machine(root: &SystemRoot) -> Result<(), ReadError> {
-    let mut file = stat::open(root)?;
+    let mut file = stat::table(root);
     measure("/proc/stat", || file.read().map(drop))?;
     let names = [
         "MemTotal",
@@ -64,19 +63,20 @@ fn machine(root: &SystemRoot) -> Result<(), ReadError> {
         "Inactive",
         "Mapped",
     ];
-    let mut file = meminfo::open(root, MemInfo::of(names))?;
+    let mut file = meminfo::table(root, names);
     measure("/proc/meminfo, 8 entries", || file.read().map(drop))?;
     let mut file = NetDevFile::open(root)?;
     measure("/proc/net/dev", || file.read().map(drop))?;
-    let mut file = DiskStatsFile::open(root)?;
+    let mut file = DiskStatsFile::of(root);
     measure("/proc/diskstats", || file.read().map(drop))?;
-    let mut file = loadavg::open(root)?;
+    let mut file = loadavg::table(root);
     measure("/proc/loadavg", || file.read().map(drop))?;
-    match pressure::open(root, "io") {
-        Ok(mut file) => measure("/proc/pressure/io", || file.read().map(drop))?,
+    let mut file = pressure::table(root, "io");
+    match file.read() {
+        Ok(_) => measure("/proc/pressure/io", || file.read().map(drop))?,
         Err(error) => println!("{error}"),
     }
-    let mut file = cpu_online::open(root)?;
+    let mut file = cpu_online::table(root);
     measure("/sys/devices/system/cpu/online", || file.read().map(drop))
 }
 
@@ -95,7 +95,7 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
     let mut processes = Processes::open(root, 256)?;
     let mut process = processes.follow(pid)?;
     measure("own CPU clock", || process.cpu_ns(&mut processes).map(drop))?;
-    measure("own statm", || processes.statm(pid).map(drop))?;
+    measure("own statm", || process.statm(&mut processes).map(drop))?;
     measure("own io", || processes.io(pid).map(drop))?;
     measure("own smaps_rollup", || processes.smaps_rollup(pid).map(drop))?;
     measure("own exe", || processes.exe(pid).map(drop))?;
@@ -108,17 +108,16 @@ fn one_process(root: &SystemRoot) -> Result<(), ReadError> {
 }
 
 fn all_processes(root: &SystemRoot) -> Result<(), ReadError> {
-    let mut pids = Vec::new();
     for (policy, name) in [(0, "open, read, close"), (15_000, "kept files")] {
         let mut processes = Processes::open(root, policy)?;
-        processes.pids(&mut pids)?;
+        let pids = processes.pids()?;
         let mut all: Vec<Process> = pids
             .iter()
             .filter_map(|pid| processes.follow(*pid).ok())
             .collect();
         let count = all.len();
         pass(&format!("scan of {count} processes"), count, || {
-            processes.pids(&mut pids)
+            processes.pids().map(drop)
         })?;
         pass(&format!("stat of {count} processes, {name}"), count, || {
             all.iter_mut()

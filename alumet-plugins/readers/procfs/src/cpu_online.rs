@@ -2,14 +2,15 @@
 //!
 //! Format: `Documentation/admin-guide/cputopology.rst`; the same lists are in cpusets and NUMA nodes.
 
-use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{ParseError, Parsed, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::{leading_number, number};
 
 /// A set of CPU numbers, as in `0-3,5`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CpuList {
-    ranges: Vec<(u32, u32)>,
+    /// The first and the last number of each range, in rising order.
+    pub ranges: Vec<(u32, u32)>,
 }
 
 impl CpuList {
@@ -19,11 +20,6 @@ impl CpuList {
             .iter()
             .map(|(first, last)| u64::from(last - first) + 1)
             .sum()
-    }
-
-    /// The CPU numbers in rising order.
-    pub fn iter(&self) -> impl Iterator<Item = u32> {
-        self.ranges.iter().flat_map(|(first, last)| *first..=*last)
     }
 }
 
@@ -61,20 +57,17 @@ fn parse_range(range: &[u8]) -> Option<(u32, u32)> {
     Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))
 }
 
-/// Opens the list of the CPUs that run now.
-///
-/// # Errors
-/// When the file is absent or refused.
-pub fn open(root: &SystemRoot) -> Result<Table<CpuList>, ReadError> {
+/// The list of the CPUs that run now.
+pub fn table(root: &SystemRoot) -> Table<CpuList> {
     let path = root.sys("devices/system/cpu/online");
     let mend = "mount sysfs there, or name another system root";
-    Table::open(path, Extent::OneRecord, mend, CpuList::default(), parse)
+    Table::new(path, Extent::OneRecord, mend, CpuList::default(), parse)
 }
 
 /// How many CPUs run.
 #[derive(Debug)]
 pub struct OnlineCpus {
-    table: Option<Table<CpuList>>,
+    table: Table<CpuList>,
     last: u64,
 }
 
@@ -83,14 +76,14 @@ impl OnlineCpus {
     pub fn open(root: &SystemRoot) -> Self {
         let of_this_program = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            table: open(root).ok(),
+            table: table(root),
             last: u64::try_from(of_this_program).unwrap_or(1),
         }
     }
 
     /// The number of now; the last one when the list cannot be read.
     pub fn count(&mut self) -> u64 {
-        if let Some(Ok(list)) = self.table.as_mut().map(Table::read) {
+        if let Ok(list) = self.table.read() {
             self.last = list.count().max(1);
         }
         self.last
@@ -114,7 +107,7 @@ mod tests {
     fn ranges_and_single_cpus_are_counted() {
         let list = parsed("0-3,5\n").unwrap();
         assert_eq!(list.count(), 5);
-        assert_eq!(list.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 5]);
+        assert_eq!(list.ranges, [(0, 3), (5, 5)]);
     }
 
     #[test]
@@ -150,8 +143,9 @@ mod tests {
         fn a_printed_set_is_read_back(cpus in proptest::collection::btree_set(0_u32..300, 1..64)) {
             let text: Vec<String> = cpus.iter().map(u32::to_string).collect();
             let list = parsed(&text.join(",")).unwrap();
-            prop_assert_eq!(list.iter().collect::<BTreeSet<_>>(), cpus.clone());
             prop_assert_eq!(list.count(), cpus.len() as u64);
+            let read: BTreeSet<u32> = list.ranges.into_iter().flat_map(|(first, last)| first..=last).collect();
+            prop_assert_eq!(read, cpus);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `/sys/class/hwmon` and `/sys/class/thermal`: temperature sensors.
 //!
-//! Formats: `Documentation/hwmon/sysfs-interface.rst` and `Documentation/driver-api/thermal/sysfs-api.rst`.
+//! Formats: `Documentation/hwmon/sysfs-interface.rst` and `Documentation/driver-api/thermal/sysfs-api.rst`. A CPU package
+//! often appears in both.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
+use crate::root::{if_there, numbered};
 use crate::{ParseError, Parsed, ReadError, SystemRoot};
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{Extent, KeptFile};
@@ -12,27 +14,16 @@ use alumet_reader_kernel_file::{Extent, KeptFile};
 /// What is known of one temperature sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sensor {
-    /// The subsystem that offers it.
-    pub origin: SensorOrigin,
     /// Its folder, such as `hwmon2` or `thermal_zone0`. The number can differ after each boot.
     pub folder: String,
-    /// The number of the channel, such as 1 for `temp1_input`; 0 for a thermal zone.
-    pub channel: u32,
+    /// The number of the channel, such as 1 for `temp1_input`; `None` for a thermal zone.
+    pub channel: Option<u32>,
     /// The chip or the type of the zone, such as `coretemp`, `nvme` or `x86_pkg_temp`.
     pub chip: String,
     /// What the driver calls the channel, such as `Package id 0`.
     pub label: Option<String>,
     /// The device that carries the chip, such as `coretemp.0` or `nvme0`; tells two equal chips apart.
     pub device: Option<String>,
-}
-
-/// The subsystem that offers a sensor. A CPU package often appears in both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SensorOrigin {
-    /// `/sys/class/hwmon/hwmon*/temp*_input`.
-    Hwmon,
-    /// `/sys/class/thermal/thermal_zone*/temp`.
-    ThermalZone,
 }
 
 /// Parses a temperature in millidegrees Celsius into degrees Celsius.
@@ -62,19 +53,18 @@ pub struct TemperatureFiles {
 }
 
 impl TemperatureFiles {
-    /// Lists the sensors. That there are none is normal on virtual machines.
-    pub fn discover(root: &SystemRoot) -> Self {
+    /// Lists the sensors: those of `hwmon` by chip and channel, then the thermal zones. That there are none is normal on
+    /// virtual machines.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn discover(root: &SystemRoot) -> Result<Self, ReadError> {
         let mut found = Self::default();
-        for (folder, path) in folders(&root.sys("class/hwmon"), "hwmon") {
-            found.add_chip(&folder, &path);
-        }
-        for (folder, path) in folders(&root.sys("class/thermal"), "thermal_zone") {
-            found.add_zone(folder, &path);
-        }
-        found.sensors.sort_by(|(a, _), (b, _)| {
-            (a.origin, &a.folder, a.channel).cmp(&(b.origin, &b.folder, b.channel))
-        });
-        found
+        found.list(root).map_err(|source| ReadError::Io {
+            path: root.sys("class"),
+            source,
+        })?;
+        Ok(found)
     }
 
     /// The sensors, in the order of [`Self::read`].
@@ -95,62 +85,48 @@ impl TemperatureFiles {
         }
     }
 
-    fn add_chip(&mut self, folder: &str, path: &Path) {
-        let Ok(entries) = fs::read_dir(path) else {
-            return;
-        };
-        let chip = text_of(&path.join("name")).unwrap_or_else(|| folder.to_owned());
-        let device = device_of(path);
-        for entry in entries.flatten() {
-            let Some(channel) = entry.file_name().to_str().and_then(channel_of) else {
-                continue;
-            };
-            let sensor = Sensor {
-                origin: SensorOrigin::Hwmon,
-                folder: folder.to_owned(),
-                channel,
-                chip: chip.clone(),
-                label: text_of(&path.join(format!("temp{channel}_label"))),
-                device: device.clone(),
-            };
-            self.sensors.push((sensor, sensor_file(&entry.path())));
+    fn list(&mut self, root: &SystemRoot) -> io::Result<()> {
+        for (_, folder) in numbered(&root.sys("class/hwmon"), "hwmon")? {
+            let files = if_there(fs::read_dir(&folder))?.into_iter().flatten().flatten();
+            let channels = files.filter_map(|file| channel_of(file.file_name().to_str()?));
+            let mut channels: Vec<_> = channels.collect();
+            channels.sort_unstable();
+            for channel in channels {
+                self.add(&folder, Some(channel))?;
+            }
         }
+        for (_, folder) in numbered(&root.sys("class/thermal"), "thermal_zone")? {
+            if folder.join("temp").exists() {
+                self.add(&folder, None)?;
+            }
+        }
+        Ok(())
     }
 
-    fn add_zone(&mut self, folder: String, path: &Path) {
-        let temperature = path.join("temp");
-        if !temperature.exists() {
-            return;
-        }
+    fn add(&mut self, path: &Path, channel: Option<u32>) -> io::Result<()> {
+        let text = |file: &str| text_of(&path.join(file));
+        let (chip, label, input) = match channel {
+            Some(channel) => (
+                text("name")?,
+                text(&format!("temp{channel}_label"))?,
+                format!("temp{channel}_input"),
+            ),
+            None => (text("type")?, None, "temp".to_owned()),
+        };
+        let folder = name_of(path).unwrap_or_default();
+        let device = fs::read_link(path.join("device"));
         let sensor = Sensor {
-            origin: SensorOrigin::ThermalZone,
-            channel: 0,
-            chip: text_of(&path.join("type")).unwrap_or_else(|| folder.clone()),
-            label: None,
-            device: device_of(path),
+            channel,
+            chip: chip.unwrap_or_else(|| folder.clone()),
+            label,
+            device: device.ok().as_deref().and_then(name_of),
             folder,
         };
-        self.sensors.push((sensor, sensor_file(&temperature)));
+        let mend = "the sensor was removed; list the sensors anew";
+        let file = KeptFile::new(path.join(input), Extent::OneRecord, mend);
+        self.sensors.push((sensor, file));
+        Ok(())
     }
-}
-
-fn sensor_file(path: &Path) -> KeptFile {
-    KeptFile::closed(
-        path.to_path_buf(),
-        Extent::OneRecord,
-        "the sensor was removed; list the sensors anew",
-    )
-}
-
-fn folders(class: &Path, prefix: &str) -> Vec<(String, std::path::PathBuf)> {
-    let entries = fs::read_dir(class).into_iter().flatten().flatten();
-    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    named
-        .filter(|(name, _)| {
-            name.strip_prefix(prefix)
-                .is_some_and(|rest| number(rest.as_bytes()).is_some())
-        })
-        .collect()
 }
 
 /// The channel number of a file name such as `temp12_input`.
@@ -159,15 +135,14 @@ fn channel_of(file: &str) -> Option<u32> {
     u32::try_from(number(digits.as_bytes())?).ok()
 }
 
-fn text_of(path: &Path) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(bytes.trim_ascii());
-    (!text.is_empty()).then(|| text.into_owned())
+fn text_of(path: &Path) -> io::Result<Option<String>> {
+    let bytes = if_there(fs::read(path))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+    Ok((!text.is_empty()).then_some(text))
 }
 
-fn device_of(path: &Path) -> Option<String> {
-    let target = fs::read_link(path.join("device")).ok()?;
-    Some(target.file_name()?.to_string_lossy().into_owned())
+fn name_of(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ pub mod process;
 pub mod stat;
 
 mod capacity;
-mod entry_list;
-mod name;
 mod root;
 
-pub use alumet_reader_kernel_file::{ParseError, Parsed, ReadError, Table, page_size, ticks_per_second};
+pub use alumet_reader_kernel_file::{
+    ParseError, Parsed, ReadError, Table, is_exhausted, page_size, ticks_per_second,
+};
+pub use bstr::BString;
 pub use capacity::{Capacity, CpuPercentBase};
-pub use name::Name;
 pub use root::SystemRoot;

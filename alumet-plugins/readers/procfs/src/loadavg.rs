@@ -2,7 +2,7 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "loadavg".
 
-use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{ParseError, Parsed, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::Fields;
 
@@ -24,13 +24,10 @@ pub fn parse(bytes: &[u8], out: &mut LoadAverage) -> Parsed {
     Ok(None)
 }
 
-/// Opens `/proc/loadavg`.
-///
-/// # Errors
-/// When it is absent or refused.
-pub fn open(root: &SystemRoot) -> Result<Table<LoadAverage>, ReadError> {
+/// `/proc/loadavg`.
+pub fn table(root: &SystemRoot) -> Table<LoadAverage> {
     let (path, mend) = (root.proc("loadavg"), crate::root::MOUNT_PROC);
-    Table::open(path, Extent::OneRecord, mend, LoadAverage::default(), parse)
+    Table::new(path, Extent::OneRecord, mend, LoadAverage::default(), parse)
 }
 
 #[cfg(test)]

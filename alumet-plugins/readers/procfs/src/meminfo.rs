@@ -2,62 +2,49 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "meminfo".
 
-use crate::entry_list::amount;
-use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{ParseError, Parsed, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
-use alumet_reader_kernel_file::fields::{entry_at, find_entry};
+use alumet_reader_kernel_file::fields::{Fields, entry_at, find_entry};
 
-pub use crate::entry_list::Amount;
-
-/// The chosen entries of `/proc/meminfo`, in the order in which they were chosen.
+/// One chosen entry of `/proc/meminfo`.
 ///
-/// Where an entry stood at the last reading is remembered and checked at the next one, so that a reading costs as
-/// much as the chosen entries and not as much as the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemInfo {
-    entries: Vec<MemEntry>,
-}
-
-/// One chosen entry.
+/// Where it stood at the last reading is remembered and checked at the next one, so that a reading costs as much as the
+/// chosen entries and not as much as the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemEntry {
-    name: Box<str>,
-    amount: Option<Amount>,
+    /// The kernel's name, such as `MemTotal` or `Active(anon)`.
+    pub name: String,
+    /// How much of it there is; `None` when this kernel has no such entry.
+    pub amount: Option<Amount>,
     offset: usize,
 }
 
-impl MemEntry {
-    /// The kernel's name, such as `MemTotal` or `Active(anon)`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its amount; `None` when this kernel has no such entry.
-    pub fn amount(&self) -> Option<Amount> {
-        self.amount
-    }
+/// The amount of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// A size in bytes (the kernel writes KiB, with the unit `kB`).
+    Bytes(u64),
+    /// A bare count, such as the number of huge pages.
+    Count(u64),
 }
 
-impl MemInfo {
-    /// A selection of entries by the kernel's names.
-    pub fn of<Names>(names: Names) -> Self
-    where
-        Names: IntoIterator,
-        Names::Item: Into<Box<str>>,
-    {
-        let entry = |name: Names::Item| MemEntry {
+impl MemEntry {
+    /// The entry with that name, before the first reading.
+    pub fn of(name: impl Into<String>) -> Self {
+        Self {
             name: name.into(),
             amount: None,
             offset: 0,
-        };
-        Self {
-            entries: names.into_iter().map(entry).collect(),
         }
     }
+}
 
-    /// The entries in the order of the selection.
-    pub fn entries(&self) -> &[MemEntry] {
-        &self.entries
+impl Amount {
+    /// The number, whatever it counts.
+    pub const fn value(self) -> u64 {
+        match self {
+            Self::Bytes(value) | Self::Count(value) => value,
+        }
     }
 }
 
@@ -65,9 +52,9 @@ impl MemInfo {
 ///
 /// # Errors
 /// None: a file without any of the entries has none of them.
-pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Parsed {
+pub fn parse(bytes: &[u8], out: &mut Vec<MemEntry>) -> Parsed {
     let mut odd = None;
-    for entry in &mut out.entries {
+    for entry in out {
         let remembered = entry_at(bytes, entry.offset, &entry.name, b':').map(|text| (entry.offset, text));
         let found = remembered.or_else(|| find_entry(bytes, 0, &entry.name, b':'));
         entry.amount = found.and_then(|(offset, text)| {
@@ -87,7 +74,13 @@ pub fn parse(bytes: &[u8], out: &mut MemInfo) -> Parsed {
 /// The amount at the start of `text`; `None` when its line was cut short.
 fn amount_of_line(text: &[u8]) -> Option<Amount> {
     let end = text.iter().position(|byte| *byte == b'\n')?;
-    amount(&text[..end])
+    let mut fields = Fields::of(&text[..end]);
+    let number = fields.number()?;
+    match (fields.next(), fields.next()) {
+        (None, _) => Some(Amount::Count(number)),
+        (Some(b"kB"), None) => number.checked_mul(1024).map(Amount::Bytes),
+        _ => None,
+    }
 }
 
 /// The snake-case form of an entry's name: `MemTotal` becomes `mem_total`, `Active(anon)` becomes `active_anon`,
@@ -121,13 +114,14 @@ pub fn snake_case_name(entry: &str) -> String {
     snake
 }
 
-/// Opens `/proc/meminfo` for a selection of entries.
-///
-/// # Errors
-/// When it is absent or refused.
-pub fn open(root: &SystemRoot, selection: MemInfo) -> Result<Table<MemInfo>, ReadError> {
+/// The entries of `/proc/meminfo` with these names.
+pub fn table<Name: Into<String>>(
+    root: &SystemRoot,
+    names: impl IntoIterator<Item = Name>,
+) -> Table<Vec<MemEntry>> {
     let (path, mend) = (root.proc("meminfo"), crate::root::MOUNT_PROC);
-    Table::open(path, Extent::OneRecord, mend, selection, parse)
+    let entries = names.into_iter().map(MemEntry::of).collect();
+    Table::new(path, Extent::OneRecord, mend, entries, parse)
 }
 
 #[cfg(test)]
@@ -136,13 +130,30 @@ mod tests {
 
     use super::*;
 
-    fn amounts(info: &MemInfo) -> Vec<Option<Amount>> {
-        info.entries().iter().map(MemEntry::amount).collect()
+    fn entries<const N: usize>(names: [&str; N]) -> Vec<MemEntry> {
+        names.map(MemEntry::of).into()
+    }
+
+    fn amounts(entries: &[MemEntry]) -> Vec<Option<Amount>> {
+        entries.iter().map(|entry| entry.amount).collect()
+    }
+
+    #[test]
+    fn kilobytes_become_bytes_and_counts_stay() {
+        assert_eq!(amount_of_line(b"    3 kB\n"), Some(Amount::Bytes(3072)));
+        assert_eq!(amount_of_line(b"    3\n5"), Some(Amount::Count(3)));
+    }
+
+    #[test]
+    fn an_unknown_unit_or_an_overflow_is_refused() {
+        for wrong in ["3 MB\n", "3 kB x\n", "kB\n", "18446744073709551615 kB\n", "\n"] {
+            assert_eq!(amount_of_line(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 
     #[test]
     fn entries_come_in_the_order_of_the_selection() {
-        let mut info = MemInfo::of(["HugePages_Total", "Active(anon)", "NoSuch"]);
+        let mut info = entries(["HugePages_Total", "Active(anon)", "NoSuch"]);
         parse(
             b"MemTotal: 9 kB\nActive(anon):   2 kB\nHugePages_Total:   5\n",
             &mut info,
@@ -156,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_moved_is_found_again() {
-        let mut info = MemInfo::of(["Cached", "MemFree"]);
+        let mut info = entries(["Cached", "MemFree"]);
         parse(b"MemFree: 1 kB\nCached: 2 kB\nSwapCached: 3 kB\n", &mut info).unwrap();
         parse(b"MemFree: 1000 kB\nSwapCached: 3 kB\nCached: 4 kB\n", &mut info).unwrap();
         assert_eq!(
@@ -168,7 +179,7 @@ mod tests {
     #[test]
     fn an_entry_that_ends_like_another_is_not_taken_for_it() {
         // At offset 11 the bytes read `Cached:`, but they are the end of `SwapCached:`.
-        let mut info = MemInfo::of(["Cached"]);
+        let mut info = entries(["Cached"]);
         parse(b"Padding: 7\nCached: 2 kB\n", &mut info).unwrap();
         parse(b"Other: SwapCached: 3 kB\nCached: 4 kB\n", &mut info).unwrap();
         assert_eq!(amounts(&info), [Some(Amount::Bytes(4096))]);
@@ -176,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_vanished_has_no_amount() {
-        let mut info = MemInfo::of(["Cached"]);
+        let mut info = entries(["Cached"]);
         parse(b"Cached: 2 kB\n", &mut info).unwrap();
         parse(b"MemFree: 2 kB\n", &mut info).unwrap();
         assert_eq!(amounts(&info), [None]);
@@ -185,7 +196,7 @@ mod tests {
     #[test]
     fn an_odd_entry_takes_only_itself_away() {
         for odd in ["Cached: 2 MB\n", "Cached: -5 kB\n", "Cached: 21"] {
-            let mut info = MemInfo::of(["Cached", "MemTotal"]);
+            let mut info = entries(["Cached", "MemTotal"]);
             let left_out = parse(format!("MemTotal: 9 kB\n{odd}").as_bytes(), &mut info).unwrap();
             assert!(left_out.is_some(), "{odd}");
             assert_eq!(amounts(&info), [None, Some(Amount::Bytes(9216))], "{odd}");
@@ -235,7 +246,7 @@ mod tests {
                 lines
             };
             let (before, after) = (unique(before), unique(after));
-            let mut reused = MemInfo::of(["A", "AB", "B", "CCC"]);
+            let mut reused = entries(["A", "AB", "B", "CCC"]);
             let mut fresh = reused.clone();
             parse(text(&before).as_bytes(), &mut reused).unwrap();
             parse(text(&after).as_bytes(), &mut reused).unwrap();

@@ -3,26 +3,18 @@
 //! Format: `net/core/net-procfs.c`, `dev_seq_printf_stats`.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
-use crate::{Name, ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{BString, ParseError, Parsed, ReadError, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::{Fields, lines, records};
-
-/// One reading of `/proc/net/dev`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NetDev {
-    /// The interfaces in the kernel's order.
-    pub interfaces: Vec<Interface>,
-}
 
 /// One network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its name; an alias such as `eth0:1` keeps its colon.
-    pub name: Name,
+    pub name: BString,
     /// What it received.
     pub received: Traffic,
     /// What it sent.
@@ -42,11 +34,11 @@ pub struct Traffic {
     pub drops: u64,
 }
 
-/// Parses `/proc/net/dev` into a value that is reused from read to read.
+/// Parses `/proc/net/dev` into a list, in the kernel's order, that is reused from read to read.
 ///
 /// # Errors
 /// When the two header lines are missing (some kernels lose them after a seek), or there are interfaces and none is sound.
-pub fn parse(bytes: &[u8], out: &mut NetDev) -> Parsed {
+pub fn parse(bytes: &[u8], out: &mut Vec<Interface>) -> Parsed {
     let mut all = lines(bytes);
     let (first, second) = (all.next(), all.next());
     if !first.is_some_and(|(_, line)| line.starts_with(b"Inter-|")) {
@@ -56,7 +48,7 @@ pub fn parse(bytes: &[u8], out: &mut NetDev) -> Parsed {
         return Err(ParseError::at(2, "the header ` face |` is expected"));
     }
     let expected = "a name, a colon and sixteen counts are expected";
-    records(bytes, 2, expected, &mut out.interfaces, interface)
+    records(bytes, 2, expected, out, interface)
 }
 
 fn interface(line: &[u8], out: &mut Interface) -> Option<()> {
@@ -75,20 +67,20 @@ fn interface(line: &[u8], out: &mut Interface) -> Option<()> {
             drops: fields.number()?,
         })
         // fifo, frame or colls, compressed or carrier, multicast or compressed
-        .filter(|_| fields.skip_fields(4).is_some())
+        .filter(|_| fields.nth(3).is_some())
     };
     out.received = traffic()?;
     out.sent = traffic()?;
-    out.name.assign(name);
+    name.clone_into(&mut out.name);
     Some(())
 }
 
 /// The open `/proc/net/dev`.
 #[derive(Debug)]
 pub struct NetDevFile {
-    table: Table<NetDev>,
-    scope: Scope,
-    last_count: usize,
+    table: Table<Vec<Interface>>,
+    /// Whose interfaces it shows.
+    pub scope: Scope,
 }
 
 /// Whose interfaces a table shows.
@@ -115,15 +107,20 @@ impl NetDevFile {
         let differ = own.is_some() && first.is_some() && own != first;
         // An ordinary user may not look at the first process of its own machine, and need not.
         let is_own_enough = own.is_some() && !differ && (first.is_some() || root.is_default());
-        if !is_own_enough && let Ok(table) = open(root, "1/net/dev") {
-            return Ok(Self::new(table, Scope::Machine));
+        let mut of_first = table(root, "1/net/dev");
+        if !is_own_enough && of_first.read().is_ok() {
+            return Ok(Self {
+                table: of_first,
+                scope: Scope::Machine,
+            });
         }
-        let mut table = open(root, "net/dev")?;
+        let mut table = table(root, "net/dev");
+        let shown = table.read()?;
         let scope = match (&own, &first) {
             _ if differ => Scope::Container,
             // A captured tree has no namespaces.
             (None, _) | (_, Some(_)) => Scope::Machine,
-            (Some(_), None) if !shows_interfaces_of(root, &mut table)? => Scope::Container,
+            (Some(_), None) if !are_those_of(root, shown) => Scope::Container,
             (Some(_), None) if root.is_default() => Scope::Machine,
             (Some(_), None) => Scope::Unknown,
         };
@@ -134,20 +131,7 @@ impl NetDevFile {
                        share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)",
             });
         }
-        Ok(Self::new(table, scope))
-    }
-
-    const fn new(table: Table<NetDev>, scope: Scope) -> Self {
-        Self {
-            table,
-            scope,
-            last_count: 0,
-        }
-    }
-
-    /// Whose interfaces it shows.
-    pub const fn scope(&self) -> Scope {
-        self.scope
+        Ok(Self { table, scope })
     }
 
     /// The present values.
@@ -158,46 +142,37 @@ impl NetDevFile {
     ///
     /// # Errors
     /// When the file cannot be read or parsed.
-    pub fn read(&mut self) -> Result<&NetDev, ReadError> {
-        let mut count = self.table.read()?.interfaces.len();
-        if count < self.last_count {
+    pub fn read(&mut self) -> Result<&[Interface], ReadError> {
+        let before = self.table.value().len();
+        if self.table.read()?.len() < before {
             self.table.reopen()?;
-            count = self.table.read()?.interfaces.len();
+            self.table.read()?;
         }
-        self.last_count = count;
         Ok(self.table.value())
     }
 }
 
-fn open(root: &SystemRoot, file: &str) -> Result<Table<NetDev>, ReadError> {
+fn table(root: &SystemRoot, file: &str) -> Table<Vec<Interface>> {
     let (path, mend) = (root.proc(file), crate::root::MOUNT_PROC);
-    Table::open(path, Extent::ManyRecords, mend, NetDev::default(), parse)
+    Table::new(path, Extent::ManyRecords, mend, Vec::new(), parse)
 }
 
-/// Whether the table has the interfaces of the machine: a mount of sysfs shows those of whoever mounted it.
-fn shows_interfaces_of(root: &SystemRoot, table: &mut Table<NetDev>) -> Result<bool, ReadError> {
+/// Whether these are the interfaces of the machine: a mount of sysfs shows those of whoever mounted it.
+fn are_those_of(root: &SystemRoot, shown: &[Interface]) -> bool {
     let Ok(folder) = fs::read_dir(root.sys("class/net")) else {
-        return Ok(true);
+        return true;
     };
-    let machine: HashSet<Vec<u8>> = folder
-        .flatten()
-        .map(|entry| entry.file_name().into_vec())
-        .collect();
-    let shown = &table.read()?.interfaces;
-    // Files such as `bonding_masters` are no interfaces, and an alias is none of its own.
-    Ok(shown
-        .iter()
-        .all(|interface| machine.contains(without_alias(interface)))
-        && machine
-            .iter()
-            .filter(|name| root.sys("class/net").join(OsStr::from_bytes(name)).is_dir())
-            .all(|name| shown.iter().any(|interface| without_alias(interface) == *name)))
-}
-
-/// `eth0` of `eth0:1`.
-fn without_alias(interface: &Interface) -> &[u8] {
-    let name = interface.name.as_bytes();
-    name.split(|byte| *byte == b':').next().unwrap_or(name)
+    // Files such as `bonding_masters` are no interfaces, and an alias such as `eth0:1` is none of its own.
+    let folders = folder.flatten().filter(|entry| entry.path().is_dir());
+    let machine: HashSet<_> = folders.map(|entry| entry.file_name().into_vec()).collect();
+    let without_alias = |interface: &Interface| {
+        interface
+            .name
+            .split(|byte| *byte == b':')
+            .next()
+            .map(<[u8]>::to_vec)
+    };
+    machine == shown.iter().filter_map(without_alias).collect()
 }
 
 #[cfg(test)]
@@ -216,20 +191,17 @@ mod tests {
             .collect()
     }
 
-    fn names(net: &NetDev) -> Vec<String> {
-        net.interfaces
-            .iter()
-            .map(|interface| interface.name.to_string())
-            .collect()
+    fn names(net: &[Interface]) -> Vec<String> {
+        net.iter().map(|interface| interface.name.to_string()).collect()
     }
 
     #[test]
     fn an_alias_keeps_its_colon() {
-        let mut net = NetDev::default();
+        let mut net = Vec::new();
         parse(table(&["lo", "eth0:1"]).as_bytes(), &mut net).unwrap();
         assert_eq!(names(&net), ["lo", "eth0:1"]);
         assert_eq!(
-            net.interfaces[1].received,
+            net[1].received,
             Traffic {
                 bytes: 1,
                 packets: 2,
@@ -238,7 +210,7 @@ mod tests {
             }
         );
         assert_eq!(
-            net.interfaces[1].sent,
+            net[1].sent,
             Traffic {
                 bytes: 5,
                 packets: 6,
@@ -250,16 +222,16 @@ mod tests {
 
     #[test]
     fn a_count_may_touch_the_colon() {
-        let mut net = NetDev::default();
+        let mut net = Vec::new();
         let text = format!("{HEADER}eth0:38289485 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n");
         parse(text.as_bytes(), &mut net).unwrap();
-        assert_eq!(net.interfaces[0].received.bytes, 38_289_485);
+        assert_eq!(net[0].received.bytes, 38_289_485);
     }
 
     #[test]
     fn a_table_without_header_or_sound_interface_is_refused() {
         let whole = table(&["lo"]);
-        let mut net = NetDev::default();
+        let mut net = Vec::new();
         assert!(parse(&whole.as_bytes()[HEADER.len()..], &mut net).is_err());
         assert!(parse(&whole.as_bytes()[..whole.len() - 1], &mut net).is_err());
         assert!(parse(b"Inter-| x\n    lo: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n", &mut net).is_err());
@@ -275,7 +247,7 @@ mod tests {
 
     #[test]
     fn an_odd_interface_costs_one_row() {
-        let mut net = NetDev::default();
+        let mut net = Vec::new();
         let odd = "eth0: 1 2\n : 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n my net: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\neth1: 1 2 3 4 0";
         let left_out = parse(format!("{}{odd}", table(&["lo"])).as_bytes(), &mut net).unwrap();
         assert!(left_out.is_some());
@@ -284,7 +256,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_went_away_leave_the_reused_table() {
-        let mut net = NetDev::default();
+        let mut net = Vec::new();
         parse(table(&["lo", "eth0", "eth1"]).as_bytes(), &mut net).unwrap();
         parse(table(&["lo", "eth1"]).as_bytes(), &mut net).unwrap();
         assert_eq!(names(&net), ["lo", "eth1"]);
@@ -345,16 +317,16 @@ mod tests {
             fs::write(root.proc("1/net/dev"), table(&["lo", "eth0"])).unwrap();
             let mut file = NetDevFile::open(&root).unwrap();
             assert_eq!(names(file.read().unwrap()), ["lo", "eth0"]);
-            assert_eq!(file.scope(), Scope::Machine);
+            assert_eq!(file.scope, Scope::Machine);
         }
     }
 
     #[test]
     fn whoever_shares_the_network_of_the_machine_reads_it() {
         let (_folder, root) = container(Some("net:[1]"));
-        assert_eq!(NetDevFile::open(&root).unwrap().scope(), Scope::Machine);
+        assert_eq!(NetDevFile::open(&root).unwrap().scope, Scope::Machine);
         let (_folder, root) = container(None);
         fs::write(root.proc("net/dev"), table(&["lo", "eth0", "eth0:1"])).unwrap();
-        assert_eq!(NetDevFile::open(&root).unwrap().scope(), Scope::Unknown);
+        assert_eq!(NetDevFile::open(&root).unwrap().scope, Scope::Unknown);
     }
 }

@@ -5,35 +5,32 @@
 use alumet_reader_kernel_file::Extent;
 pub use alumet_reader_kernel_file::pressure::{Pressure, parse};
 
-use crate::{ReadError, SystemRoot, Table};
+use crate::{SystemRoot, Table};
 
 /// What the kernel watches: time on a CPU, memory, input and output, and, since Linux 6.1 with
 /// `CONFIG_IRQ_TIME_ACCOUNTING`, interrupt handling. The names are those of the files.
 pub const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "irq"];
 
-/// Opens the pressure file of one of the [`RESOURCES`] and reads it once, because a kernel that has PSI switched off only says so then.
-///
-/// # Errors
-/// `NotSupported` when the kernel is too old, was built without PSI or has it switched off.
-pub fn open(root: &SystemRoot, resource: &str) -> Result<Table<Pressure>, ReadError> {
+/// The pressure file of one of the [`RESOURCES`]; not supported where the kernel is too old, was built without PSI or has it
+/// switched off.
+pub fn table(root: &SystemRoot, resource: &str) -> Table<Pressure> {
     let mend = match resource {
         "irq" => "needs Linux 6.1 with CONFIG_PSI and CONFIG_IRQ_TIME_ACCOUNTING",
         _ => "needs Linux 4.20 with CONFIG_PSI; boot with `psi=1` if it is off by default",
     };
     let path = root.proc("pressure").join(resource);
-    let mut opened = Table::open(path, Extent::OneRecord, mend, Pressure::default(), parse)?;
-    opened.read()?;
-    Ok(opened)
+    Table::new(path, Extent::OneRecord, mend, Pressure::default(), parse)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReadError;
 
     #[test]
     fn an_absent_file_says_how_to_switch_it_on() {
         let folder = tempfile::tempdir().unwrap();
-        let error = open(&SystemRoot::at(folder.path()), "io").unwrap_err();
+        let error = table(&SystemRoot::at(folder.path()), "io").read().unwrap_err();
         assert!(matches!(error, ReadError::NotSupported { .. }));
         assert!(error.to_string().contains("psi=1"), "{error}");
     }

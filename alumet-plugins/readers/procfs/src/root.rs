@@ -1,6 +1,10 @@
 //! Where the kernel's file systems are mounted.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use alumet_reader_kernel_file::fields::number;
+use alumet_reader_kernel_file::is_exhausted;
 
 /// The place of `/proc` and `/sys`: the machine itself, a host mount in a container, or a captured tree.
 ///
@@ -11,10 +15,7 @@ use std::path::{Path, PathBuf};
 /// assert_eq!(SystemRoot::at("/host").sys("class/hwmon").to_str(), Some("/host/sys/class/hwmon"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SystemRoot {
-    proc: PathBuf,
-    sys: PathBuf,
-}
+pub struct SystemRoot(PathBuf);
 
 impl Default for SystemRoot {
     /// The machine that this program runs on.
@@ -26,26 +27,17 @@ impl Default for SystemRoot {
 impl SystemRoot {
     /// The tree whose `proc` and `sys` folders lie below `root`, such as `/host`.
     pub fn at(root: impl AsRef<Path>) -> Self {
-        let root = root.as_ref();
-        Self::with_mounts(root.join("proc"), root.join("sys"))
-    }
-
-    /// Two mounts that have no common parent.
-    pub fn with_mounts(proc: impl Into<PathBuf>, sys: impl Into<PathBuf>) -> Self {
-        Self {
-            proc: proc.into(),
-            sys: sys.into(),
-        }
+        Self(root.as_ref().to_path_buf())
     }
 
     /// The path of a file of the proc file system, given relative to its mount.
     pub fn proc(&self, relative: impl AsRef<Path>) -> PathBuf {
-        self.proc.join(relative)
+        self.0.join("proc").join(relative)
     }
 
     /// The path of a file of the sys file system, given relative to its mount.
     pub fn sys(&self, relative: impl AsRef<Path>) -> PathBuf {
-        self.sys.join(relative)
+        self.0.join("sys").join(relative)
     }
 
     /// Whether these are the mounts of the machine that this program runs on.
@@ -56,3 +48,30 @@ impl SystemRoot {
 
 /// What to do when a file that every kernel has is absent.
 pub(crate) const MOUNT_PROC: &str = "mount proc there, or name another system root";
+
+/// What is there, and nothing for what is absent or refused.
+///
+/// # Errors
+/// When no descriptor is left to find that out.
+pub(crate) fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if is_exhausted(&error) => Err(error),
+        found => Ok(found.ok()),
+    }
+}
+
+/// The entries of a folder whose names are `prefix` and a number, by rising number; none where there is no such folder.
+///
+/// # Errors
+/// When no descriptor is left to list it.
+pub(crate) fn numbered(folder: &Path, prefix: &str) -> io::Result<Vec<(u32, PathBuf)>> {
+    let entries = if_there(fs::read_dir(folder))?.into_iter().flatten().flatten();
+    let numbered = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let digits = name.as_encoded_bytes().strip_prefix(prefix.as_bytes())?;
+        Some((u32::try_from(number(digits)?).ok()?, entry.path()))
+    });
+    let mut numbered: Vec<_> = numbered.collect();
+    numbered.sort_unstable();
+    Ok(numbered)
+}

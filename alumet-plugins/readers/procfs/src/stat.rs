@@ -2,7 +2,7 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, "Miscellaneous kernel statistics".
 
-use crate::{ParseError, Parsed, ReadError, SystemRoot, Table};
+use crate::{ParseError, Parsed, SystemRoot, Table};
 use alumet_reader_kernel_file::Extent;
 use alumet_reader_kernel_file::fields::{Fields, cut_line, leading_number, lines, number};
 
@@ -57,19 +57,16 @@ pub const STATES: [&str; 10] = [
 /// # Errors
 /// When no line with the times of a CPU is sound.
 pub fn parse(bytes: &[u8], out: &mut KernelStat) -> Parsed {
-    let mut cpus = std::mem::take(&mut out.cpus);
-    cpus.clear();
+    let expected = "counts in decimal digits are expected";
+    out.cpus.clear();
     *out = KernelStat {
-        cpus,
+        cpus: std::mem::take(&mut out.cpus),
         ..KernelStat::default()
     };
     let mut odd = cut_line(bytes);
     for (number, line) in lines(bytes) {
         if take(line, out).is_none() {
-            odd = odd.or(Some(ParseError::at(
-                number,
-                "counts in decimal digits are expected",
-            )));
+            odd = odd.or(Some(ParseError::at(number, expected)));
         }
     }
     if out.total == CpuTimes::default() && out.cpus.is_empty() {
@@ -112,13 +109,10 @@ fn cpu_times(columns: &[u8]) -> Option<CpuTimes> {
     (times.iter().flatten().count() >= 4).then_some(times)
 }
 
-/// Opens `/proc/stat`.
-///
-/// # Errors
-/// When it is absent or refused.
-pub fn open(root: &SystemRoot) -> Result<Table<KernelStat>, ReadError> {
+/// `/proc/stat`.
+pub fn table(root: &SystemRoot) -> Table<KernelStat> {
     let (path, mend) = (root.proc("stat"), crate::root::MOUNT_PROC);
-    Table::open(path, Extent::OneRecord, mend, KernelStat::default(), parse)
+    Table::new(path, Extent::OneRecord, mend, KernelStat::default(), parse)
 }
 
 #[cfg(test)]

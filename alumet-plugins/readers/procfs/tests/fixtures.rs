@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use alumet_reader_procfs::cpufreq::CpuFrequencyFiles;
-use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile, Flushes};
-use alumet_reader_procfs::hwmon::{SensorOrigin, TemperatureFiles};
-use alumet_reader_procfs::meminfo::{Amount, MemInfo};
+use alumet_reader_procfs::diskstats::{Disk, DiskKind, DiskStatsFile, Requests};
+use alumet_reader_procfs::hwmon::TemperatureFiles;
+use alumet_reader_procfs::meminfo::Amount;
 use alumet_reader_procfs::net_dev::{NetDevFile, Traffic};
 use alumet_reader_procfs::{ReadError, SystemRoot, cpu_online, loadavg, meminfo, pressure, stat};
 
@@ -25,7 +25,7 @@ fn server() -> SystemRoot {
 
 #[test]
 fn offline_cpus_leave_gaps_in_the_numbers() {
-    let mut file = stat::open(&server()).unwrap();
+    let mut file = stat::table(&server());
     let stat = file.read().unwrap();
     let numbers: Vec<u32> = stat.cpus.iter().map(|line| line.cpu).collect();
     assert_eq!(numbers, [0, 1, 4, 5]);
@@ -40,22 +40,16 @@ fn offline_cpus_leave_gaps_in_the_numbers() {
     );
     assert_eq!((stat.procs_running, stat.procs_blocked), (Some(3), Some(1)));
 
-    let online = cpu_online::open(&server()).unwrap().read().unwrap().clone();
-    assert_eq!(online.iter().collect::<Vec<_>>(), numbers);
+    let online = cpu_online::table(&server()).read().unwrap().clone();
+    assert_eq!(online.ranges, [(0, 1), (4, 5)]);
 }
 
 #[test]
 fn chosen_memory_entries_come_in_bytes() {
-    let selection = MemInfo::of(["MemTotal", "Cached", "Active(anon)", "HugePages_Total", "NoSuch"]);
-    let mut file = meminfo::open(&server(), selection).unwrap();
+    let selection = ["MemTotal", "Cached", "Active(anon)", "HugePages_Total", "NoSuch"];
+    let mut file = meminfo::table(&server(), selection);
     for _reading in 0..2 {
-        let amounts: Vec<_> = file
-            .read()
-            .unwrap()
-            .entries()
-            .iter()
-            .map(|entry| entry.amount())
-            .collect();
+        let amounts: Vec<_> = file.read().unwrap().iter().map(|entry| entry.amount).collect();
         let expected = [
             Some(Amount::Bytes(131_891_208 * 1024)),
             Some(Amount::Bytes(20_981_464 * 1024)),
@@ -71,11 +65,7 @@ fn chosen_memory_entries_come_in_bytes() {
 fn interface_names_may_be_long_or_contain_a_colon() {
     let mut file = NetDevFile::open(&server()).unwrap();
     let net = file.read().unwrap();
-    let names: Vec<String> = net
-        .interfaces
-        .iter()
-        .map(|interface| interface.name.to_string())
-        .collect();
+    let names: Vec<String> = net.iter().map(|interface| interface.name.to_string()).collect();
     assert_eq!(names, ["lo", "enp65s0f0np0", "eth0:1", "br-5f1c0de"]);
     let received = Traffic {
         bytes: 183_640_118_021,
@@ -89,14 +79,11 @@ fn interface_names_may_be_long_or_contain_a_colon() {
         errors: 1,
         drops: 2,
     };
-    assert_eq!(
-        (net.interfaces[1].received, net.interfaces[1].sent),
-        (received, sent)
-    );
+    assert_eq!((net[1].received, net[1].sent), (received, sent));
 }
 
 fn disks(root: &SystemRoot) -> Vec<Disk> {
-    DiskStatsFile::open(root).unwrap().read().unwrap().disks.clone()
+    DiskStatsFile::of(root).read().unwrap().to_vec()
 }
 
 #[test]
@@ -120,16 +107,16 @@ fn whole_disks_are_told_from_partitions() {
 fn a_disk_of_a_5_kernel_has_discards_and_flushes() {
     let disks = disks(&server());
     let disk = &disks[1];
-    assert_eq!(disk.reads.bytes(), 98_120_332 * 512);
+    let [reads, _, discards, flushes] = disk.requests.map(Option::unwrap);
+    assert_eq!(reads.bytes, Some(98_120_332 * 512));
     assert_eq!(disk.io_ms, 3_120_440);
-    assert_eq!(disk.discards.unwrap().sectors, 90_120_448);
-    assert_eq!(
-        disk.flushes,
-        Some(Flushes {
-            completed: 310_221,
-            ms: 78_952
-        })
-    );
+    assert_eq!(discards.bytes, Some(90_120_448 * 512));
+    let expected = Requests {
+        completed: 310_221,
+        bytes: None,
+        ms: 78_952,
+    };
+    assert_eq!(flushes, expected);
 }
 
 #[test]
@@ -139,27 +126,32 @@ fn a_disk_of_a_4_kernel_has_neither() {
         (disks[0].kind, disks[1].kind),
         (DiskKind::Whole, DiskKind::Partition)
     );
-    assert_eq!((disks[0].discards, disks[0].flushes), (None, None));
+    assert_eq!(disks[0].requests[2..], [None, None]);
 }
 
 #[test]
 fn kinds_stay_unknown_while_sysfs_is_not_there() {
-    let root = SystemRoot::with_mounts(server().proc(""), "/nonexistent");
-    assert!(disks(&root).iter().all(|disk| disk.kind == DiskKind::Unknown));
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(server().proc(""), folder.path().join("proc")).unwrap();
+    assert!(
+        disks(&SystemRoot::at(folder.path()))
+            .iter()
+            .all(|disk| disk.kind == DiskKind::Unknown)
+    );
 }
 
 #[test]
 fn load_and_pressure_are_read() {
-    let load = *loadavg::open(&server()).unwrap().read().unwrap();
+    let load = *loadavg::table(&server()).read().unwrap();
     assert_eq!(load[0], 2.41);
-    let io = *pressure::open(&server(), "io").unwrap().read().unwrap();
+    let io = *pressure::table(&server(), "io").read().unwrap();
     assert_eq!(io.full_us, Some(70_210_331));
 }
 
 #[test]
 fn pressure_that_the_kernel_lacks_is_not_supported() {
     for (root, of) in [(server(), "irq"), (tree("old-4.9"), "cpu")] {
-        let error = pressure::open(&root, of).unwrap_err();
+        let error = pressure::table(&root, of).read().unwrap_err();
         assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
         assert!(error.to_string().contains("CONFIG_PSI"), "{error}");
     }
@@ -167,20 +159,20 @@ fn pressure_that_the_kernel_lacks_is_not_supported() {
 
 #[test]
 fn frequencies_carry_the_cpu_number_and_unknown_ones_are_left_out() {
-    let mut files = CpuFrequencyFiles::discover(&server());
+    let mut files = CpuFrequencyFiles::discover(&server()).unwrap();
     let expected = [(0, 3_400_000_000), (1, 1_200_000_000), (4, 2_800_123_000)];
     assert!(files.read().eq(expected));
-    assert!(CpuFrequencyFiles::discover(&tree("old-4.9")).is_empty());
+    assert!(CpuFrequencyFiles::discover(&tree("old-4.9")).unwrap().is_empty());
 }
 
 #[test]
 fn sensors_are_named_by_chip_label_and_device() {
-    let files = TemperatureFiles::discover(&server());
+    let files = TemperatureFiles::discover(&server()).unwrap();
     let named: Vec<_> = files
         .sensors()
         .map(|s| {
             (
-                s.origin,
+                &*s.folder,
                 &*s.chip,
                 s.channel,
                 s.label.as_deref(),
@@ -188,22 +180,27 @@ fn sensors_are_named_by_chip_label_and_device() {
             )
         })
         .collect();
-    use SensorOrigin::{Hwmon, ThermalZone};
     let expected = [
-        (Hwmon, "nvme", 1, Some("Composite"), Some("nvme0")),
-        (Hwmon, "coretemp", 1, Some("Package id 0"), Some("coretemp.0")),
-        (Hwmon, "coretemp", 2, Some("Core 0"), Some("coretemp.0")),
-        (Hwmon, "coretemp", 10, Some("Core 8"), Some("coretemp.0")),
-        (Hwmon, "nct6798", 1, None, None),
-        (Hwmon, "nct6798", 2, None, None),
-        (ThermalZone, "x86_pkg_temp", 0, None, None),
+        ("hwmon0", "nvme", Some(1), Some("Composite"), Some("nvme0")),
+        (
+            "hwmon1",
+            "coretemp",
+            Some(1),
+            Some("Package id 0"),
+            Some("coretemp.0"),
+        ),
+        ("hwmon1", "coretemp", Some(2), Some("Core 0"), Some("coretemp.0")),
+        ("hwmon1", "coretemp", Some(10), Some("Core 8"), Some("coretemp.0")),
+        ("hwmon2", "nct6798", Some(1), None, None),
+        ("hwmon2", "nct6798", Some(2), None, None),
+        ("thermal_zone0", "x86_pkg_temp", None, None, None),
     ];
     assert_eq!(named, expected);
 }
 
 #[test]
 fn a_sensor_without_a_reading_does_not_disturb_the_others() {
-    let mut files = TemperatureFiles::discover(&server());
+    let mut files = TemperatureFiles::discover(&server()).unwrap();
     let mut readings = Vec::new();
     files.read(|position, _, celsius| readings.push((position, celsius.ok())));
     let expected = [
@@ -216,14 +213,15 @@ fn a_sensor_without_a_reading_does_not_disturb_the_others() {
         Some(61.0),
     ];
     assert_eq!(readings, expected.into_iter().enumerate().collect::<Vec<_>>());
-    assert_eq!(TemperatureFiles::discover(&tree("old-4.9")).sensors().count(), 0);
+    let none = TemperatureFiles::discover(&tree("old-4.9")).unwrap();
+    assert_eq!(none.sensors().count(), 0);
 }
 
 #[test]
-fn a_tree_that_lacks_a_file_says_so_when_the_reader_is_opened() {
+fn a_tree_that_lacks_a_file_says_so() {
     for error in [
-        loadavg::open(&tree("old-4.9")).unwrap_err(),
-        cpu_online::open(&tree("old-4.9")).unwrap_err(),
+        loadavg::table(&tree("old-4.9")).read().unwrap_err(),
+        cpu_online::table(&tree("old-4.9")).read().unwrap_err(),
     ] {
         assert!(matches!(error, ReadError::NotSupported { .. }), "{error}");
         assert!(!error.is_temporary());

@@ -1,10 +1,10 @@
 //! No parser panics, whatever the bytes, and no parser loses its reused value to a bad input.
 
 use alumet_reader_kernel_file::testkit::{assert_fresh, kernel_like};
-use alumet_reader_procfs::meminfo::MemInfo;
+use alumet_reader_procfs::meminfo::MemEntry;
 use alumet_reader_procfs::process::{command, io, smaps_rollup, stat as process_stat, statm};
 use alumet_reader_procfs::{
-    cpu_online, cpufreq, diskstats, hwmon, loadavg, meminfo, net_dev, pressure, stat,
+    ParseError, cpu_online, cpufreq, diskstats, hwmon, loadavg, meminfo, net_dev, pressure, stat,
 };
 use proptest::prelude::*;
 
@@ -35,14 +35,27 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     kernel_like(WORDS)
 }
 
-fn memory() -> MemInfo {
-    MemInfo::of(["MemTotal", "Cached", ""])
+fn memory() -> Vec<MemEntry> {
+    ["MemTotal", "Cached", ""].map(MemEntry::of).into()
+}
+
+/// A parser that makes a new value each time, as one that reuses it.
+fn anew<T>(
+    parse: impl Fn(&[u8]) -> Result<T, ParseError>,
+) -> impl Fn(&[u8], &mut Option<T>) -> Result<(), ParseError> {
+    move |bytes, out| {
+        *out = Some(parse(bytes)?);
+        Ok(())
+    }
 }
 
 /// The amounts; where the entries stood is no part of the result.
-fn amounts(bytes: &[u8], out: &mut (MemInfo, Vec<Option<meminfo::Amount>>)) -> alumet_reader_procfs::Parsed {
+fn amounts(
+    bytes: &[u8],
+    out: &mut (Vec<MemEntry>, Vec<Option<meminfo::Amount>>),
+) -> alumet_reader_procfs::Parsed {
     let result = meminfo::parse(bytes, &mut out.0);
-    out.1 = out.0.entries().iter().map(meminfo::MemEntry::amount).collect();
+    out.1 = out.0.iter().map(|entry| entry.amount).collect();
     out.0 = memory();
     result
 }
@@ -62,9 +75,9 @@ proptest! {
         assert_fresh(a, b, Default::default, cpufreq::parse)?;
         assert_fresh(a, b, Default::default, hwmon::parse)?;
         assert_fresh(a, b, Default::default, process_stat::parse)?;
-        assert_fresh(a, b, Default::default, |bytes, out| statm::parse(bytes, 4096, out))?;
-        assert_fresh(a, b, Default::default, smaps_rollup::parse)?;
-        assert_fresh(a, b, Default::default, io::parse)?;
+        assert_fresh(a, b, Default::default, anew(|bytes| statm::parse(bytes, 4096)))?;
+        assert_fresh(a, b, Default::default, anew(smaps_rollup::parse))?;
+        assert_fresh(a, b, Default::default, anew(io::parse))?;
         assert_fresh(a, b, || (memory(), Vec::new()), amounts)?;
         let mut remembering = memory();
         let _ = meminfo::parse(a, &mut remembering);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use alumet_reader_procfs::diskstats::{DiskKind, DiskStatsFile};
-use alumet_reader_procfs::meminfo::MemInfo;
 use alumet_reader_procfs::net_dev::NetDevFile;
 use alumet_reader_procfs::process::{ProcessStat, Processes};
 use alumet_reader_procfs::{
@@ -22,7 +21,7 @@ fn between<T: PartialOrd>(before: T, value: T, after: T) -> bool {
 
 #[test]
 fn kernel_counters_agree() {
-    let mut file = stat::open(&here()).unwrap();
+    let mut file = stat::table(&here());
     let before = procfs::KernelStats::current().unwrap();
     let stat = file.read().unwrap().clone();
     let after = procfs::KernelStats::current().unwrap();
@@ -41,7 +40,7 @@ fn kernel_counters_agree() {
 
 #[test]
 fn the_kept_file_follows_the_kernel() {
-    let mut file = stat::open(&here()).unwrap();
+    let mut file = stat::table(&here());
     let before = file.read().unwrap().forks;
     std::process::Command::new("true").status().unwrap();
     assert!(file.read().unwrap().forks > before);
@@ -49,15 +48,14 @@ fn the_kept_file_follows_the_kernel() {
 
 #[test]
 fn memory_agrees() {
-    let mut file = meminfo::open(&here(), MemInfo::of(["MemTotal", "SwapTotal", "HugePages_Total"])).unwrap();
+    let mut file = meminfo::table(&here(), ["MemTotal", "SwapTotal", "HugePages_Total"]);
     let oracle = procfs::Meminfo::current().unwrap();
     for _ in 0..2 {
         let values: Vec<_> = file
             .read()
             .unwrap()
-            .entries()
             .iter()
-            .map(|e| e.amount().map(|a| a.value()))
+            .map(|e| e.amount.map(|a| a.value()))
             .collect();
         assert_eq!(
             values,
@@ -74,10 +72,10 @@ fn memory_agrees() {
 fn network_agrees() {
     let mut file = NetDevFile::open(&here()).unwrap();
     let before = procfs::net::dev_status().unwrap();
-    let net = file.read().unwrap().clone();
+    let net = file.read().unwrap().to_vec();
     let after = procfs::net::dev_status().unwrap();
-    assert_eq!(net.interfaces.len(), before.len());
-    for interface in &net.interfaces {
+    assert_eq!(net.len(), before.len());
+    for interface in &net {
         let name = interface.name.to_string();
         let (before, after) = (&before[&name], &after[&name]);
         assert!(
@@ -105,37 +103,30 @@ fn network_agrees() {
 
 #[test]
 fn disks_agree() {
-    let mut file = DiskStatsFile::open(&here()).unwrap();
+    let mut file = DiskStatsFile::of(&here());
     let before = procfs::diskstats().unwrap();
-    let disks = file.read().unwrap().disks.clone();
+    let disks = file.read().unwrap().to_vec();
     let after = procfs::diskstats().unwrap();
     assert_eq!(disks.len(), before.len());
     for ((disk, before), after) in disks.iter().zip(&before).zip(&after) {
         assert_eq!(disk.name.to_string(), before.name);
-        assert!(between(
-            before.sectors_read,
-            disk.reads.sectors,
-            after.sectors_read
-        ));
-        assert!(between(
-            before.sectors_written,
-            disk.writes.sectors,
-            after.sectors_written
-        ));
+        let sectors = |direction: usize| disk.requests[direction].unwrap().bytes.unwrap() / 512;
+        assert!(between(before.sectors_read, sectors(0), after.sectors_read));
+        assert!(between(before.sectors_written, sectors(1), after.sectors_written));
         assert!(between(
             before.time_in_progress,
             disk.io_ms,
             after.time_in_progress
         ));
-        assert_eq!(disk.discards.is_some(), before.discards.is_some());
-        assert_eq!(disk.flushes.is_some(), before.flushes.is_some());
+        assert_eq!(disk.requests[2].is_some(), before.discards.is_some());
+        assert_eq!(disk.requests[3].is_some(), before.flushes.is_some());
         assert_ne!(disk.kind, DiskKind::Unknown);
     }
 }
 
 #[test]
 fn load_agrees() {
-    let mut file = loadavg::open(&here()).unwrap();
+    let mut file = loadavg::table(&here());
     let oracle = procfs::LoadAverage::current().unwrap();
     let load = file.read().unwrap();
     assert!((load[2] - f64::from(oracle.fifteen)).abs() < 0.1);
@@ -145,12 +136,12 @@ fn load_agrees() {
 fn pressure_agrees_where_the_kernel_has_it() {
     let Ok(before) = procfs::IoPressure::current() else {
         assert!(matches!(
-            pressure::open(&here(), "io"),
+            pressure::table(&here(), "io").read(),
             Err(ReadError::NotSupported { .. })
         ));
         return;
     };
-    let pressure = *pressure::open(&here(), "io").unwrap().read().unwrap();
+    let pressure = *pressure::table(&here(), "io").read().unwrap();
     let after = procfs::IoPressure::current().unwrap();
     assert!(between(
         before.some.total,
@@ -166,18 +157,18 @@ fn pressure_agrees_where_the_kernel_has_it() {
 
 #[test]
 fn the_online_cpus_are_those_with_times() {
-    let mut online = cpu_online::open(&here()).unwrap();
-    let mut stat = stat::open(&here()).unwrap();
+    let mut online = cpu_online::table(&here());
+    let mut stat = stat::table(&here());
     let with_times: Vec<u32> = stat.read().unwrap().cpus.iter().map(|line| line.cpu).collect();
     let online = online.read().unwrap();
-    assert_eq!(online.iter().collect::<Vec<_>>(), with_times);
+    let running = online.ranges.iter().flat_map(|(first, last)| *first..=*last);
+    assert_eq!(running.collect::<Vec<_>>(), with_times);
 }
 
 #[test]
 fn every_process_agrees() {
     let mut processes = Processes::open(&here(), 256).unwrap();
-    let mut pids = Vec::new();
-    processes.pids(&mut pids).unwrap();
+    let pids = processes.pids().unwrap();
     let oracle: BTreeSet<u32> = procfs::process::all_processes()
         .unwrap()
         .flatten()
@@ -217,7 +208,7 @@ fn memory_and_files_of_this_process_agree() {
     let oracle = procfs::process::Process::myself().unwrap();
 
     let pages = oracle.statm().unwrap();
-    let statm = processes.statm(me).unwrap();
+    let statm = processes.follow(me).unwrap().statm(&mut processes).unwrap();
     let [virtual_size, resident, shared] =
         [statm.virtual_size, statm.resident, statm.shared].map(Option::unwrap);
     let close = |bytes: u64, pages: u64| bytes.abs_diff(pages * procfs::page_size()) < 8 << 20;
@@ -239,8 +230,7 @@ fn memory_and_files_of_this_process_agree() {
     assert_eq!(processes.exe(me).unwrap(), Some(oracle.exe().unwrap()));
     let comm = processes.follow(me).unwrap().last_stat().comm.to_string();
     assert_eq!(comm, oracle.stat().unwrap().comm);
-    let mut cmdline = Vec::new();
-    processes.cmdline(me, &mut cmdline).unwrap();
+    let cmdline = processes.cmdline(me).unwrap();
     let arguments: Vec<String> = alumet_reader_procfs::process::command::arguments(&cmdline)
         .map(|argument| String::from_utf8_lossy(argument).into_owned())
         .collect();

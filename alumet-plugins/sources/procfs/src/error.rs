@@ -1,7 +1,7 @@
 //! Why a table cannot be measured.
 
 use alumet_core::catalog::{IncompatibleMetric, TypeMismatch};
-use alumet_reader_procfs::ReadError;
+use alumet_reader_procfs::{ReadError, is_exhausted};
 
 /// The reason.
 #[derive(Debug, thiserror::Error)]
@@ -15,4 +15,11 @@ pub(crate) enum TableError {
     /// A metric of that name has values of another type.
     #[error(transparent)]
     Type(#[from] TypeMismatch),
+}
+
+impl TableError {
+    /// Whether its files could not be opened for lack of a descriptor, which tells nothing of them.
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Io { source, .. }) if is_exhausted(source))
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alumet_core::catalog::Catalog;
 use alumet_core::duration::HumanDuration;
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
@@ -10,18 +11,12 @@ use alumet_reader_procfs::SystemRoot;
 use parking_lot::Mutex;
 
 use crate::config::{Config, PlanConfig, ProcessesConfig, Strategy, TableConfig};
-use crate::error::TableError;
 use crate::metrics;
-use crate::notes::{absent, broken, note, processes};
-use crate::source::cpu_frequency::{self, CpuFrequencySource};
-use crate::source::disks::{self, DisksSource};
-use crate::source::kernel::{self, KernelSource};
-use crate::source::load::{self, LoadSource};
-use crate::source::memory::{self, MemorySource};
-use crate::source::network::{self, NetworkSource};
-use crate::source::pressure::{self, PressureSource};
+use crate::notes::{note, processes, refused};
 use crate::source::processes::ProcessesSource;
-use crate::source::temperatures::{self, TemperaturesSource};
+use crate::source::{
+    Late, Opened, cpu_frequency, disks, kernel, load, memory, network, pressure, temperatures,
+};
 use crate::watch::{Matcher, Watcher};
 
 /// Measures what Linux counts about the machine and its processes.
@@ -42,8 +37,9 @@ impl Plugin for ProcfsPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let root = &SystemRoot::at(alumet.root());
+        let is_trial = alumet.is_trial();
         let mut tables = Tables {
+            root: SystemRoot::at(alumet.root()),
             alumet,
             started: 0,
             refused: None,
@@ -60,30 +56,32 @@ impl Plugin for ProcfsPlugin {
             processes,
         } = config;
 
-        tables.add(kernel::TABLE, &kernel.table, |alumet| {
-            KernelSource::start(kernel.iowait, root, alumet)
+        tables.add("kernel", kernel::SUBJECT, &kernel.table, move |root, catalog| {
+            kernel::open(kernel.iowait, root, catalog)
         });
-        tables.add(memory::TABLE, &memory.table, |alumet| {
-            MemorySource::start(&memory.metrics, root, alumet)
+        tables.add("memory", memory::SUBJECT, &memory.table, move |root, catalog| {
+            memory::open(&memory.metrics, root, catalog)
         });
-        tables.add(network::TABLE, &network, |alumet| {
-            NetworkSource::start(root, alumet)
+        tables.add("network", network::SUBJECT, &network, network::open);
+        tables.add("disks", disks::SUBJECT, &disks.table, move |root, catalog| {
+            disks::open(disks.partitions, root, catalog)
         });
-        tables.add(disks::TABLE, &disks.table, |alumet| {
-            DisksSource::start(disks.partitions, root, alumet)
-        });
-        tables.add(load::TABLE, &load, |alumet| LoadSource::start(root, alumet));
-        tables.add(pressure::TABLE, &pressure, |alumet| {
-            PressureSource::start(root, alumet)
-        });
-        tables.add(cpu_frequency::TABLE, &cpu_frequency, |alumet| {
-            CpuFrequencySource::start(root, alumet)
-        });
-        tables.add(temperatures::TABLE, &temperatures, |alumet| {
-            TemperaturesSource::start(root, alumet)
-        });
+        tables.add("load", load::SUBJECT, &load, load::open);
+        tables.add("pressure", pressure::SUBJECT, &pressure, pressure::open);
+        tables.add(
+            "cpu-frequency",
+            cpu_frequency::SUBJECT,
+            &cpu_frequency,
+            move |root, catalog| cpu_frequency::open(is_trial, root, catalog),
+        );
+        tables.add(
+            "temperatures",
+            temperatures::SUBJECT,
+            &temperatures,
+            move |root, catalog| temperatures::open(is_trial, root, catalog),
+        );
         if processes.enabled {
-            tables.add_processes(&processes, root);
+            tables.add_processes(&processes);
         }
         match tables.refused {
             Some(error) if tables.started == 0 => Err(error),
@@ -95,6 +93,7 @@ impl Plugin for ProcfsPlugin {
 /// The tables that are enabled, and what became of them: one that this machine does not offer must not take the others
 /// away.
 struct Tables<'t, 'a> {
+    root: SystemRoot,
     alumet: &'t mut StartContext<'a>,
     /// Those without which nothing is measured: a machine may well have no sensors.
     started: usize,
@@ -107,41 +106,51 @@ const SENSORS: [&str; 2] = ["cpu-frequency", "temperatures"];
 /// Sources that a machine can be without.
 const OPTIONAL: [&str; 3] = ["network", "disks", "pressure"];
 
-impl<'a> Tables<'_, 'a> {
+impl Tables<'_, '_> {
     fn add<S: Source>(
         &mut self,
-        (name, subject): (&'static str, &'static str),
+        name: &'static str,
+        subject: &str,
         config: &TableConfig,
-        start: impl FnOnce(&mut StartContext<'a>) -> Result<Option<S>, TableError>,
+        open: impl Fn(&SystemRoot, &Catalog) -> Opened<S> + Send + 'static,
     ) {
         if !config.enabled {
             return;
         }
-        match start(self.alumet) {
-            Ok(None) => {}
-            Ok(Some(source)) => {
-                let is_sensor = SENSORS.contains(&name);
-                self.started += usize::from(!is_sensor);
-                let spec = self.alumet.source(name, source).every(*config.poll_interval);
-                if is_sensor {
-                    spec.blocking();
-                }
+        let root = self.root.clone();
+        let open = move |catalog: &Catalog| open(&root, catalog);
+        let source = match open(self.alumet.catalog()) {
+            Ok((None, finding)) => return note(self.alumet, finding),
+            Ok((source, finding)) => {
+                note(self.alumet, finding);
+                source
             }
             Err(error) => {
-                if let TableError::Read(error) = &error {
-                    let sort = if OPTIONAL.contains(&name) { absent } else { broken };
-                    note(self.alumet, sort(subject, name, error));
+                note(
+                    self.alumet,
+                    refused(subject, name, OPTIONAL.contains(&name), &error),
+                );
+                if !error.is_for_now() {
+                    self.refused.get_or_insert(error.into());
+                    return;
                 }
-                self.refused.get_or_insert(error.into());
+                None
             }
+        };
+        let is_sensor = SENSORS.contains(&name);
+        self.started += usize::from(!is_sensor);
+        let spec = self.alumet.source(name, Late { source, open });
+        spec.every(*config.poll_interval);
+        if is_sensor {
+            spec.blocking();
         }
     }
 
-    fn add_processes(&mut self, config: &ProcessesConfig, root: &SystemRoot) {
-        for finding in processes::findings(config, root) {
+    fn add_processes(&mut self, config: &ProcessesConfig) {
+        for finding in processes::findings(config, &self.root) {
             note(self.alumet, finding);
         }
-        match self.add_process_sources(config, root) {
+        match self.add_process_sources(config) {
             Ok(()) => self.started += 1,
             Err(error) => {
                 self.refused.get_or_insert(error);
@@ -150,29 +159,32 @@ impl<'a> Tables<'_, 'a> {
     }
 
     /// One source for each group, and one for announced processes where there can be some in no group.
-    fn add_process_sources(&mut self, config: &ProcessesConfig, root: &SystemRoot) -> Result<(), StartError> {
-        let alumet = &mut *self.alumet;
+    fn add_process_sources(&mut self, config: &ProcessesConfig) -> Result<(), StartError> {
+        let (alumet, root) = (&mut *self.alumet, &self.root);
         let groups = match config.strategy {
             Strategy::Watcher => config.groups.as_slice(),
             Strategy::Event => &[],
         };
         let matchers = groups.iter().map(Matcher::of).collect::<Result<Vec<_>, _>>()?;
-        let all_are_in_a_group = matchers.iter().any(Matcher::has_all);
-        let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
-            let name = match index {
-                0 => "processes".to_owned(),
-                _ => format!("processes-{}", index + 1),
-            };
-            plans.push((name, group.poll_interval, &group.plan));
+        let numbered = groups.iter().enumerate();
+        let mut plans: Vec<(String, HumanDuration, &PlanConfig)> = numbered
+            .map(|(index, group)| {
+                (
+                    format!("processes-{}", index + 1),
+                    group.poll_interval,
+                    &group.plan,
+                )
+            })
+            .collect();
+        if !matchers.iter().any(Matcher::has_all) {
+            let events = &config.events;
+            plans.push((
+                "processes-announced".to_owned(),
+                events.poll_interval,
+                &events.plan,
+            ));
         }
-        if !all_are_in_a_group {
-            let name = match groups.is_empty() {
-                true => "processes",
-                false => "processes-announced",
-            };
-            plans.push((name.to_owned(), config.events.poll_interval, &config.events.plan));
-        }
+        plans[0].0 = "processes".to_owned();
 
         let watcher = Watcher::start(
             root,

@@ -6,56 +6,38 @@
 /// rest, and with it its series. The kernel lists things in the same order each time, so a look-up is one comparison.
 #[derive(Debug)]
 pub(crate) struct Present<K, V> {
-    entries: Vec<Entry<K, V>>,
-    /// Where the next look-up probably finds its entry.
-    next: usize,
-    round: u64,
-}
-
-#[derive(Debug)]
-struct Entry<K, V> {
-    key: K,
-    value: V,
-    seen: u64,
-}
-
-impl<K, V> Default for Present<K, V> {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            next: 0,
-            round: 0,
-        }
-    }
+    /// Those that were looked up since the beginning, in this order, then the others.
+    entries: Vec<(K, V)>,
+    looked_up: usize,
 }
 
 impl<K: Clone + PartialEq, V> Present<K, V> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            looked_up: 0,
+        }
+    }
+
     /// Begins a new list.
     pub(crate) const fn begin(&mut self) {
-        self.round += 1;
-        self.next = 0;
+        self.looked_up = 0;
     }
 
     /// The value of a thing that is there, made if it was not before.
     pub(crate) fn entry(&mut self, key: &K, make: impl FnOnce() -> V) -> &mut V {
-        let is_it = |entry: &Entry<K, V>| entry.key == *key;
-        let index = match self.entries.get(self.next).is_some_and(is_it) {
-            true => self.next,
-            false => self.entries.iter().position(is_it).unwrap_or_else(|| {
-                let (key, value) = (key.clone(), make());
-                self.entries.push(Entry { key, value, seen: 0 });
-                self.entries.len() - 1
-            }),
-        };
-        self.next = index + 1;
-        let entry = &mut self.entries[index];
-        entry.seen = self.round;
-        &mut entry.value
+        let next = self.looked_up;
+        match self.entries[next..].iter().position(|(known, _)| known == key) {
+            Some(distance) => self.entries.swap(next, next + distance),
+            None => self.entries.insert(next, (key.clone(), make())),
+        }
+        self.looked_up += 1;
+        &mut self.entries[next].1
     }
 
     /// Drops what was not looked up since [`begin`](Self::begin).
     pub(crate) fn end(&mut self) {
-        self.entries.retain(|entry| entry.seen == self.round);
+        self.entries.truncate(self.looked_up);
     }
 
     /// Forgets everything.
@@ -70,7 +52,7 @@ mod tests {
 
     #[test]
     fn what_vanishes_is_forgotten_and_what_stays_keeps_its_value_in_any_order() {
-        let mut present = Present::default();
+        let mut present = Present::new();
         let mut list = |keys: &[&'static str]| {
             present.begin();
             let counts: Vec<u32> = keys

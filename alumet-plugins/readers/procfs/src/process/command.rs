@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
-use super::{PidPath, Processes};
+use super::{Processes, pid_path};
 use crate::ReadError;
 use alumet_reader_kernel_file::Extent;
 
@@ -22,27 +22,22 @@ impl Processes {
     ///
     /// # Errors
     /// `Gone` when the process has ended.
-    pub fn cmdline(&mut self, pid: u32, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        out.clear();
-        self.read_with(pid, "cmdline", Extent::ManyRecords, |bytes| {
-            out.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        if out.is_empty()
-            && let Some(thread) = self.other_thread(pid)
-        {
-            // The thread may end meanwhile: then there is nothing to tell.
-            let _ = self.read_with(
-                pid,
-                &format!("task/{thread}/cmdline"),
-                Extent::ManyRecords,
-                |bytes| {
-                    out.extend_from_slice(bytes);
-                    Ok(())
-                },
-            );
+    pub fn cmdline(&mut self, pid: u32) -> Result<Vec<u8>, ReadError> {
+        let cmdline = self.content(pid, "cmdline")?;
+        if !cmdline.is_empty() {
+            return Ok(cmdline);
         }
-        Ok(())
+        // The thread may end meanwhile: then there is nothing to tell.
+        let thread = self
+            .other_thread(pid)
+            .map(|thread| format!("task/{thread}/cmdline"));
+        Ok(thread
+            .and_then(|file| self.content(pid, &file).ok())
+            .unwrap_or_default())
+    }
+
+    fn content(&mut self, pid: u32, file: &str) -> Result<Vec<u8>, ReadError> {
+        self.read_with(pid, file, Extent::ManyRecords, |bytes| Ok(bytes.to_vec()))
     }
 
     /// The path of the executable; ends with ` (deleted)` when the file was removed or replaced. `None` for a process
@@ -51,8 +46,8 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn exe(&self, pid: u32) -> Result<Option<PathBuf>, ReadError> {
-        let folder = self.folder().map_err(|error| self.sort_folder(error))?;
-        let link = |file: &str| readlinkat(&folder.directory, PidPath::new().name(pid, file));
+        let folder = self.folder()?;
+        let link = |file: &str| readlinkat(&folder.directory, pid_path(&mut [0; 40], pid, file));
         let of_thread = |thread: u32| link(&format!("task/{thread}/exe")).ok();
         match link("exe") {
             Ok(target) => Ok(Some(target.into())),
@@ -68,11 +63,7 @@ impl Processes {
     /// A thread of a process that is not the first: that one may have ended, and shows no program any more, while others
     /// still run it.
     pub(super) fn other_thread(&self, pid: u32) -> Option<u32> {
-        let tasks = std::fs::read_dir(self.path_of(pid, "task")).ok()?;
-        let numbers = tasks
-            .flatten()
-            .filter_map(|task| task.file_name().to_str()?.parse().ok());
-        numbers.filter(|thread| *thread != pid).last()
+        self.threads(pid).filter(|thread| *thread != pid).last()
     }
 }
 

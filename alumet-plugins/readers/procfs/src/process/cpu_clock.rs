@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::status::field;
 use crate::ReadError;
-use alumet_reader_kernel_file::errno;
+use crate::root::if_there;
 use alumet_reader_kernel_file::fields::Fields;
 
 /// The CPU-time clock of one process.
@@ -63,13 +63,9 @@ impl ProcessClock {
 /// # Errors
 /// When no descriptor is left to find that out.
 pub(super) fn are_numbers_ours(proc: &Path) -> io::Result<bool> {
-    let status = match fs::read(proc.join("self/status")) {
-        Ok(status) => status,
-        Err(error) if matches!(errno(&error), Errno::EMFILE | Errno::ENFILE) => return Err(error),
-        Err(_) => return Ok(false),
-    };
+    let status = if_there(fs::read(proc.join("self/status")))?.unwrap_or_default();
     let mut numbers = Fields::of(field(&status, "NSpid").unwrap_or_default());
-    Ok(numbers.number() == Some(u64::from(std::process::id())) && numbers.is_at_end())
+    Ok(numbers.number() == Some(u64::from(std::process::id())) && numbers.next().is_none())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cpu_clock::ProcessClock;
 use super::stat::{ProcessStat, parse};
 use super::{CpuSplit, Processes, SplitTime, Statm, statm};
-use crate::ReadError;
+use crate::{ParseError, ReadError};
 use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
 /// A process with its identity, the pair of its number and its start.
@@ -39,7 +39,7 @@ impl Processes {
     /// `Gone` when the process has ended.
     pub fn follow(&mut self, pid: u32) -> Result<Process, ReadError> {
         // Only an open folder tells whether there are clocks.
-        self.folder().map_err(|error| self.sort_folder(error))?;
+        self.folder()?;
         let kept = self.keep(pid, "stat");
         let mut process = Process {
             pid,
@@ -54,6 +54,20 @@ impl Processes {
         process.read_stat(self)?;
         process.start_ticks = process.stat.start_ticks;
         Ok(process)
+    }
+
+    /// Reads a file that may be kept.
+    fn read_kept<T>(
+        &mut self,
+        kept: Option<&KeptFile>,
+        pid: u32,
+        file: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<T, ReadError> {
+        match kept {
+            Some(kept) => self.read_open(&kept.file, pid, file, Extent::OneRecord, parse),
+            None => self.read_with(pid, file, Extent::OneRecord, parse),
+        }
     }
 
     /// Opens a file to be kept, if there may be one more.
@@ -122,17 +136,14 @@ impl Process {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn split_cpu_time(&mut self, processes: &mut Processes) -> Result<SplitTime, ReadError> {
-        let stat = self.stat(processes)?;
-        let (user, system) = (stat.user_ticks, stat.system_ticks);
-        let total = match self.clock {
-            Some(_) => self.cpu_ns(processes)?,
-            None => {
-                let total = ticks_to_ns(user.saturating_add(system), processes.ticks_per_second);
-                self.cpu_ns = self.cpu_ns.max(total);
-                self.cpu_ns
-            }
-        };
-        Ok(self.split.update(total, user, system))
+        let total = self.cpu_ns(processes)?;
+        // Without a clock, that has come from the same file.
+        if self.clock.is_some() {
+            self.stat(processes)?;
+        }
+        Ok(self
+            .split
+            .update(total, self.stat.user_ticks, self.stat.system_ticks))
     }
 
     /// Its memory; nothing when it has ended. The first reading keeps the file open, if `processes` may keep one more: a
@@ -144,30 +155,21 @@ impl Process {
         if self.kept_statm.is_none() {
             self.kept_statm = processes.keep(self.pid, "statm");
         }
-        let (mut statm, page_size) = (Statm::default(), processes.page_size);
-        let parse = |bytes: &[u8]| statm::parse(bytes, page_size, &mut statm);
-        match &self.kept_statm {
-            Some(kept) => processes.read_open(&kept.file, self.pid, "statm", Extent::OneRecord, parse)?,
-            None => processes.read_with(self.pid, "statm", Extent::OneRecord, parse)?,
+        let page_size = processes.page_size;
+        let parse = |bytes: &[u8]| statm::parse(bytes, page_size);
+        let statm = processes.read_kept(self.kept_statm.as_ref(), self.pid, "statm", parse)?;
+        if self.stat.state != b'Z' || statm.virtual_size != Some(0) {
+            return Ok(statm);
         }
-        if self.stat.state == b'Z' && statm.virtual_size == Some(0) {
-            // Its first thread has ended, and has no memory any more; others may have it still.
-            statm = Statm::default();
-            if let Some(thread) = processes.other_thread(self.pid) {
-                let file = format!("task/{thread}/statm");
-                processes.read_with(self.pid, &file, Extent::OneRecord, |bytes| {
-                    statm::parse(bytes, page_size, &mut statm)
-                })?;
-            }
+        // Its first thread has ended, and has no memory any more; others may have it still.
+        match processes.other_thread(self.pid) {
+            Some(thread) => processes.read_kept(None, self.pid, &format!("task/{thread}/statm"), parse),
+            None => Ok(Statm::default()),
         }
-        Ok(statm)
     }
 
     fn read_stat(&mut self, processes: &mut Processes) -> Result<(), ReadError> {
-        let Some(kept) = &self.kept else {
-            return processes.stat(self.pid, &mut self.stat);
-        };
-        processes.read_open(&kept.file, self.pid, "stat", Extent::OneRecord, |bytes| {
+        processes.read_kept(self.kept.as_ref(), self.pid, "stat", |bytes| {
             parse(bytes, &mut self.stat)
         })
     }

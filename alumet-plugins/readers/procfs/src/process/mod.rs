@@ -28,7 +28,7 @@ use std::cell::OnceCell;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::dir::Dir;
@@ -38,7 +38,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
-use crate::{Name, ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
+use crate::{ParseError, ReadError, SystemRoot, page_size, ticks_per_second};
 use alumet_reader_kernel_file::{Extent, errno, fill};
 
 /// The processes of a machine.
@@ -66,6 +66,18 @@ struct Folder {
     is_live: bool,
 }
 
+impl Folder {
+    fn open(proc: &Path) -> std::io::Result<Self> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = Dir::open(proc, flags, Mode::empty())?;
+        Ok(Self {
+            has_clocks: cpu_clock::are_numbers_ours(proc)?,
+            is_live: fstatfs(&directory).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
+            directory,
+        })
+    }
+}
+
 impl Processes {
     /// Opens the folder of the processes; where no descriptor is left, that is done when it is needed.
     ///
@@ -86,28 +98,19 @@ impl Processes {
             most_kept: most_kept.min(usize::try_from(soft / 8).unwrap_or(usize::MAX)),
             kept: Arc::default(),
         };
-        match processes.folder().map_err(|error| processes.sort_folder(error)) {
+        match processes.folder() {
             Err(error) if !error.is_temporary() => Err(error),
             _ => Ok(processes),
         }
     }
 
-    fn folder(&self) -> std::io::Result<&Folder> {
+    fn folder(&self) -> Result<&Folder, ReadError> {
         if let Some(folder) = self.opened.get() {
             return Ok(folder);
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = Dir::open(&self.proc, flags, Mode::empty())?;
-        let folder = Folder {
-            has_clocks: cpu_clock::are_numbers_ours(&self.proc)?,
-            is_live: fstatfs(&directory).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC),
-            directory,
-        };
+        let refused = |error| ReadError::of_file(&self.proc, error, crate::root::MOUNT_PROC);
+        let folder = Folder::open(&self.proc).map_err(refused)?;
         Ok(self.opened.get_or_init(|| folder))
-    }
-
-    fn sort_folder(&self, error: std::io::Error) -> ReadError {
-        ReadError::of_file(&self.proc, error, crate::root::MOUNT_PROC)
     }
 
     /// Whether CPU time is read from the processes' clocks, in nanoseconds. Otherwise (a captured tree, or the mount of
@@ -133,28 +136,26 @@ impl Processes {
     }
 
     /// Opens, reads and closes one file of a process.
-    fn read_with(
+    fn read_with<T>(
         &mut self,
         pid: u32,
         file: &str,
         extent: Extent,
-        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ReadError> {
-        match self.open_file(pid, file) {
-            Ok(opened) => self.read_open(&opened, pid, file, extent, parse),
-            Err(error) => Err(self.sort(pid, file, error)),
-        }
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<T, ReadError> {
+        let opened = self.open_file(pid, file)?;
+        self.read_open(&opened, pid, file, extent, parse)
     }
 
     /// Reads a file of a process that is open.
-    fn read_open(
+    fn read_open<T>(
         &mut self,
         opened: &File,
         pid: u32,
         file: &str,
         extent: Extent,
-        parse: impl FnOnce(&[u8]) -> Result<(), ParseError>,
-    ) -> Result<(), ReadError> {
+        parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
+    ) -> Result<T, ReadError> {
         match fill(opened, &mut self.buffer, extent) {
             Ok(filled) => {
                 parse(&self.buffer[..filled]).map_err(|error| error.in_file(self.path_of(pid, file)))
@@ -163,11 +164,13 @@ impl Processes {
         }
     }
 
-    fn open_file(&self, pid: u32, file: &str) -> std::io::Result<File> {
-        let mut path = PidPath::new();
+    fn open_file(&self, pid: u32, file: &str) -> Result<File, ReadError> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let folder = &self.folder()?.directory;
-        Ok(openat(folder, path.name(pid, file), flags, Mode::empty()).map(File::from)?)
+        let opened = openat(folder, pid_path(&mut [0; 40], pid, file), flags, Mode::empty());
+        opened
+            .map(File::from)
+            .map_err(|errno| self.sort(pid, file, errno.into()))
     }
 
     /// Sorts an error of the operating system about a file of a process.
@@ -194,22 +197,21 @@ impl Processes {
     fn path_of(&self, pid: u32, file: &str) -> PathBuf {
         self.proc.join(pid.to_string()).join(file)
     }
+
+    /// The threads of a process; none when it has ended.
+    fn threads(&self, pid: u32) -> impl Iterator<Item = u32> + use<> {
+        let tasks = std::fs::read_dir(self.path_of(pid, "task")).into_iter().flatten();
+        tasks
+            .flatten()
+            .filter_map(|task| task.file_name().to_str()?.parse().ok())
+    }
 }
 
-/// Room for a path such as `4294967295/task/4294967295/children` and its final zero, on the stack.
-struct PidPath([u8; 40]);
-
-impl PidPath {
-    const fn new() -> Self {
-        Self([0; 40])
-    }
-
-    fn name(&mut self, pid: u32, file: &str) -> &CStr {
-        let room = self.0.len() - 1;
-        // A name that does not fit is cut, and the file then not found; the longest has 35 bytes.
-        let _cut = write!(&mut self.0[..room], "{pid}/{file}");
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
-    }
+/// A path such as `4294967295/task/4294967295/children` and its final zero, in zeros on the stack.
+fn pid_path<'a>(room: &'a mut [u8; 40], pid: u32, file: &str) -> &'a CStr {
+    // A path that does not fit is cut, and the file then not found; the longest has 35 bytes.
+    let _cut = write!(&mut room[..39], "{pid}/{file}");
+    CStr::from_bytes_until_nul(room).unwrap_or(c"")
 }
 
 #[cfg(test)]
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn the_longest_path_fits() {
         assert_eq!(
-            PidPath::new().name(u32::MAX, "task/4294967295/children"),
+            pid_path(&mut [0; 40], u32::MAX, "task/4294967295/children"),
             c"4294967295/task/4294967295/children"
         );
     }

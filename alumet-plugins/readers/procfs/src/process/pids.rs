@@ -5,13 +5,13 @@ use crate::ReadError;
 use alumet_reader_kernel_file::fields::number;
 
 impl Processes {
-    /// Lists the numbers of all processes, in rising order, into a list that is reused from scan to scan.
+    /// Lists the numbers of all processes, in rising order.
     ///
     /// # Errors
-    /// When the folder cannot be listed; `out` then holds a part.
-    pub fn pids(&mut self, out: &mut Vec<u32>) -> Result<(), ReadError> {
-        out.clear();
-        self.folder().map_err(|error| self.sort_folder(error))?;
+    /// When the folder cannot be listed.
+    pub fn pids(&mut self) -> Result<Vec<u32>, ReadError> {
+        let mut pids = Vec::new();
+        self.folder()?;
         for entry in self
             .opened
             .get_mut()
@@ -23,14 +23,14 @@ impl Processes {
                 source: errno.into(),
             })?;
             if let Some(pid) = number(entry.file_name().to_bytes()).and_then(|pid| u32::try_from(pid).ok()) {
-                out.push(pid);
+                pids.push(pid);
             }
         }
         // The kernel lists them in this order; a captured tree on a disk does not.
-        if !out.is_sorted() {
-            out.sort_unstable();
+        if !pids.is_sorted() {
+            pids.sort_unstable();
         }
-        Ok(())
+        Ok(pids)
     }
 }
 
@@ -48,13 +48,10 @@ mod tests {
             fs::create_dir_all(folder.path().join("proc").join(name)).unwrap();
         }
         let mut processes = Processes::open(&SystemRoot::at(folder.path()), 256).unwrap();
-        let mut pids = vec![8];
-        processes.pids(&mut pids).unwrap();
-        assert_eq!(pids, [3, 7, 12, 100, 500]);
+        assert_eq!(processes.pids().unwrap(), [3, 7, 12, 100, 500]);
 
         fs::remove_dir(folder.path().join("proc/3")).unwrap();
         fs::create_dir(folder.path().join("proc/40")).unwrap();
-        processes.pids(&mut pids).unwrap();
-        assert_eq!(pids, [7, 12, 40, 100, 500]);
+        assert_eq!(processes.pids().unwrap(), [7, 12, 40, 100, 500]);
     }
 }

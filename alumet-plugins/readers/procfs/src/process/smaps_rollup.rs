@@ -4,8 +4,7 @@
 //! Format: `Documentation/ABI/testing/procfs-smaps_rollup`, since Linux 4.14.
 
 use super::Processes;
-use super::status::field;
-use crate::entry_list::{Amount, amount};
+use super::status::size;
 use crate::{ParseError, ReadError};
 use alumet_reader_kernel_file::Extent;
 
@@ -21,17 +20,14 @@ pub struct SmapsRollup {
 /// Parses `/proc/PID/smaps_rollup`.
 ///
 /// # Errors
-/// When `Rss` or `Pss` is missing or not in kB; `out` is then unchanged.
-pub fn parse(bytes: &[u8], out: &mut SmapsRollup) -> Result<(), ParseError> {
-    let size = |name| match field(bytes, name).and_then(amount) {
-        Some(Amount::Bytes(bytes)) => Ok(bytes),
-        _ => Err(ParseError::whole("lines `Rss` and `Pss` in kB are expected")),
-    };
-    *out = SmapsRollup {
+/// When `Rss` or `Pss` is missing or not in kB.
+pub fn parse(bytes: &[u8]) -> Result<SmapsRollup, ParseError> {
+    let expected = "lines `Rss` and `Pss` in kB are expected";
+    let size = |name| size(bytes, name).ok_or(ParseError::whole(expected));
+    Ok(SmapsRollup {
         rss: size("Rss")?,
         pss: size("Pss")?,
-    };
-    Ok(())
+    })
 }
 
 impl Processes {
@@ -41,14 +37,10 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended, `PermissionDenied` when it belongs to another user.
     pub fn smaps_rollup(&mut self, pid: u32) -> Result<Option<SmapsRollup>, ReadError> {
-        let mut memory = SmapsRollup::default();
-        match self.read_with(pid, "smaps_rollup", Extent::OneRecord, |bytes| {
-            parse(bytes, &mut memory)
-        }) {
-            Ok(()) => Ok(Some(memory)),
+        match self.read_with(pid, "smaps_rollup", Extent::OneRecord, parse) {
             // The kernel says "no such process" for "no memory", too; before Linux 4.14 the file is absent.
             Err(ReadError::Gone { .. }) if self.exists(pid) => Ok(None),
-            Err(error) => Err(error),
+            read => read.map(Some),
         }
     }
 }
@@ -61,9 +53,8 @@ mod tests {
     fn sizes_become_bytes() {
         let text =
             "5641286 ---p 00000000 00:00 0   [rollup]\nRss: 3 kB\nPss: 2 kB\nPss_Anon: x\nLocked: 9 kB\n";
-        let mut memory = SmapsRollup::default();
-        parse(text.as_bytes(), &mut memory).unwrap();
-        assert_eq!(memory, SmapsRollup { rss: 3072, pss: 2048 });
+        let memory = parse(text.as_bytes());
+        assert_eq!(memory, Ok(SmapsRollup { rss: 3072, pss: 2048 }));
     }
 
     #[test]
@@ -75,10 +66,7 @@ mod tests {
             "Rss: 3 kB\nPss: 3\n",
             "Rss: 3 kB\nPss: x kB\n",
         ] {
-            assert!(
-                parse(wrong.as_bytes(), &mut SmapsRollup::default()).is_err(),
-                "{wrong}"
-            );
+            assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Format: `Documentation/filesystems/proc.rst`, table 1-4, and proc_pid_stat(5).
 
 use super::Processes;
-use crate::{Name, ParseError, ReadError};
+use crate::{BString, ParseError, ReadError};
 use alumet_reader_kernel_file::Extent;
-use alumet_reader_kernel_file::fields::Fields;
+use alumet_reader_kernel_file::fields::{Fields, number};
 
 /// One reading of `/proc/PID/stat`. Times are in ticks ([`crate::ticks_per_second`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct ProcessStat {
     /// The number of the process.
     pub pid: u32,
     /// The command: at most 15 bytes (63 for a kernel worker), of any kind, also blanks, parentheses and line ends.
-    pub comm: Name,
+    pub comm: BString,
     /// The state as a letter: `R` running, `S` sleeping, `D` waiting for I/O, `Z` ended but not waited for, and others.
     pub state: u8,
     /// The number of the parent; 0 when it is outside the PID namespace.
@@ -52,23 +52,23 @@ fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
     let open = bytes.iter().position(|byte| *byte == b'(')?;
     let close = open + 1 + bytes[open + 1..].iter().rposition(|byte| *byte == b')')?;
     out.pid = small(&mut Fields::of(&bytes[..open]))?;
-    out.comm.assign(&bytes[open + 1..close]);
+    bytes[open + 1..close].clone_into(&mut out.comm);
     let mut fields = Fields::of(bytes[close + 1..].trim_ascii_end());
     let &[state] = fields.next()? else {
         return None;
     };
     out.state = state;
     out.parent = small(&mut fields)?;
-    fields.skip_fields(9)?; // pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt
+    fields.nth(8)?; // pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt
     out.user_ticks = fields.number()?;
     out.system_ticks = fields.number()?;
     out.children_user_ticks = fields.number()?;
     out.children_system_ticks = fields.number()?;
-    fields.skip_fields(2)?; // priority, nice
+    fields.nth(1)?; // priority, nice
     out.threads = fields.number()?;
-    fields.skip_fields(1)?; // itrealvalue
+    fields.next()?; // itrealvalue
     out.start_ticks = fields.number()?;
-    fields.skip_fields(2)?; // vsize, rss
+    fields.nth(1)?; // vsize, rss
     // rsslim, startcode, endcode; then 14 from kstkesp to delayacct_blkio_ticks, up to guest_time, the 43rd.
     out.stack_start = number_after(3, &mut fields)?;
     out.guest_ticks = number_after(14, &mut fields)?;
@@ -77,10 +77,7 @@ fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
 
 /// The number after so many fields; 0 where an old kernel has ended the line before it.
 fn number_after(skipped: usize, fields: &mut Fields<'_>) -> Option<u64> {
-    match fields.skip_fields(skipped) {
-        Some(()) if !fields.is_at_end() => fields.number(),
-        _ => Some(0),
-    }
+    fields.nth(skipped).map_or(Some(0), number)
 }
 
 fn small(fields: &mut Fields<'_>) -> Option<u32> {
@@ -144,7 +141,7 @@ mod tests {
         bytes[4] = 0xff;
         let mut stat = ProcessStat::default();
         parse(&bytes, &mut stat).unwrap();
-        assert_eq!(stat.comm.as_bytes(), [0xff]);
+        assert_eq!(stat.comm, [0xff]);
     }
 
     #[test]
@@ -178,7 +175,7 @@ mod tests {
             let bytes = [&text.as_bytes()[..mark], &comm, &text.as_bytes()[mark + 1..]].concat();
             let mut stat = ProcessStat::default();
             parse(&bytes, &mut stat).unwrap();
-            prop_assert_eq!(stat.comm.as_bytes(), &comm[..]);
+            prop_assert_eq!(stat.comm, comm);
             prop_assert_eq!(stat.start_ticks, 220);
         }
     }

@@ -2,9 +2,7 @@
 //!
 //! Format: `Documentation/filesystems/proc.rst`, table 1-3.
 
-use super::Processes;
-use crate::{ParseError, ReadError};
-use alumet_reader_kernel_file::Extent;
+use crate::ParseError;
 use alumet_reader_kernel_file::fields::Fields;
 
 /// Memory of a process, in bytes; `None` for a number that is no size, such as the 2^64 − 1 of a kernel whose counts
@@ -24,34 +22,19 @@ pub struct Statm {
 /// Parses `/proc/PID/statm`, whose numbers are pages of `page_size` bytes.
 ///
 /// # Errors
-/// When one of the first three numbers is missing or malformed; `out` is then unchanged.
-pub fn parse(bytes: &[u8], page_size: u64, out: &mut Statm) -> Result<(), ParseError> {
+/// When one of the first three numbers is missing or malformed.
+pub fn parse(bytes: &[u8], page_size: u64) -> Result<Statm, ParseError> {
     let mut fields = Fields::of(bytes.trim_ascii_end());
     let mut next = || {
         let pages = fields.number();
         let pages = pages.ok_or(ParseError::at(1, "three counts of pages are expected"))?;
         Ok(pages.checked_mul(page_size))
     };
-    *out = Statm {
+    Ok(Statm {
         virtual_size: next()?,
         resident: next()?,
         shared: next()?,
-    };
-    Ok(())
-}
-
-impl Processes {
-    /// Reads `/proc/PID/statm`. A kernel thread has no memory of its own: all zero.
-    ///
-    /// # Errors
-    /// `Gone` when the process has ended.
-    pub fn statm(&mut self, pid: u32) -> Result<Statm, ReadError> {
-        let (mut statm, page_size) = (Statm::default(), self.page_size);
-        self.read_with(pid, "statm", Extent::OneRecord, |bytes| {
-            parse(bytes, page_size, &mut statm)
-        })?;
-        Ok(statm)
-    }
+    })
 }
 
 #[cfg(test)]
@@ -60,16 +43,15 @@ mod tests {
 
     #[test]
     fn the_first_three_numbers_count_and_one_that_is_no_size_takes_no_other_away() {
-        let mut statm = Statm::default();
-        parse(b"765 387 323 5 0 96 0\n", 4096, &mut statm).unwrap();
+        let statm = parse(b"765 387 323 5 0 96 0\n", 4096).unwrap();
         let expected = Statm {
             virtual_size: Some(765 * 4096),
             resident: Some(387 * 4096),
             shared: Some(323 * 4096),
         };
         assert_eq!(statm, expected);
-        parse(b"18446744073709551615 387 323\n", 4096, &mut statm).unwrap();
+        let statm = parse(b"18446744073709551615 387 323\n", 4096).unwrap();
         assert_eq!((statm.virtual_size, statm.resident), (None, expected.resident));
-        assert!(parse(b"765 387\n", 4096, &mut statm).is_err());
+        assert!(parse(b"765 387\n", 4096).is_err());
     }
 }

@@ -22,6 +22,17 @@ pub fn number(file: &[u8], name: &str) -> Option<u64> {
     Fields::of(field(file, name)?).number()
 }
 
+/// The size behind `name:`, in bytes; the kernel writes KiB, with the unit `kB`.
+pub fn size(file: &[u8], name: &str) -> Option<u64> {
+    let kibibytes = field(file, name)?.strip_suffix(b" kB")?;
+    Fields::of(kibibytes).number()?.checked_mul(1024)
+}
+
+/// The set of bits behind `name:`, which the kernel writes in hexadecimal digits.
+pub fn bits(file: &[u8], name: &str) -> Option<u64> {
+    u64::from_str_radix(str::from_utf8(field(file, name)?).ok()?, 16).ok()
+}
+
 impl Processes {
     /// The most memory of a process that was resident at one instant, in bytes; `None` for one without memory of its
     /// own: a kernel thread or one that has ended.
@@ -29,12 +40,7 @@ impl Processes {
     /// # Errors
     /// `Gone` when the process has ended.
     pub fn peak_resident(&mut self, pid: u32) -> Result<Option<u64>, ReadError> {
-        let mut peak = None;
-        self.read_with(pid, "status", Extent::OneRecord, |bytes| {
-            peak = number(bytes, "VmHWM").and_then(|kibibytes| kibibytes.checked_mul(1024));
-            Ok(())
-        })?;
-        Ok(peak)
+        self.read_with(pid, "status", Extent::OneRecord, |bytes| Ok(size(bytes, "VmHWM")))
     }
 }
 
@@ -46,7 +52,14 @@ mod tests {
     fn a_line_is_found_by_its_whole_name_and_needs_its_end() {
         let status = b"Name:\tNSpid:\nNSpid:\t4711\t2\nVmHWM:\t    2008 kB\nVmRSS:\t 7";
         assert_eq!(field(status, "NSpid"), Some(&b"4711\t2"[..]));
-        assert_eq!(number(status, "VmHWM"), Some(2008));
+        assert_eq!(
+            (number(status, "VmHWM"), size(status, "VmHWM")),
+            (Some(2008), Some(2008 * 1024))
+        );
         assert_eq!((field(status, "Vm"), field(status, "VmRSS")), (None, None));
+        assert_eq!(
+            (bits(b"CapEff:\t00000a\n", "CapEff"), bits(status, "VmHWM")),
+            (Some(10), None)
+        );
     }
 }

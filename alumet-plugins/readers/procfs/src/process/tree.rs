@@ -7,11 +7,11 @@
 
 use std::collections::HashSet;
 
-use alumet_reader_kernel_file::fields::Fields;
+use alumet_reader_kernel_file::fields::{Fields, number};
 use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
-use super::{CpuSplit, Name, Process, Processes, status};
-use crate::{ReadError, SystemRoot};
+use super::{CpuSplit, Process, Processes, status};
+use crate::{BString, ReadError, SystemRoot};
 
 /// What processes have used, those that they have waited for included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,10 +107,7 @@ impl ProcessTree {
 
     /// Whether the kernel tells the children of a process (`CONFIG_PROC_CHILDREN`). Otherwise only the root is known.
     pub fn sees_children(&mut self) -> bool {
-        let mut children = Vec::new();
-        self.processes
-            .children(self.root, self.root, &mut children)
-            .is_ok()
+        self.processes.children(self.root, self.root).is_ok()
     }
 
     /// Whether a process can have come from the root: it was not there before.
@@ -134,8 +131,7 @@ impl ProcessTree {
             usage: TreeUsage {
                 user_ns: time.user_ns,
                 system_ns: time.system_ns,
-                read_bytes: used.read_bytes.max(last.read_bytes),
-                written_bytes: used.written_bytes.max(last.written_bytes),
+                ..used.with(last, u64::max)
             },
             resident_bytes: self.members.iter().map(|member| member.resident_bytes).sum(),
         };
@@ -158,7 +154,7 @@ impl ProcessTree {
     }
 
     /// The processes, with their commands, that the last reading has found alive.
-    pub fn alive(&self) -> impl Iterator<Item = (u32, &Name)> {
+    pub fn alive(&self) -> impl Iterator<Item = (u32, &BString)> {
         let stats = self.members.iter().map(|member| member.process.last_stat());
         stats
             .filter(|stat| !matches!(stat.state, b'Z' | b'X'))
@@ -167,64 +163,55 @@ impl ProcessTree {
 
     fn sum(&mut self) -> TreeUsage {
         self.find_members();
-        let (mut sum, mut gone) = (TreeUsage::default(), Vec::new());
-        self.members.retain_mut(|member| {
-            let is_there = !matches!(member.read(&mut self.processes), Err(ReadError::Gone { .. }));
-            if is_there {
-                sum = sum.plus(member.usage);
-            } else {
-                self.known.remove(&member.process.pid());
-                gone.push((
-                    member.process.pid(),
-                    member.process.last_stat().parent,
-                    member.usage,
-                ));
-            }
-            is_there
-        });
-        for (_, parent, usage) in &gone {
-            let was_member = gone.iter().any(|(pid, ..)| pid == parent);
-            let is_handed_on = match self.known.contains(parent) {
-                true => !self.processes.ignores_ends_of_children(*parent),
-                false => was_member || self.adopter == Some(*parent),
+        let processes = &mut self.processes;
+        let is_gone = |member: &mut Member| matches!(member.read(processes), Err(ReadError::Gone { .. }));
+        let gone: Vec<Member> = self.members.extract_if(.., is_gone).collect();
+        for member in &gone {
+            self.known.remove(&member.process.pid());
+        }
+        for member in &gone {
+            let parent = member.process.last_stat().parent;
+            let was_member = gone.iter().any(|other| other.process.pid() == parent);
+            let is_handed_on = match self.known.contains(&parent) {
+                true => !self.processes.ignores_ends_of_children(parent),
+                false => was_member || self.adopter == Some(parent),
             };
             if !is_handed_on {
-                self.ended = self.ended.plus(*usage);
+                self.ended = self.ended.plus(member.usage);
             }
         }
-        sum.plus(self.ended)
+        let living = self.members.iter().map(|member| member.usage);
+        living.fold(self.ended, TreeUsage::plus)
     }
 
     fn find_members(&mut self) {
-        let mut children = Vec::new();
         if let Some(adopter) = self.adopter {
-            self.processes.children_of_all_threads(adopter, &mut children);
-            self.meet(&mut children);
+            let children = self.processes.children_of_all_threads(adopter);
+            self.meet(children);
         }
         let mut index = 0;
         while let Some(Member { process, .. }) = self.members.get(index) {
             let pid = process.pid();
-            if process.last_stat().threads > 1 {
-                self.processes.children_of_all_threads(pid, &mut children);
-            } else {
+            let children = match process.last_stat().threads > 1 {
+                true => self.processes.children_of_all_threads(pid),
                 // It may have ended: then its children have another parent.
-                let _ = self.processes.children(pid, pid, &mut children);
-            }
-            self.meet(&mut children);
+                false => self.processes.children(pid, pid).unwrap_or_default(),
+            };
+            self.meet(children);
             index += 1;
         }
     }
 
-    fn meet(&mut self, pids: &mut Vec<u32>) {
-        for pid in pids.drain(..).filter(|pid| !self.known.contains(pid)) {
-            if let Ok(process) = self.processes.follow(pid)
+    fn meet(&mut self, pids: Vec<u32>) {
+        for pid in pids {
+            if !self.known.contains(&pid)
+                && let Ok(process) = self.processes.follow(pid)
                 && process.start_ticks() >= self.born
             {
+                self.known.insert(pid);
                 self.members.push(Member::new(process));
             }
         }
-        self.known
-            .extend(self.members.iter().map(|member| member.process.pid()));
     }
 }
 
@@ -257,43 +244,29 @@ impl Member {
 }
 
 impl Processes {
-    /// Adds the children of one thread.
-    fn children(&mut self, pid: u32, thread: u32, out: &mut Vec<u32>) -> Result<(), ReadError> {
-        self.read_with(
-            pid,
-            &format!("task/{thread}/children"),
-            Extent::ManyRecords,
-            |bytes| {
-                let numbers = Fields::of(bytes).filter_map(|text| Fields::of(text).number());
-                out.extend(numbers.filter_map(|number| u32::try_from(number).ok()));
-                Ok(())
-            },
-        )
+    /// The children of one thread.
+    fn children(&mut self, pid: u32, thread: u32) -> Result<Vec<u32>, ReadError> {
+        let file = format!("task/{thread}/children");
+        self.read_with(pid, &file, Extent::ManyRecords, |bytes| {
+            let numbers = Fields::of(bytes).filter_map(number);
+            Ok(numbers.filter_map(|number| u32::try_from(number).ok()).collect())
+        })
     }
 
-    fn children_of_all_threads(&mut self, pid: u32, out: &mut Vec<u32>) {
-        let tasks = std::fs::read_dir(self.path_of(pid, "task")).into_iter().flatten();
-        for thread in tasks
-            .flatten()
-            .filter_map(|task| task.file_name().to_str()?.parse().ok())
-        {
-            // A thread that has ended has none.
-            let _ = self.children(pid, thread, out);
-        }
+    fn children_of_all_threads(&mut self, pid: u32) -> Vec<u32> {
+        let threads = self.threads(pid);
+        // A thread that has ended has none.
+        let children = threads.flat_map(|thread| self.children(pid, thread).unwrap_or_default());
+        children.collect()
     }
 
     /// Whether the kernel forgets what children of this process used as soon as they end.
     fn ignores_ends_of_children(&mut self, pid: u32) -> bool {
         const SIGCHLD: u32 = 17;
-        let mut ignored = 0;
-        let read = self.read_with(pid, "status", Extent::OneRecord, |bytes| {
-            let mask = status::field(bytes, "SigIgn").and_then(|mask| str::from_utf8(mask).ok());
-            ignored = mask
-                .and_then(|mask| u64::from_str_radix(mask, 16).ok())
-                .unwrap_or(0);
-            Ok(())
+        let ignored = self.read_with(pid, "status", Extent::OneRecord, |bytes| {
+            Ok(status::bits(bytes, "SigIgn").unwrap_or(0))
         });
-        read.is_ok() && ignored & (1 << (SIGCHLD - 1)) != 0
+        ignored.is_ok_and(|ignored| ignored & (1 << (SIGCHLD - 1)) != 0)
     }
 }
 

@@ -5,53 +5,45 @@ pub(crate) mod processes;
 use alumet_core::plugin::{Finding, StartContext, Verdict};
 use alumet_reader_procfs::ReadError;
 
+use crate::error::TableError;
+
 /// Notes what was found, and logs what is missing when measuring is about to begin.
 pub(crate) fn note(alumet: &mut StartContext<'_>, finding: Finding) {
-    if finding.verdict > Verdict::Absent || finding.remedy.is_some() {
-        let Finding {
-            subject,
-            detail,
-            remedy,
-            ..
-        } = &finding;
-        if !alumet.is_trial() {
-            tracing::warn!(remedy, "{subject}: {detail}");
-        }
+    let is_missing = finding.verdict > Verdict::Absent || finding.remedy.is_some();
+    if is_missing && !alumet.is_trial() {
+        let Finding { subject, detail, .. } = &finding;
+        tracing::warn!(remedy = finding.remedy, "{subject}: {detail}");
     }
     alumet.note(finding);
 }
 
-/// What every machine has, and this one does not show.
-pub(crate) fn broken(subject: &str, table: &str, error: &ReadError) -> Finding {
-    let (detail, remedy) = explain(table, error);
-    Finding::broken(subject, detail, remedy)
-}
-
-/// What a machine can be without; a file that is there and refused is a fault all the same.
-pub(crate) fn absent(subject: &str, table: &str, error: &ReadError) -> Finding {
-    let (detail, remedy) = explain(table, error);
-    match error {
-        ReadError::NotSupported { .. } => Finding {
-            remedy: Some(remedy),
-            ..Finding::absent(subject, detail)
-        },
-        _ => Finding::broken(subject, detail, remedy),
-    }
-}
-
-/// What was found, apart from what mends it.
-fn explain(table: &str, error: &ReadError) -> (String, String) {
-    match error {
-        ReadError::NotSupported { path, mend } => {
+/// Why a table is not measured. A machine may lack the files of an optional one; if they are there and refused, that is a
+/// fault all the same.
+pub(crate) fn refused(subject: &str, table: &str, is_optional: bool, error: &TableError) -> Finding {
+    let (detail, remedy) = match error {
+        TableError::Read(ReadError::NotSupported { path, mend }) => {
             (format!("{} is not there", path.display()), (*mend).to_owned())
         }
-        ReadError::PermissionDenied { path, mend } => {
+        TableError::Read(ReadError::PermissionDenied { path, mend }) => {
             (format!("{} may not be read", path.display()), (*mend).to_owned())
         }
-        other => (
-            other.to_string(),
+        error if error.is_for_now() => (
+            error.to_string(),
+            "it is measured as soon as there is a descriptor for it; allow the agent more open files"
+                .to_owned(),
+        ),
+        error => (
+            error.to_string(),
             format!("until it works: plugins.procfs.{table}.enabled = false"),
         ),
+    };
+    let finding = Finding::broken(subject, detail, remedy);
+    match error {
+        TableError::Read(ReadError::NotSupported { .. }) if is_optional => Finding {
+            verdict: Verdict::Absent,
+            ..finding
+        },
+        _ => finding,
     }
 }
 
@@ -60,20 +52,20 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-pub(crate) fn list(number: usize, what: &str, names: impl Iterator<Item = impl AsRef<str>>) -> String {
-    match number {
+pub(crate) fn list(what: &str, names: impl Iterator<Item = String>) -> String {
+    let names: Vec<_> = names.collect();
+    match names.len() {
         0 => count(0, what),
-        number => format!("{}: {}", count(number, what), some(number, names)),
+        number => format!("{}: {}", count(number, what), some(&names)),
     }
 }
 
 /// The first names: a machine can have hundreds of interfaces.
-pub(crate) fn some(number: usize, names: impl Iterator<Item = impl AsRef<str>>) -> String {
+pub(crate) fn some(names: &[String]) -> String {
     const SHOWN: usize = 6;
-    let shown: Vec<_> = names.take(SHOWN).map(|name| name.as_ref().to_owned()).collect();
-    match number.saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
     }
 }
 
@@ -83,12 +75,9 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut() {
-        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
-        assert_eq!(
-            list(8, "disk", names.iter()),
-            "8 disks: a, b, c, d, e, f and 2 more"
-        );
-        assert_eq!(list(1, "disk", names[..1].iter()), "1 disk: a");
-        assert_eq!(list(0, "disk", names[..0].iter()), "0 disks");
+        let disks = |letters: &str| list("disk", letters.chars().map(String::from));
+        assert_eq!(disks("abcdefgh"), "8 disks: a, b, c, d, e, f and 2 more");
+        assert_eq!(disks("a"), "1 disk: a");
+        assert_eq!(disks(""), "0 disks");
     }
 }

@@ -6,17 +6,16 @@ use alumet_core::plugin::Finding;
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::process::{Processes, status};
 
-use super::broken;
+use super::refused;
 use crate::config::{ProcessesConfig, Strategy};
 
 /// The findings about processes.
 pub(crate) fn findings(config: &ProcessesConfig, root: &SystemRoot) -> Vec<Finding> {
     const SUBJECT: &str = "process list";
-    let mut pids = Vec::new();
     let opened = Processes::open(root, 0);
-    let processes = match opened.and_then(|mut processes| processes.pids(&mut pids).map(|()| processes)) {
-        Ok(processes) => processes,
-        Err(error) => return vec![broken(SUBJECT, "processes", &error)],
+    let (processes, pids) = match opened.and_then(|mut opened| opened.pids().map(|pids| (opened, pids))) {
+        Ok(listed) => listed,
+        Err(error) => return vec![refused(SUBJECT, "processes", false, &error.into())],
     };
     if pids.is_empty() {
         // There is one at the least, the one that looks.
@@ -100,7 +99,7 @@ impl Us {
             .split_whitespace()
             .chain(text("Gid").split_whitespace().nth(3));
         Self {
-            may_trace: u64::from_str_radix(text("CapEff"), 16).is_ok_and(|set| set & SYS_PTRACE != 0),
+            may_trace: status::bits(&file, "CapEff").is_some_and(|set| set & SYS_PTRACE != 0),
             groups: groups.filter_map(|group| group.parse().ok()).collect(),
         }
     }

@@ -1,115 +1,109 @@
 //! CPU time per state, context switches, forks, running and blocked threads.
 
+use std::iter::once;
 use std::time::Duration;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::counter::{Counter, DeltaSeries};
-use alumet_core::plugin::{Finding, StartContext};
+use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::stat::{self, CpuTimes, KernelStat, STATES};
+use alumet_reader_procfs::stat::{self, KernelStat, STATES};
 use alumet_reader_procfs::{SystemRoot, Table, ticks_per_second};
 
-use crate::error::TableError;
+use super::{Opened, of_machine};
 use crate::increments::{cpu_ticks, endless};
 use crate::metrics;
-use crate::notes::{count, note};
+use crate::notes::count;
 use crate::present::Present;
 
-const SUBJECT: &str = "CPU time";
-/// The name of the source, and what is told of.
-pub(crate) const TABLE: (&str, &str) = ("kernel", SUBJECT);
+/// What is told of.
+pub(crate) const SUBJECT: &str = "CPU time";
 
 /// Makes samples of `/proc/stat`.
 pub(crate) struct KernelSource {
     file: Table<KernelStat>,
     cpu_time: MetricHandle<u64>,
     iowait: bool,
-    total: CpuStates,
-    cpus: Present<u32, CpuStates>,
-    context_switches: DeltaSeries,
-    forks: DeltaSeries,
-    running: Series<u64>,
-    blocked: Series<u64>,
+    ticks_per_second: u64,
+    /// All CPUs together, and each.
+    cpus: Present<Resource, States>,
+    /// Context switches and forks.
+    events: [DeltaSeries; 2],
+    /// Running and blocked threads.
+    threads: [Series<u64>; 2],
     read_at: Option<Monotonic>,
 }
 
-/// The states in which one CPU, or all of them together, spent time.
-struct CpuStates {
-    states: Vec<(usize, Series<u64>, Counter)>,
-    ticks_per_second: u64,
-}
+/// Time spent in each of the [`STATES`]; a series is made with its first reading.
+type States = [Option<(Series<u64>, Counter)>; STATES.len()];
 
-const IOWAIT: &str = "iowait";
-
-impl KernelSource {
-    pub(crate) fn start(
-        iowait: bool,
-        root: &SystemRoot,
-        alumet: &mut StartContext<'_>,
-    ) -> Result<Option<Self>, TableError> {
-        let mut file = stat::open(root)?;
-        let stat = file.read()?;
-        let detail = format!("of {}", count(stat.cpus.len(), "CPU"));
-        note(alumet, Finding::works(SUBJECT, detail));
-        let machine = |metric| {
-            alumet
-                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                .register()
-        };
-        let delta = |metric| DeltaSeries::new(machine(metric), endless());
-        let cpu_time = alumet.metric(&metrics::KERNEL_CPU_TIME)?;
-        let (catalog, resource) = (alumet.catalog(), Resource::LocalMachine);
-        Ok(Some(Self {
-            total: CpuStates::register(catalog, cpu_time, resource, &stat.total, iowait),
-            file,
-            cpu_time,
-            iowait,
-            cpus: Present::default(),
-            context_switches: delta(alumet.metric(&metrics::KERNEL_CONTEXT_SWITCHES)?),
-            forks: delta(alumet.metric(&metrics::KERNEL_NEW_FORKS)?),
-            running: machine(alumet.metric(&metrics::KERNEL_N_PROCS_RUNNING)?),
-            blocked: machine(alumet.metric(&metrics::KERNEL_N_PROCS_BLOCKED)?),
-            read_at: None,
-        }))
-    }
+pub(crate) fn open(iowait: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<KernelSource> {
+    let mut file = stat::table(root);
+    let cpus = file.read()?.cpus.len();
+    let delta = |metric| DeltaSeries::new(of_machine(catalog, metric).register(), endless());
+    let gauge = |metric| of_machine(catalog, metric).register();
+    let source = KernelSource {
+        file,
+        cpu_time: catalog.metric(&metrics::KERNEL_CPU_TIME)?,
+        iowait,
+        ticks_per_second: ticks_per_second(),
+        cpus: Present::new(),
+        events: [
+            delta(catalog.metric(&metrics::KERNEL_CONTEXT_SWITCHES)?),
+            delta(catalog.metric(&metrics::KERNEL_NEW_FORKS)?),
+        ],
+        threads: [
+            gauge(catalog.metric(&metrics::KERNEL_N_PROCS_RUNNING)?),
+            gauge(catalog.metric(&metrics::KERNEL_N_PROCS_BLOCKED)?),
+        ],
+        read_at: None,
+    };
+    let finding = Finding::works(SUBJECT, format!("of {}", count(cpus, "CPU")));
+    Ok((Some(source), finding))
 }
 
 impl Source for KernelSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let stat = self.file.read()?;
         let now = out.tick().monotonic;
-        let elapsed = self
-            .read_at
-            .replace(now)
-            .map_or(Duration::ZERO, |last| now.since(last));
-        let most = most_of_one_cpu(elapsed);
+        let last = self.read_at.replace(now).unwrap_or(now);
+        let most_of_one = most_of_one_cpu(now.since(last));
 
-        let cpus = u32::try_from(stat.cpus.len().max(1)).unwrap_or(u32::MAX);
-        self.total.push(&stat.total, most.saturating_mul(cpus), out);
+        let number = u32::try_from(stat.cpus.len().max(1)).unwrap_or(u32::MAX);
+        let all = once((Resource::LocalMachine, &stat.total, number));
+        let each = stat
+            .cpus
+            .iter()
+            .map(|line| (Resource::CpuCore { id: line.cpu }, &line.times, 1));
         self.cpus.begin();
-        for line in &stat.cpus {
-            let states = self.cpus.entry(&line.cpu, || {
-                let core = Resource::CpuCore { id: line.cpu };
-                CpuStates::register(out.catalog(), self.cpu_time, core, &line.times, self.iowait)
-            });
-            states.push(&line.times, most, out);
+        for (resource, times, number) in all.chain(each) {
+            let most = most_of_one.saturating_mul(number);
+            let states = self.cpus.entry(&resource, Default::default);
+            for ((state, place), ticks) in STATES.iter().zip(states).zip(times) {
+                let Some(ticks) = ticks.filter(|_| self.iowait || *state != "iowait") else {
+                    continue;
+                };
+                let (series, counter) = place.get_or_insert_with(|| {
+                    let series =
+                        out.catalog()
+                            .series(self.cpu_time, resource.clone(), Consumer::LocalMachine);
+                    let series = series.attribute("cpu_state", *state).register();
+                    (series, cpu_ticks(self.ticks_per_second))
+                });
+                let ticks = counter.update_at(ticks, Some(most)).delta();
+                out.push(series, ticks.saturating_mul(1000) / self.ticks_per_second);
+            }
         }
         self.cpus.end();
 
-        for (series, count) in [
-            (&mut self.context_switches, stat.context_switches),
-            (&mut self.forks, stat.forks),
-        ] {
+        for (series, count) in self.events.iter_mut().zip([stat.context_switches, stat.forks]) {
             if let Some(count) = count {
                 series.push(out, count);
             }
         }
-        for (series, count) in [
-            (&self.running, stat.procs_running),
-            (&self.blocked, stat.procs_blocked),
-        ] {
+        for (series, count) in self.threads.iter().zip([stat.procs_running, stat.procs_blocked]) {
             if let Some(count) = count {
                 out.push(series, count);
             }
@@ -118,47 +112,9 @@ impl Source for KernelSource {
     }
 
     fn reset(&mut self) {
-        self.total
-            .states
-            .iter_mut()
-            .for_each(|(_, _, counter)| counter.reset());
         self.cpus.clear();
-        self.context_switches.reset();
-        self.forks.reset();
+        self.events.iter_mut().for_each(DeltaSeries::reset);
         self.read_at = None;
-    }
-}
-
-impl CpuStates {
-    fn register(
-        catalog: &Catalog,
-        metric: MetricHandle<u64>,
-        resource: Resource,
-        times: &CpuTimes,
-        iowait: bool,
-    ) -> Self {
-        let ticks_per_second = ticks_per_second();
-        let states = STATES.iter().zip(times).enumerate();
-        let states = states.filter(|(_, (state, ticks))| ticks.is_some() && (iowait || **state != IOWAIT));
-        let states = states.map(|(column, (state, _))| {
-            let series = catalog.series(metric, resource.clone(), Consumer::LocalMachine);
-            let series = series.attribute("cpu_state", *state).register();
-            (column, series, cpu_ticks(ticks_per_second))
-        });
-        Self {
-            states: states.collect(),
-            ticks_per_second,
-        }
-    }
-
-    /// Pushes what was spent since the previous reading, of which `most` CPU time can have been.
-    fn push(&mut self, times: &CpuTimes, most: Duration, out: &mut Accumulator<'_>) {
-        for (column, series, counter) in &mut self.states {
-            if let Some(ticks) = times[*column] {
-                let ticks = counter.update_at(ticks, Some(most)).delta();
-                out.push(series, ticks.saturating_mul(1000) / self.ticks_per_second);
-            }
-        }
     }
 }
 

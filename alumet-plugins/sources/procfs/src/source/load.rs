@@ -1,18 +1,17 @@
 //! Load averages.
 
-use alumet_core::plugin::{Finding, StartContext};
+use alumet_core::catalog::Catalog;
+use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_core::{Failure, Series};
 use alumet_reader_procfs::loadavg::{self, LoadAverage};
 use alumet_reader_procfs::{SystemRoot, Table};
 
-use crate::error::TableError;
+use super::{Opened, of_machine};
 use crate::metrics;
-use crate::notes::note;
 
-const SUBJECT: &str = "load";
-/// The name of the source, and what is told of.
-pub(crate) const TABLE: (&str, &str) = ("load", SUBJECT);
+/// What is told of.
+pub(crate) const SUBJECT: &str = "load";
 
 /// Makes samples of `/proc/loadavg`.
 pub(crate) struct LoadSource {
@@ -21,26 +20,16 @@ pub(crate) struct LoadSource {
     series: [Series<f64>; 3],
 }
 
-impl LoadSource {
-    pub(crate) fn start(
-        root: &SystemRoot,
-        alumet: &mut StartContext<'_>,
-    ) -> Result<Option<Self>, TableError> {
-        let mut file = loadavg::open(root)?;
-        file.read()?;
-        note(alumet, Finding::works(SUBJECT, "averages of 1, 5 and 15 minutes"));
-        let metric = alumet.metric(&metrics::LOAD_AVERAGE)?;
-        let series = |window: &str| {
-            alumet
-                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
-                .attribute("window", window)
-                .register()
-        };
-        Ok(Some(Self {
-            file,
-            series: ["1m", "5m", "15m"].map(series),
-        }))
-    }
+pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<LoadSource> {
+    let mut file = loadavg::table(root);
+    file.read()?;
+    let metric = catalog.metric(&metrics::LOAD_AVERAGE)?;
+    let series = ["1m", "5m", "15m"].map(|window| {
+        let described = of_machine(catalog, metric).attribute("window", window);
+        described.register()
+    });
+    let finding = Finding::works(SUBJECT, "averages of 1, 5 and 15 minutes");
+    Ok((Some(LoadSource { file, series }), finding))
 }
 
 impl Source for LoadSource {

@@ -2,74 +2,61 @@
 
 use std::borrow::Cow;
 
+use alumet_core::catalog::Catalog;
 use alumet_core::metric::{Metric, MetricKind, Quality};
-use alumet_core::plugin::{Finding, StartContext};
+use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
 use alumet_core::value::ValueType;
-use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::meminfo::{self, Amount, MemInfo, snake_case_name};
+use alumet_core::{Failure, Series};
+use alumet_reader_procfs::meminfo::{self, Amount, MemEntry, snake_case_name};
 use alumet_reader_procfs::{SystemRoot, Table};
 
-use crate::error::TableError;
+use super::{Opened, of_machine};
 use crate::metrics;
-use crate::notes::note;
 
-const SUBJECT: &str = "memory";
-/// The name of the source, and what is told of.
-pub(crate) const TABLE: (&str, &str) = ("memory", SUBJECT);
+/// What is told of.
+pub(crate) const SUBJECT: &str = "memory";
 
 /// Makes samples of `/proc/meminfo`.
 pub(crate) struct MemorySource {
-    file: Table<MemInfo>,
+    file: Table<Vec<MemEntry>>,
     /// In the order of the entries; `None` for what this kernel lacks.
     series: Vec<Option<Series<u64>>>,
 }
 
-impl MemorySource {
-    pub(crate) fn start(
-        entries: &[String],
-        root: &SystemRoot,
-        alumet: &mut StartContext<'_>,
-    ) -> Result<Option<Self>, TableError> {
-        let mut file = meminfo::open(root, MemInfo::of(entries.iter().map(String::as_str)))?;
-        let (mut series, mut missing) = (Vec::new(), Vec::new());
-        for entry in file.read()?.entries() {
-            let Some(amount) = entry.amount() else {
-                missing.push(entry.name());
-                series.push(None);
-                continue;
-            };
-            let id = alumet
-                .catalog()
-                .register_metric(metric_of(entry.name(), amount))?;
-            let metric = alumet.catalog().typed_metric(id)?;
-            let described = alumet.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
-            series.push(Some(described.register()));
-        }
-        let finding = match (entries.len(), missing.len()) {
-            (1, 0) => Finding::works(SUBJECT, "the entry of the configuration"),
-            (all, 0) => Finding::works(SUBJECT, format!("all {all} entries of the configuration")),
-            (all, some) => Finding::limited(
-                SUBJECT,
-                format!(
-                    "{} of {all} entries; this kernel has no {}",
-                    all - some,
-                    missing.join(", ")
-                ),
-                "remove the others from plugins.procfs.memory.metrics",
-            ),
+pub(crate) fn open(entries: &[String], root: &SystemRoot, catalog: &Catalog) -> Opened<MemorySource> {
+    let mut file = meminfo::table(root, entries);
+    let (mut series, mut missing) = (Vec::new(), Vec::new());
+    for entry in file.read()? {
+        let Some(amount) = entry.amount else {
+            missing.push(entry.name.as_str());
+            series.push(None);
+            continue;
         };
-        note(alumet, finding);
-        Ok(Some(Self { file, series }))
+        let id = catalog.register_metric(metric_of(&entry.name, amount))?;
+        let metric = catalog.typed_metric(id)?;
+        series.push(Some(of_machine(catalog, metric).register()));
     }
+    let finding = match (entries.len(), missing.len()) {
+        (_, 0) => Finding::works(SUBJECT, "all entries of the configuration"),
+        (all, some) => Finding::limited(
+            SUBJECT,
+            format!(
+                "{} of {all} entries; this kernel has no {}",
+                all - some,
+                missing.join(", ")
+            ),
+            "remove the others from plugins.procfs.memory.metrics",
+        ),
+    };
+    Ok((Some(MemorySource { file, series }), finding))
 }
 
 impl Source for MemorySource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let info = self.file.read()?;
-        for (entry, series) in info.entries().iter().zip(&self.series) {
-            if let (Some(amount), Some(series)) = (entry.amount(), series) {
+        for (entry, series) in self.file.read()?.iter().zip(&self.series) {
+            if let (Some(amount), Some(series)) = (entry.amount, series) {
                 out.push(series, amount.value());
             }
         }

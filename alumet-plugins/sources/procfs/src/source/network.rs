@@ -1,20 +1,20 @@
 //! Traffic of the network interfaces.
 
 use alumet_core::Failure;
-use alumet_core::plugin::{Finding, StartContext};
+use alumet_core::catalog::Catalog;
+use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::net_dev::{Interface, NetDevFile, Scope};
 
-use super::device_counts::{Column, DeviceCounts};
-use crate::error::TableError;
+use super::Opened;
+use super::device_counts::DeviceCounts;
 use crate::increments::endless;
 use crate::metrics;
-use crate::notes::{list, note};
+use crate::notes::list;
 
-const SUBJECT: &str = "network";
-/// The name of the source, and what is told of.
-pub(crate) const TABLE: (&str, &str) = ("network", SUBJECT);
+/// What is told of.
+pub(crate) const SUBJECT: &str = "network";
 
 const SHARE: &str = "share the network of the host (Kubernetes: hostNetwork: true, Docker: --network=host)";
 
@@ -24,50 +24,38 @@ pub(crate) struct NetworkSource {
     counts: DeviceCounts,
 }
 
-impl NetworkSource {
-    pub(crate) fn start(
-        root: &SystemRoot,
-        alumet: &mut StartContext<'_>,
-    ) -> Result<Option<Self>, TableError> {
-        let mut file = NetDevFile::open(root)?;
-        let interfaces = &file.read()?.interfaces;
-        let names = interfaces.iter().map(|interface| interface.name.to_str_lossy());
-        let detail = list(interfaces.len(), "interface", names);
-        let doubt = match file.scope() {
-            Scope::Machine => "",
-            Scope::Container => ", of this container and not of the machine",
-            Scope::Unknown => "; nothing tells whether they are those of the machine or of this container",
-        };
-        let finding = match doubt {
-            "" => Finding::works(SUBJECT, detail),
-            doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
-        };
-        note(alumet, finding);
-        let metrics = [
-            alumet.metric(&metrics::NETWORK_BYTES)?,
-            alumet.metric(&metrics::NETWORK_PACKETS)?,
-            alumet.metric(&metrics::NETWORK_PACKET_DROPS)?,
-            alumet.metric(&metrics::NETWORK_ERRORS)?,
-        ];
-        let columns = ["rx", "tx"].map(|direction| {
-            metrics.map(|metric| Column {
-                metric,
-                direction: Some(direction),
-                counter: endless,
-            })
-        });
-        let columns = columns.into_iter().flatten().collect();
-        Ok(Some(Self {
-            file,
-            counts: DeviceCounts::new("interface", columns),
-        }))
-    }
+pub(crate) fn open(root: &SystemRoot, catalog: &Catalog) -> Opened<NetworkSource> {
+    let mut file = NetDevFile::open(root)?;
+    let interfaces = file.read()?.iter();
+    let detail = list(
+        "interface",
+        interfaces.map(|interface| interface.name.to_string()),
+    );
+    let doubt = match file.scope {
+        Scope::Machine => "",
+        Scope::Container => ", of this container and not of the machine",
+        Scope::Unknown => "; nothing tells whether they are those of the machine or of this container",
+    };
+    let finding = match doubt {
+        "" => Finding::works(SUBJECT, detail),
+        doubt => Finding::limited(SUBJECT, format!("{detail}{doubt}"), SHARE),
+    };
+    let metrics = [
+        catalog.metric(&metrics::NETWORK_BYTES)?,
+        catalog.metric(&metrics::NETWORK_PACKETS)?,
+        catalog.metric(&metrics::NETWORK_PACKET_DROPS)?,
+        catalog.metric(&metrics::NETWORK_ERRORS)?,
+    ];
+    let columns = ["rx", "tx"].map(|direction| metrics.map(|metric| (metric, Some(direction), endless as _)));
+    let counts = DeviceCounts::new("interface", columns.concat());
+    Ok((Some(NetworkSource { file, counts }), finding))
 }
 
 impl Source for NetworkSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let interfaces = self.file.read()?.interfaces.iter();
-        self.counts.push(interfaces, |one| (&one.name, counts(one)), out);
+        let interfaces = self.file.read()?.iter();
+        self.counts
+            .push(interfaces.map(|one| (&one.name, counts(one))), out);
         Ok(())
     }
 

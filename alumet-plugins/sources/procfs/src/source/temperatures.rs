@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use alumet_core::catalog::{Catalog, MetricHandle};
-use alumet_core::plugin::{Finding, StartContext};
+use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::time::Monotonic;
-use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::hwmon::{Sensor, SensorOrigin, TemperatureFiles};
+use alumet_core::{Failure, Series};
+use alumet_reader_procfs::hwmon::{Sensor, TemperatureFiles};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 
-use crate::error::TableError;
+use super::{Opened, of_machine};
 use crate::metrics;
-use crate::notes::{count, note, some};
+use crate::notes::{count, some};
 
-const SUBJECT: &str = "temperatures";
-/// The name of the source, and what is told of.
-pub(crate) const TABLE: (&str, &str) = ("temperatures", SUBJECT);
+/// What is told of.
+pub(crate) const SUBJECT: &str = "temperatures";
 
 /// Sensors can be plugged in, and sysfs does not tell; a sensor that vanishes is noticed at once.
 const LIST_EVERY: Duration = Duration::from_secs(60);
@@ -31,39 +30,37 @@ pub(crate) struct TemperaturesSource {
     listed: Option<Monotonic>,
 }
 
-impl TemperaturesSource {
-    pub(crate) fn start(
-        root: &SystemRoot,
-        alumet: &mut StartContext<'_>,
-    ) -> Result<Option<Self>, TableError> {
-        // Some sensors take milliseconds to answer: the first poll asks them on its own thread.
-        if alumet.is_trial() {
-            note(alumet, found(TemperatureFiles::discover(root)));
-        }
-        Ok(Some(Self {
-            root: root.clone(),
-            files: TemperatureFiles::default(),
-            metric: alumet.metric(&metrics::TEMPERATURE)?,
-            series: Vec::new(),
-            listed: None,
-        }))
-    }
+pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Opened<TemperaturesSource> {
+    // Some sensors take milliseconds to answer: the first poll asks them on its own thread.
+    let finding = match is_trial {
+        true => found(TemperatureFiles::discover(root)?),
+        false => Finding::works(SUBJECT, "read by the first poll"),
+    };
+    let source = TemperaturesSource {
+        root: root.clone(),
+        files: TemperatureFiles::default(),
+        metric: catalog.metric(&metrics::TEMPERATURE)?,
+        series: Vec::new(),
+        listed: None,
+    };
+    Ok((Some(source), finding))
+}
 
-    fn list(&mut self, now: Monotonic, catalog: &Catalog) {
-        self.files = TemperatureFiles::discover(&self.root);
-        let mut names: Vec<(String, String)> = Vec::new();
+impl TemperaturesSource {
+    fn list(&mut self, now: Monotonic, catalog: &Catalog) -> Result<(), ReadError> {
+        self.files = TemperatureFiles::discover(&self.root)?;
+        let mut names = Vec::new();
         let mut series = Vec::new();
         for sensor in self.files.sensors() {
-            let device = sensor.device.as_deref().unwrap_or(&sensor.folder);
-            let mut name = name_of(sensor, device);
+            let chip = sensor.chip.as_str();
+            let mut name = name_of(sensor, sensor.device.as_deref().unwrap_or(&sensor.folder));
             // Two chips of one device may have the same name.
-            if names.contains(&(sensor.chip.clone(), name.clone())) {
+            if names.contains(&(chip, name.clone())) {
                 name = name_of(sensor, &sensor.folder);
             }
-            names.push((sensor.chip.clone(), name.clone()));
-            let described = catalog
-                .series(self.metric, Resource::LocalMachine, Consumer::LocalMachine)
-                .attribute("chip", sensor.chip.as_str())
+            names.push((chip, name.clone()));
+            let described = of_machine(catalog, self.metric)
+                .attribute("chip", chip)
                 .attribute("sensor", name);
             series.push(match &sensor.label {
                 Some(label) => described.attribute("label", label.as_str()).register(),
@@ -73,6 +70,7 @@ impl TemperaturesSource {
         // Replaced only now, so that a series that stays is never without a handle.
         self.series = series;
         self.listed = Some(now);
+        Ok(())
     }
 }
 
@@ -80,7 +78,7 @@ impl Source for TemperaturesSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let now = out.tick().monotonic;
         if self.listed.is_none_or(|listed| now.since(listed) >= LIST_EVERY) {
-            self.list(now, out.catalog());
+            self.list(now, out.catalog())?;
         }
         let mut vanished = false;
         let series = &self.series;
@@ -101,9 +99,9 @@ impl Source for TemperaturesSource {
 
 /// `coretemp.0/temp1`, or `thermal_zone0`.
 fn name_of(sensor: &Sensor, device: &str) -> String {
-    match sensor.origin {
-        SensorOrigin::Hwmon => format!("{device}/temp{}", sensor.channel),
-        SensorOrigin::ThermalZone => sensor.folder.clone(),
+    match sensor.channel {
+        Some(channel) => format!("{device}/temp{channel}"),
+        None => sensor.folder.clone(),
     }
 }
 
@@ -117,12 +115,9 @@ fn found(mut files: TemperatureFiles) -> Finding {
         }
     });
     let detail = count(all, "sensor");
-    match (all, asleep.len()) {
+    match (all, some(&asleep)) {
         (0, _) => Finding::absent(SUBJECT, "no sensor, which is normal in a virtual machine"),
-        (_, 0) => Finding::works(SUBJECT, detail),
-        (_, number) => {
-            let asleep = some(number, asleep.into_iter());
-            Finding::works(SUBJECT, format!("{detail}; no reading at present of {asleep}"))
-        }
+        (_, asleep) if asleep.is_empty() => Finding::works(SUBJECT, detail),
+        (_, asleep) => Finding::works(SUBJECT, format!("{detail}; no reading at present of {asleep}")),
     }
 }

@@ -50,18 +50,12 @@ impl Matcher {
     }
 
     pub(super) fn has(&self, candidate: &mut Candidate<'_>) -> bool {
-        self.pid.is_none_or(|pid| pid == candidate.process.pid())
-            && self
-                .parent
-                .is_none_or(|parent| parent == candidate.process.last_stat().parent)
-            && self
-                .exe
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(candidate.exe()))
-            && self
-                .cmdline
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(candidate.cmdline()))
+        let process = candidate.process;
+        let (exe, cmdline) = (self.exe.as_ref(), self.cmdline.as_ref());
+        self.pid.is_none_or(|pid| pid == process.pid())
+            && self.parent.is_none_or(|pid| pid == process.last_stat().parent)
+            && exe.is_none_or(|regex| regex.is_match(candidate.exe()))
+            && cmdline.is_none_or(|regex| regex.is_match(candidate.cmdline()))
     }
 }
 
@@ -103,8 +97,7 @@ impl<'a> Candidate<'a> {
 /// # Errors
 /// When the process has ended, or its command line cannot be read this time.
 pub(crate) fn command_line(processes: &mut Processes, pid: u32) -> Result<String, ReadError> {
-    let mut bytes = Vec::new();
-    processes.cmdline(pid, &mut bytes)?;
-    let arguments: Vec<_> = arguments(&bytes).map(String::from_utf8_lossy).collect();
+    let cmdline = processes.cmdline(pid)?;
+    let arguments: Vec<_> = arguments(&cmdline).map(String::from_utf8_lossy).collect();
     Ok(arguments.join(" "))
 }

@@ -36,7 +36,6 @@ pub(crate) struct Watcher {
     scan_at_once: bool,
     round: u64,
     started_ticks: u64,
-    pids: Vec<u32>,
     stat: ProcessStat,
 }
 
@@ -53,16 +52,9 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) process: Process,
-    pub(crate) birth: Birth,
-}
-
-/// When a process was born, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Birth {
-    /// Before anybody looked: its life so far is not ours to bill.
-    BeforeWatch,
-    /// Not before this instant: its whole life is billed.
-    After(Monotonic),
+    /// The instant before which it was not born: its whole life is billed. `None` when it was there before anybody looked:
+    /// its life so far is not ours to bill.
+    pub(crate) birth: Option<Monotonic>,
 }
 
 #[derive(Debug)]
@@ -117,40 +109,25 @@ impl Watcher {
             scan_at_once: false,
             round: 0,
             started_ticks,
-            pids: Vec::new(),
             stat: ProcessStat::default(),
         };
         if watcher.scans()
             && let Err(error) = watcher.scan(now)
+            && !error.is_temporary()
         {
-            if !error.is_temporary() {
-                return Err(error);
-            }
-            tracing::warn!(%error, "processes are measured as soon as they can be listed");
+            return Err(error);
         }
         Ok(watcher)
     }
 
-    /// Puts what has arrived for the source with this inbox into `inbox`, after a scan if one is due.
-    ///
-    /// # Errors
-    /// When the processes cannot be listed; what is known is put there nevertheless.
-    pub(crate) fn collect(
-        &mut self,
-        index: usize,
-        now: Monotonic,
-        inbox: &mut Inbox,
-    ) -> Result<(), ReadError> {
+    /// Empties the inbox of a source, after a scan if one is due; says as well whether the processes could be listed.
+    pub(crate) fn collect(&mut self, index: usize, now: Monotonic) -> (Inbox, Result<(), ReadError>) {
         self.take_events(now);
         let scan = match self.is_scan_due(now) {
             true => self.scan(now),
             false => Ok(()),
         };
-        if let Some(waiting) = self.inboxes.get_mut(index) {
-            inbox.arrivals.append(&mut waiting.arrivals);
-            inbox.ended.append(&mut waiting.ended);
-        }
-        scan
+        (std::mem::take(&mut self.inboxes[index]), scan)
     }
 
     /// Scans at the next call of [`collect`](Self::collect), whenever the previous scan was.
@@ -185,75 +162,64 @@ impl Watcher {
 
     fn scan(&mut self, now: Monotonic) -> Result<(), ReadError> {
         let ticks = ticks_since_boot(self.processes.ticks_per_second());
-        let mut pids = std::mem::take(&mut self.pids);
-        let listed = self.processes.pids(&mut pids);
-        if listed.is_ok() {
-            self.round += 1;
-            for pid in &pids {
-                self.look_at(*pid, now);
-            }
-            let (known, round) = (&mut self.known, self.round);
-            known.retain(|_, known| known.round == round);
-            // A source that is paused does not empty its inbox: what has ended meanwhile must not pile up in it.
-            for inbox in &mut self.inboxes {
-                inbox
-                    .arrivals
-                    .retain(|arrival| known.contains_key(&arrival.process.pid()));
-                inbox.ended.retain(|pid| known.contains_key(pid));
-            }
-            self.scanned = Some(now);
-            self.scanned_ticks = ticks;
-            self.scan_at_once = false;
+        let pids = self.processes.pids()?;
+        self.round += 1;
+        for pid in pids {
+            self.look_at(pid, now);
         }
-        self.pids = pids;
-        listed
+        let (known, round) = (&mut self.known, self.round);
+        known.retain(|_, known| known.round == round);
+        // A source that is paused does not empty its inbox: what has ended meanwhile must not pile up in it.
+        for inbox in &mut self.inboxes {
+            let arrivals = &mut inbox.arrivals;
+            arrivals.retain(|arrival| known.contains_key(&arrival.process.pid()));
+            inbox.ended.retain(|pid| known.contains_key(pid));
+        }
+        self.scanned = Some(now);
+        self.scanned_ticks = ticks;
+        self.scan_at_once = false;
+        Ok(())
     }
 
     /// A scan has found this number.
     fn look_at(&mut self, pid: u32, now: Monotonic) {
-        let since_last_scan = self.scanned.map_or(Birth::BeforeWatch, Birth::After);
         let birth = match self.known.get_mut(&pid) {
-            None => since_last_scan,
+            None => self.scanned,
             Some(known) => {
                 known.round = self.round;
                 match known.owner {
                     // The source reads it and will notice its end.
                     Owner::Source(_) => return,
-                    Owner::Gone(last) => Birth::After(last),
+                    Owner::Gone(last) => Some(last),
                     Owner::Nobody => match self.processes.stat(pid, &mut self.stat) {
                         // Gone before the next scan does its work.
                         Err(_) => return,
-                        Ok(()) if self.stat.start_ticks != known.start_ticks => since_last_scan,
+                        Ok(()) if self.stat.start_ticks != known.start_ticks => self.scanned,
                         // It runs another program now, which a group may have.
-                        Ok(()) if !known.program.is_run_by(&self.stat) => Birth::BeforeWatch,
+                        Ok(()) if !known.program.is_run_by(&self.stat) => None,
                         Ok(()) => return,
                     },
                 }
             }
         };
-        self.meet(pid, birth, false, now);
+        match self.processes.follow(pid) {
+            Ok(process) => self.meet(process, birth, false, now),
+            Err(error) => {
+                // It has ended already, or the next scan finds it again.
+                tracing::trace!(%error, pid, "a process cannot be followed");
+                self.known.remove(&pid);
+            }
+        }
     }
 
     /// Begins to know a process and gives it to whom it belongs.
-    fn meet(&mut self, pid: u32, birth: Birth, announced: bool, now: Monotonic) {
-        let process = match self.processes.follow(pid) {
-            Ok(process) => process,
-            Err(error) => {
-                // It has ended already, or it will be found again: by the next scan, or because it was announced.
-                tracing::trace!(%error, pid, "a process cannot be followed");
-                self.known.remove(&pid);
-                self.unread
-                    .extend((announced && error.is_temporary()).then_some(pid));
-                return;
-            }
-        };
-        let birth = match birth {
-            Birth::After(instant) if self.was_hidden(&process, instant) => Birth::BeforeWatch,
-            Birth::After(instant) if self.processes.is_live() => {
-                Birth::After(instant.max(self.birth_of(process.start_ticks(), now)))
-            }
-            other => other,
-        };
+    fn meet(&mut self, process: Process, birth: Option<Monotonic>, announced: bool, now: Monotonic) {
+        let pid = process.pid();
+        let birth = birth.filter(|instant| !self.was_hidden(&process, *instant));
+        let birth = birth.map(|instant| match self.processes.is_live() {
+            true => instant.max(self.birth_of(process.start_ticks(), now)),
+            false => instant,
+        });
         let mut candidate = Candidate::new(&process, &mut self.processes);
         let group = self
             .matchers
@@ -272,8 +238,8 @@ impl Watcher {
             round: self.round,
         };
         self.known.insert(pid, known);
-        if let Some(inbox) = owner.and_then(|owner| self.inboxes.get_mut(owner)) {
-            inbox.arrivals.push(Arrival { process, birth });
+        if let Some(owner) = owner {
+            self.inboxes[owner].arrivals.push(Arrival { process, birth });
         }
     }
 
@@ -313,32 +279,28 @@ impl Watcher {
     }
 
     fn announced(&mut self, pid: u32, now: Monotonic) {
-        if let Err(error) = self.processes.stat(pid, &mut self.stat) {
-            self.unread.extend(error.is_temporary().then_some(pid));
-            return;
-        }
-        let start_ticks = self.stat.start_ticks;
+        let process = match self.processes.follow(pid) {
+            Ok(process) => process,
+            Err(error) => {
+                self.unread.extend(error.is_temporary().then_some(pid));
+                return;
+            }
+        };
+        let start_ticks = process.start_ticks();
         if let Some(known) = self.known.get(&pid)
             && known.start_ticks == start_ticks
             && matches!(known.owner, Owner::Source(_))
         {
             return;
         }
-        let birth = match start_ticks >= self.started_ticks {
-            true => Birth::After(self.birth_of(start_ticks, now)),
-            false => Birth::BeforeWatch,
-        };
-        self.meet(pid, birth, true, now);
+        let is_younger = start_ticks >= self.started_ticks;
+        let birth = is_younger.then(|| self.birth_of(start_ticks, now));
+        self.meet(process, birth, true, now);
     }
 
     fn ended(&mut self, pid: u32) {
-        if let Some(Known {
-            owner: Owner::Source(owner),
-            ..
-        }) = self.known.get(&pid)
-            && let Some(inbox) = self.inboxes.get_mut(*owner)
-        {
-            inbox.ended.push(pid);
+        if let Some(Owner::Source(owner)) = self.known.get(&pid).map(|known| known.owner) {
+            self.inboxes[owner].ended.push(pid);
         }
     }
 
@@ -396,9 +358,9 @@ mod tests {
         .unwrap()
     }
 
-    fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Birth)> {
-        let mut inbox = Inbox::default();
-        watcher.collect(index, at(seconds), &mut inbox).unwrap();
+    fn arrivals(watcher: &mut Watcher, index: usize, seconds: u64) -> Vec<(u32, Option<Monotonic>)> {
+        let (inbox, scan) = watcher.collect(index, at(seconds));
+        scan.unwrap();
         let arrived = inbox.arrivals.iter();
         arrived
             .map(|arrival| (arrival.process.pid(), arrival.birth))
@@ -411,13 +373,13 @@ mod tests {
         put(&root, 7, 1);
         let mut watcher = watcher(&root);
         put(&root, 8, 2);
-        let found = [(7, Birth::BeforeWatch), (8, Birth::After(at(10)))];
+        let found = [(7, None), (8, Some(at(10)))];
         assert_eq!(arrivals(&mut watcher, 1, 12), found);
         watcher.release(7, 1, Some(at(13)));
         // This is not the start of process 8: somebody else is gone, and process 8 stays.
         watcher.release(8, 1, Some(at(13)));
         put(&root, 7, 3);
-        assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Birth::After(at(13)))]);
+        assert_eq!(arrivals(&mut watcher, 1, 14), [(7, Some(at(13)))]);
     }
 
     #[test]
@@ -444,7 +406,7 @@ mod tests {
         .unwrap();
         arrivals(&mut watcher, 0, 10);
         watcher.known.remove(&1);
-        assert!(arrivals(&mut watcher, 0, 12).contains(&(1, Birth::BeforeWatch)));
+        assert!(arrivals(&mut watcher, 0, 12).contains(&(1, None)));
     }
 
     #[test]
@@ -452,9 +414,9 @@ mod tests {
         let root = FakeRoot::new();
         let mut watcher = watcher(&root);
         put(&root, 8, 2);
-        let mut inbox = Inbox::default();
         let early = Monotonic::from_nanos(at(12).as_nanos() - 1_000_000);
-        watcher.collect(1, early, &mut inbox).unwrap();
+        let (inbox, scan) = watcher.collect(1, early);
+        scan.unwrap();
         assert_eq!(inbox.arrivals.len(), 1);
     }
 }

@@ -1,12 +1,12 @@
 //! Which program a process runs.
 
-use alumet_reader_procfs::Name;
+use alumet_reader_procfs::BString;
 use alumet_reader_procfs::process::ProcessStat;
 
 /// What tells one program that a process runs from the next one.
 #[derive(Debug)]
 pub(crate) struct Program {
-    comm: Name,
+    comm: BString,
     stack_start: u64,
 }
 

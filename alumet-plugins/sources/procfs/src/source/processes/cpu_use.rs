@@ -41,14 +41,6 @@ impl CpuReading {
         }
     }
 
-    /// The same reading, with `ahead` left to the next interval.
-    pub(super) fn without(&self, ahead: SplitTime) -> Self {
-        Self {
-            time: self.time.since(ahead),
-            ..*self
-        }
-    }
-
     /// What was used since `earlier`.
     pub(super) fn since(&self, earlier: &Self) -> CpuUse {
         CpuUse {
@@ -114,8 +106,11 @@ mod tests {
             (used.time.user_ns, used.time.system_ns, ahead.total_ns()),
             (80, 20, 30)
         );
-        let third = reading(150, 20, 200, 200);
-        let rest = third.since(&second.without(ahead));
+        let billed = CpuReading {
+            time: second.time.since(ahead),
+            ..second
+        };
+        let rest = reading(150, 20, 200, 200).since(&billed);
         assert_eq!((rest.time.user_ns, rest.time.system_ns), (70, 0));
     }
 

@@ -9,20 +9,20 @@ use super::cpu_use::CpuReading;
 use super::series::{ProcessMetrics, ProcessSeries};
 use super::stopwatch::Stopwatch;
 use crate::config::PlanConfig;
-use crate::watch::{Arrival, Birth, Program};
+use crate::watch::Program;
 
-/// What all processes of a source share while they are read.
-pub(super) struct Context<'a> {
-    pub(super) processes: &'a mut Processes,
-    pub(super) stopwatch: &'a mut Stopwatch,
-    pub(super) plan: &'a PlanConfig,
+/// What all processes of a source share.
+pub(super) struct Context {
+    pub(super) processes: Processes,
+    pub(super) stopwatch: Stopwatch,
+    pub(super) plan: PlanConfig,
     pub(super) metrics: ProcessMetrics,
     pub(super) capacity: Capacity,
 }
 
 /// One process that is measured, with what was read of it before.
 pub(super) struct Followed {
-    process: Process,
+    pub(super) process: Process,
     series: ProcessSeries,
     /// The program whose name and arguments are attributes of the series.
     program: Program,
@@ -32,44 +32,25 @@ pub(super) struct Followed {
     born: Option<Timestamp>,
 }
 
-impl Context<'_> {
-    fn register(&mut self, process: &Process, out: &Accumulator<'_>) -> ProcessSeries {
-        ProcessSeries::register(out.catalog(), self.metrics, self.plan, process, self.processes)
-    }
-}
-
 impl Followed {
-    pub(super) fn new(arrival: Arrival, context: &mut Context<'_>, out: &Accumulator<'_>) -> Self {
-        let Arrival { process, birth } = arrival;
-        let series = context.register(&process, out);
-        let program = Program::of(process.last_stat());
+    /// Follows a process from its birth, or from its first reading.
+    pub(super) fn new(
+        process: Process,
+        birth: Option<Monotonic>,
+        context: &mut Context,
+        out: &Accumulator<'_>,
+    ) -> Self {
         let Tick {
             timestamp, monotonic, ..
         } = out.tick();
-        let (cpu, io, born) = match birth {
-            Birth::BeforeWatch => (None, None, None),
-            Birth::After(instant) => (
-                Some(CpuReading::at_birth(instant)),
-                Some(ProcessIo::default()),
-                Some(timestamp.saturating_sub(monotonic.since(instant))),
-            ),
-        };
         Self {
+            series: ProcessSeries::register(out.catalog(), &process, context),
+            program: Program::of(process.last_stat()),
             process,
-            series,
-            program,
-            cpu,
-            io,
-            born,
+            cpu: birth.map(CpuReading::at_birth),
+            io: birth.map(|_| ProcessIo::default()),
+            born: birth.map(|instant| timestamp.saturating_sub(monotonic.since(instant))),
         }
-    }
-
-    pub(super) fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    pub(super) fn start_ticks(&self) -> u64 {
-        self.process.start_ticks()
     }
 
     /// An instant at which it still existed.
@@ -83,15 +64,19 @@ impl Followed {
         self.io = None;
     }
 
-    /// Reads it and pushes samples.
-    ///
-    /// # Errors
-    /// `Gone` when it has ended, which may be noticed after some samples were pushed.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        out: &mut Accumulator<'_>,
-    ) -> Result<(), ReadError> {
+    /// Reads it and pushes samples; whether it is still there. That it is not may be noticed after some were pushed.
+    pub(super) fn poll(&mut self, context: &mut Context, out: &mut Accumulator<'_>) -> bool {
+        match self.read(context, out) {
+            Ok(()) => self.follow_program(context, out),
+            Err(ReadError::Gone { .. }) => return false,
+            Err(error) => {
+                tracing::debug!(%error, pid = self.process.pid(), "a process could not be read this time");
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, context: &mut Context, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         self.poll_cpu(context, out)?;
         self.poll_memory(context, out)?;
         self.poll_io(context, out)?;
@@ -99,7 +84,7 @@ impl Followed {
         Ok(())
     }
 
-    fn poll_cpu(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+    fn poll_cpu(&mut self, context: &mut Context, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         let reading = self.read_cpu(context)?;
         let Some(last) = self.cpu.replace(reading) else {
             self.series.begin_cpu_time(out, out.tick().timestamp);
@@ -111,8 +96,9 @@ impl Followed {
         let mut used = reading.since(&last);
         // Ticks are too coarse to tell, and after what a zombie used nothing more comes.
         if context.processes.has_clocks() && self.process.last_stat().state != b'Z' {
-            let ahead = used.limit(context.capacity.cpus);
-            self.cpu = Some(reading.without(ahead));
+            // What is ahead of the time that passed is left to the next interval.
+            let time = reading.time.since(used.limit(context.capacity.cpus));
+            self.cpu = Some(CpuReading { time, ..reading });
         }
         let tick_ns = 1_000_000_000 / context.processes.ticks_per_second().max(1);
         let guest_ns = used.guest_ticks.saturating_mul(tick_ns);
@@ -129,9 +115,9 @@ impl Followed {
         Ok(())
     }
 
-    fn read_cpu(&mut self, context: &mut Context<'_>) -> Result<CpuReading, ReadError> {
+    fn read_cpu(&mut self, context: &mut Context) -> Result<CpuReading, ReadError> {
         let before = context.stopwatch.before();
-        let total = self.process.cpu_ns(context.processes)?;
+        let total = self.process.cpu_ns(&mut context.processes)?;
         if let Some(last) = self.cpu
             && last.time.total_ns() == total
         {
@@ -142,7 +128,7 @@ impl Followed {
                 ..last
             });
         }
-        let time = self.process.split_cpu_time(context.processes)?;
+        let time = self.process.split_cpu_time(&mut context.processes)?;
         let after = context.stopwatch.now();
         Ok(CpuReading {
             time,
@@ -153,12 +139,12 @@ impl Followed {
         })
     }
 
-    fn poll_memory(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+    fn poll_memory(&mut self, context: &mut Context, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         let Some(series) = &self.series.memory else {
             return Ok(());
         };
         context.stopwatch.expire();
-        let quick = self.process.statm(context.processes)?;
+        let quick = self.process.statm(&mut context.processes)?;
         let mut resident = quick.resident;
         if let Some(proportional) = &self.series.proportional {
             match context.processes.smaps_rollup(self.process.pid()) {
@@ -183,12 +169,12 @@ impl Followed {
         Ok(())
     }
 
-    fn poll_io(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
+    fn poll_io(&mut self, context: &mut Context, out: &mut Accumulator<'_>) -> Result<(), ReadError> {
         let Some([read, write]) = &self.series.io else {
             return Ok(());
         };
         context.stopwatch.expire();
-        let io = match context.processes.io(self.pid()) {
+        let io = match context.processes.io(self.process.pid()) {
             Ok(io) => io,
             Err(error) if error.is_temporary() || matches!(error, ReadError::Gone { .. }) => {
                 return Err(error);
@@ -212,13 +198,13 @@ impl Followed {
     }
 
     /// Registers the series anew when the process runs another program than its attributes tell.
-    pub(super) fn follow_program(&mut self, context: &mut Context<'_>, out: &mut Accumulator<'_>) {
+    fn follow_program(&mut self, context: &mut Context, out: &mut Accumulator<'_>) {
         if context.plan.attributes.is_empty() || self.program.is_run_by(self.process.last_stat()) {
             return;
         }
         self.program = Program::of(self.process.last_stat());
         // What was refused may be allowed of the other program.
-        self.series = context.register(&self.process, out);
+        self.series = ProcessSeries::register(out.catalog(), &self.process, context);
         let now = out.tick().timestamp;
         self.series.begin_cpu_time(out, now);
         self.series.begin_io(out, now);

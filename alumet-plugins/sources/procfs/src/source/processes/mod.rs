@@ -12,11 +12,11 @@ use alumet_core::plugin::{StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::Processes;
-use alumet_reader_procfs::{Capacity, CpuPercentBase, ReadError, SystemRoot};
+use alumet_reader_procfs::{Capacity, CpuPercentBase, SystemRoot};
 use parking_lot::Mutex;
 
 use crate::config::PlanConfig;
-use crate::watch::{Arrival, Birth, Inbox, Watcher};
+use crate::watch::{Arrival, Watcher};
 
 use followed::{Context, Followed};
 use series::ProcessMetrics;
@@ -27,12 +27,8 @@ pub(crate) struct ProcessesSource {
     watcher: Arc<Mutex<Watcher>>,
     /// Which inbox of the watcher is ours.
     index: usize,
-    plan: PlanConfig,
-    metrics: ProcessMetrics,
-    processes: Processes,
+    context: Context,
     followed: Vec<Followed>,
-    inbox: Inbox,
-    stopwatch: Stopwatch,
     online: OnlineCpus,
     base: CpuPercentBase,
     /// Whether what arrives next was born in a gap that is not billed.
@@ -56,16 +52,19 @@ impl ProcessesSource {
         root: &SystemRoot,
         alumet: &StartContext<'_>,
     ) -> Result<Self, StartError> {
+        let mut online = OnlineCpus::open(root);
         Ok(Self {
             watcher,
             index,
-            plan: plan.clone(),
-            metrics: ProcessMetrics::register(alumet)?,
-            processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
+            context: Context {
+                processes: Processes::open(root, KEPT_MEMORY_FILES / sources.max(1))?,
+                stopwatch: Stopwatch::new(alumet.clock()),
+                plan: plan.clone(),
+                metrics: ProcessMetrics::register(alumet)?,
+                capacity: Capacity::new(base, online.count()),
+            },
             followed: Vec::new(),
-            inbox: Inbox::default(),
-            stopwatch: Stopwatch::new(alumet.clock()),
-            online: OnlineCpus::open(root),
+            online,
             base,
             is_fresh: false,
         })
@@ -75,56 +74,30 @@ impl ProcessesSource {
 impl Source for ProcessesSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let now = out.tick().monotonic;
-        let scan = self.watcher.lock().collect(self.index, now, &mut self.inbox);
+        let (inbox, scan) = self.watcher.lock().collect(self.index, now);
 
-        let capacity = Capacity::new(self.base, self.online.count());
-        self.stopwatch.expire();
-        let mut context = Context {
-            processes: &mut self.processes,
-            stopwatch: &mut self.stopwatch,
-            plan: &self.plan,
-            metrics: self.metrics,
-            capacity,
-        };
-        for Arrival { process, birth } in self.inbox.arrivals.drain(..) {
-            let birth = if self.is_fresh { Birth::BeforeWatch } else { birth };
-            let followed = Followed::new(Arrival { process, birth }, &mut context, out);
-            self.followed.push(followed);
+        let context = &mut self.context;
+        context.capacity = Capacity::new(self.base, self.online.count());
+        context.stopwatch.expire();
+        for Arrival { process, birth } in inbox.arrivals {
+            let birth = birth.filter(|_| !self.is_fresh);
+            self.followed.push(Followed::new(process, birth, context, out));
         }
         self.is_fresh = false;
 
-        let mut gone = Vec::new();
-        self.followed
-            .retain_mut(|process| match process.poll(&mut context, out) {
-                Ok(()) => {
-                    process.follow_program(&mut context, out);
-                    true
-                }
-                Err(ReadError::Gone { .. }) => {
-                    let last = process.last_read().unwrap_or(now);
-                    gone.push((process.pid(), process.start_ticks(), last));
-                    false
-                }
-                Err(error) => {
-                    tracing::debug!(%error, pid = process.pid(), "a process could not be read this time");
-                    true
-                }
-            });
-        if !gone.is_empty() || !self.inbox.ended.is_empty() {
-            let mut watcher = self.watcher.lock();
-            for (pid, start_ticks, last) in gone {
-                watcher.release(pid, start_ticks, Some(last));
-            }
-            // What was announced to have ended has just been read for the last time.
-            let ended = &self.inbox.ended;
-            self.followed.retain(|process| {
-                let stays = !ended.contains(&process.pid());
-                if !stays {
-                    watcher.release(process.pid(), process.start_ticks(), None);
-                }
-                stays
-            });
-            self.inbox.ended.clear();
+        let is_gone = |process: &mut Followed| !process.poll(context, out);
+        let gone: Vec<Followed> = self.followed.extract_if(.., is_gone).collect();
+        // What was announced to have ended has just been read for the last time.
+        let has_ended = |followed: &mut Followed| inbox.ended.contains(&followed.process.pid());
+        let ended: Vec<Followed> = self.followed.extract_if(.., has_ended).collect();
+        let gone = gone
+            .iter()
+            .map(|followed| (followed, Some(followed.last_read().unwrap_or(now))));
+        let ended = ended.iter().map(|followed| (followed, None));
+        for (Followed { process, .. }, last) in gone.chain(ended) {
+            self.watcher
+                .lock()
+                .release(process.pid(), process.start_ticks(), last);
         }
         Ok(scan?)
     }

@@ -3,12 +3,15 @@
 use alumet_core::attributes::Attributes;
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::plugin::{StartContext, StartError};
+use alumet_core::series::SeriesBuilder;
 use alumet_core::source::Accumulator;
 use alumet_core::time::Timestamp;
+use alumet_core::value::Number;
 use alumet_core::{Consumer, Resource, Series};
-use alumet_reader_procfs::process::{Process, Processes};
+use alumet_reader_procfs::process::Process;
 
-use crate::config::{MemoryMode, PlanConfig, ProcessAttribute, ProcessMetric};
+use super::followed::Context;
+use crate::config::{MemoryMode, ProcessAttribute, ProcessMetric};
 use crate::metrics;
 use crate::watch::command_line;
 
@@ -49,29 +52,25 @@ impl ProcessMetrics {
 }
 
 impl ProcessSeries {
-    pub(super) fn register(
-        catalog: &Catalog,
-        metrics: ProcessMetrics,
-        plan: &PlanConfig,
-        process: &Process,
-        processes: &mut Processes,
-    ) -> Self {
-        let attributes = attributes_of(plan, process, processes);
-        let maker = Maker {
-            catalog,
-            pid: process.pid(),
-            attributes: &attributes,
+    pub(super) fn register(catalog: &Catalog, process: &Process, context: &mut Context) -> Self {
+        let attributes = &attributes_of(process, context);
+        let (pid, plan, metrics) = (process.pid(), &context.plan, context.metrics);
+        let of = |metric, key, value: &'static str| {
+            let described = of_process(catalog, metric, pid, attributes);
+            described.attribute(key, value).register()
         };
+        let percent = |kind: &'static str| {
+            let described = of_process(catalog, metrics.cpu_percent, pid, attributes);
+            described.attribute("kind", kind).register()
+        };
+        let time = |kind| of(metrics.cpu_time, "kind", kind);
+        let memory = |kind| of(metrics.memory, "kind", kind);
+        let io = |direction| of(metrics.io, "direction", direction);
         let has = |metric| plan.metrics.contains(&metric);
-        let (time, percent) = (metrics.cpu_time, metrics.cpu_percent);
-        let memory = |kind| maker.series(metrics.memory, "kind", kind);
-        let io = |direction| maker.series(metrics.io, "direction", direction);
         let is_accurate = plan.memory_mode == MemoryMode::SlowButAccurate;
         Self {
-            cpu_time: has(ProcessMetric::CpuTime)
-                .then(|| ["user", "system", "guest"].map(|kind| maker.series(time, "kind", kind))),
-            cpu_percent: has(ProcessMetric::CpuPercent)
-                .then(|| ["user", "system", "total"].map(|kind| maker.series(percent, "kind", kind))),
+            cpu_time: has(ProcessMetric::CpuTime).then(|| ["user", "system", "guest"].map(time)),
+            cpu_percent: has(ProcessMetric::CpuPercent).then(|| ["user", "system", "total"].map(percent)),
             memory: has(ProcessMetric::Memory).then(|| ["resident", "shared", "virtual"].map(memory)),
             proportional: (is_accurate && has(ProcessMetric::Memory)).then(|| memory("proportional")),
             io: plan.io.then(|| ["read", "write"].map(io)),
@@ -93,38 +92,26 @@ impl ProcessSeries {
     }
 }
 
-struct Maker<'a> {
+fn of_process<'a, T: Number>(
     catalog: &'a Catalog,
+    metric: MetricHandle<T>,
     pid: u32,
-    attributes: &'a Attributes,
+    attributes: &Attributes,
+) -> SeriesBuilder<'a, T> {
+    let described = catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid });
+    described.attributes(attributes)
 }
 
-impl Maker<'_> {
-    fn series<T: alumet_core::value::Number>(
-        &self,
-        metric: MetricHandle<T>,
-        key: &'static str,
-        value: &'static str,
-    ) -> Series<T> {
-        let process = Consumer::Process { pid: self.pid };
-        self.catalog
-            .series(metric, Resource::LocalMachine, process)
-            .attributes(self.attributes)
-            .attribute(key, value)
-            .register()
-    }
-}
-
-fn attributes_of(plan: &PlanConfig, process: &Process, processes: &mut Processes) -> Attributes {
+fn attributes_of(process: &Process, context: &mut Context) -> Attributes {
+    let wanted = &context.plan.attributes;
     let mut attributes = Attributes::EMPTY;
-    if plan.attributes.contains(&ProcessAttribute::Name) {
-        attributes = attributes.with("name", process.last_stat().comm.to_str_lossy());
+    if wanted.contains(&ProcessAttribute::Name) {
+        attributes = attributes.with("name", process.last_stat().comm.to_string());
     }
-    if plan.attributes.contains(&ProcessAttribute::Cmdline) {
-        let mut cmdline = command_line(processes, process.pid()).unwrap_or_default();
-        let end = (0..=LONGEST_CMDLINE)
-            .rev()
-            .find(|end| cmdline.is_char_boundary(*end));
+    if wanted.contains(&ProcessAttribute::Cmdline) {
+        let mut cmdline = command_line(&mut context.processes, process.pid()).unwrap_or_default();
+        let mut ends = (0..=LONGEST_CMDLINE).rev();
+        let end = ends.find(|end| cmdline.is_char_boundary(*end));
         cmdline.truncate(end.unwrap_or(0));
         attributes = attributes.with("cmdline", cmdline);
     }
