@@ -58,12 +58,12 @@ pub enum ReadError {
     },
 
     /// The operating system failed to open or to read the file.
-    #[error("`{}` cannot be read: {source}; it is worth another try", .path.display())]
+    #[error("`{}` cannot be read: {error}; it is worth another try", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the operating system says.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -75,15 +75,15 @@ impl ReadError {
     }
 
     /// Sorts an error of the operating system about a file; `mend` says what to do when it is absent or switched off.
-    pub fn of_file(path: &Path, source: io::Error, mend: &'static str) -> Self {
+    pub fn of_file(path: &Path, error: io::Error, mend: &'static str) -> Self {
         let path = path.to_path_buf();
-        match errno(&source) {
+        match errno(&error) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::EOPNOTSUPP => Self::NotSupported { path, mend },
             Errno::EACCES | Errno::EPERM => Self::PermissionDenied {
                 path,
                 mend: "run as root, or grant CAP_DAC_READ_SEARCH",
             },
-            _ => Self::Io { path, source },
+            _ => Self::Io { path, error },
         }
     }
 }
@@ -168,6 +168,8 @@ mod tests {
         let error = of_errno(Errno::EIO);
         assert!(matches!(error, ReadError::Io { .. }));
         assert!(error.is_temporary());
+        // Its text says the cause; whoever writes a chain of errors would say it again.
+        assert!(std::error::Error::source(&error).is_none(), "{error}");
     }
 
     #[test]

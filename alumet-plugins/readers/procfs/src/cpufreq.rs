@@ -30,7 +30,7 @@ impl CpuFrequencyFiles {
     /// When no descriptor is left.
     pub fn discover(root: &SystemRoot) -> Result<Self, ReadError> {
         let folder = root.sys("devices/system/cpu");
-        let cpus = numbered(&folder, "cpu").map_err(|source| ReadError::Io { path: folder, source })?;
+        let cpus = numbered(&folder, "cpu").map_err(|error| ReadError::Io { path: folder, error })?;
         let files = cpus
             .into_iter()
             .map(|(cpu, folder)| (cpu, folder.join("cpufreq/scaling_cur_freq")));

@@ -60,9 +60,9 @@ impl TemperatureFiles {
     /// When no descriptor is left.
     pub fn discover(root: &SystemRoot) -> Result<Self, ReadError> {
         let mut found = Self::default();
-        found.list(root).map_err(|source| ReadError::Io {
+        found.list(root).map_err(|error| ReadError::Io {
             path: root.sys("class"),
-            source,
+            error,
         })?;
         Ok(found)
     }

@@ -174,7 +174,7 @@ impl<R: Resolver> Measured<R> {
                 continue;
             }
             match engine.open(path, columns.wanted) {
-                Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
+                Ok(slot) => *part = Some(Box::new(Part::new(slot, columns, born_after))),
                 Err(error) => {
                     close(engine, &mut parts);
                     return Err(error);
@@ -329,7 +329,7 @@ impl State {
     }
 }
 
-fn close(engine: &mut FileEngine, parts: &mut [Option<Part>; 2]) {
+fn close(engine: &mut FileEngine, parts: &mut [Option<Box<Part>>; 2]) {
     for part in parts.iter_mut().filter_map(Option::take) {
         engine.close(part.slot);
     }

@@ -20,6 +20,6 @@ pub(crate) enum TableError {
 impl TableError {
     /// Whether its files could not be opened for lack of a descriptor, which tells nothing of them.
     pub(crate) fn is_for_now(&self) -> bool {
-        matches!(self, Self::Read(ReadError::Io { source, .. }) if is_exhausted(source))
+        matches!(self, Self::Read(ReadError::Io { error, .. }) if is_exhausted(error))
     }
 }

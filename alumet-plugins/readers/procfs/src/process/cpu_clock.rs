@@ -44,7 +44,7 @@ impl ProcessClock {
             Err(errno) => {
                 return Err(ReadError::Io {
                     path: "clock_gettime".into(),
-                    source: errno.into(),
+                    error: errno.into(),
                 });
             }
         };

@@ -20,7 +20,7 @@ impl Processes {
         {
             let entry = entry.map_err(|errno| ReadError::Io {
                 path: self.proc.clone(),
-                source: errno.into(),
+                error: errno.into(),
             })?;
             if let Some(pid) = number(entry.file_name().to_bytes()).and_then(|pid| u32::try_from(pid).ok()) {
                 pids.push(pid);

@@ -44,7 +44,7 @@ impl State {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let kick = EventFd::from_flags(flags).map_err(|errno| ReadError::Io {
             path: PathBuf::from("eventfd"),
-            source: errno.into(),
+            error: errno.into(),
         })?;
         Ok(Self {
             mounts,

@@ -10,14 +10,14 @@ use rusqlite::ErrorCode;
 pub(crate) enum DiskError {
     #[error("{0}")]
     Refused(String),
-    #[error("`{}`: {source}; {}", .path.display(), remedy(.source))]
-    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("`{}`: {error}; {}", .path.display(), remedy(.error))]
+    Sqlite { path: PathBuf, error: rusqlite::Error },
 }
 
 impl DiskError {
-    pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        Self::Sqlite { path, source }
+        Self::Sqlite { path, error }
     }
 
     /// The system refuses something.
@@ -31,17 +31,17 @@ impl DiskError {
 
     /// Whether the content of the file makes no sense, as opposed to a disk that does not work.
     pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if is_damage(source))
+        matches!(self, Self::Sqlite { error, .. } if is_damage(error))
     }
 
     /// Whether a place of the disk cannot be read.
     pub(crate) fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
+        matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
     }
 
     /// Whether what is in the file can still be read through the same connection.
     pub(crate) fn can_read_on(&self) -> bool {
-        matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::DiskFull))
+        matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
 }
 
