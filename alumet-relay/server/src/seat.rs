@@ -22,10 +22,19 @@ pub(crate) struct Claim {
 /// The place of the one session that an instance may have.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
-    /// With what tells the session that another one took over.
-    holder: Option<(Claim, CancellationToken)>,
+    holder: Option<Holder>,
     /// Runs that a newer one took over from. They have ended, unless two machines use one spool.
     replaced: VecDeque<RunId>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    claim: Claim,
+    /// Tells the session that another one took over.
+    session: CancellationToken,
+    /// The run that it took over from, until it has said something after it was heard. A network can bring the first word
+    /// of a program that was killed after that of the next run: it would then look as if the next run were the former one.
+    former: Option<RunId>,
 }
 
 impl Seat {
@@ -37,29 +46,44 @@ impl Seat {
     /// # Errors
     /// When two machines use the instance: a run came back that a newer one took over from, or another node holds a session.
     pub(crate) fn take(&mut self, claim: Claim) -> Result<CancellationToken, Refusal> {
-        if let Some((holder, session)) = &self.holder {
-            let is_held_by_other = holder.node != claim.node && !session.is_cancelled();
+        let mut former = None;
+        if let Some(holder) = &self.holder {
+            let is_held_by_other = holder.claim.node != claim.node && !holder.session.is_cancelled();
             if is_held_by_other || self.replaced.contains(&claim.run) {
-                return Err(copied(holder, &claim));
+                return Err(copied(&holder.claim, &claim));
             }
-            session.cancel();
-            if holder.run != claim.run {
-                if self.replaced.len() == Self::MEMORY {
-                    self.replaced.pop_front();
-                }
-                self.replaced.push_back(holder.run);
-            }
+            holder.session.cancel();
+            former = match holder.claim.run {
+                run if run == claim.run => holder.former,
+                run => Some(run),
+            };
         }
-        let replaced = CancellationToken::new();
-        self.holder = Some((claim, replaced.clone()));
+        let session = CancellationToken::new();
+        let replaced = session.clone();
+        self.holder = Some(Holder {
+            claim,
+            session,
+            former,
+        });
         Ok(replaced)
+    }
+
+    /// A run has said something after it was heard, so that it lives, and what it took over from is over.
+    pub(crate) fn lives(&mut self, run: &RunId) {
+        let holder = self.holder.as_mut().filter(|holder| holder.claim.run == *run);
+        if let Some(former) = holder.and_then(|holder| holder.former.take()) {
+            if self.replaced.len() == Self::MEMORY {
+                self.replaced.pop_front();
+            }
+            self.replaced.push_back(former);
+        }
     }
 
     /// Whether a session holds it.
     pub(crate) fn is_held(&self) -> bool {
         self.holder
             .as_ref()
-            .is_some_and(|(_, session)| !session.is_cancelled())
+            .is_some_and(|holder| !holder.session.is_cancelled())
     }
 }
 
@@ -100,6 +124,7 @@ mod tests {
         let mut seat = Seat::default();
         seat.take(claim(1, "a")).unwrap();
         let newer = seat.take(claim(2, "a")).unwrap();
+        seat.lives(&[2; 16]);
         let refusal = seat.take(claim(1, "a")).unwrap_err();
         assert_eq!(refusal.reason, Reason::Copied);
         assert!(refusal.message.contains("192.0.2.1:1") && refusal.message.contains("192.0.2.2:1"));
@@ -108,7 +133,24 @@ mod tests {
         newer.cancel();
         assert!(seat.take(claim(1, "a")).is_err());
         assert!(seat.take(claim(3, "a")).is_ok());
+        seat.lives(&[3; 16]);
         assert!(seat.take(claim(2, "a")).is_err());
+    }
+
+    #[test]
+    fn the_late_word_of_a_killed_run_does_not_make_a_copy_of_the_next_one() {
+        let mut seat = Seat::default();
+        seat.take(claim(1, "a")).unwrap();
+        seat.lives(&[1; 16]);
+        seat.take(claim(2, "a")).unwrap();
+        seat.take(claim(1, "a")).unwrap();
+        // Of a session that is over.
+        seat.lives(&[2; 16]);
+        seat.take(claim(2, "a")).unwrap();
+        seat.take(claim(2, "a")).unwrap();
+        seat.lives(&[2; 16]);
+        assert!(seat.take(claim(1, "a")).is_err(), "it came after all");
+        assert!(seat.take(claim(2, "a")).is_ok());
     }
 
     #[test]
@@ -133,6 +175,7 @@ mod tests {
         let mut seat = Seat::default();
         for run in 0..=255 {
             seat.take(claim(run, "a")).unwrap();
+            seat.lives(&[run; 16]);
         }
         assert_eq!(seat.replaced.len(), Seat::MEMORY);
         assert!(seat.take(claim(254, "a")).is_err());

@@ -104,6 +104,8 @@ impl RelayService {
         );
         let begun = Begun {
             instance: id,
+            sender: instance,
+            run: Some(run),
             node: node_session,
             requests,
             progress,

@@ -22,7 +22,8 @@ use tonic::Streaming;
 use crate::acknowledge::{Answers, acknowledge};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
-use crate::registry::{Node, Received};
+use crate::registry::{Instance, Node, Received};
+use crate::seat::RunId;
 use crate::sequence::Sequence;
 use crate::state::{Room, Running};
 
@@ -40,6 +41,9 @@ const GENERATIONS: usize = 4;
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
     pub(crate) instance: InstanceId,
+    pub(crate) sender: Arc<Instance>,
+    /// The run of the client, until it has said something.
+    pub(crate) run: Option<RunId>,
     pub(crate) node: Arc<Node>,
     pub(crate) requests: Streaming<ClientMessage>,
     pub(crate) progress: Progress,
@@ -116,6 +120,11 @@ impl Session {
     async fn take_all(&mut self) -> Result<(), Refusal> {
         loop {
             let message = self.next().await?;
+            if message.is_some()
+                && let Some(run) = self.begun.run.take()
+            {
+                self.begun.sender.seat.lock().lives(&run);
+            }
             let bytes = self.begun.progress.take_bytes();
             self.begun.node.bytes.add(bytes);
             match message {

@@ -27,6 +27,8 @@ async fn a_run_that_comes_back_after_another_one_shows_a_copied_spool() {
     let mut first = begin(rig.address, hello("a", 1, 1)).await.unwrap();
     let mut copy = begin(rig.address, hello("a", 1, 2)).await.unwrap();
     assert_eq!(first.refusal().await.code(), Code::Aborted);
+    copy.send_all(Agent::new().next(1)).await;
+    copy.acknowledged(1).await;
     let Err(status) = begin(rig.address, hello("a", 1, 1)).await else {
         panic!("not refused")
     };
@@ -36,8 +38,6 @@ async fn a_run_that_comes_back_after_another_one_shows_a_copied_spool() {
         message.contains("127.0.0.1") && message.contains("delete the spool file"),
         "{message}"
     );
-    copy.send_all(Agent::new().next(1)).await;
-    copy.acknowledged(1).await;
     // Another node is told at once.
     let Err(status) = begin(rig.address, hello("b", 1, 3)).await else {
         panic!("not refused")
@@ -54,6 +54,24 @@ async fn a_run_that_comes_back_after_another_one_shows_a_copied_spool() {
             .any(|line| line.contains("reason=copied") && line.ends_with("= 2")),
         "{report:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_word_of_a_killed_run_that_comes_late_does_no_harm_to_the_next_run() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let mut killed = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    killed.send_all(agent.next(1)).await;
+    killed.acknowledged(1).await;
+    agent.restart(2);
+    let mut next = begin(rig.address, hello("a", 1, 2)).await.unwrap();
+    let late = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert_eq!(next.refusal().await.code(), Code::Aborted);
+    drop(late);
+    let mut next = begin(rig.address, hello("a", 1, 2)).await.unwrap();
+    next.send_all(agent.next(2)).await;
+    next.acknowledged(2).await;
+    assert_eq!(rig.spool.sequences(instance(1)), [1, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
