@@ -1,7 +1,5 @@
 //! From a batch to lines.
 
-use std::convert::Infallible;
-
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Timestamp, Unit, Value};
@@ -66,20 +64,6 @@ impl Encoder {
 
     /// Appends one line per sample.
     pub fn encode(&mut self, delivery: &Delivery, out: &mut Vec<u8>) {
-        let whole = self.encode_each(delivery, out, |_| Ok::<_, Infallible>(()));
-        whole.unwrap_or_else(|never| match never {});
-    }
-
-    /// Appends one line per sample, and after each calls `appended`, which may take the lines away.
-    ///
-    /// # Errors
-    /// That of `appended`, which ends it.
-    pub(crate) fn encode_each<E>(
-        &mut self,
-        delivery: &Delivery,
-        out: &mut Vec<u8>,
-        mut appended: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
         let delimiter = self.delimiter();
         let Self {
             config,
@@ -88,15 +72,14 @@ impl Encoder {
             time,
         } = self;
         let quote = may_be_in_a_number(delimiter);
-        delivery.samples().try_for_each(|sample| {
+        delivery.samples().for_each(|sample| {
             let line = lines.get_or_try_insert_with(sample.series, || {
                 let info = delivery.catalog().describe(sample.series).ok_or(())?;
                 Ok::<_, ()>(Line::new(&info, header, config))
             });
             let Ok(line) = line else {
                 // A batch keeps its series known, so this is a defect of whoever made the batch.
-                tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
-                return Ok(());
+                return tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
             };
             let (before, after) = line.text.split_at(line.middle);
             out.extend_from_slice(before);
@@ -111,8 +94,7 @@ impl Encoder {
                 Value::F64(value) => push_number(out, quote, zmij::Buffer::new().format(value).as_bytes()),
             }
             out.extend_from_slice(after);
-            appended(out)
-        })
+        });
     }
 }
 

@@ -19,10 +19,8 @@ pub(crate) struct ActiveFile {
     path: PathBuf,
     file: File,
     identity: (u64, u64),
-    /// How many bytes it has, without those that are not confirmed.
+    /// How many bytes it has.
     pub(crate) len: u64,
-    /// How many bytes were written since.
-    unconfirmed: u64,
     /// The columns; none as long as the file is empty.
     pub(crate) header: Option<Header>,
     /// When it was last written before it was opened.
@@ -55,7 +53,6 @@ impl ActiveFile {
                 file,
                 identity: identity(&properties),
                 len: properties.len(),
-                unconfirmed: 0,
                 header: content.header,
                 modified: modified(&properties),
                 cut_to: None,
@@ -151,48 +148,41 @@ impl ActiveFile {
         own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
-    /// Appends whole lines, which stay when they are [confirmed](Self::confirm).
+    /// Appends whole lines; all of them or nothing.
     ///
     /// # Errors
-    /// Why they could not be written. The file is as it was when the last lines were confirmed, or will be before anything
-    /// else is written.
+    /// Why they could not be written. The file is as it was before, or will be before anything else is written.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
         self.finish_cut()?;
         let mut written = 0;
         while written < bytes.len() {
             match self.file.write(&bytes[written..]) {
-                Ok(count) if count > 0 => {
-                    written += count;
-                    self.unconfirmed += count as u64;
-                }
+                Ok(count) if count > 0 => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 stopped => {
-                    self.take_back();
+                    self.cut(written);
                     let error = stopped.err().unwrap_or(io::ErrorKind::WriteZero.into());
                     return Err(CsvError::write(&self.path, error));
                 }
             }
         }
+        self.len += written as u64;
         Ok(())
     }
 
-    /// All that was appended stays.
-    pub(crate) fn confirm(&mut self) {
-        self.len += std::mem::take(&mut self.unconfirmed);
-    }
-
-    /// Takes away again what is not confirmed.
+    /// Takes the last `written` bytes away again.
     ///
-    /// It is counted from the present end: somebody else may have emptied the file in the meantime, and a longer
+    /// They are counted from the present end: somebody else may have emptied the file in the meantime, and a longer
     /// file would be filled with zeros.
-    fn take_back(&mut self) {
-        let unconfirmed = std::mem::take(&mut self.unconfirmed);
-        if unconfirmed == 0 {
+    fn cut(&mut self, written: usize) {
+        if written == 0 {
             return;
         }
-        let end = self.file.metadata();
-        let end = end.map_or(self.len + unconfirmed, |found| found.len());
-        self.cut_to = Some(end.saturating_sub(unconfirmed));
+        let end = self
+            .file
+            .metadata()
+            .map_or(self.len + written as u64, |found| found.len());
+        self.cut_to = Some(end.saturating_sub(written as u64));
         // If that fails too, it is tried again before the next write.
         let _ = self.finish_cut();
     }

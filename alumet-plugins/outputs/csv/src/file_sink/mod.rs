@@ -17,8 +17,6 @@ use crate::header::Header;
 use crate::housekeeper::Housekeeper;
 use crate::rotate::{Names, period};
 
-/// How many bytes of lines are written at once, so that memory does not grow with a delivery.
-const PIECE: usize = 64 << 10;
 /// How much memory is kept for the next delivery.
 const KEPT: usize = 8 << 20;
 /// How often the path is looked at.
@@ -31,7 +29,7 @@ const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct FileSink {
     config: Config,
     file: Option<ActiveFile>,
-    /// The lines of the delivery that are not written yet, under the encoder's header; empty between two deliveries.
+    /// The lines of the delivery, under the encoder's header; empty between two deliveries.
     lines: Vec<u8>,
     /// The period in which the lines of the file were written, if there are periods.
     period: Option<i128>,
@@ -78,12 +76,12 @@ impl FileSink {
         if self.is_rotation_due_by_time() {
             self.rotate(encoder)?;
         }
-        self.encode(delivery, encoder)?;
+        self.encode(delivery, encoder);
         if self.is_rotation_due_by_size() && self.now.monotonic >= self.next_rotation {
             self.rotate(encoder)?;
             // The new file may have other columns.
             self.lines.clear();
-            self.encode(delivery, encoder)?;
+            self.encode(delivery, encoder);
         }
         self.write_out(encoder)?;
         self.period = self.period_of(self.now.wall);
@@ -98,31 +96,23 @@ impl FileSink {
         self.file = None;
     }
 
-    /// Makes lines of the delivery, and writes them piece by piece unless the size of all decides where they go.
-    fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if file.header.is_none() {
+    fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder) {
+        if self.begun().is_none() {
             encoder.set_header(Header::of(delivery));
-            encoder.header().write(encoder.delimiter(), &mut self.lines);
         }
-        let piece = match self.config.rotate_size {
-            Some(_) => usize::MAX,
-            None => PIECE,
-        };
-        encoder.encode_each(delivery, &mut self.lines, |lines| {
-            if lines.len() >= piece {
-                file.append(lines)?;
-                lines.clear();
-            }
-            Ok(())
-        })
+        encoder.encode(delivery, &mut self.lines);
     }
 
     fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.append(&self.lines)?;
-        file.confirm();
-        file.header.get_or_insert_with(|| encoder.header().clone());
+        if file.header.is_some() {
+            file.append(&self.lines)?;
+        } else {
+            let mut bytes = encoder.header_line();
+            bytes.extend_from_slice(&self.lines);
+            file.append(&bytes)?;
+            file.header = Some(encoder.header().clone());
+        }
         self.lines.clear();
         self.lines.shrink_to(KEPT);
         Ok(())

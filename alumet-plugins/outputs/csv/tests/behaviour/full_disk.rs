@@ -60,7 +60,7 @@ fn child_that_fills_the_disk() {
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 50)).unwrap();
     let mut written = 50;
-    // The second is written in several pieces.
+    // One stops at once, the other after some pages.
     for (count, room) in [(50, 1000), (5000, 200_000)] {
         let whole = len();
         limit_file_size(Some(whole + room));
