@@ -141,11 +141,20 @@ impl Batch {
         self.push_raw(series.id(), timestamp, bits);
     }
 
+    // Part of the loop of each source, which is in another crate.
+    #[inline]
     fn push_raw(&mut self, series: SeriesId, timestamp: Timestamp, bits: u64) {
-        self.pin.get_or_insert_with(|| self.catalog.pin());
+        if self.pin.is_none() {
+            self.pin_present();
+        }
         self.columns.series.push(series);
         self.columns.timestamps.push(timestamp);
         self.columns.values.push(bits);
+    }
+
+    #[cold]
+    fn pin_present(&mut self) {
+        self.pin = Some(self.catalog.pin());
     }
 
     /// Makes room for `additional` more samples.
