@@ -117,11 +117,12 @@ impl Spool for DiskSpool {
         }
         // Held until the record has its number, so that definitions come before the records that need them.
         let mut encoder = self.encoder.lock();
-        let sequence = self.log.append(Some(encoder.encode(batch)), batch.origin());
-        let start = self.log.state.lock().start.sequence;
+        let encoded = encoder.encode(batch);
+        // Held until the batch is there: a reader that is told of the record at once would decode it.
         let mut recent = self.batches.recent.lock();
+        let sequence = self.log.append(Some(encoded), batch.origin());
         recent.push(sequence, Arc::clone(batch));
-        recent.forget(start);
+        recent.forget(self.log.state.lock().start.sequence);
         sequence
     }
 
