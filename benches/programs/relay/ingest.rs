@@ -35,7 +35,8 @@ fn measure(prepared: &Arc<Prepared>, kind: Kind, has_tls: bool, connections: usi
         .map(|number| place.client_config(server.address, &format!("node-{number}"), has_tls));
     // Numbers count from 1, and the first goes before.
     let clients = runtime.block_on(Clients::connect(prepared, configs, batches + 1));
-    std::thread::sleep(Duration::from_secs(1));
+    // What is computed once per series is not of interest.
+    await_written(&server, (connections * GROUPS * SERIES) as u64);
     let (cpu, before, begin) = (
         server.process.counted().cpu_nanos,
         server.written(),
@@ -44,10 +45,7 @@ fn measure(prepared: &Arc<Prepared>, kind: Kind, has_tls: bool, connections: usi
     runtime.block_on(clients.send());
     let acknowledged = begin.elapsed().as_secs_f64();
     let samples = connections as u64 * batches * (GROUPS * SERIES) as u64;
-    while server.written() < before + samples {
-        assert!(begin.elapsed() < Duration::from_secs(300), "samples are missing");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    await_written(&server, before + samples);
     let written = begin.elapsed().as_secs_f64();
     let cpu = (server.process.counted().cpu_nanos - cpu) as f64;
     println!(
@@ -60,4 +58,12 @@ fn measure(prepared: &Arc<Prepared>, kind: Kind, has_tls: bool, connections: usi
         samples as f64 / written / 1e6,
         server.process.peak_mib(),
     );
+}
+
+fn await_written(server: &Server, samples: u64) {
+    let begin = Instant::now();
+    while server.written() < samples {
+        assert!(begin.elapsed() < Duration::from_secs(300), "samples are missing");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
