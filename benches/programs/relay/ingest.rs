@@ -34,7 +34,7 @@ fn measure(prepared: &Arc<Prepared>, kind: Kind, has_tls: bool, connections: usi
     let configs = (0..connections)
         .map(|number| place.client_config(server.address, &format!("node-{number}"), has_tls));
     // Numbers count from 1, and the first goes before.
-    let clients = runtime.block_on(Clients::connect(prepared, configs, batches + 1));
+    let mut clients = runtime.block_on(Clients::connect(prepared, configs, batches + 1));
     // What is computed once per series is not of interest.
     await_written(&server, (connections * GROUPS * SERIES) as u64);
     let (cpu, before, begin) = (

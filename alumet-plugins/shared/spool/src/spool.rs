@@ -54,7 +54,7 @@ impl Batches {
         };
         self.recent.lock().forget(start);
         if is_drained {
-            self.dictionary.forget();
+            self.dictionary.forget(log);
         }
     }
 }

@@ -34,7 +34,7 @@ use writer::Writer;
 /// Whoever needs both locks takes `disk` first.
 pub(crate) struct Log {
     config: SpoolConfig,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state: Mutex<State>,
     /// The open file, if there is one at the moment.
     disk: Mutex<Option<Disk>>,

@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Catalog;
 use alumet_core::spool::{Spool, Spooled};
+use alumet_core::testkit::ManualClock;
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::bench::{Bench, Readers, commit, read_all, wait_until};
@@ -91,15 +93,33 @@ fn a_record_that_is_in_memory_brings_its_batch_and_one_from_disk_is_decoded() {
     let Spooled::Record(record) = &items[0] else {
         panic!("{items:?}")
     };
-    assert!(std::sync::Arc::ptr_eq(record.batch.as_ref().unwrap(), &batch));
+    assert!(Arc::ptr_eq(record.batch.as_ref().unwrap(), &batch));
     assert_eq!(record.checksum, crc32fast::hash(&record.payload));
     reader.acknowledge(1, None);
     drop(items);
     assert_eq!(
-        std::sync::Arc::strong_count(&batch),
+        Arc::strong_count(&batch),
         1,
         "a batch that is done is let go"
     );
+}
+
+#[test]
+fn series_that_only_the_disk_knows_are_let_go_a_minute_after_the_last_was_read() {
+    let bench = Bench::new();
+    let spool = bench.open();
+    spool.reader_of("csv");
+    spool.append(&bench.batch(1, 3));
+    drop(spool);
+    let (catalog, clock) = (Catalog::new(), ManualClock::new());
+    let spool = DiskSpool::open_at(bench.config.clone(), catalog.clone(), Arc::new(clock.clone()));
+    let reader = spool.reader_of("csv");
+    read_all(&*reader);
+    for (seconds, live) in [(59, 3), (1, 0)] {
+        clock.advance(Duration::from_secs(seconds));
+        reader.acknowledge(1, None);
+        assert_eq!(catalog.live_series(), live);
+    }
 }
 
 #[test]
