@@ -21,8 +21,8 @@ use crate::devices::DeviceNames;
 /// A control group that is measured.
 pub(crate) struct Group {
     pub(crate) identity: Identity,
-    /// What is read at each poll, and what is read slowly. Boxed, because groups lie in the half empty nodes of a tree.
-    pub(crate) parts: [Option<Box<Part>>; 2],
+    /// What is read at each poll, and what is read slowly.
+    pub(crate) parts: [Option<Part>; 2],
 }
 
 /// What its series have in common.

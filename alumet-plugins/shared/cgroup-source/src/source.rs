@@ -14,6 +14,7 @@ use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::{Capacity, CpuPercentBase};
 use hashbrown::HashSet;
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::columns::Columns;
@@ -51,7 +52,8 @@ pub(crate) struct State {
     news: Vec<TreeEvent>,
     mounted: Option<(Version, Arc<Hierarchies>)>,
     engine: Option<FileEngine>,
-    groups: BTreeMap<CgroupId, Group>,
+    /// They lie one after the other, for all of them are passed through once a second, with cold caches.
+    groups: IndexMap<CgroupId, Group>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
     waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups that are read between two polls.
@@ -62,6 +64,8 @@ pub(crate) struct State {
     heard_at: Option<Tick>,
     /// How many CPUs ran at the last pass.
     cpus: u64,
+    /// When the last reading was over, or its pass began: an instant before the next one.
+    read_at: alumet_core::time::Monotonic,
     started: Vec<Consumer>,
     ended: Vec<Consumer>,
     has_told: HashSet<&'static str>,
@@ -174,7 +178,7 @@ impl<R: Resolver> Measured<R> {
                 continue;
             }
             match engine.open(path, columns.wanted) {
-                Ok(slot) => *part = Some(Box::new(Part::new(slot, columns, born_after))),
+                Ok(slot) => *part = Some(Part::new(slot, columns, born_after)),
                 Err(error) => {
                     close(engine, &mut parts);
                     return Err(error);
@@ -222,13 +226,14 @@ impl<R: Resolver> Measured<R> {
             if let Some(group) = groups.get_mut(&id)
                 && !self.read(group, true, capacity, out)
             {
-                groups.remove(&id);
+                groups.swap_remove(&id);
             }
         }
         self.state.groups = groups;
     }
 
     fn begin_pass(&mut self) -> Capacity {
+        self.state.read_at = self.clock.now().monotonic;
         // A CPU that has just gone offline gave its time to this interval.
         let now = self.cpus.count();
         let before = std::mem::replace(&mut self.state.cpus, now);
@@ -250,7 +255,6 @@ impl<R: Resolver> Measured<R> {
         let paces = if with_slow { 2 } else { 1 };
         for (part, columns) in parts.iter_mut().zip(&self.columns).take(paces) {
             let Some(part) = part else { continue };
-            let before = self.clock.now().monotonic;
             match engine.read(&part.slot, reading) {
                 Ok(()) => {}
                 Err(ReadError::Gone { .. }) => {
@@ -263,7 +267,7 @@ impl<R: Resolver> Measured<R> {
             }
             let after = self.clock.now().monotonic;
             let context = Context {
-                before,
+                before: std::mem::replace(&mut self.state.read_at, after),
                 after,
                 capacity,
                 names: &mut self.devices,
@@ -307,7 +311,7 @@ impl State {
     }
 
     fn remove(&mut self, id: CgroupId) {
-        if let Some(mut group) = self.groups.remove(&id) {
+        if let Some(mut group) = self.groups.swap_remove(&id) {
             self.end(&mut group);
         }
     }
@@ -329,7 +333,7 @@ impl State {
     }
 }
 
-fn close(engine: &mut FileEngine, parts: &mut [Option<Box<Part>>; 2]) {
+fn close(engine: &mut FileEngine, parts: &mut [Option<Part>; 2]) {
     for part in parts.iter_mut().filter_map(Option::take) {
         engine.close(part.slot);
     }

@@ -97,11 +97,7 @@ fn a_record_that_is_in_memory_brings_its_batch_and_one_from_disk_is_decoded() {
     assert_eq!(record.checksum, crc32fast::hash(&record.payload));
     reader.acknowledge(1, None);
     drop(items);
-    assert_eq!(
-        Arc::strong_count(&batch),
-        1,
-        "a batch that is done is let go"
-    );
+    assert_eq!(Arc::strong_count(&batch), 1, "a batch that is done is let go");
 }
 
 #[test]
