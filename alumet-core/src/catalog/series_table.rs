@@ -120,25 +120,37 @@ impl SeriesTable {
         self.slots.len()
     }
 
-    /// Starts a new epoch if something retired in the present one, and frees the slots that nobody can name.
+    /// Frees the slots that nobody can name, and starts a new epoch if there are others that retired in the present one.
     fn reclaim(&mut self) {
-        if !self.present.retired.is_empty() {
+        // Only the table itself holds the pin, and only the present epoch is ever pinned anew.
+        let is_free = |epoch: &Epoch| Arc::strong_count(&epoch.pin) == 1;
+        while self.past.front().is_some_and(is_free)
+            && let Some(mut oldest) = self.past.pop_front()
+        {
+            self.release(&mut oldest.retired);
+        }
+        if self.present.retired.is_empty() {
+            return;
+        }
+        if self.past.is_empty() && is_free(&self.present) {
+            let mut retired = std::mem::take(&mut self.present.retired);
+            self.release(&mut retired);
+            // Its memory serves the next ones.
+            self.present.retired = retired;
+        } else {
             self.past.push_back(std::mem::take(&mut self.present));
         }
-        // Only the table itself holds the pin, and only the present epoch is ever pinned anew.
-        let is_free = |oldest: &Epoch| Arc::strong_count(&oldest.pin) == 1;
-        while self.past.front().is_some_and(is_free)
-            && let Some(oldest) = self.past.pop_front()
-        {
-            for slot in oldest.retired {
-                let entry = &mut self.slots[slot as usize];
-                if let (Some(gone), Some(info)) = (&mut self.gone, &entry.info) {
-                    gone.push(SeriesId::new(slot, entry.generation, info.metric.value_type));
-                }
-                entry.info = None;
-                entry.generation = (entry.generation + 1) & (u32::MAX >> 2);
-                self.free.push(slot);
+    }
+
+    fn release(&mut self, retired: &mut Vec<u32>) {
+        for slot in retired.drain(..) {
+            let entry = &mut self.slots[slot as usize];
+            if let (Some(gone), Some(info)) = (&mut self.gone, &entry.info) {
+                gone.push(SeriesId::new(slot, entry.generation, info.metric.value_type));
             }
+            entry.info = None;
+            entry.generation = (entry.generation + 1) & (u32::MAX >> 2);
+            self.free.push(slot);
         }
     }
 
