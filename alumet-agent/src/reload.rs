@@ -23,7 +23,8 @@ pub(crate) struct RunningPlugins {
     health: Arc<Health>,
     /// The configuration outside of `[plugins]`, which only a restart changes.
     general: BTreeSet<(String, String)>,
-    plugins: Mutex<Vec<EnabledPlugin>>,
+    /// `None` when the program is about to end: nothing changes any more.
+    plugins: Mutex<Option<Vec<EnabledPlugin>>>,
     /// Told when a plugin begins to wait.
     waiting: Notify,
 }
@@ -43,7 +44,7 @@ impl RunningPlugins {
             pipeline: Arc::downgrade(pipeline),
             health,
             general: general(settings),
-            plugins: Mutex::new(plugins),
+            plugins: Mutex::new(Some(plugins)),
             waiting: Notify::new(),
         }
     }
@@ -64,16 +65,29 @@ impl RunningPlugins {
         result
     }
 
+    /// Waits for the end of a change, and lets none begin: what waits for an output that is exchanged must find it.
+    pub(crate) fn freeze(&self) {
+        *self.plugins.lock() = None;
+    }
+
     fn read_again(&self) -> Result<String, String> {
-        let mut current = self.plugins.lock();
+        let mut plugins = self.plugins.lock();
+        let current = plugins.as_mut().ok_or(ENDING)?;
         let setup = Setup::load(&self.app, &self.global, IfMissing::Fail).map_err(|failed| {
             let refused = "it is refused, so nothing has changed";
             format!("{refused}\n{}", failed.message())
         })?;
-        let pipeline = self.pipeline.upgrade().ok_or("the program is about to end")?;
+        let pipeline = self.pipeline.upgrade().ok_or(ENDING)?;
         let mut report = Report::comparing(&self.general, &general(&setup.settings));
-        let mut before = std::mem::take(&mut *current);
-
+        if is_same(current, &setup.plugins) {
+            return report.finish();
+        }
+        // What is measured in the meantime waits for the new transforms and outputs.
+        let hold = pipeline.control().hold();
+        if let Err(error) = &hold {
+            tracing::warn!(%error, "samples of this moment may miss the plugins that change");
+        }
+        let mut before = std::mem::take(current);
         before.retain(|old| {
             let id = old.descriptor.id;
             let stays = setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
@@ -91,7 +105,7 @@ impl RunningPlugins {
                 old => self.change(&pipeline, old, plugin, &mut report),
             });
         }
-        drop(current);
+        drop((hold, plugins));
         self.waiting.notify_one();
         report.finish()
     }
@@ -122,7 +136,11 @@ impl RunningPlugins {
         let plugins = self.plugins.lock();
         let waiting = self.health.waiting_plugins();
         let waits = |id| waiting.iter().any(|(waiting, _)| *waiting == id);
-        for plugin in plugins.iter().filter(|plugin| waits(plugin.descriptor.id)) {
+        for plugin in plugins
+            .iter()
+            .flatten()
+            .filter(|plugin| waits(plugin.descriptor.id))
+        {
             let id = plugin.descriptor.id;
             match start(&pipeline, plugin) {
                 Ok(()) => {
@@ -146,11 +164,6 @@ impl RunningPlugins {
         report: &mut Report,
     ) -> EnabledPlugin {
         let id = new.descriptor.id;
-        // What is measured in the meantime waits for the new transforms and outputs.
-        let hold = old.as_ref().map(|_| pipeline.control().hold());
-        if let Some(Err(error)) = &hold {
-            tracing::warn!(plugin = id, %error, "samples of this moment may miss the plugin");
-        }
         let done = if old.is_some() { "restarted" } else { "started" };
         let has_run = old.filter(|_| self.stop(pipeline, id));
         let Err(error) = start(pipeline, &new) else {
@@ -182,6 +195,14 @@ impl RunningPlugins {
         }
         has_run
     }
+}
+
+pub(crate) const ENDING: &str = "the program is about to end";
+
+/// Whether both have the same plugins with the same configurations.
+fn is_same(old: &[EnabledPlugin], new: &[EnabledPlugin]) -> bool {
+    let is_there = |plugin: &EnabledPlugin| old.iter().any(|old| old.is_same(plugin));
+    old.len() == new.len() && new.iter().all(is_there)
 }
 
 fn start(pipeline: &Pipeline, plugin: &EnabledPlugin) -> Result<(), String> {

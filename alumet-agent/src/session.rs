@@ -129,7 +129,7 @@ impl Session {
             .control()
             .on_reload(Box::new(move || match reloaded.upgrade() {
                 Some(plugins) => plugins.reload(),
-                None => Err("the program is about to end".to_owned()),
+                None => Err(crate::reload::ENDING.to_owned()),
             }));
         Ok(Self {
             pipeline,
@@ -182,9 +182,12 @@ impl Session {
     /// Stops the pipeline; a further signal that asks the agent to end cuts it short.
     pub(crate) async fn stop(mut self) -> Outcome {
         self.health.stopping();
-        let pipeline = Arc::clone(&self.pipeline);
+        let (pipeline, plugins) = (Arc::clone(&self.pipeline), Arc::clone(&self.plugins));
         let timeout = self.shutdown_timeout;
-        let mut stopping = tokio::task::spawn_blocking(move || pipeline.stop(timeout));
+        let mut stopping = tokio::task::spawn_blocking(move || {
+            plugins.freeze();
+            pipeline.stop(timeout)
+        });
         let mut asked = self.asked_to_end.then(Instant::now);
         let result = loop {
             tokio::select! {

@@ -29,6 +29,29 @@ fn a_reload_moves_the_output_and_every_sample_is_accounted_for() {
 }
 
 #[test]
+fn an_agent_with_one_source_goes_on_when_that_changes() {
+    let folder = Folder::new();
+    let configuration = |interval: &str| {
+        let procfs = procfs_with(&format!("kernel.poll_interval = '{interval}'"));
+        format!("pipeline.self_metrics = '0s'\n[plugins.csv]\noutput_path = 'out.csv'\n{procfs}")
+    };
+    folder.write("alumet-config.toml", configuration("100ms"));
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    for interval in ["90ms", "80ms", "70ms"] {
+        folder.write("alumet-config.toml", configuration(interval));
+        agent.signal(Signal::SIGHUP);
+        let before = folder.read("out.csv").lines().count();
+        wait_until("more lines", || {
+            (folder.read("out.csv").lines().count() > before + 100).then_some(())
+        });
+    }
+    let ended = agent.stop(Signal::SIGTERM);
+    assert_eq!(ended.accounts().dropped, 0, "{}", ended.stderr);
+    ended.expect_code(0);
+}
+
+#[test]
 fn a_wrong_configuration_is_told_and_the_old_one_goes_on() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());

@@ -264,13 +264,15 @@ impl PipelineBuilder {
             leaving: Mutex::default(),
             poll_threads: Mutex::default(),
             router: Mutex::default(),
-            phase: Mutex::new(Phase::Starting { ended: Vec::new() }),
+            phase: Mutex::new(Phase::Starting),
+            exchange: Mutex::default(),
             shutdown_requested: CancellationToken::new(),
             sources_ended: CancellationToken::new(),
             outputs_ended: CancellationToken::new(),
             catalog: self.host.catalog.clone(),
             clock: Arc::clone(&self.host.clock),
         });
+        shared.begin_exchange();
         self.host.control.link(&shared);
         *shared.router.lock() = Some(Router::spawn(Arc::clone(&shared)).map_err(AddError::from)?);
         // From here on, dropping the pipeline stops what already runs.

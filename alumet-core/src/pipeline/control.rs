@@ -277,13 +277,14 @@ impl Control {
         ended.and(taken).map(|()| keys)
     }
 
-    /// Keeps samples back before the transforms until the hold is dropped, so that transforms and outputs can be
-    /// exchanged without losing any.
+    /// Keeps samples back before the transforms until the hold is dropped, so that elements can be exchanged without losing
+    /// any. Meanwhile, the end of the last source or output is not announced, for it may have a successor.
     ///
     /// # Errors
     /// When the transforms do not answer in time.
     pub fn hold(&self) -> Result<Hold, ControlError> {
         let shared = self.running()?;
+        shared.begin_exchange();
         // Released even if the answer is late.
         let hold = Hold {
             shared: Arc::downgrade(&shared),
@@ -383,6 +384,7 @@ impl Drop for Hold {
         if let Some(shared) = self.shared.upgrade() {
             // A pipeline that has stopped holds nothing.
             let _ = shared.ingest.push(Ingest::request(Router::release));
+            shared.end_exchange();
         }
     }
 }

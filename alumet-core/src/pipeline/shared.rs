@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) poll_threads: Mutex<Vec<PollThread>>,
     pub(crate) router: Mutex<Option<Worker>>,
     pub(crate) phase: Mutex<Phase>,
+    pub(crate) exchange: Mutex<Exchange>,
     /// Cancelled when somebody asks the program to stop.
     pub(crate) shutdown_requested: CancellationToken,
     /// Cancelled when the last source has ended.
@@ -59,12 +60,20 @@ pub(crate) struct Shared {
 /// Whether requests are carried out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Not all elements are there yet; some may have ended already.
-    Starting {
-        ended: Vec<ElementKind>,
-    },
+    /// Not all elements are there yet.
+    Starting,
     Running,
     Stopped,
+}
+
+/// Elements come and go together: at the start, and as long as somebody holds samples back. What ends meanwhile may have a
+/// successor soon.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    /// How many are under way.
+    count: usize,
+    /// Of which kinds elements have ended since.
+    ended: Vec<ElementKind>,
 }
 
 /// An element and what is needed to steer it.
@@ -105,8 +114,22 @@ impl Shared {
 
     /// All elements are there.
     pub(crate) fn started(&self) {
-        let before = std::mem::replace(&mut *self.phase.lock(), Phase::Running);
-        if let Phase::Starting { ended } = before {
+        *self.phase.lock() = Phase::Running;
+        self.end_exchange();
+    }
+
+    /// Elements come and go from now on.
+    pub(crate) fn begin_exchange(&self) {
+        self.exchange.lock().count += 1;
+    }
+
+    /// All elements that shall be there are.
+    pub(crate) fn end_exchange(&self) {
+        let mut exchange = self.exchange.lock();
+        exchange.count -= 1;
+        if exchange.count == 0 {
+            let ended = std::mem::take(&mut exchange.ended);
+            drop(exchange);
             ended.into_iter().for_each(|kind| self.element_ended(kind));
         }
     }
@@ -135,10 +158,13 @@ impl Shared {
 
     /// Announces the end of the last source or output, once all are there.
     pub(crate) fn element_ended(&self, kind: ElementKind) {
-        match &mut *self.phase.lock() {
-            Phase::Starting { ended } => return ended.push(kind),
-            Phase::Stopped => return,
-            Phase::Running => {}
+        let mut exchange = self.exchange.lock();
+        if exchange.count > 0 {
+            return exchange.ended.push(kind);
+        }
+        drop(exchange);
+        if *self.phase.lock() == Phase::Stopped {
+            return;
         }
         let elements = self.elements.lock();
         let mut states = elements

@@ -175,6 +175,31 @@ fn an_output_can_be_exchanged_without_losing_a_sample() {
 }
 
 #[test]
+fn the_last_source_has_not_ended_while_it_is_exchanged() {
+    let (pipeline, _, _) = counting_pipeline();
+    let control = pipeline.control();
+    let ended = pipeline.sources_ended();
+    let hold = control.hold().unwrap();
+    control.stop(&pattern("sources/*/*")).unwrap();
+    assert!(!ended.is_cancelled());
+    drop(hold);
+    assert!(ended.is_cancelled(), "nothing has come in its place");
+
+    let (pipeline, _, _) = counting_pipeline();
+    let control = pipeline.control();
+    let ended = pipeline.sources_ended();
+    let hold = control.hold().unwrap();
+    control.stop(&pattern("sources/*/*")).unwrap();
+    let mut specs = ElementSpecs::default();
+    specs
+        .source("new", Counting::new(pipeline.catalog(), "b"))
+        .every(SECOND);
+    control.add("test", specs).unwrap();
+    drop(hold);
+    assert!(!ended.is_cancelled());
+}
+
+#[test]
 fn what_is_held_at_the_end_is_written() {
     let (pipeline, recording, clock) = counting_pipeline();
     let _hold = pipeline.control().hold().unwrap();

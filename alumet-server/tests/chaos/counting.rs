@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
+use alumet_core::pipeline::Control;
 use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::spool::Spool;
@@ -80,8 +81,8 @@ impl Plugin for CountingPlugin {
         alumet.source("numbers", source).every(*config.poll_interval);
         let stop = Arc::new(AtomicBool::new(false));
         let witness = alumet.spool().cloned().map(|spool| {
-            let stop = Arc::clone(&stop);
-            std::thread::spawn(move || bear_witness(&*spool, &run, &config.safe, &counted, &stop))
+            let (control, stop) = (alumet.control().clone(), Arc::clone(&stop));
+            std::thread::spawn(move || bear_witness(&control, &*spool, &run, &config.safe, &counted, &stop))
         });
         Ok(Self { stop, witness })
     }
@@ -113,12 +114,26 @@ impl Source for CountingSource {
 }
 
 /// Writes down how much is on disk, until it is told to stop.
-fn bear_witness(spool: &dyn Spool, run: &str, safe: &PathBuf, counted: &AtomicU64, stop: &AtomicBool) {
+fn bear_witness(
+    control: &Control,
+    spool: &dyn Spool,
+    run: &str,
+    safe: &PathBuf,
+    counted: &AtomicU64,
+    stop: &AtomicBool,
+) {
+    let ledger = || control.status().map(|status| status.ledger);
     while !stop.load(Ordering::Relaxed) {
         let count = counted.load(Ordering::Acquire);
-        // By then, what was counted has passed the pipeline.
+        // By then, what was counted is booked.
         std::thread::sleep(Duration::from_millis(200));
-        if spool.commit(Duration::from_millis(500)) && spool.status().fault.is_none() {
+        let Ok(before) = ledger() else { continue };
+        // While the configuration changes, samples are kept back before the spool.
+        let has_passed = || ledger().is_ok_and(|now| now.routed >= before.produced);
+        while !has_passed() && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if has_passed() && spool.commit(Duration::from_millis(500)) && spool.status().fault.is_none() {
             let file = OpenOptions::new().create(true).append(true).open(safe);
             let _ = file.and_then(|mut file| file.write_all(format!("{run} {count}\n").as_bytes()));
         }

@@ -56,6 +56,7 @@ enum Disturbance {
     Nothing,
     Network,
     Disk,
+    Configuration,
 }
 
 fn run(disturbance: Disturbance) {
@@ -66,7 +67,7 @@ fn run(disturbance: Disturbance) {
     let mut server = Server::start(&rig);
     let proxy = proxy::Proxy::start(server.address());
     let mut agent = Agent::start(&rig, proxy.address());
-    for _ in 0..rounds() {
+    for round in 1..=rounds() {
         sleep(Duration::from_millis(random.below(600)));
         match disturbance {
             Disturbance::Nothing => {}
@@ -80,6 +81,18 @@ fn run(disturbance: Disturbance) {
                 let full = programs::fill_disk_of(victim);
                 sleep(Duration::from_millis(random.below(400)));
                 drop(full);
+            }
+            Disturbance::Configuration => {
+                // Also while the other side is away.
+                proxy.disturb(&mut random);
+                match random.below(3) {
+                    0 => agent.reload(&rig, proxy.address(), round),
+                    1 => server.reload(&rig, round),
+                    _ => {
+                        agent.reload(&rig, proxy.address(), round);
+                        server.reload(&rig, round);
+                    }
+                }
             }
         }
         match random.below(if disturbance == Disturbance::Nothing { 3 } else { 6 }) {
@@ -129,6 +142,11 @@ fn kills_at_random_lose_and_repeat_nothing() {
 #[test]
 fn kills_and_a_bad_network_lose_and_repeat_nothing() {
     run(Disturbance::Network);
+}
+
+#[test]
+fn kills_and_changes_of_configuration_lose_and_repeat_nothing() {
+    run(Disturbance::Configuration);
 }
 
 #[test]

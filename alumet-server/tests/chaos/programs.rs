@@ -50,10 +50,7 @@ impl Rig {
             folder: tempfile::tempdir().unwrap(),
             port,
         };
-        let server = format!(
-            "[plugins.relay-server]\naddress = '127.0.0.1:{port}'\n[plugins.csv]\noutput_path = 'out.csv'\n"
-        );
-        fs::write(rig.path("server.toml"), server).unwrap();
+        rig.configure_server(0);
         rig
     }
 
@@ -63,6 +60,27 @@ impl Rig {
 
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Each number is another configuration, in which each plugin has a key that differs.
+    fn configure_server(&self, number: u64) {
+        let (port, capacity) = (self.port, 200_000 + number);
+        let keepalive = 20 + number;
+        let text = format!(
+            "[plugins.relay-server]\naddress = '127.0.0.1:{port}'\nkeepalive = '{keepalive}s'\n\
+             [plugins.csv]\noutput_path = 'out.csv'\nqueue.capacity = {capacity}\n"
+        );
+        fs::write(self.path("server.toml"), text).unwrap();
+    }
+
+    fn configure_agent(&self, server: SocketAddr, number: u64) {
+        let (per_poll, keepalive) = (20 + number % 2, 20 + number);
+        let text = format!(
+            "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\nper_poll = {per_poll}\n\
+             [plugins.relay-client]\nrelay_server = '{server}'\nkeepalive = '{keepalive}s'\n\
+             retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
+        );
+        fs::write(self.path("agent.toml"), text).unwrap();
     }
 
     /// Leaves everything for whoever wants to look at it.
@@ -82,6 +100,10 @@ impl Rig {
             .spawn()
             .unwrap()
     }
+}
+
+fn reload(child: &Child) {
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGHUP).unwrap();
 }
 
 fn end(child: &mut Child, log: &Path) -> String {
@@ -128,6 +150,12 @@ impl Server {
         self.starts = starts;
     }
 
+    /// Gives it another configuration while it works.
+    pub(crate) fn reload(&self, rig: &Rig, number: u64) {
+        rig.configure_server(number);
+        reload(&self.child);
+    }
+
     pub(crate) fn wait_until_reachable(&self) {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(self.address).is_err() {
@@ -145,11 +173,7 @@ impl Server {
 impl Agent {
     pub(crate) fn start(rig: &Rig, server: SocketAddr) -> Self {
         let log = rig.path("agent.log");
-        let configuration = format!(
-            "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\n[plugins.relay-client]\nrelay_server = '{server}'\n\
-             retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
-        );
-        fs::write(rig.path("agent.toml"), configuration).unwrap();
+        rig.configure_agent(server, 0);
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "counting_agent", "--ignored", "--nocapture"])
@@ -163,6 +187,12 @@ impl Agent {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Gives it another configuration while it works.
+    pub(crate) fn reload(&self, rig: &Rig, server: SocketAddr, number: u64) {
+        rig.configure_agent(server, number);
+        reload(&self.child);
     }
 
     pub(crate) fn kill(&mut self) {

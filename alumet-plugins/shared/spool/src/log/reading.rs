@@ -154,12 +154,14 @@ impl Log {
 }
 
 impl State {
-    /// An output that does not stand anywhere yet begins at the end.
+    /// An output that does not stand anywhere yet begins at the end. One that follows another of its name is given again
+    /// what that one was given and is not done with.
     pub(crate) fn open_cursor(&mut self, output: &str) {
         let end = self.orphans.unwrap_or(self.head);
         let new = || Cursor::at(end, None, true);
         let cursor = self.cursors.entry(output.to_owned()).or_insert_with(new);
         cursor.opened = true;
+        cursor.next = cursor.done;
     }
 
     /// What comes next for an output, and `room` bytes of it if it is in memory.

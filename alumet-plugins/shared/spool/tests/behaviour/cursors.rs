@@ -56,6 +56,21 @@ fn an_acknowledgement_is_cumulative_and_counts_each_sample_once() {
 }
 
 #[test]
+fn what_an_output_was_given_and_is_not_done_with_is_given_to_its_successor() {
+    let bench = Bench::new();
+    let spool = bench.open();
+    let before = spool.reader_of("csv");
+    for number in 1..=3 {
+        spool.append(&bench.batch(number, 2));
+    }
+    commit(&spool);
+    assert_eq!(read_all(&*before).numbers, [1, 2, 3]);
+    before.acknowledge(1, None);
+    drop(before);
+    assert_eq!(read_all(&*spool.reader_of("csv")).numbers, [2, 3]);
+}
+
+#[test]
 fn what_was_given_in_an_earlier_run_can_be_acknowledged_without_being_read() {
     let mut bench = Bench::new();
     bench.config.memory_bytes = 1;
