@@ -1,6 +1,7 @@
 //! Services: what several plugins share, such as one watch of a hierarchy.
 
 use std::any::{Any, TypeId};
+use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
@@ -10,7 +11,10 @@ use parking_lot::Mutex;
 #[derive(Clone, Default)]
 pub struct Services {
     by_type: Arc<Mutex<HashMap<TypeId, Slot>>>,
+    kept: Arc<Mutex<HashMap<TypeId, Service>>>,
 }
+
+type Service = Arc<dyn Any + Send + Sync>;
 
 /// Locked while its service is made, so that two plugins cannot make one each; `None` before the first time.
 type Slot = Arc<Mutex<Option<Weak<dyn Any + Send + Sync>>>>;
@@ -31,9 +35,18 @@ impl Services {
             return Ok(service);
         }
         let service = Arc::new(make()?);
-        let erased: Arc<dyn Any + Send + Sync> = Arc::clone(&service) as _;
+        let erased: Service = Arc::clone(&service) as _;
         *slot = Some(Arc::downgrade(&erased));
         Ok(service)
+    }
+
+    /// The same, alive until the program ends: what a plugin leaves to its successor when its configuration changes.
+    pub fn get_or_keep<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let Ok(service) = self.get_or_try_insert(|| Ok::<T, Infallible>(T::default()));
+        self.kept
+            .lock()
+            .insert(TypeId::of::<T>(), Arc::clone(&service) as _);
+        service
     }
 }
 
@@ -50,6 +63,13 @@ mod tests {
         drop((one, two));
         assert_eq!(*make(3), 3);
         assert_eq!(services.get_or_try_insert::<u16, _>(|| Err("no")), Err("no"));
+    }
+
+    #[test]
+    fn a_service_that_is_kept_outlives_who_holds_it() {
+        let services = Services::default();
+        services.get_or_keep::<Mutex<u8>>().lock().clone_from(&7);
+        assert_eq!(*services.get_or_keep::<Mutex<u8>>().lock(), 7);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Plugin for RelayServerPlugin {
                  set `spool.path` in the configuration of the program",
             )
         })?;
-        let source = RelaySource::bind(config, alumet.catalog(), Arc::clone(spool))?;
+        let registry = alumet.services().get_or_keep();
+        let source = RelaySource::succeed(config, alumet.catalog(), Arc::clone(spool), registry)?;
         let address = source.local_address()?;
         tracing::info!(%address, "listening for agents");
         alumet.event_source("server", source);

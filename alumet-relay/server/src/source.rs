@@ -19,6 +19,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Config;
 use crate::listener::{accept_all, bind, remedy};
+use crate::registry::Registry;
 use crate::reporter::report;
 use crate::state::{Running, ServerState};
 
@@ -40,9 +41,19 @@ impl RelaySource {
     /// # Errors
     /// When certificates or tokens cannot be used, or the address is not free.
     pub fn bind(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
+        Self::succeed(config, catalog, spool, Arc::default())
+    }
+
+    /// The same with what an earlier source left.
+    pub(crate) fn succeed(
+        config: Config,
+        catalog: &Catalog,
+        spool: Arc<dyn Spool>,
+        registry: Arc<Registry>,
+    ) -> Result<Self, StartError> {
         config.check()?;
         let address = config.parsed_address()?;
-        let state = ServerState::new(config, catalog, spool)?;
+        let state = ServerState::new(config, catalog, spool, registry)?;
         let listener = bind(&address).map_err(|error| {
             let remedy = remedy(&error);
             StartError::new(format!(

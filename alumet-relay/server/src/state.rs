@@ -18,14 +18,15 @@ use crate::refusal::Refusals;
 use crate::registry::Registry;
 use crate::trust::Trust;
 
-/// What is known of clients. It outlives a restart of the source.
+/// What the server goes by. It outlives a restart of the source.
 pub(crate) struct ServerState {
     pub(crate) config: Config,
     pub(crate) trust: Trust,
     /// Where what comes is stored durably.
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) metrics: Metrics,
-    pub(crate) registry: Registry,
+    /// What is known of clients. It outlives the plugin, so that its successor takes nothing twice.
+    pub(crate) registry: Arc<Registry>,
     pub(crate) refusals: Refusals,
     pub(crate) room: Room,
 }
@@ -88,14 +89,19 @@ pub(crate) struct Running {
 }
 
 impl ServerState {
-    pub(crate) fn new(config: Config, catalog: &Catalog, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: Config,
+        catalog: &Catalog,
+        spool: Arc<dyn Spool>,
+        registry: Arc<Registry>,
+    ) -> Result<Self, StartError> {
         Ok(Self {
             trust: Trust::read(&config)?,
             config,
             room: Room::of_spool(spool.status().memory_bytes),
             spool,
             metrics: Metrics::register(catalog)?,
-            registry: Registry::default(),
+            registry,
             refusals: Refusals::default(),
         })
     }

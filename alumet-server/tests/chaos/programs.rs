@@ -74,7 +74,8 @@ impl Rig {
     }
 
     fn configure_agent(&self, server: SocketAddr, number: u64) {
-        let (per_poll, keepalive) = (20 + number % 2, 20 + number);
+        let per_poll = if number == 0 { 20 } else { 100 + number % 2 };
+        let keepalive = 20 + number;
         let text = format!(
             "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\nper_poll = {per_poll}\n\
              [plugins.relay-client]\nrelay_server = '{server}'\nkeepalive = '{keepalive}s'\n\
