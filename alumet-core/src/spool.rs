@@ -165,7 +165,8 @@ pub trait Spool: Send + Sync + 'static {
     fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure>;
 
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name. One that does
-    /// not stand anywhere yet follows from the next record on.
+    /// not stand anywhere yet follows from the next record on; the successor of another is given everything again that
+    /// that one was given and is not done with.
     ///
     /// It is given a record once that is on disk, so that nothing is ever ahead of the spool; at once while there is no
     /// disk. `wake` is called whenever there may be more to read. It must be quick and must not use the spool.
@@ -213,9 +214,6 @@ pub trait SpoolReader: Send + Sync + 'static {
     ///
     /// `position` is stored in the same transaction. It counts after a restart once it is committed, which happens soon.
     fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64;
-
-    /// Gives everything again that is not acknowledged.
-    fn rewind(&self);
 }
 
 /// What there is to say about a spool.

@@ -124,6 +124,7 @@ async fn an_event_source_can_be_stopped_and_nothing_else() {
     builder.event_source("endless", Endless);
     builder.output("null", NullOutput);
     let pipeline = builder.start().unwrap();
+    let sources_ended = pipeline.sources_ended();
     tokio::task::spawn_blocking(move || {
         let control = pipeline.control();
         let pattern = "src".parse().unwrap();
@@ -149,10 +150,11 @@ async fn an_event_source_can_be_stopped_and_nothing_else() {
         }
         assert_eq!(control.stop(&pattern).unwrap().len(), 1);
         assert!(control.list(&pattern).unwrap().is_empty());
-        assert!(pipeline.sources_ended().is_cancelled());
+        pipeline
     })
     .await
     .unwrap();
+    sources_ended.cancelled().await;
 }
 
 /// Removes everything.

@@ -146,18 +146,17 @@ impl Spool for MemorySpool {
         let mut state = self.0.lock();
         state.wakes.push(wake);
         let last = state.last;
-        state.cursors.entry(output.to_owned()).or_insert(Cursor {
+        let cursor = state.cursors.entry(output.to_owned()).or_insert(Cursor {
             acknowledged: last,
             given: last,
             position: None,
         });
+        cursor.given = cursor.acknowledged;
         drop(state);
-        let reader = Reader {
+        Arc::new(Reader {
             spool: self.clone(),
             output: output.to_owned(),
-        };
-        reader.rewind();
-        Arc::new(reader)
+        })
     }
 
     fn commit(&self, _: Duration) -> bool {
@@ -257,11 +256,5 @@ impl SpoolReader for Reader {
         let least = cursors.values().map(|cursor| cursor.acknowledged).min();
         items.retain(|item| least.is_none_or(|least| item.last() > least));
         done
-    }
-
-    fn rewind(&self) {
-        if let Some(cursor) = self.spool.0.lock().cursors.get_mut(&self.output) {
-            cursor.given = cursor.acknowledged;
-        }
     }
 }

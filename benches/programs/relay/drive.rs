@@ -177,6 +177,4 @@ impl SpoolReader for Known {
     fn acknowledge(&self, _: u64, _: Option<Vec<u8>>) -> u64 {
         0
     }
-
-    fn rewind(&self) {}
 }

@@ -74,10 +74,4 @@ impl SpoolReader for Reader {
         self.batches.forget(&self.log);
         samples
     }
-
-    fn rewind(&self) {
-        if let Some(cursor) = self.log.state.lock().cursors.get_mut(&self.output) {
-            cursor.next = cursor.done;
-        }
-    }
 }

@@ -29,7 +29,7 @@ use crate::recent::Recent;
 /// - `acknowledge` does not count the samples of a gap that the reader was given; these are known from the gap. It may
 ///   name any number, given or not, for instance the one that a server says it has; what was lost before the reader
 ///   was told counts as done then.
-/// - After `rewind`, a gap that is not acknowledged is given again.
+/// - The successor of a reader is given again what that was given and is not done with, gaps included.
 /// - `position` is what came with the last acknowledgement, committed or not, for that is from where `read` goes on.
 /// - Numbers are never used twice, also not for records that a crash has taken: after a crash the count goes on a
 ///   million later, and what is left out is no gap.

@@ -281,10 +281,6 @@ impl SpoolReader for FakeSpool {
             .map(samples)
             .sum()
     }
-
-    fn rewind(&self) {
-        self.forget_given();
-    }
 }
 
 fn samples(item: &Spooled) -> u64 {

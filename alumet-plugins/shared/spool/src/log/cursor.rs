@@ -52,7 +52,7 @@ impl Cursor {
     /// Notes that a gap was given, which ends with `end`.
     pub(crate) fn give_gap(&mut self, gap: Gap, end: Mark) {
         self.give(end, None);
-        // After a rewind it comes again, and may have grown.
+        // To a successor it comes again, and may have grown.
         while self.gaps.back().is_some_and(|known| known.last >= gap.first) {
             self.gaps.pop_back();
         }

@@ -49,7 +49,7 @@ fn an_acknowledgement_is_cumulative_and_counts_each_sample_once() {
     assert_eq!(reader.acknowledge(3, None), 0);
     assert_eq!(reader.acknowledge(2, None), 0);
     assert_eq!(reader.position().as_deref(), Some(&b"three"[..]));
-    reader.rewind();
+    let reader = spool.reader_of("csv");
     assert_eq!(read_all(&*reader).numbers, (4..=10).collect::<Vec<_>>());
     assert_eq!(reader.acknowledge(1000, None), 49);
     assert_eq!(reader.waiting(), 0);

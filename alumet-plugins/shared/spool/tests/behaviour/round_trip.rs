@@ -71,7 +71,7 @@ fn records_of_several_runs_decode_with_the_dictionary_of_each() {
     assert_eq!(reader.definitions(4, 0).unwrap().len(), 1);
     let count = reader.definitions(4, 0).unwrap()[0].count;
     assert!(reader.definitions(4, count).unwrap().is_empty());
-    reader.rewind();
+    let reader = spool.reader_of("csv");
     assert_eq!(read_all(&*reader).numbers, (1..=12).collect::<Vec<_>>());
     reader.acknowledge(last.sequence, None);
     commit(&spool);

@@ -113,18 +113,13 @@ impl Workload {
         let Ok(items) = reader.read(1 << 20) else { return };
         let records: Vec<_> = items.into_iter().filter_map(record).collect();
         let Some(record) = records.len().checked_sub(4).and_then(|index| records.get(index)) else {
-            reader.rewind();
             return;
         };
         // The disk may be away.
-        let Ok(batch) = reader.batch(record) else {
-            reader.rewind();
-            return;
-        };
+        let Ok(batch) = reader.batch(record) else { return };
         let number = number(&batch);
         self.promise.tried = number;
         reader.acknowledge(record.sequence, Some(number.to_le_bytes().to_vec()));
-        reader.rewind();
     }
 }
 
