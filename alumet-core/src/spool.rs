@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::time::Timestamp;
 
-/// The identity of a spool, and so of an agent or a server as a sender: 16 random bytes.
+/// The identity of a sender, within which its numbers count: 16 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstanceId(pub [u8; 16]);
 
@@ -30,6 +30,18 @@ impl fmt::Debug for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InstanceId({self})")
     }
+}
+
+/// The records from number `first` on count under an identity, up to where the next one begins.
+///
+/// Each opening of a spool begins another, so that no two records ever have the same identity and number: not after a
+/// crash, and not where the spool is a copy from an earlier time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbering {
+    /// The identity.
+    pub instance: InstanceId,
+    /// The first number under it.
+    pub first: u64,
 }
 
 /// Which batch of which sender a batch was, so that it is stored once however often it is sent.
@@ -140,11 +152,15 @@ pub type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Stores encoded batches.
 pub trait Spool: Send + Sync + 'static {
-    /// Its identity, which outlives restarts if the spool is on disk.
-    fn instance(&self) -> InstanceId;
+    /// The identities under which its records count, oldest first; the last one is that of records to come.
+    fn numberings(&self) -> Vec<Numbering>;
 
-    /// Takes another identity, because somebody else has the same one; the records stay as they are.
+    /// Counts everything under another identity, because somebody else has the same one; the records stay as they are.
     fn replace_instance(&self) -> InstanceId;
+
+    /// From now on, records that no output needs any more are kept for that long where there is room for them, for
+    /// [`Spool::records_after`].
+    fn keep(&self, age: Duration);
 
     /// Appends a batch, to be written to disk soon, and gives its number. Never waits for the disk: if that cannot keep
     /// up, the oldest records make room.
@@ -158,11 +174,18 @@ pub trait Spool: Send + Sync + 'static {
     /// Tells the number of the last batch of a sender that is committed, each time it changes.
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
 
-    /// The number and the checksum of the first record from number `sequence` on that is still there.
+    /// The first records after number `sequence` that are still there, whether an output needs them or not: about `bytes` of
+    /// them, at least one if there is one.
     ///
     /// # Errors
     /// When the disk cannot be read at the moment.
-    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure>;
+    fn records_after(&self, sequence: u64, bytes: usize) -> Result<Vec<Record>, Failure>;
+
+    /// The definitions of a generation from number `from` on, in their order.
+    ///
+    /// # Errors
+    /// When the disk cannot be read at the moment.
+    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure>;
 
     /// The reader of an output, named for instance `csv/file`; where it stands is kept on disk under this name. One that does
     /// not stand anywhere yet follows from the next record on; the successor of another is given everything again that
@@ -202,12 +225,6 @@ pub trait SpoolReader: Send + Sync + 'static {
     /// # Errors
     /// When the record cannot be decoded, which no later attempt will change, or its definitions cannot be read.
     fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure>;
-
-    /// The definitions of a generation from number `from` on, in their order.
-    ///
-    /// # Errors
-    /// When the disk cannot be read at the moment.
-    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure>;
 
     /// The output is done with everything up to `sequence`; says how many samples it is done with by this: those of
     /// records that were given to it as records, even if they were lost since, and none of gaps.

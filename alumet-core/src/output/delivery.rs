@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::{Batch, Sample};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
-use crate::spool::{Definitions, SpoolReader, Spooled};
+use crate::spool::Spooled;
 use crate::time::Moment;
 
 use super::Receipt;
@@ -25,7 +25,7 @@ pub struct Delivery {
 
 enum Content {
     Samples(Vec<Part>),
-    Record(Spooled, Arc<dyn SpoolReader>),
+    Record(Spooled),
 }
 
 /// Consecutive samples of a batch.
@@ -62,8 +62,8 @@ impl Delivery {
     }
 
     /// An encoded record, or the place of lost ones: what benchmarks give to an output that takes these.
-    pub fn of_record(item: Spooled, reader: Arc<dyn SpoolReader>, catalog: Catalog, now: Moment) -> Self {
-        Self::with(Content::Record(item, reader), catalog, now)
+    pub fn of_record(item: Spooled, catalog: Catalog, now: Moment) -> Self {
+        Self::with(Content::Record(item), catalog, now)
     }
 
     fn with(content: Content, catalog: Catalog, now: Moment) -> Self {
@@ -99,8 +99,8 @@ impl Delivery {
     pub fn len(&self) -> usize {
         match &self.content {
             Content::Samples(parts) => parts.iter().map(|part| part.range.len()).sum(),
-            Content::Record(Spooled::Record(record), _) => record.samples as usize,
-            Content::Record(Spooled::Gap(_), _) => 0,
+            Content::Record(Spooled::Record(record)) => record.samples as usize,
+            Content::Record(Spooled::Gap(_)) => 0,
         }
     }
 
@@ -113,19 +113,8 @@ impl Delivery {
     /// [`encoded`](crate::plugin::OutputSpec::encoded), and for no others.
     pub const fn record(&self) -> Option<&Spooled> {
         match &self.content {
-            Content::Record(item, _) => Some(item),
+            Content::Record(item) => Some(item),
             Content::Samples(_) => None,
-        }
-    }
-
-    /// The definitions of a generation from number `from` on, in their order; none where there is no record.
-    ///
-    /// # Errors
-    /// When the disk cannot be read at the moment.
-    pub fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        match &self.content {
-            Content::Record(_, reader) => reader.definitions(generation, from),
-            Content::Samples(_) => Ok(Vec::new()),
         }
     }
 
@@ -147,7 +136,7 @@ impl Delivery {
     fn parts(&self) -> &[Part] {
         match &self.content {
             Content::Samples(parts) => parts,
-            Content::Record(..) => &[],
+            Content::Record(_) => &[],
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::spool::{
-    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus, Spooled,
-    Wake,
+    Definitions, Gap, GapReason, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolSlot, SpoolStatus,
+    Spooled, Wake,
 };
 use alumet_core::{Batch, Catalog};
 use parking_lot::Mutex;
@@ -96,13 +96,15 @@ impl MemorySpool {
 }
 
 impl Spool for MemorySpool {
-    fn instance(&self) -> InstanceId {
-        InstanceId([7; 16])
+    fn numberings(&self) -> Vec<Numbering> {
+        Vec::new()
     }
 
     fn replace_instance(&self) -> InstanceId {
-        self.instance()
+        InstanceId([7; 16])
     }
+
+    fn keep(&self, _: Duration) {}
 
     fn append(&self, batch: &Arc<Batch>) -> u64 {
         let mut state = self.0.lock();
@@ -138,8 +140,12 @@ impl Spool for MemorySpool {
         watch::channel(0).1
     }
 
-    fn record_from(&self, _: u64) -> Result<Option<(u64, u32)>, Failure> {
-        Ok(None)
+    fn records_after(&self, _: u64, _: usize) -> Result<Vec<Record>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
+        Ok(Vec::new())
     }
 
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {
@@ -233,10 +239,6 @@ impl SpoolReader for Reader {
         }
         let batch = state.batches.get(&record.sequence).cloned();
         batch.ok_or_else(|| Failure::skip("it cannot be decoded"))
-    }
-
-    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
-        Ok(Vec::new())
     }
 
     fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64 {

@@ -12,13 +12,13 @@ use alumet_relay_protocol::tokens::check_token;
 use alumet_shared_trust::{ClientTls, read_secret};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::error::SessionError;
 use crate::output::{Done, Item};
 use crate::pump::Pump;
-use crate::resume::{check_origin, first_of};
+use crate::resume::{Stretch, check_origin, first_of};
 use crate::session::Session;
 use crate::target::{Target, targets};
 
@@ -37,8 +37,8 @@ pub(crate) struct Client {
 /// What one session leaves to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The last record that was acknowledged, with its checksum unless it was a gap.
-    pub(crate) acknowledged: Option<(u64, Option<u32>)>,
+    /// The last number that each target has acknowledged.
+    acknowledged: Vec<u64>,
     /// How many sessions in a row were of no use.
     failures: u32,
     /// The target that is tried first.
@@ -47,7 +47,7 @@ pub(crate) struct Memory {
 
 /// What was given and is not done.
 pub(crate) struct Given {
-    first: Option<Item>,
+    pub(crate) first: Option<Item>,
     pub(crate) items: mpsc::UnboundedReceiver<Item>,
     /// What is on its way, oldest first.
     pub(crate) sent: VecDeque<Sent>,
@@ -59,8 +59,6 @@ pub(crate) struct Sent {
     pub(crate) last: u64,
     /// The bytes of its payload.
     pub(crate) bytes: u64,
-    /// The checksum of its payload; `None` for a gap.
-    pub(crate) checksum: Option<u32>,
     /// Whether a gap is sent in its place, because it is too large.
     pub(crate) is_refused: bool,
     pub(crate) done: Done,
@@ -78,13 +76,17 @@ impl Client {
         let mut run = [0; 16];
         getrandom::fill(&mut run)
             .map_err(|error| StartError::new(format!("the system gives no random numbers: {error}")))?;
+        let targets = targets(config)?;
         let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, Some(b"h2")));
         Ok(Self {
             node: node_name(config)?,
             run,
-            targets: targets(config)?,
             tls: tls.transpose()?,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory {
+                acknowledged: vec![0; targets.len()],
+                ..Memory::default()
+            }),
+            targets,
             config: config.clone(),
         })
     }
@@ -112,14 +114,13 @@ impl Client {
         let Some(first) = items.recv().await else {
             return;
         };
-        let mut given = Given {
-            first: Some(first),
-            items,
-            sent: VecDeque::new(),
-        };
-        if let Err(errors) = self.run(&spool, &mut given).await {
-            let (text, pause) = self.judge(&errors, &*spool);
-            given.fail(&text, pause);
+        let mut given = Given::new(Some(first), items);
+        // One session for each identity.
+        while given.first.is_some() {
+            if let Err(errors) = self.run(&spool, &mut given).await {
+                let (text, pause) = self.judge(&errors, &*spool);
+                return given.fail(&text, pause);
+            }
         }
     }
 
@@ -128,7 +129,7 @@ impl Client {
         let mut errors = Vec::new();
         let first = self.memory.lock().first;
         for index in (0..self.targets.len()).map(|index| (first + index) % self.targets.len()) {
-            let session = match self.open(&self.targets[index], spool, given).await {
+            let session = match self.open(index, spool, given).await {
                 Ok(session) => session,
                 Err(error) => {
                     tracing::debug!(%error, "no session with the relay server");
@@ -147,9 +148,11 @@ impl Client {
             let began = Instant::now();
             let mut pump = Pump::new(session, self, given);
             let result = pump.run().await;
+            let acknowledged = pump.acknowledged;
             let mut memory = self.memory.lock();
+            memory.acknowledged[index] = memory.acknowledged[index].max(acknowledged);
             // The search begins at the first again, unless that is what does not work.
-            if pump.has_progress || began.elapsed() >= USEFUL_AFTER {
+            if acknowledged > 0 || began.elapsed() >= USEFUL_AFTER {
                 (memory.first, memory.failures) = (0, 0);
             } else {
                 memory.first = (index + 1) % self.targets.len();
@@ -160,30 +163,36 @@ impl Client {
         Err(errors)
     }
 
-    /// Connects within the time limit, and finds out whether the server speaks of the same records.
+    /// Begins a session with a server that speaks of the same records, and has all that it acknowledged as far as that is
+    /// still here.
     async fn open(
         &self,
-        target: &Target,
+        index: usize,
         spool: &Arc<dyn Spool>,
         given: &Given,
     ) -> Result<Session, SessionError> {
         let Some(first) = &given.first else {
             return Err(SessionError::stopped());
         };
+        let target = &self.targets[index];
         let next = first_of(&first.spooled);
-        let after = *self.config.connect_timeout;
-        let opening = Session::open(self, target, spool.instance(), next);
-        let session = timeout(after, opening).await.unwrap_or_else(|_| {
-            Err(SessionError::Passing(format!(
-                "{} has not accepted the session within {} s; check that a relay server listens there and that \
-                 nothing between blocks it",
-                target.address.authority(),
-                after.as_secs_f64()
-            )))
-        })?;
-        let acknowledged = self.memory.lock().acknowledged;
-        check_origin(&session, &first.spooled, acknowledged, spool).await?;
-        Ok(session)
+        let stretch = Stretch::of(&**spool, next)?;
+        let session = Session::open(self, target, stretch, next).await?;
+        check_origin(&session, &first.spooled, spool).await?;
+        // The only server has acknowledged everything before that; one of several, what it did while this runs.
+        let acknowledged = match self.targets.len() {
+            1 => next,
+            _ => next.min(self.memory.lock().acknowledged[index] + 1),
+        };
+        let lost = self.find_lost(target, &session, spool, acknowledged).await?;
+        if lost.is_empty() {
+            return Ok(session);
+        }
+        drop(session);
+        for lost in lost {
+            self.restore(target, spool, lost).await?;
+        }
+        Session::open(self, target, stretch, next).await
     }
 
     /// What to tell of errors, and how long to wait before the next attempt.
@@ -192,7 +201,7 @@ impl Client {
         let mut memory = self.memory.lock();
         if let Some(copied @ SessionError::Copied(_)) = errors.last() {
             let instance = spool.replace_instance();
-            memory.acknowledged = None;
+            memory.acknowledged.fill(0);
             tracing::error!(
                 reason = %copied, %instance,
                 "another machine sends from a copy of this spool; nothing is dropped, and from now on this one has an \
@@ -216,6 +225,14 @@ impl Client {
 }
 
 impl Given {
+    pub(crate) const fn new(first: Option<Item>, items: mpsc::UnboundedReceiver<Item>) -> Self {
+        Self {
+            first,
+            items,
+            sent: VecDeque::new(),
+        }
+    }
+
     /// What comes next; `None` when nothing does any more.
     pub(crate) async fn next(&mut self) -> Option<Item> {
         match self.first.take() {

@@ -49,6 +49,9 @@ pub struct Config {
     /// How many bytes per second are sent while older samples wait. Samples that nothing waits before are never
     /// delayed. `0` is no limit.
     pub backlog_bytes_per_second: u64,
+    /// How long samples that the server has acknowledged stay in the spool, as long as there is room for them. A server that
+    /// has lost some, because its disk was replaced or an older copy of it was restored, gets them again. `0s` keeps none.
+    pub keep_acknowledged: HumanDuration,
     /// The pauses between attempts to connect.
     pub retry: RetryConfig,
     /// Accepted for files of earlier versions, without effect: samples are sent as soon as they are handed on.
@@ -85,6 +88,7 @@ impl Default for Config {
             ack_timeout: HumanDuration::from_secs(30),
             keepalive: HumanDuration::from_secs(20),
             backlog_bytes_per_second: 0,
+            keep_acknowledged: HumanDuration::from_secs(24 * 60 * 60),
             retry: RetryConfig::default(),
             buffer_max_length: None,
             buffer_timeout: None,

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::resume::{Stretch, missing};
 
 /// Sends records to a relay server.
 pub struct RelayOutput {
@@ -19,9 +20,10 @@ pub struct RelayOutput {
     spool: Arc<dyn Spool>,
     /// To the session; closed when there is none.
     items: mpsc::UnboundedSender<Item>,
-    /// The dictionary in use, and how much of it the session has. Records come in their order, and so do generations: of
-    /// an earlier one, nothing is needed any more.
+    /// The dictionary in use, and how much of it the session has.
     dictionary: (u32, u32),
+    /// The numbers that the session is about.
+    stretch: Option<Stretch>,
     /// The numbers of what was given and no server is known to have.
     open: Arc<Mutex<BTreeSet<u64>>>,
 }
@@ -47,25 +49,15 @@ impl RelayOutput {
     }
 
     pub(crate) fn of(client: Client, spool: Arc<dyn Spool>) -> Self {
+        spool.keep(*client.config.keep_acknowledged);
         Self {
             client: Arc::new(client),
             spool,
             items: mpsc::unbounded_channel().0,
             dictionary: (0, 0),
+            stretch: None,
             open: Arc::default(),
         }
-    }
-
-    /// The definitions that a session must have before a record, and does not have.
-    fn missing(&mut self, delivery: &Delivery, generation: u32) -> Result<Vec<Definitions>, Failure> {
-        let sent = match self.dictionary {
-            (current, sent) if current == generation => sent,
-            _ => 0,
-        };
-        let missing = delivery.definitions(generation, sent)?;
-        let ends = missing.iter().map(|one| one.first.saturating_add(one.count));
-        self.dictionary = (generation, ends.max().unwrap_or(sent).max(sent));
-        Ok(missing)
     }
 }
 
@@ -84,10 +76,14 @@ impl Output for RelayOutput {
             let (items, given) = mpsc::unbounded_channel();
             let client = Arc::clone(&self.client);
             tokio::spawn(client.serve(Arc::clone(&self.spool), given));
-            (self.items, self.dictionary) = (items, (0, 0));
+            (self.items, self.stretch) = (items, None);
+        }
+        if !self.stretch.is_some_and(|stretch| stretch.has(last)) {
+            self.stretch = Some(Stretch::of(&*self.spool, last).map_err(Failure::retry)?);
+            self.dictionary = (0, 0);
         }
         let definitions = match spooled {
-            Spooled::Record(record) => self.missing(delivery, record.generation)?,
+            Spooled::Record(record) => missing(&mut self.dictionary, record.generation, &*self.spool)?,
             Spooled::Gap(_) => Vec::new(),
         };
         let (done, over) = oneshot::channel();

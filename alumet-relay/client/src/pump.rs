@@ -25,7 +25,7 @@ pub(crate) struct Pump<'a> {
     session: Session,
     client: &'a Client,
     given: &'a mut Given,
-    /// The number of the last record or gap that was taken; 0 if there was none before.
+    /// The number of the last record or gap that was taken, or before what was offered.
     previous: u64,
     /// The bytes of payload that are on their way.
     bytes: u64,
@@ -35,8 +35,10 @@ pub(crate) struct Pump<'a> {
     is_backlog: bool,
     pace: Pace,
     ack_deadline: Instant,
-    /// Whether anything was acknowledged.
-    pub(crate) has_progress: bool,
+    /// What comes next counts within another identity, for which there is another session.
+    is_complete: bool,
+    /// The last number that was acknowledged; 0 if none was.
+    pub(crate) acknowledged: u64,
 }
 
 /// A connection that still needs longer than this for its bytes would be too slow to live with.
@@ -51,18 +53,18 @@ const FAREWELL: Duration = Duration::from_secs(1);
 impl<'a> Pump<'a> {
     pub(crate) fn new(session: Session, client: &'a Client, given: &'a mut Given) -> Self {
         let stored = session.welcome.last_sequence;
-        let acknowledged = client.memory.lock().acknowledged.map_or(0, |(last, _)| last);
         Self {
+            previous: stored.max(session.next.saturating_sub(1)),
             session,
             client,
             given,
-            previous: stored.max(acknowledged),
             bytes: 0,
             outgoing: VecDeque::new(),
             is_backlog: false,
             pace: Pace::new(client.config.backlog_bytes_per_second, BURST),
             ack_deadline: Instant::now(),
-            has_progress: false,
+            is_complete: false,
+            acknowledged: 0,
         }
     }
 
@@ -71,8 +73,12 @@ impl<'a> Pump<'a> {
         loop {
             let has_room = self.bytes == 0 || self.bytes < self.session.welcome.window_bytes;
             let has_outgoing = !self.outgoing.is_empty();
-            let may_take = !has_outgoing && has_room;
+            let may_take = !has_outgoing && has_room && !self.is_complete;
             let is_under_way = self.given.sent.len() > usize::from(has_outgoing);
+            if self.is_complete && self.given.sent.is_empty() {
+                self.say_goodbye().await;
+                return Ok(());
+            }
             let paid_at = self
                 .pace
                 .wait(std::time::Instant::now())
@@ -108,6 +114,11 @@ impl<'a> Pump<'a> {
             // It was given up, and with it all that follows.
             return Err(SessionError::stopped());
         }
+        if !self.session.stretch.has(item.spooled.last()) {
+            self.given.first = Some(item);
+            self.is_complete = true;
+            return Ok(());
+        }
         let welcome = &self.session.welcome;
         let limit = self.session.largest_message();
         let last = item.spooled.last();
@@ -115,7 +126,6 @@ impl<'a> Pump<'a> {
         let mut sent = Sent {
             last,
             bytes: 0,
-            checksum: None,
             is_refused: false,
             done: item.done,
         };
@@ -129,7 +139,7 @@ impl<'a> Pump<'a> {
                 if sent.is_refused {
                     wire::too_large(record, self.previous)
                 } else {
-                    (sent.bytes, sent.checksum) = (record.payload.len() as u64, Some(record.checksum));
+                    sent.bytes = record.payload.len() as u64;
                     message
                 }
             }
@@ -225,8 +235,7 @@ impl<'a> Pump<'a> {
 
     /// The server has stored something, or the gap in place of it.
     fn done(&mut self, sent: Sent) {
-        self.client.memory.lock().acknowledged = Some((sent.last, sent.checksum));
-        self.has_progress = true;
+        self.acknowledged = sent.last;
         // Nobody waits for it when the program ends.
         let _ = sent.done.send(if sent.is_refused {
             let server = &self.session.server;

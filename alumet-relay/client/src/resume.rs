@@ -1,18 +1,57 @@
-//! Whether a server speaks of the same records.
+//! What a server has of the records here: whether they are the same, and what it has lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alumet_core::Failure;
-use alumet_core::spool::{Spool, Spooled};
+use alumet_core::spool::{Definitions, Numbering, Record, Spool, Spooled};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::client::{Client, Given};
 use crate::error::SessionError;
+use crate::output::Item;
+use crate::pump::Pump;
 use crate::session::Session;
+use crate::target::Target;
 
-/// How long the next record is waited for, which tells a crash from a copy.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How often.
-const LOOKS: u32 = 4;
+/// How many bytes of records are read at once to send them again.
+const SLICE: usize = 1 << 20;
+
+/// Consecutive numbers that count within one identity.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch {
+    pub(crate) numbering: Numbering,
+    /// The first number after it; `None` if records to come belong to it.
+    pub(crate) end: Option<u64>,
+}
+
+impl Stretch {
+    /// All of a spool, oldest first.
+    fn all(spool: &dyn Spool) -> Vec<Self> {
+        let numberings = spool.numberings();
+        let ends = numberings
+            .iter()
+            .skip(1)
+            .map(|next| Some(next.first))
+            .chain([None]);
+        let stretches = numberings.iter().zip(ends);
+        stretches
+            .map(|(&numbering, end)| Self { numbering, end })
+            .collect()
+    }
+
+    /// The one of a number.
+    pub(crate) fn of(spool: &dyn Spool, sequence: u64) -> Result<Self, SessionError> {
+        let all = Self::all(spool);
+        let mut later = all.iter().rev();
+        let found = later.find(|stretch| stretch.numbering.first <= sequence);
+        let found = found.or(all.first()).copied();
+        found.ok_or_else(|| SessionError::Passing("the spool has no identity".to_owned()))
+    }
+
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        self.end.is_none_or(|end| sequence < end)
+    }
+}
 
 /// The number of the first record that it stands for.
 pub(crate) const fn first_of(item: &Spooled) -> u64 {
@@ -22,50 +61,179 @@ pub(crate) const fn first_of(item: &Spooled) -> u64 {
     }
 }
 
-/// Finds out whether what the server holds came from here; `first` is what would be sent next.
+/// Finds out whether what the server holds came from here; `next` is what would be sent next.
 ///
-/// Nothing is done before that is certain: a spool that was copied to a second machine has other records under the same
-/// numbers.
+/// A machine that was cloned while it ran has other records under the same identity and numbers.
 pub(crate) async fn check_origin(
     session: &Session,
-    first: &Spooled,
-    acknowledged: Option<(u64, Option<u32>)>,
+    next: &Spooled,
     spool: &Arc<dyn Spool>,
 ) -> Result<(), SessionError> {
     let (stored, checksum) = (session.welcome.last_sequence, session.welcome.last_checksum);
     let server = &session.server;
-    // 0 is a gap, of which there is no checksum.
-    let is_same = |own: u32| checksum == 0 || own == checksum;
-    let differs = || {
-        Err(SessionError::Copied(format!(
-            "{server} has another batch {stored} than this spool"
-        )))
-    };
-    if stored < first_of(first) {
-        return match acknowledged {
-            Some((last, Some(own))) if last == stored && !is_same(own) => differs(),
-            _ => Ok(()),
-        };
-    }
-    if matches!(first, Spooled::Gap(gap) if gap.last >= stored) {
+    if stored < session.stretch.numbering.first {
         return Ok(());
     }
-    for look in 0..LOOKS {
-        if look > 0 {
-            tokio::time::sleep(PATIENCE).await;
+    let found = records_after(spool, stored.saturating_sub(1), 1).await?;
+    match found.first() {
+        // 0 is a gap, of which there is no checksum.
+        Some(record) if record.sequence == stored && checksum != 0 && record.checksum != checksum => Err(
+            SessionError::Copied(format!("{server} has another batch {stored} than this spool")),
+        ),
+        None if session.stretch.end.is_none() && next.last() < stored => Err(SessionError::Copied(format!(
+            "{server} has batches up to {stored} of this spool, which never had that many"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Records that a server had acknowledged and does not have any more: those after one number and before another.
+pub(crate) struct Lost {
+    stretch: Stretch,
+    after: u64,
+    before: u64,
+}
+
+impl Client {
+    /// What the server has lost of the records before `before` that are still here, oldest first.
+    ///
+    /// All of them were acknowledged. Of an identity of which it has something, it has all that was before.
+    pub(crate) async fn find_lost(
+        &self,
+        target: &Target,
+        session: &Session,
+        spool: &Arc<dyn Spool>,
+        mut before: u64,
+    ) -> Result<Vec<Lost>, SessionError> {
+        let mut all_lost = Vec::new();
+        for stretch in Stretch::all(&**spool).into_iter().rev() {
+            let Numbering { instance, first } = stretch.numbering;
+            if first >= before {
+                continue;
+            }
+            let mut lost = Lost {
+                stretch,
+                after: first - 1,
+                before,
+            };
+            before = first;
+            let stored = if instance == session.stretch.numbering.instance {
+                session.welcome.last_sequence
+            } else if lost.records(spool, 1).await?.is_empty() {
+                continue;
+            } else {
+                let session = Session::open(self, target, stretch, lost.before).await?;
+                session.welcome.last_sequence
+            };
+            lost.after = lost.after.max(stored);
+            if !lost.records(spool, 1).await?.is_empty() {
+                all_lost.push(lost);
+            }
+            if stored >= first {
+                break;
+            }
         }
-        let spool = Arc::clone(spool);
-        let found = tokio::task::spawn_blocking(move || spool.record_from(stored)).await;
-        match found.unwrap_or_else(|error| Err(Failure::retry(error))) {
-            Ok(Some((sequence, own))) if sequence == stored && !is_same(own) => return differs(),
-            // This spool has never used that number, or lost it in a crash: the batch was sent before it was on disk here. A
-            // copy of this spool would have gone on with the numbers of this one.
-            Ok(Some(_)) => return Ok(()),
-            Ok(None) => {}
-            Err(failure) => return Err(SessionError::Passing(failure.to_string())),
+        all_lost.reverse();
+        Ok(all_lost)
+    }
+
+    /// Sends again what a server has lost.
+    pub(crate) async fn restore(
+        &self,
+        target: &Target,
+        spool: &Arc<dyn Spool>,
+        lost: Lost,
+    ) -> Result<(), SessionError> {
+        let session = Session::open(self, target, lost.stretch, lost.after + 1).await?;
+        let server = session.server.clone();
+        tracing::warn!(
+            %server, after = lost.after, instance = %lost.stretch.numbering.instance,
+            "the server does not have any more what it had acknowledged: what is still here is sent again"
+        );
+        let (items, given) = mpsc::unbounded_channel();
+        let mut given = Given::new(None, given);
+        let mut pump = Pump::new(session, self, &mut given);
+        let (samples, ()) = tokio::try_join!(lost.feed(spool, items), pump.run())?;
+        tracing::info!(%server, samples, "what the server had lost is there again");
+        Ok(())
+    }
+}
+
+impl Lost {
+    /// The first that are still here, about `bytes` of them.
+    async fn records(&self, spool: &Arc<dyn Spool>, bytes: usize) -> Result<Vec<Record>, SessionError> {
+        let mut records = records_after(spool, self.after, bytes).await?;
+        records.retain(|record| record.sequence < self.before);
+        Ok(records)
+    }
+
+    /// Gives all of it to a session, and waits until it is stored; says how many samples it was.
+    async fn feed(
+        mut self,
+        spool: &Arc<dyn Spool>,
+        items: mpsc::UnboundedSender<Item>,
+    ) -> Result<u64, SessionError> {
+        let mut dictionary = (0, 0);
+        let mut samples = 0;
+        loop {
+            let records = self.records(spool, SLICE).await?;
+            let Some(last) = records.last() else {
+                return Ok(samples);
+            };
+            self.after = last.sequence;
+            let mut waiting = Vec::new();
+            for record in records {
+                let definitions =
+                    missing(&mut dictionary, record.generation, &**spool).map_err(unreadable)?;
+                let (done, over) = oneshot::channel();
+                waiting.push((record.samples, over));
+                let spooled = Spooled::Record(record);
+                let item = Item {
+                    spooled,
+                    definitions,
+                    done,
+                };
+                items.send(item).map_err(|_| SessionError::stopped())?;
+            }
+            for (count, over) in waiting {
+                // What is too large for the server is told to it as lost.
+                if over.await.map_err(|_| SessionError::stopped())?.is_ok() {
+                    samples += u64::from(count);
+                }
+            }
         }
     }
-    Err(SessionError::Copied(format!(
-        "{server} has batches up to {stored} of this spool, which never had that many"
-    )))
+}
+
+/// The definitions that a session must have before a record, and does not have; `dictionary` is the one in use, and how
+/// much of it the session has. Records come in their order, and so do generations: of an earlier one, nothing is needed.
+pub(crate) fn missing(
+    dictionary: &mut (u32, u32),
+    generation: u32,
+    spool: &dyn Spool,
+) -> Result<Vec<Definitions>, Failure> {
+    let sent = match *dictionary {
+        (current, sent) if current == generation => sent,
+        _ => 0,
+    };
+    let missing = spool.definitions(generation, sent)?;
+    let ends = missing.iter().map(|one| one.first.saturating_add(one.count));
+    *dictionary = (generation, ends.max().unwrap_or(sent).max(sent));
+    Ok(missing)
+}
+
+async fn records_after(
+    spool: &Arc<dyn Spool>,
+    sequence: u64,
+    bytes: usize,
+) -> Result<Vec<Record>, SessionError> {
+    let spool = Arc::clone(spool);
+    let found = tokio::task::spawn_blocking(move || spool.records_after(sequence, bytes)).await;
+    found
+        .unwrap_or_else(|error| Err(Failure::retry(error)))
+        .map_err(unreadable)
+}
+
+fn unreadable(failure: Failure) -> SessionError {
+    SessionError::Passing(failure.to_string())
 }

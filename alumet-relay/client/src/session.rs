@@ -1,18 +1,19 @@
 //! One session with one server: hello, then records one way and acknowledgements the other.
 
-use alumet_core::spool::InstanceId;
 use alumet_relay_protocol::tokens::present;
 use alumet_relay_protocol::v1::relay_client::RelayClient;
 use alumet_relay_protocol::v1::server_message::Message;
 use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome, client_message};
 use alumet_relay_protocol::version::SPOKEN;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming};
 
 use crate::client::Client;
 use crate::error::SessionError;
 use crate::link::Link;
+use crate::resume::Stretch;
 use crate::target::Target;
 use crate::wire;
 
@@ -21,6 +22,9 @@ pub(crate) struct Session {
     /// The server, for messages.
     pub(crate) server: String,
     pub(crate) welcome: Welcome,
+    /// The numbers that it is about, and the first of them that was offered.
+    pub(crate) stretch: Stretch,
+    pub(crate) next: u64,
     pub(crate) requests: mpsc::Sender<ClientMessage>,
     pub(crate) answers: Streaming<ServerMessage>,
     /// Closes the connection with the session.
@@ -34,12 +38,30 @@ const MESSAGES_AHEAD: usize = 4;
 const ANSWER_LIMIT: usize = 64 << 10;
 
 impl Session {
-    /// Connects and introduces itself; has no time limit of its own.
+    /// Connects within the time limit and introduces itself: what is sent begins with `next`.
     pub(crate) async fn open(
         client: &Client,
         target: &Target,
-        instance: InstanceId,
-        next_sequence: u64,
+        stretch: Stretch,
+        next: u64,
+    ) -> Result<Self, SessionError> {
+        let after = *client.config.connect_timeout;
+        let beginning = Self::begin(client, target, stretch, next);
+        timeout(after, beginning).await.unwrap_or_else(|_| {
+            Err(SessionError::Passing(format!(
+                "{} has not accepted the session within {} s; check that a relay server listens there and that \
+                 nothing between blocks it",
+                target.address.authority(),
+                after.as_secs_f64()
+            )))
+        })
+    }
+
+    async fn begin(
+        client: &Client,
+        target: &Target,
+        stretch: Stretch,
+        next: u64,
     ) -> Result<Self, SessionError> {
         let server = target.address.authority();
         let link = Link::open(target, client.tls.as_ref(), *client.config.keepalive).await?;
@@ -49,11 +71,11 @@ impl Session {
         let hello = Hello {
             protocol_min: *SPOKEN.start(),
             protocol_max: *SPOKEN.end(),
-            instance: instance.0.to_vec().into(),
+            instance: stretch.numbering.instance.0.to_vec().into(),
             run: client.run.to_vec().into(),
             node: client.node.clone(),
             software: concat!("alumet relay-client ", env!("CARGO_PKG_VERSION")).to_owned(),
-            next_sequence,
+            next_sequence: next,
         };
         // There is room: nothing was sent yet.
         let _ = requests.try_send(wire::message(client_message::Message::Hello(hello)));
@@ -80,6 +102,8 @@ impl Session {
         Ok(Self {
             server,
             welcome,
+            stretch,
+            next,
             requests,
             answers,
             _relay: relay,

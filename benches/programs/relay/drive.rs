@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, DeliveryFuture, Output};
-use alumet_core::spool::{Definitions, InstanceId, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake};
+use alumet_core::spool::{
+    Definitions, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
+};
 use alumet_core::time::Moment;
 use alumet_core::{Batch, Catalog};
 use alumet_plugin_relay_client::{Config, RelayOutput};
@@ -60,7 +62,7 @@ pub(crate) async fn drive(config: &Config, instance: InstanceId, feed: &mut impl
                 *known.definitions.lock() = feed.definitions();
                 let sequence = record.sequence;
                 let delivery =
-                    Delivery::of_record(Spooled::Record(record), known.clone(), catalog.clone(), Moment::default());
+                    Delivery::of_record(Spooled::Record(record), catalog.clone(), Moment::default());
                 match output.deliver(&delivery) {
                     Ok(Delivering::UnderWay(future)) => {
                         under_way.push_back((sequence, future));
@@ -111,8 +113,9 @@ struct Known {
 }
 
 impl Spool for Known {
-    fn instance(&self) -> InstanceId {
-        self.instance
+    fn numberings(&self) -> Vec<Numbering> {
+        let (instance, first) = (self.instance, 1);
+        vec![Numbering { instance, first }]
     }
 
     fn replace_instance(&self) -> InstanceId {
@@ -132,9 +135,24 @@ impl Spool for Known {
     }
 
     /// The server is asked by nobody else, so that what it has is from here.
-    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
-        Ok(Some((sequence + 1, 0)))
+    fn records_after(&self, sequence: u64, _: usize) -> Result<Vec<Record>, Failure> {
+        Ok(vec![Record {
+            sequence: sequence.saturating_add(u64::from(u32::MAX)),
+            generation: 0,
+            samples: 0,
+            checksum: 0,
+            payload: Arc::default(),
+            batch: None,
+        }])
     }
+
+    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        let definitions = self.definitions.lock();
+        let is_new = |one: &&Definitions| one.first + one.count > from;
+        Ok(definitions.iter().filter(is_new).cloned().collect())
+    }
+
+    fn keep(&self, _: Duration) {}
 
     fn reader(&self, _: &str, _: Wake) -> Arc<dyn SpoolReader> {
         unreachable!("nobody reads it")
@@ -146,35 +164,5 @@ impl Spool for Known {
 
     fn status(&self) -> SpoolStatus {
         SpoolStatus::default()
-    }
-}
-
-impl SpoolReader for Known {
-    fn forget(&self) {}
-
-    fn waiting(&self) -> u64 {
-        0
-    }
-
-    fn position(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {
-        Ok(Vec::new())
-    }
-
-    fn batch(&self, _: &Record) -> Result<Arc<Batch>, Failure> {
-        unreachable!("nobody decodes")
-    }
-
-    fn definitions(&self, _: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        let definitions = self.definitions.lock();
-        let is_new = |one: &&Definitions| one.first + one.count > from;
-        Ok(definitions.iter().filter(is_new).cloned().collect())
-    }
-
-    fn acknowledge(&self, _: u64, _: Option<Vec<u8>>) -> u64 {
-        0
     }
 }

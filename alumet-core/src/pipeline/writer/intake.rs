@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::catalog::Catalog;
 use crate::output::{Delivery, Part};
 use crate::plugin::DeliveryPolicy;
-use crate::spool::{SpoolReader, Spooled};
+use crate::spool::Spooled;
 use crate::time::Moment;
 
 /// What is taken and not begun: batches that are joined or cut to the size and the age that the output wants.
@@ -28,7 +28,7 @@ enum Waiting {
         last: Option<u64>,
         part: Part,
     },
-    Encoded(Spooled, Arc<dyn SpoolReader>),
+    Encoded(Spooled),
     /// The place of records that are lost.
     Passed(u64),
 }
@@ -62,8 +62,8 @@ impl Intake {
         });
     }
 
-    pub(super) fn take_encoded(&mut self, item: Spooled, reader: Arc<dyn SpoolReader>) {
-        self.push(Waiting::Encoded(item, reader));
+    pub(super) fn take_encoded(&mut self, item: Spooled) {
+        self.push(Waiting::Encoded(item));
     }
 
     /// Everything up to this number is gone.
@@ -106,10 +106,10 @@ impl Intake {
         while let Some(item) = self.waiting.pop_front() {
             match item {
                 Waiting::Passed(sequence) => last = Some(sequence),
-                Waiting::Encoded(item, reader) if parts.is_empty() => {
+                Waiting::Encoded(item) if parts.is_empty() => {
                     self.rest(now);
                     let last = Some(item.last());
-                    let delivery = Delivery::of_record(item, reader, self.catalog.clone(), moment);
+                    let delivery = Delivery::of_record(item, self.catalog.clone(), moment);
                     return Some(Ripe { delivery, last });
                 }
                 Waiting::Part {

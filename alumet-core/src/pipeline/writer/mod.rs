@@ -287,7 +287,7 @@ impl Writer {
                     if let Spooled::Gap(gap) = &item {
                         self.account.gap(gap);
                     }
-                    self.intake.take_encoded(item, Arc::clone(&backlog.reader));
+                    self.intake.take_encoded(item);
                 }
                 Loaded::Gap(gap) => {
                     self.account.gap(&gap);

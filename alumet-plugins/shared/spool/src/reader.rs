@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::batch::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, Record, SpoolReader, Spooled, Wake};
+use alumet_core::spool::{Record, SpoolReader, Spooled, Wake};
 
 use crate::log::Log;
 use crate::spool::Batches;
@@ -63,10 +63,6 @@ impl SpoolReader for Reader {
             Some(batch) => Ok(Arc::clone(batch)),
             None => self.batches.dictionary.batch(&self.log, record),
         }
-    }
-
-    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        self.log.definitions(generation, from)
     }
 
     fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use alumet_core::batch::Batch;
 use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{InstanceId, Spool, SpoolReader, SpoolStatus, Wake};
+use alumet_core::spool::{Definitions, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolStatus, Wake};
 use alumet_core::time::{Clock, SystemClock};
 use alumet_shared_batch_encoding::Encoder;
 use parking_lot::Mutex;
@@ -90,8 +90,9 @@ impl Drop for DiskSpool {
 }
 
 impl Spool for DiskSpool {
-    fn instance(&self) -> InstanceId {
-        self.log.state.lock().instance
+    fn numberings(&self) -> Vec<Numbering> {
+        let state = self.log.state.lock();
+        state.numberings.all().iter().map(Numbering::from).collect()
     }
 
     fn replace_instance(&self) -> InstanceId {
@@ -126,8 +127,17 @@ impl Spool for DiskSpool {
         sequence
     }
 
-    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
-        self.log.record_from(sequence)
+    fn keep(&self, age: Duration) {
+        let keeping = &mut self.log.state.lock().keeping;
+        keeping.age = keeping.age.max(age);
+    }
+
+    fn records_after(&self, sequence: u64, bytes: usize) -> Result<Vec<Record>, Failure> {
+        self.log.records_after(sequence, bytes)
+    }
+
+    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        self.log.definitions(generation, from)
     }
 
     fn reader(&self, output: &str, wake: Wake) -> Arc<dyn SpoolReader> {

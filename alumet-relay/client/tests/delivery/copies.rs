@@ -1,6 +1,9 @@
-//! One spool on two machines.
+//! One spool on two machines, a spool that went back, and a server that did.
 
-use crate::rig::{Running, config_of, until};
+use alumet_core::spool::SpoolReader;
+use alumet_plugin_relay_client::Config;
+
+use crate::rig::{Running, config, config_of, until};
 use crate::server::{Behaviour, Server, Store};
 use crate::spool::FakeSpool;
 
@@ -106,14 +109,14 @@ async fn what_the_server_has_and_a_crash_has_taken_from_the_spool_is_no_copy() {
     spool.append(3, 100);
     Running::start(&config_of(server.address), &spool).ended().await;
 
-    after_crash.skip(1000);
+    let after_crash = after_crash.restarted(1000, 2);
     after_crash.append(2, 100);
     Running::start(&config_of(server.address), &after_crash)
         .ended()
         .await;
-    assert_eq!(after_crash.id(), spool.id());
     assert_eq!(after_crash.failures(), [""; 0]);
-    assert_eq!(store.sequences(), [1, 2, 3, 4, 5, 6, 7, 8, 1006, 1007]);
+    assert_eq!(of(&store, &spool), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(of(&store, &after_crash), [1006, 1007]);
     store.with(|stored| assert_eq!(stored.violations, [""; 0]));
 }
 
@@ -170,4 +173,112 @@ async fn a_server_that_has_noticed_the_copy_is_believed() {
         spool.failures()
     );
     assert_eq!(spool.acknowledged(), 0);
+}
+
+#[tokio::test]
+async fn what_a_spool_has_got_since_it_went_back_is_sent_under_the_same_numbers() {
+    let (store, server) = server().await;
+    let spool = FakeSpool::new(1);
+    spool.append(5, 100);
+    let snapshot = spool.copied();
+    spool.append(10, 100);
+    Running::start(&config_of(server.address), &spool).ended().await;
+
+    // The server is away while the program begins twice with the snapshot.
+    let restored = snapshot.restarted(0, 2);
+    restored.append_as(9, 4, 100);
+    let restored = restored.copied().restarted(3, 3);
+    restored.append_as(9, 1, 100);
+    Running::start(&config_of(server.address), &restored)
+        .ended()
+        .await;
+    assert_eq!(of(&store, &spool), (1..=15).collect::<Vec<_>>());
+    let under = |instance: u8| {
+        let own = move |(id, _): &&(Vec<u8>, u64)| id[0] == instance;
+        store.with(|stored| {
+            stored
+                .batches
+                .iter()
+                .filter(own)
+                .map(|(_, number)| *number)
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(under(2), [6, 7, 8, 9]);
+    assert_eq!(under(3), [13]);
+    assert_eq!(restored.failures(), [""; 0]);
+    store.with(|stored| assert_eq!(stored.violations, [""; 0]));
+}
+
+/// A spool whose records count within three identities, all of them acknowledged but the last.
+async fn acknowledged(store: &Store, config: &Config) -> FakeSpool {
+    let mut spool = FakeSpool::new(1);
+    for instance in 2..=3 {
+        spool.append(300, 100);
+        let running = Running::start(config, &spool);
+        until("it is stored", || spool.waiting() == 0).await;
+        running.kill().await;
+        spool = spool.copied().restarted(10, instance);
+    }
+    spool.append(5, 100);
+    let running = Running::start(config, &spool);
+    until("it is stored", || spool.waiting() == 0).await;
+    running.kill().await;
+    assert_eq!(store.sequences().len(), 605);
+    let spool = spool.copied();
+    spool.append(1, 100);
+    spool
+}
+
+/// Each of all batches once.
+fn assert_complete(store: &Store) {
+    let mut all = store.with(|stored| stored.batches.clone());
+    all.sort();
+    let expected = [(1, 1..=300_u64), (2, 311..=610), (3, 621..=626)];
+    let expected: Vec<_> = expected
+        .into_iter()
+        .flat_map(|(instance, numbers)| numbers.map(move |number| (vec![instance; 16], number)))
+        .collect();
+    assert_eq!(all, expected);
+    store.with(|stored| assert_eq!(stored.violations, [""; 0]));
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_everything_gets_it_again_once() {
+    let (store, server) = server().await;
+    let config = config_of(server.address);
+    let spool = acknowledged(&store, &config).await;
+    store.go_back(0);
+    Running::start(&config, &spool).ended().await;
+    assert_complete(&store);
+}
+
+#[tokio::test]
+async fn a_server_that_went_back_gets_again_what_it_has_lost() {
+    for left in [250, 300, 301, 599, 600, 604, 605] {
+        let (store, server) = server().await;
+        let config = config_of(server.address);
+        let spool = acknowledged(&store, &config).await;
+        store.go_back(left);
+        Running::start(&config, &spool).ended().await;
+        assert_complete(&store);
+    }
+}
+
+#[tokio::test]
+async fn a_server_gets_no_more_again_than_it_had_acknowledged_itself() {
+    let ((one, first), (two, second)) = (server().await, server().await);
+    let both = config(format!("['{}', '{}']", first.address, second.address));
+    let spool = FakeSpool::new(1);
+    spool.append(5, 100);
+    let running = Running::start(&both, &spool);
+    until("it is stored", || spool.waiting() == 0).await;
+    first.stop().await;
+    spool.append(5, 100);
+    until("it is stored", || spool.waiting() == 0).await;
+    running.kill().await;
+    assert_eq!(
+        (one.sequences(), two.sequences()),
+        (vec![1, 2, 3, 4, 5], vec![6, 7, 8, 9, 10])
+    );
 }

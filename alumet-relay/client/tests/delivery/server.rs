@@ -92,6 +92,17 @@ impl Store {
         self.with(|stored| stored.batches.iter().map(|(_, sequence)| *sequence).collect())
     }
 
+    /// As if an older copy of its disk had been restored: only so many batches are left.
+    pub(crate) fn go_back(&self, count: usize) {
+        self.with(|stored| {
+            stored.batches.truncate(count);
+            stored.last.clear();
+            for (instance, sequence) in &stored.batches {
+                stored.last.insert(instance.clone(), (*sequence, 0));
+            }
+        });
+    }
+
     /// Says that everything up to `sequence` is there.
     pub(crate) fn pretend(&self, instance: &[u8], sequence: u64, checksum: u32) {
         self.with(|stored| stored.last.insert(instance.to_vec(), (sequence, checksum)));

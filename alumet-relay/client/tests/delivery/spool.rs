@@ -7,7 +7,8 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{
-    Definitions, Gap, GapReason, InstanceId, Record, Spool, SpoolReader, SpoolStatus, Spooled, Wake,
+    Definitions, Gap, GapReason, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolStatus, Spooled,
+    Wake,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -28,7 +29,10 @@ struct State {
     head: u64,
     given: u64,
     acknowledged: u64,
-    instance: u8,
+    numberings: Vec<Numbering>,
+    /// What is acknowledged and was to be kept.
+    kept: BTreeMap<u64, Record>,
+    keeps: bool,
     failures: Vec<String>,
     recoveries: usize,
     definition_bytes: usize,
@@ -46,7 +50,7 @@ impl FakeSpool {
     pub(crate) fn new(instance: u8) -> Self {
         let spool = Self::default();
         let mut state = spool.0.state.lock();
-        state.instance = instance;
+        state.numberings = vec![numbering(instance, 1)];
         state.definition_bytes = 3;
         drop(state);
         spool
@@ -70,9 +74,14 @@ impl FakeSpool {
         self.wake();
     }
 
-    /// As after a crash: so many numbers are left out, because they may have been used.
-    pub(crate) fn skip(&self, count: u64) {
-        self.0.state.lock().head += count;
+    /// As after a crash and a restart: so many numbers are left out, and others count within another identity.
+    pub(crate) fn restarted(self, skipped: u64, instance: u8) -> Self {
+        let mut state = self.0.state.lock();
+        state.head += skipped;
+        let first = state.head + 1;
+        state.numberings.push(numbering(instance, first));
+        drop(state);
+        self
     }
 
     /// Appends a gap in place of so many records.
@@ -95,7 +104,7 @@ impl FakeSpool {
         self.0.wakes.lock().iter().for_each(|wake| wake());
     }
 
-    /// As after a restart of the program, or on another machine: the same records and identity.
+    /// The same records and identities: a clone of a machine that runs, or a snapshot to which it goes back.
     pub(crate) fn copied(&self) -> Self {
         let state = self.0.state.lock();
         let copy = State {
@@ -103,7 +112,9 @@ impl FakeSpool {
             head: state.head,
             given: state.acknowledged,
             acknowledged: state.acknowledged,
-            instance: state.instance,
+            numberings: state.numberings.clone(),
+            kept: state.kept.clone(),
+            keeps: state.keeps,
             definition_bytes: 3,
             ..State::default()
         };
@@ -152,7 +163,14 @@ impl FakeSpool {
     }
 
     pub(crate) fn id(&self) -> InstanceId {
-        InstanceId([self.0.state.lock().instance; 16])
+        self.0.state.lock().numberings.last().unwrap().instance
+    }
+}
+
+fn numbering(instance: u8, first: u64) -> Numbering {
+    Numbering {
+        instance: InstanceId([instance; 16]),
+        first,
     }
 }
 
@@ -178,13 +196,21 @@ fn needed(sequence: u64) -> u32 {
 }
 
 impl Spool for FakeSpool {
-    fn instance(&self) -> InstanceId {
-        self.id()
+    fn numberings(&self) -> Vec<Numbering> {
+        self.0.state.lock().numberings.clone()
     }
 
     fn replace_instance(&self) -> InstanceId {
-        self.0.state.lock().instance ^= 0x80;
+        let old = self.id().0[0];
+        let mut state = self.0.state.lock();
+        state.kept.clear();
+        state.numberings = vec![numbering(old ^ 0x80, state.acknowledged + 1)];
+        drop(state);
         self.id()
+    }
+
+    fn keep(&self, age: Duration) {
+        self.0.state.lock().keeps |= !age.is_zero();
     }
 
     fn append(&self, _: &Arc<Batch>) -> u64 {
@@ -199,13 +225,33 @@ impl Spool for FakeSpool {
         watch::channel(0).1
     }
 
-    fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
+    fn records_after(&self, sequence: u64, bytes: usize) -> Result<Vec<Record>, Failure> {
         let state = self.0.state.lock();
-        let records = state.items.range(sequence..).filter_map(|(_, item)| match item {
-            Spooled::Record(record) => Some((record.sequence, record.checksum)),
+        let kept = state.kept.range(sequence + 1..).map(|(_, record)| record);
+        let items = state.items.range(sequence + 1..);
+        let waiting = items.filter_map(|(_, item)| match item {
+            Spooled::Record(record) => Some(record),
             Spooled::Gap(_) => None,
         });
-        Ok({ records }.next())
+        let mut room = bytes.max(1);
+        let fitting = kept.chain(waiting).take_while(|record| {
+            let fits = room > 0;
+            room = room.saturating_sub(record.payload.len());
+            fits
+        });
+        Ok(fitting.cloned().collect())
+    }
+
+    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
+        let bytes = self.0.state.lock().definition_bytes;
+        // In pieces of 7, some of which begin before what was asked for.
+        let pieces = (0..DEFINITIONS).step_by(7).map(|first| Definitions {
+            generation,
+            first,
+            count: 7.min(DEFINITIONS - first),
+            payload: vec![0; bytes].into(),
+        });
+        Ok(pieces.filter(|piece| piece.first + piece.count > from).collect())
     }
 
     fn reader(&self, _: &str, wake: Wake) -> Arc<dyn SpoolReader> {
@@ -258,24 +304,19 @@ impl SpoolReader for FakeSpool {
         Err(Failure::skip("these records hold no samples"))
     }
 
-    fn definitions(&self, generation: u32, from: u32) -> Result<Vec<Definitions>, Failure> {
-        let bytes = self.0.state.lock().definition_bytes;
-        // In pieces of 7, some of which begin before what was asked for.
-        let pieces = (0..DEFINITIONS).step_by(7).map(|first| Definitions {
-            generation,
-            first,
-            count: 7.min(DEFINITIONS - first),
-            payload: vec![0; bytes].into(),
-        });
-        Ok(pieces.filter(|piece| piece.first + piece.count > from).collect())
-    }
-
     fn acknowledge(&self, sequence: u64, _: Option<Vec<u8>>) -> u64 {
         let mut state = self.0.state.lock();
         state.acknowledged = state.acknowledged.max(sequence);
         let next = state.acknowledged + 1;
         let left = state.items.split_off(&next);
         let done = std::mem::replace(&mut state.items, left);
+        if state.keeps {
+            for (sequence, item) in &done {
+                if let Spooled::Record(record) = item {
+                    state.kept.insert(*sequence, record.clone());
+                }
+            }
+        }
         done.values()
             .filter(|item| matches!(item, Spooled::Record(_)))
             .map(samples)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{InstanceId, Origin, Spool, SpoolReader, SpoolStatus, Wake};
+use alumet_core::spool::{
+    Definitions, InstanceId, Numbering, Origin, Record, Spool, SpoolReader, SpoolStatus, Wake,
+};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
@@ -91,13 +93,15 @@ impl State {
 }
 
 impl Spool for GatedSpool {
-    fn instance(&self) -> InstanceId {
-        InstanceId([0; 16])
+    fn numberings(&self) -> Vec<Numbering> {
+        unreachable!("this spool sends nothing")
     }
 
     fn replace_instance(&self) -> InstanceId {
-        self.instance()
+        unreachable!("this spool sends nothing")
     }
+
+    fn keep(&self, _: Duration) {}
 
     fn append(&self, batch: &Arc<Batch>) -> u64 {
         let mut state = self.0.state.lock();
@@ -124,8 +128,12 @@ impl Spool for GatedSpool {
         receiver
     }
 
-    fn record_from(&self, _: u64) -> Result<Option<(u64, u32)>, Failure> {
-        Ok(None)
+    fn records_after(&self, _: u64, _: usize) -> Result<Vec<Record>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn definitions(&self, _: u32, _: u32) -> Result<Vec<Definitions>, Failure> {
+        Ok(Vec::new())
     }
 
     fn reader(&self, _: &str, _: Wake) -> Arc<dyn SpoolReader> {

@@ -5,12 +5,12 @@ use rusqlite::Connection;
 
 use super::fetch::visit;
 use super::row::{self, Meta, Stored};
-use crate::record::{Entry, Loss, Mark, Stand, Watermark};
+use crate::record::{Entry, Loss, Mark, Stand, Stretch, Watermark};
 
 /// What a file says at its opening.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) instance: Option<InstanceId>,
+    pub(crate) numberings: Vec<Stretch>,
     /// The machine on which it was begun.
     pub(crate) machine: Option<u64>,
     /// The first and the last record, without payload.
@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
     pub(crate) generation: u32,
     /// Numbers up to this one may have been used.
     pub(crate) reserved: u64,
-    /// Whether a row of these tables is damaged.
+    /// Whether a row of these tables is damaged, or it was salvaged from a damaged file.
     pub(crate) damaged: bool,
 }
 
@@ -31,9 +31,14 @@ impl Loaded {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut loaded = Self::default();
         let damaged = &mut loaded.damaged;
+        loaded.numberings = all(connection, damaged)?;
         for (key, value, instance) in all::<Meta>(connection, damaged)? {
             match key.as_str() {
-                "instance" => loaded.instance = instance,
+                "instance" if loaded.numberings.is_empty() => {
+                    let begin = Mark::default();
+                    let of_all = instance.map(|instance| Stretch { begin, instance });
+                    loaded.numberings.extend(of_all);
+                }
                 "machine" => loaded.machine = Some(value),
                 "reserved" => loaded.reserved = value,
                 _ => {}
@@ -56,12 +61,18 @@ impl Loaded {
         let records = self.last.as_ref().map(|last| last.end);
         let cursors = self.cursors.iter().map(|(_, done, _)| *done);
         let losses = self.losses.iter().map(|loss| loss.end);
-        let ends = records.into_iter().chain(cursors).chain(losses);
+        let begins = self.numberings.iter().map(|stretch| stretch.begin);
+        let ends = records.into_iter().chain(cursors).chain(losses).chain(begins);
         ends.max().unwrap_or_default()
     }
 
-    /// Whether an output has still something to hear of.
-    pub(crate) fn has_waiting(&self) -> bool {
+    /// The identity of its newest records.
+    pub(crate) fn instance(&self) -> Option<InstanceId> {
+        Some(self.numberings.last()?.instance)
+    }
+
+    /// Whether it holds records, or an output has still to hear of lost ones.
+    pub(crate) fn is_in_use(&self) -> bool {
         self.first.is_some() || !self.losses.is_empty()
     }
 }

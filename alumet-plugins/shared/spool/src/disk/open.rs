@@ -51,9 +51,10 @@ impl Disk {
             _ => set_aside(path, reason, place.now)?,
         };
         say(reason, path, &aside);
-        open_database(path)
-            .and_then(|(new, _)| Loaded::read(&new).and_then(|loaded| Self::finish(place, new, loaded)))
-            .map_err(failed)
+        let (new, _) = open_database(path).map_err(failed)?;
+        let mut loaded = Loaded::read(&new).map_err(failed)?;
+        loaded.damaged |= reason == "damaged";
+        Self::finish(place, new, loaded).map_err(failed)
     }
 
     fn finish(place: &Place, connection: Connection, loaded: Loaded) -> rusqlite::Result<(Self, Loaded)> {
@@ -108,7 +109,7 @@ fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static s
     let is_new = (application, version, tables) == (0, 0, 0);
     let fault = match (application, version) {
         _ if connection.is_readonly("main")? => Some(READ_ONLY),
-        (schema::APPLICATION, schema::VERSION) => None,
+        (schema::APPLICATION, 1..=schema::VERSION) => None,
         (schema::APPLICATION, version) if version > schema::VERSION => Some("newer"),
         _ => (!is_new).then_some("foreign"),
     };
@@ -119,6 +120,8 @@ fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static s
         schema::begin_journal(&connection)?;
         if is_new {
             schema::create(&mut connection)?;
+        } else if version < schema::VERSION {
+            schema::upgrade(&mut connection)?;
         }
     }
     Ok((connection, fault))
@@ -199,7 +202,7 @@ mod tests {
         row::insert(&before, &("instance".to_owned(), 0, instance)).unwrap();
         drop(before);
         let (disk, loaded) = Disk::open(&place, false).unwrap();
-        assert_eq!(loaded.instance, instance);
+        assert_eq!(loaded.instance(), instance);
         drop(disk);
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),

@@ -10,7 +10,7 @@ use crc32fast::Hasher;
 use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::record::{Entry, Loss, Mark, Stand, Watermark};
+use crate::record::{Entry, Loss, Mark, Stand, Stretch, Watermark};
 
 /// What a table has in its rows.
 pub(super) trait Stored: Sized {
@@ -30,7 +30,7 @@ pub(super) trait Stored: Sized {
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self>;
 }
 
-/// A fact about the file: its key, a number, and the identity for the one that has one.
+/// A fact about the file: its key, a number, and the identity for the one that had one in files of the first version.
 pub(super) type Meta = (String, u64, Option<InstanceId>);
 
 /// A sender and the highest number that came from it.
@@ -280,6 +280,23 @@ impl Stored for Stand {
 
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok((row.get(0)?, mark(row, 1)?, row.get(5)?))
+    }
+}
+
+impl Stored for Stretch {
+    const TABLE: &'static str = "numberings";
+    const COLUMNS: &'static str = "sequence, records, samples, bytes, instance";
+
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        row.mark(self.begin);
+        row.bytes(&self.instance.0);
+    }
+
+    fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            begin: mark(row, 0)?,
+            instance: InstanceId(row.get(4)?),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::aside::{set_aside, with_suffix};
 use super::fetch::{RANGE, visit, walk};
 use super::row::{self, Meta, Origin, Stored};
 use super::{DiskError, Place, open};
-use crate::record::{Entry, Loss, Stand};
+use crate::record::{Entry, Loss, Stand, Stretch};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.
 const MOST_MISSED: u64 = 128;
@@ -67,6 +67,7 @@ fn discard(path: &Path) -> Result<(), DiskError> {
 fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     new.execute_batch("BEGIN")?;
     copy::<Meta>(old, new)?;
+    copy::<Stretch>(old, new)?;
     copy::<Stand>(old, new)?;
     copy::<Loss>(old, new)?;
     copy::<Origin>(old, new)?;

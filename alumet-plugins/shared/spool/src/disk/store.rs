@@ -37,8 +37,9 @@ impl Disk {
         let transaction = self.connection.transaction()?;
         let db: &Connection = &transaction;
         let unwritten = &job.unwritten;
-        if unwritten.instance {
-            row::insert(db, &("instance".to_owned(), 0, Some(job.instance)))?;
+        if unwritten.numberings {
+            db.execute("DELETE FROM numberings", [])?;
+            row::insert_all(db, &job.numberings)?;
         }
         if let Some(reserved) = reserved {
             row::insert(db, &("reserved".to_owned(), reserved, None))?;

@@ -13,7 +13,10 @@ impl State {
             Some((output.clone(), cursor.done, cursor.position.clone()))
         };
         Job {
-            instance: self.instance,
+            numberings: match unwritten.numberings {
+                true => self.numberings.all().to_vec(),
+                false => Vec::new(),
+            },
             records: self.tail_after(on_disk).cloned().collect(),
             cursors: unwritten.cursors.iter().filter_map(stand).collect(),
             losses: match unwritten.losses {
@@ -21,7 +24,7 @@ impl State {
                 false => Vec::new(),
             },
             origins: self.origins.to_write(),
-            start: self.start.sequence,
+            start: self.keeping.gone.sequence,
             generation: self.oldest_generation(),
             head: self.head,
             changes: self.changes,

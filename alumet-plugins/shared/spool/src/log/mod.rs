@@ -4,6 +4,7 @@ mod bells;
 mod cursor;
 mod eviction;
 mod job;
+mod keeping;
 mod origins;
 mod reading;
 mod state;
@@ -21,7 +22,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::config::SpoolConfig;
 use crate::disk::Disk;
-use crate::record::Unwritten;
+use crate::record::{Numberings, Unwritten};
 
 use bells::Bells;
 use cursor::Cursor;
@@ -153,12 +154,15 @@ impl Log {
         }
     }
 
-    /// Takes a new random identity.
+    /// Counts everything under a new random identity.
     pub(crate) fn replace_instance(&self) -> InstanceId {
         let instance = random_instance(self.clock.as_ref());
         let mut state = self.state.lock();
-        state.instance = instance;
-        state.unwritten.instance = true;
+        // A server that has what is kept would take it for lost.
+        let start = state.start;
+        state.keeping.let_go(start);
+        state.numberings = Numberings::of(instance, start);
+        state.unwritten.numberings = true;
         state.changes += 1;
         self.wake_writer(&mut state);
         instance

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, Gap, GapReason, Spooled};
+use alumet_core::spool::{Definitions, Gap, GapReason, Record, Spooled};
 
 use super::state::State;
 use super::{Cursor, Log};
@@ -59,21 +59,28 @@ impl Log {
         Ok(given)
     }
 
-    /// The number and the checksum of the first record from number `sequence` on.
-    pub(crate) fn record_from(&self, sequence: u64) -> Result<Option<(u64, u32)>, Failure> {
-        let mark = |entry: &Entry| (entry.end.sequence, entry.checksum);
-        let (in_memory, is_all) = {
+    /// The first records after number `sequence`, about `bytes` of them.
+    pub(crate) fn records_after(&self, sequence: u64, bytes: usize) -> Result<Vec<Record>, Failure> {
+        let tail = {
             let state = self.state.lock();
-            let index = state.tail.partition_point(|entry| entry.end.sequence < sequence);
-            let found = state.tail.get(index).map(|entry| mark(entry));
-            (found, index > 0 || state.start.sequence >= state.head.sequence)
+            let begin = state.tail.front().map_or(state.head, |oldest| oldest.begin());
+            begin.sequence
         };
-        if is_all || self.config.path.is_none() {
-            return Ok(in_memory);
+        if sequence < tail && self.config.path.is_some() {
+            let on_disk = self.with_disk(|disk| disk.fetch(sequence, tail, bytes));
+            let on_disk = on_disk.map_err(Failure::retry)?;
+            if !on_disk.is_empty() {
+                return Ok(on_disk.iter().map(Entry::record).collect());
+            }
         }
-        let on_disk = self.with_disk(|disk| disk.headers(sequence.saturating_sub(1), u64::MAX, 1));
-        let on_disk = on_disk.map_err(Failure::retry)?;
-        Ok(on_disk.first().map(mark).or(in_memory))
+        let state = self.state.lock();
+        let mut room = bytes.max(1);
+        let fitting = state.tail_after(sequence).take_while(|entry| {
+            let fits = room > 0;
+            room = room.saturating_sub(entry.payload.len());
+            fits
+        });
+        Ok(fitting.map(|entry| entry.record()).collect())
     }
 
     /// Reads the file; if it makes no sense, the thread that writes sees to it.
@@ -177,8 +184,14 @@ impl State {
         let after = cursor.next;
         let loss = self.losses.after(after.sequence);
         if let Some(loss) = loss.filter(|loss| loss.begin.sequence <= after.sequence) {
-            let gap = loss.gap(after);
-            cursor.give_gap(gap, loss.end);
+            // What counts within another identity is another gap.
+            let end = self.numberings.begin_after(after.sequence);
+            let part = Loss {
+                end: end.map_or(loss.end, |end| end.min(loss.end)),
+                ..*loss
+            };
+            let gap = part.gap(after);
+            cursor.give_gap(gap, part.end);
             return Next::Gap(gap);
         }
         let bound = loss.map_or(head, |loss| head.min(loss.begin));

@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
-use alumet_core::time::Timestamp;
+use alumet_core::time::{Monotonic, Timestamp};
 use alumet_shared_batch_encoding::Encoded;
 
 use super::cursor::Cursor;
+use super::keeping::Keeping;
 use super::origins::Origins;
-use crate::record::{Entry, Loss, Losses, Mark, Unwritten, footprint};
+use crate::record::{Entry, Loss, Losses, Mark, Numberings, Unwritten, footprint};
 
 /// All that is in memory.
 pub(crate) struct State {
-    pub(crate) instance: InstanceId,
+    pub(crate) numberings: Numberings,
     /// The end of the last record.
     pub(crate) head: Mark,
-    /// Everything up to here is gone, because every output is done with it or because it was evicted.
+    /// No output needs anything up to here: every one is done with it, or it was evicted.
     pub(crate) start: Mark,
+    /// What stays of that.
+    pub(crate) keeping: Keeping,
     /// Everything up to here that is not gone is on disk.
     pub(crate) committed: Mark,
     /// The newest records without a hole: all that are not on disk yet, and more while there is room.
@@ -67,9 +70,10 @@ pub(crate) struct Signals {
 impl State {
     pub(crate) fn new(instance: InstanceId, memory_bytes: usize, has_path: bool) -> Self {
         Self {
-            instance,
+            numberings: Numberings::of(instance, Mark::default()),
             head: Mark::default(),
             start: Mark::default(),
+            keeping: Keeping::default(),
             committed: Mark::default(),
             tail: VecDeque::new(),
             tail_bytes: 0,
@@ -190,6 +194,7 @@ impl State {
     pub(crate) fn lose(&mut self, loss: Loss) {
         if loss.begin.sequence <= self.start.sequence {
             self.start = self.start.max(loss.end);
+            self.keeping.let_go(self.start);
             self.unwritten.start = true;
         } else {
             let (first, last) = (loss.begin.sequence + 1, loss.end.sequence);
@@ -216,10 +221,7 @@ impl State {
         let done = self.cursors.values().map(|cursor| cursor.done);
         let slowest = done.chain(self.orphans).min();
         let slowest = slowest.unwrap_or(self.head);
-        if slowest.sequence > self.start.sequence {
-            self.start = slowest;
-            self.unwritten.start = true;
-        }
+        self.start = self.start.max(slowest);
         if self.losses.forget(slowest.sequence) {
             self.unwritten.losses = true;
         }
@@ -230,6 +232,20 @@ impl State {
         if !self.has_path {
             self.settle_origins();
         }
+    }
+
+    /// Lets go of records on disk that have stayed long enough.
+    pub(crate) fn let_go(&mut self, max_bytes: u64, now: Monotonic) {
+        let before = self.keeping.gone;
+        match self.cursors.is_empty() {
+            true => self.keeping.let_go(self.start),
+            false => self.keeping.advance(self.start, self.head, max_bytes, now),
+        }
+        self.unwritten.start |= self.keeping.gone > before;
+        // What is lost is a gap within its identity.
+        let told = self.cursors.values().map(|cursor| cursor.done.sequence).min();
+        let gone = self.keeping.gone.sequence;
+        self.unwritten.numberings |= self.numberings.forget(told.map_or(gone, |told| told.min(gone)));
     }
 
     fn trim_tail(&mut self) {
@@ -270,7 +286,7 @@ impl State {
             .collect();
         self.unwritten.definitions.extend(known);
         self.unwritten.losses = true;
-        self.unwritten.instance = true;
+        self.unwritten.numberings = true;
         self.unwritten.start = true;
         let lost = self.losses.all().iter();
         self.unwritten.doomed = lost

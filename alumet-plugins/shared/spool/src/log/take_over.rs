@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::state::State;
 use crate::disk::Loaded;
+use crate::record::Numberings;
 
 impl State {
     /// Goes on with a file. If that is not possible, says why, and it must be set aside.
@@ -11,18 +12,18 @@ impl State {
     pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
         // Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
         let is_newer = self.generation == 0 || self.generation > loaded.generation;
-        if begun && loaded.instance == Some(self.instance) {
+        if begun && loaded.instance().is_some() && loaded.instance() == self.numberings.newest() {
             // The file that was in use before the disk failed, or what was salvaged of it.
             let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
             if last.sequence > self.head.sequence {
                 return Err("foreign");
             }
             self.write_all();
-        } else if loaded.instance.is_none() && !loaded.has_waiting() {
+        } else if loaded.instance().is_none() && !loaded.is_in_use() {
             self.merge(loaded);
         } else if is_newer && !begun && self.nothing_waits() {
             self.adopt(loaded);
-        } else if is_newer && !loaded.has_waiting() {
+        } else if is_newer && !loaded.is_in_use() {
             self.merge(loaded);
         } else {
             return Err("backlog");
@@ -42,10 +43,11 @@ impl State {
 
     /// Goes on with what is in the file.
     fn adopt(&mut self, loaded: Loaded) {
-        let instance = loaded.instance.unwrap_or(self.instance);
+        let used = self.head.sequence;
         self.head = loaded.head();
         self.start = loaded.first.as_ref().map_or(self.head, |first| first.begin());
-        self.head.sequence = self.head.sequence.max(loaded.reserved);
+        self.keeping.gone = self.start;
+        self.head.sequence = self.head.sequence.max(loaded.reserved).max(used);
         self.committed = self.head;
         self.tail.clear();
         self.tail_bytes = 0;
@@ -67,9 +69,15 @@ impl State {
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);
+        if let Some(instance) = self.numberings.newest() {
+            self.numberings = Numberings::after(loaded.numberings, self.head, instance);
+        }
         self.write_all();
-        self.instance = instance;
         self.move_start();
+        if loaded.damaged {
+            // Which records count within which identity may not be known any more: a server would take them twice.
+            self.keeping.let_go(self.start);
+        }
     }
 }
 
@@ -78,7 +86,7 @@ mod tests {
     use alumet_core::spool::InstanceId;
 
     use super::*;
-    use crate::record::Mark;
+    use crate::record::{Mark, Stretch};
 
     #[test]
     fn the_outputs_of_an_identity_that_is_no_more_are_forgotten_in_its_file() {
@@ -86,7 +94,10 @@ mod tests {
         state.generation = 2;
         state.open_cursor("new");
         let loaded = Loaded {
-            instance: Some(InstanceId([2; 16])),
+            numberings: vec![Stretch {
+                begin: Mark::default(),
+                instance: InstanceId([2; 16]),
+            }],
             cursors: vec![("old".to_owned(), Mark::default(), None)],
             ..Loaded::default()
         };

@@ -165,7 +165,11 @@ impl Writer {
             return shared.evict(None);
         };
         shared.evict(Some(disk))?;
-        let job = shared.state.lock().take_job();
+        let job = {
+            let mut state = shared.state.lock();
+            state.let_go(shared.config.max_bytes, shared.clock.now().monotonic);
+            state.take_job()
+        };
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
             true => Ok(left),
             false => Err(DiskError::Refused(format!(

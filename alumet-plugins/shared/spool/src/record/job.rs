@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alumet_core::spool::{Definitions, InstanceId};
 use alumet_core::time::Timestamp;
 
-use super::{Entry, Loss, Mark};
+use super::{Entry, Loss, Mark, Stretch};
 
 /// The name of an output, up to where it is done, and what it stored with that.
 pub(crate) type Stand = (String, Mark, Option<Vec<u8>>);
@@ -29,7 +29,8 @@ pub(crate) struct Unwritten {
     pub(crate) definitions: Vec<Definitions>,
     /// Whether the losses have changed.
     pub(crate) losses: bool,
-    pub(crate) instance: bool,
+    /// Whether the identities have changed.
+    pub(crate) numberings: bool,
     /// Records to delete, as ranges of their numbers, both ends included.
     pub(crate) doomed: Vec<(u64, u64)>,
     /// Whether records before the start may still be on disk.
@@ -42,7 +43,7 @@ impl Unwritten {
         self.cursors.extend(later.cursors);
         self.definitions.extend(later.definitions);
         self.losses |= later.losses;
-        self.instance |= later.instance;
+        self.numberings |= later.numberings;
         self.doomed.extend(later.doomed);
         self.start |= later.start;
     }
@@ -51,7 +52,8 @@ impl Unwritten {
 /// What one transaction writes: what must be written, and how it is at that moment.
 pub(crate) struct Job {
     pub(crate) unwritten: Unwritten,
-    pub(crate) instance: InstanceId,
+    /// All of them, if they have changed.
+    pub(crate) numberings: Vec<Stretch>,
     pub(crate) records: Vec<Arc<Entry>>,
     /// Where those outputs stand that still follow.
     pub(crate) cursors: Vec<Stand>,

@@ -3,7 +3,9 @@
 mod entry;
 mod job;
 mod loss;
+mod numbering;
 
 pub(crate) use entry::{Entry, Mark, PAGE_SIZE, footprint};
 pub(crate) use job::{Job, Stand, Unwritten, Watermark};
 pub(crate) use loss::{Loss, Losses};
+pub(crate) use numbering::{Numberings, Stretch};

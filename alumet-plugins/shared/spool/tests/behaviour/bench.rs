@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alumet_core::failure::Remedy;
 use alumet_core::series::Series;
-use alumet_core::spool::{Gap, Record, Spool, SpoolReader, Spooled};
+use alumet_core::spool::{Gap, InstanceId, Record, Spool, SpoolReader, Spooled};
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Catalog, Consumer, Resource, Timestamp, Value};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
@@ -204,4 +204,10 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 pub(crate) fn commit(spool: &DiskSpool) {
     assert!(spool.commit(PATIENCE), "{:?}", spool.status());
+}
+
+/// The identities of its records, oldest first.
+pub(crate) fn instances(spool: &DiskSpool) -> Vec<InstanceId> {
+    let numberings = spool.numberings();
+    numberings.iter().map(|one| one.instance).collect()
 }

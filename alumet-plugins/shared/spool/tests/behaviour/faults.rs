@@ -5,7 +5,7 @@ use std::time::Duration;
 use alumet_core::spool::{GapReason, Spool};
 use alumet_shared_spool::SpoolConfig;
 
-use crate::bench::{Bench, Readers, commit, read_all, wait_until};
+use crate::bench::{Bench, Readers, commit, instances, read_all, wait_until};
 
 #[test]
 fn two_programs_cannot_share_a_file() {
@@ -17,17 +17,17 @@ fn two_programs_cannot_share_a_file() {
     let second = bench.open();
     let fault = second.status().fault.unwrap();
     assert!(fault.contains("a spool of its own"), "{fault}");
-    assert_ne!(first.instance(), second.instance());
+    assert_ne!(instances(&first), instances(&second));
     let reader = second.reader_of("csv");
     second.append(&bench.batch(2, 1));
     assert_eq!(read_all(&*reader).numbers, [2]);
     assert!(!second.commit(Duration::from_millis(50)));
     reader.acknowledge(1, Some(b"two".to_vec()));
     // The first one ends: the second takes over what it has left.
-    let instance = first.instance();
+    let instance = instances(&first)[0];
     drop(first);
     wait_until("the disk is used", || second.status().fault.is_none());
-    assert_eq!(second.instance(), instance);
+    assert_eq!(instances(&second)[0], instance);
     assert_eq!(read_all(&*reader).numbers, [1]);
     assert_eq!(reader.position().as_deref(), Some(&b"two"[..]));
     second.append(&bench.batch(3, 1));
@@ -120,7 +120,7 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
         spool.append(&bench.noise(number, 30));
         commit(&spool);
     }
-    let instance = spool.instance();
+    let instance = instances(&spool)[0];
     fs::remove_file(bench.path()).unwrap();
     let _ = fs::remove_file(bench.path().with_extension("db-wal"));
     spool.append(&bench.noise(21, 30));
@@ -129,7 +129,7 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
     drop(spool);
     drop(reader);
     let spool = bench.open();
-    assert_eq!(spool.instance(), instance);
+    assert_eq!(instances(&spool)[0], instance);
     let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), 21 * 30);
     let items = reader.read(usize::MAX).unwrap();

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::Catalog;
-use alumet_core::spool::{Spool, Spooled};
+use alumet_core::spool::{GapReason, Numbering, Spool, Spooled};
 use alumet_core::testkit::ManualClock;
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
-use crate::bench::{Bench, Readers, commit, read_all, wait_until};
+use crate::bench::{Bench, Readers, commit, instances, read_all, wait_until};
 
 #[test]
 fn what_was_committed_is_there_after_reopening_in_the_same_words() {
@@ -18,12 +18,14 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
             assert_eq!(spool.append(&bench.batch(number, 7)), number);
         }
         commit(&spool);
-        spool.instance()
+        instances(&spool)[0]
     };
     // Another program start: another catalog, with nothing in it.
     let catalog = Catalog::new();
     let spool = DiskSpool::open(bench.config.clone(), catalog.clone());
-    assert_eq!(spool.instance(), instance);
+    let first = Numbering { instance, first: 1 };
+    assert_eq!(spool.numberings()[0], first);
+    assert_eq!((spool.numberings().len(), spool.numberings()[1].first), (2, 51));
     let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), 350);
     let got = read_all(&*reader);
@@ -68,15 +70,15 @@ fn records_of_several_runs_decode_with_the_dictionary_of_each() {
         panic!("{items:?}")
     };
     assert_eq!(last.generation, 4);
-    assert_eq!(reader.definitions(4, 0).unwrap().len(), 1);
-    let count = reader.definitions(4, 0).unwrap()[0].count;
-    assert!(reader.definitions(4, count).unwrap().is_empty());
+    assert_eq!(spool.definitions(4, 0).unwrap().len(), 1);
+    let count = spool.definitions(4, 0).unwrap()[0].count;
+    assert!(spool.definitions(4, count).unwrap().is_empty());
     let reader = spool.reader_of("csv");
     assert_eq!(read_all(&*reader).numbers, (1..=12).collect::<Vec<_>>());
     reader.acknowledge(last.sequence, None);
     commit(&spool);
     assert!(
-        reader.definitions(4, 0).unwrap().is_empty(),
+        spool.definitions(4, 0).unwrap().is_empty(),
         "no record needs it any more"
     );
 }
@@ -139,16 +141,182 @@ fn without_a_path_it_works_in_memory() {
 }
 
 #[test]
-fn a_new_identity_outlives_a_restart() {
+fn a_new_identity_is_that_of_all_that_waits() {
     let bench = Bench::new();
+    for _ in 0..2 {
+        let spool = bench.open();
+        spool.reader_of("csv");
+        spool.append(&bench.batch(1, 1));
+    }
     let spool = bench.open();
-    let old = spool.instance();
+    let old = instances(&spool);
+    assert_eq!(old.len(), 3);
     let new = spool.replace_instance();
-    assert_ne!(old, new);
-    commit(&spool);
+    assert!(!old.contains(&new));
+    assert_eq!(instances(&spool), [new]);
+    spool.append(&bench.batch(1, 1));
     drop(spool);
     let spool = bench.open();
-    assert_eq!(spool.instance(), new);
+    assert_eq!(instances(&spool)[0], new);
+    assert_eq!(spool.numberings()[1].first, 4);
+}
+
+#[test]
+fn no_number_is_used_twice_under_one_identity_also_where_an_older_copy_of_the_file_is_put_back() {
+    let bench = Bench::new();
+    let mut used = std::collections::BTreeSet::new();
+    let copy = bench.folder.path().join("copy");
+    for round in 0..6 {
+        let spool = bench.open();
+        let reader = spool.reader_of("csv");
+        for number in 0..5 {
+            spool.append(&bench.batch(round * 10 + number, 1));
+        }
+        commit(&spool);
+        let numberings = spool.numberings();
+        for item in reader.read(usize::MAX).unwrap() {
+            let Spooled::Record(record) = item else {
+                panic!("{item:?}")
+            };
+            let of = numberings
+                .iter()
+                .rfind(|one| one.first <= record.sequence)
+                .unwrap();
+            used.insert((of.instance.0, record.sequence, record.checksum));
+        }
+        drop((reader, spool));
+        match round {
+            1 => drop(std::fs::copy(bench.path(), &copy).unwrap()),
+            3 => drop(std::fs::copy(&copy, bench.path()).unwrap()),
+            _ => {}
+        }
+    }
+    let mut numbers: Vec<_> = used
+        .iter()
+        .map(|(instance, number, _)| (instance, number))
+        .collect();
+    assert_eq!(numbers.len(), 30);
+    numbers.dedup();
+    assert_eq!(numbers.len(), 30);
+}
+
+#[test]
+fn what_is_lost_of_two_identities_is_two_gaps() {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        let spool = bench.open();
+        spool.reader_of("csv");
+        for number in 0..5 {
+            spool.append(&bench.noise(number, 300));
+        }
+    }
+    bench.config.max_bytes = 1;
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    spool.append(&bench.noise(1, 300));
+    commit(&spool);
+    let gaps: Vec<_> = read_all(&*reader)
+        .gaps
+        .into_iter()
+        .map(|gap| (gap.first, gap.last, gap.samples, gap.reason))
+        .collect();
+    assert_eq!(
+        gaps,
+        [
+            (1, 5, 1500, GapReason::Full),
+            (6, 10, 1500, GapReason::Full),
+            (11, 11, 300, GapReason::Full)
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_the_first_version_goes_on() {
+    let bench = Bench::new();
+    std::fs::write(bench.path(), include_bytes!("../fixtures/spool-v1.db")).unwrap();
+    let spool = bench.open();
+    let instance = "e1b2c4dbc528704239400eb1efe1c0e3";
+    assert_eq!(spool.numberings()[0].instance.to_string(), instance);
+    assert_eq!(spool.numberings()[1].first, 6);
+    let relay = spool.reader_of("relay-client/out");
+    assert_eq!(relay.position().as_deref(), Some(&b"two"[..]));
+    assert_eq!(read_all(&*relay).numbers, [3, 4, 5]);
+    assert_eq!(read_all(&*spool.reader_of("csv")).numbers, [1, 2, 3, 4, 5]);
+    drop((relay, spool));
+    let spool = bench.open();
+    assert_eq!(spool.numberings()[0].instance.to_string(), instance);
+    assert_eq!(bench.set_aside("").len(), 0);
+}
+
+/// Sixteen records that an output is done with, in a spool that keeps such for an hour.
+fn kept(bench: &Bench, clock: &ManualClock) -> Arc<DiskSpool> {
+    let catalog = bench.catalog.clone();
+    let spool = DiskSpool::open_at(bench.config.clone(), catalog, Arc::new(clock.clone()));
+    spool.keep(Duration::from_secs(3600));
+    let reader = spool.reader_of("csv");
+    for number in 1..=16 {
+        let sequence = spool.append(&bench.noise(number, 100));
+        commit(&spool);
+        clock.advance(Duration::from_secs(60));
+        reader.acknowledge(sequence, None);
+    }
+    commit(&spool);
+    spool
+}
+
+fn numbers_after(spool: &DiskSpool, sequence: u64) -> Vec<u64> {
+    let records = spool.records_after(sequence, usize::MAX).unwrap();
+    records.iter().map(|record| record.sequence).collect()
+}
+
+#[test]
+fn what_is_acknowledged_stays_for_its_time_and_does_not_count_as_waiting() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let spool = kept(&bench, &clock);
+    assert_eq!(spool.status().records, 0);
+    assert_eq!(numbers_after(&spool, 0), (1..=16).collect::<Vec<_>>());
+    assert_eq!(spool.records_after(3, 1).unwrap()[0].sequence, 4);
+    // All of it needs its definitions, also after a restart.
+    drop(spool);
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    assert_eq!(reader.waiting(), 0);
+    spool.keep(Duration::from_secs(3600));
+    for record in spool.records_after(0, usize::MAX).unwrap() {
+        assert_eq!(reader.batch(&record).unwrap().len(), 100);
+    }
+    drop((reader, spool));
+    let spool = kept(&bench, &clock);
+    clock.advance(Duration::from_secs(3600));
+    spool.append(&bench.noise(33, 100));
+    commit(&spool);
+    assert_eq!(numbers_after(&spool, 0), [33]);
+}
+
+#[test]
+fn what_is_acknowledged_makes_room_for_what_is_not() {
+    let mut bench = Bench::new();
+    bench.config.max_bytes = 20_000;
+    let spool = kept(&bench, &ManualClock::new());
+    assert!(numbers_after(&spool, 0).len() > 10);
+    for number in 17..=40 {
+        spool.append(&bench.noise(number, 100));
+        commit(&spool);
+    }
+    let left = numbers_after(&spool, 0);
+    assert_eq!(left.last(), Some(&40));
+    assert_eq!(
+        left.len() as u64,
+        spool.status().records,
+        "nothing is kept at the cost of what waits"
+    );
+    let first = &spool.reader_of("csv").read(1).unwrap()[0];
+    assert_eq!(
+        matches!(first, Spooled::Gap(_)),
+        left[0] > 17,
+        "{first:?} {left:?}"
+    );
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Under which identities the numbers of records count.
+
+use alumet_core::spool::{InstanceId, Numbering};
+
+use super::Mark;
+
+/// What comes after `begin` counts within `instance`, up to where the next stretch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) begin: Mark,
+    pub(crate) instance: InstanceId,
+}
+
+/// All stretches of which there may still be records, in order, and the one of records to come.
+#[derive(Debug, Clone)]
+pub(crate) struct Numberings(Vec<Stretch>);
+
+impl Numberings {
+    /// Everything counts within one identity.
+    pub(crate) fn of(instance: InstanceId, begin: Mark) -> Self {
+        Self(vec![Stretch { begin, instance }])
+    }
+
+    /// Goes on after those of a file.
+    pub(crate) fn after(mut earlier: Vec<Stretch>, head: Mark, instance: InstanceId) -> Self {
+        earlier.retain(|stretch| stretch.begin.sequence < head.sequence);
+        earlier.push(Stretch {
+            begin: head,
+            instance,
+        });
+        Self(earlier)
+    }
+
+    pub(crate) fn all(&self) -> &[Stretch] {
+        &self.0
+    }
+
+    /// The identity of records to come.
+    pub(crate) fn newest(&self) -> Option<InstanceId> {
+        Some(self.0.last()?.instance)
+    }
+
+    /// Where the first stretch begins after number `sequence`.
+    pub(crate) fn begin_after(&self, sequence: u64) -> Option<Mark> {
+        let begins = self.0.iter().map(|stretch| stretch.begin);
+        { begins }.find(|begin| begin.sequence > sequence)
+    }
+
+    /// Forgets those that end before or at `sequence`; says whether there was any.
+    pub(crate) fn forget(&mut self, sequence: u64) -> bool {
+        let later = self.0.iter().skip(1);
+        let ended = later.take_while(|next| next.begin.sequence <= sequence).count();
+        self.0.drain(..ended);
+        ended > 0
+    }
+}
+
+impl From<&Stretch> for Numbering {
+    fn from(stretch: &Stretch) -> Self {
+        Self {
+            instance: stretch.instance,
+            first: stretch.begin.sequence + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(sequence: u64) -> Mark {
+        Mark {
+            sequence,
+            ..Mark::default()
+        }
+    }
+
+    #[test]
+    fn a_stretch_is_forgotten_when_the_last_of_its_numbers_is() {
+        let id = |byte| InstanceId([byte; 16]);
+        let of = |begin, instance| Stretch {
+            begin: mark(begin),
+            instance: id(instance),
+        };
+        let mut numberings = Numberings::after(vec![of(0, 1), of(10, 2), of(20, 3)], mark(20), id(4));
+        assert_eq!(
+            numberings.all(),
+            [of(0, 1), of(10, 2), of(20, 4)],
+            "nothing counts within 3"
+        );
+        assert_eq!(numberings.begin_after(9), Some(mark(10)));
+        assert!(!numberings.forget(9));
+        assert!(numberings.forget(10));
+        assert_eq!(numberings.all(), [of(10, 2), of(20, 4)]);
+        assert!(numberings.forget(30));
+        assert_eq!(numberings.all(), [of(20, 4)]);
+        assert_eq!(numberings.newest(), Some(id(4)));
+    }
+}
