@@ -92,7 +92,7 @@ impl Drop for DiskSpool {
 impl Spool for DiskSpool {
     fn numberings(&self) -> Vec<Numbering> {
         let state = self.log.state.lock();
-        state.numberings.all().iter().map(Numbering::from).collect()
+        state.numberings.all().map(Numbering::from).collect()
     }
 
     fn replace_instance(&self) -> InstanceId {

@@ -5,24 +5,27 @@ use std::path::{Path, PathBuf};
 
 use alumet_core::time::Timestamp;
 
-use super::DiskError;
+use super::{DiskError, noted};
 
-/// Renames the file and its journal to `<name>.<reason>-<seconds since 1970>` and gives the new path. Nothing that is
+/// Renames the file, its journal and what is noted of it to `<name>.<reason>-<seconds since 1970>` and gives the new path. Nothing that is
 /// there already is overwritten.
 pub(crate) fn set_aside(path: &Path, reason: &str, now: Timestamp) -> Result<PathBuf, DiskError> {
     let failed = |error| DiskError::rename(path, &error);
     let aside = free_name(path, reason, now);
     // The database first: the journal of another database would be read into a new one, but never into an empty file.
     std::fs::rename(path, &aside).map_err(failed)?;
-    match std::fs::rename(journal(path), journal(&aside)) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+    for of in [journal, noted::path_of] {
+        match std::fs::rename(of(path), of(&aside)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
     Ok(aside)
 }
 
-fn free_name(path: &Path, reason: &str, now: Timestamp) -> PathBuf {
+/// `<name>.<reason>-<seconds since 1970>`, under which there is nothing yet.
+pub(super) fn free_name(path: &Path, reason: &str, now: Timestamp) -> PathBuf {
     let seconds = now.as_nanos().div_euclid(1_000_000_000);
     let mut counter = 0_u64;
     loop {

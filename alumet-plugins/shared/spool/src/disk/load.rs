@@ -1,8 +1,11 @@
 //! What a file says at its opening: all but the records.
 
+use std::path::Path;
+
 use alumet_core::spool::InstanceId;
 use rusqlite::Connection;
 
+use super::Noted;
 use super::fetch::visit;
 use super::row::{self, Meta, Stored};
 use crate::record::{Entry, Loss, Mark, Stand, Stretch, Watermark};
@@ -23,6 +26,8 @@ pub(crate) struct Loaded {
     pub(crate) generation: u32,
     /// Numbers up to this one may have been used.
     pub(crate) reserved: u64,
+    /// What was written, was waiting and is not there any more.
+    pub(crate) missing: Option<(Mark, Mark)>,
     /// Whether a row of these tables is damaged, or it was salvaged from a damaged file.
     pub(crate) damaged: bool,
 }
@@ -64,6 +69,30 @@ impl Loaded {
         let begins = self.numberings.iter().map(|stretch| stretch.begin);
         let ends = records.into_iter().chain(cursors).chain(losses).chain(begins);
         ends.max().unwrap_or_default()
+    }
+
+    /// Whether the file went further when it was last written. What no output follows may be gone.
+    pub(super) fn is_behind(&self, noted: &Noted) -> bool {
+        let is_followed = !self.cursors.is_empty() || self.numberings.is_empty();
+        is_followed && noted.head.sequence > self.head().sequence
+    }
+
+    /// Finds out whether it is behind what was noted of it.
+    pub(super) fn compare(&mut self, path: &Path, noted: Option<Noted>) {
+        let Some(noted) = noted.filter(|noted| self.is_behind(noted)) else {
+            return;
+        };
+        let begin = self.head().max(noted.start);
+        let is_known = |stretch: &Stretch| noted.instances.contains(&stretch.instance);
+        let is_known = self.numberings.is_empty() || self.numberings.iter().any(is_known);
+        tracing::error!(
+            path = %path.display(), now = begin.sequence, then = noted.head.sequence,
+            samples = noted.head.samples.saturating_sub(begin.samples),
+            "the spool does not have any more what was written last: an older copy of it was put back, or the disk has lost \
+             its end"
+        );
+        // Of a copy that is older still, it is not known what is missing.
+        self.missing = is_known.then_some((begin, noted.head));
     }
 
     /// The identity of its newest records.

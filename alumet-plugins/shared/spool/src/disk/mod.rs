@@ -3,13 +3,16 @@
 mod aside;
 mod error;
 mod fetch;
+mod journal;
 mod load;
+mod noted;
 mod open;
 mod row;
 mod salvage;
 mod schema;
 mod store;
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +22,7 @@ use rusqlite::Connection;
 pub(crate) use aside::set_aside;
 pub(crate) use error::DiskError;
 pub(crate) use load::Loaded;
+pub(crate) use noted::Noted;
 
 /// The open file.
 pub(crate) struct Disk {
@@ -26,6 +30,8 @@ pub(crate) struct Disk {
     path: PathBuf,
     /// Device and inode, to notice when somebody has removed or replaced it.
     identity: Option<(u64, u64)>,
+    /// Where it is noted up to where it goes.
+    noted: Option<File>,
     /// Numbers up to this one are not given to other records after a crash.
     reserved: u64,
 }

@@ -4,11 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::aside::{journal, set_aside, with_suffix};
+use super::aside::{journal as journal_of, set_aside, with_suffix};
 use super::error::is_damage;
-use super::{Disk, DiskError, Loaded, Place, identity, row, salvage, schema};
+use super::{Disk, DiskError, Loaded, Noted, Place, identity, journal, noted, row, salvage, schema};
 
 impl Disk {
     /// Opens the file or makes it. What is not a good spool of this machine is set aside, and what can be read of it
@@ -18,10 +18,22 @@ impl Disk {
         let failed = |error| DiskError::sqlite(path, error);
         prepare(place)?;
         salvage::finish(path, place.now)?;
-        let opened = open_database(path).and_then(|(connection, fault)| {
-            let loaded = fault.is_none().then(|| Loaded::read(&connection)).transpose()?;
-            Ok((connection, fault, loaded.unwrap_or_default()))
-        });
+        let noted = Noted::read(path);
+        mend_journal(place, false)?;
+        let mut opened = open_loaded(path);
+        let is_behind = |loaded: &Loaded| noted.is_some_and(|noted| loaded.is_behind(&noted));
+        if let Ok((connection, _, loaded)) = &opened
+            && is_behind(loaded)
+            && journal::is_damaged(path, true)
+        {
+            keep_journal(connection).map_err(failed)?;
+            drop(opened);
+            mend_journal(place, true)?;
+            opened = open_loaded(path);
+        }
+        if let Ok((.., loaded)) = &mut opened {
+            loaded.compare(path, noted);
+        }
         let reason = match opened {
             Ok((connection, None, loaded)) => {
                 let machines = loaded.machine.zip(place.machine);
@@ -53,7 +65,10 @@ impl Disk {
         say(reason, path, &aside);
         let (new, _) = open_database(path).map_err(failed)?;
         let mut loaded = Loaded::read(&new).map_err(failed)?;
-        loaded.damaged |= reason == "damaged";
+        if ["damaged", "foreign"].contains(&reason) {
+            loaded.damaged = true;
+            loaded.compare(path, noted);
+        }
         Self::finish(place, new, loaded).map_err(failed)
     }
 
@@ -65,6 +80,9 @@ impl Disk {
             connection,
             path: place.path.clone(),
             identity: identity(&place.path),
+            noted: noted::open(&place.path)
+                .inspect_err(|error| tracing::debug!(%error, "what is in the spool cannot be noted"))
+                .ok(),
             reserved: loaded.reserved,
         };
         Ok((disk, loaded))
@@ -98,6 +116,46 @@ fn prepare(place: &Place) -> Result<(), DiskError> {
 /// A file that must not be written, says the file or its header.
 const READ_ONLY: &str = "read-only";
 
+/// Opens the file and reads what it says.
+fn open_loaded(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>, Loaded)> {
+    let (connection, fault) = open_database(path)?;
+    let loaded = fault.is_none().then(|| Loaded::read(&connection)).transpose()?;
+    Ok((connection, fault, loaded.unwrap_or_default()))
+}
+
+/// Mends the journal if it is damaged and nobody else uses it.
+fn mend_journal(place: &Place, is_promised: bool) -> Result<(), DiskError> {
+    let path = &place.path;
+    if !journal::is_damaged(path, is_promised) {
+        return Ok(());
+    }
+    let failed = |error| DiskError::sqlite(path, error);
+    let connection = connect(path).map_err(failed)?;
+    keep_journal(&connection).map_err(failed)?;
+    let locked =
+        schema::configure(&connection).and_then(|()| connection.query_row(COUNT_TABLES, [], |_| Ok(())));
+    let is_busy = |error: &rusqlite::Error| {
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
+    };
+    match locked {
+        Err(error) if is_busy(&error) => return Err(failed(error)),
+        // What SQLite thinks of it now does not matter.
+        _ => drop(connection),
+    }
+    journal::mend(path, is_promised, place.now)
+}
+
+/// What is in the journal stays there when the connection is closed.
+fn keep_journal(connection: &Connection) -> rusqlite::Result<()> {
+    let keep = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keep, true).map(drop)
+}
+
+const COUNT_TABLES: &str = "SELECT count(*) FROM sqlite_schema";
+
 /// Opens the file or makes it, and says what keeps it from being a spool of this version: it is `newer`, the database of
 /// another program (`foreign`), or [`READ_ONLY`].
 fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>)> {
@@ -105,7 +163,7 @@ fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static s
     schema::configure(&connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row(COUNT_TABLES, [], |row| row.get(0))?;
     let is_new = (application, version, tables) == (0, 0, 0);
     let fault = match (application, version) {
         _ if connection.is_readonly("main")? => Some(READ_ONLY),
@@ -149,13 +207,13 @@ pub(super) fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "writable_schema", true)?;
     schema::configure(&connection)?;
     // What is left stays as it was.
-    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_journal(&connection)?;
     Ok(connection)
 }
 
 /// Removes a database and its journal.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    for file in [path.to_owned(), journal(path), with_suffix(path, "-journal")] {
+    for file in [path.to_owned(), journal_of(path), with_suffix(path, "-journal")] {
         match fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -204,10 +262,9 @@ mod tests {
         let (disk, loaded) = Disk::open(&place, false).unwrap();
         assert_eq!(loaded.instance(), instance);
         drop(disk);
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "nothing is set aside"
-        );
+        let names = fs::read_dir(folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let others = names.filter(|name| !["spool.db", "spool.db-noted"].contains(&name.as_str()));
+        assert_eq!(others.count(), 0, "nothing is set aside");
     }
 }

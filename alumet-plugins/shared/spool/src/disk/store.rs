@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Disk, DiskError, row};
+use super::{Disk, DiskError, Noted, row};
 use crate::record::{Job, PAGE_SIZE, Unwritten};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
@@ -28,6 +28,16 @@ impl Disk {
         };
         let changed = (reserved != self.reserved).then_some(reserved);
         let left = self.transact(job, changed).map_err(|error| self.error(error))?;
+        if let (Some(file), Some(last)) = (&self.noted, job.records.last()) {
+            let noted = Noted {
+                instances: job.instances,
+                start: job.waiting,
+                head: last.end,
+            };
+            if let Err(error) = noted.write(file) {
+                tracing::debug!(%error, "what is in the spool cannot be noted");
+            }
+        }
         self.reserved = reserved;
         self.give_back_space().map_err(|error| self.error(error))?;
         Ok(left)

@@ -13,8 +13,9 @@ impl State {
             Some((output.clone(), cursor.done, cursor.position.clone()))
         };
         Job {
+            instances: self.numberings.newest_two(),
             numberings: match unwritten.numberings {
-                true => self.numberings.all().to_vec(),
+                true => self.numberings.all().copied().collect(),
                 false => Vec::new(),
             },
             records: self.tail_after(on_disk).cloned().collect(),
@@ -24,6 +25,7 @@ impl State {
                 false => Vec::new(),
             },
             origins: self.origins.to_write(),
+            waiting: self.start,
             start: self.keeping.gone.sequence,
             generation: self.oldest_generation(),
             head: self.head,

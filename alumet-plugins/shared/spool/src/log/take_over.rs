@@ -1,9 +1,11 @@
 //! Brings together what is in memory and what a file says, at the start and after the disk was away.
 
+use alumet_core::spool::GapReason;
+
 use super::cursor::Cursor;
 use super::state::State;
 use crate::disk::Loaded;
-use crate::record::Numberings;
+use crate::record::{Loss, Numberings};
 
 impl State {
     /// Goes on with a file. If that is not possible, says why, and it must be set aside.
@@ -12,14 +14,14 @@ impl State {
     pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
         // Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
         let is_newer = self.generation == 0 || self.generation > loaded.generation;
-        if begun && loaded.instance().is_some() && loaded.instance() == self.numberings.newest() {
+        if begun && loaded.instance() == Some(self.numberings.newest()) {
             // The file that was in use before the disk failed, or what was salvaged of it.
             let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
             if last.sequence > self.head.sequence {
                 return Err("foreign");
             }
             self.write_all();
-        } else if loaded.instance().is_none() && !loaded.is_in_use() {
+        } else if loaded.instance().is_none() && !loaded.is_in_use() && loaded.missing.is_none() {
             self.merge(loaded);
         } else if is_newer && !begun && self.nothing_waits() {
             self.adopt(loaded);
@@ -44,8 +46,10 @@ impl State {
     /// Goes on with what is in the file.
     fn adopt(&mut self, loaded: Loaded) {
         let used = self.head.sequence;
-        self.head = loaded.head();
-        self.start = loaded.first.as_ref().map_or(self.head, |first| first.begin());
+        let last = loaded.head();
+        let (begin, end) = loaded.missing.unwrap_or((last, last));
+        self.head = last.max(end);
+        self.start = loaded.first.as_ref().map_or(begin, |first| first.begin());
         self.keeping.gone = self.start;
         self.head.sequence = self.head.sequence.max(loaded.reserved).max(used);
         self.committed = self.head;
@@ -62,17 +66,25 @@ impl State {
             }
         }
         // Whoever follows next may have waited for them.
-        self.orphans = (loaded.cursors.is_empty() && loaded.first.is_some()).then_some(self.start);
+        self.orphans =
+            (loaded.cursors.is_empty() && self.start.samples < self.head.samples).then_some(self.start);
         for (output, done, position) in loaded.cursors {
             let known = self.cursors.remove(&output).unwrap_or_default();
             let cursor = Cursor::at(done, known.position.or(position), known.opened);
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);
-        if let Some(instance) = self.numberings.newest() {
-            self.numberings = Numberings::after(loaded.numberings, self.head, instance);
-        }
+        let instance = self.numberings.newest();
+        self.numberings = Numberings::after(loaded.numberings, self.head, instance);
         self.write_all();
+        if begin < end {
+            self.lose(Loss {
+                begin,
+                end,
+                time: None,
+                reason: GapReason::Damaged,
+            });
+        }
         self.move_start();
         if loaded.damaged {
             // Which records count within which identity may not be known any more: a server would take them twice.

@@ -52,6 +52,8 @@ impl Unwritten {
 /// What one transaction writes: what must be written, and how it is at that moment.
 pub(crate) struct Job {
     pub(crate) unwritten: Unwritten,
+    /// The identity of its records and that of those before.
+    pub(crate) instances: [InstanceId; 2],
     /// All of them, if they have changed.
     pub(crate) numberings: Vec<Stretch>,
     pub(crate) records: Vec<Arc<Entry>>,
@@ -60,6 +62,8 @@ pub(crate) struct Job {
     /// All of them, if they have changed.
     pub(crate) losses: Vec<Loss>,
     pub(crate) origins: Vec<(InstanceId, Watermark)>,
+    /// No output needs anything up to here.
+    pub(crate) waiting: Mark,
     /// Records up to this one may be deleted.
     pub(crate) start: u64,
     /// This dictionary and all later ones must stay.

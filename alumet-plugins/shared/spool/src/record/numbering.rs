@@ -13,44 +13,53 @@ pub(crate) struct Stretch {
 
 /// All stretches of which there may still be records, in order, and the one of records to come.
 #[derive(Debug, Clone)]
-pub(crate) struct Numberings(Vec<Stretch>);
+pub(crate) struct Numberings {
+    earlier: Vec<Stretch>,
+    newest: Stretch,
+}
 
 impl Numberings {
     /// Everything counts within one identity.
     pub(crate) fn of(instance: InstanceId, begin: Mark) -> Self {
-        Self(vec![Stretch { begin, instance }])
+        Self::after(Vec::new(), begin, instance)
     }
 
     /// Goes on after those of a file.
     pub(crate) fn after(mut earlier: Vec<Stretch>, head: Mark, instance: InstanceId) -> Self {
         earlier.retain(|stretch| stretch.begin.sequence < head.sequence);
-        earlier.push(Stretch {
+        let newest = Stretch {
             begin: head,
             instance,
-        });
-        Self(earlier)
+        };
+        Self { earlier, newest }
     }
 
-    pub(crate) fn all(&self) -> &[Stretch] {
-        &self.0
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Stretch> {
+        self.earlier.iter().chain([&self.newest])
     }
 
     /// The identity of records to come.
-    pub(crate) fn newest(&self) -> Option<InstanceId> {
-        Some(self.0.last()?.instance)
+    pub(crate) fn newest(&self) -> InstanceId {
+        self.newest.instance
+    }
+
+    /// The identity of records to come and that of those before.
+    pub(crate) fn newest_two(&self) -> [InstanceId; 2] {
+        let former = self.earlier.last().unwrap_or(&self.newest);
+        [self.newest.instance, former.instance]
     }
 
     /// Where the first stretch begins after number `sequence`.
     pub(crate) fn begin_after(&self, sequence: u64) -> Option<Mark> {
-        let begins = self.0.iter().map(|stretch| stretch.begin);
-        { begins }.find(|begin| begin.sequence > sequence)
+        let mut begins = self.all().map(|stretch| stretch.begin);
+        begins.find(|begin| begin.sequence > sequence)
     }
 
     /// Forgets those that end before or at `sequence`; says whether there was any.
     pub(crate) fn forget(&mut self, sequence: u64) -> bool {
-        let later = self.0.iter().skip(1);
+        let later = self.all().skip(1);
         let ended = later.take_while(|next| next.begin.sequence <= sequence).count();
-        self.0.drain(..ended);
+        self.earlier.drain(..ended);
         ended > 0
     }
 }
@@ -82,18 +91,19 @@ mod tests {
             begin: mark(begin),
             instance: id(instance),
         };
+        let all = |numberings: &Numberings| numberings.all().copied().collect::<Vec<_>>();
         let mut numberings = Numberings::after(vec![of(0, 1), of(10, 2), of(20, 3)], mark(20), id(4));
         assert_eq!(
-            numberings.all(),
+            all(&numberings),
             [of(0, 1), of(10, 2), of(20, 4)],
             "nothing counts within 3"
         );
         assert_eq!(numberings.begin_after(9), Some(mark(10)));
         assert!(!numberings.forget(9));
         assert!(numberings.forget(10));
-        assert_eq!(numberings.all(), [of(10, 2), of(20, 4)]);
+        assert_eq!(all(&numberings), [of(10, 2), of(20, 4)]);
         assert!(numberings.forget(30));
-        assert_eq!(numberings.all(), [of(20, 4)]);
-        assert_eq!(numberings.newest(), Some(id(4)));
+        assert_eq!(all(&numberings), [of(20, 4)]);
+        assert_eq!(numberings.newest(), id(4));
     }
 }

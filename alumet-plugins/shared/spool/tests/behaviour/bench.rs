@@ -119,7 +119,7 @@ fn files_with(folder: &Path, word: &str) -> Vec<PathBuf> {
     let paths = entries.map(|entry| entry.unwrap().path());
     let is_meant = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        name.contains(word) && !name.ends_with("-wal")
+        name.contains(word) && !name.ends_with("-wal") && !name.ends_with("-noted")
     };
     paths.filter(is_meant).collect()
 }

@@ -182,3 +182,116 @@ fn whatever_happens_to_the_file_it_opens_and_what_it_gives_is_right() {
     assert!(whole * 5 > rounds, "{whole} of {rounds} were whole");
     assert!(partly * 10 > rounds, "{partly} of {rounds} were saved in part");
 }
+
+/// The files of a spool as a kill leaves them: most of it in the journal. Twelve batches, each in a transaction of its own, of
+/// which the output is done with two.
+fn killed() -> (Bench, Vec<u8>, Vec<u8>, Vec<u8>) {
+    let bench = Bench::new();
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    for number in 1..=12 {
+        spool.append(&bench.batch(number, 100));
+        commit(&spool);
+    }
+    read_all(&*reader);
+    reader.acknowledge(2, None);
+    commit(&spool);
+    spool.append(&bench.batch(13, 100));
+    commit(&spool);
+    let read = |suffix: &str| fs::read(format!("{}{suffix}", bench.path().display())).unwrap();
+    let files = (read(""), read("-wal"), read("-noted"));
+    assert!(files.1.len() > 50_000);
+    (bench, files.0, files.1, files.2)
+}
+
+/// Opens such files, and gives what is read; what is not must be told.
+fn opened(
+    (database, journal, noted): (&[u8], &[u8], &[u8]),
+    config: &alumet_shared_spool::SpoolConfig,
+) -> Vec<u64> {
+    let folder = crate::bench::fast_folder();
+    let path = folder.path().join("spool.db");
+    let config = alumet_shared_spool::SpoolConfig {
+        path: Some(path.clone()),
+        ..config.clone()
+    };
+    let bench = Bench::of(folder, config);
+    for (suffix, content) in [("", database), ("-wal", journal), ("-noted", noted)] {
+        fs::write(format!("{}{suffix}", path.display()), content).unwrap();
+    }
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    let got = read_all(&*reader);
+    let told: u64 = got.gaps.iter().map(|gap| gap.samples).sum();
+    let read = got.samples + told + got.undecodable * 100;
+    assert_eq!(read, 1100, "{got:?}");
+    // It works on.
+    spool.append(&bench.batch(601, 5));
+    commit(&spool);
+    assert_eq!(read_all(&*reader).numbers.last(), Some(&601));
+    got.numbers
+}
+
+#[test]
+fn one_flipped_bit_in_what_a_kill_left_takes_nothing() {
+    let step = std::env::var("ALUMET_DAMAGE_STEP").map_or(397, |text| text.parse().unwrap());
+    let (bench, database, journal, noted) = killed();
+    let (mut whole, mut tried) = (0, 0);
+    let all: Vec<u64> = (3..=13).collect();
+    let frame = 4096 + 24;
+    // Every bit of the header and of the header of a frame, and some of everything else.
+    let (first, last) = (32 * 8, (journal.len() - 32) / frame);
+    let headers = [0, 1, last / 2, last - 1].map(|frame_number| (32 + frame * frame_number) * 8);
+    let in_headers = headers.into_iter().flat_map(|bit| bit..bit + 24 * 8);
+    let bits = (0..first)
+        .chain(in_headers)
+        .chain((first..journal.len() * 8).step_by(step * 97));
+    for bit in bits {
+        let mut damaged = journal.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let numbers = opened((&database, &damaged, &noted), &bench.config);
+        // Of the highest bits of a word, more than one could have been the wrong one.
+        let (in_header, in_frame) = (bit < first, (bit - first.min(bit)) / 8 % frame);
+        let is_found = in_header || (8..24).contains(&in_frame) || bit % 32 < 20;
+        if is_found {
+            assert_eq!(numbers, all, "bit {bit} of {}", journal.len() * 8);
+        }
+        (whole, tried) = (whole + u32::from(numbers == all), tried + 1);
+    }
+    assert!(whole * 100 > tried * 80, "{whole} of {tried}");
+}
+
+#[test]
+fn what_damage_in_what_a_kill_left_takes_is_a_gap() {
+    let (bench, database, journal, noted) = killed();
+    let mut whole = 0;
+    for round in 0..200 {
+        let mut damaged = journal.clone();
+        let at = round * 7919 % (damaged.len() - 64);
+        damaged[at..at + 64].fill(0xa5);
+        let numbers = opened((&database, &damaged, &noted), &bench.config);
+        whole += usize::from(numbers.len() > 5);
+    }
+    assert!(whole > 150, "{whole}");
+}
+
+#[test]
+fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
+    let bench = with_backlog();
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    spool.append(&bench.batch(601, 70));
+    commit(&spool);
+    let database = fs::read(bench.path()).unwrap();
+    let noted = fs::read(format!("{}-noted", bench.path().display())).unwrap();
+    drop((reader, spool));
+    fs::write(bench.path(), &database).unwrap();
+    fs::write(format!("{}-noted", bench.path().display()), &noted).unwrap();
+    let spool = bench.open();
+    let got = read_all(&*spool.reader_of("csv"));
+    let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();
+    assert_eq!(
+        (got.numbers.len(), lost),
+        (500, vec![(70, alumet_core::spool::GapReason::Damaged)])
+    );
+}
