@@ -14,7 +14,8 @@ impl State {
     pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
         // Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
         let is_newer = self.generation == 0 || self.generation > loaded.generation;
-        if begun && loaded.instance() == Some(self.numberings.newest()) {
+        let is_known = |instance| self.numberings.all().any(|stretch| stretch.instance == instance);
+        if begun && loaded.instance().is_some_and(is_known) {
             // The file that was in use before the disk failed, or what was salvaged of it.
             let last = loaded.last.as_ref().map(|last| last.end).unwrap_or_default();
             if last.sequence > self.head.sequence {

@@ -290,8 +290,5 @@ fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
     let spool = bench.open();
     let got = read_all(&*spool.reader_of("csv"));
     let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();
-    assert_eq!(
-        (got.numbers.len(), lost),
-        (500, vec![(70, alumet_core::spool::GapReason::Damaged)])
-    );
+    assert_eq!((got.numbers.len(), lost), (500, vec![(70, GapReason::Damaged)]));
 }
