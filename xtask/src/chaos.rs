@@ -37,7 +37,7 @@ fn lines(options: &Options) -> [String; 2] {
         ),
         format!(
             "ALUMET_DAMAGE_ROUNDS={many} ALUMET_CRASH_POINTS={many} \
-             cargo test --release -p alumet-shared-spool --test behaviour"
+             cargo test --release -p alumet-shared-spool --test behaviour --test crash"
         ),
     ]
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use alumet_agent::App;
 use alumet_plugin_relay_client::RelayClientPlugin;
 use counting::CountingPlugin;
-use programs::{Agent, Rig, Server};
+use programs::{Agent, OF_AGENT, OF_SERVER, Rig, Server, Snapshot};
 use random::Random;
 
 /// An agent that counts instead of measuring, so that whoever receives its samples can tell whether one is missing or came
@@ -57,6 +57,10 @@ enum Disturbance {
     Network,
     Disk,
     Configuration,
+    /// Of the agent: an older copy of its spool is put back after it has ended in order, or a bit flips after it was killed.
+    FilesOfAgent,
+    /// Of the server: an older copy of all its files is put back, all are lost, or a bit flips, after it was killed.
+    FilesOfServer,
 }
 
 fn run(disturbance: Disturbance) {
@@ -67,6 +71,7 @@ fn run(disturbance: Disturbance) {
     let mut server = Server::start(&rig);
     let proxy = proxy::Proxy::start(server.address());
     let mut agent = Agent::start(&rig, proxy.address());
+    let mut snapshot = None;
     for round in 1..=rounds() {
         sleep(Duration::from_millis(random.below(600)));
         match disturbance {
@@ -81,6 +86,39 @@ fn run(disturbance: Disturbance) {
                 let full = programs::fill_disk_of(victim);
                 sleep(Duration::from_millis(random.below(400)));
                 drop(full);
+            }
+            Disturbance::FilesOfAgent => match random.below(3) {
+                0 => {
+                    agent.kill();
+                    snapshot = Some(rig.snapshot(OF_AGENT));
+                    agent.restart(&rig, proxy.address());
+                }
+                1 if let Some(snapshot) = &snapshot => {
+                    server.wait_until_reachable();
+                    agent.drain();
+                    rig.restore(OF_AGENT, snapshot);
+                    // What it counts now waits, and may outlive a kill, before the server hears of it.
+                    server.kill();
+                    agent.restart(&rig, proxy.address());
+                    sleep(Duration::from_millis(random.below(600)));
+                    agent.kill_and_restart(&rig, proxy.address());
+                    server.restart(&rig);
+                }
+                _ => {
+                    agent.kill();
+                    rig.flip_a_bit(OF_AGENT, &mut random);
+                    agent.restart(&rig, proxy.address());
+                }
+            },
+            Disturbance::FilesOfServer => {
+                server.kill();
+                match random.below(4) {
+                    0 => snapshot = Some(rig.snapshot(OF_SERVER)),
+                    1 if let Some(snapshot) = &snapshot => rig.restore(OF_SERVER, snapshot),
+                    2 => rig.restore(OF_SERVER, &Snapshot::default()),
+                    _ => rig.flip_a_bit(OF_SERVER, &mut random),
+                }
+                server.restart(&rig);
             }
             Disturbance::Configuration => {
                 // Also while the other side is away.
@@ -147,6 +185,16 @@ fn kills_and_a_bad_network_lose_and_repeat_nothing() {
 #[test]
 fn kills_and_changes_of_configuration_lose_and_repeat_nothing() {
     run(Disturbance::Configuration);
+}
+
+#[test]
+fn kills_and_an_agent_whose_files_go_back_lose_and_repeat_nothing() {
+    run(Disturbance::FilesOfAgent);
+}
+
+#[test]
+fn kills_and_a_server_whose_files_go_back_or_are_lost_lose_and_repeat_nothing() {
+    run(Disturbance::FilesOfServer);
 }
 
 #[test]

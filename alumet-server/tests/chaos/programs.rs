@@ -1,5 +1,6 @@
 //! The server and the agent as processes that are killed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,11 +12,21 @@ use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
+use crate::random::Random;
+
 /// How long the end may take: everything that waits is sent and written.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The variable with the arguments of the counting agent, one per line.
 pub(crate) const ARGUMENTS: &str = "ALUMET_CHAOS_ARGUMENTS";
+
+/// Files as they were at some time.
+#[derive(Default)]
+pub(crate) struct Snapshot(BTreeMap<PathBuf, Vec<u8>>);
+
+/// How the names of all files begin that the agent keeps, and those of the server.
+pub(crate) const OF_AGENT: &[&str] = &["counting-agent"];
+pub(crate) const OF_SERVER: &[&str] = &["alumet-server", "out.csv"];
 
 /// The folder of a test.
 pub(crate) struct Rig {
@@ -84,6 +95,50 @@ impl Rig {
         fs::write(self.path("agent.toml"), text).unwrap();
     }
 
+    fn files(&self, prefixes: &[&str]) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let is_meant = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            prefixes.iter().any(|prefix| name.starts_with(prefix))
+        };
+        paths.filter(is_meant).collect()
+    }
+
+    /// Takes a copy of files that nobody uses.
+    pub(crate) fn snapshot(&self, prefixes: &[&str]) -> Snapshot {
+        let files = self.files(prefixes).into_iter();
+        Snapshot(
+            files
+                .map(|path| (path.clone(), fs::read(path).unwrap()))
+                .collect(),
+        )
+    }
+
+    /// Puts such a copy in place of what is there.
+    pub(crate) fn restore(&self, prefixes: &[&str], snapshot: &Snapshot) {
+        for path in self.files(prefixes) {
+            fs::remove_file(path).unwrap();
+        }
+        for (path, content) in &snapshot.0 {
+            fs::write(path, content).unwrap();
+        }
+    }
+
+    /// Flips a bit in the journal of a spool that nobody uses: one of those of which it can be found out which it was.
+    pub(crate) fn flip_a_bit(&self, prefixes: &[&str], random: &mut Random) {
+        let journals = self.files(prefixes).into_iter();
+        for path in { journals }.filter(|path| path.to_string_lossy().ends_with("-wal")) {
+            let mut content = fs::read(&path).unwrap();
+            if content.is_empty() {
+                continue;
+            }
+            let bit = random.below(content.len() as u64 / 4) as usize * 32 + random.below(20) as usize;
+            content[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, content).unwrap();
+        }
+    }
+
     /// Leaves everything for whoever wants to look at it.
     pub(crate) fn keep(self) -> PathBuf {
         self.folder.keep()
@@ -143,9 +198,17 @@ impl Server {
         self.child.id()
     }
 
-    pub(crate) fn kill_and_restart(&mut self, rig: &Rig) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    pub(crate) fn kill_and_restart(&mut self, rig: &Rig) {
+        self.kill();
+        self.restart(rig);
+    }
+
+    pub(crate) fn restart(&mut self, rig: &Rig) {
         let starts = self.starts + 1;
         *self = Self::start(rig);
         self.starts = starts;
@@ -203,9 +266,18 @@ impl Agent {
 
     pub(crate) fn kill_and_restart(&mut self, rig: &Rig, server: SocketAddr) {
         self.kill();
+        self.restart(rig, server);
+    }
+
+    pub(crate) fn restart(&mut self, rig: &Rig, server: SocketAddr) {
         let starts = self.starts + 1;
         *self = Self::start(rig, server);
         self.starts = starts;
+    }
+
+    /// Ends it in order; what it has is sent before.
+    pub(crate) fn drain(&mut self) {
+        end(&mut self.child, &self.log);
     }
 
     /// Ends it in order; gives its log.

@@ -234,8 +234,12 @@ impl State {
         }
     }
 
-    /// Lets go of records on disk that have stayed long enough.
-    pub(crate) fn let_go(&mut self, max_bytes: u64, now: Monotonic) {
+    /// Lets go of records on disk that have stayed long enough. `all_are_here` says that no output comes any more: one that
+    /// followed in the last run, and has not shown up in this, may want them kept.
+    pub(crate) fn let_go(&mut self, max_bytes: u64, now: Monotonic, all_are_here: bool) {
+        if !all_are_here && self.cursors.values().any(|cursor| !cursor.opened) {
+            return;
+        }
         let before = self.keeping.gone;
         match self.cursors.is_empty() {
             true => self.keeping.let_go(self.start),

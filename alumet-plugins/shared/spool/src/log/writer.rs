@@ -167,7 +167,8 @@ impl Writer {
         shared.evict(Some(disk))?;
         let job = {
             let mut state = shared.state.lock();
-            state.let_go(shared.config.max_bytes, shared.clock.now().monotonic);
+            let now = shared.clock.now().monotonic;
+            state.let_go(shared.config.max_bytes, now, self.strangers.is_none());
             state.take_job()
         };
         let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {

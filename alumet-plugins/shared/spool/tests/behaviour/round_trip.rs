@@ -280,9 +280,10 @@ fn what_is_acknowledged_stays_for_its_time_and_does_not_count_as_waiting() {
     // All of it needs its definitions, also after a restart.
     drop(spool);
     let spool = bench.open();
+    commit(&spool);
+    spool.keep(Duration::from_secs(3600));
     let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), 0);
-    spool.keep(Duration::from_secs(3600));
     for record in spool.records_after(0, usize::MAX).unwrap() {
         assert_eq!(reader.batch(&record).unwrap().len(), 100);
     }
