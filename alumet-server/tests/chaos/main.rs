@@ -95,6 +95,7 @@ fn run(disturbance: Disturbance) {
                 }
                 1 if let Some(snapshot) = &snapshot => {
                     server.wait_until_reachable();
+                    sleep(Duration::from_secs(1));
                     agent.drain();
                     rig.restore(OF_AGENT, snapshot);
                     // What it counts now waits, and may outlive a kill, before the server hears of it.
