@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::field::Form;
 use crate::header::Header;
 
 /// A header longer than this is not ours.
@@ -98,7 +99,7 @@ fn end_of_first_record(bytes: &[u8]) -> Option<usize> {
 /// Whether a file without any whole line can be the beginning of a file of ours.
 fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
     let mut header = Vec::new();
-    Header::default().write(delimiter, &mut header);
+    Header::default().write(Form::new(delimiter), &mut header);
     // Up to here the header of every file is the same.
     let same = header.len() - crate::header::LATE.len() - 1;
     let (bytes, header) = (&bytes[..bytes.len().min(same)], &header[..same]);
