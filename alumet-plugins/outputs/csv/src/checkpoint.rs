@@ -1,7 +1,7 @@
 //! Where the output stands, as the spool keeps it, and going back there after a crash.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use alumet_core::Timestamp;
@@ -53,8 +53,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When a file cannot be cut or removed.
-    pub(crate) fn undo_rotations(&self, path: &Path) -> Result<bool, CsvError> {
-        let names = Names::beside(path);
+    pub(crate) fn undo_rotations(&self, names: &Names) -> Result<bool, CsvError> {
         let Ok(rotated) = names.list() else {
             return Ok(false);
         };

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use alumet_core::Timestamp;
@@ -11,12 +11,15 @@ use crate::checkpoint::Checkpoint;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
+use crate::link::{no_follow, resolve};
 use crate::rotate::{Names, Rotated};
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
     path: PathBuf,
+    /// Where it is, and what is beside it.
+    names: Names,
     file: File,
     identity: (u64, u64),
     /// How many bytes it has.
@@ -39,17 +42,20 @@ impl ActiveFile {
     /// # Errors
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(path: &Path, delimiter: u8, now: Timestamp) -> Result<Self, CsvError> {
-        create_folder(path)?;
+        let real = resolve(path)?;
+        create_folder(&real)?;
+        let names = Names::beside(&real);
         loop {
-            let file = open_locked(path)?;
+            let file = open_locked(&real, path)?;
             let read = |error| CsvError::open("read", path, error);
             let properties = file.metadata().map_err(read)?;
             let Some(content) = inspect(&file, properties.len(), delimiter).map_err(read)? else {
-                set_aside(path, now)?;
+                set_aside(path, &names, now)?;
                 continue;
             };
             let mut this = Self {
                 path: path.to_owned(),
+                names,
                 file,
                 identity: identity(&properties),
                 len: properties.len(),
@@ -73,7 +79,7 @@ impl ActiveFile {
     pub(crate) fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, CsvError> {
         self.sync()?;
         if std::mem::take(&mut self.is_entry_new) {
-            sync_folder(&self.path);
+            sync_folder(self.names.folder());
         }
         Ok(Checkpoint {
             file: self.identity,
@@ -202,7 +208,12 @@ impl ActiveFile {
     /// # Errors
     /// When it cannot be renamed.
     pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<Rotated> {
-        Names::beside(&self.path).rotate(now)
+        self.names.rotate(now)
+    }
+
+    /// The names beside it.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 }
 
@@ -226,8 +237,15 @@ fn create_folder(path: &Path) -> Result<(), CsvError> {
     }
 }
 
-fn open_locked(path: &Path) -> Result<File, CsvError> {
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+/// Opens the file at `real`, to which `path` leads; a new one is not for everybody.
+fn open_locked(real: &Path, path: &Path) -> Result<File, CsvError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(no_follow(real).bits())
+        .open(real);
     let file = file.map_err(|error| CsvError::open("open", path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -239,8 +257,8 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
     }
 }
 
-fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
-    let renamed = Names::beside(path)
+fn set_aside(path: &Path, names: &Names, now: Timestamp) -> Result<(), CsvError> {
+    let renamed = names
         .set_aside(now)
         .map_err(|error| CsvError::open("rename", path, error))?;
     tracing::warn!(
@@ -251,9 +269,7 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
 }
 
 /// Not every file system can do this, and those that cannot need not.
-fn sync_folder(path: &Path) {
-    let names = Names::beside(path);
-    let folder = names.folder();
+fn sync_folder(folder: &Path) {
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");
     }

@@ -11,6 +11,7 @@ mod file_sink;
 mod header;
 mod housekeeper;
 mod inspect;
+mod link;
 mod output;
 mod plugin;
 mod probe;

@@ -41,9 +41,8 @@ impl Rotated {
 }
 
 impl Names {
-    /// The names beside the file that `path` leads to, which may be a link.
+    /// The names beside the file at `path`, which is no link.
     pub(crate) fn beside(path: &Path) -> Self {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut extension = OsString::new();
         if let Some(end) = path.extension() {

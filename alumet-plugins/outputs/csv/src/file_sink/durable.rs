@@ -42,7 +42,7 @@ impl FileSink {
             return Ok(());
         }
         let is_new = file.header.is_none();
-        if (is_recent || is_new) && checkpoint.undo_rotations(&self.config.output_path)? {
+        if (is_recent || is_new) && checkpoint.undo_rotations(file.names())? {
             return file.cut_back(0, TAKEN_BACK);
         }
         if !is_new {

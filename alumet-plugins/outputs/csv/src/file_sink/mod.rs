@@ -15,7 +15,7 @@ use crate::error::CsvError;
 use crate::file::ActiveFile;
 use crate::header::Header;
 use crate::housekeeper::Housekeeper;
-use crate::rotate::{Names, period};
+use crate::rotate::period;
 
 /// How much memory is kept for the next delivery.
 const KEPT: usize = 8 << 20;
@@ -57,7 +57,8 @@ impl FileSink {
         };
         sink.reopen(encoder)?;
         if config.rotates() {
-            sink.housekeeper = Housekeeper::start(Names::beside(&config.output_path), config);
+            let names = sink.file.as_ref().map(|file| file.names().clone());
+            sink.housekeeper = names.and_then(|names| Housekeeper::start(names, config));
         }
         Ok(sink)
     }
