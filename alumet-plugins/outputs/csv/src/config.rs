@@ -129,6 +129,18 @@ impl Config {
         self.rotate_size.is_some() || self.rotate_interval.is_some()
     }
 
+    /// The keys that say how a line looks; the others are the default.
+    pub(crate) fn format(&self) -> Self {
+        Self {
+            append_unit_to_metric_name: self.append_unit_to_metric_name,
+            use_unit_display_name: self.use_unit_display_name,
+            csv_delimiter: self.csv_delimiter,
+            csv_late_delimiter: self.csv_late_delimiter,
+            spreadsheet_safe: self.spreadsheet_safe,
+            ..Self::default()
+        }
+    }
+
     /// How text becomes a field.
     pub(crate) fn form(&self) -> Form {
         Form {

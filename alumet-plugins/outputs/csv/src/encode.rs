@@ -47,6 +47,11 @@ impl Encoder {
         self.config.delimiter()
     }
 
+    /// Whether it writes lines in this format, which is one of [`Config::format`], under this header.
+    pub(crate) fn writes(&self, format: &Config, header: &Header) -> bool {
+        self.config == *format && self.header == *header
+    }
+
     /// Changes the columns.
     pub fn set_header(&mut self, header: Header) {
         if self.header != header {

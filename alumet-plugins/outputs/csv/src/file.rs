@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use alumet_core::Timestamp;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::Place;
+use crate::config::Config;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
@@ -20,8 +21,8 @@ pub(crate) struct ActiveFile {
     path: PathBuf,
     /// Where it is, and what is beside it.
     names: Names,
-    file: File,
-    identity: (u64, u64),
+    pub(crate) file: File,
+    pub(crate) identity: (u64, u64),
     /// How many bytes it has.
     pub(crate) len: u64,
     /// The columns; none as long as the file is empty.
@@ -64,10 +65,7 @@ impl ActiveFile {
                 cut_to: None,
                 is_entry_new: true,
             };
-            this.cut_back(
-                content.whole,
-                "the last line was incomplete, because its writer was killed; it was cut off",
-            )?;
+            this.cut_torn_line(content.whole)?;
             return Ok(this);
         }
     }
@@ -76,16 +74,25 @@ impl ActiveFile {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(crate) fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, CsvError> {
+    pub(crate) fn checkpoint(&mut self, now: Timestamp, config: &Config) -> Result<Place, CsvError> {
         self.sync()?;
         if std::mem::take(&mut self.is_entry_new) {
             sync_folder(self.names.folder());
         }
-        Ok(Checkpoint {
+        Ok(self.place(self.len, now, config))
+    }
+
+    /// The place after so many bytes.
+    pub(crate) fn place(&self, len: u64, time: Timestamp, config: &Config) -> Place {
+        Place {
             file: self.identity,
-            len: self.len,
-            time: now,
-        })
+            len,
+            // If somebody has emptied the file, all of it is after the place.
+            ending: Place::ending(&self.file, len).unwrap_or_default(),
+            time,
+            format: config.format(),
+            path: self.names.own_path(),
+        }
     }
 
     /// Waits until everything that was appended is on disk.
@@ -99,42 +106,17 @@ impl ActiveFile {
             .map_err(|error| CsvError::write(&self.path, error))
     }
 
-    /// How many of the bytes are in the file at `start`: all of them, or as many as are left there. `None` if something
-    /// else is there.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub(crate) fn has_already(&self, start: u64, bytes: &[u8]) -> Result<Option<usize>, CsvError> {
-        let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
-        let bytes = &bytes[..bytes.len().min(left)];
-        let mut found = vec![0; bytes.len()];
-        self.file
-            .read_exact_at(&mut found, start)
-            .map_err(|error| CsvError::open("read", &self.path, error))?;
-        Ok((found == bytes).then_some(bytes.len()))
-    }
-
-    /// Whether the place is in this file, at the end of a line.
-    pub(crate) fn has(&self, checkpoint: &Checkpoint) -> bool {
-        self.identity == checkpoint.file
-            && self.len >= checkpoint.len
-            && (checkpoint.len == 0 || matches!(self.has_already(checkpoint.len - 1, b"\n"), Ok(Some(1))))
-    }
-
-    /// Takes back everything after the first `len` bytes, which are whole lines, and says why.
-    ///
-    /// # Errors
-    /// When the file cannot be cut.
-    pub(crate) fn cut_back(&mut self, len: u64, why: &str) -> Result<(), CsvError> {
+    /// Takes away what stands after the first `len` bytes, which are whole lines.
+    fn cut_torn_line(&mut self, len: u64) -> Result<(), CsvError> {
         if len < self.len {
             self.file
                 .set_len(len)
                 .map_err(|error| CsvError::open("mend", &self.path, error))?;
-            tracing::warn!(path = %self.path.display(), bytes = self.len - len, "{why}");
+            tracing::warn!(
+                path = %self.path.display(), bytes = self.len - len,
+                "the last line was incomplete, because its writer was killed; it was cut off"
+            );
             self.len = len;
-        }
-        if len == 0 {
-            self.header = None;
         }
         Ok(())
     }
@@ -154,11 +136,12 @@ impl ActiveFile {
         own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
-    /// Appends whole lines; all of them or nothing.
+    /// Appends whole lines; all of them or nothing. Says whether they follow what was appended before; if not, because
+    /// somebody has emptied the file, they are not there.
     ///
     /// # Errors
     /// Why they could not be written. The file is as it was before, or will be before anything else is written.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<bool, CsvError> {
         self.finish_cut()?;
         let mut written = 0;
         while written < bytes.len() {
@@ -172,8 +155,13 @@ impl ActiveFile {
                 }
             }
         }
-        self.len += written as u64;
-        Ok(())
+        let len = self.len + written as u64;
+        if self.file.metadata().is_ok_and(|found| found.len() < len) {
+            self.cut(written);
+            return Ok(false);
+        }
+        self.len = len;
+        Ok(true)
     }
 
     /// Takes the last `written` bytes away again.

@@ -25,8 +25,7 @@ pub(crate) struct Content {
 ///
 /// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
 pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
-    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
-    file.read_exact_at(&mut start, 0)?;
+    let start = beginning(file, len)?;
     let Some(end) = end_of_first_record(&start) else {
         let is_torn = len <= start.len() as u64 && is_start_of_header(&start, delimiter);
         return Ok(is_torn.then_some(Content {
@@ -50,6 +49,21 @@ pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option
         header: Some(header),
         whole: ends.whole,
     }))
+}
+
+/// The header line of a file of `len` bytes, or what stands there; none as long as there is no whole line.
+pub(crate) fn first_record(file: &File, len: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut start = beginning(file, len)?;
+    Ok(end_of_first_record(&start).map(|end| {
+        start.truncate(end);
+        start
+    }))
+}
+
+fn beginning(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
+    file.read_exact_at(&mut start, 0)?;
+    Ok(start)
 }
 
 /// Where the last whole record of a text ends, found from its beginning to its end.

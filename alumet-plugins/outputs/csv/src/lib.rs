@@ -3,6 +3,7 @@
 mod checkpoint;
 mod compress;
 mod config;
+mod earlier;
 mod encode;
 mod error;
 mod field;

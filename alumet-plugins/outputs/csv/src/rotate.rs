@@ -96,6 +96,21 @@ impl Names {
         Ok(files)
     }
 
+    /// The file itself and whatever stands beside it under its name: rotated, set aside, moved by somebody else.
+    pub(crate) fn siblings(&self) -> io::Result<Vec<PathBuf>> {
+        let own = self.own_path();
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().as_bytes();
+            let rest = name.strip_prefix(self.stem.as_bytes());
+            if path == own || rest.is_some_and(|rest| rest.starts_with(b".")) {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+
     fn parse(&self, name: &OsStr) -> Option<Rotated> {
         let middle = name
             .as_bytes()
@@ -136,7 +151,8 @@ impl Names {
         Ok(names.path(&renamed))
     }
 
-    fn own_path(&self) -> PathBuf {
+    /// The path of the file itself.
+    pub(crate) fn own_path(&self) -> PathBuf {
         let mut name = self.stem.clone();
         name.push(&self.extension);
         self.folder.join(name)

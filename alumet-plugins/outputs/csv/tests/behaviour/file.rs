@@ -174,6 +174,22 @@ fn a_file_that_somebody_empties_gets_a_header_again() {
 }
 
 #[test]
+fn a_file_that_is_emptied_between_two_writes_never_lacks_its_header() {
+    let rig = Rig::new();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    for first in (0..20).step_by(5) {
+        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
+        assert_eq!(
+            values(&config.output_path, &["a"]),
+            (first..first + 5).collect::<Vec<_>>()
+        );
+        fs::write(&config.output_path, "").unwrap();
+    }
+    assert_eq!(rig.files(), ["out.csv"]);
+}
+
+#[test]
 fn a_second_writer_of_the_file_is_refused() {
     let rig = Rig::new();
     let config = rig.config();
