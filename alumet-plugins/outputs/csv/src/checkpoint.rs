@@ -1,4 +1,5 @@
-//! Where the output stands, as the spool keeps it.
+//! Where the output stands, as the spool keeps it: places in files. The last says how far it has got, those before it what
+//! it still waits for.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,17 +13,19 @@ use alumet_core::Timestamp;
 
 use crate::config::Config;
 
-/// A place in a file: everything before it is on disk.
+/// A place in a file, after which there are lines that the spool may give once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Device and inode of the file.
     pub(crate) file: (u64, u64),
     /// How many bytes are before it.
     pub(crate) len: u64,
+    /// Where these lines end; `None` where the output goes on: everything before it is on disk.
+    pub(crate) end: Option<u64>,
     /// What [`Self::ending`] gives of these.
     pub(crate) ending: u64,
-    /// When that was so.
-    pub(crate) time: Timestamp,
+    /// A file that holds what was written later is not older.
+    pub(crate) later: Timestamp,
     /// How lines are written there.
     pub(crate) format: Config,
     /// Where the file was.
@@ -51,11 +54,15 @@ impl Place {
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut parts = bytes.splitn(9, |byte| *byte == b':');
+        let mut parts = bytes.splitn(10, |byte| *byte == b':');
         let mut next = || str::from_utf8(parts.next()?).ok();
         let file = (next()?.parse().ok()?, next()?.parse().ok()?);
         let (len, ending) = (next()?.parse().ok()?, next()?.parse().ok()?);
-        let time = Timestamp::from_nanos(next()?.parse().ok()?);
+        let end = match next()? {
+            "" => None,
+            end => Some(end.parse().ok()?),
+        };
+        let later = Timestamp::from_nanos(next()?.parse().ok()?);
         let (csv_delimiter, csv_late_delimiter) = (next()?, next()?);
         let mut switches = next()?.chars().map(|switch| switch == '1');
         let format = Config {
@@ -69,8 +76,9 @@ impl Place {
         Some(Self {
             file,
             len,
+            end,
             ending,
-            time,
+            later,
             format,
             path: OsStr::from_bytes(parts.next()?).into(),
         })
@@ -85,7 +93,8 @@ pub(crate) fn to_bytes(places: &[Place]) -> Vec<u8> {
             bytes.push(0);
         }
         let ((device, inode), format) = (place.file, &place.format);
-        let (len, ending, time) = (place.len, place.ending, place.time.as_nanos());
+        let (len, ending, later) = (place.len, place.ending, place.later.as_nanos());
+        let end = place.end.map(|end| end.to_string()).unwrap_or_default();
         // `Config::check` has refused what is not ASCII.
         let [delimiter, late_delimiter] = [format.csv_delimiter, format.csv_late_delimiter].map(u32::from);
         let switches = [
@@ -95,7 +104,7 @@ pub(crate) fn to_bytes(places: &[Place]) -> Vec<u8> {
         ];
         let [unit, symbol, safe] = switches.map(u8::from);
         let text = format!(
-            "{device}:{inode}:{len}:{ending}:{time}:{delimiter}:{late_delimiter}:{unit}{symbol}{safe}:"
+            "{device}:{inode}:{len}:{ending}:{end}:{later}:{delimiter}:{late_delimiter}:{unit}{symbol}{safe}:"
         );
         bytes.extend(text.bytes());
         bytes.extend(place.path.as_os_str().as_bytes());
@@ -117,8 +126,9 @@ mod tests {
         let place = Place {
             file: (1, u64::MAX),
             len: 0,
+            end: None,
             ending: 7,
-            time: Timestamp::from_nanos(-5),
+            later: Timestamp::from_nanos(-5),
             format: Config {
                 csv_delimiter: ':',
                 csv_late_delimiter: '\t',
@@ -130,6 +140,7 @@ mod tests {
         };
         let other = Place {
             len: u64::MAX,
+            end: Some(3),
             format: Config::default(),
             path: "out.csv".into(),
             ..place.clone()
@@ -141,7 +152,7 @@ mod tests {
         for bytes in [
             &b""[..],
             b"1:2:3:4",
-            b"1:2:x:4:5:6:7:111:/",
+            b"1:2:x:4::5:6:7:111:/",
             b"\xff",
             &whole[..20],
         ] {

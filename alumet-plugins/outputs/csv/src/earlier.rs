@@ -3,7 +3,7 @@
 //! left of it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -12,40 +12,52 @@ use std::time::Duration;
 
 use alumet_core::Timestamp;
 use alumet_core::output::Delivery;
+use alumet_core::time::Monotonic;
 use nix::fcntl::OFlag;
 
 use crate::checkpoint::Place;
 use crate::config::Config;
 use crate::encode::Encoder;
-use crate::file::{ActiveFile, identity, modified};
+use crate::file::{ActiveFile, begun, identity};
 use crate::header::Header;
 use crate::inspect::first_record;
 use crate::rotate::Names;
 
-/// How many bytes of such lines are remembered, and how many may be written until they are not waited for any more.
-/// Needs up to half of that as memory.
+/// How many bytes of such lines are remembered, which needs up to half of that as memory.
 const MOST: u64 = 256 << 20;
-/// How many places the spool is told at most, with one file each.
-const MOST_PLACES: usize = 16;
-/// The clock of a file server may be behind that of this machine.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+/// How long they are waited for after the last one has come again.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How many pieces of files the spool is told of at most.
+const MOST_PLACES: usize = 32;
 /// How much is read at a time.
 const BLOCK: usize = 1 << 18;
 
 /// Lines that are in the files already.
 #[derive(Debug)]
 pub(crate) struct Earlier {
-    /// Where the spool stands as long as some have not come again.
-    pub(crate) places: Vec<Place>,
+    /// Where they are, the newest first.
+    places: Vec<Place>,
     /// How often each is there.
     lines: HashMap<Fingerprint, u32>,
     left: u64,
     /// One for each form that they have.
     encoders: Vec<Encoder>,
     hashers: [RandomState; 2],
-    /// How many bytes may still be remembered, then be written.
-    room: u64,
+    /// When they are not waited for any more.
+    until: Monotonic,
     text: Vec<u8>,
+}
+
+/// Looks for them.
+struct Search<'a> {
+    /// Where the spool was told that they are.
+    places: &'a [Place],
+    formats: Vec<Config>,
+    /// The files that were looked at.
+    seen: Vec<(u64, u64)>,
+    /// How many bytes may still be remembered.
+    room: u64,
+    found: Earlier,
 }
 
 /// 128 bits of a hash with secret keys.
@@ -62,30 +74,38 @@ pub(crate) struct Known {
 impl Earlier {
     /// What was written after these places, wherever it is now; none if there is nothing.
     pub(crate) fn find(
-        places: Vec<Place>,
+        places: &[Place],
         active: &ActiveFile,
         config: &Config,
-        now: Timestamp,
+        now: Monotonic,
     ) -> Option<Self> {
-        let mut this = Self {
+        let mut search = Search {
             places,
-            lines: HashMap::new(),
-            left: 0,
-            encoders: Vec::new(),
-            hashers: Default::default(),
+            formats: vec![config.format()],
+            seen: Vec::new(),
             room: MOST,
-            text: Vec::new(),
+            found: Self {
+                places: Vec::new(),
+                lines: HashMap::new(),
+                left: 0,
+                encoders: Vec::new(),
+                hashers: Default::default(),
+                until: now + PATIENCE,
+                text: Vec::new(),
+            },
         };
-        let mut formats = vec![config.format()];
-        for place in &this.places {
-            if !formats.contains(&place.format) {
-                formats.push(place.format.clone());
+        for place in places {
+            if !search.formats.contains(&place.format) {
+                search.formats.push(place.format.clone());
             }
         }
-        let mut seen = vec![active.identity];
-        for place in this.places.clone() {
-            this.remember_around(&place, &formats, &mut seen);
-            if !seen.contains(&place.file) {
+        if active.file.metadata().is_ok_and(|found| search.is_wanted(&found)) {
+            search.look_into(&active.file, active.identity, &active.names().own_path());
+        }
+        search.seen.push(active.identity);
+        for place in places.iter().rev() {
+            search.look_around(place);
+            if place.end.is_none() && !search.seen.contains(&place.file) {
                 tracing::warn!(
                     path = %place.path.display(), after_bytes = place.len,
                     "the file that was written when the spool was told last is not in its folder any more; if it is elsewhere, \
@@ -93,15 +113,14 @@ impl Earlier {
                 );
             }
         }
-        let begin = this.begin_in(&active.file, active.identity);
-        this.remember(&active.file, &config.output_path, begin.unwrap_or(0), &formats);
-        if !this.places.iter().any(|place| place.file == active.identity) {
-            this.places.push(active.place(0, now, config));
-            let surplus = this.places.len().saturating_sub(MOST_PLACES);
-            this.places.drain(..surplus);
-        }
-        this.room = MOST;
-        (this.left > 0).then_some(this)
+        let mut found = search.found;
+        found.places.truncate(MOST_PLACES);
+        (found.left > 0).then_some(found)
+    }
+
+    /// Where they are, the newest last.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().rev()
     }
 
     /// What of the delivery is in the files already. It does not count any more if it comes yet again.
@@ -127,132 +146,22 @@ impl Earlier {
             }
         }
         self.left -= known.lines.len() as u64;
+        if !known.lines.is_empty() {
+            self.until = delivery.now().monotonic + PATIENCE;
+        }
         known
     }
 
-    /// The delivery was not written and comes again.
-    pub(crate) fn give_back(&mut self, known: &Known) {
-        for fingerprint in &known.lines {
-            *self.lines.entry(*fingerprint).or_default() += 1;
-        }
-        self.left += known.lines.len() as u64;
-    }
-
-    /// The delivery was written; says whether nothing is waited for any more.
-    pub(crate) fn is_over(&mut self) -> bool {
-        self.room = self.room.saturating_sub(self.text.len() as u64);
-        if self.room == 0 && self.left > 0 {
-            tracing::warn!(
-                lines = self.left,
-                "lines that a killed run had written have not come again: the spool had lost them, or they are of a run without \
-                 it; they stay where they are"
-            );
-        }
-        self.room == 0 || self.left == 0
-    }
-
-    /// Where the lines begin that the spool does not know, in a file that it was told of.
-    fn begin_in(&self, file: &File, identity: (u64, u64)) -> Option<u64> {
-        let place = self.places.iter().find(|place| place.file == identity)?;
-        Some(if place.is_in(file) { place.len } else { 0 })
-    }
-
-    /// Remembers what is in the file of the place, whatever its name is now, and in those that were written since: it may
-    /// have been rotated, or somebody has copied and emptied it.
-    fn remember_around(&mut self, place: &Place, formats: &[Config], seen: &mut Vec<(u64, u64)>) {
-        let Ok(paths) = Names::beside(&place.path).siblings() else {
-            return;
-        };
-        let mut files = Vec::new();
-        for path in paths {
-            let Ok(found) = fs::symlink_metadata(&path) else {
-                continue;
-            };
-            let is_told_of = self.places.iter().any(|place| place.file == identity(&found));
-            let is_recent = place.time <= modified(&found).saturating_add(CLOCK_TOLERANCE);
-            if found.is_file() && (is_told_of || is_recent) && !seen.contains(&identity(&found)) {
-                files.push((path, found, is_told_of));
-            }
-        }
-        // If not all can be remembered, what was certainly written then matters more.
-        files.sort_by_key(|(.., is_told_of)| !is_told_of);
-        for (path, found, is_told_of) in files {
-            let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-            let file = OpenOptions::new()
-                .read(true)
-                .custom_flags(flags.bits())
-                .open(&path);
-            // What another process writes is not ours. The lock is given back at once, because it may be about to open it.
-            let file = file.and_then(|file| {
-                if !is_told_of {
-                    file.try_lock_shared()?;
-                    file.unlock()?;
-                }
-                Ok(file)
-            });
-            match file {
-                Ok(file) => {
-                    seen.push(identity(&found));
-                    let begin = self.begin_in(&file, identity(&found));
-                    self.remember(&file, &path, begin.unwrap_or(0), formats);
-                }
-                Err(error) => tracing::debug!(%error, path = %path.display(), "not looked at"),
-            }
-        }
-    }
-
-    /// Remembers the lines after the first `begin` bytes, if the file is one of ours.
-    fn remember(&mut self, file: &File, path: &Path, begin: u64, formats: &[Config]) {
-        let before = (self.left, self.room);
-        if let Err(error) = self.read(file, begin, formats) {
-            tracing::warn!(
-                %error, path = %path.display(),
-                "what a killed run wrote last cannot be read; it may be written once more"
-            );
-        }
-        let (lines, bytes) = (self.left - before.0, before.1 - self.room);
-        if lines > 0 {
-            tracing::warn!(
-                path = %path.display(), lines, bytes,
-                "the program was killed before the spool was told of the last lines; they stay, and are not written again \
-                 when they come again"
-            );
-        }
-        if self.room == 0 {
-            tracing::warn!(
-                path = %path.display(), remembered_bytes = MOST,
-                "more than that was written since the spool was told last; what follows may be written once more"
-            );
-        }
-    }
-
-    fn read(&mut self, file: &File, begin: u64, formats: &[Config]) -> io::Result<()> {
-        let len = file.metadata()?.len();
-        let Some(first) = first_record(file, len)? else {
-            return Ok(());
-        };
-        let mut is_ours = false;
-        for format in formats {
-            let Some(header) = Header::parse(&first, format.delimiter()) else {
-                continue;
-            };
-            is_ours = true;
-            if !self.encoders.iter().any(|known| known.writes(format, &header)) {
-                let mut encoder = Encoder::new(format);
-                encoder.set_header(header);
-                self.encoders.push(encoder);
-            }
-        }
-        let mut at = begin.max(first.len() as u64);
+    /// Remembers the whole lines in so many bytes.
+    fn read(&mut self, file: &File, mut at: u64, mut bytes: u64) -> io::Result<()> {
         let mut block = vec![0; BLOCK];
         let mut line = Vec::new();
-        while is_ours && at < len && self.room > 0 {
-            let wanted = (len - at).min(BLOCK as u64).min(self.room);
-            let block = &mut block[..usize::try_from(wanted).unwrap_or(BLOCK)];
-            file.read_exact_at(block, at)?;
-            at += wanted;
-            self.room -= wanted;
-            for part in block.split_inclusive(|byte| *byte == b'\n') {
+        while bytes > 0 {
+            let wanted = usize::try_from(bytes).map_or(BLOCK, |bytes| bytes.min(BLOCK));
+            file.read_exact_at(&mut block[..wanted], at)?;
+            at += wanted as u64;
+            bytes -= wanted as u64;
+            for part in block[..wanted].split_inclusive(|byte| *byte == b'\n') {
                 line.extend_from_slice(part);
                 if line.ends_with(b"\n") {
                     *self.lines.entry(fingerprint(&self.hashers, &line)).or_default() += 1;
@@ -263,6 +172,161 @@ impl Earlier {
         }
         Ok(())
     }
+
+    /// The delivery was not written and comes again.
+    pub(crate) fn give_back(&mut self, known: &Known) {
+        for fingerprint in &known.lines {
+            *self.lines.entry(*fingerprint).or_default() += 1;
+        }
+        self.left += known.lines.len() as u64;
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(crate) fn is_over(&self, now: Monotonic) -> bool {
+        let is_late = self.left > 0 && now >= self.until;
+        if is_late {
+            tracing::warn!(
+                lines = self.left,
+                "lines that a killed run had written have not come again: the spool had lost them, or they are of a run without \
+                 it; they stay where they are"
+            );
+        }
+        self.left == 0 || is_late
+    }
+}
+
+impl Search<'_> {
+    fn is_told_of(&self, identity: (u64, u64)) -> bool {
+        self.places.iter().any(|place| place.file == identity)
+    }
+
+    /// Whether there can be such lines in the file: the spool was told of it, or it was begun later.
+    fn is_wanted(&self, found: &Metadata) -> bool {
+        let last = self.places.iter().filter(|place| place.end.is_none());
+        self.is_told_of(identity(found)) || last.into_iter().any(|place| place.later <= begun(found))
+    }
+
+    /// Looks into the file of the place, whatever its name is now, and into those that were begun later: it may have been
+    /// rotated, or somebody has copied and emptied it.
+    fn look_around(&mut self, place: &Place) {
+        let Ok(paths) = Names::beside(&place.path).siblings() else {
+            return;
+        };
+        for path in paths {
+            let Ok(found) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let identity = identity(&found);
+            if !found.is_file() || !self.is_wanted(&found) || self.seen.contains(&identity) {
+                continue;
+            }
+            match open(&path, self.is_told_of(identity)) {
+                Ok(file) => self.look_into(&file, identity, &path),
+                Err(error) => tracing::debug!(%error, path = %path.display(), "not looked at"),
+            }
+            self.seen.push(identity);
+        }
+    }
+
+    /// Remembers the pieces of the file that the spool was told of, or all of it.
+    fn look_into(&mut self, file: &File, identity: (u64, u64), path: &Path) {
+        let mut pieces = Vec::new();
+        for place in self.places.iter().filter(|place| place.file == identity) {
+            match place.end {
+                _ if place.is_in(file) => pieces.push((place.len, place.end)),
+                // Somebody has emptied it.
+                None => pieces.push((0, None)),
+                Some(_) => {}
+            }
+        }
+        if !self.is_told_of(identity) {
+            pieces.push((0, None));
+        }
+        for (begin, end) in pieces.into_iter().rev() {
+            if let Err(error) = self.remember(file, identity, path, (begin, end)) {
+                tracing::warn!(
+                    %error, path = %path.display(),
+                    "what a killed run wrote last cannot be read; it may be written once more"
+                );
+            }
+        }
+    }
+
+    /// Remembers the lines of this piece, if the file is one of ours.
+    fn remember(
+        &mut self,
+        file: &File,
+        identity: (u64, u64),
+        path: &Path,
+        (begin, end): (u64, Option<u64>),
+    ) -> io::Result<()> {
+        let len = file.metadata()?.len();
+        let is_new = end.is_none();
+        let end = end.unwrap_or(len).min(len);
+        let Some(first) = first_record(file, len)? else {
+            return Ok(());
+        };
+        let mut own = None;
+        for format in &self.formats {
+            let Some(header) = Header::parse(&first, format.delimiter()) else {
+                continue;
+            };
+            own = Some(format.clone());
+            let encoders = &mut self.found.encoders;
+            if !encoders.iter().any(|known| known.writes(format, &header)) {
+                let mut encoder = Encoder::new(format);
+                encoder.set_header(header);
+                encoders.push(encoder);
+            }
+        }
+        let Some(format) = own else { return Ok(()) };
+        let begin = begin.max(first.len() as u64);
+        let bytes = end.saturating_sub(begin);
+        let before = self.found.left;
+        self.found.read(file, begin, bytes.min(self.room))?;
+        if bytes > self.room {
+            tracing::warn!(
+                path = %path.display(), bytes, remembered_bytes = self.room,
+                "too much was written since the spool was told last to be remembered; the end of it may be written once more"
+            );
+        }
+        self.room = self.room.saturating_sub(bytes);
+        let lines = self.found.left - before;
+        if lines > 0 && is_new {
+            tracing::warn!(
+                path = %path.display(), lines, bytes,
+                "the program was killed before the spool was told of the last lines; they stay, and are not written again \
+                 when they come again"
+            );
+        }
+        if lines > 0 {
+            self.found.places.push(Place {
+                file: identity,
+                len: begin,
+                end: Some(end),
+                ending: Place::ending(file, begin)?,
+                later: Timestamp::default(),
+                format,
+                path: path.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file that may be ours. What another process writes is not, unless the spool was told of it.
+fn open(path: &Path, is_told_of: bool) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    if !is_told_of {
+        file.try_lock_shared()?;
+        // At once, because it may be about to be opened there.
+        file.unlock()?;
+    }
+    Ok(file)
 }
 
 impl Known {

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use alumet_core::Timestamp;
 
@@ -14,6 +15,9 @@ use crate::header::Header;
 use crate::inspect::inspect;
 use crate::link::{no_follow, resolve};
 use crate::rotate::{Names, Rotated};
+
+/// Files go by a coarser clock than this program, or by that of a file server.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
 #[derive(Debug)]
@@ -79,20 +83,17 @@ impl ActiveFile {
         if std::mem::take(&mut self.is_entry_new) {
             sync_folder(self.names.folder());
         }
-        Ok(self.place(self.len, now, config))
-    }
-
-    /// The place after so many bytes.
-    pub(crate) fn place(&self, len: u64, time: Timestamp, config: &Config) -> Place {
-        Place {
+        let begun = self.file.metadata().map(|found| begun(&found));
+        Ok(Place {
             file: self.identity,
-            len,
+            len: self.len,
+            end: None,
             // If somebody has emptied the file, all of it is after the place.
-            ending: Place::ending(&self.file, len).unwrap_or_default(),
-            time,
+            ending: Place::ending(&self.file, self.len).unwrap_or_default(),
+            later: begun.unwrap_or_default().max(now.saturating_sub(CLOCK_TOLERANCE)),
             format: config.format(),
             path: self.names.own_path(),
-        }
+        })
     }
 
     /// Waits until everything that was appended is on disk.
@@ -272,4 +273,14 @@ pub(crate) fn identity(properties: &fs::Metadata) -> (u64, u64) {
 pub(crate) fn modified(properties: &fs::Metadata) -> Timestamp {
     let seconds = properties.mtime().saturating_mul(1_000_000_000);
     Timestamp::from_nanos(seconds.saturating_add(properties.mtime_nsec()))
+}
+
+/// When a file was made, or last written where the file system does not know that.
+pub(crate) fn begun(properties: &fs::Metadata) -> Timestamp {
+    let made = properties.created().ok();
+    let since = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    since.map_or_else(
+        || modified(properties),
+        |since| Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)),
+    )
 }

@@ -72,7 +72,7 @@ impl Output for CsvOutput {
         if places.is_none() {
             tracing::warn!("the spool was told last by another version; some lines may be written once more");
         }
-        file.resume(places.unwrap_or_default(), &mut self.encoder)
+        file.resume(&places.unwrap_or_default(), &mut self.encoder)
             .map_err(failure)
     }
 

@@ -17,20 +17,20 @@ impl FileSink {
             return Ok(None);
         };
         let end = file.checkpoint(self.now.wall, &self.config)?;
-        // As long as lines of a killed run have not come again, the next run must know them, too.
-        let earlier = self.earlier.as_ref().map(|earlier| earlier.places.clone());
-        Ok(Some(earlier.unwrap_or_else(|| vec![end])))
+        // What has not come again of a killed run must be known to the next run, too.
+        let earlier = self.earlier.iter().flat_map(Earlier::places).cloned();
+        Ok(Some(earlier.chain([end]).collect()))
     }
 
     /// Looks for what was written after the places that the spool was told last.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub(crate) fn resume(&mut self, places: Vec<Place>, encoder: &mut Encoder) -> Result<(), CsvError> {
+    pub(crate) fn resume(&mut self, places: &[Place], encoder: &mut Encoder) -> Result<(), CsvError> {
         self.become_durable(true);
         self.look_for_file(encoder)?;
         if let Some(file) = &self.file {
-            self.earlier = Earlier::find(places, file, &self.config, self.now.wall);
+            self.earlier = Earlier::find(places, file, &self.config, self.now.monotonic);
         }
         Ok(())
     }

@@ -77,8 +77,9 @@ impl FileSink {
             true => Ok(()),
             false => self.write_new(delivery, encoder, &known),
         };
+        let now = self.now.monotonic;
         self.earlier = self.earlier.take().and_then(|mut earlier| match &written {
-            Ok(()) => (!earlier.is_over()).then_some(earlier),
+            Ok(()) => (!earlier.is_over(now)).then_some(earlier),
             Err(_) => {
                 earlier.give_back(&known);
                 Some(earlier)

@@ -115,6 +115,55 @@ fn lines_may_come_again_in_another_order_and_between_new_ones() {
     assert_eq!(all_values(&rig), (0..50).collect::<Vec<_>>());
 }
 
+/// How many places the spool is told.
+fn places(output: &mut CsvOutput) -> usize {
+    checkpoint(output).split(|byte| *byte == 0).count()
+}
+
+#[test]
+fn the_spool_is_told_of_the_end_once_all_has_come_again() {
+    let mut rig = rig();
+    let config = Config {
+        rotate_size: Some(ByteSize(1000)),
+        ..rig.config()
+    };
+    let mut output = rig.open(&config);
+    // Rotated before the spool is told, so that none of it comes again.
+    for first in (0..30).step_by(5) {
+        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
+    }
+    rig.wait(3600);
+    let last = [rig.counting("a", 30, 5), rig.counting("a", 35, 5)];
+    rig.write(&mut output, &last[0]).unwrap();
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &last[1]).unwrap();
+    drop(output);
+
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    assert_eq!(places(&mut output), 2);
+    rig.write(&mut output, &last[1]).unwrap();
+    assert_eq!(places(&mut output), 1);
+    assert_eq!(all_values(&rig), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_never_comes_again_is_not_waited_for_for_ever() {
+    let mut rig = rig();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
+    drop(output);
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    for (wait, count) in [(0, 2), (599, 2), (1, 1)] {
+        rig.wait(wait);
+        rig.write(&mut output, &rig.counting("b", 5, 5)).unwrap();
+        assert_eq!(places(&mut output), count);
+    }
+}
+
 #[test]
 fn what_the_spool_has_lost_and_never_comes_again_stays() {
     let rig = rig();
