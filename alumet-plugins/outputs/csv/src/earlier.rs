@@ -10,7 +10,6 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use alumet_core::Timestamp;
 use alumet_core::output::Delivery;
 use alumet_core::time::Monotonic;
 use nix::fcntl::OFlag;
@@ -202,8 +201,8 @@ impl Search<'_> {
 
     /// Whether there can be such lines in the file: the spool was told of it, or it was begun later.
     fn is_wanted(&self, found: &Metadata) -> bool {
-        let last = self.places.iter().filter(|place| place.end.is_none());
-        self.is_told_of(identity(found)) || last.into_iter().any(|place| place.later <= begun(found))
+        let is_later = |place: &Place| place.end.is_none() && place.later <= begun(found);
+        self.is_told_of(identity(found)) || self.places.iter().any(is_later)
     }
 
     /// Looks into the file of the place, whatever its name is now, and into those that were begun later: it may have been
@@ -220,7 +219,7 @@ impl Search<'_> {
             if !found.is_file() || !self.is_wanted(&found) || self.seen.contains(&identity) {
                 continue;
             }
-            match open(&path, self.is_told_of(identity)) {
+            match open(&path, identity, self.is_told_of(identity)) {
                 Ok(file) => self.look_into(&file, identity, &path),
                 Err(error) => tracing::debug!(%error, path = %path.display(), "not looked at"),
             }
@@ -230,20 +229,21 @@ impl Search<'_> {
 
     /// Remembers the pieces of the file that the spool was told of, or all of it.
     fn look_into(&mut self, file: &File, identity: (u64, u64), path: &Path) {
-        let mut pieces = Vec::new();
-        for place in self.places.iter().filter(|place| place.file == identity) {
-            match place.end {
-                _ if place.is_in(file) => pieces.push((place.len, place.end)),
-                // Somebody has emptied it.
-                None => pieces.push((0, None)),
-                Some(_) => {}
-            }
-        }
-        if !self.is_told_of(identity) {
-            pieces.push((0, None));
-        }
-        for (begin, end) in pieces.into_iter().rev() {
-            if let Err(error) = self.remember(file, identity, path, (begin, end)) {
+        let is_told_of = self.is_told_of(identity);
+        for place in self.places.iter().rev() {
+            let begin = match place.end {
+                _ if place.file == identity && place.is_in(file) => place.len,
+                // Somebody has emptied it, or it was begun later.
+                None if place.file == identity || !is_told_of => 0,
+                _ => continue,
+            };
+            let piece = Place {
+                file: identity,
+                len: begin,
+                path: path.to_owned(),
+                ..place.clone()
+            };
+            if let Err(error) = self.remember(file, piece) {
                 tracing::warn!(
                     %error, path = %path.display(),
                     "what a killed run wrote last cannot be read; it may be written once more"
@@ -253,25 +253,18 @@ impl Search<'_> {
     }
 
     /// Remembers the lines of this piece, if the file is one of ours.
-    fn remember(
-        &mut self,
-        file: &File,
-        identity: (u64, u64),
-        path: &Path,
-        (begin, end): (u64, Option<u64>),
-    ) -> io::Result<()> {
+    fn remember(&mut self, file: &File, mut piece: Place) -> io::Result<()> {
         let len = file.metadata()?.len();
-        let is_new = end.is_none();
-        let end = end.unwrap_or(len).min(len);
+        let end = piece.end.unwrap_or(len).min(len);
         let Some(first) = first_record(file, len)? else {
             return Ok(());
         };
-        let mut own = None;
+        let mut is_ours = false;
         for format in &self.formats {
             let Some(header) = Header::parse(&first, format.delimiter()) else {
                 continue;
             };
-            own = Some(format.clone());
+            is_ours = true;
             let encoders = &mut self.found.encoders;
             if !encoders.iter().any(|known| known.writes(format, &header)) {
                 let mut encoder = Encoder::new(format);
@@ -279,48 +272,48 @@ impl Search<'_> {
                 encoders.push(encoder);
             }
         }
-        let Some(format) = own else { return Ok(()) };
-        let begin = begin.max(first.len() as u64);
-        let bytes = end.saturating_sub(begin);
+        if !is_ours {
+            return Ok(());
+        }
+        piece.len = piece.len.max(first.len() as u64);
+        let bytes = end.saturating_sub(piece.len);
         let before = self.found.left;
-        self.found.read(file, begin, bytes.min(self.room))?;
+        self.found.read(file, piece.len, bytes.min(self.room))?;
         if bytes > self.room {
             tracing::warn!(
-                path = %path.display(), bytes, remembered_bytes = self.room,
+                path = %piece.path.display(), bytes, remembered_bytes = self.room,
                 "too much was written since the spool was told last to be remembered; the end of it may be written once more"
             );
         }
         self.room = self.room.saturating_sub(bytes);
         let lines = self.found.left - before;
-        if lines > 0 && is_new {
+        if lines == 0 {
+            return Ok(());
+        }
+        if piece.end.is_none() {
             tracing::warn!(
-                path = %path.display(), lines, bytes,
+                path = %piece.path.display(), lines, bytes,
                 "the program was killed before the spool was told of the last lines; they stay, and are not written again \
                  when they come again"
             );
         }
-        if lines > 0 {
-            self.found.places.push(Place {
-                file: identity,
-                len: begin,
-                end: Some(end),
-                ending: Place::ending(file, begin)?,
-                later: Timestamp::default(),
-                format,
-                path: path.to_owned(),
-            });
-        }
+        piece.end = Some(end);
+        piece.ending = Place::ending(file, piece.len)?;
+        self.found.places.push(piece);
         Ok(())
     }
 }
 
 /// Opens a file that may be ours. What another process writes is not, unless the spool was told of it.
-fn open(path: &Path, is_told_of: bool) -> io::Result<File> {
+fn open(path: &Path, expected: (u64, u64), is_told_of: bool) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits())
         .open(path)?;
+    if identity(&file.metadata()?) != expected {
+        return Err(io::Error::other("another file has its name now"));
+    }
     if !is_told_of {
         file.try_lock_shared()?;
         // At once, because it may be about to be opened there.
