@@ -78,7 +78,8 @@ pub(crate) struct PipelineSettings {
 #[serde(default)]
 pub(crate) struct SpoolSettings {
     /// The file; its folder is created when it is missing. Left out: a file named after the program, in the folder that
-    /// systemd gives it (`StateDirectory=`) or else in the working directory. It is made when a durable output needs it.
+    /// systemd gives it (`StateDirectory=`) or else in the working directory. It is made when a durable output needs it,
+    /// with the mode 0600.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/var/lib/alumet/spool.db"]))]
     pub(crate) path: Option<PathBuf>,

@@ -90,6 +90,44 @@ fn a_removed_server_certificate_is_made_again_by_the_same_authority() {
     assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), authority);
 }
 
+/// Moves files of a complete set back to where they were made, as a run leaves them that is killed in between.
+fn interrupt(dir: &Path, made: &str, moved_back: &[&str]) {
+    fs::create_dir_all(dir.join(made)).unwrap();
+    for name in moved_back {
+        fs::rename(dir.join(name), dir.join(made).join(name)).unwrap();
+    }
+}
+
+#[test]
+fn what_an_interrupted_run_left_needs_no_force() {
+    let all = ["ca.key", "server.key", "ca.pem", "server.pem"];
+    for count in 0..=all.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        init(dir, &names(&["first.example"]), false).unwrap();
+        let authority = fs::read(dir.join("ca.pem")).unwrap();
+        interrupt(dir, ".server.made", &all[count..]);
+        let made = init(dir, &names(&["second.example"]), false).unwrap();
+        assert_eq!(file_names(&made), ["server.pem", "server.key"]);
+        assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), authority);
+        let certificate = CertificateDer::from_pem_file(dir.join("server.pem")).unwrap();
+        assert_eq!(node_of(&certificate).as_deref(), Some("second.example"));
+
+        issue(dir, "n", false).unwrap();
+        interrupt(dir, ".n.made", &["n.pem"]);
+        issue(dir, "n", false).unwrap();
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 6, "nothing else is left");
+        assert!(init(dir, &[], false).is_err() && issue(dir, "n", false).is_err());
+    }
+    // Before the set was complete.
+    let folder = tempfile::tempdir().unwrap();
+    let making = folder.path().join(".server.making");
+    fs::create_dir(&making).unwrap();
+    fs::write(making.join("ca.key"), "half of a k").unwrap();
+    init(folder.path(), &[], false).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+}
+
 #[test]
 fn what_cannot_be_made_is_told_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,83 +1,120 @@
-//! Where the output stands, as the spool keeps it, and going back there after a crash.
+//! Where the output stands, as the spool keeps it: places in files. The last says how far it has got, those before it what
+//! it still waits for.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use alumet_core::Timestamp;
 
-use crate::error::CsvError;
-use crate::file::{identity, modified};
-use crate::rotate::Names;
+use crate::config::Config;
 
-/// A place in a file: everything before it is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Checkpoint {
+/// A place in a file, after which there are lines that the spool may give once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
     /// Device and inode of the file.
     pub(crate) file: (u64, u64),
     /// How many bytes are before it.
     pub(crate) len: u64,
-    /// When that was so.
-    pub(crate) time: Timestamp,
+    /// Where these lines end; `None` where the output goes on: everything before it is on disk.
+    pub(crate) end: Option<u64>,
+    /// What [`Self::ending`] gives of these.
+    pub(crate) ending: u64,
+    /// A file that holds what was written later is not older.
+    pub(crate) later: Timestamp,
+    /// How lines are written there.
+    pub(crate) format: Config,
+    /// Where the file was.
+    pub(crate) path: PathBuf,
 }
 
-/// The spool is told several times per second. What was written to the file much later than that came from a run
-/// without the spool, and does not come again.
-const LATE: Duration = Duration::from_secs(60);
-
-impl Checkpoint {
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let (device, inode) = self.file;
-        format!("{device}:{inode}:{}:{}", self.len, self.time.as_nanos()).into_bytes()
-    }
-
-    /// `None` for what this version did not write.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut parts = std::str::from_utf8(bytes).ok()?.split(':');
-        let checkpoint = Self {
-            file: (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?),
-            len: parts.next()?.parse().ok()?,
-            time: Timestamp::from_nanos(parts.next()?.parse().ok()?),
-        };
-        parts.next().is_none().then_some(checkpoint)
-    }
-
-    /// Whether what comes after it in a file of that age was written by the run that made it.
-    pub(crate) fn is_recent(&self, modified: Timestamp) -> bool {
-        let late = i64::try_from(LATE.as_nanos()).unwrap_or(i64::MAX);
-        modified.as_nanos() <= self.time.as_nanos().saturating_add(late)
-    }
-
-    /// Takes back what was written after it if the file was rotated since: cuts the file, which has another name now,
-    /// and removes those that were rotated later. Says whether it was found, and nothing is in doubt.
+impl Place {
+    /// A hash of the last line before the place, or of its end: it tells whether the file was emptied and written anew.
     ///
     /// # Errors
-    /// When a file cannot be cut or removed.
-    pub(crate) fn undo_rotations(&self, path: &Path) -> Result<bool, CsvError> {
-        let names = Names::beside(path);
-        let Ok(rotated) = names.list() else {
-            return Ok(false);
-        };
-        let files: Vec<_> = rotated.iter().map(|rotated| names.path(rotated)).collect();
-        let is_it = |file: &PathBuf| {
-            fs::metadata(file).is_ok_and(|found| identity(&found) == self.file && found.len() >= self.len)
-        };
-        let Some(index) = files.iter().position(is_it) else {
-            return Ok(false);
-        };
-        let is_recent =
-            |file: &PathBuf| fs::metadata(file).is_ok_and(|found| self.is_recent(modified(&found)));
-        if !files[index..].iter().all(is_recent) {
-            return Ok(false);
-        }
-        let cut = File::options().write(true).open(&files[index]);
-        let cut = cut.and_then(|file| file.set_len(self.len).and_then(|()| file.sync_data()));
-        cut.map_err(|error| CsvError::open("mend", &files[index], error))?;
-        for later in &files[index + 1..] {
-            fs::remove_file(later).map_err(|error| CsvError::open("remove", later, error))?;
-        }
-        Ok(true)
+    /// When the file cannot be read, or has fewer bytes.
+    pub(crate) fn ending(file: &File, len: u64) -> io::Result<u64> {
+        // Lines have a timestamp.
+        let mut bytes = [0; 256];
+        let count = bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+        let bytes = &mut bytes[..count];
+        file.read_exact_at(bytes, len - count as u64)?;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        Ok(hasher.finish())
     }
+
+    /// Whether what is before the place is still in the file.
+    pub(crate) fn is_in(&self, file: &File) -> bool {
+        Self::ending(file, self.len).is_ok_and(|ending| ending == self.ending)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut parts = bytes.splitn(10, |byte| *byte == b':');
+        let mut next = || str::from_utf8(parts.next()?).ok();
+        let file = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let (len, ending) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let end = match next()? {
+            "" => None,
+            end => Some(end.parse().ok()?),
+        };
+        let later = Timestamp::from_nanos(next()?.parse().ok()?);
+        let (csv_delimiter, csv_late_delimiter) = (next()?, next()?);
+        let mut switches = next()?.chars().map(|switch| switch == '1');
+        let format = Config {
+            csv_delimiter: char::from(csv_delimiter.parse::<u8>().ok()?),
+            csv_late_delimiter: char::from(csv_late_delimiter.parse::<u8>().ok()?),
+            append_unit_to_metric_name: switches.next()?,
+            use_unit_display_name: switches.next()?,
+            spreadsheet_safe: switches.next()?,
+            ..Config::default()
+        };
+        Some(Self {
+            file,
+            len,
+            end,
+            ending,
+            later,
+            format,
+            path: OsStr::from_bytes(parts.next()?).into(),
+        })
+    }
+}
+
+/// The places as the spool keeps them, separated by the one byte that no path has.
+pub(crate) fn to_bytes(places: &[Place]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for place in places {
+        if !bytes.is_empty() {
+            bytes.push(0);
+        }
+        let ((device, inode), format) = (place.file, &place.format);
+        let (len, ending, later) = (place.len, place.ending, place.later.as_nanos());
+        let end = place.end.map(|end| end.to_string()).unwrap_or_default();
+        // `Config::check` has refused what is not ASCII.
+        let [delimiter, late_delimiter] = [format.csv_delimiter, format.csv_late_delimiter].map(u32::from);
+        let switches = [
+            format.append_unit_to_metric_name,
+            format.use_unit_display_name,
+            format.spreadsheet_safe,
+        ];
+        let [unit, symbol, safe] = switches.map(u8::from);
+        let text = format!(
+            "{device}:{inode}:{len}:{ending}:{end}:{later}:{delimiter}:{late_delimiter}:{unit}{symbol}{safe}:"
+        );
+        bytes.extend(text.bytes());
+        bytes.extend(place.path.as_os_str().as_bytes());
+    }
+    bytes
+}
+
+/// `None` for what this version did not write.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<Place>> {
+    bytes.split(|byte| *byte == 0).map(Place::parse).collect()
 }
 
 #[cfg(test)]
@@ -85,15 +122,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_survives_its_bytes_and_nothing_else_is_one() {
-        let checkpoint = Checkpoint {
+    fn places_survive_their_bytes_and_nothing_else_is_one() {
+        let place = Place {
             file: (1, u64::MAX),
             len: 0,
-            time: Timestamp::from_nanos(-5),
+            end: None,
+            ending: 7,
+            later: Timestamp::from_nanos(-5),
+            format: Config {
+                csv_delimiter: ':',
+                csv_late_delimiter: '\t',
+                use_unit_display_name: false,
+                spreadsheet_safe: true,
+                ..Config::default()
+            },
+            path: OsStr::from_bytes(b"/a:\xff\n;/out.csv").into(),
         };
-        assert_eq!(Checkpoint::parse(&checkpoint.to_bytes()), Some(checkpoint));
-        for bytes in [&b""[..], b"1:2:3", b"1:2:3:4:5", b"1:2:x:4", b"\xff"] {
-            assert_eq!(Checkpoint::parse(bytes), None);
+        let other = Place {
+            len: u64::MAX,
+            end: Some(3),
+            format: Config::default(),
+            path: "out.csv".into(),
+            ..place.clone()
+        };
+        for places in [vec![place.clone()], vec![place.clone(), other]] {
+            assert_eq!(parse(&to_bytes(&places)), Some(places));
+        }
+        let whole = to_bytes(&[place]);
+        for bytes in [
+            &b""[..],
+            b"1:2:3:4",
+            b"1:2:x:4::5:6:7:111:/",
+            b"\xff",
+            &whole[..20],
+        ] {
+            assert_eq!(parse(bytes), None);
         }
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use alumet_core::size::ByteSize;
 
+use crate::field::Form;
+
 /// Where and how samples are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -28,6 +30,9 @@ pub struct Config {
     /// What separates the attributes in the column `__late_attributes`: one ASCII character other than `=`, `\`, a
     /// double quote, the end of a line or NUL.
     pub csv_late_delimiter: char,
+    /// Whether text that a spreadsheet would take for a formula, such as `=A1+1`, is escaped: its first character is
+    /// written as `%3D`. Numbers stay as they are. Control characters are escaped in any case.
+    pub spreadsheet_safe: bool,
     /// The file is rotated before it grows above this size. Without it, size does not matter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate_size: Option<ByteSize>,
@@ -68,6 +73,7 @@ impl Default for Config {
             use_unit_display_name: true,
             csv_delimiter: ';',
             csv_late_delimiter: ',',
+            spreadsheet_safe: false,
             rotate_size: None,
             rotate_interval: None,
             keep_files: None,
@@ -121,6 +127,26 @@ impl Config {
     /// Whether something rotates the file.
     pub(crate) const fn rotates(&self) -> bool {
         self.rotate_size.is_some() || self.rotate_interval.is_some()
+    }
+
+    /// The keys that say how a line looks; the others are the default.
+    pub(crate) fn format(&self) -> Self {
+        Self {
+            append_unit_to_metric_name: self.append_unit_to_metric_name,
+            use_unit_display_name: self.use_unit_display_name,
+            csv_delimiter: self.csv_delimiter,
+            csv_late_delimiter: self.csv_late_delimiter,
+            spreadsheet_safe: self.spreadsheet_safe,
+            ..Self::default()
+        }
+    }
+
+    /// How text becomes a field.
+    pub(crate) fn form(&self) -> Form {
+        Form {
+            spreadsheet_safe: self.spreadsheet_safe,
+            ..Form::new(self.delimiter())
+        }
     }
 
     /// What separates columns.

@@ -5,7 +5,7 @@ use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Timestamp, Unit, Value};
 
 use crate::config::Config;
-use crate::field::{push_field, push_pair};
+use crate::field::{Form, push_pair};
 use crate::header::Header;
 
 /// Writes samples as CSV lines; computes what repeats once per series.
@@ -47,6 +47,11 @@ impl Encoder {
         self.config.delimiter()
     }
 
+    /// Whether it writes lines in this format, which is one of [`Config::format`], under this header.
+    pub(crate) fn writes(&self, format: &Config, header: &Header) -> bool {
+        self.config == *format && self.header == *header
+    }
+
     /// Changes the columns.
     pub fn set_header(&mut self, header: Header) {
         if self.header != header {
@@ -58,7 +63,7 @@ impl Encoder {
     /// The header line.
     pub fn header_line(&self) -> Vec<u8> {
         let mut line = Vec::new();
-        self.header.write(self.delimiter(), &mut line);
+        self.header.write(self.config.form(), &mut line);
         line
     }
 
@@ -100,21 +105,22 @@ impl Encoder {
 
 impl Line {
     fn new(info: &SeriesInfo, header: &Header, config: &Config) -> Self {
-        let delimiter = config.delimiter();
+        let form = config.form();
+        let delimiter = form.delimiter;
         let mut text = Vec::new();
-        push_field(&mut text, delimiter, &metric_name(info, config));
+        form.push(&mut text, &metric_name(info, config));
         text.push(delimiter);
         let middle = text.len();
 
         let (resource, consumer) = (info.resource(), info.consumer());
         for field in [resource.kind(), &*resource.id(), consumer.kind(), &*consumer.id()] {
             text.push(delimiter);
-            push_field(&mut text, delimiter, field);
+            form.push(&mut text, field);
         }
         for key in header.attributes() {
             text.push(delimiter);
             if let Some(attribute) = info.attributes().get(key) {
-                push_field(&mut text, delimiter, &attribute.to_string());
+                form.push(&mut text, &attribute.to_string());
             }
         }
         let mut late = String::new();
@@ -122,7 +128,11 @@ impl Line {
             push_pair(&mut late, config.csv_late_delimiter, key, &attribute.to_string());
         }
         text.push(delimiter);
-        push_field(&mut text, delimiter, &late);
+        let form = Form {
+            kept: Some(config.csv_late_delimiter),
+            ..form
+        };
+        form.push(&mut text, &late);
         text.push(b'\n');
         Self {
             text: text.into(),

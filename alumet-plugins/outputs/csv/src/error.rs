@@ -22,6 +22,18 @@ pub enum CsvError {
         .0.display()
     )]
     Locked(PathBuf),
+    /// A link leads to the output that another user made.
+    #[error(
+        "{} is a link that the user with the id {owner} made, so it is not followed; remove it, or set `output_path` to \
+         the file itself",
+        .path.display()
+    )]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// The user.
+        owner: u32,
+    },
     /// The system refuses something.
     #[error("{}", refusal(.action, .path, .source))]
     System {

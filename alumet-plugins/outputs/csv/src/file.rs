@@ -2,23 +2,31 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use alumet_core::Timestamp;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::Place;
+use crate::config::Config;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
+use crate::link::{no_follow, resolve};
 use crate::rotate::{Names, Rotated};
+
+/// Files go by a coarser clock than this program, or by that of a file server.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// A regular file that this process alone writes. It ends with a whole line at all times but during a write.
 #[derive(Debug)]
 pub(crate) struct ActiveFile {
     path: PathBuf,
-    file: File,
-    identity: (u64, u64),
+    /// Where it is, and what is beside it.
+    names: Names,
+    pub(crate) file: File,
+    pub(crate) identity: (u64, u64),
     /// How many bytes it has.
     pub(crate) len: u64,
     /// The columns; none as long as the file is empty.
@@ -39,17 +47,20 @@ impl ActiveFile {
     /// # Errors
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(path: &Path, delimiter: u8, now: Timestamp) -> Result<Self, CsvError> {
-        create_folder(path)?;
+        let real = resolve(path)?;
+        create_folder(&real)?;
+        let names = Names::beside(&real);
         loop {
-            let file = open_locked(path)?;
+            let file = open_locked(&real, path)?;
             let read = |error| CsvError::open("read", path, error);
             let properties = file.metadata().map_err(read)?;
             let Some(content) = inspect(&file, properties.len(), delimiter).map_err(read)? else {
-                set_aside(path, now)?;
+                set_aside(path, &names, now)?;
                 continue;
             };
             let mut this = Self {
                 path: path.to_owned(),
+                names,
                 file,
                 identity: identity(&properties),
                 len: properties.len(),
@@ -58,10 +69,7 @@ impl ActiveFile {
                 cut_to: None,
                 is_entry_new: true,
             };
-            this.cut_back(
-                content.whole,
-                "the last line was incomplete, because its writer was killed; it was cut off",
-            )?;
+            this.cut_torn_line(content.whole)?;
             return Ok(this);
         }
     }
@@ -70,15 +78,21 @@ impl ActiveFile {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(crate) fn checkpoint(&mut self, now: Timestamp) -> Result<Checkpoint, CsvError> {
+    pub(crate) fn checkpoint(&mut self, now: Timestamp, config: &Config) -> Result<Place, CsvError> {
         self.sync()?;
         if std::mem::take(&mut self.is_entry_new) {
-            sync_folder(&self.path);
+            sync_folder(self.names.folder());
         }
-        Ok(Checkpoint {
+        let begun = self.file.metadata().map(|found| begun(&found));
+        Ok(Place {
             file: self.identity,
             len: self.len,
-            time: now,
+            end: None,
+            // If somebody has emptied the file, all of it is after the place.
+            ending: Place::ending(&self.file, self.len).unwrap_or_default(),
+            later: begun.unwrap_or_default().max(now.saturating_sub(CLOCK_TOLERANCE)),
+            format: config.format(),
+            path: self.names.own_path(),
         })
     }
 
@@ -93,42 +107,17 @@ impl ActiveFile {
             .map_err(|error| CsvError::write(&self.path, error))
     }
 
-    /// How many of the bytes are in the file at `start`: all of them, or as many as are left there. `None` if something
-    /// else is there.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub(crate) fn has_already(&self, start: u64, bytes: &[u8]) -> Result<Option<usize>, CsvError> {
-        let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
-        let bytes = &bytes[..bytes.len().min(left)];
-        let mut found = vec![0; bytes.len()];
-        self.file
-            .read_exact_at(&mut found, start)
-            .map_err(|error| CsvError::open("read", &self.path, error))?;
-        Ok((found == bytes).then_some(bytes.len()))
-    }
-
-    /// Whether the place is in this file, at the end of a line.
-    pub(crate) fn has(&self, checkpoint: &Checkpoint) -> bool {
-        self.identity == checkpoint.file
-            && self.len >= checkpoint.len
-            && (checkpoint.len == 0 || matches!(self.has_already(checkpoint.len - 1, b"\n"), Ok(Some(1))))
-    }
-
-    /// Takes back everything after the first `len` bytes, which are whole lines, and says why.
-    ///
-    /// # Errors
-    /// When the file cannot be cut.
-    pub(crate) fn cut_back(&mut self, len: u64, why: &str) -> Result<(), CsvError> {
+    /// Takes away what stands after the first `len` bytes, which are whole lines.
+    fn cut_torn_line(&mut self, len: u64) -> Result<(), CsvError> {
         if len < self.len {
             self.file
                 .set_len(len)
                 .map_err(|error| CsvError::open("mend", &self.path, error))?;
-            tracing::warn!(path = %self.path.display(), bytes = self.len - len, "{why}");
+            tracing::warn!(
+                path = %self.path.display(), bytes = self.len - len,
+                "the last line was incomplete, because its writer was killed; it was cut off"
+            );
             self.len = len;
-        }
-        if len == 0 {
-            self.header = None;
         }
         Ok(())
     }
@@ -148,11 +137,12 @@ impl ActiveFile {
         own.is_ok_and(|own| own.nlink() > 0 && own.len() >= self.len)
     }
 
-    /// Appends whole lines; all of them or nothing.
+    /// Appends whole lines; all of them or nothing. Says whether they follow what was appended before; if not, because
+    /// somebody has emptied the file, they are not there.
     ///
     /// # Errors
     /// Why they could not be written. The file is as it was before, or will be before anything else is written.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<bool, CsvError> {
         self.finish_cut()?;
         let mut written = 0;
         while written < bytes.len() {
@@ -166,8 +156,13 @@ impl ActiveFile {
                 }
             }
         }
-        self.len += written as u64;
-        Ok(())
+        let len = self.len + written as u64;
+        if self.file.metadata().is_ok_and(|found| found.len() < len) {
+            self.cut(written);
+            return Ok(false);
+        }
+        self.len = len;
+        Ok(true)
     }
 
     /// Takes the last `written` bytes away again.
@@ -202,7 +197,12 @@ impl ActiveFile {
     /// # Errors
     /// When it cannot be renamed.
     pub(crate) fn rotate(&self, now: Timestamp) -> io::Result<Rotated> {
-        Names::beside(&self.path).rotate(now)
+        self.names.rotate(now)
+    }
+
+    /// The names beside it.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 }
 
@@ -226,8 +226,15 @@ fn create_folder(path: &Path) -> Result<(), CsvError> {
     }
 }
 
-fn open_locked(path: &Path) -> Result<File, CsvError> {
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+/// Opens the file at `real`, to which `path` leads; a new one is not for everybody.
+fn open_locked(real: &Path, path: &Path) -> Result<File, CsvError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(no_follow(real).bits())
+        .open(real);
     let file = file.map_err(|error| CsvError::open("open", path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -239,8 +246,8 @@ fn open_locked(path: &Path) -> Result<File, CsvError> {
     }
 }
 
-fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
-    let renamed = Names::beside(path)
+fn set_aside(path: &Path, names: &Names, now: Timestamp) -> Result<(), CsvError> {
+    let renamed = names
         .set_aside(now)
         .map_err(|error| CsvError::open("rename", path, error))?;
     tracing::warn!(
@@ -251,9 +258,7 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<(), CsvError> {
 }
 
 /// Not every file system can do this, and those that cannot need not.
-fn sync_folder(path: &Path) {
-    let names = Names::beside(path);
-    let folder = names.folder();
+fn sync_folder(folder: &Path) {
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!(%error, folder = %folder.display(), "the folder cannot be synchronised with the disk");
     }
@@ -268,4 +273,14 @@ pub(crate) fn identity(properties: &fs::Metadata) -> (u64, u64) {
 pub(crate) fn modified(properties: &fs::Metadata) -> Timestamp {
     let seconds = properties.mtime().saturating_mul(1_000_000_000);
     Timestamp::from_nanos(seconds.saturating_add(properties.mtime_nsec()))
+}
+
+/// When a file was made, or last written where the file system does not know that.
+pub(crate) fn begun(properties: &fs::Metadata) -> Timestamp {
+    let made = properties.created().ok();
+    let since = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    since.map_or_else(
+        || modified(properties),
+        |since| Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)),
+    )
 }

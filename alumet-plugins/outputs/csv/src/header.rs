@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alumet_core::SeriesMap;
 use alumet_core::output::Delivery;
 
-use crate::field::{push_field, text_of};
+use crate::field::{Form, text_of};
 
 /// The columns before the attributes.
 pub(crate) const LEADING: [&str; 7] = [
@@ -66,13 +66,13 @@ impl Header {
     }
 
     /// Appends the header line.
-    pub fn write(&self, delimiter: u8, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, form: Form, out: &mut Vec<u8>) {
         let attributes = self.attributes.iter().map(String::as_str);
         for column in LEADING.into_iter().chain(attributes) {
-            push_field(out, delimiter, column);
-            out.push(delimiter);
+            form.push(out, column);
+            out.push(form.delimiter);
         }
-        push_field(out, delimiter, LATE);
+        form.push(out, LATE);
         out.push(b'\n');
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::field::Form;
 use crate::header::Header;
 
 /// A header longer than this is not ours.
@@ -24,8 +25,7 @@ pub(crate) struct Content {
 ///
 /// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
 pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
-    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
-    file.read_exact_at(&mut start, 0)?;
+    let start = beginning(file, len)?;
     let Some(end) = end_of_first_record(&start) else {
         let is_torn = len <= start.len() as u64 && is_start_of_header(&start, delimiter);
         return Ok(is_torn.then_some(Content {
@@ -49,6 +49,21 @@ pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option
         header: Some(header),
         whole: ends.whole,
     }))
+}
+
+/// The header line of a file of `len` bytes, or what stands there; none as long as there is no whole line.
+pub(crate) fn first_record(file: &File, len: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut start = beginning(file, len)?;
+    Ok(end_of_first_record(&start).map(|end| {
+        start.truncate(end);
+        start
+    }))
+}
+
+fn beginning(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; usize::try_from(len).map_or(HEADER_LIMIT, |len| len.min(HEADER_LIMIT))];
+    file.read_exact_at(&mut start, 0)?;
+    Ok(start)
 }
 
 /// Where the last whole record of a text ends, found from its beginning to its end.
@@ -98,7 +113,7 @@ fn end_of_first_record(bytes: &[u8]) -> Option<usize> {
 /// Whether a file without any whole line can be the beginning of a file of ours.
 fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
     let mut header = Vec::new();
-    Header::default().write(delimiter, &mut header);
+    Header::default().write(Form::new(delimiter), &mut header);
     // Up to here the header of every file is the same.
     let same = header.len() - crate::header::LATE.len() - 1;
     let (bytes, header) = (&bytes[..bytes.len().min(same)], &header[..same]);

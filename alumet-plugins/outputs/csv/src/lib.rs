@@ -3,6 +3,7 @@
 mod checkpoint;
 mod compress;
 mod config;
+mod earlier;
 mod encode;
 mod error;
 mod field;
@@ -11,6 +12,7 @@ mod file_sink;
 mod header;
 mod housekeeper;
 mod inspect;
+mod link;
 mod output;
 mod plugin;
 mod probe;

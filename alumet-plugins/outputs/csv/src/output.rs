@@ -7,7 +7,7 @@ use alumet_core::Failure;
 use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::time::Moment;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint;
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::CsvError;
@@ -60,16 +60,20 @@ impl Output for CsvOutput {
         let Sink::File(file) = &mut self.sink else {
             return Ok(None);
         };
-        Ok(file.checkpoint().map_err(failure)?.map(Checkpoint::to_bytes))
+        let places = file.checkpoint().map_err(failure)?;
+        Ok(places.map(|places| checkpoint::to_bytes(&places)))
     }
 
     fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
-        match (&mut self.sink, Checkpoint::parse(position)) {
-            (Sink::File(file), Some(checkpoint)) => {
-                file.resume(&checkpoint, &mut self.encoder).map_err(failure)
-            }
-            _ => Ok(()),
+        let Sink::File(file) = &mut self.sink else {
+            return Ok(());
+        };
+        let places = checkpoint::parse(position);
+        if places.is_none() {
+            tracing::warn!("the spool was told last by another version; some lines may be written once more");
         }
+        file.resume(&places.unwrap_or_default(), &mut self.encoder)
+            .map_err(failure)
     }
 
     fn reset(&mut self) {

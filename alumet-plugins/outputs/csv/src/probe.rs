@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use alumet_core::plugin::Finding;
@@ -12,6 +13,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::config::Config;
 use crate::error::CsvError;
 use crate::inspect::inspect;
+use crate::link::{no_follow, resolve};
 use crate::output::is_stream;
 use crate::stream_sink::is_stdout;
 
@@ -23,6 +25,7 @@ const FILE: &str = "file";
 /// What stands in its way, and how to mend it.
 pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
     let path = std::path::absolute(&config.output_path).unwrap_or_else(|_| config.output_path.clone());
+    let path = resolve(&path)?;
     if is_stream(config)? {
         if is_stdout(&config.output_path) {
             return Ok(vec![Finding::works(FILE, "the standard output")]);
@@ -33,7 +36,12 @@ pub(crate) fn probe(config: &Config) -> Result<Vec<Finding>, CsvError> {
             format!("{}, a pipe or a device", path.display()),
         )]);
     }
-    let mut findings = vec![match OpenOptions::new().read(true).append(true).open(&path) {
+    let opened = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .custom_flags(no_follow(&path).bits())
+        .open(&path);
+    let mut findings = vec![match opened {
         Ok(file) => existing(config, &file, &path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             access_folder(&path)?;

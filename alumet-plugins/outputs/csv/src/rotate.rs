@@ -41,9 +41,8 @@ impl Rotated {
 }
 
 impl Names {
-    /// The names beside the file that `path` leads to, which may be a link.
+    /// The names beside the file at `path`, which is no link.
     pub(crate) fn beside(path: &Path) -> Self {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut extension = OsString::new();
         if let Some(end) = path.extension() {
@@ -97,6 +96,21 @@ impl Names {
         Ok(files)
     }
 
+    /// The file itself and whatever stands beside it under its name: rotated, set aside, moved by somebody else.
+    pub(crate) fn siblings(&self) -> io::Result<Vec<PathBuf>> {
+        let own = self.own_path();
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().as_bytes();
+            let rest = name.strip_prefix(self.stem.as_bytes());
+            if path == own || rest.is_some_and(|rest| rest.starts_with(b".")) {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+
     fn parse(&self, name: &OsStr) -> Option<Rotated> {
         let middle = name
             .as_bytes()
@@ -137,7 +151,8 @@ impl Names {
         Ok(names.path(&renamed))
     }
 
-    fn own_path(&self) -> PathBuf {
+    /// The path of the file itself.
+    pub(crate) fn own_path(&self) -> PathBuf {
         let mut name = self.stem.clone();
         name.push(&self.extension);
         self.folder.join(name)

@@ -16,6 +16,7 @@ use crate::encode::Encoder;
 use crate::error::{CsvError, lacks_reader};
 use crate::header::Header;
 use crate::inspect::end_of_last_record;
+use crate::link::{no_follow, resolve};
 
 /// How long a reader may let a full pipe wait before the engine hears of it, in milliseconds.
 const PATIENCE: u16 = 1000;
@@ -44,11 +45,11 @@ impl StreamSink {
         let path = config.output_path.clone();
         let stream = match connect(&path) {
             Ok(stream) => Some(stream),
-            Err(error) if lacks_reader(&error) => {
+            Err(CsvError::System { source, .. }) if lacks_reader(&source) => {
                 tracing::info!(path = %path.display(), "waiting for a reader");
                 None
             }
-            Err(error) => return Err(CsvError::open("open", &path, error)),
+            Err(error) => return Err(error),
         };
         Ok(Self {
             path,
@@ -71,7 +72,11 @@ impl StreamSink {
             }
             encoder.encode(delivery, &mut self.lines);
         }
-        let Err(error) = self.push() else {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => connect(&self.path)?,
+        };
+        let Err(error) = self.push(stream) else {
             self.lines.clear();
             self.written = 0;
             return Ok(());
@@ -93,11 +98,8 @@ impl StreamSink {
     }
 
     /// Writes the header and the lines, as far as the stream takes them.
-    fn push(&mut self) -> io::Result<()> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            none => none.insert(connect(&self.path)?),
-        };
+    fn push(&mut self, stream: File) -> io::Result<()> {
+        let stream = self.stream.insert(stream);
         if let Some(header) = &mut self.header {
             while !header.is_empty() {
                 let count = write_some(stream, header)?;
@@ -125,15 +127,19 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
-fn connect(path: &Path) -> io::Result<File> {
-    if is_stdout(path) {
-        return io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    }
-    // A pipe without a reader would block until one comes.
-    OpenOptions::new()
-        .append(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
+fn connect(path: &Path) -> Result<File, CsvError> {
+    let opened = if is_stdout(path) {
+        io::stdout().as_fd().try_clone_to_owned().map(File::from)
+    } else {
+        let real = resolve(path)?;
+        // A pipe without a reader would block until one comes.
+        let flags = no_follow(&real) | OFlag::O_NONBLOCK;
+        OpenOptions::new()
+            .append(true)
+            .custom_flags(flags.bits())
+            .open(real)
+    };
+    opened.map_err(|error| CsvError::open("open", path, error))
 }
 
 /// Writes as much as the stream takes at once, after waiting for it to take anything.

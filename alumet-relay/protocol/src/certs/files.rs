@@ -1,8 +1,9 @@
 //! The two files of a certificate. The key is never readable by others, not even for an instant.
 
-use std::fs::{DirBuilder, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::CertsError;
@@ -21,6 +22,11 @@ impl Pair {
         }
     }
 
+    /// Both.
+    pub(super) fn paths(self) -> [PathBuf; 2] {
+        [self.certificate, self.key]
+    }
+
     /// Those of both files that are there.
     pub(super) fn existing(&self) -> Vec<&Path> {
         let both = [self.certificate.as_path(), &self.key];
@@ -36,31 +42,85 @@ impl Pair {
     }
 }
 
-pub(super) fn make_folder(dir: &Path) -> Result<(), CertsError> {
+/// Files that appear together. They are made in a folder of their own; once all are there it gets another name, from which
+/// the next run knows that it is complete, and they are moved to their place.
+pub(super) struct Set<'a> {
+    dir: &'a Path,
+    making: PathBuf,
+    made: PathBuf,
+}
+
+impl<'a> Set<'a> {
+    pub(super) fn new(dir: &'a Path, name: &str) -> Self {
+        Self {
+            dir,
+            making: dir.join(format!(".{name}.making")),
+            made: dir.join(format!(".{name}.made")),
+        }
+    }
+
+    /// Makes the folder; what an interrupted run had not completed is removed.
+    pub(super) fn begin(&self) -> Result<(), CertsError> {
+        make_folder(self.dir)?;
+        let removed = match fs::remove_dir_all(&self.making) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => DirBuilder::new().mode(0o700).create(&self.making),
+        };
+        removed.map_err(|source| unwritable(&self.making, source))
+    }
+
+    /// Writes the certificate of that name and its key.
+    pub(super) fn write(&self, name: &str, certificate: &str, key: &str) -> Result<(), CertsError> {
+        let pair = Pair::new(&self.making, name);
+        write(&pair.key, key, 0o600)?;
+        write(&pair.certificate, certificate, 0o644)
+    }
+
+    /// Puts all that was written in its place.
+    pub(super) fn complete(&self) -> Result<(), CertsError> {
+        fs::rename(&self.making, &self.made).map_err(|source| unwritable(&self.made, source))?;
+        self.put_in_place().map(drop)
+    }
+
+    /// Puts a complete set in its place, also one that an interrupted run has left; says whether there was one.
+    pub(super) fn put_in_place(&self) -> Result<bool, CertsError> {
+        let entries = match fs::read_dir(&self.made) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+        };
+        let moved = entries.and_then(|entries| {
+            let mut names: Vec<_> = entries
+                .iter()
+                .map(|entry| PathBuf::from(entry.file_name()))
+                .collect();
+            // Keys first: a certificate that is there has its key.
+            names.sort_by_key(|name| name.extension() != Some(OsStr::new("key")));
+            for name in names {
+                fs::rename(self.made.join(&name), self.dir.join(&name))?;
+            }
+            fs::remove_dir(&self.made)
+        });
+        moved.map_err(|source| unwritable(self.dir, source))?;
+        Ok(true)
+    }
+}
+
+fn make_folder(dir: &Path) -> Result<(), CertsError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| unwritable(dir, source))
 }
 
-/// Writes both files, the key first: a certificate that is there has its key.
-pub(super) fn write_pair(pair: &Pair, certificate: &str, key: &str) -> Result<Vec<PathBuf>, CertsError> {
-    write(&pair.key, key, 0o600)?;
-    write(&pair.certificate, certificate, 0o644)?;
-    Ok(vec![pair.certificate.clone(), pair.key.clone()])
-}
-
-/// Replaces a file at once, or leaves it as it was.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertsError> {
-    let write = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path);
+    let written = file.and_then(|mut file| {
         file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|source| unwritable(path, source))
+        file.sync_all()
+    });
+    written.map_err(|source| unwritable(path, source))
 }
 
 fn unwritable(path: &Path, error: io::Error) -> CertsError {

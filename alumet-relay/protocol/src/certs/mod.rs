@@ -17,7 +17,7 @@ use x509_parser::time::ASN1Time;
 pub use error::CertsError;
 
 use crate::identity::check_node_name;
-use files::{Pair, write_pair};
+use files::{Pair, Set};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the authority is valid.
@@ -34,7 +34,7 @@ const COMMON_NAME_LIMIT: usize = 64;
 ///
 /// The certificate is for `names`, which are DNS names or IP addresses; for the name of this machine, `localhost`,
 /// `127.0.0.1` and `::1` if there are none. An authority that is in the folder without a certificate of a server is used
-/// again, so that a certificate can be renewed by removing it.
+/// again, so that a certificate can be renewed by removing it. So is one of a run that was interrupted.
 ///
 /// # Errors
 /// When there are certificates already and `force` is not set, a name cannot be one, or the folder cannot be written.
@@ -44,7 +44,11 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
         names => names.to_vec(),
     };
     let (authority, server) = (Pair::new(dir, "ca"), Pair::new(dir, "server"));
-    let renews = !force && authority.existing().len() == 2 && server.existing().is_empty();
+    let set = Set::new(dir, "server");
+    // Whoever was interrupted was not told of its certificates, and may have meant other names.
+    let was_interrupted = set.put_in_place()?;
+    let renews =
+        !force && authority.existing().len() == 2 && (was_interrupted || server.existing().is_empty());
     if !force && !renews {
         authority.refuse_existing(
             "every certificate that it issued would stop working; use this authority, or set `--force`",
@@ -53,12 +57,17 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
     }
     let params = leaf(&names, ExtendedKeyUsagePurpose::ServerAuth)?;
 
-    files::make_folder(dir)?;
-    if renews {
-        return make_leaf(&server, params, &read_authority(&authority)?);
-    }
-    let (issuer, mut written) = make_authority(&authority)?;
-    written.extend(make_leaf(&server, params, &issuer)?);
+    set.begin()?;
+    let mut written = Vec::new();
+    let issuer = if renews {
+        read_authority(&authority)?
+    } else {
+        written.extend(authority.paths());
+        make_authority(&set)?
+    };
+    make_leaf(&set, "server", params, &issuer)?;
+    set.complete()?;
+    written.extend(server.paths());
     Ok(written)
 }
 
@@ -77,15 +86,19 @@ pub fn issue(dir: &Path, node: &str, force: bool) -> Result<Vec<PathBuf>, CertsE
     }
     let issuer = read_authority(&Pair::new(dir, "ca"))?;
     let pair = Pair::new(dir, node);
-    if !force {
+    let set = Set::new(dir, node);
+    if !set.put_in_place()? && !force {
         pair.refuse_existing("set `--force` to replace it")?;
     }
     // A name like 10.0.0.1 is an IP address there, and the node is known by its common name.
     let params = leaf(&[node.to_owned()], ExtendedKeyUsagePurpose::ClientAuth)?;
-    make_leaf(&pair, params, &issuer)
+    set.begin()?;
+    make_leaf(&set, node, params, &issuer)?;
+    set.complete()?;
+    Ok(pair.paths().into())
 }
 
-fn make_authority(pair: &Pair) -> Result<(Issuer<'static, KeyPair>, Vec<PathBuf>), CertsError> {
+fn make_authority(set: &Set<'_>) -> Result<Issuer<'static, KeyPair>, CertsError> {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
@@ -95,8 +108,8 @@ fn make_authority(pair: &Pair) -> Result<(Issuer<'static, KeyPair>, Vec<PathBuf>
     set_validity(&mut params, AUTHORITY_VALIDITY);
     let key = KeyPair::generate().map_err(not_made)?;
     let certificate = params.self_signed(&key).map_err(not_made)?;
-    let written = write_pair(pair, &certificate.pem(), &key.serialize_pem())?;
-    Ok((Issuer::new(params, key), written))
+    set.write("ca", &certificate.pem(), &key.serialize_pem())?;
+    Ok(Issuer::new(params, key))
 }
 
 fn read_authority(pair: &Pair) -> Result<Issuer<'static, KeyPair>, CertsError> {
@@ -120,14 +133,15 @@ fn read_authority(pair: &Pair) -> Result<Issuer<'static, KeyPair>, CertsError> {
 }
 
 fn make_leaf(
-    pair: &Pair,
+    set: &Set<'_>,
+    name: &str,
     mut params: CertificateParams,
     issuer: &Issuer<'_, KeyPair>,
-) -> Result<Vec<PathBuf>, CertsError> {
+) -> Result<(), CertsError> {
     set_validity(&mut params, LEAF_VALIDITY);
     let key = KeyPair::generate().map_err(not_made)?;
     let certificate = params.signed_by(&key, issuer).map_err(not_made)?;
-    write_pair(pair, &certificate.pem(), &key.serialize_pem())
+    set.write(name, &certificate.pem(), &key.serialize_pem())
 }
 
 /// What the certificate of a server or a node says, which has the first of the names as its common name.

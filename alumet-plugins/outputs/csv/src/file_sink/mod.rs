@@ -8,14 +8,14 @@ use alumet_core::Timestamp;
 use alumet_core::output::Delivery;
 use alumet_core::time::{Moment, Monotonic};
 
-use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::earlier::{Earlier, Known};
 use crate::encode::Encoder;
 use crate::error::CsvError;
 use crate::file::ActiveFile;
 use crate::header::Header;
 use crate::housekeeper::Housekeeper;
-use crate::rotate::{Names, period};
+use crate::rotate::period;
 
 /// How much memory is kept for the next delivery.
 const KEPT: usize = 8 << 20;
@@ -40,8 +40,8 @@ pub(crate) struct FileSink {
     is_durable: bool,
     /// The time of the last delivery.
     now: Moment,
-    /// The place in the file after which lines may be that are about to come again.
-    repeated: Option<Checkpoint>,
+    /// What a killed run wrote and may come again.
+    earlier: Option<Earlier>,
 }
 
 impl FileSink {
@@ -57,7 +57,8 @@ impl FileSink {
         };
         sink.reopen(encoder)?;
         if config.rotates() {
-            sink.housekeeper = Housekeeper::start(Names::beside(&config.output_path), config);
+            let names = sink.file.as_ref().map(|file| file.names().clone());
+            sink.housekeeper = names.and_then(|names| Housekeeper::start(names, config));
         }
         Ok(sink)
     }
@@ -67,23 +68,47 @@ impl FileSink {
     /// # Errors
     /// Why it could not be written.
     pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
-        self.lines.clear();
         self.now = delivery.now();
+        let Some(earlier) = &mut self.earlier else {
+            return self.write_new(delivery, encoder, &Known::default());
+        };
+        let known = earlier.take(delivery);
+        let written = match known.is_all() {
+            true => Ok(()),
+            false => self.write_new(delivery, encoder, &known),
+        };
+        let now = self.now.monotonic;
+        self.earlier = self.earlier.take().and_then(|mut earlier| match &written {
+            Ok(()) => (!earlier.is_over(now)).then_some(earlier),
+            Err(_) => {
+                earlier.give_back(&known);
+                Some(earlier)
+            }
+        });
+        written
+    }
+
+    /// Writes what of a delivery is not there already.
+    fn write_new(
+        &mut self,
+        delivery: &Delivery,
+        encoder: &mut Encoder,
+        known: &Known,
+    ) -> Result<(), CsvError> {
         self.look_for_file(encoder)?;
-        if self.write_repeated(delivery, encoder)? {
-            return Ok(());
-        }
         if self.is_rotation_due_by_time() {
             self.rotate(encoder)?;
         }
-        self.encode(delivery, encoder);
+        self.encode(delivery, encoder, known);
         if self.is_rotation_due_by_size() && self.now.monotonic >= self.next_rotation {
             self.rotate(encoder)?;
             // The new file may have other columns.
-            self.lines.clear();
-            self.encode(delivery, encoder);
+            self.encode(delivery, encoder, known);
         }
-        self.write_out(encoder)?;
+        while !self.write_out(encoder)? {
+            self.begin_anew(encoder)?;
+            self.encode(delivery, encoder, known);
+        }
         self.period = self.period_of(self.now.wall);
         if let Some(housekeeper) = &mut self.housekeeper {
             housekeeper.written(self.now.monotonic);
@@ -96,26 +121,32 @@ impl FileSink {
         self.file = None;
     }
 
-    fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder) {
+    fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder, known: &Known) {
         if self.begun().is_none() {
             encoder.set_header(Header::of(delivery));
         }
+        self.lines.clear();
         encoder.encode(delivery, &mut self.lines);
+        known.remove_from(&mut self.lines);
     }
 
-    fn write_out(&mut self, encoder: &Encoder) -> Result<(), CsvError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if file.header.is_some() {
-            file.append(&self.lines)?;
+    /// Says whether the lines are written; if not, the file must be begun anew.
+    fn write_out(&mut self, encoder: &Encoder) -> Result<bool, CsvError> {
+        let Some(file) = &mut self.file else {
+            return Ok(true);
+        };
+        let is_written = if file.header.is_some() {
+            file.append(&self.lines)?
         } else {
             let mut bytes = encoder.header_line();
             bytes.extend_from_slice(&self.lines);
-            file.append(&bytes)?;
+            let is_written = file.append(&bytes)?;
             file.header = Some(encoder.header().clone());
-        }
+            is_written
+        };
         self.lines.clear();
         self.lines.shrink_to(KEPT);
-        Ok(())
+        Ok(is_written)
     }
 
     /// Gives a file up; a checkpoint in the next one stands for this one, too.
@@ -139,9 +170,14 @@ impl FileSink {
             if file.is_anywhere() {
                 self.leave()?;
             }
-            tracing::warn!(path = %self.config.output_path.display(), "the file was moved, deleted or emptied; a new one is begun");
-            self.file = None;
+            return self.begin_anew(encoder);
         }
+        self.reopen(encoder)
+    }
+
+    fn begin_anew(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
+        tracing::warn!(path = %self.config.output_path.display(), "the file was moved, deleted or emptied; a new one is begun");
+        self.file = None;
         self.reopen(encoder)
     }
 
@@ -155,7 +191,6 @@ impl FileSink {
             None => self.now.wall,
         });
         self.file = Some(file);
-        self.repeated = None;
         self.next_look = self.now.monotonic + LOOK;
         Ok(())
     }

@@ -6,6 +6,7 @@ use alumet_core::output::Output;
 use alumet_core::time::{Clock, SystemClock};
 use alumet_plugin_csv::{ByteSize, Compression, Config, CsvOutput};
 
+use crate::reader::records;
 use crate::rig::{Rig, values};
 use crate::rotation::eventually;
 
@@ -20,8 +21,22 @@ fn checkpoint(output: &mut CsvOutput) -> Vec<u8> {
     output.checkpoint().unwrap().unwrap()
 }
 
+/// The values in all files of the folder, sorted; the header of each is looked at by nobody.
+fn all_values(rig: &Rig) -> Vec<u64> {
+    let mut all = Vec::new();
+    for name in rig.files() {
+        let text = fs::read_to_string(rig.path(&name)).unwrap();
+        let delimiter = if text.starts_with("metric,") { ',' } else { ';' };
+        let records = records(&text, delimiter);
+        let lines = records.iter().filter(|line| line[0] != "metric");
+        all.extend(lines.map(|line| line[2].parse::<u64>().unwrap()));
+    }
+    all.sort_unstable();
+    all
+}
+
 #[test]
-fn what_was_written_after_the_checkpoint_is_taken_back() {
+fn what_was_written_after_the_checkpoint_comes_again_and_is_not_written_twice() {
     let rig = rig();
     for before in [0, 5] {
         let config = Config {
@@ -33,58 +48,257 @@ fn what_was_written_after_the_checkpoint_is_taken_back() {
             rig.write(&mut output, &rig.counting("a", 0, before)).unwrap();
         }
         let position = checkpoint(&mut output);
-        rig.write(&mut output, &rig.counting("a", 100, 7)).unwrap();
+        rig.write(&mut output, &rig.counting("a", before, 7)).unwrap();
         drop(output);
 
         let mut output = rig.open(&config);
         output.resume(&position).unwrap();
+        // In other deliveries than before.
         rig.write(&mut output, &rig.counting("a", before, 3)).unwrap();
+        rig.write(&mut output, &rig.counting("a", before + 3, 7)).unwrap();
         drop(output);
         assert_eq!(
             values(&config.output_path, &["a"]),
-            (0..before + 3).collect::<Vec<_>>()
+            (0..before + 10).collect::<Vec<_>>()
         );
     }
 }
 
 #[test]
-fn rotations_after_the_checkpoint_are_undone() {
+fn lines_are_known_across_rotations_with_other_columns() {
     for compression in [Compression::None, Compression::Zstd] {
+        let rig = rig();
         let config = Config {
             rotate_size: Some(ByteSize(1000)),
             compression,
-            ..Config::default()
+            ..rig.config()
         };
-        rotate_and_go_back(&config);
+        let batches: Vec<_> = (0..13)
+            .map(|part| rig.counting(["a", "b", "c"][part % 3], part as u64 * 5, 5))
+            .collect();
+        let mut output = rig.open(&config);
+        checkpoint(&mut output);
+        rig.write(&mut output, &batches[0]).unwrap();
+        let position = checkpoint(&mut output);
+        for batch in &batches[1..12] {
+            rig.write(&mut output, batch).unwrap();
+        }
+        drop(output);
+        assert!(rig.files().len() > 3);
+
+        let mut output = rig.open(&config);
+        output.resume(&position).unwrap();
+        for batch in &batches[1..] {
+            rig.write(&mut output, batch).unwrap();
+        }
+        drop(output);
+        assert_eq!(all_values(&rig), (0..65).collect::<Vec<_>>());
     }
 }
 
-fn rotate_and_go_back(config: &Config) {
+#[test]
+fn lines_may_come_again_in_another_order_and_between_new_ones() {
     let rig = rig();
-    let config = Config {
-        output_path: rig.path("out.csv"),
-        ..config.clone()
-    };
+    let config = rig.config();
     let mut output = rig.open(&config);
-    checkpoint(&mut output);
-    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
-    let position = checkpoint(&mut output);
-    for first in (100..160).step_by(5) {
-        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
+    let mut position = checkpoint(&mut output);
+    for first in [0, 10, 20] {
+        rig.write(&mut output, &rig.counting("a", first, 10)).unwrap();
     }
     drop(output);
-    assert!(fs::read_dir(rig.folder.path()).unwrap().count() > 3);
+    for first in [20, 30, 0, 40, 10] {
+        let mut output = rig.open(&config);
+        output.resume(&position).unwrap();
+        position = checkpoint(&mut output);
+        rig.write(&mut output, &rig.counting("a", first, 10)).unwrap();
+    }
+    assert_eq!(all_values(&rig), (0..50).collect::<Vec<_>>());
+}
+
+/// How many places the spool is told.
+fn places(output: &mut CsvOutput) -> usize {
+    checkpoint(output).split(|byte| *byte == 0).count()
+}
+
+#[test]
+fn the_spool_is_told_of_the_end_once_all_has_come_again() {
+    let mut rig = rig();
+    let config = Config {
+        rotate_size: Some(ByteSize(1000)),
+        ..rig.config()
+    };
+    let mut output = rig.open(&config);
+    // Rotated before the spool is told, so that none of it comes again.
+    for first in (0..30).step_by(5) {
+        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
+    }
+    rig.wait(3600);
+    let last = [rig.counting("a", 30, 5), rig.counting("a", 35, 5)];
+    rig.write(&mut output, &last[0]).unwrap();
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &last[1]).unwrap();
+    drop(output);
 
     let mut output = rig.open(&config);
     output.resume(&position).unwrap();
-    rig.write(&mut output, &rig.counting("a", 5, 2)).unwrap();
+    assert_eq!(places(&mut output), 2);
+    rig.write(&mut output, &last[1]).unwrap();
+    assert_eq!(places(&mut output), 1);
+    assert_eq!(all_values(&rig), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_never_comes_again_is_not_waited_for_for_ever() {
+    let mut rig = rig();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
     drop(output);
-    let mut all: Vec<u64> = fs::read_dir(rig.folder.path())
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    for (wait, count) in [(0, 2), (599, 2), (1, 1)] {
+        rig.wait(wait);
+        rig.write(&mut output, &rig.counting("b", 5, 5)).unwrap();
+        assert_eq!(places(&mut output), count);
+    }
+}
+
+#[test]
+fn what_the_spool_has_lost_and_never_comes_again_stays() {
+    let rig = rig();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 5, 1000)).unwrap();
+    checkpoint(&mut output);
+    drop(output);
+
+    // The spool was told later places, and has forgotten them.
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    rig.write(&mut output, &rig.counting("a", 1005, 5)).unwrap();
+    assert_eq!(values(&config.output_path, &["a"]), (0..1010).collect::<Vec<_>>());
+    assert_eq!(rig.files(), ["out.csv"]);
+}
+
+#[test]
+fn a_file_that_was_moved_before_a_kill_is_found_by_its_inode() {
+    for is_noticed in [false, true] {
+        let mut rig = rig();
+        let config = rig.config();
+        let batches: Vec<_> = (0..4).map(|part| rig.counting("a", part * 10, 10)).collect();
+        let mut output = rig.open(&config);
+        rig.write(&mut output, &batches[0]).unwrap();
+        let position = checkpoint(&mut output);
+        rig.write(&mut output, &batches[1]).unwrap();
+        fs::rename(&config.output_path, rig.path("out.csv-20261129")).unwrap();
+        if is_noticed {
+            rig.wait(1);
+        }
+        rig.write(&mut output, &batches[2]).unwrap();
+        drop(output);
+
+        let mut output = rig.open(&config);
+        output.resume(&position).unwrap();
+        for batch in &batches[1..] {
+            rig.write(&mut output, batch).unwrap();
+        }
+        assert_eq!(all_values(&rig), (0..40).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_file_that_was_copied_and_emptied_before_a_kill_is_known_with_its_copy() {
+    let rig = rig();
+    let config = rig.config();
+    let batches: Vec<_> = (0..5).map(|part| rig.counting("a", part * 10, 10)).collect();
+    let mut output = rig.open(&config);
+    rig.write(&mut output, &batches[0]).unwrap();
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &batches[1]).unwrap();
+    fs::copy(&config.output_path, rig.path("out.csv.1")).unwrap();
+    File::options()
+        .write(true)
+        .open(&config.output_path)
         .unwrap()
-        .flat_map(|entry| values(&entry.unwrap().path(), &["a"]))
-        .collect();
-    all.sort_unstable();
-    assert_eq!(all, (0..7).collect::<Vec<_>>());
+        .set_len(0)
+        .unwrap();
+    // More than there was before.
+    for batch in &batches[2..4] {
+        rig.write(&mut output, batch).unwrap();
+    }
+    drop(output);
+
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    for batch in &batches[1..] {
+        rig.write(&mut output, batch).unwrap();
+    }
+    assert_eq!(rig.files(), ["out.csv", "out.csv.1"]);
+    assert_eq!(values(&config.output_path, &["a"]), (20..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn changes_of_path_and_format_between_kills_repeat_no_line() {
+    let rig = rig();
+    let batch = |first, count| rig.counting("a", first, count);
+    let path = |name: &str| Config {
+        output_path: rig.path(name),
+        ..rig.config()
+    };
+    let configs = [
+        path("out.csv"),
+        Config {
+            csv_delimiter: ',',
+            ..path("out.csv")
+        },
+        path("second.csv"),
+        Config {
+            append_unit_to_metric_name: false,
+            csv_late_delimiter: '|',
+            rotate_size: Some(ByteSize(1000)),
+            ..path("third.csv")
+        },
+        path("out.csv"),
+    ];
+    let mut output = rig.open(&configs[0]);
+    rig.write(&mut output, &batch(0, 10)).unwrap();
+    let mut position = checkpoint(&mut output);
+    rig.write(&mut output, &batch(10, 10)).unwrap();
+    drop(output);
+    // Each run is told of its beginning and no more, and writes ten lines that are new.
+    for (config, last) in configs.iter().skip(1).cycle().take(14).zip(3..) {
+        let mut output = rig.open(config);
+        output.resume(&position).unwrap();
+        position = checkpoint(&mut output);
+        for part in 1..last {
+            rig.write(&mut output, &batch(part * 10, 10)).unwrap();
+        }
+    }
+    assert_eq!(all_values(&rig), (0..160).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_delivery_that_fails_and_comes_again_is_known_as_before() {
+    let rig = rig();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 0, 10)).unwrap();
+    drop(output);
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    // What has the name now cannot be opened as a file.
+    output.reset();
+    fs::rename(&config.output_path, rig.path("out.csv.1")).unwrap();
+    fs::create_dir(&config.output_path).unwrap();
+    let batch = rig.counting("a", 5, 10);
+    rig.write(&mut output, &batch).unwrap_err();
+    fs::remove_dir(&config.output_path).unwrap();
+    rig.write(&mut output, &batch).unwrap();
+    assert_eq!(all_values(&rig), (0..15).collect::<Vec<_>>());
 }
 
 #[test]
@@ -277,13 +491,14 @@ fn lines_that_come_again_do_not_hide_those_of_a_run_without_the_spool() {
 }
 
 #[test]
-fn a_rotation_that_the_end_of_the_program_interrupted_is_undone_however_long_ago() {
+fn a_rotation_that_the_end_of_the_program_interrupted_is_known_however_long_ago() {
     let mut rig = rig();
     let config = rig.config();
+    let batches = [rig.counting("a", 0, 5), rig.counting("a", 5, 5)];
     let mut output = rig.open(&config);
-    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
+    rig.write(&mut output, &batches[0]).unwrap();
     let position = checkpoint(&mut output);
-    rig.write(&mut output, &rig.counting("a", 100, 5)).unwrap();
+    rig.write(&mut output, &batches[1]).unwrap();
     drop(output);
     let rotated = rig.path("out.20261120T070000Z.csv");
     fs::rename(&config.output_path, &rotated).unwrap();
@@ -294,9 +509,10 @@ fn a_rotation_that_the_end_of_the_program_interrupted_is_undone_however_long_ago
     set_modified(&rig, &config.output_path, 0);
     let mut output = rig.open(&config);
     output.resume(&position).unwrap();
-    rig.write(&mut output, &rig.counting("a", 5, 2)).unwrap();
-    assert_eq!(values(&rotated, &["a"]), (0..5).collect::<Vec<_>>());
-    assert_eq!(values(&config.output_path, &["a"]), [5, 6]);
+    rig.write(&mut output, &batches[1]).unwrap();
+    rig.write(&mut output, &rig.counting("a", 10, 2)).unwrap();
+    assert_eq!(values(&rotated, &["a"]), (0..10).collect::<Vec<_>>());
+    assert_eq!(values(&config.output_path, &["a"]), [10, 11]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use alumet_core::output::Output;
 use alumet_plugin_csv::{Config, CsvOutput};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::rig::{Rig, values};
 
@@ -172,6 +174,22 @@ fn a_file_that_somebody_empties_gets_a_header_again() {
 }
 
 #[test]
+fn a_file_that_is_emptied_between_two_writes_never_lacks_its_header() {
+    let rig = Rig::new();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    for first in (0..20).step_by(5) {
+        rig.write(&mut output, &rig.counting("a", first, 5)).unwrap();
+        assert_eq!(
+            values(&config.output_path, &["a"]),
+            (first..first + 5).collect::<Vec<_>>()
+        );
+        fs::write(&config.output_path, "").unwrap();
+    }
+    assert_eq!(rig.files(), ["out.csv"]);
+}
+
+#[test]
 fn a_second_writer_of_the_file_is_refused() {
     let rig = Rig::new();
     let config = rig.config();
@@ -230,4 +248,46 @@ fn a_link_to_the_file_is_followed() {
     assert_eq!(values(&rig.path("real/data.csv"), &["a"]), [0, 1]);
     assert!(rig.path("real/data.foreign.20261120T070000Z.csv").exists());
     assert!(config.output_path.is_symlink());
+}
+
+#[test]
+fn a_link_that_another_user_made_is_not_followed() {
+    let rig = Rig::new();
+    let config = rig.config();
+    for target in ["secret", "missing", "pipe"] {
+        let _ = fs::remove_file(&config.output_path);
+        symlink(target, &config.output_path).unwrap();
+        // Only the superuser can give a link away.
+        if std::os::unix::fs::lchown(&config.output_path, Some(12345), None).is_err() {
+            return;
+        }
+        fs::write(rig.path("secret"), "secret").unwrap();
+        let _ = mkfifo(&rig.path("pipe"), Mode::S_IRWXU);
+        let error = CsvOutput::open(&config, rig.now).unwrap_err().to_string();
+        assert!(
+            error.contains("out.csv is a link that the user with the id 12345 made")
+                && error.contains("remove it"),
+            "{error}"
+        );
+        assert_eq!(rig.files(), ["out.csv", "pipe", "secret"]);
+        assert_eq!(fs::read(rig.path("secret")).unwrap(), b"secret");
+    }
+    // Own links lead through folders and other links, also to nothing yet.
+    fs::remove_file(&config.output_path).unwrap();
+    symlink("first", &config.output_path).unwrap();
+    symlink(rig.path("new/real.csv"), rig.path("first")).unwrap();
+    write_one_run(&rig, &config, "a", 0, 1);
+    assert_eq!(values(&rig.path("new/real.csv"), &["a"]), [0]);
+}
+
+#[test]
+fn a_new_file_is_not_for_everybody_and_an_existing_one_keeps_its_mode() {
+    let rig = Rig::new();
+    let config = rig.config();
+    let mode = || fs::metadata(&config.output_path).unwrap().permissions().mode() & 0o7777;
+    write_one_run(&rig, &config, "a", 0, 1);
+    assert_eq!(mode() & !0o640, 0, "{:o}", mode());
+    fs::set_permissions(&config.output_path, fs::Permissions::from_mode(0o664)).unwrap();
+    write_one_run(&rig, &config, "a", 1, 1);
+    assert_eq!(mode(), 0o664);
 }

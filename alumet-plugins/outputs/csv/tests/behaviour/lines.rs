@@ -145,7 +145,7 @@ fn floats_without_a_value_have_their_names() {
 /// Texts that are full of what has a meaning in the format.
 fn awkward() -> impl Strategy<Value = String> {
     prop_oneof![
-        "[a;,=\"\\\\\r\n]{0,6}",
+        "[a;,=\"\\\\\r\n\t\0\x1b%19+-]{0,6}",
         any::<String>(),
         Just("metric".to_owned()),
         Just("__late_attributes".to_owned())
@@ -165,7 +165,8 @@ proptest! {
         signed: i64,
         nanos: i64,
         delimiter in "[;,\t |:.0-]",
-        late_delimiter in "[,;| ]",
+        late_delimiter in "[,;|\t ]",
+        spreadsheet_safe: bool,
     ) {
         let rig = Rig::new();
         let consumer = Consumer::new(&kind, &id);
@@ -178,6 +179,7 @@ proptest! {
         let mut encoder = Encoder::new(&Config {
             csv_delimiter: delimiter.chars().next().unwrap(),
             csv_late_delimiter: late_delimiter.chars().next().unwrap(),
+            spreadsheet_safe,
             ..Config::default()
         });
         for (value, attributes) in expected {
@@ -187,7 +189,11 @@ proptest! {
                 encoder.set_header(Header::of(&copy_of(&batch)));
             }
         }
-        let records = records(&encode(&mut encoder, &copy_of(&batch)), delimiter.chars().next().unwrap());
+        let text = encode(&mut encoder, &copy_of(&batch));
+        let configured = format!("\n{delimiter}{late_delimiter}");
+        prop_assert!(!text.contains(|c: char| c.is_control() && !configured.contains(c)));
+        prop_assert_eq!(text.lines().count(), expected.len() + 1);
+        let records = records(&text, delimiter.chars().next().unwrap());
         let (header, lines) = records.split_first().unwrap();
         prop_assert_eq!(lines.len(), expected.len());
         let mut columns = header.clone();

@@ -20,7 +20,7 @@ pub(crate) fn records(text: &str, delimiter: char) -> Vec<Vec<String>> {
                 field.push(c);
             }
         }
-        record.push(field);
+        record.push(unescaped(&field));
         match chars.next().expect("the last line ends") {
             '\n' => records.push(std::mem::take(&mut record)),
             c => assert_eq!(c, delimiter),
@@ -28,6 +28,25 @@ pub(crate) fn records(text: &str, delimiter: char) -> Vec<Vec<String>> {
     }
     assert!(record.is_empty(), "the last line ends");
     records
+}
+
+/// The text with `%1B` as what it stands for.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        bytes.extend(rest[..at].bytes());
+        let digits = rest
+            .get(at + 1..at + 3)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match digits {
+            Some(digits) => bytes.push(u8::from_str_radix(digits, 16).unwrap()),
+            None => bytes.push(b'%'),
+        }
+        rest = &rest[at + digits.map_or(1, |_| 3)..];
+    }
+    bytes.extend(rest.bytes());
+    String::from_utf8(bytes).unwrap()
 }
 
 /// The pairs of a field of late attributes.

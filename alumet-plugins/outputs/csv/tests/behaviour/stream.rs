@@ -199,7 +199,7 @@ fn lines_go_to_the_standard_output() {
     let start = text.find("metric;").expect("there is a header");
     let lines: String = text[start..]
         .lines()
-        .take(9)
+        .take(11)
         .flat_map(|line| [line, "\n"])
         .collect();
     let lines = records(&lines, ';');
@@ -209,7 +209,7 @@ fn lines_go_to_the_standard_output() {
             .skip(1)
             .map(|line| line[2].as_str())
             .collect::<Vec<_>>(),
-        ["0", "1", "value", "0", "1", "2", "3", "4"]
+        ["0", "1", "value", "0", "1", "2", "3", "4", "value", "5"]
     );
 }
 
@@ -220,7 +220,7 @@ fn child_that_writes_to_its_standard_output() {
         return;
     }
     let rig = Rig::new();
-    for (path, first, count) in [("-", 0, 2), ("/dev/stdout", 0, 5)] {
+    for (path, first, count) in [("-", 0, 2), ("/dev/stdout", 0, 5), ("/dev/fd/1", 5, 1)] {
         let mut output = rig.open(&Config {
             output_path: path.into(),
             ..rig.config()

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -159,6 +160,15 @@ const COUNT_TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 /// Opens the file or makes it, and says what keeps it from being a spool of this version: it is `newer`, the database of
 /// another program (`foreign`), or [`READ_ONLY`].
 fn open_database(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>)> {
+    if !path.exists() {
+        // For this user alone, and so is the journal, to which SQLite gives the same mode. It also says what is wrong here.
+        let _ = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path);
+    }
     let mut connection = connect(path)?;
     schema::configure(&connection)?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,22 @@ fn what_was_committed_is_there_after_reopening_in_the_same_words() {
         51,
         "numbers go on after a good end"
     );
+}
+
+#[test]
+fn a_new_file_and_its_journal_are_for_this_user_alone() {
+    let bench = Bench::new();
+    let spool = bench.open();
+    spool.reader_of("csv");
+    spool.append(&bench.batch(1, 3));
+    commit(&spool);
+    let path = bench.config.path.as_ref().unwrap();
+    let files: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!(files.len(), 2);
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", file.path().display());
+    }
 }
 
 #[test]
@@ -333,7 +351,7 @@ fn a_backlog_of_64_megabytes_is_read_to_its_end() {
         }
     }
     drop(spool);
-    assert!(std::fs::metadata(bench.path()).unwrap().len() > 64 << 20);
+    assert!(fs::metadata(bench.path()).unwrap().len() > 64 << 20);
     let spool = bench.open();
     let reader = spool.reader_of("csv");
     assert_eq!(reader.waiting(), records * 7500);
@@ -359,7 +377,7 @@ fn a_backlog_of_64_megabytes_is_read_to_its_end() {
     wait_until("the file has shrunk", || {
         spool.replace_instance();
         commit(&spool);
-        std::fs::metadata(bench.path()).unwrap().len() < 32 << 20
+        fs::metadata(bench.path()).unwrap().len() < 32 << 20
     });
 }
 
