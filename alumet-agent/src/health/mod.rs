@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus, self_metrics};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::app::App;
 
@@ -20,6 +21,8 @@ pub(crate) struct Health {
     control: Control,
     missing: Mutex<Missing>,
     stopping: AtomicBool,
+    /// When it was looked last what threatens the life of the agent, and what was found.
+    last_look: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
 }
 
 /// Plugins that could not start, with the reason, and whether they are tried again.
@@ -33,6 +36,7 @@ impl Health {
             control,
             missing: Mutex::new(missing),
             stopping: AtomicBool::new(false),
+            last_look: Default::default(),
         }
     }
 
