@@ -57,7 +57,10 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!(%error, "a connection could not be accepted");
+                tracing::warn!(
+                    %error,
+                    "a connection could not be accepted; it goes on trying; if no file is left to open, allow the program more"
+                );
                 sleep(OUT_OF_FILES).await;
                 continue;
             }
