@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::certs::snippet;
@@ -145,6 +146,42 @@ fn whoever_connects_cannot_fill_the_log() {
     let log = server.log();
     assert!(log.contains("only counted for a while"), "{log}");
     assert!(log.lines().count() < 60, "{log}");
+    drop(stream);
+    server.end();
+}
+
+#[test]
+fn whoever_connects_leaves_files_to_the_rest_of_the_program() {
+    let folder = Folder::new();
+    let config = "health.address = \"127.0.0.1:0\"\n[plugins.relay-server]\naddress = \"127.0.0.1:0\"\n\
+                  handshake_timeout = \"10m\"\n[plugins.csv]\noutput_path = \"server.csv\"\n";
+    folder.write("server.toml", config);
+    let program = server();
+    let limited = [
+        "-c",
+        "ulimit -n 150; exec \"$0\" --config server.toml",
+        program.to_str().unwrap(),
+    ];
+    let mut server = Process::start(Path::new("/bin/sh"), folder.root(), "server.log", &limited);
+    let mut address = |what: &'static str| {
+        server.wait_for(what, |log| {
+            let line = log.lines().find(|line| line.contains(what))?;
+            let rest = line.split("address=").nth(1)?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        })
+    };
+    let (relay, health) = (address("listening for agents"), address("health is served"));
+    let connected: Vec<_> = (0..300).map(|_| TcpStream::connect(&relay).unwrap()).collect();
+    let mut client = TcpStream::connect(health).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert!(server.log().contains("needed=13334"), "{}", server.log());
+    drop(connected);
     server.end();
 }
 
