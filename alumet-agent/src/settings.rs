@@ -48,8 +48,10 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct LogSettings {
-    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,alumet_core=debug`. The
-    /// environment variable `RUST_LOG` goes first. Default: `info`.
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,alumet_core=debug`. With a
+    /// level alone, libraries for networks say no more than warnings. The environment variable `RUST_LOG` goes first.
+    /// Default: `info`. Of lines that come from one place in the program more than 20 times in a minute, the others are
+    /// only counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["info"]))]
     pub(crate) level: Option<String>,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus, self_metrics};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::app::App;
 
@@ -20,6 +21,8 @@ pub(crate) struct Health {
     control: Control,
     missing: Mutex<Missing>,
     stopping: AtomicBool,
+    /// When it was looked last what threatens the life of the agent, and what was found.
+    last_look: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
 }
 
 /// Plugins that could not start, with the reason, and whether they are tried again.
@@ -33,6 +36,7 @@ impl Health {
             control,
             missing: Mutex::new(missing),
             stopping: AtomicBool::new(false),
+            last_look: Default::default(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Health {
             if element.polling >= Some(Control::PATIENCE) {
                 obstacles.extend(element.holds_up());
             }
+            obstacles.extend(element.stands_still());
             if !element.is_healthy() {
                 let error = element.last_error.as_deref().unwrap_or("no error was given");
                 obstacles.push(format!("{} is {}: {error}", element.key, element.state));
@@ -125,4 +130,64 @@ fn idle(status: &PipelineStatus, (kind, one): (ElementKind, &str), consequence: 
     }
     let are_paused = states.iter().all(|state| *state == ElementState::Paused);
     are_paused.then(|| format!("every {one} is paused, so {consequence}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use alumet_core::failure::Failure;
+    use alumet_core::output::{Delivering, Delivery, Output};
+    use alumet_core::pipeline::PipelineBuilder;
+    use alumet_core::testkit::ManualClock;
+
+    use super::*;
+
+    /// Writes when the test has sent a word.
+    struct Slow(Receiver<()>);
+
+    impl Output for Slow {
+        fn deliver(&mut self, _: &Delivery) -> Result<Delivering, Failure> {
+            let _ = self.0.recv();
+            Ok(Delivering::done())
+        }
+    }
+
+    #[test]
+    fn an_agent_whose_output_stands_still_is_not_ready_until_it_moves() {
+        let clock = ManualClock::new();
+        let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+        builder = builder.self_metrics(Duration::from_secs(3600));
+        let (go_on, word) = channel();
+        builder.output("slow", Slow(word));
+        let pipeline = builder.start().unwrap();
+        let app = Arc::new(App::new("test", "1", "A test."));
+        let health = Health::new(app, pipeline.control().clone(), Missing::new());
+        let stands_still = || {
+            let (obstacles, _) = health.obstacles();
+            obstacles.into_iter().find(|obstacle| obstacle.contains("slow"))
+        };
+        // What the pipeline says of itself at its start waits.
+        let waits = || {
+            health
+                .status()
+                .unwrap()
+                .elements
+                .iter()
+                .any(|element| element.stalled.is_some())
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while !waits() {
+            assert!(std::time::Instant::now() < deadline, "nothing waits");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(stands_still(), None);
+        clock.advance(Duration::from_secs(61));
+        let said = "outputs/embedded/slow has written none of the samples that wait for it for 61 s";
+        assert_eq!(stands_still().as_deref(), Some(said));
+        drop(go_on);
+        pipeline.control().flush().unwrap();
+        assert_eq!(stands_still(), None);
+    }
 }

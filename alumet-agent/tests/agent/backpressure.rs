@@ -1,7 +1,7 @@
 //! The reader of a pipe does not keep up.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -104,10 +104,8 @@ fn a_full_queue_drops_the_oldest_and_counts_them_exactly() {
     assert!(told, "the samples themselves must tell of the drops");
 }
 
-#[test]
-fn a_full_queue_that_blocks_loses_nothing_but_misses_ticks() {
-    let folder = Folder::new();
-    let mut reader = Reader::open(&folder.path("out.csv"));
+/// An agent whose sources wait for the output, which waits for its reader.
+fn standing_still(folder: &Folder) -> Agent {
     let config = "queue = { capacity = 1000, on_full = 'block' }";
     let text = load().replace(
         "output_path = 'out.csv'",
@@ -126,6 +124,14 @@ fn a_full_queue_that_blocks_loses_nothing_but_misses_ticks() {
         let produced = "alumet_samples_produced_total";
         (before[buffered] > 900.0 && before[produced] == after[produced]).then_some(())
     });
+    agent
+}
+
+#[test]
+fn a_full_queue_that_blocks_loses_nothing_but_misses_ticks() {
+    let folder = Folder::new();
+    let mut reader = Reader::open(&folder.path("out.csv"));
+    let mut agent = standing_still(&folder);
     assert_eq!(agent.get("/livez").status, 200, "it waits on purpose");
 
     wait_until("ticks that were missed", || {
@@ -140,6 +146,41 @@ fn a_full_queue_that_blocks_loses_nothing_but_misses_ticks() {
     let accounts = ended.accounts();
     assert_eq!(accounts.dropped, 0);
     assert_eq!(reader.lines().len() as u64, accounts.produced);
+}
+
+#[test]
+fn an_answer_that_takes_long_costs_one_thread_and_is_not_taken_by_those_who_connect() {
+    let folder = Folder::new();
+    let mut reader = Reader::open(&folder.path("out.csv"));
+    let mut agent = standing_still(&folder);
+    // The poll threads do not answer before the output goes on.
+    let mut asking: Vec<_> = (0..60).map(|_| agent.connect()).collect();
+    for client in &mut asking {
+        client
+            .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+    }
+    let silent: Vec<_> = (0..300).map(|_| agent.connect()).collect();
+    assert!(agent.get("/metrics").status == 200);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
+    let threads = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Threads:"))
+        .unwrap();
+    assert!(threads.trim().parse::<usize>().unwrap() < 30, "{threads} threads");
+    let answered = std::thread::spawn(move || {
+        for mut client in asking {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+    });
+    wait_until("all answers", || {
+        reader.read();
+        answered.is_finished().then_some(())
+    });
+    answered.join().unwrap();
+    drop(silent);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
 use crate::metrics::parse;
@@ -124,10 +125,43 @@ fn clients_that_stay_or_only_connect_keep_nobody_from_an_answer() {
         client.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
-    let silent: Vec<_> = (0..400).map(|_| agent.connect()).collect();
+    let (address, many) = (agent.health_address(), open_files() / 2);
+    let mut others = Vec::new();
+    for number in 0..many.min(6000) {
+        let mut client = TcpStream::connect(address).unwrap();
+        if number % 2 == 1 {
+            // It may have been shown out already.
+            let _ = client.write_all(b"GET /livez HTTP/1.1\r\nX-Slow: ");
+        }
+        others.push(client);
+    }
     assert_eq!(agent.get("/livez").status, 200);
-    drop(silent);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).unwrap();
+    assert!(open.count() < 300);
+    drop(others);
     agent.stop(Signal::SIGTERM).expect_code(0);
+}
+
+/// How many files this program may open, after it has asked for as many as it can get.
+fn open_files() -> u64 {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    }
+}
+
+#[test]
+fn a_head_without_end_is_refused_before_it_fills_the_memory() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", load());
+    let mut agent = folder.start(&[]);
+    let mut endless = agent.connect();
+    let head = format!("GET /livez HTTP/1.1\r\nX-Long: {}", "a".repeat(20_000));
+    endless.write_all(head.as_bytes()).unwrap();
+    let mut first = [0; 12];
+    endless.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 431");
 }
 
 #[test]

@@ -211,6 +211,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         queue,
         worker,
         is_durable,
+        joins_for: policy.joined.map_or(Duration::ZERO, |(_, age)| age),
     };
     list(shared, &cell, handle);
     request(shared, |router| router.add_output(link))

@@ -123,15 +123,20 @@ impl Control {
     /// When the pipeline does not exist any more.
     pub fn status(&self) -> Result<PipelineStatus, ControlError> {
         let shared = self.shared()?;
+        let now = shared.clock.now().monotonic;
+        let ledger = shared.ledger.lock().clone();
         let elements = shared
             .elements
             .lock()
             .iter()
-            .map(|element| element.cell.status())
+            .map(|element| ElementStatus {
+                stalled: element.stalled(&ledger, now),
+                ..element.cell.status()
+            })
             .collect();
         Ok(PipelineStatus {
             elements,
-            ledger: shared.ledger.lock().clone(),
+            ledger,
             punctuality: shared
                 .poll_threads
                 .lock()
@@ -140,7 +145,7 @@ impl Control {
                 .collect(),
             spool: shared.spool.opened().map(|spool| spool.status()),
             live_series: shared.catalog.live_series(),
-            uptime: shared.clock.now().monotonic.since(shared.origin),
+            uptime: now.since(shared.origin),
         })
     }
 
@@ -562,6 +567,7 @@ impl ElementHandle {
                 queue,
                 worker,
                 is_durable: true,
+                ..
             } => {
                 if !worker.wait(deadline) {
                     // Two must not read one cursor.

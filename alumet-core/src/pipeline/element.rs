@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::duration::as_seconds;
 use crate::source::Schedule;
+use crate::time::Monotonic;
 
 /// What an element does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,15 +127,37 @@ pub struct ElementStatus {
     )]
     /// How long the poll has lasted that a source is in, if it is in one.
     pub polling: Option<Duration>,
+    /// How long something has waited for it without its finishing anything: samples for an output, beyond the time that it
+    /// lets them wait for others, or clients for an event source. It is known from the first status that shows it.
+    #[serde(
+        rename = "stalled_seconds",
+        serialize_with = "as_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stalled: Option<Duration>,
     /// Time spent in the element.
     #[serde(rename = "busy_seconds", serialize_with = "as_seconds")]
     pub busy: Duration,
 }
 
 impl ElementStatus {
+    /// How long something may wait before the element [stands still](Self::stands_still).
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// Whether its last attempt succeeded.
     pub const fn is_healthy(&self) -> bool {
         matches!(self.state, ElementState::Running | ElementState::Paused)
+    }
+
+    /// That it stands still; `None` if it does not, or not for long.
+    pub fn stands_still(&self) -> Option<String> {
+        let stalled = self.stalled.filter(|stalled| *stalled >= Self::PATIENCE)?;
+        let what = match self.key.kind {
+            ElementKind::Output => "written none of the samples that wait for it",
+            ElementKind::Source | ElementKind::Transform => "taken nothing of what waits for it",
+        };
+        let key = &self.key;
+        Some(format!("{key} has {what} for {} s", stalled.as_secs()))
     }
 
     /// How it holds up the thread that polls it, and whoever else is polled there; `None` if it does not.
@@ -156,7 +179,6 @@ impl ElementStatus {
 }
 
 /// The one place where the status of an element is kept; written by the thread that runs it.
-#[derive(Debug)]
 pub(crate) struct ElementCell {
     status: Mutex<ElementStatus>,
     /// Since when it is in a poll. Time that really passes, on whatever clock the pipeline is.
@@ -164,8 +186,15 @@ pub(crate) struct ElementCell {
     /// Samples that an output has to write and that are not in the spool: its part of an account that it may share with
     /// another one of its name. Changes under the lock of the ledger.
     in_memory: AtomicU64,
+    /// Tells what an event source has done; `None` if nothing waits for it.
+    tell_done: Mutex<Option<Box<TellDone>>>,
+    /// What it had done, and since when it is no more although something waits.
+    done: Mutex<Option<(u64, Monotonic)>>,
     key: ElementKey,
 }
+
+/// How much has been done, while something waits.
+pub(crate) type TellDone = dyn Fn() -> Option<u64> + Send + Sync;
 
 impl ElementCell {
     pub(crate) fn new(key: ElementKey, schedule: Option<Schedule>) -> Self {
@@ -187,12 +216,15 @@ impl ElementCell {
             overruns: 0,
             longest: Duration::ZERO,
             polling: None,
+            stalled: None,
             busy: Duration::ZERO,
         };
         Self {
             status: Mutex::new(status),
             polling: Mutex::new(None),
             in_memory: AtomicU64::new(0),
+            tell_done: Mutex::new(None),
+            done: Mutex::new(None),
             key,
         }
     }
@@ -206,6 +238,25 @@ impl ElementCell {
             polling: self.polling().map(|since| since.elapsed()),
             ..self.status.lock().clone()
         }
+    }
+
+    /// From now on, an event source tells what it has done.
+    pub(crate) fn set_tell_done(&self, tell: Box<TellDone>) {
+        *self.tell_done.lock() = Some(tell);
+    }
+
+    /// What an event source says that it has done.
+    pub(crate) fn tell_done(&self) -> Option<u64> {
+        self.tell_done.lock().as_ref()?()
+    }
+
+    /// For how long it has `done` no more, although something waits; paused or failing is another matter.
+    pub(crate) fn stalled(&self, done: Option<u64>, now: Monotonic) -> Option<Duration> {
+        let done = done.filter(|_| self.state() == ElementState::Running);
+        let mut last = self.done.lock();
+        let since = last.filter(|(before, _)| Some(*before) == done);
+        *last = done.map(|done| since.unwrap_or((done, now)));
+        last.map(|(_, since)| now.since(since))
     }
 
     pub(crate) fn schedule(&self) -> Option<Schedule> {

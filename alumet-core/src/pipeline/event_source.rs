@@ -45,6 +45,12 @@ impl EventSink {
         self.shared.clock.now()
     }
 
+    /// Chooses what tells how much the source has done, while something waits for it, such as clients; `None` while nothing
+    /// does. When that stays the same for long, the program is not ready and says why. It is asked for each status.
+    pub fn on_status(&self, tell_done: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        self.cell.set_tell_done(Box::new(tell_done));
+    }
+
     /// Hands a batch on; waits while the pipeline is behind.
     ///
     /// # Errors

@@ -75,6 +75,12 @@ impl OutputAccount {
         self.dropped.values().sum()
     }
 
+    /// Samples that it has dealt with, for good or ill. Those that made room for others are not among them.
+    pub(crate) fn finished(&self) -> u64 {
+        let rejected = self.dropped.get(&DropReason::Rejected);
+        self.delivered + rejected.copied().unwrap_or_default()
+    }
+
     fn take_spooled(&mut self, samples: u64) -> u64 {
         let taken = self.spooled.min(samples);
         self.spooled -= taken;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -95,7 +95,24 @@ pub(crate) enum ElementHandle {
         worker: Worker,
         /// Whether it takes its batches from the spool.
         is_durable: bool,
+        /// How long it lets samples wait for others.
+        joins_for: Duration,
     },
+}
+
+impl Element {
+    /// How long something has waited for it without its finishing anything.
+    pub(crate) fn stalled(&self, ledger: &Ledger, now: Monotonic) -> Option<Duration> {
+        match &self.handle {
+            ElementHandle::Source | ElementHandle::Transform => None,
+            ElementHandle::EventSource { .. } => self.cell.stalled(self.cell.tell_done(), now),
+            ElementHandle::Output { joins_for, .. } => {
+                let account = ledger.outputs.get(self.cell.key())?;
+                let done = (account.buffered > 0).then(|| account.finished());
+                self.cell.stalled(done, now)?.checked_sub(*joins_for)
+            }
+        }
+    }
 }
 
 /// A thread or task that can be waited for.

@@ -2,10 +2,17 @@ use std::sync::Arc;
 
 use alumet_core::failure::Failure;
 use alumet_core::output::RecordingOutput;
-use alumet_core::pipeline::{ElementState, Pipeline, PipelineBuilder};
+use alumet_core::pipeline::{ElementState, EventSink, Pipeline, PipelineBuilder};
+use alumet_core::source::EventSource;
 use alumet_core::testkit::{ManualClock, assert_lines};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
-use crate::elements::{Counting, PATIENCE, SECOND, Step, Unreliable, lines, pass, status_of, wait_until};
+use crate::elements::{
+    Counting, PATIENCE, SECOND, Step, Unreliable, lines, one_source, pass, status_of, wait_until,
+};
+use crate::gated::{Gated, Opener};
 
 fn with_scripted(
     steps: Vec<Step>,
@@ -13,7 +20,7 @@ fn with_scripted(
     Pipeline,
     alumet_core::output::Recording,
     ManualClock,
-    Arc<parking_lot::Mutex<u32>>,
+    Arc<Mutex<u32>>,
 ) {
     let clock = ManualClock::new();
     let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
@@ -38,6 +45,98 @@ fn state(pipeline: &Pipeline, name: &str) -> ElementState {
         .find(|element| element.key.name == name)
         .unwrap()
         .state
+}
+
+/// What the status says of an element that stands still.
+fn stands_still(pipeline: &Pipeline, name: &str) -> Option<String> {
+    status_of(pipeline, name).stands_still()
+}
+
+#[test]
+fn an_output_that_finishes_nothing_of_what_waits_stands_still_until_it_moves() {
+    let (mut builder, clock) = one_source();
+    let output = Gated::default();
+    let gate = output.gate.clone();
+    let _open = Opener(&gate);
+    builder.output("slow", output);
+    let pipeline = builder.start().unwrap();
+    gate.wait_for_visitor();
+    assert_eq!(stands_still(&pipeline, "slow"), None);
+    clock.advance(SECOND * 59);
+    assert_eq!(stands_still(&pipeline, "slow"), None);
+    clock.advance(SECOND * 2);
+    let said = "outputs/embedded/slow has written none of the samples that wait for it for 61 s";
+    assert_eq!(stands_still(&pipeline, "slow").as_deref(), Some(said));
+    // Whoever paused it knows.
+    let output = "out".parse().unwrap();
+    pipeline.control().pause(&output).unwrap();
+    assert_eq!(stands_still(&pipeline, "slow"), None);
+    pipeline.control().resume(&output).unwrap();
+    assert_eq!(stands_still(&pipeline, "slow"), None);
+    clock.advance(SECOND * 60);
+    assert!(stands_still(&pipeline, "slow").is_some());
+
+    gate.open();
+    pipeline.control().flush().unwrap();
+    assert_eq!(stands_still(&pipeline, "slow"), None);
+    pipeline.control().pause(&"src".parse().unwrap()).unwrap();
+    pipeline.control().flush().unwrap();
+    clock.advance(SECOND * 1000);
+    assert_eq!(stands_still(&pipeline, "slow"), None, "nothing waits");
+}
+
+#[test]
+fn an_output_that_joins_what_comes_in_minutes_does_not_stand_still_meanwhile() {
+    let (mut builder, clock) = one_source();
+    let recording = RecordingOutput::new();
+    builder
+        .output("joined", recording)
+        .joined(1_000_000, SECOND * 300);
+    let pipeline = builder.start().unwrap();
+    let waits = || {
+        pipeline
+            .control()
+            .status()
+            .unwrap()
+            .ledger
+            .outputs
+            .values()
+            .any(|a| a.buffered > 0)
+    };
+    wait_until("a sample waits", waits);
+    clock.advance(SECOND * 200);
+    assert_eq!(stands_still(&pipeline, "joined"), None);
+    clock.advance(SECOND * 161);
+    assert!(stands_still(&pipeline, "joined").is_some());
+}
+
+#[test]
+fn an_event_source_that_has_not_got_on_with_what_waits_for_it_stands_still() {
+    struct Busy(Arc<Mutex<Option<u64>>>);
+
+    #[async_trait]
+    impl EventSource for Busy {
+        async fn run(&mut self, out: EventSink, stop: CancellationToken) -> Result<(), Failure> {
+            let done = Arc::clone(&self.0);
+            out.on_status(move || *done.lock());
+            stop.cancelled().await;
+            Ok(())
+        }
+    }
+
+    let (mut builder, clock) = one_source();
+    let done = Arc::new(Mutex::new(Some(7)));
+    builder.event_source("busy", Busy(Arc::clone(&done)));
+    let pipeline = builder.start().unwrap();
+    wait_until("it tells", || status_of(&pipeline, "busy").stalled.is_some());
+    clock.advance(SECOND * 60);
+    let said = "sources/embedded/busy has taken nothing of what waits for it for 60 s";
+    assert_eq!(stands_still(&pipeline, "busy").as_deref(), Some(said));
+    *done.lock() = Some(8);
+    assert_eq!(stands_still(&pipeline, "busy"), None);
+    *done.lock() = None;
+    clock.advance(SECOND * 60);
+    assert_eq!(stands_still(&pipeline, "busy"), None, "nothing waits");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct Config {
     pub node_attribute: String,
     /// Nodes that may send series of other nodes, because they are servers themselves.
     pub relays: Vec<String>,
-    /// How many connections there may be.
+    /// How many connections there may be; at most three quarters of the files that the system lets the program open.
     pub max_connections: usize,
     /// How many sessions a node may have at once.
     pub max_connections_per_node: usize,

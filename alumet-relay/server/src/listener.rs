@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use alumet_relay_protocol::address::Address;
 use rustix::net::listen;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -43,9 +44,41 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
+/// How many connections there are at most, of so many that are wanted. Everything else in the program needs files, too: a
+/// quarter of those that the system allows is not given to clients, who need no credentials to connect.
+fn most_connections(wanted: usize) -> usize {
+    let needed = u64::try_from(wanted)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(4)
+        .div_ceil(3);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|files| files < needed) {
+        let more = limit.maximum.map_or(needed, |hard| hard.min(needed));
+        let raised = Rlimit {
+            current: Some(more),
+            ..limit
+        };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit = raised;
+        }
+    }
+    let Some(files) = limit.current.filter(|files| *files < needed) else {
+        return wanted;
+    };
+    let most = files / 4 * 3;
+    tracing::warn!(
+        open_files = files,
+        needed,
+        connections = most,
+        "the system allows less open files than `max_connections` needs, so fewer can connect; allow as many as are needed, \
+         with LimitNOFILE= in the service, or lower `max_connections`"
+    );
+    usize::try_from(most).unwrap_or(wanted)
+}
+
 /// Accepts connections until the server stops.
 pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
-    let limit = running.state.config.max_connections.min(Semaphore::MAX_PERMITS);
+    let limit = most_connections(running.state.config.max_connections).min(Semaphore::MAX_PERMITS);
     let connections = Arc::new(Semaphore::new(limit));
     // Those who have not proved yet who they are must not take the place of everybody else.
     let pending = Arc::new(Semaphore::new(limit.min((limit / 4).max(256))));
@@ -57,7 +90,10 @@ pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!(%error, "a connection could not be accepted");
+                tracing::warn!(
+                    %error,
+                    "a connection could not be accepted; it goes on trying; if no file is left to open, allow the program more"
+                );
                 sleep(OUT_OF_FILES).await;
                 continue;
             }

@@ -112,8 +112,8 @@ struct Log {
 }
 
 impl Refusals {
-    /// A line per reason at most this often.
-    const LOG_EVERY: Duration = Duration::from_secs(10);
+    /// A line per reason at most this often: more of the same place would be folded, whatever their reasons.
+    const LOG_EVERY: Duration = Duration::from_secs(30);
 
     /// Takes note of a refusal.
     pub(crate) fn note(&self, refusal: &Refusal, peer: SocketAddr, node: &str) {
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(found, [(Reason::Copied, 1), (Reason::Limit, 2)]);
 
         let (mut log, start) = (Log::default(), Instant::now());
-        let turns = [0, 1, 9, 10, 25].map(|seconds| log.turn(start + Duration::from_secs(seconds)));
+        let turns = [0, 1, 29, 30, 65].map(|seconds| log.turn(start + Duration::from_secs(seconds)));
         assert_eq!(turns, [Some(0), None, None, Some(2), Some(0)]);
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alumet_core::attributes::Attributes;
@@ -309,7 +310,9 @@ impl Session {
 
     /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
-        let (window, room) = (self.window.clone(), self.running.state.room.clone());
+        let state = Arc::clone(&self.running.state);
+        let _waits = Arc::clone(&state.waits);
+        let (window, room) = (self.window.clone(), state.room.clone());
         let mut taking = pin!(async { [window.take(bytes).await, room.take(bytes).await] });
         let room = loop {
             // What there is of it may be taken by batches of this very session that are stored by now.
@@ -321,6 +324,7 @@ impl Session {
         };
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
+        state.taken.fetch_add(1, Ordering::Relaxed);
         self.begun.sequence.received(last);
         self.begun.received.last = last;
         self.under_way.push_back((last, room));

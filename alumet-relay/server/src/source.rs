@@ -79,6 +79,8 @@ impl RelaySource {
 impl EventSource for RelaySource {
     async fn run(&mut self, out: EventSink, stop: CancellationToken) -> Result<(), Failure> {
         let listener = TcpListener::from_std(self.listener.try_clone()?)?;
+        let state = Arc::clone(&self.state);
+        out.on_status(move || state.done());
         // Ends everything also when this ends in another way.
         let running = Arc::new(Running {
             state: Arc::clone(&self.state),

@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::pipeline::EventSink;
@@ -29,6 +30,10 @@ pub(crate) struct ServerState {
     pub(crate) registry: Arc<Registry>,
     pub(crate) refusals: Refusals,
     pub(crate) room: Room,
+    /// A session has another one while it waits until the pipeline takes its batch.
+    pub(crate) waits: Arc<()>,
+    /// How many batches the pipeline has taken.
+    pub(crate) taken: AtomicU64,
 }
 
 /// How many bytes may be on their way to the disk: those of a session, or of all clients together.
@@ -103,7 +108,14 @@ impl ServerState {
             metrics: Metrics::register(catalog)?,
             registry,
             refusals: Refusals::default(),
+            waits: Arc::default(),
+            taken: AtomicU64::new(0),
         })
+    }
+
+    /// How many batches were taken, while a session waits with one.
+    pub(crate) fn done(&self) -> Option<u64> {
+        (Arc::strong_count(&self.waits) > 1).then(|| self.taken.load(Ordering::Relaxed))
     }
 
     /// The series of what a node sent.

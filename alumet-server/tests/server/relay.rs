@@ -1,6 +1,9 @@
 //! From an agent to the file of the server.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::certs::snippet;
@@ -107,6 +110,79 @@ fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
     agent.end();
     server.end();
     expect_same(&folder, "n1");
+}
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1) for the whole connection.
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, 0], payload].concat()
+}
+
+#[test]
+fn whoever_connects_cannot_fill_the_log() {
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const ACK: u8 = 1;
+    let folder = Folder::new();
+    folder.write("server.toml", "[plugins.csv]\noutput_path = \"server.csv\"\n");
+    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend(frame(SETTINGS, 0, &[]));
+    // The library warns of each answer to a question that it has not asked.
+    (0..2000).for_each(|_| sent.extend(frame(PING, ACK, &[0; 8])));
+    sent.extend(frame(PING, 0, &[7; 8]));
+    stream.write_all(&sent).unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut payload = vec![0; usize::from(head[2])];
+        stream.read_exact(&mut payload).unwrap();
+        if head[3] == PING && payload == [7; 8] {
+            break;
+        }
+    }
+    let log = server.log();
+    assert!(log.contains("only counted for a while"), "{log}");
+    assert!(log.lines().count() < 60, "{log}");
+    drop(stream);
+    server.end();
+}
+
+#[test]
+fn whoever_connects_leaves_files_to_the_rest_of_the_program() {
+    let folder = Folder::new();
+    let config = "health.address = \"127.0.0.1:0\"\n[plugins.relay-server]\naddress = \"127.0.0.1:0\"\n\
+                  handshake_timeout = \"10m\"\n[plugins.csv]\noutput_path = \"server.csv\"\n";
+    folder.write("server.toml", config);
+    let program = server();
+    let limited = [
+        "-c",
+        "ulimit -n 150; exec \"$0\" --config server.toml",
+        program.to_str().unwrap(),
+    ];
+    let mut server = Process::start(Path::new("/bin/sh"), folder.root(), "server.log", &limited);
+    let mut address = |what: &'static str| {
+        server.wait_for(what, |log| {
+            let line = log.lines().find(|line| line.contains(what))?;
+            let rest = line.split("address=").nth(1)?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        })
+    };
+    let (relay, health) = (address("listening for agents"), address("health is served"));
+    let connected: Vec<_> = (0..300).map(|_| TcpStream::connect(&relay).unwrap()).collect();
+    let mut client = TcpStream::connect(health).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert!(server.log().contains("needed=13334"), "{}", server.log());
+    drop(connected);
+    server.end();
 }
 
 #[test]

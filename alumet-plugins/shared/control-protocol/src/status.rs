@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::pipeline::{DropReason, ElementStatus, PipelineStatus};
+use alumet_core::pipeline::{DropReason, PipelineStatus};
 
 use crate::table::Table;
 
@@ -81,8 +81,10 @@ pub(crate) fn text(status: &PipelineStatus) -> String {
             short(thread.lateness.max()),
         ]);
     }
-    for source in status.elements.iter().filter_map(ElementStatus::holds_up) {
-        let _ = writeln!(text, "{source}");
+    for element in &status.elements {
+        for slow in [element.holds_up(), element.stands_still()].into_iter().flatten() {
+            let _ = writeln!(text, "{slow}");
+        }
     }
     text + "\n" + &outputs.render() + "\n" + &threads.render()
 }

@@ -36,6 +36,7 @@ fn element(schedule: Option<Schedule>, last_error: Option<&str>) -> ElementStatu
         overruns: 1,
         longest: Duration::from_secs(1),
         polling: Some(Duration::from_secs(12)),
+        stalled: Some(Duration::from_secs(61)),
         busy: Duration::from_millis(1500),
         last_error: last_error.map(str::to_owned),
     }
@@ -206,6 +207,7 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
         "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
         "the spool works in memory only: the disk is full; make room",
         "\n  sources/procfs/kernel has been in a poll for 12.0 s",
+        "\n  sources/procfs/kernel has taken nothing of what waits for it for 61 s",
         "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",
         "alumet-poll      3       1   61.4 µs  2.00 s  2.00 s",
     ] {

@@ -14,9 +14,10 @@ use crate::socket_file::PATH_LIMIT;
 #[serde(default)]
 pub struct Config {
     /// The socket, relative to the working directory; at most 107 bytes. Its folder must exist. Only the user of the agent
-    /// may connect.
+    /// and root may connect.
     pub socket_path: PathBuf,
-    /// How many may be connected at once; others are refused with a message.
+    /// How many may be connected at once. One more takes the place of the one that has been idle for longest; while all are
+    /// being answered, it is refused with a message.
     pub max_connections: usize,
     /// A connection without a complete command for this long is closed.
     pub idle_timeout: HumanDuration,

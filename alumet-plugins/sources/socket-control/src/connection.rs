@@ -1,11 +1,13 @@
 //! One connection: lines in, replies out, one after the other.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Control;
 use alumet_shared_control_protocol::{Format, LINE_LIMIT, Line, Reply, Request};
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,20 +18,34 @@ use crate::execute::execute;
 /// How long a reader may take to make room for a reply.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Since when a connection is idle; `None` while it is answered.
+pub(crate) type Idle = Arc<Mutex<Option<Instant>>>;
+
 /// Somebody who is connected.
 pub(crate) struct Connection {
     stream: BufReader<UnixStream>,
     control: Control,
     idle_timeout: Duration,
+    idle: Idle,
+    /// Cancelled when somebody else needs its place.
+    leave: CancellationToken,
     format: Format,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: UnixStream, control: Control, idle_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        stream: UnixStream,
+        control: Control,
+        idle_timeout: Duration,
+        idle: Idle,
+        leave: CancellationToken,
+    ) -> Self {
         Self {
             stream: BufReader::new(stream),
             control,
             idle_timeout,
+            idle,
+            leave,
             format: Format::Text,
         }
     }
@@ -53,6 +69,10 @@ impl Connection {
             let mut stream = (&mut self.stream).take(LINE_LIMIT as u64 + 1);
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = self.leave.cancelled() => {
+                    let reason = "others need the place of this connection, which was idle; connect again";
+                    return self.write(self.format, &Reply::Refused(reason.to_owned())).await;
+                }
                 () = sleep_until(deadline) => {
                     let idle = HumanDuration(self.idle_timeout);
                     let reason = format!("no complete command came for {idle}; the connection is closed");
@@ -64,7 +84,9 @@ impl Connection {
             if discarding {
                 discarding = !has_end;
             } else if has_end {
+                *self.idle.lock() = None;
                 self.answer(&line).await?;
+                *self.idle.lock() = Some(Instant::now());
                 deadline = Instant::now() + self.idle_timeout;
             } else if line.len() > LINE_LIMIT {
                 discarding = true;

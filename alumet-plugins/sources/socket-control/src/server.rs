@@ -2,18 +2,21 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alumet_core::pipeline::Control;
+use parking_lot::Mutex;
+use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::{Builder, Handle, Id, Runtime};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::connection::Connection;
+use crate::connection::{Connection, Idle};
 use crate::error::SocketError;
 use crate::socket_file::SocketFile;
 
@@ -32,6 +35,8 @@ impl Server {
     const GRACE: Duration = Duration::from_secs(2);
     /// How often it looks whether the pipeline runs already.
     const LOOK: Duration = Duration::from_millis(10);
+    /// How long a connection has in any case: who wants something says so at once.
+    const ARRIVAL: Duration = Duration::from_millis(2);
     /// A pause when the system has no room for another connection.
     const OUT_OF_FILES: Duration = Duration::from_millis(200);
 
@@ -101,6 +106,7 @@ async fn serve(listener: &UnixListener, config: &Config, control: &Control, stop
         }
     }
     let mut connections = JoinSet::new();
+    let mut clients = Vec::new();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -109,11 +115,33 @@ async fn serve(listener: &UnixListener, config: &Config, control: &Control, stop
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) if connections.len() >= config.max_connections => refuse(stream, config),
             Ok((stream, _)) => {
                 failing = false;
-                let connection = Connection::new(stream, control.clone(), *config.idle_timeout);
-                connections.spawn(connection.serve(stop.clone()));
+                if let Err(reason) = may_command(&stream) {
+                    refuse(stream, reason);
+                    continue;
+                }
+                if !make_room(&mut clients, config.max_connections).await {
+                    let most = config.max_connections;
+                    let reason = format!(
+                        "{most} are connected and busy, which is all that `max_connections` allows; try again later"
+                    );
+                    refuse(stream, &reason);
+                    continue;
+                }
+                let (idle, leave) = (
+                    Arc::new(Mutex::new(Some(Instant::now()))),
+                    CancellationToken::new(),
+                );
+                let connection = Connection::new(
+                    stream,
+                    control.clone(),
+                    *config.idle_timeout,
+                    Arc::clone(&idle),
+                    leave.clone(),
+                );
+                let task = connections.spawn(connection.serve(stop.clone()));
+                clients.push(Client { task, idle, leave });
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -127,13 +155,57 @@ async fn serve(listener: &UnixListener, config: &Config, control: &Control, stop
     let _ = timeout(Server::GRACE, finish).await;
 }
 
+/// Somebody who is connected, as the others see it.
+struct Client {
+    task: AbortHandle,
+    idle: Idle,
+    leave: CancellationToken,
+}
+
+/// Whether there is room for one more, for whom the connection has to go that has been idle for longest.
+async fn make_room(clients: &mut Vec<Client>, most: usize) -> bool {
+    loop {
+        clients.retain(|client| !client.task.is_finished());
+        if clients.len() < most {
+            return true;
+        }
+        let idle = clients.iter().enumerate();
+        let idle = idle.filter_map(|(index, client)| Some(((*client.idle.lock())?, index)));
+        let Some((since, index)) = idle.min() else {
+            return false;
+        };
+        if since + Server::ARRIVAL <= Instant::now() {
+            clients.swap_remove(index).leave.cancel();
+            return true;
+        }
+        sleep_until(since + Server::ARRIVAL).await;
+    }
+}
+
+/// Whether whoever has connected may command this program: its user and root may. The mode of the file says the same, but
+/// can be changed by mistake, and not every file system has modes.
+fn may_command(stream: &UnixStream) -> Result<(), &'static str> {
+    let own = geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if [0, own].contains(&peer.uid()) => Ok(()),
+        Ok(peer) => {
+            tracing::warn!(
+                uid = peer.uid(),
+                pid = peer.pid(),
+                "another user wanted to command this program and was refused; mend the mode of the control socket"
+            );
+            Err("only root and the user of the agent may command it")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "it is not known who has connected to the control socket, so it was refused");
+            Err("the system does not tell who you are")
+        }
+    }
+}
+
 /// Says why; a new connection has room for that.
-fn refuse(stream: UnixStream, config: &Config) {
-    let reason = format!(
-        "error: {} are connected already, which is all that `max_connections` allows; try again later\n",
-        config.max_connections
-    );
+fn refuse(stream: UnixStream, reason: &str) {
     if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write_all(reason.as_bytes());
+        let _ = stream.write_all(format!("error: {reason}\n").as_bytes());
     }
 }

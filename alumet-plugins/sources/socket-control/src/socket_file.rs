@@ -1,12 +1,14 @@
 //! The socket in the file system: never open to others, never taken from a living agent, removed at the end.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Access, FileType, FlockOperation, Mode, access, chmod, fchmod, flock, lstat, unlink};
+use rustix::fs::{
+    Access, FileType, FlockOperation, Mode, OFlags, access, chmod, fchmod, flock, fstat, lstat, open, unlink,
+};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
@@ -14,6 +16,9 @@ use crate::error::SocketError;
 
 /// The longest path that a socket can have (`sun_path` of unix(7), less its end).
 pub(crate) const PATH_LIMIT: usize = 107;
+
+/// The rights to the socket.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// How many may wait to be accepted.
 const BACKLOG: i32 = 32;
@@ -48,8 +53,7 @@ impl SocketFile {
             path: path.to_owned(),
             identity: identity(path),
         };
-        // The umask may have taken away more than it should.
-        chmod(path, Mode::RUSR | Mode::WUSR).map_err(refused("kept from others"))?;
+        make_usable(path).map_err(refused("kept from others"))?;
         // Nobody can connect before.
         listen(&socket, BACKLOG).map_err(refused("listened at"))?;
         Ok((UnixListener::from(socket), file))
@@ -87,8 +91,27 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn private_socket() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    fchmod(&socket, PRIVATE)?;
     Ok(socket)
+}
+
+/// Gives the user the rights to the socket at `path` that the umask has taken away, and to nothing that somebody has put in
+/// its place.
+fn make_usable(path: &Path) -> Result<(), Errno> {
+    let file = open(
+        path,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mode = fstat(&file)?.st_mode;
+    if FileType::from_raw_mode(mode) != FileType::Socket {
+        return Err(Errno::LOOP);
+    }
+    if Mode::from_raw_mode(mode) == PRIVATE {
+        return Ok(());
+    }
+    // A file that is only named has no other way.
+    chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), PRIVATE)
 }
 
 /// Removes the socket at `path` if nobody listens there.
@@ -170,6 +193,25 @@ mod tests {
         bind(private_socket().unwrap(), &SocketAddrUnix::new(&path).unwrap()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o177, 0, "{mode:o}");
+    }
+
+    #[test]
+    fn rights_that_are_missing_are_given_to_the_socket_and_to_no_file_that_a_link_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file, link) = ["s", "file", "link"].map(|name| folder.path().join(name)).into();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let _listener = UnixListener::bind(&path).unwrap();
+        chmod(&path, Mode::empty()).unwrap();
+        make_usable(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::write(&file, "").unwrap();
+        for target in [&file, &path] {
+            chmod(target, Mode::from_raw_mode(0o644)).unwrap();
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            assert_eq!(make_usable(&link), Err(Errno::LOOP));
+            assert_eq!(mode(target), 0o644);
+            fs::remove_file(&link).unwrap();
+        }
     }
 
     #[test]

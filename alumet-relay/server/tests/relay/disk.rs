@@ -73,6 +73,28 @@ async fn small_batches_that_take_all_the_room_give_it_back_when_they_are_stored(
     other.acknowledged(10).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_told_that_clients_wait_and_nothing_is_taken() {
+    // Room for a few batches.
+    let spool = GatedSpool::with_memory(64);
+    let rig = Rig::on(spool.clone(), |_| {});
+    spool.hold();
+    let mut agent = Agent::new();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    assert!(!rig.is_stalled(), "nothing waits");
+    for value in 0..30 {
+        session.send_all(agent.next(value)).await;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !rig.is_stalled() {
+        assert!(Instant::now() < deadline, "nobody is told that the session waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    spool.release();
+    session.acknowledged(30).await;
+    assert!(!rig.is_stalled(), "nothing waits any more");
+}
+
 /// The spool of a server that was stopped is closed by the last thread that has it.
 fn wait_until_free(path: &Path) {
     let deadline = Instant::now() + PATIENCE;

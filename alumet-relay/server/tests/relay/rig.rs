@@ -93,6 +93,13 @@ impl Rig {
         lines.filter(|line| !line.starts_with("relay_")).collect()
     }
 
+    /// Whether a client waits and nothing is taken of any.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let status = self.pipeline.as_ref().unwrap().control().status().unwrap();
+        let mut elements = status.elements.iter();
+        elements.any(|element| element.key.name == "server" && element.stalled.is_some())
+    }
+
     /// Ends it, and gives what the server said of itself.
     pub(crate) fn stop(mut self) -> Vec<String> {
         if let Some(pipeline) = self.pipeline.take() {

@@ -3,6 +3,8 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use alumet_core::duration::HumanDuration;
+use parking_lot::Mutex;
+use std::sync::mpsc::channel;
 
 use crate::agent::{Agent, PATIENCE};
 
@@ -90,13 +92,44 @@ fn a_line_that_is_too_long_is_refused_and_the_next_is_read() {
 }
 
 #[test]
-fn whoever_is_one_too_many_is_told_so_and_can_come_back() {
+fn whoever_is_one_too_many_takes_the_place_of_who_was_idle_for_longest() {
     let agent = Agent::with(|config| config.max_connections = 2);
     let (mut one, mut two) = (agent.connect(), agent.connect());
-    one.ask("ping");
     two.ask("ping");
+    one.ask("ping");
     let mut three = agent.connect();
-    assert!(three.rest().starts_with("error: 2 are connected already"));
+    assert_eq!(three.ask("ping"), "  pong\nok\n");
+    assert!(two.rest().starts_with("error: others need the place"));
+    assert_eq!(one.ask("ping"), "  pong\nok\n");
+    let silent: Vec<_> = (0..1000).map(|_| agent.connect()).collect();
+    assert_eq!(agent.ask("ping"), "  pong\nok\n");
+    drop(silent);
+}
+
+#[test]
+fn while_all_are_busy_one_more_is_told_so_and_can_come_back() {
+    let agent = Agent::with(|config| config.max_connections = 2);
+    let (go_on, word) = channel::<()>();
+    let (begun, begins) = channel();
+    let word = Mutex::new(word);
+    let wait = move || {
+        begun.send(()).unwrap();
+        let _ = word.lock().recv();
+        Ok(String::new())
+    };
+    agent.pipeline.control().on_reload(Box::new(wait));
+    let (mut one, mut two) = (agent.connect(), agent.connect());
+    one.send("reload\n");
+    two.send("reload\n");
+    (0..2).for_each(|_| begins.recv_timeout(PATIENCE).unwrap());
+    assert!(
+        agent
+            .connect()
+            .rest()
+            .starts_with("error: 2 are connected and busy")
+    );
+    drop(go_on);
+    assert_eq!((one.reply(), two.reply()), ("ok\n".to_owned(), "ok\n".to_owned()));
     drop(one);
     let deadline = Instant::now() + PATIENCE;
     loop {

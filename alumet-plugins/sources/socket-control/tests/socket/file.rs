@@ -11,6 +11,8 @@ use alumet_core::time::{Alarm, Clock, Moment, SystemClock};
 use alumet_plugin_socket_control::SocketControlPlugin;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use rustix::process::Uid;
+use rustix::thread::set_thread_res_uid;
 
 use crate::agent::{Agent, Client, PATIENCE, builder, config, listen, probe};
 
@@ -40,6 +42,31 @@ fn only_the_user_may_connect() {
     let metadata = fs::metadata(&agent.path).unwrap();
     assert!(metadata.file_type().is_socket());
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn another_user_is_refused_whatever_the_mode_of_the_file_is() {
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can become another user.
+        return;
+    }
+    let agent = Agent::start();
+    for (path, mode) in [(agent.path.parent().unwrap(), 0o755), (&*agent.path, 0o666)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let path = agent.path.clone();
+    // Of this thread only, which ends afterwards.
+    let stranger = std::thread::spawn(move || {
+        let nobody = Uid::from_raw(65534);
+        set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        Client::new(&path).rest()
+    });
+    let said = stranger.join().unwrap();
+    assert_eq!(
+        said,
+        "error: only root and the user of the agent may command it\n"
+    );
+    assert_eq!(agent.ask("ping"), "  pong\nok\n");
 }
 
 #[test]

@@ -1,15 +1,21 @@
 //! The log.
 
+mod fold;
+
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
+use alumet_core::time::SystemClock;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter};
 
 use crate::cli::LogFormat;
 use crate::exit::Failed;
 use crate::live_line;
 use crate::settings::LogSettings;
+
+use fold::Folded;
 
 /// Starts the log on the standard error.
 pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bool) -> Result<(), Failed> {
@@ -32,13 +38,20 @@ pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bo
         LogFormat::Text => log
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
+            .map_event_format(|format| Folded::new(format, Arc::new(SystemClock)))
             .try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Json => log
+            .json()
+            .map_event_format(|format| Folded::new(format, Arc::new(SystemClock)))
+            .try_init(),
     };
     result.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
 }
 
-/// What is logged.
+/// Libraries whose lines are for those who mend them, and which anybody who connects can make speak.
+const LIBRARIES: [&str; 4] = ["h2", "hyper", "rustls", "tonic"];
+
+/// What is logged. A level without a target is that of the program; libraries below it say no more than warnings.
 ///
 /// # Errors
 /// What is wrong with the directives, and what would work.
@@ -48,10 +61,19 @@ pub(crate) fn filter(directives: &str) -> Result<EnvFilter, String> {
     };
     // A misspelt level would be taken for the name of a crate, and silence the log.
     let word = directives.chars().all(|c| c.is_ascii_alphabetic());
-    if word && directives.parse::<LevelFilter>().is_err() {
+    let level = directives.parse::<LevelFilter>();
+    if word && level.is_err() {
         return Err(refused(&"it is none of error, warn, info, debug, trace, off"));
     }
-    EnvFilter::try_new(directives).map_err(|error| refused(&error))
+    let filter = EnvFilter::try_new(directives).map_err(|error| refused(&error))?;
+    if !level.is_ok_and(|level| level > LevelFilter::WARN) {
+        return Ok(filter);
+    }
+    let quiet = |library: &str| format!("{library}=warn").parse::<Directive>();
+    LIBRARIES.iter().try_fold(filter, |filter, library| {
+        let directive = quiet(library).map_err(|error| refused(&error))?;
+        Ok(filter.add_directive(directive))
+    })
 }
 
 /// Writes lines of the log around the live line.
@@ -68,5 +90,21 @@ impl Write for Stderr {
     fn flush(&mut self) -> io::Result<()> {
         let _ = io::stderr().lock().flush();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_only_warn_unless_they_are_named() {
+        let directives = |text| filter(text).unwrap().to_string();
+        assert!(directives("debug").contains("h2=warn"), "{}", directives("debug"));
+        assert!(!directives("debug,h2=trace").contains("h2=warn"));
+        assert!(
+            !directives("error").contains("warn"),
+            "no more than what is asked for"
+        );
     }
 }
