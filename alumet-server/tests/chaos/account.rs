@@ -7,7 +7,15 @@ use crate::programs::Rig;
 /// Every run must be in the file without a hole and without a repetition, from zero to at least what was safe.
 pub(crate) fn check(rig: &Rig) -> Result<String, String> {
     let safe = safe(&rig.read("safe.txt"));
-    let runs = received(&rig.read("out.csv"))?;
+    let mut runs = BTreeMap::new();
+    let files = rig.written();
+    for text in files.iter().filter(|text| !text.is_empty()) {
+        receive(text, &mut runs)?;
+    }
+    if files.len() > 1 {
+        // What comes again after a kill may be in another file than what followed it.
+        runs.values_mut().for_each(|numbers| numbers.sort_unstable());
+    }
     let mut samples = 0;
     for (run, numbers) in &runs {
         if let Some(index) = (0..numbers.len()).find(|&index| numbers[index] != index as u64) {
@@ -45,14 +53,13 @@ fn safe(text: &str) -> BTreeMap<String, u64> {
     safe
 }
 
-/// The numbers of each run, in the order of the file.
-fn received(text: &str) -> Result<BTreeMap<String, Vec<u64>>, String> {
+/// Adds the numbers of each run, in the order of the file.
+fn receive(text: &str, runs: &mut BTreeMap<String, Vec<u64>>) -> Result<(), String> {
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split(';').collect();
     let place = |name: &str| header.iter().position(|column| *column == name);
     let column = place("run");
     let late = place("__late_attributes").ok_or("the file has no header")?;
-    let mut runs: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for line in lines {
         let fields: Vec<&str> = line.split(';').collect();
         if fields[0] != "number" {
@@ -72,5 +79,5 @@ fn received(text: &str) -> Result<BTreeMap<String, Vec<u64>>, String> {
         let number = fields[2].parse().map_err(|_| format!("no number in {line}"))?;
         runs.entry(run.to_owned()).or_default().push(number);
     }
-    Ok(runs)
+    Ok(())
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use alumet_agent::App;
 use alumet_plugin_relay_client::RelayClientPlugin;
 use counting::CountingPlugin;
-use programs::{Agent, OF_AGENT, OF_SERVER, Rig, Server, Snapshot};
+use programs::{Agent, OF_AGENT, OF_SERVER, Rig, SPOOL_OF_SERVER, Server, Snapshot};
 use random::Random;
 
 /// An agent that counts instead of measuring, so that whoever receives its samples can tell whether one is missing or came
@@ -59,8 +59,11 @@ enum Disturbance {
     Configuration,
     /// Of the agent: an older copy of its spool is put back after it has ended in order, or a bit flips after it was killed.
     FilesOfAgent,
-    /// Of the server: an older copy of all its files is put back, all are lost, or a bit flips, after it was killed.
+    /// Of the server: an older copy of all its files or of its spool is put back, all are lost, or a bit flips, after it was
+    /// killed.
     FilesOfServer,
+    /// Somebody moves the file of the server away, or copies and empties it.
+    Rotation,
 }
 
 fn run(disturbance: Disturbance) {
@@ -113,14 +116,16 @@ fn run(disturbance: Disturbance) {
             },
             Disturbance::FilesOfServer => {
                 server.kill();
-                match random.below(4) {
+                match random.below(5) {
                     0 => snapshot = Some(rig.snapshot(OF_SERVER)),
                     1 if let Some(snapshot) = &snapshot => rig.restore(OF_SERVER, snapshot),
-                    2 => rig.restore(OF_SERVER, &Snapshot::default()),
+                    2 if let Some(snapshot) = &snapshot => rig.restore(SPOOL_OF_SERVER, snapshot),
+                    3 => rig.restore(OF_SERVER, &Snapshot::default()),
                     _ => rig.flip_a_bit(OF_SERVER, &mut random),
                 }
                 server.restart(&rig);
             }
+            Disturbance::Rotation => rig.rotate(&server, round, random.below(2) == 0),
             Disturbance::Configuration => {
                 // Also while the other side is away.
                 proxy.disturb(&mut random);
@@ -196,6 +201,11 @@ fn kills_and_an_agent_whose_files_go_back_lose_and_repeat_nothing() {
 #[test]
 fn kills_and_a_server_whose_files_go_back_or_are_lost_lose_and_repeat_nothing() {
     run(Disturbance::FilesOfServer);
+}
+
+#[test]
+fn kills_and_rotations_from_outside_lose_and_repeat_nothing() {
+    run(Disturbance::Rotation);
 }
 
 #[test]

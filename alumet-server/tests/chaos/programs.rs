@@ -24,9 +24,10 @@ pub(crate) const ARGUMENTS: &str = "ALUMET_CHAOS_ARGUMENTS";
 #[derive(Default)]
 pub(crate) struct Snapshot(BTreeMap<PathBuf, Vec<u8>>);
 
-/// How the names of all files begin that the agent keeps, and those of the server.
+/// How the names of the files begin that the agent keeps, and those of the server with and without what it writes.
 pub(crate) const OF_AGENT: &[&str] = &["counting-agent"];
 pub(crate) const OF_SERVER: &[&str] = &["alumet-server", "out.csv"];
+pub(crate) const SPOOL_OF_SERVER: &[&str] = &["alumet-server"];
 
 /// The folder of a test.
 pub(crate) struct Rig {
@@ -98,11 +99,33 @@ impl Rig {
     fn files(&self, prefixes: &[&str]) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
-        let is_meant = |path: &PathBuf| {
-            let name = path.file_name().unwrap().to_string_lossy();
-            prefixes.iter().any(|prefix| name.starts_with(prefix))
-        };
-        paths.filter(is_meant).collect()
+        paths.filter(|path| begins(path, prefixes)).collect()
+    }
+
+    /// Moves the file of the server away as a tool does that rotates logs, or copies it and empties it.
+    pub(crate) fn rotate(&self, server: &Server, number: u64, by_copy: bool) {
+        let (path, rotated) = (self.path("out.csv"), self.path(&format!("out.{number:04}.csv")));
+        if !by_copy {
+            let _ = fs::rename(path, rotated);
+            return;
+        }
+        // Nobody who copies and empties a file that is written can do without this.
+        let pid = Pid::from_raw(server.pid().cast_signed());
+        kill(pid, Signal::SIGSTOP).unwrap();
+        if fs::copy(&path, rotated).is_ok() {
+            File::options().write(true).truncate(true).open(path).unwrap();
+        }
+        kill(pid, Signal::SIGCONT).unwrap();
+    }
+
+    /// The texts of the file of the server and of those that it was before, oldest first.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let mut files = self.files(&["out."]);
+        files.sort();
+        files
+            .into_iter()
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect()
     }
 
     /// Takes a copy of files that nobody uses.
@@ -120,7 +143,7 @@ impl Rig {
         for path in self.files(prefixes) {
             fs::remove_file(path).unwrap();
         }
-        for (path, content) in &snapshot.0 {
+        for (path, content) in snapshot.0.iter().filter(|(path, _)| begins(path, prefixes)) {
             fs::write(path, content).unwrap();
         }
     }
@@ -156,6 +179,11 @@ impl Rig {
             .spawn()
             .unwrap()
     }
+}
+
+fn begins(path: &Path, prefixes: &[&str]) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn reload(child: &Child) {

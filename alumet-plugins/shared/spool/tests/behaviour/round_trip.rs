@@ -204,8 +204,8 @@ fn no_number_is_used_twice_under_one_identity_also_where_an_older_copy_of_the_fi
         }
         drop((reader, spool));
         match round {
-            1 => drop(std::fs::copy(bench.path(), &copy).unwrap()),
-            3 => drop(std::fs::copy(&copy, bench.path()).unwrap()),
+            1 => drop(fs::copy(bench.path(), &copy).unwrap()),
+            3 => drop(fs::copy(&copy, bench.path()).unwrap()),
             _ => {}
         }
     }
@@ -251,7 +251,7 @@ fn what_is_lost_of_two_identities_is_two_gaps() {
 #[test]
 fn a_file_of_the_first_version_goes_on() {
     let bench = Bench::new();
-    std::fs::write(bench.path(), include_bytes!("../fixtures/spool-v1.db")).unwrap();
+    fs::write(bench.path(), include_bytes!("../fixtures/spool-v1.db")).unwrap();
     let spool = bench.open();
     let instance = "e1b2c4dbc528704239400eb1efe1c0e3";
     assert_eq!(spool.numberings()[0].instance.to_string(), instance);
