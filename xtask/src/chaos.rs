@@ -11,6 +11,12 @@ pub(crate) struct Options {
     /// How many disturbances each test of agent and server makes; the usual tests make 25.
     #[arg(long, default_value_t = 200)]
     rounds: u64,
+    /// How many agents there are in the last test, in which one server has many.
+    #[arg(long, default_value_t = 50)]
+    agents: u64,
+    /// How many minutes that test takes.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
     /// Repeats the disturbances of a run, which printed this number.
     #[arg(long)]
     seed: Option<u64>,
@@ -25,8 +31,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn lines(options: &Options) -> [String; 2] {
-    let Options { rounds, seed } = options;
+fn lines(options: &Options) -> [String; 3] {
+    let Options {
+        rounds,
+        agents,
+        minutes,
+        seed,
+    } = options;
     let seed = seed.map(|seed| format!("ALUMET_CHAOS_SEED={seed} "));
     // Each of the rounds of the spool takes milliseconds.
     let many = rounds * 1000;
@@ -39,6 +50,11 @@ fn lines(options: &Options) -> [String; 2] {
             "ALUMET_DAMAGE_ROUNDS={many} ALUMET_CRASH_POINTS={many} \
              cargo test --release -p alumet-shared-spool --test behaviour --test crash"
         ),
+        format!(
+            "ALUMET_CHAOS_AGENTS={agents} ALUMET_CHAOS_SECONDS={} \
+             cargo test --release -p alumet-server --test chaos -- many_agents --nocapture",
+            minutes * 60
+        ),
     ]
 }
 
@@ -50,9 +66,11 @@ mod tests {
     fn a_seed_is_handed_on() {
         let options = Options {
             rounds: 7,
+            agents: 50,
+            minutes: 10,
             seed: Some(42),
         };
-        let [text, _] = lines(&options);
+        let [text, ..] = lines(&options);
         assert!(
             text.starts_with("ALUMET_CHAOS_ROUNDS=7 ALUMET_CHAOS_SEED=42 cargo test"),
             "{text}"

@@ -1,12 +1,16 @@
 //! Compares the file of the server with what the agents counted.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::programs::Rig;
 
 /// Every run must be in the file without a hole and without a repetition, from zero to at least what was safe.
-pub(crate) fn check(rig: &Rig) -> Result<String, String> {
-    let safe = safe(&rig.read("safe.txt"));
+pub(crate) fn check(rig: &Rig, agents: usize) -> Result<String, String> {
+    let mut safe = BTreeMap::new();
+    for agent in 0..agents {
+        read_safe(&rig.of_agent(agent).join("safe.txt"), &mut safe);
+    }
     let mut runs = BTreeMap::new();
     let files = rig.written();
     for text in files.iter().filter(|text| !text.is_empty()) {
@@ -39,9 +43,8 @@ pub(crate) fn check(rig: &Rig) -> Result<String, String> {
 }
 
 /// The largest count of each run that was on disk at the agent.
-fn safe(text: &str) -> BTreeMap<String, u64> {
-    let mut safe = BTreeMap::new();
-    for line in text.lines() {
+fn read_safe(path: &Path, safe: &mut BTreeMap<String, u64>) {
+    for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
         let Some((run, count)) = line.split_once(' ') else {
             continue;
         };
@@ -50,7 +53,6 @@ fn safe(text: &str) -> BTreeMap<String, u64> {
             safe.insert(run.to_owned(), count);
         }
     }
-    safe
 }
 
 /// Adds the numbers of each run, in the order of the file.

@@ -1,6 +1,7 @@
 //! Agent, network, server and disk are disturbed at random; in the end every sample that was safe is in the file, once.
 //!
-//! `ALUMET_CHAOS_ROUNDS` says how often (default: 25), `ALUMET_CHAOS_SEED` repeats a run.
+//! `ALUMET_CHAOS_ROUNDS` says how often (default: 25), `ALUMET_CHAOS_SEED` repeats a run. `ALUMET_CHAOS_AGENTS` says how many
+//! agents there are in the test with many, `ALUMET_CHAOS_SECONDS` how long that one takes instead.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +17,7 @@ mod random;
 
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alumet_agent::App;
 use alumet_plugin_relay_client::RelayClientPlugin;
@@ -45,9 +46,16 @@ fn counting_agent() {
     assert_eq!(code, ExitCode::SUCCESS);
 }
 
-fn rounds() -> u64 {
-    let rounds = std::env::var("ALUMET_CHAOS_ROUNDS").ok();
-    rounds.and_then(|text| text.parse().ok()).unwrap_or(25)
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The numbers of the rounds.
+fn rounds(disturbance: Disturbance) -> impl Iterator<Item = u64> {
+    let seconds = variable("ALUMET_CHAOS_SECONDS").filter(|_| disturbance == Disturbance::Others);
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let rounds = variable("ALUMET_CHAOS_ROUNDS").unwrap_or(25);
+    (1..).take_while(move |round| end.map_or(*round <= rounds, |end| Instant::now() < end))
 }
 
 /// What is disturbed, besides.
@@ -64,6 +72,8 @@ enum Disturbance {
     FilesOfServer,
     /// Somebody moves the file of the server away, or copies and empties it.
     Rotation,
+    /// There are other agents, which are killed too.
+    Others,
 }
 
 fn run(disturbance: Disturbance) {
@@ -73,9 +83,16 @@ fn run(disturbance: Disturbance) {
     let rig = Rig::new();
     let mut server = Server::start(&rig);
     let proxy = proxy::Proxy::start(server.address());
-    let mut agent = Agent::start(&rig, proxy.address());
+    let agents = match disturbance {
+        Disturbance::Others => variable("ALUMET_CHAOS_AGENTS").unwrap_or(4) as usize,
+        _ => 1,
+    };
+    let mut agent = Agent::start(&rig, 0, proxy.address());
+    let mut others: Vec<_> = (1..agents)
+        .map(|number| Agent::start(&rig, number, proxy.address()))
+        .collect();
     let mut snapshot = None;
-    for round in 1..=rounds() {
+    for round in rounds(disturbance) {
         sleep(Duration::from_millis(random.below(600)));
         match disturbance {
             Disturbance::Nothing => {}
@@ -125,6 +142,10 @@ fn run(disturbance: Disturbance) {
                 }
                 server.restart(&rig);
             }
+            Disturbance::Others => {
+                let victim = random.below(others.len() as u64) as usize;
+                others[victim].kill_and_restart(&rig, proxy.address());
+            }
             Disturbance::Rotation => rig.rotate(&server, round, random.below(2) == 0),
             Disturbance::Configuration => {
                 // Also while the other side is away.
@@ -159,9 +180,12 @@ fn run(disturbance: Disturbance) {
     server.wait_until_reachable();
     sleep(Duration::from_secs(2));
     // What waits is sent before the agent ends, and written before the server does.
-    let agent_log = agent.end();
+    let mut agent_log = agent.end();
+    for other in others {
+        agent_log += &other.end();
+    }
     let server_log = server.end();
-    let result = account::check(&rig);
+    let result = account::check(&rig, agents);
     let wrong_word = [
         "panicked",
         "ledger is not balanced",
@@ -206,6 +230,11 @@ fn kills_and_a_server_whose_files_go_back_or_are_lost_lose_and_repeat_nothing() 
 #[test]
 fn kills_and_rotations_from_outside_lose_and_repeat_nothing() {
     run(Disturbance::Rotation);
+}
+
+#[test]
+fn kills_among_many_agents_lose_and_repeat_nothing() {
+    run(Disturbance::Others);
 }
 
 #[test]

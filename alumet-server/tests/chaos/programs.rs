@@ -46,6 +46,7 @@ pub(crate) struct Server {
 /// The counting agent at work.
 pub(crate) struct Agent {
     child: Child,
+    number: usize,
     log: PathBuf,
     starts: u32,
 }
@@ -70,10 +71,6 @@ impl Rig {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
-
     /// Each number is another configuration, in which each plugin has a key that differs.
     fn configure_server(&self, number: u64) {
         let (port, capacity) = (self.port, 200_000 + number);
@@ -85,15 +82,26 @@ impl Rig {
         fs::write(self.path("server.toml"), text).unwrap();
     }
 
-    fn configure_agent(&self, server: SocketAddr, number: u64) {
+    /// The folder of an agent; that of the first is that of the test.
+    pub(crate) fn of_agent(&self, agent: usize) -> PathBuf {
+        match agent {
+            0 => self.folder.path().to_owned(),
+            agent => self.path(&format!("agent-{agent}")),
+        }
+    }
+
+    fn configure_agent(&self, agent: usize, server: SocketAddr, number: u64) {
         let per_poll = if number == 0 { 20 } else { 100 + number % 2 };
         let keepalive = 20 + number;
         let text = format!(
             "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\nper_poll = {per_poll}\n\
-             [plugins.relay-client]\nrelay_server = '{server}'\nkeepalive = '{keepalive}s'\n\
+             [plugins.relay-client]\nclient_name = 'node-{agent}'\nrelay_server = '{server}'\n\
+             keepalive = '{keepalive}s'\n\
              retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
         );
-        fs::write(self.path("agent.toml"), text).unwrap();
+        let folder = self.of_agent(agent);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("agent.toml"), text).unwrap();
     }
 
     fn files(&self, prefixes: &[&str]) -> Vec<PathBuf> {
@@ -167,10 +175,10 @@ impl Rig {
         self.folder.keep()
     }
 
-    fn spawn(&self, command: &mut Command, log: &Path) -> Child {
+    fn spawn(folder: &Path, command: &mut Command, log: &Path) -> Child {
         let log = File::options().create(true).append(true).open(log).unwrap();
         command
-            .current_dir(self.folder.path())
+            .current_dir(folder)
             .env_remove("ALUMET_CONFIG")
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -211,7 +219,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alumet-server"));
         command.args(["--config", "server.toml", "run"]);
         Self {
-            child: rig.spawn(&mut command, &log),
+            child: Rig::spawn(rig.folder.path(), &mut command, &log),
             address: SocketAddr::from(([127, 0, 0, 1], rig.port)),
             log,
             starts: 1,
@@ -263,15 +271,17 @@ impl Server {
 }
 
 impl Agent {
-    pub(crate) fn start(rig: &Rig, server: SocketAddr) -> Self {
-        let log = rig.path("agent.log");
-        rig.configure_agent(server, 0);
+    pub(crate) fn start(rig: &Rig, number: usize, server: SocketAddr) -> Self {
+        let folder = rig.of_agent(number);
+        let log = folder.join("agent.log");
+        rig.configure_agent(number, server, 0);
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "counting_agent", "--ignored", "--nocapture"])
             .env(ARGUMENTS, "counting-agent\n--config\nagent.toml\nrun");
         Self {
-            child: rig.spawn(&mut command, &log),
+            child: Rig::spawn(&folder, &mut command, &log),
+            number,
             log,
             starts: 1,
         }
@@ -283,7 +293,7 @@ impl Agent {
 
     /// Gives it another configuration while it works.
     pub(crate) fn reload(&self, rig: &Rig, server: SocketAddr, number: u64) {
-        rig.configure_agent(server, number);
+        rig.configure_agent(self.number, server, number);
         reload(&self.child);
     }
 
@@ -299,7 +309,7 @@ impl Agent {
 
     pub(crate) fn restart(&mut self, rig: &Rig, server: SocketAddr) {
         let starts = self.starts + 1;
-        *self = Self::start(rig, server);
+        *self = Self::start(rig, self.number, server);
         self.starts = starts;
     }
 
