@@ -74,13 +74,22 @@ enum Disturbance {
     Rotation,
     /// There are other agents, which are killed too.
     Others,
+    /// The disk of the spool of the server is full or cannot be written, also for longer than agents wait.
+    SpoolDisk,
 }
 
 fn run(disturbance: Disturbance) {
     let mut random = Random::new();
     let seed = random.seed();
     eprintln!("ALUMET_CHAOS_SEED={seed}");
-    let rig = Rig::new();
+    let rig = match disturbance {
+        Disturbance::SpoolDisk => Rig::with_spool_disk(),
+        _ => Some(Rig::new()),
+    };
+    let Some(rig) = rig else {
+        eprintln!("this user cannot mount a disk: nothing is tried");
+        return;
+    };
     let mut server = Server::start(&rig);
     let proxy = proxy::Proxy::start(server.address());
     let agents = match disturbance {
@@ -141,6 +150,24 @@ fn run(disturbance: Disturbance) {
                     _ => rig.flip_a_bit(OF_SERVER, &mut random),
                 }
                 server.restart(&rig);
+            }
+            Disturbance::SpoolDisk => {
+                let disk = rig.disk().unwrap();
+                let is_full = random.below(2) == 0;
+                match is_full {
+                    true => disk.fill(true),
+                    false => {
+                        server.kill();
+                        disk.make_read_only(true);
+                        server.restart(&rig);
+                    }
+                }
+                let longest = if random.below(5) == 0 { 6000 } else { 600 };
+                sleep(Duration::from_millis(random.below(longest)));
+                match is_full {
+                    true => disk.fill(false),
+                    false => disk.make_read_only(false),
+                }
             }
             Disturbance::Others => {
                 let victim = random.below(others.len() as u64) as usize;
@@ -235,6 +262,11 @@ fn kills_and_rotations_from_outside_lose_and_repeat_nothing() {
 #[test]
 fn kills_among_many_agents_lose_and_repeat_nothing() {
     run(Disturbance::Others);
+}
+
+#[test]
+fn kills_and_a_disk_of_the_spool_that_fails_for_long_lose_and_repeat_nothing() {
+    run(Disturbance::SpoolDisk);
 }
 
 #[test]

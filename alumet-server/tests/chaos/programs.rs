@@ -33,6 +33,15 @@ pub(crate) const SPOOL_OF_SERVER: &[&str] = &["alumet-server"];
 pub(crate) struct Rig {
     folder: TempDir,
     port: u16,
+    /// The disk of the spool of the server, if that has one of its own.
+    disk: Option<SpoolDisk>,
+}
+
+/// A small disk in memory that only the server sees, because a mount namespace has it.
+pub(crate) struct SpoolDisk {
+    /// Keeps the namespace, also while the server is dead.
+    holder: Child,
+    path: PathBuf,
 }
 
 /// `alumet-server` at work.
@@ -62,9 +71,22 @@ impl Rig {
         let rig = Self {
             folder: tempfile::tempdir().unwrap(),
             port,
+            disk: None,
         };
         rig.configure_server(0);
         rig
+    }
+
+    /// The spool of the server is on a disk of its own; `None` if this user cannot mount one.
+    pub(crate) fn with_spool_disk() -> Option<Self> {
+        let mut rig = Self::new();
+        rig.disk = Some(SpoolDisk::mount(rig.path("disk"))?);
+        rig.configure_server(0);
+        Some(rig)
+    }
+
+    pub(crate) const fn disk(&self) -> Option<&SpoolDisk> {
+        self.disk.as_ref()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -79,7 +101,11 @@ impl Rig {
             "[plugins.relay-server]\naddress = '127.0.0.1:{port}'\nkeepalive = '{keepalive}s'\n\
              [plugins.csv]\noutput_path = 'out.csv'\nqueue.capacity = {capacity}\n"
         );
-        fs::write(self.path("server.toml"), text).unwrap();
+        let spool = self
+            .disk
+            .as_ref()
+            .map_or("", |_| "[spool]\npath = 'disk/spool.db'\n");
+        fs::write(self.path("server.toml"), text + spool).unwrap();
     }
 
     /// The folder of an agent; that of the first is that of the test.
@@ -97,7 +123,7 @@ impl Rig {
             "pipeline.shutdown_timeout = '50s'\n[plugins.counting]\nper_poll = {per_poll}\n\
              [plugins.relay-client]\nclient_name = 'node-{agent}'\nrelay_server = '{server}'\n\
              keepalive = '{keepalive}s'\n\
-             retry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
+             ack_timeout = '2s'\nretry = {{ initial_delay = '50ms', max_delay = '500ms' }}\n"
         );
         let folder = self.of_agent(agent);
         fs::create_dir_all(&folder).unwrap();
@@ -216,7 +242,16 @@ fn end(child: &mut Child, log: &Path) -> String {
 impl Server {
     pub(crate) fn start(rig: &Rig) -> Self {
         let log = rig.path("server.log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alumet-server"));
+        let program = env!("CARGO_BIN_EXE_alumet-server");
+        let mut command = match &rig.disk {
+            None => Command::new(program),
+            Some(disk) => {
+                let mut command = disk.enter();
+                command.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]);
+                command.arg(rig.folder.path()).arg(program);
+                command
+            }
+        };
         command.args(["--config", "server.toml", "run"]);
         Self {
             child: Rig::spawn(rig.folder.path(), &mut command, &log),
@@ -334,6 +369,79 @@ impl Drop for Server {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+impl SpoolDisk {
+    /// Larger than all that waits.
+    const SIZE: &str = "size=16m";
+
+    fn mount(path: PathBuf) -> Option<Self> {
+        fs::create_dir(&path).unwrap();
+        let script = format!(
+            "mount -t tmpfs -o {} tmpfs \"$0\" && exec sleep infinity",
+            Self::SIZE
+        );
+        let mut holder = Command::new("unshare");
+        holder
+            .args(["--mount", "sh", "-c", &script])
+            .arg(&path)
+            .stderr(Stdio::null());
+        let disk = Self {
+            holder: holder.spawn().ok()?,
+            path,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let is_mounted = || disk.run(&["mountpoint", "-q"]);
+        while !is_mounted() {
+            let has_ended = Path::new(&format!("/proc/{}/ns/mnt", disk.holder.id()))
+                .symlink_metadata()
+                .is_err();
+            if has_ended || Instant::now() > deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(disk)
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.holder.id().to_string()]);
+        command
+    }
+
+    /// Runs a command with the path of the disk as its last argument; says whether it went well.
+    fn run(&self, command: &[&str]) -> bool {
+        let status = self
+            .enter()
+            .args(command)
+            .arg(&self.path)
+            .stderr(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Lets nothing be written, or again; only while no file is open for that.
+    pub(crate) fn make_read_only(&self, is_read_only: bool) {
+        let option = if is_read_only { "remount,ro" } else { "remount,rw" };
+        assert!(self.run(&["mount", "-o", option]));
+    }
+
+    /// Fills it, or makes room again.
+    pub(crate) fn fill(&self, is_full: bool) {
+        let script = match is_full {
+            true => "cat /dev/zero > \"$0/filler\"",
+            false => "rm -f \"$0/filler\"",
+        };
+        self.run(&["sh", "-c", script]);
+    }
+}
+
+impl Drop for SpoolDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
     }
 }
 
