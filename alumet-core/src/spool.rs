@@ -169,7 +169,10 @@ pub trait Spool: Send + Sync + 'static {
     fn append(&self, batch: &Arc<Batch>) -> u64;
 
     /// The last batch of a sender that is committed: its number and its checksum.
-    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)>;
+    ///
+    /// # Errors
+    /// While it is not known, because the file of an earlier run cannot be read.
+    fn committed(&self, sender: InstanceId) -> Result<Option<(u64, u32)>, Failure>;
 
     /// Tells the number of the last batch of a sender that is committed, each time it changes.
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
@@ -211,7 +214,10 @@ pub trait SpoolReader: Send + Sync + 'static {
     fn waiting(&self) -> u64;
 
     /// What the output stored with its last acknowledgement that was committed.
-    fn position(&self) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// While it is not known, because the file of an earlier run cannot be read.
+    fn position(&self) -> Result<Option<Vec<u8>>, Failure>;
 
     /// What comes after what was given before: at least one item unless nothing waits, and more up to about `bytes`.
     /// May read the disk.

@@ -132,8 +132,8 @@ impl Spool for MemorySpool {
         state.last
     }
 
-    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
-        Some((*self.0.lock().origins.get(&sender)?, 0))
+    fn committed(&self, sender: InstanceId) -> Result<Option<(u64, u32)>, Failure> {
+        Ok(self.0.lock().origins.get(&sender).map(|last| (*last, 0)))
     }
 
     fn on_commit(&self, _: InstanceId) -> watch::Receiver<u64> {
@@ -210,8 +210,10 @@ impl SpoolReader for Reader {
         waiting.map(samples).sum()
     }
 
-    fn position(&self) -> Option<Vec<u8>> {
-        self.spool.0.lock().cursors.get(&self.output)?.position.clone()
+    fn position(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let state = self.spool.0.lock();
+        let cursor = state.cursors.get(&self.output);
+        Ok(cursor.and_then(|cursor| cursor.position.clone()))
     }
 
     fn read(&self, _: usize) -> Result<Vec<Spooled>, Failure> {

@@ -443,7 +443,7 @@ async fn the_origin_of_a_batch_is_noted_even_if_a_transform_leaves_nothing_of_it
     tokio::task::spawn_blocking(move || pipeline.stop(PATIENCE))
         .await
         .unwrap();
-    assert_eq!(spool.committed(origin.instance), Some((42, 0)));
+    assert_eq!(spool.committed(origin.instance).unwrap(), Some((42, 0)));
     assert_eq!(spool.kept(), [] as [u64; 0]);
 }
 

@@ -82,7 +82,11 @@ impl RelayService {
 
         // Followed before it is asked, so that nothing is missed in between.
         let commits = state.spool.on_commit(id);
-        let (stored, checksum) = state.spool.committed(id).unwrap_or_default();
+        let committed = state.spool.committed(id).map_err(|_| {
+            let message = "the server cannot read yet what it has stored; try again later";
+            Refusal::new(Reason::Unavailable, message)
+        })?;
+        let (stored, checksum) = committed.unwrap_or_default();
         let sequence = Sequence::begin(stored, received.last, hello.next_sequence);
         let (answers, outgoing) = mpsc::channel(ANSWERS);
         let welcome = Welcome {

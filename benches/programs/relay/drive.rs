@@ -126,8 +126,8 @@ impl Spool for Known {
         unreachable!("nothing is measured")
     }
 
-    fn committed(&self, _: InstanceId) -> Option<(u64, u32)> {
-        None
+    fn committed(&self, _: InstanceId) -> Result<Option<(u64, u32)>, Failure> {
+        Ok(None)
     }
 
     fn on_commit(&self, _: InstanceId) -> watch::Receiver<u64> {

@@ -569,15 +569,19 @@ impl Writer {
 impl Writer {
     /// Goes back to where the output was when the spool was told last, and tells the spool where it begins.
     ///
-    /// Nothing is on disk without the position from which it was written: what the program writes is taken back if it is
-    /// killed before the next checkpoint, and comes again, from here or from those who sent it.
+    /// Nothing is on disk without the position from which it was written: what the program writes comes again if it is killed
+    /// before the next checkpoint, from here or from those who sent it, and the output knows it by that.
     fn resume(&mut self) {
         let Some(backlog) = self.backlog.clone() else {
             self.is_ready = true;
             return;
         };
+        let position = match backlog.reader.position() {
+            Ok(position) => position.filter(|position| *position != FINISHED),
+            Err(failure) => return self.not_ready(&failure),
+        };
         if !self.progress.is_resumed
-            && let Some(position) = backlog.reader.position().filter(|position| *position != FINISHED)
+            && let Some(position) = position
         {
             match guard(|| self.output.resume(&position)) {
                 Err(failure) if failure.remedy() != Remedy::Skip => return self.not_ready(&failure),
@@ -642,7 +646,7 @@ impl Writer {
     fn finish(&self) {
         if let Some(backlog) = &self.backlog
             && backlog.reader.waiting() == 0
-            && backlog.reader.position().is_some()
+            && matches!(backlog.reader.position(), Ok(Some(_)))
         {
             backlog.reader.acknowledge(0, Some(FINISHED.to_vec()));
         }

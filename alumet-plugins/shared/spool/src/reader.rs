@@ -43,8 +43,11 @@ impl SpoolReader for Reader {
         cursor.map_or(0, |cursor| state.head.samples.saturating_sub(cursor.done.samples))
     }
 
-    fn position(&self) -> Option<Vec<u8>> {
-        self.log.state.lock().cursors.get(&self.output)?.position.clone()
+    fn position(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let state = self.log.state.lock();
+        state.known()?;
+        let cursor = state.cursors.get(&self.output);
+        Ok(cursor.and_then(|cursor| cursor.position.clone()))
     }
 
     fn read(&self, bytes: usize) -> Result<Vec<Spooled>, Failure> {

@@ -102,9 +102,11 @@ impl Spool for DiskSpool {
     /// On disk. While the disk fails, nothing is: what is in memory only is not safe, even if an output has written it, for
     /// the output goes back to its last position on disk after a crash. Where there shall be no disk at all, written by
     /// every output.
-    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
-        let mark = self.log.state.lock().origins.committed(sender)?;
-        Some((mark.sequence, mark.checksum))
+    fn committed(&self, sender: InstanceId) -> Result<Option<(u64, u32)>, Failure> {
+        let state = self.log.state.lock();
+        state.known()?;
+        let mark = state.origins.committed(sender);
+        Ok(mark.map(|mark| (mark.sequence, mark.checksum)))
     }
 
     /// 0 for a sender that is not known.

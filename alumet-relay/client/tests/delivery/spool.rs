@@ -217,8 +217,8 @@ impl Spool for FakeSpool {
         panic!("nothing is measured")
     }
 
-    fn committed(&self, _: InstanceId) -> Option<(u64, u32)> {
-        None
+    fn committed(&self, _: InstanceId) -> Result<Option<(u64, u32)>, Failure> {
+        Ok(None)
     }
 
     fn on_commit(&self, _: InstanceId) -> watch::Receiver<u64> {
@@ -276,8 +276,8 @@ impl SpoolReader for FakeSpool {
         state.items.values().map(samples).sum()
     }
 
-    fn position(&self) -> Option<Vec<u8>> {
-        None
+    fn position(&self) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
     }
 
     fn read(&self, bytes: usize) -> Result<Vec<Spooled>, Failure> {

@@ -40,7 +40,7 @@ async fn an_acknowledged_batch_is_on_disk() {
             }
         }
         let spool = open(&copy);
-        assert_eq!(spool.committed(instance(1)).unwrap().0, round * 10);
+        assert_eq!(spool.committed(instance(1)).unwrap().unwrap().0, round * 10);
         drop(spool);
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", copy.display()));

@@ -115,9 +115,9 @@ impl Spool for GatedSpool {
         0
     }
 
-    fn committed(&self, sender: InstanceId) -> Option<(u64, u32)> {
-        let last = self.0.state.lock().last(sender)?;
-        Some((last.sequence, last.checksum))
+    fn committed(&self, sender: InstanceId) -> Result<Option<(u64, u32)>, Failure> {
+        let last = self.0.state.lock().last(sender);
+        Ok(last.map(|last| (last.sequence, last.checksum)))
     }
 
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, GapReason, InstanceId, Origin};
 use alumet_core::time::{Monotonic, Timestamp};
 use alumet_shared_batch_encoding::Encoded;
@@ -43,6 +44,9 @@ pub(crate) struct State {
     pub(crate) changes: u64,
     /// The count at the last transaction.
     pub(crate) committed_changes: u64,
+    /// Whether there is a file of an earlier run that could not be read yet, so that it is not known what it says. Until then
+    /// no output takes anything.
+    pub(crate) is_unknown: bool,
     /// Whether there shall be a file.
     pub(crate) has_path: bool,
     /// Why it works in memory only at the moment.
@@ -88,6 +92,7 @@ impl State {
             unwritten: Unwritten::default(),
             changes: 0,
             committed_changes: 0,
+            is_unknown: false,
             has_path,
             fault: None,
             signals: Signals::default(),
@@ -298,6 +303,24 @@ impl State {
             .collect();
         self.origins.write_all();
         self.changes += 1;
+    }
+
+    /// The file of an earlier run cannot be read. Numbers begin later than any that it may have.
+    pub(crate) fn begin_unknown(&mut self, now: Timestamp) {
+        self.is_unknown = true;
+        self.head.sequence = (now.as_nanos() / 1000).unsigned_abs();
+        (self.start, self.committed) = (self.head, self.head);
+        self.numberings = Numberings::of(self.numberings.newest(), self.head);
+    }
+
+    /// What is not known, as an error.
+    pub(crate) fn known(&self) -> Result<(), Failure> {
+        let fault = self.fault.as_deref().filter(|_| self.is_unknown);
+        fault.map_or(Ok(()), |fault| {
+            Err(Failure::retry(format!(
+                "the spool of the last run cannot be read: {fault}"
+            )))
+        })
     }
 
     /// How many samples are not on disk.

@@ -1,11 +1,13 @@
 //! Brings together what is in memory and what a file says, at the start and after the disk was away.
 
+use std::sync::Arc;
+
 use alumet_core::spool::GapReason;
 
 use super::cursor::Cursor;
 use super::state::State;
 use crate::disk::Loaded;
-use crate::record::{Loss, Numberings};
+use crate::record::{Entry, Loss, Mark, Numberings};
 
 impl State {
     /// Goes on with a file. If that is not possible, says why, and it must be set aside.
@@ -13,6 +15,10 @@ impl State {
     /// `begun` says whether the identity in memory has come from a file, or is in one, already.
     pub(crate) fn take_over(&mut self, loaded: Loaded, begun: bool) -> Result<(), &'static str> {
         // Whether the dictionaries in the file are older than the one in use; 0 says that none is in use yet.
+        if std::mem::take(&mut self.is_unknown) {
+            self.adopt_below(loaded);
+            return Ok(());
+        }
         let is_newer = self.generation == 0 || self.generation > loaded.generation;
         let is_known = |instance| self.numberings.all().any(|stretch| stretch.instance == instance);
         if begun && loaded.instance().is_some_and(is_known) {
@@ -42,6 +48,41 @@ impl State {
             self.unwritten.cursors.insert(output);
         }
         self.write_all();
+    }
+
+    /// Goes on with what is in the file, and after that with what is in memory, of which no output has had anything.
+    fn adopt_below(&mut self, loaded: Loaded) {
+        let tail = std::mem::take(&mut self.tail);
+        let losses = std::mem::take(&mut self.losses);
+        let (head, begin) = (self.head, self.numberings.begin());
+        self.head = Mark::default();
+        self.adopt(loaded);
+        let base = self.head;
+        let after = |mark: Mark| Mark {
+            sequence: mark.sequence,
+            records: base.records + mark.records,
+            samples: base.samples + mark.samples,
+            bytes: base.bytes + mark.bytes,
+        };
+        self.numberings.begin_at(after(begin));
+        for entry in tail {
+            let entry = Entry {
+                end: after(entry.end),
+                ..(*entry).clone()
+            };
+            self.tail_bytes += entry.memory();
+            self.tail.push_back(Arc::new(entry));
+        }
+        for loss in losses.all() {
+            self.losses.insert(Loss {
+                begin: after(loss.begin),
+                end: after(loss.end),
+                ..*loss
+            });
+        }
+        self.unwritten.losses = true;
+        self.head = after(head);
+        self.changes += 1;
     }
 
     /// Goes on with what is in the file.
@@ -99,7 +140,7 @@ mod tests {
     use alumet_core::spool::InstanceId;
 
     use super::*;
-    use crate::record::{Mark, Stretch};
+    use crate::record::Stretch;
 
     #[test]
     fn the_outputs_of_an_identity_that_is_no_more_are_forgotten_in_its_file() {

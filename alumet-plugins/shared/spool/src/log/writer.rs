@@ -1,5 +1,7 @@
 //! The thread that writes: one transaction for all that has come since the last.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,14 @@ impl Writer {
                 Ok(opened) => *shared.disk.lock() = Some(opened),
                 Err(error) => {
                     self.failed(&error);
+                    let path = shared.config.path.as_deref();
+                    let is_there = |path: &Path| match path.metadata() {
+                        Ok(metadata) => metadata.is_file() && metadata.len() > 0,
+                        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+                    };
+                    if path.is_some_and(is_there) {
+                        shared.state.lock().begin_unknown(shared.clock.now().wall);
+                    }
                     // Later than all dictionaries that a file may have, for the time when there is one again.
                     let seconds = shared.clock.now().wall.as_nanos() / 1_000_000_000;
                     newest = u32::try_from(seconds).unwrap_or(1 << 31);

@@ -43,6 +43,16 @@ impl Numberings {
         self.newest.instance
     }
 
+    /// Where records to come begin.
+    pub(crate) const fn begin(&self) -> Mark {
+        self.newest.begin
+    }
+
+    /// Records to come begin there.
+    pub(crate) const fn begin_at(&mut self, mark: Mark) {
+        self.newest.begin = mark;
+    }
+
     /// The identity of records to come and that of those before.
     pub(crate) fn newest_two(&self) -> [InstanceId; 2] {
         let former = self.earlier.last().unwrap_or(&self.newest);

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use alumet_core::spool::{GapReason, Spool};
+use alumet_core::spool::{GapReason, InstanceId, Spool};
 use alumet_shared_spool::SpoolConfig;
 
 use crate::bench::{Bench, Readers, commit, instances, read_all, wait_until};
@@ -20,16 +20,13 @@ fn two_programs_cannot_share_a_file() {
     assert_ne!(instances(&first), instances(&second));
     let reader = second.reader_of("csv");
     second.append(&bench.batch(2, 1));
-    assert_eq!(read_all(&*reader).numbers, [2]);
     assert!(!second.commit(Duration::from_millis(50)));
-    reader.acknowledge(1, Some(b"two".to_vec()));
     // The first one ends: the second takes over what it has left.
     let instance = instances(&first)[0];
     drop(first);
     wait_until("the disk is used", || second.status().fault.is_none());
     assert_eq!(instances(&second)[0], instance);
-    assert_eq!(read_all(&*reader).numbers, [1]);
-    assert_eq!(reader.position().as_deref(), Some(&b"two"[..]));
+    assert_eq!(read_all(&*reader).numbers, [1, 2]);
     second.append(&bench.batch(3, 1));
     commit(&second);
     assert_eq!(read_all(&*reader).numbers, [3]);
@@ -41,11 +38,16 @@ fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
     let first = bench.open();
     first.reader_of("csv");
     first.append(&bench.batch(1, 1));
-    commit(&first);
+    drop(first);
+    // Somebody puts it back when the next program has begun without.
+    let away = bench.folder.path().join("away");
+    fs::rename(bench.path(), &away).unwrap();
+    fs::create_dir(bench.path()).unwrap();
     let second = bench.open();
     let reader = second.reader_of("csv");
     second.append(&bench.batch(2, 1));
-    drop(first);
+    fs::remove_dir(bench.path()).unwrap();
+    fs::rename(&away, bench.path()).unwrap();
     wait_until("the disk is used", || second.status().fault.is_none());
     assert_eq!(bench.set_aside("backlog").len(), 1);
     commit(&second);
@@ -139,4 +141,43 @@ fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory(
     assert_eq!(gap.reason, GapReason::Damaged);
     assert_eq!(gap.samples + 30 * (items.len() as u64 - 1), 21 * 30);
     assert!(items.len() > 3, "the newest were in memory");
+}
+
+#[test]
+fn what_a_file_says_that_cannot_be_read_yet_is_not_taken_for_nothing() {
+    let bench = Bench::new();
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    for number in 1..=5 {
+        spool.append(&bench.batch(number, 2));
+    }
+    commit(&spool);
+    reader.acknowledge(2, Some(b"two".to_vec()));
+    commit(&spool);
+    let instance = instances(&spool)[0];
+    // Another program has the file at first.
+    let second = bench.open();
+    let reader = second.reader_of("csv");
+    assert!(
+        reader
+            .position()
+            .unwrap_err()
+            .to_string()
+            .contains("a spool of its own")
+    );
+    assert!(second.committed(InstanceId([1; 16])).is_err());
+    second.append(&bench.batch(6, 3));
+    second.append(&bench.batch(7, 1));
+    drop(spool);
+    wait_until("the file is used", || reader.position().is_ok());
+    assert_eq!(reader.position().unwrap().as_deref(), Some(&b"two"[..]));
+    assert_eq!(second.committed(InstanceId([1; 16])).unwrap(), None);
+    assert_eq!(reader.waiting(), 3 * 2 + 3 + 1);
+    assert_eq!(read_all(&*reader).numbers, [3, 4, 5, 6, 7]);
+    assert_eq!(instances(&second)[0], instance);
+    commit(&second);
+    drop((reader, second));
+    let third = bench.open();
+    assert_eq!(read_all(&*third.reader_of("csv")).numbers, [3, 4, 5, 6, 7]);
+    assert_eq!(bench.set_aside("").len(), 0);
 }

@@ -222,7 +222,7 @@ impl World {
             let waiting = follower.map_or(0, |follower| self.sum(follower.done, self.head));
             assert_eq!(reader.waiting(), waiting);
             assert_eq!(
-                reader.position(),
+                reader.position().unwrap(),
                 follower.and_then(|follower| follower.position.clone())
             );
         }

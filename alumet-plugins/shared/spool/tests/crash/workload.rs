@@ -102,7 +102,10 @@ impl Workload {
 
     pub(crate) fn commit(&mut self, spool: &DiskSpool) {
         assert!(spool.commit(PATIENCE), "{:?}", spool.status());
-        assert_eq!(spool.committed(SENDER), Some((self.last, self.last as u32)));
+        assert_eq!(
+            spool.committed(SENDER).unwrap(),
+            Some((self.last, self.last as u32))
+        );
         self.promise.appended = self.last;
         self.promise.acknowledged = self.promise.tried;
     }
@@ -142,7 +145,10 @@ fn number(batch: &Batch) -> u64 {
 pub(crate) fn check(config: SpoolConfig, promise: &Promise, last: u64) {
     let spool = DiskSpool::open(config, Catalog::new());
     assert_eq!(spool.status().fault, None);
-    let committed = spool.committed(SENDER).map_or(0, |(sequence, _)| sequence);
+    let committed = spool
+        .committed(SENDER)
+        .unwrap()
+        .map_or(0, |(sequence, _)| sequence);
     assert!(
         (promise.appended..=last).contains(&committed),
         "{committed}: {promise:?}"
@@ -150,6 +156,7 @@ pub(crate) fn check(config: SpoolConfig, promise: &Promise, last: u64) {
     let reader = spool.reader_of("output");
     let position = reader
         .position()
+        .unwrap()
         .map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
     let position = position.unwrap_or(0);
     assert!(
