@@ -111,6 +111,16 @@ fn sessions(node: &Arc<Node>) -> usize {
 }
 
 impl Received {
+    /// So many streams are remembered of an agent without a session.
+    const REMEMBERED: usize = 16;
+
+    /// Forgets the streams if there are more than agents have.
+    pub(crate) fn leave(&mut self) {
+        if self.streams.len() > Self::REMEMBERED {
+            self.streams = HashMap::new();
+        }
+    }
+
     /// An agent has a stream for each interval at which it polls. Batches of more have no progress.
     const STREAMS: usize = 256;
 

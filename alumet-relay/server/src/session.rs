@@ -1,4 +1,17 @@
 //! A session: takes messages of a client in their order and hands samples on.
+//!
+//! Whatever it waits for, something else ends the wait, which no session has to get to first:
+//!
+//! | it waits for | which is ended by |
+//! |---|---|
+//! | a message | the client, or `idle_timeout` once it has begun one |
+//! | room in its window, and in that of all clients | commits of the spool, which it hears meanwhile, as all others do |
+//! | the ingest queue | the router, which waits for no session |
+//! | the time that the client has used up | the clock |
+//! | the disk, when the client has said everything | commits of the spool |
+//!
+//! All but the queue are also ended by a newer session of the instance and by the end of the server, and those for commits by
+//! the end of the connection. So whoever has room gives it back when it is stored, whatever else it waits for.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -12,7 +25,7 @@ use alumet_core::spool::{InstanceId, Origin};
 use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
-use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -33,10 +46,11 @@ const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 /// What may come at once after silence.
 const BURST: Duration = Duration::from_secs(1);
 
-/// How large the entries of a dictionary may be on average.
-const BYTES_PER_ENTRY: usize = 512;
-/// The dictionary in use and the next ones; a client uses them in their order.
-const GENERATIONS: usize = 4;
+/// What costs about as much as so many samples: a message, and a new metric or series.
+const MESSAGE_COST: u64 = 64;
+const ENTRY_COST: u64 = 32;
+/// A sample with more text costs as much as several.
+const TEXT_OF_SAMPLE: u64 = 256;
 
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
@@ -61,36 +75,37 @@ pub(crate) struct Session {
     running: Arc<Running>,
     begun: Begun,
     decoder: Decoder,
-    generation: u32,
+    /// For what the decoder knows, of what all clients may define.
+    series: Option<OwnedSemaphorePermit>,
     amendment: Amendment,
     window: Room,
     /// The last number of what the pipeline took and is not stored yet, with the room that it takes up until then.
     under_way: VecDeque<(u64, [Option<OwnedSemaphorePermit>; 2])>,
-    pace: Pace,
+    /// Of bytes, and of samples.
+    paces: [Pace; 2],
+    /// What the message in hand costs, in samples.
+    cost: u64,
 }
 
 impl Session {
     pub(crate) fn new(running: Arc<Running>, begun: Begun) -> Self {
         let config = &running.state.config;
         let node = &*begun.node.name;
-        let entries = config.max_series_per_client as usize;
-        let limits = Limits {
-            dictionary_entries: entries,
-            dictionary_bytes: entries.saturating_mul(BYTES_PER_ENTRY).max(1 << 20),
-            generations: GENERATIONS,
-            ..Limits::default()
+        let samples_per_second = match config.is_relay(node) {
+            true => 0,
+            false => config.max_samples_per_second,
         };
         Self {
-            decoder: Decoder::new(limits),
-            generation: 0,
+            decoder: Decoder::new(config.limits(node)),
+            series: None,
             amendment: Amendment {
                 attributes: Attributes::EMPTY.with(config.node_attribute.clone(), node.to_owned()),
-                is_exclusive: !config.relays.iter().any(|relay| relay == node),
-                metric_suffix: node.to_owned(),
+                is_exclusive: !config.is_relay(node),
             },
             window: Room::new(config.window_bytes.0),
             under_way: VecDeque::new(),
-            pace: Pace::new(config.max_bytes_per_second.0, BURST),
+            paces: [config.max_bytes_per_second.0, samples_per_second].map(|pace| Pace::new(pace, BURST)),
+            cost: 0,
             running,
             begun,
         }
@@ -109,6 +124,9 @@ impl Session {
         };
         drop(acknowledging);
         self.leave_room_later();
+        if self.amendment.is_exclusive {
+            self.begun.received.leave();
+        }
         if let Err(refusal) = &result {
             // Room may come when the client reads what is before it.
             let last = self.begun.answers.send(Err(refusal.status()));
@@ -127,6 +145,7 @@ impl Session {
             }
             let bytes = self.begun.progress.take_bytes();
             self.begun.node.bytes.add(bytes);
+            self.cost = MESSAGE_COST;
             match message {
                 None => return Ok(()),
                 Some(Message::Hello(_)) => {
@@ -139,13 +158,23 @@ impl Session {
                 Some(Message::Gap(gap)) => self.take_gap(&gap).await?,
             }
             let now = std::time::Instant::now();
-            self.pace.pass(bytes, now);
-            if let Some(next) = self.pace.wait(now) {
-                tokio::select! {
-                    () = sleep_until(next.into()) => {}
-                    refusal = interrupted(&self.running.stop, &self.begun.replaced) => return Err(refusal),
-                }
+            let [of_bytes, of_samples] = &mut self.paces;
+            of_bytes.pass(bytes, now);
+            of_samples.pass(self.cost, now);
+            if let Some(next) = of_bytes.wait(now).max(of_samples.wait(now)) {
+                self.rest(next.into()).await?;
             }
+        }
+    }
+
+    /// The client has sent more than it may: the next message is not read before `until`.
+    async fn rest(&mut self, until: Instant) -> Result<(), Refusal> {
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                committed = self.next_commit() => committed?,
+            }
+            self.make_room();
         }
     }
 
@@ -169,9 +198,14 @@ impl Session {
             };
             match message {
                 Ok(Ok(None)) => return Ok(None),
-                // A kind of message that is newer than this server.
-                Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
-                Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
+                Ok(Ok(Some(came))) => {
+                    came.verify()?;
+                    if came.message.is_some() {
+                        return Ok(came.message);
+                    }
+                    // Nothing.
+                    deadline = Instant::now() + patience;
+                }
                 Ok(Err(status)) => return Err(broken(&status)),
                 Err(_) => {
                     let (now, since) = (Instant::now(), self.begun.progress.incomplete_since());
@@ -191,19 +225,36 @@ impl Session {
             count: definitions.count,
             payload: definitions.payload.as_ref().into(),
         };
-        let catalog = self.running.sink.catalog();
-        self.decoder
-            .define(&definitions, catalog, &self.amendment)
-            .map_err(|error| match error {
-                DecodeError::Foreign { key, found } => {
-                    let (node, found) = (&self.begun.node.name, found.escape_debug());
-                    let message = format!(
-                        "`{node}` sends a series with the attribute {key}={found}; only nodes in `relays` of the server may do that"
-                    );
-                    Refusal::new(Reason::Identity, message)
-                }
-                error => not_decoded("the definitions", &error),
-            })
+        let Running { state, sink, .. } = &*self.running;
+        // For the time being, room for all of them; more than one client may have is refused below.
+        let most = state.config.limits(&self.begun.node.name).dictionary_entries;
+        let count = definitions.count.min(u32::try_from(most).unwrap_or(u32::MAX));
+        let Ok(room) = Arc::clone(&state.series).try_acquire_many_owned(count) else {
+            let message = "all clients together have as many metrics and series as `max_series` of the server allows; raise it, \
+                           or use several servers";
+            return Err(Refusal::new(Reason::Limit, message));
+        };
+        self.cost += ENTRY_COST * u64::from(definitions.count);
+        let defined = self.decoder.define(&definitions, sink.catalog(), &self.amendment);
+        let held = match self.series.take() {
+            Some(mut held) => {
+                held.merge(room);
+                held
+            }
+            None => room,
+        };
+        let held = self.series.insert(held);
+        drop(held.split(held.num_permits().saturating_sub(self.decoder.entries())));
+        defined.map_err(|error| match error {
+            DecodeError::Foreign { key, found } => {
+                let (node, found) = (&self.begun.node.name, found.escape_debug());
+                let message = format!(
+                    "`{node}` sends a series with the attribute {key}={found}; only nodes in `relays` of the server may do that"
+                );
+                Refusal::new(Reason::Identity, message)
+            }
+            error => not_decoded("the definitions", &error),
+        })
     }
 
     async fn take_batch(&mut self, message: v1::Batch) -> Result<(), Refusal> {
@@ -224,23 +275,16 @@ impl Session {
 
     fn decode(&mut self, message: &v1::Batch) -> Result<Batch, Refusal> {
         let name = format!("batch {}", message.sequence);
-        let checksum = crc32fast::hash(&message.payload);
-        if checksum != message.checksum {
-            let expected = message.checksum;
-            return Err(wrong(format!(
-                "{name} was damaged on its way: its checksum is {checksum:08x} and should be {expected:08x}; send it again"
-            )));
-        }
-        if message.generation > self.generation {
-            self.generation = message.generation;
-            self.decoder.forget_before(message.generation);
-        }
         let mut batch = self.running.sink.batch();
-        let watermark = self
+        let decoded = self
             .decoder
             .decode(message.generation, &message.payload, &mut batch)
             .map_err(|error| not_decoded(&name, &error))?;
-        if let Some(progress) = watermark.and_then(|watermark| self.begun.received.progress(watermark)) {
+        self.cost += (batch.len() as u64).max(decoded.text_bytes / TEXT_OF_SAMPLE);
+        if let Some(progress) = decoded
+            .watermark
+            .and_then(|watermark| self.begun.received.progress(watermark))
+        {
             batch.set_progress(progress);
         }
         let samples = batch.len();
@@ -307,7 +351,7 @@ impl Session {
         });
     }
 
-    /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
+    /// Gives a batch to the pipeline when there is room. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
         let (window, room) = (self.window.clone(), self.running.state.room.clone());
         let mut taking = pin!(async { [window.take(bytes).await, room.take(bytes).await] });
@@ -385,11 +429,14 @@ pub(crate) fn taken_over() -> Refusal {
 }
 
 fn not_decoded(what: &str, error: &DecodeError) -> Refusal {
-    let reason = match error {
-        DecodeError::TooLarge { .. } => Reason::Limit,
-        _ => Reason::Message,
+    let (reason, key) = match error {
+        DecodeError::TooLarge { what, .. } if what.ends_with("of the dictionary") => {
+            (Reason::Limit, ", which is `max_series_per_client` of the server")
+        }
+        DecodeError::TooLarge { .. } => (Reason::Limit, ""),
+        _ => (Reason::Message, ""),
     };
-    Refusal::new(reason, format!("{what} cannot be read: {error}"))
+    Refusal::new(reason, format!("{what} cannot be read: {error}{key}"))
 }
 
 const fn gap_reason(reason: GapReason) -> &'static str {

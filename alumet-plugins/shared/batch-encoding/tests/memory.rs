@@ -87,7 +87,6 @@ fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says
 
     let limits = Limits {
         samples_per_batch: 5000,
-        payload_bytes: 200_000,
         ..Limits::default()
     };
     let mut decoder = Decoder::new(limits);

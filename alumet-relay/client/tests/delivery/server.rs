@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 #[derive(Clone)]
 pub(crate) struct Behaviour {
     pub(crate) window_bytes: u64,
+    pub(crate) max_batch_samples: u32,
     pub(crate) max_message_bytes: u64,
     /// How long it takes to commit a batch.
     pub(crate) commit: Duration,
@@ -49,6 +50,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             window_bytes: 1 << 20,
+            max_batch_samples: 0,
             max_message_bytes: 1 << 20,
             commit: Duration::ZERO,
             acknowledges: true,
@@ -215,12 +217,13 @@ impl FakeRelay {
             stored.last.get(&instance).copied().unwrap_or_default()
         });
         let welcome = Welcome {
-            protocol: 1,
+            protocol: 2,
             last_sequence: last,
             last_checksum: checksum,
             server: "fake".to_owned(),
             max_message_bytes: self.behaviour.max_message_bytes,
             window_bytes: self.behaviour.window_bytes,
+            max_batch_samples: self.behaviour.max_batch_samples,
         };
         say(answers, server_message::Message::Welcome(welcome)).await;
 
@@ -377,9 +380,5 @@ impl Stored {
 }
 
 async fn say(answers: &mpsc::Sender<Result<ServerMessage, Status>>, message: server_message::Message) {
-    let _ = answers
-        .send(Ok(ServerMessage {
-            message: Some(message),
-        }))
-        .await;
+    let _ = answers.send(Ok(ServerMessage::sealed(message))).await;
 }

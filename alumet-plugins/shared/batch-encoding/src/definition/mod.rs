@@ -1,10 +1,11 @@
 //! Entries of the dictionary as bytes and back.
 
 mod read;
+mod shorten;
 mod write;
 
 use alumet_core::metric::Quality;
-use alumet_core::{Attributes, Consumer, Metric, MetricKind, Resource, ValueType};
+use alumet_core::{AttributeValue, Attributes, Consumer, Metric, MetricKind, Resource, ValueType};
 
 pub(crate) use read::EntryReader;
 pub(crate) use write::{put_metric, put_series};
@@ -33,6 +34,22 @@ const SERIES: u8 = 1;
 const KINDS: [MetricKind; 3] = [MetricKind::Gauge, MetricKind::Delta, MetricKind::Counter];
 const TYPES: [ValueType; 3] = [ValueType::U64, ValueType::I64, ValueType::F64];
 const QUALITIES: [Quality; 3] = [Quality::Measured, Quality::Modelled, Quality::Estimated];
+
+/// How many bytes the numbers among attributes may have as text.
+pub(crate) fn numbers_as_text(attributes: &Attributes) -> usize {
+    let text = |value: &AttributeValue| match value {
+        AttributeValue::U64(_) | AttributeValue::I64(_) => 20,
+        // Up to 327 bytes each, or 21 for each number.
+        AttributeValue::F64(_) | AttributeValue::ListU64(_) => value.to_string().len(),
+        AttributeValue::Bool(_) | AttributeValue::Text(_) => 0,
+    };
+    attributes.iter().map(|(_, value)| text(value)).sum()
+}
+
+/// How many bytes each series of a metric has of it.
+pub(crate) fn metric_as_text(metric: &Metric) -> usize {
+    metric.name.len() + metric.unit.code().len()
+}
 
 /// The codes of the values of attributes.
 mod value {
