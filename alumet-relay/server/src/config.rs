@@ -43,16 +43,16 @@ pub struct Config {
     pub max_connections_per_node: usize,
     /// How large a message may be.
     pub max_message_bytes: ByteSize,
-    /// How many metrics and series a client may define, and 640 bytes of memory for each. A node in `relays` may define
+    /// How many metrics and series a client may define, and 512 bytes of memory for each. A node in `relays` may define
     /// `max_series`.
     pub max_series_per_client: u32,
     /// How many metrics and series all clients together may define.
     pub max_series: u32,
-    /// How many samples per second a client that is not in `relays` may send over a longer time; 0 is no limit. A message
+    /// How many samples per second a node that is not in `relays` may send over a longer time; 0 is no limit. A message
     /// counts as 64 samples at least, a new metric or series as 32, and a sample with more than 256 bytes of names and
-    /// attributes as several.
+    /// attributes as several; a message that is refused counts as 500 000.
     pub max_samples_per_second: u64,
-    /// How many bytes per second a client may send over a longer time; 0 is no limit.
+    /// How many bytes per second a node may send over a longer time; 0 is no limit.
     pub max_bytes_per_second: ByteSize,
     /// How much of a client may be on its way to the disk; then the server reads on when more is stored.
     pub window_bytes: ByteSize,
@@ -95,8 +95,8 @@ impl Default for Config {
             relays: Vec::new(),
             max_connections: 10_000,
             max_connections_per_node: 4,
-            max_message_bytes: ByteSize(8 << 20),
-            max_series_per_client: 25_000,
+            max_message_bytes: ByteSize(4 << 20),
+            max_series_per_client: 20_000,
             max_series: 5_000_000,
             max_samples_per_second: 200_000,
             max_bytes_per_second: ByteSize(0),
@@ -191,10 +191,19 @@ impl Config {
         self.relays.iter().any(|relay| relay == node)
     }
 
+    /// How many bytes and how many samples per second are taken of a node; 0 is no limit.
+    pub(crate) fn paces(&self, node: &str) -> [u64; 2] {
+        let samples = match self.is_relay(node) {
+            true => 0,
+            false => self.max_samples_per_second,
+        };
+        [self.max_bytes_per_second.0, samples]
+    }
+
     /// How much is taken of a node. A server sends what its agents have sent, and what its transforms made of it.
     pub(crate) fn limits(&self, node: &str) -> Limits {
         /// How much memory each metric or series may need on average.
-        const ENTRY_BYTES: usize = 640;
+        const ENTRY_BYTES: usize = 512;
         let agent = Limits::OF_AN_AGENT;
         let of = |entries: u32| Limits {
             dictionary_entries: entries as usize,

@@ -54,11 +54,8 @@ impl RelayService {
         node.clone_from(&hello.node);
         let (id, run) = (InstanceId(sixteen(&hello.instance)?), sixteen(&hello.run)?);
 
-        let node_session = state.registry.begin_session(
-            node,
-            state.config.max_connections_per_node,
-            self.running.sink.now().wall,
-        )?;
+        let now = self.running.sink.now().wall;
+        let node_session = state.registry.begin_session(node, &state.config, now)?;
         let instance = state.registry.instance(id);
         let claim = Claim {
             run,

@@ -22,7 +22,6 @@ use std::time::Duration;
 use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{InstanceId, Origin};
-use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
@@ -43,14 +42,16 @@ use crate::state::{Room, Running};
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What may come at once after silence.
-const BURST: Duration = Duration::from_secs(1);
-
-/// What costs about as much as so many samples: a message, and a new metric or series.
+/// What costs about as much as so many samples: a message, a new metric or series, a gap with its line in the log, and what
+/// is read only to be refused.
 const MESSAGE_COST: u64 = 64;
 const ENTRY_COST: u64 = 32;
+const GAP_COST: u64 = 20_000;
+const REFUSED_COST: u64 = 500_000;
 /// A sample with more text costs as much as several.
 const TEXT_OF_SAMPLE: u64 = 256;
+/// What a batch that is not stored yet needs besides its payload.
+const BATCH_BYTES: usize = 256;
 
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
@@ -81,8 +82,6 @@ pub(crate) struct Session {
     window: Room,
     /// The last number of what the pipeline took and is not stored yet, with the room that it takes up until then.
     under_way: VecDeque<(u64, [Option<OwnedSemaphorePermit>; 2])>,
-    /// Of bytes, and of samples.
-    paces: [Pace; 2],
     /// What the message in hand costs, in samples.
     cost: u64,
 }
@@ -91,10 +90,6 @@ impl Session {
     pub(crate) fn new(running: Arc<Running>, begun: Begun) -> Self {
         let config = &running.state.config;
         let node = &*begun.node.name;
-        let samples_per_second = match config.is_relay(node) {
-            true => 0,
-            false => config.max_samples_per_second,
-        };
         Self {
             decoder: Decoder::new(config.limits(node)),
             series: None,
@@ -104,7 +99,6 @@ impl Session {
             },
             window: Room::new(config.window_bytes.0),
             under_way: VecDeque::new(),
-            paces: [config.max_bytes_per_second.0, samples_per_second].map(|pace| Pace::new(pace, BURST)),
             cost: 0,
             running,
             begun,
@@ -137,6 +131,7 @@ impl Session {
 
     async fn take_all(&mut self) -> Result<(), Refusal> {
         loop {
+            self.rest().await?;
             let message = self.next().await?;
             if message.is_some()
                 && let Some(run) = self.begun.run.take()
@@ -146,32 +141,53 @@ impl Session {
             let bytes = self.begun.progress.take_bytes();
             self.begun.node.bytes.add(bytes);
             self.cost = MESSAGE_COST;
-            match message {
-                None => return Ok(()),
-                Some(Message::Hello(_)) => {
-                    return Err(wrong(
-                        "the session has begun already; `Hello` is its first message only",
-                    ));
-                }
-                Some(Message::Definitions(definitions)) => self.define(definitions)?,
-                Some(Message::Batch(batch)) => self.take_batch(batch).await?,
-                Some(Message::Gap(gap)) => self.take_gap(&gap).await?,
+            let Some(message) = message else {
+                return Ok(());
+            };
+            let taken = self.take(message).await;
+            if let Err(refusal) = &taken
+                && matches!(refusal.reason, Reason::Message | Reason::Limit | Reason::Identity)
+            {
+                self.cost = REFUSED_COST;
             }
             let now = std::time::Instant::now();
-            let [of_bytes, of_samples] = &mut self.paces;
-            of_bytes.pass(bytes, now);
-            of_samples.pass(self.cost, now);
-            if let Some(next) = of_bytes.wait(now).max(of_samples.wait(now)) {
-                self.rest(next.into()).await?;
-            }
+            let costs = [bytes, self.cost];
+            let mut paces = self.begun.node.paces.lock();
+            paces
+                .iter_mut()
+                .zip(costs)
+                .for_each(|(pace, cost)| pace.pass(cost, now));
+            drop(paces);
+            taken?;
         }
     }
 
-    /// The client has sent more than it may: the next message is not read before `until`.
-    async fn rest(&mut self, until: Instant) -> Result<(), Refusal> {
+    async fn take(&mut self, message: Message) -> Result<(), Refusal> {
+        match message {
+            Message::Hello(_) => Err(wrong(
+                "the session has begun already; `Hello` is its first message only",
+            )),
+            Message::Definitions(definitions) => self.define(definitions),
+            Message::Batch(batch) => self.take_batch(batch).await,
+            Message::Gap(gap) => self.take_gap(&gap).await,
+        }
+    }
+
+    /// While the node has sent more than it may, nothing is read.
+    async fn rest(&mut self) -> Result<(), Refusal> {
         loop {
+            let now = std::time::Instant::now();
+            let until = self
+                .begun
+                .node
+                .paces
+                .lock()
+                .iter()
+                .filter_map(|pace| pace.wait(now))
+                .max();
+            let Some(until) = until else { return Ok(()) };
             tokio::select! {
-                () = sleep_until(until) => return Ok(()),
+                () = sleep_until(until.into()) => {}
                 committed = self.next_commit() => committed?,
             }
             self.make_room();
@@ -302,6 +318,7 @@ impl Session {
         if !self.is_new(gap.previous, gap.first, gap.last)? {
             return Ok(());
         }
+        self.cost = GAP_COST;
         let reason = gap_reason(gap.reason());
         let node = &self.begun.node;
         tracing::warn!(
@@ -354,7 +371,8 @@ impl Session {
     /// Gives a batch to the pipeline when there is room. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
         let (window, room) = (self.window.clone(), self.running.state.room.clone());
-        let mut taking = pin!(async { [window.take(bytes).await, room.take(bytes).await] });
+        let needed = bytes.saturating_add(BATCH_BYTES);
+        let mut taking = pin!(async { [window.take(needed).await, room.take(needed).await] });
         let room = loop {
             // What there is of it may be taken by batches of this very session that are stored by now.
             self.make_room();

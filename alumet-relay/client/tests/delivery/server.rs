@@ -36,6 +36,8 @@ pub(crate) struct Behaviour {
     pub(crate) acknowledges: bool,
     /// Every so many batches it commits without saying so, and ends the session.
     pub(crate) dies_every: Option<u64>,
+    /// Every so many batches, the acknowledgement becomes one of another batch on its way.
+    pub(crate) damages_every: Option<u64>,
     /// Whether payloads are of a pipeline, which do not say what they need.
     pub(crate) is_real: bool,
     /// How far its acknowledgements go beyond what it has.
@@ -55,6 +57,7 @@ impl Default for Behaviour {
             commit: Duration::ZERO,
             acknowledges: true,
             dies_every: None,
+            damages_every: None,
             is_real: false,
             boasts: 0,
             token: None,
@@ -248,19 +251,24 @@ impl FakeRelay {
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let (_, receipt) = receipts.pop_front().unwrap();
-                    let (sequence, dies) = self.store.with(|stored| {
+                    let (sequence, dies, is_damaged) = self.store.with(|stored| {
                         session.in_flight -= receipt.bytes;
                         let sequence = stored.commit(&session.instance, receipt);
-                        let dies = self.behaviour.dies_every.is_some_and(|every| stored.received.is_multiple_of(every));
-                        (sequence, dies)
+                        let is_turn = |every: Option<u64>| every.is_some_and(|every| stored.received.is_multiple_of(every));
+                        let (dies, damages) = (self.behaviour.dies_every, self.behaviour.damages_every);
+                        (sequence, is_turn(dies), is_turn(damages))
                     });
                     if dies {
                         return Err(Status::unavailable("the server ends"));
                     }
                     if self.behaviour.acknowledges {
-                        say(answers, server_message::Message::Ack(Ack {
+                        let mut message = ServerMessage::sealed(server_message::Message::Ack(Ack {
                             sequence: sequence + self.behaviour.boasts,
-                        })).await;
+                        }));
+                        if is_damaged {
+                            message.message = Some(server_message::Message::Ack(Ack { sequence: sequence + 1 }));
+                        }
+                        let _ = answers.send(Ok(message)).await;
                     }
                 }
             }

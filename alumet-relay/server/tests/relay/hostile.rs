@@ -200,7 +200,7 @@ async fn a_message_of_four_gigabytes_is_refused_with_its_first_bytes() {
     for (greets, announced) in [
         (false, 1_u32 << 20),
         (false, u32::MAX),
-        (true, 9 << 20),
+        (true, 5 << 20),
         (true, u32::MAX),
     ] {
         let (to, status) = raw(rig.address).await;
@@ -379,7 +379,7 @@ async fn thousands_of_small_batches_may_wait() {
 async fn neither_a_full_window_nor_full_room_of_all_clients_lets_anybody_stand_still() {
     const BATCHES: u64 = 12_000;
     // Room for some hundred batches: of the session, or of all clients.
-    for (window_bytes, memory_bytes) in [(8 << 10, 0), (4 << 20, 16 << 10)] {
+    for (window_bytes, memory_bytes) in [(64 << 10, 0), (4 << 20, 128 << 10)] {
         let rig = Rig::on(GatedSpool::with_memory(memory_bytes), |config| {
             config.window_bytes = alumet_core::size::ByteSize(window_bytes);
             config.max_samples_per_second = 0;

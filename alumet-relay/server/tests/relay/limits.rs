@@ -60,7 +60,7 @@ async fn refused(rig: &Rig, messages: Vec<Message>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_become_much_more_than_it_is_is_refused_before_it_is_acknowledged() {
-    let rig = Rig::start();
+    let rig = Rig::with(|config| config.max_samples_per_second = 0);
     let one = || [metric("value", Unit::ONE)];
     let many = refused(&rig, first_batch(one(), &Attributes::EMPTY, 70_000)).await;
     assert!(many.contains("samples of the batch"), "{many}");
@@ -163,7 +163,7 @@ async fn all_clients_together_have_no_more_series_than_allowed_and_make_room_whe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_has_defined_is_forgotten_when_it_goes() {
-    let rig = Rig::start();
+    let rig = Rig::with(|config| config.max_samples_per_second = 0);
     let before = rig.catalog.live_series();
     for round in 1..=3 {
         let names = (0..1000).map(|number| metric(&format!("metric_{round}_{number}"), Unit::ONE));
@@ -200,6 +200,24 @@ async fn a_client_is_slowed_down_to_its_share_of_samples_and_messages() {
     session.acknowledged(150).await;
     assert!(
         begun.elapsed() > Duration::from_millis(450),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_counts_also_in_the_next_session_of_the_node() {
+    let rig = Rig::with(|config| config.max_samples_per_second = 250_000);
+    let begun = Instant::now();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    // Without the definitions.
+    session.send_all(Agent::new().next(1).split_off(1)).await;
+    assert_eq!(session.refusal().await.code(), Code::InvalidArgument);
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(Agent::new().next(1)).await;
+    session.acknowledged(1).await;
+    assert!(
+        begun.elapsed() > Duration::from_millis(900),
         "{:?}",
         begun.elapsed()
     );

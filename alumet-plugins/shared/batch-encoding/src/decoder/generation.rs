@@ -89,7 +89,7 @@ pub(super) fn parse(
                 text
             }
         };
-        // The numbers of a list need eight bytes, of which they have about as many as text.
+        // The numbers of a list need less memory than text.
         bytes = bytes.saturating_add(ENTRY_BYTES + length.max(text));
         DecodeError::within("bytes of the dictionary", bytes as u64, limits.dictionary_bytes)?;
         new.push((entry, text));

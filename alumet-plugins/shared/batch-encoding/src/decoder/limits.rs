@@ -31,8 +31,8 @@ impl Limits {
     pub const OF_AN_AGENT: Self = Self {
         samples_per_batch: alumet_core::Batch::LARGEST,
         text_per_batch: alumet_core::Batch::LARGEST * crate::LONGEST_ENTRY,
-        dictionary_entries: 25_000,
-        dictionary_bytes: 16 << 20,
+        dictionary_entries: 20_000,
+        dictionary_bytes: 10 << 20,
         entry_bytes: crate::LONGEST_ENTRY,
         metrics: 4096,
         attributes_per_series: crate::MOST_ATTRIBUTES,

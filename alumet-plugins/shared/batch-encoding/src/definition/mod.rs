@@ -37,13 +37,18 @@ const QUALITIES: [Quality; 3] = [Quality::Measured, Quality::Modelled, Quality::
 
 /// How many bytes the numbers among attributes may have as text.
 pub(crate) fn numbers_as_text(attributes: &Attributes) -> usize {
-    let text = |value: &AttributeValue| match value {
+    attributes.iter().map(|(_, value)| number_as_text(value)).sum()
+}
+
+fn number_as_text(value: &AttributeValue) -> usize {
+    match value {
         AttributeValue::U64(_) | AttributeValue::I64(_) => 20,
-        // Up to 327 bytes each, or 21 for each number.
-        AttributeValue::F64(_) | AttributeValue::ListU64(_) => value.to_string().len(),
+        // Up to 327.
+        AttributeValue::F64(_) => value.to_string().len(),
+        // With a comma.
+        AttributeValue::ListU64(numbers) => 21 * numbers.len(),
         AttributeValue::Bool(_) | AttributeValue::Text(_) => 0,
-    };
-    attributes.iter().map(|(_, value)| text(value)).sum()
+    }
 }
 
 /// How many bytes each series of a metric has of it.

@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 
 use alumet_core::series::{SeriesInfo, SeriesKey};
-use alumet_core::{AttributeValue, Attributes, Consumer, Metric, Resource};
+use alumet_core::{AttributeValue, Attributes, Consumer, Metric, Resource, Unit};
+
+use super::number_as_text;
 
 /// Texts of something that is shortened have at most so many bytes.
 const SHORT: usize = 96;
@@ -19,7 +21,7 @@ pub(super) fn short_metric(metric: &Metric, checksum: u32) -> Metric {
     let unit = metric.unit.code();
     Metric {
         name: Cow::Owned(name.into_owned()),
-        unit: alumet_core::Unit::parse(cut(&unit)),
+        unit: Unit::parse(cut(&unit)),
         description: cut(&metric.description).to_owned().into(),
         ..metric.clone()
     }
@@ -34,7 +36,7 @@ pub(super) fn short_series(info: &SeriesInfo, checksum: u32) -> SeriesKey {
         let (value, length) = match value {
             AttributeValue::Text(text) => (AttributeValue::from(cut(text)), cut(text).len()),
             // As it is encoded, and as text.
-            other => (other.clone(), 2 * other.to_string().len()),
+            other => (other.clone(), 2 * number_as_text(other)),
         };
         // What stands before a text, and an attribute without one.
         room = room.checked_sub(key.len() + length + 32)?;
