@@ -60,9 +60,9 @@ pub(crate) struct Columns {
 }
 
 impl Batch {
-    /// The most samples of a batch that goes to outputs, unless another program sent it: 1.5 MiB. A relay server takes no more
+    /// The most samples of a batch that goes to outputs, unless another program sent it: 768 KiB. A relay server takes no more
     /// at once.
-    pub const LARGEST: usize = 65_536;
+    pub const LARGEST: usize = 32_768;
 
     /// An empty batch, in the memory of `columns`.
     pub(crate) const fn new(catalog: Catalog, columns: Columns) -> Self {

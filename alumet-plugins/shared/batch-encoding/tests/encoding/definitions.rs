@@ -447,14 +447,14 @@ fn a_metric_that_is_too_large_is_shortened_so_that_every_server_takes_it() {
 fn a_few_bytes_that_name_a_long_series_thousands_of_times_are_refused() {
     let here = Catalog::new();
     let (_, series) = with_attributes(&here, Attributes::EMPTY.with("text", "x".repeat(1500)));
-    let many: Vec<_> = std::iter::repeat_n(series, 40_000).collect();
+    let many: Vec<_> = std::iter::repeat_n(series, 30_000).collect();
     let sent = encoded(&batch_of(&here, &many));
     let limits = |text_per_batch| Limits {
         text_per_batch,
         ..Limits::OF_AN_AGENT
     };
-    assert!(Receiver::with(limits(1600 * 40_000)).take(&sent).is_ok());
-    let error = Receiver::with(limits(1500 * 40_000)).take(&sent).unwrap_err();
+    assert!(Receiver::with(limits(1600 * 30_000)).take(&sent).is_ok());
+    let error = Receiver::with(limits(1500 * 30_000)).take(&sent).unwrap_err();
     assert!(
         error.to_string().starts_with("bytes of the batch as text: "),
         "{error}"
