@@ -220,6 +220,19 @@ mod tests {
             Received::STREAMS - 2
         );
         assert_eq!(stream(7, 56), Some(rebooted));
+        received.leave();
+        assert!(received.streams.is_empty(), "no agent has that many");
+    }
+
+    #[test]
+    fn the_streams_of_an_agent_outlive_its_session() {
+        let mut received = Received::default();
+        for stream in 0..16 {
+            let until = alumet_core::time::Moment::default();
+            received.progress(Watermark { stream, until });
+        }
+        received.leave();
+        assert_eq!(received.streams.len(), 16);
     }
 
     #[test]

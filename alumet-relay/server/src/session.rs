@@ -44,7 +44,7 @@ const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What costs about as much as so many samples: a message, a new metric or series, a gap with its line in the log, and what
 /// is read only to be refused.
-const MESSAGE_COST: u64 = 64;
+const MESSAGE_COST: u64 = 128;
 const ENTRY_COST: u64 = 32;
 const GAP_COST: u64 = 20_000;
 const REFUSED_COST: u64 = 500_000;
