@@ -8,7 +8,7 @@ use alumet_core::{Catalog, Metric, ValueType};
 use super::Limits;
 use crate::amendment::Amendment;
 use crate::column::runs::Run;
-use crate::definition::{Entry, EntryReader, metric_as_text, numbers_as_text};
+use crate::definition::{Entry, EntryReader, memory_of, metric_as_text, numbers_as_text};
 use crate::error::DecodeError;
 
 /// The dictionary of one generation.
@@ -40,12 +40,6 @@ pub(super) struct Parsed {
     bytes: usize,
 }
 
-/// What an entry needs besides its texts, its attributes and the numbers in lists: its place here, in the catalog, and in what
-/// goes by series.
-const ENTRY_BYTES: usize = 256;
-/// What an attribute needs besides its texts.
-const ATTRIBUTE_BYTES: usize = 80;
-
 /// Reads those entries of `definitions` that are not known, while they are within the limits.
 pub(super) fn parse(
     body: &[u8],
@@ -65,12 +59,12 @@ pub(super) fn parse(
         if number < defined {
             continue;
         }
-        let text = match &entry {
+        let (text, attributes) = match &entry {
             Entry::Metric(metric) => {
                 metrics += 1;
                 DecodeError::within("metrics", metrics as u64, limits.metrics)?;
                 DecodeError::within("bytes of a metric", length as u64, limits.entry_bytes)?;
-                metric_as_text(metric)
+                (metric_as_text(metric), 0)
             }
             Entry::Series(series) => {
                 let of_metric = match series.metric.checked_sub(defined) {
@@ -85,12 +79,10 @@ pub(super) fn parse(
                 };
                 let text = length + of_metric + numbers_as_text(&series.attributes);
                 DecodeError::within("bytes of a series", text as u64, limits.entry_bytes)?;
-                bytes = bytes.saturating_add(series.attributes.len() * ATTRIBUTE_BYTES);
-                text
+                (text, series.attributes.len())
             }
         };
-        // The numbers of a list need less memory than text.
-        bytes = bytes.saturating_add(ENTRY_BYTES + length.max(text));
+        bytes = bytes.saturating_add(memory_of(length.max(text), attributes));
         DecodeError::within("bytes of the dictionary", bytes as u64, limits.dictionary_bytes)?;
         new.push((entry, text));
     }

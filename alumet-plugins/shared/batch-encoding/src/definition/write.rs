@@ -2,12 +2,12 @@ use alumet_core::series::{SeriesInfo, SeriesKey};
 use alumet_core::{AttributeValue, Metric};
 
 use super::shorten::{short_metric, short_series};
-use super::{KINDS, METRIC, QUALITIES, SERIES, TYPES, metric_as_text, numbers_as_text, value};
+use super::{KINDS, METRIC, QUALITIES, SERIES, TYPES, memory_of, metric_as_text, numbers_as_text, value};
 use crate::bytes::{put_signed, put_text, put_varint};
 use crate::{LONGEST_ENTRY, MOST_ATTRIBUTES};
 
-/// Appends the entry of a metric.
-pub(crate) fn put_metric(out: &mut Vec<u8>, metric: &Metric) {
+/// Appends the entry of a metric; says how much memory it needs where it is read.
+pub(crate) fn put_metric(out: &mut Vec<u8>, metric: &Metric) -> usize {
     let start = out.len();
     put_whole_metric(out, metric);
     if out.len() - start > LONGEST_ENTRY || metric_as_text(metric) > LONGEST_ENTRY / 4 {
@@ -15,6 +15,7 @@ pub(crate) fn put_metric(out: &mut Vec<u8>, metric: &Metric) {
         out.truncate(start);
         put_whole_metric(out, &short_metric(metric, checksum));
     }
+    memory_of(out.len() - start, 0)
 }
 
 fn put_whole_metric(out: &mut Vec<u8>, metric: &Metric) {
@@ -27,8 +28,8 @@ fn put_whole_metric(out: &mut Vec<u8>, metric: &Metric) {
     put_text(out, &metric.description);
 }
 
-/// Appends the entry of a series whose metric has the number `metric`.
-pub(crate) fn put_series(out: &mut Vec<u8>, metric: u32, info: &SeriesInfo) {
+/// Appends the entry of a series whose metric has the number `metric`; says how much memory it needs where it is read.
+pub(crate) fn put_series(out: &mut Vec<u8>, metric: u32, info: &SeriesInfo) -> usize {
     let start = out.len();
     put_key(out, metric, &info.key);
     let length = out.len() - start + metric_as_text(&info.metric) + numbers_as_text(info.attributes());
@@ -37,6 +38,10 @@ pub(crate) fn put_series(out: &mut Vec<u8>, metric: u32, info: &SeriesInfo) {
         out.truncate(start);
         put_key(out, metric, &short_series(info, checksum));
     }
+    memory_of(
+        length.min(LONGEST_ENTRY),
+        info.attributes().len().min(MOST_ATTRIBUTES),
+    )
 }
 
 fn put_key(out: &mut Vec<u8>, metric: u32, key: &SeriesKey) {
