@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::value::ValueType;
 /// programs stay as long as somebody holds them, for instance in a series.
 #[derive(Default)]
 pub(super) struct MetricTable {
-    metrics: BTreeMap<MetricId, Arc<Metric>>,
+    metrics: HashMap<MetricId, Arc<Metric>>,
     by_meaning: HashMap<Meaning, MetricId>,
     own: HashMap<Arc<str>, (MetricId, Arc<Metric>)>,
     next: u32,
@@ -105,13 +104,14 @@ impl MetricTable {
             is_used
         });
         by_meaning.shrink_to(2 * by_meaning.len());
+        metrics.shrink_to(2 * metrics.len());
     }
 
     /// That of a plugin, or else the oldest.
     pub(super) fn find(&self, name: &str) -> Option<(MetricId, Arc<Metric>)> {
-        let mut all = self.metrics.iter();
         self.own.get(name).cloned().or_else(|| {
-            let (id, metric) = all.find(|(_, metric)| metric.name == name)?;
+            let named = self.metrics.iter().filter(|(_, metric)| metric.name == name);
+            let (id, metric) = named.min_by_key(|(id, _)| **id)?;
             Some((*id, Arc::clone(metric)))
         })
     }
@@ -122,7 +122,9 @@ impl MetricTable {
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Metric>> {
-        self.metrics.values().cloned().collect()
+        let mut all: Vec<_> = self.metrics.iter().collect();
+        all.sort_unstable_by_key(|(id, _)| **id);
+        all.into_iter().map(|(_, metric)| Arc::clone(metric)).collect()
     }
 }
 
