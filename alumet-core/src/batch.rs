@@ -60,6 +60,10 @@ pub(crate) struct Columns {
 }
 
 impl Batch {
+    /// The most samples of a batch that goes to outputs, unless another program sent it: 768 KiB. A relay server takes no more
+    /// at once.
+    pub const LARGEST: usize = 32_768;
+
     /// An empty batch, in the memory of `columns`.
     pub(crate) const fn new(catalog: Catalog, columns: Columns) -> Self {
         Self {
@@ -210,6 +214,25 @@ impl Batch {
             timestamp,
             bits,
         })
+    }
+
+    /// The same samples in batches of at most so many. Only with the last one is its stream as far as it was.
+    pub(crate) fn divide(self, most: usize) -> Vec<Self> {
+        if self.len() <= most {
+            return vec![self];
+        }
+        let starts = (0..self.len()).step_by(most);
+        let part = |start| {
+            let end = self.len().min(start + most);
+            let mut part = self.catalog.batch();
+            // They name the series that this one names.
+            part.pin.clone_from(&self.pin);
+            part.reserve(end - start);
+            part.extend(self.samples_in(start..end));
+            part.progress = self.progress.filter(|_| end == self.len());
+            part
+        };
+        starts.map(part).collect()
     }
 
     /// Appends copies of samples of the same catalog.

@@ -37,6 +37,7 @@ pub enum Remedy {
 pub struct Failure {
     remedy: Remedy,
     after: Option<Duration>,
+    is_panic: bool,
     error: Box<dyn Error + Send + Sync>,
 }
 
@@ -46,6 +47,7 @@ impl Failure {
         Self {
             remedy,
             after: None,
+            is_panic: false,
             error: error.into(),
         }
     }
@@ -76,6 +78,19 @@ impl Failure {
     /// The element must be reset.
     pub fn restart(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Remedy::Restart, error)
+    }
+
+    /// The element panicked, and must be reset.
+    pub(crate) fn panicked(text: &str) -> Self {
+        Self {
+            is_panic: true,
+            ..Self::restart(format!("it panicked: {text}"))
+        }
+    }
+
+    /// Whether it is a panic that was caught.
+    pub(crate) const fn is_panic(&self) -> bool {
+        self.is_panic
     }
 
     /// The normal end of an element, with the reason for the log.

@@ -19,8 +19,9 @@ const LIMITS: Limits = Limits {
     dictionary_entries: 1000,
     dictionary_bytes: 1 << 20,
     metrics: 1000,
-    payload_bytes: 1 << 20,
+    definitions_bytes: 1 << 20,
     generations: 2,
+    ..Limits::OF_AN_AGENT
 };
 
 /// A catalog with series of all types.

@@ -11,6 +11,7 @@ fuzz_target!(|data: &[u8]| {
     // Fields that this version does not know are dropped, so only what was understood comes back.
     if let Ok(message) = ClientMessage::decode(data) {
         let again = ClientMessage::decode(&*message.encode_to_vec()).expect("what was written can be read");
+        assert_eq!(again.verify(), message.verify());
         assert_eq!(again, message);
     }
     if let Ok(message) = ServerMessage::decode(data) {

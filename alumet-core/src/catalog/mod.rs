@@ -3,7 +3,6 @@
 mod metric_table;
 mod series_table;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -86,7 +85,7 @@ impl Catalog {
     /// Registers a metric that a plugin defines as a constant. The same metric may be registered any number of times.
     ///
     /// # Errors
-    /// When the name is taken by a metric of another kind, type, unit or quality.
+    /// When another plugin has a metric of this name with another kind, type, unit or quality.
     pub fn metric<T: Number>(
         &self,
         definition: &MetricDef<T>,
@@ -97,32 +96,27 @@ impl Catalog {
         })
     }
 
-    /// Registers a metric that is known only at run time.
+    /// Registers a metric of a plugin that is known only at run time.
     ///
     /// # Errors
-    /// When the name is taken by a metric of another kind, type, unit or quality.
+    /// When another plugin has a metric of this name with another kind, type, unit or quality.
     pub fn register_metric(&self, metric: Metric) -> Result<MetricId, IncompatibleMetric> {
         self.0.metrics.write().register(metric)
     }
 
-    /// Registers a metric; if its name means something else already, under the name with `_suffix`, `_suffix_2`, ….
-    pub fn register_metric_or_rename(&self, mut metric: Metric, suffix: &str) -> MetricId {
-        let base = metric.name.clone();
-        let mut table = self.0.metrics.write();
-        for attempt in 1_u32.. {
-            match table.register(metric) {
-                Ok(id) => return id,
-                Err(error) => metric = *error.refused,
-            }
-            metric.name = match attempt {
-                1 => Cow::Owned(format!("{base}_{suffix}")),
-                n => Cow::Owned(format!("{base}_{suffix}_{n}")),
-            };
-        }
-        unreachable!("there are fewer metrics than numbers")
+    /// Takes a metric as another program defines it, or as it follows from one: with its name, kind, type, unit and quality it
+    /// is a metric of its own, whatever else has this name, and whoever came first. It stays as long as somebody holds what is
+    /// given back or a series of it.
+    pub fn admit_metric(&self, metric: Metric) -> (MetricId, Arc<Metric>) {
+        self.0.metrics.write().admit(metric)
     }
 
-    /// The metric of that name.
+    /// Lets go of metrics of other programs that nobody holds any more.
+    pub fn forget_unused_metrics(&self) {
+        self.0.metrics.write().forget_unused();
+    }
+
+    /// The metric of that name; if there are several, that of a plugin, or else the oldest.
     pub fn find_metric(&self, name: &str) -> Option<(MetricId, Arc<Metric>)> {
         self.0.metrics.read().find(name)
     }
@@ -134,7 +128,7 @@ impl Catalog {
 
     /// All metrics, in the order of their registration.
     pub fn metrics(&self) -> Vec<Arc<Metric>> {
-        self.0.metrics.read().all().to_vec()
+        self.0.metrics.read().all()
     }
 
     /// A typed handle for a metric known only at run time.
@@ -291,18 +285,60 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_metric_with_another_unit_is_refused_or_renamed() {
-        let (catalog, _) = catalog_with_metric();
+    fn a_metric_with_another_unit_is_refused_to_a_plugin_and_is_another_one_of_another_program() {
+        let (catalog, own) = catalog_with_metric();
         let mut other = TEST.metric();
         other.unit = Unit::BYTE;
         let error = catalog.register_metric(other.clone()).unwrap_err();
         assert!(error.to_string().contains("test (gauge u64, 1)"), "{error}");
-        let first = catalog.register_metric_or_rename(other.clone(), "node1");
-        assert_eq!(catalog.metric_info(first).name, "test_node1");
-        other.unit = Unit::SECOND;
-        let second = catalog.register_metric_or_rename(other.clone(), "node1");
-        assert_eq!(catalog.metric_info(second).name, "test_node1_2");
-        assert_eq!(catalog.register_metric_or_rename(other, "node1"), second);
+        let (first, metric) = catalog.admit_metric(other.clone());
+        assert_eq!(*metric, other);
+        assert_eq!(catalog.admit_metric(other).0, first);
+        assert_eq!(catalog.admit_metric(TEST.metric()).0, own.id());
+        assert_eq!(catalog.find_metric("test").unwrap().0, own.id());
+    }
+
+    #[test]
+    fn another_program_takes_no_name_from_a_plugin() {
+        let catalog = Catalog::new();
+        let mut other = TEST.metric();
+        other.unit = Unit::BYTE;
+        let (first, _held) = catalog.admit_metric(other);
+        let own = catalog.metric(&TEST).unwrap();
+        assert_ne!(own.id(), first);
+        assert_eq!(*catalog.metric_info(own.id()), TEST.metric());
+    }
+
+    #[test]
+    fn metrics_of_other_programs_are_forgotten_with_their_last_series() {
+        let (catalog, _) = catalog_with_metric();
+        let named = |number: u32| {
+            let mut metric = TEST.metric();
+            metric.name = format!("foreign_{number}").into();
+            catalog.admit_metric(metric)
+        };
+        let (id, held) = named(0);
+        let series = catalog.register(SeriesKey {
+            metric: id,
+            resource: Resource::LocalMachine,
+            consumer: Consumer::LocalMachine,
+            attributes: Attributes::EMPTY,
+        });
+        drop(held);
+        for number in 1..100_000 {
+            named(number);
+        }
+        assert!(catalog.metrics().len() <= 2048, "{catalog:?}");
+        assert_eq!(catalog.metric_info(id).name, "foreign_0");
+        drop(series);
+        drop(catalog.pin());
+        catalog.forget_unused_metrics();
+        let names: Vec<_> = catalog
+            .metrics()
+            .iter()
+            .map(|metric| metric.name.clone())
+            .collect();
+        assert_eq!(names, ["test"], "that of a plugin stays");
     }
 
     #[test]

@@ -150,6 +150,17 @@ impl Delivery {
         Some((half(0..len / 2), half(len / 2..len)))
     }
 
+    /// Two parts, of whole batches each; `None` if it is of one batch.
+    pub(crate) fn batches_apart(&self) -> Option<(Self, Self)> {
+        let parts = self.parts();
+        if parts.len() < 2 {
+            return None;
+        }
+        let first: usize = parts[..parts.len() / 2].iter().map(|part| part.range.len()).sum();
+        let part = |range| self.cut(std::iter::once(range));
+        Some((part(0..first), part(first..self.len())))
+    }
+
     /// Some of its samples, by ascending position.
     pub(crate) fn select(&self, positions: &[usize]) -> Self {
         let runs = positions.chunk_by(|one, next| one + 1 == *next);

@@ -13,6 +13,7 @@ use crate::spool::{Gap, Record, Spool, SpoolReader, Spooled};
 
 use super::message::Outgoing;
 use super::queue::Queue;
+use super::supervise::guard;
 
 /// The way of an output through the spool.
 pub(crate) struct Backlog {
@@ -139,7 +140,8 @@ impl Backlog {
         let sequence = record.sequence;
         let result = match record.batch.take() {
             Some(batch) => Ok(batch),
-            None => self.reader.batch(&record),
+            // What makes the decoder panic will do so again.
+            None => guard(|| self.reader.batch(&record)),
         };
         match result {
             Ok(batch) => Ok(Loaded::Batch { sequence, batch }),

@@ -179,7 +179,13 @@ impl Router {
             ledger.offered(&output.cell, after);
         }
         drop(ledger);
-        self.offer_to_all(&Arc::new(batch));
+        if batch.origin().is_some() {
+            // Stored whole, or else a part of it would come again.
+            return self.offer_to_all(&Arc::new(batch));
+        }
+        for part in batch.divide(Batch::LARGEST) {
+            self.offer_to_all(&Arc::new(part));
+        }
     }
 
     /// Offers a batch to every output; it goes to the spool at most once, whoever takes it from there.

@@ -35,7 +35,7 @@ fn panicked(payload: &(dyn Any + Send)) -> Failure {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    Failure::restart(format!("it panicked: {text}"))
+    Failure::panicked(text)
 }
 
 /// The state of an element after a failure.

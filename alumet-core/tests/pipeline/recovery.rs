@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alumet_core::failure::Failure;
-use alumet_core::output::{Delivering, Delivery, Output, Recording, RecordingOutput};
-use alumet_core::pipeline::{DropReason, ElementState, Pipeline, PipelineBuilder};
+use alumet_core::output::{Delivering, Delivery, Output, QueuePolicy, Recording, RecordingOutput};
+use alumet_core::pipeline::{DropReason, ElementState, EventSink, Pipeline, PipelineBuilder};
 use alumet_core::plugin::ElementSpecs;
+use alumet_core::source::EventSource;
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
-use alumet_core::{Batch, Value};
+use alumet_core::{Batch, Consumer, Resource, Timestamp, Value};
+use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::elements::{
-    Counting, PATIENCE, Step, assert_balanced, counting_pipeline, pass, status_of, values, wait_until,
+    COUNT, Counting, PATIENCE, SECOND, Step, assert_balanced, counting_pipeline, pass, status_of, values,
+    wait_until,
 };
+use crate::spool::MemorySpool;
 
 /// Sets all values to how often it has worked since it was reset, then does as the script says.
 #[derive(Default)]
@@ -259,4 +264,108 @@ async fn an_asynchronous_output_that_fails_until_the_end_is_given_up_and_ends_by
     })
     .await
     .unwrap();
+}
+
+/// Panics over a batch with a certain value, and keeps the others.
+struct Squeamish {
+    inner: RecordingOutput,
+    hates: u64,
+    attempts: Arc<Mutex<u32>>,
+}
+
+impl Output for Squeamish {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        if delivery
+            .samples()
+            .any(|sample| sample.value() == Value::U64(self.hates))
+        {
+            *self.attempts.lock() += 1;
+            panic!("not {}", self.hates);
+        }
+        self.inner.deliver(delivery)
+    }
+}
+
+#[test]
+fn what_an_output_panics_over_each_time_is_refused_and_all_else_is_written() {
+    for durable in [false, true] {
+        for (joined, expected) in [(0, 3), (5, 5)] {
+            let spool = MemorySpool::default();
+            let mut builder = PipelineBuilder::new().spool(spool.slot());
+            let source = Counting::new(builder.catalog(), "a");
+            builder.source("a", source).on_request();
+            let (inner, attempts) = (RecordingOutput::new(), Arc::<Mutex<u32>>::default());
+            let recording = inner.recording();
+            let output = Squeamish {
+                inner,
+                hates: 3,
+                attempts: Arc::clone(&attempts),
+            };
+            let policy = QueuePolicy {
+                durable: Some(durable),
+                ..QueuePolicy::default()
+            };
+            let spec = builder.output("out", output).queue(policy);
+            spec.joined(joined, 100 * SECOND);
+            let pipeline = builder.start().unwrap();
+            for _ in 0..5 {
+                pipeline.control().trigger(&"src".parse().unwrap()).unwrap();
+            }
+            wait_until("the others are written", || values(&recording).len() == 4);
+            let report = pipeline.stop(PATIENCE);
+            assert_eq!(values(&recording), ["1", "2", "4", "5"]);
+            assert_eq!(*attempts.lock(), expected);
+            assert_balanced(&report.ledger);
+            let account = report.ledger.outputs.values().next().unwrap();
+            assert_eq!(account.dropped[&DropReason::Rejected], 1, "{account:?}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_larger_than_a_server_takes_goes_on_in_parts() {
+    let mut builder = PipelineBuilder::new();
+    builder.event_source("many", Many);
+    let output = RecordingOutput::new();
+    let (recording, parts) = (output.recording(), Arc::<Mutex<Vec<_>>>::default());
+    let sizes = Sizes(output, Arc::clone(&parts));
+    builder.output("out", sizes);
+    let pipeline = builder.start().unwrap();
+    wait_until("all have come", || {
+        recording.samples().len() == Batch::LARGEST * 2 + 1
+    });
+    let report = pipeline.stop(PATIENCE);
+    assert_eq!(*parts.lock(), [Batch::LARGEST, Batch::LARGEST, 1]);
+    assert_balanced(&report.ledger);
+}
+
+/// Sends one batch that is too large.
+struct Many;
+
+#[async_trait]
+impl EventSource for Many {
+    async fn run(&mut self, out: EventSink, stop: CancellationToken) -> Result<(), Failure> {
+        let metric = out.catalog().metric(&COUNT)?;
+        let series = out
+            .catalog()
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let series = series.register();
+        let mut batch = out.batch();
+        for number in 0..Batch::LARGEST * 2 + 1 {
+            batch.push(&series, Timestamp::from_nanos(number as i64), number as u64);
+        }
+        out.send(batch).await?;
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+/// Keeps the sizes of deliveries.
+struct Sizes(RecordingOutput, Arc<Mutex<Vec<usize>>>);
+
+impl Output for Sizes {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        self.1.lock().push(delivery.len());
+        self.0.deliver(delivery)
+    }
 }

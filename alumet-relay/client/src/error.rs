@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 
+use alumet_relay_protocol::checksum::is_sealed;
 use tonic::{Code, Status};
 
 /// Why there is no session with a server, or not any more.
@@ -44,7 +45,8 @@ impl SessionError {
     pub(crate) fn of_status(server: &str, status: &Status) -> Self {
         let message = status.message();
         match status.code() {
-            Code::AlreadyExists => Self::Copied(format!("{server} says: {message}")),
+            // It has consequences, so it must not be another refusal that was damaged on its way.
+            Code::AlreadyExists if is_sealed(status) => Self::Copied(format!("{server} says: {message}")),
             // These are made here when the connection breaks, with the reason as their source.
             Code::Unknown | Code::Internal | Code::Unavailable | Code::Cancelled => {
                 Self::broken(server, with_sources(message, status))
@@ -96,6 +98,8 @@ pub(crate) fn with_sources(message: &str, error: &dyn Error) -> String {
 mod tests {
     use std::io;
 
+    use alumet_relay_protocol::checksum::sealed_status;
+
     use super::*;
 
     #[test]
@@ -133,8 +137,10 @@ mod tests {
 
     #[test]
     fn a_server_that_noticed_a_copy_is_quoted() {
-        let error = SessionError::of_status("s:1", &Status::already_exists("two nodes"));
+        let error = SessionError::of_status("s:1", &sealed_status(Code::AlreadyExists, "two nodes"));
         assert!(matches!(error, SessionError::Copied(_)));
         assert_eq!(error.to_string(), "s:1 says: two nodes");
+        let damaged = SessionError::of_status("s:1", &Status::already_exists("the server stops"));
+        assert!(matches!(damaged, SessionError::Passing(_)));
     }
 }

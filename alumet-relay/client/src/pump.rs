@@ -135,7 +135,7 @@ impl<'a> Pump<'a> {
                 let message = wire::batch(record, self.previous);
                 // What the server has of a record that was too large is a gap.
                 let was_refused = last == welcome.last_sequence && welcome.last_checksum == 0;
-                sent.is_refused = was_refused || message.encoded_len() as u64 > limit;
+                sent.is_refused = was_refused || !self.session.takes(record, message.encoded_len());
                 if sent.is_refused {
                     wire::too_large(record, self.previous)
                 } else {

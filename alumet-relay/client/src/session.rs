@@ -1,5 +1,6 @@
 //! One session with one server: hello, then records one way and acknowledgements the other.
 
+use alumet_core::spool::Record;
 use alumet_relay_protocol::tokens::present;
 use alumet_relay_protocol::v1::relay_client::RelayClient;
 use alumet_relay_protocol::v1::server_message::Message;
@@ -26,9 +27,28 @@ pub(crate) struct Session {
     pub(crate) stretch: Stretch,
     pub(crate) next: u64,
     pub(crate) requests: mpsc::Sender<ClientMessage>,
-    pub(crate) answers: Streaming<ServerMessage>,
+    pub(crate) answers: Answers,
     /// Closes the connection with the session.
     _relay: RelayClient<Link>,
+}
+
+/// What the server says.
+pub(crate) struct Answers(Streaming<ServerMessage>);
+
+impl Answers {
+    /// The next message; `None` when there is no more.
+    ///
+    /// # Errors
+    /// Why the server has ended the session, and when a message was damaged on its way.
+    pub(crate) async fn message(&mut self) -> Result<Option<ServerMessage>, Status> {
+        let message = self.0.message().await?;
+        if let Some(message) = &message {
+            message
+                .verify()
+                .map_err(|damaged| Status::data_loss(damaged.to_string()))?;
+        }
+        Ok(message)
+    }
 }
 
 /// A few messages wait for HTTP/2, so that it always has something to send.
@@ -84,7 +104,7 @@ impl Session {
             present(&token, request.metadata_mut()).map_err(SessionError::unusable)?;
         }
         let status = |status: Status| SessionError::of_status(&server, &status);
-        let mut answers = relay.session(request).await.map_err(status)?.into_inner();
+        let mut answers = Answers(relay.session(request).await.map_err(status)?.into_inner());
         let first = answers.message().await.map_err(status)?;
         let welcome = match first.and_then(|first| first.message) {
             Some(Message::Welcome(welcome)) => welcome,
@@ -108,6 +128,12 @@ impl Session {
             answers,
             _relay: relay,
         })
+    }
+
+    /// Whether the server takes a record that makes a message of so many bytes.
+    pub(crate) const fn takes(&self, record: &Record, bytes: usize) -> bool {
+        let most = self.welcome.max_batch_samples;
+        (most == 0 || record.samples <= most) && bytes as u64 <= self.largest_message()
     }
 
     /// The largest message that the server takes.

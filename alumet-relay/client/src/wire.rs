@@ -24,6 +24,7 @@ pub(crate) fn definitions(definitions: &Definitions) -> v1::ClientMessage {
         first: definitions.first,
         count: definitions.count,
         payload: Bytes::from_owner(definitions.payload.clone()),
+        checksum: 0,
     }))
 }
 
@@ -57,11 +58,9 @@ pub(crate) fn too_large(record: &Record, previous: u64) -> v1::ClientMessage {
     }))
 }
 
-/// A message of any kind.
-pub(crate) const fn message(message: Message) -> v1::ClientMessage {
-    v1::ClientMessage {
-        message: Some(message),
-    }
+/// A message of any kind, with its checksum.
+pub(crate) fn message(message: Message) -> v1::ClientMessage {
+    v1::ClientMessage::sealed(message)
 }
 
 #[cfg(test)]

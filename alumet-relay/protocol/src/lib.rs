@@ -2,10 +2,11 @@
 //!
 //! [`v1`] is the protocol, generated from `proto/alumet/relay/v1/relay.proto`; [`version`] finds a version that both sides
 //! speak. Certificates and [`tokens`] are the two ways to prove who one is, [`certs`] makes the former, and [`address`] says
-//! where a server is and when plain text is acceptable; [`pace`] limits bandwidth.
+//! where a server is and when plain text is acceptable; [`checksum`] finds what was damaged, [`pace`] limits bandwidth.
 
 pub mod address;
 pub mod certs;
+pub mod checksum;
 pub mod identity;
 pub mod pace;
 pub mod tokens;

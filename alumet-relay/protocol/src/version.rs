@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-/// The versions that this program speaks.
-pub const SPOKEN: RangeInclusive<u32> = 1..=1;
+/// The versions that this program speaks. Version 1 had no checksums but those of batches.
+pub const SPOKEN: RangeInclusive<u32> = 2..=2;
 
 /// Two programs have no version of the protocol in common.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -78,6 +78,7 @@ fn measure(path: &Path, connections: u8, duration: Duration) -> Result<(), AnyEr
         .runtime(runtime.handle().clone());
     let config = Config {
         address: "127.0.0.1:0".to_owned(),
+        max_samples_per_second: 0,
         ..Config::default()
     };
     let spool = slot.get_or_open(builder.catalog()).ok_or("no spool")?;
@@ -122,8 +123,8 @@ async fn send(address: SocketAddr, number: u8, stored: &AtomicU64) -> Result<(),
         .await?;
     let (to, outgoing) = mpsc::channel(8);
     let hello = Hello {
-        protocol_min: 1,
-        protocol_max: 1,
+        protocol_min: 2,
+        protocol_max: 2,
         instance: vec![number; 16].into(),
         run: vec![1; 16].into(),
         node: format!("node{number}"),
@@ -153,6 +154,7 @@ async fn send(address: SocketAddr, number: u8, stored: &AtomicU64) -> Result<(),
                     generation: definitions.generation,
                     first: definitions.first,
                     count: definitions.count,
+                    checksum: 0,
                     payload: definitions.payload.to_vec().into(),
                 };
                 let _ = to.send(message(Message::Definitions(definitions))).await;
@@ -182,10 +184,8 @@ async fn send(address: SocketAddr, number: u8, stored: &AtomicU64) -> Result<(),
     Err("the server ended the session".into())
 }
 
-const fn message(message: Message) -> ClientMessage {
-    ClientMessage {
-        message: Some(message),
-    }
+fn message(message: Message) -> ClientMessage {
+    ClientMessage::sealed(message)
 }
 
 /// Numbers between 0 and 10 ms in nanoseconds, none like the one before.

@@ -13,8 +13,7 @@ pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64
         let sequence = *commits.borrow_and_update();
         if sequence > told {
             let ack = server_message::Message::Ack(Ack { sequence });
-            let answer = ServerMessage { message: Some(ack) };
-            if answers.send(Ok(answer)).await.is_err() {
+            if answers.send(Ok(ServerMessage::sealed(ack))).await.is_err() {
                 return;
             }
             told = sequence;

@@ -9,6 +9,7 @@ use alumet_core::size::ByteSize;
 use alumet_relay_protocol::address::{Address, InvalidAddress};
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::Tokens;
+use alumet_shared_batch_encoding::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +43,16 @@ pub struct Config {
     pub max_connections_per_node: usize,
     /// How large a message may be.
     pub max_message_bytes: ByteSize,
-    /// How many entries the dictionary of a client may have: its metrics and series.
+    /// How many metrics and series a client may define, and 512 bytes of memory for each. A node in `relays` may define
+    /// `max_series`.
     pub max_series_per_client: u32,
-    /// How many bytes per second a client may send over a longer time; 0 is no limit.
+    /// How many metrics and series all clients together may define.
+    pub max_series: u32,
+    /// How many samples per second a node that is not in `relays` may send over a longer time; 0 is no limit. A message
+    /// counts as 128 samples at least, a new metric or series as 32, and a sample with more than 256 bytes of names and
+    /// attributes as several; a message that is refused counts as 500 000.
+    pub max_samples_per_second: u64,
+    /// How many bytes per second a node may send over a longer time; 0 is no limit.
     pub max_bytes_per_second: ByteSize,
     /// How much of a client may be on its way to the disk; then the server reads on when more is stored.
     pub window_bytes: ByteSize,
@@ -87,8 +95,10 @@ impl Default for Config {
             relays: Vec::new(),
             max_connections: 10_000,
             max_connections_per_node: 4,
-            max_message_bytes: ByteSize(8 << 20),
-            max_series_per_client: 200_000,
+            max_message_bytes: ByteSize(4 << 20),
+            max_series_per_client: 20_000,
+            max_series: 5_000_000,
+            max_samples_per_second: 200_000,
             max_bytes_per_second: ByteSize(0),
             window_bytes: ByteSize(4 << 20),
             handshake_timeout: HumanDuration::from_secs(10),
@@ -123,6 +133,7 @@ impl Config {
             ("max_connections", self.max_connections == 0),
             ("max_connections_per_node", self.max_connections_per_node == 0),
             ("max_series_per_client", self.max_series_per_client == 0),
+            ("max_series", self.max_series == 0),
             ("window_bytes", self.window_bytes.0 == 0),
         ] {
             if is_zero {
@@ -175,6 +186,43 @@ impl Config {
         self.address.parse().map_err(|error| fault(error).into())
     }
 
+    /// Whether a node may send series of others, because it is a server itself.
+    pub(crate) fn is_relay(&self, node: &str) -> bool {
+        self.relays.iter().any(|relay| relay == node)
+    }
+
+    /// How many bytes and how many samples per second are taken of a node; 0 is no limit.
+    pub(crate) fn paces(&self, node: &str) -> [u64; 2] {
+        let samples = match self.is_relay(node) {
+            true => 0,
+            false => self.max_samples_per_second,
+        };
+        [self.max_bytes_per_second.0, samples]
+    }
+
+    /// How much is taken of a node. A server sends what its agents have sent, and what its transforms made of it.
+    pub(crate) fn limits(&self, node: &str) -> Limits {
+        /// How much memory each metric or series may need on average.
+        const ENTRY_BYTES: usize = 512;
+        let agent = Limits::OF_AN_AGENT;
+        let of = |entries: u32| Limits {
+            dictionary_entries: entries as usize,
+            dictionary_bytes: (entries as usize).saturating_mul(ENTRY_BYTES).max(1 << 20),
+            ..agent
+        };
+        if !self.is_relay(node) {
+            return of(self.max_series_per_client);
+        }
+        Limits {
+            samples_per_batch: 4 * agent.samples_per_batch,
+            text_per_batch: 4 * agent.text_per_batch,
+            metrics: usize::MAX,
+            attribute_keys: usize::MAX,
+            definitions_bytes: 4 * agent.definitions_bytes,
+            ..of(self.max_series)
+        }
+    }
+
     pub(crate) fn has_tokens(&self) -> bool {
         !self.tokens.is_empty() || self.tokens_file.is_some()
     }
@@ -203,6 +251,7 @@ mod tests {
             ("max_connections = 0", "max_connections"),
             ("max_connections_per_node = 0", "max_connections_per_node"),
             ("max_series_per_client = 0", "max_series_per_client"),
+            ("max_series = 0", "max_series"),
             ("window_bytes = 0", "window_bytes"),
             ("max_message_bytes = '1 KiB'", "max_message_bytes"),
             ("max_message_bytes = '2 GiB'", "max_message_bytes"),

@@ -49,6 +49,6 @@ alumet_core::metrics! {
         description: "Connections, sessions and batches that were refused.",
         resources: ["local_machine"],
         consumers: ["local_machine"],
-        attributes: ["reason=tls|slow|busy|credentials|identity|version|copied|message|limit"],
+        attributes: ["reason=tls|slow|busy|credentials|identity|version|copied|message|damaged|limit"],
     };
 }

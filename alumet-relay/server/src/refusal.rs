@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use alumet_relay_protocol::checksum::{Damaged, sealed_status};
 use parking_lot::Mutex;
 use tonic::{Code, Status};
 
@@ -35,6 +36,8 @@ pub(crate) enum Reason {
     Copied,
     /// A message that is wrong.
     Message,
+    /// A message that was damaged on its way.
+    Damaged,
     /// A limit is reached.
     Limit,
     /// A newer session took over; not counted.
@@ -45,7 +48,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Those that are counted.
-    pub(crate) const COUNTED: [Self; 9] = [
+    pub(crate) const COUNTED: [Self; 10] = [
         Self::Tls,
         Self::Slow,
         Self::Busy,
@@ -54,6 +57,7 @@ impl Reason {
         Self::Version,
         Self::Copied,
         Self::Message,
+        Self::Damaged,
         Self::Limit,
     ];
 
@@ -68,6 +72,7 @@ impl Reason {
             Self::Version => ("version", Code::FailedPrecondition),
             Self::Copied => ("copied", Code::AlreadyExists),
             Self::Message => ("message", Code::InvalidArgument),
+            Self::Damaged => ("damaged", Code::DataLoss),
             Self::Limit => ("limit", Code::ResourceExhausted),
             Self::Replaced => ("replaced", Code::Aborted),
             Self::Unavailable => ("unavailable", Code::Unavailable),
@@ -89,7 +94,13 @@ impl Refusal {
 
     /// What the client gets.
     pub(crate) fn status(&self) -> Status {
-        Status::new(self.reason.facts().1, &self.message)
+        sealed_status(self.reason.facts().1, &self.message)
+    }
+}
+
+impl From<Damaged> for Refusal {
+    fn from(damaged: Damaged) -> Self {
+        Self::new(Reason::Damaged, damaged.to_string())
     }
 }
 

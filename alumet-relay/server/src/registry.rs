@@ -1,14 +1,17 @@
 //! Who is connected, and what came from whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
 use alumet_core::time::{Monotonic, Timestamp};
+use alumet_relay_protocol::pace::Pace;
 use alumet_shared_batch_encoding::Watermark;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use crate::config::Config;
 use crate::refusal::{Reason, Refusal};
 use crate::seat::Seat;
 use crate::tally::Tally;
@@ -40,7 +43,7 @@ pub(crate) struct Received {
 }
 
 /// A machine that sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Node {
     /// Its name.
     pub(crate) name: Arc<str>,
@@ -49,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) samples: Tally,
     pub(crate) bytes: Tally,
     pub(crate) duplicates: Tally,
+    /// What it may send: bytes and samples. Of all its sessions, so that a new one is no new start.
+    pub(crate) paces: Mutex<[Pace; 2]>,
     /// What it lost, by reason.
     pub(crate) gaps: Mutex<HashMap<&'static str, Tally>>,
 }
@@ -70,19 +75,26 @@ impl Registry {
     /// The node for a session, which is counted until it lets go of it.
     ///
     /// # Errors
-    /// When it has `limit` sessions already.
+    /// When it has as many sessions already as the configuration allows.
     pub(crate) fn begin_session(
         &self,
         name: &str,
-        limit: usize,
+        config: &Config,
         now: Timestamp,
     ) -> Result<Arc<Node>, Refusal> {
+        /// What may come at once after silence.
+        const BURST: Duration = Duration::from_secs(1);
+        let limit = config.max_connections_per_node;
         let mut nodes = self.nodes.lock();
         let node = nodes.entry(name.into()).or_insert_with_key(|name| {
             Arc::new(Node {
                 name: Arc::clone(name),
                 since: now,
-                ..Node::default()
+                paces: Mutex::new(config.paces(name).map(|pace| Pace::new(pace, BURST))),
+                samples: Tally::default(),
+                bytes: Tally::default(),
+                duplicates: Tally::default(),
+                gaps: Mutex::default(),
             })
         });
         if sessions(node) >= limit {
@@ -111,6 +123,16 @@ fn sessions(node: &Arc<Node>) -> usize {
 }
 
 impl Received {
+    /// So many streams are remembered of an agent without a session.
+    const REMEMBERED: usize = 16;
+
+    /// Forgets the streams if there are more than agents have.
+    pub(crate) fn leave(&mut self) {
+        if self.streams.len() > Self::REMEMBERED {
+            self.streams = HashMap::new();
+        }
+    }
+
     /// An agent has a stream for each interval at which it polls. Batches of more have no progress.
     const STREAMS: usize = 256;
 
@@ -143,21 +165,23 @@ mod tests {
     #[test]
     fn a_node_has_so_many_sessions_and_no_more() {
         let registry = Registry::default();
-        let one = registry.begin_session("a", 2, NOW).unwrap();
-        let _two = registry.begin_session("a", 2, NOW).unwrap();
-        assert_eq!(
-            registry.begin_session("a", 2, NOW).unwrap_err().reason,
-            Reason::Busy
-        );
-        assert!(registry.begin_session("b", 2, NOW).is_ok());
+        let config = Config {
+            max_connections_per_node: 2,
+            ..Config::default()
+        };
+        let begin = |name| registry.begin_session(name, &config, NOW);
+        let one = begin("a").unwrap();
+        let _two = begin("a").unwrap();
+        assert_eq!(begin("a").unwrap_err().reason, Reason::Busy);
+        assert!(begin("b").is_ok());
         drop(one);
-        assert!(registry.begin_session("a", 2, NOW).is_ok());
+        assert!(begin("a").is_ok());
     }
 
     #[test]
     fn what_a_node_did_is_told_once_more_after_its_last_session() {
         let registry = Registry::default();
-        let session = registry.begin_session("a", 1, NOW).unwrap();
+        let session = registry.begin_session("a", &Config::default(), NOW).unwrap();
         session.samples.add(5);
         drop(session);
         let shown = || {
@@ -196,6 +220,19 @@ mod tests {
             Received::STREAMS - 2
         );
         assert_eq!(stream(7, 56), Some(rebooted));
+        received.leave();
+        assert!(received.streams.is_empty(), "no agent has that many");
+    }
+
+    #[test]
+    fn the_streams_of_an_agent_outlive_its_session() {
+        let mut received = Received::default();
+        for stream in 0..16 {
+            let until = alumet_core::time::Moment::default();
+            received.progress(Watermark { stream, until });
+        }
+        received.leave();
+        assert_eq!(received.streams.len(), 16);
     }
 
     #[test]

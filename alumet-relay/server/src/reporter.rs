@@ -33,5 +33,7 @@ pub(crate) fn report(state: &ServerState, last: Timestamp, now: Timestamp, sink:
             });
         }
     }
+    // Those of clients that have gone, now that the batch has let go of their series.
+    sink.catalog().forget_unused_metrics();
     batch
 }

@@ -49,18 +49,13 @@ impl RelayService {
         let progress = progress.unwrap_or_else(|| Progress::new(0));
         let proven = self.identify(&request)?;
         let mut requests = request.into_inner();
-        let hello = self.hello(&mut requests).await?;
+        let (hello, protocol) = self.hello(&mut requests).await?;
         check_claim(&hello.node, proven.as_deref())?;
         node.clone_from(&hello.node);
-        let protocol = negotiate(hello.protocol_min..=hello.protocol_max, SPOKEN)
-            .map_err(|error| Refusal::new(Reason::Version, error.to_string()))?;
         let (id, run) = (InstanceId(sixteen(&hello.instance)?), sixteen(&hello.run)?);
 
-        let node_session = state.registry.begin_session(
-            node,
-            state.config.max_connections_per_node,
-            self.running.sink.now().wall,
-        )?;
+        let now = self.running.sink.now().wall;
+        let node_session = state.registry.begin_session(node, &state.config, now)?;
         let instance = state.registry.instance(id);
         let claim = Claim {
             run,
@@ -96,11 +91,11 @@ impl RelayService {
             server: SOFTWARE.to_owned(),
             max_message_bytes: state.config.max_message_bytes.0,
             window_bytes: state.config.window_bytes.0,
+            max_batch_samples: u32::try_from(state.config.limits(node).samples_per_batch).unwrap_or(u32::MAX),
         };
         // There is room: it is the first.
-        let _ = answers.try_send(Ok(ServerMessage {
-            message: Some(server_message::Message::Welcome(welcome)),
-        }));
+        let welcome = server_message::Message::Welcome(welcome);
+        let _ = answers.try_send(Ok(ServerMessage::sealed(welcome)));
         progress.allow(usize::try_from(state.config.max_message_bytes.0).unwrap_or(usize::MAX));
         tracing::info!(
             node, peer = %self.connection.peer, software = printable(&hello.software), stored,
@@ -151,17 +146,29 @@ impl RelayService {
         Ok(proven.map(str::to_owned))
     }
 
-    async fn hello(&self, requests: &mut Streaming<ClientMessage>) -> Result<Hello, Refusal> {
+    /// The first message, and the version of the protocol that both speak.
+    async fn hello(&self, requests: &mut Streaming<ClientMessage>) -> Result<(Hello, u32), Refusal> {
         let patience = *self.running.state.config.handshake_timeout;
         let message = timeout(patience, requests.message())
             .await
             .map_err(|_| too_slow("the client had not said who it is", patience))?;
-        match message.map_err(|status| broken(&status))? {
-            Some(ClientMessage {
-                message: Some(Message::Hello(hello)),
-            }) => Ok(hello),
-            Some(_) => Err(wrong("the first message is not `Hello`")),
-            None => Err(wrong("the client ended its session before it said who it is")),
+        let Some(message) = message.map_err(|status| broken(&status))? else {
+            return Err(wrong("the client ended its session before it said who it is"));
+        };
+        let verified = message.verify();
+        let Some(Message::Hello(hello)) = message.message else {
+            return Err(wrong("the first message is not `Hello`"));
+        };
+        // The versions before had no checksum here, and shall learn that they are too old.
+        let has_checksum = message.checksum != 0;
+        let protocol = negotiate(hello.protocol_min..=hello.protocol_max, SPOKEN);
+        match (verified, protocol) {
+            (Err(_), Err(version)) if !has_checksum => {
+                Err(Refusal::new(Reason::Version, version.to_string()))
+            }
+            (Err(damaged), _) => Err(damaged.into()),
+            (Ok(()), Err(version)) => Err(Refusal::new(Reason::Version, version.to_string())),
+            (Ok(()), Ok(protocol)) => Ok((hello, protocol)),
         }
     }
 }

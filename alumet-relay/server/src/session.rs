@@ -1,4 +1,17 @@
 //! A session: takes messages of a client in their order and hands samples on.
+//!
+//! Whatever it waits for, something else ends the wait, which no session has to get to first:
+//!
+//! | it waits for | which is ended by |
+//! |---|---|
+//! | a message | the client, or `idle_timeout` once it has begun one |
+//! | room in its window, and in that of all clients | commits of the spool, which it hears meanwhile, as all others do |
+//! | the ingest queue | the router, which waits for no session |
+//! | the time that the client has used up | the clock |
+//! | the disk, when the client has said everything | commits of the spool |
+//!
+//! All but the queue are also ended by a newer session of the instance and by the end of the server, and those for commits by
+//! the end of the connection. So whoever has room gives it back when it is stored, whatever else it waits for.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -10,10 +23,9 @@ use std::time::Duration;
 use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
 use alumet_core::spool::{InstanceId, Origin};
-use alumet_relay_protocol::pace::Pace;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
-use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Limits};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -31,13 +43,16 @@ use crate::state::{Room, Running};
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What may come at once after silence.
-const BURST: Duration = Duration::from_secs(1);
-
-/// How large the entries of a dictionary may be on average.
-const BYTES_PER_ENTRY: usize = 512;
-/// The dictionary in use and the next ones; a client uses them in their order.
-const GENERATIONS: usize = 4;
+/// What costs about as much as so many samples: a message, a new metric or series, a gap with its line in the log, and what
+/// is read only to be refused.
+const MESSAGE_COST: u64 = 128;
+const ENTRY_COST: u64 = 32;
+const GAP_COST: u64 = 20_000;
+const REFUSED_COST: u64 = 500_000;
+/// A sample with more text costs as much as several.
+const TEXT_OF_SAMPLE: u64 = 256;
+/// What a batch that is not stored yet needs besides its payload.
+const BATCH_BYTES: usize = 256;
 
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
@@ -62,36 +77,30 @@ pub(crate) struct Session {
     running: Arc<Running>,
     begun: Begun,
     decoder: Decoder,
-    generation: u32,
+    /// For what the decoder knows, of what all clients may define.
+    series: Option<OwnedSemaphorePermit>,
     amendment: Amendment,
     window: Room,
     /// The last number of what the pipeline took and is not stored yet, with the room that it takes up until then.
     under_way: VecDeque<(u64, [Option<OwnedSemaphorePermit>; 2])>,
-    pace: Pace,
+    /// What the message in hand costs, in samples.
+    cost: u64,
 }
 
 impl Session {
     pub(crate) fn new(running: Arc<Running>, begun: Begun) -> Self {
         let config = &running.state.config;
         let node = &*begun.node.name;
-        let entries = config.max_series_per_client as usize;
-        let limits = Limits {
-            dictionary_entries: entries,
-            dictionary_bytes: entries.saturating_mul(BYTES_PER_ENTRY).max(1 << 20),
-            generations: GENERATIONS,
-            ..Limits::default()
-        };
         Self {
-            decoder: Decoder::new(limits),
-            generation: 0,
+            decoder: Decoder::new(config.limits(node)),
+            series: None,
             amendment: Amendment {
                 attributes: Attributes::EMPTY.with(config.node_attribute.clone(), node.to_owned()),
-                is_exclusive: !config.relays.iter().any(|relay| relay == node),
-                metric_suffix: node.to_owned(),
+                is_exclusive: !config.is_relay(node),
             },
             window: Room::new(config.window_bytes.0),
             under_way: VecDeque::new(),
-            pace: Pace::new(config.max_bytes_per_second.0, BURST),
+            cost: 0,
             running,
             begun,
         }
@@ -110,6 +119,9 @@ impl Session {
         };
         drop(acknowledging);
         self.leave_room_later();
+        if self.amendment.is_exclusive {
+            self.begun.received.leave();
+        }
         if let Err(refusal) = &result {
             // Room may come when the client reads what is before it.
             let last = self.begun.answers.send(Err(refusal.status()));
@@ -120,6 +132,7 @@ impl Session {
 
     async fn take_all(&mut self) -> Result<(), Refusal> {
         loop {
+            self.rest().await?;
             let message = self.next().await?;
             if message.is_some()
                 && let Some(run) = self.begun.run.take()
@@ -128,25 +141,57 @@ impl Session {
             }
             let bytes = self.begun.progress.take_bytes();
             self.begun.node.bytes.add(bytes);
-            match message {
-                None => return Ok(()),
-                Some(Message::Hello(_)) => {
-                    return Err(wrong(
-                        "the session has begun already; `Hello` is its first message only",
-                    ));
-                }
-                Some(Message::Definitions(definitions)) => self.define(definitions)?,
-                Some(Message::Batch(batch)) => self.take_batch(batch).await?,
-                Some(Message::Gap(gap)) => self.take_gap(&gap).await?,
+            self.cost = MESSAGE_COST;
+            let Some(message) = message else {
+                return Ok(());
+            };
+            let taken = self.take(message).await;
+            if let Err(refusal) = &taken
+                && matches!(refusal.reason, Reason::Message | Reason::Limit | Reason::Identity)
+            {
+                self.cost = REFUSED_COST;
             }
             let now = std::time::Instant::now();
-            self.pace.pass(bytes, now);
-            if let Some(next) = self.pace.wait(now) {
-                tokio::select! {
-                    () = sleep_until(next.into()) => {}
-                    refusal = interrupted(&self.running.stop, &self.begun.replaced) => return Err(refusal),
-                }
+            let costs = [bytes, self.cost];
+            let mut paces = self.begun.node.paces.lock();
+            paces
+                .iter_mut()
+                .zip(costs)
+                .for_each(|(pace, cost)| pace.pass(cost, now));
+            drop(paces);
+            taken?;
+        }
+    }
+
+    async fn take(&mut self, message: Message) -> Result<(), Refusal> {
+        match message {
+            Message::Hello(_) => Err(wrong(
+                "the session has begun already; `Hello` is its first message only",
+            )),
+            Message::Definitions(definitions) => self.define(definitions),
+            Message::Batch(batch) => self.take_batch(batch).await,
+            Message::Gap(gap) => self.take_gap(&gap).await,
+        }
+    }
+
+    /// While the node has sent more than it may, nothing is read.
+    async fn rest(&mut self) -> Result<(), Refusal> {
+        loop {
+            let now = std::time::Instant::now();
+            let until = self
+                .begun
+                .node
+                .paces
+                .lock()
+                .iter()
+                .filter_map(|pace| pace.wait(now))
+                .max();
+            let Some(until) = until else { return Ok(()) };
+            tokio::select! {
+                () = sleep_until(until.into()) => {}
+                committed = self.next_commit() => committed?,
             }
+            self.make_room();
         }
     }
 
@@ -170,9 +215,14 @@ impl Session {
             };
             match message {
                 Ok(Ok(None)) => return Ok(None),
-                // A kind of message that is newer than this server.
-                Ok(Ok(Some(ClientMessage { message: None }))) => deadline = Instant::now() + patience,
-                Ok(Ok(Some(ClientMessage { message }))) => return Ok(message),
+                Ok(Ok(Some(came))) => {
+                    came.verify()?;
+                    if came.message.is_some() {
+                        return Ok(came.message);
+                    }
+                    // Nothing.
+                    deadline = Instant::now() + patience;
+                }
                 Ok(Err(status)) => return Err(broken(&status)),
                 Err(_) => {
                     let (now, since) = (Instant::now(), self.begun.progress.incomplete_since());
@@ -192,19 +242,36 @@ impl Session {
             count: definitions.count,
             payload: definitions.payload.as_ref().into(),
         };
-        let catalog = self.running.sink.catalog();
-        self.decoder
-            .define(&definitions, catalog, &self.amendment)
-            .map_err(|error| match error {
-                DecodeError::Foreign { key, found } => {
-                    let (node, found) = (&self.begun.node.name, found.escape_debug());
-                    let message = format!(
-                        "`{node}` sends a series with the attribute {key}={found}; only nodes in `relays` of the server may do that"
-                    );
-                    Refusal::new(Reason::Identity, message)
-                }
-                error => not_decoded("the definitions", &error),
-            })
+        let Running { state, sink, .. } = &*self.running;
+        // For the time being, room for all of them; more than one client may have is refused below.
+        let most = state.config.limits(&self.begun.node.name).dictionary_entries;
+        let count = definitions.count.min(u32::try_from(most).unwrap_or(u32::MAX));
+        let Ok(room) = Arc::clone(&state.series).try_acquire_many_owned(count) else {
+            let message = "all clients together have as many metrics and series as `max_series` of the server allows; raise it, \
+                           or use several servers";
+            return Err(Refusal::new(Reason::Limit, message));
+        };
+        self.cost += ENTRY_COST * u64::from(definitions.count);
+        let defined = self.decoder.define(&definitions, sink.catalog(), &self.amendment);
+        let held = match self.series.take() {
+            Some(mut held) => {
+                held.merge(room);
+                held
+            }
+            None => room,
+        };
+        let held = self.series.insert(held);
+        drop(held.split(held.num_permits().saturating_sub(self.decoder.entries())));
+        defined.map_err(|error| match error {
+            DecodeError::Foreign { key, found } => {
+                let (node, found) = (&self.begun.node.name, found.escape_debug());
+                let message = format!(
+                    "`{node}` sends a series with the attribute {key}={found}; only nodes in `relays` of the server may do that"
+                );
+                Refusal::new(Reason::Identity, message)
+            }
+            error => not_decoded("the definitions", &error),
+        })
     }
 
     async fn take_batch(&mut self, message: v1::Batch) -> Result<(), Refusal> {
@@ -225,23 +292,16 @@ impl Session {
 
     fn decode(&mut self, message: &v1::Batch) -> Result<Batch, Refusal> {
         let name = format!("batch {}", message.sequence);
-        let checksum = crc32fast::hash(&message.payload);
-        if checksum != message.checksum {
-            let expected = message.checksum;
-            return Err(wrong(format!(
-                "{name} was damaged on its way: its checksum is {checksum:08x} and should be {expected:08x}; send it again"
-            )));
-        }
-        if message.generation > self.generation {
-            self.generation = message.generation;
-            self.decoder.forget_before(message.generation);
-        }
         let mut batch = self.running.sink.batch();
-        let watermark = self
+        let decoded = self
             .decoder
             .decode(message.generation, &message.payload, &mut batch)
             .map_err(|error| not_decoded(&name, &error))?;
-        if let Some(progress) = watermark.and_then(|watermark| self.begun.received.progress(watermark)) {
+        self.cost += (batch.len() as u64).max(decoded.text_bytes / TEXT_OF_SAMPLE);
+        if let Some(progress) = decoded
+            .watermark
+            .and_then(|watermark| self.begun.received.progress(watermark))
+        {
             batch.set_progress(progress);
         }
         let samples = batch.len();
@@ -259,6 +319,7 @@ impl Session {
         if !self.is_new(gap.previous, gap.first, gap.last)? {
             return Ok(());
         }
+        self.cost = GAP_COST;
         let reason = gap_reason(gap.reason());
         let node = &self.begun.node;
         tracing::warn!(
@@ -308,12 +369,13 @@ impl Session {
         });
     }
 
-    /// Gives a batch to the pipeline. That is not interrupted, so that it is known what the pipeline has.
+    /// Gives a batch to the pipeline when there is room. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
         let state = Arc::clone(&self.running.state);
         let _waits = Arc::clone(&state.waits);
         let (window, room) = (self.window.clone(), state.room.clone());
-        let mut taking = pin!(async { [window.take(bytes).await, room.take(bytes).await] });
+        let needed = bytes.saturating_add(BATCH_BYTES);
+        let mut taking = pin!(async { [window.take(needed).await, room.take(needed).await] });
         let room = loop {
             // What there is of it may be taken by batches of this very session that are stored by now.
             self.make_room();
@@ -389,11 +451,14 @@ pub(crate) fn taken_over() -> Refusal {
 }
 
 fn not_decoded(what: &str, error: &DecodeError) -> Refusal {
-    let reason = match error {
-        DecodeError::TooLarge { .. } => Reason::Limit,
-        _ => Reason::Message,
+    let (reason, key) = match error {
+        DecodeError::TooLarge { what, .. } if what.ends_with("of the dictionary") => {
+            (Reason::Limit, ", which is `max_series_per_client` of the server")
+        }
+        DecodeError::TooLarge { .. } => (Reason::Limit, ""),
+        _ => (Reason::Message, ""),
     };
-    Refusal::new(reason, format!("{what} cannot be read: {error}"))
+    Refusal::new(reason, format!("{what} cannot be read: {error}{key}"))
 }
 
 const fn gap_reason(reason: GapReason) -> &'static str {

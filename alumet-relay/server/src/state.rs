@@ -34,6 +34,8 @@ pub(crate) struct ServerState {
     pub(crate) waits: Arc<()>,
     /// How many batches the pipeline has taken.
     pub(crate) taken: AtomicU64,
+    /// How many metrics and series clients may define, less those that they have.
+    pub(crate) series: Arc<Semaphore>,
 }
 
 /// How many bytes may be on their way to the disk: those of a session, or of all clients together.
@@ -102,6 +104,7 @@ impl ServerState {
     ) -> Result<Self, StartError> {
         Ok(Self {
             trust: Trust::read(&config)?,
+            series: Arc::new(Semaphore::new(config.max_series as usize)),
             config,
             room: Room::of_spool(spool.status().memory_bytes),
             spool,

@@ -178,6 +178,7 @@ mod tests {
         };
         let message = ClientMessage {
             message: Some(Message::Batch(batch)),
+            ..ClientMessage::default()
         };
         let message = message.encode_to_vec();
         let length = u32::try_from(message.len()).unwrap().to_be_bytes();

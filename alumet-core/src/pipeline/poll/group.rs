@@ -28,9 +28,6 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// A batch of this size is handed on before its time: 1.5 MiB.
-    const FULL: usize = 65_536;
-
     pub(super) fn new(interval: Option<Duration>, flush: Option<Duration>, origin: Monotonic) -> Self {
         Self {
             interval,
@@ -135,7 +132,9 @@ impl Group {
             self.next_flush = at + flush;
             return true;
         }
-        self.batch.as_ref().is_some_and(|batch| batch.len() >= Self::FULL)
+        self.batch
+            .as_ref()
+            .is_some_and(|batch| batch.len() >= Batch::LARGEST)
     }
 
     pub(super) fn flush_if_immediate(&mut self, shared: &Shared) {

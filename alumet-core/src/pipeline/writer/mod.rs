@@ -84,6 +84,8 @@ struct Job {
     /// Where they begin in it.
     offset: usize,
     delivery: Delivery,
+    /// How often the output has panicked over them.
+    panics: u32,
 }
 
 /// What a writer wants next.
@@ -102,6 +104,8 @@ enum Step {
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
 /// After so many attempts in vain, nobody waits for a flush any more.
 const ATTEMPTS_TO_FLUSH: u32 = 3;
+/// What an output has panicked over so often, it does not get again: it would never get anything else.
+const PANICS: u32 = 3;
 /// The longest pause before another attempt while somebody waits for it.
 const SHORT_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause that a destination can ask for.
@@ -318,6 +322,7 @@ impl Writer {
             entry,
             offset: 0,
             delivery: ripe.delivery,
+            panics: 0,
         })
     }
 
@@ -363,22 +368,19 @@ impl Writer {
         };
         match failure.remedy() {
             Remedy::Skip => self.refused(&job, &failure, busy),
-            Remedy::Split => match job.delivery.halves() {
-                Some((first, second)) => {
-                    self.progress.divide(job.entry);
-                    let offset = job.offset + first.len();
-                    self.come_again(Job {
-                        entry: job.entry,
-                        offset,
-                        delivery: second,
-                    });
-                    job.delivery = first;
-                    self.come_again(job);
-                }
-                None => self.refused(&job, &failure, busy),
-            },
+            Remedy::Split => {
+                let halves = job.delivery.halves();
+                self.divide(job, halves, &failure, busy);
+            }
+            Remedy::Restart if failure.is_panic() && job.panics + 1 >= PANICS => {
+                self.must_reset = true;
+                // Those that only came together with it are not to blame.
+                let parts = job.delivery.batches_apart();
+                self.divide(job, parts, &failure, busy);
+            }
             Remedy::Retry | Remedy::Restart => {
                 self.must_reset |= failure.remedy() == Remedy::Restart;
+                job.panics += u32::from(failure.is_panic());
                 self.come_again(job);
                 self.failed(&failure, busy);
             }
@@ -386,6 +388,22 @@ impl Writer {
                 self.account.failed(&failure, busy);
                 self.leave(DropReason::OutputEnded);
             }
+        }
+    }
+
+    /// Two parts come again instead of the whole; what cannot be divided is refused.
+    fn divide(&mut self, job: Job, parts: Option<(Delivery, Delivery)>, failure: &Failure, busy: Duration) {
+        let Some((first, second)) = parts else {
+            return self.refused(&job, failure, busy);
+        };
+        self.progress.divide(job.entry);
+        let offset = job.offset + first.len();
+        for (offset, delivery) in [(offset, second), (job.offset, first)] {
+            self.come_again(Job {
+                offset,
+                delivery,
+                ..job
+            });
         }
     }
 
@@ -412,6 +430,7 @@ impl Writer {
             entry: job.entry,
             offset: job.offset + receipt.again[0],
             delivery,
+            panics: 0,
         });
         let failure = Failure::retry(format!("the destination puts {again} of {len} samples off"));
         let failure = match receipt.after {

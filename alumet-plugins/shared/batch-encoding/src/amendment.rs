@@ -9,8 +9,6 @@ pub struct Amendment {
     pub attributes: Attributes,
     /// Whether a series that has another value there is refused.
     pub is_exclusive: bool,
-    /// Ends the name of a metric whose name means something else here already.
-    pub metric_suffix: String,
 }
 
 impl Amendment {
@@ -46,7 +44,7 @@ mod tests {
     fn an_attribute_that_is_there_already_stays() {
         let amendment = Amendment {
             attributes: Attributes::from_iter([("node", "here"), ("zone", "a")]),
-            ..Amendment::default()
+            is_exclusive: false,
         };
         let amended = amendment.apply(Attributes::from_iter([("node", "there")]));
         assert_eq!(amended.to_string(), "{node=there, zone=a}");

@@ -70,6 +70,11 @@
 //!   kind and id of the consumer; varint, how many attributes there are; for each of them, sorted by key, text,
 //!   key; byte, type of the value; the value: 0 varint, 1 signed, 2 the eight bytes of a float, lowest first, 3 false,
 //!   4 true, 5 text, 6 varint, length of a list, and its numbers as varints.
+//!
+//! A sample may later be written with all that is known of its series. So a series has at most [`LONGEST_ENTRY`] bytes with the
+//! name and the unit of its metric, numbers counted as text, and at most [`MOST_ATTRIBUTES`] attributes. Of one that has more, texts
+//! are cut and attributes left out, and the attribute `shortened` has a checksum of the whole, so that it stays apart from
+//! others.
 
 mod amendment;
 mod bytes;
@@ -82,9 +87,15 @@ mod error;
 mod payload;
 
 pub use amendment::Amendment;
-pub use decoder::{Decoder, Limits, Watermark};
+pub use decoder::{Decoded, Decoder, Limits, Watermark};
 pub use encoder::{Encoded, Encoder};
 pub use error::DecodeError;
 
 /// The version of the format that is written, and the only one that is read.
 pub const VERSION: u8 = 1;
+
+/// The most bytes of a metric or series that an encoder writes.
+pub const LONGEST_ENTRY: usize = 2048;
+
+/// The most attributes of a series that an encoder writes.
+pub const MOST_ATTRIBUTES: usize = 64;

@@ -7,11 +7,13 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use alumet_core::metric::Quality;
+use alumet_core::spool::Definitions;
 use alumet_core::{Batch, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType};
-use alumet_shared_batch_encoding::{Amendment, Decoder, Encoder, Limits};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Encoder, Limits};
 
 struct Counting;
 
@@ -75,6 +77,85 @@ fn tick(catalog: &Catalog) -> Batch {
     batch
 }
 
+/// Entries of a dictionary, which begins with a metric; each series has a consumer and an attribute of its own, and so many
+/// others.
+fn entries(numbers: Range<u32>, count: u8, others: &[u8]) -> Vec<u8> {
+    let mut body = vec![];
+    for number in numbers {
+        match number {
+            0 => body.extend([0, 1, b'm', 0, 0, 1, b'1', 0, 0]),
+            _ => {
+                body.extend([1, 0, 0, 0, 1, b'c', 8]);
+                body.extend(format!("{number:08}").bytes());
+                body.extend([
+                    count + 1,
+                    1,
+                    0,
+                    0,
+                    number as u8 | 0x80,
+                    (number >> 7) as u8 | 0x80,
+                    (number >> 14) as u8,
+                ]);
+                body.extend(others);
+            }
+        }
+    }
+    body
+}
+
+/// How much memory a client needs that defines as much as it may.
+fn memory_of_all(limits: Limits, make: impl Fn(Range<u32>) -> Vec<u8>) -> usize {
+    let catalog = Catalog::new();
+    let before = BYTES.load(Relaxed);
+    let mut decoder = Decoder::new(limits);
+    for first in (0..).step_by(100) {
+        let definitions = Definitions {
+            generation: 1,
+            first,
+            count: 100,
+            payload: [vec![1, 0], make(first..first + 100)].concat().into(),
+        };
+        let defined = decoder.define(&definitions, &catalog, &Amendment::default());
+        if let Err(error) = defined {
+            assert!(matches!(error, DecodeError::TooLarge { .. }), "{error}");
+            break;
+        }
+    }
+    BYTES.load(Relaxed) - before
+}
+
+fn a_dictionary_needs_no_more_than_its_limit_whatever_its_entries_are() {
+    let limits = Limits::OF_AN_AGENT;
+    let attributes = |count: u8, value: &[u8]| {
+        let of = |key: u8| [&[1, key], value].concat();
+        (count, (1..=count).flat_map(of).collect::<Vec<u8>>())
+    };
+    let long = [&[5, 0xc0, 0x07][..], &[b'x'; 960]].concat();
+    let list = [&[6, 0xc0, 0x01][..], &[1; 192]].concat();
+    for (what, (count, others)) in [
+        ("nothing", attributes(0, &[])),
+        ("flags", attributes(63, &[4])),
+        ("empty texts", attributes(63, &[5, 0])),
+        ("a long text", attributes(1, &long)),
+        ("a list", attributes(1, &list)),
+        ("a number", attributes(1, &[0, 1])),
+    ] {
+        let memory = memory_of_all(limits, |numbers| entries(numbers, count, &others));
+        assert!(
+            memory <= limits.dictionary_bytes * 5 / 4,
+            "{what}: {memory} bytes"
+        );
+    }
+    let metrics = memory_of_all(limits, |numbers| {
+        let of = |number: u32| {
+            let name = format!("{number:08}");
+            [&[0, 8], name.as_bytes(), &[0, 0, 1, b'1', 0, 0]].concat()
+        };
+        numbers.flat_map(of).collect()
+    });
+    assert!(metrics <= limits.dictionary_bytes, "{metrics}");
+}
+
 /// One test, because tests that run at the same time would count for each other.
 #[test]
 fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says_so() {
@@ -87,7 +168,6 @@ fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says
 
     let limits = Limits {
         samples_per_batch: 5000,
-        payload_bytes: 200_000,
         ..Limits::default()
     };
     let mut decoder = Decoder::new(limits);
@@ -114,4 +194,5 @@ fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says
         let (_, peak) = cost(|| assert!(decode(&payload).is_err()));
         assert!(peak < 200_000, "{peak}");
     }
+    a_dictionary_needs_no_more_than_its_limit_whatever_its_entries_are();
 }

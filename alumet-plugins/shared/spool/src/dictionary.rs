@@ -46,13 +46,9 @@ impl Dictionary {
                 .decode(record.generation, &record.payload, &mut batch)
                 .is_err()
         {
-            let amendment = Amendment {
-                metric_suffix: "spooled".to_owned(),
-                ..Amendment::default()
-            };
             for definitions in log.definitions(record.generation, known)? {
                 decoder
-                    .define(&definitions, &self.catalog, &amendment)
+                    .define(&definitions, &self.catalog, &Amendment::default())
                     .or_skip()?;
             }
             decoder

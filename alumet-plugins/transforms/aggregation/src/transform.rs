@@ -117,7 +117,7 @@ impl Aggregation {
 
 impl Aggregated {
     fn new(function: Function, info: &SeriesInfo, catalog: &Catalog) -> Self {
-        let metric = catalog.register_metric_or_rename(function.of(&info.metric), "aggregated");
+        let (metric, _held) = catalog.admit_metric(function.of(&info.metric));
         let mut key = info.key.clone();
         key.metric = metric;
         Self {

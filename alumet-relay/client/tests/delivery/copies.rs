@@ -6,6 +6,7 @@ use alumet_plugin_relay_client::Config;
 use crate::rig::{Running, config, config_of, until};
 use crate::server::{Behaviour, Server, Store};
 use crate::spool::FakeSpool;
+use alumet_relay_protocol::checksum::sealed_status;
 
 async fn server() -> (Store, Server) {
     let store = Store::default();
@@ -155,7 +156,8 @@ async fn a_record_that_was_too_large_last_time_is_given_up_this_time() {
 async fn a_server_that_has_noticed_the_copy_is_believed() {
     let store = Store::default();
     let refusing = Behaviour {
-        refusal: Some(tonic::Status::already_exists(
+        refusal: Some(sealed_status(
+            tonic::Code::AlreadyExists,
             "node a at 10.0.0.1 and node b at 10.0.0.2",
         )),
         ..Behaviour::default()

@@ -114,6 +114,43 @@ async fn a_record_that_the_server_cannot_take_is_given_up_and_told_and_the_other
 }
 
 #[tokio::test]
+async fn a_record_with_more_samples_than_the_server_takes_is_given_up_and_told() {
+    let (store, spool) = (Store::default(), FakeSpool::new(1));
+    let few = Behaviour {
+        max_batch_samples: 9,
+        ..Behaviour::default()
+    };
+    let server = Server::start(few, store.clone()).await;
+    spool.append(1, 100);
+    Running::start(&config_of(server.address), &spool).ended().await;
+    assert_eq!(store.sequences(), [] as [u64; 0]);
+    store.with(|stored| assert_eq!(stored.gaps, [(1, 1, GapReason::TooLarge as i32)]));
+    assert_eq!(spool.acknowledged(), 1);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_was_damaged_on_its_way_is_not_believed() {
+    let (store, spool) = (Store::default(), FakeSpool::new(1));
+    let damaging = Behaviour {
+        damages_every: Some(7),
+        window_bytes: 100,
+        ..Behaviour::default()
+    };
+    let server = Server::start(damaging, store.clone()).await;
+    spool.append(20, 100);
+    Running::start(&config_of(server.address), &spool).ended().await;
+    assert_eq!(store.sequences(), (1..=20).collect::<Vec<_>>());
+    assert!(
+        spool
+            .failures()
+            .iter()
+            .any(|failure| failure.contains("damaged on its way")),
+        "{:?}",
+        spool.failures()
+    );
+}
+
+#[tokio::test]
 async fn names_that_the_server_cannot_take_stop_everything_and_nothing_is_given_up() {
     let (store, spool) = (Store::default(), FakeSpool::new(1));
     let small = Behaviour {

@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 #[derive(Clone)]
 pub(crate) struct Behaviour {
     pub(crate) window_bytes: u64,
+    pub(crate) max_batch_samples: u32,
     pub(crate) max_message_bytes: u64,
     /// How long it takes to commit a batch.
     pub(crate) commit: Duration,
@@ -35,6 +36,8 @@ pub(crate) struct Behaviour {
     pub(crate) acknowledges: bool,
     /// Every so many batches it commits without saying so, and ends the session.
     pub(crate) dies_every: Option<u64>,
+    /// Every so many batches, the acknowledgement becomes one of another batch on its way.
+    pub(crate) damages_every: Option<u64>,
     /// Whether payloads are of a pipeline, which do not say what they need.
     pub(crate) is_real: bool,
     /// How far its acknowledgements go beyond what it has.
@@ -49,10 +52,12 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             window_bytes: 1 << 20,
+            max_batch_samples: 0,
             max_message_bytes: 1 << 20,
             commit: Duration::ZERO,
             acknowledges: true,
             dies_every: None,
+            damages_every: None,
             is_real: false,
             boasts: 0,
             token: None,
@@ -226,12 +231,13 @@ impl FakeRelay {
             stored.last.get(&instance).copied().unwrap_or_default()
         });
         let welcome = Welcome {
-            protocol: 1,
+            protocol: 2,
             last_sequence: last,
             last_checksum: checksum,
             server: "fake".to_owned(),
             max_message_bytes: self.behaviour.max_message_bytes,
             window_bytes: self.behaviour.window_bytes,
+            max_batch_samples: self.behaviour.max_batch_samples,
         };
         say(answers, server_message::Message::Welcome(welcome)).await;
 
@@ -256,19 +262,24 @@ impl FakeRelay {
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let (_, receipt) = receipts.pop_front().unwrap();
-                    let (sequence, dies) = self.store.with(|stored| {
+                    let (sequence, dies, is_damaged) = self.store.with(|stored| {
                         session.in_flight -= receipt.bytes;
                         let sequence = stored.commit(&session.instance, receipt);
-                        let dies = self.behaviour.dies_every.is_some_and(|every| stored.received.is_multiple_of(every));
-                        (sequence, dies)
+                        let is_turn = |every: Option<u64>| every.is_some_and(|every| stored.received.is_multiple_of(every));
+                        let (dies, damages) = (self.behaviour.dies_every, self.behaviour.damages_every);
+                        (sequence, is_turn(dies), is_turn(damages))
                     });
                     if dies {
                         return Err(Status::unavailable("the server ends"));
                     }
                     if self.behaviour.acknowledges {
-                        say(answers, server_message::Message::Ack(Ack {
+                        let mut message = ServerMessage::sealed(server_message::Message::Ack(Ack {
                             sequence: sequence + self.behaviour.boasts,
-                        })).await;
+                        }));
+                        if is_damaged {
+                            message.message = Some(server_message::Message::Ack(Ack { sequence: sequence + 1 }));
+                        }
+                        let _ = answers.send(Ok(message)).await;
                     }
                 }
             }
@@ -388,9 +399,5 @@ impl Stored {
 }
 
 async fn say(answers: &mpsc::Sender<Result<ServerMessage, Status>>, message: server_message::Message) {
-    let _ = answers
-        .send(Ok(ServerMessage {
-            message: Some(message),
-        }))
-        .await;
+    let _ = answers.send(Ok(ServerMessage::sealed(message))).await;
 }

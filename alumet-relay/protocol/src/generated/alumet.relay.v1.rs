@@ -2,6 +2,10 @@
 /// What a client says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClientMessage {
+    /// CRC-32 (ISO-HDLC) of this message as it is encoded without this field and without its payload, which has a checksum of
+    /// its own. Fields are encoded in the order of their numbers, those with their default not at all.
+    #[prost(fixed32, tag = "15")]
+    pub checksum: u32,
     /// One of these.
     #[prost(oneof = "client_message::Message", tags = "1, 2, 3, 4")]
     pub message: ::core::option::Option<client_message::Message>,
@@ -65,6 +69,9 @@ pub struct Definitions {
     /// The encoded entries.
     #[prost(bytes = "bytes", tag = "4")]
     pub payload: ::prost::bytes::Bytes,
+    /// CRC-32 (ISO-HDLC) of the payload.
+    #[prost(fixed32, tag = "5")]
+    pub checksum: u32,
 }
 /// Encoded samples.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -117,6 +124,9 @@ pub struct Gap {
 /// What a server says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ServerMessage {
+    /// As in the messages of a client.
+    #[prost(fixed32, tag = "15")]
+    pub checksum: u32,
     /// One of these.
     #[prost(oneof = "server_message::Message", tags = "1, 2")]
     pub message: ::core::option::Option<server_message::Message>,
@@ -155,6 +165,9 @@ pub struct Welcome {
     /// How much payload may be unacknowledged, in bytes.
     #[prost(uint64, tag = "6")]
     pub window_bytes: u64,
+    /// The most samples of a batch that the server takes.
+    #[prost(uint32, tag = "7")]
+    pub max_batch_samples: u32,
 }
 /// Everything up to a number is stored durably.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -175,7 +188,7 @@ pub enum GapReason {
     Expired = 2,
     /// The disk of the client gave back something else than was written.
     Damaged = 3,
-    /// They were larger than the server takes.
+    /// They were larger than the server takes, or had more samples.
     TooLarge = 4,
 }
 impl GapReason {
@@ -292,11 +305,14 @@ pub mod relay_client {
         /// than `Welcome.window_bytes` of payload are unacknowledged. The server sends an `Ack` whenever more is stored durably.
         /// What was not acknowledged when the session ends is sent again in the next one.
         ///
-        /// A refusal is a status with a sentence for people:
+        /// Every message has a checksum over all of it, because what arrives in plain text may be damaged: see `ClientMessage`.
+        ///
+        /// A refusal is a status with a sentence for people, and with the checksum of code and sentence in its details:
         /// FAILED_PRECONDITION: no common version of the protocol;
         /// UNAUTHENTICATED: no credentials, or unknown ones; PERMISSION_DENIED: credentials of another node;
         /// ALREADY_EXISTS: another machine uses the same instance; ABORTED: a newer session of the instance took over;
-        /// INVALID_ARGUMENT: a message that is wrong; RESOURCE_EXHAUSTED: a limit is reached;
+        /// INVALID_ARGUMENT: a message that is wrong; DATA_LOSS: one that was damaged on its way;
+        /// RESOURCE_EXHAUSTED: a limit is reached;
         /// DEADLINE_EXCEEDED: a message took too long; UNAVAILABLE: the server ends.
         ///
         /// Credentials are a client certificate, or the metadata `authorization: Bearer TOKEN`.
@@ -352,11 +368,14 @@ pub mod relay_server {
         /// than `Welcome.window_bytes` of payload are unacknowledged. The server sends an `Ack` whenever more is stored durably.
         /// What was not acknowledged when the session ends is sent again in the next one.
         ///
-        /// A refusal is a status with a sentence for people:
+        /// Every message has a checksum over all of it, because what arrives in plain text may be damaged: see `ClientMessage`.
+        ///
+        /// A refusal is a status with a sentence for people, and with the checksum of code and sentence in its details:
         /// FAILED_PRECONDITION: no common version of the protocol;
         /// UNAUTHENTICATED: no credentials, or unknown ones; PERMISSION_DENIED: credentials of another node;
         /// ALREADY_EXISTS: another machine uses the same instance; ABORTED: a newer session of the instance took over;
-        /// INVALID_ARGUMENT: a message that is wrong; RESOURCE_EXHAUSTED: a limit is reached;
+        /// INVALID_ARGUMENT: a message that is wrong; DATA_LOSS: one that was damaged on its way;
+        /// RESOURCE_EXHAUSTED: a limit is reached;
         /// DEADLINE_EXCEEDED: a message took too long; UNAVAILABLE: the server ends.
         ///
         /// Credentials are a client certificate, or the metadata `authorization: Bearer TOKEN`.

@@ -16,7 +16,7 @@ use alumet_relay_protocol::v1::relay_client::RelayClient;
 use alumet_relay_protocol::v1::{
     self, ClientMessage, Gap, GapReason, Hello, ServerMessage, Welcome, server_message,
 };
-use alumet_shared_batch_encoding::Encoder;
+use alumet_shared_batch_encoding::{Encoded, Encoder};
 use alumet_shared_trust::ClientTls;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -56,8 +56,8 @@ pub(crate) fn instance(number: u8) -> InstanceId {
 
 pub(crate) fn hello(node: &str, instance: u8, run: u8) -> Hello {
     Hello {
-        protocol_min: 1,
-        protocol_max: 1,
+        protocol_min: 2,
+        protocol_max: 2,
         instance: vec![instance; 16].into(),
         run: vec![run; 16].into(),
         node: node.to_owned(),
@@ -95,16 +95,15 @@ pub(crate) async fn begin_on(channel: Channel, hello: Hello, token: Option<&str>
     let welcome = match timeout(PATIENCE, from.message()).await.expect("a welcome")? {
         Some(ServerMessage {
             message: Some(server_message::Message::Welcome(welcome)),
+            ..
         }) => welcome,
         other => panic!("no welcome: {other:?}"),
     };
     Ok(Session { welcome, to, from })
 }
 
-pub(crate) const fn message(message: Message) -> ClientMessage {
-    ClientMessage {
-        message: Some(message),
-    }
+pub(crate) fn message(message: Message) -> ClientMessage {
+    ClientMessage::sealed(message)
 }
 
 impl Session {
@@ -116,6 +115,17 @@ impl Session {
     pub(crate) async fn send_all(&self, messages: Vec<Message>) {
         for message in messages {
             self.send(message).await;
+        }
+    }
+
+    /// The names of the series change on their way.
+    pub(crate) async fn send_damaged(&self, messages: Vec<Message>) {
+        for what in messages {
+            let mut damaged = message(what);
+            if let Some(Message::Definitions(definitions)) = &mut damaged.message {
+                definitions.count += 1;
+            }
+            let _ = self.to.send(damaged).await;
         }
     }
 
@@ -211,25 +221,7 @@ impl Agent {
             batch.set_progress(progress);
         }
         self.sequence += 1;
-        let encoded = self.encoder.encode(&batch);
-        let mut messages = Vec::new();
-        if let Some(definitions) = encoded.definitions {
-            messages.push(Message::Definitions(v1::Definitions {
-                generation: definitions.generation,
-                first: definitions.first,
-                count: definitions.count,
-                payload: definitions.payload.to_vec().into(),
-            }));
-        }
-        messages.push(Message::Batch(v1::Batch {
-            sequence: self.sequence,
-            generation: encoded.generation,
-            samples: encoded.samples,
-            checksum: encoded.checksum,
-            payload: encoded.payload.to_vec().into(),
-            previous: self.sequence - 1,
-        }));
-        messages
+        messages_of(self.sequence, self.encoder.encode(&batch))
     }
 
     /// The next numbers are lost.
@@ -246,6 +238,29 @@ impl Agent {
             previous: first - 1,
         })
     }
+}
+
+/// The messages for an encoded batch with that number.
+pub(crate) fn messages_of(sequence: u64, encoded: Encoded) -> Vec<Message> {
+    let mut messages = Vec::new();
+    if let Some(definitions) = encoded.definitions {
+        messages.push(Message::Definitions(v1::Definitions {
+            generation: definitions.generation,
+            first: definitions.first,
+            count: definitions.count,
+            checksum: 0,
+            payload: definitions.payload.to_vec().into(),
+        }));
+    }
+    messages.push(Message::Batch(v1::Batch {
+        sequence,
+        generation: encoded.generation,
+        samples: encoded.samples,
+        checksum: encoded.checksum,
+        payload: encoded.payload.to_vec().into(),
+        previous: sequence - 1,
+    }));
+    messages
 }
 
 /// The batch among messages, changed.

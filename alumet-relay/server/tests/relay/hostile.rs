@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use alumet_core::duration::HumanDuration;
 use alumet_plugin_relay_server::Config;
+use alumet_relay_protocol::v1::ClientMessage;
 use alumet_relay_protocol::v1::client_message::Message;
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 
 use crate::client::{Agent, begin, hello, instance, message};
 use crate::rig::{PATIENCE, Rig};
+use crate::spool::GatedSpool;
 
 fn short(config: &mut Config) {
     config.handshake_timeout = HumanDuration::from_millis(300);
@@ -53,7 +55,7 @@ impl hyper::body::Body for Raw {
 }
 
 /// A request whose bytes the test chooses: where to write them, and the status that ends it.
-async fn raw(
+pub(crate) async fn raw(
     address: SocketAddr,
 ) -> (
     mpsc::Sender<Bytes>,
@@ -106,14 +108,18 @@ async fn next_frame(
 
 /// A message as it is on the wire.
 fn framed(what: Message) -> Bytes {
-    let body = message(what).encode_to_vec();
+    framed_message(&message(what))
+}
+
+pub(crate) fn framed_message(message: &ClientMessage) -> Bytes {
+    let body = message.encode_to_vec();
     let mut bytes = vec![0];
     bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
     bytes.extend(body);
     bytes.into()
 }
 
-async fn end(status: tokio::task::JoinHandle<Option<(i32, String)>>) -> (i32, String) {
+pub(crate) async fn end(status: tokio::task::JoinHandle<Option<(i32, String)>>) -> (i32, String) {
     let status = timeout(PATIENCE, status).await.expect("an end").unwrap();
     status.expect("a status")
 }
@@ -194,7 +200,7 @@ async fn a_message_of_four_gigabytes_is_refused_with_its_first_bytes() {
     for (greets, announced) in [
         (false, 1_u32 << 20),
         (false, u32::MAX),
-        (true, 9 << 20),
+        (true, 5 << 20),
         (true, u32::MAX),
     ] {
         let (to, status) = raw(rig.address).await;
@@ -367,6 +373,48 @@ async fn thousands_of_small_batches_may_wait() {
     rig.spool.wait_for(instance(1), 5000);
     rig.spool.release();
     session.acknowledged(5000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_full_window_nor_full_room_of_all_clients_lets_anybody_stand_still() {
+    const BATCHES: u64 = 12_000;
+    // Room for some hundred batches: of the session, or of all clients.
+    for (window_bytes, memory_bytes) in [(64 << 10, 0), (4 << 20, 128 << 10)] {
+        let rig = Rig::on(GatedSpool::with_memory(memory_bytes), |config| {
+            config.window_bytes = alumet_core::size::ByteSize(window_bytes);
+            config.max_samples_per_second = 0;
+        });
+        rig.spool.hold();
+        let (spool, is_over) = (rig.spool.clone(), Arc::new(AtomicBool::new(false)));
+        let ends = Arc::clone(&is_over);
+        // A slow disk.
+        let storing = tokio::spawn(async move {
+            while !ends.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                spool.store();
+            }
+        });
+        let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+        let to = session.to.clone();
+        let sending = tokio::spawn(async move {
+            let mut agent = Agent::new();
+            for value in 0..BATCHES {
+                for what in agent.next(value) {
+                    to.send(message(what)).await.unwrap();
+                }
+            }
+        });
+        rig.spool.wait_for(instance(1), 200);
+        is_well(&rig, 9).await;
+        assert!(
+            rig.spool.sequences(instance(1)).len() < BATCHES as usize,
+            "somebody else was served meanwhile"
+        );
+        session.acknowledged(BATCHES).await;
+        sending.await.unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        storing.await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@
 mod client;
 mod disk;
 mod hostile;
+mod limits;
 mod nodes;
 mod order;
 mod reports;

@@ -12,7 +12,7 @@ async fn batches_are_acknowledged_when_they_are_stored_and_not_before() {
     let rig = Rig::start();
     let mut agent = Agent::new();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
-    assert_eq!((session.welcome.protocol, session.welcome.last_sequence), (1, 0));
+    assert_eq!((session.welcome.protocol, session.welcome.last_sequence), (2, 0));
     session.send_all(agent.next(10)).await;
     session.acknowledged(1).await;
     rig.spool.hold();
@@ -181,16 +181,16 @@ async fn lost_batches_are_counted_once_and_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_not_what_it_says_is_refused() {
-    let rig = Rig::start();
+    let rig = Rig::with(|config| config.max_samples_per_second = 0);
     for (number, what, phrase) in [
-        (1, Wrong::Checksum, "batch 1 was damaged"),
+        (1, Wrong::Checksum, "a message was damaged"),
         (2, Wrong::Samples, "batch 1 has 1 samples although it says 2"),
         (3, Wrong::NoDefinitions, "batch 1 cannot be read: series"),
         (4, Wrong::Payload, "batch 1 cannot be read"),
     ] {
         let mut session = begin(rig.address, hello("a", number, 1)).await.unwrap();
         let messages = change(Agent::new().next(1), |batch| match what {
-            Wrong::Checksum => batch.checksum ^= 1,
+            Wrong::Checksum => {}
             Wrong::Samples => batch.samples = 2,
             Wrong::NoDefinitions => {}
             Wrong::Payload => {
@@ -199,11 +199,16 @@ async fn a_batch_that_is_not_what_it_says_is_refused() {
             }
         });
         match what {
+            Wrong::Checksum => session.send_damaged(messages).await,
             Wrong::NoDefinitions => session.send_all(messages[1..].to_vec()).await,
             _ => session.send_all(messages).await,
         }
         let status = session.refusal().await;
-        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        let code = match what {
+            Wrong::Checksum => Code::DataLoss,
+            _ => Code::InvalidArgument,
+        };
+        assert_eq!(status.code(), code, "{status}");
         assert!(status.message().contains(phrase), "{status}");
         assert_eq!(rig.spool.sequences(instance(number)), [] as [u64; 0]);
     }
@@ -211,7 +216,7 @@ async fn a_batch_that_is_not_what_it_says_is_refused() {
     assert!(
         report.iter().any(|line| line.contains("relay_refused")
             && line.contains("reason=message")
-            && line.ends_with("= 4")),
+            && line.ends_with("= 3")),
         "{report:?}"
     );
 }
@@ -228,7 +233,7 @@ enum Wrong {
 async fn a_message_of_a_newer_kind_is_passed_over() {
     let rig = Rig::start();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
-    let unknown = alumet_relay_protocol::v1::ClientMessage { message: None };
+    let unknown = alumet_relay_protocol::v1::ClientMessage::default();
     session.to.send(unknown).await.unwrap();
     session.send_all(Agent::new().next(1)).await;
     session.acknowledged(1).await;

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{Pipeline, PipelineBuilder};
 use alumet_core::progress::Progress;
 use alumet_core::spool::SpoolSlot;
 use alumet_core::transform::{Transform, TransformContext};
+use alumet_core::{Batch, Catalog};
 use alumet_plugin_relay_server::{Config, RelaySource};
 
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
@@ -25,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server that runs. It is stopped when it is dropped.
 pub(crate) struct Rig {
     pub(crate) address: SocketAddr,
+    pub(crate) catalog: Catalog,
     pub(crate) spool: GatedSpool,
     pub(crate) recording: Recording,
     /// Of all batches that transforms were given.
@@ -77,8 +78,10 @@ impl Rig {
         let output = RecordingOutput::new();
         let recording = output.recording();
         builder.output("out", output);
+        let catalog = builder.catalog().clone();
         Self {
             address,
+            catalog,
             spool,
             recording,
             progress,

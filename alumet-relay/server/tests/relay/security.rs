@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use alumet_core::Catalog;
 use alumet_plugin_relay_server::{Config, RelaySource};
-use alumet_relay_protocol::v1::Hello;
+use alumet_relay_protocol::v1::client_message::Message;
+use alumet_relay_protocol::v1::{ClientMessage, Hello};
 use tonic::Code;
 
-use crate::client::{begin, begin_on, hello, plain};
+use crate::client::{begin, begin_on, hello, message, plain};
+use crate::hostile::{end, framed_message, raw};
 use crate::rig::Rig;
 use crate::spool::GatedSpool;
 
@@ -59,8 +61,8 @@ async fn a_token_is_that_of_one_node() {
 async fn a_client_of_another_version_is_told_which_side_to_update() {
     let rig = Rig::start();
     let next = Hello {
-        protocol_min: 2,
-        protocol_max: 3,
+        protocol_min: 3,
+        protocol_max: 4,
         ..hello("a", 1, 1)
     };
     let status = begin(rig.address, next).await.err().expect("a refusal");
@@ -70,7 +72,22 @@ async fn a_client_of_another_version_is_told_which_side_to_update() {
         protocol_max: 9,
         ..hello("a", 1, 1)
     };
-    assert_eq!(begin(rig.address, newer).await.unwrap().welcome.protocol, 1);
+    assert_eq!(begin(rig.address, newer).await.unwrap().welcome.protocol, 2);
+
+    // Version 1 had no checksum over its first word.
+    let (to, status) = raw(rig.address).await;
+    let old = ClientMessage {
+        checksum: 0,
+        ..message(Message::Hello(Hello {
+            protocol_min: 1,
+            protocol_max: 1,
+            ..hello("a", 1, 1)
+        }))
+    };
+    to.send(framed_message(&old)).await.unwrap();
+    let (code, message) = end(status).await;
+    assert_eq!(code, Code::FailedPrecondition as i32);
+    assert!(message.ends_with("update%20the%20client"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,11 @@ impl GatedSpool {
         state.commit();
     }
 
+    /// Everything that came is stored, and what comes is not.
+    pub(crate) fn store(&self) {
+        self.0.state.lock().commit();
+    }
+
     /// The numbers of all batches of an instance in the order in which they came, stored or not.
     pub(crate) fn sequences(&self, instance: InstanceId) -> Vec<u64> {
         let state = self.0.state.lock();

@@ -21,12 +21,28 @@ pub(crate) fn write_series(numbers: &[u32], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads `count` numbers of series, all below `defined`, and gives each to `take`.
+/// Numbers of series that stay the same or rise by one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) first: u32,
+    /// 0 or 1.
+    pub(crate) step: u32,
+    pub(crate) count: u32,
+}
+
+impl Run {
+    /// All of them, in their order.
+    pub(crate) fn numbers(self) -> impl Iterator<Item = u32> {
+        (0..self.count).map(move |place| self.first + place * self.step)
+    }
+}
+
+/// Reads `count` numbers of series, all below `defined`, and gives each run to `take`.
 pub(crate) fn read_series(
     streams: &mut Streams<'_>,
     count: usize,
     defined: u32,
-    mut take: impl FnMut(u32) -> Result<(), DecodeError>,
+    mut take: impl FnMut(Run) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let bytes = &mut streams.head;
     let mut expected = 0_i64;
@@ -51,11 +67,12 @@ pub(crate) fn read_series(
                 first.max(defined).min(index)
             )));
         }
-        let mut number = first;
-        for _ in 0..=length {
-            take(number)?;
-            number += step;
-        }
+        take(Run {
+            first,
+            step,
+            // The batch has no more samples than a `u32` can count.
+            count: length as u32 + 1,
+        })?;
         expected = last as i64 + 1;
         left -= length + 1;
     }
@@ -142,8 +159,8 @@ mod tests {
         write_series(numbers, &mut out);
         let body = streams(&out);
         let mut read = Vec::new();
-        let take = |number| {
-            read.push(number);
+        let take = |run: Run| {
+            read.extend(run.numbers());
             Ok(())
         };
         read_series(&mut Streams::new(&body).unwrap(), numbers.len(), u32::MAX, take).unwrap();

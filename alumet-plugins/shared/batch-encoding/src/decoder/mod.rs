@@ -22,8 +22,17 @@ use scratch::Scratch;
 pub struct Decoder {
     limits: Limits,
     generations: BTreeMap<u32, Generation>,
-    /// The names of all metrics that ever came, as the sender calls them.
-    metric_names: HashSet<String>,
+    /// The keys of all attributes that ever came.
+    attribute_keys: HashSet<String>,
+}
+
+/// What a payload says besides its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoded {
+    /// How far the stream has come, if it says that.
+    pub watermark: Option<Watermark>,
+    /// How many bytes the samples have as text, each with all that is known of its series, but for times and values.
+    pub text_bytes: u64,
 }
 
 /// How far the stream of a batch has come.
@@ -43,8 +52,13 @@ impl Decoder {
         Self {
             limits,
             generations: BTreeMap::new(),
-            metric_names: HashSet::new(),
+            attribute_keys: HashSet::new(),
         }
+    }
+
+    /// How many entries are known, of all generations together.
+    pub fn entries(&self) -> usize {
+        self.generations.values().map(|known| known.len() as usize).sum()
     }
 
     /// How many entries of the generation are known: the number of the first one to ask for.
@@ -55,12 +69,11 @@ impl Decoder {
     /// Takes entries of a dictionary; those that are known already are skipped.
     ///
     /// Their metrics and series are registered in `catalog`, as `amendment` says, and stay so until the generation is
-    /// forgotten. The first entries of one generation too many let the oldest other one be forgotten.
+    /// forgotten. The first entries of one generation too many let the oldest other one be forgotten, also if they are refused.
     ///
     /// # Errors
-    /// When entries in between are missing, when there are more than the limits allow, when a series is refused by the amendment, and
-    /// when they are damaged.
-    /// Then nothing of them is taken.
+    /// When entries in between are missing, when there are more than the limits allow, when a series is refused by the
+    /// amendment, and when they are damaged. Then nothing of them is taken.
     pub fn define(
         &mut self,
         definitions: &Definitions,
@@ -78,45 +91,49 @@ impl Decoder {
         if end <= u64::from(defined) {
             return Ok(());
         }
-        let entries = self.limits.dictionary_entries.min(u32::MAX as usize);
-        DecodeError::within("entries of the dictionary", end, entries)?;
+        self.make_room(definitions.generation);
+        // What others have is not for this one.
+        let mut limits = self.limits;
+        limits.dictionary_entries = limits.dictionary_entries.min(u32::MAX as usize);
+        for (_, other) in self
+            .generations
+            .iter()
+            .filter(|(number, _)| **number != definitions.generation)
+        {
+            other.take_from(&mut limits);
+        }
+        DecodeError::within("entries of the dictionary", end, limits.dictionary_entries)?;
 
         let known = self.generations.get(&definitions.generation);
-        let mut bytes = known.map_or(0, |known| known.bytes);
         let new = Scratch::with(|scratch| {
             let body = scratch
                 .opener
-                .open(&definitions.payload, self.limits.payload_bytes)?;
-            bytes = bytes.saturating_add(body.len());
-            DecodeError::within(
-                "bytes of the dictionary",
-                bytes as u64,
-                self.limits.dictionary_bytes,
-            )?;
-            generation::parse(body, definitions, known)
+                .open(&definitions.payload, limits.definitions_bytes)?;
+            generation::parse(body, definitions, known, limits)
         })?;
-        let mut names = HashSet::new();
-        for entry in &new {
-            match entry {
-                Entry::Series(series) => amendment.check(&series.attributes)?,
-                Entry::Metric(metric) => {
-                    names.insert(metric.name.to_string());
-                }
+        let mut keys: HashSet<&str> = HashSet::new();
+        for (entry, _) in &new.entries {
+            if let Entry::Series(series) = entry {
+                amendment.check(&series.attributes)?;
+                let came = series.attributes.iter().map(|(key, _)| &**key);
+                keys.extend(came.filter(|key| !self.attribute_keys.contains(*key)));
             }
         }
-        names.retain(|name| !self.metric_names.contains(name));
-        let metrics = self.metric_names.len() + names.len();
-        DecodeError::within("metrics", metrics as u64, self.limits.metrics)?;
-        self.metric_names.extend(names);
+        let count = self.attribute_keys.len() + keys.len();
+        DecodeError::within(
+            "different keys of attributes",
+            count as u64,
+            limits.attribute_keys,
+        )?;
+        self.attribute_keys.extend(keys.into_iter().map(str::to_owned));
 
         let generation = self.generations.entry(definitions.generation).or_default();
-        generation.register(new, bytes, catalog, amendment);
-        self.keep_within_limit(definitions.generation);
+        generation.register(new, catalog, amendment);
         Ok(())
     }
 
-    /// Appends the samples of a payload to `into`, which is of the catalog in which they were defined, and says how far their
-    /// stream has come, if the payload does. The progress of `into` stays as it is.
+    /// Appends the samples of a payload to `into`, which is of the catalog in which they were defined. The progress of `into`
+    /// stays as it is.
     ///
     /// # Errors
     /// When a series is not defined, when there is more than the limits allow, and when the payload is damaged.
@@ -126,12 +143,15 @@ impl Decoder {
         generation: u32,
         payload: &[u8],
         into: &mut Batch,
-    ) -> Result<Option<Watermark>, DecodeError> {
+    ) -> Result<Decoded, DecodeError> {
+        /// More than the columns need for one sample, and for a batch without any.
+        const BYTES: (usize, usize) = (64, 1024);
         let nothing = Generation::default();
         let generation = self.generations.get(&generation).unwrap_or(&nothing);
         Scratch::with(|Scratch { opener, reader }| {
-            let body = opener.open(payload, self.limits.payload_bytes)?;
-            let watermark = reader.read(body, self.limits.samples_per_batch, generation)?;
+            let limit = self.limits.samples_per_batch.saturating_mul(BYTES.0) + BYTES.1;
+            let body = opener.open(payload, limit)?;
+            let decoded = reader.read(body, self.limits, generation)?;
             into.reserve(reader.len());
             for (number, timestamp, bits) in reader.samples() {
                 // The reader has looked up every number.
@@ -139,7 +159,7 @@ impl Decoder {
                     into.push_bits(series, timestamp, bits);
                 }
             }
-            Ok(watermark)
+            Ok(decoded)
         })
     }
 
@@ -148,8 +168,10 @@ impl Decoder {
         self.generations = self.generations.split_off(&generation);
     }
 
-    fn keep_within_limit(&mut self, newest: u32) {
-        while self.generations.len() > self.limits.generations.max(1) {
+    /// Forgets the oldest generations until there may be this one.
+    fn make_room(&mut self, newest: u32) {
+        let is_new = !self.generations.contains_key(&newest);
+        while self.generations.len() + usize::from(is_new) > self.limits.generations.max(1) {
             let oldest = self.generations.keys().find(|number| **number != newest).copied();
             let Some(oldest) = oldest else { return };
             self.generations.remove(&oldest);

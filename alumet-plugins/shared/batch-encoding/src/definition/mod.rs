@@ -1,10 +1,11 @@
 //! Entries of the dictionary as bytes and back.
 
 mod read;
+mod shorten;
 mod write;
 
 use alumet_core::metric::Quality;
-use alumet_core::{Attributes, Consumer, Metric, MetricKind, Resource, ValueType};
+use alumet_core::{AttributeValue, Attributes, Consumer, Metric, MetricKind, Resource, ValueType};
 
 pub(crate) use read::EntryReader;
 pub(crate) use write::{put_metric, put_series};
@@ -33,6 +34,33 @@ const SERIES: u8 = 1;
 const KINDS: [MetricKind; 3] = [MetricKind::Gauge, MetricKind::Delta, MetricKind::Counter];
 const TYPES: [ValueType; 3] = [ValueType::U64, ValueType::I64, ValueType::F64];
 const QUALITIES: [Quality; 3] = [Quality::Measured, Quality::Modelled, Quality::Estimated];
+
+/// How much memory a metric or series needs where it is known, with its place in the catalog and in what goes by series. The
+/// numbers of a list need less than as text.
+pub(crate) const fn memory_of(text: usize, attributes: usize) -> usize {
+    256 + text + 80 * attributes
+}
+
+/// How many bytes the numbers among attributes may have as text.
+pub(crate) fn numbers_as_text(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(_, value)| number_as_text(value)).sum()
+}
+
+fn number_as_text(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::U64(_) | AttributeValue::I64(_) => 20,
+        // Up to 327.
+        AttributeValue::F64(_) => value.to_string().len(),
+        // With a comma.
+        AttributeValue::ListU64(numbers) => 21 * numbers.len(),
+        AttributeValue::Bool(_) | AttributeValue::Text(_) => 0,
+    }
+}
+
+/// How many bytes each series of a metric has of it.
+pub(crate) fn metric_as_text(metric: &Metric) -> usize {
+    metric.name.len() + metric.unit.code().len()
+}
 
 /// The codes of the values of attributes.
 mod value {

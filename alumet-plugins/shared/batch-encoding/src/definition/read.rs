@@ -2,14 +2,15 @@ use alumet_core::{AttributeValue, Attributes, Consumer, Metric, Resource, Unit};
 
 use super::{Entry, KINDS, METRIC, QUALITIES, SERIES, SeriesEntry, TYPES, value};
 use crate::bytes::Bytes;
+use crate::decoder::Limits;
 use crate::error::DecodeError;
 
 /// Reads entries one after the other.
 ///
 /// Neighbours often have the same consumer and the same attributes, which are then shared.
-#[derive(Default)]
 pub(crate) struct EntryReader<'a> {
     bytes: Bytes<'a>,
+    limits: Limits,
     resource: Shared<'a, Resource>,
     consumer: Shared<'a, Consumer>,
     attributes: Shared<'a, Attributes>,
@@ -19,20 +20,25 @@ pub(crate) struct EntryReader<'a> {
 type Shared<'a, T> = Option<(&'a [u8], T)>;
 
 impl<'a> EntryReader<'a> {
-    pub(crate) fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8], limits: Limits) -> Self {
         Self {
             bytes: Bytes::new(body),
-            ..Self::default()
+            limits,
+            resource: None,
+            consumer: None,
+            attributes: None,
         }
     }
 
-    /// The next entry.
-    pub(crate) fn entry(&mut self) -> Result<Entry, DecodeError> {
-        match self.bytes.byte("a definition")? {
-            METRIC => Ok(Entry::Metric(metric(&mut self.bytes)?)),
-            SERIES => Ok(Entry::Series(self.series()?)),
-            _ => Err(self.bytes.corrupt("unknown kind of definition")),
-        }
+    /// The next entry, and how many bytes it has.
+    pub(crate) fn entry(&mut self) -> Result<(Entry, usize), DecodeError> {
+        let start = self.bytes.offset();
+        let entry = match self.bytes.byte("a definition")? {
+            METRIC => Entry::Metric(metric(&mut self.bytes)?),
+            SERIES => Entry::Series(self.series()?),
+            _ => return Err(self.bytes.corrupt("unknown kind of definition")),
+        };
+        Ok((entry, self.bytes.offset() - start))
     }
 
     /// Makes sure that there is no other entry.
@@ -41,7 +47,7 @@ impl<'a> EntryReader<'a> {
     }
 
     fn series(&mut self) -> Result<SeriesEntry, DecodeError> {
-        let bytes = &mut self.bytes;
+        let (bytes, limits) = (&mut self.bytes, self.limits);
         let metric = bytes.varint("the metric of a series")?;
         let metric = u32::try_from(metric).map_err(|_| bytes.corrupt("a metric has an impossible number"))?;
         Ok(SeriesEntry {
@@ -58,7 +64,7 @@ impl<'a> EntryReader<'a> {
                     bytes.text("a consumer")?,
                 ))
             })?,
-            attributes: shared(&mut self.attributes, bytes, attributes)?,
+            attributes: shared(&mut self.attributes, bytes, |bytes| attributes(bytes, limits))?,
         })
     }
 }
@@ -99,8 +105,11 @@ fn word<T: Copy>(bytes: &mut Bytes<'_>, words: &[T], unknown: &'static str) -> R
         .ok_or_else(|| bytes.corrupt(unknown))
 }
 
-fn attributes(bytes: &mut Bytes<'_>) -> Result<Attributes, DecodeError> {
-    let count = bytes.count("attributes of a series", bytes.left())?;
+fn attributes(bytes: &mut Bytes<'_>, limits: Limits) -> Result<Attributes, DecodeError> {
+    let count = bytes.count(
+        "attributes of a series",
+        limits.attributes_per_series.min(bytes.left()),
+    )?;
     let mut pairs: Vec<(String, AttributeValue)> = Vec::new();
     for _ in 0..count {
         let key = bytes.text("the key of an attribute")?;
@@ -108,12 +117,12 @@ fn attributes(bytes: &mut Bytes<'_>) -> Result<Attributes, DecodeError> {
         if pairs.last().is_some_and(|(last, _)| last.as_str() >= key) {
             return Err(bytes.corrupt("the attributes are not sorted"));
         }
-        pairs.push((key.to_owned(), attribute_value(bytes)?));
+        pairs.push((key.to_owned(), attribute_value(bytes, limits)?));
     }
     Ok(pairs.into_iter().collect())
 }
 
-fn attribute_value(bytes: &mut Bytes<'_>) -> Result<AttributeValue, DecodeError> {
+fn attribute_value(bytes: &mut Bytes<'_>, limits: Limits) -> Result<AttributeValue, DecodeError> {
     const WHAT: &str = "the value of an attribute";
     Ok(match bytes.byte(WHAT)? {
         value::U64 => AttributeValue::U64(bytes.varint(WHAT)?),
@@ -127,7 +136,7 @@ fn attribute_value(bytes: &mut Bytes<'_>) -> Result<AttributeValue, DecodeError>
         value::TRUE => AttributeValue::Bool(true),
         value::TEXT => AttributeValue::Text(bytes.text(WHAT)?.into()),
         value::LIST_U64 => {
-            let count = bytes.count("numbers of a list", bytes.left())?;
+            let count = bytes.count("numbers of a list", limits.entry_bytes.min(bytes.left()))?;
             let numbers: Result<Vec<u64>, _> = (0..count).map(|_| bytes.varint(WHAT)).collect();
             AttributeValue::ListU64(numbers?.into())
         }

@@ -8,8 +8,8 @@ use alumet_core::{Catalog, SeriesId, SeriesMap, ValueType};
 use crate::definition::{put_metric, put_series};
 use crate::envelope::Sealer;
 
-/// A dictionary below this size is kept even if all its series are gone.
-const MIN_ROLLOVER: u32 = 16_384;
+/// A dictionary that needs less memory than this where it is read is kept even if all its series are gone.
+const MIN_ROLLOVER_BYTES: usize = 4 << 20;
 
 /// The numbers of all metrics and series of the present generation.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Dictionary {
     pub(super) generation: u32,
     /// How many entries there are.
     entries: u32,
+    /// How much memory they need where they are read.
+    bytes: usize,
     series: SeriesMap<Known>,
     /// The type is part of the key, because a metric that its catalog does not know is given any.
     metrics: HashMap<(MetricId, ValueType), Known>,
@@ -50,7 +52,7 @@ impl Dictionary {
     /// again than were defined since the last one.
     pub(super) fn begin(&mut self, catalog: &Catalog) {
         let live = catalog.live_series() as u64;
-        if self.entries >= MIN_ROLLOVER
+        if self.bytes >= MIN_ROLLOVER_BYTES
             && live * 2 < u64::from(self.entries)
             && let Some(next) = self.generation.checked_add(1)
         {
@@ -76,7 +78,7 @@ impl Dictionary {
             // It may come more than once.
             if self.series.get(id).is_none() {
                 let metric = self.add_metric(&info);
-                put_series(&mut self.new_entries, metric.number, &info);
+                self.bytes += put_series(&mut self.new_entries, metric.number, &info);
                 let number = self.next_number();
                 let metric = metric.metric;
                 self.series.insert(id, Known { number, metric });
@@ -101,7 +103,7 @@ impl Dictionary {
         if let Some(known) = self.metrics.get(&key) {
             return *known;
         }
-        put_metric(&mut self.new_entries, &info.metric);
+        self.bytes += put_metric(&mut self.new_entries, &info.metric);
         let known = Known {
             number: self.next_number(),
             // There are fewer metrics than entries.

@@ -3,7 +3,7 @@ use alumet_core::{Timestamp, ValueType};
 
 use super::Samples;
 use crate::column::{Streams, float, integer, runs};
-use crate::decoder::{Generation, Watermark};
+use crate::decoder::{Decoded, Generation, Limits, Watermark};
 use crate::error::DecodeError;
 
 /// Reads the body of a payload into columns.
@@ -11,26 +11,33 @@ use crate::error::DecodeError;
 pub(crate) struct PayloadReader(Samples);
 
 impl PayloadReader {
-    /// Reads at most `limit` samples of the generation; says how far their stream has come.
+    /// Reads samples of the generation.
     pub(crate) fn read(
         &mut self,
         body: &[u8],
-        limit: usize,
+        limits: Limits,
         generation: &Generation,
-    ) -> Result<Option<Watermark>, DecodeError> {
+    ) -> Result<Decoded, DecodeError> {
         let mut streams = Streams::new(body)?;
-        let count = streams.head.count("samples of the batch", limit)?;
+        let count = streams
+            .head
+            .count("samples of the batch", limits.samples_per_batch)?;
         if self.0.is_too_large(count) {
             self.0 = Samples::default();
         }
         let samples = &mut self.0;
         // The columns grow as they are read: the count may be a lie.
         samples.clear();
-        runs::read_series(&mut streams, count, generation.len(), |number| {
-            let metric = generation
-                .metric_of(number)
-                .ok_or_else(|| DecodeError::wrong_entry(number, "series"))?;
-            samples.push_series(number, metric);
+        let mut text_bytes = 0_u64;
+        runs::read_series(&mut streams, count, generation.len(), |run| {
+            text_bytes = text_bytes.saturating_add(generation.text_of(run));
+            DecodeError::within("bytes of the batch as text", text_bytes, limits.text_per_batch)?;
+            for number in run.numbers() {
+                let metric = generation
+                    .metric_of(number)
+                    .ok_or_else(|| DecodeError::wrong_entry(number, "series"))?;
+                samples.push_series(number, metric);
+            }
             Ok(())
         })?;
         runs::read_timestamps(&mut streams, count, &mut samples.timestamps)?;
@@ -46,7 +53,10 @@ impl PayloadReader {
         }
         let watermark = self.watermark(&mut streams)?;
         streams.finish()?;
-        Ok(watermark)
+        Ok(Decoded {
+            watermark,
+            text_bytes,
+        })
     }
 
     fn watermark(&self, streams: &mut Streams<'_>) -> Result<Option<Watermark>, DecodeError> {

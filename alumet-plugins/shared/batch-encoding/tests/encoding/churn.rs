@@ -1,7 +1,8 @@
 //! Many series that live shortly: the dictionary stays small and every number means the right series.
 
-use crate::world::{Receiver, batch_of, described, series};
-use alumet_core::{Catalog, ValueType};
+use crate::world::{Receiver, batch_of, described, metric, series};
+use alumet_core::series::SeriesKey;
+use alumet_core::{Attributes, Catalog, Consumer, Resource, ValueType};
 use alumet_shared_batch_encoding::{Encoder, Limits};
 
 #[test]
@@ -156,4 +157,27 @@ fn a_series_that_nobody_can_describe_is_left_out() {
     assert_eq!(encoded.samples, 1);
     let copy = Receiver::new().take(&encoded).unwrap();
     assert_eq!(copy.bits(), [7]);
+}
+
+#[test]
+fn however_long_its_names_are_the_dictionary_of_short_lived_series_fits_into_a_server() {
+    let here = Catalog::new();
+    let metric = here.register_metric(metric("short", ValueType::U64)).unwrap();
+    let mut encoder = Encoder::new(1);
+    let mut receiver = Receiver::with(Limits::OF_AN_AGENT);
+    for round in 0..20_u32 {
+        let all: Vec<_> = (0..1000)
+            .map(|pid| {
+                here.register(SeriesKey {
+                    metric,
+                    resource: Resource::LocalMachine,
+                    consumer: Consumer::Process {
+                        pid: round * 1000 + pid,
+                    },
+                    attributes: Attributes::EMPTY.with("cmdline", format!("{pid}{}", "x".repeat(1000))),
+                })
+            })
+            .collect();
+        receiver.take(&encoder.encode(&batch_of(&here, &all))).unwrap();
+    }
 }

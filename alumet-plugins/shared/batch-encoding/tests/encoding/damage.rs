@@ -15,8 +15,9 @@ const LIMITS: Limits = Limits {
     dictionary_entries: 100,
     dictionary_bytes: 100_000,
     metrics: 1000,
-    payload_bytes: 100_000,
+    definitions_bytes: 100_000,
     generations: 2,
+    ..Limits::OF_AN_AGENT
 };
 
 /// A payload that is stored plain, and one that is compressed.

@@ -2,13 +2,13 @@
 
 use crate::world::{Receiver, batch_of, described, encoded, metric, mixed_batch, series};
 use alumet_core::metric::Quality;
-use alumet_core::series::SeriesKey;
+use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::spool::Definitions;
 use alumet_core::unit::{BaseUnit, Prefix};
 use alumet_core::{
-    AttributeValue, Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType,
+    AttributeValue, Attributes, Batch, Catalog, Consumer, Metric, MetricKind, Resource, Unit, ValueType,
 };
-use alumet_shared_batch_encoding::{Amendment, DecodeError, Encoder, Limits};
+use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Encoded, Encoder, Limits};
 use proptest::prelude::*;
 
 /// Sends one sample of each series, and compares what arrives.
@@ -16,7 +16,7 @@ fn survive(metrics: &[Metric], keys: &[(Resource, Consumer, Attributes)]) {
     let here = Catalog::new();
     let mut handles = Vec::new();
     for metric in metrics {
-        let metric = here.register_metric_or_rename(metric.clone(), "x");
+        let (metric, _held) = here.admit_metric(metric.clone());
         for (resource, consumer, attributes) in keys.iter().cloned() {
             handles.push(here.register(SeriesKey {
                 metric,
@@ -152,7 +152,6 @@ fn a_receiver_adds_its_attributes_and_keeps_those_of_the_sender() {
     receiver.amendment = Amendment {
         attributes: Attributes::EMPTY.with("node", "node1"),
         is_exclusive: true,
-        ..Amendment::default()
     };
     let refused = receiver.define(&encoded(&batch_of(&here, &handles)));
     let (key, found) = ("node".to_owned(), "elsewhere".to_owned());
@@ -168,24 +167,36 @@ fn a_receiver_adds_its_attributes_and_keeps_those_of_the_sender() {
 }
 
 #[test]
-fn a_metric_that_means_something_else_here_gets_the_suffix() {
-    let here = Catalog::new();
-    let sent = series(&here, "load", ValueType::F64, 1);
-    let mut batch = here.batch();
-    batch.push_bits(&sent, Timestamp::from_nanos(1), 0.5_f64.to_bits());
-    let mut receiver = Receiver::new();
-    receiver.amendment = Amendment {
-        metric_suffix: "node1".to_owned(),
-        ..Amendment::default()
+fn a_metric_keeps_its_name_and_unit_whoever_else_defines_that_name_and_whoever_comes_first() {
+    let load = |unit: Unit| {
+        let here = Catalog::new();
+        let metric = Metric {
+            unit,
+            ..metric("load", ValueType::F64)
+        };
+        let series = here.register(SeriesKey {
+            metric: here.register_metric(metric).unwrap(),
+            resource: Resource::LocalMachine,
+            consumer: Consumer::LocalMachine,
+            attributes: Attributes::EMPTY,
+        });
+        encoded(&batch_of(&here, &[series]))
     };
-    receiver
-        .catalog
-        .register_metric(metric("load", ValueType::U64))
-        .unwrap();
-    let copy = receiver.take(&encoded(&batch)).unwrap();
-    let info = receiver.catalog.describe(copy.series()[0]).unwrap();
-    assert_eq!(info.metric.name, "load_node1");
-    assert_eq!(copy.get(0).unwrap().value(), alumet_core::Value::F64(0.5));
+    let catalog = Catalog::new();
+    for unit in [Unit::JOULE, Unit::ONE, Unit::WATT, Unit::JOULE] {
+        let sent = load(unit.clone());
+        let mut decoder = Decoder::new(Limits::OF_AN_AGENT);
+        let definitions = sent.definitions.unwrap();
+        decoder
+            .define(&definitions, &catalog, &Amendment::default())
+            .unwrap();
+        let mut batch = catalog.batch();
+        decoder
+            .decode(sent.generation, &sent.payload, &mut batch)
+            .unwrap();
+        let info = catalog.describe(batch.series()[0]).unwrap();
+        assert_eq!((&*info.metric.name, &info.metric.unit), ("load", &unit));
+    }
 }
 
 #[test]
@@ -243,7 +254,7 @@ fn definitions_that_overlap_with_known_ones_add_the_rest() {
 }
 
 #[test]
-fn each_limit_of_the_dictionary_is_kept_and_nothing_is_taken_beyond_it() {
+fn each_limit_is_kept_and_nothing_is_taken_beyond_it() {
     let here = Catalog::new();
     let (batch, _series) = mixed_batch(&here, 12);
     let encoded = encoded(&batch);
@@ -251,38 +262,37 @@ fn each_limit_of_the_dictionary_is_kept_and_nothing_is_taken_beyond_it() {
         dictionary_entries: 15,
         metrics: 3,
         samples_per_batch: 12,
-        ..Limits::default()
+        text_per_batch: 12 * 60,
+        entry_bytes: 60,
+        dictionary_bytes: 15 * (256 + 60),
+        ..Limits::OF_AN_AGENT
     };
     assert!(Receiver::with(fits).take(&encoded).is_ok());
+    let less = |change: fn(&mut Limits)| {
+        let mut limits = fits;
+        change(&mut limits);
+        limits
+    };
     for (limits, expected) in [
         (
-            Limits {
-                dictionary_entries: 14,
-                ..fits
-            },
+            less(|limits| limits.dictionary_entries = 14),
             "entries of the dictionary",
         ),
         (
-            Limits {
-                dictionary_bytes: 100,
-                ..fits
-            },
+            less(|limits| limits.dictionary_bytes = 15 * 256),
             "bytes of the dictionary",
         ),
-        (Limits { metrics: 2, ..fits }, "metrics"),
+        (less(|limits| limits.metrics = 2), "metrics"),
+        (less(|limits| limits.entry_bytes = 30), "bytes of a series"),
+        (less(|limits| limits.entry_bytes = 10), "bytes of a metric"),
+        (less(|limits| limits.definitions_bytes = 100), "bytes of the body"),
         (
-            Limits {
-                payload_bytes: 100,
-                ..fits
-            },
-            "bytes of the body",
+            less(|limits| limits.samples_per_batch = 11),
+            "samples of the batch",
         ),
         (
-            Limits {
-                samples_per_batch: 11,
-                ..fits
-            },
-            "samples of the batch",
+            less(|limits| limits.text_per_batch = 12 * 20),
+            "bytes of the batch as text",
         ),
     ] {
         let mut receiver = Receiver::with(limits);
@@ -293,7 +303,7 @@ fn each_limit_of_the_dictionary_is_kept_and_nothing_is_taken_beyond_it() {
             }
             error => panic!("{error}"),
         }
-        if expected != "samples of the batch" {
+        if !expected.contains("the batch") {
             assert_eq!(receiver.decoder.defined(7), 0);
             assert_eq!(
                 receiver.catalog.live_series() + receiver.catalog.metrics().len(),
@@ -304,29 +314,153 @@ fn each_limit_of_the_dictionary_is_kept_and_nothing_is_taken_beyond_it() {
 }
 
 #[test]
-fn definitions_in_small_pieces_stay_below_the_limits_together() {
+fn definitions_in_small_pieces_or_in_several_generations_stay_below_the_limits_together() {
     let metrics = Limits {
         metrics: 3,
         ..Limits::default()
     };
-    // A metric and a series have about 60 bytes.
+    // A metric and a series need about 570 bytes.
     let bytes = Limits {
-        dictionary_bytes: 200,
+        dictionary_bytes: 1800,
         ..Limits::default()
     };
-    for (limits, expected) in [(metrics, "metrics"), (bytes, "bytes of the dictionary")] {
-        let here = Catalog::new();
-        let mut encoder = Encoder::new(1);
-        let mut receiver = Receiver::with(limits);
-        let mut handles = Vec::new();
-        for index in 0..4 {
-            handles.push(series(&here, &format!("metric_{index}"), ValueType::U64, 1));
-            let defined = receiver.define(&encoder.encode(&batch_of(&here, &handles)));
-            match defined {
-                Ok(()) => assert!(index < 3, "{expected}"),
-                Err(DecodeError::TooLarge { what, .. }) => assert_eq!((what, index), (expected, 3)),
-                Err(error) => panic!("{error}"),
+    let entries = Limits {
+        dictionary_entries: 6,
+        ..Limits::default()
+    };
+    for (limits, expected) in [
+        (metrics, "metrics"),
+        (bytes, "bytes of the dictionary"),
+        (entries, "entries of the dictionary"),
+    ] {
+        for new_generations in [false, true] {
+            let here = Catalog::new();
+            let mut encoder = Encoder::new(1);
+            let mut receiver = Receiver::with(limits);
+            let mut handles = Vec::new();
+            for index in 0..4_u32 {
+                if new_generations {
+                    encoder = Encoder::new(index);
+                    handles.clear();
+                }
+                handles.push(series(&here, &format!("metric_{index}"), ValueType::U64, 1));
+                let defined = receiver.define(&encoder.encode(&batch_of(&here, &handles)));
+                match defined {
+                    Ok(()) => assert!(index < 3, "{expected}"),
+                    Err(DecodeError::TooLarge { what, .. }) => assert_eq!((what, index), (expected, 3)),
+                    Err(error) => panic!("{error}"),
+                }
             }
         }
     }
+}
+
+/// One sample of a series of process 1 with these attributes.
+fn with_attributes(here: &Catalog, attributes: Attributes) -> (Encoded, SeriesHandle) {
+    let series = here.register(SeriesKey {
+        metric: here.register_metric(metric("metric", ValueType::U64)).unwrap(),
+        resource: Resource::LocalMachine,
+        consumer: Consumer::Process { pid: 1 },
+        attributes,
+    });
+    (encoded(&batch_of(here, std::slice::from_ref(&series))), series)
+}
+
+#[test]
+fn only_so_many_keys_of_attributes_are_taken_of_one_sender() {
+    let mut receiver = Receiver::with(Limits {
+        attribute_keys: 4,
+        generations: 16,
+        ..Limits::OF_AN_AGENT
+    });
+    for (keys, is_taken) in [
+        (["a", "b"], true),
+        (["a", "c"], true),
+        (["c", "d"], true),
+        (["d", "e"], false),
+        (["d", "a"], true),
+    ] {
+        let here = Catalog::new();
+        let (mut encoded, _series) =
+            with_attributes(&here, keys.map(|key| (key, 1_u64)).into_iter().collect());
+        if let Some(definitions) = &mut encoded.definitions {
+            definitions.generation = receiver.catalog.live_series() as u32;
+        }
+        assert_eq!(receiver.define(&encoded).is_ok(), is_taken, "{keys:?}");
+    }
+}
+
+#[test]
+fn a_series_that_is_too_large_is_shortened_so_that_every_server_takes_it_and_stays_apart() {
+    let long = "x".repeat(3000);
+    let sets = [
+        Attributes::EMPTY.with("cmdline", long.clone() + "a"),
+        Attributes::EMPTY.with("cmdline", long.clone() + "b"),
+        Attributes::EMPTY.with(long.clone(), 1_u64),
+        (0..100).map(|number| (format!("key{number:02}"), true)).collect(),
+        (0..60)
+            .map(|number| (format!("key{number:02}"), long.clone()))
+            .collect(),
+        Attributes::EMPTY.with("list", vec![u64::MAX; 300]),
+        (0..20)
+            .map(|number| (format!("key{number:02}"), f64::MAX))
+            .collect(),
+    ];
+    let mut receiver = Receiver::with(Limits {
+        generations: 16,
+        ..Limits::OF_AN_AGENT
+    });
+    let mut seen = std::collections::HashSet::new();
+    for set in sets {
+        let here = Catalog::new();
+        let (encoded, _series) = with_attributes(&here, set);
+        receiver.decoder.forget_before(8);
+        let copy = receiver.take(&encoded).unwrap();
+        let info = receiver.catalog.describe(copy.series()[0]).unwrap();
+        assert!(info.attributes().get("shortened").is_some(), "{info}");
+        assert_eq!(info.consumer(), &Consumer::Process { pid: 1 });
+        assert!(seen.insert(info.to_string()), "{info}");
+    }
+}
+
+#[test]
+fn a_metric_that_is_too_large_is_shortened_so_that_every_server_takes_it() {
+    let here = Catalog::new();
+    let long = "ü".repeat(1500);
+    for (name, description) in [(long.as_str(), ""), ("metric", long.as_str())] {
+        let metric = Metric {
+            description: description.to_owned().into(),
+            ..metric(name, ValueType::U64)
+        };
+        let series = here.register(SeriesKey {
+            metric: here.register_metric(metric).unwrap(),
+            resource: Resource::new(&long, &long),
+            consumer: Consumer::new(&long, &long),
+            attributes: Attributes::EMPTY,
+        });
+        let mut receiver = Receiver::with(Limits::OF_AN_AGENT);
+        receiver.take(&encoded(&batch_of(&here, &[series]))).unwrap();
+    }
+}
+
+#[test]
+fn a_few_bytes_that_name_a_long_series_thousands_of_times_are_refused() {
+    let here = Catalog::new();
+    let (_, series) = with_attributes(&here, Attributes::EMPTY.with("text", "x".repeat(1500)));
+    let many: Vec<_> = std::iter::repeat_n(series, 30_000).collect();
+    let sent = encoded(&batch_of(&here, &many));
+    let limits = |text_per_batch| Limits {
+        text_per_batch,
+        ..Limits::OF_AN_AGENT
+    };
+    assert!(Receiver::with(limits(1600 * 30_000)).take(&sent).is_ok());
+    let error = Receiver::with(limits(1500 * 30_000)).take(&sent).unwrap_err();
+    assert!(
+        error.to_string().starts_with("bytes of the batch as text: "),
+        "{error}"
+    );
+    // Whatever an agent sends stays below the limit of a server.
+    let most: Vec<_> = std::iter::repeat_n(many[0].clone(), Batch::LARGEST).collect();
+    let sent = encoded(&batch_of(&here, &most));
+    assert!(Receiver::with(Limits::OF_AN_AGENT).take(&sent).is_ok());
 }

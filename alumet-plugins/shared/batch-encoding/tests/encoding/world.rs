@@ -44,11 +44,11 @@ impl Receiver {
     ) -> Result<(Batch, Option<Watermark>), DecodeError> {
         self.define(encoded)?;
         let mut batch = self.catalog.batch();
-        let watermark = self
+        let decoded = self
             .decoder
             .decode(encoded.generation, &encoded.payload, &mut batch)?;
         assert_eq!(batch.len(), encoded.samples as usize);
-        Ok((batch, watermark))
+        Ok((batch, decoded.watermark))
     }
 }
 

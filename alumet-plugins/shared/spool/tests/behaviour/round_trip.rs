@@ -52,7 +52,7 @@ fn a_new_file_and_its_journal_are_for_this_user_alone() {
     commit(&spool);
     let path = bench.config.path.as_ref().unwrap();
     let files: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().flatten().collect();
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     for file in files {
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", file.path().display());
