@@ -48,7 +48,8 @@ pub struct Config {
     pub max_series_per_client: u32,
     /// How many metrics and series all clients together may define.
     pub max_series: u32,
-    /// How many samples per second a node that is not in `relays` may send over a longer time; 0 is no limit. A message
+    /// How many samples per second a node that is not in `relays` may send over a longer time, and those of half a minute at
+    /// once; 0 is no limit. A message
     /// counts as 128 samples at least, a new metric or series as 32, and a sample with more than 256 bytes of names and
     /// attributes as several; a message that is refused counts as 500 000.
     pub max_samples_per_second: u64,

@@ -82,15 +82,18 @@ impl Registry {
         config: &Config,
         now: Timestamp,
     ) -> Result<Arc<Node>, Refusal> {
-        /// What may come at once after silence.
-        const BURST: Duration = Duration::from_secs(1);
+        /// What may come at once after silence, of bytes and of samples: a node that was cut off for long may have many small
+        /// batches, of which each counts as many samples.
+        const BURSTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
         let limit = config.max_connections_per_node;
         let mut nodes = self.nodes.lock();
         let node = nodes.entry(name.into()).or_insert_with_key(|name| {
             Arc::new(Node {
                 name: Arc::clone(name),
                 since: now,
-                paces: Mutex::new(config.paces(name).map(|pace| Pace::new(pace, BURST))),
+                paces: Mutex::new(std::array::from_fn(|index| {
+                    Pace::new(config.paces(name)[index], BURSTS[index])
+                })),
                 samples: Tally::default(),
                 bytes: Tally::default(),
                 duplicates: Tally::default(),
