@@ -218,9 +218,6 @@ impl Batch {
 
     /// The same samples in batches of at most so many. Only with the last one is its stream as far as it was.
     pub(crate) fn divide(self, most: usize) -> Vec<Self> {
-        if self.len() <= most {
-            return vec![self];
-        }
         let starts = (0..self.len()).step_by(most);
         let part = |start| {
             let end = self.len().min(start + most);

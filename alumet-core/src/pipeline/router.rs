@@ -179,8 +179,8 @@ impl Router {
             ledger.offered(&output.cell, after);
         }
         drop(ledger);
-        if batch.origin().is_some() {
-            // Stored whole, or else a part of it would come again.
+        if batch.len() <= Batch::LARGEST || batch.origin().is_some() {
+            // What was sent is stored whole, or else a part of it would come again.
             return self.offer_to_all(&Arc::new(batch));
         }
         for part in batch.divide(Batch::LARGEST) {

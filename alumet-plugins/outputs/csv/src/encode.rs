@@ -77,14 +77,15 @@ impl Encoder {
             time,
         } = self;
         let quote = may_be_in_a_number(delimiter);
-        delivery.samples().for_each(|sample| {
+        for sample in delivery.samples() {
             let line = lines.get_or_try_insert_with(sample.series, || {
                 let info = delivery.catalog().describe(sample.series).ok_or(())?;
                 Ok::<_, ()>(Line::new(&info, header, config))
             });
             let Ok(line) = line else {
                 // A batch keeps its series known, so this is a defect of whoever made the batch.
-                return tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
+                tracing::error!(series = ?sample.series, "a sample of an unknown series is not written");
+                continue;
             };
             let (before, after) = line.text.split_at(line.middle);
             out.extend_from_slice(before);
@@ -99,7 +100,7 @@ impl Encoder {
                 Value::F64(value) => push_number(out, quote, zmij::Buffer::new().format(value).as_bytes()),
             }
             out.extend_from_slice(after);
-        });
+        }
     }
 }
 
