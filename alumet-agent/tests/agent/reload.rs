@@ -52,6 +52,25 @@ fn an_agent_with_one_source_goes_on_when_that_changes() {
 }
 
 #[test]
+fn an_output_that_is_stuck_gives_its_place_to_another_one() {
+    let folder = Folder::new();
+    // Nobody reads it.
+    nix::unistd::mkfifo(&folder.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let with_pipe = load().replace("out.csv", "pipe");
+    assert!(with_pipe.contains("pipe"));
+    folder.write("alumet-config.toml", with_pipe);
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    folder.write("alumet-config.toml", load());
+    agent.signal(Signal::SIGHUP);
+    wait_until("lines", || {
+        (folder.read("out.csv").lines().count() > 300).then_some(())
+    });
+    assert!(!agent.log().contains("two elements"), "{}", agent.log());
+    agent.stop(Signal::SIGTERM);
+}
+
+#[test]
 fn a_wrong_configuration_is_told_and_the_old_one_goes_on() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());
