@@ -27,7 +27,7 @@ use super::exposition::exposition;
 /// from asking.
 const CLIENTS: usize = 128;
 /// How long each of them has in any case: who asks does so at once.
-const GRACE: Duration = Duration::from_millis(2);
+const GRACE: Duration = Duration::from_millis(5);
 /// How many may wait to be accepted. The system lets those beyond it try again after a second.
 const BACKLOG: u32 = 4096;
 /// How large the head of a request may be.

@@ -203,6 +203,10 @@ fn run(disturbance: Disturbance) {
         }
     }
     proxy.calm();
+    if disturbance == Disturbance::SpoolDisk {
+        // After a long failure, the next attempt of one that runs may be half a minute away.
+        server.kill_and_restart(&rig);
+    }
     // An agent that ends while its server is away leaves in the spool what it has, and that is right.
     server.wait_until_reachable();
     sleep(Duration::from_secs(2));
