@@ -161,7 +161,7 @@ fn an_answer_that_takes_long_costs_one_thread_and_is_not_taken_by_those_who_conn
             .unwrap();
     }
     // Time to read what they ask, also on a busy machine: who has not asked goes first.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(2));
     let silent: Vec<_> = (0..300).map(|_| agent.connect()).collect();
     assert!(agent.get("/metrics").status == 200);
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
