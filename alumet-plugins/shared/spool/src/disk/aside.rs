@@ -7,8 +7,8 @@ use alumet_core::time::Timestamp;
 
 use super::{DiskError, noted};
 
-/// Renames the file, its journal and what is noted of it to `<name>.<reason>-<seconds since 1970>` and gives the new path. Nothing that is
-/// there already is overwritten.
+/// Renames the file, its journal and what is noted of it to `<name>.<reason>-<seconds since 1970>` and gives the new path.
+/// Nothing that is there already is overwritten.
 pub(crate) fn set_aside(path: &Path, reason: &str, now: Timestamp) -> Result<PathBuf, DiskError> {
     let failed = |error| DiskError::rename(path, &error);
     let aside = free_name(path, reason, now);

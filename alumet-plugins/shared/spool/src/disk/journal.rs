@@ -3,17 +3,19 @@
 //! SQLite drops everything from the first frame on whose checksum is wrong ("Database File Format",
 //! sqlite.org/fileformat2.html, section 4). That is right for what was not on disk yet when the power went, and a loss of
 //! everything since the last checkpoint when a disk has changed one bit of it. But the checksum of a frame begins with that
-//! of the frame before it, as it is written there: so each of them can be checked by itself, and in a bad one, the bit that is wrong
-//! can mostly be found.
+//! of the frame before it, as it is written there: so each of them can be checked by itself, and in a bad one, the bit that
+//! is wrong can mostly be found.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use alumet_core::time::Timestamp;
 
 use super::DiskError;
 use super::aside::{free_name, journal, with_suffix};
+use crate::record::PAGE_SIZE;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -61,7 +63,13 @@ pub(super) fn mend(path: &Path, is_promised: bool, now: Timestamp) -> Result<(),
     let new = with_suffix(&journal, ".mended");
     let replace = || -> io::Result<()> {
         fs::copy(&journal, &aside)?;
-        let mut file = fs::File::create(&new)?;
+        // What a process left that was killed.
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
         file.write_all(&log.bytes)?;
         file.sync_all()?;
         fs::rename(&new, &journal)
@@ -77,11 +85,12 @@ pub(super) fn mend(path: &Path, is_promised: bool, now: Timestamp) -> Result<(),
 
 impl Log {
     fn of(bytes: Vec<u8>) -> Option<Self> {
-        if bytes.len() < HEADER + FRAME_HEADER {
+        let page = PAGE_SIZE as usize;
+        if bytes.len() < HEADER + FRAME_HEADER + page {
             return None;
         }
         let mut log = Self {
-            page: crate::record::PAGE_SIZE as usize,
+            page,
             is_big: bytes[3] & 1 == 1,
             is_header_good: true,
             bytes,
@@ -90,9 +99,8 @@ impl Log {
         if !log.is_header_good {
             log.mend_header();
         }
-        // 65536 is written as 1.
-        log.page = log.word(8) as usize;
-        (log.page >= 512 && log.frames() > 0).then_some(log)
+        // Otherwise it is not that of a spool.
+        (log.word(8) as usize == page).then_some(log)
     }
 
     fn header_sum(&self) -> Sum {

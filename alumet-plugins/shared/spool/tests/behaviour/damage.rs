@@ -292,3 +292,13 @@ fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
     let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();
     assert_eq!((got.numbers.len(), lost), (500, vec![(70, GapReason::Damaged)]));
 }
+
+#[test]
+fn what_is_left_of_a_journal_that_was_cut_and_damaged_is_a_gap() {
+    let (bench, database, journal, noted) = killed();
+    for length in [0, 1, 31, 32, 55, 56, 100, 4151, 4152, 4153, 8271, 8272, 20_000] {
+        let mut damaged = journal[..length].to_vec();
+        damaged.iter_mut().take(8).for_each(|byte| *byte ^= 0x5a);
+        opened((&database, &damaged, &noted), &bench.config);
+    }
+}
