@@ -10,10 +10,11 @@
 //! | the ingest queue | the router, which waits for no session |
 //! | the time that the client has used up | the clock |
 //! | the disk, when the client has said everything | commits of the spool |
+//! | a client that does not listen to the last that it is told | the clock |
 //!
-//! All but the first and the queue are waited for in `Flow::until`: a newer session of the instance, the end of the server and
-//! the end of the connection end them, too, and whoever has room gives it back when it is stored, whatever else it waits for.
-//! `flow/model.rs` tries that in many orders.
+//! From the message to the disk, all but the queue are waited for in `Flow::until`: a newer session of the instance, the end of
+//! the server and the end of the connection end them, too, and whoever has room gives it back when it is stored, whatever else it
+//! waits for. `flow/model.rs` tries that in many orders.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
@@ -100,13 +102,22 @@ impl Session {
 
     /// Serves until one of both sides has enough, and tells the client why.
     pub(crate) async fn run(mut self) -> Result<(), Refusal> {
-        let acknowledging = self.begun.flow.acknowledging(self.begun.stored);
-        let acknowledging = AbortOnDropHandle::new(tokio::spawn(acknowledging));
+        let last_call = CancellationToken::new();
+        let acknowledging = self
+            .begun
+            .flow
+            .acknowledging(self.begun.stored, last_call.clone());
+        let mut acknowledging = AbortOnDropHandle::new(tokio::spawn(acknowledging));
         let result = match self.take_all().await {
             // The client has said everything.
             Ok(()) => self.begun.flow.stored(self.begun.received.last).await,
             refused => refused,
         };
+        if result.is_ok() {
+            // Or the session would be over before the client hears that the last of it is stored.
+            last_call.cancel();
+            let _ = timeout(LAST_WORD_PATIENCE, &mut acknowledging).await;
+        }
         drop(acknowledging);
         self.running.tasks.spawn(self.begun.flow.leave());
         if self.amendment.is_exclusive {

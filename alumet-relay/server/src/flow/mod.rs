@@ -1,6 +1,10 @@
 //! Flow control: what a session has on its way to the disk, and how it waits.
 
+#[cfg(test)]
+mod model;
 mod room;
+#[cfg(test)]
+mod schedule;
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -52,9 +56,13 @@ impl Flow {
         }
     }
 
-    /// Tells the client what is stored, of which it knows the first so many.
-    pub(crate) fn acknowledging(&self, told: u64) -> impl Future<Output = ()> + use<> {
-        acknowledge(self.commits.clone(), told, self.answers.clone())
+    /// Tells the client what is stored after what it was `told`; see [`acknowledge`].
+    pub(crate) fn acknowledging(
+        &self,
+        told: u64,
+        last_call: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        acknowledge(self.commits.clone(), told, self.answers.clone(), last_call)
     }
 
     /// Waits for something, and gives back meanwhile the room of what is stored: others may wait for that, and the session
