@@ -22,7 +22,8 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
-/// Kills agent and server, cuts the network, fills disks; then damages and crashes the file of the spool.
+/// Kills agent and server, cuts the network, fills disks; then damages and crashes the file of the spool, and has the sessions
+/// of a server go on in many orders.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for line in lines(options) {
         println!("== {line}");
@@ -31,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn lines(options: &Options) -> [String; 3] {
+fn lines(options: &Options) -> [String; 4] {
     let Options {
         rounds,
         agents,
@@ -39,7 +40,7 @@ fn lines(options: &Options) -> [String; 3] {
         seed,
     } = options;
     let seed = seed.map(|seed| format!("ALUMET_CHAOS_SEED={seed} "));
-    // Each of the rounds of the spool takes milliseconds.
+    // Each of the rounds of the spool, and each order in a server, takes milliseconds.
     let many = rounds * 1000;
     [
         format!(
@@ -49,6 +50,9 @@ fn lines(options: &Options) -> [String; 3] {
         format!(
             "ALUMET_DAMAGE_ROUNDS={many} ALUMET_CRASH_POINTS={many} \
              cargo test --release -p alumet-shared-spool --test behaviour --test crash"
+        ),
+        format!(
+            "ALUMET_SCHEDULES={many} cargo test --release -p alumet-plugin-relay-server --lib in_random_orders"
         ),
         format!(
             "ALUMET_CHAOS_AGENTS={agents} ALUMET_CHAOS_SECONDS={} \

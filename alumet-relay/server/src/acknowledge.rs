@@ -2,14 +2,23 @@
 
 use alumet_relay_protocol::v1::{Ack, ServerMessage, server_message};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 /// What a session answers.
 pub(crate) type Answers = mpsc::Sender<Result<ServerMessage, Status>>;
 
-/// Acknowledges until the client has gone. A client that reads slowly gets fewer acknowledgements, each for more.
-pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64, answers: Answers) {
+/// Acknowledges until the client has gone, or has been told of everything that was stored by the time of `last_call`. A client
+/// that reads slowly gets fewer acknowledgements, each for more.
+pub(crate) async fn acknowledge(
+    mut commits: watch::Receiver<u64>,
+    mut told: u64,
+    answers: Answers,
+    last_call: CancellationToken,
+) {
     loop {
+        // Asked first: what is stored may change until the next line.
+        let is_last = last_call.is_cancelled();
         let sequence = *commits.borrow_and_update();
         if sequence > told {
             let ack = server_message::Message::Ack(Ack { sequence });
@@ -19,9 +28,14 @@ pub(crate) async fn acknowledge(mut commits: watch::Receiver<u64>, mut told: u64
             told = sequence;
             continue;
         }
+        if is_last {
+            return;
+        }
         tokio::select! {
+            biased;
             changed = commits.changed() => if changed.is_err() { return },
             () = answers.closed() => return,
+            () = last_call.cancelled() => {}
         }
     }
 }
@@ -34,7 +48,7 @@ mod tests {
     async fn acknowledgements_rise_and_a_slow_reader_gets_the_newest() {
         let (commit, commits) = watch::channel(3);
         let (answers, mut read) = mpsc::channel(1);
-        let task = tokio::spawn(acknowledge(commits, 3, answers));
+        let task = tokio::spawn(acknowledge(commits, 3, answers, CancellationToken::new()));
         let mut seen = Vec::new();
         for sequence in 4..=100 {
             commit.send(sequence).unwrap();

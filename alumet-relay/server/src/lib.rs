@@ -4,6 +4,7 @@ mod acknowledge;
 mod authenticate;
 mod config;
 mod connection;
+mod flow;
 mod frames;
 mod listener;
 mod metrics;

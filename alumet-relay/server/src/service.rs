@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::authenticate::{Credentials, check_claim, identify};
 use crate::connection::Connection;
+use crate::flow::{Flow, Room};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
 use crate::seat::Claim;
@@ -108,12 +109,16 @@ impl RelayService {
             node: node_session,
             requests,
             progress,
+            flow: Flow::new(
+                [Room::new(state.config.window_bytes.0), state.room.clone()],
+                commits,
+                answers.clone(),
+                [replaced, self.running.stop.clone()],
+            ),
             answers,
-            replaced,
             received,
             sequence,
             stored,
-            commits,
         };
         self.spawn(Session::new(Arc::clone(&self.running), begun), seat, node.clone());
         Ok(ReceiverStream::new(outgoing))

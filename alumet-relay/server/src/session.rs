@@ -4,18 +4,19 @@
 //!
 //! | it waits for | which is ended by |
 //! |---|---|
+//! | what a former session of the instance is doing | the end of that session, which is told; or `handshake_timeout` |
 //! | a message | the client, or `idle_timeout` once it has begun one |
-//! | room in its window, and in that of all clients | commits of the spool, which it hears meanwhile, as all others do |
+//! | room in its window, and in that of all clients | commits of the spool |
 //! | the ingest queue | the router, which waits for no session |
 //! | the time that the client has used up | the clock |
 //! | the disk, when the client has said everything | commits of the spool |
+//! | a client that does not listen to the last that it is told | the clock |
 //!
-//! All but the queue are also ended by a newer session of the instance and by the end of the server, and those for commits by
-//! the end of the connection. So whoever has room gives it back when it is stored, whatever else it waits for.
+//! From the message to the disk, all but the queue are waited for in `Flow::until`: a newer session of the instance, the end of
+//! the server and the end of the connection end them, too, and whoever has room gives it back when it is stored, whatever else it
+//! waits for. `flow/model.rs` tries that in many orders.
 
-use std::collections::VecDeque;
 use std::error::Error;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,19 +27,20 @@ use alumet_core::spool::{InstanceId, Origin};
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
-use crate::acknowledge::{Answers, acknowledge};
+use crate::acknowledge::Answers;
+use crate::flow::Flow;
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
 use crate::registry::{Instance, Node, Received};
 use crate::seat::RunId;
 use crate::sequence::Sequence;
-use crate::state::{Room, Running};
+use crate::state::Running;
 
 /// How long the last word may wait for a client that does not listen.
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
@@ -51,8 +53,6 @@ const GAP_COST: u64 = 20_000;
 const REFUSED_COST: u64 = 500_000;
 /// A sample with more text costs as much as several.
 const TEXT_OF_SAMPLE: u64 = 256;
-/// What a batch that is not stored yet needs besides its payload.
-const BATCH_BYTES: usize = 256;
 
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
@@ -64,12 +64,11 @@ pub(crate) struct Begun {
     pub(crate) requests: Streaming<ClientMessage>,
     pub(crate) progress: Progress,
     pub(crate) answers: Answers,
-    pub(crate) replaced: CancellationToken,
+    pub(crate) flow: Flow,
     /// What was received of the instance; held as long as the session may hand something on.
     pub(crate) received: OwnedMutexGuard<Received>,
     pub(crate) sequence: Sequence,
     pub(crate) stored: u64,
-    pub(crate) commits: watch::Receiver<u64>,
 }
 
 /// One session of one client.
@@ -80,9 +79,6 @@ pub(crate) struct Session {
     /// For what the decoder knows, of what all clients may define.
     series: Option<OwnedSemaphorePermit>,
     amendment: Amendment,
-    window: Room,
-    /// The last number of what the pipeline took and is not stored yet, with the room that it takes up until then.
-    under_way: VecDeque<(u64, [Option<OwnedSemaphorePermit>; 2])>,
     /// What the message in hand costs, in samples.
     cost: u64,
 }
@@ -98,8 +94,6 @@ impl Session {
                 attributes: Attributes::EMPTY.with(config.node_attribute.clone(), node.to_owned()),
                 is_exclusive: !config.is_relay(node),
             },
-            window: Room::new(config.window_bytes.0),
-            under_way: VecDeque::new(),
             cost: 0,
             running,
             begun,
@@ -108,17 +102,24 @@ impl Session {
 
     /// Serves until one of both sides has enough, and tells the client why.
     pub(crate) async fn run(mut self) -> Result<(), Refusal> {
-        let acknowledging = AbortOnDropHandle::new(tokio::spawn(acknowledge(
-            self.begun.commits.clone(),
-            self.begun.stored,
-            self.begun.answers.clone(),
-        )));
+        let last_call = CancellationToken::new();
+        let acknowledging = self
+            .begun
+            .flow
+            .acknowledging(self.begun.stored, last_call.clone());
+        let mut acknowledging = AbortOnDropHandle::new(tokio::spawn(acknowledging));
         let result = match self.take_all().await {
-            Ok(()) => self.wait_for_disk().await,
+            // The client has said everything.
+            Ok(()) => self.begun.flow.stored(self.begun.received.last).await,
             refused => refused,
         };
+        if result.is_ok() {
+            // Or the session would be over before the client hears that the last of it is stored.
+            last_call.cancel();
+            let _ = timeout(LAST_WORD_PATIENCE, &mut acknowledging).await;
+        }
         drop(acknowledging);
-        self.leave_room_later();
+        self.running.tasks.spawn(self.begun.flow.leave());
         if self.amendment.is_exclusive {
             self.begun.received.leave();
         }
@@ -187,11 +188,7 @@ impl Session {
                 .filter_map(|pace| pace.wait(now))
                 .max();
             let Some(until) = until else { return Ok(()) };
-            tokio::select! {
-                () = sleep_until(until.into()) => {}
-                committed = self.next_commit() => committed?,
-            }
-            self.make_room();
+            self.begun.flow.until(sleep_until(until.into())).await?;
         }
     }
 
@@ -203,16 +200,8 @@ impl Session {
         let begun = Instant::now();
         let mut deadline = begun + patience;
         loop {
-            let message = tokio::select! {
-                biased;
-                refusal = interrupted(&self.running.stop, &self.begun.replaced) => return Err(refusal),
-                // A client that has nothing to say leaves its room to others.
-                Ok(()) = self.begun.commits.changed() => {
-                    self.make_room();
-                    continue;
-                }
-                message = timeout_at(deadline, self.begun.requests.message()) => message,
-            };
+            let message = timeout_at(deadline, self.begun.requests.message());
+            let message = self.begun.flow.until(message).await?;
             match message {
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Ok(Some(came))) => {
@@ -352,75 +341,18 @@ impl Session {
         Ok(is_new)
     }
 
-    /// What is on its way to the disk takes up room until it is there, also without a session.
-    fn leave_room_later(&mut self) {
-        let under_way = std::mem::take(&mut self.under_way);
-        let Some(&(last, _)) = under_way.back() else {
-            return;
-        };
-        let mut commits = self.begun.commits.clone();
-        let stop = self.running.stop.clone();
-        self.running.tasks.spawn(async move {
-            tokio::select! {
-                _ = commits.wait_for(|stored| *stored >= last) => {}
-                () = stop.cancelled() => {}
-            }
-            drop(under_way);
-        });
-    }
-
     /// Gives a batch to the pipeline when there is room. That is not interrupted, so that it is known what the pipeline has.
     async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
         let state = Arc::clone(&self.running.state);
         let _waits = Arc::clone(&state.waits);
-        let (window, room) = (self.window.clone(), state.room.clone());
-        let needed = bytes.saturating_add(BATCH_BYTES);
-        let mut taking = pin!(async { [window.take(needed).await, room.take(needed).await] });
-        let room = loop {
-            // What there is of it may be taken by batches of this very session that are stored by now.
-            self.make_room();
-            tokio::select! {
-                room = &mut taking => break room,
-                committed = self.next_commit() => committed?,
-            }
-        };
+        let room = self.begun.flow.room(bytes).await?;
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
         state.taken.fetch_add(1, Ordering::Relaxed);
         self.begun.sequence.received(last);
         self.begun.received.last = last;
-        self.under_way.push_back((last, room));
+        self.begun.flow.sent(last, room);
         Ok(())
-    }
-
-    fn make_room(&mut self) {
-        let stored = *self.begun.commits.borrow_and_update();
-        while self.under_way.front().is_some_and(|(last, _)| *last <= stored) {
-            self.under_way.pop_front();
-        }
-    }
-
-    /// The client has said everything: it stays until it is all stored.
-    async fn wait_for_disk(&mut self) -> Result<(), Refusal> {
-        while *self.begun.commits.borrow_and_update() < self.begun.received.last {
-            self.next_commit().await?;
-        }
-        Ok(())
-    }
-
-    async fn next_commit(&mut self) -> Result<(), Refusal> {
-        tokio::select! {
-            changed = self.begun.commits.changed() => changed.map_err(|_| stopping()),
-            refusal = interrupted(&self.running.stop, &self.begun.replaced) => Err(refusal),
-            () = self.begun.answers.closed() => Err(Refusal::new(Reason::Unavailable, "the client has gone")),
-        }
-    }
-}
-
-async fn interrupted(stop: &CancellationToken, replaced: &CancellationToken) -> Refusal {
-    tokio::select! {
-        () = replaced.cancelled() => taken_over(),
-        () = stop.cancelled() => stopping(),
     }
 }
 

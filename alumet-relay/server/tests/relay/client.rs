@@ -161,16 +161,21 @@ impl Session {
         }
     }
 
-    /// Ends the session in good order.
-    pub(crate) async fn end(self) {
+    /// Ends the session in good order, and gives the last number that was acknowledged before the end of the other side.
+    pub(crate) async fn end(self) -> Option<u64> {
         let Self { to, mut from, .. } = self;
         drop(to);
-        while timeout(PATIENCE, from.message())
+        let mut last = None;
+        while let Some(answer) = timeout(PATIENCE, from.message())
             .await
             .expect("an end")
             .expect("a good end")
-            .is_some()
-        {}
+        {
+            if let Some(server_message::Message::Ack(ack)) = answer.message {
+                last = Some(ack.sequence);
+            }
+        }
+        last
     }
 }
 

@@ -238,3 +238,13 @@ async fn a_message_of_a_newer_kind_is_passed_over() {
     session.send_all(Agent::new().next(1)).await;
     session.acknowledged(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_said_everything_hears_that_all_of_it_is_stored() {
+    let rig = Rig::start();
+    for number in 1..=100 {
+        let session = begin(rig.address, hello("a", number, 1)).await.unwrap();
+        session.send_all(Agent::new().next(1)).await;
+        assert_eq!(session.end().await, Some(1), "of session {number}");
+    }
+}
