@@ -1,7 +1,7 @@
 //! Who is connected, and what came from whom.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
@@ -117,6 +117,21 @@ impl Registry {
             at(node, sessions);
             sessions > 0
         });
+    }
+}
+
+impl Node {
+    /// Until when nothing is taken of it, because it has used up what it may send.
+    pub(crate) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.paces.lock().iter().filter_map(|pace| pace.wait(now)).max()
+    }
+
+    /// It has sent so many bytes and samples.
+    pub(crate) fn pay(&self, costs: [u64; 2], now: Instant) {
+        let mut paces = self.paces.lock();
+        for (pace, cost) in paces.iter_mut().zip(costs) {
+            pace.pass(cost, now);
+        }
     }
 }
 

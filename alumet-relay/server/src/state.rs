@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::metrics;
 use crate::refusal::Refusals;
 use crate::registry::Registry;
+use crate::throttle::Throttle;
 use crate::trust::Trust;
 
 /// What the server goes by. It outlives a restart of the source.
@@ -29,6 +30,7 @@ pub(crate) struct ServerState {
     /// What is known of clients. It outlives the plugin, so that its successor takes nothing twice.
     pub(crate) registry: Arc<Registry>,
     pub(crate) refusals: Refusals,
+    pub(crate) throttle: Throttle,
     pub(crate) room: Room,
     /// A session has another one while it waits until the pipeline takes its batch.
     pub(crate) waits: Arc<()>,
@@ -111,6 +113,7 @@ impl ServerState {
             metrics: Metrics::register(catalog)?,
             registry,
             refusals: Refusals::default(),
+            throttle: Throttle::default(),
             waits: Arc::default(),
             taken: AtomicU64::new(0),
         })
