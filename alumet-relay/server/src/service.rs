@@ -133,7 +133,7 @@ impl RelayService {
             }
             sleep_until(until.into()).await;
         }
-        node.pay([0, SESSION_COST], Instant::now());
+        node.pay([0, SESSION_COST, 1], Instant::now());
         Ok(())
     }
 

@@ -156,7 +156,7 @@ impl Session {
                 self.cost = REFUSED_COST;
             }
             let now = std::time::Instant::now();
-            self.begun.node.pay([bytes, self.cost], now);
+            self.begun.node.pay([bytes, self.cost, 1], now);
             taken?;
         }
     }

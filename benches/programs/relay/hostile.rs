@@ -69,6 +69,9 @@ fn measure(case: &'static str) {
         all(&notes, "acknowledged", begin, |notes| notes.acknowledged).await;
         (notes, stop)
     });
+    // The newest records stay in memory, whoever sent them; what is measured is what comes on top of it.
+    let mut warm = Wild::new(&place, server.address, "warm");
+    runtime.block_on(fill(&mut warm)).expect("a session");
     std::thread::sleep(Duration::from_secs(1));
     clear(&notes);
     let (idle, memory, _) = look(&server, BEFORE);
@@ -109,20 +112,31 @@ fn measure(case: &'static str) {
     }
 }
 
+/// Sends more records than the server keeps in memory.
+async fn fill(wild: &mut Wild) -> io::Result<()> {
+    const BATCHES: u64 = 400;
+    let encoded = encoded(&many(8, 8), 8000, 0);
+    let mut line = wild.line().await?;
+    let mut talk = wild.begin(&mut line).await?;
+    send(&talk.to, framed([definitions(&encoded)])).await?;
+    for number in 1..=BATCHES {
+        send(&talk.to, framed([batch(number, &encoded)])).await?;
+    }
+    talk.stored(BATCHES).await;
+    Ok(())
+}
+
 /// Milliseconds of CPU per second, and memory in KiB: the last, and the most.
 fn look(server: &Server, time: Duration) -> (f64, u64, u64) {
     let (begin, before) = (Instant::now(), server.process.counted().cpu_nanos);
-    let mut most = 0;
-    while begin.elapsed() < time {
-        std::thread::sleep(Duration::from_millis(50));
-        most = server.process.counted().resident_kib.max(most);
-    }
+    server.process.forget_peak();
+    std::thread::sleep(time);
     let counted = server.process.counted();
     let nanos = (counted.cpu_nanos - before) as f64;
     (
         nanos / begin.elapsed().as_secs_f64() / 1e6,
         counted.resident_kib,
-        most,
+        counted.peak_kib,
     )
 }
 
@@ -141,19 +155,19 @@ async fn attack(case: &str, wild: &mut Wild) -> io::Result<()> {
     let mut talk = wild.begin(&mut line).await?;
     match case {
         "samples" => {
-            let encoded = encoded(&many(8, 8), Batch::LARGEST);
+            let encoded = encoded(&many(8, 8), Batch::LARGEST, 44);
             send_all(&mut talk.to, &encoded, 1).await
         }
         "messages" => {
-            let encoded = encoded(&many(1, 8), 1);
+            let encoded = encoded(&many(1, 8), 1, 44);
             send_all(&mut talk.to, &encoded, 100).await
         }
         "texts" => {
-            let encoded = encoded(&many(1000, 1800), Batch::LARGEST);
+            let encoded = encoded(&many(1000, 1800), Batch::LARGEST, 44);
             send_all(&mut talk.to, &encoded, 1).await
         }
         "definitions" => {
-            let encoded = encoded(&many(19_999, 150), 19_999);
+            let encoded = encoded(&many(19_999, 150), 19_999, 44);
             loop {
                 send(&talk.to, framed([definitions(&encoded), batch(1, &encoded)])).await?;
                 talk.stored(1).await;
@@ -180,7 +194,7 @@ async fn attack(case: &str, wild: &mut Wild) -> io::Result<()> {
             }
         }
         "refused" => {
-            let encoded = encoded(&many(1, 8), 1);
+            let encoded = encoded(&many(1, 8), 1, 44);
             send(&talk.to, framed([batch(1, &encoded)])).await?;
             talk.stored(1).await;
             Ok(())
@@ -227,13 +241,13 @@ fn many(count: usize, text: usize) -> (Catalog, Vec<Series<u64>>) {
     (catalog, series)
 }
 
-/// A batch of so many samples, whose values are random.
-fn encoded((catalog, series): &(Catalog, Vec<Series<u64>>), samples: usize) -> Encoded {
+/// A batch of so many samples, whose values are random, of 64 bits less `shift`.
+fn encoded((catalog, series): &(Catalog, Vec<Series<u64>>), samples: usize, shift: u32) -> Encoded {
     let mut batch = catalog.batch();
     let mut random = 42;
     for (number, series) in series.iter().cycle().take(samples).enumerate() {
         let at = Timestamp::from_nanos(1_800_000_000_000_000_000 + number as i64);
-        batch.push(series, at, machine::next(&mut random) >> 44);
+        batch.push(series, at, machine::next(&mut random) >> shift);
     }
     Encoder::new(1).encode(&batch)
 }

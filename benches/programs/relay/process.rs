@@ -99,6 +99,11 @@ impl Process {
         self.counted().peak_kib as f64 / 1024.0
     }
 
+    /// From now on, the most is what it has at least once from now on.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a file of /proc");
+    }
+
     /// What it has complained about.
     pub(crate) fn complaints(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
