@@ -6,13 +6,22 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// As the program of the benchmarks calls them.
-const MEASURES: [&str; 5] = ["wire", "send", "ingest", "agents", "backlog"];
+const MEASURES: [&str; 7] = [
+    "wire",
+    "send",
+    "ingest",
+    "agents",
+    "backlog",
+    "small-batches",
+    "hostile",
+];
 
 /// What `cargo xtask bench-relay` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// What is measured: bytes per sample on the wire, CPU time per sample of an agent that sends or of a server that
-    /// ingests, a thousand agents at once and their return, or a spool with a backlog of 1 GiB.
+    /// ingests, a thousand agents at once and their return, a spool with a backlog of 1 GiB, a backlog of small batches and a slow
+    /// disk, or clients that want to do harm.
     #[arg(value_parser = MEASURES, default_values = MEASURES)]
     measures: Vec<String>,
     /// How many idle control groups the agent measures for `wire`.

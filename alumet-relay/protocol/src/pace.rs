@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// In how many portions a burst passes at the limit.
+const PORTIONS: u32 = 256;
+
 /// A limit of bandwidth (the "virtual scheduling algorithm" of ITU-T I.371): a message larger than what is free passes, and
 /// the next ones wait until it is paid for.
 #[derive(Debug)]
@@ -23,10 +26,11 @@ impl Pace {
         }
     }
 
-    /// Until when the next message has to wait, if it has to.
+    /// Until when the next message has to wait, if it has to: until there is room for some, because each rest costs as much
+    /// as many small messages.
     pub fn wait(&self, now: Instant) -> Option<Instant> {
         let free = self.busy_until?.checked_sub(self.burst)?;
-        (free > now).then_some(free)
+        (free > now).then_some(free + self.burst / PORTIONS)
     }
 
     /// So many bytes pass at `now`.
@@ -66,13 +70,13 @@ mod tests {
     fn what_is_larger_than_the_burst_is_paid_for_afterwards_and_silence_is_not_saved_up() {
         let (mut pace, start) = (Pace::new(1000, SECOND), Instant::now());
         pace.pass(10_000, start);
-        assert_eq!(pace.wait(start), Some(start + 9 * SECOND));
+        assert_eq!(pace.wait(start), Some(start + 9 * SECOND + SECOND / PORTIONS));
         let later = start + 100 * SECOND;
         assert_eq!(pace.wait(later), None);
         pace.pass(1000, later);
         assert_eq!(pace.wait(later), None);
         pace.pass(2000, later);
-        assert_eq!(pace.wait(later), Some(later + 2 * SECOND));
+        assert_eq!(pace.wait(later), Some(later + 2 * SECOND + SECOND / PORTIONS));
     }
 
     #[test]

@@ -49,9 +49,9 @@ pub struct Config {
     /// How many metrics and series all clients together may define.
     pub max_series: u32,
     /// How many samples per second a node that is not in `relays` may send over a longer time, and those of half a minute at
-    /// once; 0 is no limit. A message
-    /// counts as 128 samples at least, a new metric or series as 32, and a sample with more than 256 bytes of names and
-    /// attributes as several; a message that is refused counts as 500 000.
+    /// once; 0 is no limit. A message counts as 128 samples at least, a new metric or series as 32, a session as 20 000, and
+    /// each 32 bytes of names and attributes beyond 256 per sample as one; a message that is refused counts as 500 000. For
+    /// each 400 of these samples it may send one message, and those of 90 s at once.
     pub max_samples_per_second: u64,
     /// How many bytes per second a node may send over a longer time; 0 is no limit.
     pub max_bytes_per_second: ByteSize,
@@ -192,13 +192,19 @@ impl Config {
         self.relays.iter().any(|relay| relay == node)
     }
 
-    /// How many bytes and how many samples per second are taken of a node; 0 is no limit.
-    pub(crate) fn paces(&self, node: &str) -> [u64; 2] {
+    /// How many bytes, samples and messages per second are taken of a node; 0 is no limit.
+    pub(crate) fn paces(&self, node: &str) -> [u64; 3] {
+        /// A message alone costs as much as so many samples.
+        const SAMPLES_OF_MESSAGE: u64 = 400;
         let samples = match self.is_relay(node) {
             true => 0,
             false => self.max_samples_per_second,
         };
-        [self.max_bytes_per_second.0, samples]
+        [
+            self.max_bytes_per_second.0,
+            samples,
+            samples.div_ceil(SAMPLES_OF_MESSAGE),
+        ]
     }
 
     /// How much is taken of a node. A server sends what its agents have sent, and what its transforms made of it.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use alumet_relay_protocol::identity::node_of;
 use alumet_relay_protocol::v1::relay_server::RelayServer;
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::codegen::Service;
@@ -36,6 +37,10 @@ const SEND_BUFFER: usize = 64 << 10;
 const HEADERS: u32 = 8 << 10;
 /// A session, the one that takes over from it, and some that are refused.
 const STREAMS: u32 = 4;
+/// So many may be asked for in the life of a connection. An agent has one; another connection waits for its turn.
+const REQUESTS: usize = 64;
+/// How long a connection may wait because others from its address have begun no session.
+const LINE: Duration = Duration::from_secs(1);
 /// How much of a session may be on its way over the network.
 const STREAM_WINDOW: u32 = 256 << 10;
 /// HTTP/2 ends a connection when the overhead of small pieces that were not read yet is more than half of this (`h2` counts
@@ -53,6 +58,7 @@ pub(crate) struct Connection {
     /// Each session has a receiver.
     sessions: watch::Sender<()>,
     begun: Notify,
+    was_used: AtomicBool,
 }
 
 impl Connection {
@@ -62,50 +68,88 @@ impl Connection {
             certificate,
             sessions: watch::Sender::new(()),
             begun: Notify::new(),
+            was_used: AtomicBool::new(false),
         })
     }
 
     /// A session is there until it lets go of what it gets.
     pub(crate) fn begin_session(&self) -> watch::Receiver<()> {
         let session = self.sessions.subscribe();
+        self.was_used.store(true, Ordering::Relaxed);
         self.begun.notify_one();
         session
     }
 
-    /// Waits until there was no session for `limit`; says whether there was one before. Holds `pending` until the first.
-    async fn alone(&self, limit: Duration, pending: OwnedSemaphorePermit) -> bool {
+    /// Whether it ever had a session.
+    fn was_used(&self) -> bool {
+        self.was_used.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there was no session for `limit`. Holds `pending` until the first.
+    async fn alone(&self, limit: Duration, pending: OwnedSemaphorePermit) {
         let mut pending = Some(pending);
-        loop {
-            match timeout(limit, self.begun.notified()).await {
-                Ok(()) => drop(pending.take()),
-                Err(_) => return pending.is_none(),
-            }
+        while timeout(limit, self.begun.notified()).await.is_ok() {
+            drop(pending.take());
             self.sessions.closed().await;
         }
     }
 }
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends. One that begins no session makes the next ones from its address wait.
 pub(crate) async fn serve(
     running: Arc<Running>,
     stream: TcpStream,
     peer: SocketAddr,
     pending: OwnedSemaphorePermit,
 ) {
-    let result = match &running.state.trust.tls {
-        None => serve_http(&running, stream, Connection::new(peer, None), pending).await,
-        Some(tls) => match shake_hands(&running, tls, stream).await {
-            Ok(stream) => {
-                let chain = stream.get_ref().1.peer_certificates();
-                let node = chain.and_then(|chain| node_of(chain.first()?));
-                serve_http(&running, stream, Connection::new(peer, node), pending).await
-            }
-            Err(None) => return,
-            Err(Some(refusal)) => Err(refusal),
-        },
-    };
+    let throttle = &running.state.throttle;
+    let now = Instant::now();
+    if let Some(until) = throttle.wait(peer.ip(), now) {
+        if until - now > LINE {
+            let message =
+                "too many connections from this address have begun no session; the next ones have to wait";
+            running
+                .state
+                .refusals
+                .note(&Refusal::new(Reason::Busy, message), peer, "");
+            return;
+        }
+        tokio::select! {
+            () = sleep_until(until.into()) => {}
+            () = running.stop.cancelled() => return,
+        }
+    }
+    let (result, was_used) = serve_client(&running, stream, peer, pending).await;
+    if !was_used {
+        throttle.note(peer.ip(), Instant::now());
+    }
     if let Err(refusal) = result {
         running.state.refusals.note(&refusal, peer, "");
+    }
+}
+
+/// Says also whether it has begun a session.
+async fn serve_client(
+    running: &Arc<Running>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    pending: OwnedSemaphorePermit,
+) -> (Result<(), Refusal>, bool) {
+    let Some(tls) = &running.state.trust.tls else {
+        let connection = Connection::new(peer, None);
+        let result = serve_http(running, stream, &connection, pending).await;
+        return (result, connection.was_used());
+    };
+    match shake_hands(running, tls, stream).await {
+        Ok(stream) => {
+            let chain = stream.get_ref().1.peer_certificates();
+            let node = chain.and_then(|chain| node_of(chain.first()?));
+            let connection = Connection::new(peer, node);
+            let result = serve_http(running, stream, &connection, pending).await;
+            (result, connection.was_used())
+        }
+        Err(None) => (Ok(()), false),
+        Err(Some(refusal)) => (Err(refusal), false),
     }
 }
 
@@ -133,14 +177,19 @@ async fn shake_hands(
 async fn serve_http(
     running: &Arc<Running>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    connection: Arc<Connection>,
+    connection: &Arc<Connection>,
     pending: OwnedSemaphorePermit,
 ) -> Result<(), Refusal> {
     let config = &running.state.config;
     let limit = usize::try_from(config.max_message_bytes.0).unwrap_or(usize::MAX);
-    let relay = RelayServer::new(RelayService::new(Arc::clone(running), Arc::clone(&connection)));
+    let relay = RelayServer::new(RelayService::new(Arc::clone(running), Arc::clone(connection)));
     let relay = relay.max_decoding_message_size(limit);
+    let (asked, worn) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+    let wears = Arc::clone(&worn);
     let service = service_fn(move |request: Request<Incoming>| {
+        if asked.fetch_add(1, Ordering::Relaxed) == REQUESTS {
+            wears.notify_one();
+        }
         let progress = Progress::new(HELLO_LIMIT);
         let mut request = request.map(|inner| Watched {
             inner,
@@ -168,9 +217,10 @@ async fn serve_http(
             }
             return Ok(());
         }
-        was_used = connection.alone(patience, pending) => if !was_used {
+        () = connection.alone(patience, pending) => if !connection.was_used() {
             return Err(too_slow("the connection had no session", patience));
         },
+        () = worn.notified() => {}
         () = running.stop.cancelled() => {}
     }
     http.as_mut().graceful_shutdown();

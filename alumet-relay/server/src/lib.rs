@@ -19,6 +19,7 @@ mod session;
 mod source;
 mod state;
 mod tally;
+mod throttle;
 mod trial;
 mod trust;
 

@@ -1,7 +1,7 @@
 //! Who is connected, and what came from whom.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::spool::InstanceId;
@@ -52,8 +52,8 @@ pub(crate) struct Node {
     pub(crate) samples: Tally,
     pub(crate) bytes: Tally,
     pub(crate) duplicates: Tally,
-    /// What it may send: bytes and samples. Of all its sessions, so that a new one is no new start.
-    pub(crate) paces: Mutex<[Pace; 2]>,
+    /// What it may send: bytes, samples and messages. Of all its sessions, so that a new one is no new start.
+    paces: Mutex<[Pace; 3]>,
     /// What it lost, by reason.
     pub(crate) gaps: Mutex<HashMap<&'static str, Tally>>,
 }
@@ -82,9 +82,13 @@ impl Registry {
         config: &Config,
         now: Timestamp,
     ) -> Result<Arc<Node>, Refusal> {
-        /// What may come at once after silence, of bytes and of samples: a node that was cut off for long may have many small
-        /// batches, of which each counts as many samples.
-        const BURSTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+        /// What may come at once after silence, of bytes, samples and messages: a node that was cut off for long may have
+        /// many small batches.
+        const BURSTS: [Duration; 3] = [
+            Duration::from_secs(1),
+            Duration::from_secs(30),
+            Duration::from_secs(90),
+        ];
         let limit = config.max_connections_per_node;
         let mut nodes = self.nodes.lock();
         let node = nodes.entry(name.into()).or_insert_with_key(|name| {
@@ -117,6 +121,21 @@ impl Registry {
             at(node, sessions);
             sessions > 0
         });
+    }
+}
+
+impl Node {
+    /// Until when nothing is taken of it, because it has used up what it may send.
+    pub(crate) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.paces.lock().iter().filter_map(|pace| pace.wait(now)).max()
+    }
+
+    /// It has sent so many bytes, samples and messages.
+    pub(crate) fn pay(&self, costs: [u64; 3], now: Instant) {
+        let mut paces = self.paces.lock();
+        for (pace, cost) in paces.iter_mut().zip(costs) {
+            pace.pass(cost, now);
+        }
     }
 }
 
@@ -179,6 +198,21 @@ mod tests {
         assert!(begin("b").is_ok());
         drop(one);
         assert!(begin("a").is_ok());
+    }
+
+    #[test]
+    fn a_backlog_of_small_batches_passes_at_once_and_no_end_of_them_does() {
+        let registry = Registry::default();
+        let node = registry.begin_session("a", &Config::default(), NOW).unwrap();
+        let now = Instant::now();
+        for _ in 0..40_000 {
+            node.pay([100, 129, 1], now);
+        }
+        assert_eq!(node.rests_until(now), None);
+        for _ in 0..10_000 {
+            node.pay([100, 1, 1], now);
+        }
+        assert!(node.rests_until(now).is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Begins sessions: who is it, may it speak, and where does it go on.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use alumet_core::spool::InstanceId;
 use alumet_relay_protocol::tokens::presented;
@@ -9,7 +10,7 @@ use alumet_relay_protocol::v1::relay_server::Relay;
 use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome, server_message};
 use alumet_relay_protocol::version::{SPOKEN, negotiate};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -18,9 +19,10 @@ use crate::connection::Connection;
 use crate::flow::{Flow, Room};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
+use crate::registry::Node;
 use crate::seat::Claim;
 use crate::sequence::Sequence;
-use crate::session::{Begun, Session, broken, taken_over, too_slow, wrong};
+use crate::session::{Begun, SESSION_COST, Session, broken, taken_over, too_slow, wrong};
 use crate::state::Running;
 
 /// What this program calls itself.
@@ -57,6 +59,7 @@ impl RelayService {
 
         let now = self.running.sink.now().wall;
         let node_session = state.registry.begin_session(node, &state.config, now)?;
+        self.wait_for_turn(&node_session).await?;
         let instance = state.registry.instance(id);
         let claim = Claim {
             run,
@@ -122,6 +125,21 @@ impl RelayService {
         };
         self.spawn(Session::new(Arc::clone(&self.running), begun), seat, node.clone());
         Ok(ReceiverStream::new(outgoing))
+    }
+
+    /// A session costs as much as what it sends, so that a new one after another is no way around the limits of a node.
+    async fn wait_for_turn(&self, node: &Node) -> Result<(), Refusal> {
+        let patience = *self.running.state.config.handshake_timeout;
+        let begun = Instant::now();
+        while let Some(until) = node.rests_until(Instant::now()) {
+            if until - begun > patience {
+                let message = "the node has sent more than `max_samples_per_second` and `max_bytes_per_second` allow; it has to wait";
+                return Err(Refusal::new(Reason::Busy, message));
+            }
+            sleep_until(until.into()).await;
+        }
+        node.pay([0, SESSION_COST, 1], Instant::now());
+        Ok(())
     }
 
     /// In a task of its own: what was begun with a batch is finished although the client goes away.

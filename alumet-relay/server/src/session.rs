@@ -51,8 +51,12 @@ const MESSAGE_COST: u64 = 128;
 const ENTRY_COST: u64 = 32;
 const GAP_COST: u64 = 20_000;
 const REFUSED_COST: u64 = 500_000;
-/// A sample with more text costs as much as several.
+/// A new session, with the handshake of its connection.
+pub(crate) const SESSION_COST: u64 = 20_000;
+/// So many bytes of text for each sample are free, which is more than agents send; others cost as much as a sample each time
+/// that there are so many, because they are all written to files.
 const TEXT_OF_SAMPLE: u64 = 256;
+const TEXT_LIKE_A_SAMPLE: u64 = 32;
 
 /// What a session needs that was found out when it began.
 pub(crate) struct Begun {
@@ -153,13 +157,7 @@ impl Session {
                 self.cost = REFUSED_COST;
             }
             let now = std::time::Instant::now();
-            let costs = [bytes, self.cost];
-            let mut paces = self.begun.node.paces.lock();
-            paces
-                .iter_mut()
-                .zip(costs)
-                .for_each(|(pace, cost)| pace.pass(cost, now));
-            drop(paces);
+            self.begun.node.pay([bytes, self.cost, 1], now);
             taken?;
         }
     }
@@ -178,15 +176,7 @@ impl Session {
     /// While the node has sent more than it may, nothing is read.
     async fn rest(&mut self) -> Result<(), Refusal> {
         loop {
-            let now = std::time::Instant::now();
-            let until = self
-                .begun
-                .node
-                .paces
-                .lock()
-                .iter()
-                .filter_map(|pace| pace.wait(now))
-                .max();
+            let until = self.begun.node.rests_until(std::time::Instant::now());
             let Some(until) = until else { return Ok(()) };
             self.begun.flow.until(sleep_until(until.into())).await?;
         }
@@ -286,7 +276,9 @@ impl Session {
             .decoder
             .decode(message.generation, &message.payload, &mut batch)
             .map_err(|error| not_decoded(&name, &error))?;
-        self.cost += (batch.len() as u64).max(decoded.text_bytes / TEXT_OF_SAMPLE);
+        let samples = batch.len() as u64;
+        let more_text = decoded.text_bytes.saturating_sub(samples * TEXT_OF_SAMPLE);
+        self.cost += samples + more_text / TEXT_LIKE_A_SAMPLE;
         if let Some(progress) = decoded
             .watermark
             .and_then(|watermark| self.begun.received.progress(watermark))

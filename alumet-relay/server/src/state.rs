@@ -18,6 +18,7 @@ use crate::flow::Room;
 use crate::metrics;
 use crate::refusal::Refusals;
 use crate::registry::Registry;
+use crate::throttle::Throttle;
 use crate::trust::Trust;
 
 /// What the server goes by. It outlives a restart of the source.
@@ -30,6 +31,7 @@ pub(crate) struct ServerState {
     /// What is known of clients. It outlives the plugin, so that its successor takes nothing twice.
     pub(crate) registry: Arc<Registry>,
     pub(crate) refusals: Refusals,
+    pub(crate) throttle: Throttle,
     pub(crate) room: Room,
     /// A session has another one while it waits until the pipeline takes its batch.
     pub(crate) waits: Arc<()>,
@@ -75,6 +77,7 @@ impl ServerState {
             metrics: Metrics::register(catalog)?,
             registry,
             refusals: Refusals::default(),
+            throttle: Throttle::default(),
             waits: Arc::default(),
             taken: AtomicU64::new(0),
         })

@@ -21,7 +21,7 @@ const SECONDS: u64 = 20;
 /// How long the server is away: longer than the longest pause of a client.
 const AWAY: Duration = Duration::from_secs(10);
 
-type All = [Arc<Mutex<Notes>>];
+pub(crate) type All = [Arc<Mutex<Notes>>];
 
 pub(crate) fn run(count: u64) {
     let place = Place::new();
@@ -81,7 +81,11 @@ pub(crate) fn run(count: u64) {
 }
 
 /// Starts all agents, whose ticks are spread over the second.
-fn start(place: &Place, server: &Server, count: u64) -> (Vec<Arc<Mutex<Notes>>>, CancellationToken) {
+pub(crate) fn start(
+    place: &Place,
+    server: &Server,
+    count: u64,
+) -> (Vec<Arc<Mutex<Notes>>>, CancellationToken) {
     let stop = CancellationToken::new();
     println!("{count} agents with {} series each at 1 Hz:", GROUPS * SERIES);
     let configs =
@@ -104,14 +108,14 @@ fn start(place: &Place, server: &Server, count: u64) -> (Vec<Arc<Mutex<Notes>>>,
     (notes.collect(), stop)
 }
 
-fn clear(notes: &All) {
+pub(crate) fn clear(notes: &All) {
     for notes in notes {
         *notes.lock() = Notes::default();
     }
 }
 
 /// Waits until it is so for all of them, and prints when it was for some.
-async fn all(all: &All, what: &str, begin: Instant, when: impl Fn(&Notes) -> Option<Instant>) {
+pub(crate) async fn all(all: &All, what: &str, begin: Instant, when: impl Fn(&Notes) -> Option<Instant>) {
     let patience = Duration::from_secs(60);
     let when = || all.iter().map(|notes| when(&notes.lock()));
     while begin.elapsed() < patience && when().any(|when| when.is_none()) {
@@ -131,7 +135,7 @@ async fn all(all: &All, what: &str, begin: Instant, when: impl Fn(&Notes) -> Opt
     );
 }
 
-fn print_delays(notes: &All) {
+pub(crate) fn print_delays(notes: &All) {
     let mut delays: Vec<f64> = Vec::new();
     let mut samples = 0;
     for notes in notes {

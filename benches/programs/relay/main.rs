@@ -15,6 +15,7 @@ mod backlog;
 mod drive;
 mod feed;
 mod flow;
+mod hostile;
 mod ingest;
 mod live;
 mod machine;
@@ -24,6 +25,8 @@ mod process;
 mod proxy;
 mod send;
 mod sink;
+mod small_batches;
+mod wild;
 mod wire;
 
 use std::process::ExitCode;
@@ -33,7 +36,9 @@ const USAGE: &str = "relay MEASURE
   send             CPU time per sample of an agent that sends
   ingest           CPU time per sample of a server that receives
   agents [COUNT]   many agents at once, and their return after the server was killed
-  backlog [MIB]    a spool with a backlog: how it is opened and drained";
+  backlog [MIB]    a spool with a backlog: how it is opened and drained
+  small-batches    a backlog of batches of one sample, and a server whose disk is slow
+  hostile [CASE]   clients that want to do harm: what each costs the server and others";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +52,9 @@ fn main() -> ExitCode {
         ["agents", count] => agents::run(count.parse().expect("a number of agents")),
         ["backlog"] => backlog::run(1024),
         ["backlog", mib] => backlog::run(mib.parse().expect("a size in MiB")),
+        ["small-batches"] => small_batches::run(),
+        ["hostile"] => hostile::run(None),
+        ["hostile", case] => hostile::run(Some(case)),
         // Started by the others.
         ["sink"] => sink::run(),
         _ => {

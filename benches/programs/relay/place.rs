@@ -9,6 +9,8 @@ use alumet_plugin_relay_client::{Config, Servers, TlsConfig};
 use alumet_relay_protocol::certs;
 use tempfile::TempDir;
 
+use crate::process::Kind;
+
 /// A folder that is removed at the end.
 pub(crate) struct Place {
     folder: TempDir,
@@ -39,9 +41,12 @@ impl Place {
     }
 
     /// The configuration of a server, which knows clients by their certificates if it speaks TLS.
-    pub(crate) fn server_config(&self, address: SocketAddr, has_tls: bool) -> String {
-        // The speed of the server is what is measured.
-        let mut text = format!("[plugins.relay-server]\naddress = '{address}'\nmax_samples_per_second = 0\n");
+    pub(crate) fn server_config(&self, address: SocketAddr, kind: Kind, has_tls: bool) -> String {
+        let mut text = format!("[plugins.relay-server]\naddress = '{address}'\n");
+        if matches!(kind, Kind::Null | Kind::Csv) {
+            // The speed of the server is what is measured.
+            text.push_str("max_samples_per_second = 0\n");
+        }
         if has_tls {
             let _ = writeln!(text, "[plugins.relay-server.tls]");
             for (key, file) in [

@@ -43,14 +43,24 @@ pub(crate) enum Kind {
     Null,
     /// It is `alumet-server` and writes a CSV file.
     Csv,
+    /// The same with the limits of the default configuration.
+    Limited,
+    /// The same, and each sync of its disk takes 100 ms.
+    SlowDisk,
 }
 
 impl Process {
     /// Runs the program of this name and build, in a folder that has its `config.toml`.
     pub(crate) fn start(name: &str, folder: &Path) -> Self {
+        Self::start_with(name, folder, None)
+    }
+
+    /// The same with a library before all others.
+    fn start_with(name: &str, folder: &Path, library: Option<&Path>) -> Self {
         let program = std::env::current_exe().expect("a path").with_file_name(name);
         let mut command = Command::new(&program);
         command.args(["--config", "config.toml"]).stdin(Stdio::null());
+        command.envs(library.map(|library| ("LD_PRELOAD", library)));
         Self::spawn(command, folder)
     }
 
@@ -89,6 +99,11 @@ impl Process {
         self.counted().peak_kib as f64 / 1024.0
     }
 
+    /// From now on, the most is what it has at least once from now on.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a file of /proc");
+    }
+
     /// What it has complained about.
     pub(crate) fn complaints(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -122,8 +137,8 @@ impl Server {
         address: SocketAddr,
     ) -> Self {
         let folder = place.folder(name);
-        let mut config = place.server_config(address, has_tls);
-        if kind == Kind::Csv {
+        let mut config = place.server_config(address, kind, has_tls);
+        if kind != Kind::Null {
             config.push_str("[plugins.csv]\noutput_path = 'out.csv'\n");
         }
         place.write(&format!("{name}/config.toml"), &config);
@@ -152,7 +167,7 @@ impl Server {
                 let text = std::fs::read_to_string(self.folder.join("delivered")).unwrap_or_default();
                 text.trim().parse().unwrap_or(0)
             }
-            Kind::Csv => self.lines.lock().count(&self.folder.join("out.csv")),
+            _ => self.lines.lock().count(&self.folder.join("out.csv")),
         }
     }
 
@@ -186,6 +201,31 @@ impl Lines {
 fn spawn(kind: Kind, folder: &Path) -> Process {
     match kind {
         Kind::Null => Process::sink(folder),
-        Kind::Csv => Process::start("alumet-server", folder),
+        Kind::Csv | Kind::Limited => Process::start("alumet-server", folder),
+        Kind::SlowDisk => Process::start_with("alumet-server", folder, Some(&slow_disk(folder))),
     }
+}
+
+/// Whether `slow_disk` works here.
+pub(crate) fn has_compiler() -> bool {
+    Command::new("cc")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+/// A library with which whatever a program syncs takes as long as on a slow disk.
+fn slow_disk(folder: &Path) -> PathBuf {
+    const CODE: &str = "#include <time.h>
+        static int slow(void) { struct timespec t = {0, 100000000}; nanosleep(&t, 0); return 0; }
+        int fsync(int file) { return slow(); }
+        int fdatasync(int file) { return slow(); }";
+    let (code, library) = (folder.join("slow.c"), folder.join("slow.so"));
+    std::fs::write(&code, CODE).expect("a file");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &code])
+        .status();
+    assert!(compiled.is_ok_and(|status| status.success()), "cc fails");
+    library
 }

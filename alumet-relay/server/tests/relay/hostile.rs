@@ -466,3 +466,56 @@ async fn more_connections_than_allowed_are_closed_at_once() {
         "{report:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_connects_without_end_and_begins_no_session_has_to_wait() {
+    let rig = Rig::start();
+    let mut session = begin(rig.address, hello("well", 1, 1)).await.unwrap();
+    for _ in 0..400 {
+        drop(TcpStream::connect(rig.address).await.unwrap());
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "everybody is served at once");
+        let mut stream = TcpStream::connect(rig.address).await.unwrap();
+        // Who is served hears something, and who waits does not.
+        let heard = timeout(Duration::from_millis(100), stream.read(&mut [0; 1])).await;
+        if !matches!(heard, Ok(Ok(1))) {
+            break;
+        }
+    }
+    session.send_all(Agent::new().next(1)).await;
+    session.acknowledged(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_agents_of_one_address_do_not_have_to_wait() {
+    let rig = Rig::with(|config| config.max_samples_per_second = 0);
+    for _ in 0..300 {
+        begin(rig.address, hello("a", 1, 1)).await.unwrap().end().await;
+    }
+    let mut stream = TcpStream::connect(rig.address).await.unwrap();
+    let heard = timeout(PATIENCE, stream.read(&mut [0; 1])).await;
+    assert_eq!(heard.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_asks_for_one_session_after_another_ends() {
+    let rig = Rig::start();
+    let stream = TcpStream::connect(rig.address).await.unwrap();
+    let (mut requests, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut asked = 0;
+    while asked < 200 && requests.ready().await.is_ok() {
+        let (_, body) = mpsc::channel(1);
+        let request = hyper::Request::post(format!("http://{}/", rig.address)).body(Raw(body));
+        if requests.send_request(request.unwrap()).await.is_err() {
+            break;
+        }
+        asked += 1;
+    }
+    assert!(asked < 200, "it goes on for ever");
+}

@@ -189,11 +189,11 @@ async fn what_a_client_has_defined_is_forgotten_when_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_slowed_down_to_its_share_of_samples_and_messages() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 620);
+    let rig = Rig::with(|config| config.max_samples_per_second = 1280);
     let mut agent = Agent::new();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
     let begun = Instant::now();
-    // 128 for each of 151 messages, and 32 for each of two entries; the first half minute is free.
+    // 20 000 for the session, 128 for each of 151 messages, and 32 for each of two entries; the first half minute is free.
     for value in 0..150 {
         session.send_all(agent.next(value)).await;
     }
@@ -207,7 +207,7 @@ async fn a_client_is_slowed_down_to_its_share_of_samples_and_messages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_counts_also_in_the_next_session_of_the_node() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 16_000);
+    let rig = Rig::with(|config| config.max_samples_per_second = 17_250);
     let begun = Instant::now();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
     // Without the definitions.
@@ -218,6 +218,41 @@ async fn what_was_refused_counts_also_in_the_next_session_of_the_node() {
     session.acknowledged(1).await;
     assert!(
         begun.elapsed() > Duration::from_millis(900),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_session_is_no_way_around_the_limits() {
+    let rig = Rig::with(|config| config.max_samples_per_second = 20_000);
+    let begun = Instant::now();
+    // 20 000 for each, and 600 000 are free.
+    for _ in 0..32 {
+        begin(rig.address, hello("a", 1, 1)).await.unwrap().end().await;
+    }
+    assert!(
+        begun.elapsed() > Duration::from_millis(500),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_with_long_texts_cost_as_much_as_those_that_fill_as_many_lines() {
+    let rig = Rig::with(|config| config.max_samples_per_second = 20_000);
+    let text = Attributes::EMPTY.with("text", "x".repeat(1800));
+    let begun = Instant::now();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    // About 1600 bytes beyond what is free are 50 samples more for each, and 600 000 are free.
+    session
+        .send_all(first_batch([metric("value", Unit::ONE)], &text, 11_800))
+        .await;
+    session.acknowledged(1).await;
+    session.end().await;
+    begin(rig.address, hello("a", 1, 1)).await.unwrap().end().await;
+    assert!(
+        begun.elapsed() > Duration::from_millis(500),
         "{:?}",
         begun.elapsed()
     );
