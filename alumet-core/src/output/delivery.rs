@@ -118,6 +118,14 @@ impl Delivery {
         }
     }
 
+    /// How large its encoded record is.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Record(Spooled::Record(record)) => record.payload.len(),
+            Content::Record(Spooled::Gap(_)) | Content::Samples(_) => 0,
+        }
+    }
+
     /// The present, on the clock of the pipeline.
     pub const fn now(&self) -> Moment {
         self.now

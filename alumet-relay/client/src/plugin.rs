@@ -10,8 +10,9 @@ use crate::config::Config;
 use crate::output::RelayOutput;
 use crate::trial::try_out;
 
-/// How many records are given to a session at once; the server says how many bytes of them may be on their way.
-const IN_FLIGHT: usize = 64;
+/// How many records are given to a session at once, as many as a server stores together if they are small; of large ones, the
+/// engine gives fewer.
+const IN_FLIGHT: usize = 16_384;
 /// Never reached: a session has closer limits for everything that it does.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -51,6 +51,8 @@ pub(crate) struct Writer {
     again: VecDeque<Job>,
     /// How many deliveries are under way.
     under_way: usize,
+    /// What their records have in bytes.
+    bytes_under_way: usize,
     /// Nothing is begun before this instant, nor before everything under way has ended.
     rest: Option<Instant>,
     /// Whether the destination has asked for that.
@@ -100,6 +102,8 @@ enum Step {
     End,
 }
 
+/// How many bytes of encoded records may be under way, besides the last of them: small ones may be many.
+const BYTES_UNDER_WAY: usize = 4 << 20;
 /// How long a server that does not answer is waited for when the program ends and everything is in the spool.
 const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
 /// After so many attempts in vain, nobody waits for a flush any more.
@@ -131,6 +135,7 @@ impl Writer {
             progress: Progress::default(),
             again: VecDeque::new(),
             under_way: 0,
+            bytes_under_way: 0,
             rest: None,
             rest_is_asked_for: false,
             must_reset: false,
@@ -327,7 +332,7 @@ impl Writer {
     }
 
     fn has_room(&self) -> bool {
-        self.under_way < self.policy.in_flight.get()
+        self.under_way < self.policy.in_flight.get() && self.bytes_under_way < BYTES_UNDER_WAY
     }
 
     /// Begins a delivery; gives the step back if it has to be waited for.
@@ -343,6 +348,7 @@ impl Writer {
         match guard(|| self.output.deliver(&job.delivery)) {
             Ok(Delivering::UnderWay(future)) => {
                 self.under_way += 1;
+                self.bytes_under_way += job.delivery.bytes();
                 return Some(Step::Await(job, future, deadline));
             }
             Ok(Delivering::Done(receipt)) => self.judge(job, Ok(receipt), started.elapsed()),
@@ -354,6 +360,7 @@ impl Writer {
     /// A delivery that was under way is over.
     fn ended(&mut self, job: Job, result: Result<Receipt, Failure>, busy: Duration) {
         self.under_way -= 1;
+        self.bytes_under_way -= job.delivery.bytes();
         self.judge(job, result, busy);
     }
 
