@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Gap, GapReason, Record, Spooled};
+use alumet_core::time::Monotonic;
 
 use super::state::State;
 use super::{Cursor, Log};
@@ -50,7 +51,8 @@ impl Log {
                     }
                 }
             };
-            let entries = self.state.lock().give(output, range, entries);
+            let now = self.clock.now().monotonic;
+            let entries = self.state.lock().give(output, range, entries, now);
             for entry in entries {
                 room = room.saturating_sub(entry.payload.len());
                 given.push(Spooled::Record(entry.record()));
@@ -213,6 +215,7 @@ impl State {
         output: &str,
         (after, bound): (Mark, Mark),
         entries: Vec<Arc<Entry>>,
+        now: Monotonic,
     ) -> Vec<Arc<Entry>> {
         let mut given = Vec::new();
         let cursor = self.cursors.get_mut(output);
@@ -235,13 +238,13 @@ impl State {
             given.push(entry);
         }
         if let Some(hole) = hole {
-            self.cross_hole(output, hole);
+            self.cross_hole(output, hole, now);
         }
         given
     }
 
     /// Goes on after a range of numbers for which there is no record: some were left out, the others are damaged.
-    fn cross_hole(&mut self, output: &str, end: Mark) {
+    fn cross_hole(&mut self, output: &str, end: Mark, now: Monotonic) {
         let Some(cursor) = self.cursors.get_mut(output) else {
             return;
         };
@@ -252,12 +255,9 @@ impl State {
         }
         let samples = end.samples - begin.samples;
         let (first, last) = (begin.sequence + 1, end.sequence);
-        tracing::error!(
-            first,
-            last,
-            samples,
-            "records of the spool cannot be read any more: check the disk"
-        );
+        let what = "records of the spool cannot be read any more: check the disk";
+        tracing::error!(first, last, samples, "{what}");
+        self.lost = Some((now, format!("{what} ({samples} samples, {first} to {last})")));
         self.lose(Loss {
             begin,
             end,

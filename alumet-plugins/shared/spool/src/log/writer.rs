@@ -210,6 +210,7 @@ impl Writer {
         let place = self.place();
         let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
         let mut generation = loaded.generation;
+        let lost = loaded.lost.take();
         let mut state = self.shared.state.lock();
         if let Err(reason) = state.take_over(loaded, self.begun) {
             // Not while others read and append: it takes a moment.
@@ -229,6 +230,9 @@ impl Writer {
             let _: Result<(), &str> = state.take_over(loaded, self.begun);
         }
         state.begin_after(generation);
+        if let Some(lost) = lost {
+            state.lost = Some((self.shared.clock.now().monotonic, lost));
+        }
         self.begun = true;
         Ok(disk)
     }
