@@ -158,7 +158,11 @@ fn run(disturbance: Disturbance) {
                 let kind = random.below(3);
                 match kind {
                     0 => disk.fill(true),
-                    1 => disk.take_away(true),
+                    1 => {
+                        // One that starts without its disk begins a new spool, and all comes again.
+                        server.wait_until_reachable();
+                        disk.take_away(true);
+                    }
                     _ => {
                         server.kill();
                         disk.make_read_only(true);
