@@ -84,6 +84,11 @@ fn a_file_that_is_no_database_is_set_aside_untouched() {
         assert_eq!(spool.status().fault, None);
         commit(&spool);
         let aside = bench.set_aside("damaged");
+        assert_eq!(
+            spool.status().lost.is_some(),
+            !text.is_empty(),
+            "what is no spool is told"
+        );
         if text.is_empty() {
             assert!(aside.is_empty());
         } else {
@@ -114,7 +119,10 @@ fn a_newer_version_is_set_aside_for_the_program_that_knows_it() {
     let spool = bench.open();
     assert_eq!(spool.reader_of("csv").waiting(), 0);
     commit(&spool);
-    assert_eq!(bench.set_aside("newer").len(), 1);
+    let aside = bench.set_aside("newer");
+    assert_eq!(aside.len(), 1);
+    let told = spool.status().lost.unwrap();
+    assert!(told.contains(&*aside[0].to_string_lossy()), "{told}");
 }
 
 #[test]
@@ -327,5 +335,14 @@ fn what_is_left_of_a_journal_that_was_cut_and_damaged_is_a_gap() {
         let mut damaged = journal[..length].to_vec();
         damaged.iter_mut().take(8).for_each(|byte| *byte ^= 0x5a);
         opened((&database, &damaged, &noted), &bench.config);
+    }
+}
+
+#[test]
+fn of_a_file_of_which_hardly_anything_is_left_all_is_a_gap() {
+    let (bench, database, _, noted) = killed();
+    for length in [0, 1, 100, 511, 512] {
+        let numbers = opened((&database[..length], &[], &noted), &bench.config);
+        assert_eq!(numbers, [0; 0], "{length}");
     }
 }
