@@ -159,7 +159,8 @@ fn run(disturbance: Disturbance) {
                 match kind {
                     0 => disk.fill(true),
                     1 => {
-                        // One that starts without its disk begins a new spool, and all comes again.
+                        // One that never had its disk does not know that it has stored something.
+                        server.kill_and_restart(&rig);
                         server.wait_until_reachable();
                         disk.take_away(true);
                     }

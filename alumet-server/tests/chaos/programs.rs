@@ -387,10 +387,11 @@ impl SpoolDisk {
 
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
-        // A second way to it, so that it is still there when it was taken away.
+        // A second way to it, so that it is still there when it was taken away, and nothing can be written then.
         fs::create_dir(path.with_extension("kept")).unwrap();
         let script = format!(
-            "mount -t tmpfs -o {} tmpfs \"$0.kept\" && mount --bind \"$0.kept\" \"$0\" && exec sleep infinity",
+            "mount -t tmpfs -o {} tmpfs \"$0.kept\" && mount -t tmpfs -o ro tmpfs \"$0\" \
+             && mount --bind \"$0.kept\" \"$0\" && touch \"$0/mounted\" && exec sleep infinity",
             Self::SIZE
         );
         let mut holder = Command::new("unshare");
@@ -403,7 +404,7 @@ impl SpoolDisk {
             path,
         };
         let deadline = Instant::now() + PATIENCE;
-        let is_mounted = || disk.run(&["mountpoint", "-q"]);
+        let is_mounted = || disk.run(&["sh", "-c", "test -e \"$0/mounted\""]);
         while !is_mounted() {
             let has_ended = Path::new(&format!("/proc/{}/ns/mnt", disk.holder.id()))
                 .symlink_metadata()
