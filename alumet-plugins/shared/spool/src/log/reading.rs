@@ -18,7 +18,7 @@ const UNREADABLE: u32 = 3;
 enum Next {
     /// Nothing more.
     End,
-    /// A gap, which counts as given.
+    /// A gap, which counts as given. One without samples is none: its numbers were left out.
     Gap(Gap),
     /// Records in memory between two marks: as many as there is room for; none if nothing is there but a hole.
     Memory((Mark, Mark), Vec<Arc<Entry>>),
@@ -35,6 +35,7 @@ impl Log {
             let next = self.state.lock().next(output, room);
             let (range, entries) = match next {
                 Next::End => break,
+                Next::Gap(gap) if gap.samples == 0 => continue,
                 Next::Gap(gap) => {
                     given.push(Spooled::Gap(gap));
                     room -= 1;
@@ -193,7 +194,10 @@ impl State {
                 ..*loss
             };
             let gap = part.gap(after);
-            cursor.give_gap(gap, part.end);
+            match gap.samples {
+                0 => cursor.next = part.end,
+                _ => cursor.give_gap(gap, part.end),
+            }
             return Next::Gap(gap);
         }
         let bound = loss.map_or(head, |loss| head.min(loss.begin));
