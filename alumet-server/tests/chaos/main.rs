@@ -102,6 +102,11 @@ fn run(disturbance: Disturbance) {
     let mut others: Vec<_> = (1..agents)
         .map(|number| Agent::start(&rig, number, proxy.address()))
         .collect();
+    if disturbance == Disturbance::SpoolDisk {
+        // Before it has stored once how far its file goes, it does not know after a kill what it wrote from memory.
+        server.wait_until_reachable();
+        sleep(Duration::from_secs(2));
+    }
     let (mut snapshot, mut starved) = (None, 0);
     for round in rounds(disturbance) {
         sleep(Duration::from_millis(random.below(600)));
