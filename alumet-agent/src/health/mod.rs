@@ -105,8 +105,10 @@ impl Health {
                 obstacles.push(format!("{} is {}: {error}", element.key, element.state));
             }
         }
-        if let Some(fault) = status.spool.as_ref().and_then(|spool| spool.fault.as_ref()) {
-            obstacles.push(format!("the spool works in memory only: {fault}"));
+        if let Some(spool) = &status.spool {
+            let fault = spool.fault.as_ref();
+            obstacles.extend(fault.map(|fault| format!("the spool works in memory only: {fault}")));
+            obstacles.extend(spool.lost.clone());
         }
         for (kind, consequence) in [
             ((ElementKind::Source, "source"), "nothing is measured"),

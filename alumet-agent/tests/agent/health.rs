@@ -246,3 +246,34 @@ fn a_spool_without_a_disk_is_told_while_everything_is_measured_and_written() {
     let accounts = ended.accounts();
     assert_eq!((accounts.dropped, accounts.delivered), (0, accounts.produced));
 }
+
+#[test]
+fn an_agent_whose_spool_went_back_is_not_ready_until_it_is_started_again() {
+    let folder = Folder::new();
+    let spool = "spool = { path = 'spool.db', durable = true }\n";
+    folder.write("alumet-config.toml", format!("{spool}{}", load()));
+    let measure = || {
+        let mut agent = folder.start(&[]);
+        agent.wait_until_measuring();
+        let before = folder.read("out.csv").lines().count();
+        wait_until("lines", || {
+            (folder.read("out.csv").lines().count() > before + 100).then_some(())
+        });
+        agent
+    };
+    measure().stop(Signal::SIGTERM).expect_code(0);
+    let older = std::fs::read(folder.path("spool.db")).unwrap();
+    measure().stop(Signal::SIGTERM).expect_code(0);
+    std::fs::write(folder.path("spool.db"), older).unwrap();
+
+    let mut agent = measure();
+    let ready = agent.get("/readyz");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    let told = "the spool does not have any more what was written last: an older copy of it was put back";
+    assert!(ready.body.contains(told), "{}", ready.body);
+    assert!(ready.body.contains("check the disk"), "{}", ready.body);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    let mut agent = measure();
+    assert_eq!(agent.get("/readyz").status, 200);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+}

@@ -175,6 +175,7 @@ mod tests {
             ("[::1]:65535", "::1", 65535, None),
             ("https://a.example:443", "a.example", 443, Some(Scheme::Tls)),
             ("http://[::]:80", "::", 80, Some(Scheme::Plain)),
+            ("https://[::1]:443", "::1", 443, Some(Scheme::Tls)),
             ("0.0.0.0:0", "0.0.0.0", 0, None),
         ] {
             let address = address(text);
@@ -184,6 +185,8 @@ mod tests {
         }
         assert_eq!(address("server").to_string(), "server:50051");
         assert_eq!(address("::1").to_string(), "[::1]:50051");
+        assert_eq!(address("[::1]").to_string(), "[::1]:50051");
+        assert_eq!(address("https://[::1]/").to_string(), "https://[::1]:50051");
         assert_eq!(
             address("https://a.example/").to_string(),
             "https://a.example:50051"

@@ -134,8 +134,15 @@ fn what_cannot_be_made_is_told_with_its_reason() {
     let dir = folder.path();
     let error = issue(dir, "n", false).unwrap_err().to_string();
     assert!(error.contains("certs init"), "{error}");
-    let error = init(dir, &names(&["é"]), false).unwrap_err().to_string();
-    assert!(error.contains("cannot be for é"), "{error}");
+    for name in ["é", "[::1]", "server.example:50051", ""] {
+        let error = init(dir, &names(&["localhost", name]), false).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("cannot be for `{name}`; use")),
+            "{error}"
+        );
+    }
     init(dir, &[], false).unwrap();
     for name in ["../n", "", "a b"] {
         let error = issue(dir, name, false).unwrap_err().to_string();

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use alumet_agent::App;
 use alumet_plugin_relay_client::RelayClientPlugin;
 use counting::CountingPlugin;
-use programs::{Agent, OF_AGENT, OF_SERVER, Rig, SPOOL_OF_SERVER, Server, Snapshot};
+use programs::{Agent, OF_AGENT, OF_SERVER, Rig, SPOOL_OF_SERVER, Server, SmallMemory, Snapshot};
 use random::Random;
 
 /// An agent that counts instead of measuring, so that whoever receives its samples can tell whether one is missing or came
@@ -74,8 +74,10 @@ enum Disturbance {
     Rotation,
     /// There are other agents, which are killed too.
     Others,
-    /// The disk of the spool of the server is full or cannot be written, also for longer than agents wait.
+    /// The disk of the spool of the server is full, cannot be written or goes away, also for longer than agents wait.
     SpoolDisk,
+    /// There is no more memory, so that allocations fail or the system kills.
+    Memory,
 }
 
 fn run(disturbance: Disturbance) {
@@ -100,7 +102,12 @@ fn run(disturbance: Disturbance) {
     let mut others: Vec<_> = (1..agents)
         .map(|number| Agent::start(&rig, number, proxy.address()))
         .collect();
-    let mut snapshot = None;
+    if disturbance == Disturbance::SpoolDisk {
+        // Before it has stored once how far its file goes, it does not know after a kill what it wrote from memory.
+        server.wait_until_reachable();
+        sleep(Duration::from_secs(2));
+    }
+    let (mut snapshot, mut starved) = (None, 0);
     for round in rounds(disturbance) {
         sleep(Duration::from_millis(random.below(600)));
         match disturbance {
@@ -153,10 +160,16 @@ fn run(disturbance: Disturbance) {
             }
             Disturbance::SpoolDisk => {
                 let disk = rig.disk().unwrap();
-                let is_full = random.below(2) == 0;
-                match is_full {
-                    true => disk.fill(true),
-                    false => {
+                let kind = random.below(3);
+                match kind {
+                    0 => disk.fill(true),
+                    1 => {
+                        // One that never had its disk does not know that it has stored something.
+                        server.kill_and_restart(&rig);
+                        server.wait_until_reachable();
+                        disk.take_away(true);
+                    }
+                    _ => {
                         server.kill();
                         disk.make_read_only(true);
                         server.restart(&rig);
@@ -164,9 +177,42 @@ fn run(disturbance: Disturbance) {
                 }
                 let longest = if random.below(5) == 0 { 6000 } else { 600 };
                 sleep(Duration::from_millis(random.below(longest)));
-                match is_full {
-                    true => disk.fill(false),
-                    false => disk.make_read_only(false),
+                match kind {
+                    0 => disk.fill(false),
+                    1 => disk.take_away(false),
+                    _ => disk.make_read_only(false),
+                }
+            }
+            Disturbance::Memory => {
+                // With a backlog, and at its start, it needs most.
+                let is_server = random.below(2) == 0;
+                match is_server {
+                    true => server.kill(),
+                    false => agent.kill(),
+                }
+                sleep(Duration::from_millis(random.below(600)));
+                match is_server {
+                    true => server.restart(&rig),
+                    false => agent.restart(&rig, proxy.address()),
+                }
+                sleep(Duration::from_millis(random.below(100)));
+                let victim = if is_server { server.pid() } else { agent.pid() };
+                let bytes = random.below(1 << 18);
+                let by_group = random.below(2) == 0;
+                let limited = by_group.then(|| SmallMemory::of(victim, bytes)).flatten();
+                if limited.is_none() {
+                    programs::take_memory_of(victim, bytes);
+                }
+                sleep(Duration::from_millis(random.below(600)));
+                let has_ended = match is_server {
+                    true => server.has_ended(),
+                    false => agent.has_ended(),
+                };
+                starved += u32::from(has_ended);
+                // Ends what the limit holds for.
+                match is_server {
+                    true => server.kill_and_restart(&rig),
+                    false => agent.kill_and_restart(&rig, proxy.address()),
                 }
             }
             Disturbance::Others => {
@@ -217,12 +263,18 @@ fn run(disturbance: Disturbance) {
     }
     let server_log = server.end();
     let result = account::check(&rig, agents);
+    let is_starving = disturbance == Disturbance::Memory;
+    if is_starving {
+        eprintln!("{starved} programs ended for want of memory");
+    }
     let wrong_word = [
         "panicked",
         "ledger is not balanced",
         "the rest waits in the spool",
     ]
     .iter()
+    // Without memory for a thread, the runtime panics.
+    .filter(|word| !is_starving || **word != "panicked")
     .find(|word| agent_log.contains(*word) || server_log.contains(*word));
     if result.is_err() || wrong_word.is_some() {
         let kept = rig.keep();
@@ -271,6 +323,11 @@ fn kills_among_many_agents_lose_and_repeat_nothing() {
 #[test]
 fn kills_and_a_disk_of_the_spool_that_fails_for_long_lose_and_repeat_nothing() {
     run(Disturbance::SpoolDisk);
+}
+
+#[test]
+fn programs_without_memory_lose_and_repeat_nothing() {
+    run(Disturbance::Memory);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -269,6 +270,10 @@ impl Server {
         self.child.id()
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -326,6 +331,10 @@ impl Agent {
         self.child.id()
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Gives it another configuration while it works.
     pub(crate) fn reload(&self, rig: &Rig, server: SocketAddr, number: u64) {
         rig.configure_agent(self.number, server, number);
@@ -378,8 +387,11 @@ impl SpoolDisk {
 
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
+        // A second way to it, so that it is still there when it was taken away, and nothing can be written then.
+        fs::create_dir(path.with_extension("kept")).unwrap();
         let script = format!(
-            "mount -t tmpfs -o {} tmpfs \"$0\" && exec sleep infinity",
+            "mount -t tmpfs -o {} tmpfs \"$0.kept\" && mount -t tmpfs -o ro tmpfs \"$0\" \
+             && mount --bind \"$0.kept\" \"$0\" && touch \"$0/mounted\" && exec sleep infinity",
             Self::SIZE
         );
         let mut holder = Command::new("unshare");
@@ -392,7 +404,7 @@ impl SpoolDisk {
             path,
         };
         let deadline = Instant::now() + PATIENCE;
-        let is_mounted = || disk.run(&["mountpoint", "-q"]);
+        let is_mounted = || disk.run(&["sh", "-c", "test -e \"$0/mounted\""]);
         while !is_mounted() {
             let has_ended = Path::new(&format!("/proc/{}/ns/mnt", disk.holder.id()))
                 .symlink_metadata()
@@ -426,6 +438,15 @@ impl SpoolDisk {
     pub(crate) fn make_read_only(&self, is_read_only: bool) {
         let option = if is_read_only { "remount,ro" } else { "remount,rw" };
         assert!(self.run(&["mount", "-o", option]));
+    }
+
+    /// Takes it away from under those who use it, or gives it back.
+    pub(crate) fn take_away(&self, is_away: bool) {
+        let script = match is_away {
+            true => "umount --lazy \"$0\"",
+            false => "mount --bind \"$0.kept\" \"$0\"",
+        };
+        assert!(self.run(&["sh", "-c", script]));
     }
 
     /// Fills it, or makes room again.
@@ -467,6 +488,57 @@ impl Drop for FullDisk {
         if let Some(old) = self.old.take() {
             // The process may be dead.
             let _ = prlimit(Some(self.pid), Resource::Fsize, old);
+        }
+    }
+}
+
+/// Lets a process have only so many bytes of address space more than it has: what it allocates beyond that fails.
+pub(crate) fn take_memory_of(pid: u32, bytes: u64) {
+    // The process may be dead.
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kibibytes = size.and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let current = kibibytes.map(|kibibytes| kibibytes * 1024 + bytes);
+    let limit = Rlimit {
+        current,
+        maximum: None,
+    };
+    let _ = prlimit(Some(pid), Resource::As, limit);
+}
+
+/// A control group with little memory, in which the system kills whoever needs more.
+pub(crate) struct SmallMemory(PathBuf);
+
+impl SmallMemory {
+    /// Lets a process have only so many bytes besides those that it has; `None` if this user cannot limit memory.
+    pub(crate) fn of(pid: u32, bytes: u64) -> Option<Self> {
+        let versions = [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ];
+        versions.into_iter().find_map(|(root, limit)| {
+            let folder = Path::new(root).join(format!("alumet-chaos-{pid}"));
+            fs::create_dir(&folder).ok()?;
+            let group = Self(folder);
+            let set = |name: &str, value: u64| {
+                let mut file = File::options().write(true).open(group.0.join(name)).ok()?;
+                file.write_all(value.to_string().as_bytes()).ok()
+            };
+            set(limit, bytes)?;
+            // What it has stays in the account of its old group.
+            set("cgroup.procs", pid.into())?;
+            Some(group)
+        })
+    }
+}
+
+impl Drop for SmallMemory {
+    /// When its process has ended.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while fs::remove_dir(&self.0).is_err() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

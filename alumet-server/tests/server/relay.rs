@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -47,17 +47,33 @@ fn of_node(csv: &str, node: &str) -> BTreeMap<Vec<String>, usize> {
     lines(csv).into_iter().filter_map(from_node).collect()
 }
 
-/// Starts a server at a free port; gives its address, too.
-fn start_server(folder: &Folder, arguments: &[&str]) -> (Process, String) {
-    let listen = ["--relay-in", "127.0.0.1:0"];
-    let arguments = [arguments, &listen[..]].concat();
+/// Starts a server that listens there; gives its address, too.
+fn start_server(folder: &Folder, listen: &str) -> (Process, String) {
+    let arguments = ["--config", "server.toml", "--relay-in", listen];
     let mut process = Process::start(&server(), folder.root(), "server.log", &arguments);
-    let address = process.wait_for("the address", |log| {
-        let line = log.lines().find(|line| line.contains("listening for agents"))?;
+    let address = address(&mut process, "listening for agents");
+    (process, address)
+}
+
+/// The address in the line of its log that says `what`.
+fn address(process: &mut Process, what: &str) -> String {
+    process.wait_for(what, |log| {
+        let line = log.lines().find(|line| line.contains(what))?;
         let rest = line.split("address=").nth(1)?;
         Some(rest.split_whitespace().next()?.to_owned())
-    });
-    (process, address)
+    })
+}
+
+/// Whether the health endpoint at an address says that all is well.
+fn is_alive(health: &str) -> bool {
+    let mut client = TcpStream::connect(health).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).unwrap();
+    &first == b"HTTP/1.1 200"
 }
 
 /// Waits until the file holds a line of the node.
@@ -103,7 +119,7 @@ fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
         "agent.toml",
         &format!("{AGENT}[plugins.relay-client]\nclient_name = \"n1\"\n"),
     );
-    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let (server, address) = start_server(&folder, "127.0.0.1:0");
     let arguments = ["--config", "agent.toml", "--relay-out", &address];
     let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
     wait_for_samples(&folder, "server.csv", "n1");
@@ -125,7 +141,7 @@ fn whoever_connects_cannot_fill_the_log() {
     const ACK: u8 = 1;
     let folder = Folder::new();
     folder.write("server.toml", "[plugins.csv]\noutput_path = \"server.csv\"\n");
-    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let (server, address) = start_server(&folder, "127.0.0.1:0");
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -163,23 +179,10 @@ fn whoever_connects_leaves_files_to_the_rest_of_the_program() {
         program.to_str().unwrap(),
     ];
     let mut server = Process::start(Path::new("/bin/sh"), folder.root(), "server.log", &limited);
-    let mut address = |what: &'static str| {
-        server.wait_for(what, |log| {
-            let line = log.lines().find(|line| line.contains(what))?;
-            let rest = line.split("address=").nth(1)?;
-            Some(rest.split_whitespace().next()?.to_owned())
-        })
-    };
-    let (relay, health) = (address("listening for agents"), address("health is served"));
+    let relay = address(&mut server, "listening for agents");
+    let health = address(&mut server, "health is served");
     let connected: Vec<_> = (0..300).map(|_| TcpStream::connect(&relay).unwrap()).collect();
-    let mut client = TcpStream::connect(health).unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    client
-        .write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    let mut first = [0; 12];
-    client.read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"HTTP/1.1 200");
+    assert!(is_alive(&health));
     assert!(server.log().contains("needed=13334"), "{}", server.log());
     drop(connected);
     server.end();
@@ -200,11 +203,47 @@ fn the_certificates_and_snippets_of_certs_make_a_connection_of_both_sides() {
         &format!("{AGENT}{}", snippet(&issue.expect_code(0).stdout)),
     );
 
-    let (server, address) = start_server(&folder, &["--config", "server.toml"]);
+    let (server, address) = start_server(&folder, "127.0.0.1:0");
     let arguments = ["--config", "agent.toml", "--relay-out", &address];
     let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
     wait_for_samples(&folder, "server.csv", "node-1");
     agent.end();
     server.end();
     expect_same(&folder, "node-1");
+}
+
+#[test]
+fn over_ipv6_in_plain_text_and_with_certificates_every_sample_arrives_once() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6: nothing is tried");
+        return;
+    }
+    let output = "health.address = \"[::1]:0\"\n[plugins.csv]\noutput_path = \"server.csv\"\n";
+    for is_encrypted in [false, true] {
+        let folder = Folder::new();
+        let (mut of_server, mut of_agent) = (output.to_owned(), AGENT.to_owned());
+        let (mut listen, mut scheme) = ("[::1]:0", "");
+        if is_encrypted {
+            let init = folder.run(&["certs", "init", "pki", "--name", "::1"]);
+            let issue = folder.run(&["certs", "issue", "pki", "n6"]);
+            of_server += &snippet(&init.expect_code(0).stdout);
+            of_agent += &snippet(&issue.expect_code(0).stdout);
+            (listen, scheme) = ("[::]:0", "https://");
+        } else {
+            of_agent += "[plugins.relay-client]\nclient_name = \"n6\"\n";
+        }
+        folder.write("server.toml", &of_server);
+        folder.write("agent.toml", &of_agent);
+        let (mut server, address) = start_server(&folder, listen);
+        let port = address.rsplit(':').next().unwrap();
+        let address_of_server = format!("{scheme}[::1]:{port}");
+        let arguments = ["--config", "agent.toml", "--relay-out", &address_of_server];
+        let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
+        wait_for_samples(&folder, "server.csv", "n6");
+        let health = self::address(&mut server, "health is served");
+        assert!(health.starts_with("[::1]:") && is_alive(&health), "{health}");
+        agent.end();
+        server.end();
+        expect_same(&folder, "n6");
+    }
 }

@@ -51,6 +51,9 @@ pub(crate) fn text(status: &PipelineStatus) -> String {
         if let Some(fault) = &spool.fault {
             let _ = writeln!(text, "the spool works in memory only: {fault}");
         }
+        if let Some(lost) = &spool.lost {
+            let _ = writeln!(text, "{lost}");
+        }
     }
     let mut outputs = Table::new([
         "OUTPUT",

@@ -75,6 +75,7 @@ fn status() -> PipelineStatus {
             samples: 40,
             oldest: Some(Timestamp::from_nanos(0)),
             fault: Some("the disk is full; make room".to_owned()),
+            lost: Some("records are gone: check the disk".to_owned()),
             ..SpoolStatus::default()
         }),
         punctuality: vec![Punctuality {
@@ -206,6 +207,7 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
         "samples: 1000 produced, 1 pending, 2 queued, 3 added and 4 removed by transforms, 996 routed, 0 dropped",
         "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
         "the spool works in memory only: the disk is full; make room",
+        "records are gone: check the disk",
         "\n  sources/procfs/kernel has been in a poll for 12.0 s",
         "\n  sources/procfs/kernel has taken nothing of what waits for it for 61 s",
         "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",

@@ -55,6 +55,7 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
         )?;
         server.refuse_existing("remove it to renew it, or set `--force`")?;
     }
+    check_server_names(&names)?;
     let params = leaf(&names, ExtendedKeyUsagePurpose::ServerAuth)?;
 
     set.begin()?;
@@ -144,15 +145,23 @@ fn make_leaf(
     set.write(name, &certificate.pem(), &key.serialize_pem())
 }
 
+/// Refuses what no client would ever find in a certificate, such as `[::1]` or a name with its port.
+fn check_server_names(names: &[String]) -> Result<(), CertsError> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(is_letter);
+    let is_usable = |name: &String| name.parse::<IpAddr>().is_ok() || is_name(name);
+    match names.iter().find(|name| !is_usable(name)) {
+        None => Ok(()),
+        Some(name) => Err(CertsError::new(format!(
+            "a certificate cannot be for `{}`; use DNS names and IP addresses, without port or brackets",
+            name.escape_debug()
+        ))),
+    }
+}
+
 /// What the certificate of a server or a node says, which has the first of the names as its common name.
 fn leaf(names: &[String], usage: ExtendedKeyUsagePurpose) -> Result<CertificateParams, CertsError> {
-    let mut params = CertificateParams::new(names).map_err(|error| {
-        let names = names.join(", ");
-        CertsError::because(
-            format!("a certificate cannot be for {names}; use DNS names and IP addresses"),
-            error,
-        )
-    })?;
+    let mut params = CertificateParams::new(names).map_err(not_made)?;
     params.distinguished_name.remove(DnType::CommonName);
     if names[0].len() <= COMMON_NAME_LIMIT {
         params.distinguished_name.push(DnType::CommonName, &names[0]);

@@ -28,6 +28,8 @@ pub(crate) struct Loaded {
     pub(crate) reserved: u64,
     /// What was written, was waiting and is not there any more.
     pub(crate) missing: Option<(Mark, Mark)>,
+    /// The same for people, also where it is not known what it was.
+    pub(crate) lost: Option<String>,
     /// Whether a row of these tables is damaged, or it was salvaged from a damaged file.
     pub(crate) damaged: bool,
 }
@@ -85,12 +87,16 @@ impl Loaded {
         let begin = self.head().max(noted.start);
         let is_known = |stretch: &Stretch| noted.instances.contains(&stretch.instance);
         let is_known = self.numberings.is_empty() || self.numberings.iter().any(is_known);
-        tracing::error!(
-            path = %path.display(), now = begin.sequence, then = noted.head.sequence,
-            samples = noted.head.samples.saturating_sub(begin.samples),
-            "the spool does not have any more what was written last: an older copy of it was put back, or the disk has lost \
-             its end"
-        );
+        let (now, then) = (begin.sequence, noted.head.sequence);
+        let samples = noted.head.samples.saturating_sub(begin.samples);
+        let what = "the spool does not have any more what was written last: an older copy of it was put back, or the disk has \
+                    lost its end";
+        tracing::error!(path = %path.display(), now, then, samples, "{what}");
+        self.lost = Some(format!(
+            "{what}; in `{}`, {samples} samples that waited are missing up to record {then}: check the disk; what relay clients \
+             still keep of it comes again by itself",
+            path.display()
+        ));
         // Of a copy that is older still, it is not known what is missing.
         self.missing = is_known.then_some((begin, noted.head));
     }

@@ -17,9 +17,10 @@ impl Disk {
     pub(crate) fn open(place: &Place, suspect: bool) -> Result<(Self, Loaded), DiskError> {
         let path = &place.path;
         let failed = |error| DiskError::sqlite(path, error);
-        prepare(place)?;
-        salvage::finish(path, place.now)?;
+        // Before it goes aside with the file.
         let noted = Noted::read(path);
+        let said = prepare(place)?;
+        salvage::finish(path, place.now)?;
         mend_journal(place, false)?;
         let mut opened = open_loaded(path);
         let is_behind = |loaded: &Loaded| noted.is_some_and(|noted| loaded.is_behind(&noted));
@@ -34,6 +35,7 @@ impl Disk {
         }
         if let Ok((.., loaded)) = &mut opened {
             loaded.compare(path, noted);
+            loaded.lost = loaded.lost.take().or(said);
         }
         let reason = match opened {
             Ok((connection, None, loaded)) => {
@@ -63,12 +65,15 @@ impl Disk {
             "damaged" => salvage::salvage(place)?,
             _ => set_aside(path, reason, place.now)?,
         };
-        say(reason, path, &aside);
+        let said = say(reason, path, &aside);
         let (new, _) = open_database(path).map_err(failed)?;
         let mut loaded = Loaded::read(&new).map_err(failed)?;
         if ["damaged", "foreign"].contains(&reason) {
             loaded.damaged = true;
             loaded.compare(path, noted);
+        }
+        if reason != "copied" && loaded.lost.is_none() {
+            loaded.lost = Some(said);
         }
         Self::finish(place, new, loaded).map_err(failed)
     }
@@ -90,8 +95,9 @@ impl Disk {
     }
 }
 
-/// Sees to it that there is a folder and that nothing but a database or an empty file is in the way.
-fn prepare(place: &Place) -> Result<(), DiskError> {
+/// Sees to it that there is a folder and that nothing but a database or an empty file is in the way; gives what was said of
+/// what was.
+fn prepare(place: &Place) -> Result<Option<String>, DiskError> {
     /// SQLite takes what is smaller than its smallest page for empty, and would write over it.
     const SMALLEST_PAGE: u64 = 512;
     let path = &place.path;
@@ -107,10 +113,9 @@ fn prepare(place: &Place) -> Result<(), DiskError> {
         ))),
         Ok(metadata) if (1..SMALLEST_PAGE).contains(&metadata.len()) => {
             let aside = set_aside(path, "damaged", place.now)?;
-            say("damaged", path, &aside);
-            Ok(())
+            Ok(Some(say("damaged", path, &aside)))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
@@ -232,7 +237,8 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn say(reason: &str, path: &Path, aside: &Path) {
+/// Says in the log that a file was set aside, and gives the same for people.
+fn say(reason: &str, path: &Path, aside: &Path) -> String {
     let what = match reason {
         "copied" => {
             "the spool was copied from another machine: its backlog belongs there and is not sent from here"
@@ -245,6 +251,7 @@ fn say(reason: &str, path: &Path, aside: &Path) {
         "damaged" => tracing::error!(%path, %aside, reason, "{what}"),
         _ => tracing::warn!(%path, %aside, reason, "{what}"),
     }
+    format!("{what} (`{aside}`)")
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ use cursor::Cursor;
 use state::State;
 use writer::Writer;
 
+/// For how long the status tells what is lost: nothing can bring that back, and not to be ready for ever helps nobody.
+const LOSS_IS_TOLD: Duration = Duration::from_secs(600);
+
 /// A sequence of opaque records with cursors, in memory and on disk: what its readers and the thread that writes have in
 /// common.
 ///
@@ -141,7 +144,9 @@ impl Log {
     }
 
     pub(crate) fn status(&self) -> SpoolStatus {
+        let now = self.clock.now().monotonic;
         let state = self.state.lock();
+        let lost = state.lost.as_ref();
         SpoolStatus {
             path: self.config.path.clone(),
             bytes: state.head.bytes.saturating_sub(state.start.bytes),
@@ -151,6 +156,9 @@ impl Log {
             memory_bytes: state.memory_bytes as u64,
             oldest: state.oldest().and_then(|oldest| Some(oldest.time?.0)),
             fault: state.fault.clone(),
+            lost: lost
+                .filter(|(at, _)| now.since(*at) < LOSS_IS_TOLD)
+                .map(|(_, what)| what.clone()),
         }
     }
 

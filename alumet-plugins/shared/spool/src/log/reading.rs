@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Gap, GapReason, Record, Spooled};
+use alumet_core::time::Monotonic;
 
 use super::state::State;
 use super::{Cursor, Log};
@@ -17,7 +18,7 @@ const UNREADABLE: u32 = 3;
 enum Next {
     /// Nothing more.
     End,
-    /// A gap, which counts as given.
+    /// A gap, which counts as given. One without samples is none: its numbers were left out.
     Gap(Gap),
     /// Records in memory between two marks: as many as there is room for; none if nothing is there but a hole.
     Memory((Mark, Mark), Vec<Arc<Entry>>),
@@ -34,6 +35,7 @@ impl Log {
             let next = self.state.lock().next(output, room);
             let (range, entries) = match next {
                 Next::End => break,
+                Next::Gap(gap) if gap.samples == 0 => continue,
                 Next::Gap(gap) => {
                     given.push(Spooled::Gap(gap));
                     room -= 1;
@@ -50,7 +52,8 @@ impl Log {
                     }
                 }
             };
-            let entries = self.state.lock().give(output, range, entries);
+            let now = self.clock.now().monotonic;
+            let entries = self.state.lock().give(output, range, entries, now);
             for entry in entries {
                 room = room.saturating_sub(entry.payload.len());
                 given.push(Spooled::Record(entry.record()));
@@ -191,7 +194,10 @@ impl State {
                 ..*loss
             };
             let gap = part.gap(after);
-            cursor.give_gap(gap, part.end);
+            match gap.samples {
+                0 => cursor.next = part.end,
+                _ => cursor.give_gap(gap, part.end),
+            }
             return Next::Gap(gap);
         }
         let bound = loss.map_or(head, |loss| head.min(loss.begin));
@@ -213,6 +219,7 @@ impl State {
         output: &str,
         (after, bound): (Mark, Mark),
         entries: Vec<Arc<Entry>>,
+        now: Monotonic,
     ) -> Vec<Arc<Entry>> {
         let mut given = Vec::new();
         let cursor = self.cursors.get_mut(output);
@@ -235,13 +242,13 @@ impl State {
             given.push(entry);
         }
         if let Some(hole) = hole {
-            self.cross_hole(output, hole);
+            self.cross_hole(output, hole, now);
         }
         given
     }
 
     /// Goes on after a range of numbers for which there is no record: some were left out, the others are damaged.
-    fn cross_hole(&mut self, output: &str, end: Mark) {
+    fn cross_hole(&mut self, output: &str, end: Mark, now: Monotonic) {
         let Some(cursor) = self.cursors.get_mut(output) else {
             return;
         };
@@ -252,12 +259,9 @@ impl State {
         }
         let samples = end.samples - begin.samples;
         let (first, last) = (begin.sequence + 1, end.sequence);
-        tracing::error!(
-            first,
-            last,
-            samples,
-            "records of the spool cannot be read any more: check the disk"
-        );
+        let what = "records of the spool cannot be read any more: check the disk";
+        tracing::error!(first, last, samples, "{what}");
+        self.lost = Some((now, format!("{what} ({samples} samples, {first} to {last})")));
         self.lose(Loss {
             begin,
             end,

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) has_path: bool,
     /// Why it works in memory only at the moment.
     pub(crate) fault: Option<String>,
+    /// When it was noticed last that something is lost which was committed, and what.
+    pub(crate) lost: Option<(Monotonic, String)>,
     pub(crate) signals: Signals,
     /// Whether an eviction was logged since the spool was last empty.
     pub(crate) full_was_said: bool,
@@ -95,6 +97,7 @@ impl State {
             is_unknown: false,
             has_path,
             fault: None,
+            lost: None,
             signals: Signals::default(),
             full_was_said: false,
         }

@@ -210,18 +210,18 @@ impl Writer {
         let place = self.place();
         let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
         let mut generation = loaded.generation;
+        let mut lost = loaded.lost.take();
         let mut state = self.shared.state.lock();
         if let Err(reason) = state.take_over(loaded, self.begun) {
             // Not while others read and append: it takes a moment.
             drop(state);
             drop(disk);
             let aside = set_aside(&place.path, reason, place.now)?;
-            tracing::warn!(
-                path = %place.path.display(),
-                aside = %aside.display(),
-                "the file holds samples that do not go together with those in memory, and was set aside; stop the \
-                 program and rename it back to have them sent"
-            );
+            let what = "the file of the spool holds samples that do not go together with those in memory, and was set aside; \
+                        stop the program and rename it back to have them sent";
+            let aside = aside.display();
+            tracing::warn!(path = %place.path.display(), %aside, "{what}");
+            lost = Some(format!("{what} (`{aside}`)"));
             (disk, loaded) = Disk::open(&place, false)?;
             generation = loaded.generation;
             state = self.shared.state.lock();
@@ -229,6 +229,9 @@ impl Writer {
             let _: Result<(), &str> = state.take_over(loaded, self.begun);
         }
         state.begin_after(generation);
+        if let Some(lost) = lost {
+            state.lost = Some((self.shared.clock.now().monotonic, lost));
+        }
         self.begun = true;
         Ok(disk)
     }

@@ -1,6 +1,10 @@
 use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::spool::{GapReason, Spool, Spooled};
+use alumet_core::testkit::ManualClock;
+use alumet_shared_spool::DiskSpool;
 
 use crate::bench::{Bench, Readers, commit, instances, read_all};
 
@@ -47,6 +51,7 @@ fn a_damaged_record_is_a_gap_and_the_others_are_good() {
         .unwrap();
     file[at] ^= 1;
     fs::write(bench.path(), file).unwrap();
+    let mut first_told = None;
     for _ in 0..2 {
         let spool = bench.open();
         let reader = spool.reader_of("csv");
@@ -59,7 +64,10 @@ fn a_damaged_record_is_a_gap_and_the_others_are_good() {
         };
         assert_eq!((gap.samples, gap.reason), (1000, GapReason::Damaged));
         commit(&spool);
+        first_told.get_or_insert_with(|| spool.status().lost);
     }
+    let told = first_told.flatten().unwrap();
+    assert!(told.contains("1000 samples, 5 to 5"), "{told}");
 }
 
 #[test]
@@ -76,6 +84,11 @@ fn a_file_that_is_no_database_is_set_aside_untouched() {
         assert_eq!(spool.status().fault, None);
         commit(&spool);
         let aside = bench.set_aside("damaged");
+        assert_eq!(
+            spool.status().lost.is_some(),
+            !text.is_empty(),
+            "what is no spool is told"
+        );
         if text.is_empty() {
             assert!(aside.is_empty());
         } else {
@@ -106,7 +119,10 @@ fn a_newer_version_is_set_aside_for_the_program_that_knows_it() {
     let spool = bench.open();
     assert_eq!(spool.reader_of("csv").waiting(), 0);
     commit(&spool);
-    assert_eq!(bench.set_aside("newer").len(), 1);
+    let aside = bench.set_aside("newer");
+    assert_eq!(aside.len(), 1);
+    let told = spool.status().lost.unwrap();
+    assert!(told.contains(&*aside[0].to_string_lossy()), "{told}");
 }
 
 #[test]
@@ -287,10 +303,29 @@ fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
     drop((reader, spool));
     fs::write(bench.path(), &database).unwrap();
     fs::write(format!("{}-noted", bench.path().display()), &noted).unwrap();
-    let spool = bench.open();
+    let clock = ManualClock::new();
+    let open = || {
+        DiskSpool::open_at(
+            bench.config.clone(),
+            bench.catalog.clone(),
+            Arc::new(clock.clone()),
+        )
+    };
+    let spool = open();
     let got = read_all(&*spool.reader_of("csv"));
     let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();
     assert_eq!((got.numbers.len(), lost), (500, vec![(70, GapReason::Damaged)]));
+    // It is told, but not for ever.
+    clock.advance(Duration::from_secs(599));
+    let told = spool.status().lost.unwrap();
+    assert!(
+        told.contains("older copy") && told.contains(" 70 samples"),
+        "{told}"
+    );
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(spool.status().lost, None);
+    drop(spool);
+    assert_eq!(open().status().lost, None);
 }
 
 #[test]
@@ -300,5 +335,14 @@ fn what_is_left_of_a_journal_that_was_cut_and_damaged_is_a_gap() {
         let mut damaged = journal[..length].to_vec();
         damaged.iter_mut().take(8).for_each(|byte| *byte ^= 0x5a);
         opened((&database, &damaged, &noted), &bench.config);
+    }
+}
+
+#[test]
+fn of_a_file_of_which_hardly_anything_is_left_all_is_a_gap() {
+    let (bench, database, _, noted) = killed();
+    for length in [0, 1, 100, 511, 512] {
+        let numbers = opened((&database[..length], &[], &noted), &bench.config);
+        assert_eq!(numbers, [0; 0], "{length}");
     }
 }

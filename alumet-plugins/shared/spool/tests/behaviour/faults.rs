@@ -49,7 +49,10 @@ fn a_backlog_that_does_not_go_together_with_memory_is_set_aside() {
     fs::remove_dir(bench.path()).unwrap();
     fs::rename(&away, bench.path()).unwrap();
     wait_until("the disk is used", || second.status().fault.is_none());
-    assert_eq!(bench.set_aside("backlog").len(), 1);
+    let aside = bench.set_aside("backlog");
+    assert_eq!(aside.len(), 1);
+    let told = second.status().lost.unwrap();
+    assert!(told.contains(&*aside[0].to_string_lossy()), "{told}");
     commit(&second);
     drop(second);
     drop(reader);

@@ -249,6 +249,39 @@ fn what_is_lost_of_two_identities_is_two_gaps() {
 }
 
 #[test]
+fn what_is_lost_is_no_gap_of_an_identity_under_which_nothing_was_appended() {
+    let mut bench = Bench::new();
+    let append = |bench: &Bench| {
+        let spool = bench.open();
+        spool.reader_of("csv");
+        spool.append(&bench.noise(1, 300));
+    };
+    append(&bench);
+    // Killed before it had anything: its numbers are left out.
+    let spool = bench.open();
+    spool.reader_of("csv");
+    commit(&spool);
+    let files = ["", "-wal"].map(|suffix| format!("{}{suffix}", bench.path().display()));
+    let contents = files.each_ref().map(|file| fs::read(file).unwrap());
+    drop(spool);
+    for (file, content) in files.iter().zip(contents) {
+        fs::write(file, content).unwrap();
+    }
+    append(&bench);
+    bench.config.max_bytes = 1;
+    let spool = bench.open();
+    assert_eq!(spool.numberings().len(), 4);
+    let reader = spool.reader_of("csv");
+    spool.append(&bench.noise(1, 300));
+    commit(&spool);
+    let gaps = read_all(&*reader).gaps;
+    let samples: Vec<_> = gaps.iter().map(|gap| gap.samples).collect();
+    assert_eq!(samples, [300, 300, 300], "{gaps:?}");
+    assert_eq!(reader.acknowledge(gaps[2].last, None), 0);
+    assert_eq!(reader.waiting(), 0);
+}
+
+#[test]
 fn a_file_of_the_first_version_goes_on() {
     let bench = Bench::new();
     fs::write(bench.path(), include_bytes!("../fixtures/spool-v1.db")).unwrap();

@@ -22,6 +22,8 @@ pub(crate) enum Operation {
 pub(crate) struct Control {
     /// All operations, if they are recorded.
     pub(crate) recorded: Option<Vec<Operation>>,
+    /// A file that is written without SQLite, and what was in it when it was last looked at.
+    pub(crate) beside: Option<(PathBuf, Vec<u8>)>,
     /// How many operations there were.
     pub(crate) count: usize,
     /// These fail, with this code of SQLite.
@@ -31,6 +33,7 @@ pub(crate) struct Control {
 
 static CONTROL: Mutex<Control> = Mutex::new(Control {
     recorded: None,
+    beside: None,
     count: 0,
     failing: 0..0,
     code: 0,
@@ -46,6 +49,23 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock()
 }
 
+impl Control {
+    /// Records an operation, and before it what was written beside the files of SQLite since the last one.
+    pub(crate) fn record(&mut self, operation: impl FnOnce() -> Operation) {
+        let Some(recorded) = &mut self.recorded else {
+            return;
+        };
+        if let Some((path, known)) = &mut self.beside
+            && let Ok(now) = std::fs::read(&*path)
+            && now != *known
+        {
+            recorded.push(Operation::Write(path.clone(), 0, now.clone()));
+            *known = now;
+        }
+        recorded.push(operation());
+    }
+}
+
 /// Notes an operation that is about to happen; `Err` if it is to fail.
 pub(crate) fn happens(operation: impl FnOnce() -> Operation) -> Result<(), i32> {
     let mut control = control();
@@ -54,9 +74,7 @@ pub(crate) fn happens(operation: impl FnOnce() -> Operation) -> Result<(), i32> 
     if control.failing.contains(&number) {
         return Err(control.code);
     }
-    if let Some(recorded) = &mut control.recorded {
-        recorded.push(operation());
-    }
+    control.record(operation);
     Ok(())
 }
 
