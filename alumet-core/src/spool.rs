@@ -258,7 +258,7 @@ pub struct SpoolStatus {
     pub oldest: Option<Timestamp>,
     /// Why it works in memory only at the moment, and what would mend that.
     pub fault: Option<String>,
-    /// What of it is lost or was set aside although it was committed, and what to do; for 10 minutes after that was noticed, or
+    /// What of it is lost or was set aside although it was committed, and what to do; for a minute after that was noticed, or
     /// until the next start.
     pub lost: Option<String>,
 }

@@ -29,8 +29,9 @@ use cursor::Cursor;
 use state::State;
 use writer::Writer;
 
-/// For how long the status tells what is lost: nothing can bring that back, and not to be ready for ever helps nobody.
-const LOSS_IS_TOLD: Duration = Duration::from_secs(600);
+/// For how long the status tells what is lost: probes see that several times. Not longer, because nobody is led to a server that
+/// is not ready, nor are the agents that could give it back.
+const LOSS_IS_TOLD: Duration = Duration::from_secs(60);
 
 /// A sequence of opaque records with cursors, in memory and on disk: what its readers and the thread that writes have in
 /// common.

@@ -316,7 +316,7 @@ fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
     let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();
     assert_eq!((got.numbers.len(), lost), (500, vec![(70, GapReason::Damaged)]));
     // It is told, but not for ever.
-    clock.advance(Duration::from_secs(599));
+    clock.advance(Duration::from_secs(59));
     let told = spool.status().lost.unwrap();
     assert!(
         told.contains("older copy") && told.contains(" 70 samples"),
