@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use alumet_core::Failure;
 use alumet_core::plugin::StartError;
+use alumet_core::services::Services;
 use alumet_core::spool::Spool;
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::check_token;
@@ -27,8 +28,7 @@ pub(crate) struct Client {
     pub(crate) config: Config,
     /// The name of this node.
     pub(crate) node: String,
-    /// Random, new with each start of the output.
-    pub(crate) run: [u8; 16],
+    pub(crate) run: Arc<Run>,
     pub(crate) targets: Vec<Target>,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) memory: Mutex<Memory>,
@@ -64,18 +64,30 @@ pub(crate) struct Sent {
     pub(crate) done: Done,
 }
 
+/// Tells a server this program from another one that uses the same spool. A client has that of the former one if there still is
+/// one, which may still be sending: they are no two programs.
+#[derive(Debug)]
+pub(crate) struct Run(pub(crate) [u8; 16]);
+
+impl Run {
+    fn new() -> Result<Self, StartError> {
+        let mut run = [0; 16];
+        getrandom::fill(&mut run)
+            .map_err(|error| StartError::new(format!("the system gives no random numbers: {error}")))?;
+        Ok(Self(run))
+    }
+}
+
 /// A session of this length was of use, even if nothing was acknowledged.
 const USEFUL_AFTER: Duration = Duration::from_secs(10);
 
 impl Client {
-    /// What the configuration says, with the files that it names.
+    /// What the configuration says, with the files that it names; `services` knows a client of this program that it follows.
     ///
     /// # Errors
     /// What is wrong with them. A certificate that is out of date is no fault: samples wait until it is replaced.
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let mut run = [0; 16];
-        getrandom::fill(&mut run)
-            .map_err(|error| StartError::new(format!("the system gives no random numbers: {error}")))?;
+    pub(crate) fn new(config: &Config, services: &Services) -> Result<Self, StartError> {
+        let run = services.get_or_try_insert(Run::new)?;
         let targets = targets(config)?;
         let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, Some(b"h2")));
         Ok(Self {
@@ -273,4 +285,20 @@ fn node_name(config: &Config) -> Result<String, StartError> {
 fn random_share() -> f64 {
     // Without random numbers, which no supported system lacks, everybody waits for half.
     getrandom::u32().map_or(0.5, |random| f64::from(random) / (f64::from(u32::MAX) + 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_follows_one_that_may_still_send_is_the_same_program_to_a_server() {
+        let services = Services::default();
+        let client = || Client::new(&Config::default(), &services).ok().unwrap();
+        let former = client();
+        let run = former.run.0;
+        assert_eq!(client().run.0, run);
+        drop(former);
+        assert_ne!(client().run.0, run);
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alumet_core::failure::{Failure, Remedy};
 use alumet_core::output::{Delivering, Delivery, Output, Receipt};
 use alumet_core::plugin::StartError;
+use alumet_core::services::Services;
 use alumet_core::spool::{Definitions, Spool, Spooled};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -45,7 +46,7 @@ impl RelayOutput {
     /// # Errors
     /// What is wrong with the configuration or the files that it names.
     pub fn new(config: &Config, spool: Arc<dyn Spool>) -> Result<Self, StartError> {
-        Client::new(config).map(|client| Self::of(client, spool))
+        Client::new(config, &Services::default()).map(|client| Self::of(client, spool))
     }
 
     pub(crate) fn of(client: Client, spool: Arc<dyn Spool>) -> Self {

@@ -30,7 +30,7 @@ impl Plugin for RelayClientPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let client = Client::new(&config)?;
+        let client = Client::new(&config, alumet.services())?;
         if alumet.is_trial() {
             try_out(&client, alumet)?;
             return Ok(Self);

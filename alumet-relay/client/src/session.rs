@@ -92,7 +92,7 @@ impl Session {
             protocol_min: *SPOKEN.start(),
             protocol_max: *SPOKEN.end(),
             instance: stretch.numbering.instance.0.to_vec().into(),
-            run: client.run.to_vec().into(),
+            run: client.run.0.to_vec().into(),
             node: client.node.clone(),
             software: concat!("alumet relay-client ", env!("CARGO_PKG_VERSION")).to_owned(),
             next_sequence: next,

@@ -16,7 +16,7 @@ use crate::process::{Kind, Process, Server};
 
 const MIB: u64 = 1 << 20;
 /// As the agent calls its output.
-const OUTPUT: &str = "relay-client/out";
+pub(crate) const OUTPUT: &str = "relay-client/out";
 /// As much as a reader is asked for at once.
 const READ_BYTES: usize = 1 << 20;
 
@@ -39,10 +39,10 @@ pub(crate) fn run(mib: u64) {
     }
 
     copy("agent");
-    relay(&place, mib, samples);
+    relay(&place, Kind::Null, mib, samples);
 }
 
-fn config(path: &Path) -> SpoolConfig {
+pub(crate) fn config(path: &Path) -> SpoolConfig {
     SpoolConfig {
         path: Some(path.to_owned()),
         max_bytes: 1 << 40,
@@ -111,8 +111,8 @@ fn drain(path: &Path, mib: u64, is_decoded: bool) {
     );
 }
 
-/// An agent with this spool: its memory while it waits for a server, and how fast it sends then.
-fn relay(place: &Place, mib: u64, samples: u64) {
+/// An agent with the spool in `agent`: its memory while it waits for a server of some kind, and how fast it sends then.
+pub(crate) fn relay(place: &Place, kind: Kind, mib: u64, samples: u64) {
     let address = free_address();
     let agent = |name: &str| {
         let folder = place.folder(name);
@@ -136,7 +136,7 @@ fn relay(place: &Place, mib: u64, samples: u64) {
     let _ = fs::rename(place.path("agent"), place.path("the backlog"));
     let agent = agent("the backlog");
 
-    let server = Server::start_at(place, "server", Kind::Null, true, address);
+    let server = Server::start_at(place, "server", kind, true, address);
     let start = Instant::now();
     // The agent may be in the middle of a pause between two attempts.
     while server.written() == 0 && start.elapsed() < Duration::from_secs(60) {

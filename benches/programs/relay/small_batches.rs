@@ -1,12 +1,17 @@
 //! A backlog of batches of one sample, and a server whose disk is slow.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alumet_core::spool::Spool;
 use alumet_core::{Catalog, Consumer, Resource, Timestamp};
 use alumet_shared_batch_encoding::Encoder;
+use alumet_shared_spool::DiskSpool;
 use tokio::runtime::Runtime;
 
 use crate::agents::{all, clear, print_delays, start};
+use crate::backlog::{OUTPUT, config, relay};
 use crate::place::Place;
 use crate::process::{Kind, Server, has_compiler};
 use crate::wild::{VALUE, Wild, batch, definitions, framed};
@@ -23,7 +28,31 @@ pub(crate) fn run() {
     for kind in [Kind::Limited, Kind::SlowDisk] {
         println!("{BATCHES} batches of one sample, {kind:?}:");
         measure(kind);
+        let place = Place::new();
+        fill(&place.folder("agent").join("spool.db"));
+        println!("the same from the spool of an agent:");
+        relay(&place, kind, 0, BATCHES);
     }
+}
+
+/// The spool of an agent with the backlog.
+fn fill(path: &Path) {
+    let catalog = Catalog::new();
+    let metric = catalog.metric(&VALUE).expect("a metric");
+    let series = catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid: 1 });
+    let series = series.register();
+    let spool = DiskSpool::open(config(path), catalog.clone());
+    spool.reader(OUTPUT, Box::new(|| ()));
+    for number in 1..=BATCHES {
+        let mut one = catalog.batch();
+        one.push(
+            &series,
+            Timestamp::from_nanos(number as i64 * 1_000_000_000),
+            number,
+        );
+        spool.append(&Arc::new(one));
+    }
+    assert!(spool.commit(Duration::from_secs(60)), "{:?}", spool.status());
 }
 
 fn measure(kind: Kind) {
