@@ -61,8 +61,9 @@ pub trait Output: Send + 'static {
         Ok(None)
     }
 
-    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was delivered after it comes again.
-    /// Called before the first delivery, unless the earlier run has ended in good order.
+    /// Goes back to where the last [`Self::checkpoint`] of an earlier run was: what was delivered after it comes again. An empty
+    /// position says that none is known: all that was ever delivered may come again. Called before the first delivery, unless
+    /// the earlier run has ended in good order.
     ///
     /// # Errors
     /// See [`Failure`].

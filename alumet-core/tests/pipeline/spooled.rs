@@ -211,6 +211,9 @@ fn a_spool_that_cannot_be_written_at_the_end_is_a_loss_that_is_told() {
     assert!(report.ledger.dropped_total() > 0);
 }
 
+/// What was written is not known.
+const UNKNOWN: u64 = u64::MAX - 1;
+
 /// Remembers how many samples it has written, and goes back to that.
 struct Positioned {
     inner: RecordingOutput,
@@ -234,8 +237,14 @@ impl Output for Positioned {
     }
 
     fn resume(&mut self, position: &[u8]) -> Result<(), Failure> {
-        self.written = u64::from_le_bytes(position.try_into().or_end()?);
+        self.written = match position {
+            [] => UNKNOWN,
+            position => u64::from_le_bytes(position.try_into().or_end()?),
+        };
         self.resumed.store(self.written, Ordering::Relaxed);
+        if self.written == UNKNOWN {
+            self.written = 0;
+        }
         Ok(())
     }
 }
@@ -260,9 +269,15 @@ async fn an_asynchronous_output_goes_back_to_where_it_was_when_the_spool_was_tol
 fn goes_back(add: impl Fn(&mut PipelineBuilder, Positioned)) {
     const NOT: u64 = u64::MAX;
     let spool = MemorySpool::default();
-    // The first run leaves something behind, the second one nothing: the third one has nothing to take back. The last
-    // one goes back to where the one before it began, although the spool was never told what that has written.
-    for (room, expected) in [(3, NOT), (u64::MAX, 3), (u64::MAX, NOT), (0, NOT), (u64::MAX, 0)] {
+    // The first run knows of none before it. It leaves something behind, the second one nothing: the third one has nothing to
+    // take back. The last one goes back to where the one before it began, although the spool was never told what that has written.
+    for (room, expected) in [
+        (3, UNKNOWN),
+        (u64::MAX, 3),
+        (u64::MAX, NOT),
+        (0, NOT),
+        (u64::MAX, 0),
+    ] {
         let (mut builder, clock) = builder(&spool);
         let resumed = Arc::new(AtomicU64::new(NOT));
         let output = Positioned {

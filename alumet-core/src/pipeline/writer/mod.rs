@@ -603,13 +603,13 @@ impl Writer {
             return;
         };
         let position = match backlog.reader.position() {
-            Ok(position) => position.filter(|position| *position != FINISHED),
+            Ok(position) => position,
             Err(failure) => return self.not_ready(&failure),
         };
-        if !self.progress.is_resumed
-            && let Some(position) = position
-        {
-            match guard(|| self.output.resume(&position)) {
+        let has_finished = position.as_deref() == Some(FINISHED);
+        if !self.progress.is_resumed && !has_finished {
+            // None has come to its disk if that failed from the beginning, although something was written.
+            match guard(|| self.output.resume(&position.unwrap_or_default())) {
                 Err(failure) if failure.remedy() != Remedy::Skip => return self.not_ready(&failure),
                 Ok(()) | Err(_) => self.progress.is_resumed = true,
             }

@@ -23,7 +23,7 @@ use crate::inspect::first_record;
 use crate::rotate::Names;
 
 /// How many bytes of such lines are remembered, which needs up to half of that as memory.
-const MOST: u64 = 256 << 20;
+pub(crate) const MOST: u64 = 256 << 20;
 /// How long they are waited for after the last one has come again.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How many pieces of files the spool is told of at most.
@@ -293,8 +293,8 @@ impl Search<'_> {
         if piece.end.is_none() {
             tracing::warn!(
                 path = %piece.path.display(), lines, bytes,
-                "the program was killed before the spool was told of the last lines; they stay, and are not written again \
-                 when they come again"
+                "the spool was not told of the last lines before the program was killed, or does not know this file; they stay, \
+                 and are not written again when they come again"
             );
         }
         piece.end = Some(end);

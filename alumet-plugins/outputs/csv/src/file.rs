@@ -10,6 +10,7 @@ use alumet_core::Timestamp;
 
 use crate::checkpoint::Place;
 use crate::config::Config;
+use crate::earlier;
 use crate::error::CsvError;
 use crate::header::Header;
 use crate::inspect::inspect;
@@ -93,6 +94,20 @@ impl ActiveFile {
             later: begun.unwrap_or_default().max(now.saturating_sub(CLOCK_TOLERANCE)),
             format: config.format(),
             path: self.names.own_path(),
+        })
+    }
+
+    /// A place after which there is as much as is ever looked through.
+    ///
+    /// # Errors
+    /// When the disk does not take what was appended.
+    pub(crate) fn recent(&mut self, now: Timestamp, config: &Config) -> Result<Place, CsvError> {
+        let end = self.checkpoint(now, config)?;
+        let len = end.len.saturating_sub(earlier::MOST);
+        Ok(Place {
+            len,
+            ending: Place::ending(&self.file, len).unwrap_or_default(),
+            ..end
         })
     }
 

@@ -69,7 +69,7 @@ impl Output for CsvOutput {
             return Ok(());
         };
         let places = checkpoint::parse(position);
-        if places.is_none() {
+        if places.is_none() && !position.is_empty() {
             tracing::warn!("the spool was told last by another version; some lines may be written once more");
         }
         file.resume(&places.unwrap_or_default(), &mut self.encoder)

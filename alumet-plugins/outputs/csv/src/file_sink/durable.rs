@@ -22,14 +22,22 @@ impl FileSink {
         Ok(Some(earlier.chain([end]).collect()))
     }
 
-    /// Looks for what was written after the places that the spool was told last.
+    /// Looks for what was written after the places that the spool was told last; without any, for all that was written last.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) fn resume(&mut self, places: &[Place], encoder: &mut Encoder) -> Result<(), CsvError> {
         self.become_durable(true);
         self.look_for_file(encoder)?;
-        if let Some(file) = &self.file {
+        if let Some(file) = &mut self.file {
+            let recent;
+            let places = match places {
+                [] => {
+                    recent = [file.recent(self.now.wall, &self.config)?];
+                    &recent
+                }
+                places => places,
+            };
             self.earlier = Earlier::find(places, file, &self.config, self.now.monotonic);
         }
         Ok(())

@@ -65,6 +65,30 @@ fn what_was_written_after_the_checkpoint_comes_again_and_is_not_written_twice() 
 }
 
 #[test]
+fn without_a_checkpoint_all_lines_of_the_file_may_come_again_and_are_not_written_twice() {
+    let rig = rig();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    // What the spool was told did not come to its disk.
+    output.resume(&[]).unwrap();
+    checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 0, 7)).unwrap();
+    drop(output);
+
+    let mut output = rig.open(&config);
+    output.resume(&[]).unwrap();
+    let position = checkpoint(&mut output);
+    rig.write(&mut output, &rig.counting("a", 0, 5)).unwrap();
+    drop(output);
+
+    let mut output = rig.open(&config);
+    output.resume(&position).unwrap();
+    rig.write(&mut output, &rig.counting("a", 5, 7)).unwrap();
+    drop(output);
+    assert_eq!(values(&config.output_path, &["a"]), (0..12).collect::<Vec<_>>());
+}
+
+#[test]
 fn lines_are_known_across_rotations_with_other_columns() {
     for compression in [Compression::None, Compression::Zstd] {
         let rig = rig();
