@@ -49,9 +49,9 @@ pub struct Config {
     /// How many metrics and series all clients together may define.
     pub max_series: u32,
     /// How many samples per second a node that is not in `relays` may send over a longer time, and those of half a minute at
-    /// once; 0 is no limit. A message counts as 128 samples at least, a new metric or series as 32, a session as 20 000, and
-    /// each 32 bytes of names and attributes beyond 256 per sample as one; a message that is refused counts as 500 000. For
-    /// each 400 of these samples it may send one message, and those of 90 s at once.
+    /// once; 0 is no limit. A message counts as 32 samples at least, a new metric or series as 8, a session as 5000, and
+    /// each 32 bytes of names and attributes beyond 256 per sample as one; a message that is refused counts as 125 000. For
+    /// each 100 of these samples it may send one message, and those of 90 s at once.
     pub max_samples_per_second: u64,
     /// How many bytes per second a node may send over a longer time; 0 is no limit.
     pub max_bytes_per_second: ByteSize,
@@ -99,7 +99,7 @@ impl Default for Config {
             max_message_bytes: ByteSize(4 << 20),
             max_series_per_client: 20_000,
             max_series: 5_000_000,
-            max_samples_per_second: 200_000,
+            max_samples_per_second: 50_000,
             max_bytes_per_second: ByteSize(0),
             window_bytes: ByteSize(4 << 20),
             handshake_timeout: HumanDuration::from_secs(10),
@@ -195,7 +195,7 @@ impl Config {
     /// How many bytes, samples and messages per second are taken of a node; 0 is no limit.
     pub(crate) fn paces(&self, node: &str) -> [u64; 3] {
         /// A message alone costs as much as so many samples.
-        const SAMPLES_OF_MESSAGE: u64 = 400;
+        const SAMPLES_OF_MESSAGE: u64 = 100;
         let samples = match self.is_relay(node) {
             true => 0,
             false => self.max_samples_per_second,

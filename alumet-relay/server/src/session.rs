@@ -47,12 +47,12 @@ const LAST_WORD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What costs about as much as so many samples: a message, a new metric or series, a gap with its line in the log, and what
 /// is read only to be refused.
-const MESSAGE_COST: u64 = 128;
-const ENTRY_COST: u64 = 32;
-const GAP_COST: u64 = 20_000;
-const REFUSED_COST: u64 = 500_000;
+const MESSAGE_COST: u64 = 32;
+const ENTRY_COST: u64 = 8;
+const GAP_COST: u64 = 5_000;
+const REFUSED_COST: u64 = 125_000;
 /// A new session, with the handshake of its connection.
-pub(crate) const SESSION_COST: u64 = 20_000;
+pub(crate) const SESSION_COST: u64 = 5_000;
 /// So many bytes of text for each sample are free, which is more than agents send; others cost as much as a sample each time
 /// that there are so many, because they are all written to files.
 const TEXT_OF_SAMPLE: u64 = 256;
@@ -85,6 +85,7 @@ pub(crate) struct Session {
     amendment: Amendment,
     /// What the message in hand costs, in samples.
     cost: u64,
+    was_slowed_down: bool,
 }
 
 impl Session {
@@ -99,6 +100,7 @@ impl Session {
                 is_exclusive: !config.is_relay(node),
             },
             cost: 0,
+            was_slowed_down: false,
             running,
             begun,
         }
@@ -178,6 +180,14 @@ impl Session {
         loop {
             let until = self.begun.node.rests_until(std::time::Instant::now());
             let Some(until) = until else { return Ok(()) };
+            if !std::mem::replace(&mut self.was_slowed_down, true) {
+                let node = &self.begun.node.name;
+                tracing::info!(
+                    %node,
+                    "a node sends more than `max_samples_per_second` or `max_bytes_per_second` allows, and is slowed down; the rest \
+                     waits in its spool"
+                );
+            }
             self.begun.flow.until(sleep_until(until.into())).await?;
         }
     }

@@ -189,11 +189,11 @@ async fn what_a_client_has_defined_is_forgotten_when_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_slowed_down_to_its_share_of_samples_and_messages() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 1280);
+    let rig = Rig::with(|config| config.max_samples_per_second = 320);
     let mut agent = Agent::new();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
     let begun = Instant::now();
-    // 20 000 for the session, 128 for each of 151 messages, and 32 for each of two entries; the first half minute is free.
+    // 5000 for the session, 32 for each of 151 messages, and 8 for each of two entries; the first half minute is free.
     for value in 0..150 {
         session.send_all(agent.next(value)).await;
     }
@@ -207,7 +207,7 @@ async fn a_client_is_slowed_down_to_its_share_of_samples_and_messages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_counts_also_in_the_next_session_of_the_node() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 17_250);
+    let rig = Rig::with(|config| config.max_samples_per_second = 4_313);
     let begun = Instant::now();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
     // Without the definitions.
@@ -225,9 +225,9 @@ async fn what_was_refused_counts_also_in_the_next_session_of_the_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_session_is_no_way_around_the_limits() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 20_000);
+    let rig = Rig::with(|config| config.max_samples_per_second = 5_000);
     let begun = Instant::now();
-    // 20 000 for each, and 600 000 are free.
+    // 5000 for each, and 150 000 are free.
     for _ in 0..32 {
         begin(rig.address, hello("a", 1, 1)).await.unwrap().end().await;
     }
@@ -240,13 +240,13 @@ async fn a_new_session_is_no_way_around_the_limits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn samples_with_long_texts_cost_as_much_as_those_that_fill_as_many_lines() {
-    let rig = Rig::with(|config| config.max_samples_per_second = 20_000);
+    let rig = Rig::with(|config| config.max_samples_per_second = 5_000);
     let text = Attributes::EMPTY.with("text", "x".repeat(1800));
     let begun = Instant::now();
     let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
-    // About 1600 bytes beyond what is free are 50 samples more for each, and 600 000 are free.
+    // About 1600 bytes beyond what is free are 50 samples more for each, and 150 000 are free.
     session
-        .send_all(first_batch([metric("value", Unit::ONE)], &text, 11_800))
+        .send_all(first_batch([metric("value", Unit::ONE)], &text, 2_950))
         .await;
     session.acknowledged(1).await;
     session.end().await;
