@@ -16,18 +16,27 @@ const KILLS: u64 = 50;
 /// Where the numbers of a run begin.
 const RUN: u64 = 1_000_000;
 
+/// A server with what it was sent of a pipeline that counts.
+pub trait Destination {
+    /// How often it was asked something.
+    fn requests(&self) -> usize;
+
+    /// The numbers that it has, as often as it has them.
+    fn numbers(&self) -> Vec<u64>;
+
+    /// Ends whatever it does wrong on purpose.
+    fn mend(&self) {}
+}
+
 /// Runs the pipeline that `start` makes of a folder, the port of a server and the first number, kills it with everything
 /// around it, and that fifty times. Then lets it end in good order, and looks at the numbers that the server has.
 ///
-/// `test` is the name of the calling test, which is the program that is killed; it must do nothing before this call that
-/// hurts when it is done twice, so `server` starts the server and gives its port. `requests` says how often it was asked, and
-/// `numbers` what it has, as often as it has it.
-pub fn lose_and_double_nothing<S>(
+/// `test` is the name of the calling test, which is also the program that is killed; so `server` starts the server and gives its
+/// port, and the test does nothing else.
+pub fn lose_and_double_nothing<D: Destination>(
     test: &str,
     start: impl Fn(&Path, u16, u64) -> Pipeline,
-    server: impl FnOnce() -> (S, u16),
-    requests: impl Fn(&S) -> usize,
-    numbers: impl Fn(&S) -> Vec<u64>,
+    server: impl FnOnce() -> (D, u16),
 ) {
     if let Ok(arguments) = std::env::var(INNER) {
         let mut words = arguments.splitn(3, ' ');
@@ -41,7 +50,7 @@ pub fn lose_and_double_nothing<S>(
     let (server, port) = server();
     let folder = tempfile::tempdir().unwrap();
     for run in 0..KILLS {
-        let before = requests(&server);
+        let before = server.requests();
         let mut program = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test])
             .env(INNER, format!("{port} {run} {}", folder.path().display()))
@@ -50,14 +59,15 @@ pub fn lose_and_double_nothing<S>(
             .spawn()
             .unwrap();
         // Somewhere between its first requests and those that follow.
-        until("it sends", || requests(&server) > before);
+        until("it sends", || server.requests() > before);
         std::thread::sleep(Duration::from_millis(run * 37 % 200));
         program.kill().unwrap();
         program.wait().unwrap();
     }
+    server.mend();
     let pipeline = start(folder.path(), port, KILLS * RUN);
     until("the rest is sent", || {
-        numbers(&server).iter().any(|number| *number > KILLS * RUN)
+        server.numbers().iter().any(|number| *number > KILLS * RUN)
     });
     let report = pipeline.stop(LONG);
     let account = account(&report.ledger);
@@ -66,7 +76,7 @@ pub fn lose_and_double_nothing<S>(
     // Nothing is there twice, and each run has left its numbers without a hole: what is missing is only what no disk had yet
     // when it was killed.
     let mut by_run = BTreeMap::<u64, Vec<u64>>::new();
-    let mut all = numbers(&server);
+    let mut all = server.numbers();
     all.sort_unstable();
     for number in all {
         by_run.entry(number / RUN).or_default().push(number % RUN);

@@ -14,7 +14,7 @@ mod program;
 mod sorts;
 
 pub use counting::{LONG, account, run, until};
-pub use kill::lose_and_double_nothing;
+pub use kill::{Destination, lose_and_double_nothing};
 pub use network::{Mood, Network};
 pub use program::{Program, find, free_port};
 pub use sorts::{ODD_TEXTS, samples_of_every_sort};

@@ -1,9 +1,9 @@
-use std::path::Path;
-
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_influxdb::{Config, InfluxdbPlugin};
-use alumet_shared_output_testkit::{LONG, Mood, Network, account, lose_and_double_nothing, run, until};
+use alumet_shared_output_testkit::{
+    Destination, LONG, Mood, Network, account, lose_and_double_nothing, run, until,
+};
 
 use crate::influx::{Influx, config};
 
@@ -51,8 +51,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
 fn a_line_that_the_server_refuses_takes_no_other_with_it() {
     let Some(influx) = Influx::start("") else { return };
     // From now on, the values of this measurement are text.
-    let client = crate::influx::writer(&influx, "number,resource_kind=other value=\"text\"");
-    assert!(client.is_success());
+    influx.write("number,resource_kind=other value=\"text\"");
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(influx.port);
     config.describe_metrics = false;
@@ -79,21 +78,32 @@ fn what_is_too_large_for_the_server_comes_in_parts() {
     assert_eq!(influx.numbers(), (0..ledger.produced).collect::<Vec<_>>());
 }
 
+/// A server behind a network, which counts connections.
+struct Behind(Influx, Network);
+
+impl Destination for Behind {
+    fn requests(&self) -> usize {
+        self.1.connections()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.0.numbers()
+    }
+}
+
 #[test]
 fn killed_fifty_times_it_loses_and_doubles_nothing() {
-    if alumet_shared_output_testkit::find("influxd", "apt-get install influxdb").is_none() {
+    if !Influx::is_installed() {
         return;
     }
     lose_and_double_nothing(
         "faults::killed_fifty_times_it_loses_and_doubles_nothing",
-        |folder: &Path, port, first| run::<InfluxdbPlugin>(folder, config(port), first),
+        |folder, port, first| run::<InfluxdbPlugin>(folder, config(port), first),
         || {
             let influx = Influx::start("").unwrap();
             let network = Network::to(influx.port);
             let port = network.port();
-            ((influx, network), port)
+            (Behind(influx, network), port)
         },
-        |(_, network)| network.connections(),
-        |(influx, _)| influx.numbers(),
     );
 }

@@ -11,6 +11,8 @@ use alumet_shared_http_delivery::{HttpClient, HttpConfig};
 use alumet_shared_output_testkit::{Program, find, free_port};
 use serde_json::Value;
 
+const INSTALL: &str = "apt-get install influxdb";
+
 /// A server that runs, with the database `samples`.
 pub(crate) struct Influx {
     pub(crate) port: u16,
@@ -46,9 +48,14 @@ pub(crate) fn config(port: u16) -> Config {
 }
 
 impl Influx {
+    /// Whether there is one to start.
+    pub(crate) fn is_installed() -> bool {
+        find("influxd", INSTALL).is_some()
+    }
+
     /// Starts one with these lines in the section `http`; `None` if it is not installed.
     pub(crate) fn start(http_lines: &str) -> Option<Self> {
-        let program = find("influxd", "apt-get install influxdb")?;
+        let program = find("influxd", INSTALL)?;
         let (port, rpc) = (free_port(), free_port());
         let program = Program::start(port, |folder| {
             let at = |name: &str| format!("{:?}", folder.join(name));
@@ -76,6 +83,13 @@ impl Influx {
         };
         influx.query("CREATE DATABASE samples");
         Some(influx)
+    }
+
+    /// Writes a line.
+    pub(crate) fn write(&self, line: &str) {
+        let line = line.as_bytes().to_vec();
+        let request = self.client.post("/write?db=samples", "text/plain", line);
+        self.runtime.block_on(self.client.send(request)).unwrap();
     }
 
     /// The results of a query.
@@ -128,16 +142,4 @@ impl Influx {
         numbers.sort_unstable();
         numbers
     }
-}
-
-/// What the server answers to a line.
-pub(crate) fn writer(influx: &Influx, line: &str) -> alumet_shared_http_delivery::StatusCode {
-    let request = influx
-        .client
-        .post("/write?db=samples", "text/plain", line.as_bytes().to_vec());
-    influx
-        .runtime
-        .block_on(influx.client.send(request))
-        .unwrap()
-        .status
 }
