@@ -85,3 +85,13 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// Whether these are all numbers from 0 to below `count`, each once.
+pub fn are_all(numbers: &[u64], count: u64) -> bool {
+    let is_complete = numbers.iter().copied().eq(0..count);
+    if !is_complete {
+        let last = numbers.last();
+        eprintln!("{} numbers of {count}, the last is {last:?}", numbers.len());
+    }
+    is_complete
+}

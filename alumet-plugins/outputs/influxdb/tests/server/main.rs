@@ -5,3 +5,4 @@
 mod faults;
 mod influx;
 mod sorts;
+mod version_2;
