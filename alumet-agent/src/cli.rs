@@ -232,7 +232,11 @@ pub(crate) enum ConfigCommand {
     /// Print the default configuration
     Default,
     /// Check the configuration without measuring
-    Check,
+    Check {
+        /// Fail also when a server cannot be reached, does not accept the credentials, or anything else would work only in part
+        #[arg(long)]
+        connect: bool,
+    },
     /// Print the configuration in effect: defaults, files, environment and flags merged
     Show {
         /// Say behind each key where it comes from

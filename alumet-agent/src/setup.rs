@@ -178,11 +178,22 @@ fn loader(
     global: &Global,
     if_missing: IfMissing,
 ) -> Result<(Loader<'static>, Option<String>), Failed> {
-    let alias = |old, new| Alias { old, new };
-    let mut loader = Loader::new(&PROCESS).aliases([
-        alias("plugins.*.enable", "plugins.*.enabled"),
-        alias("source_channel_size", "pipeline.ingest_capacity"),
-    ]);
+    let of_program = [
+        ("plugins.*.enable", "plugins.*.enabled"),
+        ("source_channel_size", "pipeline.ingest_capacity"),
+    ];
+    let of_program = of_program.map(|(old, new)| Alias {
+        old: old.into(),
+        new: new.into(),
+    });
+    let of_plugins = app.plugins.iter().flat_map(|plugin| {
+        let path = |key| format!("plugins.{}.{key}", plugin.id).into();
+        plugin.old_keys.iter().map(move |(old, new)| Alias {
+            old: path(old),
+            new: path(new),
+        })
+    });
+    let mut loader = Loader::new(&PROCESS).aliases(of_program).aliases(of_plugins);
     let mut default = None;
     if global.config.is_empty() {
         let path = Path::new(app.config_file);

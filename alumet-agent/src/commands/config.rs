@@ -10,7 +10,7 @@ use anyhow::Context;
 use crate::app::App;
 use crate::cli::{ConfigCommand, Global};
 use crate::default_text::{default_text, plugin_reference, settings_reference};
-use crate::exit::Failed;
+use crate::exit::{FAILED, Failed};
 use crate::setup::{IfMissing, Setup};
 use crate::terminal;
 
@@ -18,7 +18,7 @@ use crate::terminal;
 pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Result<ExitCode, Failed> {
     match command {
         ConfigCommand::Default => terminal::print(&default_text(&chosen(app, global))?),
-        ConfigCommand::Check => check(app, global),
+        ConfigCommand::Check { connect } => check(app, global, *connect),
         ConfigCommand::Show { origins } => terminal::print(&Setup::effective(app, global)?.show(*origins)),
         ConfigCommand::Reference { markdown: true } => terminal::print(&reference(app)?),
         ConfigCommand::Reference { markdown: false } => {
@@ -41,7 +41,13 @@ fn chosen(app: &App, global: &Global) -> App {
     app
 }
 
-fn check(app: &App, global: &Global) -> Result<ExitCode, Failed> {
+/// `connect`: whether it is a failure that a plugin would not work, or only in part.
+fn check(app: &App, global: &Global, connect: bool) -> Result<ExitCode, Failed> {
+    let (word, least) = match connect {
+        true => ("error", Verdict::Limited),
+        false => ("warning", Verdict::Broken),
+    };
+    let mut faults = 0;
     let setup = Setup::load(app, global, IfMissing::Fail)?;
     for warning in setup.document.warnings() {
         terminal::complain(&warning.to_string());
@@ -50,14 +56,16 @@ fn check(app: &App, global: &Global) -> Result<ExitCode, Failed> {
         let id = plugin.descriptor.id;
         let (started, findings) = plugin.try_start(&setup.settings.system_root);
         let cannot = started.err().map(|error| format!("it cannot start: {error}"));
-        let broken = findings
-            .into_iter()
-            .filter(|finding| finding.verdict == Verdict::Broken);
-        for fault in cannot.into_iter().chain(broken.map(|finding| finding.detail)) {
+        let found = findings.into_iter().filter(|finding| finding.verdict >= least);
+        for fault in cannot.into_iter().chain(found.map(|finding| finding.detail)) {
+            faults += 1;
             terminal::complain(&format!(
-                "warning: the plugin `{id}` would not work on this machine: {fault}"
+                "{word}: the plugin `{id}` would not work here as it should: {fault}"
             ));
         }
+    }
+    if connect && faults > 0 {
+        return Ok(ExitCode::from(FAILED));
     }
     let plugins: Vec<&str> = setup.plugins.iter().map(|plugin| plugin.descriptor.id).collect();
     terminal::print(&format!(

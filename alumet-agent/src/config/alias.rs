@@ -3,17 +3,19 @@
 //! Each source is brought to the new names before the sources are merged, so that an old name in a file and the new one
 //! on the command line are no conflict; both in one source are.
 
+use std::borrow::Cow;
+
 use super::key_path::{KeyPath, Step};
 use super::problem::{Problem, Problems};
 use super::{Document, find_mut};
 
 /// An old name of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
     /// The path, with dots from the root on; one `*` stands for any key: `plugins.*.enable`.
-    pub old: &'static str,
+    pub old: Cow<'static, str>,
     /// The path that took its place, with `*` where `old` has it: `plugins.*.enabled`.
-    pub new: &'static str,
+    pub new: Cow<'static, str>,
 }
 
 impl Alias {
@@ -24,11 +26,11 @@ impl Alias {
             keys.fold(KeyPath::root(), KeyPath::key)
         };
         let Some((above, _)) = self.old.split_once(".*") else {
-            return vec![(path(self.old, ""), path(self.new, ""))];
+            return vec![(path(&self.old, ""), path(&self.new, ""))];
         };
         let table = document.table(&KeyPath::dotted(above)).into_iter().flatten();
         table
-            .map(|(child, _)| (path(self.old, child), path(self.new, child)))
+            .map(|(child, _)| (path(&self.old, child), path(&self.new, child)))
             .collect()
     }
 }

@@ -322,7 +322,7 @@ fn a_check_warns_of_what_would_not_work_on_this_machine() {
     folder
         .run(&["config", "check"])
         .expect_code(0)
-        .expect_stderr(&["warning: the plugin `csv` would not work on this machine"]);
+        .expect_stderr(&["warning: the plugin `csv` would not work here as it should"]);
 }
 
 #[test]
@@ -338,4 +338,20 @@ fn a_check_reads_but_never_writes() {
         .filter(|name| !name.to_string_lossy().starts_with('.'))
         .collect();
     assert_eq!(files, ["alumet-config.toml"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_a_failure_if_one_asks_for_that() {
+    let folder = Folder::new();
+    // Nobody listens on a port below 1024 that no service has.
+    let text = "[plugins.relay-client]\nrelay_server = '127.0.0.1:9'\n[plugins.procfs]\n";
+    folder.write("alumet-config.toml", text);
+    folder.run(&["config", "check"]).expect_code(0);
+    let ended = folder.run(&["config", "check", "--connect"]);
+    let phrases = [
+        "error: the plugin `relay-client` would not work here as it should",
+        "127.0.0.1:9",
+    ];
+    ended.expect_code(1).expect_stderr(&phrases);
+    assert_eq!(ended.stdout, "");
 }

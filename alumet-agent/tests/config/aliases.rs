@@ -10,7 +10,10 @@ fn aliases() -> [Alias; 3] {
         ("max_update_interval", "pipeline.max_update_interval"),
         ("plugins.EnergyAttribution", "plugins.energy-attribution"),
     ]
-    .map(|(old, new)| Alias { old, new })
+    .map(|(old, new)| Alias {
+        old: old.into(),
+        new: new.into(),
+    })
 }
 
 fn load(text: &str) -> Result<Document, Problems> {

@@ -12,6 +12,8 @@ pub struct PluginDescriptor {
     pub id: &'static str,
     /// One sentence for people.
     pub summary: &'static str,
+    /// Old names of keys with the new ones.
+    pub old_keys: &'static [(&'static str, &'static str)],
     metrics: fn() -> Vec<MetricDoc>,
     default_config: fn() -> Result<toml::Table, toml::ser::Error>,
     schema: fn() -> schemars::Schema,
@@ -52,6 +54,7 @@ impl PluginDescriptor {
         Self {
             id: P::ID,
             summary: P::SUMMARY,
+            old_keys: P::OLD_KEYS,
             metrics: P::metrics,
             default_config: || toml::Table::try_from(P::Config::default()),
             schema: || schemars::schema_for!(P::Config),

@@ -68,6 +68,8 @@ pub trait Plugin: Send + Sized + 'static {
     const ID: &'static str;
     /// One sentence for people.
     const SUMMARY: &'static str;
+    /// Old names of keys with the new ones, in dots: these still work, with a warning.
+    const OLD_KEYS: &'static [(&'static str, &'static str)] = &[];
     /// What the table `[plugins.<id>]` holds. The docs of its fields are the manual.
     type Config: Default + Clone + Serialize + DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
 

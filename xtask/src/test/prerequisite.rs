@@ -43,6 +43,27 @@ const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "the test of its completions",
         is_required: false,
     },
+    Prerequisite {
+        name: "InfluxDB 1",
+        probe: "influxd version",
+        package: "influxdb",
+        needed_by: "the tests of the output influxdb",
+        is_required: false,
+    },
+    Prerequisite {
+        name: "nginx",
+        probe: "nginx -v",
+        package: "nginx-light",
+        needed_by: "the tests of the output influxdb with tokens",
+        is_required: false,
+    },
+    Prerequisite {
+        name: "VictoriaMetrics",
+        probe: "victoria-metrics -version",
+        package: "victoria-metrics",
+        needed_by: "a test of the output influxdb",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

@@ -8,7 +8,7 @@ use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 /// What a server has answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Its status, of the 2xx.
+    /// Its status: of the 2xx, or one that the request accepts.
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
@@ -23,13 +23,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 const WORDS: usize = 300;
 
 impl Answer {
+    /// What it holds, as one short line for people.
+    pub fn words(&self) -> String {
+        words(&self.body)
+    }
+
     /// What the status means: the answer itself if all is well, or what is to be done about it. `server` is named then.
     pub(crate) fn judge(self, server: &str) -> Result<Self, Failure> {
         let status = self.status;
         if status.is_success() {
             return Ok(self);
         }
-        let said = match words(&self.body) {
+        let said = match self.words() {
             words if words.is_empty() => format!("{server} answers {status}"),
             words => format!("{server} answers {status}: {words}"),
         };

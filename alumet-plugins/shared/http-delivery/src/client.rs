@@ -4,6 +4,7 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::plugin::{Faults, StartContext, StartError};
 use alumet_shared_trust::{ClientTls, certificate, read_secret, try_server};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, redirect, retry};
@@ -42,15 +43,15 @@ const ANSWER_LIMIT: usize = 16 << 20;
 const TRIAL: Duration = Duration::from_secs(5);
 
 impl HttpClient {
-    /// A client of the server at `url`.
+    /// A client of the server at `url`, which the configuration of the output has under `key`.
     ///
     /// # Errors
     /// What is wrong with the configuration, or with the files that it names.
-    pub fn new(url: &str, config: &HttpConfig) -> Result<Self, StartError> {
+    pub fn new(key: &str, url: &str, config: &HttpConfig) -> Result<Self, StartError> {
         let mut faults = Faults::default();
-        config.check(url, &mut faults);
+        config.check(key, url, &mut faults);
         faults.or_ok()?;
-        let base = base_url(url).map_err(Faults::from)?;
+        let base = base_url(key, url).map_err(Faults::from)?;
         let is_tls = base.scheme() == "https";
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
@@ -70,8 +71,13 @@ impl HttpClient {
     }
 
     /// A request that sends a body, compressed as the configuration says.
-    pub fn post(&self, path: impl Into<String>, content_type: &'static str, body: Vec<u8>) -> Request {
-        Request::post(path.into(), content_type, body, self.0.config.compression)
+    pub fn post(
+        &self,
+        path: impl Into<String>,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Request {
+        Request::post(path.into(), content_type, body.into(), self.0.config.compression)
     }
 
     /// A request that asks for something.
@@ -113,6 +119,9 @@ impl HttpClient {
             headers: std::mem::take(response.headers_mut()),
             body: body.into(),
         };
+        if request.accepted.contains(&answer.status.as_u16()) {
+            return Ok(answer);
+        }
         answer.judge(&inner.server)
     }
 
@@ -162,7 +171,8 @@ impl Inner {
     fn credentials(&self) -> Result<Credentials, Failure> {
         let config = &self.config;
         if let Some(token) = read_secret(config.token.as_ref(), config.token_file.as_deref())? {
-            let value = format!("{} {token}", config.token_scheme);
+            let scheme = config.token_scheme.as_deref().unwrap_or("Bearer");
+            let value = format!("{scheme} {token}");
             return Ok(Credentials::Token(sensitive(&value, "token")?));
         }
         let password = read_secret(config.password.as_ref(), config.password_file.as_deref())?;

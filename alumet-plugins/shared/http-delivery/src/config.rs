@@ -24,8 +24,10 @@ pub struct HttpConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/etc/alumet/server.token"]))]
     pub token_file: Option<PathBuf>,
-    /// What stands before the token in the header `Authorization`.
-    pub token_scheme: String,
+    /// What stands before the token in the header `Authorization`. Left out: what the server is known to want.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["Bearer"]))]
+    pub token_scheme: Option<String>,
     /// The name of a user, who has a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["alumet"]))]
@@ -70,7 +72,7 @@ impl Default for HttpConfig {
             tls: TlsConfig::default(),
             token: None,
             token_file: None,
-            token_scheme: "Bearer".to_owned(),
+            token_scheme: None,
             user: None,
             password: None,
             password_file: None,
@@ -84,10 +86,10 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// Refuses what types cannot; `url` is the address that the output has under the key `url`.
-    pub fn check(&self, url: &str, faults: &mut Faults) {
+    /// Refuses what types cannot; `url` is the address that the output has under `key`.
+    pub fn check(&self, key: &str, url: &str, faults: &mut Faults) {
         self.tls.check("tls", faults);
-        if let Some(base) = faults.keep(base_url(url))
+        if let Some(base) = faults.keep(base_url(key, url))
             && base.scheme() == "http"
             && self.tls != TlsConfig::default()
         {
@@ -138,11 +140,11 @@ impl HttpConfig {
 const OTHER_HEADERS: [&str; 4] = ["authorization", "host", "content-length", "content-encoding"];
 
 /// The address of a server, to which paths are appended.
-pub(crate) fn base_url(url: &str) -> Result<Url, ConfigFault> {
+pub(crate) fn base_url(key: &str, url: &str) -> Result<Url, ConfigFault> {
     let fault = |reason: &str| {
         // Without what may be a password in it.
         ConfigFault::new(
-            "url",
+            key,
             format!("{reason}; write it as \"https://server.example:443\""),
         )
     };
@@ -178,7 +180,7 @@ mod tests {
             .or_else(|_| toml::from_str(toml))
             .unwrap();
         let mut faults = Faults::default();
-        output.http.check(&output.url, &mut faults);
+        output.http.check("url", &output.url, &mut faults);
         assert!(!faults.to_string().contains("hunter2"), "{faults}");
         (faults != Faults::default()).then(|| faults.keys().join(" "))
     }

@@ -15,16 +15,24 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Statuses of errors that are answers like any other.
+    pub(crate) accepted: &'static [u16],
 }
 
 impl Request {
-    pub(crate) fn post(path: String, content_type: &'static str, body: Vec<u8>, how: Compression) -> Self {
+    /// Gives answers of these statuses to whoever sends it, because they say what has become of single samples.
+    pub const fn accepting(mut self, statuses: &'static [u16]) -> Self {
+        self.accepted = statuses;
+        self
+    }
+
+    pub(crate) fn post(path: String, content_type: &'static str, body: Bytes, how: Compression) -> Self {
         let (body, encoding) = match how {
             Compression::None => (body, None),
-            Compression::Gzip => (gzip(&body), Some("gzip")),
+            Compression::Gzip => (gzip(&body).into(), Some("gzip")),
             // Only a level that does not exist is refused.
             Compression::Zstd => match zstd::bulk::compress(&body, zstd::DEFAULT_COMPRESSION_LEVEL) {
-                Ok(compressed) => (compressed, Some("zstd")),
+                Ok(compressed) => (compressed.into(), Some("zstd")),
                 Err(_) => (body, None),
             },
         };
@@ -34,7 +42,8 @@ impl Request {
             method: Method::POST,
             path,
             headers,
-            body: body.into(),
+            body,
+            accepted: &[],
         }
     }
 }

@@ -2,7 +2,9 @@ use std::time::Instant;
 
 use alumet_core::pipeline::{DropReason, Pipeline};
 
-use crate::rig::{LONG, account, start, until};
+use alumet_shared_output_testkit::{LONG, account, until};
+
+use crate::rig::start;
 use crate::server::{Mood, Server};
 
 fn delivered(pipeline: &Pipeline) -> u64 {

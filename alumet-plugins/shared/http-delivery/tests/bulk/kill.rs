@@ -1,73 +1,42 @@
-use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
-use crate::rig::{LONG, account, start, until};
+use alumet_shared_output_testkit::{Destination, lose_and_double_nothing};
+use tokio::runtime::Runtime;
+
+use crate::rig::start;
 use crate::server::{Mood, Server};
 
-/// Says to the test below that it is the program that is killed: a server, a folder and the number of the run.
-const INNER: &str = "ALUMET_TEST_BULK";
-/// How often it is killed.
-const KILLS: u64 = 50;
-/// Where the numbers of a run begin.
-const RUN: u64 = 1_000_000;
+/// A server that errs in every way, with what it runs in.
+struct Fickle(
+    Server,
+    #[expect(dead_code, reason = "it runs as long as it is here")] Runtime,
+);
 
-fn inner(arguments: &str) {
-    let mut words = arguments.split(' ');
-    let server = words.next().unwrap().parse().unwrap();
-    let run: u64 = words.next().unwrap().parse().unwrap();
-    let folder = words.next().unwrap();
-    let pipeline = start(folder.as_ref(), server, run * RUN);
-    std::thread::sleep(LONG);
-    drop(pipeline);
+impl Destination for Fickle {
+    fn requests(&self) -> usize {
+        self.0.requests()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.0.values()
+    }
+
+    fn mend(&self) {
+        assert!(self.0.repeats() > 0, "answers that broke off make repeats");
+        self.0.set(Mood::Fine);
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_fifty_times_before_a_server_that_errs_it_loses_and_doubles_nothing() {
-    if let Ok(arguments) = std::env::var(INNER) {
-        return inner(&arguments);
-    }
-    let (folder, server) = (tempfile::tempdir().unwrap(), Server::start(Mood::Fickle).await);
-    for run in 0..KILLS {
-        let requests = server.requests();
-        let mut program = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "kill::killed_fifty_times_before_a_server_that_errs_it_loses_and_doubles_nothing",
-            ])
-            .env(
-                INNER,
-                format!("{} {run} {}", server.address, folder.path().display()),
-            )
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Somewhere between its first requests and those that follow.
-        until("it sends", || server.requests() > requests);
-        std::thread::sleep(Duration::from_millis(run * 37 % 200));
-        program.kill().unwrap();
-        program.wait().unwrap();
-    }
-    server.set(Mood::Fine);
-    let pipeline = start(folder.path(), server.address, KILLS * RUN);
-    until("the rest is sent", || {
-        let values = server.values();
-        values.last().is_some_and(|last| *last > KILLS * RUN)
-    });
-    let report = pipeline.stop(LONG);
-    let account = account(&report.ledger);
-    assert_eq!((account.spooled, account.dropped_total()), (0, 0));
-
-    // A key has one value, so nothing is there twice; and each run has left its numbers without a hole: what is missing is
-    // only what no disk had yet when it was killed.
-    let mut by_run = BTreeMap::<u64, Vec<u64>>::new();
-    for value in server.values() {
-        by_run.entry(value / RUN).or_default().push(value % RUN);
-    }
-    for (run, values) in &by_run {
-        assert_eq!(*values, (0..values.len() as u64).collect::<Vec<_>>(), "run {run}");
-    }
-    assert!(by_run.len() as u64 > KILLS * 9 / 10, "{} runs", by_run.len());
-    assert!(server.repeats() > 0, "answers that broke off make repeats");
+#[test]
+fn killed_fifty_times_before_a_server_that_errs_it_loses_and_doubles_nothing() {
+    lose_and_double_nothing(
+        "kill::killed_fifty_times_before_a_server_that_errs_it_loses_and_doubles_nothing",
+        |folder, port, first| start(folder, (Ipv4Addr::LOCALHOST, port).into(), first),
+        || {
+            let runtime = Runtime::new().unwrap();
+            let server = runtime.block_on(Server::start(Mood::Fickle));
+            let port = server.address.port();
+            (Fickle(server, runtime), port)
+        },
+    );
 }

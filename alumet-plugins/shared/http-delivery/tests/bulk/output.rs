@@ -43,12 +43,12 @@ impl Plugin for BulkPlugin {
     fn check(config: &Config) -> Result<(), Faults> {
         let mut faults = Faults::default();
         config.queue.check("queue", &mut faults);
-        config.http.check(&config.url, &mut faults);
+        config.http.check("url", &config.url, &mut faults);
         faults.or_ok()
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let http = HttpClient::new(&config.url, &config.http)?;
+        let http = HttpClient::new("url", &config.url, &config.http)?;
         http.try_out(http.get("/ping"), alumet)?;
         alumet
             .output("samples", BulkOutput { http })

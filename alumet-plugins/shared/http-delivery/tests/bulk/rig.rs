@@ -1,76 +1,17 @@
-//! A pipeline that counts, with a spool on disk and the output.
+//! The output in a pipeline that counts, with a spool on disk.
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use alumet_core::catalog::Catalog;
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
-use alumet_core::pipeline::{Ledger, OutputAccount, Pipeline, PipelineBuilder};
-use alumet_core::series::Series;
-use alumet_core::source::{Accumulator, Source};
-use alumet_core::spool::{Spool, SpoolSlot};
-use alumet_core::{Consumer, Failure, Resource, unit::Unit};
+use alumet_core::pipeline::Pipeline;
 use alumet_shared_http_delivery::HttpConfig;
-use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::output::{BulkPlugin, Config};
 
-alumet_core::metrics! {
-    pub(crate) NUMBER = Gauge<u64> {
-        name: "number",
-        unit: Unit::ONE,
-        description: "One more with each sample.",
-        resources: ["local_machine"],
-        consumers: ["process"],
-        attributes: [],
-    };
-}
-
-/// Counts: each poll makes as many numbers as there are series.
-struct Numbers {
-    series: Vec<Series<u64>>,
-    next: u64,
-}
-
-impl Source for Numbers {
-    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        for series in &self.series {
-            out.push(series, self.next);
-            self.next += 1;
-        }
-        Ok(())
-    }
-}
-
-/// Longer than anything takes on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
-
 /// A pipeline that counts from `first` on and sends to a server.
 pub(crate) fn start(folder: &Path, server: SocketAddr, first: u64) -> Pipeline {
-    let path = folder.join("spool.db");
-    let slot = SpoolSlot::new(move |catalog: &Catalog| -> Arc<dyn Spool> {
-        let config = SpoolConfig {
-            path: Some(path.clone()),
-            commit_interval: Duration::from_millis(5),
-            ..SpoolConfig::default()
-        };
-        DiskSpool::open(config, catalog.clone())
-    });
-    let mut builder = PipelineBuilder::new().spool(slot);
-    let metric = builder.catalog().metric(&NUMBER).unwrap();
-    let series = |pid| {
-        let consumer = Consumer::Process { pid };
-        builder
-            .catalog()
-            .series(metric, Resource::LocalMachine, consumer)
-            .register()
-    };
-    let series = (1..=10).map(series).collect();
-    let source = builder.source("numbers", Numbers { series, next: first });
-    source.every(Duration::from_millis(10));
     let config = Config {
         url: format!("http://{server}"),
         http: HttpConfig {
@@ -83,21 +24,5 @@ pub(crate) fn start(folder: &Path, server: SocketAddr, first: u64) -> Pipeline {
             ..QueuePolicy::default()
         },
     };
-    builder.plugin::<BulkPlugin>(config).unwrap();
-    builder.start().unwrap()
-}
-
-/// The account of the output in a ledger that is balanced.
-pub(crate) fn account(ledger: &Ledger) -> OutputAccount {
-    assert!(ledger.is_balanced(), "{ledger:?}");
-    ledger.outputs.values().next().unwrap().clone()
-}
-
-/// Waits until something is the case.
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let late = Instant::now() + LONG;
-    while !is_so() {
-        assert!(Instant::now() < late, "not so after {LONG:?}: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    alumet_shared_output_testkit::run::<BulkPlugin>(folder, config, first)
 }

@@ -11,7 +11,7 @@ async fn a_token_in_a_file_is_read_for_each_request() {
     std::fs::write(file.path(), "one\n").unwrap();
     let from_file = HttpConfig {
         token_file: Some(file.path().to_owned()),
-        token_scheme: "Token".to_owned(),
+        token_scheme: Some("Token".to_owned()),
         ..config()
     };
     let client = client(&server.url(), &from_file);
@@ -28,7 +28,7 @@ async fn a_token_in_a_file_is_read_for_each_request() {
     std::fs::remove_file(file.path()).unwrap();
     let text = client.send(client.get("/")).await.unwrap_err().to_string();
     assert!(text.contains(&*file.path().to_string_lossy()), "{text}");
-    assert!(HttpClient::new(&server.url(), &from_file).is_err());
+    assert!(HttpClient::new("url", &server.url(), &from_file).is_err());
 }
 
 #[tokio::test]

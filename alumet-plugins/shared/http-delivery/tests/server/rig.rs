@@ -166,7 +166,7 @@ pub(crate) fn config() -> HttpConfig {
 }
 
 pub(crate) fn client(url: &str, config: &HttpConfig) -> HttpClient {
-    HttpClient::new(url, config).unwrap()
+    HttpClient::new("url", url, config).unwrap()
 }
 
 /// What is said of a request that fails.

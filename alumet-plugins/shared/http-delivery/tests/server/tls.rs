@@ -64,7 +64,7 @@ async fn both_sides_prove_who_they_are_or_say_which_file_does_not_fit() {
     assert!(text.contains("set `tls.certificate` and `tls.key`"), "{text}");
 
     let mixed = with(ours.path(), |tls| tls.key = Some(theirs.path().join("node.key")));
-    let text = HttpClient::new(&url, &mixed).unwrap_err().to_string();
+    let text = HttpClient::new("url", &url, &mixed).unwrap_err().to_string();
     assert!(text.contains("is not that of the certificate"), "{text}");
 }
 

@@ -1,0 +1,97 @@
+//! A pipeline that counts, with a spool on disk and one output.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alumet_core::catalog::Catalog;
+use alumet_core::pipeline::{Ledger, OutputAccount, Pipeline, PipelineBuilder};
+use alumet_core::plugin::Plugin;
+use alumet_core::series::Series;
+use alumet_core::source::{Accumulator, Source};
+use alumet_core::spool::{Spool, SpoolSlot};
+use alumet_core::{Consumer, Failure, Resource, unit::Unit};
+use alumet_shared_spool::{DiskSpool, SpoolConfig};
+
+alumet_core::metrics! {
+    pub(crate) NUMBER = Gauge<u64> {
+        name: "number",
+        unit: Unit::ONE,
+        description: "One more with each sample.",
+        resources: ["local_machine"],
+        consumers: ["process"],
+        attributes: [],
+    };
+}
+
+/// Counts: each poll makes as many numbers as there are series.
+struct Numbers {
+    series: Vec<Series<u64>>,
+    next: u64,
+}
+
+impl Source for Numbers {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        for series in &self.series {
+            out.push(series, self.next);
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Longer than anything takes on a busy machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// A pipeline that gives an output, whose queue is durable, ten samples of the metric `number` each 10 ms: `first`, and
+/// from there on one more each. The spool is in `folder`.
+pub fn run<P: Plugin>(folder: &Path, config: P::Config, first: u64) -> Pipeline {
+    let path = folder.join("spool.db");
+    let slot = SpoolSlot::new(move |catalog: &Catalog| -> Arc<dyn Spool> {
+        let config = SpoolConfig {
+            path: Some(path.clone()),
+            commit_interval: Duration::from_millis(5),
+            ..SpoolConfig::default()
+        };
+        DiskSpool::open(config, catalog.clone())
+    });
+    let mut builder = PipelineBuilder::new().spool(slot);
+    let metric = builder.catalog().metric(&NUMBER).unwrap();
+    let series = |pid| {
+        let consumer = Consumer::Process { pid };
+        builder
+            .catalog()
+            .series(metric, Resource::LocalMachine, consumer)
+            .register()
+    };
+    let series = (1..=10).map(series).collect();
+    let source = builder.source("numbers", Numbers { series, next: first });
+    source.every(Duration::from_millis(10));
+    builder.plugin::<P>(config).unwrap();
+    builder.start().unwrap()
+}
+
+/// The account of the output in a ledger that is balanced.
+pub fn account(ledger: &Ledger) -> OutputAccount {
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    ledger.outputs.values().next().unwrap().clone()
+}
+
+/// Waits until something is the case.
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let late = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < late, "not so after {LONG:?}: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether these are all numbers from 0 to below `count`, each once.
+pub fn are_all(numbers: &[u64], count: u64) -> bool {
+    let is_complete = numbers.iter().copied().eq(0..count);
+    if !is_complete {
+        let last = numbers.last();
+        eprintln!("{} numbers of {count}, the last is {last:?}", numbers.len());
+    }
+    is_complete
+}

@@ -1,0 +1,20 @@
+//! What the tests of outputs share: samples of every sort, real servers, broken networks, and a pipeline that counts.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "a helper of a test fails the test"
+)]
+
+mod counting;
+mod kill;
+mod network;
+mod program;
+mod sorts;
+
+pub use counting::{LONG, account, are_all, run, until};
+pub use kill::{Destination, lose_and_double_nothing};
+pub use network::{Mood, Network};
+pub use program::{Program, find, free_port};
+pub use sorts::{ODD_TEXTS, samples_of_every_sort};
