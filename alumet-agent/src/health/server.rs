@@ -36,7 +36,7 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
 /// Serves `/livez`, `/readyz` and `/metrics`; never ends.
 pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
     let plain = |stream| std::future::ready(Ok(stream));
-    let answer = move |request| answer(request, Arc::clone(&health));
+    let answer = move |request, _| answer(request, Arc::clone(&health));
     alumet_shared_http_server::serve(listener, LIMITS, plain, answer).await;
 }
 

@@ -43,6 +43,13 @@ const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "the test of its completions",
         is_required: false,
     },
+    Prerequisite {
+        name: "Prometheus",
+        probe: "prometheus --version && promtool --version",
+        package: "prometheus",
+        needed_by: "the tests of prometheus-exporter",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

@@ -39,8 +39,8 @@ pub struct Config {
     pub created_timestamps: bool,
     /// How long a series is exposed without a new sample.
     pub stale_after: HumanDuration,
-    /// How many series are exposed at most. Samples of others are rejected, and the series counted in
-    /// `alumet_exporter_series_left_out_total`.
+    /// How many series there are at most, those of `top` that are not exposed included. Samples of others are rejected, and the
+    /// series counted in `alumet_exporter_series_left_out_total`.
     #[schemars(range(min = 1))]
     pub limit: usize,
     /// Exposes only the consumers with the largest values, and the sum of the others.

@@ -1,5 +1,7 @@
 //! The formats: OpenMetrics and the text of Prometheus.
 
+use std::net::IpAddr;
+
 use alumet_core::Timestamp;
 use alumet_core::time::Monotonic;
 
@@ -9,9 +11,9 @@ use crate::number::{Number, Scale};
 use crate::store::{Family, Store};
 
 impl Store {
-    /// What a scrape at this time gets. Most series cost a copy of their text and a number.
-    pub fn scrape(&mut self, format: Format, now: Monotonic, out: &mut Vec<u8>) {
-        self.sweep(now, true);
+    /// What `scraper` gets at this time. Most series cost a copy of their text and a number.
+    pub fn scrape(&mut self, format: Format, scraper: IpAddr, now: Monotonic, out: &mut Vec<u8>) {
+        self.sweep(now, Some(scraper));
         self.rank();
         // About as long as lines are.
         out.reserve(self.count * 192);
@@ -20,10 +22,10 @@ impl Store {
             self.families[*index as usize].write(format, has_created, out);
         }
         for (name, help, is_counter, value) in [
-            ("series", "Series that are exposed.", false, self.count as u64),
+            ("series", "Series whose value is kept.", false, self.count as u64),
             (
                 "series_left_out",
-                "Series that were not exposed because of the limit.",
+                "Series that were left out because of the limit.",
                 true,
                 self.left_out,
             ),

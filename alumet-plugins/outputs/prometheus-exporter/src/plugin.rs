@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_shared_http_server::listen;
-use alumet_shared_trust::{ServerTls, certificate, open_secret};
+use alumet_shared_trust::{ServerTls, certificate, open_secret, read_secret};
 use parking_lot::Mutex;
 
 use crate::config::{Config, resolve};
@@ -34,6 +34,8 @@ impl Plugin for PrometheusExporterPlugin {
             .files()
             .map(|files| ServerTls::new(files, b"http/1.1"))
             .transpose()?;
+        // What would fail later fails at the start already.
+        read_secret(config.password.as_ref(), config.password_file.as_deref())?;
         let store = Arc::new(Mutex::new(Store::new(&config, alumet.catalog().clone())));
         let server = if alumet.is_trial() {
             try_out(&config, alumet)?;

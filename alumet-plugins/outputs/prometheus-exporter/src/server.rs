@@ -1,7 +1,7 @@
 //! The server that is asked: one thread that sleeps between scrapes.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -32,7 +32,7 @@ use crate::store::Store;
 /// Each of them may hold one exposition in memory; Prometheus waits two minutes for one at most.
 const LIMITS: Limits = Limits {
     what: "exporter",
-    clients: 64,
+    clients: 16,
     duration: Duration::from_secs(120),
 };
 
@@ -62,7 +62,7 @@ impl Server {
     /// Answers those who connect with what the store holds.
     ///
     /// # Errors
-    /// When a file with a secret cannot be read, or the system has no thread.
+    /// When the system has no thread.
     pub(crate) fn start(
         config: &Config,
         listeners: Vec<StdListener>,
@@ -75,8 +75,6 @@ impl Server {
             password: config.password.clone(),
             file: config.password_file.clone(),
         });
-        // What would fail later fails at the start already.
-        credentials.as_ref().map(Credentials::expected).transpose()?;
         let exporter = Arc::new(Exporter {
             store,
             clock,
@@ -114,8 +112,8 @@ impl Drop for Server {
 
 fn begin(listener: StdListener, tls: Option<Arc<ServerTls>>, exporter: Arc<Exporter>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let answer = move |request| {
-        let response = exporter.answer(&request);
+    let answer = move |request, peer: SocketAddr| {
+        let response = exporter.answer(&request, peer.ip());
         std::future::ready(response)
     };
     match tls {
@@ -132,7 +130,7 @@ fn begin(listener: StdListener, tls: Option<Arc<ServerTls>>, exporter: Arc<Expor
 }
 
 impl Exporter {
-    fn answer(&self, request: &Request<Incoming>) -> Response {
+    fn answer(&self, request: &Request<Incoming>, scraper: IpAddr) -> Response {
         let header = |name: HeaderName| {
             let values = request.headers().get_all(name).into_iter();
             let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
@@ -165,9 +163,8 @@ impl Exporter {
             return respond(StatusCode::OK, content_type, "");
         }
         let mut text = Vec::new();
-        self.store
-            .lock()
-            .scrape(format, self.clock.now().monotonic, &mut text);
+        let now = self.clock.now().monotonic;
+        self.store.lock().scrape(format, scraper, now, &mut text);
         let Ok(body) = coding.compress(text) else {
             return respond(
                 StatusCode::INTERNAL_SERVER_ERROR,

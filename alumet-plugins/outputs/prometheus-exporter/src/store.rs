@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
-use alumet_core::metric::{Metric, MetricKind};
+use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::{SeriesId, SeriesInfo};
 use alumet_core::time::Monotonic;
@@ -29,7 +30,7 @@ pub struct Store {
     free: Vec<u32>,
     hasher: DefaultHashBuilder,
     stamps: u64,
-    /// How many series are exposed.
+    /// How many series there are.
     pub(crate) count: usize,
     /// How many were not, because of the limit.
     pub(crate) left_out: u64,
@@ -77,8 +78,8 @@ pub(crate) struct Cell {
     members: u32,
     /// When a sample came last.
     updated: Monotonic,
-    /// Whether its consumer is gone and that was seen by a scrape.
-    has_ended: bool,
+    /// Who has seen it since its consumer or resource is gone.
+    ended_for: Vec<IpAddr>,
     pub(crate) fold: Option<Box<Fold>>,
 }
 
@@ -152,7 +153,7 @@ impl Store {
         }
         cell.owner = id;
         cell.updated = now;
-        cell.has_ended = false;
+        cell.ended_for.clear();
         if cell.what.kind == MetricKind::Counter
             && let Some(place) = self.places.get_mut(id)
         {
@@ -171,10 +172,10 @@ impl Store {
     fn place(&mut self, sample: Sample, known: Option<Place>, now: Monotonic) -> Result<Place, &'static str> {
         let id = sample.series;
         if self.count >= self.config.limit && now.since(self.swept) >= Self::SWEEP_EVERY {
-            self.sweep(now, false);
+            self.sweep(now, None);
         }
         let is_full = self.count >= self.config.limit;
-        if is_full && known.is_some() {
+        if is_full && known.is_some_and(|place| place.stamp == 0) {
             return Err(FULL);
         }
         let info = self.catalog.describe(id).ok_or(UNKNOWN)?;
@@ -223,7 +224,7 @@ impl Store {
             owner: id,
             members: 1,
             updated: now,
-            has_ended: false,
+            ended_for: Vec::new(),
             fold,
         };
         let (family, hasher) = (&mut self.families[index as usize], &self.hasher);
@@ -294,7 +295,7 @@ impl Store {
                     let family = Family {
                         name,
                         is_counter,
-                        help: metric.description.clone().into_owned(),
+                        help: help(metric),
                         cells: Vec::new(),
                         free: Vec::new(),
                         by_labels: HashTable::new(),
@@ -323,8 +324,9 @@ impl Store {
         Some(Box::new(Fold::new(info.consumer(), rest, is_ranked)))
     }
 
-    /// Forgets series without new samples, and those that have ended once a scrape has shown them; then families without any.
-    pub(crate) fn sweep(&mut self, now: Monotonic, is_scrape: bool) {
+    /// Forgets series without new samples, and those that have ended and that this scraper has seen since; then families without
+    /// any.
+    pub(crate) fn sweep(&mut self, now: Monotonic, scraper: Option<IpAddr>) {
         self.swept = now;
         let Self { families, hasher, .. } = self;
         let stale_after = *self.config.stale_after;
@@ -335,16 +337,21 @@ impl Store {
                     continue;
                 }
                 let is_over = now.since(cell.updated) > stale_after
-                    || is_scrape && {
+                    || scraper.is_some_and(|scraper| {
                         let has_ended = cell.members == 1 && !self.catalog.is_live(cell.owner);
-                        std::mem::replace(&mut cell.has_ended, has_ended) && has_ended
-                    };
+                        let has_seen = has_ended && cell.ended_for.contains(&scraper);
+                        if has_ended && !has_seen {
+                            cell.ended_for.push(scraper);
+                        }
+                        has_seen
+                    });
                 if !is_over {
                     continue;
                 }
                 let hash = hasher.hash_one(&cell.labels.text);
                 cell.stamp = 0;
                 cell.labels = Labels::default();
+                cell.ended_for = Vec::new();
                 cell.fold = None;
                 if let Ok(entry) = family.by_labels.find_entry(hash, |cell| *cell as usize == index) {
                     entry.remove();
@@ -363,6 +370,14 @@ impl Store {
             }
             is_used
         });
+    }
+}
+
+/// What is said about a metric.
+fn help(metric: &Metric) -> String {
+    match metric.quality {
+        Quality::Measured => metric.description.clone().into_owned(),
+        quality => format!("{} ({quality})", metric.description),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with a panic when its tools fail")]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use alumet_core::attributes::Attributes;
@@ -72,8 +73,13 @@ impl Bench {
     }
 
     fn scrape(&mut self, format: Format) -> String {
+        self.scrape_from(1, format)
+    }
+
+    fn scrape_from(&mut self, scraper: u8, format: Format) -> String {
         let mut text = Vec::new();
-        self.store.scrape(format, self.now, &mut text);
+        let scraper = Ipv4Addr::new(192, 0, 2, scraper).into();
+        self.store.scrape(format, scraper, self.now, &mut text);
         String::from_utf8(text).unwrap()
     }
 
@@ -138,9 +144,9 @@ fn a_delta_adds_up_and_a_gauge_is_its_last_value_in_both_formats() {
              # HELP power_alumet_watts For \\\"tests\\\".\n# TYPE power_alumet_watts gauge\n\
              # UNIT power_alumet_watts watts\n\
              power_alumet_watts{{{machine}}} 1.5\n\
-             # HELP alumet_exporter_series Series that are exposed.\n# TYPE alumet_exporter_series gauge\n\
+             # HELP alumet_exporter_series Series whose value is kept.\n# TYPE alumet_exporter_series gauge\n\
              alumet_exporter_series 2\n\
-             # HELP alumet_exporter_series_left_out Series that were not exposed because of the limit.\n\
+             # HELP alumet_exporter_series_left_out Series that were left out because of the limit.\n\
              # TYPE alumet_exporter_series_left_out counter\n\
              alumet_exporter_series_left_out_total 0\n# EOF\n"
         )
@@ -159,8 +165,11 @@ fn a_delta_adds_up_and_a_gauge_is_its_last_value_in_both_formats() {
 #[test]
 fn a_counter_has_the_value_of_the_last_sample_and_its_restart_is_seen() {
     let mut bench = Bench::new("suffix = ''");
-    let counter = |value_type| metric("calls", MetricKind::Counter, value_type, Unit::ONE);
-    let series = bench.series(counter(ValueType::F64), process(1), Attributes::EMPTY);
+    let counter = Metric {
+        quality: Quality::Estimated,
+        ..metric("calls", MetricKind::Counter, ValueType::F64, Unit::ONE)
+    };
+    let series = bench.series(counter, process(1), Attributes::EMPTY);
     for (value, shown) in [(0.1, "0.1"), (0.3, "0.3"), (0.2, "0.2")] {
         bench.deliver(&[(&series, Value::F64(value))]);
         assert!(
@@ -169,9 +178,14 @@ fn a_counter_has_the_value_of_the_last_sample_and_its_restart_is_seen() {
             bench.lines()
         );
     }
+    let text = bench.scrape(OPEN);
     assert!(
-        !bench.scrape(OPEN).contains("calls_created"),
+        !text.contains("calls_created"),
         "nobody knows since when it counts"
+    );
+    assert!(
+        text.contains("# HELP calls For \\\"tests\\\". (estimated)\n"),
+        "{text}"
     );
 }
 
@@ -317,6 +331,21 @@ fn a_series_without_samples_vanishes_and_one_that_has_ended_after_one_more_scrap
     // It begins anew.
     bench.deliver(&[(&silent, Value::U64(5))]);
     assert!(bench.lines()[0].ends_with("} 0.005"));
+}
+
+#[test]
+fn each_of_several_scrapers_sees_the_last_value_of_a_series_that_has_ended() {
+    let mut bench = Bench::new("");
+    let series = bench.series(energy(), process(1), Attributes::EMPTY);
+    bench.deliver(&[(&series, Value::U64(1))]);
+    drop(series);
+    let mut sees = |scraper| {
+        bench
+            .scrape_from(scraper, OPEN)
+            .contains("energy_alumet_joules_total{")
+    };
+    assert!(sees(1) && sees(2) && sees(3));
+    assert!(!sees(2) && !sees(1));
 }
 
 #[test]

@@ -80,12 +80,12 @@ struct Client {
 }
 
 /// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; only `GET` and `HEAD`
-/// come to `answer`.
+/// come to `answer`, with the address of who asks.
 pub async fn serve<S, H, A>(
     listener: TcpListener,
     limits: Limits,
     handshake: impl Fn(TcpStream) -> H,
-    answer: impl Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+    answer: impl Fn(Request<Incoming>, SocketAddr) -> A + Clone + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Future<Output = io::Result<S>> + Send + 'static,
@@ -93,8 +93,8 @@ pub async fn serve<S, H, A>(
 {
     let mut clients = VecDeque::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Usually no file descriptor is left: another client may have one to spare.
                 tracing::warn!(%error, "a connection to the {} could not be accepted", limits.what);
@@ -105,7 +105,9 @@ pub async fn serve<S, H, A>(
         };
         make_room(&mut clients, limits.clients).await;
         let is_served = Arc::default();
-        let conversation = converse(handshake(stream), answer.clone(), Arc::clone(&is_served));
+        let answer = answer.clone();
+        let answer = move |request| answer(request, peer);
+        let conversation = converse(handshake(stream), answer, Arc::clone(&is_served));
         let task = tokio::spawn(async move {
             // A client that goes away in the middle, or stays too long, is its own business.
             let _ = timeout(limits.duration, conversation).await;

@@ -1,6 +1,7 @@
 use std::fs;
 
-use alumet_plugin_prometheus_exporter::{Config, TlsConfig};
+use alumet_core::testkit::Bench;
+use alumet_plugin_prometheus_exporter::{Config, PrometheusExporterPlugin, TlsConfig};
 use alumet_relay_protocol::certs::{init, issue};
 use alumet_shared_http_delivery::{HttpClient, HttpConfig};
 use base64::Engine;
@@ -50,6 +51,15 @@ fn who_does_not_know_the_password_gets_nothing() {
     );
     fs::remove_file(&file).unwrap();
     assert_eq!(status("Basic", "prometheus:other"), 503);
+    let without = Config {
+        user: Some("prometheus".to_owned()),
+        password_file: Some(file),
+        ..config()
+    };
+    let error = Bench::start::<PrometheusExporterPlugin>(without, "/")
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
 }
 
 #[test]
