@@ -155,6 +155,8 @@ pub(crate) struct Labels {
 pub(crate) fn labels(info: &SeriesInfo, config: &Config, without: Option<&[String]>) -> Labels {
     let (resource, consumer) = (info.resource(), info.consumer());
     let (consumer_kind, consumer_id) = match without {
+        // Nobody else has the labels of a sum.
+        None if config.top.is_some() && consumer.kind() == OTHER => ("other_consumer", consumer.id()),
         None => (consumer.kind(), consumer.id()),
         Some(_) => (OTHER, "".into()),
     };

@@ -454,6 +454,28 @@ fn of_many_consumers_the_largest_are_exposed_and_the_sum_of_all_others_is_exact(
 }
 
 #[test]
+fn a_consumer_that_is_called_like_the_sum_of_others_is_not_taken_for_it() {
+    let mut bench = Bench::new("top = { metric = 'power', n = 1 }");
+    let odd = bench.series(power(), Consumer::new("other", ""), Attributes::EMPTY);
+    let (large, small) = (
+        bench.series(power(), process(1), Attributes::EMPTY),
+        bench.series(power(), process(2), Attributes::EMPTY),
+    );
+    bench.deliver(&[
+        (&odd, Value::F64(9.0)),
+        (&large, Value::F64(2.0)),
+        (&small, Value::F64(1.0)),
+    ]);
+    assert_eq!(
+        consumers(&bench.lines()),
+        [
+            ("kind=\"other_consumer\"}".to_owned(), 9.0),
+            ("kind=\"other\"}".to_owned(), 3.0)
+        ]
+    );
+}
+
+#[test]
 fn names_in_utf_8_are_as_they_are_for_those_who_allow_it_and_escaped_for_others() {
     let mut bench = Bench::new("utf8_names = true\nsuffix = ''");
     let metric = metric("power.é", MetricKind::Delta, ValueType::U64, Unit::ONE);
