@@ -15,8 +15,8 @@ impl Store {
     pub fn scrape(&mut self, format: Format, scraper: IpAddr, now: Monotonic, out: &mut Vec<u8>) {
         self.sweep(now, Some(scraper));
         self.rank();
-        // About as long as lines are.
-        out.reserve(self.count * 192);
+        // About as long as the last one; what grows by copying costs more than all the rest.
+        out.reserve(self.last_len + self.last_len / 16);
         let has_created = format.is_open_metrics && self.config.created_timestamps;
         for index in self.by_name.values() {
             self.families[*index as usize].write(format, has_created, out);
@@ -46,6 +46,7 @@ impl Store {
         if format.is_open_metrics {
             out.extend_from_slice(b"# EOF\n");
         }
+        self.last_len = out.len();
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Store {
     pub(crate) left_out: u64,
     /// When room was made last.
     swept: Monotonic,
+    /// How long the last exposition was.
+    pub(crate) last_len: usize,
 }
 
 /// Where a series of the catalog has its value, as long as the stamp is the same there.
@@ -116,6 +118,7 @@ impl Store {
             count: 0,
             left_out: 0,
             swept: Monotonic::default(),
+            last_len: 0,
         }
     }
 
