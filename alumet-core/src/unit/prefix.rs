@@ -65,6 +65,11 @@ prefixes! {
 }
 
 impl Prefix {
+    /// The prefix as a word: `milli`; empty for none.
+    pub const fn word(self) -> &'static str {
+        self.row().word
+    }
+
     /// All ways in which the prefix is written before a unit.
     pub(super) fn spellings(self) -> impl Iterator<Item = &'static str> {
         // The micro sign (U+00B5) is on keyboards; the Greek letter (U+03BC) is what Unicode recommends.

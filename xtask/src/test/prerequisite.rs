@@ -64,6 +64,13 @@ const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "a test of the output influxdb",
         is_required: false,
     },
+    Prerequisite {
+        name: "Prometheus",
+        probe: "prometheus --version && promtool --version",
+        package: "prometheus",
+        needed_by: "the tests of prometheus-exporter",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

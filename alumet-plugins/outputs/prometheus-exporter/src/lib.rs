@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod config;
+mod encode;
+mod format;
+mod names;
+mod number;
+mod output;
+mod plugin;
+mod server;
+mod store;
+mod top;
+
+pub use config::{Config, TlsConfig, Top};
+#[doc(hidden)]
+pub use format::Format;
+pub use plugin::PrometheusExporterPlugin;
+#[doc(hidden)]
+pub use store::Store;

@@ -1,0 +1,184 @@
+//! A small HTTP server that clients cannot fill: each connection gets one answer, and only so many stand at a time.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+/// How long each client has in any case: who asks does so at once.
+const GRACE: Duration = Duration::from_millis(5);
+/// How many may wait to be accepted. The system lets those beyond it try again after a second.
+const BACKLOG: i32 = 4096;
+/// How large the head of a request may be.
+const HEAD: usize = 16 << 10;
+/// How long a client may take for a handshake, and then to send its request.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A pause when the system has no room for another connection.
+const OUT_OF_FILES: Duration = Duration::from_millis(50);
+
+/// The content type of a text for people.
+pub const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// What a client is answered.
+pub type Response = hyper::Response<Full<Bytes>>;
+
+/// How much clients may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What the server is, for the log: `health endpoint`.
+    pub what: &'static str,
+    /// How many may be connected. One more takes the place of the oldest whose answer is not being made, so that those who
+    /// only connect keep nobody from asking.
+    pub clients: usize,
+    /// How long each connection may last.
+    pub duration: Duration,
+}
+
+/// Listens on the first of these addresses that can be used; clients that come before [`serve`] wait.
+///
+/// # Errors
+/// That of the system.
+pub fn listen(addresses: &[SocketAddr]) -> io::Result<StdListener> {
+    let listener = StdListener::bind(addresses)?;
+    listener.set_nonblocking(true)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// An answer with a body.
+pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// Somebody who is connected.
+struct Client {
+    task: AbortHandle,
+    since: Instant,
+    /// Whether it has asked and the answer is being made.
+    is_served: Arc<AtomicBool>,
+}
+
+/// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; only `GET` and `HEAD`
+/// come to `answer`, with the address of who asks.
+pub async fn serve<S, H, A>(
+    listener: TcpListener,
+    limits: Limits,
+    handshake: impl Fn(TcpStream) -> H,
+    answer: impl Fn(Request<Incoming>, SocketAddr) -> A + Clone + Send + Sync + 'static,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Future<Output = io::Result<S>> + Send + 'static,
+    A: Future<Output = Response> + Send + 'static,
+{
+    let mut clients = VecDeque::new();
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Usually no file descriptor is left: another client may have one to spare.
+                tracing::warn!(%error, "a connection to the {} could not be accepted", limits.what);
+                tokio::time::sleep(OUT_OF_FILES).await;
+                make_room(&mut clients, 1).await;
+                continue;
+            }
+        };
+        make_room(&mut clients, limits.clients).await;
+        let is_served = Arc::default();
+        let answer = answer.clone();
+        let answer = move |request| answer(request, peer);
+        let conversation = converse(handshake(stream), answer, Arc::clone(&is_served));
+        let task = tokio::spawn(async move {
+            // A client that goes away in the middle, or stays too long, is its own business.
+            let _ = timeout(limits.duration, conversation).await;
+        });
+        clients.push_back(Client {
+            task: task.abort_handle(),
+            since: Instant::now(),
+            is_served,
+        });
+    }
+}
+
+/// Leaves less than `limit` clients, or one less than there are: the oldest has to go of those whose answer is not being
+/// made.
+async fn make_room(clients: &mut VecDeque<Client>, limit: usize) {
+    loop {
+        clients.retain(|client| !client.task.is_finished());
+        if clients.len() < limit {
+            return;
+        }
+        let now = Instant::now();
+        let silent = |client: &Client| !client.is_served.load(Ordering::Relaxed);
+        let index = clients.iter().position(silent);
+        let until = index.map_or(now, |index| clients[index].since) + GRACE;
+        if until > now {
+            tokio::time::sleep_until(until).await;
+        } else if let Some(client) = index.and_then(|index| clients.remove(index)) {
+            client.task.abort();
+            return;
+        }
+    }
+}
+
+/// Answers one question and closes the connection.
+async fn converse<S, A>(
+    handshake: impl Future<Output = io::Result<S>>,
+    answer: impl Fn(Request<Incoming>) -> A,
+    is_served: Arc<AtomicBool>,
+) -> Option<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Future<Output = Response>,
+{
+    let stream = timeout(PATIENCE, handshake).await.ok()?.ok()?;
+    let service = service_fn(|request: Request<Incoming>| {
+        let is_allowed = matches!(*request.method(), Method::GET | Method::HEAD);
+        let answer = is_allowed.then(|| answer(request));
+        let is_served = &is_served;
+        async move {
+            is_served.store(true, Ordering::Relaxed);
+            let response = match answer {
+                Some(answer) => answer.await,
+                None => not_allowed(),
+            };
+            // What is left is to read it, for which nobody needs long.
+            is_served.store(false, Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEAD)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    connection.await.ok()
+}
+
+fn not_allowed() -> Response {
+    let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n");
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
+}
