@@ -26,8 +26,9 @@ use crate::rotate::Names;
 pub(crate) const MOST: u64 = 256 << 20;
 /// How long they are waited for after the last one has come again.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How many pieces of files the spool is told of at most.
-const MOST_PLACES: usize = 32;
+/// How many pieces of files the spool is told of at most, each in about 200 bytes. There is one more with each kill and each
+/// rotation until all of them have come again.
+const MOST_PLACES: usize = 128;
 /// How much is read at a time.
 const BLOCK: usize = 1 << 18;
 
