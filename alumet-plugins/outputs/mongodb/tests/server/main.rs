@@ -1,0 +1,8 @@
+//! What a real server has of what was sent.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod faults;
+mod mongo;
+mod sorts;
+mod tls;
