@@ -9,7 +9,7 @@ use alumet_core::output::Receipt;
 use alumet_core::plugin::{Faults, StartError};
 use alumet_shared_trust::{ClientTls, Reloading, TlsConfig, read_secret};
 use mongodb::bson::raw::cstr;
-use mongodb::bson::{RawDocumentBuf, doc, serialize_to_raw_document_buf};
+use mongodb::bson::{Bson, RawDocumentBuf, doc, serialize_to_raw_document_buf};
 use mongodb::error::ErrorKind;
 use mongodb::options::{Acknowledgment, ClientOptions, Tls, TlsOptions, WriteConcern};
 use mongodb::{Client, Database};
@@ -160,22 +160,22 @@ impl Connection {
         let found = answer
             .get_document("cursor")
             .and_then(|cursor| cursor.get_array("firstBatch"));
-        let found = found
-            .ok()
-            .and_then(|found| found.first()?.as_document()?.get_str("type").ok());
-        let is_right = match found {
-            None => return Ok(false),
-            Some(kind) => (kind == "timeseries") == self.config.time_series,
-        };
-        match is_right {
-            true => Ok(true),
-            false => Err(Failure::retry(format!(
-                "the collection {} at {} is {}, which does not fit to `time_series = {}`; change that or `collection`",
-                self.config.collection,
-                self.server,
-                found.unwrap_or_default(),
-                self.config.time_series
+        // Not every server knows filters.
+        let found = found.ok().and_then(|found| {
+            let mut found = found.iter().filter_map(Bson::as_document);
+            found.find(|found| {
+                found
+                    .get_str("name")
+                    .is_ok_and(|name| name == self.config.collection)
+            })
+        });
+        let kind = found.and_then(|found| found.get_str("type").ok());
+        match kind {
+            Some(kind) if (kind == "timeseries") != self.config.time_series => Err(Failure::retry(format!(
+                "{} has `{}` as a {kind}, which does not fit to `time_series = {}`; change that or `collection`",
+                self.server, self.config.collection, self.config.time_series
             ))),
+            kind => Ok(kind.is_some()),
         }
     }
 }

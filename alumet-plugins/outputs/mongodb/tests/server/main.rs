@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+#[path = "../answering/mod.rs"]
+mod answering;
+mod answers;
 mod faults;
 mod mongo;
 mod sorts;
