@@ -51,6 +51,7 @@ fn serve(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
                 "maxWriteBatchSize": 100_000,
                 "minWireVersion": 0,
                 "maxWireVersion": 21,
+                "saslSupportedMechs": ["SCRAM-SHA-256"],
             },
         };
         if !answered.contains_key("ok") {

@@ -7,5 +7,6 @@ mod answering;
 mod answers;
 mod faults;
 mod mongo;
+mod scram;
 mod sorts;
 mod tls;

@@ -26,8 +26,8 @@ pub(crate) fn config(port: u16) -> Config {
     Config {
         host: "127.0.0.1".to_owned(),
         port,
-        connect_timeout: HumanDuration::from_millis(500),
-        timeout: HumanDuration::from_secs(2),
+        connect_timeout: HumanDuration::from_secs(1),
+        timeout: HumanDuration::from_secs(20),
         queue: QueuePolicy {
             durable: Some(true),
             ..QueuePolicy::default()
@@ -84,27 +84,29 @@ impl Mongo {
 
     /// All documents.
     pub(crate) fn documents(&self) -> Vec<Document> {
+        self.find(doc! {})
+    }
+
+    /// All values of the metric `number`, sorted.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let documents = self.find(doc! { "measurement": "number" });
+        let mut numbers: Vec<u64> = documents
+            .iter()
+            .map(|document| integer(&document["value"]).unwrap().cast_unsigned())
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    fn find(&self, filter: Document) -> Vec<Document> {
         self.runtime.block_on(async {
-            let mut cursor = self.collection.find(doc! {}).await.unwrap();
+            let mut cursor = self.collection.find(filter).await.unwrap();
             let mut documents = Vec::new();
             while cursor.advance().await.unwrap() {
                 documents.push(cursor.deserialize_current().unwrap());
             }
             documents
         })
-    }
-
-    /// All values of the metric `number`, sorted.
-    pub(crate) fn numbers(&self) -> Vec<u64> {
-        let documents = self.documents();
-        let of_number = documents
-            .iter()
-            .filter(|document| document.get_str("measurement").is_ok_and(|name| name == "number"));
-        let mut numbers: Vec<u64> = of_number
-            .map(|document| integer(&document["value"]).unwrap().cast_unsigned())
-            .collect();
-        numbers.sort_unstable();
-        numbers
     }
 
     /// Carries out a command.
