@@ -1,18 +1,20 @@
 //! What becomes of samples when a server says what only a real MongoDB says.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use alumet_core::failure::Remedy;
 use alumet_core::output::Receipt;
+use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_core::{Consumer, Failure, Resource};
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
-use alumet_shared_trust::Secret;
+use alumet_shared_output_testkit::{LONG, free_port, run, until};
+use alumet_shared_trust::{Secret, TlsConfig};
 use mongodb::bson::{Document, doc};
 
 use crate::answering::answering;
-use crate::mongo::config;
+use crate::mongo::{config, delivered};
 use crate::sorts::NUMBER;
 
 /// Delivers three samples to a server that answers `insert` with this.
@@ -152,5 +154,83 @@ fn a_time_series_is_made_before_samples_come_and_only_if_there_is_none() {
         };
         assert_eq!(deliver_to(config).unwrap(), Receipt::all());
         assert_eq!(created.load(Ordering::Relaxed), usize::from(!is_there));
+    }
+}
+
+#[test]
+fn an_index_is_asked_for_if_it_is_wanted_and_samples_do_not_wait_for_it() {
+    for (is_wanted, time_series, key) in [
+        (true, false, doc! { "measurement": 1, "timestamp": 1 }),
+        (true, true, doc! { "series.measurement": 1, "timestamp": 1 }),
+        (false, false, Document::new()),
+    ] {
+        let (asked, asks) = mpsc::channel();
+        let port = answering(move |command| {
+            if let Ok(indexes) = command.get_array("indexes") {
+                let index = indexes[0].as_document().unwrap();
+                asked.send(index.get_document("key").unwrap().clone()).unwrap();
+                return doc! { "ok": 0, "code": 13, "codeName": "Unauthorized", "errmsg": "no index for you" };
+            }
+            Document::new()
+        });
+        let config = Config {
+            indexes: is_wanted,
+            time_series,
+            ..config(port)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = run::<MongodbPlugin>(folder.path(), config, 0);
+        until("some are there", || delivered(&pipeline) > 100);
+        match is_wanted {
+            true => assert_eq!(asks.recv_timeout(LONG).unwrap(), key),
+            false => drop(pipeline.stop(LONG)),
+        }
+        assert!(asks.try_recv().is_err(), "it is tried again only after a while");
+    }
+}
+
+#[test]
+fn a_trial_says_what_it_finds_and_changes_nothing() {
+    let nobody = free_port();
+    let somebody = answering(|command| match command.contains_key("listCollections") {
+        true => Document::new(),
+        false => panic!("a trial sends {command}"),
+    });
+    let closed =
+        answering(|_| doc! { "ok": 0, "code": 13, "codeName": "Unauthorized", "errmsg": "who are you?" });
+    for (port, verdict, words) in [
+        (somebody, Verdict::Works, "alumet.samples will be created"),
+        (closed, Verdict::Limited, "who are you?"),
+        (nobody, Verdict::Limited, "refused"),
+    ] {
+        let host = Host::trial(Arc::new(ManualClock::new()), "/");
+        let mut context = StartContext::new(&host);
+        MongodbPlugin::start(config(port), &mut context).unwrap();
+        let found = &context.findings()[0];
+        assert_eq!(found.verdict, verdict, "{found:?}");
+        let server = format!("127.0.0.1:{port}");
+        assert!(
+            found.detail.contains(words) && found.subject.contains(&server),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_ends_the_start_with_its_name() {
+    let missing = Some("/nowhere/file".into());
+    let mut password = config(1);
+    (password.username, password.password_file) = (Some("user".to_owned()), missing.clone());
+    let mut ca = config(1);
+    ca.tls = Some(TlsConfig {
+        ca: missing,
+        ..TlsConfig::default()
+    });
+    for config in [password, ca] {
+        let error = Bench::start::<MongodbPlugin>(config, "/").err().unwrap();
+        assert!(
+            error.to_string().contains("/nowhere/file cannot be read"),
+            "{error}"
+        );
     }
 }
