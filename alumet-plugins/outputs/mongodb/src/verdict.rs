@@ -54,7 +54,7 @@ pub(crate) fn verdict(answer: &Document) -> Result<Receipt, Failure> {
 fn is_of_id(error: &Document) -> bool {
     match error.get_document("keyPattern") {
         Ok(pattern) => pattern.keys().eq(["_id"]),
-        // Older servers say it in words.
+        // What is not MongoDB itself may say it in words alone.
         Err(_) => error.get_str("errmsg").is_ok_and(|said| said.contains("_id")),
     }
 }

@@ -55,7 +55,7 @@ fn what_is_there_already_is_delivered_and_what_is_refused_is_named_by_its_positi
     expected.reject(1, "words of 121 (code 121)");
     expected.reject(2, "words of 11000 (code 11000)");
     assert_eq!(deliver(doc! { "n": 0, "writeErrors": errors }).unwrap(), expected);
-    // Servers before version 4.2 do not name the key.
+    // What is not MongoDB itself may not name the key.
     let said = "E11000 duplicate key error collection: alumet.samples index: _id_ dup key: { : 1 }";
     let error = doc! { "index": 0, "code": 11000, "errmsg": said };
     assert_eq!(
