@@ -58,6 +58,10 @@ fn encode(criterion: &mut Criterion) {
         group.bench_function(format!("influxdb/{value_type}"), |bencher| {
             bencher.iter(|| influxdb.encode(&delivery).text.len());
         });
+        let mut mongodb = alumet_plugin_mongodb::Encoder::new(&alumet_plugin_mongodb::Config::default());
+        group.bench_function(format!("mongodb/{value_type}"), |bencher| {
+            bencher.iter(|| mongodb.encode(&delivery).expect("not too large").as_bytes().len());
+        });
     }
     let config = alumet_plugin_prometheus_exporter::Config::default();
     for value_type in [ValueType::U64, ValueType::F64] {
