@@ -15,6 +15,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
+        #[cfg(feature = "opentelemetry")]
+        PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "relay-client")]

@@ -13,6 +13,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
+        #[cfg(feature = "opentelemetry")]
+        PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
         #[cfg(feature = "socket-control")]
