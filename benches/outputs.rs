@@ -52,6 +52,11 @@ fn encode(criterion: &mut Criterion) {
         group.bench_function(format!("influxdb/{value_type}"), |bencher| {
             bencher.iter(|| influxdb.encode(&delivery).text.len());
         });
+        let config = alumet_plugin_opentelemetry::Config::default();
+        let mut opentelemetry = alumet_plugin_opentelemetry::Encoder::new(&config, Attributes::EMPTY);
+        group.bench_function(format!("opentelemetry/{value_type}"), |bencher| {
+            bencher.iter(|| opentelemetry.encode(&delivery).message.len());
+        });
     }
     group.finish();
 }

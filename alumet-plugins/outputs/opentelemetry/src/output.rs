@@ -110,12 +110,14 @@ impl Client {
             // Nothing of it is taken then. Parts may be.
             return Err(Failure::too_large(said()));
         }
-        // What answers otherwise has taken nothing, whatever it says.
-        Response::decode(answer.body.clone()).map_err(|_| {
-            Failure::retry(format!(
-                "{}, which is not OTLP; check the address and what listens there",
+        let kind = answer.headers.get("content-type");
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            return Err(Failure::retry(format!(
+                "{}, which is a page for people; check the address and what listens there",
                 said()
-            ))
-        })
+            )));
+        }
+        // Some say that all is taken in words of their own.
+        Ok(Response::decode(answer.body).unwrap_or_default())
     }
 }

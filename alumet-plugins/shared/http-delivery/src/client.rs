@@ -254,7 +254,8 @@ impl Inner {
         if self.is_grpc && error.is_timeout() {
             *self.made.lock() = None;
         }
-        Failure::retry(explain(error, &self.server, self.tls.is_some(), &self.config))
+        let is_tls = self.tls.is_some();
+        Failure::retry(explain(error, &self.server, is_tls, self.is_grpc, &self.config))
     }
 }
 

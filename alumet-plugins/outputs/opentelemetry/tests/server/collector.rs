@@ -142,7 +142,9 @@ impl Collector {
         let shared = Shared::new(judge);
         let judging = Arc::clone(&shared);
         let server = TestServer::answering(move |received| {
-            assert_eq!(received.line, "POST /v1/metrics HTTP/1.1");
+            if received.line != "POST /v1/metrics HTTP/1.1" {
+                return ("505 HTTP Version Not Supported", String::new());
+            }
             assert_eq!(received.header("content-type"), Some("application/x-protobuf"));
             let request = ExportMetricsServiceRequest::decode(&*received.body).unwrap();
             let verdict = judging.ask(request, received.header("authorization"));

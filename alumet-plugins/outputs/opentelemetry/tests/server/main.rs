@@ -7,3 +7,4 @@ mod faults;
 mod rotel;
 mod sorts;
 mod sums;
+mod trial;
