@@ -1,13 +1,13 @@
 //! The format: a point of each sample.
 
 use alumet_core::attributes::{AttributeValue, Attributes};
-use alumet_core::metric::Quality;
+use alumet_core::metric::{MetricKind, Quality};
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::{SeriesId, SeriesInfo};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, SeriesMap, Value};
 
-use crate::config::{Config, Temporality};
+use crate::config::Config;
 use crate::groups::{Groups, MetricText};
 use crate::resource::{hardware, resource};
 use crate::stream::{Stream, Sum, is_monotonic, refused};
@@ -253,8 +253,7 @@ const RESERVED: [&str; 8] = [
 fn semantic(info: &SeriesInfo) -> Option<(&'static str, Unit)> {
     hardware(info.resource())?;
     let is_of_all = *info.consumer() == Consumer::LocalMachine;
-    let is_gauge = Sum::of(&info.metric, Temporality::Delta).is_none();
-    let (name, unit) = match is_gauge {
+    let (name, unit) = match info.metric.kind == MetricKind::Gauge {
         true => ("hw.power", Unit::WATT),
         false => ("hw.energy", Unit::JOULE),
     };
@@ -265,4 +264,56 @@ fn push_number(out: &mut Vec<u8>, tag: u8, value: u64) {
     let mut field = [tag; NUMBER];
     field[1..].copy_from_slice(&value.to_le_bytes());
     out.extend_from_slice(&field);
+}
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::catalog::Catalog;
+    use alumet_core::metric::Metric;
+    use alumet_core::series::SeriesKey;
+    use alumet_core::time::Moment;
+    use alumet_core::{Resource, Timestamp, ValueType};
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn what_was_made_for_series_that_have_retired_does_not_grow_without_end() {
+        let catalog = Catalog::new();
+        let mut encoder = Encoder::new(&Config::default(), Attributes::EMPTY);
+        for round in 0..4 {
+            let metric = Metric {
+                name: "time".into(),
+                kind: MetricKind::Gauge,
+                value_type: ValueType::U64,
+                unit: Unit::SECOND,
+                description: "".into(),
+                quality: Quality::Measured,
+            };
+            let metric = catalog.register_metric(metric).unwrap();
+            let mut batch = catalog.batch();
+            for process in 0..900 {
+                let series = catalog.register(SeriesKey {
+                    metric,
+                    resource: Resource::LocalMachine,
+                    consumer: Consumer::Process {
+                        pid: round * 900 + process,
+                    },
+                    attributes: Attributes::EMPTY,
+                });
+                batch
+                    .push_value(&series, Timestamp::from_nanos(1), Value::U64(1))
+                    .unwrap();
+            }
+            let encoded = encoder.encode(&Delivery::of(batch, Moment::default()));
+            let request = ExportMetricsServiceRequest::decode(&*encoded.message).unwrap();
+            assert_eq!(request.resource_metrics.len(), 900);
+        }
+        assert!(
+            encoder.groups.len() <= SPARE_GROUPS + 900,
+            "{}",
+            encoder.groups.len()
+        );
+    }
 }

@@ -30,7 +30,8 @@ impl Plugin for OpentelemetryPlugin {
         alumet
             .output("collector", OtlpOutput::new(client, &config, host))
             .queue(config.queue)
-            .timeout(*config.http.timeout)
+            // The client gives up before, and leaves a connection that hangs.
+            .timeout(*config.http.timeout + Duration::from_secs(1))
             // Most servers take up to 4 MiB, which is about twice as much.
             .joined(8192, Duration::from_secs(1))
             // One after the other, because each point begins where that before it ends.

@@ -195,25 +195,3 @@ fn energy_of_hardware_is_that_of_the_semantic_conventions_if_it_is_to_be() {
     assert_eq!(labels["alumet.metric"], text("energy"));
     assert!(points.iter().all(|point| !point.labels.contains_key("domain")));
 }
-
-#[test]
-fn series_that_have_retired_are_forgotten() {
-    let collector = Collector::start(Protocol::Grpc);
-    let config = config(Protocol::Grpc, collector.port);
-    let mut bench = Bench::start::<OpentelemetryPlugin>(config, "/").unwrap();
-    for round in 0..3 {
-        let process = |pid| {
-            (
-                Resource::LocalMachine,
-                Consumer::Process { pid },
-                Attributes::EMPTY,
-                10,
-                0,
-            )
-        };
-        let samples: Vec<_> = (0..900).map(|pid| process(round * 900 + pid)).collect();
-        let (batch, _) = energy(&bench, &samples);
-        bench.deliver(0, batch).unwrap();
-    }
-    assert_eq!(collector.points().len(), 2700);
-}
