@@ -62,6 +62,11 @@ fn encode(criterion: &mut Criterion) {
         group.bench_function(format!("mongodb/{value_type}"), |bencher| {
             bencher.iter(|| mongodb.encode(&delivery).expect("not too large").as_bytes().len());
         });
+        let config = alumet_plugin_opentelemetry::Config::default();
+        let mut opentelemetry = alumet_plugin_opentelemetry::Encoder::new(&config, Attributes::EMPTY);
+        group.bench_function(format!("opentelemetry/{value_type}"), |bencher| {
+            bencher.iter(|| opentelemetry.encode(&delivery).message.len());
+        });
     }
     let config = alumet_plugin_prometheus_exporter::Config::default();
     for value_type in [ValueType::U64, ValueType::F64] {

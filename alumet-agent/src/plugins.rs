@@ -17,6 +17,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "opentelemetry")]
+        PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]

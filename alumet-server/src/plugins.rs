@@ -15,6 +15,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "opentelemetry")]
+        PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
         #[cfg(feature = "relay-server")]

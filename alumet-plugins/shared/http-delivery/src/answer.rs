@@ -10,14 +10,14 @@ use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 pub struct Answer {
     /// Its status: of the 2xx, or one that the request accepts.
     pub status: StatusCode,
-    /// Its headers.
+    /// Its headers, and what HTTP/2 has sent as such after the body.
     pub headers: HeaderMap,
     /// What it holds, decompressed.
     pub body: Bytes,
 }
 
 /// A server that asks for more has made a mistake, or people are mending it meanwhile.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// How much a server may say about an error.
 const WORDS: usize = 300;
@@ -82,7 +82,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The body as one short line for people.
-fn words(body: &[u8]) -> String {
+pub(crate) fn words(body: &[u8]) -> String {
     let start = String::from_utf8_lossy(&body[..body.len().min(4 * WORDS)]);
     let line = start
         .split(|c: char| c.is_whitespace() || c.is_control())

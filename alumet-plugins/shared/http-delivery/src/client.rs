@@ -5,14 +5,18 @@ use alumet_core::Failure;
 use alumet_core::plugin::{Faults, StartContext, StartError};
 use alumet_shared_trust::{ClientTls, certificate, read_secret, try_server};
 use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Frame;
+use hyper::http;
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, redirect, retry};
+use reqwest::{Body, Client, RequestBuilder, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::answer::Answer;
 use crate::config::{HttpConfig, base_url};
 use crate::explain::explain;
+use crate::grpc;
 use crate::request::Request;
 
 /// Speaks with one HTTP server. Cheap to clone; all clones share their connections.
@@ -24,6 +28,7 @@ struct Inner {
     /// The address, without a slash at its end.
     server: String,
     config: HttpConfig,
+    is_grpc: bool,
     headers: HeaderMap,
     /// Missing when the address asks for plain text.
     tls: Option<ClientTls>,
@@ -48,6 +53,18 @@ impl HttpClient {
     /// # Errors
     /// What is wrong with the configuration, or with the files that it names.
     pub fn new(key: &str, url: &str, config: &HttpConfig) -> Result<Self, StartError> {
+        Self::with(key, url, config, false)
+    }
+
+    /// A client of the server at `url`, of which it asks [calls](Self::call) of gRPC and nothing else.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn grpc(key: &str, url: &str, config: &HttpConfig) -> Result<Self, StartError> {
+        Self::with(key, url, config, true)
+    }
+
+    fn with(key: &str, url: &str, config: &HttpConfig, is_grpc: bool) -> Result<Self, StartError> {
         let mut faults = Faults::default();
         config.check(key, url, &mut faults);
         faults.or_ok()?;
@@ -61,6 +78,7 @@ impl HttpClient {
         let client = Self(Arc::new(Inner {
             server: base.as_str().trim_end_matches('/').to_owned(),
             config: config.clone(),
+            is_grpc,
             headers,
             tls: is_tls.then(|| ClientTls::new(&config.tls, None)).transpose()?,
             plain: without_authorities()?,
@@ -80,6 +98,11 @@ impl HttpClient {
         Request::post(path.into(), content_type, body.into(), self.0.config.compression)
     }
 
+    /// A call of a gRPC method, such as `/package.Service/Method`. Its answer holds the message that comes back.
+    pub fn call(&self, method: impl Into<String>, message: &[u8]) -> Request {
+        Request::call(method.into(), message, self.0.config.compression)
+    }
+
     /// A request that asks for something.
     pub fn get(&self, path: impl Into<String>) -> Request {
         Request {
@@ -95,17 +118,16 @@ impl HttpClient {
     pub async fn send(&self, request: Request) -> Result<Answer, Failure> {
         let inner = &*self.0;
         let response = inner.request(&request)?.send().await;
-        let mut response = response.map_err(|error| inner.no_answer(error))?;
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => break,
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_LIMIT => {
-                    body.extend_from_slice(&chunk);
-                }
+        let response = response.map_err(|error| inner.no_answer(error))?;
+        let (head, mut frames) = http::Response::<Body>::from(response).into_parts();
+        let (mut headers, mut body) = (head.headers, Vec::new());
+        while let Some(frame) = frames.frame().await {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(chunk)) if body.len() + chunk.len() <= ANSWER_LIMIT => body.extend_from_slice(&chunk),
+                Ok(Err(frame)) => headers.extend(frame.into_trailers().unwrap_or_default()),
                 // Of an error, the beginning is enough.
-                _ if !response.status().is_success() => break,
-                Ok(Some(_)) => {
+                _ if !head.status.is_success() => break,
+                Ok(Ok(_)) => {
                     let server = &inner.server;
                     return Err(Failure::retry(format!(
                         "{server} answers with more than {ANSWER_LIMIT} bytes; check what listens there"
@@ -115,14 +137,18 @@ impl HttpClient {
             }
         }
         let answer = Answer {
-            status: response.status(),
-            headers: std::mem::take(response.headers_mut()),
+            status: head.status,
+            headers,
             body: body.into(),
         };
         if request.accepted.contains(&answer.status.as_u16()) {
             return Ok(answer);
         }
-        answer.judge(&inner.server)
+        let answer = answer.judge(&inner.server)?;
+        match inner.is_grpc {
+            true => grpc::judge(answer, &inner.server),
+            false => Ok(answer),
+        }
     }
 
     /// Tries the server while a plugin is only tried, and notes what came of it; does nothing otherwise. A server that is
@@ -204,7 +230,6 @@ impl Inner {
         let builder = Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .user_agent(concat!("alumet/", env!("CARGO_PKG_VERSION")))
-            .http1_only()
             // Whoever delivers counts attempts; and a redirect would take the credentials along.
             .retry(retry::never())
             .redirect(redirect::Policy::none())
@@ -212,6 +237,10 @@ impl Inner {
             .pool_idle_timeout(IDLE)
             .connect_timeout(*self.config.connect_timeout)
             .timeout(*self.config.timeout);
+        let builder = match self.is_grpc {
+            true => builder.http2_prior_knowledge(),
+            false => builder.http1_only(),
+        };
         match self.config.proxy.as_str() {
             "environment" => builder,
             "none" => builder.no_proxy(),
@@ -221,7 +250,12 @@ impl Inner {
     }
 
     fn no_answer(&self, error: reqwest::Error) -> Failure {
-        Failure::retry(explain(error, &self.server, self.tls.is_some(), &self.config))
+        // Calls share a connection, and it may be this that hangs.
+        if self.is_grpc && error.is_timeout() {
+            *self.made.lock() = None;
+        }
+        let is_tls = self.tls.is_some();
+        Failure::retry(explain(error, &self.server, is_tls, self.is_grpc, &self.config))
     }
 }
 

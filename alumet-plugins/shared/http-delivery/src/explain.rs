@@ -8,7 +8,13 @@ use crate::config::HttpConfig;
 
 /// What has happened to a request to `server`, and what to do about it. Without the address that was asked for, which may
 /// hold secrets.
-pub(crate) fn explain(error: reqwest::Error, server: &str, is_tls: bool, config: &HttpConfig) -> String {
+pub(crate) fn explain(
+    error: reqwest::Error,
+    server: &str,
+    is_tls: bool,
+    is_grpc: bool,
+    config: &HttpConfig,
+) -> String {
     let error = error.without_url();
     if error.is_timeout() && error.is_connect() {
         return format!(
@@ -42,7 +48,10 @@ pub(crate) fn explain(error: reqwest::Error, server: &str, is_tls: bool, config:
     if no_http {
         return format!("{server} does not speak HTTP ({cause}); check the port{or_tls}");
     }
-    format!("the connection to {server} broke ({cause}); it is made anew{or_tls}")
+    let spoken = if is_grpc { "gRPC" } else { "HTTP/1.1" };
+    format!(
+        "the connection to {server} broke ({cause}); it is made anew, but check that {spoken} is spoken there{or_tls}"
+    )
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

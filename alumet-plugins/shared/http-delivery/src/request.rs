@@ -3,9 +3,10 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use reqwest::Method;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 
 use crate::config::Compression;
+use crate::grpc::frame;
 
 /// A request to the server of an [`HttpClient`](crate::HttpClient), which makes it.
 #[derive(Clone, Default)]
@@ -27,23 +28,50 @@ impl Request {
     }
 
     pub(crate) fn post(path: String, content_type: &'static str, body: Bytes, how: Compression) -> Self {
-        let (body, encoding) = match how {
-            Compression::None => (body, None),
-            Compression::Gzip => (gzip(&body).into(), Some("gzip")),
-            // Only a level that does not exist is refused.
-            Compression::Zstd => match zstd::bulk::compress(&body, zstd::DEFAULT_COMPRESSION_LEVEL) {
-                Ok(compressed) => (compressed.into(), Some("zstd")),
-                Err(_) => (body, None),
-            },
+        let (body, encoding) = match compressed(&body, how) {
+            Some((body, encoding)) => (body.into(), Some((CONTENT_ENCODING, encoding))),
+            None => (body, None),
         };
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        headers.extend(encoding.map(|encoding| (CONTENT_ENCODING, HeaderValue::from_static(encoding))));
+        Self::with(
+            path,
+            [(CONTENT_TYPE, content_type)].into_iter().chain(encoding),
+            body,
+        )
+    }
+
+    pub(crate) fn call(path: String, message: &[u8], how: Compression) -> Self {
+        let (body, encoding) = match compressed(message, how) {
+            Some((body, encoding)) => (frame(&body, true), Some((GRPC_ENCODING, encoding))),
+            None => (frame(message, false), None),
+        };
+        let headers = [(CONTENT_TYPE, "application/grpc"), (TE, "trailers")];
+        Self::with(path, headers.into_iter().chain(encoding), body)
+    }
+
+    fn with(path: String, headers: impl Iterator<Item = (HeaderName, &'static str)>, body: Bytes) -> Self {
         Self {
             method: Method::POST,
             path,
-            headers,
+            headers: headers
+                .map(|(name, value)| (name, HeaderValue::from_static(value)))
+                .collect(),
             body,
             accepted: &[],
+        }
+    }
+}
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// A body as it is sent, and the name of that form; `None` for as it is.
+fn compressed(body: &[u8], how: Compression) -> Option<(Vec<u8>, &'static str)> {
+    match how {
+        Compression::None => None,
+        Compression::Gzip => Some((gzip(body), "gzip")),
+        // Only a level that does not exist is refused.
+        Compression::Zstd => {
+            let compressed = zstd::bulk::compress(body, zstd::DEFAULT_COMPRESSION_LEVEL).ok()?;
+            Some((compressed, "zstd"))
         }
     }
 }

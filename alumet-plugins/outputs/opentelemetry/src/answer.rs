@@ -1,0 +1,66 @@
+//! What a collector says about points that it does not take.
+
+use alumet_core::output::Receipt;
+
+/// `ExportMetricsServiceResponse`
+#[derive(prost::Message)]
+pub(crate) struct Response {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+/// `ExportMetricsPartialSuccess`
+#[derive(prost::Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected_data_points: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
+impl Response {
+    /// Adds it to the receipt of a delivery of `len` samples, of which those at the positions `left_out`, which ascend, were
+    /// not sent. The rest is said to be a warning, if it is one.
+    ///
+    /// It says how many points are rejected and not which, and nothing may come again, because the others are written. So it
+    /// is the last ones that are counted as rejected.
+    pub(crate) fn tell(self, receipt: &mut Receipt, len: usize, left_out: &[usize]) -> Option<String> {
+        let PartialSuccess {
+            rejected_data_points,
+            error_message,
+        } = self.partial_success?;
+        let count = usize::try_from(rejected_data_points).unwrap_or_default();
+        let sent = (0..len)
+            .rev()
+            .filter(|position| left_out.binary_search(position).is_err());
+        for position in sent.take(count) {
+            receipt.reject(position, &*error_message);
+        }
+        (count == 0 && !error_message.is_empty()).then_some(error_message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_points_are_rejected_as_the_server_counts_and_none_that_was_not_sent() {
+        for (count, expected) in [(0, &[][..]), (-1, &[]), (2, &[1, 4]), (i64::MAX, &[0, 1, 4])] {
+            let response = Response {
+                partial_success: Some(PartialSuccess {
+                    rejected_data_points: count,
+                    error_message: "no".to_owned(),
+                }),
+            };
+            let (mut receipt, mut rejected) = (Receipt::all(), Receipt::all());
+            let warning = response.tell(&mut receipt, 5, &[2, 3]);
+            for position in expected.iter().rev() {
+                rejected.reject(*position, "no");
+            }
+            assert_eq!(receipt, rejected);
+            assert_eq!(warning.is_some(), expected.is_empty());
+        }
+        assert_eq!(Response::default().tell(&mut Receipt::all(), 5, &[]), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The output: samples come in, requests go out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alumet_core::Failure;
+use alumet_core::attributes::Attributes;
+use alumet_core::output::{Delivering, Delivery, Output, Receipt};
+use alumet_core::plugin::StartError;
+use alumet_shared_http_delivery::{HttpClient, Request};
+use prost::Message;
+
+use crate::answer::Response;
+use crate::config::{Config, Protocol};
+use crate::encode::Encoder;
+
+/// Sends samples to a collector, one request after the other.
+#[derive(Debug)]
+pub(crate) struct OtlpOutput {
+    client: Client,
+    encoder: Encoder,
+    /// Whether the collector has what was encoded last.
+    is_taken: Arc<AtomicBool>,
+}
+
+/// Speaks with a collector. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: HttpClient,
+    protocol: Protocol,
+}
+
+impl OtlpOutput {
+    /// An output to the collector of `client`, for samples of `host`.
+    pub(crate) fn new(client: Client, config: &Config, host: Attributes) -> Self {
+        Self {
+            client,
+            encoder: Encoder::new(config, host),
+            is_taken: Arc::default(),
+        }
+    }
+}
+
+impl Output for OtlpOutput {
+    fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
+        // Then these samples come again, or parts of them, and each must say the same as before.
+        if !self.is_taken.swap(false, Ordering::Relaxed) {
+            self.encoder.take_back();
+        }
+        let mut encoded = self.encoder.encode(delivery);
+        if encoded.message.is_empty() {
+            return Ok(Delivering::Done(encoded.left_out));
+        }
+        let request = self.client.request(std::mem::take(&mut encoded.message));
+        let (client, len) = (self.client.clone(), delivery.len());
+        let is_taken = Arc::new(AtomicBool::new(false));
+        self.is_taken = Arc::clone(&is_taken);
+        Ok(Delivering::under_way(async move {
+            let response = client.send(request).await?;
+            is_taken.store(true, Ordering::Relaxed);
+            let mut receipt: Receipt = encoded.left_out;
+            if let Some(warning) = response.tell(&mut receipt, len, &encoded.positions) {
+                tracing::warn!(
+                    warning,
+                    "the collector has taken all samples, and has something to say"
+                );
+            }
+            Ok(receipt)
+        }))
+    }
+}
+
+impl Client {
+    /// A client as it is configured.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or with the files that it names.
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let make = match config.protocol {
+            Protocol::Grpc => HttpClient::grpc,
+            Protocol::Http => HttpClient::new,
+        };
+        Ok(Self {
+            http: make("collector_host", &config.collector_host, &config.http)?,
+            protocol: config.protocol,
+        })
+    }
+
+    /// What is asked of it.
+    pub(crate) const fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// A request that sends points.
+    pub(crate) fn request(&self, message: Vec<u8>) -> Request {
+        match self.protocol {
+            Protocol::Grpc => {
+                let method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+                self.http.call(method, &message)
+            }
+            Protocol::Http => self.http.post("/v1/metrics", "application/x-protobuf", message),
+        }
+    }
+
+    /// Sends a request.
+    async fn send(&self, request: Request) -> Result<Response, Failure> {
+        let answer = self.http.send(request.accepting(&[400])).await?;
+        let said = || format!("the collector answers {}: {}", answer.status, answer.words());
+        if !answer.status.is_success() {
+            // Nothing of it is taken then. Parts may be.
+            return Err(Failure::too_large(said()));
+        }
+        let kind = answer.headers.get("content-type");
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            return Err(Failure::retry(format!(
+                "{}, which is a page for people; check the address and what listens there",
+                said()
+            )));
+        }
+        // Some say that all is taken in words of their own.
+        Ok(Response::decode(answer.body).unwrap_or_default())
+    }
+}
