@@ -176,10 +176,19 @@ impl Inner {
             return Ok(Credentials::Token(sensitive(&value, "token")?));
         }
         let password = read_secret(config.password.as_ref(), config.password_file.as_deref())?;
-        let both = config.user.clone().zip(password);
-        Ok(both.map_or(Credentials::None, |(user, password)| {
-            Credentials::Password(user, password)
-        }))
+        let (user, password) = match (&config.user, password) {
+            (_, None) => return Ok(Credentials::None),
+            (Some(user), Some(password)) => (user.clone(), password),
+            (None, Some(both)) => both
+                .split_once(':')
+                .map(|(user, password)| (user.to_owned(), password.to_owned()))
+                .ok_or_else(|| {
+                    Failure::retry(
+                        "without `user`, `password_file` must name a file that holds `user:password`",
+                    )
+                })?,
+        };
+        Ok(Credentials::Password(user, password))
     }
 
     /// What sends the next request.
