@@ -1,6 +1,6 @@
 //! A server that answers as Elasticsearch 8 does according to its documentation, and errs as it is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alumet_core::duration::HumanDuration;
@@ -37,19 +37,13 @@ pub(crate) enum Mood {
 struct State {
     mood: Mood,
     templates: BTreeMap<String, Json>,
-    /// Fields and types of values by index.
-    indices: BTreeMap<String, Index>,
+    /// Of each index, its fields with their types.
+    indices: BTreeMap<String, BTreeMap<String, String>>,
     /// By index and id.
     documents: BTreeMap<(String, String), Json>,
     repeats: usize,
     /// Documents that came again with something else in them.
     contradictions: usize,
-}
-
-#[derive(Default)]
-struct Index {
-    is_double: bool,
-    fields: BTreeSet<String>,
 }
 
 /// A server that lives as long as the test program.
@@ -219,31 +213,57 @@ impl State {
             );
         }
         // Without the template, the types of a new index are wrong for ever.
-        let is_meant = |template: &Json| {
+        let is_meant = |template: &&Json| {
             let pattern = template["index_patterns"][0].as_str().unwrap();
             index.starts_with(pattern.strip_suffix('*').unwrap())
         };
-        assert!(self.templates.values().any(is_meant), "no template for {index}");
-        let is_double = value.is_f64();
-        let entry = self.indices.entry(index.to_owned()).or_insert_with(|| Index {
-            is_double,
-            ..Index::default()
-        });
-        if !entry.is_double && (is_double || value.as_i64().is_none()) {
-            let reason = "failed to parse field [value] of type [long]";
-            return verdict(400, "document_parsing_exception", reason);
-        }
-        for field in document.as_object().unwrap().keys() {
+        let template = self.templates.values().find(is_meant).unwrap();
+        let fields = self.indices.entry(index.to_owned()).or_default();
+        for (field, value) in document.as_object().unwrap() {
             let is_of_server = ["_id", "_index", "_source", "_routing"].contains(&&**field);
-            let is_object_as_well = |other: &String| {
+            let is_object = |other: &String| {
                 other.starts_with(&format!("{field}.")) || field.starts_with(&format!("{other}."))
             };
-            if is_of_server || field.trim().is_empty() || entry.fields.iter().any(is_object_as_well) {
-                return verdict(400, "document_parsing_exception", field);
+            let kind = fields
+                .get(field)
+                .cloned()
+                .unwrap_or_else(|| type_of(template, field, value));
+            let is_of_type = match &*kind {
+                "long" => value.as_i64().is_some(),
+                "double" => value.is_number(),
+                "date_nanos" | "keyword" => true,
+                // `float`, which is not exact, and `text`, which is no keyword.
+                other => panic!("{field} is {other}"),
+            };
+            if is_of_server || field.trim().is_empty() || fields.keys().any(is_object) || !is_of_type {
+                let reason = format!("failed to parse field [{field}] of type [{kind}]");
+                return verdict(400, "document_parsing_exception", &reason);
             }
-            entry.fields.insert(field.clone());
+            fields.insert(field.clone(), kind);
         }
         self.documents.insert(key, document.clone());
         json!({"create": {"status": 201}})
     }
+}
+
+/// The type that a template gives a new field, or the server, if that says nothing.
+fn type_of(template: &Json, field: &str, value: &Json) -> String {
+    let mappings = &template["template"]["mappings"];
+    let one = value.get(0).unwrap_or(value);
+    let (json_type, default) = match one {
+        Json::String(_) => ("string", "text"),
+        Json::Bool(_) => ("boolean", "boolean"),
+        Json::Number(number) if number.is_f64() => ("double", "float"),
+        _ => ("long", "long"),
+    };
+    let rules = mappings["dynamic_templates"].as_array().unwrap();
+    let mut rules = rules.iter().flat_map(|rule| rule.as_object().unwrap().values());
+    let rule = rules.find(|rule| {
+        rule["match_mapping_type"] == json_type
+            && rule["unmatch"] != field
+            && rule["match"].as_str().is_none_or(|name| name == field)
+    });
+    let named = mappings["properties"][field]["type"].as_str();
+    let kind = named.or_else(|| rule?["mapping"]["type"].as_str());
+    kind.unwrap_or(default).to_owned()
 }

@@ -4,7 +4,8 @@ use alumet_core::attributes::AttributeValue;
 use alumet_core::output::{Receipt, RecordedSample};
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_core::value::Value;
-use alumet_plugin_elasticsearch::ElasticsearchPlugin;
+use alumet_core::{Consumer, Resource, Unit};
+use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_output_testkit::samples_of_every_sort;
 use serde_json::{Map, Value as Json, json};
 
@@ -95,4 +96,48 @@ fn every_sort_of_sample_is_read_back_as_it_was() {
         assert_eq!(found.get(time), Some(document));
     }
     assert_eq!(found.len(), documents.len());
+}
+
+#[test]
+fn an_attribute_may_have_a_value_of_another_type_in_another_series_and_a_name_with_dots() {
+    let elastic = Elastic::start();
+    let config = Config {
+        index_prefix: "site".to_owned(),
+        data_streams: true,
+        ..config(elastic.port())
+    };
+    let mut bench = Bench::start::<ElasticsearchPlugin>(config, "/").unwrap();
+    let mut batch = bench.catalog().batch();
+    let attributes: [(&'static str, AttributeValue); 6] = [
+        ("x", 7_u64.into()),
+        ("x", "text".into()),
+        ("x", 0.5.into()),
+        ("x", true.into()),
+        ("x", u64::MAX.into()),
+        ("x.y", "below".into()),
+    ];
+    for attribute in attributes {
+        let metric = bench.catalog().metric(&LEVEL).unwrap();
+        let series = bench
+            .catalog()
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .attribute(attribute.0, attribute.1)
+            .register();
+        batch.push(&series, ManualClock::START, 0.25);
+    }
+    assert_eq!(bench.deliver(0, batch).unwrap(), Receipt::all());
+    let documents = elastic.documents();
+    assert_eq!(documents.len(), 6);
+    assert!(documents.iter().all(|(index, _)| index == "site-level"));
+    let templates = elastic.templates();
+    assert_eq!(templates["site_index_template"]["data_stream"], json!({}));
+    assert_eq!(all().len(), 1);
+}
+
+alumet_core::metrics! {
+    LEVEL = Gauge<f64> {
+        name: "level",
+        unit: Unit::ONE,
+        description: "For this test.",
+    };
 }
