@@ -30,7 +30,7 @@ pub struct Config {
     /// An API key of Elasticsearch, as the server shows it under `encoded`. One in a file: `token_file`, with
     /// `token_scheme = "ApiKey"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["${ELASTIC_API_KEY}"], "writeOnly" = true))]
+    #[schemars(extend("examples" = ["${ELASTIC_API_KEY}"]))]
     pub api_key: Option<Secret>,
     /// How this program speaks with the server.
     #[serde(flatten)]

@@ -72,7 +72,7 @@ impl Config {
             _ => Err(ConfigFault::new(
                 "url",
                 format!(
-                    "{machine} is not the name of a machine of Grid'5000; write the site in place of `{SITE}`"
+                    "{machine} is not the name of a machine of Grid'5000; write the site into `url` in place of `{SITE}`"
                 ),
             )),
         }

@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn no_listing_shows_a_secret() {
+        let schema = schemars::schema_for!(HttpConfig);
+        for place in ["token", "password", "headers/additionalProperties"] {
+            let mark = schema.pointer(&format!("/properties/{place}/writeOnly"));
+            assert_eq!(mark.and_then(|mark| mark.as_bool()), Some(true), "{place}");
+        }
+    }
+
+    #[test]
     fn right_values_are_taken_and_no_debug_form_shows_a_secret() {
         for toml in [
             "",
