@@ -7,7 +7,7 @@ use alumet_shared_trust::{ClientTls, certificate, read_secret, try_server};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, redirect, retry};
+use reqwest::{Client, Method, RequestBuilder, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::answer::Answer;
@@ -119,10 +119,12 @@ impl HttpClient {
             headers: std::mem::take(response.headers_mut()),
             body: body.into(),
         };
-        if request.accepted.contains(&answer.status.as_u16()) {
+        // What takes samples never answers with one; whatever stands before it or in its place does.
+        let is_page = request.method == Method::POST && answer.is_page();
+        if request.accepted.contains(&answer.status.as_u16()) && !is_page {
             return Ok(answer);
         }
-        answer.judge(&inner.server)
+        answer.judge(&inner.server, is_page)
     }
 
     /// Tries the server while a plugin is only tried, and notes what came of it; does nothing otherwise. A server that is
