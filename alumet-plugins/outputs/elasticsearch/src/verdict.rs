@@ -101,3 +101,68 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::failure::Remedy;
+    use alumet_shared_http_delivery::StatusCode;
+
+    use super::*;
+
+    /// What the server says of three documents.
+    fn of(body: &str) -> Result<Receipt, Failure> {
+        let answer = Answer {
+            status: StatusCode::OK,
+            headers: Default::default(),
+            body: body.to_owned().into(),
+        };
+        let mut bulk = Bulk::default();
+        bulk.documents = 3;
+        verdict(&answer, &mut bulk)
+    }
+
+    #[test]
+    fn each_document_has_its_own_verdict_and_a_reason_that_others_share() {
+        let receipt = of(r#"{"errors":true,"items":[
+            {"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"[1]: version conflict"}}},
+            {"create":{"status":400,"error":{"type":"document_parsing_exception",
+                "reason":"[1:9] failed to parse field [value] of type [long] in document with id 'a-1'. Preview: '2.5'",
+                "caused_by":{"type":"illegal_argument_exception","reason":"Value [2.5] has a decimal part"}}}},
+            {"create":{"status":429,"error":"busy"}}]}"#);
+        let mut expected = Receipt::all();
+        expected.reject(
+            1,
+            "document_parsing_exception: [1:9] failed to parse field [value] of type [long]. Preview: '2.5': \
+             illegal_argument_exception: Value [2.5] has a decimal part",
+        );
+        expected.again(2);
+        assert_eq!(receipt.unwrap(), expected);
+    }
+
+    #[test]
+    fn an_answer_that_is_none_means_that_nothing_is_there() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"items":[]}"#,
+            r#"{"items":[{"create":{"status":201}}]}"#,
+        ] {
+            assert_eq!(of(body).unwrap_err().remedy(), Remedy::Retry, "{body}");
+        }
+    }
+
+    #[test]
+    fn if_all_are_put_off_it_is_said_why() {
+        let item =
+            r#"{"create":{"status":403,"error":{"type":"security_exception","reason":"not allowed"}}}"#;
+        let failure = of(&format!(r#"{{"items":[{item},{item},{item}]}}"#)).unwrap_err();
+        assert_eq!(failure.remedy(), Remedy::Retry);
+        assert!(
+            failure
+                .to_string()
+                .ends_with("403 security_exception: not allowed"),
+            "{failure}"
+        );
+    }
+}

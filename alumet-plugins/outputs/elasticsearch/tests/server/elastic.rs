@@ -90,8 +90,10 @@ impl Elastic {
 
     /// All values of the metric `number`, sorted.
     pub(crate) fn numbers(&self) -> Vec<u64> {
-        let documents = self.documents().into_iter();
-        let numbers = documents.filter(|(index, _)| index == "alumet-number");
+        let state = self.state.lock();
+        assert_eq!(state.contradictions, 0);
+        let documents = state.documents.iter();
+        let numbers = documents.filter(|((index, _), _)| index == "alumet-number");
         let mut numbers: Vec<u64> = numbers
             .map(|(_, document)| document["value"].as_u64().unwrap())
             .collect();
@@ -224,10 +226,9 @@ impl State {
             let is_object = |other: &String| {
                 other.starts_with(&format!("{field}.")) || field.starts_with(&format!("{other}."))
             };
-            let kind = fields
-                .get(field)
-                .cloned()
-                .unwrap_or_else(|| type_of(template, field, value));
+            let known = fields.get(field).cloned();
+            let is_object = known.is_none() && fields.keys().any(is_object);
+            let kind = known.unwrap_or_else(|| type_of(template, field, value));
             let is_of_type = match &*kind {
                 "long" => value.as_i64().is_some(),
                 "double" => value.is_number(),
@@ -235,11 +236,11 @@ impl State {
                 // `float`, which is not exact, and `text`, which is no keyword.
                 other => panic!("{field} is {other}"),
             };
-            if is_of_server || field.trim().is_empty() || fields.keys().any(is_object) || !is_of_type {
+            if is_of_server || field.trim().is_empty() || is_object || !is_of_type {
                 let reason = format!("failed to parse field [{field}] of type [{kind}]");
                 return verdict(400, "document_parsing_exception", &reason);
             }
-            fields.insert(field.clone(), kind);
+            fields.entry(field.clone()).or_insert(kind);
         }
         self.documents.insert(key, document.clone());
         json!({"create": {"status": 201}})

@@ -13,7 +13,7 @@ pub(crate) fn delivered(pipeline: &Pipeline) -> u64 {
 
 fn impatient(port: u16) -> Config {
     let mut config = config(port);
-    config.http.timeout = HumanDuration::from_millis(500);
+    config.http.timeout = HumanDuration::from_secs(2);
     config
 }
 

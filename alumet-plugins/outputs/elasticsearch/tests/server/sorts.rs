@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use alumet_core::attributes::AttributeValue;
 use alumet_core::output::{Receipt, RecordedSample};
@@ -132,6 +133,22 @@ fn an_attribute_may_have_a_value_of_another_type_in_another_series_and_a_name_wi
     let templates = elastic.templates();
     assert_eq!(templates["site_index_template"]["data_stream"], json!({}));
     assert_eq!(all().len(), 1);
+}
+
+#[test]
+fn the_template_is_written_before_the_first_document_and_again_after_a_minute() {
+    let elastic = Elastic::start();
+    let mut bench = Bench::start::<ElasticsearchPlugin>(config(elastic.port()), "/").unwrap();
+    for (seconds, templates) in [(0, 1), (59, 1), (2, 2)] {
+        bench.advance(Duration::from_secs(seconds));
+        let batch = samples_of_every_sort(bench.catalog(), ManualClock::START);
+        bench.deliver(0, batch).unwrap();
+        let requests = elastic.server.received();
+        let written = requests
+            .iter()
+            .filter(|request| request.line == "POST /_index_template/alumet_index_template HTTP/1.1");
+        assert_eq!(written.count(), templates);
+    }
 }
 
 alumet_core::metrics! {
