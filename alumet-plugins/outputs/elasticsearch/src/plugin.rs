@@ -36,7 +36,7 @@ impl Plugin for ElasticsearchPlugin {
             .output("server", ElasticsearchOutput::new(client, &config))
             .queue(config.queue)
             // The template may have to be written as well.
-            .timeout(*config.http.timeout * 2)
+            .timeout(config.http.timeout.saturating_mul(2))
             // About 2 MB; several at once, because the order of documents does not matter.
             .joined(5000, Duration::from_secs(1))
             .in_flight(4);
