@@ -69,9 +69,10 @@ impl Encoder {
                     continue;
                 }
             };
-            let nanos = i128::from(sample.timestamp.as_nanos());
+            let nanos = sample.timestamp.as_nanos();
             let sign = if nanos < 0 { "-" } else { "" };
-            let (seconds, nanos) = (nanos.abs() / 1_000_000_000, nanos.abs() % 1_000_000_000);
+            let nanos = nanos.unsigned_abs();
+            let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
             let start = if metrics.text.is_empty() { '[' } else { ',' };
             // Writing to memory cannot fail.
             let _ = write!(
