@@ -67,6 +67,16 @@ fn encode(criterion: &mut Criterion) {
         group.bench_function(format!("opentelemetry/{value_type}"), |bencher| {
             bencher.iter(|| opentelemetry.encode(&delivery).message.len());
         });
+        let mut elasticsearch =
+            alumet_plugin_elasticsearch::Encoder::new(&alumet_plugin_elasticsearch::Config::default());
+        group.bench_function(format!("elasticsearch/{value_type}"), |bencher| {
+            bencher.iter(|| elasticsearch.encode(&delivery).text.len());
+        });
+        let config = alumet_plugin_kwollect_output::Config::default();
+        let mut kwollect = alumet_plugin_kwollect_output::Encoder::new(&config, "taurus-7".to_owned());
+        group.bench_function(format!("kwollect-output/{value_type}"), |bencher| {
+            bencher.iter(|| kwollect.encode(&delivery).text.len());
+        });
     }
     let config = alumet_plugin_prometheus_exporter::Config::default();
     for value_type in [ValueType::U64, ValueType::F64] {

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use toml::{Table, Value};
+
 use super::key_path::{KeyPath, Step};
 use super::problem::{Problem, Problems};
 use super::{Document, find_mut};
@@ -52,9 +54,26 @@ impl Document {
                 continue;
             }
             self.lay(moved);
+            self.forget_empty(&old);
             let warning = Problem::new(format!("`{old}` is now called `{new}`")).at(place);
             let warning = warning.help("rename the key; the old name still works");
             self.warnings.push(warning.to_warning());
+        }
+    }
+
+    /// Takes out the tables above a key that has moved, if nothing else is in them: nobody knows them any more.
+    fn forget_empty(&mut self, old: &KeyPath) {
+        let above = (1..old.steps().len()).rev().map(|length| &old.steps()[..length]);
+        for path in above {
+            let is_empty = |table: &Value| table.as_table().is_some_and(Table::is_empty);
+            let Some((Step::Key(key), above)) = path.split_last() else {
+                return;
+            };
+            match find_mut(&mut self.values, above).and_then(Value::as_table_mut) {
+                Some(table) if table.get(key).is_some_and(is_empty) => drop(table.remove(key)),
+                _ => return,
+            }
+            self.given.remove(path);
         }
     }
 

@@ -4,8 +4,9 @@ use alumet_agent::config::{Alias, Document, KeyPath, Loader, Origin, Problems};
 
 use crate::sample::{nothing, plain};
 
-fn aliases() -> [Alias; 3] {
+fn aliases() -> [Alias; 4] {
     [
+        ("plugins.*.auth.basic.user", "plugins.*.user"),
         ("plugins.*.enable", "plugins.*.enabled"),
         ("max_update_interval", "pipeline.max_update_interval"),
         ("plugins.EnergyAttribution", "plugins.energy-attribution"),
@@ -88,4 +89,14 @@ fn a_key_moves_to_another_table_and_a_table_to_another_name() {
         ["a", "b", "energy-attribution"]
     );
     assert_eq!(document.warnings().len(), 2);
+}
+
+#[test]
+fn tables_in_which_nothing_is_left_go_away() {
+    let document =
+        load("[plugins.a.auth.basic]\nuser = \"u\"\n[plugins.b.auth]\nbasic = { user = \"v\", x = 1 }\n")
+            .unwrap();
+    let expected: toml::Table =
+        toml::from_str("[plugins.a]\nuser = \"u\"\n[plugins.b]\nuser = \"v\"\nauth.basic.x = 1\n").unwrap();
+    assert_eq!(plain(&document), expected);
 }

@@ -105,17 +105,10 @@ impl Client {
     /// Sends a request.
     async fn send(&self, request: Request) -> Result<Response, Failure> {
         let answer = self.http.send(request.accepting(&[400])).await?;
-        let said = || format!("the collector answers {}: {}", answer.status, answer.words());
         if !answer.status.is_success() {
             // Nothing of it is taken then. Parts may be.
-            return Err(Failure::too_large(said()));
-        }
-        let kind = answer.headers.get("content-type");
-        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
-            return Err(Failure::retry(format!(
-                "{}, which is a page for people; check the address and what listens there",
-                said()
-            )));
+            let said = format!("the collector answers {}: {}", answer.status, answer.words());
+            return Err(Failure::too_large(said));
         }
         // Some say that all is taken in words of their own.
         Ok(Response::decode(answer.body).unwrap_or_default())

@@ -3,7 +3,7 @@ use std::time::Duration;
 use alumet_core::Failure;
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 
 /// What a server has answered.
 #[derive(Debug, Clone)]
@@ -28,10 +28,17 @@ impl Answer {
         words(&self.body)
     }
 
+    /// Whether it is a page for people.
+    pub(crate) fn is_page(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE);
+        content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
+    }
+
     /// What the status means: the answer itself if all is well, or what is to be done about it. `server` is named then.
-    pub(crate) fn judge(self, server: &str) -> Result<Self, Failure> {
+    /// A page says nothing about samples, whatever its status.
+    pub(crate) fn judge(self, server: &str, is_page: bool) -> Result<Self, Failure> {
         let status = self.status;
-        if status.is_success() {
+        if status.is_success() && !is_page {
             return Ok(self);
         }
         let said = match self.words() {
@@ -58,6 +65,7 @@ impl Answer {
                 Some(pause) => Failure::retry_after(pause, said),
                 None => Failure::retry(said),
             },
+            _ if is_page => Failure::retry(format!("{said}; check the address and what listens there")),
             _ => Failure::skip(said),
         })
     }
@@ -126,13 +134,13 @@ mod tests {
             (500, Remedy::Retry),
             (503, Remedy::Retry),
         ] {
-            let failure = answer(status, "partial\nwrite").judge("s:1").unwrap_err();
+            let failure = answer(status, "partial\nwrite").judge("s:1", false).unwrap_err();
             assert_eq!(failure.remedy(), remedy, "{status}");
             let text = failure.to_string();
             assert!(text.starts_with(&format!("s:1 answers {status}")), "{text}");
             assert!(status == 301 || text.contains(": partial write"), "{text}");
         }
-        assert!(answer(204, "").judge("s:1").is_ok());
+        assert!(answer(204, "").judge("s:1", false).is_ok());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct HttpConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["${SERVER_PASSWORD}"]))]
     pub password: Option<Secret>,
-    /// A file that holds the password, read again for each request.
+    /// A file that holds the password, or `user:password` if there is no `user`; read again for each request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/etc/alumet/server.password"]))]
     pub password_file: Option<PathBuf>,
@@ -109,7 +109,7 @@ impl HttpConfig {
         }
         let has_token = self.token.is_some() || self.token_file.is_some();
         let has_password = self.password.is_some() || self.password_file.is_some();
-        if self.user.is_some() != has_password {
+        if self.user.is_some() != has_password && self.password_file.is_none() {
             faults.add("user", "a user needs a password and a password a user");
         }
         if has_token && has_password {
@@ -213,10 +213,20 @@ mod tests {
     }
 
     #[test]
+    fn no_listing_shows_a_secret() {
+        let schema = schemars::schema_for!(HttpConfig);
+        for place in ["token", "password", "headers/additionalProperties"] {
+            let mark = schema.pointer(&format!("/properties/{place}/writeOnly"));
+            assert_eq!(mark.and_then(|mark| mark.as_bool()), Some(true), "{place}");
+        }
+    }
+
+    #[test]
     fn right_values_are_taken_and_no_debug_form_shows_a_secret() {
         for toml in [
             "",
             "token = 'hunter2'\ncompression = 'zstd'\nproxy = 'none'",
+            "password_file = 'both'",
             "user = 'a'\npassword = 'hunter2'\nheaders = { X-Key = 'hunter2' }\nproxy = 'http://p:1'",
         ] {
             assert_eq!(fault(toml), None, "{toml}");

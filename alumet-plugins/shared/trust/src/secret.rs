@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Unreadable;
 
-/// A text that its debug form does not show.
+/// A text that no log and no listing shows.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline)]
+#[schemars(inline, extend("writeOnly" = true))]
 pub struct Secret(pub String);
 
 impl fmt::Debug for Secret {

@@ -1,12 +1,13 @@
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_opentelemetry::{Config, OpentelemetryPlugin, Protocol};
 use alumet_shared_http_delivery::Compression;
-use alumet_shared_output_testkit::{LONG, Mood, Network, account, lose_and_double_nothing, run, until};
+use alumet_shared_output_testkit::{
+    Destination, LONG, Mood, Network, account, lose_and_double_nothing, run, until,
+};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tonic::transport::{Identity, ServerTlsConfig};
 
@@ -180,18 +181,26 @@ fn calls_are_encrypted_and_compressed() {
     assert_eq!(collector.numbers(), (0..next).collect::<Vec<_>>());
 }
 
+impl Destination for Collector {
+    fn requests(&self) -> usize {
+        self.asked()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        // OTLP cannot say what comes again.
+        distinct(self)
+    }
+}
+
 #[test]
 fn killed_fifty_times_it_loses_nothing() {
     lose_and_double_nothing(
         "faults::killed_fifty_times_it_loses_nothing",
-        |folder: &Path, port, first| run::<OpentelemetryPlugin>(folder, config(Protocol::Grpc, port), first),
+        |folder, port, first| run::<OpentelemetryPlugin>(folder, config(Protocol::Grpc, port), first),
         || {
             let collector = Collector::start(Protocol::Grpc);
             let port = collector.port;
             (collector, port)
         },
-        Collector::asked,
-        // OTLP cannot say what comes again.
-        distinct,
     );
 }

@@ -54,6 +54,27 @@ async fn a_user_has_a_password_and_headers_go_along_and_nothing_shows_them() {
 }
 
 #[tokio::test]
+async fn a_file_may_hold_user_and_password_together() {
+    let server = Server::start(ok()).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "alumet:hunter2\n").unwrap();
+    let both = HttpConfig {
+        password_file: Some(file.path().to_owned()),
+        ..config()
+    };
+    let client = client(&server.url(), &both);
+    client.send(client.get("/")).await.unwrap();
+    let seen = server.seen().remove(0);
+    assert_eq!(seen.header("authorization"), Some("Basic YWx1bWV0Omh1bnRlcjI="));
+    std::fs::write(file.path(), "hunter2").unwrap();
+    let text = client.send(client.get("/")).await.unwrap_err().to_string();
+    assert!(
+        text.contains("`user:password`") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_refused_token_keeps_the_samples_and_names_the_keys() {
     let server = Server::start(answer("403 Forbidden", "", b"no such token")).await;
     let token = HttpConfig {

@@ -64,6 +64,30 @@ async fn what_does_not_speak_http_is_named_with_the_other_scheme() {
 }
 
 #[tokio::test]
+async fn a_page_for_people_is_no_answer_to_samples() {
+    let page = b"<html><h1>The plain HTTP request was sent to HTTPS port</h1></html>";
+    for status in ["400 Bad Request", "422 Unprocessable Content", "200 OK"] {
+        let server = Server::start(answer(status, "Content-Type: text/html; charset=utf-8\r\n", page)).await;
+        let client = client(&server.url(), &config());
+        let samples = client.post("/write", "text/plain", "a").accepting(&[400]);
+        let failure = client.send(samples).await.unwrap_err();
+        assert_eq!(failure.remedy(), Remedy::Retry, "{status}");
+        let text = failure.to_string();
+        assert!(
+            text.contains("was sent to HTTPS port") && text.contains("check the address"),
+            "{text}"
+        );
+    }
+    let large = Server::start(answer(
+        "413 Content Too Large",
+        "Content-Type: text/html\r\n",
+        page,
+    ))
+    .await;
+    assert_eq!(failure(&large.url(), &config()).await.remedy(), Remedy::Split);
+}
+
+#[tokio::test]
 async fn a_server_under_load_says_when_to_come_again() {
     for header in [
         "Retry-After: 7\r\n",

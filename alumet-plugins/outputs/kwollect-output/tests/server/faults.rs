@@ -1,0 +1,83 @@
+use alumet_core::pipeline::{DropReason, Pipeline};
+use alumet_plugin_kwollect_output::KwollectOutputPlugin;
+use alumet_shared_output_testkit::{LONG, Mood, Network, account, are_all, run, until};
+
+use crate::kwollect::{Kwollect, config};
+
+fn delivered(pipeline: &Pipeline) -> u64 {
+    account(&pipeline.control().status().unwrap().ledger).delivered
+}
+
+#[test]
+fn whatever_breaks_on_the_way_all_numbers_are_there_in_the_end() {
+    let kwollect = Kwollect::start(|_| false);
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network::to(kwollect.port());
+    network.set(Mood::Away);
+    let pipeline = run::<KwollectOutputPlugin>(folder.path(), config(network.port()), 0);
+    for mood in [
+        Mood::Away,
+        Mood::Hangs,
+        Mood::BreaksOff,
+        Mood::Nonsense,
+        Mood::Nothing,
+        Mood::Slow,
+    ] {
+        network.set(mood);
+        let connections = network.connections();
+        if mood != Mood::Slow {
+            until("it has tried again", || network.connections() > connections + 1);
+        }
+        network.set(Mood::Fine);
+        let before = delivered(&pipeline);
+        until("it works again", || delivered(&pipeline) > before + 100);
+    }
+    let ledger = pipeline.stop(LONG).ledger;
+    let account = account(&ledger);
+    assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
+    let mut numbers = kwollect.numbers();
+    numbers.dedup();
+    assert!(are_all(&numbers, ledger.produced));
+}
+
+#[test]
+fn a_value_that_is_refused_takes_no_other_with_it() {
+    let kwollect = Kwollect::start(|value| value.as_u64().unwrap() % 100 == 7);
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = run::<KwollectOutputPlugin>(folder.path(), config(kwollect.port()), 0);
+    until("some are there", || kwollect.numbers().len() > 300);
+    let ledger = pipeline.stop(LONG).ledger;
+    let account = account(&ledger);
+    let is_refused = |number: &u64| number % 100 == 7;
+    let refused = (0..ledger.produced).filter(is_refused).count() as u64;
+    assert_eq!(account.dropped.get(&DropReason::Rejected), Some(&refused));
+    let rest: Vec<u64> = (0..ledger.produced)
+        .filter(|number| !is_refused(number))
+        .collect();
+    assert_eq!(kwollect.numbers(), rest);
+}
+
+#[test]
+fn a_password_that_becomes_right_lets_everything_through_that_has_waited() {
+    let kwollect = Kwollect::start(|_| false);
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "wrong").unwrap();
+    let mut config = config(kwollect.port());
+    config.http.user = Some("alumet".to_owned());
+    config.http.password_file = Some(password.clone());
+    let pipeline = run::<KwollectOutputPlugin>(folder.path(), config, 0);
+    until("it is refused", || {
+        let status = pipeline.control().status().unwrap();
+        let mut errors = status
+            .elements
+            .iter()
+            .filter_map(|element| element.last_error.as_ref());
+        errors.any(|error| error.contains("401") && error.contains("who are you?"))
+    });
+    std::fs::write(&password, "right").unwrap();
+    until("it is let through", || !kwollect.numbers().is_empty());
+    let ledger = pipeline.stop(LONG).ledger;
+    assert_eq!(account(&ledger).delivered, ledger.produced);
+    assert!(are_all(&kwollect.numbers(), ledger.produced));
+}
