@@ -5,6 +5,7 @@
 //! still to be written by that output, and a record is gone once no cursor is before it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -147,6 +148,26 @@ impl Spooled {
     }
 }
 
+/// Batches that were committed and were damaged before an output had them: their senders may still have them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The numbers of those of one sender, lowest first.
+    pub numbers: Vec<RangeInclusive<u64>>,
+    /// Whether there are any of other senders.
+    pub of_others: bool,
+}
+
+/// What becomes of a batch that may be wanted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It is wanted: whoever is told this appends it, and nobody else is told it.
+    Granted,
+    /// Somebody else appends it, or has, and it is not committed yet.
+    Taken,
+    /// It is not wanted, or not any more.
+    Void,
+}
+
 /// Tells a reader that there may be more to read.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -174,8 +195,19 @@ pub trait Spool: Send + Sync + 'static {
     /// While it is not known, because the file of an earlier run cannot be read.
     fn committed(&self, sender: InstanceId) -> Result<Option<(u64, u32)>, Failure>;
 
-    /// Tells the number of the last batch of a sender that is committed, each time it changes.
+    /// Tells the number of the last batch of a sender that is committed, each time it changes, and also when one that was wanted
+    /// is. It ends when more is [wanted](Spool::wanted).
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64>;
+
+    /// What a sender shall send again if it still has it.
+    fn wanted(&self, _sender: InstanceId) -> Wanted {
+        Wanted::default()
+    }
+
+    /// Asks for leave to append a batch of a sender again.
+    fn claim(&self, _sender: InstanceId, _sequence: u64) -> Claim {
+        Claim::Void
+    }
 
     /// The first records after number `sequence` that are still there, whether an output needs them or not: about `bytes` of
     /// them, at least one if there is one.

@@ -122,7 +122,15 @@ impl<'a> Pump<'a> {
         let welcome = &self.session.welcome;
         let limit = self.session.largest_message();
         let last = item.spooled.last();
-        let is_there = last <= welcome.last_sequence;
+        let is_wanted = || {
+            welcome
+                .wanted
+                .iter()
+                .any(|range| (range.first..=range.last).contains(&last))
+        };
+        let is_there = last <= welcome.last_sequence && !is_wanted();
+        // Of what the server wants again, it has what comes after.
+        let previous = self.previous.min(last.saturating_sub(1));
         let mut sent = Sent {
             last,
             bytes: 0,
@@ -130,14 +138,14 @@ impl<'a> Pump<'a> {
             done: item.done,
         };
         let message = match &item.spooled {
-            Spooled::Gap(gap) => wire::gap(gap, self.previous),
+            Spooled::Gap(gap) => wire::gap(gap, previous),
             Spooled::Record(record) => {
-                let message = wire::batch(record, self.previous);
+                let message = wire::batch(record, previous);
                 // What the server has of a record that was too large is a gap.
-                let was_refused = last == welcome.last_sequence && welcome.last_checksum == 0;
+                let was_refused = is_there && last == welcome.last_sequence && welcome.last_checksum == 0;
                 sent.is_refused = was_refused || !self.session.takes(record, message.encoded_len());
                 if sent.is_refused {
-                    wire::too_large(record, self.previous)
+                    wire::too_large(record, previous)
                 } else {
                     sent.bytes = record.payload.len() as u64;
                     message
@@ -147,7 +155,7 @@ impl<'a> Pump<'a> {
         if is_there {
             self.done(sent);
         } else {
-            self.previous = last;
+            self.previous = self.previous.max(last);
             self.bytes += sent.bytes;
             self.given.sent.push_back(sent);
         }

@@ -1,5 +1,6 @@
 //! What a server has of the records here: whether they are the same, and what it has lost.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use alumet_core::Failure;
@@ -87,17 +88,18 @@ pub(crate) async fn check_origin(
     }
 }
 
-/// Records that a server had acknowledged and does not have any more: those after one number and before another.
+/// Records that a server had acknowledged and does not have any more.
 pub(crate) struct Lost {
     stretch: Stretch,
-    after: u64,
-    before: u64,
+    /// Those after one number and before another, in their order.
+    ranges: VecDeque<(u64, u64)>,
 }
 
 impl Client {
-    /// What the server has lost of the records before `before` that are still here, oldest first.
+    /// What the server has lost of the records before `before` that are still here, and what it wants again, oldest first.
     ///
-    /// All of them were acknowledged. Of an identity of which it has something, it has all that was before.
+    /// All of them were acknowledged. Of an identity of which it has something, it has all that was before, but for what it
+    /// wants.
     pub(crate) async fn find_lost(
         &self,
         target: &Target,
@@ -108,29 +110,36 @@ impl Client {
         let mut all_lost = Vec::new();
         for stretch in Stretch::all(&**spool).into_iter().rev() {
             let Numbering { instance, first } = stretch.numbering;
-            if first >= before {
+            let is_own = instance == session.stretch.numbering.instance;
+            let may_lack = is_own || first < before || session.welcome.wants_others;
+            if first > session.next || !may_lack {
                 continue;
             }
+            let end = stretch.end.unwrap_or(session.next);
             let mut lost = Lost {
                 stretch,
-                after: first - 1,
-                before,
+                ranges: VecDeque::from([(first - 1, end)]),
             };
-            before = first;
-            let stored = if instance == session.stretch.numbering.instance {
-                session.welcome.last_sequence
+            let other;
+            let welcome = if is_own {
+                &session.welcome
             } else if lost.records(spool, 1).await?.is_empty() {
                 continue;
             } else {
-                let session = Session::open(self, target, stretch, lost.before).await?;
-                session.welcome.last_sequence
+                other = Session::open(self, target, stretch, end).await?;
+                &other.welcome
             };
-            lost.after = lost.after.max(stored);
+            let wanted = welcome.wanted.iter();
+            lost.ranges = wanted
+                .map(|range| (range.first.saturating_sub(1), range.last.saturating_add(1)))
+                .collect();
+            let stored = welcome.last_sequence.max(first - 1);
+            lost.ranges.push_back((stored, end.min(before)));
             if !lost.records(spool, 1).await?.is_empty() {
                 all_lost.push(lost);
             }
-            if stored >= first {
-                break;
+            if welcome.last_sequence >= first {
+                before = 0;
             }
         }
         all_lost.reverse();
@@ -144,10 +153,11 @@ impl Client {
         spool: &Arc<dyn Spool>,
         lost: Lost,
     ) -> Result<(), SessionError> {
-        let session = Session::open(self, target, lost.stretch, lost.after + 1).await?;
+        let after = lost.ranges.front().map_or(0, |(after, _)| *after);
+        let session = Session::open(self, target, lost.stretch, after + 1).await?;
         let server = session.server.clone();
         tracing::warn!(
-            %server, after = lost.after, instance = %lost.stretch.numbering.instance,
+            %server, after, instance = %lost.stretch.numbering.instance,
             "the server does not have any more what it had acknowledged: what is still here is sent again"
         );
         let (items, given) = mpsc::unbounded_channel();
@@ -161,10 +171,16 @@ impl Client {
 
 impl Lost {
     /// The first that are still here, about `bytes` of them.
-    async fn records(&self, spool: &Arc<dyn Spool>, bytes: usize) -> Result<Vec<Record>, SessionError> {
-        let mut records = records_after(spool, self.after, bytes).await?;
-        records.retain(|record| record.sequence < self.before);
-        Ok(records)
+    async fn records(&mut self, spool: &Arc<dyn Spool>, bytes: usize) -> Result<Vec<Record>, SessionError> {
+        while let Some((after, before)) = self.ranges.front() {
+            let mut records = records_after(spool, *after, bytes).await?;
+            records.retain(|record| record.sequence < *before);
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            self.ranges.pop_front();
+        }
+        Ok(Vec::new())
     }
 
     /// Gives all of it to a session, and waits until it is stored; says how many samples it was.
@@ -180,7 +196,9 @@ impl Lost {
             let Some(last) = records.last() else {
                 return Ok(samples);
             };
-            self.after = last.sequence;
+            if let Some((after, _)) = self.ranges.front_mut() {
+                *after = last.sequence;
+            }
             let mut waiting = Vec::new();
             for record in records {
                 let definitions =

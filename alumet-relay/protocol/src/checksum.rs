@@ -119,7 +119,7 @@ fn status_checksum(code: Code, message: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::{Ack, Batch, Definitions, Gap, GapReason, Hello, Welcome};
+    use crate::v1::{Ack, Batch, Definitions, Gap, GapReason, Hello, Range, Welcome};
 
     fn of_a_client() -> Vec<ClientMessage> {
         use client_message::Message;
@@ -173,6 +173,8 @@ mod tests {
             max_message_bytes: 1 << 20,
             window_bytes: 1 << 20,
             max_batch_samples: 65_536,
+            wanted: vec![Range { first: 7, last: 9 }],
+            wants_others: true,
         };
         let ack = Ack { sequence: 400 };
         [Message::Welcome(welcome), Message::Ack(ack)]

@@ -41,6 +41,11 @@ impl Sequence {
         Ok(last >= self.next)
     }
 
+    /// Whether that number came before: if it is taken again, it is because what was stored is damaged.
+    pub(crate) const fn has(self, last: u64) -> bool {
+        last < self.next
+    }
+
     /// Everything up to `last` was received.
     pub(crate) const fn received(&mut self, last: u64) {
         self.next = last.saturating_add(1);

@@ -1,5 +1,6 @@
 //! Begins sessions: who is it, may it speak, and where does it go on.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use alumet_core::spool::InstanceId;
 use alumet_relay_protocol::tokens::presented;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::relay_server::Relay;
-use alumet_relay_protocol::v1::{ClientMessage, Hello, ServerMessage, Welcome, server_message};
+use alumet_relay_protocol::v1::{ClientMessage, Hello, Range, ServerMessage, Welcome, server_message};
 use alumet_relay_protocol::version::{SPOKEN, negotiate};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
@@ -27,6 +28,8 @@ use crate::state::Running;
 
 /// What this program calls itself.
 const SOFTWARE: &str = concat!("alumet ", env!("CARGO_PKG_VERSION"));
+/// What a client is asked for at once to send again; more than it takes a page of the disk to lose.
+const MOST_WANTED: usize = 1024;
 /// How many answers wait for a client that does not read: `Welcome`, one `Ack`, the last word.
 const ANSWERS: usize = 3;
 
@@ -86,6 +89,12 @@ impl RelayService {
             Refusal::new(Reason::Unavailable, message)
         })?;
         let (stored, checksum) = committed.unwrap_or_default();
+        let mut wanted = state.spool.wanted(id);
+        wanted.numbers.truncate(MOST_WANTED);
+        let range = |numbers: &RangeInclusive<u64>| Range {
+            first: *numbers.start(),
+            last: *numbers.end(),
+        };
         let sequence = Sequence::begin(stored, received.last, hello.next_sequence);
         let (answers, outgoing) = mpsc::channel(ANSWERS);
         let welcome = Welcome {
@@ -96,6 +105,8 @@ impl RelayService {
             max_message_bytes: state.config.max_message_bytes.0,
             window_bytes: state.config.window_bytes.0,
             max_batch_samples: u32::try_from(state.config.limits(node).samples_per_batch).unwrap_or(u32::MAX),
+            wanted: wanted.numbers.iter().map(range).collect(),
+            wants_others: wanted.of_others,
         };
         // There is room: it is the first.
         let welcome = server_message::Message::Welcome(welcome);
@@ -122,6 +133,7 @@ impl RelayService {
             received,
             sequence,
             stored,
+            wanted: wanted.numbers,
         };
         self.spawn(Session::new(Arc::clone(&self.running), begun), seat, node.clone());
         Ok(ReceiverStream::new(outgoing))

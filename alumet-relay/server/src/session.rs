@@ -9,7 +9,7 @@
 //! | room in its window, and in that of all clients | commits of the spool |
 //! | the ingest queue | the router, which waits for no session |
 //! | the time that the client has used up | the clock |
-//! | the disk, when the client has said everything | commits of the spool |
+//! | the disk, when the client has said everything, or has sent again what was damaged | commits of the spool |
 //! | a client that does not listen to the last that it is told | the clock |
 //!
 //! From the message to the disk, all but the queue are waited for in `Flow::until`: a newer session of the instance, the end of
@@ -17,15 +17,16 @@
 //! waits for. `flow/model.rs` tries that in many orders.
 
 use std::error::Error;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
-use alumet_core::spool::{InstanceId, Origin};
+use alumet_core::spool::{Claim, InstanceId, Origin};
 use alumet_relay_protocol::v1::client_message::Message;
-use alumet_relay_protocol::v1::{self, ClientMessage, GapReason};
+use alumet_relay_protocol::v1::{self, Ack, ClientMessage, GapReason, ServerMessage, server_message};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -34,7 +35,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
 use crate::acknowledge::Answers;
-use crate::flow::Flow;
+use crate::flow::{Flow, Held};
 use crate::frames::Progress;
 use crate::refusal::{Reason, Refusal};
 use crate::registry::{Instance, Node, Received};
@@ -73,6 +74,8 @@ pub(crate) struct Begun {
     pub(crate) received: OwnedMutexGuard<Received>,
     pub(crate) sequence: Sequence,
     pub(crate) stored: u64,
+    /// What the client was asked for, because what was stored of it is damaged.
+    pub(crate) wanted: Vec<RangeInclusive<u64>>,
 }
 
 /// One session of one client.
@@ -291,6 +294,8 @@ impl Session {
         self.cost += samples + more_text / TEXT_LIKE_A_SAMPLE;
         if let Some(progress) = decoded
             .watermark
+            // What comes again is behind its stream.
+            .filter(|_| !self.begun.sequence.has(message.sequence))
             .and_then(|watermark| self.begun.received.progress(watermark))
         {
             batch.set_progress(progress);
@@ -338,7 +343,8 @@ impl Session {
 
     /// Counts what is not.
     fn is_new(&self, previous: u64, first: u64, last: u64) -> Result<bool, Refusal> {
-        let is_new = self.begun.sequence.is_new(previous, first, last)?;
+        let is_wanted = || self.begun.wanted.iter().any(|numbers| numbers.contains(&last));
+        let is_new = self.begun.sequence.is_new(previous, first, last)? || is_wanted();
         self.begun.node.duplicates.add(u64::from(!is_new));
         Ok(is_new)
     }
@@ -348,12 +354,35 @@ impl Session {
         let state = Arc::clone(&self.running.state);
         let _waits = Arc::clone(&state.waits);
         let room = self.begun.flow.room(bytes).await?;
+        if self.begun.sequence.has(last) {
+            return self.hand_on_again(batch, last, room).await;
+        }
         let sent = self.running.sink.send(batch).await;
         sent.map_err(|_| stopping())?;
         state.taken.fetch_add(1, Ordering::Relaxed);
         self.begun.sequence.received(last);
         self.begun.received.last = last;
         self.begun.flow.sent(last, room);
+        Ok(())
+    }
+
+    /// The same for what was stored before and is damaged. Its number tells nobody when it is stored, so that is waited for.
+    async fn hand_on_again(&mut self, batch: Batch, last: u64, _room: Held) -> Result<(), Refusal> {
+        let state = Arc::clone(&self.running.state);
+        let instance = self.begun.instance;
+        let claim = || state.spool.claim(instance, last);
+        if claim() == Claim::Granted {
+            let sent = self.running.sink.send(batch).await;
+            sent.map_err(|_| stopping())?;
+            state.taken.fetch_add(1, Ordering::Relaxed);
+        }
+        let is_stored = || claim() == Claim::Void;
+        self.begun.flow.stored_again(is_stored).await?;
+        let ack = server_message::Message::Ack(Ack { sequence: last });
+        let answers = self.begun.answers.clone();
+        let told = answers.send(Ok(ServerMessage::sealed(ack)));
+        // One who has gone needs none.
+        let _ = self.begun.flow.until(told).await?;
         Ok(())
     }
 }
@@ -378,6 +407,13 @@ pub(crate) fn wrong(message: impl Into<String>) -> Refusal {
 
 pub(crate) fn stopping() -> Refusal {
     Refusal::new(Reason::Unavailable, "the server stops; try again later")
+}
+
+/// Nobody is told any more what is stored.
+pub(crate) fn begin_anew() -> Refusal {
+    let message =
+        "what was acknowledged is damaged here and wanted again, or the server stops; begin another session";
+    Refusal::new(Reason::Unavailable, message)
 }
 
 pub(crate) fn taken_over() -> Refusal {

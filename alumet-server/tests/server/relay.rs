@@ -1,6 +1,7 @@
 //! From an agent to the file of the server.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -126,6 +127,86 @@ fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
     agent.end();
     server.end();
     expect_same(&folder, "n1");
+}
+
+/// Without what is being written.
+fn whole_lines(text: &str) -> &str {
+    text.rfind('\n').map_or("", |end| &text[..=end])
+}
+
+/// Changes a byte of every third record that waits in a spool which nobody uses.
+fn damage_records(spool: &Path) {
+    let file = rusqlite::Connection::open(spool).unwrap();
+    let mut statement = file
+        .prepare("SELECT payload FROM records WHERE sequence % 3 = 0")
+        .unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    let payloads: Vec<Vec<u8>> = rows.map(Result::unwrap).collect();
+    drop(statement);
+    // The journal goes into the file.
+    file.close().unwrap();
+    assert!(payloads.len() > 3, "some records are acknowledged and wait");
+    let mut content = fs::read(spool).unwrap();
+    for payload in payloads {
+        // The beginning of a long one has its own page.
+        let start = &payload[..payload.len().min(200)];
+        let at = content.windows(start.len()).position(|bytes| bytes == start);
+        content[at.unwrap() + start.len() - 1] ^= 0x55;
+    }
+    fs::write(spool, content).unwrap();
+}
+
+#[test]
+fn what_is_damaged_in_the_spool_of_the_server_comes_again_from_the_agent() {
+    let folder = Folder::new();
+    // Nothing is ever written there.
+    folder.write(
+        "server.toml",
+        "spool.path = \"spool.db\"\n[plugins.csv]\noutput_path = \"/dev/full\"\n",
+    );
+    let often = "[plugins.procfs]\nkernel.poll_interval = \"50ms\"\nmemory.poll_interval = \"50ms\"\n\n\
+                 [plugins.csv]\noutput_path = \"agent.csv\"\n\n[plugins.relay-client]\nclient_name = \"n1\"\n\
+                 retry.max_delay = \"500ms\"\n";
+    folder.write("agent.toml", often);
+    let (server, address) = start_server(&folder, "127.0.0.1:0");
+    let arguments = ["--config", "agent.toml", "--relay-out", &address];
+    let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
+    let begin = Instant::now();
+    let journal = || fs::metadata(folder.path("spool.db-wal")).map_or(0, |file| file.len());
+    while journal() < 512 << 10 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "{}",
+            folder.read("agent.log")
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.kill();
+    let sent = lines(whole_lines(&folder.read("agent.csv")));
+    damage_records(&folder.path("spool.db"));
+
+    folder.write(
+        "server.toml",
+        "spool.path = \"spool.db\"\n[plugins.csv]\noutput_path = \"server.csv\"\n",
+    );
+    let (mut server, _) = start_server(&folder, &address);
+    server.wait_for("damage", |log| {
+        log.contains("cannot be read any more").then_some(())
+    });
+    let begin = Instant::now();
+    loop {
+        let received = of_node(whole_lines(&folder.read_or_empty("server.csv")), "n1");
+        if sent.iter().all(|(line, count)| received.get(line) >= Some(count)) {
+            break;
+        }
+        let logs = || format!("{}\n{}", folder.read("agent.log"), server.log());
+        assert!(begin.elapsed() < Duration::from_secs(60), "{}", logs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    agent.end();
+    server.end();
+    expect_same(&folder, "n1");
+    assert!(!folder.read("server.csv").contains("relay_gap_samples"));
 }
 
 /// A frame of HTTP/2 (RFC 9113, section 4.1) for the whole connection.

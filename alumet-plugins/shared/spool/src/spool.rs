@@ -6,7 +6,9 @@ use std::time::Duration;
 use alumet_core::batch::Batch;
 use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
-use alumet_core::spool::{Definitions, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolStatus, Wake};
+use alumet_core::spool::{
+    Claim, Definitions, InstanceId, Numbering, Record, Spool, SpoolReader, SpoolStatus, Wake, Wanted,
+};
 use alumet_core::time::{Clock, SystemClock};
 use alumet_shared_batch_encoding::Encoder;
 use parking_lot::Mutex;
@@ -112,6 +114,15 @@ impl Spool for DiskSpool {
     /// 0 for a sender that is not known.
     fn on_commit(&self, sender: InstanceId) -> watch::Receiver<u64> {
         self.log.state.lock().origins.watch(sender)
+    }
+
+    fn wanted(&self, sender: InstanceId) -> Wanted {
+        let now = self.log.clock.now().wall;
+        self.log.state.lock().wanted.of(sender, now)
+    }
+
+    fn claim(&self, sender: InstanceId, sequence: u64) -> Claim {
+        self.log.state.lock().wanted.claim(sender, sequence)
     }
 
     fn append(&self, batch: &Arc<Batch>) -> u64 {

@@ -268,6 +268,31 @@ async fn a_server_that_went_back_gets_again_what_it_has_lost() {
 }
 
 #[tokio::test]
+async fn what_is_damaged_at_the_server_is_sent_again_and_nothing_else() {
+    // Of one identity, of one before that, and of all, with the end of the newest; some of it is not here any more.
+    for (damaged, left) in [
+        (vec![(3, 621..622)], 605),
+        (vec![(2, 400..402), (2, 611..615)], 605),
+        (vec![(1, 7..9), (2, 320..321), (2, 610..611), (3, 622..624)], 604),
+    ] {
+        let (store, server) = server().await;
+        let config = config_of(server.address);
+        let spool = acknowledged(&store, &config).await;
+        store.go_back(left);
+        let count: u64 = damaged.iter().map(|(_, range)| range.end - range.start).sum();
+        for (instance, sequences) in damaged {
+            store.damage(instance, sequences);
+        }
+        let before = store.with(|stored| stored.bytes);
+        Running::start(&config, &spool).ended().await;
+        assert_complete(&store);
+        let sent = store.with(|stored| stored.bytes) - before;
+        assert!(sent <= (count + 2) * 100, "{sent} bytes for {count} batches");
+        assert_eq!(spool.failures(), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_server_gets_no_more_again_than_it_had_acknowledged_itself() {
     let ((one, first), (two, second)) = (server().await, server().await);
     let both = config(format!("['{}', '{}']", first.address, second.address));

@@ -1,6 +1,6 @@
 //! A server that keeps to the protocol and stores what it commits, unless it is told to do something else.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use alumet_relay_protocol::tokens::presented;
 use alumet_relay_protocol::v1::client_message::Message;
 use alumet_relay_protocol::v1::relay_server::{Relay, RelayServer};
-use alumet_relay_protocol::v1::{Ack, ClientMessage, Hello, ServerMessage, Welcome, server_message};
+use alumet_relay_protocol::v1::{Ack, ClientMessage, Hello, Range, ServerMessage, Welcome, server_message};
 use alumet_shared_trust::ServerTls;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
@@ -84,6 +84,8 @@ pub(crate) struct Stored {
     /// The most payload that was not acknowledged.
     pub(crate) most_in_flight: u64,
     last: HashMap<Vec<u8>, (u64, u32)>,
+    /// What is damaged, in part of what nobody has any more.
+    wanted: BTreeSet<(Vec<u8>, u64)>,
     received: u64,
 }
 
@@ -105,6 +107,18 @@ impl Store {
             for (instance, sequence) in &stored.batches {
                 stored.last.insert(instance.clone(), (*sequence, 0));
             }
+        });
+    }
+
+    /// Some batches are damaged.
+    pub(crate) fn damage(&self, instance: u8, sequences: impl IntoIterator<Item = u64>) {
+        let damaged = sequences
+            .into_iter()
+            .map(|sequence| (vec![instance; 16], sequence));
+        self.with(|stored| {
+            stored.wanted.extend(damaged);
+            let wanted = &stored.wanted;
+            stored.batches.retain(|batch| !wanted.contains(batch));
         });
     }
 
@@ -226,10 +240,16 @@ impl FakeRelay {
             return Err(Status::invalid_argument("no hello"));
         };
         let instance = hello.instance.to_vec();
-        let (last, checksum) = self.store.with(|stored| {
+        let ((last, checksum), wanted) = self.store.with(|stored| {
             stored.hellos.push(hello.clone());
-            stored.last.get(&instance).copied().unwrap_or_default()
+            let last = stored.last.get(&instance).copied().unwrap_or_default();
+            (last, stored.wanted.clone())
         });
+        let (own, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(id, _)| *id == instance);
+        let range = |&(_, number): &(Vec<u8>, u64)| Range {
+            first: number,
+            last: number,
+        };
         let welcome = Welcome {
             protocol: 2,
             last_sequence: last,
@@ -238,6 +258,8 @@ impl FakeRelay {
             max_message_bytes: self.behaviour.max_message_bytes,
             window_bytes: self.behaviour.window_bytes,
             max_batch_samples: self.behaviour.max_batch_samples,
+            wanted: own.iter().map(range).collect(),
+            wants_others: !others.is_empty(),
         };
         say(answers, server_message::Message::Welcome(welcome)).await;
 
@@ -350,7 +372,8 @@ impl Stored {
                 }))
             }
             Message::Batch(batch) => {
-                if batch.previous >= session.expected || batch.sequence < session.expected {
+                let is_wanted = self.wanted.contains(&(session.instance.clone(), batch.sequence));
+                if batch.previous >= session.expected || batch.sequence < session.expected && !is_wanted {
                     return refuse(format!(
                         "batch {} after {} instead of {}",
                         batch.sequence, batch.previous, session.expected
@@ -368,7 +391,7 @@ impl Stored {
                 if needed > known && !is_real {
                     return refuse(format!("batch {} needs {needed} of {known}", batch.sequence));
                 }
-                session.expected = batch.sequence + 1;
+                session.expected = session.expected.max(batch.sequence + 1);
                 let bytes = batch.payload.len() as u64;
                 session.in_flight += bytes;
                 self.bytes += bytes;
@@ -385,6 +408,10 @@ impl Stored {
 
     fn commit(&mut self, instance: &[u8], receipt: Receipt) -> u64 {
         self.received += 1;
+        if self.wanted.remove(&(instance.to_vec(), receipt.sequence)) {
+            self.batches.push((instance.to_vec(), receipt.sequence));
+            return receipt.sequence;
+        }
         let last = self.last.entry(instance.to_vec()).or_default();
         // Two sessions of one instance may overlap for a moment.
         if receipt.sequence > last.0 {

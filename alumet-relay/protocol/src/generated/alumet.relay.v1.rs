@@ -122,7 +122,7 @@ pub struct Gap {
     pub previous: u64,
 }
 /// What a server says.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerMessage {
     /// As in the messages of a client.
     #[prost(fixed32, tag = "15")]
@@ -134,7 +134,7 @@ pub struct ServerMessage {
 /// Nested message and enum types in `ServerMessage`.
 pub mod server_message {
     /// One of these.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         /// The first message, and only the first.
         #[prost(message, tag = "1")]
@@ -145,7 +145,7 @@ pub mod server_message {
     }
 }
 /// The session begins.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Welcome {
     /// The version of the protocol that both speak from now on.
     #[prost(uint32, tag = "1")]
@@ -168,6 +168,24 @@ pub struct Welcome {
     /// The most samples of a batch that the server takes.
     #[prost(uint32, tag = "7")]
     pub max_batch_samples: u32,
+    /// Batches of this instance that were stored and have been damaged since. The client sends those again that it still has, in
+    /// their order and before any that are new; each is acknowledged by its own number.
+    #[prost(message, repeated, tag = "8")]
+    pub wanted: ::prost::alloc::vec::Vec<Range>,
+    /// Whether there are such batches of other instances, too: a client asks for those of its former instances in sessions of
+    /// their own.
+    #[prost(bool, tag = "9")]
+    pub wants_others: bool,
+}
+/// Some numbers of batches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Range {
+    /// The first of them.
+    #[prost(uint64, tag = "1")]
+    pub first: u64,
+    /// The last of them.
+    #[prost(uint64, tag = "2")]
+    pub last: u64,
 }
 /// Everything up to a number is stored durably.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

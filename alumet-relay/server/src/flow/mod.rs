@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acknowledge::{Answers, acknowledge};
 use crate::refusal::{Reason, Refusal};
-use crate::session::{stopping, taken_over};
+use crate::session::{begin_anew, stopping, taken_over};
 
 pub(crate) use room::Room;
 
@@ -78,7 +78,7 @@ impl Flow {
                 () = self.replaced.cancelled() => return Err(taken_over()),
                 () = self.stop.cancelled() => return Err(stopping()),
                 changed = self.commits.changed() => {
-                    changed.map_err(|_| stopping())?;
+                    changed.map_err(|_| begin_anew())?;
                     make_room(&mut self.under_way, *self.commits.borrow_and_update());
                 }
                 it = &mut awaited => return Ok(it),
@@ -114,6 +114,24 @@ impl Flow {
         // An error means that there is nobody who stores, which `until` hears as well.
         let stored = async { commits.wait_for(|stored| *stored >= last).await.map(drop) };
         self.until(stored).await?.map_err(|_| stopping())
+    }
+
+    /// Waits until something is stored that has not the highest number.
+    ///
+    /// # Errors
+    /// See [`Flow::until`].
+    pub(crate) async fn stored_again(&mut self, is_stored: impl Fn() -> bool) -> Result<(), Refusal> {
+        let mut commits = self.commits.clone();
+        let stored = async {
+            loop {
+                commits.mark_unchanged();
+                // An error is heard in `until` as well.
+                if is_stored() || commits.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        self.until(stored).await
     }
 
     /// What is on its way to the disk takes up room until it is there, also without a session: as long as this is awaited.

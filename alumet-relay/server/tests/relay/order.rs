@@ -1,6 +1,10 @@
 //! Batches come once and in their order.
 
+use std::time::Duration;
+
+use alumet_relay_protocol::v1::Range;
 use alumet_relay_protocol::v1::client_message::Message;
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::client::{Agent, begin, change, hello, instance};
@@ -18,7 +22,7 @@ async fn batches_are_acknowledged_when_they_are_stored_and_not_before() {
     rig.spool.hold();
     session.send_all(agent.next(11)).await;
     rig.spool.wait_for(instance(1), 2);
-    let early = tokio::time::timeout(std::time::Duration::from_millis(200), session.from.message()).await;
+    let early = timeout(Duration::from_millis(200), session.from.message()).await;
     assert!(early.is_err(), "{early:?}");
     session.send_all(agent.next(12)).await;
     rig.spool.wait_for(instance(1), 3);
@@ -247,4 +251,39 @@ async fn a_client_that_has_said_everything_hears_that_all_of_it_is_stored() {
         session.send_all(Agent::new().next(1)).await;
         assert_eq!(session.end().await, Some(1), "of session {number}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_is_taken_again_once_and_acknowledged_when_it_is_stored() {
+    let rig = Rig::start();
+    let mut agent = Agent::new();
+    let batches: Vec<_> = (1..=3).map(|value| agent.next(value)).collect();
+    let mut session = begin(rig.address, hello("a", 1, 1)).await.unwrap();
+    session.send_all(batches.concat()).await;
+    session.acknowledged(3).await;
+
+    rig.spool.damage(instance(1), 2);
+    let refusal = session.refusal().await;
+    assert_eq!(refusal.code(), Code::Unavailable);
+    assert!(refusal.message().contains("wanted again"), "{refusal}");
+    let other = begin(rig.address, hello("b", 2, 1)).await.unwrap();
+    assert!(other.welcome.wants_others && other.welcome.wanted.is_empty());
+
+    // Both have all; the second comes before the first has brought it to the disk.
+    rig.spool.hold();
+    let begin = || begin(rig.address, hello("a", 1, 1));
+    let first = begin().await.unwrap();
+    assert_eq!(first.welcome.last_sequence, 3);
+    first.send_all(batches.concat()).await;
+    rig.spool.wait_for(instance(1), 4);
+    let mut second = begin().await.unwrap();
+    assert_eq!(second.welcome.wanted, [Range { first: 2, last: 2 }]);
+    second.send_all(batches.concat()).await;
+    let early = timeout(Duration::from_millis(50), second.from.message()).await;
+    assert!(early.is_err(), "it is not stored yet: {early:?}");
+    rig.spool.release();
+    second.acknowledged(2).await;
+    second.send_all(agent.next(4)).await;
+    second.acknowledged(4).await;
+    assert_eq!(rig.spool.sequences(instance(1)), [1, 2, 3, 2, 4]);
 }

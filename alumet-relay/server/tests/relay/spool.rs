@@ -6,7 +6,7 @@ use std::time::Duration;
 use alumet_core::Batch;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{
-    Definitions, InstanceId, Numbering, Origin, Record, Spool, SpoolReader, SpoolStatus, Wake,
+    Claim, Definitions, InstanceId, Numbering, Origin, Record, Spool, SpoolReader, SpoolStatus, Wake, Wanted,
 };
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
@@ -28,6 +28,8 @@ struct State {
     committed: usize,
     is_held: bool,
     watched: Vec<(InstanceId, watch::Sender<u64>)>,
+    /// A batch that is damaged, and whether somebody brings it.
+    wanted: Option<(InstanceId, u64, bool)>,
 }
 
 impl GatedSpool {
@@ -49,6 +51,13 @@ impl GatedSpool {
         let mut state = self.0.state.lock();
         state.is_held = false;
         state.commit();
+    }
+
+    /// Only a batch that came is damaged.
+    pub(crate) fn damage(&self, instance: InstanceId, sequence: u64) {
+        let mut state = self.0.state.lock();
+        state.wanted = Some((instance, sequence, false));
+        state.watched.clear();
     }
 
     /// Everything that came is stored, and what comes is not.
@@ -84,6 +93,14 @@ impl GatedSpool {
 
 impl State {
     fn commit(&mut self) {
+        let new = self.appended[self.committed..].iter();
+        let mut new = new.map(|origin| (origin.instance, origin.sequence, true));
+        if self.wanted.is_some_and(|wanted| new.any(|one| one == wanted)) {
+            self.wanted = None;
+            self.watched
+                .iter()
+                .for_each(|(_, sender)| sender.send_modify(|_| ()));
+        }
         self.committed = self.appended.len();
         for (instance, sender) in &self.watched {
             let last = self.last(*instance).map_or(0, |origin| origin.sequence);
@@ -92,8 +109,9 @@ impl State {
     }
 
     fn last(&self, instance: InstanceId) -> Option<Origin> {
-        let mut committed = self.appended[..self.committed].iter().rev();
-        committed.find(|origin| origin.instance == instance).copied()
+        let committed = self.appended[..self.committed].iter();
+        let of_instance = committed.filter(|origin| origin.instance == instance);
+        of_instance.max_by_key(|origin| origin.sequence).copied()
     }
 }
 
@@ -131,6 +149,31 @@ impl Spool for GatedSpool {
         let (sending, receiver) = watch::channel(current);
         state.watched.push((sender, sending));
         receiver
+    }
+
+    fn wanted(&self, sender: InstanceId) -> Wanted {
+        match self.0.state.lock().wanted {
+            Some((instance, sequence, _)) if instance == sender => Wanted {
+                numbers: vec![sequence..=sequence],
+                of_others: false,
+            },
+            wanted => Wanted {
+                numbers: Vec::new(),
+                of_others: wanted.is_some(),
+            },
+        }
+    }
+
+    fn claim(&self, sender: InstanceId, sequence: u64) -> Claim {
+        match &mut self.0.state.lock().wanted {
+            Some((instance, wanted, is_claimed)) if (*instance, *wanted) == (sender, sequence) => {
+                match std::mem::replace(is_claimed, true) {
+                    true => Claim::Taken,
+                    false => Claim::Granted,
+                }
+            }
+            _ => Claim::Void,
+        }
     }
 
     fn records_after(&self, _: u64, _: usize) -> Result<Vec<Record>, Failure> {

@@ -10,7 +10,7 @@ use crc32fast::Hasher;
 use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::record::{Entry, Loss, Mark, Stand, Stretch, Watermark};
+use crate::record::{Arrival, Entry, Loss, Mark, Stand, Stretch, WantedBatch, Watermark};
 
 /// What a table has in its rows.
 pub(super) trait Stored: Sized {
@@ -204,6 +204,7 @@ impl Stored for Entry {
             generation: row.get(5)?,
             samples: row.get(6)?,
             appended: time(row, 7)?,
+            origin: None,
             time: times(row, 8)?,
             checksum,
             payload: Arc::from(payload.unwrap_or_default()),
@@ -322,6 +323,44 @@ impl Stored for Origin {
     }
 }
 
+impl Stored for Arrival {
+    const TABLE: &'static str = "arrivals";
+    const COLUMNS: &'static str = "record, sender, sequence";
+
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        row.number(self.record);
+        row.bytes(&self.sender.0);
+        row.number(self.sequence);
+    }
+
+    fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            record: unsigned(row, 0)?,
+            sender: InstanceId(row.get(1)?),
+            sequence: unsigned(row, 2)?,
+        })
+    }
+}
+
+impl Stored for WantedBatch {
+    const TABLE: &'static str = "wanted";
+    const COLUMNS: &'static str = "sender, sequence, since";
+
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        row.bytes(&self.sender.0);
+        row.number(self.sequence);
+        row.time(self.since);
+    }
+
+    fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            sender: InstanceId(row.get(0)?),
+            sequence: unsigned(row, 1)?,
+            since: time(row, 2)?,
+        })
+    }
+}
+
 impl Stored for Meta {
     const TABLE: &'static str = "meta";
     const COLUMNS: &'static str = "key, value, instance";
@@ -370,6 +409,7 @@ mod tests {
             checksum: 10,
             time,
             appended: Timestamp::from_nanos(-7),
+            origin: None,
             payload: Arc::from([]),
         };
         expect(&entry, 3630047434);

@@ -11,7 +11,7 @@ use super::aside::{set_aside, with_suffix};
 use super::fetch::{RANGE, visit, walk};
 use super::row::{self, Meta, Origin, Stored};
 use super::{DiskError, Place, open};
-use crate::record::{Entry, Loss, Stand, Stretch};
+use crate::record::{Arrival, Entry, Loss, Stand, Stretch, WantedBatch};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.
 const MOST_MISSED: u64 = 128;
@@ -71,28 +71,39 @@ fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     copy::<Stand>(old, new)?;
     copy::<Loss>(old, new)?;
     copy::<Origin>(old, new)?;
+    copy::<Arrival>(old, new)?;
+    copy::<WantedBatch>(old, new)?;
     copy::<Definitions>(old, new)?;
     copy_records(old, new)?;
     new.execute_batch("COMMIT")
 }
 
 fn copy<T: Stored>(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
-    row::insert_all(new, &readable::<T>(old))
+    let mut stored = Ok(());
+    visit_readable(old, |one: T| {
+        stored = row::insert(new, &one);
+        stored.is_ok()
+    });
+    stored
 }
 
-/// The good rows up to the first that cannot be read, and from the other end down to it.
 fn readable<T: Stored>(old: &Connection) -> Vec<T> {
     let mut found = Vec::new();
+    visit_readable(old, |one| {
+        found.push(one);
+        true
+    });
+    found
+}
+
+/// Visits the good rows up to the first that cannot be read, and from the other end down to it.
+fn visit_readable<T: Stored>(old: &Connection, mut visitor: impl FnMut(T) -> bool) {
     for order in ["", "ORDER BY 1 DESC"] {
-        let read = visit(old, &row::select::<T>(order), [], |one| {
-            found.extend(one);
-            true
-        });
-        if read.is_ok() {
+        let sql = row::select::<T>(order);
+        if visit(old, &sql, [], |one| one.is_none_or(&mut visitor)).is_ok() {
             break;
         }
     }
-    found
 }
 
 fn copy_records(old: &Connection, new: &Connection) -> rusqlite::Result<()> {

@@ -8,10 +8,15 @@ pub(super) const APPLICATION: i32 = 0x5370_6f6c;
 /// The version of the tables that this program reads and writes. A file may have other tables; they stay as they are.
 pub(super) const VERSION: i32 = 2;
 
-/// What came with the second version: until then, a row of `meta` had the only identity.
-const NUMBERINGS: &str = "
+/// What came with the second version: until then, a row of `meta` had the only identity, and nobody was asked again for what
+/// was damaged.
+const SECOND: &str = "
     CREATE TABLE IF NOT EXISTS numberings (sequence INTEGER PRIMARY KEY, records INTEGER NOT NULL,
         samples INTEGER NOT NULL, bytes INTEGER NOT NULL, instance BLOB NOT NULL, \"check\" INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS arrivals (record INTEGER PRIMARY KEY, sender BLOB NOT NULL, sequence INTEGER NOT NULL,
+        \"check\" INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS wanted (sender BLOB NOT NULL, sequence INTEGER NOT NULL, since INTEGER NOT NULL,
+        \"check\" INTEGER NOT NULL, PRIMARY KEY (sender, sequence)) WITHOUT ROWID;
 ";
 
 /// `check` is in each table a CRC-32 over the other columns; `payload` stands last, so that what comes before it is
@@ -65,7 +70,7 @@ pub(super) fn begin_journal(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(NUMBERINGS)?;
+    transaction.execute_batch(SECOND)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
@@ -74,7 +79,7 @@ pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Makes a file of the first version one of the second.
 pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(NUMBERINGS)?;
+    transaction.execute_batch(SECOND)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::fetch::visit;
 use super::{Disk, DiskError, Noted, row};
-use crate::record::{Job, PAGE_SIZE, Unwritten};
+use crate::record::{Arrival, Job, Outcome, PAGE_SIZE, Unwritten, WantedBatch};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
 const RESERVE: u64 = 1 << 20;
@@ -19,7 +20,7 @@ impl Disk {
     /// Writes all of it or nothing. It is on disk when this returns.
     ///
     /// `last` says that the program ends in good order, so that no number needs to be left out.
-    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Unwritten, DiskError> {
+    pub(crate) fn store(&mut self, job: &Job, last: bool) -> Result<Outcome, DiskError> {
         let head = job.head.sequence;
         let reserved = match self.reserved {
             _ if last => head,
@@ -27,7 +28,7 @@ impl Disk {
             reserved => reserved,
         };
         let changed = (reserved != self.reserved).then_some(reserved);
-        let left = self.transact(job, changed).map_err(|error| self.error(error))?;
+        let outcome = self.transact(job, changed).map_err(|error| self.error(error))?;
         if let (Some(file), Some(last)) = (&self.noted, job.records.last()) {
             let noted = Noted {
                 instances: job.instances,
@@ -40,10 +41,10 @@ impl Disk {
         }
         self.reserved = reserved;
         self.give_back_space().map_err(|error| self.error(error))?;
-        Ok(left)
+        Ok(outcome)
     }
 
-    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Unwritten> {
+    fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Outcome> {
         let transaction = self.connection.transaction()?;
         let db: &Connection = &transaction;
         let unwritten = &job.unwritten;
@@ -56,6 +57,8 @@ impl Disk {
         }
         row::insert_all(db, &unwritten.definitions)?;
         row::insert_all(db, job.records.iter().map(AsRef::as_ref))?;
+        let mut arrivals = job.records.iter().filter_map(|entry| entry.arrival());
+        arrivals.try_for_each(|arrival| row::insert(db, &arrival))?;
         for output in &unwritten.cursors {
             match job.cursors.iter().find(|(name, ..)| name == output) {
                 Some(cursor) => row::insert(db, cursor)?,
@@ -70,9 +73,10 @@ impl Disk {
             db.execute("DELETE FROM gaps", [])?;
             row::insert_all(db, &job.losses)?;
         }
+        let wanted = want(db, job)?;
         let left = delete(db, job)?;
         transaction.commit()?;
-        Ok(left)
+        Ok(Outcome { left, wanted })
     }
 
     /// Gives free pages back to the file system, a few at a time.
@@ -90,6 +94,42 @@ impl Disk {
         }
         Ok(())
     }
+}
+
+/// Notes which batches the damaged records were, and forgets those that came again and those that nobody has sent for long.
+fn want(db: &Connection, job: &Job) -> rusqlite::Result<Vec<WantedBatch>> {
+    let unwritten = &job.unwritten;
+    row::insert_all(db, &unwritten.wanted)?;
+    let mut wanted = Vec::new();
+    for &(first, last) in &unwritten.damaged {
+        let sql = row::select::<Arrival>("WHERE record BETWEEN ? AND ? ORDER BY record");
+        visit(
+            db,
+            &sql,
+            [first as i64, last as i64],
+            |arrival: Option<Arrival>| {
+                wanted.extend(arrival.map(|arrival| WantedBatch {
+                    sender: arrival.sender,
+                    sequence: arrival.sequence,
+                    since: job.now,
+                }));
+                wanted.len() < job.room_for_wanted
+            },
+        )?;
+    }
+    wanted.truncate(job.room_for_wanted);
+    row::insert_all(db, &wanted)?;
+    for (sender, sequence) in &unwritten.brought {
+        db.prepare_cached("DELETE FROM wanted WHERE sender = ? AND sequence = ?")?
+            .execute(params![sender.0, *sequence as i64])?;
+    }
+    if !unwritten.damaged.is_empty() {
+        db.execute(
+            "DELETE FROM wanted WHERE since < ?",
+            [job.wanted_since.as_nanos()],
+        )?;
+    }
+    Ok(wanted)
 }
 
 /// Deletes the records that nobody needs, and the dictionaries that no record needs.
@@ -117,11 +157,18 @@ fn delete(db: &Connection, job: &Job) -> rusqlite::Result<Unwritten> {
 }
 
 fn delete_range(db: &Connection, first: u64, last: u64, most: u64) -> rusqlite::Result<u64> {
-    let sql = "DELETE FROM records WHERE sequence IN
-                   (SELECT sequence FROM records WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?)";
     let last = last.min(i64::MAX as u64) as i64;
-    let deleted = db
-        .prepare_cached(sql)?
-        .execute(params![first as i64, last, most as i64])?;
+    let delete = |sql| {
+        db.prepare_cached(sql)?
+            .execute(params![first as i64, last, most as i64])
+    };
+    delete(
+        "DELETE FROM arrivals WHERE record IN
+             (SELECT record FROM arrivals WHERE record BETWEEN ? AND ? ORDER BY record LIMIT ?)",
+    )?;
+    let deleted = delete(
+        "DELETE FROM records WHERE sequence IN
+             (SELECT sequence FROM records WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?)",
+    )?;
     Ok(deleted as u64)
 }

@@ -1,11 +1,14 @@
 //! What the next transaction writes, and what becomes of it.
 
+use alumet_core::time::Timestamp;
+
 use super::state::State;
-use crate::record::{Job, Unwritten};
+use super::wanted::Wanting;
+use crate::record::{Job, Outcome};
 
 impl State {
     /// Takes all that is not on disk.
-    pub(super) fn take_job(&mut self) -> Job {
+    pub(super) fn take_job(&mut self, now: Timestamp) -> Job {
         let unwritten = std::mem::take(&mut self.unwritten);
         let on_disk = self.committed.sequence.max(self.start.sequence);
         let stand = |output: &String| {
@@ -25,6 +28,9 @@ impl State {
                 false => Vec::new(),
             },
             origins: self.origins.to_write(),
+            room_for_wanted: self.wanted.room(),
+            wanted_since: Wanting::since(now),
+            now,
             waiting: self.start,
             start: self.keeping.gone.sequence,
             generation: self.oldest_generation(),
@@ -35,11 +41,20 @@ impl State {
     }
 
     /// The transaction is on disk, but for the records that it had no time to delete.
-    pub(super) fn settle(&mut self, job: &Job, left: Unwritten) {
+    pub(super) fn settle(&mut self, job: &Job, outcome: Outcome) {
         self.committed_changes = job.changes;
         self.committed = self.committed.max(job.head);
         self.origins.settle(job.head.sequence);
-        self.unwritten.add(left);
+        self.unwritten.add(outcome.left);
+        for &(sender, sequence) in &job.unwritten.brought {
+            self.wanted.remove(sender, sequence);
+            self.origins.tell(sender);
+        }
+        if !outcome.wanted.is_empty() {
+            self.wanted.forget_before(job.wanted_since);
+            self.wanted.add(outcome.wanted);
+            self.origins.end_waiting();
+        }
     }
 
     /// The transaction has failed: all of it has to be written again.

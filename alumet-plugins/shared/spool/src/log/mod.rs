@@ -9,6 +9,7 @@ mod origins;
 mod reading;
 mod state;
 mod take_over;
+mod wanted;
 mod writer;
 
 use std::sync::Arc;
@@ -105,7 +106,7 @@ impl Log {
             }
             match state.cursors.is_empty() {
                 true => state.skip(encoded.samples),
-                false => state.append(encoded, now),
+                false => state.append(encoded, origin, now),
             }
         }
         if let Some(origin) = origin {

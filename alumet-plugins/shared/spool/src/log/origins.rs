@@ -111,6 +111,18 @@ impl Origins {
         }
     }
 
+    /// Tells whoever follows a sender that something of it is safe which is not the highest.
+    pub(crate) fn tell(&self, id: InstanceId) {
+        if let Some(sender) = self.waiting.get(&id) {
+            sender.send_modify(|_| ());
+        }
+    }
+
+    /// Nobody follows any more.
+    pub(crate) fn end_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// The highest number that is safe.
     pub(crate) fn committed(&self, id: InstanceId) -> Option<Watermark> {
         self.safe.get(&id).copied()

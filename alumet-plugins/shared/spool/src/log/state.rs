@@ -11,6 +11,7 @@ use alumet_shared_batch_encoding::Encoded;
 use super::cursor::Cursor;
 use super::keeping::Keeping;
 use super::origins::Origins;
+use super::wanted::Wanting;
 use crate::record::{Entry, Loss, Losses, Mark, Numberings, Unwritten, footprint};
 
 /// All that is in memory.
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) losses: Losses,
     pub(crate) cursors: BTreeMap<String, Cursor>,
     pub(crate) origins: Origins,
+    pub(crate) wanted: Wanting,
     /// The dictionary of the records in the tail and of those to come.
     pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
     /// The dictionary of the newest records.
@@ -87,6 +89,7 @@ impl State {
             losses: Losses::default(),
             cursors: BTreeMap::new(),
             origins: Origins::default(),
+            wanted: Wanting::default(),
             definitions: BTreeMap::new(),
             generation: 0,
             oldest: None,
@@ -104,7 +107,7 @@ impl State {
     }
 
     /// Appends a record.
-    pub(crate) fn append(&mut self, encoded: Encoded, now: Timestamp) {
+    pub(crate) fn append(&mut self, encoded: Encoded, origin: Option<Origin>, now: Timestamp) {
         let bytes = footprint(encoded.payload.len());
         let end = Mark {
             sequence: self.head.sequence + 1,
@@ -121,6 +124,7 @@ impl State {
             checksum: encoded.checksum,
             time: encoded.time,
             appended: now,
+            origin,
             payload: encoded.payload,
         };
         self.tail_bytes += entry.memory();
@@ -152,6 +156,11 @@ impl State {
     pub(crate) fn note_origin(&mut self, origin: Origin, now: Timestamp) {
         self.origins.append(self.head.sequence, origin, now);
         self.changes += 1;
+        if self.wanted.has(origin.instance, origin.sequence) {
+            self.unwritten.brought.push((origin.instance, origin.sequence));
+            // Its sender waits for it before it sends the next one.
+            self.signals.awaited = self.changes;
+        }
         if !self.has_path {
             self.settle_origins();
         }
@@ -210,6 +219,12 @@ impl State {
                 Some(range) if range.1 + 1 == first => range.1 = last,
                 _ => self.unwritten.doomed.push((first, last)),
             }
+        }
+        if loss.reason == GapReason::Damaged {
+            // What one output was given already would come twice to that one.
+            let given = self.cursors.values().map(|cursor| cursor.next.sequence).max();
+            let before = loss.begin.sequence.max(given.unwrap_or(0));
+            self.unwritten.damaged.push((before + 1, loss.end.sequence));
         }
         self.losses.insert(loss);
         self.unwritten.losses = true;
@@ -305,6 +320,7 @@ impl State {
             .map(|loss| (loss.begin.sequence + 1, loss.end.sequence))
             .collect();
         self.origins.write_all();
+        self.unwritten.wanted = self.wanted.all().collect();
         self.changes += 1;
     }
 

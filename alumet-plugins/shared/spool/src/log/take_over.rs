@@ -43,6 +43,7 @@ impl State {
     /// The file goes on with what is in memory.
     fn merge(&mut self, loaded: Loaded) {
         self.origins.merge(loaded.origins);
+        self.wanted.add(loaded.wanted);
         // What is in the file belongs to an identity that is no more.
         for (output, ..) in loaded.cursors {
             self.unwritten.cursors.insert(output);
@@ -116,6 +117,7 @@ impl State {
             self.cursors.insert(output, cursor);
         }
         self.origins.merge(loaded.origins);
+        self.wanted.add(loaded.wanted);
         let instance = self.numberings.newest();
         self.numberings = Numberings::after(loaded.numberings, self.head, instance);
         self.write_all();
@@ -138,6 +140,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use alumet_core::spool::InstanceId;
+    use alumet_core::time::Timestamp;
 
     use super::*;
     use crate::record::Stretch;
@@ -156,7 +159,7 @@ mod tests {
             ..Loaded::default()
         };
         assert_eq!(state.take_over(loaded, true), Ok(()));
-        let job = state.take_job();
+        let job = state.take_job(Timestamp::default());
         let all: Vec<_> = job.unwritten.cursors.into_iter().collect();
         assert_eq!(all, ["new", "old"]);
         assert_eq!(job.cursors.len(), 1, "only one of them still stands somewhere");

@@ -179,19 +179,21 @@ impl Writer {
             let mut state = shared.state.lock();
             let now = shared.clock.now().monotonic;
             state.let_go(shared.config.max_bytes, now, self.strangers.is_none());
-            state.take_job()
+            state.take_job(shared.clock.now().wall)
         };
-        let stored = disk.store(&job, last).and_then(|left| match disk.is_in_place() {
-            true => Ok(left),
-            false => Err(DiskError::Refused(format!(
-                "`{}` was removed or replaced while in use; leave the file to the program",
-                self.place().path.display()
-            ))),
-        });
+        let stored = disk
+            .store(&job, last)
+            .and_then(|outcome| match disk.is_in_place() {
+                true => Ok(outcome),
+                false => Err(DiskError::Refused(format!(
+                    "`{}` was removed or replaced while in use; leave the file to the program",
+                    self.place().path.display()
+                ))),
+            });
         let mut state = shared.state.lock();
         match stored {
-            Ok(left) => {
-                state.settle(&job, left);
+            Ok(outcome) => {
+                state.settle(&job, outcome);
                 self.succeeded(&mut state);
                 drop(state);
                 shared.bells.ring();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alumet_core::spool::Record;
+use alumet_core::spool::{InstanceId, Origin, Record};
 use alumet_core::time::Timestamp;
 
 /// The end of a record, counted from the first that was ever appended.
@@ -36,10 +36,31 @@ pub(crate) struct Entry {
     pub(crate) time: Option<(Timestamp, Timestamp)>,
     /// When it was appended.
     pub(crate) appended: Timestamp,
+    /// Which batch of which sender it was; not known of one that was read from the file.
+    pub(crate) origin: Option<Origin>,
     pub(crate) payload: Arc<[u8]>,
 }
 
+/// Which batch of which sender a record was. The file has it apart from the record, so that it is known of a damaged one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The number of the record.
+    pub(crate) record: u64,
+    pub(crate) sender: InstanceId,
+    /// The number of the batch there.
+    pub(crate) sequence: u64,
+}
+
 impl Entry {
+    pub(crate) fn arrival(&self) -> Option<Arrival> {
+        let origin = self.origin?;
+        Some(Arrival {
+            record: self.end.sequence,
+            sender: origin.instance,
+            sequence: origin.sequence,
+        })
+    }
+
     /// The mark before it, with the number that comes right before its own.
     pub(crate) fn begin(&self) -> Mark {
         Mark {

@@ -21,6 +21,15 @@ pub(crate) struct Watermark {
     pub(crate) seen: Timestamp,
 }
 
+/// A batch that was damaged before an output had it, and that its sender is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WantedBatch {
+    pub(crate) sender: InstanceId,
+    pub(crate) sequence: u64,
+    /// When that was noticed.
+    pub(crate) since: Timestamp,
+}
+
 /// What a transaction must write besides the records and the origins.
 #[derive(Debug, Default)]
 pub(crate) struct Unwritten {
@@ -35,6 +44,12 @@ pub(crate) struct Unwritten {
     pub(crate) doomed: Vec<(u64, u64)>,
     /// Whether records before the start may still be on disk.
     pub(crate) start: bool,
+    /// Records that were damaged before an output had them, as ranges of their numbers: they are wanted again.
+    pub(crate) damaged: Vec<(u64, u64)>,
+    /// What is wanted, for another file.
+    pub(crate) wanted: Vec<WantedBatch>,
+    /// What was wanted and is in this transaction.
+    pub(crate) brought: Vec<(InstanceId, u64)>,
 }
 
 impl Unwritten {
@@ -46,6 +61,9 @@ impl Unwritten {
         self.numberings |= later.numberings;
         self.doomed.extend(later.doomed);
         self.start |= later.start;
+        self.damaged.extend(later.damaged);
+        self.wanted.extend(later.wanted);
+        self.brought.extend(later.brought);
     }
 }
 
@@ -62,6 +80,10 @@ pub(crate) struct Job {
     /// All of them, if they have changed.
     pub(crate) losses: Vec<Loss>,
     pub(crate) origins: Vec<(InstanceId, Watermark)>,
+    /// How many batches more can be wanted, and since when those are that still are.
+    pub(crate) room_for_wanted: usize,
+    pub(crate) wanted_since: Timestamp,
+    pub(crate) now: Timestamp,
     /// No output needs anything up to here.
     pub(crate) waiting: Mark,
     /// Records up to this one may be deleted.
@@ -71,4 +93,13 @@ pub(crate) struct Job {
     /// The end of the last record that there is.
     pub(crate) head: Mark,
     pub(crate) changes: u64,
+}
+
+/// What one transaction has left and found.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Records that it had no time to delete.
+    pub(crate) left: Unwritten,
+    /// What is wanted now.
+    pub(crate) wanted: Vec<WantedBatch>,
 }

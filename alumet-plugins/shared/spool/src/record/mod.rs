@@ -5,7 +5,7 @@ mod job;
 mod loss;
 mod numbering;
 
-pub(crate) use entry::{Entry, Mark, PAGE_SIZE, footprint};
-pub(crate) use job::{Job, Stand, Unwritten, Watermark};
+pub(crate) use entry::{Arrival, Entry, Mark, PAGE_SIZE, footprint};
+pub(crate) use job::{Job, Outcome, Stand, Unwritten, WantedBatch, Watermark};
 pub(crate) use loss::{Loss, Losses};
 pub(crate) use numbering::{Numberings, Stretch};

@@ -14,3 +14,4 @@ mod kill;
 mod model;
 mod origins;
 mod round_trip;
+mod wanted;

@@ -6,9 +6,9 @@ use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
 use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 
-const AGENT: InstanceId = InstanceId([3; 16]);
+pub(crate) const AGENT: InstanceId = InstanceId([3; 16]);
 
-fn from_agent(bench: &Bench, sequence: u64, samples: usize) -> Arc<Batch> {
+pub(crate) fn from_agent(bench: &Bench, sequence: u64, samples: usize) -> Arc<Batch> {
     let mut batch = bench.catalog.batch();
     batch.extend(bench.batch(sequence, samples).samples());
     batch.set_origin(Origin {
