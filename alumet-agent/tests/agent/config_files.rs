@@ -420,7 +420,8 @@ fn a_spool_in_which_nothing_could_wait_is_refused_with_the_key() {
 #[test]
 fn the_keys_that_charts_have_for_influxdb_are_right() {
     let folder = Folder::new();
-    let text = "[plugins.influxdb]\norganization = 'influxdata'\nattribute_as = 'tag'\ntoken = '${INFLUX_TOKEN}'\n";
+    let text =
+        "[plugins.influxdb]\norganization = 'influxdata'\nattribute_as = 'tag'\ntoken = '${INFLUX_TOKEN}'\n";
     folder.write("alumet-config.toml", text);
     let mut command = folder.command(&["config", "check"]);
     command.env("INFLUX_TOKEN", "a");

@@ -6,11 +6,11 @@ use rusqlite::Connection;
 pub(super) const APPLICATION: i32 = 0x5370_6f6c;
 
 /// The version of the tables that this program reads and writes. A file may have other tables; they stay as they are.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
-/// What came with the second version: until then, a row of `meta` had the only identity, and nobody was asked again for what
-/// was damaged.
-const SECOND: &str = "
+/// What came later. Before the second version, a row of `meta` had the only identity; before the third, nobody was asked again
+/// for what was damaged.
+const LATER: &str = "
     CREATE TABLE IF NOT EXISTS numberings (sequence INTEGER PRIMARY KEY, records INTEGER NOT NULL,
         samples INTEGER NOT NULL, bytes INTEGER NOT NULL, instance BLOB NOT NULL, \"check\" INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS arrivals (record INTEGER PRIMARY KEY, sender BLOB NOT NULL, sequence INTEGER NOT NULL,
@@ -70,16 +70,16 @@ pub(super) fn begin_journal(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(SECOND)?;
+    transaction.execute_batch(LATER)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
-/// Makes a file of the first version one of the second.
+/// Makes a file of an earlier version one of this.
 pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(SECOND)?;
+    transaction.execute_batch(LATER)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

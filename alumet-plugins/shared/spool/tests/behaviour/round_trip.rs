@@ -299,6 +299,26 @@ fn a_file_of_the_first_version_goes_on() {
     assert_eq!(bench.set_aside("").len(), 0);
 }
 
+#[test]
+fn a_file_of_the_second_version_goes_on() {
+    let bench = Bench::new();
+    let spool = bench.open();
+    let reader = spool.reader_of("csv");
+    spool.append(&bench.batch(1, 10));
+    commit(&spool);
+    drop((reader, spool));
+    let file = rusqlite::Connection::open(bench.path()).unwrap();
+    file.execute_batch("DROP TABLE arrivals; DROP TABLE wanted; PRAGMA user_version = 2")
+        .unwrap();
+    drop(file);
+    let spool = bench.open();
+    assert_eq!(spool.status().fault, None);
+    assert_eq!(read_all(&*spool.reader_of("csv")).numbers, [1]);
+    spool.append(&bench.batch(2, 10));
+    commit(&spool);
+    assert_eq!((spool.status().fault, bench.set_aside("").len()), (None, 0));
+}
+
 /// Sixteen records that an output is done with, in a spool that keeps such for an hour.
 fn kept(bench: &Bench, clock: &ManualClock) -> Arc<DiskSpool> {
     let catalog = bench.catalog.clone();
