@@ -293,7 +293,14 @@ fn the_default_file_of_the_original_is_accepted_for_the_plugins_of_this_program(
         checked.expect_code(0).stdout,
         "the configuration is right; plugins: csv, procfs\n"
     );
-    assert_eq!(checked.stderr, "");
+    // Old names warn, and nothing else does.
+    let warnings = checked.stderr.matches("warning: ").count();
+    assert_eq!(
+        warnings,
+        checked.stderr.matches(" is now called ").count(),
+        "{}",
+        checked.stderr
+    );
     let ran = folder.run(&["--config", ORIGINAL, "--plugins", "csv,procfs", "exec", "true"]);
     ran.expect_code(0);
     assert!(folder.read("alumet-output.csv").lines().count() > 50);
