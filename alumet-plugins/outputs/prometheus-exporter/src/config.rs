@@ -105,7 +105,7 @@ impl Default for Config {
             base_units: true,
             add_attributes_to_labels: true,
             utf8_names: false,
-            created_timestamps: true,
+            created_timestamps: false,
             stale_after: HumanDuration::from_secs(300),
             limit: 100_000,
             top: None,

@@ -118,7 +118,7 @@ const fn process(pid: u32) -> Consumer {
 
 #[test]
 fn a_delta_adds_up_and_a_gauge_is_its_last_value_in_both_formats() {
-    let mut bench = Bench::new("");
+    let mut bench = Bench::new("created_timestamps = true");
     let energy = bench.series(
         energy(),
         Consumer::LocalMachine,

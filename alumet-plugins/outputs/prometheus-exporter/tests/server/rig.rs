@@ -13,6 +13,7 @@ pub(crate) fn config() -> Config {
     Config {
         host: "127.0.0.1".to_owned(),
         port: free_port(),
+        created_timestamps: true,
         ..Config::default()
     }
 }
