@@ -77,6 +77,18 @@ pub fn account(ledger: &Ledger) -> OutputAccount {
     ledger.outputs.values().next().unwrap().clone()
 }
 
+/// Ends a pipeline when its output is done with everything, however slow the server is; gives its ledger.
+pub fn finish(pipeline: &Pipeline) -> Ledger {
+    let control = pipeline.control();
+    control.pause(&"sources/*/*".parse().unwrap()).unwrap();
+    until("everything is delivered", || {
+        let ledger = control.status().unwrap().ledger;
+        let account = account(&ledger);
+        account.delivered + account.dropped_total() == ledger.produced + account.recovered
+    });
+    pipeline.stop(LONG).ledger
+}
+
 /// Waits until something is the case.
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let late = Instant::now() + LONG;

@@ -2,7 +2,7 @@ use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Pipeline;
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_output_testkit::{
-    Destination, LONG, Mood as Way, Network, account, are_all, lose_and_double_nothing, run, until,
+    Destination, Mood as Way, Network, account, are_all, finish, lose_and_double_nothing, run, until,
 };
 
 use crate::elastic::{Elastic, Mood, config};
@@ -41,7 +41,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
         let before = delivered(&pipeline);
         until("it works again", || delivered(&pipeline) > before + 100);
     }
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
     assert!(are_all(&elastic.numbers(), ledger.produced));
@@ -61,7 +61,7 @@ fn a_server_that_takes_the_place_of_another_gets_the_template_before_anything_el
     network.set(Way::Fine);
     // It would not create an index without its template.
     until("the second has some", || other.numbers().len() > 100);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     assert_eq!(one.templates(), other.templates());
     let mut numbers = [one.numbers(), other.numbers()].concat();

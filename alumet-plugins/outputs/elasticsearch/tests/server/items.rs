@@ -2,7 +2,7 @@ use std::path::Path;
 
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
-use alumet_shared_output_testkit::{LONG, account, are_all, run, until};
+use alumet_shared_output_testkit::{account, are_all, finish, run, until};
 use alumet_shared_trust::Secret;
 
 use crate::elastic::{Elastic, Mood, config};
@@ -25,7 +25,7 @@ fn all_are_there_once(elastic: &Elastic, pipeline: Pipeline) {
     elastic.set(Mood::Fine);
     let before = delivered(&pipeline);
     until("it takes all", || delivered(&pipeline) > before + 300);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
     assert!(are_all(&elastic.numbers(), ledger.produced));
@@ -41,7 +41,7 @@ fn documents_that_are_refused_take_no_others_with_them() {
     elastic.set(Mood::Refuses);
     let pipeline = start(&elastic, folder.path());
     until("some are there", || elastic.numbers().len() > 100);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     let refused = ledger.produced.div_ceil(3);
     assert_eq!(account.dropped.get(&DropReason::Rejected), Some(&refused));

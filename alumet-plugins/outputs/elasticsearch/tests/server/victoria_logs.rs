@@ -6,7 +6,7 @@ use alumet_core::testkit::{Bench, ManualClock};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_http_delivery::HttpClient;
 use alumet_shared_output_testkit::{
-    LONG, Mood, Network, Program, account, are_all, find, free_port, run, samples_of_every_sort, until,
+    Mood, Network, Program, account, are_all, find, finish, free_port, run, samples_of_every_sort, until,
 };
 use alumet_shared_trust::Secret;
 use serde_json::Value as Json;
@@ -117,7 +117,7 @@ fn all_numbers_are_there_after_the_connection_was_cut() {
     network.set(Mood::Fine);
     let before = delivered(&pipeline);
     until("it works again", || delivered(&pipeline) > before + 100);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     let documents = server.documents(ledger.produced as usize);
     let mut numbers: Vec<u64> = documents

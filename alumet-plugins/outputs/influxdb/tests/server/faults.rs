@@ -2,7 +2,7 @@ use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_influxdb::{Config, InfluxdbPlugin};
 use alumet_shared_output_testkit::{
-    Destination, LONG, Mood, Network, account, are_all, lose_and_double_nothing, run, until,
+    Destination, Mood, Network, account, are_all, finish, lose_and_double_nothing, run, until,
 };
 
 use crate::influx::{Influx, config};
@@ -41,7 +41,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
         let before = delivered(&pipeline);
         until("it works again", || delivered(&pipeline) > before + 100);
     }
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
     assert!(are_all(&influx.numbers(), ledger.produced));
@@ -60,7 +60,7 @@ fn a_line_that_the_server_refuses_takes_no_other_with_it() {
         let status = pipeline.control().status().unwrap();
         account(&status.ledger).dropped_total() > 0
     });
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!(account.dropped.get(&DropReason::Rejected), Some(&ledger.produced));
 }
@@ -73,7 +73,7 @@ fn what_is_too_large_for_the_server_comes_in_parts() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = run::<InfluxdbPlugin>(folder.path(), config(influx.port), 0);
     until("some are there", || delivered(&pipeline) > 300);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     assert!(are_all(&influx.numbers(), ledger.produced));
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use alumet_plugin_influxdb::{Config, InfluxdbPlugin, UnsignedAs};
 use alumet_shared_http_delivery::HttpClient;
-use alumet_shared_output_testkit::{LONG, Program, account, are_all, find, free_port, run, until};
+use alumet_shared_output_testkit::{Program, account, are_all, find, finish, free_port, run, until};
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -79,7 +79,7 @@ fn a_token_that_becomes_right_lets_everything_through_that_has_waited() {
     });
     fs::write(&token, "right\n").unwrap();
     until("it is let through", || !influx.numbers().is_empty());
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     assert!(are_all(&influx.numbers(), ledger.produced));
 }
@@ -105,7 +105,7 @@ fn victoria_metrics_takes_everything() {
     until("some are there", || {
         account(&pipeline.control().status().unwrap().ledger).delivered > 300
     });
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
 
     let runtime = Runtime::new().unwrap();

@@ -1,6 +1,6 @@
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_kwollect_output::KwollectOutputPlugin;
-use alumet_shared_output_testkit::{LONG, Mood, Network, account, are_all, run, until};
+use alumet_shared_output_testkit::{Mood, Network, account, are_all, finish, run, until};
 
 use crate::kwollect::{Kwollect, config};
 
@@ -32,7 +32,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_in_the_end() {
         let before = delivered(&pipeline);
         until("it works again", || delivered(&pipeline) > before + 100);
     }
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
     let mut numbers = kwollect.numbers();
@@ -46,7 +46,7 @@ fn a_value_that_is_refused_takes_no_other_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = run::<KwollectOutputPlugin>(folder.path(), config(kwollect.port()), 0);
     until("some are there", || kwollect.numbers().len() > 300);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     let is_refused = |number: &u64| number % 100 == 7;
     let refused = (0..ledger.produced).filter(is_refused).count() as u64;
@@ -77,7 +77,7 @@ fn a_password_that_becomes_right_lets_everything_through_that_has_waited() {
     });
     std::fs::write(&password, "right").unwrap();
     until("it is let through", || !kwollect.numbers().is_empty());
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     assert!(are_all(&kwollect.numbers(), ledger.produced));
 }

@@ -3,7 +3,7 @@ use std::fs;
 use alumet_core::pipeline::DropReason;
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
 use alumet_shared_output_testkit::{
-    Destination, LONG, Mood, Network, account, are_all, lose_and_double_nothing, run, until,
+    Destination, Mood, Network, account, are_all, finish, lose_and_double_nothing, run, until,
 };
 use alumet_shared_trust::Secret;
 use mongodb::bson::doc;
@@ -34,7 +34,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
         let before = delivered(&pipeline);
         until("it works again", || delivered(&pipeline) > before + 100);
     }
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));
     assert!(are_all(&mongo.numbers(), ledger.produced));
@@ -55,7 +55,7 @@ fn a_server_that_moves_to_another_address_is_followed() {
     until("it has tried again", || network.connections() > connections);
     network.set(Mood::Fine);
     until("some are there", || !two.numbers().is_empty());
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     let mut numbers = [one.numbers(), two.numbers()].concat();
     numbers.sort_unstable();
@@ -76,7 +76,7 @@ fn a_document_that_the_server_refuses_takes_no_other_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = run::<MongodbPlugin>(folder.path(), config(mongo.port), 0);
     until("some are there", || delivered(&pipeline) > 300);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!(account.dropped.get(&DropReason::Rejected), Some(&1));
     let numbers = mongo.numbers();

@@ -1,7 +1,7 @@
 //! The side of a server of SCRAM-SHA-256 (RFC 5802 and 7677), which the driver uses for names and passwords.
 
 use alumet_plugin_mongodb::MongodbPlugin;
-use alumet_shared_output_testkit::{LONG, account, run, until};
+use alumet_shared_output_testkit::{account, finish, run, until};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Document, doc};
 use sha2::{Digest, Sha256};
@@ -113,6 +113,6 @@ fn a_password_that_becomes_right_lets_everything_through_that_has_waited() {
     });
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     until("it is let through", || delivered(&pipeline) > 100);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
 use alumet_relay_protocol::certs::{init, issue};
-use alumet_shared_output_testkit::{LONG, account, are_all, run, until};
+use alumet_shared_output_testkit::{account, are_all, finish, run, until};
 use alumet_shared_trust::{ServerFiles, ServerTls, TlsConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +67,7 @@ fn both_sides_prove_who_they_are_or_it_is_said_what_is_missing() {
     let spool = tempfile::tempdir().unwrap();
     let pipeline = run::<MongodbPlugin>(spool.path(), with(Some(right)), 0);
     until("some are there", || delivered(&pipeline) > 100);
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).delivered, ledger.produced);
     assert!(are_all(&mongo.numbers(), ledger.produced));
 }

@@ -6,7 +6,7 @@ use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_opentelemetry::{Config, OpentelemetryPlugin, Protocol};
 use alumet_shared_http_delivery::Compression;
 use alumet_shared_output_testkit::{
-    Destination, LONG, Mood, Network, account, lose_and_double_nothing, run, until,
+    Destination, Mood, Network, account, finish, lose_and_double_nothing, run, until,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tonic::transport::{Identity, ServerTlsConfig};
@@ -27,7 +27,7 @@ fn impatient(protocol: Protocol, port: u16) -> Config {
 
 /// Ends it, and all was delivered, but for so much.
 fn end(pipeline: Pipeline, rejected: u64) -> u64 {
-    let ledger = pipeline.stop(LONG).ledger;
+    let ledger = finish(&pipeline);
     let account = account(&ledger);
     let dropped = account.dropped.get(&DropReason::Rejected).copied();
     assert_eq!(
