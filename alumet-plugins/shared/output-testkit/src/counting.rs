@@ -13,6 +13,8 @@ use alumet_core::spool::{Spool, SpoolSlot};
 use alumet_core::{Consumer, Failure, Resource, unit::Unit};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
 
+use crate::network::{Mood, Network};
+
 alumet_core::metrics! {
     pub(crate) NUMBER = Gauge<u64> {
         name: "number",
@@ -75,6 +77,33 @@ pub fn run<P: Plugin>(folder: &Path, config: P::Config, first: u64) -> Pipeline 
 pub fn account(ledger: &Ledger) -> OutputAccount {
     assert!(ledger.is_balanced(), "{ledger:?}");
     ledger.outputs.values().next().unwrap().clone()
+}
+
+/// How many samples the output has delivered.
+pub fn delivered(pipeline: &Pipeline) -> u64 {
+    account(&pipeline.control().status().unwrap().ledger).delivered
+}
+
+/// Lets the way to the server break in every mood, and waits each time until the output has tried again, and then until it has
+/// delivered more.
+pub fn break_in_every_way(network: &Network, pipeline: &Pipeline) {
+    for mood in [
+        Mood::Away,
+        Mood::Hangs,
+        Mood::BreaksOff,
+        Mood::Nonsense,
+        Mood::Nothing,
+        Mood::Slow,
+    ] {
+        network.set(mood);
+        let connections = network.connections();
+        if mood != Mood::Slow {
+            until("it has tried again", || network.connections() > connections + 1);
+        }
+        network.set(Mood::Fine);
+        let before = delivered(pipeline);
+        until("it works again", || delivered(pipeline) > before + 100);
+    }
 }
 
 /// Ends a pipeline when its output is done with everything, however slow the server is; gives its ledger.

@@ -13,7 +13,7 @@ mod network;
 mod program;
 mod sorts;
 
-pub use counting::{LONG, account, are_all, finish, run, until};
+pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, run, until};
 pub use kill::{Destination, lose_and_double_nothing};
 pub use network::{Mood, Network};
 pub use program::{Program, find, free_port};

@@ -1,15 +1,11 @@
 use alumet_core::duration::HumanDuration;
-use alumet_core::pipeline::Pipeline;
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_output_testkit::{
-    Destination, Mood as Way, Network, account, are_all, finish, lose_and_double_nothing, run, until,
+    Destination, Mood as Way, Network, account, are_all, break_in_every_way, finish, lose_and_double_nothing,
+    run, until,
 };
 
 use crate::elastic::{Elastic, Mood, config};
-
-pub(crate) fn delivered(pipeline: &Pipeline) -> u64 {
-    account(&pipeline.control().status().unwrap().ledger).delivered
-}
 
 fn impatient(port: u16) -> Config {
     let mut config = config(port);
@@ -24,23 +20,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
     let network = Network::to(elastic.port());
     network.set(Way::Away);
     let pipeline = run::<ElasticsearchPlugin>(folder.path(), impatient(network.port()), 0);
-    for way in [
-        Way::Away,
-        Way::Hangs,
-        Way::BreaksOff,
-        Way::Nonsense,
-        Way::Nothing,
-        Way::Slow,
-    ] {
-        network.set(way);
-        let connections = network.connections();
-        if way != Way::Slow {
-            until("it has tried again", || network.connections() > connections + 1);
-        }
-        network.set(Way::Fine);
-        let before = delivered(&pipeline);
-        until("it works again", || delivered(&pipeline) > before + 100);
-    }
+    break_in_every_way(&network, &pipeline);
     let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));

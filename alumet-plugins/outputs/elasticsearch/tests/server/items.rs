@@ -2,11 +2,10 @@ use std::path::Path;
 
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
-use alumet_shared_output_testkit::{account, are_all, finish, run, until};
+use alumet_shared_output_testkit::{account, are_all, delivered, finish, run, until};
 use alumet_shared_trust::Secret;
 
 use crate::elastic::{Elastic, Mood, config};
-use crate::faults::delivered;
 
 /// Waits until the last error of an element has all these words.
 fn until_error(pipeline: &Pipeline, words: &[&str]) {

@@ -6,14 +6,14 @@ use alumet_core::testkit::{Bench, ManualClock};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_http_delivery::HttpClient;
 use alumet_shared_output_testkit::{
-    Mood, Network, Program, account, are_all, find, finish, free_port, run, samples_of_every_sort, until,
+    Mood, Network, Program, account, are_all, delivered, find, finish, free_port, run, samples_of_every_sort,
+    until,
 };
 use alumet_shared_trust::Secret;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use crate::elastic::config;
-use crate::faults::delivered;
 use crate::sorts::expected;
 
 /// A real server that understands the bulk API, which it has below a path.

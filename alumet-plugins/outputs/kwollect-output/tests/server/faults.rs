@@ -1,12 +1,8 @@
-use alumet_core::pipeline::{DropReason, Pipeline};
+use alumet_core::pipeline::DropReason;
 use alumet_plugin_kwollect_output::KwollectOutputPlugin;
-use alumet_shared_output_testkit::{Mood, Network, account, are_all, finish, run, until};
+use alumet_shared_output_testkit::{Mood, Network, account, are_all, break_in_every_way, finish, run, until};
 
 use crate::kwollect::{Kwollect, config};
-
-fn delivered(pipeline: &Pipeline) -> u64 {
-    account(&pipeline.control().status().unwrap().ledger).delivered
-}
 
 #[test]
 fn whatever_breaks_on_the_way_all_numbers_are_there_in_the_end() {
@@ -15,23 +11,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_in_the_end() {
     let network = Network::to(kwollect.port());
     network.set(Mood::Away);
     let pipeline = run::<KwollectOutputPlugin>(folder.path(), config(network.port()), 0);
-    for mood in [
-        Mood::Away,
-        Mood::Hangs,
-        Mood::BreaksOff,
-        Mood::Nonsense,
-        Mood::Nothing,
-        Mood::Slow,
-    ] {
-        network.set(mood);
-        let connections = network.connections();
-        if mood != Mood::Slow {
-            until("it has tried again", || network.connections() > connections + 1);
-        }
-        network.set(Mood::Fine);
-        let before = delivered(&pipeline);
-        until("it works again", || delivered(&pipeline) > before + 100);
-    }
+    break_in_every_way(&network, &pipeline);
     let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));

@@ -3,7 +3,8 @@ use std::fs;
 use alumet_core::pipeline::DropReason;
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
 use alumet_shared_output_testkit::{
-    Destination, Mood, Network, account, are_all, finish, lose_and_double_nothing, run, until,
+    Destination, Mood, Network, account, are_all, break_in_every_way, finish, lose_and_double_nothing, run,
+    until,
 };
 use alumet_shared_trust::Secret;
 use mongodb::bson::doc;
@@ -17,23 +18,7 @@ fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
     let network = Network::to(mongo.port);
     network.set(Mood::Away);
     let pipeline = run::<MongodbPlugin>(folder.path(), config(network.port()), 0);
-    for mood in [
-        Mood::Away,
-        Mood::Hangs,
-        Mood::BreaksOff,
-        Mood::Nonsense,
-        Mood::Nothing,
-        Mood::Slow,
-    ] {
-        network.set(mood);
-        let connections = network.connections();
-        if mood != Mood::Slow {
-            until("it has tried again", || network.connections() > connections + 1);
-        }
-        network.set(Mood::Fine);
-        let before = delivered(&pipeline);
-        until("it works again", || delivered(&pipeline) > before + 100);
-    }
+    break_in_every_way(&network, &pipeline);
     let ledger = finish(&pipeline);
     let account = account(&ledger);
     assert_eq!((account.delivered, account.dropped_total()), (ledger.produced, 0));

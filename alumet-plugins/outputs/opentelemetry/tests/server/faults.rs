@@ -6,7 +6,8 @@ use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_opentelemetry::{Config, OpentelemetryPlugin, Protocol};
 use alumet_shared_http_delivery::Compression;
 use alumet_shared_output_testkit::{
-    Destination, Mood, Network, account, finish, lose_and_double_nothing, run, until,
+    Destination, Mood, Network, account, break_in_every_way, delivered, finish, lose_and_double_nothing, run,
+    until,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tonic::transport::{Identity, ServerTlsConfig};
@@ -14,10 +15,6 @@ use tonic::transport::{Identity, ServerTlsConfig};
 use crate::collector::{Collector, Verdict, config, numbers};
 
 const BOTH: [Protocol; 2] = [Protocol::Grpc, Protocol::Http];
-
-fn delivered(pipeline: &Pipeline) -> u64 {
-    account(&pipeline.control().status().unwrap().ledger).delivered
-}
 
 fn impatient(protocol: Protocol, port: u16) -> Config {
     let mut config = config(protocol, port);
@@ -51,23 +48,7 @@ fn whatever_breaks(protocol: Protocol) {
     let folder = tempfile::tempdir().unwrap();
     network.set(Mood::Away);
     let pipeline = run::<OpentelemetryPlugin>(folder.path(), impatient(protocol, network.port()), 0);
-    for mood in [
-        Mood::Away,
-        Mood::Hangs,
-        Mood::BreaksOff,
-        Mood::Nonsense,
-        Mood::Nothing,
-        Mood::Slow,
-    ] {
-        network.set(mood);
-        let connections = network.connections();
-        if mood != Mood::Slow {
-            until("it has tried again", || network.connections() > connections + 1);
-        }
-        network.set(Mood::Fine);
-        let before = delivered(&pipeline);
-        until("it works again", || delivered(&pipeline) > before + 100);
-    }
+    break_in_every_way(&network, &pipeline);
     // It moves to another address.
     let other = Collector::start(protocol);
     let connections = network.connections();
