@@ -108,6 +108,8 @@ fn run(disturbance: Disturbance) {
         sleep(Duration::from_secs(2));
     }
     let (mut snapshot, mut starved) = (None, 0);
+    // A spool says what is in the file of its output: alone, it goes back only beside a file that still has that.
+    let mut file_has_snapshot = false;
     for round in rounds(disturbance) {
         sleep(Duration::from_millis(random.below(600)));
         match disturbance {
@@ -150,10 +152,21 @@ fn run(disturbance: Disturbance) {
             Disturbance::FilesOfServer => {
                 server.kill();
                 match random.below(5) {
-                    0 => snapshot = Some(rig.snapshot(OF_SERVER)),
-                    1 if let Some(snapshot) = &snapshot => rig.restore(OF_SERVER, snapshot),
-                    2 if let Some(snapshot) = &snapshot => rig.restore(SPOOL_OF_SERVER, snapshot),
-                    3 => rig.restore(OF_SERVER, &Snapshot::default()),
+                    0 => {
+                        snapshot = Some(rig.snapshot(OF_SERVER));
+                        file_has_snapshot = true;
+                    }
+                    1 if let Some(snapshot) = &snapshot => {
+                        rig.restore(OF_SERVER, snapshot);
+                        file_has_snapshot = true;
+                    }
+                    2 if file_has_snapshot && let Some(snapshot) = &snapshot => {
+                        rig.restore(SPOOL_OF_SERVER, snapshot);
+                    }
+                    3 => {
+                        rig.restore(OF_SERVER, &Snapshot::default());
+                        file_has_snapshot = false;
+                    }
                     _ => rig.flip_a_bit(OF_SERVER, &mut random),
                 }
                 server.restart(&rig);
