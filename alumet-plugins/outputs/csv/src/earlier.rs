@@ -125,23 +125,24 @@ impl Earlier {
 
     /// What of the delivery is in the files already. It does not count any more if it comes yet again.
     pub(crate) fn take(&mut self, delivery: &Delivery) -> Known {
-        let mut known = Known::default();
+        let mut known = Known {
+            samples: vec![false; delivery.len()],
+            lines: Vec::new(),
+        };
         for encoder in &mut self.encoders {
-            self.text.clear();
-            encoder.encode(delivery, &mut self.text);
-            for (index, line) in self.text.split_inclusive(|byte| *byte == b'\n').enumerate() {
-                if known.samples.len() <= index {
-                    known.samples.push(false);
-                }
-                let is_known = &mut known.samples[index];
-                let fingerprint = fingerprint(&self.hashers, line);
-                if !*is_known
-                    && let Some(count) = self.lines.get_mut(&fingerprint)
-                    && *count > 0
-                {
-                    *count -= 1;
-                    *is_known = true;
-                    known.lines.push(fingerprint);
+            let (mut samples, mut is_known) = (delivery.samples(), known.samples.iter_mut());
+            while encoder.encode_part(delivery.catalog(), &mut samples, &mut self.text) > 0 {
+                let lines = self.text.split_inclusive(|byte| *byte == b'\n');
+                for (line, is_known) in lines.zip(&mut is_known) {
+                    let fingerprint = fingerprint(&self.hashers, line);
+                    if !*is_known
+                        && let Some(count) = self.lines.get_mut(&fingerprint)
+                        && *count > 0
+                    {
+                        *count -= 1;
+                        *is_known = true;
+                        known.lines.push(fingerprint);
+                    }
                 }
             }
         }
@@ -329,12 +330,14 @@ impl Known {
         !self.lines.is_empty() && self.samples.iter().all(|is_known| *is_known)
     }
 
-    /// Takes the lines of known samples out of the lines of the delivery.
-    pub(crate) fn remove_from(&self, lines: &mut Vec<u8>) {
+    /// Takes the lines of known samples out of those of the samples from `first` on.
+    pub(crate) fn remove_from(&self, lines: &mut Vec<u8>, first: usize) {
         if self.lines.is_empty() {
             return;
         }
-        let each = lines.split_inclusive(|byte| *byte == b'\n').zip(&self.samples);
+        let each = lines
+            .split_inclusive(|byte| *byte == b'\n')
+            .zip(&self.samples[first..]);
         let new: Vec<&[u8]> = each
             .filter(|(_, is_known)| !**is_known)
             .map(|(line, _)| line)

@@ -2,11 +2,14 @@
 
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
-use alumet_core::{SeriesMap, Timestamp, Unit, Value};
+use alumet_core::{Catalog, Sample, SeriesMap, Timestamp, Unit, Value};
 
 use crate::config::Config;
 use crate::field::{Form, push_pair};
 use crate::header::Header;
+
+/// About how many bytes of lines are in memory at once: a delivery of long names would be 60 MiB.
+const PART: usize = 256 << 10;
 
 /// Writes samples as CSV lines; computes what repeats once per series.
 #[derive(Debug)]
@@ -69,6 +72,28 @@ impl Encoder {
 
     /// Appends one line per sample.
     pub fn encode(&mut self, delivery: &Delivery, out: &mut Vec<u8>) {
+        self.encode_until(usize::MAX, delivery.catalog(), &mut delivery.samples(), out);
+    }
+
+    /// Puts the lines of the next samples in place of what is there; says of how many, none if there are no more.
+    pub(crate) fn encode_part(
+        &mut self,
+        catalog: &Catalog,
+        samples: &mut impl Iterator<Item = Sample>,
+        lines: &mut Vec<u8>,
+    ) -> usize {
+        lines.clear();
+        self.encode_until(PART, catalog, samples, lines)
+    }
+
+    /// Appends lines until there are `enough` bytes; says of how many samples.
+    fn encode_until(
+        &mut self,
+        enough: usize,
+        catalog: &Catalog,
+        samples: &mut impl Iterator<Item = Sample>,
+        out: &mut Vec<u8>,
+    ) -> usize {
         let delimiter = self.delimiter();
         let Self {
             config,
@@ -77,9 +102,13 @@ impl Encoder {
             time,
         } = self;
         let quote = may_be_in_a_number(delimiter);
-        for sample in delivery.samples() {
+        let mut count = 0;
+        while out.len() < enough
+            && let Some(sample) = samples.next()
+        {
+            count += 1;
             let line = lines.get_or_try_insert_with(sample.series, || {
-                let info = delivery.catalog().describe(sample.series).ok_or(())?;
+                let info = catalog.describe(sample.series).ok_or(())?;
                 Ok::<_, ()>(Line::new(&info, header, config))
             });
             let Ok(line) = line else {
@@ -101,6 +130,7 @@ impl Encoder {
             }
             out.extend_from_slice(after);
         }
+        count
     }
 }
 

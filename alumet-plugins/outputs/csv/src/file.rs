@@ -165,7 +165,7 @@ impl ActiveFile {
                 Ok(count) if count > 0 => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 stopped => {
-                    self.cut(written);
+                    self.cut(written as u64);
                     let error = stopped.err().unwrap_or(io::ErrorKind::WriteZero.into());
                     return Err(CsvError::write(&self.path, error));
                 }
@@ -173,31 +173,42 @@ impl ActiveFile {
         }
         let len = self.len + written as u64;
         if self.file.metadata().is_ok_and(|found| found.len() < len) {
-            self.cut(written);
+            self.cut(written as u64);
             return Ok(false);
         }
         self.len = len;
         Ok(true)
     }
 
+    /// Takes away again what was appended after the first `len` bytes.
+    pub(crate) fn take_back(&mut self, len: u64) {
+        let appended = self.len - len;
+        self.len = len;
+        self.cut(appended);
+    }
+
     /// Takes the last `written` bytes away again.
     ///
     /// They are counted from the present end: somebody else may have emptied the file in the meantime, and a longer
     /// file would be filled with zeros.
-    fn cut(&mut self, written: usize) {
+    fn cut(&mut self, written: u64) {
         if written == 0 {
             return;
         }
-        let end = self
-            .file
-            .metadata()
-            .map_or(self.len + written as u64, |found| found.len());
-        self.cut_to = Some(end.saturating_sub(written as u64));
+        let end = self.cut_to.unwrap_or_else(|| {
+            let found = self.file.metadata();
+            found.map_or(self.len + written, |found| found.len())
+        });
+        self.cut_to = Some(end.saturating_sub(written));
         // If that fails too, it is tried again before the next write.
         let _ = self.finish_cut();
     }
 
-    fn finish_cut(&mut self) -> Result<(), CsvError> {
+    /// Makes sure that nothing is there that was taken back.
+    ///
+    /// # Errors
+    /// When it cannot be cut off.
+    pub(crate) fn finish_cut(&mut self) -> Result<(), CsvError> {
         if let Some(len) = self.cut_to {
             self.file
                 .set_len(len)

@@ -17,8 +17,6 @@ use crate::header::Header;
 use crate::housekeeper::Housekeeper;
 use crate::rotate::period;
 
-/// How much memory is kept for the next delivery.
-const KEPT: usize = 8 << 20;
 /// How often the path is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a rotation that failed is put off.
@@ -29,8 +27,10 @@ const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct FileSink {
     config: Config,
     file: Option<ActiveFile>,
-    /// The lines of the delivery, under the encoder's header; empty between two deliveries.
+    /// Some lines of the delivery.
     lines: Vec<u8>,
+    /// How many samples of a delivery that comes again are in a file that was taken away.
+    gone: usize,
     /// The period in which the lines of the file were written, if there are periods.
     period: Option<i128>,
     next_look: Monotonic,
@@ -42,6 +42,15 @@ pub(crate) struct FileSink {
     now: Moment,
     /// What a killed run wrote and may come again.
     earlier: Option<Earlier>,
+}
+
+/// How the lines of a delivery were written.
+enum Written {
+    Whole,
+    /// They would make the file too large, and are not there.
+    TooMuch,
+    /// Somebody has taken the file away, and what was in it.
+    Gone,
 }
 
 impl FileSink {
@@ -99,16 +108,14 @@ impl FileSink {
         if self.is_rotation_due_by_time() {
             self.rotate(encoder)?;
         }
-        self.encode(delivery, encoder, known);
-        if self.is_rotation_due_by_size() && self.now.monotonic >= self.next_rotation {
-            self.rotate(encoder)?;
-            // The new file may have other columns.
-            self.encode(delivery, encoder, known);
+        loop {
+            match self.write_lines(delivery, encoder, known)? {
+                Written::Whole => break,
+                Written::TooMuch => self.rotate(encoder)?,
+                Written::Gone => self.begin_anew(encoder)?,
+            }
         }
-        while !self.write_out(encoder)? {
-            self.begin_anew(encoder)?;
-            self.encode(delivery, encoder, known);
-        }
+        self.gone = 0;
         self.period = self.period_of(self.now.wall);
         if let Some(housekeeper) = &mut self.housekeeper {
             housekeeper.written(self.now.monotonic);
@@ -119,41 +126,70 @@ impl FileSink {
     /// Closes the file; it is opened again by the next write.
     pub(crate) fn reset(&mut self) {
         self.file = None;
+        self.gone = 0;
     }
 
-    fn encode(&mut self, delivery: &Delivery, encoder: &mut Encoder, known: &Known) {
-        if self.begun().is_none() {
-            encoder.set_header(Header::of(delivery));
-        }
-        self.lines.clear();
-        encoder.encode(delivery, &mut self.lines);
-        known.remove_from(&mut self.lines);
-    }
-
-    /// Says whether the lines are written; if not, the file must be begun anew.
-    fn write_out(&mut self, encoder: &Encoder) -> Result<bool, CsvError> {
+    /// Appends the lines of a delivery to the file, part by part; if one cannot be appended, none is there.
+    fn write_lines(
+        &mut self,
+        delivery: &Delivery,
+        encoder: &mut Encoder,
+        known: &Known,
+    ) -> Result<Written, CsvError> {
+        let may_rotate = self.begun().is_some() && self.now.monotonic >= self.next_rotation;
+        let limit = self.config.rotate_size.filter(|_| may_rotate);
         let Some(file) = &mut self.file else {
-            return Ok(true);
+            return Ok(Written::Gone);
         };
-        let is_written = if file.header.is_some() {
-            file.append(&self.lines)?
-        } else {
-            let mut bytes = encoder.header_line();
-            bytes.extend_from_slice(&self.lines);
-            let is_written = file.append(&bytes)?;
-            file.header = Some(encoder.header().clone());
-            is_written
-        };
-        self.lines.clear();
-        self.lines.shrink_to(KEPT);
-        Ok(is_written)
+        let begin = file.len;
+        let mut head = Vec::new();
+        if file.header.is_none() {
+            encoder.set_header(Header::of(delivery));
+            head = encoder.header_line();
+        }
+        let mut done = self.gone;
+        let mut samples = delivery.samples().skip(done);
+        loop {
+            let count = encoder.encode_part(delivery.catalog(), &mut samples, &mut self.lines);
+            if count == 0 {
+                return Ok(Written::Whole);
+            }
+            known.remove_from(&mut self.lines, done);
+            let is_first = !head.is_empty();
+            if is_first {
+                self.lines.splice(..0, head.drain(..));
+            }
+            if limit.is_some_and(|limit| file.len + self.lines.len() as u64 > limit.0) {
+                file.take_back(begin);
+                return Ok(Written::TooMuch);
+            }
+            match file.append(&self.lines) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.gone = done;
+                    return Ok(Written::Gone);
+                }
+                Err(error) => {
+                    file.take_back(begin);
+                    if begin == 0 {
+                        file.header = None;
+                    }
+                    return Err(error);
+                }
+            }
+            if is_first {
+                file.header = Some(encoder.header().clone());
+            }
+            done += count;
+        }
     }
 
     /// Gives a file up; a checkpoint in the next one stands for this one, too.
     fn leave(&mut self) -> Result<(), CsvError> {
         match &mut self.file {
             Some(file) if self.is_durable => file.sync(),
-            _ => Ok(()),
+            Some(file) => file.finish_cut(),
+            None => Ok(()),
         }
     }
 
@@ -208,12 +244,6 @@ impl FileSink {
 
     fn is_rotation_due_by_time(&self) -> bool {
         self.begun().is_some() && self.period_of(self.now.wall) != self.period
-    }
-
-    fn is_rotation_due_by_size(&self) -> bool {
-        let len = self.begun().map(|file| file.len + self.lines.len() as u64);
-        len.zip(self.config.rotate_size)
-            .is_some_and(|(len, limit)| len > limit.0)
     }
 
     /// Renames the file and begins a new one. If the file cannot be renamed, it grows on: too large a file is better than

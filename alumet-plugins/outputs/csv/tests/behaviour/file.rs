@@ -190,6 +190,36 @@ fn a_file_that_is_emptied_between_two_writes_never_lacks_its_header() {
 }
 
 #[test]
+fn a_file_that_is_emptied_while_a_delivery_is_written_gets_the_rest_of_it() {
+    const COUNT: u64 = 100_000;
+    let rig = Rig::new();
+    let config = rig.config();
+    let mut output = rig.open(&config);
+    let batch = rig.counting("a", 0, COUNT);
+    // Whoever empties it may come too late.
+    for _ in 0..100 {
+        let path = config.output_path.clone();
+        fs::write(&path, "").unwrap();
+        let emptying = std::thread::spawn(move || {
+            while fs::metadata(&path).unwrap().len() == 0 {}
+            fs::write(&path, "").unwrap();
+        });
+        rig.write(&mut output, &batch).unwrap();
+        emptying.join().unwrap();
+        if fs::metadata(&config.output_path).unwrap().len() > 0 {
+            let values = values(&config.output_path, &["a"]);
+            assert!(
+                values[0] > 0,
+                "what was there before it was emptied is not written again"
+            );
+            assert_eq!(values, (values[0]..COUNT).collect::<Vec<_>>());
+            return;
+        }
+    }
+    panic!("it was never emptied in time");
+}
+
+#[test]
 fn a_second_writer_of_the_file_is_refused() {
     let rig = Rig::new();
     let config = rig.config();
