@@ -30,7 +30,10 @@ pub(crate) struct StreamSink {
     stream: Option<File>,
     /// The part of the header line that is not written yet; none as long as there are no columns.
     header: Option<Vec<u8>>,
-    /// The lines of a delivery that is not written whole. It comes again and must not be encoded again.
+    /// Of how many samples of a delivery that is not written whole there were lines already. It comes again, and they must
+    /// not be made again.
+    done: usize,
+    /// The last of these lines.
     lines: Vec<u8>,
     /// How many bytes of them are written.
     written: usize,
@@ -55,6 +58,7 @@ impl StreamSink {
             path,
             stream,
             header: None,
+            done: 0,
             lines: Vec::new(),
             written: 0,
         })
@@ -65,21 +69,26 @@ impl StreamSink {
     /// # Errors
     /// Why it could not be written whole.
     pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
-        if self.lines.is_empty() {
-            if self.header.is_none() {
-                encoder.set_header(Header::of(delivery));
-                self.header = Some(encoder.header_line());
-            }
-            encoder.encode(delivery, &mut self.lines);
+        if self.header.is_none() {
+            encoder.set_header(Header::of(delivery));
+            self.header = Some(encoder.header_line());
         }
-        let stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => connect(&self.path)?,
-        };
-        let Err(error) = self.push(stream) else {
-            self.lines.clear();
+        let mut samples = delivery.samples().skip(self.done);
+        let error = loop {
+            let stream = match self.stream.take() {
+                Some(stream) => stream,
+                None => connect(&self.path)?,
+            };
+            if let Err(error) = self.push(stream) {
+                break error;
+            }
             self.written = 0;
-            return Ok(());
+            let count = encoder.encode_part(delivery.catalog(), &mut samples, &mut self.lines);
+            if count == 0 {
+                self.done = 0;
+                return Ok(());
+            }
+            self.done += count;
         };
         match error.kind() {
             io::ErrorKind::BrokenPipe if is_stdout(&self.path) => return Err(CsvError::StdoutClosed),

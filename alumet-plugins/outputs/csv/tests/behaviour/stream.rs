@@ -67,6 +67,8 @@ fn fill(rig: &Rig, output: &mut CsvOutput, batch: &Batch) {
 
 #[test]
 fn a_slow_reader_gets_every_line_once() {
+    // Several parts.
+    const EACH: u64 = 10_000;
     let rig = Rig::new();
     let config = Config {
         rotate_size: Some(ByteSize(1)),
@@ -74,17 +76,17 @@ fn a_slow_reader_gets_every_line_once() {
     };
     let mut output = rig.open(&config);
     let (reader, start) = reader_that_waits(&config.output_path);
-    let batch = rig.counting("a", 0, 1000);
+    let batch = rig.counting("a", 0, EACH);
     fill(&rig, &mut output, &batch);
     start.send(()).unwrap();
     write_until_taken(&rig, &mut output, &batch);
     for part in 1..4 {
-        write_until_taken(&rig, &mut output, &rig.counting("a", part * 1000, 1000));
+        write_until_taken(&rig, &mut output, &rig.counting("a", part * EACH, EACH));
     }
     drop(output);
     assert_eq!(
         values_of(&reader.join().unwrap(), &["a"]),
-        (0..4000).collect::<Vec<_>>()
+        (0..4 * EACH).collect::<Vec<_>>()
     );
     assert_eq!(rig.files(), ["out.csv"]);
 }
