@@ -106,7 +106,7 @@ impl Rig {
             .disk
             .as_ref()
             .map_or("", |_| "[spool]\npath = 'disk/spool.db'\n");
-        fs::write(self.path("server.toml"), text + spool).unwrap();
+        put(&self.path("server.toml"), &(text + spool));
     }
 
     /// The folder of an agent; that of the first is that of the test.
@@ -128,7 +128,7 @@ impl Rig {
         );
         let folder = self.of_agent(agent);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("agent.toml"), text).unwrap();
+        put(&folder.join("agent.toml"), &text);
     }
 
     fn files(&self, prefixes: &[&str]) -> Vec<PathBuf> {
@@ -214,6 +214,13 @@ impl Rig {
             .spawn()
             .unwrap()
     }
+}
+
+/// Replaces a file as one should whose reader may begin at any time.
+fn put(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
 }
 
 fn begins(path: &Path, prefixes: &[&str]) -> bool {
