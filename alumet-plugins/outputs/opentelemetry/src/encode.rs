@@ -8,7 +8,7 @@ use alumet_core::unit::Unit;
 use alumet_core::{Consumer, SeriesMap, Value};
 
 use crate::config::Config;
-use crate::groups::{Groups, MetricText};
+use crate::groups::{Group, Groups, MetricText};
 use crate::resource::{hardware, resource};
 use crate::stream::{Stream, Sum, is_monotonic, refused};
 use crate::wire::{push_attribute, push_bytes, push_head, push_integer};
@@ -32,7 +32,7 @@ pub struct Encoder {
 struct Point {
     /// The beginning: how long it is, and its attributes. Its numbers follow.
     text: Box<[u8]>,
-    group: usize,
+    group: Group,
     sum: Option<Sum>,
     /// The unit of the samples and that of the points, if these differ.
     units: Option<Box<(Unit, Unit)>>,
@@ -124,17 +124,18 @@ impl Encoder {
             if let Some(units) = &point.units {
                 value = Unit::convert(value.as_f64(), &units.0, &units.1).map_or(value, Value::F64);
             }
-            let out = groups.points(point.group);
-            out.extend_from_slice(&point.text);
-            if let Some(start) = start {
-                push_number(out, START, start);
-            }
-            push_number(out, TIME, time);
-            match value {
-                Value::I64(value) => push_number(out, INTEGER, value.cast_unsigned()),
-                Value::U64(value) if i64::try_from(value).is_ok() => push_number(out, INTEGER, value),
-                other => push_number(out, DOUBLE, other.as_f64().to_bits()),
-            }
+            groups.add(point.group, |out| {
+                out.extend_from_slice(&point.text);
+                if let Some(start) = start {
+                    push_number(out, START, start);
+                }
+                push_number(out, TIME, time);
+                match value {
+                    Value::I64(value) => push_number(out, INTEGER, value.cast_unsigned()),
+                    Value::U64(value) if i64::try_from(value).is_ok() => push_number(out, INTEGER, value),
+                    other => push_number(out, DOUBLE, other.as_f64().to_bits()),
+                }
+            });
         }
         if is_full {
             *most_groups = SPARE_GROUPS + 2 * groups.len().max(catalog.live_series());
@@ -201,7 +202,7 @@ impl Point {
         text.append(&mut attributes);
         Self {
             text: text.into(),
-            group: groups.number(resource_text, MetricText { head, data, tail }),
+            group: groups.group(resource_text, MetricText { head, data, tail }),
             sum,
             units: semantic.map(|(_, unit)| Box::new((metric.unit.clone(), unit))),
         }

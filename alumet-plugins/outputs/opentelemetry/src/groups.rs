@@ -1,24 +1,26 @@
 //! The points of a request, by resource and metric, as OTLP wants them.
 
-use hashbrown::HashMap;
+use indexmap::IndexSet;
 
 use crate::wire::{field_len, push_bytes, push_head};
 
-/// Collects points. Each group of them, the points of a metric of a resource, is known by a number.
+/// Collects points. Each belongs to a group, the points of a metric of a resource.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    resources: Vec<Resource>,
-    resource_numbers: HashMap<Vec<u8>, usize>,
-    groups: Vec<Group>,
-    group_numbers: HashMap<(usize, MetricText), usize>,
-    /// The resources that have points.
-    filled: Vec<usize>,
+    /// The attributes of resources, encoded.
+    resources: IndexSet<Box<[u8]>>,
+    metrics: IndexSet<MetricText>,
+    /// The points of the request, in the order of the samples.
+    points: Vec<u8>,
+    places: Vec<Place>,
     /// The scope of all points, encoded.
     scope: Vec<u8>,
+    /// How long the last request was.
+    last: usize,
 }
 
 /// A metric without its points.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MetricText {
     /// Name, description and unit, encoded.
     pub(crate) head: Vec<u8>,
@@ -28,19 +30,19 @@ pub(crate) struct MetricText {
     pub(crate) tail: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Resource {
-    /// Its attributes, encoded.
-    text: Vec<u8>,
-    /// Its groups that have points.
-    filled: Vec<usize>,
+/// The numbers of a resource and of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Group {
+    resource: usize,
+    metric: usize,
 }
 
+/// Where a point stands.
 #[derive(Debug)]
-struct Group {
-    resource: usize,
-    metric: MetricText,
-    points: Vec<u8>,
+struct Place {
+    group: Group,
+    begin: usize,
+    end: usize,
 }
 
 impl Groups {
@@ -51,97 +53,97 @@ impl Groups {
         push_bytes(&mut content, 2, version.as_bytes());
         push_bytes(&mut scope, 1, &content);
         Self {
-            resources: Vec::new(),
-            resource_numbers: HashMap::new(),
-            groups: Vec::new(),
-            group_numbers: HashMap::new(),
-            filled: Vec::new(),
+            resources: IndexSet::new(),
+            metrics: IndexSet::new(),
+            points: Vec::new(),
+            places: Vec::new(),
             scope,
+            last: 0,
         }
     }
 
-    /// How many groups there are.
-    pub(crate) const fn len(&self) -> usize {
-        self.groups.len()
+    /// How many resources and metrics are known.
+    pub(crate) fn len(&self) -> usize {
+        self.resources.len() + self.metrics.len()
     }
 
-    /// Forgets all groups, and their points.
+    /// Forgets all groups, between two requests.
     pub(crate) fn clear(&mut self) {
         self.resources.clear();
-        self.resource_numbers.clear();
-        self.groups.clear();
-        self.group_numbers.clear();
-        self.filled.clear();
+        self.metrics.clear();
     }
 
-    /// The number of the group of a resource, whose attributes are given as they are encoded, and a metric.
-    pub(crate) fn number(&mut self, resource: Vec<u8>, metric: MetricText) -> usize {
-        let resources = &mut self.resources;
-        let resource = *self.resource_numbers.entry(resource).or_insert_with_key(|text| {
-            resources.push(Resource {
-                text: text.clone(),
-                filled: Vec::new(),
-            });
-            resources.len() - 1
-        });
-        let groups = &mut self.groups;
-        let group = self.group_numbers.entry((resource, metric));
-        *group.or_insert_with_key(|(resource, metric)| {
-            groups.push(Group {
-                resource: *resource,
-                metric: metric.clone(),
-                points: Vec::new(),
-            });
-            groups.len() - 1
-        })
-    }
-
-    /// The points of a group; one is appended to them.
-    pub(crate) fn points(&mut self, number: usize) -> &mut Vec<u8> {
-        let group = &mut self.groups[number];
-        if group.points.is_empty() {
-            let resource = &mut self.resources[group.resource];
-            if resource.filled.is_empty() {
-                self.filled.push(group.resource);
-            }
-            resource.filled.push(number);
+    /// The group of a resource, whose attributes are given as they are encoded, and a metric.
+    pub(crate) fn group(&mut self, resource: Vec<u8>, metric: MetricText) -> Group {
+        Group {
+            resource: self.resources.insert_full(resource.into()).0,
+            metric: self.metrics.insert_full(metric).0,
         }
-        &mut group.points
+    }
+
+    /// Adds what `write` appends as a point of a group.
+    pub(crate) fn add(&mut self, group: Group, write: impl FnOnce(&mut Vec<u8>)) {
+        let begin = self.points.len();
+        write(&mut self.points);
+        let end = self.points.len();
+        self.places.push(Place { group, begin, end });
     }
 
     /// The request with all points, which are in no group any more.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        let points: usize = self.groups.iter().map(|group| group.points.len()).sum();
-        // What stands around the points is short, unless there are few of them.
-        let mut out = Vec::with_capacity(points + points / 4);
-        for resource in self.filled.drain(..) {
-            let resource = &mut self.resources[resource];
-            let metrics = resource.filled.iter();
-            let metrics: usize = metrics.map(|metric| field_len(self.groups[*metric].len())).sum();
-            let scope = self.scope.len() + metrics;
-            push_head(&mut out, 1, field_len(resource.text.len()) + field_len(scope));
-            push_bytes(&mut out, 1, &resource.text);
-            push_head(&mut out, 2, scope);
-            out.extend_from_slice(&self.scope);
-            for group in resource.filled.drain(..) {
-                let group = &mut self.groups[group];
-                push_head(&mut out, 2, group.len());
-                out.extend_from_slice(&group.metric.head);
-                push_head(&mut out, group.metric.data, group.data_len());
-                out.append(&mut group.points);
-                out.extend_from_slice(&group.metric.tail);
+        let Self {
+            resources,
+            metrics,
+            points,
+            places,
+            scope,
+            last,
+        } = self;
+        // Those of a group keep their order.
+        places.sort_by_key(|place| place.group);
+        let mut out = Vec::with_capacity(points.len().max(*last + *last / 8));
+        for of_resource in places.chunk_by(|one, other| one.group.resource == other.group.resource) {
+            let of_metrics = || {
+                let each = of_resource.chunk_by(|one, other| one.group.metric == other.group.metric);
+                each.filter_map(|places| {
+                    let metric = metrics.get_index(places.first()?.group.metric)?;
+                    Some((metric, places, metric.data_len(places)))
+                })
+            };
+            let lens = of_metrics().map(|(metric, _, data)| field_len(metric.len(data)));
+            let in_scope = scope.len() + lens.sum::<usize>();
+            let resource = of_resource.first().map(|place| place.group.resource);
+            let resource = resource.and_then(|number| resources.get_index(number));
+            let resource: &[u8] = resource.map_or(&[], |text| text);
+            push_head(&mut out, 1, field_len(resource.len()) + field_len(in_scope));
+            push_bytes(&mut out, 1, resource);
+            push_head(&mut out, 2, in_scope);
+            out.extend_from_slice(scope);
+            for (metric, places, data) in of_metrics() {
+                push_head(&mut out, 2, metric.len(data));
+                out.extend_from_slice(&metric.head);
+                push_head(&mut out, metric.data, data);
+                for place in places {
+                    out.extend_from_slice(&points[place.begin..place.end]);
+                }
+                out.extend_from_slice(&metric.tail);
             }
         }
+        points.clear();
+        places.clear();
+        *last = out.len();
         out
     }
 }
 
-impl Group {
-    const fn data_len(&self) -> usize {
-        self.points.len() + self.metric.tail.len()
+impl MetricText {
+    /// How long the field is that has the points.
+    fn data_len(&self, places: &[Place]) -> usize {
+        let points: usize = places.iter().map(|place| place.end - place.begin).sum();
+        points + self.tail.len()
     }
 
-    const fn len(&self) -> usize {
-        self.metric.head.len() + field_len(self.data_len())
+    const fn len(&self, data: usize) -> usize {
+        self.head.len() + field_len(data)
     }
 }
