@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing::field::{Empty, display};
 
 use crate::failure::{Failure, Remedy};
 use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
 use crate::plugin::{DeliveryPolicy, OutputSpec};
+use crate::span;
 use crate::spool::Spooled;
 
 use super::backlog::{Backlog, Loaded};
@@ -88,6 +91,8 @@ struct Job {
     delivery: Delivery,
     /// How often the output has panicked over them.
     panics: u32,
+    /// The attempt, while it is under way.
+    span: Span,
 }
 
 /// What a writer wants next.
@@ -328,6 +333,7 @@ impl Writer {
             offset: 0,
             delivery: ripe.delivery,
             panics: 0,
+            span: Span::none(),
         })
     }
 
@@ -341,6 +347,10 @@ impl Writer {
             self.progress.close(job.entry);
             return None;
         }
+        job.span = tracing::debug_span!(
+            target: span::TARGET, parent: None, "deliver", element = %self.account.key(),
+            samples = job.delivery.len(), otel.status_description = Empty
+        );
         let started = Instant::now();
         let deadline = started + self.policy.timeout;
         job.delivery
@@ -365,6 +375,7 @@ impl Writer {
     }
 
     fn judge(&mut self, mut job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        let span = std::mem::replace(&mut job.span, Span::none());
         if self.backlog.is_some() && self.queue.is_abandoned() {
             // It stays in the spool, for the next output of this name.
             return;
@@ -373,6 +384,8 @@ impl Writer {
             Ok(receipt) => return self.received(job, receipt, busy),
             Err(failure) => failure,
         };
+        span.record("otel.status_description", display(&failure));
+        drop(span);
         match failure.remedy() {
             Remedy::Skip => self.refused(&job, &failure, busy),
             Remedy::Split => {
@@ -409,6 +422,7 @@ impl Writer {
             self.come_again(Job {
                 offset,
                 delivery,
+                span: Span::none(),
                 ..job
             });
         }
@@ -438,6 +452,7 @@ impl Writer {
             offset: job.offset + receipt.again[0],
             delivery,
             panics: 0,
+            span: Span::none(),
         });
         let failure = Failure::retry(format!("the destination puts {again} of {len} samples off"));
         let failure = match receipt.after {
