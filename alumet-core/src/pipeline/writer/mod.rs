@@ -15,12 +15,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::display;
 
 use crate::failure::{Failure, Remedy};
 use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
 use crate::plugin::{DeliveryPolicy, OutputSpec};
-use crate::span;
 use crate::spool::Spooled;
 
 use super::backlog::{Backlog, Loaded};
@@ -347,10 +346,7 @@ impl Writer {
             self.progress.close(job.entry);
             return None;
         }
-        job.span = tracing::debug_span!(
-            target: span::TARGET, parent: None, "deliver", element = %self.account.key(),
-            samples = job.delivery.len(), otel.status_description = Empty
-        );
+        job.span = self.account.attempt(job.delivery.len());
         let started = Instant::now();
         let deadline = started + self.policy.timeout;
         job.delivery
