@@ -1,13 +1,11 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::async_trait;
-use alumet_core::failure::Failure;
 use alumet_core::plugin::{Finding, StartError};
-use alumet_shared_http_delivery::{Answer, HttpClient};
+use alumet_shared_http_delivery::{HttpClient, Request};
 use alumet_shared_trust::try_server;
-use opentelemetry_http::{Bytes, HttpError, Request, Response};
+use opentelemetry_http::{Bytes, HttpError, Response};
 use opentelemetry_otlp::{RetryPolicy, WithExportConfig, WithHttpConfig};
 use tokio::runtime::Handle;
 
@@ -15,22 +13,16 @@ use crate::settings::Settings;
 
 use super::settings::{Protocol, TelemetrySettings};
 
-/// Sends what the SDK has encoded to the collector.
+/// Sends what the SDK has encoded of one signal to the collector.
 #[derive(Debug)]
 pub(super) struct Collector {
-    client: Client,
+    http: HttpClient,
+    protocol: Protocol,
+    signal: &'static Signal,
     /// The threads of the SDK have none.
     runtime: Handle,
     /// Whether what was sent last did not arrive.
     is_away: AtomicBool,
-}
-
-/// Speaks of one signal with the collector.
-#[derive(Debug, Clone)]
-struct Client {
-    http: HttpClient,
-    signal: &'static Signal,
-    settings: Arc<TelemetrySettings>,
 }
 
 /// What is sent, and where to.
@@ -56,39 +48,47 @@ pub(super) static METRICS: Signal = Signal {
 const TRIAL: Duration = Duration::from_secs(5);
 
 impl Collector {
-    /// The collector of the settings, for one signal.
+    /// An exporter that sends a signal to the collector of the settings.
     ///
     /// # Errors
     /// What is wrong with the files that they name.
-    pub(super) fn new(settings: &TelemetrySettings, signal: &'static Signal) -> Result<Self, StartError> {
-        Ok(Self {
-            client: Client::new(settings, signal)?,
+    pub(super) fn behind<B: WithExportConfig + WithHttpConfig>(
+        exporter: B,
+        settings: &TelemetrySettings,
+        signal: &'static Signal,
+    ) -> Result<B, StartError> {
+        let collector = Self {
+            http: client(settings)?,
+            protocol: settings.protocol,
+            signal,
             runtime: Handle::current(),
             is_away: AtomicBool::new(false),
-        })
-    }
-
-    /// An exporter that sends through it.
-    pub(super) fn exported<B: WithExportConfig + WithHttpConfig>(self, exporter: B) -> B {
-        let settings = Arc::clone(&self.client.settings);
-        exporter
+        };
+        // Each is set, because what is not is read from the environment.
+        Ok(exporter
             .with_endpoint(&settings.endpoint)
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_timeout(*settings.http.timeout)
             .with_retry_policy(RetryPolicy::disabled())
-            .with_http_client(self)
+            .with_http_client(collector))
     }
 }
 
 #[async_trait]
 impl opentelemetry_http::HttpClient for Collector {
     /// Of the request, only the body counts: headers of it come from the environment.
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let (client, body) = (self.client.clone(), request.into_body());
-        let sent = self.runtime.spawn(async move { client.send(body).await });
+    async fn send_bytes(
+        &self,
+        request: opentelemetry_http::Request<Bytes>,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let request = self
+            .signal
+            .request(&self.http, self.protocol, request.into_body());
+        let http = self.http.clone();
+        let sent = self.runtime.spawn(async move { http.send(request).await });
         let result = sent.await?;
         let was_away = self.is_away.swap(result.is_err(), Ordering::Relaxed);
-        let signal = self.client.signal.name;
+        let signal = self.signal.name;
         match &result {
             Err(error) if !was_away => tracing::warn!(
                 %error,
@@ -102,26 +102,21 @@ impl opentelemetry_http::HttpClient for Collector {
     }
 }
 
-impl Client {
-    fn new(settings: &TelemetrySettings, signal: &'static Signal) -> Result<Self, StartError> {
-        let make = match settings.protocol {
-            Protocol::Grpc => HttpClient::grpc,
-            Protocol::Http => HttpClient::new,
-        };
-        Ok(Self {
-            http: make("endpoint", &settings.endpoint, &settings.http)?,
-            signal,
-            settings: Arc::new(settings.clone()),
-        })
+impl Signal {
+    fn request(&self, http: &HttpClient, protocol: Protocol, body: Bytes) -> Request {
+        match protocol {
+            Protocol::Grpc => http.call(self.method, &body),
+            Protocol::Http => http.post(self.path, "application/x-protobuf", body),
+        }
     }
+}
 
-    async fn send(&self, body: Bytes) -> Result<Answer, Failure> {
-        let request = match self.settings.protocol {
-            Protocol::Grpc => self.http.call(self.signal.method, &body),
-            Protocol::Http => self.http.post(self.signal.path, "application/x-protobuf", body),
-        };
-        self.http.send(request).await
-    }
+fn client(settings: &TelemetrySettings) -> Result<HttpClient, StartError> {
+    let make = match settings.protocol {
+        Protocol::Grpc => HttpClient::grpc,
+        Protocol::Http => HttpClient::new,
+    };
+    make("telemetry.endpoint", &settings.endpoint, &settings.http)
 }
 
 /// Sends messages with nothing in them to the collector, and tells what came of it.
@@ -134,16 +129,18 @@ pub(crate) fn try_out(settings: &Settings) -> Vec<Finding> {
         settings.has_traces().then_some(&TRACES),
         settings.has_metrics().then_some(&METRICS),
     ];
-    let tried = |signal: &'static Signal| {
+    let tried = |signal: &Signal| {
         let subject = format!("{} to {}", signal.name, settings.endpoint);
-        match Client::new(settings, signal) {
-            Err(error) => Finding::broken(subject, error.to_string(), remedy),
-            Ok(client) => try_server(subject, TRIAL, remedy, async move {
-                let answer = client.send(Bytes::new()).await;
-                let answer = answer.map_err(|failure| failure.to_string())?;
-                Ok(format!("answers {}", answer.status))
-            }),
-        }
+        let http = match client(settings) {
+            Ok(http) => http,
+            Err(error) => return Finding::broken(subject, error.to_string(), remedy),
+        };
+        let request = signal.request(&http, settings.protocol, Bytes::new());
+        try_server(subject, TRIAL, remedy, async move {
+            let answer = http.send(request).await;
+            let answer = answer.map_err(|failure| failure.to_string())?;
+            Ok(format!("answers {}", answer.status))
+        })
     };
     signals.into_iter().flatten().map(tried).collect()
 }

@@ -128,7 +128,7 @@ impl Drop for Telemetry {
 }
 
 fn traces(settings: &TelemetrySettings, resource: Resource) -> Result<SdkTracerProvider, StartError> {
-    let exporter = Collector::new(settings, &TRACES)?.exported(SpanExporter::builder().with_http());
+    let exporter = Collector::behind(SpanExporter::builder().with_http(), settings, &TRACES)?;
     // Each is set, because what is not is read from the environment.
     let batches = BatchConfigBuilder::default()
         .with_max_queue_size(WAITING)
@@ -144,7 +144,7 @@ fn traces(settings: &TelemetrySettings, resource: Resource) -> Result<SdkTracerP
 }
 
 fn metrics(settings: &TelemetrySettings, resource: Resource) -> Result<SdkMeterProvider, StartError> {
-    let exporter = Collector::new(settings, &METRICS)?.exported(MetricExporter::builder().with_http());
+    let exporter = Collector::behind(MetricExporter::builder().with_http(), settings, &METRICS)?;
     let reader = PeriodicReader::builder(exporter.build()?).with_interval(*settings.interval);
     Ok(SdkMeterProvider::builder()
         .with_reader(reader.build())
