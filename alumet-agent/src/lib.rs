@@ -33,6 +33,8 @@ mod settings;
 mod setup;
 mod signals;
 mod summary;
+#[cfg_attr(not(feature = "telemetry"), path = "telemetry/left_out.rs")]
+mod telemetry;
 mod terminal;
 mod tree;
 

@@ -6,8 +6,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use alumet_core::pipeline::Pipeline;
+use alumet_core::span;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tracing::field::Empty;
 
 use crate::app::App;
 use crate::cli::Global;
@@ -55,10 +57,12 @@ impl RunningPlugins {
     /// Why the configuration is refused; nothing has changed then, but for a plugin that cannot start with its new
     /// configuration, which goes on with its old one. Blocks.
     pub(crate) fn reload(&self) -> Result<String, String> {
-        let result = self.read_again();
+        let span = tracing::debug_span!(target: span::TARGET, "reload", otel.status_description = Empty);
+        let result = span.in_scope(|| self.read_again());
         match &result {
             Ok(report) => tracing::info!("the configuration was read again: {report}"),
             Err(error) => {
+                span.record("otel.status_description", error);
                 tracing::error!("the configuration was read again: {error}");
             }
         }

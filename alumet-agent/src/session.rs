@@ -18,11 +18,13 @@ use crate::cli::Global;
 use crate::config::{Document, Problems};
 use crate::exit::Failed;
 use crate::health::{self, Health, Missing};
+use crate::logging;
 use crate::outcome::Outcome;
 use crate::reload::RunningPlugins;
 use crate::settings::OnError;
 use crate::setup::{EnabledPlugin, Setup};
 use crate::signals::Signals;
+use crate::telemetry::Telemetry;
 
 /// A running pipeline with all that is around it.
 pub(crate) struct Session {
@@ -34,6 +36,7 @@ pub(crate) struct Session {
     plugins: Arc<RunningPlugins>,
     shutdown_timeout: Duration,
     health: Arc<Health>,
+    telemetry: Option<Telemetry>,
     /// Whether a signal has asked the agent to end.
     asked_to_end: bool,
 }
@@ -41,8 +44,19 @@ pub(crate) struct Session {
 /// Signals that come together are one request: `timeout`, for example, sends each to the process and again to its group.
 const ECHO: Duration = Duration::from_millis(100);
 
-/// The runtime in which asynchronous plugins and signals work.
-pub(crate) fn runtime(global: &Global) -> Result<Runtime, Failed> {
+/// Does the work of a command in the runtime in which asynchronous plugins and signals work.
+pub(crate) fn block_on<T>(
+    global: &Global,
+    work: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
+    let runtime = runtime(global)?;
+    let result = runtime.block_on(work);
+    // A task may hang in the kernel; everything that counts has been written or counted.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+fn runtime(global: &Global) -> Result<Runtime, Failed> {
     let mut builder = match global.normal_worker_threads.unwrap_or(0) {
         0 => Builder::new_current_thread(),
         threads => {
@@ -56,8 +70,30 @@ pub(crate) fn runtime(global: &Global) -> Result<Runtime, Failed> {
 }
 
 impl Session {
-    /// Starts all plugins and the pipeline; `extend` may add elements before.
+    /// Starts the log, all plugins and the pipeline; `extend` may add elements before.
     pub(crate) async fn start(
+        app: &Arc<App>,
+        setup: Setup,
+        global: &Global,
+        extend: impl FnOnce(&mut PipelineBuilder),
+    ) -> Result<Self, Failed> {
+        let telemetry = Telemetry::start(app, &setup.settings)?;
+        let spans = telemetry.as_ref().and_then(Telemetry::spans);
+        logging::start(&setup.settings.log, global.log_format, global.quiet, spans)?;
+        let mut result = Self::started(app, setup, global, extend).await;
+        match (telemetry, &mut result) {
+            (Some(telemetry), Ok(session)) => {
+                telemetry.observe(session.pipeline.control());
+                session.telemetry = Some(telemetry);
+            }
+            // That says what failed.
+            (Some(telemetry), Err(_)) => telemetry.stop().await,
+            (None, _) => {}
+        }
+        result
+    }
+
+    async fn started(
         app: &Arc<App>,
         setup: Setup,
         global: &Global,
@@ -138,6 +174,7 @@ impl Session {
             plugins,
             shutdown_timeout: *settings.pipeline.shutdown_timeout,
             health,
+            telemetry: None,
             asked_to_end: false,
         })
     }
@@ -222,6 +259,9 @@ impl Session {
             outputs_ended: self.pipeline.outputs_ended().is_cancelled(),
         };
         outcome.log();
+        if let Some(telemetry) = self.telemetry.take() {
+            telemetry.stop().await;
+        }
         outcome
     }
 }

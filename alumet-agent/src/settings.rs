@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::LogFormat;
 use crate::logging;
+use crate::telemetry::TelemetrySettings;
 
 /// The configuration outside of `[plugins]`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,10 @@ pub(crate) struct Settings {
     pub(crate) spool: SpoolSettings,
     /// The agent's own health over HTTP.
     pub(crate) health: HealthSettings,
+    /// Where the program sends traces and metrics of its own, by OTLP; not what it measures, which is for outputs. Left out:
+    /// nowhere. No variable `OTEL_…` of the environment has a say in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) telemetry: Option<TelemetrySettings>,
     /// One table per plugin, which is read with the schema of the plugin.
     #[serde(skip_serializing)]
     #[schemars(extend("writeOnly" = false))]
@@ -156,6 +161,7 @@ impl Default for Settings {
             pipeline: PipelineSettings::default(),
             spool: SpoolSettings::default(),
             health: HealthSettings::default(),
+            telemetry: None,
             plugins: BTreeMap::new(),
         }
     }
@@ -222,6 +228,9 @@ impl Settings {
                 "spool.max_age",
                 "nothing could wait; write for example \"30days\"",
             );
+        }
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.check(&mut faults);
         }
         faults.or_ok()
     }

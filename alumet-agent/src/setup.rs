@@ -15,6 +15,7 @@ use crate::default_text::{default_text, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
 use crate::settings::{OnError, PluginSettings, Settings};
+use crate::telemetry::TelemetrySettings;
 
 /// A configuration that was read and checked.
 #[derive(Debug)]
@@ -152,7 +153,11 @@ impl Setup {
     /// The document with the defaults of everything that is enabled, for people to read.
     pub(crate) fn effective(app: &App, global: &Global) -> Result<Document, Failed> {
         let setup = Self::load(app, global, IfMissing::Assume)?;
-        let mut defaults = toml::Table::try_from(Settings::default()).map_err(anyhow::Error::from)?;
+        let settings = Settings {
+            telemetry: setup.settings.telemetry,
+            ..Settings::default()
+        };
+        let mut defaults = toml::Table::try_from(settings).map_err(anyhow::Error::from)?;
         let mut tables = toml::Table::new();
         for EnabledPlugin { descriptor, .. } in &setup.plugins {
             let table = app.default_config(descriptor).map_err(anyhow::Error::from)?;
@@ -161,6 +166,10 @@ impl Setup {
         defaults.insert("plugins".to_owned(), tables.into());
         let mut document = setup.document;
         document.fill(defaults);
+        document.hide_secrets(
+            &KeyPath::dotted("telemetry"),
+            &schemars::schema_for!(TelemetrySettings),
+        );
         for plugin in &app.plugins {
             let path = KeyPath::dotted("plugins").key(plugin.id);
             document.hide_secrets(&path, &plugin.schema());

@@ -97,6 +97,7 @@ pub mod series;
 pub mod services;
 pub mod size;
 pub mod source;
+pub mod span;
 pub mod spool;
 pub mod state;
 #[cfg(any(test, feature = "testkit"))]

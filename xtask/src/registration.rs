@@ -54,14 +54,14 @@ pub(crate) fn pages(plugins: &[Plugin], read: Read<'_>) -> Result<Vec<Page>> {
     for binary in Binary::ALL {
         let mut offered = plugins.to_vec();
         offered.retain(|plugin| binary.offers(plugin.kind, &plugin.name));
-        let default = lines(&offered, |Plugin { name, .. }| format!("    \"{name}\","));
+        let all = lines(&offered, |Plugin { name, .. }| format!("    \"{name}\","));
         let features = lines(&offered, |Plugin { name, .. }| {
             format!("{name} = [\"dep:alumet-plugin-{name}\"]")
         });
         let dependencies = lines(&offered, |Plugin { name, .. }| {
             format!("alumet-plugin-{name} = {{ workspace = true, optional = true }}")
         });
-        let features = format!("default = [\n{default}]\n{features}");
+        let features = format!("plugins = [\n{all}]\n{features}");
         let parts = [("features", features), ("plugins", dependencies)];
         pages.push(Page::filled(&binary.manifest(), &parts, read)?);
         pages.push(Page::new(binary.list(), list(&offered)));
@@ -159,7 +159,7 @@ serde = \"1\"
     #[test]
     fn the_agent_has_each_plugin_by_default_and_the_server_no_source_that_measures() {
         let agent = text("alumet-agent/Cargo.toml");
-        let features = "default = [\n    \"big-iron\",\n    \"file\",\n    \"relay-server\",\n]\n\
+        let features = "plugins = [\n    \"big-iron\",\n    \"file\",\n    \"relay-server\",\n]\n\
                         big-iron = [\"dep:alumet-plugin-big-iron\"]\n";
         assert!(agent.contains(features), "{agent}");
         assert!(
@@ -168,7 +168,7 @@ serde = \"1\"
         );
         let server = text("alumet-server/Cargo.toml");
         assert!(
-            server.contains("default = [\n    \"file\",\n    \"relay-server\",\n]\n"),
+            server.contains("plugins = [\n    \"file\",\n    \"relay-server\",\n]\n"),
             "{server}"
         );
         assert!(!server.contains("big-iron"), "{server}");

@@ -12,7 +12,7 @@ use crate::cli::{ConfigCommand, Global};
 use crate::default_text::{default_text, plugin_reference, settings_reference};
 use crate::exit::{FAILED, Failed};
 use crate::setup::{IfMissing, Setup};
-use crate::terminal;
+use crate::{telemetry, terminal};
 
 /// Shows, checks and writes configurations.
 pub(crate) fn config(app: &App, global: &Global, command: &ConfigCommand) -> Result<ExitCode, Failed> {
@@ -51,6 +51,15 @@ fn check(app: &App, global: &Global, connect: bool) -> Result<ExitCode, Failed> 
     let setup = Setup::load(app, global, IfMissing::Fail)?;
     for warning in setup.document.warnings() {
         terminal::complain(&warning.to_string());
+    }
+    for found in telemetry::try_out(&setup.settings) {
+        if found.verdict >= least {
+            faults += 1;
+            terminal::complain(&format!(
+                "{word}: {} would not arrive: {}",
+                found.subject, found.detail
+            ));
+        }
     }
     for plugin in &setup.plugins {
         let id = plugin.descriptor.id;

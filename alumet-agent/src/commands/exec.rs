@@ -28,8 +28,7 @@ fn measured(app: &Arc<App>, global: &Global, exec: &Exec) -> Result<ExitCode, Fa
     let setup = Setup::load(app, global, IfMissing::Assume)?;
     // Before anything is started and written for a program that does not exist.
     child::find(&exec.program)?;
-    let runtime = session::runtime(global)?;
-    runtime.block_on(async {
+    session::block_on(global, async {
         // Before the program is there, so that no signal can leave it behind.
         let mut passed_on = Signals::listen(child::passed_on())?;
         let mut orphans = Signals::listen([nix::libc::SIGCHLD])?;

@@ -17,8 +17,8 @@ use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
 use crate::summary::{Summary, SummaryOutput, Times};
+use crate::terminal;
 use crate::tree::{MeasuredTree, SharedTree, TreeSource};
-use crate::{logging, terminal};
 
 /// A session that measures a program.
 pub(crate) struct Measurement {
@@ -34,7 +34,6 @@ pub(crate) struct Measurement {
 impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
-        logging::start(&setup.settings.log, global.log_format, global.quiet)?;
         let output = SummaryOutput::default();
         let summary = output.summary.clone();
         let tree = SharedTree::default();

@@ -6,16 +6,13 @@ use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::exit::Failed;
 use crate::live_line::LiveLine;
-use crate::logging;
 use crate::session::{self, Session};
 use crate::setup::{IfMissing, Setup};
 
 /// Measures until a signal comes.
 pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Assume)?;
-    logging::start(&setup.settings.log, global.log_format, global.quiet)?;
-    let runtime = session::runtime(global)?;
-    let outcome = runtime.block_on(async {
+    let outcome = session::block_on(global, async {
         let mut session = Session::start(app, setup, global, |_| {}).await?;
         let version = app.version;
         match app.purpose {
@@ -27,10 +24,8 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
             None => session.wait().await,
         };
         tracing::info!(cause, "stopping: what is not written yet is written");
-        Ok::<_, Failed>(session.stop().await)
+        Ok(session.stop().await)
     })?;
-    // A task may hang in the kernel; everything that counts has been written or counted.
-    runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(outcome.exit_code())
 }
 

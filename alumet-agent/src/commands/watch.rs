@@ -19,8 +19,7 @@ use super::measure::{Measurement, wall_clock};
 /// Measures a process that runs already, and its descendants, until it ends or a signal comes.
 pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Assume)?;
-    let runtime = session::runtime(global)?;
-    runtime.block_on(async {
+    session::block_on(global, async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
         let root = SystemRoot::at(&setup.settings.system_root);
         let number = watched.number_in(&root).map_err(Failed::running)?;

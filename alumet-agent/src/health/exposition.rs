@@ -2,12 +2,10 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use alumet_core::metric::MetricKind;
 use alumet_core::pipeline::PipelineStatus;
 use alumet_core::pipeline::self_metrics::{FACTS, Known};
-use alumet_core::unit::Unit;
 
 use crate::app::App;
 
@@ -34,11 +32,7 @@ pub(super) fn exposition(app: &App, status: PipelineStatus) -> String {
                 };
                 head(&mut text, name, kind, fact.description);
             }
-            let value = match fact.unit == Unit::SECOND.nano() {
-                true => Duration::from_nanos(value).as_secs_f64(),
-                false => value as f64,
-            };
-            line(&mut text, name, labels, value);
+            line(&mut text, name, labels, fact.in_base_unit(value));
         });
     }
     text

@@ -6,9 +6,12 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
+use alumet_core::span;
 use alumet_core::time::SystemClock;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::cli::LogFormat;
 use crate::exit::Failed;
@@ -17,8 +20,16 @@ use crate::settings::LogSettings;
 
 use fold::Folded;
 
+/// What takes spans, besides the log.
+pub(crate) type Spans = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts the log on the standard error.
-pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bool) -> Result<(), Failed> {
+pub(crate) fn start(
+    settings: &LogSettings,
+    format: Option<LogFormat>,
+    quiet: bool,
+    spans: Option<Spans>,
+) -> Result<(), Failed> {
     let level = if quiet {
         Some("warn")
     } else {
@@ -31,25 +42,28 @@ pub(crate) fn start(settings: &LogSettings, format: Option<LogFormat>, quiet: bo
         // The configuration was checked with the rest of its keys.
         _ => filter(level.unwrap_or("info")).map_err(Failed::usage),
     }?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Stderr);
-    let result = match format.unwrap_or(settings.format) {
+    let log = tracing_subscriber::fmt::layer().with_writer(|| Stderr);
+    let log = match format.unwrap_or(settings.format) {
         LogFormat::Text => log
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .map_event_format(|format| Folded::new(format, Arc::new(SystemClock)))
-            .try_init(),
+            .boxed(),
         LogFormat::Json => log
             .json()
             .map_event_format(|format| Folded::new(format, Arc::new(SystemClock)))
-            .try_init(),
+            .boxed(),
     };
-    result.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
+    let both = tracing_subscriber::registry()
+        .with(spans)
+        .with(log.with_filter(filter));
+    both.try_init()
+        .map_err(|error| anyhow::anyhow!("the log cannot be started: {error}").into())
 }
 
-/// Libraries whose lines are for those who mend them, and which anybody who connects can make speak.
-const LIBRARIES: [&str; 4] = ["h2", "hyper", "rustls", "tonic"];
+/// Libraries whose lines are for those who mend them, and which anybody who connects can make speak; and the spans, which would
+/// stand in each line about what they are about.
+const LIBRARIES: [&str; 5] = ["h2", "hyper", "rustls", "tonic", span::TARGET];
 
 /// What is logged. A level without a target is that of the program; libraries below it say no more than warnings.
 ///

@@ -20,5 +20,6 @@ mod program;
 mod relay;
 mod reload;
 mod stop;
+mod telemetry;
 mod terminal;
 mod watch;

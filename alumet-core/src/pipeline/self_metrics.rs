@@ -160,6 +160,14 @@ pub fn all() -> Vec<MetricDoc> {
 }
 
 impl Fact {
+    /// A value as its family has it: times in seconds.
+    pub fn in_base_unit(&self, value: u64) -> f64 {
+        match self.unit == NANOS {
+            true => Duration::from_nanos(value).as_secs_f64(),
+            false => value as f64,
+        }
+    }
+
     fn doc(&self) -> Option<MetricDoc> {
         Some(MetricDoc {
             name: self.metric?,

@@ -1,7 +1,10 @@
 use std::any::Any;
 use std::fmt;
 
+use tracing::field::{Empty, display};
+
 use crate::metric::MetricDoc;
+use crate::span;
 
 use super::{ConfigFault, Faults, Plugin, StartContext, StartError};
 
@@ -119,7 +122,12 @@ impl PluginDescriptor {
         config: &PluginConfig,
         context: &mut StartContext<'_>,
     ) -> Result<Box<dyn RunningPlugin>, StartError> {
-        (self.start)(config, context)
+        let span = tracing::debug_span!(
+            target: span::TARGET, "start plugin", plugin = self.id, otel.status_description = Empty
+        );
+        (self.start)(config, context).inspect_err(|error| {
+            span.record("otel.status_description", display(error));
+        })
     }
 }
 

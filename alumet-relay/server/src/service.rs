@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
+use alumet_core::span;
 use alumet_core::spool::InstanceId;
 use alumet_relay_protocol::tokens::presented;
 use alumet_relay_protocol::v1::client_message::Message;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::field::{Empty, display};
 
 use crate::authenticate::{Credentials, check_claim, identify};
 use crate::connection::Connection;
@@ -158,12 +160,18 @@ impl RelayService {
     fn spawn(&self, session: Session, seat: tokio_util::sync::DropGuard, node: String) {
         let place = self.connection.begin_session();
         let (running, peer) = (Arc::clone(&self.running), self.connection.peer);
+        let span = tracing::debug_span!(
+            target: span::TARGET, parent: None, "relay session", node, %peer, otel.status_description = Empty
+        );
         self.running.tasks.spawn(async move {
             let result = session.run().await;
             drop((place, seat));
             match result {
                 Ok(()) => tracing::info!(node, %peer, "a client ended its session"),
-                Err(refusal) => running.state.refusals.note(&refusal, peer, &node),
+                Err(refusal) => {
+                    span.record("otel.status_description", display(&refusal));
+                    running.state.refusals.note(&refusal, peer, &node);
+                }
             }
         });
     }

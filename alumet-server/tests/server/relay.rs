@@ -7,6 +7,12 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use alumet_shared_http_delivery::testkit::TestServer;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
 use crate::certs::snippet;
 use crate::process::{Process, agent, server};
 use crate::program::Folder;
@@ -127,6 +133,45 @@ fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
     agent.end();
     server.end();
     expect_same(&folder, "n1");
+}
+
+#[test]
+fn a_session_of_an_agent_is_a_span_of_the_server() {
+    let folder = Folder::new();
+    let collector = TestServer::answering(|_| ("200 OK", String::new())).unwrap();
+    let config = format!(
+        "[telemetry]\nendpoint = \"{}\"\nprotocol = \"http\"\nproxy = \"none\"\n[plugins.csv]\noutput_path = \"server.csv\"\n",
+        collector.url()
+    );
+    folder.write("server.toml", &config);
+    folder.write(
+        "agent.toml",
+        &format!("{AGENT}[plugins.relay-client]\nclient_name = \"n1\"\n"),
+    );
+    let (server, address) = start_server(&folder, "127.0.0.1:0");
+    let arguments = ["--config", "agent.toml", "--relay-out", &address];
+    let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
+    wait_for_samples(&folder, "server.csv", "n1");
+    agent.end();
+    server.end();
+    let received = collector.received();
+    let traces = received
+        .iter()
+        .filter(|request| request.line.contains("/v1/traces"));
+    let spans: Vec<Span> = traces
+        .flat_map(|request| {
+            ExportTraceServiceRequest::decode(&*request.body)
+                .unwrap()
+                .resource_spans
+        })
+        .flat_map(|of_resource| of_resource.scope_spans)
+        .flat_map(|of_scope| of_scope.spans)
+        .collect();
+    let session = spans.iter().find(|span| span.name == "relay session").unwrap();
+    let node = session.attributes.iter().find(|pair| pair.key == "node");
+    let node = node.and_then(|pair| pair.value.clone()?.value);
+    assert_eq!(node, Some(Value::StringValue("n1".to_owned())));
+    assert!(spans.iter().any(|span| span.name == "deliver"), "{spans:#?}");
 }
 
 /// Without what is being written.

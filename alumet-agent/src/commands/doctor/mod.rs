@@ -12,7 +12,7 @@ use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::exit::{FAILED, Failed};
 use crate::setup::{EnabledPlugin, IfMissing, Setup};
-use crate::terminal;
+use crate::{telemetry, terminal};
 
 use machine::Machine;
 use report::Report;
@@ -33,6 +33,7 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
         Purpose::Receive => "server",
     };
     report.push(role, own);
+    report.push("telemetry", telemetry::try_out(&setup.settings));
     for plugin in &setup.plugins {
         report.push(plugin.descriptor.id, findings(plugin, root));
     }

@@ -1,12 +1,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Span;
+use tracing::field::Empty;
+
 use crate::failure::{Failure, Remedy};
 use crate::pipeline::element::{ElementCell, ElementKey, ElementKind, ElementState};
 use crate::pipeline::ledger::DropReason;
 use crate::pipeline::message::Problem;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::supervise::{log_failure, log_recovery, state_after};
+use crate::span;
 use crate::spool::Gap;
 
 /// What everybody can see of an output: its state, its account in the ledger, and its lines in the log.
@@ -41,6 +45,14 @@ impl Account {
 
     pub(super) fn key(&self) -> &ElementKey {
         self.cell.key()
+    }
+
+    /// A span for an attempt to deliver so many samples.
+    pub(super) fn attempt(&self, samples: usize) -> Span {
+        tracing::debug_span!(
+            target: span::TARGET, parent: None, "deliver", element = %self.key(), samples,
+            otel.status_description = Empty
+        )
     }
 
     /// What is wrong with the output.

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing::field::display;
 
 use crate::failure::{Failure, Remedy};
 use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
@@ -88,6 +90,8 @@ struct Job {
     delivery: Delivery,
     /// How often the output has panicked over them.
     panics: u32,
+    /// The attempt, while it is under way.
+    span: Span,
 }
 
 /// What a writer wants next.
@@ -328,6 +332,7 @@ impl Writer {
             offset: 0,
             delivery: ripe.delivery,
             panics: 0,
+            span: Span::none(),
         })
     }
 
@@ -341,6 +346,7 @@ impl Writer {
             self.progress.close(job.entry);
             return None;
         }
+        job.span = self.account.attempt(job.delivery.len());
         let started = Instant::now();
         let deadline = started + self.policy.timeout;
         job.delivery
@@ -365,6 +371,7 @@ impl Writer {
     }
 
     fn judge(&mut self, mut job: Job, result: Result<Receipt, Failure>, busy: Duration) {
+        let span = std::mem::replace(&mut job.span, Span::none());
         if self.backlog.is_some() && self.queue.is_abandoned() {
             // It stays in the spool, for the next output of this name.
             return;
@@ -373,6 +380,8 @@ impl Writer {
             Ok(receipt) => return self.received(job, receipt, busy),
             Err(failure) => failure,
         };
+        span.record("otel.status_description", display(&failure));
+        drop(span);
         match failure.remedy() {
             Remedy::Skip => self.refused(&job, &failure, busy),
             Remedy::Split => {
@@ -409,6 +418,7 @@ impl Writer {
             self.come_again(Job {
                 offset,
                 delivery,
+                span: Span::none(),
                 ..job
             });
         }
@@ -438,6 +448,7 @@ impl Writer {
             offset: job.offset + receipt.again[0],
             delivery,
             panics: 0,
+            span: Span::none(),
         });
         let failure = Failure::retry(format!("the destination puts {again} of {len} samples off"));
         let failure = match receipt.after {
