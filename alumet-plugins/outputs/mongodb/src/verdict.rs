@@ -1,12 +1,10 @@
 //! What a server or the driver says, and what is to be done about it.
 
 use alumet_core::Failure;
+use alumet_core::failure::words;
 use alumet_core::output::Receipt;
 use mongodb::bson::{Bson, Document};
 use mongodb::error::{Error, ErrorKind};
-
-/// How much is said about an error.
-const WORDS: usize = 400;
 
 /// A key that exists already.
 const DUPLICATE_KEY: i64 = 11000;
@@ -119,17 +117,4 @@ fn not_found(message: &str, server: &str) -> String {
         () => "check the port, `tls` and `replicaSet`",
     };
     format!("no server to write to at {server} ({reasons}); {mend}")
-}
-
-/// One short line for people.
-fn words(text: &str) -> String {
-    let line = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    match line.char_indices().nth(WORDS) {
-        None => line,
-        Some((end, _)) => format!("{}…", &line[..end]),
-    }
 }
