@@ -23,6 +23,9 @@ use alumet_shared_output_testkit::{Program, free_port, server_of, table, until};
 use read_back::Totals;
 use summing::{POLLS, SummingPlugin, sorts};
 
+/// How much of each series a server has.
+type ReadBack = fn(&Program) -> Totals;
+
 /// Says to the test below that it is the agent: the arguments, one per line.
 const ARGUMENTS: &str = "ALUMET_TOTALS_ARGUMENTS";
 
@@ -51,7 +54,7 @@ fn is_same(one: f64, other: f64) -> bool {
 #[test]
 fn all_outputs_have_the_same_number_of_samples_and_the_same_sums_of_each_series() {
     let exporter = free_port();
-    let outputs: [(&str, fn(&Program) -> Totals); 4] = [
+    let outputs: [(&str, ReadBack); 4] = [
         ("elasticsearch", read_back::victoria_logs),
         ("influxdb", read_back::influxdb),
         ("mongodb", read_back::mongodb),
@@ -97,15 +100,15 @@ fn all_outputs_have_the_same_number_of_samples_and_the_same_sums_of_each_series(
         found.push((output, read(server)));
     }
     for sort in sorts() {
-        let values = (0..POLLS).map(|poll| sort.value(poll).as_f64());
-        let sum: f64 = values.clone().sum();
+        let value = |poll| sort.value(poll).as_f64();
+        let sum: f64 = (0..POLLS).map(value).sum();
         for (output, totals) in &found {
             let (count, total) = totals.get(&sort.number).copied().unwrap_or_default();
             assert_eq!(count, POLLS, "{output}: {sort:?}\n{log}");
             assert!(is_same(total, sum), "{output}: {total} and not {sum}: {sort:?}");
         }
         let shown = match sort.kind {
-            MetricKind::Gauge => values.last().unwrap(),
+            MetricKind::Gauge => value(POLLS - 1),
             _ => sum,
         };
         let exposed = exposition.get(&sort.number).copied().unwrap_or_default();

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use alumet_shared_http_delivery::testkit::local;
-use alumet_shared_http_delivery::{HttpClient, Request};
-use alumet_shared_output_testkit::Program;
+use alumet_shared_output_testkit::{Program, ask};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
@@ -26,16 +24,6 @@ fn add_up(samples: impl IntoIterator<Item = (String, String)>) -> Totals {
     totals
 }
 
-/// The body of an answer of the server on this port.
-fn ask(port: u16, request: impl FnOnce(&HttpClient) -> Request) -> String {
-    let client = HttpClient::new("host", &format!("http://127.0.0.1:{port}"), &local()).unwrap();
-    let answer = Runtime::new().unwrap().block_on(client.send(request(&client)));
-    answer.map_or_else(
-        |_| String::new(),
-        |answer| String::from_utf8(answer.body.to_vec()).unwrap(),
-    )
-}
-
 pub(crate) fn csv(path: &Path) -> Totals {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines().map(|line| line.split(';').collect::<Vec<_>>());
@@ -47,11 +35,8 @@ pub(crate) fn csv(path: &Path) -> Totals {
 
 /// The server itself adds up.
 pub(crate) fn influxdb(server: &Program) -> Totals {
-    let query = format!("q=SELECT count(value), sum(value) FROM /.*/ GROUP BY {NUMBER}");
-    let form = "application/x-www-form-urlencoded";
-    let body = ask(server.port(), |client| {
-        client.post("/query?db=samples", form, query.into_bytes())
-    });
+    let query = format!("SELECT+count(value),sum(value)+FROM+/.*/+GROUP+BY+{NUMBER}");
+    let body = ask(server.port(), &format!("POST /query?db=samples&q={query}"));
     let answer: Json = serde_json::from_str(&body).unwrap();
     let series = answer["results"][0]["series"].as_array().into_iter().flatten();
     let of = |series: &Json| {
@@ -63,7 +48,7 @@ pub(crate) fn influxdb(server: &Program) -> Totals {
 }
 
 pub(crate) fn victoria_logs(server: &Program) -> Totals {
-    let body = ask(server.port(), |client| client.get("/select/logsql/query?query=*"));
+    let body = ask(server.port(), "GET /select/logsql/query?query=*");
     add_up(body.lines().map(|line| {
         let document: BTreeMap<String, String> = serde_json::from_str(line).unwrap();
         (document[NUMBER].clone(), document["value"].clone())
@@ -108,7 +93,7 @@ pub(crate) fn rotel(server: &Program) -> Totals {
 
 /// What the exporter on this port shows, in base units: of a counter the sum, of a gauge the last value.
 pub(crate) fn exposition(port: u16) -> BTreeMap<u64, f64> {
-    let text = ask(port, |client| client.get("/metrics"));
+    let text = ask(port, "GET /metrics");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let of = |line: &str| {
         let (labels, value) = line.rsplit_once(' ')?;

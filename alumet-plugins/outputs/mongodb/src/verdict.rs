@@ -68,7 +68,7 @@ fn integer(value: &Bson) -> Option<i64> {
 
 /// Why a command to `server` was not carried out, and what to do about it.
 pub(crate) fn failure(error: &Error, server: &str) -> Failure {
-    let said = words(&error.kind.to_string());
+    let said = words(error.kind.to_string());
     Failure::retry(match &*error.kind {
         ErrorKind::Command(error) => {
             let code = i64::from(error.code);
@@ -104,7 +104,7 @@ fn not_found(message: &str, server: &str) -> String {
     reasons.dedup();
     let reasons = match reasons.is_empty() {
         true => words(message),
-        false => words(&reasons.join("; ")),
+        false => words(reasons.join("; ")),
     };
     let mend = match () {
         () if reasons.contains("certificate") => {

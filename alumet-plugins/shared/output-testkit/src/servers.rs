@@ -8,6 +8,16 @@ use std::process::Command;
 
 use crate::program::{Program, find, free_port};
 
+/// The body of what a server on this port of this machine answers to a line such as `GET /metrics`.
+pub fn ask(port: u16, request: &str) -> String {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    write!(connection, "{request} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    body.to_owned()
+}
+
 /// The server of the output plugin of this name.
 pub fn server_of(plugin: &str) -> Option<Program> {
     match plugin {
@@ -55,12 +65,7 @@ pub fn influxdb(http_lines: &str) -> Option<Program> {
         command.arg("-config").arg(path);
         command
     });
-    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    connection
-        .write_all(b"POST /query?q=CREATE%20DATABASE%20samples HTTP/1.0\r\n\r\n")
-        .unwrap();
-    // It has done it when it ends the connection.
-    connection.read_to_end(&mut Vec::new()).unwrap();
+    ask(port, "POST /query?q=CREATE+DATABASE+samples");
     Some(server)
 }
 
