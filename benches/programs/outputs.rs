@@ -185,7 +185,7 @@ impl Run {
             sleep(Duration::from_millis(200));
             found = stored();
         }
-        let found = found.map_or("nothing".to_owned(), |found| found.to_string());
+        let found = found.map_or("an unknown number".to_owned(), |found| found.to_string());
         println!(
             "{}: {} produced, {} delivered, {} dropped, {found} at the server, {took} s after the last one",
             self.output, last.produced, last.delivered, last.dropped

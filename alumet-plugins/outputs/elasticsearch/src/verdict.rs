@@ -117,8 +117,10 @@ mod tests {
             headers: Default::default(),
             body: body.to_owned().into(),
         };
-        let mut bulk = Bulk::default();
-        bulk.documents = 3;
+        let mut bulk = Bulk {
+            documents: 3,
+            ..Bulk::default()
+        };
         verdict(&answer, &mut bulk)
     }
 
