@@ -129,6 +129,25 @@ impl Attributes {
             .map(|(key, value)| (key, value))
     }
 
+    /// A name for each attribute, in their order, that stands for nothing else where all of them and those in `taken` stand: what
+    /// `name_of` makes of its key, and what `another` makes of that as long as it is not free.
+    pub fn names(
+        &self,
+        taken: &[&str],
+        name_of: impl Fn(&str) -> String,
+        another: impl Fn(&mut String),
+    ) -> Vec<String> {
+        let mut names: Vec<String> = Vec::with_capacity(self.len());
+        for (key, _) in self.iter() {
+            let mut name = name_of(key);
+            while taken.contains(&&*name) || names.contains(&name) {
+                another(&mut name);
+            }
+            names.push(name);
+        }
+        names
+    }
+
     /// How many attributes there are.
     pub fn len(&self) -> usize {
         self.iter().len()
@@ -177,6 +196,20 @@ mod tests {
         let attributes = Attributes::from_iter([("b", 1_u64), ("a", 2), ("b", 3)]);
         assert_eq!(attributes.to_string(), "{a=2, b=3}");
         assert_eq!(attributes.with("a", "x").to_string(), "{a=x, b=3}");
+    }
+
+    #[test]
+    fn no_name_is_there_twice() {
+        let attributes: Attributes = ["_a", "_value", "a", "a.b", "a_b", "value"]
+            .into_iter()
+            .map(|key| (key, true))
+            .collect();
+        let names = attributes.names(
+            &["value"],
+            |key| key.replace('.', "_"),
+            |name| name.insert(0, '_'),
+        );
+        assert_eq!(names, ["_a", "_value", "a", "a_b", "_a_b", "__value"]);
     }
 
     #[test]

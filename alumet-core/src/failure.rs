@@ -169,6 +169,22 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
     }
 }
 
+/// What another program says about an error, as one line for people, which it cannot make long.
+pub fn words(text: impl AsRef<[u8]>) -> String {
+    const LONGEST: usize = 400;
+    let text = text.as_ref();
+    let start = String::from_utf8_lossy(&text[..text.len().min(4 * LONGEST)]);
+    let line = start
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    match line.char_indices().nth(LONGEST) {
+        None => line,
+        Some((end, _)) => format!("{}…", &line[..end]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +209,15 @@ mod tests {
             format!("{:?}", Failure::skip(cause())),
             "Failure(Skip, cannot write: the disk is full: no inode left)"
         );
+    }
+
+    #[test]
+    fn a_page_becomes_one_short_line() {
+        let page = format!("<html>\r\n\t<h1>no\u{1b}</h1>{}", "é".repeat(5000));
+        let line = words(page);
+        let is_cut = line.starts_with("<html> <h1>no </h1>é") && line.ends_with('…');
+        assert!(is_cut, "{line}");
+        assert_eq!(line.chars().count(), 401);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod bench_agent;
+mod bench_outputs;
 mod bench_relay;
 mod binary;
 mod chaos;
@@ -46,6 +47,8 @@ enum Chore {
     NewPlugin(new_plugin::Options),
     /// Runs the release agent on many control groups and prints what it costs.
     BenchAgent(bench_agent::Options),
+    /// Runs the release agent with each output and a real server, and prints what it costs.
+    BenchOutputs(bench_outputs::Options),
     /// Measures the relay and the spool, with the release agent and server.
     BenchRelay(bench_relay::Options),
     /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&workspace, &options),
         Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
+        Chore::BenchOutputs(options) => bench_outputs::run(&workspace, &options),
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),

@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits {
 
 /// Takes the address; clients that come before [`serve`] wait.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
-    let listener = alumet_shared_http_server::listen(&[address]).and_then(TcpListener::from_std);
+    let listener = alumet_shared_http_server::listen(address).and_then(TcpListener::from_std);
     let listener = listener.with_context(|| {
         format!(
             "the health endpoint cannot listen at {address}; choose another `health.address`, or remove it"

@@ -42,6 +42,16 @@ impl Receipt {
         self.after = Some(pause);
     }
 
+    /// Which sample each of those is that are not rejected by now, by its number from 0 on: what a server means that counts the
+    /// items of a request in which the others are left out. They were rejected by ascending position.
+    pub fn position_of_kept(&self) -> impl Fn(usize) -> usize + use<> {
+        let rejected = self.rejected.iter().enumerate();
+        let kept_before: Vec<usize> = rejected
+            .map(|(count, rejection)| rejection.sample.saturating_sub(count))
+            .collect();
+        move |number| number.saturating_add(kept_before.partition_point(|kept| *kept <= number))
+    }
+
     /// Brings the positions into order, each once: what is rejected does not come again, and what the delivery does not
     /// have is nothing.
     pub(crate) fn settle(&mut self, len: usize) {
@@ -80,5 +90,20 @@ mod tests {
             .map(|rejection| rejection.sample)
             .collect();
         assert_eq!((rejected, receipt.again), (vec![3, 7], vec![1, 5]));
+    }
+
+    #[test]
+    fn the_number_of_an_item_leads_to_the_sample_that_it_is_of() {
+        for left_out in [&[][..], &[0], &[9], &[3, 4, 5], &[0, 1, 4, 8]] {
+            let mut receipt = Receipt::all();
+            left_out.iter().for_each(|sample| receipt.reject(*sample, "no"));
+            let position = receipt.position_of_kept();
+            let found: Vec<_> = (0..10 - left_out.len()).map(position).collect();
+            let kept: Vec<_> = (0..10).filter(|sample| !left_out.contains(sample)).collect();
+            assert_eq!(found, kept);
+            // What there is not, no delivery has either.
+            let position = receipt.position_of_kept();
+            assert!(position(10 - left_out.len()) >= 10 && position(usize::MAX) >= 10);
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! - [`FakeRoot`]: a folder with `proc` and `sys` as a plugin shall find them;
 //! - [`Bench`]: a plugin whose sources are polled by hand;
 //! - [`Contract`]: the suite that every plugin passes;
-//! - [`assert_lines`]: a comparison whose failure can be read.
+//! - [`assert_lines`]: a comparison whose failure can be read;
+//! - [`CountingAllocator`]: how often memory is asked for.
 
 #![expect(
     clippy::expect_used,
@@ -12,12 +13,14 @@
     reason = "a test ends with a panic when its tools fail"
 )]
 
+mod allocations;
 mod assert;
 mod bench;
 mod clock;
 mod contract;
 mod root;
 
+pub use allocations::{Allocations, CountingAllocator};
 pub use assert::{assert_lines, difference};
 pub use bench::Bench;
 pub use clock::ManualClock;

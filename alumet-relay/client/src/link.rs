@@ -47,7 +47,7 @@ impl Link {
         keepalive: Duration,
     ) -> Result<Self, SessionError> {
         let server = target.address.authority();
-        let connecting = TcpStream::connect((target.address.host.as_str(), target.address.port));
+        let connecting = TcpStream::connect(target.address.place());
         let stream = connecting.await.map_err(|error| {
             SessionError::Passing(format!(
                 "cannot connect to {server} ({error}); check that the relay server runs there and that nothing between \

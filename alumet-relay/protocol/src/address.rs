@@ -64,6 +64,11 @@ impl Address {
         }
     }
 
+    /// Host and port, as sockets are looked up by.
+    pub fn place(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
     /// `host:port`, with brackets where they are needed.
     pub fn authority(&self) -> String {
         match self.ip() {

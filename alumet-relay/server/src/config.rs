@@ -10,6 +10,7 @@ use alumet_relay_protocol::address::{Address, InvalidAddress};
 use alumet_relay_protocol::identity::check_node_name;
 use alumet_relay_protocol::tokens::Tokens;
 use alumet_shared_batch_encoding::Limits;
+use alumet_shared_trust::ServerTlsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct Config {
     /// read, invent and suppress samples.
     pub insecure: bool,
     /// The certificates.
-    pub tls: TlsConfig,
+    pub tls: ServerTlsConfig,
     /// The secret of each node, by its name: at least 16 characters. Better kept in `tokens_file`.
     #[schemars(extend("writeOnly" = true))]
     pub tokens: BTreeMap<String, String>,
@@ -65,31 +66,12 @@ pub struct Config {
     pub keepalive: HumanDuration,
 }
 
-/// The certificates of the server, and whose certificates it trusts. All files are PEM and are read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct TlsConfig {
-    /// The certificate of the server, followed by those between it and its authority.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["certs/server.pem"]))]
-    pub certificate: Option<PathBuf>,
-    /// The private key of the certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["certs/server.key"]))]
-    pub key: Option<PathBuf>,
-    /// The authorities that sign the certificates of clients. With it, a client needs a certificate, or a token if there
-    /// are some.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["certs/ca.pem"]))]
-    pub client_ca: Option<PathBuf>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
             address: "127.0.0.1:50051".to_owned(),
             insecure: false,
-            tls: TlsConfig::default(),
+            tls: ServerTlsConfig::default(),
             tokens: BTreeMap::new(),
             tokens_file: None,
             node_attribute: "node".to_owned(),
@@ -157,16 +139,7 @@ impl Config {
 
     /// Whom to trust must be said before somebody else on the network decides it.
     fn check_trust(&self, address: Option<&Address>, faults: &mut Faults) {
-        match (&self.tls.certificate, &self.tls.key, &self.tls.client_ca) {
-            (Some(_), None, _) => faults.add("tls.key", "name the file with the key of `tls.certificate`"),
-            (None, Some(_), _) | (None, None, Some(_)) => {
-                faults.add(
-                    "tls.certificate",
-                    "name the file with the certificate of this server",
-                );
-            }
-            _ => {}
-        }
+        self.tls.check("tls", faults);
         if let Err(error) = Tokens::from_table(&self.tokens) {
             faults.add("tokens", error.to_string());
         }

@@ -23,6 +23,6 @@ mod throttle;
 mod trial;
 mod trust;
 
-pub use config::{Config, TlsConfig};
+pub use config::Config;
 pub use plugin::RelayServerPlugin;
 pub use source::RelaySource;

@@ -1,12 +1,8 @@
 //! Accepts connections, as many as may be.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_relay_protocol::address::Address;
-use rustix::net::listen;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -16,33 +12,8 @@ use crate::connection::serve;
 use crate::refusal::{Reason, Refusal};
 use crate::state::Running;
 
-/// How many may wait to be accepted: all agents of a cluster connect at once when the server is back.
-const BACKLOG: i32 = 4096;
 /// A pause when the system has no room for another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(200);
-
-/// Listens on the first address of a host that can be used.
-pub(crate) fn bind(address: &Address) -> io::Result<StdListener> {
-    let addresses: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
-    let listener = StdListener::bind(&addresses[..])?;
-    listener.set_nonblocking(true)?;
-    listen(&listener, BACKLOG)?;
-    Ok(listener)
-}
-
-/// What to do about an address on which nobody can listen.
-pub(crate) fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "stop the program that listens there, or choose another port in `address`"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "set `address` to one of this machine, or to [::]:50051 for all of them"
-        }
-        io::ErrorKind::PermissionDenied => "choose a port above 1023 in `address`",
-        _ => "set `address` to one of this machine",
-    }
-}
 
 /// How many connections there are at most, of so many that are wanted. Everything else in the program needs files, too: a
 /// quarter of those that the system allows is not given to clients, who need no credentials to connect.

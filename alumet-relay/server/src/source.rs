@@ -11,6 +11,7 @@ use alumet_core::pipeline::EventSink;
 use alumet_core::plugin::StartError;
 use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
+use alumet_shared_http_server::{listen, remedy};
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::config::Config;
-use crate::listener::{accept_all, bind, remedy};
+use crate::listener::accept_all;
 use crate::registry::Registry;
 use crate::reporter::report;
 use crate::state::{Running, ServerState};
@@ -54,8 +55,8 @@ impl RelaySource {
         config.check()?;
         let address = config.parsed_address()?;
         let state = ServerState::new(config, catalog, spool, registry)?;
-        let listener = bind(&address).map_err(|error| {
-            let remedy = remedy(&error);
+        let listener = listen(address.place()).map_err(|error| {
+            let remedy = remedy(&error, "`address`");
             StartError::new(format!(
                 "the server cannot listen on {address}; {remedy}: {error}"
             ))

@@ -1,12 +1,10 @@
 //! What of the work is possible on this machine.
 
-use std::io;
-
 use alumet_core::plugin::{Finding, StartContext};
+use alumet_shared_http_server::try_listen;
 use alumet_shared_trust::{open_secret, valid_until};
 
 use crate::config::Config;
-use crate::listener::{bind, remedy};
 use crate::trust::Trust;
 
 /// Notes whether the server could listen and whom it would trust.
@@ -20,20 +18,9 @@ pub(crate) fn note_all(config: &Config, trust: &Trust, alumet: &mut StartContext
 }
 
 fn address(config: &Config) -> Finding {
-    const SUBJECT: &str = "address";
-    let bound = config.parsed_address().map(|address| (bind(&address), address));
-    match bound {
-        Err(fault) => Finding::broken(SUBJECT, fault.to_string(), "mend `address`"),
-        Ok((Ok(_), address)) => Finding::works(SUBJECT, format!("{address} is free")),
-        Ok((Err(error), address)) if error.kind() == io::ErrorKind::AddrInUse => Finding::limited(
-            SUBJECT,
-            format!("somebody listens on {address} already"),
-            "nothing, if it is this server; otherwise stop it or choose another port in `address`",
-        ),
-        Ok((Err(source), address)) => {
-            let remedy = remedy(&source);
-            Finding::broken(SUBJECT, format!("{address} cannot be used: {source}"), remedy)
-        }
+    match config.parsed_address() {
+        Err(fault) => Finding::broken("address", fault.to_string(), "mend `address`"),
+        Ok(address) => try_listen(format!("address {address}"), address.place(), "`address`"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alumet_core::plugin::StartError;
 use alumet_relay_protocol::tokens::{TokenError, Tokens};
-use alumet_shared_trust::{Reloading, ServerFiles, ServerTls, open_to_others};
+use alumet_shared_trust::{Reloading, ServerTls, open_to_others};
 
 use crate::config::Config;
 
@@ -19,7 +19,8 @@ pub(crate) struct Trust {
 impl Trust {
     /// Reads the files.
     pub(crate) fn read(config: &Config) -> Result<Self, StartError> {
-        let tls = files(config).map(|files| ServerTls::new(files, b"h2"));
+        let files = config.tls.files(config.has_tokens());
+        let tls = files.map(|files| ServerTls::new(files, b"h2"));
         let tokens = config.has_tokens().then(|| tokens(config));
         Ok(Self {
             tls: tls.transpose()?,
@@ -53,15 +54,5 @@ fn tokens(config: &Config) -> Result<Reloading<Arc<Tokens>, TokenError>, TokenEr
             None => fixed,
         };
         Ok(Arc::new(tokens))
-    })
-}
-
-/// The files for TLS, if it is spoken.
-fn files(config: &Config) -> Option<ServerFiles> {
-    Some(ServerFiles {
-        certificate: config.tls.certificate.clone()?,
-        key: config.tls.key.clone()?,
-        client_ca: config.tls.client_ca.clone(),
-        client_certificate_optional: config.has_tokens(),
     })
 }

@@ -1,44 +1,17 @@
 //! Counts allocations, in a process of its own.
 
-#![expect(
-    unsafe_code,
-    reason = "an allocator is unsafe by its signature; this one only counts"
-)]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::error::Error;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::{Delivery, Output};
 use alumet_core::series::SeriesKey;
+use alumet_core::testkit::{Allocations, CountingAllocator};
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp, Unit, Value, ValueType};
 use alumet_plugin_csv::{ByteSize, Config, CsvOutput};
 
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // A thread that is ending counts no more.
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller; `alloc` got it from the same allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<dyn Error>> {
@@ -82,13 +55,9 @@ fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<
                 .map_err(|expected| expected.name())?;
         }
         let delivery = Delivery::of(batch, now);
-        let before = COUNT.get();
-        output.deliver(&delivery).map_err(|failure| failure.to_string())?;
-        assert!(
-            tick == 0 || COUNT.get() == before,
-            "{} allocations at tick {tick}",
-            COUNT.get() - before
-        );
+        let (result, cost) = Allocations::of(|| output.deliver(&delivery));
+        result.map_err(|failure| failure.to_string())?;
+        assert!(tick == 0 || cost.count == 0, "{cost:?} at tick {tick}");
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The format: of each sample the action that creates a document, and the document.
 
-use alumet_core::attributes::AttributeValue;
 use alumet_core::metric::Quality;
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Timestamp, Value};
+use alumet_shared_http_delivery::json;
 use ring::digest::{SHA256, digest};
 use serde_json::Value as Json;
 
@@ -38,8 +38,6 @@ pub struct Bulk {
     pub documents: usize,
     /// Samples that have no document, and why.
     pub left_out: Receipt,
-    /// The position of the sample of each document; none if all have one.
-    positions: Option<Vec<usize>>,
 }
 
 /// Names that this output uses.
@@ -82,7 +80,7 @@ impl Encoder {
                 Ok::<_, ()>(Document::new(&info, config))
             });
             let Ok(document) = document else {
-                bulk.leave_out(position, "nobody knows its series");
+                bulk.left_out.reject(position, "nobody knows its series");
                 continue;
             };
             let (mut integer, mut float) = (itoa::Buffer::new(), zmij::Buffer::new());
@@ -90,7 +88,8 @@ impl Encoder {
                 Value::U64(value) => integer.format(value),
                 Value::I64(value) => integer.format(value),
                 Value::F64(value) if !value.is_finite() => {
-                    bulk.leave_out(position, "JSON has neither NaN nor infinities");
+                    bulk.left_out
+                        .reject(position, "JSON has neither NaN nor infinities");
                     continue;
                 }
                 // With a point or an exponent, so that the server never takes it for an integer.
@@ -112,27 +111,8 @@ impl Encoder {
                 bulk.text.extend_from_slice(part);
             }
             bulk.documents += 1;
-            if let Some(positions) = &mut bulk.positions {
-                positions.push(position);
-            }
         }
         bulk
-    }
-}
-
-impl Bulk {
-    fn leave_out(&mut self, position: usize, reason: &str) {
-        self.left_out.reject(position, reason);
-        self.positions.get_or_insert_with(|| (0..position).collect());
-    }
-
-    /// The position of the sample of the document with this number, from 0 on.
-    pub(crate) fn position(&self, document: usize) -> usize {
-        match &self.positions {
-            None => document,
-            // What there is not, no delivery has either.
-            Some(positions) => positions.get(document).copied().unwrap_or(usize::MAX),
-        }
     }
 }
 
@@ -153,11 +133,9 @@ impl Document {
                 field("metric_quality", &metric.quality.to_string());
             }
         }
-        for (key, value) in info.attributes().iter() {
-            let mut name = name_of(key);
-            while fields.iter().any(|(other, _)| *other == name) {
-                name.insert_str(0, "__");
-            }
+        let attributes = info.attributes();
+        let names = attributes.names(&RESERVED, name_of, |name| name.insert_str(0, "__"));
+        for (name, (_, value)) in names.into_iter().zip(attributes.iter()) {
             fields.push((name, json(value)));
         }
         let (index, id) = (Json::from(index::name(metric, config)), identity(info));
@@ -197,21 +175,9 @@ fn identity(info: &SeriesInfo) -> String {
 fn name_of(key: &str) -> String {
     let name = key.replace('.', "_");
     // Those that begin with an underscore are the server's.
-    match RESERVED.contains(&&*name) || name.trim().is_empty() || name.starts_with('_') {
+    match name.trim().is_empty() || name.starts_with('_') {
         true => format!("__{name}"),
         false => name,
-    }
-}
-
-/// The value of an attribute. A number that is none in JSON is text.
-fn json(value: &AttributeValue) -> Json {
-    match value {
-        AttributeValue::U64(value) => (*value).into(),
-        AttributeValue::I64(value) => (*value).into(),
-        AttributeValue::F64(number) if number.is_finite() => (*number).into(),
-        AttributeValue::Bool(value) => (*value).into(),
-        AttributeValue::ListU64(values) => values.to_vec().into(),
-        other => other.to_string().into(),
     }
 }
 

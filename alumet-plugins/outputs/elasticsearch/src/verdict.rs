@@ -51,6 +51,7 @@ pub(crate) fn verdict(answer: &Answer, bulk: &mut Bulk) -> Result<Receipt, Failu
         )));
     }
     let mut receipt = std::mem::take(&mut bulk.left_out);
+    let position = receipt.position_of_kept();
     let (mut put_off, mut is_any_settled) = (None, false);
     for (document, Item { create }) in body.items.into_iter().enumerate() {
         let is_mendable = MENDABLE.iter().any(|kind| create.error["type"] == *kind);
@@ -59,10 +60,10 @@ pub(crate) fn verdict(answer: &Answer, bulk: &mut Bulk) -> Result<Receipt, Failu
             200..=299 | 409 => is_any_settled = true,
             400 | 413 if !is_mendable => {
                 is_any_settled = true;
-                receipt.reject(bulk.position(document), create.words());
+                receipt.reject(position(document), create.words());
             }
             _ => {
-                receipt.again(bulk.position(document));
+                receipt.again(position(document));
                 put_off.get_or_insert(create);
             }
         }
@@ -116,8 +117,10 @@ mod tests {
             headers: Default::default(),
             body: body.to_owned().into(),
         };
-        let mut bulk = Bulk::default();
-        bulk.documents = 3;
+        let mut bulk = Bulk {
+            documents: 3,
+            ..Bulk::default()
+        };
         verdict(&answer, &mut bulk)
     }
 

@@ -35,8 +35,6 @@ pub struct Lines {
     pub text: Vec<u8>,
     /// Samples that have no line, and why.
     pub left_out: Receipt,
-    /// The position of the sample of each line; none if all have one.
-    positions: Option<Vec<usize>>,
 }
 
 /// Names that the server or this output uses.
@@ -51,6 +49,9 @@ const RESERVED: [&str; 9] = [
     "metric_kind",
     "metric_quality",
 ];
+
+/// What tells an attribute from what has its name.
+const PREFIX: &str = "alumet_attribute__";
 
 impl Encoder {
     /// An encoder for a server as it is configured.
@@ -82,23 +83,22 @@ impl Encoder {
                 }))
             });
             let Ok(line) = line else {
-                encoded.leave_out(position, "nobody knows its series");
+                encoded.left_out.reject(position, "nobody knows its series");
                 continue;
             };
             let (before, after) = line.text.split_at(line.middle);
             let (mut integer, mut float) = (itoa::Buffer::new(), zmij::Buffer::new());
             let (number, suffix) = match sample.value() {
                 Value::U64(value) if unsigned_as == UnsignedAs::Integer && i64::try_from(value).is_err() => {
-                    encoded.leave_out(
-                        position,
-                        "a signed integer is too small for it; see `unsigned_as`",
-                    );
+                    let reason = "a signed integer is too small for it; see `unsigned_as`";
+                    encoded.left_out.reject(position, reason);
                     continue;
                 }
                 Value::U64(value) => (integer.format(value), suffix_of(unsigned_as)),
                 Value::I64(value) => (integer.format(value), "i"),
                 Value::F64(value) if !value.is_finite() => {
-                    encoded.leave_out(position, "line protocol has neither NaN nor infinities");
+                    let reason = "line protocol has neither NaN nor infinities";
+                    encoded.left_out.reject(position, reason);
                     continue;
                 }
                 Value::F64(value) => (float.format(value), ""),
@@ -109,27 +109,8 @@ impl Encoder {
             }
             text.extend_from_slice(itoa::Buffer::new().format(sample.timestamp.as_nanos()).as_bytes());
             text.push(b'\n');
-            if let Some(positions) = &mut encoded.positions {
-                positions.push(position);
-            }
         }
         encoded
-    }
-}
-
-impl Lines {
-    fn leave_out(&mut self, position: usize, reason: &str) {
-        self.left_out.reject(position, reason);
-        self.positions.get_or_insert_with(|| (0..position).collect());
-    }
-
-    /// The position of the sample of the line with this number, from 0 on.
-    pub(crate) fn position(&self, line: usize) -> usize {
-        match &self.positions {
-            None => line,
-            // What there is not, no delivery has either.
-            Some(positions) => positions.get(line).copied().unwrap_or(usize::MAX),
-        }
     }
 }
 
@@ -152,8 +133,9 @@ impl Line {
             }
         }
         let mut fields = String::new();
-        for (key, value) in info.attributes().iter() {
-            let name = name_of(key);
+        let attributes = info.attributes();
+        let names = attributes.names(&RESERVED, name_of, |name| name.insert_str(0, PREFIX));
+        for ((key, value), name) in attributes.iter().zip(names) {
             if config.is_tag(key) {
                 tags.push((name, value.to_string()));
             } else {
@@ -185,11 +167,11 @@ impl Line {
     }
 }
 
-/// The name of an attribute, which must be no other's.
+/// The name of an attribute, unless it is another's.
 fn name_of(key: &str) -> String {
     // Those that begin with an underscore are the server's.
-    match RESERVED.contains(&key) || key.is_empty() || key.starts_with('_') {
-        true => format!("alumet_attribute__{key}"),
+    match key.is_empty() || key.starts_with('_') {
+        true => format!("{PREFIX}{key}"),
         false => key.to_owned(),
     }
 }

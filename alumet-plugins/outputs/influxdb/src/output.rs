@@ -1,11 +1,11 @@
 //! The output: samples come in, requests go out.
 
 use alumet_core::Failure;
-use alumet_core::output::{Delivering, Delivery, Output, Receipt};
+use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_shared_http_delivery::{HttpClient, Request};
 
 use crate::config::Config;
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Lines};
 use crate::verdict::{Refused, verdict};
 
 /// Sends samples to a server.
@@ -36,20 +36,19 @@ impl InfluxOutput {
 
 impl Output for InfluxOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let mut lines = self.encoder.encode(delivery);
-        if lines.text.is_empty() {
-            return Ok(Delivering::Done(lines.left_out));
+        let Lines { text, mut left_out } = self.encoder.encode(delivery);
+        if text.is_empty() {
+            return Ok(Delivering::Done(left_out));
         }
-        let text = bytes::Bytes::from(std::mem::take(&mut lines.text));
+        let text = bytes::Bytes::from(text);
         let request = self.write(text.clone());
         let client = self.client.clone();
         Ok(Delivering::under_way(async move {
             let answer = client.send(request).await?;
-            let mut receipt: Receipt = std::mem::take(&mut lines.left_out);
             if !answer.status.is_success() {
-                verdict(&answer, &text)?.tell(&mut receipt, |line| lines.position(line));
+                verdict(&answer, &text)?.tell(&mut left_out);
             }
-            Ok(receipt)
+            Ok(left_out)
         }))
     }
 }

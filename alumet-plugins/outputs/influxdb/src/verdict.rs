@@ -39,8 +39,9 @@ impl Refused {
     /// The statuses of answers that say something about lines.
     pub(crate) const STATUSES: [u16; 2] = [400, 422];
 
-    /// Adds it to a receipt.
-    pub(crate) fn tell(self, receipt: &mut Receipt, position: impl Fn(usize) -> usize) {
+    /// Adds it to the receipt of those samples that have no line.
+    pub(crate) fn tell(self, receipt: &mut Receipt) {
+        let position = receipt.position_of_kept();
         for (line, reason) in self.lines {
             receipt.reject(position(line), reason);
         }

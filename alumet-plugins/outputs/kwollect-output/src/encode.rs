@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use alumet_core::attributes::AttributeValue;
 use alumet_core::metric::Metric;
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::SeriesInfo;
 use alumet_core::{SeriesMap, Unit, Value};
+use alumet_shared_http_delivery::json;
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -98,11 +98,9 @@ fn end(info: &SeriesInfo, config: &Config, device: &str) -> Box<str> {
         ])
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect();
-    for (key, value) in info.attributes().iter() {
-        let mut name = key.to_string();
-        while labels.iter().any(|(other, _)| *other == name) {
-            name.insert(0, '_');
-        }
+    let attributes = info.attributes();
+    let names = attributes.names(&RESERVED, str::to_owned, |name| name.insert(0, '_'));
+    for (name, (_, value)) in names.into_iter().zip(attributes.iter()) {
         labels.push((name, json(value)));
     }
     let labels: Vec<String> = labels
@@ -125,16 +123,4 @@ fn metric_id(metric: &Metric, config: &Config) -> String {
     };
     let separator = if unit.is_empty() { "" } else { "_" };
     format!("{}{separator}{unit}", metric.name)
-}
-
-/// The value of an attribute. A number that is none in JSON is text.
-fn json(value: &AttributeValue) -> Json {
-    match value {
-        AttributeValue::U64(value) => (*value).into(),
-        AttributeValue::I64(value) => (*value).into(),
-        AttributeValue::F64(number) if number.is_finite() => (*number).into(),
-        AttributeValue::Bool(value) => (*value).into(),
-        AttributeValue::ListU64(values) => values.to_vec().into(),
-        other => other.to_string().into(),
-    }
 }

@@ -1,7 +1,5 @@
 //! What all documents of a series have in common.
 
-use std::collections::BTreeSet;
-
 use alumet_core::attributes::AttributeValue;
 use alumet_core::metric::Quality;
 use alumet_core::series::SeriesInfo;
@@ -78,17 +76,14 @@ fn document(info: &SeriesInfo, describe: bool) -> RawDocumentBuf {
             document.append(cstr!("metric_quality"), &*metric.quality.to_string());
         }
     }
-    let mut used = BTreeSet::from(RESERVED.map(str::to_owned));
-    for (key, value) in info.attributes().iter() {
-        // What ends a name in BSON is a picture of it.
-        let mut key = key.replace('\0', "\u{2400}");
-        while used.contains(&key) {
-            key.push_str("_field");
-        }
-        if let Ok(name) = CString::try_from(&*key) {
+    let attributes = info.attributes();
+    // What ends a name in BSON is a picture of it.
+    let name_of = |key: &str| key.replace('\0', "\u{2400}");
+    let names = attributes.names(&RESERVED, name_of, |name| name.push_str("_field"));
+    for (name, (_, value)) in names.into_iter().zip(attributes.iter()) {
+        if let Ok(name) = CString::try_from(name) {
             document.append(name, bson(value));
         }
-        used.insert(key);
     }
     document
 }

@@ -1,12 +1,10 @@
 //! What a server or the driver says, and what is to be done about it.
 
 use alumet_core::Failure;
+use alumet_core::failure::words;
 use alumet_core::output::Receipt;
 use mongodb::bson::{Bson, Document};
 use mongodb::error::{Error, ErrorKind};
-
-/// How much is said about an error.
-const WORDS: usize = 400;
 
 /// A key that exists already.
 const DUPLICATE_KEY: i64 = 11000;
@@ -70,7 +68,7 @@ fn integer(value: &Bson) -> Option<i64> {
 
 /// Why a command to `server` was not carried out, and what to do about it.
 pub(crate) fn failure(error: &Error, server: &str) -> Failure {
-    let said = words(&error.kind.to_string());
+    let said = words(error.kind.to_string());
     Failure::retry(match &*error.kind {
         ErrorKind::Command(error) => {
             let code = i64::from(error.code);
@@ -106,7 +104,7 @@ fn not_found(message: &str, server: &str) -> String {
     reasons.dedup();
     let reasons = match reasons.is_empty() {
         true => words(message),
-        false => words(&reasons.join("; ")),
+        false => words(reasons.join("; ")),
     };
     let mend = match () {
         () if reasons.contains("certificate") => {
@@ -119,17 +117,4 @@ fn not_found(message: &str, server: &str) -> String {
         () => "check the port, `tls` and `replicaSet`",
     };
     format!("no server to write to at {server} ({reasons}); {mend}")
-}
-
-/// One short line for people.
-fn words(text: &str) -> String {
-    let line = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    match line.char_indices().nth(WORDS) {
-        None => line,
-        Some((end, _)) => format!("{}…", &line[..end]),
-    }
 }

@@ -19,22 +19,20 @@ struct PartialSuccess {
 }
 
 impl Response {
-    /// Adds it to the receipt of a delivery of `len` samples, of which those at the positions `left_out`, which ascend, were
-    /// not sent. The rest is said to be a warning, if it is one.
+    /// Adds it to the receipt of those samples that have none of the `points` that were sent. The rest is said to be a warning,
+    /// if it is one.
     ///
     /// It says how many points are rejected and not which, and nothing may come again, because the others are written. So it
     /// is the last ones that are counted as rejected.
-    pub(crate) fn tell(self, receipt: &mut Receipt, len: usize, left_out: &[usize]) -> Option<String> {
+    pub(crate) fn tell(self, receipt: &mut Receipt, points: usize) -> Option<String> {
         let PartialSuccess {
             rejected_data_points,
             error_message,
         } = self.partial_success?;
         let count = usize::try_from(rejected_data_points).unwrap_or_default();
-        let sent = (0..len)
-            .rev()
-            .filter(|position| left_out.binary_search(position).is_err());
-        for position in sent.take(count) {
-            receipt.reject(position, &*error_message);
+        let position = receipt.position_of_kept();
+        for point in (0..points).rev().take(count) {
+            receipt.reject(position(point), &*error_message);
         }
         (count == 0 && !error_message.is_empty()).then_some(error_message)
     }
@@ -53,14 +51,17 @@ mod tests {
                     error_message: "no".to_owned(),
                 }),
             };
-            let (mut receipt, mut rejected) = (Receipt::all(), Receipt::all());
-            let warning = response.tell(&mut receipt, 5, &[2, 3]);
+            let mut receipt = Receipt::all();
+            receipt.reject(2, "not sent");
+            receipt.reject(3, "not sent");
+            let mut rejected = receipt.clone();
+            let warning = response.tell(&mut receipt, 3);
             for position in expected.iter().rev() {
                 rejected.reject(*position, "no");
             }
             assert_eq!(receipt, rejected);
             assert_eq!(warning.is_some(), expected.is_empty());
         }
-        assert_eq!(Response::default().tell(&mut Receipt::all(), 5, &[]), None);
+        assert_eq!(Response::default().tell(&mut Receipt::all(), 5), None);
     }
 }

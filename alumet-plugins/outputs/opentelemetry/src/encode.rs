@@ -43,10 +43,10 @@ struct Point {
 pub struct Encoded {
     /// The message.
     pub message: Vec<u8>,
+    /// How many points it has.
+    pub(crate) points: usize,
     /// Samples that have no point, and why.
     pub left_out: Receipt,
-    /// Their positions.
-    pub(crate) positions: Vec<usize>,
 }
 
 /// The fields of a `NumberDataPoint` that are numbers of eight bytes, in the order in which they stand here.
@@ -100,18 +100,20 @@ impl Encoder {
                 Ok::<_, ()>(Point::new(&info, config, host, groups))
             });
             let Ok(point) = point else {
-                encoded.leave_out(position, "nobody knows its series");
+                encoded.left_out.reject(position, "nobody knows its series");
                 continue;
             };
             let Ok(time) = u64::try_from(sample.timestamp.as_nanos()) else {
-                encoded.leave_out(position, "OTLP knows no time before 1970");
+                encoded
+                    .left_out
+                    .reject(position, "OTLP knows no time before 1970");
                 continue;
             };
             let mut value = sample.value();
             let mut start = None;
             if let Some(sum) = point.sum {
                 if let Some(reason) = refused(value) {
-                    encoded.leave_out(position, reason);
+                    encoded.left_out.reject(position, reason);
                     continue;
                 }
                 let stream = streams.get(sample.series).copied();
@@ -136,6 +138,7 @@ impl Encoder {
                     other => push_number(out, DOUBLE, other.as_f64().to_bits()),
                 }
             });
+            encoded.points += 1;
         }
         if is_full {
             *most_groups = SPARE_GROUPS + 2 * groups.len().max(catalog.live_series());
@@ -152,13 +155,6 @@ impl Encoder {
                 None => self.streams.remove(series),
             };
         }
-    }
-}
-
-impl Encoded {
-    fn leave_out(&mut self, position: usize, reason: &str) {
-        self.left_out.reject(position, reason);
-        self.positions.push(position);
     }
 }
 
@@ -227,22 +223,25 @@ fn labels(info: &SeriesInfo, config: &Config, is_semantic: bool) -> Attributes {
         // Several plugins may measure the same.
         own.push(("alumet.metric", info.metric.name.to_string().into()));
     }
-    let given = info
-        .attributes()
-        .iter()
-        .filter(|_| config.add_attributes_to_labels);
-    let given = given.map(|(key, value)| {
-        // What no other has, and not nothing.
-        let name = match key.is_empty() || RESERVED.contains(&&**key) {
-            true => format!("alumet_attribute__{key}"),
-            false => key.to_string(),
-        };
-        (name, value.clone())
-    });
-    given
-        .chain(own.into_iter().map(|(key, value)| (key.to_owned(), value)))
-        .collect()
+    let mut labels: Vec<_> = own
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    if config.add_attributes_to_labels {
+        let given = info.attributes();
+        let name_of = |key: &str| if key.is_empty() { PREFIX } else { key }.to_owned();
+        let names = given.names(&RESERVED, name_of, |name| name.insert_str(0, PREFIX));
+        labels.extend(
+            names
+                .into_iter()
+                .zip(given.iter().map(|(_, value)| value.clone())),
+        );
+    }
+    labels.into_iter().collect()
 }
+
+/// What tells an attribute from what has its name, or has none.
+const PREFIX: &str = "alumet_attribute__";
 
 /// Names that this output uses.
 const RESERVED: [&str; 8] = [

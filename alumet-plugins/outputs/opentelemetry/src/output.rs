@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alumet_core::Failure;
 use alumet_core::attributes::Attributes;
-use alumet_core::output::{Delivering, Delivery, Output, Receipt};
+use alumet_core::output::{Delivering, Delivery, Output};
 use alumet_core::plugin::StartError;
 use alumet_shared_http_delivery::{HttpClient, Request};
 use prost::Message;
 
 use crate::answer::Response;
 use crate::config::{Config, Protocol};
-use crate::encode::Encoder;
+use crate::encode::{Encoded, Encoder};
 
 /// Sends samples to a collector, one request after the other.
 #[derive(Debug)]
@@ -47,19 +47,22 @@ impl Output for OtlpOutput {
         if !self.is_taken.swap(false, Ordering::Relaxed) {
             self.encoder.take_back();
         }
-        let mut encoded = self.encoder.encode(delivery);
-        if encoded.message.is_empty() {
-            return Ok(Delivering::Done(encoded.left_out));
+        let Encoded {
+            message,
+            points,
+            left_out: mut receipt,
+        } = self.encoder.encode(delivery);
+        if points == 0 {
+            return Ok(Delivering::Done(receipt));
         }
-        let request = self.client.request(std::mem::take(&mut encoded.message));
-        let (client, len) = (self.client.clone(), delivery.len());
+        let request = self.client.request(message);
+        let client = self.client.clone();
         let is_taken = Arc::new(AtomicBool::new(false));
         self.is_taken = Arc::clone(&is_taken);
         Ok(Delivering::under_way(async move {
             let response = client.send(request).await?;
             is_taken.store(true, Ordering::Relaxed);
-            let mut receipt: Receipt = encoded.left_out;
-            if let Some(warning) = response.tell(&mut receipt, len, &encoded.positions) {
+            if let Some(warning) = response.tell(&mut receipt, points) {
                 tracing::warn!(
                     warning,
                     "the collector has taken all samples, and has something to say"

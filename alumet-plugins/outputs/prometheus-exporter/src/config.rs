@@ -1,13 +1,11 @@
 //! What the table `[plugins.prometheus-exporter]` holds.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
 use alumet_core::plugin::Faults;
-use alumet_shared_trust::{Secret, ServerFiles};
+use alumet_shared_trust::{Secret, ServerTlsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +45,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<Top>,
     /// How connections are encrypted. Without it, they are not.
-    pub tls: TlsConfig,
+    pub tls: ServerTlsConfig,
     /// The name that a scraper must give, with the password. Left out: everybody may scrape.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["prometheus"]))]
@@ -76,24 +74,6 @@ pub struct Top {
     pub without: Vec<String>,
 }
 
-/// The certificates of this program, and whose it trusts. All files are PEM and are read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct TlsConfig {
-    /// The certificate that is shown to scrapers, followed by those between it and its authority.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["/etc/alumet/exporter.pem"]))]
-    pub certificate: Option<PathBuf>,
-    /// The private key of the certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["/etc/alumet/exporter.key"]))]
-    pub key: Option<PathBuf>,
-    /// The authorities that sign the certificates of scrapers, who need one then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
-    pub client_ca: Option<PathBuf>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -109,7 +89,7 @@ impl Default for Config {
             stale_after: HumanDuration::from_secs(300),
             limit: 100_000,
             top: None,
-            tls: TlsConfig::default(),
+            tls: ServerTlsConfig::default(),
             user: None,
             password: None,
             password_file: None,
@@ -151,17 +131,7 @@ impl Config {
         if self.top.as_ref().is_some_and(|top| top.metric.is_empty()) {
             faults.add("top.metric", "name the metric by which consumers are compared");
         }
-        match (&self.tls.certificate, &self.tls.key) {
-            (Some(_), None) => faults.add("tls.key", "the certificate needs its private key"),
-            (None, Some(_)) => faults.add("tls.certificate", "the private key needs its certificate"),
-            (None, None) if self.tls.client_ca.is_some() => {
-                faults.add(
-                    "tls.certificate",
-                    "without a certificate, no connection is encrypted",
-                );
-            }
-            _ => {}
-        }
+        self.tls.check("tls", &mut faults);
         if self.password.is_some() && self.password_file.is_some() {
             faults.add("password", "write either `password` or `password_file`");
         }
@@ -178,22 +148,20 @@ impl Config {
         faults.or_ok()
     }
 
+    /// The keys that say where to listen.
+    pub(crate) const fn place_keys(&self) -> &'static str {
+        match self.addresses.is_empty() {
+            true => "`host` and `port`",
+            false => "`addresses`",
+        }
+    }
+
     /// Where to listen.
     pub(crate) fn places(&self) -> Vec<(String, u16)> {
         match self.addresses.as_slice() {
             [] => vec![(self.host.clone(), self.port)],
             addresses => addresses.iter().filter_map(|address| split(address)).collect(),
         }
-    }
-
-    /// The files for TLS, if it is spoken.
-    pub(crate) fn files(&self) -> Option<ServerFiles> {
-        Some(ServerFiles {
-            certificate: self.tls.certificate.clone()?,
-            key: self.tls.key.clone()?,
-            client_ca: self.tls.client_ca.clone(),
-            client_certificate_optional: false,
-        })
     }
 }
 
@@ -205,11 +173,6 @@ fn split(address: &str) -> Option<(String, u16)> {
     let is_host = !host.is_empty() && !host.contains(['[', ']', ':', '/']);
     let host = bare.or(is_host.then_some(host))?;
     Some((host.to_owned(), port.parse().ok()?))
-}
-
-/// All addresses of a place.
-pub(crate) fn resolve((host, port): &(String, u16)) -> io::Result<Vec<SocketAddr>> {
-    Ok((host.as_str(), *port).to_socket_addrs()?.collect())
 }
 
 #[cfg(test)]

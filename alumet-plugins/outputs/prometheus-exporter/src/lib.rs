@@ -12,7 +12,7 @@ mod server;
 mod store;
 mod top;
 
-pub use config::{Config, TlsConfig, Top};
+pub use config::{Config, Top};
 #[doc(hidden)]
 pub use format::Format;
 pub use plugin::PrometheusExporterPlugin;

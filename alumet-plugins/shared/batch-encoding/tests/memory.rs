@@ -1,56 +1,20 @@
 //! How often memory is asked for, and how much of it.
 
-#![expect(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
 #![expect(
     clippy::unwrap_used,
     reason = "a test ends with a panic when something is missing"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use alumet_core::metric::Quality;
 use alumet_core::spool::Definitions;
+use alumet_core::testkit::{Allocations, CountingAllocator};
 use alumet_core::{Batch, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType};
 use alumet_shared_batch_encoding::{Amendment, DecodeError, Decoder, Encoder, Limits};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the allocator of the system with the same arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        let bytes = BYTES.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(bytes, Relaxed);
-        // SAFETY: the caller keeps the contract of this same function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller keeps the contract of this same function, and the memory came from the same allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often `work` asks for memory, and how much more there is at its peak than before.
-fn cost(work: impl FnOnce()) -> (usize, usize) {
-    let (allocations, bytes) = (ALLOCATIONS.load(Relaxed), BYTES.load(Relaxed));
-    PEAK.store(bytes, Relaxed);
-    work();
-    (
-        ALLOCATIONS.load(Relaxed) - allocations,
-        PEAK.load(Relaxed) - bytes,
-    )
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn tick(catalog: &Catalog) -> Batch {
     let mut batch = catalog.batch();
@@ -106,7 +70,11 @@ fn entries(numbers: Range<u32>, count: u8, others: &[u8]) -> Vec<u8> {
 /// How much memory a client needs that defines as much as it may.
 fn memory_of_all(limits: Limits, make: impl Fn(Range<u32>) -> Vec<u8>) -> usize {
     let catalog = Catalog::new();
-    let before = BYTES.load(Relaxed);
+    let (_decoder, cost) = Allocations::of(|| filled(limits, &catalog, make));
+    cost.kept.cast_unsigned()
+}
+
+fn filled(limits: Limits, catalog: &Catalog, make: impl Fn(Range<u32>) -> Vec<u8>) -> Decoder {
     let mut decoder = Decoder::new(limits);
     for first in (0..).step_by(100) {
         let definitions = Definitions {
@@ -115,15 +83,16 @@ fn memory_of_all(limits: Limits, make: impl Fn(Range<u32>) -> Vec<u8>) -> usize 
             count: 100,
             payload: [vec![1, 0], make(first..first + 100)].concat().into(),
         };
-        let defined = decoder.define(&definitions, &catalog, &Amendment::default());
+        let defined = decoder.define(&definitions, catalog, &Amendment::default());
         if let Err(error) = defined {
             assert!(matches!(error, DecodeError::TooLarge { .. }), "{error}");
             break;
         }
     }
-    BYTES.load(Relaxed) - before
+    decoder
 }
 
+#[test]
 fn a_dictionary_needs_no_more_than_its_limit_whatever_its_entries_are() {
     let limits = Limits::OF_AN_AGENT;
     let attributes = |count: u8, value: &[u8]| {
@@ -156,15 +125,14 @@ fn a_dictionary_needs_no_more_than_its_limit_whatever_its_entries_are() {
     assert!(metrics <= limits.dictionary_bytes, "{metrics}");
 }
 
-/// One test, because tests that run at the same time would count for each other.
 #[test]
 fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says_so() {
     let (here, there) = (Catalog::new(), Catalog::new());
     let batch = tick(&here);
     let mut encoder = Encoder::new(1);
     let first = encoder.encode(&batch);
-    let (allocations, _) = cost(|| drop(encoder.encode(&batch)));
-    assert!(allocations <= 16, "{allocations} to encode");
+    let ((), cost) = Allocations::of(|| drop(encoder.encode(&batch)));
+    assert!(cost.count <= 16, "{cost:?} to encode");
 
     let limits = Limits {
         samples_per_batch: 5000,
@@ -179,20 +147,19 @@ fn memory_is_asked_for_per_batch_not_per_sample_and_never_because_a_payload_says
         decoder.decode(1, payload, &mut into).map(|_| ())
     };
     decode(&first.payload).unwrap();
-    let (allocations, _) = cost(|| decode(&first.payload).unwrap());
-    assert!(allocations <= 8, "{allocations} to decode");
+    let ((), cost) = Allocations::of(|| decode(&first.payload).unwrap());
+    assert!(cost.count <= 8, "{cost:?} to decode");
 
     for place in 0..first.payload.len() {
         let mut damaged = first.payload.to_vec();
         damaged[place] = damaged[place].wrapping_add(0x7f);
-        let (_, peak) = cost(|| drop(decode(&damaged)));
-        assert!(peak < 1_000_000, "{peak} bytes because of byte {place}");
+        let ((), cost) = Allocations::of(|| drop(decode(&damaged)));
+        assert!(cost.peak < 1_000_000, "{cost:?} because of byte {place}");
     }
     // A head that says 2^60 samples, and one that says 5000 and ends.
     for count in [&[0xff; 8][..], &[0x88, 0x27]] {
         let payload = [&[1, 0, count.len() as u8 + 1, 0], count, &[0x0f]].concat();
-        let (_, peak) = cost(|| assert!(decode(&payload).is_err()));
-        assert!(peak < 200_000, "{peak}");
+        let ((), cost) = Allocations::of(|| assert!(decode(&payload).is_err()));
+        assert!(cost.peak < 200_000, "{cost:?}");
     }
-    a_dictionary_needs_no_more_than_its_limit_whatever_its_entries_are();
 }

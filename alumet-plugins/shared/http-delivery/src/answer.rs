@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use alumet_core::Failure;
+use alumet_core::failure::words;
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -18,9 +19,6 @@ pub struct Answer {
 
 /// A server that asks for more has made a mistake, or people are mending it meanwhile.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
-
-/// How much a server may say about an error.
-const WORDS: usize = 300;
 
 impl Answer {
     /// What it holds, as one short line for people.
@@ -89,20 +87,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The body as one short line for people.
-pub(crate) fn words(body: &[u8]) -> String {
-    let start = String::from_utf8_lossy(&body[..body.len().min(4 * WORDS)]);
-    let line = start
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    match line.char_indices().nth(WORDS) {
-        None => line,
-        Some((end, _)) => format!("{}…", &line[..end]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alumet_core::failure::Remedy;
@@ -159,16 +143,5 @@ mod tests {
             assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{text}");
         }
         assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn a_page_of_an_error_becomes_one_short_line() {
-        let page = format!("<html>\r\n\t<h1>no\u{1b}</h1>{}", "é".repeat(5000));
-        let line = words(page.as_bytes());
-        assert!(
-            line.starts_with("<html> <h1>no </h1>é") && line.ends_with('…'),
-            "{line}"
-        );
-        assert_eq!(line.chars().count(), WORDS + 1);
     }
 }

@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use alumet_core::Failure;
+use alumet_core::failure::words;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{Buf, Bytes};
 use percent_encoding::percent_decode_str;
 use prost::Message;
 
-use crate::answer::{Answer, LONGEST_PAUSE, words};
+use crate::answer::{Answer, LONGEST_PAUSE};
 
 /// A message as it is sent: whether it is compressed, its length, and itself.
 pub(crate) fn frame(message: &[u8], is_compressed: bool) -> Bytes {

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod explain;
 mod grpc;
+mod json;
 mod request;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -16,5 +17,6 @@ pub mod testkit;
 pub use answer::Answer;
 pub use client::HttpClient;
 pub use config::{Compression, HttpConfig};
+pub use json::json;
 pub use request::Request;
 pub use reqwest::StatusCode;

@@ -4,7 +4,19 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
+use alumet_core::duration::HumanDuration;
 use parking_lot::Mutex;
+
+use crate::HttpConfig;
+
+/// A client for servers on this machine, whatever the environment says of proxies.
+pub fn local() -> HttpConfig {
+    HttpConfig {
+        proxy: "none".to_owned(),
+        timeout: HumanDuration::from_secs(10),
+        ..HttpConfig::default()
+    }
+}
 
 /// A server that keeps what it receives, and answers as it is told. It lives as long as the test program.
 #[derive(Debug)]

@@ -2,10 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+mod place;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,10 +24,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+pub use place::{listen, remedy, try_listen};
+
 /// How long each client has in any case: who asks does so at once.
 const GRACE: Duration = Duration::from_millis(5);
-/// How many may wait to be accepted. The system lets those beyond it try again after a second.
-const BACKLOG: i32 = 4096;
 /// How large the head of a request may be.
 const HEAD: usize = 16 << 10;
 /// How long a client may take for a handshake, and then to send its request.
@@ -49,17 +51,6 @@ pub struct Limits {
     pub clients: usize,
     /// How long each connection may last.
     pub duration: Duration,
-}
-
-/// Listens on the first of these addresses that can be used; clients that come before [`serve`] wait.
-///
-/// # Errors
-/// That of the system.
-pub fn listen(addresses: &[SocketAddr]) -> io::Result<StdListener> {
-    let listener = StdListener::bind(addresses)?;
-    listener.set_nonblocking(true)?;
-    rustix::net::listen(&listener, BACKLOG)?;
-    Ok(listener)
 }
 
 /// An answer with a body.

@@ -45,7 +45,7 @@ impl Source for Numbers {
 /// Longer than anything takes on a busy machine.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// A pipeline that gives an output, whose queue is durable, ten samples of the metric `number` each 10 ms: `first`, and
+/// A pipeline that gives an output, whose queue is durable unless it says otherwise, ten samples of the metric `number` each 10 ms: `first`, and
 /// from there on one more each. The spool is in `folder`.
 pub fn run<P: Plugin>(folder: &Path, config: P::Config, first: u64) -> Pipeline {
     let path = folder.join("spool.db");
@@ -57,7 +57,7 @@ pub fn run<P: Plugin>(folder: &Path, config: P::Config, first: u64) -> Pipeline 
         };
         DiskSpool::open(config, catalog.clone())
     });
-    let mut builder = PipelineBuilder::new().spool(slot);
+    let mut builder = PipelineBuilder::new().spool(slot).durable_by_default(true);
     let metric = builder.catalog().metric(&NUMBER).unwrap();
     let series = |pid| {
         let consumer = Consumer::Process { pid };
@@ -82,6 +82,14 @@ pub fn account(ledger: &Ledger) -> OutputAccount {
 /// How many samples the output has delivered.
 pub fn delivered(pipeline: &Pipeline) -> u64 {
     account(&pipeline.control().status().unwrap().ledger).delivered
+}
+
+/// Whether an element of the pipeline has said all of this of its last error.
+pub fn has_said(pipeline: &Pipeline, words: &[&str]) -> bool {
+    let status = pipeline.control().status().unwrap();
+    let errors = status.elements.iter();
+    let mut errors = errors.filter_map(|element| element.last_error.as_ref());
+    errors.any(|error| words.iter().all(|word| error.contains(word)))
 }
 
 /// Lets the way to the server break in every mood, and waits each time until the output has tried again, and then until it has

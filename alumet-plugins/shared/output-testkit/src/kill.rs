@@ -8,6 +8,7 @@ use std::time::Duration;
 use alumet_core::pipeline::Pipeline;
 
 use crate::counting::{LONG, account, until};
+use crate::network::Network;
 
 /// Says to the test below that it is the program that is killed: a port, a folder and the number of the run.
 const INNER: &str = "ALUMET_TEST_KILLED";
@@ -26,6 +27,17 @@ pub trait Destination {
 
     /// Ends whatever it does wrong on purpose.
     fn mend(&self) {}
+}
+
+/// A server behind a network, and what it has. Whoever connects asks something.
+impl<N: Fn() -> Vec<u64>> Destination for (Network, N) {
+    fn requests(&self) -> usize {
+        self.0.connections()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.1()
+    }
 }
 
 /// Runs the pipeline that `start` makes of a folder, the port of a server and the first number, kills it with everything

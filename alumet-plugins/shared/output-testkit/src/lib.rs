@@ -11,10 +11,12 @@ mod counting;
 mod kill;
 mod network;
 mod program;
+mod servers;
 mod sorts;
 
-pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, run, until};
+pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, has_said, run, until};
 pub use kill::{Destination, lose_and_double_nothing};
 pub use network::{Mood, Network};
 pub use program::{Program, find, free_port};
-pub use sorts::{ODD_TEXTS, samples_of_every_sort};
+pub use servers::{ask, influxdb, nx_27017, rotel, server_of, table, victoria_logs};
+pub use sorts::{ODD_TEXTS, samples_of_every_sort, with_attributes};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use crate::LONG;
 pub struct Program {
     child: Child,
     folder: TempDir,
+    port: u16,
 }
 
 /// The path of a program. Says which Debian package or Python module has it if it is not there; the test is left out then.
@@ -51,7 +52,7 @@ impl Program {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut program = Self { child, folder };
+        let mut program = Self { child, folder, port };
         let late = Instant::now() + LONG;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = program.child.try_wait().unwrap();
@@ -65,10 +66,27 @@ impl Program {
         program
     }
 
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What it has said so far.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn end(&mut self) -> ExitStatus {
+        let kill = Command::new("kill").arg(self.pid().to_string()).status();
+        assert!(kill.unwrap().success());
+        self.child.wait().unwrap()
     }
 
     /// Its folder.

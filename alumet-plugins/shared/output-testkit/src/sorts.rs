@@ -131,6 +131,18 @@ pub fn samples_of_every_sort(catalog: &Catalog, first: Timestamp) -> Batch {
     sorts.batch
 }
 
+/// A sample whose attributes have these keys, each with its key as its value.
+pub fn with_attributes(catalog: &Catalog, keys: &[&'static str]) -> Batch {
+    let mut sorts = Sorts {
+        batch: catalog.batch(),
+        next: 1_800_000_000_000_000_000,
+    };
+    let metric = metric("texts", MetricKind::Gauge, ValueType::U64, Unit::ONE);
+    let attributes = keys.iter().map(|key| (*key, *key)).collect();
+    sorts.push(metric, attributes, Value::U64(1));
+    sorts.batch
+}
+
 struct Sorts {
     batch: Batch,
     next: i64,

@@ -5,6 +5,27 @@ use rustls::pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::server::ServerFiles;
+
+/// The certificates of a server, and whose it trusts. All files are PEM and are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ServerTlsConfig {
+    /// The certificate that clients are shown, followed by those between it and its authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/server.pem"]))]
+    pub certificate: Option<PathBuf>,
+    /// The private key of the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/server.key"]))]
+    pub key: Option<PathBuf>,
+    /// The authorities that sign the certificates of clients. With it, a client needs a certificate, or a token where there are
+    /// some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
+    pub client_ca: Option<PathBuf>,
+}
+
 /// How connections to a server are encrypted, and how both sides prove who they are. The files are read again when they
 /// change.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +51,31 @@ pub struct TlsConfig {
     /// Whether any certificate of the server is taken. Whoever is on the way can then read and change everything: for
     /// trials only.
     pub insecure_skip_verify: bool,
+}
+
+impl ServerTlsConfig {
+    /// Refuses what types cannot; `path` is the key of this table.
+    pub fn check(&self, path: &str, faults: &mut Faults) {
+        let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => add("key", "the certificate needs its private key"),
+            (None, Some(_)) => add("certificate", "the private key needs its certificate"),
+            (None, None) if self.client_ca.is_some() => {
+                add("certificate", "without a certificate, no connection is encrypted");
+            }
+            _ => {}
+        }
+    }
+
+    /// Its files, if there is a certificate to show.
+    pub fn files(&self, client_certificate_optional: bool) -> Option<ServerFiles> {
+        Some(ServerFiles {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+            client_ca: self.client_ca.clone(),
+            client_certificate_optional,
+        })
+    }
 }
 
 impl TlsConfig {
@@ -65,6 +111,27 @@ impl TlsConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_could_not_encrypt_is_refused_with_the_key_that_it_lacks() {
+        let path = || Some(PathBuf::from("f"));
+        for (certificate, key, client_ca, lacks) in [
+            (path(), None, None, "tls.key"),
+            (None, path(), path(), "tls.certificate"),
+            (None, None, path(), "tls.certificate"),
+            (None, None, None, ""),
+            (path(), path(), None, ""),
+        ] {
+            let config = ServerTlsConfig {
+                certificate,
+                key,
+                client_ca,
+            };
+            let mut faults = Faults::default();
+            config.check("tls", &mut faults);
+            assert_eq!(faults.keys().concat(), lacks, "{config:?}");
+        }
+    }
 
     #[test]
     fn halves_and_contradictions_are_refused_with_their_key() {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use client::ClientTls;
-pub use config::TlsConfig;
+pub use config::{ServerTlsConfig, TlsConfig};
 pub use error::{TlsError, Unreadable};
 pub use explain::{explain_client, explain_server};
 pub use files::valid_until;

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alumet_core::duration::HumanDuration;
-use alumet_core::output::QueuePolicy;
 use alumet_plugin_elasticsearch::Config;
-use alumet_shared_http_delivery::HttpConfig;
-use alumet_shared_http_delivery::testkit::{Received, TestServer};
+use alumet_shared_http_delivery::testkit::{Received, TestServer, local};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
@@ -106,15 +103,7 @@ impl Elastic {
 pub(crate) fn config(port: u16) -> Config {
     Config {
         server_url: format!("http://127.0.0.1:{port}"),
-        http: HttpConfig {
-            proxy: "none".to_owned(),
-            timeout: HumanDuration::from_secs(10),
-            ..HttpConfig::default()
-        },
-        queue: QueuePolicy {
-            durable: Some(true),
-            ..QueuePolicy::default()
-        },
+        http: local(),
         ..Config::default()
     }
 }

@@ -2,22 +2,10 @@ use std::path::Path;
 
 use alumet_core::pipeline::{DropReason, Pipeline};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
-use alumet_shared_output_testkit::{account, are_all, delivered, finish, run, until};
+use alumet_shared_output_testkit::{account, are_all, delivered, finish, has_said, run, until};
 use alumet_shared_trust::Secret;
 
 use crate::elastic::{Elastic, Mood, config};
-
-/// Waits until the last error of an element has all these words.
-fn until_error(pipeline: &Pipeline, words: &[&str]) {
-    until(&format!("an error with {words:?}"), || {
-        let status = pipeline.control().status().unwrap();
-        let mut errors = status
-            .elements
-            .iter()
-            .filter_map(|element| element.last_error.as_ref());
-        errors.any(|error| words.iter().all(|word| error.contains(word)))
-    });
-}
 
 /// Lets a pipeline run until the server errs no more, and looks whether it has everything once then.
 fn all_are_there_once(elastic: &Elastic, pipeline: Pipeline) {
@@ -87,7 +75,7 @@ fn what_people_can_mend_is_said_and_waited_for() {
         let (elastic, folder) = (Elastic::start(), tempfile::tempdir().unwrap());
         elastic.set(mood);
         let pipeline = start(&elastic, folder.path());
-        until_error(&pipeline, words);
+        until(&words.concat(), || has_said(&pipeline, words));
         assert_eq!(delivered(&pipeline), 0);
         all_are_there_once(&elastic, pipeline);
     }
@@ -136,10 +124,12 @@ fn credentials_of_every_kind_let_through_what_has_waited_once_they_are_right() {
         let mut config = config(elastic.port());
         change(&mut config, &secret);
         let pipeline = run::<ElasticsearchPlugin>(folder.path(), config, 0);
-        until_error(
-            &pipeline,
-            &["401", "unable to authenticate user", "password_file"],
-        );
+        until("it is refused", || {
+            has_said(
+                &pipeline,
+                &["401", "unable to authenticate user", "password_file"],
+            )
+        });
         std::fs::write(&secret, right).unwrap();
         until("it is let through", || !elastic.numbers().is_empty());
         all_are_there_once(&elastic, pipeline);

@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use alumet_core::output::RecordedSample;
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_plugin_elasticsearch::{Config, ElasticsearchPlugin};
 use alumet_shared_http_delivery::HttpClient;
 use alumet_shared_output_testkit::{
-    Mood, Network, Program, account, are_all, delivered, find, finish, free_port, run, samples_of_every_sort,
-    until,
+    Mood, Network, Program, account, are_all, delivered, finish, run, samples_of_every_sort, until,
+    victoria_logs,
 };
 use alumet_shared_trust::Secret;
 use serde_json::Value as Json;
@@ -24,20 +23,9 @@ struct VictoriaLogs {
 
 impl VictoriaLogs {
     fn start() -> Option<Self> {
-        let program = find(
-            "victoria-logs",
-            "go build ./app/victoria-logs in the sources of victoriametrics",
-        )?;
-        let port = free_port();
-        let program = Program::start(port, |folder| {
-            let mut command = Command::new(program);
-            command.arg(format!("-httpListenAddr=127.0.0.1:{port}"));
-            command.arg(format!("-storageDataPath={}", folder.join("data").display()));
-            command.args(["-retentionPeriod=100y", "-futureRetention=100y"]);
-            command
-        });
+        let program = victoria_logs()?;
         Some(Self {
-            port,
+            port: program.port(),
             _program: program,
         })
     }

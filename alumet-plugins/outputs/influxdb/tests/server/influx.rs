@@ -1,17 +1,12 @@
 //! A real InfluxDB of version 1, and what it says it has.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
 
-use alumet_core::duration::HumanDuration;
-use alumet_core::output::QueuePolicy;
 use alumet_plugin_influxdb::Config;
-use alumet_shared_http_delivery::{HttpClient, HttpConfig};
-use alumet_shared_output_testkit::{Program, find, free_port};
+use alumet_shared_http_delivery::HttpClient;
+use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_output_testkit::{Program, find, influxdb};
 use serde_json::Value;
-
-const INSTALL: &str = "apt-get install influxdb";
 
 /// A server that runs, with the database `samples`.
 pub(crate) struct Influx {
@@ -24,25 +19,12 @@ pub(crate) struct Influx {
 /// A point: the name of the measurement, its tags and its fields.
 pub(crate) type Point = (String, BTreeMap<String, Value>);
 
-/// What speaks with the server on a port as an output does.
-pub(crate) fn http() -> HttpConfig {
-    HttpConfig {
-        proxy: "none".to_owned(),
-        timeout: HumanDuration::from_secs(10),
-        ..HttpConfig::default()
-    }
-}
-
 /// An output to the database of the server on this port.
 pub(crate) fn config(port: u16) -> Config {
     Config {
         host: format!("http://127.0.0.1:{port}"),
         database: Some("samples".to_owned()),
-        http: http(),
-        queue: QueuePolicy {
-            durable: Some(true),
-            ..QueuePolicy::default()
-        },
+        http: local(),
         ..Config::default()
     }
 }
@@ -50,39 +32,20 @@ pub(crate) fn config(port: u16) -> Config {
 impl Influx {
     /// Whether there is one to start.
     pub(crate) fn is_installed() -> bool {
-        find("influxd", INSTALL).is_some()
+        find("influxd", "apt-get install influxdb").is_some()
     }
 
     /// Starts one with these lines in the section `http`; `None` if it is not installed.
     pub(crate) fn start(http_lines: &str) -> Option<Self> {
-        let program = find("influxd", INSTALL)?;
-        let (port, rpc) = (free_port(), free_port());
-        let program = Program::start(port, |folder| {
-            let at = |name: &str| format!("{:?}", folder.join(name));
-            let text = format!(
-                "reporting-disabled = true\nbind-address = \"127.0.0.1:{rpc}\"\n\
-                 [meta]\ndir = {}\n[data]\ndir = {}\nwal-dir = {}\nquery-log-enabled = false\n\
-                 [monitor]\nstore-enabled = false\n\
-                 [http]\nbind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\n{http_lines}\n",
-                at("meta"),
-                at("data"),
-                at("wal")
-            );
-            let path = folder.join("influxdb.conf");
-            fs::write(&path, text).unwrap();
-            let mut command = Command::new(program);
-            command.arg("-config").arg(path);
-            command
-        });
-        let client = HttpClient::new("host", &format!("http://127.0.0.1:{port}"), &http()).unwrap();
-        let influx = Self {
+        let program = influxdb(http_lines)?;
+        let port = program.port();
+        let client = HttpClient::new("host", &format!("http://127.0.0.1:{port}"), &local()).unwrap();
+        Some(Self {
             port,
             _program: program,
             client,
             runtime: tokio::runtime::Runtime::new().unwrap(),
-        };
-        influx.query("CREATE DATABASE samples");
-        Some(influx)
+        })
     }
 
     /// Writes a line.

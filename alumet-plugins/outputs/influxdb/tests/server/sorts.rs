@@ -5,7 +5,7 @@ use alumet_core::output::{Receipt, RecordedSample};
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_core::value::Value;
 use alumet_plugin_influxdb::{AttributesAs, Config, InfluxdbPlugin};
-use alumet_shared_output_testkit::samples_of_every_sort;
+use alumet_shared_output_testkit::{samples_of_every_sort, with_attributes};
 use serde_json::{Value as Json, json};
 
 use crate::influx::{Influx, config};
@@ -147,4 +147,17 @@ fn every_sort_of_sample_is_read_back_as_it_was_with_attributes_as_tags() {
 #[test]
 fn every_sort_of_sample_is_read_back_as_it_was_with_attributes_as_fields() {
     read_back(AttributesAs::Field);
+}
+
+#[test]
+fn attributes_that_would_have_the_same_name_stay_two() {
+    let Some(influx) = Influx::start("") else { return };
+    influx.query("ALTER RETENTION POLICY autogen ON samples SHARD DURATION 520w");
+    let mut bench = Bench::start::<InfluxdbPlugin>(config(influx.port), "/").unwrap();
+    let batch = with_attributes(bench.catalog(), &["value", "alumet_attribute__value"]);
+    assert_eq!(bench.deliver(0, batch).unwrap(), Receipt::all());
+    let points = influx.points();
+    let (_, (_, cells)) = points.first_key_value().unwrap();
+    assert_eq!(cells["alumet_attribute__value"], "alumet_attribute__value");
+    assert_eq!(cells["alumet_attribute__alumet_attribute__value"], "value");
 }

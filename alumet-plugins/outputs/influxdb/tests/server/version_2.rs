@@ -5,12 +5,15 @@ use std::process::Command;
 
 use alumet_plugin_influxdb::{Config, InfluxdbPlugin, UnsignedAs};
 use alumet_shared_http_delivery::HttpClient;
-use alumet_shared_output_testkit::{Program, account, are_all, find, finish, free_port, run, until};
+use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_output_testkit::{
+    Program, account, are_all, find, finish, free_port, has_said, run, until,
+};
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::influx::{Influx, config, http};
+use crate::influx::{Influx, config};
 
 /// An nginx that lets pass who has the token `right`.
 fn front(influx: &Influx) -> Option<(Program, u16)> {
@@ -56,7 +59,7 @@ fn a_token_that_becomes_right_lets_everything_through_that_has_waited() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     fs::write(&token, "wrong").unwrap();
-    let mut http = http();
+    let mut http = local();
     http.token_file = Some(token.clone());
     let config = Config {
         host: format!("http://127.0.0.1:{port}"),
@@ -68,14 +71,7 @@ fn a_token_that_becomes_right_lets_everything_through_that_has_waited() {
     };
     let pipeline = run::<InfluxdbPlugin>(folder.path(), config, 0);
     until("it is refused", || {
-        let status = pipeline.control().status().unwrap();
-        let mut errors = status
-            .elements
-            .iter()
-            .filter_map(|element| element.last_error.as_ref());
-        errors.any(|error| {
-            error.contains("401") && error.contains("unauthorized access") && error.contains("token_file")
-        })
+        has_said(&pipeline, &["401", "unauthorized access", "token_file"])
     });
     fs::write(&token, "right\n").unwrap();
     until("it is let through", || !influx.numbers().is_empty());
@@ -110,7 +106,7 @@ fn victoria_metrics_takes_everything() {
 
     let runtime = Runtime::new().unwrap();
     let url = format!("http://127.0.0.1:{port}");
-    let client = HttpClient::new("host", &url, &http()).unwrap();
+    let client = HttpClient::new("host", &url, &local()).unwrap();
     let get = |path| runtime.block_on(client.send(client.get(path))).unwrap().body;
     let numbers = || {
         // What has just come, it shows a little later.

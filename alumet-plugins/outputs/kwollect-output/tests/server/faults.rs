@@ -1,6 +1,8 @@
 use alumet_core::pipeline::DropReason;
 use alumet_plugin_kwollect_output::KwollectOutputPlugin;
-use alumet_shared_output_testkit::{Mood, Network, account, are_all, break_in_every_way, finish, run, until};
+use alumet_shared_output_testkit::{
+    Mood, Network, account, are_all, break_in_every_way, finish, has_said, run, until,
+};
 
 use crate::kwollect::{Kwollect, config};
 
@@ -47,14 +49,7 @@ fn a_password_that_becomes_right_lets_everything_through_that_has_waited() {
     config.http.user = Some("alumet".to_owned());
     config.http.password_file = Some(password.clone());
     let pipeline = run::<KwollectOutputPlugin>(folder.path(), config, 0);
-    until("it is refused", || {
-        let status = pipeline.control().status().unwrap();
-        let mut errors = status
-            .elements
-            .iter()
-            .filter_map(|element| element.last_error.as_ref());
-        errors.any(|error| error.contains("401") && error.contains("who are you?"))
-    });
+    until("it is refused", || has_said(&pipeline, &["401", "who are you?"]));
     std::fs::write(&password, "right").unwrap();
     until("it is let through", || !kwollect.numbers().is_empty());
     let ledger = finish(&pipeline);

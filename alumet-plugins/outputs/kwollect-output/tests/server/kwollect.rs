@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::output::QueuePolicy;
 use alumet_plugin_kwollect_output::Config;
 use alumet_shared_http_delivery::HttpConfig;
-use alumet_shared_http_delivery::testkit::TestServer;
+use alumet_shared_http_delivery::testkit::{TestServer, local};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 
@@ -72,13 +71,8 @@ pub(crate) fn config(port: u16) -> Config {
         url: format!("http://127.0.0.1:{port}/stable/sites/lyon/metrics"),
         hostname: Some("taurus-7".to_owned()),
         http: HttpConfig {
-            proxy: "none".to_owned(),
             timeout: HumanDuration::from_millis(500),
-            ..HttpConfig::default()
-        },
-        queue: QueuePolicy {
-            durable: Some(true),
-            ..QueuePolicy::default()
+            ..local()
         },
         ..Config::default()
     }

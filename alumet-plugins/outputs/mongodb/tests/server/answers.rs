@@ -9,12 +9,12 @@ use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_core::{Consumer, Failure, Resource};
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
-use alumet_shared_output_testkit::{LONG, free_port, run, until};
+use alumet_shared_output_testkit::{LONG, delivered, free_port, run, until};
 use alumet_shared_trust::{Secret, TlsConfig};
 use mongodb::bson::{Document, doc};
 
 use crate::answering::answering;
-use crate::mongo::{config, delivered};
+use crate::mongo::config;
 use crate::sorts::NUMBER;
 
 /// Delivers three samples to a server that answers `insert` with this.

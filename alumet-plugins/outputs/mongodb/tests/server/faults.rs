@@ -3,13 +3,13 @@ use std::fs;
 use alumet_core::pipeline::DropReason;
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
 use alumet_shared_output_testkit::{
-    Destination, Mood, Network, account, are_all, break_in_every_way, finish, lose_and_double_nothing, run,
-    until,
+    Mood, Network, account, are_all, break_in_every_way, delivered, finish, has_said,
+    lose_and_double_nothing, run, until,
 };
 use alumet_shared_trust::Secret;
 use mongodb::bson::doc;
 
-use crate::mongo::{Mongo, config, delivered, has_said};
+use crate::mongo::{Mongo, config};
 
 #[test]
 fn whatever_breaks_on_the_way_all_numbers_are_there_once_in_the_end() {
@@ -113,19 +113,6 @@ fn a_user_that_the_server_does_not_know_and_a_collection_of_another_kind_are_wai
     }
 }
 
-/// A server behind a network, which counts connections.
-struct Behind(Mongo, Network);
-
-impl Destination for Behind {
-    fn requests(&self) -> usize {
-        self.1.connections()
-    }
-
-    fn numbers(&self) -> Vec<u64> {
-        self.0.numbers()
-    }
-}
-
 #[test]
 fn killed_fifty_times_it_loses_and_doubles_nothing() {
     if !Mongo::is_installed() {
@@ -138,7 +125,7 @@ fn killed_fifty_times_it_loses_and_doubles_nothing() {
             let mongo = Mongo::start().unwrap();
             let network = Network::to(mongo.port);
             let port = network.port();
-            (Behind(mongo, network), port)
+            ((network, move || mongo.numbers()), port)
         },
     );
 }

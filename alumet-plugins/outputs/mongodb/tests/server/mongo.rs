@@ -1,17 +1,11 @@
 //! A server that speaks the protocol of MongoDB, and what it has.
 
-use std::process::Command;
-
 use alumet_core::duration::HumanDuration;
-use alumet_core::output::QueuePolicy;
-use alumet_core::pipeline::Pipeline;
 use alumet_plugin_mongodb::Config;
-use alumet_shared_output_testkit::{Program, account, find, free_port};
+use alumet_shared_output_testkit::{Program, find, nx_27017};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Client, Collection};
 use tokio::runtime::Runtime;
-
-const INSTALL: &str = "pip install nx-27017";
 
 /// A server that runs.
 pub(crate) struct Mongo {
@@ -28,49 +22,20 @@ pub(crate) fn config(port: u16) -> Config {
         port,
         connect_timeout: HumanDuration::from_secs(1),
         timeout: HumanDuration::from_secs(20),
-        queue: QueuePolicy {
-            durable: Some(true),
-            ..QueuePolicy::default()
-        },
         ..Config::default()
     }
-}
-
-/// How many samples the output of a pipeline has delivered.
-pub(crate) fn delivered(pipeline: &Pipeline) -> u64 {
-    account(&pipeline.control().status().unwrap().ledger).delivered
-}
-
-/// Whether an element of a pipeline has said all of this of its last error.
-pub(crate) fn has_said(pipeline: &Pipeline, words: &[&str]) -> bool {
-    let status = pipeline.control().status().unwrap();
-    let mut errors = status
-        .elements
-        .iter()
-        .filter_map(|element| element.last_error.as_ref());
-    errors.any(|error| words.iter().all(|word| error.contains(word)))
 }
 
 impl Mongo {
     /// Whether there is one to start.
     pub(crate) fn is_installed() -> bool {
-        find("nx-27017", INSTALL).is_some()
+        find("nx-27017", "pip install nx-27017").is_some()
     }
 
     /// Starts one; `None` if it is not installed.
     pub(crate) fn start() -> Option<Self> {
-        let program = find("nx-27017", INSTALL)?;
-        let port = free_port();
-        let program = Program::start(port, |folder| {
-            let mut command = Command::new(program);
-            command
-                .args(["--db", "memory", "--host", "127.0.0.1", "-p", &port.to_string()])
-                .arg("--log-file")
-                .arg(folder.join("server.log"))
-                .arg("--pid-file")
-                .arg(folder.join("pid"));
-            command
-        });
+        let program = nx_27017()?;
+        let port = program.port();
         let runtime = Runtime::new().unwrap();
         let uri = format!("mongodb://127.0.0.1:{port}");
         let client = runtime.block_on(Client::with_uri_str(uri)).unwrap();

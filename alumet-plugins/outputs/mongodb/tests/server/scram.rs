@@ -1,13 +1,13 @@
 //! The side of a server of SCRAM-SHA-256 (RFC 5802 and 7677), which the driver uses for names and passwords.
 
 use alumet_plugin_mongodb::MongodbPlugin;
-use alumet_shared_output_testkit::{account, finish, run, until};
+use alumet_shared_output_testkit::{account, delivered, finish, has_said, run, until};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Document, doc};
 use sha2::{Digest, Sha256};
 
 use crate::answering::answering;
-use crate::mongo::{config, delivered, has_said};
+use crate::mongo::config;
 
 const SALT: &[u8; 16] = b"sixteen of salt.";
 const ROUNDS: usize = 4096;

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use alumet_plugin_mongodb::{Config, MongodbPlugin};
 use alumet_relay_protocol::certs::{init, issue};
-use alumet_shared_output_testkit::{account, are_all, finish, run, until};
+use alumet_shared_output_testkit::{account, are_all, delivered, finish, has_said, run, until};
 use alumet_shared_trust::{ServerFiles, ServerTls, TlsConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use crate::mongo::{Mongo, config, delivered, has_said};
+use crate::mongo::{Mongo, config};
 
 /// Passes on what comes encrypted from those who have a certificate of the authority in a folder. Gives its port.
 fn front(runtime: &Runtime, folder: &Path, server: u16) -> u16 {

@@ -5,11 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use alumet_core::duration::HumanDuration;
-use alumet_core::output::QueuePolicy;
 use alumet_plugin_opentelemetry::{Config, Protocol};
-use alumet_shared_http_delivery::HttpConfig;
-use alumet_shared_http_delivery::testkit::TestServer;
+use alumet_shared_http_delivery::testkit::{TestServer, local};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
@@ -77,15 +74,7 @@ pub(crate) fn config(protocol: Protocol, port: u16) -> Config {
     Config {
         collector_host: format!("http://127.0.0.1:{port}"),
         protocol,
-        http: HttpConfig {
-            proxy: "none".to_owned(),
-            timeout: HumanDuration::from_secs(10),
-            ..HttpConfig::default()
-        },
-        queue: QueuePolicy {
-            durable: Some(true),
-            ..QueuePolicy::default()
-        },
+        http: local(),
         ..Config::default()
     }
 }

@@ -6,7 +6,7 @@ use alumet_core::output::{Receipt, RecordedSample};
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock};
 use alumet_core::value::{Value, ValueType};
 use alumet_plugin_opentelemetry::{Config, OpentelemetryPlugin, Protocol, Temporality};
-use alumet_shared_output_testkit::samples_of_every_sort;
+use alumet_shared_output_testkit::{samples_of_every_sort, with_attributes};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as Any, ArrayValue};
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
@@ -149,4 +149,22 @@ fn every_sort_of_sample_is_read_back_as_it_was_over_grpc() {
 #[test]
 fn every_sort_of_sample_is_read_back_as_it_was_over_http_and_added_up() {
     read_back(Protocol::Http, Temporality::Cumulative);
+}
+
+#[test]
+fn attributes_that_would_have_the_same_name_stay_two() {
+    let collector = Collector::start(Protocol::Grpc);
+    let mut bench = Bench::start::<OpentelemetryPlugin>(config(Protocol::Grpc, collector.port), "/").unwrap();
+    let batch = with_attributes(bench.catalog(), &["resource_id", "alumet_attribute__resource_id"]);
+    bench.deliver(0, batch).unwrap();
+    let labels = &collector.points()[0].labels;
+    let text = |text: &str| AnyValue::StringValue(text.to_owned());
+    assert_eq!(
+        labels["alumet_attribute__resource_id"],
+        text("alumet_attribute__resource_id")
+    );
+    assert_eq!(
+        labels["alumet_attribute__alumet_attribute__resource_id"],
+        text("resource_id")
+    );
 }

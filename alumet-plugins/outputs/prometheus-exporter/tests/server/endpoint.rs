@@ -115,7 +115,7 @@ fn an_address_that_cannot_be_used_is_an_error_at_the_start_and_free_again_after_
     };
     let text = error(Config { port, ..config() });
     assert!(
-        text.contains(&format!("127.0.0.1, port {port}")) && text.contains("another `port`"),
+        text.contains(&format!("127.0.0.1, port {port}")) && text.contains("another port"),
         "{text}"
     );
     // A place that is free does not listen if another one is not.
@@ -124,7 +124,10 @@ fn an_address_that_cannot_be_used_is_an_error_at_the_start_and_free_again_after_
         addresses: vec![format!("127.0.0.1:{free}"), "192.0.2.1:9091".to_owned()],
         ..config()
     });
-    assert!(text.contains("192.0.2.1") && text.contains("`host`"), "{text}");
+    assert!(
+        text.contains("192.0.2.1") && text.contains("`addresses`"),
+        "{text}"
+    );
     drop(TcpListener::bind(("127.0.0.1", free)).unwrap());
     let text = error(Config {
         host: "no-such-host.invalid".to_owned(),

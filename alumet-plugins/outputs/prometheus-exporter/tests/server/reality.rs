@@ -15,7 +15,8 @@ use alumet_core::unit::Unit;
 use alumet_core::value::Value;
 use alumet_core::{Consumer, Failure, Resource};
 use alumet_plugin_prometheus_exporter::{Config, PrometheusExporterPlugin};
-use alumet_shared_http_delivery::{HttpClient, HttpConfig};
+use alumet_shared_http_delivery::HttpClient;
+use alumet_shared_http_delivery::testkit::local;
 use alumet_shared_output_testkit::{LONG, Program, find, free_port, samples_of_every_sort, until};
 use serde_json::Value as Json;
 
@@ -139,13 +140,9 @@ impl Prometheus {
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"));
             command
         });
-        let http = HttpConfig {
-            proxy: "none".to_owned(),
-            ..HttpConfig::default()
-        };
         Some(Self {
             _program: program,
-            client: HttpClient::new("host", &format!("http://127.0.0.1:{port}"), &http).unwrap(),
+            client: HttpClient::new("host", &format!("http://127.0.0.1:{port}"), &local()).unwrap(),
             runtime: tokio::runtime::Runtime::new().unwrap(),
         })
     }

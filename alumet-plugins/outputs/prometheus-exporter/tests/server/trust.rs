@@ -1,9 +1,11 @@
 use std::fs;
 
 use alumet_core::testkit::Bench;
-use alumet_plugin_prometheus_exporter::{Config, PrometheusExporterPlugin, TlsConfig};
+use alumet_plugin_prometheus_exporter::{Config, PrometheusExporterPlugin};
 use alumet_relay_protocol::certs::{init, issue};
-use alumet_shared_http_delivery::{HttpClient, HttpConfig};
+use alumet_shared_http_delivery::HttpClient;
+use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_trust::ServerTlsConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -69,7 +71,7 @@ fn with_certificates_only_those_who_have_one_scrape_and_plain_text_gets_nothing(
     issue(folder.path(), "scraper", false).unwrap();
     let path = |name: &str| Some(folder.path().join(name));
     let exporter = Exporter::start(Config {
-        tls: TlsConfig {
+        tls: ServerTlsConfig {
             certificate: path("server.pem"),
             key: path("server.key"),
             client_ca: path("ca.pem"),
@@ -78,10 +80,7 @@ fn with_certificates_only_those_who_have_one_scrape_and_plain_text_gets_nothing(
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let scrape = |certificate: bool| {
-        let mut http = HttpConfig {
-            proxy: "none".to_owned(),
-            ..HttpConfig::default()
-        };
+        let mut http = local();
         http.tls.ca = path("ca.pem");
         if certificate {
             (http.tls.certificate, http.tls.key) = (path("scraper.pem"), path("scraper.key"));
