@@ -72,7 +72,7 @@ impl Run {
         let server = match output {
             "csv" | "prometheus-exporter" => None,
             // What it says of each point would cost more than all the rest.
-            "opentelemetry" => Some(rotel(&[])?),
+            "opentelemetry" => Some(rotel(&[])?.0),
             output => Some(server_of(output)?),
         };
         let network = server.as_ref().filter(|_| is_interrupted);

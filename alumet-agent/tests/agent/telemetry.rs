@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 
 use alumet_shared_http_delivery::testkit::TestServer;
-use alumet_shared_output_testkit::{Program, find, free_port};
+use alumet_shared_output_testkit::{free_port, rotel};
 use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -288,7 +286,11 @@ fn deliveries_that_fail_are_errors() {
 
 #[test]
 fn a_real_collector_takes_spans_and_numbers_over_grpc() {
-    let Some((rotel, port)) = rotel() else { return };
+    let detailed = ["--debug-log", "traces", "--debug-log-verbosity", "detailed"];
+    let Some((rotel, _)) = rotel(&detailed) else {
+        return;
+    };
+    let port = rotel.port();
     let folder = Folder::new();
     let table = format!("[telemetry]\nendpoint = 'http://127.0.0.1:{port}'\nproxy = 'none'\n");
     folder.write("alumet-config.toml", format!("{}{table}", load()));
@@ -299,36 +301,6 @@ fn a_real_collector_takes_spans_and_numbers_over_grpc() {
     for words in ["Name           : deliver", "Name: alumet_samples_delivered_total"] {
         wait_until(words, || rotel.log().contains(words).then_some(()));
     }
-}
-
-/// Rotel, which says everything that it takes, and its port for gRPC.
-fn rotel() -> Option<(Program, u16)> {
-    let question = "import os, rotel; print(os.path.join(rotel.__path__[0], 'rotel-agent'))";
-    let answer = Command::new("python3").args(["-c", question]).output().ok()?;
-    let inside = PathBuf::from(String::from_utf8(answer.stdout).ok()?.trim());
-    let program = match inside.is_file() {
-        true => inside,
-        false => find("rotel-agent", "pip install --pre rotel")?,
-    };
-    let (port, other) = (free_port(), free_port());
-    let rotel = Program::start(port, |folder| {
-        let mut command = Command::new(program);
-        command
-            .args([
-                "start",
-                "--exporter",
-                "blackhole",
-                "--debug-log-verbosity",
-                "detailed",
-            ])
-            .args(["--debug-log", "metrics", "--debug-log", "traces"])
-            .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{port}")])
-            .args(["--otlp-http-endpoint", &format!("127.0.0.1:{other}")])
-            .arg("--pid-file")
-            .arg(folder.join("pid"));
-        command
-    });
-    Some((rotel, port))
 }
 
 #[test]

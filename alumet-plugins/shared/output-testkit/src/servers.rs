@@ -24,7 +24,7 @@ pub fn server_of(plugin: &str) -> Option<Program> {
         "elasticsearch" => victoria_logs(),
         "influxdb" => influxdb(""),
         "mongodb" => nx_27017(),
-        "opentelemetry" => rotel(&["--debug-log-verbosity", "detailed"]),
+        "opentelemetry" => rotel(&["--debug-log-verbosity", "detailed"]).map(|(rotel, _)| rotel),
         _ => None,
     }
 }
@@ -101,24 +101,26 @@ pub fn nx_27017() -> Option<Program> {
     }))
 }
 
-/// A Rotel, which is a collector of OpenTelemetry; its port is that of gRPC. It drops what comes, after having written about it
-/// to its log as these arguments say.
-pub fn rotel(arguments: &[&str]) -> Option<Program> {
+/// A Rotel, which is a collector of OpenTelemetry, with its port for HTTP; that of the program is for gRPC. It drops what comes,
+/// after having written about it to its log as these arguments say.
+pub fn rotel(arguments: &[&str]) -> Option<(Program, u16)> {
     let question = "import os, rotel; print(os.path.join(rotel.__path__[0], 'rotel-agent'))";
     let answer = Command::new("python3").args(["-c", question]).output();
     let answer = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
     // It is inside of the Python module.
     let inside = answer.ok().map(PathBuf::from).filter(|path| path.is_file());
     let program = inside.or_else(|| find("rotel-agent", "pip install --pre rotel"))?;
-    let port = free_port();
-    Some(Program::start(port, |folder| {
+    let (port, http) = (free_port(), free_port());
+    let rotel = Program::start(port, |folder| {
         let mut command = Command::new(program);
         command
             .args(["start", "--exporter", "blackhole", "--debug-log", "metrics"])
             .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{port}")])
+            .args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")])
             .args(arguments)
             .arg("--pid-file")
             .arg(folder.join("pid"));
         command
-    }))
+    });
+    Some((rotel, http))
 }

@@ -4,16 +4,13 @@ use alumet_core::output::Receipt;
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_plugin_opentelemetry::{Config, OpentelemetryPlugin, Protocol};
 use alumet_shared_http_delivery::Compression;
-use alumet_shared_output_testkit::{free_port, rotel, samples_of_every_sort, until};
+use alumet_shared_output_testkit::{rotel, samples_of_every_sort, until};
 
 use crate::collector::config;
 
 #[test]
 fn a_real_collector_takes_every_sort_of_sample() {
-    let http = free_port();
-    let endpoint = format!("127.0.0.1:{http}");
-    let detailed = ["--debug-log-verbosity", "detailed"];
-    let Some(rotel) = rotel(&[&detailed[..], &["--otlp-http-endpoint", &endpoint]].concat()) else {
+    let Some((rotel, http)) = rotel(&["--debug-log-verbosity", "detailed"]) else {
         return;
     };
     for (protocol, port) in [(Protocol::Grpc, rotel.port()), (Protocol::Http, http)] {
