@@ -114,12 +114,15 @@ impl Run {
 
     /// Lets so many seconds pass, in each of which an exporter is asked once.
     fn pass(&self, seconds: u32) {
+        let mut took = Duration::ZERO;
         for _ in 0..seconds {
+            // It listens a little later than the agent itself.
+            sleep(Duration::from_secs(1).saturating_sub(took));
             let begin = Instant::now();
             if self.output == "prometheus-exporter" {
                 ask(self.exporter, "GET /metrics");
             }
-            sleep(Duration::from_secs(1).saturating_sub(begin.elapsed()));
+            took = begin.elapsed();
         }
     }
 
