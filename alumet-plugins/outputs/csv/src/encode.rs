@@ -9,7 +9,7 @@ use crate::field::{Form, push_pair};
 use crate::header::Header;
 
 /// About how many bytes of lines are in memory at once: a delivery of long names would be 60 MiB.
-const PART: usize = 256 << 10;
+const PART: usize = 1 << 20;
 
 /// Writes samples as CSV lines; computes what repeats once per series.
 #[derive(Debug)]

@@ -201,7 +201,8 @@ fn a_file_that_is_emptied_while_a_delivery_is_written_gets_the_rest_of_it() {
         let path = config.output_path.clone();
         fs::write(&path, "").unwrap();
         let emptying = std::thread::spawn(move || {
-            while fs::metadata(&path).unwrap().len() == 0 {}
+            // More than a part.
+            while fs::metadata(&path).unwrap().len() < 1_200_000 {}
             fs::write(&path, "").unwrap();
         });
         rig.write(&mut output, &batch).unwrap();

@@ -61,7 +61,7 @@ fn child_that_fills_the_disk() {
     rig.write(&mut output, &rig.counting("a", 0, 50)).unwrap();
     let mut written = 50;
     // One stops at once, one after some pages, one when a part of it is written.
-    for (count, room) in [(50, 1000), (5000, 200_000), (5000, 300_000)] {
+    for (count, room) in [(50, 1000), (5000, 200_000), (20_000, 1_300_000)] {
         let whole = len();
         limit_file_size(Some(whole + room));
         let batch = rig.counting("a", written, count);
@@ -82,7 +82,7 @@ fn child_that_fills_the_disk() {
     }
 
     // Not even a header is left in a file that could not take it.
-    for (count, room) in [(50, 500), (5000, 200_000), (5000, 300_000)] {
+    for (count, room) in [(50, 500), (5000, 200_000), (20_000, 1_300_000)] {
         drop(output);
         std::fs::remove_file(path).unwrap();
         output = rig.open(&config);

@@ -43,21 +43,21 @@ fn no_file_grows_above_the_size_and_no_line_is_lost() {
 fn a_delivery_of_several_parts_is_in_one_file() {
     let rig = Rig::new();
     let config = Config {
-        rotate_size: Some(ByteSize(700_000)),
+        rotate_size: Some(ByteSize(2_800_000)),
         ..rig.config()
     };
     let mut output = rig.open(&config);
-    for first in (0..20_000).step_by(5000) {
-        rig.write(&mut output, &rig.counting("a", first, 5000)).unwrap();
+    for first in (0..80_000).step_by(20_000) {
+        rig.write(&mut output, &rig.counting("a", first, 20_000)).unwrap();
     }
     let mut all = Vec::new();
     for name in rig.files() {
         let values = values(&rig.path(&name), &["a"]);
-        assert_eq!(values.len(), 5000, "two are too large for a file");
+        assert_eq!(values.len(), 20_000, "two are too large for a file");
         all.extend(values);
     }
     all.sort_unstable();
-    assert_eq!(all, (0..20_000).collect::<Vec<_>>());
+    assert_eq!(all, (0..80_000).collect::<Vec<_>>());
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn fill(rig: &Rig, output: &mut CsvOutput, batch: &Batch) {
 #[test]
 fn a_slow_reader_gets_every_line_once() {
     // Several parts.
-    const EACH: u64 = 10_000;
+    const EACH: u64 = 20_000;
     let rig = Rig::new();
     let config = Config {
         rotate_size: Some(ByteSize(1)),
