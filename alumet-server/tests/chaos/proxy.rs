@@ -1,5 +1,6 @@
 //! A network between agent and server that can be made bad.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -19,8 +20,9 @@ pub(crate) struct Proxy {
 
 struct State {
     server: Mutex<SocketAddr>,
-    /// All sides of all connections.
-    streams: Mutex<Vec<TcpStream>>,
+    /// Both sides of each connection, by its number.
+    connections: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
+    made: AtomicU64,
     delay_ms: AtomicU64,
     /// The largest piece that is passed on at once.
     piece: AtomicU64,
@@ -34,7 +36,8 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             server: Mutex::new(server),
-            streams: Mutex::default(),
+            connections: Mutex::default(),
+            made: AtomicU64::new(0),
             delay_ms: AtomicU64::new(0),
             piece: AtomicU64::new(65_536),
             cut_after: AtomicU64::new(u64::MAX),
@@ -84,12 +87,17 @@ impl State {
         let Ok(server) = TcpStream::connect(address) else {
             return;
         };
-        for (from, to) in [(&client, &server), (&server, &client)] {
-            let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let copies = [(&client, &server), (&server, &client)]
+            .map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()));
+        self.connections.lock().insert(number, [client, server]);
+        for (from, to) in copies {
             let state = Arc::clone(self);
-            std::thread::spawn(move || state.pass(from, to));
+            std::thread::spawn(move || {
+                state.pass(from, to);
+                state.connections.lock().remove(&number);
+            });
         }
-        self.streams.lock().extend([client, server]);
     }
 
     fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
@@ -121,7 +129,7 @@ impl State {
     }
 
     fn cut(&self) {
-        for stream in self.streams.lock().drain(..) {
+        for stream in self.connections.lock().values().flatten() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
