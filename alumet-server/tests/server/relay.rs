@@ -118,20 +118,26 @@ fn expect_same(folder: &Folder, node: &str) {
 
 const AGENT: &str = "[plugins.procfs]\n\n[plugins.csv]\noutput_path = \"agent.csv\"\n\n";
 
-#[test]
-fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
-    let folder = Folder::new();
-    folder.write("server.toml", "[plugins.csv]\noutput_path = \"server.csv\"\n");
+/// Lets an agent send some samples to a server with these tables, and ends both.
+fn measure_through_a_server(folder: &Folder, tables: &str) {
+    let csv = "[plugins.csv]\noutput_path = \"server.csv\"\n";
+    folder.write("server.toml", &format!("{tables}{csv}"));
     folder.write(
         "agent.toml",
         &format!("{AGENT}[plugins.relay-client]\nclient_name = \"n1\"\n"),
     );
-    let (server, address) = start_server(&folder, "127.0.0.1:0");
+    let (server, address) = start_server(folder, "127.0.0.1:0");
     let arguments = ["--config", "agent.toml", "--relay-out", &address];
     let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
-    wait_for_samples(&folder, "server.csv", "n1");
+    wait_for_samples(folder, "server.csv", "n1");
     agent.end();
     server.end();
+}
+
+#[test]
+fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
+    let folder = Folder::new();
+    measure_through_a_server(&folder, "");
     expect_same(&folder, "n1");
 }
 
@@ -139,21 +145,11 @@ fn every_sample_of_an_agent_is_once_in_the_file_of_the_server() {
 fn a_session_of_an_agent_is_a_span_of_the_server() {
     let folder = Folder::new();
     let collector = TestServer::answering(|_| ("200 OK", String::new())).unwrap();
-    let config = format!(
-        "[telemetry]\nendpoint = \"{}\"\nprotocol = \"http\"\nproxy = \"none\"\n[plugins.csv]\noutput_path = \"server.csv\"\n",
+    let table = format!(
+        "[telemetry]\nendpoint = \"{}\"\nprotocol = \"http\"\nproxy = \"none\"\n",
         collector.url()
     );
-    folder.write("server.toml", &config);
-    folder.write(
-        "agent.toml",
-        &format!("{AGENT}[plugins.relay-client]\nclient_name = \"n1\"\n"),
-    );
-    let (server, address) = start_server(&folder, "127.0.0.1:0");
-    let arguments = ["--config", "agent.toml", "--relay-out", &address];
-    let agent = Process::start(&agent(), folder.root(), "agent.log", &arguments);
-    wait_for_samples(&folder, "server.csv", "n1");
-    agent.end();
-    server.end();
+    measure_through_a_server(&folder, &table);
     let received = collector.received();
     let traces = received
         .iter()

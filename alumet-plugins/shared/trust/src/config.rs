@@ -56,14 +56,10 @@ pub struct TlsConfig {
 impl ServerTlsConfig {
     /// Refuses what types cannot; `path` is the key of this table.
     pub fn check(&self, path: &str, faults: &mut Faults) {
-        let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
-        match (&self.certificate, &self.key) {
-            (Some(_), None) => add("key", "the certificate needs its private key"),
-            (None, Some(_)) => add("certificate", "the private key needs its certificate"),
-            (None, None) if self.client_ca.is_some() => {
-                add("certificate", "without a certificate, no connection is encrypted");
-            }
-            _ => {}
+        check_pair(self.certificate.is_some(), self.key.is_some(), path, faults);
+        if self.client_ca.is_some() && self.certificate.is_none() && self.key.is_none() {
+            let message = "without a certificate, no connection is encrypted";
+            faults.add(&format!("{path}.certificate"), message);
         }
     }
 
@@ -81,12 +77,8 @@ impl ServerTlsConfig {
 impl TlsConfig {
     /// Refuses what types cannot; `path` is the key of this table.
     pub fn check(&self, path: &str, faults: &mut Faults) {
+        check_pair(self.certificate.is_some(), self.key.is_some(), path, faults);
         let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
-        match (&self.certificate, &self.key) {
-            (Some(_), None) => add("key", "the certificate needs its private key"),
-            (None, Some(_)) => add("certificate", "the private key needs its certificate"),
-            _ => {}
-        }
         if self.insecure_skip_verify && self.ca.is_some() {
             let message = "with it, `ca` has no effect; remove one of them";
             add("insecure_skip_verify", message);
@@ -105,6 +97,16 @@ impl TlsConfig {
             .flatten()
             .cloned()
             .collect()
+    }
+}
+
+/// A certificate and its key are of use together only.
+fn check_pair(has_certificate: bool, has_key: bool, path: &str, faults: &mut Faults) {
+    let mut add = |key: &str, message: &str| faults.add(&format!("{path}.{key}"), message);
+    match (has_certificate, has_key) {
+        (true, false) => add("key", "the certificate needs its private key"),
+        (false, true) => add("certificate", "the private key needs its certificate"),
+        _ => {}
     }
 }
 

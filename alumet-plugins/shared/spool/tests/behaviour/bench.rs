@@ -7,6 +7,7 @@ use std::time::Duration;
 use alumet_core::failure::Remedy;
 use alumet_core::series::Series;
 use alumet_core::spool::{Gap, InstanceId, Record, Spool, SpoolReader, Spooled};
+use alumet_core::testkit::ManualClock;
 use alumet_core::unit::Unit;
 use alumet_core::{Batch, Catalog, Consumer, Resource, Timestamp, Value};
 use alumet_shared_spool::{DiskSpool, SpoolConfig};
@@ -83,6 +84,11 @@ impl Bench {
 
     pub(crate) fn open(&self) -> Arc<DiskSpool> {
         DiskSpool::open(self.config.clone(), self.catalog.clone())
+    }
+
+    /// The same with a clock that is moved by hand.
+    pub(crate) fn open_at(&self, clock: &ManualClock) -> Arc<DiskSpool> {
+        DiskSpool::open_at(self.config.clone(), self.catalog.clone(), Arc::new(clock.clone()))
     }
 
     /// A batch with `samples` samples, all with the value `number`.

@@ -1,10 +1,8 @@
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::spool::{GapReason, Spool, Spooled};
 use alumet_core::testkit::ManualClock;
-use alumet_shared_spool::DiskSpool;
 
 use crate::bench::{Bench, Readers, commit, instances, read_all};
 
@@ -304,13 +302,7 @@ fn a_journal_that_is_gone_is_a_gap_of_what_was_noted() {
     fs::write(bench.path(), &database).unwrap();
     fs::write(format!("{}-noted", bench.path().display()), &noted).unwrap();
     let clock = ManualClock::new();
-    let open = || {
-        DiskSpool::open_at(
-            bench.config.clone(),
-            bench.catalog.clone(),
-            Arc::new(clock.clone()),
-        )
-    };
+    let open = || bench.open_at(&clock);
     let spool = open();
     let got = read_all(&*spool.reader_of("csv"));
     let lost: Vec<_> = got.gaps.iter().map(|gap| (gap.samples, gap.reason)).collect();

@@ -1,10 +1,8 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::spool::{Gap, GapReason, Spool};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::Timestamp;
-use alumet_shared_spool::DiskSpool;
 
 use crate::bench::{Bench, Readers, commit, read_all, wait_until};
 
@@ -146,13 +144,7 @@ fn what_is_too_old_expires_even_if_nothing_comes_any_more() {
 fn the_age_counts_from_the_append_also_over_a_restart() {
     let bench = Bench::new();
     let clock = ManualClock::new();
-    let open = || {
-        DiskSpool::open_at(
-            bench.config.clone(),
-            bench.catalog.clone(),
-            Arc::new(clock.clone()),
-        )
-    };
+    let open = || bench.open_at(&clock);
     let spool = open();
     spool.reader_of("csv");
     spool.append(&bench.batch(1, 3));

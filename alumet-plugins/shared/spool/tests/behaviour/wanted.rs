@@ -1,7 +1,6 @@
 //! What is damaged in the file is wanted again from those who sent it.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::spool::{Claim, InstanceId, Spool, Spooled};
@@ -145,13 +144,7 @@ fn what_an_output_is_done_with_makes_no_batch_wanted_and_leaves_nothing_behind()
 fn what_nobody_sends_any_more_stays_a_gap_and_is_forgotten() {
     let bench = damaged(&[5]);
     let clock = ManualClock::new();
-    let open = || {
-        DiskSpool::open_at(
-            bench.config.clone(),
-            bench.catalog.clone(),
-            Arc::new(clock.clone()),
-        )
-    };
+    let open = || bench.open_at(&clock);
     let spool = open();
     find_damage(&spool);
     assert_eq!(read_all(&*spool.reader_of("csv")).gaps.len(), 1);
