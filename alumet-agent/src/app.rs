@@ -15,6 +15,7 @@ pub struct App {
     pub(crate) config_file: &'static str,
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
+    pub(crate) program_plugins: Vec<&'static str>,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
@@ -56,6 +57,7 @@ impl App {
             config_file: "alumet-config.toml",
             plugins: Vec::new(),
             default_plugins: Vec::new(),
+            program_plugins: Vec::new(),
             plugin_defaults: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
@@ -80,6 +82,15 @@ impl App {
     #[must_use]
     pub fn enabled_by_default(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
         self.default_plugins.extend(ids);
+        self
+    }
+
+    /// Chooses plugins that `exec` and `watch` need for what they tell of a program. They start with their defaults unless the
+    /// configuration speaks of them or the plugins are named on the command line; those that this program lacks are passed
+    /// over.
+    #[must_use]
+    pub fn enabled_for_programs(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
+        self.program_plugins.extend(ids);
         self
     }
 

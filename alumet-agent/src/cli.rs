@@ -77,6 +77,10 @@ pub(crate) struct Global {
     /// Flags that set one key of the configuration each.
     #[arg(skip)]
     pub(crate) shortcuts: Vec<(KeyPath, toml::Value, &'static str)>,
+
+    /// Plugins that the command needs, unless the configuration speaks of them.
+    #[arg(skip)]
+    pub(crate) needed_plugins: Vec<&'static str>,
 }
 
 /// The form of the log.
@@ -209,6 +213,15 @@ pub(crate) enum CtlCommand {
     },
     /// Poll sources now
     Trigger(Which),
+    /// Say how the energy of a consumer has come about; without one, that of the machine
+    Explain {
+        /// Of which kind it is: process, cgroup
+        #[arg(default_value = "local_machine", requires_ifs = [("process", "id"), ("cgroup", "id")])]
+        kind: String,
+        /// Which one: 4711, /user.slice
+        #[arg(default_value = "")]
+        id: String,
+    },
     /// Wait until everything measured so far is written
     Flush,
     /// Let the agent read its configuration again
@@ -349,6 +362,9 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
             .iter_mut()
             .for_each(|plugin| *plugin = plugin.trim().to_owned());
         plugins.retain(|plugin| !plugin.is_empty());
+    }
+    if let Some(Command::Exec(_) | Command::Watch { .. }) = cli.command {
+        cli.global.needed_plugins.clone_from(&app.program_plugins);
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {

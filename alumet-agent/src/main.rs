@@ -13,8 +13,16 @@ fn main() -> ExitCode {
         "Measures energy and performance of this machine.",
     )
     .plugins(plugins::compiled())
-    // They need no hardware, no server and no permission.
-    .enabled_by_default(["procfs", "csv"])
+    // They start on every machine: without hardware, server or permission.
+    .enabled_by_default([
+        "procfs",
+        "rapl",
+        "energy-attribution",
+        "energy-estimation-tdp",
+        "csv",
+    ])
+    .plugin_default("energy-estimation-tdp", "only_without_sensor", true)
+    .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     .shortcut(Shortcut {
         flag: "output-file",
         value_name: "FILE",

@@ -73,7 +73,7 @@ impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
         let (loader, default_text) = loader(app, global, if_missing)?;
-        let setup = Self::of(app, global.plugins.as_deref(), loader)?;
+        let setup = Self::of(app, global.plugins.as_deref(), &global.needed_plugins, loader)?;
         if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
@@ -86,19 +86,29 @@ impl Setup {
     /// What a new configuration file would give.
     pub(crate) fn defaults(app: &App) -> Result<Self, Failed> {
         let loader = Loader::new(&PROCESS).text(app.config_file, default_text(app)?);
-        Self::of(app, None, loader)
+        Self::of(app, None, &[], loader)
     }
 
-    /// Reads all sources and checks what they say; `chosen` are the plugins that are enabled whatever it is.
-    fn of(app: &App, chosen: Option<&[String]>, loader: Loader<'_>) -> Result<Self, Failed> {
+    /// Reads all sources and checks what they say; `chosen` are the plugins that are enabled whatever it is, and if there
+    /// are none, those `needed` are, unless it speaks of them.
+    fn of(app: &App, chosen: Option<&[String]>, needed: &[&str], loader: Loader<'_>) -> Result<Self, Failed> {
         let (mut document, mut problems) = loader.merge()?;
         let path = KeyPath::dotted("plugins");
-        for id in chosen.unwrap_or_default() {
-            if app.find_plugin(id).is_none() {
-                return Err(unknown_plugin(app, id));
-            }
-            let table = toml::Table::from_iter([(id.clone(), toml::Table::new().into())]);
+        let mut assume = |id: &str| {
+            let table = toml::Table::from_iter([(id.to_owned(), toml::Table::new().into())]);
             document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
+        };
+        match chosen {
+            Some(chosen) => {
+                for id in chosen {
+                    app.find_plugin(id).ok_or_else(|| unknown_plugin(app, id))?;
+                    assume(id);
+                }
+            }
+            None => needed
+                .iter()
+                .filter(|id| app.find_plugin(id).is_some())
+                .for_each(|id| assume(id)),
         }
         let schema = schemars::schema_for!(Settings);
         let settings = document.read(&KeyPath::root(), &schema, from_json, Settings::check);

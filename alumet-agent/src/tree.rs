@@ -16,6 +16,9 @@ use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
 use parking_lot::Mutex;
 
+/// What the names of all metrics of the tree begin with, and those that are computed from them.
+pub(crate) const METRIC_PREFIX: &str = "process_tree_";
+
 alumet_core::metrics! {
     pub(crate) CPU_TIME = Delta<u64> {
         name: "process_tree_cpu_time",

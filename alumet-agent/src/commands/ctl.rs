@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_shared_control_protocol::{Reply, Request};
 
 use crate::app::App;
@@ -61,6 +62,7 @@ fn request(command: &CtlCommand) -> Request {
         CtlCommand::Stop(which) => Request::Stop(which.pattern),
         CtlCommand::SetInterval { which, interval } => Request::SetInterval(which.pattern, *interval),
         CtlCommand::Trigger(which) => Request::Trigger(which.pattern),
+        CtlCommand::Explain { kind, id } => Request::Explain(Consumer::new(&kind, &id)),
         CtlCommand::Flush => Request::Flush,
         CtlCommand::Reload => Request::Reload,
         CtlCommand::Ping => Request::Ping,

@@ -16,14 +16,14 @@ use crate::cli::Global;
 use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::summary::{Summary, SummaryOutput, Times};
+use crate::summary::{self, Energy, EnergyOutput, Times};
 use crate::terminal;
 use crate::tree::{MeasuredTree, SharedTree, TreeSource};
 
 /// A session that measures a program.
 pub(crate) struct Measurement {
     pub(crate) session: Session,
-    summary: Summary,
+    energy: Energy,
     pub(crate) tree: SharedTree,
     /// Where the plugins find the system.
     pub(crate) root: SystemRoot,
@@ -34,8 +34,8 @@ pub(crate) struct Measurement {
 impl Measurement {
     /// Starts the pipeline with everything measured once.
     pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
-        let output = SummaryOutput::default();
-        let summary = output.summary.clone();
+        let output = EnergyOutput::default();
+        let energy = output.energy.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let session = Session::start(app, setup, global, |builder| {
@@ -45,7 +45,7 @@ impl Measurement {
         .await?;
         let mut measurement = Self {
             session,
-            summary,
+            energy,
             tree,
             root,
             started: Instant::now(),
@@ -94,8 +94,9 @@ impl Measurement {
         // What is told of the tree shall be what its samples add up to.
         self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
         let tree = self.tree.lock().take();
-        let text = self.summary.render(&title, times, tree, end.as_ref());
         let outcome = self.session.stop().await;
+        // What waits, such as energy for those who used it, is there now.
+        let text = summary::render(&title, times, tree, end.as_ref(), &self.energy);
         terminal::complain(text.trim_end());
         Ok((outcome.exit_code(), end))
     }

@@ -8,6 +8,7 @@ mod churn;
 mod config_files;
 mod config_messages;
 mod csv;
+mod energy;
 mod exec;
 mod generated;
 mod health;

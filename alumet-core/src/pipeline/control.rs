@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::consumer::Consumer;
 use crate::plugin::ElementSpecs;
 use crate::source::Schedule;
 use crate::spool::SpoolStatus;
@@ -33,10 +34,15 @@ pub struct Control {
     shared: Arc<OnceLock<Weak<Shared>>>,
     /// What the program does to read its configuration again.
     reload: Arc<OnceLock<Reload>>,
+    /// Plugins that can explain numbers; gone with the plugin.
+    explaining: Arc<Mutex<Vec<Weak<Explain>>>>,
 }
 
 /// Reads the configuration again and applies what has changed; says what it did, or why nothing changed.
 pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+/// Says how the latest numbers of a consumer have come about, in a few lines; `None` if it has none.
+pub type Explain = dyn Fn(&Consumer) -> Option<String> + Send + Sync;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +80,9 @@ pub enum ControlError {
     /// The configuration was refused; the old one stays in effect.
     #[error("the configuration is refused and the old one stays:\n{0}")]
     ReloadRefused(String),
+    /// Nothing that can explain its numbers knows the consumer.
+    #[error("nothing is computed for {0}; `energy-attribution` explains what it gives to its consumers")]
+    NothingToExplain(Consumer),
     /// Elements cannot be added.
     #[error(transparent)]
     Add(#[from] AddError),
@@ -333,6 +342,30 @@ impl Control {
     pub fn reload(&self) -> Result<String, ControlError> {
         let reload = self.reload.get().ok_or(ControlError::NothingToReload)?;
         reload().map_err(ControlError::ReloadRefused)
+    }
+
+    /// Lets [`Self::explain`] ask `explain`, as long as its plugin keeps it.
+    pub fn on_explain(&self, explain: &Arc<Explain>) {
+        let mut explaining = self.explaining.lock();
+        explaining.retain(|explain| explain.strong_count() > 0);
+        explaining.push(Arc::downgrade(explain));
+    }
+
+    /// How the latest computed numbers of a consumer have come about: what each plugin that computes some says of it.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn explain(&self, consumer: &Consumer) -> Result<String, ControlError> {
+        // They are asked without the lock, for they have locks of their own.
+        let explaining: Vec<_> = self.explaining.lock().iter().filter_map(Weak::upgrade).collect();
+        let explained: Vec<_> = explaining
+            .iter()
+            .filter_map(|explain| explain(consumer))
+            .collect();
+        match explained.is_empty() {
+            true => Err(ControlError::NothingToExplain(consumer.clone())),
+            false => Ok(explained.join("\n")),
+        }
     }
 
     /// Waits until the threads that sources share have answered, which shows that measuring goes on. A source that hangs

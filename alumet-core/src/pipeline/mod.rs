@@ -45,7 +45,7 @@ use crate::plugin::{
 
 pub use add::AddError;
 pub use builder::{BuildError, PipelineBuilder};
-pub use control::{Control, ControlError, Hold, PipelineStatus, Reload};
+pub use control::{Control, ControlError, Explain, Hold, PipelineStatus, Reload};
 pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
 pub use lateness::Lateness;

@@ -2,6 +2,7 @@
 
 mod map;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use crate::attributes::{AttributeKey, AttributeValue, Attributes};
 use crate::catalog::{Catalog, MetricId};
 use crate::consumer::Consumer;
-use crate::metric::Metric;
+use crate::metric::{Metric, Quality};
 use crate::resource::Resource;
 use crate::value::{Number, ValueType};
 
@@ -92,6 +93,18 @@ impl SeriesInfo {
     /// Everything else.
     pub const fn attributes(&self) -> &Attributes {
         &self.key.attributes
+    }
+
+    /// The attributes for a destination that has no other place for the quality of a metric: with `metric_quality`, unless the
+    /// metric is measured.
+    pub fn attributes_with_quality(&self) -> Cow<'_, Attributes> {
+        const QUALITY: &str = "metric_quality";
+        let attributes = self.attributes();
+        match self.metric.quality {
+            Quality::Measured => Cow::Borrowed(attributes),
+            _ if attributes.get(QUALITY).is_some() => Cow::Borrowed(attributes),
+            quality => Cow::Owned(attributes.with(QUALITY, quality.name())),
+        }
     }
 }
 

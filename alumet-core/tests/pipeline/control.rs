@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_core::output::RecordingOutput;
-use alumet_core::pipeline::{Control, ControlError, ElementState, Pattern};
+use alumet_core::pipeline::{Control, ControlError, ElementState, Explain, Pattern};
 use alumet_core::plugin::ElementSpecs;
 
 use crate::elements::{Counting, PATIENCE, SECOND, assert_balanced, counting_pipeline, pass, values};
@@ -206,4 +208,24 @@ fn what_is_held_at_the_end_is_written() {
     clock.advance(SECOND);
     assert!(pipeline.stop(PATIENCE).is_complete());
     assert_eq!(values(&recording), ["1", "2", "3"]);
+}
+
+#[test]
+fn those_who_compute_numbers_explain_them_as_long_as_they_are_there() {
+    let control = Control::default();
+    let process = Consumer::Process { pid: 7 };
+    let error = control.explain(&process).unwrap_err();
+    assert!(error.to_string().contains("process:7"), "{error}");
+    let of_processes: Arc<Explain> =
+        Arc::new(|consumer| matches!(consumer, Consumer::Process { .. }).then(|| "half of 2 J".to_owned()));
+    let of_all: Arc<Explain> = Arc::new(|consumer| Some(format!("all of {consumer}")));
+    control.on_explain(&of_processes);
+    control.on_explain(&of_all);
+    assert_eq!(
+        control.explain(&process).unwrap(),
+        "half of 2 J\nall of process:7"
+    );
+    drop(of_all);
+    assert_eq!(control.explain(&process).unwrap(), "half of 2 J");
+    assert!(control.explain(&Consumer::LocalMachine).is_err());
 }

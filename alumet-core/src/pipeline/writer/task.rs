@@ -39,7 +39,13 @@ async fn work(mut writer: Writer) {
                 }
             }
             Step::Wait { version, deadline } => tokio::select! {
-                Some(Ok((job, result, busy))) = under_way.join_next() => writer.ended(job, result, busy),
+                Some(Ok((job, result, busy))) = under_way.join_next() => {
+                    writer.ended(job, result, busy);
+                    // The spool is told once of all that are over.
+                    while let Some(Ok((job, result, busy))) = under_way.try_join_next() {
+                        writer.ended(job, result, busy);
+                    }
+                }
                 () = queue.changed_since_async(version, deadline) => {}
             },
             Step::End => break,

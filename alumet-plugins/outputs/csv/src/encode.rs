@@ -148,14 +148,15 @@ impl Line {
             text.push(delimiter);
             form.push(&mut text, field);
         }
+        let attributes = info.attributes_with_quality();
         for key in header.attributes() {
             text.push(delimiter);
-            if let Some(attribute) = info.attributes().get(key) {
+            if let Some(attribute) = attributes.get(key) {
                 form.push(&mut text, &attribute.to_string());
             }
         }
         let mut late = String::new();
-        for (key, attribute) in info.attributes().iter().filter(|(key, _)| !header.has(key)) {
+        for (key, attribute) in attributes.iter().filter(|(key, _)| !header.has(key)) {
             push_pair(&mut late, config.csv_late_delimiter, key, &attribute.to_string());
         }
         text.push(delimiter);

@@ -44,7 +44,7 @@ impl Header {
                 continue;
             };
             keys.extend(
-                info.attributes()
+                info.attributes_with_quality()
                     .iter()
                     .map(|(key, _)| key.to_string())
                     .filter(|key| !is_fixed(key)),

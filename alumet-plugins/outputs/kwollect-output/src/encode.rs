@@ -98,7 +98,7 @@ fn end(info: &SeriesInfo, config: &Config, device: &str) -> Box<str> {
         ])
         .map(|(name, text)| (name.to_owned(), text.into()))
         .collect();
-    let attributes = info.attributes();
+    let attributes = info.attributes_with_quality();
     let names = attributes.names(&RESERVED, str::to_owned, |name| name.insert(0, '_'));
     for (name, (_, value)) in names.into_iter().zip(attributes.iter()) {
         labels.push((name, json(value)));

@@ -179,7 +179,8 @@ pub(crate) fn labels(info: &SeriesInfo, config: &Config, without: Option<&[Strin
     }
     if config.add_attributes_to_labels {
         let is_kept = |key: &str| !without.is_some_and(|without| without.iter().any(|one| one == key));
-        let attributes: Vec<_> = info.attributes().iter().filter(|(key, _)| is_kept(key)).collect();
+        let attributes = info.attributes_with_quality();
+        let attributes: Vec<_> = attributes.iter().filter(|(key, _)| is_kept(key)).collect();
         let keys: Vec<&str> = attributes.iter().map(|(key, _)| &***key).collect();
         for (name, (_, value)) in label_names(&keys, config.utf8_names).iter().zip(attributes) {
             push(name, &value.to_string());

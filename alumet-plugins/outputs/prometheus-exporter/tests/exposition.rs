@@ -172,6 +172,7 @@ fn a_counter_has_the_value_of_the_last_sample_and_its_restart_is_seen() {
     let series = bench.series(counter, process(1), Attributes::EMPTY);
     for (value, shown) in [(0.1, "0.1"), (0.3, "0.3"), (0.2, "0.2")] {
         bench.deliver(&[(&series, Value::F64(value))]);
+        assert!(bench.lines()[0].contains("metric_quality=\"estimated\""));
         assert!(
             bench.lines()[0].ends_with(&format!("}} {shown}")),
             "{:?}",

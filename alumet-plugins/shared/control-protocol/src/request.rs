@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::{Pattern, PatternError};
 
@@ -18,6 +19,8 @@ resume PATTERN                     let them go on
 stop PATTERN                       end elements; without a pattern: end the agent
 set-interval PATTERN DURATION      poll sources at another interval: 500ms, 1s, 1m 30s
 trigger PATTERN                    poll sources now
+explain [CONSUMER]                 how the energy of a consumer has come about: process 4711, cgroup /user.slice;
+                                   without one: that of the machine
 flush                              write everything that has been measured
 reload                             read the configuration again
 ping                               check that measuring goes on
@@ -47,6 +50,8 @@ pub enum Request {
     SetInterval(Pattern, Duration),
     /// Poll sources now.
     Trigger(Pattern),
+    /// Say how the latest computed numbers of a consumer have come about.
+    Explain(Consumer),
     /// Write everything that has been measured.
     Flush,
     /// Read the configuration again.
@@ -76,7 +81,7 @@ impl Request {
     pub const fn is_question(&self) -> bool {
         matches!(
             self,
-            Self::List(_) | Self::Status | Self::Ping | Self::Help | Self::Format(_)
+            Self::List(_) | Self::Status | Self::Explain(_) | Self::Ping | Self::Help | Self::Format(_)
         )
     }
 
@@ -94,6 +99,14 @@ impl Request {
             "stop" => Self::Stop(words.pattern()?),
             "set-interval" => Self::SetInterval(words.pattern()?, words.duration()?),
             "trigger" => Self::Trigger(words.pattern()?),
+            "explain" if words.left.is_empty() => Self::Explain(Consumer::LocalMachine),
+            "explain" => {
+                let kind = words.next("a consumer, such as `process 4711`")?;
+                Self::Explain(Consumer::new(
+                    kind,
+                    words.next("the id of the consumer, such as `4711`")?,
+                ))
+            }
             "flush" => Self::Flush,
             "reload" => Self::Reload,
             "ping" => Self::Ping,
@@ -191,6 +204,10 @@ impl fmt::Display for Request {
             Self::Stop(pattern) => ("stop", Some(pattern)),
             Self::SetInterval(pattern, _) => ("set-interval", Some(pattern)),
             Self::Trigger(pattern) => ("trigger", Some(pattern)),
+            Self::Explain(consumer) => {
+                let (kind, id) = (consumer.kind(), consumer.id());
+                return write!(f, "explain {} {}", quoted(kind), quoted(&id));
+            }
             Self::Status => ("status", None),
             Self::Flush => ("flush", None),
             Self::Reload => ("reload", None),

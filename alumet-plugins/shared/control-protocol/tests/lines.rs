@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_core::pipeline::Pattern;
 use alumet_shared_control_protocol::{Format, GRAMMAR, Line, Request};
 use proptest::prelude::*;
@@ -76,6 +77,11 @@ fn the_new_commands_are_short() {
             Request::SetInterval(pattern("src"), Duration::from_secs(1)),
         ),
         ("trigger src", Request::Trigger(pattern("src"))),
+        ("explain", Request::Explain(Consumer::LocalMachine)),
+        (
+            "explain process 4711",
+            Request::Explain(Consumer::Process { pid: 4711 }),
+        ),
         ("flush", Request::Flush),
         ("reload", Request::Reload),
         ("ping", Request::Ping),
@@ -95,6 +101,7 @@ fn every_command_is_in_the_grammar() {
         "stop",
         "set-interval",
         "trigger",
+        "explain",
         "flush",
         "reload",
         "ping",
@@ -183,6 +190,11 @@ fn any_request() -> impl Strategy<Value = Request> {
         any_pattern().prop_map(Request::Trigger),
         (any_pattern(), any::<Duration>())
             .prop_map(|(pattern, interval)| Request::SetInterval(pattern, interval)),
+        (
+            "[a-z_]{1,8}|process|cgroup|local_machine",
+            ".{0,8}|[0-9]{1,6}|/a b"
+        )
+            .prop_map(|(kind, id)| Request::Explain(Consumer::new(&kind, &id))),
         Just(Request::Status),
         Just(Request::Flush),
         Just(Request::Reload),
@@ -203,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn no_line_panics_and_what_is_understood_survives(line in "(json |format |control |pause |set-interval |stop )*.{0,24}") {
+    fn no_line_panics_and_what_is_understood_survives(line in "(json |format |control |pause |explain |set-interval |stop )*.{0,24}") {
         if let Ok(request) = Line::parse(&line).request {
             prop_assert_eq!(Line::parse(&request.to_string()).request, Ok(request));
         }

@@ -20,6 +20,7 @@ pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
             control.set_interval(pattern, *interval).map(Reply::Selected)
         }
         Request::Trigger(pattern) => control.trigger(pattern).map(Reply::Selected),
+        Request::Explain(consumer) => control.explain(consumer).map(Reply::Message),
         Request::Flush => control
             .flush()
             .map(|()| message("everything measured is written")),

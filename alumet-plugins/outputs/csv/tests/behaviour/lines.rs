@@ -1,5 +1,8 @@
+use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::Delivery;
-use alumet_core::{Attributes, Consumer, Timestamp, Unit, Value, ValueType};
+use alumet_core::series::SeriesKey;
+use alumet_core::time::Moment;
+use alumet_core::{Attributes, Consumer, Resource, Timestamp, Unit, Value, ValueType};
 use alumet_plugin_csv::{Config, Encoder, Header};
 use proptest::prelude::*;
 
@@ -117,6 +120,34 @@ fn a_change_of_columns_changes_the_lines_of_known_series() {
     assert!(encode(&mut encoder, &delivery).ends_with(";k=x\n"));
     encoder.set_header(Header::of(&delivery));
     assert!(encode(&mut encoder, &delivery).ends_with(";x;\n"));
+}
+
+#[test]
+fn what_is_not_measured_says_so_in_a_column_or_among_the_late_attributes() {
+    let rig = Rig::new();
+    let (metric, _held) = rig.catalog.admit_metric(Metric {
+        name: "e".into(),
+        kind: MetricKind::Delta,
+        value_type: ValueType::U64,
+        unit: Unit::ONE,
+        description: "".into(),
+        quality: Quality::Modelled,
+    });
+    let series = rig.catalog.register(SeriesKey {
+        metric,
+        resource: Resource::LocalMachine,
+        consumer: Consumer::LocalMachine,
+        attributes: Attributes::EMPTY,
+    });
+    let mut batch = rig.catalog.batch();
+    batch
+        .push_value(&series, Timestamp::from_nanos(0), Value::U64(1))
+        .unwrap();
+    let delivery = Delivery::of(batch, Moment::default());
+    let mut encoder = encoder();
+    assert!(encode(&mut encoder, &delivery).ends_with(";metric_quality=modelled\n"));
+    encoder.set_header(Header::of(&delivery));
+    assert!(encode(&mut encoder, &delivery).ends_with(";modelled;\n"));
 }
 
 #[test]

@@ -1,0 +1,252 @@
+//! Energy: what `exec` tells of it, what is in the file, and the attributions among the examples.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::csv::{Line, lines_of};
+use crate::program::{Ended, Folder, procfs_with, wait_until};
+
+/// The range of the counters, in microjoules.
+const RANGE: u64 = 262_143_328_850;
+
+/// A machine that has the processes of this one, and a package and memory that draw 20 W and 5 W.
+struct Machine {
+    folder: Folder,
+    stop: Arc<AtomicBool>,
+    counting: Option<JoinHandle<()>>,
+}
+
+impl Machine {
+    fn without_sensor() -> Self {
+        let folder = Folder::new();
+        fs::create_dir_all(folder.path("root/sys/devices")).unwrap();
+        symlink("/proc", folder.path("root/proc")).unwrap();
+        symlink("/sys/devices/system", folder.path("root/sys/devices/system")).unwrap();
+        Self {
+            folder,
+            stop: Arc::default(),
+            counting: None,
+        }
+    }
+
+    /// Its package passes the end of the range in the first second.
+    fn with_rapl() -> Self {
+        let mut machine = Self::without_sensor();
+        let zone = |path: &str, name: &str| {
+            let zone = machine
+                .folder
+                .path(&format!("root/sys/devices/virtual/powercap/intel-rapl/{path}"));
+            fs::create_dir_all(&zone).unwrap();
+            fs::write(zone.join("name"), format!("{name}\n")).unwrap();
+            fs::write(zone.join("max_energy_range_uj"), format!("{RANGE}\n")).unwrap();
+            let counter = File::create(zone.join("energy_uj")).unwrap();
+            show(&counter, 0);
+            counter
+        };
+        let package = zone("intel-rapl:0", "package-0");
+        let memory = zone("intel-rapl:0/intel-rapl:0:0", "dram");
+        let stop = Arc::clone(&machine.stop);
+        let begin = Instant::now();
+        let count = move || {
+            let micros = begin.elapsed().as_micros() as u64;
+            show(&package, RANGE - 10_000_000 + 20 * micros);
+            show(&memory, 5 * micros);
+        };
+        count();
+        machine.counting = Some(std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                count();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }));
+        machine
+    }
+
+    /// Measures a busy program with a configuration that names as few plugins as possible.
+    fn exec(&self) -> (Ended, Vec<Line>) {
+        let procfs = procfs_with("kernel.poll_interval = '1s'");
+        self.folder.write(
+            "alumet-config.toml",
+            format!("system_root = 'root'\n[plugins.csv]\noutput_path = 'out.csv'\n{procfs}"),
+        );
+        let busy = "i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done";
+        let ended = self.folder.run(&["exec", "--", "sh", "-c", busy]);
+        ended.expect_code(0);
+        let lines = lines_of(&self.folder.path("out.csv"));
+        (ended, lines)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(counting) = self.counting.take() {
+            let _ = counting.join();
+        }
+    }
+}
+
+/// In one write of always the same length, so that no reader sees a part.
+fn show(counter: &File, micros: u64) {
+    let text = format!("{:012}\n", micros % (RANGE + 1));
+    counter.write_all_at(text.as_bytes(), 0).unwrap();
+}
+
+fn sum<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
+    lines.map(|line| line.value).sum()
+}
+
+/// The two quantities in joules in the row `energy` of the summary: of the program, and of the machine.
+fn energy_told(ended: &Ended) -> [f64; 2] {
+    let row = ended
+        .stderr
+        .lines()
+        .find(|line| line.trim().starts_with("energy "));
+    let row = row.unwrap_or_else(|| panic!("no energy in:\n{}", ended.stderr));
+    let number = |text: &str| text.split_whitespace().next().unwrap().parse().unwrap();
+    let program = row.trim().strip_prefix("energy").unwrap();
+    let machine = row
+        .split("the machine's ")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{row}"));
+    [number(program), number(machine)]
+}
+
+/// Three digits are told.
+#[track_caller]
+fn assert_told(told: f64, exact: f64) {
+    assert!(
+        (told - exact).abs() <= 0.006 * exact + 1e-4,
+        "{told} instead of {exact}"
+    );
+}
+
+#[test]
+fn the_energy_of_a_program_is_the_sum_of_its_lines_and_part_of_what_was_measured() {
+    let machine = Machine::with_rapl();
+    let (ended, lines) = machine.exec();
+    let of_tree = || lines.iter().filter(|line| line.metric == "process_tree_energy_J");
+    let of_program = sum(of_tree().filter(|line| line.consumer.0 == "process"));
+    let shared = sum(of_tree());
+    let measured = |domain: &str| {
+        let domain = format!(";{domain};");
+        let rapl = lines
+            .iter()
+            .filter(|line| line.metric == "rapl_consumed_energy_J");
+        sum(rapl.filter(|line| line.text.contains(&domain)))
+    };
+    let all = measured("package") + measured("dram");
+    assert!(
+        of_program > 0.0 && of_program < shared,
+        "{of_program} of {shared}"
+    );
+    assert!((shared / all - 1.0).abs() < 1e-6, "{shared} of {all}");
+    let [program, machine] = energy_told(&ended);
+    assert_told(program, of_program);
+    assert_told(machine, all);
+    ended.expect_stderr(&[
+        "modelled)",
+        "machine: rapl consumed energy package_total",
+        "measured)",
+    ]);
+    assert!(!ended.stderr.contains("estimated"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_machine_without_a_sensor_answers_too_and_says_that_it_estimates() {
+    let machine = Machine::without_sensor();
+    let (ended, lines) = machine.exec();
+    let [program, machine] = energy_told(&ended);
+    assert!(program > 0.0 && program < machine, "{program} of {machine}");
+    let of_tree = lines.iter().filter(|line| line.metric == "process_tree_energy_J");
+    assert_told(
+        program,
+        sum(of_tree.clone().filter(|line| line.consumer.0 == "process")),
+    );
+    let estimated = lines
+        .iter()
+        .filter(|line| line.metric == "estimated_consumed_energy_J");
+    assert!((sum(of_tree.clone()) / sum(estimated) - 1.0).abs() < 1e-6);
+    ended.expect_stderr(&["on average, estimated)"]);
+    assert!(of_tree.clone().all(|line| line.text.contains("estimated")));
+}
+
+/// Runs one of the examples beside a busy process and gives what it writes.
+fn example(machine: &Machine, name: &str) -> Vec<Line> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/attribution");
+    let config = folder.join(name).display().to_string();
+    let mut busy = Command::new("sh")
+        .args(["-c", "while :; do :; done"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut agent = machine.folder.start(&[
+        "--config",
+        &config,
+        "--config-override",
+        "system_root = 'root'",
+        "--config-override",
+        "plugins.csv.force_flush = true",
+    ]);
+    agent.wait_until_measuring();
+    let path = machine.folder.path("attributed.csv");
+    wait_until("the energy of three intervals", || {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let process = format!(";process;{};", busy.id());
+        let of_process = |line: &&str| line.starts_with("attributed_energy_cpu") && line.contains(&process);
+        (text.lines().filter(of_process).count() >= 3).then_some(())
+    });
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    lines_of(&path)
+        .into_iter()
+        .filter(|line| line.consumer.0 != "process" || line.consumer.1 == busy.id().to_string())
+        .collect()
+}
+
+/// Each joule that a process has is the product of what the two series say at that instant.
+#[track_caller]
+fn assert_products(lines: &[Line], energy: &str, domain: &str) {
+    let at = |wanted: &dyn Fn(&Line) -> bool| -> BTreeMap<String, f64> {
+        let lines = lines.iter().filter(|line| wanted(line));
+        lines.map(|line| (line.timestamp.clone(), line.value)).collect()
+    };
+    let energies = at(&|line| line.metric == energy && line.text.contains(domain));
+    let usages = at(&|line| line.metric.starts_with("cpu_percent") && line.text.contains(";total"));
+    let results =
+        at(&|line| line.metric.starts_with("attributed_energy_cpu") && line.consumer.0 == "process");
+    let mut compared = 0;
+    for (instant, result) in &results {
+        if let (Some(energy), Some(usage)) = (energies.get(instant), usages.get(instant)) {
+            let expected = energy * usage / 100.0;
+            assert!(
+                (result - expected).abs() <= 1e-6 * expected,
+                "{result} instead of {expected}"
+            );
+            compared += usize::from(expected > 0.0);
+        }
+    }
+    assert!(compared >= 2, "{compared} of {} were compared", results.len());
+}
+
+#[test]
+fn the_example_for_rapl_gives_a_process_the_energy_times_its_part_of_the_machine() {
+    let lines = example(&Machine::with_rapl(), "rapl.toml");
+    assert_products(&lines, "rapl_consumed_energy_J", "package_total");
+}
+
+#[test]
+fn the_example_without_a_sensor_does_so_with_what_is_estimated() {
+    let lines = example(&Machine::without_sensor(), "tdp.toml");
+    assert_products(&lines, "estimated_consumed_energy_J", "local_machine");
+}
