@@ -13,6 +13,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
+        #[cfg(feature = "energy-attribution")]
+        PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]

@@ -3,7 +3,7 @@
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_core::time::Monotonic;
-use alumet_shared_metric_names::MetricNames;
+use alumet_shared_metric_names::{Selection, SeriesPattern};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,9 @@ pub struct Config {
     pub interval: HumanDuration,
     /// What becomes of the values of a window: `sum`, `mean`, `min`, `max`, `last`, or the `count` of them.
     pub function: Function,
-    /// The metrics that are aggregated: names, in which `*` stands for any text. Others pass unchanged.
-    pub metrics: Vec<String>,
+    /// The series that are aggregated: names of metrics, in which `*` stands for any text, or tables with `metric`,
+    /// `resource_kind`, `resource_id`, `consumer_kind`, `consumer_id` and attributes. Others pass unchanged.
+    pub metrics: Vec<SeriesPattern>,
     /// How long after its end a window waits for samples of sources that do not say how far they are, or that have
     /// stopped.
     pub lateness: HumanDuration,
@@ -50,7 +51,7 @@ impl Config {
         if self.interval > longest {
             faults.add("interval", format!("a window can last {longest} at most"));
         }
-        faults.keep(MetricNames::new("metrics", &self.metrics, Monotonic::default()));
+        faults.keep(Selection::new("metrics", &self.metrics, Monotonic::default()));
         faults.or_ok()
     }
 }

@@ -1,8 +1,7 @@
 //! From the configuration to the transform.
 
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
-use alumet_core::time::Monotonic;
-use alumet_shared_metric_names::MetricNames;
+use alumet_shared_metric_names::Selection;
 
 use crate::config::Config;
 use crate::transform::Aggregation;
@@ -17,13 +16,12 @@ impl Plugin for AggregationPlugin {
     type Config = Config;
 
     fn check(config: &Config) -> Result<(), Faults> {
-        config.check()?;
-        MetricNames::new("metrics", &config.metrics, Monotonic::default()).map(|_| ())
+        config.check()
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let names = MetricNames::new("metrics", &config.metrics, alumet.clock().now().monotonic)?;
-        alumet.transform("windows", Aggregation::new(&config, names));
+        let selection = Selection::new("metrics", &config.metrics, alumet.clock().now().monotonic)?;
+        alumet.transform("windows", Aggregation::new(&config, selection));
         Ok(Self)
     }
 }

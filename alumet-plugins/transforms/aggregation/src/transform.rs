@@ -10,7 +10,7 @@ use alumet_core::time::Monotonic;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::value::Value;
 use alumet_core::{Batch, Catalog, Failure, SeriesMap, Timestamp};
-use alumet_shared_metric_names::MetricNames;
+use alumet_shared_metric_names::Selection;
 
 use crate::config::Config;
 use crate::model::{Function, Window, increase};
@@ -22,7 +22,7 @@ use crate::model::{Function, Window, increase};
 /// that is older than the open window counts in it, so that nothing is lost.
 #[derive(Debug)]
 pub(crate) struct Aggregation {
-    names: MetricNames,
+    selection: Selection,
     function: Function,
     /// In nanoseconds.
     interval: i64,
@@ -57,9 +57,9 @@ struct Aggregated {
 }
 
 impl Aggregation {
-    pub(crate) fn new(config: &Config, names: MetricNames) -> Self {
+    pub(crate) fn new(config: &Config, selection: Selection) -> Self {
         Self {
-            names,
+            selection,
             function: config.function,
             interval: i64::try_from(config.interval.as_nanos()).unwrap_or(i64::MAX),
             lateness: *config.lateness,
@@ -173,7 +173,7 @@ impl Transform for Aggregation {
         let mut out = context.catalog.batch();
         let (mut late, mut held) = (0, 0);
         let Self {
-            names,
+            selection,
             function,
             interval,
             series,
@@ -183,8 +183,8 @@ impl Transform for Aggregation {
         } = self;
         let plan = |id: SeriesId| {
             let info: Arc<SeriesInfo> = context.catalog.describe(id)?;
-            names
-                .contain(&info.metric.name)
+            selection
+                .contains(&info)
                 .then(|| Box::new(Aggregated::new(*function, &info, context.catalog)))
         };
         batch.retain(|sample| {
@@ -238,12 +238,15 @@ impl Transform for Aggregation {
     }
 
     fn wake_at(&self) -> Option<Monotonic> {
-        [self.wake_at, self.names.check_at()].into_iter().flatten().min()
+        [self.wake_at, self.selection.check_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn tick(&mut self, out: &mut Batch, context: &TransformContext<'_>) -> Result<(), Failure> {
         let now = context.now.monotonic;
-        self.names.check(context.catalog, now);
+        self.selection.check(context.catalog, now);
         self.close(out, |aggregated, _| aggregated.close_at <= now);
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Stage {
     fn new(function: Function) -> Self {
         let config = Config {
             function,
-            metrics: vec!["energy".to_owned(), "byte*".to_owned()],
+            metrics: vec!["energy".into(), "byte*".into()],
             ..Config::default()
         };
         Self::with(config)
@@ -228,7 +228,7 @@ fn a_clock_that_is_set_back_loses_nothing() {
 #[test]
 fn originals_are_kept_if_so_configured() {
     let mut stage = Stage::with(Config {
-        metrics: vec!["energy".to_owned()],
+        metrics: vec!["energy".into()],
         keep_originals: true,
         ..Config::default()
     });

@@ -1,9 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod config;
 mod plugin;
 mod transform;
 
-pub use config::Config;
+pub use alumet_shared_metric_names::FilterConfig as Config;
 pub use plugin::FilterPlugin;

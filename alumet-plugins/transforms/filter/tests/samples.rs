@@ -29,7 +29,7 @@ alumet_core::metrics! {
 }
 
 fn config(include: &[&str], exclude: &[&str]) -> Config {
-    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let list = |names: &[&str]| names.iter().map(|name| (*name).into()).collect();
     Config {
         include: list(include),
         exclude: list(exclude),
@@ -77,14 +77,27 @@ fn without_a_list_everything_is_left() {
 }
 
 #[test]
-fn both_lists_and_names_that_make_no_sense_are_refused() {
-    for (config, key) in [
-        (config(&["a"], &["b"]), "exclude"),
-        (config(&["a["], &[]), "include.0"),
-        (config(&[], &["a["]), "exclude.0"),
-    ] {
-        assert_eq!(FilterPlugin::check(&config).unwrap_err().keys(), [key]);
-    }
+fn of_what_is_included_something_can_be_excluded() {
+    assert_lines(left(config(&["cpu_*"], &["*_percent"])), ["cpu_time"]);
+}
+
+#[test]
+fn tables_select_by_all_that_a_series_has_beside_names() {
+    let of = |toml: &str| left(toml::from_str(toml).unwrap());
+    assert_lines(
+        of("include = ['energy', { metric = 'cpu_*', consumer_kind = 'process' }]"),
+        ["energy"],
+    );
+    assert_lines(
+        of("[[exclude]]\nmetric = 'cpu_time'\nresource_kind = 'local_*'"),
+        ["energy", "cpu_percent"],
+    );
+}
+
+#[test]
+fn patterns_that_make_no_sense_are_refused_all_at_once() {
+    let faults = FilterPlugin::check(&config(&["a["], &["b", "b["])).unwrap_err();
+    assert_eq!(faults.keys(), ["include.0", "exclude.1"]);
 }
 
 #[test]

@@ -1,0 +1,161 @@
+//! What the table `[plugins.energy-attribution]` holds.
+
+use std::collections::BTreeMap;
+
+use alumet_core::duration::HumanDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{ATTRIBUTED_ENERGY, PROCESS_TREE_ENERGY};
+use crate::selector::Selector;
+
+/// How energy is shared: by formulas, and by models that need none.
+///
+/// Without any formula and model there are two models, `attributed_energy` and `process_tree_energy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// A formula for each metric that is to be made, by the name of that metric.
+    pub formulas: BTreeMap<String, Formula>,
+    /// A built-in model for each metric that is to be made, by the name of that metric.
+    pub models: BTreeMap<String, Model>,
+    /// The attribute by which nodes are told apart, where a relay server receives them: its `node_attribute`.
+    pub node_attribute: String,
+}
+
+/// An expression over series, evaluated for each consumer at each sample of one of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Formula {
+    /// The expression, in joules; the names in it are those of `per_resource` and `per_consumer`.
+    pub expr: String,
+    /// The name, in `per_resource`, of the series whose samples say when the formula is evaluated. The others are aligned with it.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Has no effect any more: how long samples are kept follows from how often their sources are polled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_time: Option<HumanDuration>,
+    /// The series that belong to a resource and to no consumer, by their name in the expression.
+    pub per_resource: BTreeMap<String, Operand>,
+    /// The series of the consumers, by their name in the expression.
+    #[serde(default)]
+    pub per_consumer: BTreeMap<String, Operand>,
+}
+
+/// The series that a name of an expression stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Operand {
+    /// Whether the result has the attributes of the series.
+    #[serde(default = "yes")]
+    pub keep_attributes: bool,
+    /// Which series are meant.
+    #[serde(flatten)]
+    pub series: Selector,
+}
+
+/// A way to share energy that needs no formula, and shares out exactly what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// How the energy is shared.
+    pub model: ModelKind,
+    /// The energy that is shared: deltas in a unit of energy. Of series that are measured, modelled or estimated, only those of the best
+    /// quality that the node has are taken.
+    pub energy: Vec<Selector>,
+    /// What the consumers used: deltas, of CPU time for example.
+    pub usage: Vec<Selector>,
+    /// What was used on the whole machine, in the unit of `usage`. As long as there is no such series nothing is attributed; if
+    /// none is named, what the consumers used is all.
+    #[serde(default)]
+    pub machine: Vec<Selector>,
+    /// The time in which the CPUs of the machine were idle. With `machine`, it tells the models `share_idle` and `counters` when the
+    /// machine is quiet.
+    #[serde(default)]
+    pub idle: Vec<Selector>,
+    /// What the model `counters` weights, one weight for each selector: deltas of the consumers and, if there are such, of the machine.
+    #[serde(default)]
+    pub counters: Vec<Selector>,
+    /// Whether each series of energy is shared on its own, under its resource and attributes, instead of their sum.
+    #[serde(default)]
+    pub per_domain: bool,
+}
+
+/// How a model shares energy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    /// All of it by use.
+    Share,
+    /// What the machine needs while nobody uses it is kept apart, as it was learnt in quiet times; the rest by use.
+    ShareIdle,
+    /// As `share_idle`, with a weight for each counter that is learnt from the power of the machine.
+    Counters,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            formulas: BTreeMap::new(),
+            models: BTreeMap::new(),
+            node_attribute: "node".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// The models that are configured, or those that are there when nothing is.
+    pub(crate) fn models(&self) -> BTreeMap<String, Model> {
+        if !self.models.is_empty() || !self.formulas.is_empty() {
+            return self.models.clone();
+        }
+        let of_cpu = |kind: &str, kinds: &[&str]| {
+            let time = Selector::of("cpu_time_delta").consumer_kind(kind);
+            time.attribute("kind", kinds)
+        };
+        let everybody = vec![
+            of_cpu("process", &["user", "system"]),
+            of_cpu("cgroup", &["total"]),
+        ];
+        let tree = vec![Selector::of("process_tree_cpu_time")];
+        let model = |name: &str, usage| (name.to_owned(), Model::of_machine(usage));
+        BTreeMap::from([
+            model(ATTRIBUTED_ENERGY.name(), everybody),
+            model(PROCESS_TREE_ENERGY.name(), tree),
+        ])
+    }
+}
+
+impl Model {
+    /// Shares the energy of packages and memory, or the estimated energy of the machine, by CPU time.
+    ///
+    /// `package` contains `pp0`, `pp1` and `core`, `platform` contains `package`, and totals contain what they sum: none of these
+    /// is added.
+    fn of_machine(usage: Vec<Selector>) -> Self {
+        let rapl = |kind, domain| {
+            let energy = Selector::of("rapl_consumed_energy").resource_kind(kind);
+            energy.attribute("domain", &[domain])
+        };
+        let cpus = |states| {
+            let time = Selector::of("kernel_cpu_time").resource_kind("local_machine");
+            vec![time.attribute("cpu_state", states)]
+        };
+        Self {
+            model: ModelKind::ShareIdle,
+            energy: vec![
+                rapl("cpu_package", "package"),
+                rapl("dram", "dram"),
+                Selector::of("estimated_consumed_energy"),
+            ],
+            usage,
+            // `user` and `nice` contain `guest` and `guest_nice`.
+            machine: cpus(&["user", "nice", "system", "irq", "softirq", "steal"]),
+            idle: cpus(&["idle", "iowait"]),
+            counters: Vec::new(),
+            per_domain: false,
+        }
+    }
+}

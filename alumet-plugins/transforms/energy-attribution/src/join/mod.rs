@@ -1,0 +1,628 @@
+//! What one formula or model joins on one node: energy, consumers, and what they have in common.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use alumet_core::catalog::MetricHandle;
+use alumet_core::metric::Quality;
+use alumet_core::series::{Series, SeriesInfo};
+use alumet_core::time::Monotonic;
+use alumet_core::{Attributes, Batch, Catalog, Consumer, Resource, Timestamp};
+use hashbrown::HashMap;
+
+use crate::formula::{EvaluationError, Value};
+use crate::model::idle::Idle;
+use crate::node::{Observed, Tracks};
+use crate::spec::{Role, Spec, Work};
+
+mod evaluate;
+mod share;
+
+/// A formula or model with its metric.
+#[derive(Debug)]
+pub(crate) struct JoinSpec {
+    pub(crate) spec: Spec,
+    pub(crate) metric: MetricHandle<f64>,
+}
+
+/// The state of a formula or model on one node.
+#[derive(Debug)]
+pub(crate) struct Join {
+    /// The attribute of the node, if any.
+    node: Attributes,
+    /// In slots that are used again.
+    energies: Vec<Option<Energy>>,
+    rows: Vec<Row>,
+    /// What concerns the machine.
+    machine: Vec<Input>,
+    users: Vec<User>,
+    by_consumer: HashMap<Consumer, usize>,
+    kinds: Vec<Kind>,
+    /// Whether control groups have come or gone since it was last seen which contain which.
+    must_nest: bool,
+    /// Energy that is not shared yet, oldest first.
+    ticks: VecDeque<Tick>,
+    /// Those that are shared together.
+    group: Vec<Tick>,
+    /// How often energy was shared though not all of its consumers were known.
+    pub(crate) late: u64,
+    /// Why a series that is selected is not used.
+    refused: Option<String>,
+    last: Last,
+    /// For the evaluation of a formula: what concerns the machine, and a stack.
+    values: Vec<f64>,
+    stack: Vec<Value>,
+    /// How often a formula had no result for a consumer.
+    failed: u64,
+}
+
+/// A series of energy, or of the `ref` of a formula.
+#[derive(Debug)]
+struct Energy {
+    row: usize,
+    factor: f64,
+    is_delta: bool,
+    quality: Quality,
+    /// When its latest interval ended, on both clocks.
+    until: Option<(Monotonic, Timestamp)>,
+    /// Its longest interval.
+    step: Duration,
+    /// Under which its idle power is kept.
+    key: String,
+    idle: Idle,
+    is_gone: bool,
+}
+
+/// Where results stand: a resource, and attributes that all of them have.
+#[derive(Debug)]
+struct Row {
+    resource: Resource,
+    attributes: Attributes,
+    idle: Option<Series<f64>>,
+    /// For each kind of consumers.
+    unattributed: Vec<Option<Series<f64>>>,
+}
+
+/// A series that is not energy, in a slot.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) slot: usize,
+    pub(crate) track: usize,
+    pub(crate) factor: f64,
+    pub(crate) resource: Resource,
+}
+
+/// A consumer.
+#[derive(Debug)]
+struct User {
+    consumer: Consumer,
+    kind: usize,
+    /// Whether another control group that is measured contains it.
+    is_nested: bool,
+    inputs: Vec<UserInput>,
+    /// What its series do not contradict each other in.
+    attributes: Attributes,
+    /// For each row.
+    outputs: Vec<Option<Series<f64>>>,
+    /// What it used of each slot, and its result, in the interval that was shared last.
+    values: Vec<f64>,
+    result: Result<f64, EvaluationError>,
+}
+
+#[derive(Debug)]
+struct UserInput {
+    input: Input,
+    attributes: Attributes,
+}
+
+/// The consumers of one kind, which together share all energy.
+#[derive(Debug)]
+struct Kind {
+    name: String,
+    /// What was used by those that no other contains, and by the one that used most, in the interval that was shared last.
+    used: f64,
+    most: f64,
+    energy_per_use: f64,
+    left: f64,
+}
+
+/// Energy of an interval, or the value of a `ref`.
+#[derive(Debug, Clone, Copy)]
+struct Tick {
+    energy: usize,
+    row: usize,
+    from: Monotonic,
+    to: Monotonic,
+    /// The wall clock at both.
+    begins: Timestamp,
+    timestamp: Timestamp,
+    value: f64,
+    at_the_latest: Monotonic,
+}
+
+/// How the last result came about.
+#[derive(Debug, Default)]
+struct Last {
+    timestamp: Timestamp,
+    seconds: f64,
+    energy: f64,
+    idle: f64,
+    busy: Option<f64>,
+    /// A slot that concerns the machine and has no value, so that nobody has a result.
+    lacks: Option<usize>,
+}
+
+/// How the resource of a series stands to that of a result; the first is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Relation {
+    Same,
+    /// A part of it: parts are summed.
+    Part,
+    /// It contains it, and is taken as it is.
+    Whole,
+}
+
+impl Join {
+    pub(crate) fn new(node: Attributes) -> Self {
+        Self {
+            node,
+            energies: Vec::new(),
+            rows: Vec::new(),
+            machine: Vec::new(),
+            users: Vec::new(),
+            by_consumer: HashMap::new(),
+            kinds: Vec::new(),
+            must_nest: false,
+            ticks: VecDeque::new(),
+            group: Vec::new(),
+            late: 0,
+            refused: None,
+            last: Last::default(),
+            values: Vec::new(),
+            stack: Vec::new(),
+            failed: 0,
+        }
+    }
+
+    /// Says once why a series that is selected is not used.
+    pub(crate) fn refuse(&mut self, spec: &Spec, reason: String) {
+        if self.refused.is_none() {
+            tracing::warn!(
+                metric = spec.name,
+                reason,
+                "a series that is selected is not used"
+            );
+        }
+        self.refused = Some(reason);
+    }
+
+    /// Adds a series of energy; gives its place.
+    pub(crate) fn add_energy(
+        &mut self,
+        spec: &JoinSpec,
+        series: &SeriesInfo,
+        factor: f64,
+        known_idle: impl Fn(&str) -> Option<f64>,
+    ) -> usize {
+        let spec = &spec.spec;
+        let row = self.row(spec, series);
+        let key = format!("{} {series}", spec.name);
+        let quality = if spec.is_model() {
+            series.metric.quality
+        } else {
+            Quality::Measured
+        };
+        let energy = Energy {
+            row,
+            factor,
+            is_delta: series.metric.kind == alumet_core::MetricKind::Delta,
+            quality,
+            until: None,
+            step: Duration::ZERO,
+            idle: Idle::known(known_idle(&key)),
+            key,
+            is_gone: false,
+        };
+        let place = match self.energies.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.energies.push(None);
+                self.energies.len() - 1
+            }
+        };
+        self.energies[place] = Some(energy);
+        let best = self.best_quality();
+        let energies = &self.energies;
+        self.ticks.retain(|tick| {
+            let energy = energies[tick.energy].as_ref();
+            energy.is_some_and(|energy| energy.quality as u8 <= best)
+        });
+        place
+    }
+
+    /// The row of the results for a series of energy.
+    fn row(&mut self, spec: &Spec, series: &SeriesInfo) -> usize {
+        let (resource, attributes) = match &spec.work {
+            Work::Model {
+                per_domain: false, ..
+            } => (Resource::LocalMachine, self.node.clone()),
+            Work::Model { per_domain: true, .. } => (series.resource().clone(), series.attributes().clone()),
+            Work::Formula(_) => {
+                let keeps = |slot: &crate::spec::Slot| slot.role == Role::Energy && slot.keep_attributes;
+                let attributes = if spec.slots.iter().any(keeps) {
+                    series.attributes()
+                } else {
+                    &self.node
+                };
+                (series.resource().clone(), attributes.clone())
+            }
+        };
+        let is_it = |row: &Row| row.resource == resource && row.attributes == attributes;
+        if let Some(row) = self.rows.iter().position(is_it) {
+            return row;
+        }
+        self.rows.push(Row {
+            resource,
+            attributes,
+            idle: None,
+            unattributed: Vec::new(),
+        });
+        self.rows.len() - 1
+    }
+
+    fn best_quality(&self) -> u8 {
+        let live = self.energies.iter().flatten().filter(|energy| !energy.is_gone);
+        live.map(|energy| energy.quality as u8).min().unwrap_or(u8::MAX)
+    }
+
+    /// Adds a series that is not energy.
+    pub(crate) fn add_input(
+        &mut self,
+        spec: &Spec,
+        input: Input,
+        role: Role,
+        series: &SeriesInfo,
+        tracks: &Tracks,
+    ) {
+        if role != Role::Consumer {
+            self.machine.push(input);
+            return;
+        }
+        let slot = &spec.slots[input.slot];
+        let keeps = |key: &str| match spec.work {
+            Work::Model { .. } => !slot.asks_for(key),
+            Work::Formula(_) => slot.keep_attributes,
+        };
+        let attributes = series.attributes().iter().filter(|(key, _)| keeps(key));
+        let own = attributes
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let user = self.user(series.consumer(), spec.slots.len());
+        let user = &mut self.users[user];
+        user.inputs.push(UserInput {
+            input,
+            attributes: own,
+        });
+        user.merge_attributes(tracks);
+    }
+
+    fn user(&mut self, consumer: &Consumer, slots: usize) -> usize {
+        if let Some(user) = self.by_consumer.get(consumer) {
+            return *user;
+        }
+        let kind = match self.kinds.iter().position(|kind| kind.name == consumer.kind()) {
+            Some(kind) => kind,
+            None => {
+                self.kinds.push(Kind::new(consumer.kind()));
+                self.kinds.len() - 1
+            }
+        };
+        self.must_nest |= matches!(consumer, Consumer::ControlGroup { .. });
+        self.users.push(User {
+            consumer: consumer.clone(),
+            kind,
+            is_nested: false,
+            inputs: Vec::new(),
+            attributes: Attributes::EMPTY,
+            outputs: Vec::new(),
+            values: vec![0.0; slots],
+            result: Err(EvaluationError::Missing),
+        });
+        self.by_consumer.insert(consumer.clone(), self.users.len() - 1);
+        self.users.len() - 1
+    }
+
+    /// Lets energy wait for those who used it.
+    pub(crate) fn wait(&mut self, place: usize, sample: Observed, at_the_latest: Monotonic) {
+        let best = self.best_quality();
+        let Some(energy) = &mut self.energies[place] else {
+            return;
+        };
+        if !sample.value.is_finite() || (energy.is_delta && sample.value < 0.0) {
+            return;
+        }
+        let now = (sample.at, sample.timestamp);
+        // What is counted before the first sample, or when the clock began anew, was used in a time that nobody knows.
+        let (from, begins) = energy
+            .until
+            .replace(now)
+            .filter(|(from, _)| *from <= sample.at)
+            .unwrap_or(now);
+        energy.step = energy.step.max(sample.at.since(from));
+        if energy.quality as u8 > best {
+            return;
+        }
+        self.ticks.push_back(Tick {
+            energy: place,
+            row: energy.row,
+            from,
+            to: sample.at,
+            begins,
+            timestamp: sample.timestamp,
+            value: sample.value * energy.factor,
+            at_the_latest,
+        });
+    }
+
+    /// The end of the oldest interval that waits, and when it is shared at the latest.
+    pub(crate) fn next(&self) -> Option<(Monotonic, Monotonic)> {
+        self.ticks.front().map(|tick| (tick.to, tick.at_the_latest))
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.ticks.len()
+    }
+
+    /// Shares the oldest energy that waits with all of the same interval and row.
+    pub(crate) fn share_next(&mut self, spec: &JoinSpec, tracks: &Tracks, out: &mut Batch) {
+        let Some(first) = self.ticks.pop_front() else {
+            return;
+        };
+        let mut group = std::mem::take(&mut self.group);
+        group.push(first);
+        let is_of_group = |tick: &Tick| (tick.row, tick.from, tick.to) == (first.row, first.from, first.to);
+        while let Some(tick) = self.ticks.front().filter(|tick| is_of_group(tick)) {
+            group.push(*tick);
+            self.ticks.pop_front();
+        }
+        match &spec.spec.work {
+            Work::Model { kind, .. } => self.share(spec, *kind, &group, tracks, out),
+            Work::Formula(program) => self.evaluate(spec, program, &group, tracks, out),
+        }
+        group.clear();
+        self.group = group;
+    }
+
+    /// From when on amounts are needed; `None` if there is no energy.
+    pub(crate) fn needed_from(&self, newest: Monotonic, stalled: Duration) -> Option<Monotonic> {
+        let energies = self.energies.iter().flatten().filter(|energy| !energy.is_gone);
+        let coming = energies.filter_map(|energy| {
+            let (until, _) = energy.until?;
+            (newest.since(until) <= stalled.max(energy.step * 2)).then_some(until)
+        });
+        self.ticks.iter().map(|tick| tick.from).chain(coming).min()
+    }
+
+    /// Drops what had tracks that are gone.
+    pub(crate) fn sweep(&mut self, tracks: &Tracks) {
+        self.machine.retain(|input| tracks.get(input.track).is_some());
+        let before = self.users.len();
+        for user in &mut self.users {
+            let inputs = user.inputs.len();
+            user.inputs
+                .retain(|input| tracks.get(input.input.track).is_some());
+            if user.inputs.len() < inputs {
+                user.merge_attributes(tracks);
+            }
+        }
+        self.users.retain(|user| !user.inputs.is_empty());
+        if self.users.len() < before {
+            self.must_nest = true;
+            self.by_consumer.clear();
+            let places = self
+                .users
+                .iter()
+                .enumerate()
+                .map(|(place, user)| (user.consumer.clone(), place));
+            self.by_consumer.extend(places);
+        }
+    }
+
+    /// The idle powers that are known, under the names of their series.
+    pub(crate) fn idle_watts(&self) -> impl Iterator<Item = (&str, f64)> {
+        let energies = self.energies.iter().flatten();
+        energies.filter_map(|energy| Some((&*energy.key, energy.idle.watts()?)))
+    }
+
+    /// Notes that a series of energy brings nothing more.
+    pub(crate) fn retire_energy(&mut self, place: usize) {
+        if let Some(energy) = &mut self.energies[place] {
+            energy.is_gone = true;
+        }
+        self.drop_energies();
+    }
+
+    fn drop_energies(&mut self) {
+        for place in 0..self.energies.len() {
+            let is_gone = self.energies[place].as_ref().is_some_and(|energy| energy.is_gone);
+            if is_gone && self.ticks.iter().all(|tick| tick.energy != place) {
+                self.energies[place] = None;
+            }
+        }
+    }
+
+    /// Notes which control groups are contained in others that are measured.
+    fn nest(&mut self) {
+        if !std::mem::take(&mut self.must_nest) {
+            return;
+        }
+        let path = |user: &User| match &user.consumer {
+            Consumer::ControlGroup { path } => Some(path.clone()),
+            _ => None,
+        };
+        let paths: HashSet<_> = self.users.iter().filter_map(path).collect();
+        for user in &mut self.users {
+            if let Consumer::ControlGroup { path } = &user.consumer {
+                user.is_nested = groups_around(path).any(|group| paths.contains(group));
+            }
+        }
+    }
+}
+
+impl User {
+    /// Results have the attributes in which the series do not contradict each other.
+    fn merge_attributes(&mut self, tracks: &Tracks) {
+        let is_live = |input: &&UserInput| tracks.get(input.input.track).is_some_and(|track| !track.is_gone);
+        let live = || self.inputs.iter().filter(is_live);
+        if live().next().is_none() {
+            return;
+        }
+        let is_undisputed = |key: &str, value| {
+            let mut others = live().filter_map(|input| input.attributes.get(key));
+            others.all(|other| other == value)
+        };
+        let all = live().flat_map(|input| input.attributes.iter());
+        let kept = all.filter(|(key, value)| is_undisputed(key, *value));
+        let attributes: Attributes = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if attributes != self.attributes {
+            self.attributes = attributes;
+            self.outputs.clear();
+        }
+    }
+
+    /// The series of its results in a row.
+    fn output(
+        &mut self,
+        place: usize,
+        row: &Row,
+        metric: MetricHandle<f64>,
+        tick: &Tick,
+        out: &mut Batch,
+    ) -> &Series<f64> {
+        if self.outputs.len() <= place {
+            self.outputs.resize(place + 1, None);
+        }
+        let consumer = &self.consumer;
+        let attributes = &self.attributes;
+        begun(&mut self.outputs[place], tick, out, |catalog| {
+            let series = catalog.series(metric, row.resource.clone(), consumer.clone());
+            series
+                .attributes(attributes)
+                .attributes(&row.attributes)
+                .register()
+        })
+    }
+}
+
+impl Kind {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            used: 0.0,
+            most: 0.0,
+            energy_per_use: 0.0,
+            left: 0.0,
+        }
+    }
+}
+
+/// The series in a place, which begins with a 0 at the instant from which it counts if it is new.
+fn begun<'a>(
+    place: &'a mut Option<Series<f64>>,
+    tick: &Tick,
+    out: &mut Batch,
+    register: impl FnOnce(&Catalog) -> Series<f64>,
+) -> &'a Series<f64> {
+    place.get_or_insert_with(|| {
+        let series = register(out.catalog());
+        if tick.from < tick.to {
+            out.push(&series, tick.begins, 0.0);
+        }
+        series
+    })
+}
+
+/// What series show in a slot for a resource, in the interval of a tick or at its end; `None` if nothing is known.
+fn value<'a>(
+    inputs: impl Iterator<Item = &'a Input>,
+    slot: usize,
+    resource: &Resource,
+    tracks: &Tracks,
+    tick: &Tick,
+) -> Option<f64> {
+    let mut best: Option<(Relation, f64)> = None;
+    for input in inputs.filter(|input| input.slot == slot) {
+        let (Some(relation), Some(track)) =
+            (Relation::of(&input.resource, resource), tracks.get(input.track))
+        else {
+            continue;
+        };
+        let value = if track.is_delta {
+            Some(track.history.within(tick.from, tick.to))
+        } else {
+            track.history.at(tick.to)
+        };
+        let Some(value) = value.map(|value| value * input.factor) else {
+            continue;
+        };
+        best = match best {
+            Some((known, sum)) if known == relation => Some((known, sum + value)),
+            Some((known, _)) if known < relation => best,
+            _ => Some((relation, value)),
+        };
+    }
+    best.map(|(_, value)| value)
+}
+
+impl Relation {
+    /// How one resource stands to another; `None` if they have nothing in common.
+    fn of(resource: &Resource, to: &Resource) -> Option<Self> {
+        if resource == to {
+            Some(Self::Same)
+        } else if contains(to, resource) {
+            Some(Self::Part)
+        } else if contains(resource, to) {
+            Some(Self::Whole)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether one resource contains another. The machine contains everything, a package the memory that is attached to it, and a GPU its
+/// partitions; which package has which core is not known.
+fn contains(outer: &Resource, inner: &Resource) -> bool {
+    match (outer, inner) {
+        (Resource::LocalMachine, inner) => *inner != Resource::LocalMachine,
+        (Resource::CpuPackage { id }, Resource::Dram { package }) => id == package,
+        (Resource::Gpu { bus_id }, Resource::GpuPartition { parent, .. }) => bus_id == parent,
+        _ => false,
+    }
+}
+
+/// The control groups that contain one, from the inside.
+fn groups_around(path: &str) -> impl Iterator<Item = &str> {
+    fn parent(path: &str) -> Option<&str> {
+        match path.rsplit_once('/')? {
+            ("", "") => None,
+            ("", _) => Some("/"),
+            (parent, _) => Some(parent),
+        }
+    }
+    std::iter::successors(parent(path), |path| parent(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_in_those_on_the_way_to_the_root_and_in_no_others() {
+        let around = |path| groups_around(path).collect::<Vec<_>>();
+        assert_eq!(around("/a.slice/b/c"), ["/a.slice/b", "/a.slice", "/"]);
+        assert_eq!(around("/a"), ["/"]);
+        assert_eq!(around("/"), [] as [&str; 0]);
+        assert_eq!(around("a/b"), ["a"]);
+        assert_eq!(around(""), [] as [&str; 0]);
+    }
+}

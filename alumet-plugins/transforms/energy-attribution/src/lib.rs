@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod config;
+
+mod formula;
+mod history;
+mod join;
+mod metrics;
+mod model;
+mod node;
+mod plugin;
+mod selector;
+mod spec;
+mod transform;
+
+pub use config::{Config, Formula, Model, ModelKind};
+pub use plugin::EnergyAttributionPlugin;
+pub use selector::{Expected, Selector};

@@ -1,0 +1,4 @@
+//! The models: numbers in, numbers out.
+
+pub(crate) mod idle;
+pub(crate) mod share;

@@ -1,0 +1,46 @@
+//! From the configuration to the transform.
+
+use std::sync::Arc;
+
+use alumet_core::metric::MetricDoc;
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use parking_lot::Mutex;
+
+use crate::config::Config;
+use crate::join::JoinSpec;
+use crate::metrics;
+use crate::spec::Spec;
+use crate::transform::{Attribution, Nodes};
+
+/// Shares energy over those who used it.
+#[derive(Debug)]
+pub struct EnergyAttributionPlugin;
+
+impl Plugin for EnergyAttributionPlugin {
+    const ID: &'static str = "energy-attribution";
+    const SUMMARY: &'static str = "Shares measured energy over those who used it, and keeps the sum.";
+    type Config = Config;
+
+    fn metrics() -> Vec<MetricDoc> {
+        metrics::all()
+    }
+
+    fn check(config: &Config) -> Result<(), Faults> {
+        Spec::all(config).map(|_| ())
+    }
+
+    fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let mut specs = Vec::new();
+        for spec in Spec::all(&config)? {
+            let metric = alumet.catalog().register_metric(spec.metric())?;
+            let metric = alumet.catalog().typed_metric(metric)?;
+            specs.push(JoinSpec { spec, metric });
+        }
+        let nodes = Nodes::new(specs, config.node_attribute, alumet.state(Self::ID));
+        let attribution = Attribution(Arc::new(Mutex::new(nodes)));
+        alumet
+            .transform("energy", attribution)
+            .after("process-to-cgroup-bridge");
+        Ok(Self)
+    }
+}

@@ -1,0 +1,232 @@
+//! Whatever sources, clocks and consumers do: consumers, idle and unattributed are together what was measured, at every tick.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alumet_core::series::SeriesHandle;
+use alumet_core::value::Value;
+use alumet_plugin_energy_attribution::Config;
+use proptest::prelude::*;
+
+use crate::stage::Stage;
+
+/// What a random machine does.
+#[derive(Debug, Clone)]
+struct Machine {
+    /// How often energy and usage are read, in milliseconds.
+    periods: (u64, u64),
+    /// How much later than on its grid each tick is.
+    jitter: Vec<u64>,
+    /// Which batches come late, and by how many ticks of their source.
+    delays: Vec<usize>,
+    /// Joules of each read of two packages.
+    joules: Vec<(f64, f64)>,
+    /// When each consumer begins and ends, in milliseconds, and how much of a CPU it uses.
+    consumers: Vec<(u64, u64, f64)>,
+    /// How much more than its consumers the machine uses, in parts of a CPU.
+    other: f64,
+    /// Whether the state of the packages is reset at some time.
+    resets_at: Option<u64>,
+}
+
+fn machine() -> impl Strategy<Value = Machine> {
+    let period = || prop_oneof![Just(100_u64), Just(250), Just(1000), 37_u64..1300];
+    (
+        (period(), period()),
+        proptest::collection::vec(0_u64..60, 1..8),
+        proptest::collection::vec(prop_oneof![8 => Just(0_usize), 1 => 1_usize..4], 1..16),
+        proptest::collection::vec((0.0..100.0_f64, 0.0..10.0_f64), 1..8),
+        proptest::collection::vec((0_u64..8000, 1_u64..8000, 0.0..2.0_f64), 0..10),
+        0.0..1.0_f64,
+        proptest::option::of(0_u64..8000),
+    )
+        .prop_map(
+            |(periods, jitter, delays, joules, consumers, other, resets_at)| Machine {
+                periods,
+                jitter,
+                delays,
+                joules,
+                consumers: consumers
+                    .into_iter()
+                    .map(|(from, lasts, use_)| (from, from + lasts, use_))
+                    .collect(),
+                other,
+                resets_at,
+            },
+        )
+}
+
+/// The names of nested and unrelated control groups.
+const GROUPS: [&str; 5] = ["/", "/a", "/a/b", "/a/b/c", "/d"];
+
+/// One consumer with its series, as long as it has one.
+struct Running {
+    series: Option<SeriesHandle>,
+    /// Until when it was read; in milliseconds.
+    read: u64,
+}
+
+/// The energy that was measured, by the timestamp in nanoseconds.
+type Measured = BTreeMap<u64, f64>;
+
+/// Lets the machine run for ten seconds.
+fn run(machine: &Machine) -> (Stage, Measured) {
+    let mut stage = Stage::new(Config::default());
+    let packages = [stage.package(0), stage.package(1)];
+    let (user, idle) = (stage.kernel("user"), stage.kernel("idle"));
+    let mut measured = Measured::new();
+    let mut running: Vec<_> = machine
+        .consumers
+        .iter()
+        .map(|_| Running {
+            series: None,
+            read: 0,
+        })
+        .collect();
+    // Ticks of both sources: instant, whether of energy, and when it comes.
+    let mut ticks = Vec::new();
+    for (of_energy, period) in [(true, machine.periods.0), (false, machine.periods.1)] {
+        let mut last = 0;
+        let mut comes = 0;
+        for number in 0..(10_000 / period) {
+            let jitter = machine.jitter[number as usize % machine.jitter.len()].min(period / 2);
+            let at = number * period + jitter;
+            let delay = machine.delays[number as usize % machine.delays.len()] as u64 * period;
+            // Batches of a stream come in their order.
+            comes = comes.max(at + delay);
+            ticks.push((comes, at, of_energy, last, number));
+            last = at;
+        }
+    }
+    ticks.sort_unstable();
+    let mut busy_until = 0.0;
+    for (comes, at, of_energy, last, number) in ticks {
+        stage.at(comes);
+        stage.tick();
+        let nanos = at * 1_000_000;
+        if of_energy {
+            let (one, other) = machine.joules[number as usize % machine.joules.len()];
+            let begins = number == 0 || machine.resets_at.is_some_and(|reset| reset > last && reset <= at);
+            let (one, other) = if begins { (0.0, 0.0) } else { (one, other) };
+            measured.insert(nanos, one + other);
+            stage.batch(
+                "",
+                "energy",
+                nanos,
+                [(&packages[0], nanos, one), (&packages[1], nanos, other)],
+            );
+            continue;
+        }
+        let mut samples = Vec::new();
+        let mut used = 0.0;
+        for (index, (running, &(from, to, share))) in running.iter_mut().zip(&machine.consumers).enumerate() {
+            if running.series.is_none() && from < at && at <= to {
+                let series = if index % 2 == 0 {
+                    stage.process(index as u32)
+                } else {
+                    stage.group(GROUPS[index / 2 % GROUPS.len()])
+                };
+                // It says since when it counts.
+                samples.push((series.clone(), from * 1_000_000, 0.0));
+                running.series = Some(series);
+                running.read = from;
+            }
+            let Some(series) = &running.series else { continue };
+            let cpu = (at.min(to) - running.read) as f64 * 1e6 * share;
+            used += cpu;
+            samples.push((series.clone(), at.min(to) * 1_000_000, cpu.floor()));
+            running.read = at.min(to);
+            if at >= to {
+                running.series = None;
+            }
+        }
+        // In whole milliseconds, as the kernel tells it.
+        busy_until += used / 1e6 + machine.other * (at - last) as f64;
+        samples.push((user.clone(), nanos, busy_until.floor()));
+        busy_until -= busy_until.floor();
+        samples.push((idle.clone(), nanos, 4.0 * (at - last) as f64));
+        let samples: Vec<_> = samples
+            .iter()
+            .map(|(series, nanos, value)| (series, *nanos, *value))
+            .collect();
+        stage.batch("", "usage", nanos, samples);
+    }
+    stage.finish();
+    (stage, measured)
+}
+
+/// What was emitted at one instant.
+#[derive(Debug, Default)]
+struct Emitted {
+    idle: f64,
+    unattributed: BTreeMap<String, f64>,
+    processes: f64,
+    groups: BTreeMap<String, f64>,
+}
+
+impl Emitted {
+    fn by_instant(stage: &Stage, metric: &str) -> BTreeMap<u64, Self> {
+        let mut emitted = BTreeMap::<u64, Self>::new();
+        let mut begun = BTreeSet::new();
+        for sample in stage
+            .emitted
+            .iter()
+            .filter(|sample| sample.series.metric.name == metric)
+        {
+            let nanos = sample.timestamp.as_nanos() - crate::stage::wall(0).as_nanos();
+            // The 0 with which a series begins is no result.
+            if begun.insert(sample.series.to_string()) && sample.value.as_f64() == 0.0 {
+                continue;
+            }
+            let at = emitted.entry(nanos as u64).or_default();
+            let Value::F64(value) = sample.value else {
+                panic!("{sample}")
+            };
+            assert!(value >= 0.0 && value.is_finite(), "{sample}");
+            let attribute = |key| sample.series.attributes().get(key).map(ToString::to_string);
+            match (attribute("part").as_deref(), sample.series.consumer()) {
+                (Some("idle"), _) => at.idle += value,
+                (Some(_), _) => {
+                    *at.unattributed
+                        .entry(attribute("consumers").unwrap())
+                        .or_default() += value
+                }
+                (None, consumer) if consumer.kind() == "process" => at.processes += value,
+                (None, consumer) => *at.groups.entry(consumer.id().to_string()).or_default() += value,
+            }
+        }
+        emitted
+    }
+
+    /// The groups that no other one contains that has a result.
+    fn outermost(&self) -> f64 {
+        let is_inside = |inner: &str, outer: &str| {
+            inner != outer && inner.starts_with(&format!("{}/", outer.trim_end_matches('/')))
+        };
+        let outermost = self
+            .groups
+            .iter()
+            .filter(|(inner, _)| !self.groups.keys().any(|outer| is_inside(inner, outer)));
+        outermost.map(|(_, joules)| joules).sum()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn at_every_tick_the_parts_are_together_what_was_measured(machine in machine()) {
+        let (stage, measured) = run(&machine);
+        let emitted = Emitted::by_instant(&stage, "attributed_energy");
+        for (nanos, parts) in &emitted {
+            let energy = measured[nanos];
+            for (kind, unattributed) in &parts.unattributed {
+                let consumers = if kind == "process" { parts.processes } else { parts.outermost() };
+                let sum = consumers + parts.idle + unattributed;
+                prop_assert!((sum - energy).abs() <= 1e-12 * energy.max(1.0), "{nanos}: {sum} of {energy}, {parts:?}");
+            }
+        }
+        // Nothing waits any more, and nothing was left out once there was a consumer.
+        let first = emitted.keys().next().copied().unwrap_or(u64::MAX);
+        let mut later = measured.range(first..).filter(|(_, energy)| **energy > 0.0);
+        prop_assert!(later.all(|(nanos, _)| emitted.contains_key(nanos)));
+    }
+}

@@ -1,0 +1,10 @@
+//! What the transform makes of the samples of a machine, or of several.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
+mod conservation;
+mod models;
+mod stage;
