@@ -1,0 +1,9 @@
+//! What the source makes of the machines that the tests build.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod interfaces;
+mod intervals;
+mod machine;
+mod msr;
+mod powercap;
