@@ -1,5 +1,6 @@
 //! The processors: who made them, and which CPU is where.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -23,7 +24,7 @@ pub(crate) enum Vendor {
 pub(crate) struct Cpus {
     pub(crate) model: Model,
     /// Those that run, by rising number.
-    pub(crate) online: Vec<Cpu>,
+    online: Vec<Cpu>,
 }
 
 /// The model of a processor.
@@ -37,11 +38,11 @@ pub(crate) struct Model {
 
 /// A logical CPU and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cpu {
-    pub(crate) number: u32,
-    pub(crate) package: u32,
-    pub(crate) die: u32,
-    pub(crate) core: u32,
+struct Cpu {
+    number: u32,
+    package: u32,
+    die: u32,
+    core: u32,
 }
 
 impl Cpus {
@@ -79,23 +80,44 @@ impl Cpus {
         self.model.vendor != Vendor::Other && !self.model.is_virtual
     }
 
-    /// The die of a CPU, if its package has several that count for themselves. The energy of an AMD package is counted once,
-    /// whatever its dies.
-    pub(crate) fn die_of(&self, cpu: Cpu) -> Option<u32> {
-        let is_other = |other: &Cpu| other.package == cpu.package && other.die != cpu.die;
-        (self.model.vendor != Vendor::Amd && self.online.iter().any(is_other)).then_some(cpu.die)
-    }
-}
-
-impl Cpu {
-    /// The energy of its core.
-    pub(crate) const fn core_place(self) -> Place {
-        Place {
-            domain: Domain::Core,
-            package: self.package,
-            die: None,
-            cpu: Some(self.number),
+    /// The counters of a domain, each with the CPUs that show it.
+    pub(crate) fn places(&self, domain: Domain) -> Vec<(Place, Vec<u32>)> {
+        // The energy of an AMD package is counted once, whatever its dies.
+        let has_dies = |package: u32| {
+            let mut dies = self
+                .online
+                .iter()
+                .filter(|cpu| cpu.package == package)
+                .map(|cpu| cpu.die);
+            let first = dies.next();
+            self.model.vendor != Vendor::Amd && dies.any(|die| Some(die) != first)
+        };
+        let key = |cpu: &Cpu| match domain {
+            Domain::Platform => (0, 0, 0),
+            Domain::Core => (cpu.package, cpu.die, cpu.core),
+            _ if has_dies(cpu.package) => (cpu.package, cpu.die, 0),
+            _ => (cpu.package, 0, 0),
+        };
+        let mut groups: BTreeMap<_, Vec<u32>> = BTreeMap::new();
+        for cpu in &self.online {
+            groups.entry(key(cpu)).or_default().push(cpu.number);
         }
+        let place = |((package, die, _), cpus): (_, Vec<u32>)| {
+            let counts_dies = !matches!(domain, Domain::Platform | Domain::Core) && has_dies(package);
+            let place = Place {
+                domain,
+                package,
+                die: counts_dies.then_some(die),
+                cpu: (domain == Domain::Core).then(|| cpus[0]),
+            };
+            (place, cpus)
+        };
+        groups.into_iter().map(place).collect()
+    }
+
+    /// Those that run.
+    pub(crate) fn online(&self) -> Vec<u32> {
+        self.online.iter().map(|cpu| cpu.number).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cpus;
 mod msr;
+mod perf;
 mod powercap;
 
 use std::fmt;
@@ -66,6 +67,7 @@ pub(crate) struct Zone {
 /// How a counter is read.
 #[derive(Debug)]
 pub(crate) enum Meter {
+    Perf(perf::Event),
     Powercap(KeptFile),
     Msr(msr::Register),
 }
@@ -95,7 +97,7 @@ impl Interface {
     /// Lists the counters that it shows, each of which has been read once.
     pub(crate) fn find(self, root: &Path, cpus: &Cpus, per_core: bool) -> Found {
         match self {
-            Self::Perf => Found::nothing(self),
+            Self::Perf => perf::find(root, cpus, per_core),
             Self::Powercap => powercap::find(root, cpus),
             Self::Msr => msr::find(root, cpus, per_core),
         }
@@ -125,6 +127,7 @@ impl Meter {
     /// When it cannot be read, or shows no number.
     pub(crate) fn read(&mut self) -> Result<u64, ReadError> {
         match self {
+            Self::Perf(event) => event.read(),
             Self::Powercap(file) => {
                 let mut value = 0;
                 file.read_with(|bytes| {

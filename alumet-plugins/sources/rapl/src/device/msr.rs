@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use alumet_reader_kernel_file::{ReadError, errno};
 use nix::errno::Errno;
 
-use super::cpus::{Cpu, Model, Vendor};
+use super::cpus::{Model, Vendor};
 use super::{Cpus, Domain, Found, Interface, Meter, Place, Refused, Zone};
 
 const INTEL_UNITS: u64 = 0x606;
@@ -25,8 +25,7 @@ const INTEL_DOMAINS: [(Domain, u64); 5] = [
     (Domain::Platform, 0x64D),
 ];
 const AMD_UNITS: u64 = 0xC001_0299;
-const AMD_PACKAGE: u64 = 0xC001_029B;
-const AMD_CORE: u64 = 0xC001_029A;
+const AMD_DOMAINS: [(Domain, u64); 2] = [(Domain::Package, 0xC001_029B), (Domain::Core, 0xC001_029A)];
 
 /// Servers whose memory is counted in steps of 2⁻¹⁶ J (15.3 µJ), whatever the register of units says: "Intel Xeon Processor
 /// E5-1600 and E5-2600 v3 Product Families, Volume 2 of 2", and their successors up to Ice Lake.
@@ -106,7 +105,7 @@ pub(super) fn find(root: &Path, cpus: &Cpus, per_core: bool) -> Found {
     } = cpus.model;
     let (units, domains) = match vendor {
         Vendor::Intel if family == 6 && !OTHER_UNITS.contains(&number) => (INTEL_UNITS, &INTEL_DOMAINS[..]),
-        Vendor::Amd if family >= 0x17 => (AMD_UNITS, &[(Domain::Package, AMD_PACKAGE)][..]),
+        Vendor::Amd if family >= 0x17 => (AMD_UNITS, &AMD_DOMAINS[..]),
         _ => return found,
     };
     let mut registers = Registers {
@@ -114,7 +113,9 @@ pub(super) fn find(root: &Path, cpus: &Cpus, per_core: bool) -> Found {
         model: cpus.model,
         units: 0,
     };
-    registers.units = match registers.register(&cpus.online, units).read_whole() {
+    registers.units = match registers.register(&cpus.online(), units).read_whole() {
+        // What a hypervisor answers that does not have it.
+        Ok(0) => return found,
         Ok(units) => units,
         Err(error) => {
             if let ReadError::PermissionDenied { .. } = error {
@@ -123,32 +124,14 @@ pub(super) fn find(root: &Path, cpus: &Cpus, per_core: bool) -> Found {
             return found;
         }
     };
-    // What a hypervisor answers that does not have it.
-    if registers.units == 0 {
-        return found;
-    }
-    for package in groups(&cpus.online, |cpu| (cpu.package, cpus.die_of(cpu))) {
-        let place = |domain| Place {
-            domain,
-            package: if domain == Domain::Platform {
-                0
-            } else {
-                package[0].package
-            },
-            die: cpus.die_of(package[0]).filter(|_| domain != Domain::Platform),
-            cpu: None,
-        };
-        let zones = domains
-            .iter()
-            .filter_map(|(domain, register)| registers.zone(place(*domain), &package, *register));
-        found.zones.extend(zones);
-    }
-    if vendor == Vendor::Amd && per_core {
-        found.zones.extend(
-            groups(&cpus.online, |cpu| (cpu.package, cpu.die, cpu.core))
-                .iter()
-                .filter_map(|core| registers.zone(core[0].core_place(), core, AMD_CORE)),
-        );
+    for (domain, register) in domains {
+        if *domain != Domain::Core || per_core {
+            let zones = cpus.places(*domain);
+            let zones = zones
+                .into_iter()
+                .filter_map(|(place, cpus)| registers.zone(place, &cpus, *register));
+            found.zones.extend(zones);
+        }
     }
     found
 }
@@ -162,8 +145,8 @@ struct Registers<'a> {
 }
 
 impl Registers<'_> {
-    fn register(&self, cpus: &[Cpu], register: u64) -> Register {
-        let path = |cpu: &Cpu| self.root.join(format!("dev/cpu/{}/msr", cpu.number));
+    fn register(&self, cpus: &[u32], register: u64) -> Register {
+        let path = |cpu: &u32| self.root.join(format!("dev/cpu/{cpu}/msr"));
         Register {
             paths: cpus.iter().map(path).collect(),
             register,
@@ -172,7 +155,7 @@ impl Registers<'_> {
     }
 
     /// The counter at a register; none if it shows nothing, which the kernel, too, takes for one that is not there.
-    fn zone(&self, place: Place, cpus: &[Cpu], register: u64) -> Option<Zone> {
+    fn zone(&self, place: Place, cpus: &[u32], register: u64) -> Option<Zone> {
         let mut counter = self.register(cpus, register);
         counter.read().ok().filter(|value| *value > 0)?;
         let is_intel_package = (self.model.vendor, place.domain) == (Vendor::Intel, Domain::Package);
@@ -198,18 +181,6 @@ impl Registers<'_> {
 /// Thermal and maximum power of `MSR_PKG_POWER_INFO`, the larger of the two.
 fn thermal_power(info: u64) -> u64 {
     (info & 0x7FFF).max(info >> 32 & 0x7FFF)
-}
-
-/// CPUs that show the same register.
-fn groups<K: PartialEq>(cpus: &[Cpu], key: impl Fn(Cpu) -> K) -> Vec<Vec<Cpu>> {
-    let mut groups: Vec<Vec<Cpu>> = Vec::new();
-    for cpu in cpus {
-        match groups.iter_mut().find(|group| key(group[0]) == key(*cpu)) {
-            Some(group) => group.push(*cpu),
-            None => groups.push(vec![*cpu]),
-        }
-    }
-    groups
 }
 
 fn refused(error: ReadError) -> Refused {

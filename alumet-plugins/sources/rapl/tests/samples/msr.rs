@@ -38,8 +38,8 @@ fn registers_are_read_in_their_units_and_what_shows_nothing_is_not_there() {
             bench.next(),
             [
                 "cpu_package:0 {domain=package} = 5".to_owned(),
-                format!("dram:0 {{domain=dram}} = {dram}"),
                 "cpu_package:1 {domain=package} = 0".to_owned(),
+                format!("dram:0 {{domain=dram}} = {dram}"),
                 "dram:1 {domain=dram} = 0".to_owned(),
                 "local_machine {domain=package_total} = 5".to_owned(),
                 format!("local_machine {{domain=dram_total}} = {dram}"),
