@@ -6,5 +6,6 @@
 )]
 
 mod conservation;
+mod formulas;
 mod models;
 mod stage;
