@@ -429,3 +429,6 @@ impl fmt::Display for FormulaError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,3 +9,4 @@ mod conservation;
 mod formulas;
 mod models;
 mod stage;
+mod truth;

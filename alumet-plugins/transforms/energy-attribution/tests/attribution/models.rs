@@ -5,7 +5,7 @@ use alumet_core::testkit::assert_lines;
 use alumet_core::{Consumer, Resource};
 use alumet_plugin_energy_attribution::Config;
 
-use crate::stage::{self, ESTIMATED, RAPL, Stage, group, process};
+use crate::stage::{self, ESTIMATED, INSTRUCTIONS, RAPL, Stage, process};
 
 /// A tenth of a CPU second, in nanoseconds.
 const TENTH: f64 = 1e8;
@@ -464,9 +464,7 @@ fn two_nodes_never_mix_and_one_of_them_may_start_anew() {
     let shares = |a: Option<&str>, b: &str| {
         let a = a.map(|joules| format!("joules process:1 {{node=a}} {joules}"));
         let lines = a.into_iter().chain([format!("joules process:1 {{node=b}} {b}")]);
-        lines
-            .map(|line| line.replace("{node", "{node"))
-            .collect::<Vec<_>>()
+        lines.collect::<Vec<_>>()
     };
     second(&mut stage, 0, true, 0.0);
     assert_eq!(second(&mut stage, 1, true, 10.0), shares(Some("2"), "10"));
@@ -477,5 +475,80 @@ fn two_nodes_never_mix_and_one_of_them_may_start_anew() {
     assert_eq!(second(&mut stage, 4, true, 30.0), shares(Some("6"), "30"));
     let text = stage.explain(&process(1));
     assert!(text.contains("{node=a}") && text.contains("{node=b}"), "{text}");
-    assert!(group("/") != process(1));
+}
+
+#[test]
+fn counters_tell_whose_cpu_time_was_expensive() {
+    let mut stage = Stage::new(Stage::config(
+        r#"
+        [models.joules]
+        model = "counters"
+        energy = [{ metric = "rapl_consumed_energy" }]
+        usage = [{ metric = "cpu_time_delta", kind = ["user", "total"] }]
+        machine = [{ metric = "kernel_cpu_time", cpu_state = "user" }]
+        counters = [{ metric = "perf_hardware_INSTRUCTIONS" }]
+        "#,
+    ));
+    let (package, busy) = (stage.package(0), stage.kernel("user"));
+    let instructions = |pid| stage.series(&INSTRUCTIONS, &Resource::LocalMachine, &process(pid), &[]);
+    let counters = [instructions(1), instructions(2)];
+    let times = [stage.process(1), stage.process(2)];
+    let mut costs = [0.0; 2];
+    for second in 0..100_u64 {
+        // CPU seconds, and instructions per CPU second: the first process computes, the second one waits for memory.
+        let cpu = [0.2 + 0.1 * (second % 7) as f64, 0.3 + 0.1 * (second % 5) as f64];
+        let counted = [cpu[0] * 4e9, cpu[1] * 5e8];
+        costs = [0, 1].map(|process| 8.0 * cpu[process] + 5e-9 * counted[process]);
+        let joules = if second == 0 {
+            0.0
+        } else {
+            15.0 + costs.iter().sum::<f64>()
+        };
+        let of_processes = (0..2).flat_map(|index| {
+            [
+                (&times[index], cpu[index] * 1e9),
+                (&counters[index], counted[index]),
+            ]
+        });
+        let of_machine = [(&busy, (cpu[0] + cpu[1]) * 1000.0), (&package, joules)];
+        let begun = if second == 0 { 0.0 } else { 1.0 };
+        let samples: Vec<_> = of_processes
+            .chain(of_machine)
+            .map(|(series, value)| (series, value * begun))
+            .collect();
+        stage.samples("all", second * 1000, samples);
+        let text = stage.explain(&process(1));
+        assert_eq!(
+            text.contains("by CPU time and not by counters"),
+            (1..31).contains(&second),
+            "{second}: {text}"
+        );
+        if second == 1 {
+            assert!(text.contains("too few intervals"), "{text}");
+        }
+        let measured: f64 = stage.emitted.iter().map(|sample| sample.value.as_f64()).sum();
+        assert!((measured - joules).abs() < 1e-9, "{measured} of {joules}");
+        if second < 99 {
+            stage.emitted.clear();
+        }
+    }
+    let of = |pid| {
+        let samples = stage.emitted.iter();
+        samples
+            .filter(|sample| *sample.series.consumer() == process(pid))
+            .map(|sample| sample.value.as_f64())
+            .sum::<f64>()
+    };
+    let expected = costs[0] / costs[1];
+    assert!(
+        (of(1) / of(2) - expected).abs() < 1e-6 * expected,
+        "{} and {} of {costs:?}",
+        of(1),
+        of(2)
+    );
+    // One comes whose counter nobody reads.
+    let other = stage.process(3);
+    stage.samples("all", 100_000, [(&other, 0.0), (&busy, 0.0), (&package, 1.0)]);
+    let text = stage.explain(&process(1));
+    assert!(text.contains("a consumer has no such counter"), "{text}");
 }
