@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::events::ConsumerEvents;
 use crate::failure::Failure;
 use crate::output::{Delivering, Delivery, Output, Receipt, RecordedSample};
+use crate::pipeline::Control;
 use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError, TransformSpec};
 use crate::source::{Accumulator, Schedule, Tick};
 use crate::time::{Monotonic, SystemClock};
@@ -269,6 +270,11 @@ impl Bench {
     /// All metrics and series.
     pub const fn catalog(&self) -> &Catalog {
         &self.host.catalog
+    }
+
+    /// What would steer a pipeline; it can be asked to explain numbers.
+    pub const fn control(&self) -> &Control {
+        &self.host.control
     }
 
     /// The bus of consumer events.

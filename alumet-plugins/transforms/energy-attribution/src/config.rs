@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use alumet_core::duration::HumanDuration;
+use alumet_shared_metric_names::SeriesKeys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{ATTRIBUTED_ENERGY, PROCESS_TREE_ENERGY};
-use crate::selector::Selector;
 
 /// How energy is shared: by formulas, and by models that need none.
 ///
@@ -50,7 +50,7 @@ pub struct Operand {
     pub keep_attributes: bool,
     /// Which series are meant.
     #[serde(flatten)]
-    pub series: Selector,
+    pub series: SeriesKeys,
 }
 
 /// A way to share energy that needs no formula, and shares out exactly what was measured.
@@ -61,20 +61,20 @@ pub struct Model {
     pub model: ModelKind,
     /// The energy that is shared: deltas in a unit of energy. Of series that are measured, modelled or estimated, only those of the best
     /// quality that the node has are taken.
-    pub energy: Vec<Selector>,
+    pub energy: Vec<SeriesKeys>,
     /// What the consumers used: deltas, of CPU time for example.
-    pub usage: Vec<Selector>,
+    pub usage: Vec<SeriesKeys>,
     /// What was used on the whole machine, in the unit of `usage`. As long as there is no such series nothing is attributed; if
     /// none is named, what the consumers used is all.
     #[serde(default)]
-    pub machine: Vec<Selector>,
+    pub machine: Vec<SeriesKeys>,
     /// The time in which the CPUs of the machine were idle. With `machine`, it tells the models `share_idle` and `counters` when the
     /// machine is quiet.
     #[serde(default)]
-    pub idle: Vec<Selector>,
+    pub idle: Vec<SeriesKeys>,
     /// What the model `counters` weights, one weight for each selector: deltas of the consumers and, if there are such, of the machine.
     #[serde(default)]
-    pub counters: Vec<Selector>,
+    pub counters: Vec<SeriesKeys>,
     /// Whether each series of energy is shared on its own, under its resource and attributes, instead of their sum.
     #[serde(default)]
     pub per_domain: bool,
@@ -112,19 +112,19 @@ impl Config {
         if !self.models.is_empty() || !self.formulas.is_empty() {
             return self.models.clone();
         }
-        let of_cpu = |kind: &str, kinds: &[&str]| {
-            let time = Selector::of("cpu_time_delta").consumer_kind(kind);
-            time.attribute("kind", kinds)
+        let of_cpu = |kind: &str, kinds| SeriesKeys {
+            consumer_kind: Some([kind].into()),
+            attributes: [("kind".to_owned(), kinds)].into(),
+            ..all("cpu_time_delta")
         };
         let everybody = vec![
-            of_cpu("process", &["user", "system"]),
-            of_cpu("cgroup", &["total"]),
+            of_cpu("process", ["user", "system"].into()),
+            of_cpu("cgroup", ["total"].into()),
         ];
-        let tree = vec![Selector::of("process_tree_cpu_time")];
-        let model = |name: &str, usage| (name.to_owned(), Model::of_machine(usage));
+        let tree = vec![all("process_tree_cpu_time")];
         BTreeMap::from([
-            model(ATTRIBUTED_ENERGY.name(), everybody),
-            model(PROCESS_TREE_ENERGY.name(), tree),
+            (ATTRIBUTED_ENERGY.name().to_owned(), Model::of_machine(everybody)),
+            (PROCESS_TREE_ENERGY.name().to_owned(), Model::of_machine(tree)),
         ])
     }
 }
@@ -134,28 +134,43 @@ impl Model {
     ///
     /// `package` contains `pp0`, `pp1` and `core`, `platform` contains `package`, and totals contain what they sum: none of these
     /// is added.
-    fn of_machine(usage: Vec<Selector>) -> Self {
-        let rapl = |kind, domain| {
-            let energy = Selector::of("rapl_consumed_energy").resource_kind(kind);
-            energy.attribute("domain", &[domain])
+    fn of_machine(usage: Vec<SeriesKeys>) -> Self {
+        let of_resource = |metric, resource: &str, key: &str, values| SeriesKeys {
+            resource_kind: Some([resource].into()),
+            attributes: [(key.to_owned(), values)].into(),
+            ..all(metric)
         };
+        let rapl =
+            |resource, domain: &str| of_resource("rapl_consumed_energy", resource, "domain", [domain].into());
         let cpus = |states| {
-            let time = Selector::of("kernel_cpu_time").resource_kind("local_machine");
-            vec![time.attribute("cpu_state", states)]
+            vec![of_resource(
+                "kernel_cpu_time",
+                "local_machine",
+                "cpu_state",
+                states,
+            )]
         };
         Self {
             model: ModelKind::ShareIdle,
             energy: vec![
                 rapl("cpu_package", "package"),
                 rapl("dram", "dram"),
-                Selector::of("estimated_consumed_energy"),
+                all("estimated_consumed_energy"),
             ],
             usage,
             // `user` and `nice` contain `guest` and `guest_nice`.
-            machine: cpus(&["user", "nice", "system", "irq", "softirq", "steal"]),
-            idle: cpus(&["idle", "iowait"]),
+            machine: cpus(["user", "nice", "system", "irq", "softirq", "steal"].into()),
+            idle: cpus(["idle", "iowait"].into()),
             counters: Vec::new(),
             per_domain: false,
         }
+    }
+}
+
+/// All series of a metric.
+fn all(metric: &str) -> SeriesKeys {
+    SeriesKeys {
+        metric: Some([metric].into()),
+        ..SeriesKeys::default()
     }
 }

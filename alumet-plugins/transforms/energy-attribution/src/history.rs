@@ -101,11 +101,15 @@ impl History {
         sum
     }
 
-    /// What the series showed at an instant, on a straight line between the readings around it; `None` outside of them.
-    pub(crate) fn at(&self, instant: Monotonic) -> Option<f64> {
+    /// What the series showed at an instant, on a straight line between the readings around it; `None` outside of them, but for a
+    /// last one that is not older than `known_from`.
+    pub(crate) fn at(&self, instant: Monotonic, known_from: Monotonic) -> Option<f64> {
         let instant = instant.as_nanos();
         let after = self.points.partition_point(|point| point.at < instant);
-        let next = self.points.get(after)?;
+        let Some(next) = self.points.get(after) else {
+            let last = self.points.back().filter(|last| last.at >= known_from.as_nanos());
+            return last.map(|last| last.value);
+        };
         if next.at == instant {
             return Some(next.value);
         }
@@ -193,7 +197,10 @@ mod tests {
         let mut history = counted(&[(100, 0.0), (200, 8.0), (50, 3.0), (60, 1.0)]);
         assert_eq!(history.within(at(0), at(300)), 1.0);
         history.read(at(10), 5.0);
-        assert_eq!((history.at(at(10)), history.at(at(60))), (Some(5.0), None));
+        assert_eq!(
+            (history.at(at(10), at(10)), history.at(at(60), at(60))),
+            (Some(5.0), None)
+        );
     }
 
     #[test]
@@ -202,12 +209,12 @@ mod tests {
         for (instant, value) in [(100, 1.0), (200, 3.0), (200, 5.0), (300, 5.0)] {
             history.read(at(instant), value);
         }
-        let at = |instant| history.at(at(instant));
+        let at = |instant| history.at(at(instant), at(instant - 9));
         assert_eq!(
             [at(100), at(150), at(200), at(250), at(300)].map(Option::unwrap),
             [1.0, 3.0, 5.0, 5.0, 5.0]
         );
-        assert_eq!((at(99), at(301)), (None, None));
+        assert_eq!((at(99), at(309), at(310)), (None, Some(5.0), None));
     }
 
     proptest! {

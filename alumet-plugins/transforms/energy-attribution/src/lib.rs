@@ -10,10 +10,8 @@ mod metrics;
 mod model;
 mod node;
 mod plugin;
-mod selector;
 mod spec;
 mod transform;
 
-pub use config::{Config, Formula, Model, ModelKind};
+pub use config::{Config, Formula, Model, ModelKind, Operand};
 pub use plugin::EnergyAttributionPlugin;
-pub use selector::{Expected, Selector};

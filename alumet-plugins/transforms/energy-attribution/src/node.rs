@@ -250,20 +250,20 @@ impl Node {
     pub(crate) fn share(&mut self, specs: &[JoinSpec], now: Monotonic, out: &mut Batch) {
         let mut has_shared = false;
         for (index, spec) in specs.iter().enumerate() {
-            while let Some((end, at_the_latest)) = self.joins[index].next() {
-                if !self.is_known(index, end) {
+            while let Some(next) = self.joins[index].next() {
+                if !self.is_known(index, next.known_from) {
                     let is_full = self.joins[index].waiting() > Self::MOST_WAITING;
-                    if at_the_latest > now && !is_full {
+                    if next.at_the_latest > now && !is_full {
                         break;
                     }
                     let streams = self.streams.iter_mut();
-                    let late =
-                        streams.filter(|stream| stream.joins & (1 << index) != 0 && stream.until < end);
+                    let late = streams
+                        .filter(|stream| stream.joins & (1 << index) != 0 && stream.until < next.known_from);
                     late.for_each(|stream| stream.is_awaited = false);
                     self.joins[index].late += 1;
                 }
                 self.joins[index].share_next(spec, &self.tracks, out);
-                self.shared = self.shared.max(end);
+                self.shared = self.shared.max(next.to);
                 has_shared = true;
             }
         }
@@ -283,7 +283,10 @@ impl Node {
 
     /// When the first of what waits is shared in any case.
     pub(crate) fn wake_at(&self) -> Option<Monotonic> {
-        self.joins.iter().filter_map(|join| Some(join.next()?.1)).min()
+        self.joins
+            .iter()
+            .filter_map(|join| Some(join.next()?.at_the_latest))
+            .min()
     }
 
     /// Drops what no energy needs any more.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use alumet_core::Consumer;
 use alumet_core::metric::MetricDoc;
+use alumet_core::pipeline::Explain;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use parking_lot::Mutex;
 
@@ -13,8 +15,15 @@ use crate::spec::Spec;
 use crate::transform::{Attribution, Nodes};
 
 /// Shares energy over those who used it.
-#[derive(Debug)]
-pub struct EnergyAttributionPlugin;
+pub struct EnergyAttributionPlugin {
+    _explain: Arc<Explain>,
+}
+
+impl std::fmt::Debug for EnergyAttributionPlugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EnergyAttributionPlugin")
+    }
+}
 
 impl Plugin for EnergyAttributionPlugin {
     const ID: &'static str = "energy-attribution";
@@ -36,11 +45,22 @@ impl Plugin for EnergyAttributionPlugin {
             let metric = alumet.catalog().typed_metric(metric)?;
             specs.push(JoinSpec { spec, metric });
         }
+        if config
+            .formulas
+            .values()
+            .any(|formula| formula.retention_time.is_some())
+        {
+            tracing::info!(
+                "`retention_time` has no effect: samples are kept as long as they are needed; remove the key"
+            );
+        }
         let nodes = Nodes::new(specs, config.node_attribute, alumet.state(Self::ID));
-        let attribution = Attribution(Arc::new(Mutex::new(nodes)));
-        alumet
-            .transform("energy", attribution)
-            .after("process-to-cgroup-bridge");
-        Ok(Self)
+        let nodes = Arc::new(Mutex::new(nodes));
+        let asked = Arc::clone(&nodes);
+        let explain: Arc<Explain> = Arc::new(move |consumer: &Consumer| asked.lock().explain(consumer));
+        alumet.control().on_explain(&explain);
+        let transform = alumet.transform("energy", Attribution(nodes));
+        transform.after("process-to-cgroup-bridge");
+        Ok(Self { _explain: explain })
     }
 }

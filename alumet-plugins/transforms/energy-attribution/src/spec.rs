@@ -1,17 +1,15 @@
 //! What is to be made of series: formulas and models in one form, compiled from the configuration once.
 
-use std::collections::BTreeMap;
-
 use alumet_core::Consumer;
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::plugin::Faults;
 use alumet_core::series::SeriesInfo;
 use alumet_core::unit::Unit;
 use alumet_core::value::ValueType;
+use alumet_shared_metric_names::{Selector, SeriesKeys};
 
-use crate::config::{Config, Formula, Model, ModelKind};
+use crate::config::{Config, Formula, Model, ModelKind, Operand};
 use crate::formula::Program;
-use crate::selector::Selector;
 
 /// One metric to be made: the series that it needs, in slots, and what is done with them.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub(crate) struct Spec {
 
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// The slots of a model have fixed places, see [`Spec::ENERGY`] and those that follow.
+    /// The slots of a model have fixed places, see [`Spec::USAGE`] and those that follow it; the first is energy.
     Model { kind: ModelKind, per_domain: bool },
     /// The slots are the names of the expression.
     Formula(Program),
@@ -33,10 +31,12 @@ pub(crate) enum Work {
 /// The series that have one part in the computation.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// The key of the configuration.
-    pub(crate) name: String,
+    /// Its key in the configuration.
+    pub(crate) key: String,
     pub(crate) role: Role,
     selectors: Vec<Selector>,
+    /// The attributes by which it selects.
+    asked_for: Vec<String>,
     pub(crate) keep_attributes: bool,
     unit: TargetUnit,
 }
@@ -70,7 +70,6 @@ pub(crate) struct Part {
 }
 
 impl Spec {
-    pub(crate) const ENERGY: usize = 0;
     pub(crate) const USAGE: usize = 1;
     pub(crate) const BUSY: usize = 2;
     pub(crate) const IDLE: usize = 3;
@@ -140,14 +139,9 @@ impl Spec {
             let message = "the model `counters` weights counters, and no other does; name some, or choose another model";
             faults.add(&key("counters"), message);
         }
-        faults.or_ok()?;
-        let slot = |name: &str, role, selectors: &[Selector], unit| Slot {
-            name: name.to_owned(),
-            role,
-            selectors: selectors.to_vec(),
-            // What all series of a consumer have in common tells who it is.
-            keep_attributes: true,
-            unit,
+        // What all series of a consumer have in common tells who it is.
+        let mut slot = |name: &str, role, keys: &[SeriesKeys], unit| {
+            Slot::new(key(name), role, keys, true, unit, &mut faults)
         };
         let seconds = || TargetUnit::Preferably(Unit::SECOND);
         let mut slots = vec![
@@ -161,16 +155,16 @@ impl Spec {
             slot("machine", Role::Machine, &model.machine, seconds()),
             slot("idle", Role::Machine, &model.idle, seconds()),
         ];
-        let counters = model.counters.iter().enumerate();
-        slots.extend(counters.map(|(index, counter)| {
-            let name = format!("counters.{index}");
+        let counters = model.counters.iter();
+        slots.extend(counters.map(|counter| {
             slot(
-                &name,
+                "counters",
                 Role::Consumer,
                 std::slice::from_ref(counter),
                 TargetUnit::Any,
             )
         }));
+        faults.or_ok()?;
         Ok(Self {
             name: name.to_owned(),
             slots,
@@ -219,35 +213,32 @@ impl Spec {
             faults
         });
         let program = faults.keep(program);
+        let mut slots = Vec::new();
+        for (list, role, operands) in [
+            ("per_resource", Role::Machine, &formula.per_resource),
+            ("per_consumer", Role::Consumer, &formula.per_consumer),
+        ] {
+            slots.extend(operands.iter().map(|(name, operand)| {
+                let role = if *name == formula.reference {
+                    Role::Energy
+                } else {
+                    role
+                };
+                let Operand {
+                    keep_attributes,
+                    series,
+                } = operand;
+                let (key, keys) = (key(&format!("{list}.{name}")), std::slice::from_ref(series));
+                Slot::new(key, role, keys, *keep_attributes, TargetUnit::Any, &mut faults)
+            }));
+        }
         faults.or_ok()?;
         let Some(program) = program else {
             return Err(Faults::default());
         };
-        let slots = |role, operands: &BTreeMap<String, crate::config::Operand>| {
-            let slot = |(name, operand): (&String, &crate::config::Operand)| Slot {
-                name: name.clone(),
-                role: if *name == formula.reference {
-                    Role::Energy
-                } else {
-                    role
-                },
-                selectors: vec![operand.series.clone()],
-                keep_attributes: operand.keep_attributes,
-                unit: TargetUnit::Any,
-            };
-            operands.iter().map(slot).collect::<Vec<_>>()
-        };
-        let mut all = slots(Role::Machine, &formula.per_resource);
-        all.extend(slots(Role::Consumer, &formula.per_consumer));
-        if formula.retention_time.is_some() {
-            tracing::info!(
-                formula = name,
-                "`retention_time` has no effect: samples are kept as long as they are needed; remove the key"
-            );
-        }
         Ok(Self {
             name: name.to_owned(),
-            slots: all,
+            slots,
             work: Work::Formula(program),
         })
     }
@@ -307,14 +298,43 @@ impl Spec {
 }
 
 impl Slot {
-    fn selects(&self, series: &SeriesInfo) -> bool {
-        self.selectors.iter().any(|selector| selector.selects(series))
+    /// The slot of what stands under `key`; what cannot be understood is added to `faults`.
+    fn new(
+        key: String,
+        role: Role,
+        keys: &[SeriesKeys],
+        keep_attributes: bool,
+        unit: TargetUnit,
+        faults: &mut Faults,
+    ) -> Self {
+        let selectors = keys
+            .iter()
+            .map(|keys| Selector::new(&key, keys, faults))
+            .collect();
+        Self {
+            selectors,
+            asked_for: keys
+                .iter()
+                .flat_map(|keys| keys.attributes.keys().cloned())
+                .collect(),
+            key,
+            role,
+            keep_attributes,
+            unit,
+        }
     }
 
-    /// The keys that the configuration asks for, and that therefore tell nothing new about a consumer.
-    pub(crate) fn asks_for(&self, key: &str) -> bool {
-        self.selectors
-            .iter()
-            .any(|selector| selector.attributes.contains_key(key))
+    /// The last part of its key: the name in a formula.
+    pub(crate) fn name(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or(&self.key)
+    }
+
+    fn selects(&self, series: &SeriesInfo) -> bool {
+        self.selectors.iter().any(|selector| selector.matches(series))
+    }
+
+    /// Whether it selects by an attribute, which therefore tells nothing new about a consumer.
+    pub(crate) fn asks_for(&self, attribute: &str) -> bool {
+        self.asked_for.iter().any(|key| key == attribute)
     }
 }

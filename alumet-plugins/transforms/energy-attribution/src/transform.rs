@@ -9,11 +9,11 @@ use alumet_core::series::SeriesId;
 use alumet_core::state::PluginState;
 use alumet_core::time::Monotonic;
 use alumet_core::transform::{Transform, TransformContext};
-use alumet_core::{Attributes, Batch, Failure, SeriesMap};
+use alumet_core::{Attributes, Batch, Consumer, Failure, SeriesMap};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use crate::join::JoinSpec;
+use crate::join::{Join, JoinSpec};
 use crate::node::{Node, Observed, Plan};
 
 /// Shares energy over consumers. Locked once per batch, so that somebody else can ask how a result came about.
@@ -223,6 +223,24 @@ impl Nodes {
             .flat_map(|node| &node.joins)
             .flat_map(|join| join.idle_watts());
         self.idle.keep(learnt);
+    }
+
+    /// How the latest results of a consumer came about, and of what has no results, why.
+    pub(crate) fn explain(&self, consumer: &Consumer) -> Option<String> {
+        let nodes = self.nodes.iter().flatten();
+        let joins = nodes.flat_map(|node| self.specs.iter().zip(&node.joins));
+        let mut texts: Vec<_> = joins
+            .filter_map(|(spec, join)| join.explain(spec, consumer))
+            .collect();
+        if self.nodes.iter().all(Option::is_none) {
+            let nothing = Join::new(Attributes::EMPTY);
+            texts.extend(
+                self.specs
+                    .iter()
+                    .filter_map(|spec| nothing.explain(spec, consumer)),
+            );
+        }
+        (!texts.is_empty()).then(|| texts.join("\n"))
     }
 
     fn reset(&mut self) {

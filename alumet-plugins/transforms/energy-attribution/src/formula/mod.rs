@@ -16,6 +16,7 @@ use parse::parse;
 /// A compiled expression.
 #[derive(Debug)]
 pub(crate) struct Program {
+    text: String,
     ops: Vec<Op>,
 }
 
@@ -105,7 +106,10 @@ impl Program {
             ..error
         };
         let parsed = parse(text, names).map_err(error)?;
-        let program = Self { ops: parsed.ops };
+        let program = Self {
+            text: text.to_owned(),
+            ops: parsed.ops,
+        };
         // Types hardly depend on values: what is wrong with them shows at once.
         let ones = vec![1.0; names.len()];
         match program.run(&ones, &mut Vec::new()) {
@@ -115,6 +119,11 @@ impl Program {
             }
             _ => Ok(program),
         }
+    }
+
+    /// The expression.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The value for these values of the names, on a stack whose memory is used again.
@@ -420,3 +429,6 @@ impl fmt::Display for FormulaError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,7 @@ impl Join {
             self.values.push(value.unwrap_or(f64::NAN));
         }
         self.last = Last {
+            row: tick.row,
             timestamp: tick.timestamp,
             seconds: tick.to.since(tick.from).as_secs_f64(),
             energy,

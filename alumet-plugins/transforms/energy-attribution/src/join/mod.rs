@@ -11,11 +11,13 @@ use alumet_core::{Attributes, Batch, Catalog, Consumer, Resource, Timestamp};
 use hashbrown::HashMap;
 
 use crate::formula::{EvaluationError, Value};
+use crate::model::counters::Weights;
 use crate::model::idle::Idle;
 use crate::node::{Observed, Tracks};
 use crate::spec::{Role, Spec, Work};
 
 mod evaluate;
+mod explain;
 mod share;
 
 /// A formula or model with its metric.
@@ -78,6 +80,8 @@ struct Energy {
 struct Row {
     resource: Resource,
     attributes: Attributes,
+    /// What the model `counters` has learnt.
+    weights: Weights,
     idle: Option<Series<f64>>,
     /// For each kind of consumers.
     unattributed: Vec<Option<Series<f64>>>,
@@ -106,6 +110,8 @@ struct User {
     outputs: Vec<Option<Series<f64>>>,
     /// What it used of each slot, and its result, in the interval that was shared last.
     values: Vec<f64>,
+    /// What it pays for: what it used, or what that costs by the weights of counters.
+    counted: f64,
     result: Result<f64, EvaluationError>,
 }
 
@@ -124,6 +130,8 @@ struct Kind {
     most: f64,
     energy_per_use: f64,
     left: f64,
+    /// Why CPU time was taken instead of counters.
+    fallback: Option<&'static str>,
 }
 
 /// Energy of an interval, or the value of a `ref`.
@@ -137,12 +145,23 @@ struct Tick {
     begins: Timestamp,
     timestamp: Timestamp,
     value: f64,
+    /// What is known up to here is enough.
+    known_from: Monotonic,
     at_the_latest: Monotonic,
+}
+
+/// The oldest energy that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Next {
+    pub(crate) to: Monotonic,
+    pub(crate) known_from: Monotonic,
+    pub(crate) at_the_latest: Monotonic,
 }
 
 /// How the last result came about.
 #[derive(Debug, Default)]
 struct Last {
+    row: usize,
     timestamp: Timestamp,
     seconds: f64,
     energy: f64,
@@ -163,6 +182,10 @@ enum Relation {
 }
 
 impl Join {
+    /// How much later than the usage of the same tick energy may be read, if its interval is ten times as long: a source that reads slow
+    /// registers says when it did.
+    const SLACK: Duration = Duration::from_millis(5);
+
     pub(crate) fn new(node: Attributes) -> Self {
         Self {
             node,
@@ -264,6 +287,7 @@ impl Join {
         self.rows.push(Row {
             resource,
             attributes,
+            weights: Weights::default(),
             idle: None,
             unattributed: Vec::new(),
         });
@@ -326,6 +350,7 @@ impl Join {
             attributes: Attributes::EMPTY,
             outputs: Vec::new(),
             values: vec![0.0; slots],
+            counted: 0.0,
             result: Err(EvaluationError::Missing),
         });
         self.by_consumer.insert(consumer.clone(), self.users.len() - 1);
@@ -352,6 +377,7 @@ impl Join {
         if energy.quality as u8 > best {
             return;
         }
+        let slack = Self::SLACK.min(sample.at.since(from) / 10);
         self.ticks.push_back(Tick {
             energy: place,
             row: energy.row,
@@ -360,13 +386,17 @@ impl Join {
             begins,
             timestamp: sample.timestamp,
             value: sample.value * energy.factor,
+            known_from: Monotonic::from_nanos(sample.at.as_nanos() - slack.as_nanos() as u64),
             at_the_latest,
         });
     }
 
-    /// The end of the oldest interval that waits, and when it is shared at the latest.
-    pub(crate) fn next(&self) -> Option<(Monotonic, Monotonic)> {
-        self.ticks.front().map(|tick| (tick.to, tick.at_the_latest))
+    pub(crate) fn next(&self) -> Option<Next> {
+        self.ticks.front().map(|tick| Next {
+            to: tick.to,
+            known_from: tick.known_from,
+            at_the_latest: tick.at_the_latest,
+        })
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -522,6 +552,7 @@ impl Kind {
             most: 0.0,
             energy_per_use: 0.0,
             left: 0.0,
+            fallback: None,
         }
     }
 }
@@ -560,7 +591,7 @@ fn value<'a>(
         let value = if track.is_delta {
             Some(track.history.within(tick.from, tick.to))
         } else {
-            track.history.at(tick.to)
+            track.history.at(tick.to, tick.known_from)
         };
         let Some(value) = value.map(|value| value * input.factor) else {
             continue;

@@ -8,6 +8,23 @@ use crate::model::share::energy_per_use;
 use crate::node::Tracks;
 use crate::spec::Spec;
 
+/// What a CPU second and each event cost, in joules, and what those of the machine cost together.
+struct Priced {
+    weights: Vec<f64>,
+    cost: f64,
+}
+
+impl Priced {
+    /// What the values of a consumer cost.
+    fn cost_of(&self, values: &[f64]) -> f64 {
+        let values = std::iter::once(&values[Spec::USAGE]).chain(&values[Spec::COUNTERS..]);
+        values
+            .zip(&self.weights)
+            .map(|(count, weight)| count * weight)
+            .sum()
+    }
+}
+
 impl Join {
     /// Shares the energy of one interval.
     pub(super) fn share(
@@ -31,19 +48,17 @@ impl Join {
         };
         let pool = energy - idle;
         self.measure_use(spec, tick, tracks);
+        let seconds = tick.to.since(tick.from).as_secs_f64();
         let lacks_machine = spec.spec.is_used(Spec::BUSY) && busy.is_none();
-        for kind in &mut self.kinds {
-            let used = kind.used.max(kind.most);
-            kind.energy_per_use = if lacks_machine {
-                0.0
-            } else {
-                energy_per_use(pool, busy.unwrap_or(0.0), used)
-            };
-            kind.left = pool;
-        }
+        let weights = match kind {
+            ModelKind::Counters => Some(self.learn_weights(spec, tick, busy, pool, seconds, tracks)),
+            ModelKind::Share | ModelKind::ShareIdle => None,
+        };
+        self.price(pool, busy.filter(|_| !lacks_machine), lacks_machine, weights);
         self.last = Last {
+            row: tick.row,
             timestamp: tick.timestamp,
-            seconds: tick.to.since(tick.from).as_secs_f64(),
+            seconds,
             energy,
             idle,
             busy,
@@ -74,23 +89,107 @@ impl Join {
         sum
     }
 
-    /// What each consumer used, and each kind of them together.
+    /// What each consumer used and counted, and each kind of them used together.
     fn measure_use(&mut self, spec: &JoinSpec, tick: &Tick, tracks: &Tracks) {
         let resource = &self.rows[tick.row].resource;
+        for user in &mut self.users {
+            let inputs = || user.inputs.iter().map(|input| &input.input);
+            let of_user = |slot| value(inputs(), slot, resource, tracks, tick);
+            let used = of_user(Spec::USAGE).unwrap_or(0.0);
+            for slot in Spec::COUNTERS..spec.spec.slots.len() {
+                user.values[slot] = of_user(slot).unwrap_or(f64::NAN);
+            }
+            user.values[Spec::USAGE] = used;
+        }
+    }
+
+    /// Learns what CPU time and counters of the machine cost; gives the cost of each, and what the machine had of each.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    fn learn_weights(
+        &mut self,
+        spec: &JoinSpec,
+        tick: &Tick,
+        busy: Option<f64>,
+        joules: f64,
+        seconds: f64,
+        tracks: &Tracks,
+    ) -> Result<Priced, &'static str> {
+        let resource = &self.rows[tick.row].resource;
+        let busy = busy.ok_or("the CPU time of the machine is not known")?;
+        let mut counts = vec![busy];
+        for slot in Spec::COUNTERS..spec.spec.slots.len() {
+            let of_machine = value(self.machine.iter(), slot, resource, tracks, tick);
+            let count = of_machine.or_else(|| self.of_all_users(slot));
+            counts.push(count.ok_or("a consumer has no such counter, and the machine has none either")?);
+        }
+        let weights = &mut self.rows[tick.row].weights;
+        if seconds > 0.0 {
+            weights.learn(&counts, joules, seconds);
+        }
+        let weights = weights.fit()?;
+        let cost = counts
+            .iter()
+            .zip(&weights)
+            .map(|(count, weight)| count * weight)
+            .sum();
+        Ok(Priced { weights, cost })
+    }
+
+    /// What the consumers of the kind that has most have counted together; `None` if some of each kind have no such counter.
+    fn of_all_users(&self, slot: usize) -> Option<f64> {
+        let of_kind = |kind| {
+            let users = self
+                .users
+                .iter()
+                .filter(move |user| user.kind == kind && !user.is_nested);
+            let sum: f64 = users.map(|user| user.values[slot]).sum();
+            (!sum.is_nan()).then_some(sum)
+        };
+        (0..self.kinds.len()).filter_map(of_kind).reduce(f64::max)
+    }
+
+    /// Finds what a unit of use costs, for each kind of consumers.
+    fn price(
+        &mut self,
+        pool: f64,
+        busy: Option<f64>,
+        lacks_machine: bool,
+        weights: Option<Result<Priced, &'static str>>,
+    ) {
         for kind in &mut self.kinds {
-            (kind.used, kind.most) = (0.0, 0.0);
+            (kind.used, kind.most, kind.left) = (0.0, 0.0, pool);
+            kind.fallback = weights
+                .as_ref()
+                .and_then(|weights| weights.as_ref().err().copied());
+        }
+        let priced = weights.and_then(Result::ok);
+        if priced.is_some() {
+            for user in &self.users {
+                if user.values[Spec::COUNTERS..].iter().any(|count| count.is_nan()) {
+                    self.kinds[user.kind].fallback = Some("a consumer has no such counter");
+                }
+            }
         }
         for user in &mut self.users {
-            for slot in Spec::USAGE..spec.spec.slots.len() {
-                let inputs = user.inputs.iter().map(|input| &input.input);
-                user.values[slot] = value(inputs, slot, resource, tracks, tick).unwrap_or(0.0);
-            }
             let kind = &mut self.kinds[user.kind];
-            let used = user.values[Spec::USAGE];
-            kind.most = kind.most.max(used);
+            let weights = priced.as_ref().filter(|_| kind.fallback.is_none());
+            user.counted = weights.map_or(user.values[Spec::USAGE], |priced| priced.cost_of(&user.values));
+            kind.most = kind.most.max(user.counted);
             if !user.is_nested {
-                kind.used += used;
+                kind.used += user.counted;
             }
+        }
+        for kind in &mut self.kinds {
+            let weights = priced.as_ref().filter(|_| kind.fallback.is_none());
+            let of_machine = weights.map_or(busy.unwrap_or(0.0), |priced| priced.cost);
+            let used = kind.used.max(kind.most);
+            kind.energy_per_use = if lacks_machine {
+                0.0
+            } else {
+                energy_per_use(pool, of_machine, used)
+            };
         }
     }
 
@@ -99,7 +198,7 @@ impl Join {
         let row = &mut self.rows[tick.row];
         for user in &mut self.users {
             let kind = &mut self.kinds[user.kind];
-            let result = user.values[Spec::USAGE] * kind.energy_per_use;
+            let result = user.counted * kind.energy_per_use;
             user.result = Ok(result);
             if !user.is_nested {
                 kind.left -= result;

@@ -9,6 +9,19 @@ use proptest::prelude::*;
 
 use crate::stage::Stage;
 
+/// In milliseconds.
+const BEGIN: u64 = 20_000;
+
+const PER_DOMAIN: &str = r#"
+    [models.attributed_energy]
+    model = "share_idle"
+    energy = [{ metric = "rapl_consumed_energy" }]
+    usage = [{ metric = "cpu_time_delta", kind = ["user", "total"] }]
+    machine = [{ metric = "kernel_cpu_time", cpu_state = "user" }]
+    idle = [{ metric = "kernel_cpu_time", cpu_state = "idle" }]
+    per_domain = true
+"#;
+
 /// What a random machine does.
 #[derive(Debug, Clone)]
 struct Machine {
@@ -26,6 +39,10 @@ struct Machine {
     other: f64,
     /// Whether the state of the packages is reset at some time.
     resets_at: Option<u64>,
+    /// Whether it was quiet before, so that the idle power is known.
+    was_quiet: bool,
+    /// Whether each package is shared on its own.
+    per_domain: bool,
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
@@ -38,19 +55,24 @@ fn machine() -> impl Strategy<Value = Machine> {
         proptest::collection::vec((0_u64..8000, 1_u64..8000, 0.0..2.0_f64), 0..10),
         0.0..1.0_f64,
         proptest::option::of(0_u64..8000),
+        (any::<bool>(), any::<bool>()),
     )
         .prop_map(
-            |(periods, jitter, delays, joules, consumers, other, resets_at)| Machine {
-                periods,
-                jitter,
-                delays,
-                joules,
-                consumers: consumers
-                    .into_iter()
-                    .map(|(from, lasts, use_)| (from, from + lasts, use_))
-                    .collect(),
-                other,
-                resets_at,
+            |(periods, jitter, delays, joules, consumers, other, resets_at, (was_quiet, per_domain))| {
+                Machine {
+                    periods,
+                    jitter,
+                    delays,
+                    joules,
+                    consumers: consumers
+                        .into_iter()
+                        .map(|(from, lasts, share)| (BEGIN + from, BEGIN + from + lasts, share))
+                        .collect(),
+                    other,
+                    resets_at: resets_at.map(|at| BEGIN + at),
+                    was_quiet,
+                    per_domain,
+                }
             },
         )
 }
@@ -70,9 +92,26 @@ type Measured = BTreeMap<u64, f64>;
 
 /// Lets the machine run for ten seconds.
 fn run(machine: &Machine) -> (Stage, Measured) {
-    let mut stage = Stage::new(Config::default());
+    let config = if machine.per_domain {
+        Stage::config(PER_DOMAIN)
+    } else {
+        Config::default()
+    };
+    let mut stage = Stage::new(config);
     let packages = [stage.package(0), stage.package(1)];
     let (user, idle) = (stage.kernel("user"), stage.kernel("idle"));
+    if machine.was_quiet {
+        for second in 0..10 {
+            let joules = if second == 0 { 0.0 } else { 0.5 };
+            let usage = [
+                (&user, 10.0),
+                (&idle, 4000.0),
+                (&packages[0], joules),
+                (&packages[1], joules),
+            ];
+            stage.samples("quiet", second * 1000, usage);
+        }
+    }
     let mut measured = Measured::new();
     let mut running: Vec<_> = machine
         .consumers
@@ -85,11 +124,11 @@ fn run(machine: &Machine) -> (Stage, Measured) {
     // Ticks of both sources: instant, whether of energy, and when it comes.
     let mut ticks = Vec::new();
     for (of_energy, period) in [(true, machine.periods.0), (false, machine.periods.1)] {
-        let mut last = 0;
+        let mut last = BEGIN;
         let mut comes = 0;
         for number in 0..(10_000 / period) {
             let jitter = machine.jitter[number as usize % machine.jitter.len()].min(period / 2);
-            let at = number * period + jitter;
+            let at = BEGIN + number * period + jitter;
             let delay = machine.delays[number as usize % machine.delays.len()] as u64 * period;
             // Batches of a stream come in their order.
             comes = comes.max(at + delay);
@@ -186,9 +225,8 @@ impl Emitted {
             match (attribute("part").as_deref(), sample.series.consumer()) {
                 (Some("idle"), _) => at.idle += value,
                 (Some(_), _) => {
-                    *at.unattributed
-                        .entry(attribute("consumers").unwrap())
-                        .or_default() += value
+                    let kind = at.unattributed.entry(attribute("consumers").unwrap());
+                    *kind.or_default() += value;
                 }
                 (None, consumer) if consumer.kind() == "process" => at.processes += value,
                 (None, consumer) => *at.groups.entry(consumer.id().to_string()).or_default() += value,
@@ -218,6 +256,7 @@ proptest! {
         let emitted = Emitted::by_instant(&stage, "attributed_energy");
         for (nanos, parts) in &emitted {
             let energy = measured[nanos];
+            prop_assert_eq!(parts.idle > 0.0, machine.was_quiet && energy > 0.0, "{}: {:?}", nanos, parts);
             for (kind, unattributed) in &parts.unattributed {
                 let consumers = if kind == "process" { parts.processes } else { parts.outermost() };
                 let sum = consumers + parts.idle + unattributed;

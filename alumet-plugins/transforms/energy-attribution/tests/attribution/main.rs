@@ -6,5 +6,7 @@
 )]
 
 mod conservation;
+mod formulas;
 mod models;
 mod stage;
+mod truth;

@@ -30,6 +30,15 @@ alumet_core::metrics! {
     pub KERNEL_TIME = Delta<u64> {
         name: "kernel_cpu_time", unit: Unit::SECOND.milli(), description: "For this test.",
     };
+    pub GPU_ENERGY = Delta<f64> {
+        name: "nvml_energy_consumption", unit: Unit::JOULE.milli(), description: "For this test.",
+    };
+    pub GPU_UTILIZATION = Gauge<u64> {
+        name: "nvml_sm_utilization", unit: Unit::PERCENT, description: "For this test.",
+    };
+    pub INSTRUCTIONS = Delta<u64> {
+        name: "perf_hardware_INSTRUCTIONS", unit: Unit::ONE, description: "For this test.",
+    };
     pub CPU_PERCENT = Gauge<f64> {
         name: "cpu_percent", unit: Unit::PERCENT, description: "For this test.",
     };
@@ -40,8 +49,10 @@ pub(crate) struct Stage {
     pub(crate) bench: Bench,
     streams: HashMap<(&'static str, &'static str), StreamId>,
     pub(crate) emitted: Vec<RecordedSample>,
-    /// Where the clocks of the nodes are, in nanoseconds after the start of this one.
-    pub(crate) boots: HashMap<&'static str, u64>,
+    /// When the machine of a node was started, in nanoseconds.
+    boots: HashMap<&'static str, u64>,
+    /// How much the wall clock was set forth, in milliseconds.
+    pub(crate) set_forth: i64,
 }
 
 impl Stage {
@@ -55,6 +66,7 @@ impl Stage {
             streams: HashMap::new(),
             emitted: Vec::new(),
             boots: HashMap::new(),
+            set_forth: 0,
         }
     }
 
@@ -85,6 +97,15 @@ impl Stage {
             &Resource::CpuPackage { id },
             &Consumer::LocalMachine,
             &[("domain", "package")],
+        )
+    }
+
+    pub(crate) fn dram(&self, package: u32) -> SeriesHandle {
+        self.series(
+            &RAPL,
+            &Resource::Dram { package },
+            &Consumer::LocalMachine,
+            &[("domain", "dram")],
         )
     }
 
@@ -146,6 +167,8 @@ impl Stage {
         samples: impl IntoIterator<Item = (&'a SeriesHandle, u64, f64)>,
     ) {
         let boot = self.boots.get(node).copied().unwrap_or(0);
+        let set_forth = self.set_forth * 1_000_000;
+        let wall = |nanos| Timestamp::from_nanos(wall(nanos).as_nanos() + set_forth);
         let mut batch = self.bench.catalog().batch();
         for (series, nanos, value) in samples {
             let value = match series.id().value_type() {
@@ -183,6 +206,11 @@ impl Stage {
 
     pub(crate) fn finish(&mut self) {
         self.emitted.extend(self.bench.finish().unwrap());
+    }
+
+    /// The text with which a consumer's results are explained.
+    pub(crate) fn explain(&self, consumer: &Consumer) -> String {
+        self.bench.control().explain(consumer).unwrap_or_default()
     }
 
     /// What was emitted since this was last asked, but for the zeros with which series begin: `milliseconds: sample`.
