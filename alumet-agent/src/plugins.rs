@@ -7,12 +7,18 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "annotate")]
+        PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
+        #[cfg(feature = "energy-estimation-tdp")]
+        PluginDescriptor::of::<alumet_plugin_energy_estimation_tdp::EnergyEstimationTdpPlugin>(),
+        #[cfg(feature = "energy-to-carbon")]
+        PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]
