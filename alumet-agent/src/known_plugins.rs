@@ -5,6 +5,7 @@
 pub(crate) const KNOWN: &[&str] = &[
     "aggregation",
     "amd-gpu",
+    "annotate",
     "cgroups",
     "csv",
     "elasticsearch",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::output::OutputFilter;
 use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 use crate::source::Schedule;
 
@@ -165,7 +166,7 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
     request(shared, |router| router.add_transform(task))
 }
 
-fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<(), AddError> {
+fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, &spec.name);
     let queue = Arc::new(Queue::new(spec.queue.capacity));
     let policy = spec.policy;
@@ -189,11 +190,18 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         }
     }
     let cell = Arc::new(ElementCell::new(key.clone(), None));
+    let filter = spec.filter.take().map(OutputFilter::new);
+    let (of_router, of_writer) = if is_durable {
+        (None, filter)
+    } else {
+        (filter, None)
+    };
     let link = OutputLink {
         cell: Arc::clone(&cell),
         queue: Arc::clone(&queue),
         on_full: spec.queue.on_full,
         is_durable,
+        filter: of_router,
     };
     let writer = Writer::new(
         spec,
@@ -201,6 +209,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         Arc::clone(shared),
         Arc::clone(&queue),
         backlog,
+        of_writer,
     );
     let worker = if policy.in_task {
         writer::spawn_task(writer, &shared.runtime.get(&key)?)

@@ -41,6 +41,17 @@ pub(crate) enum Loaded {
     },
 }
 
+impl Loaded {
+    /// How many samples it has, or had.
+    pub(crate) fn samples(&self) -> u64 {
+        match self {
+            Self::Batch { batch, .. } => batch.len() as u64,
+            Self::Encoded(Spooled::Record(record)) | Self::Damaged { record, .. } => record.samples.into(),
+            Self::Encoded(Spooled::Gap(gap)) | Self::Gap(gap) => gap.samples,
+        }
+    }
+}
+
 /// Tells a writer that something may wait for it.
 pub(crate) struct Bell {
     queue: Arc<Queue<Outgoing>>,

@@ -139,6 +139,12 @@ impl Account {
         self.lost(u64::from(samples), DropReason::Damaged);
     }
 
+    /// Samples of the spool are not for this output.
+    pub(super) fn left_out(&self, samples: u64, are_recovered: bool) {
+        let mut ledger = self.shared.ledger.lock();
+        ledger.left_out(self.key(), samples, are_recovered);
+    }
+
     fn lost(&self, samples: u64, reason: DropReason) {
         let mut ledger = self.shared.ledger.lock();
         ledger.dropped_from_spool(self.key(), samples, reason);

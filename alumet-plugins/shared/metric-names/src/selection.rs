@@ -256,7 +256,7 @@ mod tests {
             ("consumer_id = '/user.slice'", false),
             ("domain = ['pp0', 'pack*']", true),
             ("die = 0", true),
-            ("die = [1, true]", false),
+            ("die = [1, '2']", false),
             ("domain = 'package', metric = 'x'", false),
             ("node = '*'", false),
         ] {
