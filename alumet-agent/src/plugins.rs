@@ -15,6 +15,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
+        #[cfg(feature = "hwmon-power")]
+        PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "kwollect-output")]
