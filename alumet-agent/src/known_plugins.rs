@@ -14,6 +14,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "energy-to-carbon",
     "filter",
     "grace-hopper",
+    "hwmon-power",
     "influxdb",
     "jetson",
     "k8s",

@@ -17,6 +17,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
+        #[cfg(feature = "hwmon-power")]
+        PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "kwollect-output")]
