@@ -510,7 +510,7 @@ fn counters_tell_whose_cpu_time_was_expensive() {
                 (&counters[index], counted[index]),
             ]
         });
-        let of_machine = [(&busy, (cpu[0] + cpu[1]) * 1000.0), (&package, joules)];
+        let of_machine = [(&busy, ((cpu[0] + cpu[1]) * 1000.0).round()), (&package, joules)];
         let begun = if second == 0 { 0.0 } else { 1.0 };
         let samples: Vec<_> = of_processes
             .chain(of_machine)
