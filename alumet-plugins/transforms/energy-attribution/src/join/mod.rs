@@ -40,12 +40,14 @@ pub(crate) struct Join {
     users: Vec<User>,
     by_consumer: HashMap<Consumer, usize>,
     kinds: Vec<Kind>,
-    /// Whether control groups have come or gone since it was last seen which contain which.
+    /// Whether consumers have come or gone since it was last seen which contain which.
     must_nest: bool,
     /// Energy that is not shared yet, oldest first.
     ticks: VecDeque<Tick>,
     /// Those that are shared together.
     group: Vec<Tick>,
+    /// Until when energy was shared: what is used before it and known later counts after it.
+    pub(crate) shared: Monotonic,
     /// How often energy was shared though not all of its consumers were known.
     pub(crate) late: u64,
     /// Why a series that is selected is not used.
@@ -110,6 +112,8 @@ struct User {
     outputs: Vec<Option<Series<f64>>>,
     /// What it used of each slot, and its result, in the interval that was shared last.
     values: Vec<f64>,
+    /// Whether its series had begun before the end of that interval.
+    is_there: bool,
     /// What it pays for: what it used, or what that costs by the weights of counters.
     counted: f64,
     result: Result<f64, EvaluationError>,
@@ -153,7 +157,6 @@ struct Tick {
 /// The oldest energy that waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Next {
-    pub(crate) to: Monotonic,
     pub(crate) known_from: Monotonic,
     pub(crate) at_the_latest: Monotonic,
 }
@@ -198,6 +201,7 @@ impl Join {
             must_nest: false,
             ticks: VecDeque::new(),
             group: Vec::new(),
+            shared: Monotonic::default(),
             late: 0,
             refused: None,
             last: Last::default(),
@@ -341,7 +345,6 @@ impl Join {
                 self.kinds.len() - 1
             }
         };
-        self.must_nest |= matches!(consumer, Consumer::ControlGroup { .. });
         self.users.push(User {
             consumer: consumer.clone(),
             kind,
@@ -350,6 +353,7 @@ impl Join {
             attributes: Attributes::EMPTY,
             outputs: Vec::new(),
             values: vec![0.0; slots],
+            is_there: false,
             counted: 0.0,
             result: Err(EvaluationError::Missing),
         });
@@ -393,7 +397,6 @@ impl Join {
 
     pub(crate) fn next(&self) -> Option<Next> {
         self.ticks.front().map(|tick| Next {
-            to: tick.to,
             known_from: tick.known_from,
             at_the_latest: tick.at_the_latest,
         })
@@ -408,6 +411,7 @@ impl Join {
         let Some(first) = self.ticks.pop_front() else {
             return;
         };
+        self.shared = self.shared.max(first.to);
         let mut group = std::mem::take(&mut self.group);
         group.push(first);
         let is_of_group = |tick: &Tick| (tick.row, tick.from, tick.to) == (first.row, first.from, first.to);
@@ -469,10 +473,10 @@ impl Join {
         if let Some(energy) = &mut self.energies[place] {
             energy.is_gone = true;
         }
-        self.drop_energies();
     }
 
-    fn drop_energies(&mut self) {
+    /// Drops series of energy that are gone and of which nothing waits.
+    pub(crate) fn drop_energies(&mut self) {
         for place in 0..self.energies.len() {
             let is_gone = self.energies[place].as_ref().is_some_and(|energy| energy.is_gone);
             if is_gone && self.ticks.iter().all(|tick| tick.energy != place) {
@@ -490,7 +494,8 @@ impl Join {
             Consumer::ControlGroup { path } => Some(path.clone()),
             _ => None,
         };
-        let paths: HashSet<_> = self.users.iter().filter_map(path).collect();
+        let there = self.users.iter().filter(|user| user.is_there);
+        let paths: HashSet<_> = there.filter_map(path).collect();
         for user in &mut self.users {
             if let Consumer::ControlGroup { path } = &user.consumer {
                 user.is_nested = groups_around(path).any(|group| paths.contains(group));
@@ -589,7 +594,8 @@ fn value<'a>(
             continue;
         };
         let value = if track.is_delta {
-            Some(track.history.within(tick.from, tick.to))
+            let has_begun = track.history.begins_before(tick.to);
+            has_begun.then(|| track.history.within(tick.from, tick.to))
         } else {
             track.history.at(tick.to, tick.known_from)
         };

@@ -548,7 +548,50 @@ fn counters_tell_whose_cpu_time_was_expensive() {
     );
     // One comes whose counter nobody reads.
     let other = stage.process(3);
-    stage.samples("all", 100_000, [(&other, 0.0), (&busy, 0.0), (&package, 1.0)]);
+    for at in [100_000, 101_000] {
+        stage.samples("all", at, [(&other, 0.0), (&busy, 0.0), (&package, 1.0)]);
+    }
     let text = stage.explain(&process(1));
     assert!(text.contains("a consumer has no such counter"), "{text}");
+}
+
+#[test]
+fn a_source_that_hands_on_its_samples_later_is_waited_for_by_those_who_need_it() {
+    let both = format!(
+        "{SHARE}\n{}",
+        SHARE
+            .replace("models.joules", "models.slow")
+            .replace("cpu_time_delta", "process_tree_cpu_time")
+    );
+    let mut stage = Stage::new(Stage::config(
+        &both.replace("\"user\", \"system\", \"total\"", "\"user\""),
+    ));
+    let (package, busy, fast) = (stage.package(0), stage.kernel("user"), stage.process(1));
+    let slow = stage.series(
+        &stage::TREE_TIME,
+        &Resource::LocalMachine,
+        &process(2),
+        &[("kind", "user")],
+    );
+    stage.samples("slow", 0, [(&slow, 0.0)]);
+    stage.samples("fast", 0, [(&busy, 0.0), (&fast, 0.0), (&package, 0.0)]);
+    for at in [1000, 2000, 3000] {
+        stage.samples(
+            "fast",
+            at,
+            [(&busy, 1000.0), (&fast, 10.0 * TENTH), (&package, 10.0)],
+        );
+        assert_lines(stage.lines(), [format!("{at}: joules process:1 {{}} 10")]);
+    }
+    let seconds = [1, 2, 3].map(|second| (&slow, second * 1_000_000_000, second as f64 * TENTH));
+    stage.batch("", "slow", 3_000_000_000, seconds);
+    let lines = stage.lines();
+    let of_slow: Vec<_> = lines.iter().filter(|line| line.contains("process:2")).collect();
+    assert_eq!(
+        of_slow,
+        [1, 2, 3]
+            .map(|second| format!("{second}000: slow process:2 {{}} {second}"))
+            .iter()
+            .collect::<Vec<_>>()
+    );
 }
