@@ -45,7 +45,7 @@ pub(crate) struct Track {
     joins: u64,
 }
 
-/// A stream that has brought what joins need.
+/// A stream that has brought energy or what joins need.
 #[derive(Debug)]
 struct Stream {
     id: StreamId,
@@ -82,6 +82,8 @@ impl Node {
     const OTHER_CLOCK: Duration = Duration::from_secs(10);
     /// Energy that has not come for so long, and for twice as long as ever before, is not kept ready for.
     const STALLED: Duration = Duration::from_secs(120);
+    /// A stream that has not come for so long, and none of whose series is left, has ended.
+    const ENDED: Duration = Duration::from_secs(600);
     /// The longest time without dropping what is not needed.
     const FORGETTING: Duration = Duration::from_secs(10);
     /// About 80 bytes each.
@@ -136,7 +138,7 @@ impl Node {
                 let part = match part {
                     Ok(part) => part,
                     Err(reason) => {
-                        join.refuse(&spec.spec, reason);
+                        join.refuse(spec, reason);
                         continue;
                     }
                 };
@@ -191,6 +193,10 @@ impl Node {
                 let joins = track.joins;
                 self.note_stream(progress.stream, joins);
             }
+        }
+        if !plan.energies.is_empty() {
+            // Nobody waits for it.
+            self.note_stream(progress.stream, 0);
         }
         for (join, energy) in &plan.energies {
             let at_the_latest = now + self.patience(*join);
@@ -306,10 +312,10 @@ impl Node {
         self.joins.iter_mut().for_each(Join::drop_energies);
         if self.tracks.forget(needed) {
             self.joins.iter_mut().for_each(|join| join.sweep(&self.tracks));
-            let tracks = &self.tracks;
-            self.streams
-                .retain(|stream| stream.is_awaited || tracks.has_stream(stream.id));
         }
+        let tracks = &self.tracks;
+        self.streams
+            .retain(|stream| newest.since(stream.until) < Self::ENDED || tracks.has_stream(stream.id));
     }
 
     /// Notes that no sample of a series will come any more. What it used is needed until the energy of that time is shared.

@@ -1,6 +1,7 @@
 //! What one formula or model joins on one node: energy, consumers, and what they have in common.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
@@ -25,6 +26,20 @@ mod share;
 pub(crate) struct JoinSpec {
     pub(crate) spec: Spec,
     pub(crate) metric: MetricHandle<f64>,
+    /// What was said in the log, for all nodes.
+    pub(crate) said: Said,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    refused: AtomicBool,
+    failed: AtomicBool,
+    idle_unknown: AtomicBool,
+}
+
+/// Whether it is time to say something: it is so once.
+fn is_first(said: &AtomicBool) -> bool {
+    !said.swap(true, Ordering::Relaxed)
 }
 
 /// The state of a formula or model on one node.
@@ -212,10 +227,10 @@ impl Join {
     }
 
     /// Says once why a series that is selected is not used.
-    pub(crate) fn refuse(&mut self, spec: &Spec, reason: String) {
-        if self.refused.is_none() {
+    pub(crate) fn refuse(&mut self, spec: &JoinSpec, reason: String) {
+        if is_first(&spec.said.refused) {
             tracing::warn!(
-                metric = spec.name,
+                metric = spec.spec.name,
                 reason,
                 "a series that is selected is not used"
             );

@@ -2,7 +2,7 @@
 
 use alumet_core::{Attributes, Batch, Catalog, Consumer};
 
-use super::{Join, JoinSpec, Last, Tick, begun, value};
+use super::{Join, JoinSpec, Last, Tick, begun, is_first, value};
 use crate::config::ModelKind;
 use crate::model::share::energy_per_use;
 use crate::node::Tracks;
@@ -43,7 +43,7 @@ impl Join {
         let load = busy.zip(idle_time).map(|(busy, idle)| busy / (busy + idle));
         let idle = match kind {
             ModelKind::Share => 0.0,
-            ModelKind::ShareIdle | ModelKind::Counters => self.idle(group, load),
+            ModelKind::ShareIdle | ModelKind::Counters => self.idle(spec, group, load),
         };
         let pool = energy - idle;
         self.measure_use(spec, tick, tracks);
@@ -71,7 +71,7 @@ impl Join {
     }
 
     /// The energy that the machine needs without being used, of which the model learns.
-    fn idle(&mut self, group: &[Tick], load: Option<f64>) -> f64 {
+    fn idle(&mut self, spec: &JoinSpec, group: &[Tick], load: Option<f64>) -> f64 {
         let mut sum = 0.0;
         for tick in group {
             let Some(energy) = &mut self.energies[tick.energy] else {
@@ -80,6 +80,12 @@ impl Join {
             let seconds = tick.to.since(tick.from).as_secs_f64();
             if let Some(load) = load.filter(|load| load.is_finite()) {
                 energy.idle.learn(tick.value, seconds, load);
+            }
+            if energy.idle.watts().is_none() && is_first(&spec.said.idle_unknown) {
+                tracing::info!(
+                    metric = spec.spec.name,
+                    "the idle power is not known yet, and counts as 0 until the machine has been quiet for some seconds"
+                );
             }
             sum += energy
                 .idle

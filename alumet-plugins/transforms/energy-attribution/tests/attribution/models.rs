@@ -595,3 +595,26 @@ fn a_source_that_hands_on_its_samples_later_is_waited_for_by_those_who_need_it()
             .collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn energy_that_was_held_up_is_shared_by_the_usage_of_its_own_time() {
+    let mut stage = Stage::new(Stage::config(SHARE));
+    let (package, busy, one) = (stage.package(0), stage.kernel("user"), stage.process(1));
+    stage.samples("energy", 0, [(&package, 0.0)]);
+    for second in 0..30 {
+        let share = if second < 2 { 5.0 } else { 1.0 };
+        stage.samples("usage", second * 1000, [(&busy, 1000.0), (&one, share * TENTH)]);
+    }
+    for second in 1..30 {
+        stage.samples("energy", second * 1000, [(&package, 10.0)]);
+    }
+    let lines = stage.lines();
+    let of_one: Vec<_> = lines.iter().filter(|line| line.contains("process:1")).collect();
+    assert_eq!(of_one.len(), 29);
+    assert!(
+        of_one
+            .iter()
+            .all(|line| line.ends_with(" 1") || **line == "1000: joules process:1 {} 5"),
+        "{of_one:?}"
+    );
+}
