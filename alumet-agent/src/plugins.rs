@@ -29,6 +29,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
+        #[cfg(feature = "rapl")]
+        PluginDescriptor::of::<alumet_plugin_rapl::RaplPlugin>(),
         #[cfg(feature = "relay-client")]
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]

@@ -39,6 +39,13 @@ pub(crate) struct EnabledPlugin {
 }
 
 impl EnabledPlugin {
+    /// A plugin with the defaults of this program; `None` if these are not enough for it.
+    pub(crate) fn with_defaults(app: &App, descriptor: &PluginDescriptor) -> Option<Self> {
+        let path = KeyPath::dotted("plugins").key(descriptor.id);
+        let (_, plugin) = plugin(app, &Document::default(), &path, descriptor).ok()?;
+        Some(plugin)
+    }
+
     /// Whether both are the same plugin with the same configuration.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.descriptor.id == other.descriptor.id && self.table == other.table

@@ -264,7 +264,7 @@ fn write_rows(
             rows,
             "| {} | {} | {shown} | {}{condition} |",
             code(&name),
-            type_name(&key_shape),
+            type_name(&key_shape, 3),
             description(&key_shape)
         );
         let table = value.and_then(toml::Value::as_table);
@@ -278,15 +278,15 @@ fn write_rows(
     }
 }
 
-/// The type of a key in words.
-fn type_name(shape: &Shape<'_>) -> String {
+/// The type of a key in words; `lists` of lists are told at most, because a schema may contain itself.
+fn type_name(shape: &Shape<'_>, lists: usize) -> String {
     let words = shape.words();
     let mut names: Vec<String> = words.iter().map(|(word, _)| code(&word.to_string())).collect();
     for name in shape.types() {
         match name {
             "string" if !words.is_empty() => {}
-            "array" => match shape.items().map(|items| type_name(&items)) {
-                Some(items) => names.push(format!("list of {items}")),
+            "array" => match shape.items().filter(|_| lists > 0) {
+                Some(items) => names.push(format!("list of {}", type_name(&items, lists - 1))),
                 None => names.push("list".to_owned()),
             },
             "object" => names.push("table".to_owned()),

@@ -6,7 +6,9 @@ mod report;
 use std::path::Path;
 use std::process::ExitCode;
 
+use alumet_core::metric::{MetricDoc, Quality};
 use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::unit::Unit;
 
 use crate::app::{App, Purpose};
 use crate::cli::Global;
@@ -36,6 +38,11 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     report.push("telemetry", telemetry::try_out(&setup.settings));
     for plugin in &setup.plugins {
         report.push(plugin.descriptor.id, findings(plugin, root));
+    }
+    if app.purpose == Purpose::Measure {
+        for plugin in others_that_measure_energy(app, &setup) {
+            report.push(plugin.descriptor.id, possibilities(&plugin, root));
+        }
     }
     let text = if json { report.to_json()? } else { report.to_text() };
     terminal::print(&text)?;
@@ -82,6 +89,44 @@ fn selection(app: &App, plugins: &[EnabledPlugin]) -> Finding {
         detail = format!("{detail}; not enabled: {}", others.join(", "));
     }
     Finding::works("plugins", detail)
+}
+
+/// Plugins that could measure energy and are not enabled: people look here for why there is none.
+fn others_that_measure_energy(app: &App, setup: &Setup) -> Vec<EnabledPlugin> {
+    let is_energy = |metric: &MetricDoc| {
+        let is_of = |unit| Unit::convert(1.0, &metric.unit, &unit).is_some();
+        metric.quality == Quality::Measured && (is_of(Unit::JOULE) || is_of(Unit::WATT))
+    };
+    let is_enabled = |id| setup.plugins.iter().any(|plugin| plugin.descriptor.id == id);
+    app.plugins
+        .iter()
+        .filter(|plugin| !is_enabled(plugin.id) && plugin.metrics().iter().any(is_energy))
+        .filter_map(|plugin| EnabledPlugin::with_defaults(app, plugin))
+        .collect()
+}
+
+/// What a plugin that is not enabled would find; that something is wrong with it is no fault of the agent.
+fn possibilities(plugin: &EnabledPlugin, root: &Path) -> Vec<Finding> {
+    let id = plugin.descriptor.id;
+    let (started, mut findings) = plugin.try_start(root);
+    for finding in &mut findings {
+        finding.verdict = finding.verdict.min(Verdict::Limited);
+    }
+    let enable = format!("enable it with a table [plugins.{id}]");
+    findings.insert(
+        0,
+        match started {
+            Ok(()) => Finding {
+                remedy: Some(enable),
+                ..Finding::absent("plugin", "it is not enabled, and could start")
+            },
+            Err(error) => Finding::absent(
+                "plugin",
+                format!("it is not enabled, and could not start: {error}"),
+            ),
+        },
+    );
+    findings
 }
 
 /// Whether a plugin starts, and what it finds out about the machine on the way.

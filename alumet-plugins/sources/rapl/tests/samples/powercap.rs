@@ -1,0 +1,109 @@
+//! Zones of powercap.
+
+use crate::machine::{Machine, energies};
+use alumet_core::testkit::assert_lines;
+
+#[test]
+fn a_client_has_package_cores_graphics_and_platform_each_joule_once() {
+    let machine = Machine::client();
+    let mut bench = machine.start("");
+    let first = energies(&bench.poll());
+    assert!(first.iter().all(|line| line.ends_with(" = 0")), "{first:?}");
+    machine.set("intel-rapl:0", 112_500_000);
+    machine.set("intel-rapl-mmio:0", 112_500_000);
+    machine.set("intel-rapl:0:0", 68_000_000);
+    machine.set("intel-rapl:0:1", 10_250_000);
+    machine.set("intel-rapl:1", 330_000_000);
+    assert_lines(
+        bench.next(),
+        [
+            "cpu_package:0 {domain=package} = 12.5",
+            "cpu_package:0 {domain=pp0} = 8",
+            "cpu_package:0 {domain=pp1} = 0.25",
+            "local_machine {domain=platform} = 30",
+            "local_machine {domain=package_total} = 12.5",
+            "local_machine {domain=pp0_total} = 8",
+            "local_machine {domain=pp1_total} = 0.25",
+            "local_machine {domain=platform_total} = 30",
+        ],
+    );
+}
+
+#[test]
+fn a_server_has_packages_memory_and_their_sums() {
+    let machine = Machine::server();
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set("intel-rapl:0", 600_000_000);
+    machine.set("intel-rapl:1", 580_000_000);
+    machine.set("intel-rapl:1:0", 53_000_000);
+    assert_lines(
+        bench.next(),
+        [
+            "cpu_package:0 {domain=package} = 100",
+            "dram:0 {domain=dram} = 0",
+            "cpu_package:1 {domain=package} = 80",
+            "dram:1 {domain=dram} = 3",
+            "local_machine {domain=package_total} = 180",
+            "local_machine {domain=dram_total} = 3",
+        ],
+    );
+}
+
+#[test]
+fn the_dies_of_a_package_are_told_apart() {
+    let machine = Machine::new("GenuineIntel", 6, 85, &[(0, 0, 0), (0, 1, 0)]);
+    for die in 0..2 {
+        machine.zone(&format!("intel-rapl:{die}"), &format!("package-0-die-{die}"), 5);
+        machine.zone(&format!("intel-rapl:{die}:0"), "dram", 5);
+    }
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set("intel-rapl:0", 6_000_000);
+    machine.set("intel-rapl:1", 7_000_000);
+    assert_lines(
+        bench.next(),
+        [
+            "cpu_package:0 {die=0, domain=package} = 1",
+            "dram:0 {die=0, domain=dram} = 0",
+            "cpu_package:0 {die=1, domain=package} = 2",
+            "dram:0 {die=1, domain=dram} = 0",
+            "local_machine {domain=package_total} = 3",
+            "local_machine {domain=dram_total} = 0",
+        ],
+    );
+}
+
+#[test]
+fn an_odd_zone_takes_no_other_away() {
+    let machine = Machine::client();
+    machine.zone("intel-rapl:a", "package-10", 1);
+    machine.zone("intel-rapl:0:7", "magic", 1);
+    machine.zone("intel-rapl:9:0", "dram", 1);
+    machine
+        .root
+        .write("sys/class/powercap/intel-rapl:8/name", "package-8\n");
+    machine
+        .root
+        .write("sys/class/powercap/intel-rapl:7/enabled", "1\n");
+    machine
+        .root
+        .write("sys/class/powercap/intel-rapl:6/name", [0xFF, b':', b'\n']);
+    let mut bench = machine.start("");
+    let lines = energies(&bench.poll());
+    assert_eq!(lines.len(), 9, "{lines:?}");
+    assert!(lines.contains(&"cpu_package:10 {domain=package} = 0".to_owned()));
+    let findings = machine.findings("");
+    assert_eq!(findings.len(), 1);
+    for odd in ["intel-rapl:0:7", "intel-rapl:9:0", "intel-rapl:8"] {
+        assert!(findings[0].detail.contains(odd), "{}", findings[0].detail);
+    }
+}
+
+#[test]
+fn zones_are_found_without_the_links_of_the_class() {
+    let machine = Machine::client();
+    let expected = energies(&machine.start("").poll());
+    machine.root.remove("sys/class/powercap");
+    assert_lines(energies(&machine.start("").poll()), &expected);
+}
