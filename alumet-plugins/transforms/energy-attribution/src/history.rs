@@ -77,6 +77,13 @@ impl History {
         self.points.push_back(Point { at, value });
     }
 
+    /// Whether it says something about the time before an instant.
+    pub(crate) fn begins_before(&self, instant: Monotonic) -> bool {
+        self.points
+            .front()
+            .is_some_and(|point| point.at < instant.as_nanos())
+    }
+
     /// How much was counted between two instants, if each amount is spread evenly over its interval.
     pub(crate) fn within(&self, from: Monotonic, to: Monotonic) -> f64 {
         let (from, to) = (from.as_nanos(), to.as_nanos());

@@ -18,8 +18,6 @@ pub(crate) struct Node {
     /// One for each formula and model.
     pub(crate) joins: Vec<Join>,
     streams: Vec<Stream>,
-    /// Until when energy was shared: what is used before it and known later counts after it.
-    shared: Monotonic,
     /// The latest instant that any stream has reached.
     newest: Monotonic,
     /// Where `newest` was when what is not needed was dropped.
@@ -47,7 +45,7 @@ pub(crate) struct Track {
     joins: u64,
 }
 
-/// A stream that has brought what joins need.
+/// A stream that has brought energy or what joins need.
 #[derive(Debug)]
 struct Stream {
     id: StreamId,
@@ -84,6 +82,8 @@ impl Node {
     const OTHER_CLOCK: Duration = Duration::from_secs(10);
     /// Energy that has not come for so long, and for twice as long as ever before, is not kept ready for.
     const STALLED: Duration = Duration::from_secs(120);
+    /// A stream that has not come for so long, and none of whose series is left, has ended.
+    const ENDED: Duration = Duration::from_secs(600);
     /// The longest time without dropping what is not needed.
     const FORGETTING: Duration = Duration::from_secs(10);
     /// About 80 bytes each.
@@ -94,7 +94,6 @@ impl Node {
             tracks: Tracks::default(),
             joins: (0..joins).map(|_| Join::new(attributes.clone())).collect(),
             streams: Vec::new(),
-            shared: Monotonic::default(),
             newest: Monotonic::default(),
             forgotten: Monotonic::default(),
             series: 0,
@@ -112,7 +111,9 @@ impl Node {
                 .iter_mut()
                 .flatten()
                 .for_each(|track| track.history = History::default());
-            self.shared = Monotonic::default();
+            self.joins
+                .iter_mut()
+                .for_each(|join| join.shared = Monotonic::default());
             self.newest = Monotonic::default();
             self.forgotten = Monotonic::default();
         }
@@ -137,7 +138,7 @@ impl Node {
                 let part = match part {
                     Ok(part) => part,
                     Err(reason) => {
-                        join.refuse(&spec.spec, reason);
+                        join.refuse(spec, reason);
                         continue;
                     }
                 };
@@ -177,7 +178,13 @@ impl Node {
                 } else {
                     0.0
                 };
-                track.history.count(sample.at, amount, self.shared);
+                let shared = self
+                    .joins
+                    .iter()
+                    .enumerate()
+                    .filter(|(join, _)| track.joins & (1 << join) != 0);
+                let shared = shared.map(|(_, join)| join.shared).max().unwrap_or_default();
+                track.history.count(sample.at, amount, shared);
             } else if sample.value.is_finite() {
                 track.history.read(sample.at, sample.value);
             }
@@ -186,6 +193,10 @@ impl Node {
                 let joins = track.joins;
                 self.note_stream(progress.stream, joins);
             }
+        }
+        if !plan.energies.is_empty() {
+            // Nobody waits for it.
+            self.note_stream(progress.stream, 0);
         }
         for (join, energy) in &plan.energies {
             let at_the_latest = now + self.patience(*join);
@@ -215,7 +226,8 @@ impl Node {
             .iter_mut()
             .find(|stream| stream.id == progress.stream)
         {
-            if stream.until > Monotonic::default() {
+            // A pause in which nobody waited for it says nothing.
+            if stream.is_awaited && stream.until > Monotonic::default() {
                 stream.step = stream.step.max(until.since(stream.until));
             }
             stream.until = until;
@@ -235,15 +247,14 @@ impl Node {
         step.saturating_mul(2).clamp(least, most)
     }
 
-    /// Whether all that was used up to an instant is known.
+    /// Whether all that was used up to an instant is known, as far as it is waited for.
     fn is_known(&self, join: usize, instant: Monotonic) -> bool {
-        let mut awaited = self.awaited(join).peekable();
-        awaited.peek().is_some() && awaited.all(|stream| stream.until >= instant)
-    }
-
-    fn awaited(&self, join: usize) -> impl Iterator<Item = &Stream> {
-        let streams = self.streams.iter();
-        streams.filter(move |stream| stream.is_awaited && stream.joins & (1 << join) != 0)
+        let mut of_join = self
+            .streams
+            .iter()
+            .filter(|stream| stream.joins & (1 << join) != 0)
+            .peekable();
+        of_join.peek().is_some() && of_join.all(|stream| !stream.is_awaited || stream.until >= instant)
     }
 
     /// Shares what is complete or has waited for too long.
@@ -263,7 +274,6 @@ impl Node {
                     self.joins[index].late += 1;
                 }
                 self.joins[index].share_next(spec, &self.tracks, out);
-                self.shared = self.shared.max(next.to);
                 has_shared = true;
             }
         }
@@ -299,12 +309,13 @@ impl Node {
             .filter_map(|join| join.needed_from(newest, Self::STALLED))
             .min();
         let needed = needed.unwrap_or(newest);
+        self.joins.iter_mut().for_each(Join::drop_energies);
         if self.tracks.forget(needed) {
             self.joins.iter_mut().for_each(|join| join.sweep(&self.tracks));
-            let tracks = &self.tracks;
-            self.streams
-                .retain(|stream| stream.is_awaited || tracks.has_stream(stream.id));
         }
+        let tracks = &self.tracks;
+        self.streams
+            .retain(|stream| newest.since(stream.until) < Self::ENDED || tracks.has_stream(stream.id));
     }
 
     /// Notes that no sample of a series will come any more. What it used is needed until the energy of that time is shared.

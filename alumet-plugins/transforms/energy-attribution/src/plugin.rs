@@ -9,7 +9,7 @@ use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use parking_lot::Mutex;
 
 use crate::config::Config;
-use crate::join::JoinSpec;
+use crate::join::{JoinSpec, Said};
 use crate::metrics;
 use crate::spec::Spec;
 use crate::transform::{Attribution, Nodes};
@@ -43,7 +43,11 @@ impl Plugin for EnergyAttributionPlugin {
         for spec in Spec::all(&config)? {
             let metric = alumet.catalog().register_metric(spec.metric())?;
             let metric = alumet.catalog().typed_metric(metric)?;
-            specs.push(JoinSpec { spec, metric });
+            specs.push(JoinSpec {
+                spec,
+                metric,
+                said: Said::default(),
+            });
         }
         if config
             .formulas

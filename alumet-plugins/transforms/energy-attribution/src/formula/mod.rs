@@ -367,8 +367,8 @@ impl Function {
             }
             (Self::Abs, [Value::Int(value)]) => Value::of_int(value.checked_abs())?,
             (Self::Abs, _) => Value::Float(number(0)?.abs()),
-            (Self::Min, _) => extreme(arguments, |one, other| one < other, f64::min)?,
-            (Self::Max, _) => extreme(arguments, |one, other| one > other, f64::max)?,
+            (Self::Min, _) => extreme(arguments, f64::INFINITY, |one, other| one < other, f64::min)?,
+            (Self::Max, _) => extreme(arguments, f64::NEG_INFINITY, |one, other| one > other, f64::max)?,
             (Self::Float(function), _) => Value::Float(function(number(0)?)),
             (Self::Float2(function), _) => Value::Float(function(number(0)?, number(1)?)),
             (Self::Test(function), _) => Value::Bool(function(number(0)?)),
@@ -380,26 +380,23 @@ impl Function {
 /// The best of whole numbers if it is better than the best of floats, and else that.
 fn extreme(
     arguments: &[Value],
+    worst: f64,
     is_better: fn(f64, f64) -> bool,
     best_of: fn(f64, f64) -> f64,
 ) -> Result<Value, EvaluationError> {
-    let (mut integer, mut float): (Option<i64>, Option<f64>) = (None, None);
+    let (mut integer, mut float) = (None, worst);
     for argument in arguments {
         match *argument {
-            Value::Int(value) => {
-                let is_best = integer.is_none_or(|best| is_better(value as f64, best as f64));
-                integer = if is_best { Some(value) } else { integer };
-            }
-            value => {
-                let value = value.number()?;
-                float = Some(float.map_or(value, |best| best_of(best, value)));
-            }
+            Value::Int(value) => match integer {
+                Some(best) if !is_better(value as f64, best as f64) => {}
+                _ => integer = Some(value),
+            },
+            value => float = best_of(float, value.number()?),
         }
     }
-    Ok(match (integer, float) {
-        (Some(integer), Some(float)) if !is_better(integer as f64, float) => Value::Float(float),
-        (Some(integer), _) => Value::Int(integer),
-        (None, float) => Value::Float(float.unwrap_or(f64::NAN)),
+    Ok(match integer {
+        Some(integer) if is_better(integer as f64, float) => Value::Int(integer),
+        _ => Value::Float(float),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use alumet_core::Batch;
 
-use super::{Join, JoinSpec, Last, Tick, value};
+use super::{Join, JoinSpec, Last, Tick, is_first, value};
 use crate::formula::{EvaluationError, Program};
 use crate::node::Tracks;
 use crate::spec::Role;
@@ -64,7 +64,7 @@ impl Join {
                     out.push(series, tick.timestamp, result);
                 }
                 Err(error) => {
-                    if self.failed == 0 {
+                    if is_first(&spec.said.failed) {
                         tracing::warn!(
                             metric = spec.spec.name, consumer = %user.consumer, values = ?user.values, %error,
                             "a formula has no result for a consumer; others go on"

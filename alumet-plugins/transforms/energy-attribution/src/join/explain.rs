@@ -46,6 +46,13 @@ impl Join {
         if let Some(refused) = &self.refused {
             text += &format!("\n  not used: {refused}");
         }
+        if self.failed > 0 {
+            let _ = write!(
+                text,
+                "\n  {} times it had no result for one of the consumers",
+                self.failed
+            );
+        }
         if self.late > 0 {
             text += &format!(
                 "\n  {} times the usage of some came too late, and counted in the next interval",

@@ -1,6 +1,7 @@
 //! What one formula or model joins on one node: energy, consumers, and what they have in common.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
@@ -25,6 +26,20 @@ mod share;
 pub(crate) struct JoinSpec {
     pub(crate) spec: Spec,
     pub(crate) metric: MetricHandle<f64>,
+    /// What was said in the log, for all nodes.
+    pub(crate) said: Said,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    refused: AtomicBool,
+    failed: AtomicBool,
+    idle_unknown: AtomicBool,
+}
+
+/// Whether it is time to say something: it is so once.
+fn is_first(said: &AtomicBool) -> bool {
+    !said.swap(true, Ordering::Relaxed)
 }
 
 /// The state of a formula or model on one node.
@@ -40,12 +55,14 @@ pub(crate) struct Join {
     users: Vec<User>,
     by_consumer: HashMap<Consumer, usize>,
     kinds: Vec<Kind>,
-    /// Whether control groups have come or gone since it was last seen which contain which.
+    /// Whether consumers have come or gone since it was last seen which contain which.
     must_nest: bool,
     /// Energy that is not shared yet, oldest first.
     ticks: VecDeque<Tick>,
     /// Those that are shared together.
     group: Vec<Tick>,
+    /// Until when energy was shared: what is used before it and known later counts after it.
+    pub(crate) shared: Monotonic,
     /// How often energy was shared though not all of its consumers were known.
     pub(crate) late: u64,
     /// Why a series that is selected is not used.
@@ -110,6 +127,8 @@ struct User {
     outputs: Vec<Option<Series<f64>>>,
     /// What it used of each slot, and its result, in the interval that was shared last.
     values: Vec<f64>,
+    /// Whether its series had begun before the end of that interval.
+    is_there: bool,
     /// What it pays for: what it used, or what that costs by the weights of counters.
     counted: f64,
     result: Result<f64, EvaluationError>,
@@ -153,7 +172,6 @@ struct Tick {
 /// The oldest energy that waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Next {
-    pub(crate) to: Monotonic,
     pub(crate) known_from: Monotonic,
     pub(crate) at_the_latest: Monotonic,
 }
@@ -198,6 +216,7 @@ impl Join {
             must_nest: false,
             ticks: VecDeque::new(),
             group: Vec::new(),
+            shared: Monotonic::default(),
             late: 0,
             refused: None,
             last: Last::default(),
@@ -208,10 +227,10 @@ impl Join {
     }
 
     /// Says once why a series that is selected is not used.
-    pub(crate) fn refuse(&mut self, spec: &Spec, reason: String) {
-        if self.refused.is_none() {
+    pub(crate) fn refuse(&mut self, spec: &JoinSpec, reason: String) {
+        if is_first(&spec.said.refused) {
             tracing::warn!(
-                metric = spec.name,
+                metric = spec.spec.name,
                 reason,
                 "a series that is selected is not used"
             );
@@ -341,7 +360,6 @@ impl Join {
                 self.kinds.len() - 1
             }
         };
-        self.must_nest |= matches!(consumer, Consumer::ControlGroup { .. });
         self.users.push(User {
             consumer: consumer.clone(),
             kind,
@@ -350,6 +368,7 @@ impl Join {
             attributes: Attributes::EMPTY,
             outputs: Vec::new(),
             values: vec![0.0; slots],
+            is_there: false,
             counted: 0.0,
             result: Err(EvaluationError::Missing),
         });
@@ -393,7 +412,6 @@ impl Join {
 
     pub(crate) fn next(&self) -> Option<Next> {
         self.ticks.front().map(|tick| Next {
-            to: tick.to,
             known_from: tick.known_from,
             at_the_latest: tick.at_the_latest,
         })
@@ -408,6 +426,7 @@ impl Join {
         let Some(first) = self.ticks.pop_front() else {
             return;
         };
+        self.shared = self.shared.max(first.to);
         let mut group = std::mem::take(&mut self.group);
         group.push(first);
         let is_of_group = |tick: &Tick| (tick.row, tick.from, tick.to) == (first.row, first.from, first.to);
@@ -469,10 +488,10 @@ impl Join {
         if let Some(energy) = &mut self.energies[place] {
             energy.is_gone = true;
         }
-        self.drop_energies();
     }
 
-    fn drop_energies(&mut self) {
+    /// Drops series of energy that are gone and of which nothing waits.
+    pub(crate) fn drop_energies(&mut self) {
         for place in 0..self.energies.len() {
             let is_gone = self.energies[place].as_ref().is_some_and(|energy| energy.is_gone);
             if is_gone && self.ticks.iter().all(|tick| tick.energy != place) {
@@ -490,7 +509,8 @@ impl Join {
             Consumer::ControlGroup { path } => Some(path.clone()),
             _ => None,
         };
-        let paths: HashSet<_> = self.users.iter().filter_map(path).collect();
+        let there = self.users.iter().filter(|user| user.is_there);
+        let paths: HashSet<_> = there.filter_map(path).collect();
         for user in &mut self.users {
             if let Consumer::ControlGroup { path } = &user.consumer {
                 user.is_nested = groups_around(path).any(|group| paths.contains(group));
@@ -589,7 +609,8 @@ fn value<'a>(
             continue;
         };
         let value = if track.is_delta {
-            Some(track.history.within(tick.from, tick.to))
+            let has_begun = track.history.begins_before(tick.to);
+            has_begun.then(|| track.history.within(tick.from, tick.to))
         } else {
             track.history.at(tick.to, tick.known_from)
         };

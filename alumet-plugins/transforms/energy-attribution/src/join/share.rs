@@ -2,7 +2,7 @@
 
 use alumet_core::{Attributes, Batch, Catalog, Consumer};
 
-use super::{Join, JoinSpec, Last, Tick, begun, value};
+use super::{Join, JoinSpec, Last, Tick, begun, is_first, value};
 use crate::config::ModelKind;
 use crate::model::share::energy_per_use;
 use crate::node::Tracks;
@@ -36,7 +36,6 @@ impl Join {
         out: &mut Batch,
     ) {
         let Some(tick) = group.first() else { return };
-        self.nest();
         let resource = &self.rows[tick.row].resource;
         let of_machine = |slot| value(self.machine.iter(), slot, resource, tracks, tick);
         let energy: f64 = group.iter().map(|tick| tick.value).sum();
@@ -44,10 +43,11 @@ impl Join {
         let load = busy.zip(idle_time).map(|(busy, idle)| busy / (busy + idle));
         let idle = match kind {
             ModelKind::Share => 0.0,
-            ModelKind::ShareIdle | ModelKind::Counters => self.idle(group, load),
+            ModelKind::ShareIdle | ModelKind::Counters => self.idle(spec, group, load),
         };
         let pool = energy - idle;
         self.measure_use(spec, tick, tracks);
+        self.nest();
         let seconds = tick.to.since(tick.from).as_secs_f64();
         let lacks_machine = spec.spec.is_used(Spec::BUSY) && busy.is_none();
         let weights = match kind {
@@ -71,7 +71,7 @@ impl Join {
     }
 
     /// The energy that the machine needs without being used, of which the model learns.
-    fn idle(&mut self, group: &[Tick], load: Option<f64>) -> f64 {
+    fn idle(&mut self, spec: &JoinSpec, group: &[Tick], load: Option<f64>) -> f64 {
         let mut sum = 0.0;
         for tick in group {
             let Some(energy) = &mut self.energies[tick.energy] else {
@@ -80,6 +80,12 @@ impl Join {
             let seconds = tick.to.since(tick.from).as_secs_f64();
             if let Some(load) = load.filter(|load| load.is_finite()) {
                 energy.idle.learn(tick.value, seconds, load);
+            }
+            if energy.idle.watts().is_none() && is_first(&spec.said.idle_unknown) {
+                tracing::info!(
+                    metric = spec.spec.name,
+                    "the idle power is not known yet, and counts as 0 until the machine has been quiet for some seconds"
+                );
             }
             sum += energy
                 .idle
@@ -95,11 +101,13 @@ impl Join {
         for user in &mut self.users {
             let inputs = || user.inputs.iter().map(|input| &input.input);
             let of_user = |slot| value(inputs(), slot, resource, tracks, tick);
-            let used = of_user(Spec::USAGE).unwrap_or(0.0);
+            let used = of_user(Spec::USAGE);
+            self.must_nest |= user.is_there != used.is_some();
+            user.is_there = used.is_some();
             for slot in Spec::COUNTERS..spec.spec.slots.len() {
                 user.values[slot] = of_user(slot).unwrap_or(f64::NAN);
             }
-            user.values[Spec::USAGE] = used;
+            user.values[Spec::USAGE] = used.unwrap_or(0.0);
         }
     }
 
@@ -140,10 +148,8 @@ impl Join {
     /// What the consumers of the kind that has most have counted together; `None` if some of each kind have no such counter.
     fn of_all_users(&self, slot: usize) -> Option<f64> {
         let of_kind = |kind| {
-            let users = self
-                .users
-                .iter()
-                .filter(move |user| user.kind == kind && !user.is_nested);
+            let users = self.users.iter();
+            let users = users.filter(move |user| user.kind == kind && user.is_there && !user.is_nested);
             let sum: f64 = users.map(|user| user.values[slot]).sum();
             (!sum.is_nan()).then_some(sum)
         };
@@ -166,13 +172,13 @@ impl Join {
         }
         let priced = weights.and_then(Result::ok);
         if priced.is_some() {
-            for user in &self.users {
+            for user in self.users.iter().filter(|user| user.is_there) {
                 if user.values[Spec::COUNTERS..].iter().any(|count| count.is_nan()) {
                     self.kinds[user.kind].fallback = Some("a consumer has no such counter");
                 }
             }
         }
-        for user in &mut self.users {
+        for user in self.users.iter_mut().filter(|user| user.is_there) {
             let kind = &mut self.kinds[user.kind];
             let weights = priced.as_ref().filter(|_| kind.fallback.is_none());
             user.counted = weights.map_or(user.values[Spec::USAGE], |priced| priced.cost_of(&user.values));
@@ -196,7 +202,7 @@ impl Join {
     /// Gives each consumer its share, and says what is left.
     fn emit(&mut self, spec: &JoinSpec, keeps_idle: bool, tick: &Tick, out: &mut Batch) {
         let row = &mut self.rows[tick.row];
-        for user in &mut self.users {
+        for user in self.users.iter_mut().filter(|user| user.is_there) {
             let kind = &mut self.kinds[user.kind];
             let result = user.counted * kind.energy_per_use;
             user.result = Ok(result);

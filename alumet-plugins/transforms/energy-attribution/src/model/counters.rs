@@ -64,7 +64,8 @@ impl Weights {
         let products: Vec<_> = (0..length * length)
             .map(|index| self.products[index] / scale[index / length] / scale[index % length])
             .collect();
-        if least_own_part(&products, length) < Self::LEAST_OWN_PART {
+        let (lower, least_own_part) = decompose(&products, length);
+        if least_own_part < Self::LEAST_OWN_PART {
             return Err("the counters rise and fall together, so that what each costs cannot be told");
         }
         let powers: Vec<_> = self
@@ -73,14 +74,18 @@ impl Weights {
             .zip(&scale)
             .map(|(power, scale)| power / scale)
             .collect();
-        let weights = descend(&products, &powers);
+        let mut weights = solve(&lower, &powers);
+        if weights.iter().skip(1).any(|weight| *weight < 0.0) {
+            descend(&products, &powers, &mut weights);
+        }
         let weights = weights.iter().zip(&scale).map(|(weight, scale)| weight / scale);
         Ok(weights.skip(1).collect())
     }
 }
 
-/// The smallest part of any rate that those before it do not tell: the pivots of the Cholesky decomposition.
-fn least_own_part(products: &[f64], length: usize) -> f64 {
+/// The Cholesky decomposition of a matrix with ones on its diagonal, and its smallest pivot: the part of a rate that those before it do
+/// not tell.
+fn decompose(products: &[f64], length: usize) -> (Vec<f64>, f64) {
     let mut lower = vec![0.0; length * length];
     let mut least = f64::INFINITY;
     for row in 0..length {
@@ -97,14 +102,30 @@ fn least_own_part(products: &[f64], length: usize) -> f64 {
             }
         }
     }
-    least
+    (lower, least)
 }
 
-/// The weights with the least error of which none but the first is negative; `products` has ones on its diagonal.
-fn descend(products: &[f64], powers: &[f64]) -> Vec<f64> {
+/// The weights with the least error, from the decomposition.
+fn solve(lower: &[f64], powers: &[f64]) -> Vec<f64> {
+    let length = powers.len();
+    let mut weights = powers.to_vec();
+    for row in 0..length {
+        let known: f64 = (0..row).map(|k| lower[row * length + k] * weights[k]).sum();
+        weights[row] = (weights[row] - known) / lower[row * length + row];
+    }
+    for row in (0..length).rev() {
+        let known: f64 = (row + 1..length)
+            .map(|k| lower[k * length + row] * weights[k])
+            .sum();
+        weights[row] = (weights[row] - known) / lower[row * length + row];
+    }
+    weights
+}
+
+/// Moves weights to those with the least error of which none but the first is negative.
+fn descend(products: &[f64], powers: &[f64], weights: &mut [f64]) {
     const MOST_SWEEPS: usize = 2000;
     let length = powers.len();
-    let mut weights = vec![0.0; length];
     for _ in 0..MOST_SWEEPS {
         let mut moved: f64 = 0.0;
         for index in 0..length {
@@ -120,10 +141,9 @@ fn descend(products: &[f64], powers: &[f64]) -> Vec<f64> {
             .iter()
             .fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
         if moved <= 1e-9 * largest {
-            break;
+            return;
         }
     }
-    weights
 }
 
 #[cfg(test)]

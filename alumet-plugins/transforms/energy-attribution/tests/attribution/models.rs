@@ -510,7 +510,7 @@ fn counters_tell_whose_cpu_time_was_expensive() {
                 (&counters[index], counted[index]),
             ]
         });
-        let of_machine = [(&busy, (cpu[0] + cpu[1]) * 1000.0), (&package, joules)];
+        let of_machine = [(&busy, ((cpu[0] + cpu[1]) * 1000.0).round()), (&package, joules)];
         let begun = if second == 0 { 0.0 } else { 1.0 };
         let samples: Vec<_> = of_processes
             .chain(of_machine)
@@ -548,7 +548,73 @@ fn counters_tell_whose_cpu_time_was_expensive() {
     );
     // One comes whose counter nobody reads.
     let other = stage.process(3);
-    stage.samples("all", 100_000, [(&other, 0.0), (&busy, 0.0), (&package, 1.0)]);
+    for at in [100_000, 101_000] {
+        stage.samples("all", at, [(&other, 0.0), (&busy, 0.0), (&package, 1.0)]);
+    }
     let text = stage.explain(&process(1));
     assert!(text.contains("a consumer has no such counter"), "{text}");
+}
+
+#[test]
+fn a_source_that_hands_on_its_samples_later_is_waited_for_by_those_who_need_it() {
+    let both = format!(
+        "{SHARE}\n{}",
+        SHARE
+            .replace("models.joules", "models.slow")
+            .replace("cpu_time_delta", "process_tree_cpu_time")
+    );
+    let mut stage = Stage::new(Stage::config(
+        &both.replace("\"user\", \"system\", \"total\"", "\"user\""),
+    ));
+    let (package, busy, fast) = (stage.package(0), stage.kernel("user"), stage.process(1));
+    let slow = stage.series(
+        &stage::TREE_TIME,
+        &Resource::LocalMachine,
+        &process(2),
+        &[("kind", "user")],
+    );
+    stage.samples("slow", 0, [(&slow, 0.0)]);
+    stage.samples("fast", 0, [(&busy, 0.0), (&fast, 0.0), (&package, 0.0)]);
+    for at in [1000, 2000, 3000] {
+        stage.samples(
+            "fast",
+            at,
+            [(&busy, 1000.0), (&fast, 10.0 * TENTH), (&package, 10.0)],
+        );
+        assert_lines(stage.lines(), [format!("{at}: joules process:1 {{}} 10")]);
+    }
+    let seconds = [1, 2, 3].map(|second| (&slow, second * 1_000_000_000, second as f64 * TENTH));
+    stage.batch("", "slow", 3_000_000_000, seconds);
+    let lines = stage.lines();
+    let of_slow: Vec<_> = lines.iter().filter(|line| line.contains("process:2")).collect();
+    assert_eq!(
+        of_slow,
+        [1, 2, 3]
+            .map(|second| format!("{second}000: slow process:2 {{}} {second}"))
+            .iter()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn energy_that_was_held_up_is_shared_by_the_usage_of_its_own_time() {
+    let mut stage = Stage::new(Stage::config(SHARE));
+    let (package, busy, one) = (stage.package(0), stage.kernel("user"), stage.process(1));
+    stage.samples("energy", 0, [(&package, 0.0)]);
+    for second in 0..30 {
+        let share = if second < 2 { 5.0 } else { 1.0 };
+        stage.samples("usage", second * 1000, [(&busy, 1000.0), (&one, share * TENTH)]);
+    }
+    for second in 1..30 {
+        stage.samples("energy", second * 1000, [(&package, 10.0)]);
+    }
+    let lines = stage.lines();
+    let of_one: Vec<_> = lines.iter().filter(|line| line.contains("process:1")).collect();
+    assert_eq!(of_one.len(), 29);
+    assert!(
+        of_one
+            .iter()
+            .all(|line| line.ends_with(" 1") || **line == "1000: joules process:1 {} 5"),
+        "{of_one:?}"
+    );
 }

@@ -166,6 +166,21 @@ impl Stage {
         until: u64,
         samples: impl IntoIterator<Item = (&'a SeriesHandle, u64, f64)>,
     ) {
+        let mut batch = self.prepare(node, stream, until, samples);
+        let inputs = batch.len();
+        self.bench.transform(&mut batch).unwrap();
+        let samples = RecordedSample::of_batch(&batch).into_iter();
+        self.emitted.extend(samples.skip(inputs));
+    }
+
+    /// Such a batch, which the plugin has not seen yet.
+    pub(crate) fn prepare<'a>(
+        &mut self,
+        node: &'static str,
+        stream: &'static str,
+        until: u64,
+        samples: impl IntoIterator<Item = (&'a SeriesHandle, u64, f64)>,
+    ) -> Batch {
         let boot = self.boots.get(node).copied().unwrap_or(0);
         let set_forth = self.set_forth * 1_000_000;
         let wall = |nanos| Timestamp::from_nanos(wall(nanos).as_nanos() + set_forth);
@@ -184,14 +199,7 @@ impl Stage {
             monotonic: Monotonic::from_nanos(1_000_000_000 + until - boot),
         };
         batch.set_progress(Progress { stream, until });
-        let inputs = batch.len();
-        self.bench.transform(&mut batch).unwrap();
-        self.collect(&batch, inputs);
-    }
-
-    fn collect(&mut self, batch: &Batch, inputs: usize) {
-        self.emitted
-            .extend(RecordedSample::of_batch(batch).into_iter().skip(inputs));
+        batch
     }
 
     /// The machine of a node is started anew: its clock and its streams begin again.

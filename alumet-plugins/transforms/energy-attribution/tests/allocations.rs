@@ -1,0 +1,54 @@
+//! A steady state asks for no memory, however many consumers there are.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends with a panic when something is missing"
+)]
+
+#[path = "attribution/stage.rs"]
+#[expect(dead_code, reason = "the stage of the other tests")]
+mod stage;
+
+use alumet_core::testkit::{Allocations, CountingAllocator};
+
+use stage::Stage;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const MODEL_AND_FORMULA: &str = r#"
+    [models.joules]
+    model = "share_idle"
+    energy = [{ metric = "rapl_consumed_energy" }]
+    usage = [{ metric = "cpu_time_delta", kind = "user" }]
+    machine = [{ metric = "kernel_cpu_time", cpu_state = "user" }]
+
+    [formulas.other]
+    expr = "energy * usage"
+    ref = "energy"
+    per_resource.energy = { metric = "rapl_consumed_energy" }
+    per_consumer.usage = { metric = "cpu_time_delta" }
+"#;
+
+#[test]
+fn ticks_of_consumers_that_are_known_ask_for_no_memory() {
+    let counts = [10_u32, 1000].map(|consumers| {
+        let mut stage = Stage::new(Stage::config(MODEL_AND_FORMULA));
+        let (package, busy) = (stage.package(0), stage.kernel("user"));
+        let processes: Vec<_> = (0..consumers).map(|pid| stage.process(pid)).collect();
+        let mut tick = |number: u64| {
+            let at = number * 1_000_000_000;
+            let others = [(&busy, at, 5e3), (&package, at, 50.0)];
+            let usage = processes.iter().map(|process| (process, at, 1e6));
+            let mut batch = stage.prepare("", "all", at, usage.chain(others));
+            Allocations::of(|| stage.bench.transform(&mut batch).unwrap())
+                .1
+                .count
+        };
+        (0..20).for_each(|number| {
+            tick(number);
+        });
+        (20..40).map(tick).max().unwrap()
+    });
+    assert_eq!(counts, [0, 0]);
+}
