@@ -163,3 +163,48 @@ pub(crate) fn rights(error: &io::Error, level: &str) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use alumet_reader_perf_event::EventName;
+
+    use super::*;
+
+    fn refused_with(event: &str, errno: Errno) -> Finding {
+        let name: EventName = event.parse().unwrap();
+        let event = name.resolve(Path::new("/"), &Libpfm::default()).unwrap();
+        refused("it", &event, &errno.into())
+    }
+
+    #[test]
+    fn what_the_kernel_has_no_counter_for_is_absent() {
+        for (event, errno) in [
+            ("CPU_CYCLES", Errno::ENOENT),
+            ("LL_READ_MISS", Errno::ENOENT),
+            ("ITLB_WRITE_MISS", Errno::EINVAL),
+            ("r01", Errno::EOPNOTSUPP),
+        ] {
+            assert_eq!(refused_with(event, errno).verdict, Verdict::Absent, "{event}");
+        }
+        assert_eq!(refused_with("CPU_CYCLES", Errno::EINVAL).verdict, Verdict::Broken);
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_named_with_the_commands_that_give_it() {
+        for (event, level) in [
+            ("CPU_CYCLES", "paranoid=2"),
+            ("CPU_CYCLES#k", "paranoid=1"),
+            ("PAGE_FAULTS", "paranoid=1"),
+        ] {
+            let finding = refused_with(event, Errno::EACCES);
+            let remedy = finding.remedy.unwrap();
+            assert!(
+                remedy.contains("setcap cap_perfmon=ep") && remedy.ends_with(level),
+                "{remedy}"
+            );
+            assert_eq!(finding.verdict, Verdict::Broken);
+        }
+    }
+}

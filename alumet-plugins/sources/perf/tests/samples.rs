@@ -409,7 +409,7 @@ fn an_event_that_the_machine_lacks_takes_no_other_with_it() {
         .write("sys/bus/event_source/devices/uncore/cpumask", "0\n")
         .write("sys/bus/event_source/devices/kernel/type", "1\n")
         .write("sys/bus/event_source/devices/kernel/format/event", "config:0-7\n");
-    let events = "['PAGE_FAULTS#u', 'r/event=1/', 'kernel/event=2/#u', 'kernel/evnt=2/', 'no::such:event', 'kernel/config=250/']";
+    let events = "['PAGE_FAULTS#u', 'r/event=1/', 'kernel/event=2/#u', 'kernel/evnt=2/', 'no::such:event', 'kernel/config=250/#u']";
     let found = findings(events, &root);
     let of = |key: &str| {
         found
