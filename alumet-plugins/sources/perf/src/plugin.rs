@@ -18,6 +18,9 @@ use crate::machine::{Machine, most_descriptors};
 use crate::source::{Measured, PerfSource, State};
 use crate::{metrics, notes};
 
+/// Counters of many groups take the kernel long to open and to close, and to read on other CPUs: nobody else shall wait for that.
+const THREAD: &str = "perf";
+
 /// Counts what the CPU and the kernel count.
 #[derive(Debug)]
 pub struct PerfPlugin;
@@ -75,11 +78,14 @@ impl Plugin for PerfPlugin {
             reads_all,
         };
         let all = alumet.source("perf", source(true)).every(*config.poll_interval);
-        all.flush_every(*config.flush_interval);
+        all.flush_every(*config.flush_interval).thread(THREAD);
         if config.add_source_in_pause_state {
             all.paused();
         }
-        let announced = alumet.source("perf-announced", source(false)).on_request();
+        let announced = alumet
+            .source("perf-announced", source(false))
+            .on_request()
+            .thread(THREAD);
         if config.add_source_in_pause_state {
             announced.paused();
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::events::ConsumerEvent;
-use alumet_core::output::RecordedSample;
+use alumet_core::output::{RecordedSample, RecordingOutput};
+use alumet_core::pipeline::{ElementKind, Pattern, PipelineBuilder};
 use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock};
 use alumet_core::{Consumer, Resource};
@@ -68,10 +69,13 @@ struct Shell(Child);
 
 impl Shell {
     fn waiting_for(script: &str) -> Self {
-        let script = format!("read line\n{script}\necho done\nread line");
+        Self::running(&format!("read line\n{script}\necho done\nread line"))
+    }
+
+    fn running(script: &str) -> Self {
         let mut command = Command::new("sh");
         command
-            .args(["-c", &script])
+            .args(["-c", script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         Self(command.spawn().unwrap())
@@ -166,16 +170,19 @@ fn the_cpu_time_of_a_process_and_its_children_is_that_of_its_usage() {
     let used = children_ns() - before;
     let samples = machine.poll();
     let counted = sum(&samples, "perf_TASK_CLOCK", &shell.consumer());
-    // What the shell used before it was counted is missing.
-    assert!(
-        counted <= used && counted > 0.9 * used - 5e6,
-        "{counted} ns counted, {used} ns used"
-    );
+    // What the shell used before it was counted is missing; the clock of an event runs on in interrupts and while a hypervisor has
+    // the CPU.
+    assert!(is_about(counted, used), "{counted} ns counted, {used} ns used");
     assert_eq!(values(&samples, "perf_running_share", &shell.consumer()), [1.0]);
     assert!(
         values(&machine.poll(), "perf_TASK_CLOCK", &shell.consumer()).is_empty(),
         "it has ended"
     );
+}
+
+/// Whether they differ by a quarter at most, and by what the start of a program takes.
+fn is_about(counted: f64, used: f64) -> bool {
+    (counted - used).abs() < 0.25 * used + 5e6
 }
 
 /// The CPU time of all children that were waited for.
@@ -299,10 +306,7 @@ fn a_control_group_is_counted_on_each_cpu_with_those_below_it() {
     let used = usage() - before;
     let samples = machine.poll();
     let counted = sum(&samples, "perf_TASK_CLOCK", &consumer);
-    assert!(
-        (counted / used - 1.0).abs() < 0.05,
-        "{counted} ns counted, {used} ns used"
-    );
+    assert!(is_about(counted, used), "{counted} ns counted, {used} ns used");
     assert!(sum(&samples, "perf_PAGE_FAULTS", &consumer) > 50.0);
     machine.ended(&consumer);
     machine.poll();
@@ -319,13 +323,13 @@ fn without_per_cpu_the_machine_is_one_resource_and_its_clock_runs_on_each_cpu() 
     let Some(mut machine) = Machine::start(config) else {
         return;
     };
+    let started = std::time::Instant::now();
     let begin = machine.poll();
     if left_out(&begin) > 0.0 {
         println!("skipped: the machine may not be counted; CAP_PERFMON is missing");
         return;
     }
     assert_eq!(values(&begin, "perf_CPU_CLOCK", &Consumer::LocalMachine), [0.0]);
-    let started = std::time::Instant::now();
     std::thread::sleep(Duration::from_millis(100));
     let samples = machine.poll();
     let counted = sum(&samples, "perf_CPU_CLOCK", &Consumer::LocalMachine);
@@ -383,6 +387,101 @@ fn a_consumer_that_is_not_wanted_is_not_counted() {
     let shell = Shell::waiting_for("true");
     machine.started(&shell.consumer());
     assert!(values(&machine.poll(), "perf_PAGE_FAULTS", &shell.consumer()).is_empty());
+}
+
+#[test]
+fn the_cpus_that_run_are_followed() {
+    let root = FakeRoot::new();
+    root.write("sys/devices/system/cpu/online", "0\n");
+    let config: Config = toml::from_str("events = ['CPU_CLOCK']\nsystem = true").unwrap();
+    let mut bench = Bench::start::<PerfPlugin>(config, root.path()).unwrap();
+    let mut clocks = |online: &str| -> Vec<(String, bool)> {
+        root.write("sys/devices/system/cpu/online", online);
+        bench.advance(Duration::from_secs(1));
+        let Ok(samples) = bench.poll("perf") else {
+            return Vec::new();
+        };
+        let clocks = samples
+            .iter()
+            .filter(|sample| sample.series.metric.name == "perf_CPU_CLOCK");
+        let mut clocks: Vec<_> = clocks
+            .map(|sample| (sample.series.resource().to_string(), sample.value.as_f64() > 0.0))
+            .collect();
+        clocks.sort();
+        clocks
+    };
+    let (zero, one) = ("cpu_core:0".to_owned(), "cpu_core:1".to_owned());
+    if clocks("0\n").is_empty() || std::thread::available_parallelism().unwrap().get() < 2 {
+        println!("skipped: it needs two CPUs, and CAP_PERFMON");
+        return;
+    }
+    assert_eq!(
+        clocks("0-1\n"),
+        [(zero.clone(), true), (one.clone(), false)],
+        "a new one begins with a 0"
+    );
+    assert_eq!(clocks("0-1\n"), [(zero, true), (one.clone(), true)]);
+    assert_eq!(clocks("1\n"), [(one, true)]);
+}
+
+#[test]
+fn children_that_are_there_already_count_as_well() {
+    let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']") else {
+        return;
+    };
+    // A subshell reads the lines, and the outer shell waits for it.
+    let mut outer = Shell::running("(read line\nls / >/dev/null\necho done\nread line)\ntrue");
+    let pid = outer.0.id();
+    while fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .unwrap()
+        .is_empty()
+    {
+        std::thread::yield_now();
+    }
+    machine.started(&outer.consumer());
+    let begin = machine.poll();
+    assert_eq!(
+        values(&begin, "perf_PAGE_FAULTS", &outer.consumer()),
+        [0.0],
+        "one series for all"
+    );
+    outer.run();
+    assert!(sum(&machine.poll(), "perf_PAGE_FAULTS", &outer.consumer()) > 50.0);
+}
+
+#[test]
+fn in_a_pipeline_an_announcement_needs_no_tick() {
+    if Machine::start("events = ['PAGE_FAULTS#u']").is_none() {
+        return;
+    }
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    let mut builder = PipelineBuilder::new();
+    let config: Config =
+        toml::from_str("events = ['PAGE_FAULTS#u']\npoll_interval = '1h'\nflush_interval = '1h'").unwrap();
+    builder.plugin::<PerfPlugin>(config).unwrap();
+    builder.output("recording", output);
+    let pipeline = builder.start().unwrap();
+    // The first tick is over then, and the next one is far.
+    pipeline
+        .control()
+        .trigger(&Pattern::kind(ElementKind::Source))
+        .unwrap();
+    let shell = Shell::waiting_for("true");
+    pipeline
+        .events()
+        .publish(ConsumerEvent::Started([shell.consumer()].into()));
+    let begun = || values(&recording.samples(), "perf_PAGE_FAULTS", &shell.consumer());
+    let started = std::time::Instant::now();
+    while begun().is_empty() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "nothing came in ten seconds"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(begun(), [0.0]);
+    pipeline.stop(Duration::from_secs(10));
 }
 
 /// What a trial finds out, as `verdict subject: detail`.
