@@ -93,13 +93,10 @@ impl Measured {
             match self.subscription.try_next() {
                 Ok(None) => return,
                 Ok(Some(ConsumerEvent::Started(consumers))) => {
-                    for consumer in consumers
-                        .iter()
-                        .filter(|consumer| self.config.counts(consumer))
-                        .cloned()
-                        .collect::<Vec<_>>()
-                    {
-                        self.begin(consumer, out);
+                    for consumer in consumers.iter() {
+                        if self.config.counts(consumer) {
+                            self.begin(consumer.clone(), out);
+                        }
                     }
                 }
                 Ok(Some(ConsumerEvent::Ended(consumers))) => {
@@ -146,7 +143,8 @@ impl Measured {
     /// The counters of a consumer; on these CPUs, if it is counted on each.
     fn open(&self, consumer: &Consumer, cpus: &[u32]) -> Result<Vec<Part>, Unopened> {
         let open = |target| match Part::open(target, &self.events.events) {
-            Err(Refusal { error, .. }) if errno(&error) == Errno::ESRCH => Ok(None),
+            // The thread has ended, or the CPU does not run any more.
+            Err(Refusal { error, .. }) if matches!(errno(&error), Errno::ESRCH | Errno::ENODEV) => Ok(None),
             Err(Refusal { error, .. }) if is_exhausted(&error) => Err(Unopened::Full),
             Err(Refusal { error, .. }) => Err(Unopened::Refused(error)),
             Ok(part) => Ok(part),
@@ -201,14 +199,11 @@ impl Measured {
             let Some((consumer, counted)) = self.state.counted.get_index_mut(index) else {
                 break;
             };
-            if matches!(consumer, Consumer::Process { .. }) {
-                continue;
-            }
             counted.keep_cpus(cpus);
             let known: Vec<u32> = counted.cpus().collect();
             let new: Vec<u32> = cpus.iter().copied().filter(|cpu| !known.contains(cpu)).collect();
             let consumer = consumer.clone();
-            if new.is_empty() {
+            if new.is_empty() || matches!(consumer, Consumer::Process { .. }) {
                 continue;
             }
             match self.open(&consumer, &new) {
@@ -236,9 +231,12 @@ impl Measured {
 
     fn read_all(&mut self, out: &mut Accumulator<'_>) {
         let state = &mut self.state;
+        let is_gone =
+            |consumer: &Consumer| matches!(consumer, Consumer::Process { pid } if Machine::is_gone(*pid));
+        state.left_out.retain(|consumer| !is_gone(consumer));
         state.counted.retain(|consumer, counted| {
             // Asked before the reading, so that nothing comes after the last one.
-            let is_gone = matches!(consumer, Consumer::Process { pid } if Machine::is_gone(*pid));
+            let is_gone = is_gone(consumer);
             counted.read(&self.events, &mut state.room, out);
             state.has_room |= is_gone;
             !is_gone

@@ -342,6 +342,24 @@ fn without_per_cpu_the_machine_is_one_resource_and_its_clock_runs_on_each_cpu() 
 }
 
 #[test]
+fn the_control_group_at_the_root_has_counts_and_no_share() {
+    let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']\nper_cpu = false") else {
+        return;
+    };
+    let root = Consumer::ControlGroup { path: "/".into() };
+    machine.started(&root);
+    if values(&machine.poll(), "perf_PAGE_FAULTS", &root).is_empty() {
+        println!("skipped: there is no unified hierarchy with `perf_event`");
+        return;
+    }
+    Command::new("true").status().unwrap();
+    let samples = machine.poll();
+    let counted = sum(&samples, "perf_PAGE_FAULTS", &root);
+    assert!((20.0..1e9).contains(&counted), "{counted}");
+    assert!(values(&samples, "perf_running_share", &root).is_empty());
+}
+
+#[test]
 fn what_does_not_fit_is_left_out_until_there_is_room() {
     let config = "events = ['PAGE_FAULTS', 'TASK_CLOCK']\nmax_descriptors = 5";
     let Some(mut machine) = Machine::start(config) else {
