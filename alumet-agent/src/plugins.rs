@@ -27,6 +27,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
+        #[cfg(feature = "perf")]
+        PluginDescriptor::of::<alumet_plugin_perf::PerfPlugin>(),
+        #[cfg(feature = "process-to-cgroup-bridge")]
+        PluginDescriptor::of::<alumet_plugin_process_to_cgroup_bridge::ProcessToCgroupBridgePlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]

@@ -23,6 +23,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
+        #[cfg(feature = "process-to-cgroup-bridge")]
+        PluginDescriptor::of::<alumet_plugin_process_to_cgroup_bridge::ProcessToCgroupBridgePlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
         #[cfg(feature = "relay-server")]
