@@ -7,6 +7,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "annotate")]
+        PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "csv")]
@@ -15,6 +17,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "energy-attribution")]
         PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
+        #[cfg(feature = "energy-estimation-tdp")]
+        PluginDescriptor::of::<alumet_plugin_energy_estimation_tdp::EnergyEstimationTdpPlugin>(),
+        #[cfg(feature = "energy-to-carbon")]
+        PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "hwmon-power")]

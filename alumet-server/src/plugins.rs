@@ -7,12 +7,16 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "annotate")]
+        PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "energy-attribution")]
         PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
+        #[cfg(feature = "energy-to-carbon")]
+        PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Time between two samples.
     pub poll_interval: HumanDuration,
+    /// Metrics of other plugins: where there is one of them, energy is measured, and nothing is estimated.
+    pub only_without: Vec<String>,
     /// The thermal design power of a CPU package (socket), in watts. Left out: as known of the model of the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [125.0]))]
@@ -51,6 +53,7 @@ impl Default for Config {
         let measured = [(0.0, 0.12), (10.0, 0.32), (50.0, 0.75), (100.0, 1.02)];
         Self {
             poll_interval: HumanDuration::from_secs(1),
+            only_without: Vec::new(),
             tdp: None,
             idle_power: None,
             nb_vcpu: None,

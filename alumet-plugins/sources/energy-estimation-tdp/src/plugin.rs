@@ -68,9 +68,8 @@ impl Plugin for EnergyEstimationTdpPlugin {
         let series = alumet
             .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
             .register();
-        alumet
-            .source("estimate", EstimateSource::new(busy, curve, series))
-            .every(*config.poll_interval);
+        let source = EstimateSource::new(busy, curve, series, config.only_without);
+        alumet.source("estimate", source).every(*config.poll_interval);
         Ok(Self)
     }
 }

@@ -16,23 +16,35 @@ pub(crate) struct EstimateSource {
     series: Series<f64>,
     counter: Counter,
     read_at: Option<Monotonic>,
+    /// Metrics with one of which it ends; `None` after the first poll, when all plugins are there.
+    only_without: Option<Vec<String>>,
 }
 
 impl EstimateSource {
     /// A source that pushes the energy by `curve` to `series`.
-    pub(crate) const fn new(busy: BusyTime, curve: PowerCurve, series: Series<f64>) -> Self {
+    pub(crate) const fn new(
+        busy: BusyTime,
+        curve: PowerCurve,
+        series: Series<f64>,
+        only_without: Vec<String>,
+    ) -> Self {
         Self {
             busy,
             curve,
             series,
             counter: Counter::new(CounterRange::Unknown),
             read_at: None,
+            only_without: Some(only_without),
         }
     }
 }
 
 impl Source for EstimateSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        let mut measured = self.only_without.take().into_iter().flatten();
+        if let Some(metric) = measured.find(|metric| out.catalog().find_metric(metric).is_some()) {
+            return Err(Failure::end(format!("energy is measured: there is `{metric}`")));
+        }
         let busy = self.busy.read()?;
         let now = out.tick().monotonic;
         let elapsed = self.read_at.replace(now).map(|before| now.since(before));

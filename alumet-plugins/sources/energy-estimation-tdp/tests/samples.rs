@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use alumet_core::failure::Remedy;
 use alumet_core::metric::Quality;
 use alumet_core::plugin::Plugin;
 use alumet_core::testkit::{Bench, FakeRoot};
@@ -174,4 +175,19 @@ fn numbers_that_make_no_sense_are_refused() {
         let faults = EnergyEstimationTdpPlugin::check(&toml::from_str(toml).unwrap()).unwrap_err();
         assert_eq!(faults.keys(), [keys], "{toml}");
     }
+}
+
+#[test]
+fn nothing_is_estimated_where_energy_is_measured() {
+    let root = machine();
+    let config = |metric: &str| Config {
+        only_without: vec!["other".to_owned(), metric.to_owned()],
+        ..Config::default()
+    };
+    let mut bench =
+        Bench::start::<EnergyEstimationTdpPlugin>(config("estimated_consumed_energy"), root.path()).unwrap();
+    let failure = bench.poll("estimate").unwrap_err();
+    assert_eq!(failure.remedy(), Remedy::End, "{failure}");
+    let mut bench = Bench::start::<EnergyEstimationTdpPlugin>(config("another"), root.path()).unwrap();
+    assert_near(joules(&mut bench), 0.0);
 }

@@ -2,7 +2,7 @@
 
 use alumet_core::plugin::Faults;
 use alumet_core::time::Monotonic;
-use alumet_shared_metric_names::MetricNames;
+use alumet_shared_metric_names::{Selection, SeriesPattern};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
-    /// The metrics of processes that control groups get, too: names, in which `*` stands for any text. Without any, nothing
-    /// happens.
-    pub processes_metrics: Vec<String>,
+    /// What is measured of processes that control groups get, too: names of metrics, in which `*` stands for any text, or tables
+    /// such as `{ metric = "memory_usage", kind = "resident" }`. Without any, nothing happens.
+    pub processes_metrics: Vec<SeriesPattern>,
     /// Whether the samples that processes of one group have at one time are added up; otherwise the group has as many.
     pub merge_similar_cgroups: bool,
     /// Whether the samples of the processes are kept beside those of the groups.
@@ -30,11 +30,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The metrics that are meant.
+    /// The series that are meant.
     ///
     /// # Errors
-    /// The names that cannot be understood.
-    pub(crate) fn names(&self, now: Monotonic) -> Result<MetricNames, Faults> {
-        MetricNames::new("processes_metrics", &self.processes_metrics, now)
+    /// The patterns that cannot be understood.
+    pub(crate) fn selection(&self, now: Monotonic) -> Result<Selection, Faults> {
+        Selection::new("processes_metrics", &self.processes_metrics, now)
     }
 }

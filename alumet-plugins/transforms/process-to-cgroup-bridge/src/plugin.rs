@@ -17,13 +17,13 @@ impl Plugin for ProcessToCgroupBridgePlugin {
     type Config = Config;
 
     fn check(config: &Config) -> Result<(), Faults> {
-        config.names(Monotonic::default()).map(|_| ())
+        config.selection(Monotonic::default()).map(|_| ())
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let names = config.names(alumet.clock().now().monotonic)?;
+        let selection = config.selection(alumet.clock().now().monotonic)?;
         let memberships = Memberships::of(alumet.root())?;
-        alumet.transform("groups", Bridge::new(&config, names, memberships));
+        alumet.transform("groups", Bridge::new(&config, selection, memberships));
         Ok(Self)
     }
 }

@@ -1,12 +1,12 @@
 //! The transform: adds up what the processes of a control group used.
 
-use alumet_core::series::{SeriesHandle, SeriesId, SeriesInfo};
+use alumet_core::series::{SeriesHandle, SeriesId};
 use alumet_core::time::Monotonic;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::value::Value;
 use alumet_core::{Batch, Catalog, Consumer, Failure, SeriesMap, Timestamp};
 use alumet_reader_procfs::ReadError;
-use alumet_shared_metric_names::MetricNames;
+use alumet_shared_metric_names::Selection;
 use indexmap::IndexMap;
 
 use crate::config::Config;
@@ -16,7 +16,7 @@ use crate::model::sum;
 /// Gives the control group of a process the samples that the process has.
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    names: MetricNames,
+    selection: Selection,
     merges: bool,
     keeps: bool,
     memberships: Memberships,
@@ -39,9 +39,9 @@ struct Bridged {
 }
 
 impl Bridge {
-    pub(crate) fn new(config: &Config, names: MetricNames, memberships: Memberships) -> Self {
+    pub(crate) fn new(config: &Config, selection: Selection, memberships: Memberships) -> Self {
         Self {
-            names,
+            selection,
             merges: config.merge_similar_cgroups,
             keeps: config.keep_processed_measurements,
             memberships,
@@ -56,7 +56,7 @@ impl Bridge {
 /// What becomes of a series.
 fn plan(
     id: SeriesId,
-    names: &MetricNames,
+    selection: &Selection,
     memberships: &mut Memberships,
     unknown: &mut u64,
     catalog: &Catalog,
@@ -64,11 +64,11 @@ fn plan(
     let Some(info) = catalog.describe(id) else {
         return Ok(None);
     };
-    let SeriesInfo { key, metric } = &*info;
+    let key = &info.key;
     let Consumer::Process { pid } = key.consumer else {
         return Ok(None);
     };
-    if !names.contain(&metric.name) {
+    if !selection.contains(&info) {
         return Ok(None);
     }
     let Some(member) = memberships.take(pid)? else {
@@ -92,7 +92,7 @@ fn plan(
 
 impl Transform for Bridge {
     fn apply(&mut self, batch: &mut Batch, context: &TransformContext<'_>) -> Result<(), Failure> {
-        if self.names.is_empty() {
+        if self.selection.is_empty() {
             return Ok(());
         }
         if batch.origin().is_some() {
@@ -105,7 +105,7 @@ impl Transform for Bridge {
             return Ok(());
         }
         let Self {
-            names,
+            selection,
             merges,
             keeps,
             memberships,
@@ -117,7 +117,7 @@ impl Transform for Bridge {
         let mut single = context.catalog.batch();
         batch.retain(|sample| {
             let bridged = series.get_or_try_insert_with(sample.series, || {
-                plan(sample.series, names, memberships, unknown, context.catalog)
+                plan(sample.series, selection, memberships, unknown, context.catalog)
             });
             let bridged = match bridged {
                 Ok(Some(bridged)) => bridged,
@@ -152,11 +152,11 @@ impl Transform for Bridge {
     }
 
     fn wake_at(&self) -> Option<Monotonic> {
-        self.names.check_at()
+        self.selection.check_at()
     }
 
     fn tick(&mut self, _: &mut Batch, context: &TransformContext<'_>) -> Result<(), Failure> {
-        self.names.check(context.catalog, context.now.monotonic);
+        self.selection.check(context.catalog, context.now.monotonic);
         Ok(())
     }
 

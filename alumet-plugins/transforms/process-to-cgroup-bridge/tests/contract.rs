@@ -6,7 +6,7 @@ use alumet_plugin_process_to_cgroup_bridge::{Config, ProcessToCgroupBridgePlugin
 #[test]
 fn the_plugin_fulfils_the_contract() {
     let config = Config {
-        processes_metrics: vec!["*".to_owned()],
+        processes_metrics: vec!["*".into()],
         ..Config::default()
     };
     Contract::<ProcessToCgroupBridgePlugin>::of_crate(env!("CARGO_MANIFEST_DIR"))

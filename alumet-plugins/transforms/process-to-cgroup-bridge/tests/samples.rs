@@ -238,7 +238,7 @@ fn samples_of_other_nodes_are_left_alone() {
 #[test]
 fn a_real_process_is_in_the_group_that_the_kernel_says() {
     let config = Config {
-        processes_metrics: vec!["memory".to_owned()],
+        processes_metrics: vec!["memory".into()],
         keep_processed_measurements: false,
         ..Config::default()
     };
@@ -259,7 +259,7 @@ fn a_real_process_is_in_the_group_that_the_kernel_says() {
 #[test]
 fn a_name_that_cannot_be_understood_is_refused_and_one_of_the_original_is_not() {
     let check = |names: &[&str]| {
-        let names = names.iter().map(|name| (*name).to_owned());
+        let names = names.iter().map(|name| (*name).into());
         ProcessToCgroupBridgePlugin::check(&Config {
             processes_metrics: names.collect(),
             ..Config::default()
