@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -180,15 +180,28 @@ fn a_machine_without_a_sensor_answers_too_and_says_that_it_estimates() {
     assert!(of_tree.clone().all(|line| line.text.contains("estimated")));
 }
 
+/// A process that uses a CPU until it is dropped.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        let mut shell = Command::new("sh");
+        Self(shell.args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs one of the examples beside a busy process and gives what it writes.
 fn example(machine: &Machine, name: &str) -> Vec<Line> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/attribution");
     let config = folder.join(name).display().to_string();
-    let mut busy = Command::new("sh")
-        .args(["-c", "while :; do :; done"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let busy = Busy::start();
     let mut agent = machine.folder.start(&[
         "--config",
         &config,
@@ -201,16 +214,14 @@ fn example(machine: &Machine, name: &str) -> Vec<Line> {
     let path = machine.folder.path("attributed.csv");
     wait_until("the energy of three intervals", || {
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let process = format!(";process;{};", busy.id());
+        let process = format!(";process;{};", busy.0.id());
         let of_process = |line: &&str| line.starts_with("attributed_energy_cpu") && line.contains(&process);
         (text.lines().filter(of_process).count() >= 3).then_some(())
     });
     agent.stop(Signal::SIGTERM).expect_code(0);
-    busy.kill().unwrap();
-    busy.wait().unwrap();
     lines_of(&path)
         .into_iter()
-        .filter(|line| line.consumer.0 != "process" || line.consumer.1 == busy.id().to_string())
+        .filter(|line| line.consumer.0 != "process" || line.consumer.1 == busy.0.id().to_string())
         .collect()
 }
 
