@@ -150,6 +150,20 @@ fn all_that_runs_on_a_cpu_is_counted() {
         after.running - before.running >= 50_000_000,
         "{before:?} {after:?}"
     );
+    assert_eq!(after.running, after.enabled);
+}
+
+#[test]
+fn only_the_modes_that_are_wanted_count() {
+    let (all, user) = (event("CONTEXT_SWITCHES"), event("CONTEXT_SWITCHES#u"));
+    let mut shell = Shell::waiting_for("true");
+    let Some(counters) = allowed(Counters::open(Target::Thread(shell.0.id()), [&all, &user])) else {
+        return;
+    };
+    shell.run();
+    let readings = read(&counters);
+    // The kernel switches in its own mode.
+    assert!(readings[0].count > 0 && readings[1].count == 0, "{readings:?}");
 }
 
 #[test]
