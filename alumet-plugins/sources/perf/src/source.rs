@@ -7,7 +7,7 @@ use alumet_core::events::{ConsumerEvent, Subscription};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Series};
 use alumet_reader_kernel_file::{ReadError, errno, is_exhausted};
-use alumet_reader_perf_event::{Refusal, Target};
+use alumet_reader_perf_event::Target;
 use hashbrown::HashSet;
 use indexmap::{IndexMap, IndexSet};
 use nix::errno::Errno;
@@ -144,9 +144,9 @@ impl Measured {
     fn open(&self, consumer: &Consumer, cpus: &[u32]) -> Result<Vec<Part>, Unopened> {
         let open = |target| match Part::open(target, &self.events.events) {
             // The thread has ended, or the CPU does not run any more.
-            Err(Refusal { error, .. }) if matches!(errno(&error), Errno::ESRCH | Errno::ENODEV) => Ok(None),
-            Err(Refusal { error, .. }) if is_exhausted(&error) => Err(Unopened::Full),
-            Err(Refusal { error, .. }) => Err(Unopened::Refused(error)),
+            Err(error) if matches!(errno(&error), Errno::ESRCH | Errno::ENODEV) => Ok(None),
+            Err(error) if is_exhausted(&error) => Err(Unopened::Full),
+            Err(error) => Err(Unopened::Refused(error)),
             Ok(part) => Ok(part),
         };
         let has_room = |targets: usize| {
