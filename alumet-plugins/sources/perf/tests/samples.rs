@@ -236,6 +236,32 @@ fn who_is_announced_is_counted_at_once_and_not_at_the_next_tick() {
 }
 
 #[test]
+fn the_last_counts_come_with_the_tick_and_who_has_the_name_then_is_another_one() {
+    let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']") else {
+        return;
+    };
+    let mut shell = Shell::waiting_for("ls / >/dev/null");
+    let consumer = shell.consumer();
+    machine.started(&consumer);
+    machine.poll();
+    shell.run();
+    machine.ended(&consumer);
+    assert!(machine.0.poll("perf-announced").unwrap().is_empty());
+    machine.started(&consumer);
+    machine.0.advance(Duration::from_secs(1));
+    let announced = values(
+        &machine.0.poll("perf-announced").unwrap(),
+        "perf_PAGE_FAULTS",
+        &consumer,
+    );
+    assert!(
+        matches!(announced[..], [last, 0.0] if last > 50.0),
+        "{announced:?}"
+    );
+    assert_eq!(values(&machine.poll(), "perf_PAGE_FAULTS", &consumer), [0.0]);
+}
+
+#[test]
 fn after_a_pause_a_series_begins_again_with_a_zero() {
     let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']") else {
         return;
