@@ -1,10 +1,12 @@
 //! One consumer that is counted: its counters and its series.
 
+use std::io;
+
 use alumet_core::catalog::MetricHandle;
 use alumet_core::source::Accumulator;
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Resource, Series};
-use alumet_reader_perf_event::{Counters, Event, Reading, Refusal, Target};
+use alumet_reader_perf_event::{Counters, Event, Reading, Target};
 
 use crate::model::Increment;
 
@@ -53,7 +55,7 @@ pub(crate) struct Room {
 
 impl Part {
     /// Begins to count what of the events can be counted for the target; nothing when there is none.
-    pub(crate) fn open(target: Target<'_>, events: &[Event]) -> Result<Option<Self>, Refusal> {
+    pub(crate) fn open(target: Target<'_>, events: &[Event]) -> io::Result<Option<Self>> {
         let (cpu, is_program) = match target {
             Target::Thread(_) => (None, true),
             Target::Cgroup(_, cpu) => (Some(cpu), true),
@@ -67,11 +69,7 @@ impl Part {
         if places.is_empty() {
             return Ok(None);
         }
-        let counters = Counters::open(target, places.iter().map(|place| &events[*place]));
-        let counters = counters.map_err(|refusal| Refusal {
-            event: places[refusal.event],
-            ..refusal
-        })?;
+        let counters = Counters::open(target, places.iter().map(|place| &events[*place]))?;
         Ok(Some(Self {
             cpu,
             before: vec![Reading::default(); places.len()],

@@ -90,8 +90,8 @@ pub(crate) fn note_targets(
     let whole_cpu = events.iter().find(|event| event.counts_programs()).zip(cpu);
     if (config.cgroups || config.system)
         && let Some((event, cpu)) = whole_cpu
-        && let Err(refusal) = Counters::open(Target::Cpu(cpu), [event])
-        && let Some(remedy) = rights(&refusal.error, "0")
+        && let Err(error) = Counters::open(Target::Cpu(cpu), [event])
+        && let Some(remedy) = rights(&error, "0")
     {
         let detail = "processes only; control groups and the machine may not be counted by this user";
         note(
@@ -108,9 +108,7 @@ fn try_out(event: &Event) -> io::Result<()> {
         Place::Anywhere | Place::Cores(_) => None,
     };
     let target = cpu.map_or_else(|| Target::Thread(std::process::id()), Target::Cpu);
-    Counters::open(target, [event])
-        .map(drop)
-        .map_err(|refusal| refusal.error)
+    Counters::open(target, [event]).map(drop)
 }
 
 /// A name for which there is no event.

@@ -7,7 +7,7 @@ use alumet_core::events::{ConsumerEvent, Subscription};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Consumer, Failure, Series};
 use alumet_reader_kernel_file::{ReadError, errno, is_exhausted};
-use alumet_reader_perf_event::{Refusal, Target};
+use alumet_reader_perf_event::Target;
 use hashbrown::HashSet;
 use indexmap::{IndexMap, IndexSet};
 use nix::errno::Errno;
@@ -20,8 +20,8 @@ use crate::notes::rights;
 
 /// Counts for all consumers.
 ///
-/// Two of them share their work: one reads everything at each tick, the other is polled when somebody was announced and only
-/// begins and ends.
+/// Two of them share their work: one reads everything at each tick, the other is polled when somebody was announced, and only
+/// begins. Its samples are handed on at once, those of a tick later; so the last ones are left to the tick, to come in order.
 pub(crate) struct PerfSource {
     pub(crate) measured: Arc<Mutex<Measured>>,
     pub(crate) reads_all: bool,
@@ -43,6 +43,8 @@ pub(crate) struct Measured {
 #[derive(Default)]
 pub(crate) struct State {
     counted: IndexMap<Consumer, Counted>,
+    /// Those that are read for the last time at the next tick.
+    ended: Vec<Consumer>,
     /// Those that are to be counted and are not.
     left_out: IndexSet<Consumer>,
     /// Whether descriptors were closed since those were tried.
@@ -66,6 +68,7 @@ impl Source for PerfSource {
         let measured = &mut *self.measured.lock();
         measured.hear(out);
         if self.reads_all {
+            measured.end_all(out);
             measured.follow_cpus(out);
             measured.begin_others(out);
             measured.read_all(out);
@@ -100,7 +103,11 @@ impl Measured {
                     }
                 }
                 Ok(Some(ConsumerEvent::Ended(consumers))) => {
-                    consumers.iter().for_each(|consumer| self.end(consumer, out));
+                    let state = &mut self.state;
+                    let is_known = |consumer: &&Consumer| {
+                        state.counted.contains_key(*consumer) || state.left_out.contains(*consumer)
+                    };
+                    state.ended.extend(consumers.iter().filter(is_known).cloned());
                 }
                 Ok(Some(_)) => {}
                 Err(lost) => tracing::warn!(%lost, "some processes or control groups are not counted"),
@@ -110,6 +117,10 @@ impl Measured {
 
     /// Counts a consumer from now on; it is left out when that is not possible.
     fn begin(&mut self, consumer: Consumer, out: &mut Accumulator<'_>) {
+        if self.state.ended.contains(&consumer) {
+            // Another one has its name now.
+            self.end_all(out);
+        }
         if self.state.counted.contains_key(&consumer) {
             return;
         }
@@ -130,13 +141,15 @@ impl Measured {
         }
     }
 
-    /// Reads the last counts of a consumer.
-    fn end(&mut self, consumer: &Consumer, out: &mut Accumulator<'_>) {
+    /// Reads the last counts of those that have ended.
+    fn end_all(&mut self, out: &mut Accumulator<'_>) {
         let state = &mut self.state;
-        state.left_out.swap_remove(consumer);
-        if let Some(mut counted) = state.counted.swap_remove(consumer) {
-            counted.read(&self.events, &mut state.room, out);
-            state.has_room = true;
+        for consumer in state.ended.drain(..) {
+            state.left_out.swap_remove(&consumer);
+            if let Some(mut counted) = state.counted.swap_remove(&consumer) {
+                counted.read(&self.events, &mut state.room, out);
+                state.has_room = true;
+            }
         }
     }
 
@@ -144,9 +157,9 @@ impl Measured {
     fn open(&self, consumer: &Consumer, cpus: &[u32]) -> Result<Vec<Part>, Unopened> {
         let open = |target| match Part::open(target, &self.events.events) {
             // The thread has ended, or the CPU does not run any more.
-            Err(Refusal { error, .. }) if matches!(errno(&error), Errno::ESRCH | Errno::ENODEV) => Ok(None),
-            Err(Refusal { error, .. }) if is_exhausted(&error) => Err(Unopened::Full),
-            Err(Refusal { error, .. }) => Err(Unopened::Refused(error)),
+            Err(error) if matches!(errno(&error), Errno::ESRCH | Errno::ENODEV) => Ok(None),
+            Err(error) if is_exhausted(&error) => Err(Unopened::Full),
+            Err(error) => Err(Unopened::Refused(error)),
             Ok(part) => Ok(part),
         };
         let has_room = |targets: usize| {

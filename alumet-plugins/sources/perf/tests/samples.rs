@@ -236,6 +236,32 @@ fn who_is_announced_is_counted_at_once_and_not_at_the_next_tick() {
 }
 
 #[test]
+fn the_last_counts_come_with_the_tick_and_who_has_the_name_then_is_another_one() {
+    let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']") else {
+        return;
+    };
+    let mut shell = Shell::waiting_for("ls / >/dev/null");
+    let consumer = shell.consumer();
+    machine.started(&consumer);
+    machine.poll();
+    shell.run();
+    machine.ended(&consumer);
+    assert!(machine.0.poll("perf-announced").unwrap().is_empty());
+    machine.started(&consumer);
+    machine.0.advance(Duration::from_secs(1));
+    let announced = values(
+        &machine.0.poll("perf-announced").unwrap(),
+        "perf_PAGE_FAULTS",
+        &consumer,
+    );
+    assert!(
+        matches!(announced[..], [last, 0.0] if last > 50.0),
+        "{announced:?}"
+    );
+    assert_eq!(values(&machine.poll(), "perf_PAGE_FAULTS", &consumer), [0.0]);
+}
+
+#[test]
 fn after_a_pause_a_series_begins_again_with_a_zero() {
     let Some(mut machine) = Machine::start("events = ['PAGE_FAULTS']") else {
         return;
@@ -365,16 +391,13 @@ fn what_does_not_fit_is_left_out_until_there_is_room() {
     let Some(mut machine) = Machine::start(config) else {
         return;
     };
-    let mut shells = [Shell::waiting_for("ls / >/dev/null"), Shell::waiting_for("true")];
+    let mut shells = [(); 3].map(|()| Shell::waiting_for("true"));
     shells.iter().for_each(|shell| machine.started(&shell.consumer()));
     let samples = machine.poll();
-    assert_eq!(
-        (
-            left_out(&samples),
-            sum(&samples, "perf_descriptors", &Consumer::LocalMachine)
-        ),
-        (1.0, 3.0)
-    );
+    let descriptors = sum(&samples, "perf_descriptors", &Consumer::LocalMachine);
+    assert_eq!((left_out(&samples), descriptors), (2.0, 3.0));
+    shells[2].finish();
+    assert_eq!(left_out(&machine.poll()), 1.0, "one of them has ended");
     shells[0].finish();
     machine.poll();
     let samples = machine.poll();
