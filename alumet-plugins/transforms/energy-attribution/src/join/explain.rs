@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use alumet_core::Consumer;
 
-use super::{Join, JoinSpec, User};
+use super::user::User;
+use super::{Join, JoinSpec};
 use crate::config::ModelKind;
 use crate::spec::{Role, Slot, Spec, Work};
 

@@ -254,7 +254,7 @@ fn what_is_estimated_is_shared_only_where_nothing_is_measured() {
     second(&mut stage, &[(&estimated, 0.0)]);
     assert_lines(
         second(&mut stage, &[(&estimated, 7.0)]),
-        ["1000: attributed_energy process:1 {} 7"],
+        ["1000: attributed_energy process:1 {} 7, estimated"],
     );
     let package = stage.package(0);
     second(&mut stage, &[(&estimated, 7.0), (&package, 0.0)]);
@@ -264,7 +264,7 @@ fn what_is_estimated_is_shared_only_where_nothing_is_measured() {
     second(&mut stage, &[]);
     assert_lines(
         second(&mut stage, &[(&estimated, 7.0)]),
-        ["5000: attributed_energy process:1 {} 7"],
+        ["5000: attributed_energy process:1 {} 7, estimated"],
     );
 }
 
