@@ -31,6 +31,9 @@ impl Join {
                         last.seconds, last.timestamp
                     );
                 }
+                Err(_) if spec.is_model() => {
+                    text += ": it had not begun to use anything in the latest interval"
+                }
                 Err(error) => text += &format!(": no result: {error}{}", missing(spec, user)),
             }
             match &spec.work {
