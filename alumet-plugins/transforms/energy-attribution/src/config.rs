@@ -174,3 +174,39 @@ fn all(metric: &str) -> SeriesKeys {
         ..SeriesKeys::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With each list of one text as that text.
+    fn in_short(value: toml::Value) -> toml::Value {
+        match value {
+            toml::Value::Array(list) => match list.as_slice() {
+                [toml::Value::String(text)] => toml::Value::String(text.clone()),
+                _ => toml::Value::Array(list.into_iter().map(in_short).collect()),
+            },
+            toml::Value::Table(table) => {
+                let pairs = table.into_iter().map(|(key, value)| (key, in_short(value)));
+                toml::Value::Table(pairs.collect())
+            }
+            other => other,
+        }
+    }
+
+    #[test]
+    fn the_readme_shows_the_models_that_are_there_by_default() {
+        let readme = include_str!("../README.md");
+        let (_, text) = readme.split_once("in full:\n\n```toml\n").unwrap();
+        let (text, _) = text
+            .split_once("\n[plugins.energy-attribution.models.process_tree_energy]")
+            .unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let shown: Config = table["plugins"]["energy-attribution"].clone().try_into().unwrap();
+        let model = |config: &Config| {
+            let model = config.models()[ATTRIBUTED_ENERGY.name()].clone();
+            in_short(toml::Value::try_from(model).unwrap())
+        };
+        assert_eq!(model(&shown), model(&Config::default()));
+    }
+}

@@ -50,8 +50,8 @@ pub(crate) struct Track {
 struct Stream {
     id: StreamId,
     until: Monotonic,
-    /// The longest time between two batches.
-    step: Duration,
+    /// The longest time between two batches; `None` before the second one.
+    step: Option<Duration>,
     /// The joins that wait for it, a bit each.
     joins: u64,
     /// Whether it is waited for; one that was waited for in vain is not, until it comes again.
@@ -78,6 +78,7 @@ pub(crate) struct Observed {
 impl Node {
     /// How long energy waits at least for what was used in its time, and at most.
     const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+    const UNKNOWN_STEP: Duration = Duration::from_secs(10);
     /// A new stream that is so much behind all others is on another clock: the machine was started anew.
     const OTHER_CLOCK: Duration = Duration::from_secs(10);
     /// Energy that has not come for so long, and for twice as long as ever before, is not kept ready for.
@@ -210,7 +211,7 @@ impl Node {
             None => self.streams.push(Stream {
                 id,
                 until: Monotonic::default(),
-                step: Duration::ZERO,
+                step: None,
                 joins,
                 is_awaited: true,
             }),
@@ -228,7 +229,7 @@ impl Node {
         {
             // A pause in which nobody waited for it says nothing.
             if stream.is_awaited && stream.until > Monotonic::default() {
-                stream.step = stream.step.max(until.since(stream.until));
+                stream.step = stream.step.max(Some(until.since(stream.until)));
             }
             stream.until = until;
             stream.is_awaited = true;
@@ -238,12 +239,14 @@ impl Node {
 
     /// Twice the longest time between two batches of what the join needs, within bounds.
     fn patience(&self, join: usize) -> Duration {
-        let [least, most] = Self::PATIENCE;
         let of_join = self
             .streams
             .iter()
             .filter(|stream| stream.joins & (1 << join) != 0);
-        let step = of_join.map(|stream| stream.step).max().unwrap_or_default();
+        // One that has come once, or has not come at all, can have any interval.
+        let steps = of_join.map(|stream| stream.step.unwrap_or(Self::UNKNOWN_STEP));
+        let step = steps.max().unwrap_or(Self::UNKNOWN_STEP);
+        let [least, most] = Self::PATIENCE;
         step.saturating_mul(2).clamp(least, most)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::Consumer;
-use alumet_core::metric::MetricDoc;
+use alumet_core::metric::{Metric, MetricDoc, Quality};
 use alumet_core::pipeline::Explain;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use parking_lot::Mutex;
@@ -41,11 +41,16 @@ impl Plugin for EnergyAttributionPlugin {
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let mut specs = Vec::new();
         for spec in Spec::all(&config)? {
-            let metric = alumet.catalog().register_metric(spec.metric())?;
-            let metric = alumet.catalog().typed_metric(metric)?;
+            let catalog = alumet.catalog();
+            let of_table = metrics::all().into_iter().find(|metric| metric.name == spec.name);
+            let metric = of_table.map_or_else(|| spec.metric(), |metric| metric.metric());
+            let modelled = catalog.register_metric(metric.clone())?;
+            let quality = Quality::Estimated;
+            let (estimated, held) = catalog.admit_metric(Metric { quality, ..metric });
             specs.push(JoinSpec {
                 spec,
-                metric,
+                metrics: [catalog.typed_metric(modelled)?, catalog.typed_metric(estimated)?],
+                _held: held,
                 said: Said::default(),
             });
         }

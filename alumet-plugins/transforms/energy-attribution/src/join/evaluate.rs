@@ -60,7 +60,7 @@ impl Join {
             user.result = program.evaluate(&user.values, &mut self.stack);
             match user.result {
                 Ok(result) => {
-                    let series = user.output(tick.row, row, spec.metric, tick, out);
+                    let series = user.output(tick.row, row, tick, out);
                     out.push(series, tick.timestamp, result);
                 }
                 Err(error) => {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use alumet_core::Consumer;
 
-use super::{Join, JoinSpec, User};
+use super::user::User;
+use super::{Join, JoinSpec};
 use crate::config::ModelKind;
 use crate::spec::{Role, Slot, Spec, Work};
 
@@ -29,6 +30,9 @@ impl Join {
                         ": {joules} J of {resource} in the {} s until {}",
                         last.seconds, last.timestamp
                     );
+                }
+                Err(_) if spec.is_model() => {
+                    text += ": it had not begun to use anything in the latest interval"
                 }
                 Err(error) => text += &format!(": no result: {error}{}", missing(spec, user)),
             }

@@ -1,31 +1,40 @@
 //! What one formula or model joins on one node: energy, consumers, and what they have in common.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
-use alumet_core::metric::Quality;
+use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::series::{Series, SeriesInfo};
 use alumet_core::time::Monotonic;
 use alumet_core::{Attributes, Batch, Catalog, Consumer, Resource, Timestamp};
 use hashbrown::HashMap;
 
-use crate::formula::{EvaluationError, Value};
+use crate::formula::Value;
 use crate::model::counters::Weights;
 use crate::model::idle::Idle;
 use crate::node::{Observed, Tracks};
-use crate::spec::{Role, Spec, Work};
+use crate::spec::{Role, Slot, Spec, Work};
 
 mod evaluate;
 mod explain;
+mod relation;
 mod share;
+mod user;
+
+use relation::{Relation, groups_around};
+use user::{User, UserInput};
 
 /// A formula or model with its metric.
 #[derive(Debug)]
 pub(crate) struct JoinSpec {
     pub(crate) spec: Spec,
-    pub(crate) metric: MetricHandle<f64>,
+    /// Of what is modelled, and of what is made of estimated energy.
+    pub(crate) metrics: [MetricHandle<f64>; 2],
+    /// Keeps the second one, which no plugin has registered.
+    pub(crate) _held: Arc<Metric>,
     /// What was said in the log, for all nodes.
     pub(crate) said: Said,
 }
@@ -95,6 +104,7 @@ struct Energy {
 /// Where results stand: a resource, and attributes that all of them have.
 #[derive(Debug)]
 struct Row {
+    metric: MetricHandle<f64>,
     resource: Resource,
     attributes: Attributes,
     /// What the model `counters` has learnt.
@@ -111,33 +121,6 @@ pub(crate) struct Input {
     pub(crate) track: usize,
     pub(crate) factor: f64,
     pub(crate) resource: Resource,
-}
-
-/// A consumer.
-#[derive(Debug)]
-struct User {
-    consumer: Consumer,
-    kind: usize,
-    /// Whether another control group that is measured contains it.
-    is_nested: bool,
-    inputs: Vec<UserInput>,
-    /// What its series do not contradict each other in.
-    attributes: Attributes,
-    /// For each row.
-    outputs: Vec<Option<Series<f64>>>,
-    /// What it used of each slot, and its result, in the interval that was shared last.
-    values: Vec<f64>,
-    /// Whether its series had begun before the end of that interval.
-    is_there: bool,
-    /// What it pays for: what it used, or what that costs by the weights of counters.
-    counted: f64,
-    result: Result<f64, EvaluationError>,
-}
-
-#[derive(Debug)]
-struct UserInput {
-    input: Input,
-    attributes: Attributes,
 }
 
 /// The consumers of one kind, which together share all energy.
@@ -189,16 +172,6 @@ struct Last {
     lacks: Option<usize>,
 }
 
-/// How the resource of a series stands to that of a result; the first is the best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Relation {
-    Same,
-    /// A part of it: parts are summed.
-    Part,
-    /// It contains it, and is taken as it is.
-    Whole,
-}
-
 impl Join {
     /// How much later than the usage of the same tick energy may be read, if its interval is ten times as long: a source that reads slow
     /// registers says when it did.
@@ -246,8 +219,8 @@ impl Join {
         factor: f64,
         known_idle: impl Fn(&str) -> Option<f64>,
     ) -> usize {
-        let spec = &spec.spec;
         let row = self.row(spec, series);
+        let spec = &spec.spec;
         let key = format!("{} {series}", spec.name);
         let quality = if spec.is_model() {
             series.metric.quality
@@ -257,7 +230,7 @@ impl Join {
         let energy = Energy {
             row,
             factor,
-            is_delta: series.metric.kind == alumet_core::MetricKind::Delta,
+            is_delta: series.metric.kind == MetricKind::Delta,
             quality,
             until: None,
             step: Duration::ZERO,
@@ -283,14 +256,16 @@ impl Join {
     }
 
     /// The row of the results for a series of energy.
-    fn row(&mut self, spec: &Spec, series: &SeriesInfo) -> usize {
+    fn row(&mut self, spec: &JoinSpec, series: &SeriesInfo) -> usize {
+        let metric = spec.metrics[usize::from(series.metric.quality == Quality::Estimated)];
+        let spec = &spec.spec;
         let (resource, attributes) = match &spec.work {
             Work::Model {
                 per_domain: false, ..
             } => (Resource::LocalMachine, self.node.clone()),
             Work::Model { per_domain: true, .. } => (series.resource().clone(), series.attributes().clone()),
             Work::Formula(_) => {
-                let keeps = |slot: &crate::spec::Slot| slot.role == Role::Energy && slot.keep_attributes;
+                let keeps = |slot: &Slot| slot.role == Role::Energy && slot.keep_attributes;
                 let attributes = if spec.slots.iter().any(keeps) {
                     series.attributes()
                 } else {
@@ -299,11 +274,14 @@ impl Join {
                 (series.resource().clone(), attributes.clone())
             }
         };
-        let is_it = |row: &Row| row.resource == resource && row.attributes == attributes;
+        let is_it = |row: &Row| {
+            row.metric.id() == metric.id() && row.resource == resource && row.attributes == attributes
+        };
         if let Some(row) = self.rows.iter().position(is_it) {
             return row;
         }
         self.rows.push(Row {
+            metric,
             resource,
             attributes,
             weights: Weights::default(),
@@ -360,18 +338,7 @@ impl Join {
                 self.kinds.len() - 1
             }
         };
-        self.users.push(User {
-            consumer: consumer.clone(),
-            kind,
-            is_nested: false,
-            inputs: Vec::new(),
-            attributes: Attributes::EMPTY,
-            outputs: Vec::new(),
-            values: vec![0.0; slots],
-            is_there: false,
-            counted: 0.0,
-            result: Err(EvaluationError::Missing),
-        });
+        self.users.push(User::new(consumer, kind, slots));
         self.by_consumer.insert(consumer.clone(), self.users.len() - 1);
         self.users.len() - 1
     }
@@ -519,51 +486,6 @@ impl Join {
     }
 }
 
-impl User {
-    /// Results have the attributes in which the series do not contradict each other.
-    fn merge_attributes(&mut self, tracks: &Tracks) {
-        let is_live = |input: &&UserInput| tracks.get(input.input.track).is_some_and(|track| !track.is_gone);
-        let live = || self.inputs.iter().filter(is_live);
-        if live().next().is_none() {
-            return;
-        }
-        let is_undisputed = |key: &str, value| {
-            let mut others = live().filter_map(|input| input.attributes.get(key));
-            others.all(|other| other == value)
-        };
-        let all = live().flat_map(|input| input.attributes.iter());
-        let kept = all.filter(|(key, value)| is_undisputed(key, *value));
-        let attributes: Attributes = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-        if attributes != self.attributes {
-            self.attributes = attributes;
-            self.outputs.clear();
-        }
-    }
-
-    /// The series of its results in a row.
-    fn output(
-        &mut self,
-        place: usize,
-        row: &Row,
-        metric: MetricHandle<f64>,
-        tick: &Tick,
-        out: &mut Batch,
-    ) -> &Series<f64> {
-        if self.outputs.len() <= place {
-            self.outputs.resize(place + 1, None);
-        }
-        let consumer = &self.consumer;
-        let attributes = &self.attributes;
-        begun(&mut self.outputs[place], tick, out, |catalog| {
-            let series = catalog.series(metric, row.resource.clone(), consumer.clone());
-            series
-                .attributes(attributes)
-                .attributes(&row.attributes)
-                .register()
-        })
-    }
-}
-
 impl Kind {
     fn new(name: &str) -> Self {
         Self {
@@ -624,57 +546,4 @@ fn value<'a>(
         };
     }
     best.map(|(_, value)| value)
-}
-
-impl Relation {
-    /// How one resource stands to another; `None` if they have nothing in common.
-    fn of(resource: &Resource, to: &Resource) -> Option<Self> {
-        if resource == to {
-            Some(Self::Same)
-        } else if contains(to, resource) {
-            Some(Self::Part)
-        } else if contains(resource, to) {
-            Some(Self::Whole)
-        } else {
-            None
-        }
-    }
-}
-
-/// Whether one resource contains another. The machine contains everything, a package the memory that is attached to it, and a GPU its
-/// partitions; which package has which core is not known.
-fn contains(outer: &Resource, inner: &Resource) -> bool {
-    match (outer, inner) {
-        (Resource::LocalMachine, inner) => *inner != Resource::LocalMachine,
-        (Resource::CpuPackage { id }, Resource::Dram { package }) => id == package,
-        (Resource::Gpu { bus_id }, Resource::GpuPartition { parent, .. }) => bus_id == parent,
-        _ => false,
-    }
-}
-
-/// The control groups that contain one, from the inside.
-fn groups_around(path: &str) -> impl Iterator<Item = &str> {
-    fn parent(path: &str) -> Option<&str> {
-        match path.rsplit_once('/')? {
-            ("", "") => None,
-            ("", _) => Some("/"),
-            (parent, _) => Some(parent),
-        }
-    }
-    std::iter::successors(parent(path), |path| parent(path))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_in_those_on_the_way_to_the_root_and_in_no_others() {
-        let around = |path| groups_around(path).collect::<Vec<_>>();
-        assert_eq!(around("/a.slice/b/c"), ["/a.slice/b", "/a.slice", "/"]);
-        assert_eq!(around("/a"), ["/"]);
-        assert_eq!(around("/"), [] as [&str; 0]);
-        assert_eq!(around("a/b"), ["a"]);
-        assert_eq!(around(""), [] as [&str; 0]);
-    }
 }

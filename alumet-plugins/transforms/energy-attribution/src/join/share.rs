@@ -66,7 +66,7 @@ impl Join {
         };
         // Before anybody uses anything, there is nothing to share.
         if !self.kinds.is_empty() {
-            self.emit(spec, kind != ModelKind::Share, tick, out);
+            self.emit(kind != ModelKind::Share, tick, out);
         }
     }
 
@@ -200,7 +200,7 @@ impl Join {
     }
 
     /// Gives each consumer its share, and says what is left.
-    fn emit(&mut self, spec: &JoinSpec, keeps_idle: bool, tick: &Tick, out: &mut Batch) {
+    fn emit(&mut self, keeps_idle: bool, tick: &Tick, out: &mut Batch) {
         let row = &mut self.rows[tick.row];
         for user in self.users.iter_mut().filter(|user| user.is_there) {
             let kind = &mut self.kinds[user.kind];
@@ -209,12 +209,12 @@ impl Join {
             if !user.is_nested {
                 kind.left -= result;
             }
-            let series = user.output(tick.row, row, spec.metric, tick, out);
+            let series = user.output(tick.row, row, tick, out);
             out.push(series, tick.timestamp, result);
         }
-        let (resource, attributes) = (&row.resource, &row.attributes);
+        let (metric, resource, attributes) = (row.metric, &row.resource, &row.attributes);
         let register = |catalog: &Catalog, own: Attributes| {
-            let series = catalog.series(spec.metric, resource.clone(), Consumer::LocalMachine);
+            let series = catalog.series(metric, resource.clone(), Consumer::LocalMachine);
             series.attributes(attributes).attributes(&own).register()
         };
         let part = |part: &'static str| Attributes::EMPTY.with("part", part);

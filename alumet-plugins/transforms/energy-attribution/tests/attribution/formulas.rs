@@ -323,3 +323,17 @@ fn what_is_wrong_with_a_formula_is_said_at_its_place() {
     assert_eq!(faults.keys(), ["models.x.counters"]);
     assert_eq!(EnergyAttributionPlugin::check(&Config::default()), Ok(()));
 }
+
+#[test]
+fn the_examples_are_right() {
+    for name in ["rapl", "tdp"] {
+        let path = format!(
+            "{}/../../../examples/attribution/{name}.toml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let file: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+        let config: Config = file["plugins"]["energy-attribution"].clone().try_into().unwrap();
+        assert_eq!(EnergyAttributionPlugin::check(&config), Ok(()));
+        assert_eq!(config.formulas.len(), 1);
+    }
+}

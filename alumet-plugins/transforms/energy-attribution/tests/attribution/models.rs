@@ -254,7 +254,7 @@ fn what_is_estimated_is_shared_only_where_nothing_is_measured() {
     second(&mut stage, &[(&estimated, 0.0)]);
     assert_lines(
         second(&mut stage, &[(&estimated, 7.0)]),
-        ["1000: attributed_energy process:1 {} 7"],
+        ["1000: attributed_energy process:1 {} 7, estimated"],
     );
     let package = stage.package(0);
     second(&mut stage, &[(&estimated, 7.0), (&package, 0.0)]);
@@ -264,7 +264,7 @@ fn what_is_estimated_is_shared_only_where_nothing_is_measured() {
     second(&mut stage, &[]);
     assert_lines(
         second(&mut stage, &[(&estimated, 7.0)]),
-        ["5000: attributed_energy process:1 {} 7"],
+        ["5000: attributed_energy process:1 {} 7, estimated"],
     );
 }
 
@@ -616,5 +616,29 @@ fn energy_that_was_held_up_is_shared_by_the_usage_of_its_own_time() {
             .iter()
             .all(|line| line.ends_with(" 1") || **line == "1000: joules process:1 {} 5"),
         "{of_one:?}"
+    );
+}
+
+#[test]
+fn a_source_that_is_read_rarely_is_waited_for_from_the_first_tick_on() {
+    let mut stage = Stage::new(Stage::config(SHARE));
+    let (package, busy, one) = (stage.package(0), stage.kernel("user"), stage.process(1));
+    stage.samples("rare", 0, [(&busy, 0.0)]);
+    for at in (0..=5000).step_by(1000) {
+        stage.at(at);
+        stage.tick();
+        let part = if at == 0 { 0.0 } else { 1.0 };
+        stage.samples("often", at, [(&package, 10.0 * part), (&one, TENTH * part)]);
+    }
+    assert_lines(stage.lines(), [] as [&str; 0]);
+    stage.samples("rare", 5000, [(&busy, 1000.0)]);
+    let lines = stage.lines();
+    let of_one: Vec<_> = lines.iter().filter(|line| line.contains("process:1")).collect();
+    assert_eq!(
+        of_one,
+        [1, 2, 3, 4, 5]
+            .map(|second| format!("{second}000: joules process:1 {{}} 5"))
+            .iter()
+            .collect::<Vec<_>>()
     );
 }

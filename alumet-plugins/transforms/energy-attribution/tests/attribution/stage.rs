@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use alumet_core::metric::MetricDef;
+use alumet_core::metric::{MetricDef, Quality};
 use alumet_core::output::RecordedSample;
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::series::SeriesHandle;
@@ -241,8 +241,12 @@ fn line(sample: &RecordedSample) -> String {
         Resource::LocalMachine => String::new(),
         other => format!(" {other}"),
     };
+    let quality = match series.metric.quality {
+        Quality::Estimated => ", estimated",
+        _ => "",
+    };
     format!(
-        "{}: {}{resource} {} {} {value}",
+        "{}: {}{resource} {} {} {value}{quality}",
         millis(sample.timestamp),
         series.metric.name,
         series.consumer(),
