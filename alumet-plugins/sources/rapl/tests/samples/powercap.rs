@@ -130,3 +130,25 @@ fn a_zone_that_answers_with_an_error_takes_no_other_away_nor_their_sum() {
     );
     assert!(!lines.iter().any(|line| line.contains("dram:1")), "{lines:?}");
 }
+
+#[test]
+fn of_two_ways_to_the_same_counters_the_one_that_shows_more_is_taken() {
+    let machine = Machine::new("GenuineIntel", 6, 151, &[(0, 0, 0)]);
+    machine.zone("intel-rapl:0", "package-0", 100);
+    machine.zone("intel-rapl-mmio:0", "package-0", 100);
+    machine.zone("intel-rapl-mmio:0:0", "dram", 100);
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set("intel-rapl:0", 101_000_000);
+    machine.set("intel-rapl-mmio:0", 102_000_000);
+    assert!(
+        bench
+            .next()
+            .contains(&"cpu_package:0 {domain=package} = 2".to_owned())
+    );
+    let detail = &machine.findings("")[0].detail;
+    assert!(
+        detail.contains("intel-rapl counts what intel-rapl-mmio counts"),
+        "{detail}"
+    );
+}
