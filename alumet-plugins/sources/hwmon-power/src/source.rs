@@ -76,30 +76,32 @@ impl HwmonPowerSource {
         }
         // The old ones are dropped only at the end, so that a series that stays is never without a handle.
         self.powers = named("power", &listing.powers)
-            .map(|(name, sensor, path)| Gauge {
+            .map(|(name, (sensor, path))| Gauge {
                 series: of_sensor(catalog, self.power, sensor, &name).register(),
                 device: PowerSensor::at(path),
                 name,
                 is_told: false,
             })
             .collect();
-        let mut known = std::mem::take(&mut self.energies);
-        self.energies = named("energy", &listing.energies)
-            .map(
-                |(name, sensor, path)| match known.iter().position(|known| known.name == name) {
-                    Some(position) => known.swap_remove(position),
-                    None => Counted {
-                        energy: EnergySeries::new(
-                            of_sensor(catalog, self.energy, sensor, &name).register(),
-                            EnergyCounter::new(CounterRange::Unknown, EnergySensor::MAX_RATE),
-                            EnergySensor::PER_JOULE,
-                        ),
-                        device: EnergySensor::at(path),
-                        name,
-                    },
-                },
-            )
+        let known = std::mem::take(&mut self.listing.energies);
+        let mut known: Vec<_> = known
+            .into_iter()
+            .zip(std::mem::take(&mut self.energies))
             .collect();
+        let counted = |(name, entry): (String, &(Sensor, PathBuf))| {
+            if let Some(position) = known.iter().position(|(known, _)| known == entry) {
+                return known.swap_remove(position).1;
+            }
+            let (sensor, path) = entry;
+            let series = of_sensor(catalog, self.energy, sensor, &name).register();
+            let counter = EnergyCounter::new(CounterRange::Unknown, EnergySensor::MAX_RATE);
+            Counted {
+                energy: EnergySeries::new(series, counter, EnergySensor::PER_JOULE),
+                device: EnergySensor::at(path),
+                name,
+            }
+        };
+        self.energies = named("energy", &listing.energies).map(counted).collect();
         self.batteries = listing
             .batteries
             .iter()
@@ -205,16 +207,13 @@ impl<D> Gauge<D> {
     }
 }
 
-/// Sensors with names and files.
+/// Sensors with their names.
 fn named<'s>(
     quantity: &str,
     sensors: &'s [(Sensor, PathBuf)],
-) -> impl Iterator<Item = (String, &'s Sensor, &'s PathBuf)> {
+) -> impl Iterator<Item = (String, &'s (Sensor, PathBuf))> {
     let names = hwmon::names(quantity, sensors.iter().map(|(sensor, _)| sensor));
-    names
-        .into_iter()
-        .zip(sensors)
-        .map(|(name, (sensor, path))| (name, sensor, path))
+    names.into_iter().zip(sensors)
 }
 
 fn of_sensor<'c, T: Number>(
