@@ -69,6 +69,12 @@ pub(crate) struct Plan {
     energies: Vec<(usize, usize)>,
 }
 
+impl Plan {
+    pub(crate) fn has_energy(&self) -> bool {
+        !self.energies.is_empty()
+    }
+}
+
 /// A sample on the clock of its node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Observed {
@@ -344,6 +350,11 @@ impl Node {
         for (join, energy) in &plan.energies {
             self.joins[*join].retire_energy(*energy);
         }
+    }
+
+    /// The idle powers that are known, under the names of their series.
+    pub(crate) fn idle_watts(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.joins.iter().flat_map(Join::idle_watts)
     }
 
     pub(crate) fn has_stream(&self, id: StreamId) -> bool {
