@@ -50,8 +50,10 @@ pub(crate) struct Track {
 struct Stream {
     id: StreamId,
     until: Monotonic,
-    /// The longest time between two batches; `None` before the second one.
-    step: Option<Duration>,
+    /// When it was seen first.
+    since: Option<Monotonic>,
+    /// The longest time between two batches, of those long ago less and less.
+    step: Duration,
     /// The joins that wait for it, a bit each.
     joins: u64,
     /// Whether it is waited for; one that was waited for in vain is not, until it comes again.
@@ -67,6 +69,12 @@ pub(crate) struct Plan {
     energies: Vec<(usize, usize)>,
 }
 
+impl Plan {
+    pub(crate) fn has_energy(&self) -> bool {
+        !self.energies.is_empty()
+    }
+}
+
 /// A sample on the clock of its node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Observed {
@@ -78,6 +86,7 @@ pub(crate) struct Observed {
 impl Node {
     /// How long energy waits at least for what was used in its time, and at most.
     const PATIENCE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+    /// The time between two batches of a stream that is not known for twice as long.
     const UNKNOWN_STEP: Duration = Duration::from_secs(10);
     /// A new stream that is so much behind all others is on another clock: the machine was started anew.
     const OTHER_CLOCK: Duration = Duration::from_secs(10);
@@ -211,7 +220,8 @@ impl Node {
             None => self.streams.push(Stream {
                 id,
                 until: Monotonic::default(),
-                step: None,
+                since: None,
+                step: Duration::ZERO,
                 joins,
                 is_awaited: true,
             }),
@@ -227,10 +237,10 @@ impl Node {
             .iter_mut()
             .find(|stream| stream.id == progress.stream)
         {
-            // A pause in which nobody waited for it says nothing.
-            if stream.is_awaited && stream.until > Monotonic::default() {
-                stream.step = stream.step.max(Some(until.since(stream.until)));
+            if stream.since.is_some() {
+                stream.step = until.since(stream.until).max(stream.step * 7 / 8);
             }
+            stream.since.get_or_insert(until);
             stream.until = until;
             stream.is_awaited = true;
         }
@@ -243,8 +253,18 @@ impl Node {
             .streams
             .iter()
             .filter(|stream| stream.joins & (1 << join) != 0);
-        // One that has come once, or has not come at all, can have any interval.
-        let steps = of_join.map(|stream| stream.step.unwrap_or(Self::UNKNOWN_STEP));
+        let steps = of_join.map(|stream| {
+            let seen = stream
+                .since
+                .map_or(Duration::ZERO, |since| stream.until.since(since));
+            // Not every batch of the first seconds is one of its interval.
+            let is_known = seen >= Self::UNKNOWN_STEP * 2;
+            if is_known {
+                stream.step
+            } else {
+                stream.step.max(Self::UNKNOWN_STEP)
+            }
+        });
         let step = steps.max().unwrap_or(Self::UNKNOWN_STEP);
         let [least, most] = Self::PATIENCE;
         step.saturating_mul(2).clamp(least, most)
@@ -330,6 +350,11 @@ impl Node {
         for (join, energy) in &plan.energies {
             self.joins[*join].retire_energy(*energy);
         }
+    }
+
+    /// The idle powers that are known, under the names of their series.
+    pub(crate) fn idle_watts(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.joins.iter().flat_map(Join::idle_watts)
     }
 
     pub(crate) fn has_stream(&self, id: StreamId) -> bool {

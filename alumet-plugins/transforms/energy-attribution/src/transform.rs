@@ -48,7 +48,9 @@ struct KeptIdle {
     state: PluginState,
     watts: BTreeMap<String, f64>,
     next: Option<Monotonic>,
-    is_known: bool,
+    has_changed: bool,
+    /// Whether the state was written at the last attempt.
+    is_kept: bool,
 }
 
 impl Nodes {
@@ -190,6 +192,9 @@ impl Nodes {
         if let Some(Some(plan)) = self.plans.remove(series)
             && let Some(Some(node)) = self.nodes.get_mut(plan.node)
         {
+            // What was learnt of energy that is gone now.
+            self.idle
+                .note(plan.has_energy().then(|| node.idle_watts()).into_iter().flatten());
             node.retire(&plan);
             self.drop_if_over(plan.node);
         }
@@ -216,13 +221,9 @@ impl Nodes {
             return;
         }
         self.idle.next = Some(now + KeptIdle::INTERVAL);
-        let learnt = self
-            .nodes
-            .iter()
-            .flatten()
-            .flat_map(|node| &node.joins)
-            .flat_map(|join| join.idle_watts());
-        self.idle.keep(learnt);
+        self.idle
+            .note(self.nodes.iter().flatten().flat_map(Node::idle_watts));
+        self.idle.write();
     }
 
     /// How the latest results of a consumer came about, and of what has no results, why.
@@ -263,24 +264,27 @@ impl KeptIdle {
             watts: state.get(Self::KEY).unwrap_or_default(),
             state,
             next: None,
-            is_known: true,
+            has_changed: false,
+            is_kept: true,
         }
     }
 
-    fn keep<'a>(&mut self, learnt: impl Iterator<Item = (&'a str, f64)>) {
-        let mut has_changed = false;
+    fn note<'a>(&mut self, learnt: impl Iterator<Item = (&'a str, f64)>) {
         for (key, watts) in learnt {
             if self.watts.len() < Self::MOST || self.watts.contains_key(key) {
-                has_changed |= self.watts.insert(key.to_owned(), watts) != Some(watts);
+                self.has_changed |= self.watts.insert(key.to_owned(), watts) != Some(watts);
             }
         }
-        if !has_changed {
+    }
+
+    fn write(&mut self) {
+        if !std::mem::take(&mut self.has_changed) {
             return;
         }
         match self.state.set(Self::KEY, &self.watts) {
-            Ok(()) => self.is_known = true,
+            Ok(()) => self.is_kept = true,
             Err(error) => {
-                if std::mem::take(&mut self.is_known) {
+                if std::mem::take(&mut self.is_kept) {
                     tracing::warn!(%error, "the idle power that was learnt is not kept over a restart");
                 }
             }

@@ -52,3 +52,34 @@ fn ticks_of_consumers_that_are_known_ask_for_no_memory() {
     });
     assert_eq!(counts, [0, 0]);
 }
+
+#[test]
+fn processes_that_come_and_go_leave_nothing_behind_even_if_energy_stops() {
+    for seconds_of_energy in [0, 300, 1000] {
+        let mut stage = Stage::new(Stage::config(MODEL_AND_FORMULA));
+        let (package, busy) = (stage.package(0), stage.kernel("user"));
+        let mut run = |seconds: std::ops::Range<u64>| {
+            for second in seconds {
+                let at = second * 1_000_000_000;
+                let processes: Vec<_> = (0..20)
+                    .map(|n| stage.process(1000 + (second * 20 + n) as u32))
+                    .collect();
+                for (at, used) in [(at, 0.0), (at + 500_000_000, 1e6)] {
+                    let energy = (second < seconds_of_energy).then_some((&package, at, 50.0));
+                    let others = energy.into_iter().chain([(&busy, at, 5e3)]);
+                    let usage = processes.iter().map(|process| (process, at, used));
+                    let mut batch = stage.prepare("", "all", at, usage.chain(others));
+                    stage.bench.transform(&mut batch).unwrap();
+                }
+            }
+        };
+        run(0..600);
+        let ((), cost) = Allocations::of(|| run(600..1000));
+        // Those of ten seconds may wait to be dropped, of 8000 processes.
+        assert!(
+            cost.kept < 200_000,
+            "{} bytes after {seconds_of_energy} s of energy",
+            cost.kept
+        );
+    }
+}

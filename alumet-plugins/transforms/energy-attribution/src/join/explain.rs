@@ -32,7 +32,7 @@ impl Join {
                     );
                 }
                 Err(_) if spec.is_model() => {
-                    text += ": it had not begun to use anything in the latest interval"
+                    text += ": it had not begun to use anything in the latest interval";
                 }
                 Err(error) => text += &format!(": no result: {error}{}", missing(spec, user)),
             }
