@@ -44,7 +44,9 @@ impl Plugin for EnergyToCarbonPlugin {
         let selections = config.selections(alumet.clock().now().monotonic)?;
         let intensity = intensity(&config, alumet)?;
         let transform = EnergyToCarbon::new(selections, intensity, *config.hold, config.fallback, metric);
-        alumet.transform("emissions", transform);
+        alumet
+            .transform("emissions", transform)
+            .after("energy-attribution");
         Ok(Self)
     }
 }
