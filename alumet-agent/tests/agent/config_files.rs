@@ -378,7 +378,7 @@ fn an_output_gets_the_series_that_it_is_for_and_patterns_that_make_no_sense_are_
     let with = |series: &str| {
         folder.write(
             "alumet-config.toml",
-            &small().replacen('\n', &format!("\n{series}\n"), 1),
+            small().replacen('\n', &format!("\n{series}\n"), 1),
         )
     };
     with("series = { include = ['load_*', 'alumet_series'], exclude = [{ window = '5m' }] }");
@@ -405,7 +405,7 @@ fn an_output_gets_the_series_that_it_is_for_and_patterns_that_make_no_sense_are_
     }
     folder.write(
         "alumet-config.toml",
-        &format!("{}series = {{ include = ['load_*'] }}\n", procfs_with("")),
+        format!("{}series = {{ include = ['load_*'] }}\n", procfs_with("")),
     );
     folder.run(&["exec", "true"]).expect_stderr(&["is for outputs"]);
 }
