@@ -143,6 +143,18 @@ fn parts_and_sums_are_not_counted_twice() {
             "{domain}"
         );
     }
+    let catalog = bench.catalog().clone();
+    for (part, is_converted) in [(None, true), (Some("idle"), false), (Some("unattributed"), false)] {
+        let metric = catalog.metric(&ENERGY).unwrap();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let attributes = part.into_iter().map(|part| ("part", part)).collect();
+        let series = series.attributes(&attributes).register();
+        assert_eq!(
+            grams(&mut bench, &series, 0, 1.0).is_some(),
+            is_converted,
+            "{part:?}"
+        );
+    }
 }
 
 #[test]
