@@ -1,4 +1,3 @@
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -36,11 +35,5 @@ impl OutputFilter {
             return batch;
         }
         Arc::new(batch.filtered(is_kept))
-    }
-}
-
-impl fmt::Debug for OutputFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OutputFilter")
     }
 }

@@ -171,11 +171,18 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Resul
     let queue = Arc::new(Queue::new(spec.queue.capacity));
     let policy = spec.policy;
     let is_durable = policy.encoded || spec.queue.durable.unwrap_or(shared.durable_by_default);
+    let mut filter = spec.filter.take().map(OutputFilter::new);
     let backlog = if is_durable {
         let spool = shared.spool.get_or_open(&shared.catalog);
         let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
         let name = format!("{plugin}/{}", spec.name);
-        Some(Arc::new(Backlog::new(spool, &name, policy.encoded, &queue)))
+        Some(Arc::new(Backlog::new(
+            spool,
+            &name,
+            policy.encoded,
+            &queue,
+            filter.take(),
+        )))
     } else {
         None
     };
@@ -190,18 +197,12 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Resul
         }
     }
     let cell = Arc::new(ElementCell::new(key.clone(), None));
-    let filter = spec.filter.take().map(OutputFilter::new);
-    let (of_router, of_writer) = if is_durable {
-        (None, filter)
-    } else {
-        (filter, None)
-    };
     let link = OutputLink {
         cell: Arc::clone(&cell),
         queue: Arc::clone(&queue),
         on_full: spec.queue.on_full,
         is_durable,
-        filter: of_router,
+        filter,
     };
     let writer = Writer::new(
         spec,
@@ -209,7 +210,6 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Resul
         Arc::clone(shared),
         Arc::clone(&queue),
         backlog,
-        of_writer,
     );
     let worker = if policy.in_task {
         writer::spawn_task(writer, &shared.runtime.get(&key)?)

@@ -35,7 +35,7 @@ pub(crate) struct OutputLink {
     pub(crate) on_full: OnFull,
     /// Whether it takes its batches from the spool.
     pub(crate) is_durable: bool,
-    /// What it does not get; of what is in the spool, its writer leaves that out.
+    /// What it does not get; of what is in the spool, the backlog leaves that out.
     pub(crate) filter: Option<OutputFilter>,
 }
 

@@ -132,6 +132,8 @@ impl PluginDescriptor {
         );
         let started = (self.start)(config, context).and_then(|mut running| match &config.output_filter {
             None => Ok(running),
+            // Some plugins add nothing when they are only tried.
+            Some(_) if context.is_trial() => Ok(running),
             Some(keeps) => match context.filter_outputs(keeps) {
                 Ok(()) => Ok(running),
                 Err(reason) => {

@@ -71,10 +71,10 @@ impl ElementSpecs {
     /// Why that cannot be.
     pub(super) fn filter_outputs(&mut self, keeps: &Keeps) -> Result<(), &'static str> {
         if self.outputs.is_empty() {
-            return Err("`filter` is for outputs, and this plugin has none; use the plugin `filter`");
+            return Err("`series` is for outputs, and this plugin has none; use the plugin `filter`");
         }
         if self.outputs.iter().any(|spec| spec.policy.encoded) {
-            return Err("what is in the spool is sent as it is, without a `filter`; use the plugin `filter`");
+            return Err("what is in the spool is sent as it is, all `series` of it; use the plugin `filter`");
         }
         for spec in &mut self.outputs {
             spec.filter = Some(Arc::clone(keeps));

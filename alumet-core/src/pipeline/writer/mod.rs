@@ -18,7 +18,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use crate::failure::{Failure, Remedy};
-use crate::output::{Delivering, Delivery, DeliveryFuture, Output, OutputFilter, Receipt};
+use crate::output::{Delivering, Delivery, DeliveryFuture, Output, Receipt};
 use crate::plugin::{DeliveryPolicy, OutputSpec};
 use crate::spool::Spooled;
 
@@ -42,10 +42,6 @@ pub(crate) struct Writer {
     output: Box<dyn Output>,
     queue: Arc<Queue<Outgoing>>,
     backlog: Option<Arc<Backlog>>,
-    /// What of the spool it does not get.
-    filter: Option<OutputFilter>,
-    /// How many samples of earlier runs are still to be loaded.
-    recovered: u64,
     policy: DeliveryPolicy,
     shared: Arc<Shared>,
     account: Account,
@@ -131,7 +127,6 @@ impl Writer {
         shared: Arc<Shared>,
         queue: Arc<Queue<Outgoing>>,
         backlog: Option<Arc<Backlog>>,
-        filter: Option<OutputFilter>,
     ) -> Self {
         let policy = spec.policy;
         Self {
@@ -154,9 +149,7 @@ impl Writer {
             phase: Phase::Working,
             last_move: None,
             stop: CancellationToken::new(),
-            recovered: backlog.as_ref().map_or(0, |backlog| backlog.reader.waiting()),
             backlog,
-            filter,
         }
     }
 
@@ -301,19 +294,9 @@ impl Writer {
             backlog.bell.ring();
         }
         for item in items {
-            let is_recovered = self.recovered > 0;
-            self.recovered = self.recovered.saturating_sub(item.samples());
+            self.progress.refused += self.account.left_out(&item);
             match item {
-                Loaded::Batch { sequence, mut batch } => {
-                    if let Some(filter) = &self.filter {
-                        let before = batch.len();
-                        batch = filter.apply(batch);
-                        let left_out = (before - batch.len()) as u64;
-                        self.account.left_out(left_out, is_recovered);
-                        self.progress.refused += left_out;
-                    }
-                    self.intake.take(Some(sequence), batch);
-                }
+                Loaded::Batch { sequence, batch, .. } => self.intake.take(Some(sequence), batch),
                 Loaded::Encoded(item) => {
                     if let Spooled::Gap(gap) = &item {
                         self.account.gap(gap);

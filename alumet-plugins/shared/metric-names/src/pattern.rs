@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SeriesPattern {
-    /// All series of the metrics with this name.
+    /// A name.
     Metric(String),
-    /// The series for which all keys are right.
+    /// A table.
     Series(SeriesKeys),
 }
 

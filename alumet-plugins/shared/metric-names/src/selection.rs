@@ -270,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn a_table_with_more_keys_embeds_the_pattern() {
+        #[derive(Deserialize)]
+        struct Table {
+            keep: bool,
+            #[serde(flatten)]
+            keys: SeriesKeys,
+        }
+        let table: Table = toml::from_str("keep = true\nmetric = 'cpu'\ndomain = 'package'").unwrap();
+        let mut faults = Faults::default();
+        let selector = Selector::new("table", &table.keys, &mut faults);
+        assert!(table.keep && selector.matches(&series("cpu", "/a")));
+        assert_eq!(faults, Faults::default());
+    }
+
+    #[test]
     fn a_text_is_right_if_it_is_the_pattern_itself() {
         let path = r"/system.slice/a\x2db[1].service";
         let selection = selection(&format!("{{ consumer_id = '{path}' }}")).unwrap();

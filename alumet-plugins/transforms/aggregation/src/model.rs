@@ -43,6 +43,8 @@ pub(crate) struct Window {
     count: u64,
     /// When the sample before the first one was made and what it showed; if there was none, the first one itself.
     from: (i64, Value),
+    /// What was counted before the first one in a time that is not known.
+    untimed: f64,
     /// When the latest one was made.
     until: i64,
     /// The sum of integers; 2⁶⁴ of them fit.
@@ -135,6 +137,7 @@ impl Window {
         let mut window = Self {
             count: 0,
             from: before.unwrap_or((time, reading)),
+            untimed: if before.is_some() { 0.0 } else { value.as_f64() },
             until: time,
             integer: 0,
             float: 0.0,
@@ -214,7 +217,7 @@ impl Window {
         let seconds = self.until.saturating_sub(from) as f64 / 1e9;
         let change = match kind {
             MetricKind::Gauge => self.last.as_f64() - before.as_f64(),
-            MetricKind::Delta | MetricKind::Counter => self.sum_as_f64(),
+            MetricKind::Delta | MetricKind::Counter => self.sum_as_f64() - self.untimed,
         };
         (seconds > 0.0).then(|| change / seconds)
     }
@@ -344,7 +347,7 @@ mod tests {
             (Function::P99, Value::U64(4)),
             (Function::Percentile(0.0), Value::U64(1)),
             // In the two seconds after the first.
-            (Function::Rate, Value::F64(3.5)),
+            (Function::Rate, Value::F64(1.5)),
         ] {
             assert_eq!(result(&values, function), (value, false), "{function:?}");
         }

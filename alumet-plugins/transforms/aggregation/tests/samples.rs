@@ -288,6 +288,19 @@ fn a_rate_that_is_not_known_is_not_made_up() {
 }
 
 #[test]
+fn a_rate_does_not_span_a_step_of_the_clock() {
+    let mut stage = Stage::new(Function::Rate);
+    let energy = stage.series(&ENERGY, 1);
+    stage.at(0, [(&energy, 0)]);
+    assert_lines(stage.at(60, [(&energy, 120)]), [] as [&str; 0]);
+    stage.bench.clock().set_wall(at(-7200));
+    // What the first sample counts happened in a time that is not known.
+    assert_lines(stage.at(-7190, [(&energy, 6)]), ["60: energy_rate process:1 2"]);
+    stage.at(-7180, [(&energy, 10)]);
+    assert_lines(stage.at(-7140, NONE), ["-7200: energy_rate process:1 1"]);
+}
+
+#[test]
 fn the_names_of_the_original_are_understood_and_an_interval_of_zero_is_not() {
     let config = |text: &str| toml::from_str::<Config>(text).unwrap();
     assert_eq!(

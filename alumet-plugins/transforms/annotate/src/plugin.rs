@@ -28,7 +28,8 @@ impl Plugin for AnnotatePlugin {
             let path = alumet.root().join(file);
             let reason = match fact.read(alumet.root()) {
                 Ok(Some(text)) => {
-                    alumet.note(Finding::works(name, text.clone()));
+                    // Not what it is: some identify the machine.
+                    alumet.note(Finding::works(name, format!("from {}", path.display())));
                     attributes.push((name.to_owned(), text.into()));
                     continue;
                 }

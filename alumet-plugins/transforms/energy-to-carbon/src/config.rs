@@ -7,7 +7,7 @@ use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_core::time::Monotonic;
 use alumet_shared_http_delivery::HttpConfig;
-use alumet_shared_metric_names::{Selection, SeriesKeys, SeriesPattern};
+use alumet_shared_metric_names::{OneOrMore, Selection, SeriesKeys, SeriesPattern};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,8 @@ pub struct Config {
     /// The energies that are converted: names of metrics, in which `*` stands for any text, or tables with `metric`,
     /// `resource_kind`, `resource_id`, `consumer_kind`, `consumer_id` and attributes. What is no energy used is not converted.
     pub metrics: Vec<SeriesPattern>,
-    /// Which of them are not, as in `metrics`. The default leaves out what RAPL counts within something else, and sums.
+    /// Which of them are not, as in `metrics`. The default leaves out what is counted within
+    /// something else, and sums.
     pub exclude: Vec<SeriesPattern>,
     /// For `mode = "country"`: which one.
     pub country: CountryConfig,
@@ -109,16 +110,23 @@ pub(crate) const WORLD: f64 = 475.0;
 
 impl Default for Config {
     fn default() -> Self {
-        // `package` contains `pp0`, `pp1` and `core`; `platform` contains `package`.
-        let within = ["pp0", "pp1", "core", "platform", "*_total"];
-        let within = SeriesKeys {
-            attributes: BTreeMap::from([("domain".to_owned(), within.into())]),
-            ..SeriesKeys::default()
+        let with = |attribute: &str, values: OneOrMore| {
+            SeriesPattern::Series(SeriesKeys {
+                attributes: BTreeMap::from([(attribute.to_owned(), values)]),
+                ..SeriesKeys::default()
+            })
         };
         Self {
             mode: Mode::WorldAvg,
             metrics: vec!["*".into()],
-            exclude: vec![SeriesPattern::Series(within)],
+            exclude: vec![
+                // `package` contains `pp0`, `pp1` and `core`; `platform` contains `package`.
+                with("domain", ["pp0", "pp1", "core", "platform", "*_total"].into()),
+                // What of the energy of the machine no consumer has.
+                with("part", ["idle", "unattributed"].into()),
+                // Sensors of the board may count what RAPL counts.
+                "hwmon_energy".into(),
+            ],
             country: CountryConfig::default(),
             intensity_override: IntensityConfig::default(),
             file: None,

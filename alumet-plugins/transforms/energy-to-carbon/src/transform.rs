@@ -22,8 +22,7 @@ pub(crate) struct EnergyToCarbon {
     metric: MetricHandle<f64>,
     /// `None` for what is not converted.
     series: SeriesMap<Option<Conversion>>,
-    /// Whether the intensity was not known last, and how many samples were converted meanwhile.
-    is_unknown: bool,
+    /// How many samples were converted while the intensity was not known.
     unknown: u64,
 }
 
@@ -49,21 +48,19 @@ impl EnergyToCarbon {
             fallback,
             metric,
             series: SeriesMap::new(),
-            is_unknown: false,
             unknown: 0,
         }
     }
 
-    /// Counts samples whose intensity is not known, and says where that begins.
+    /// Counts samples whose intensity is not known, and says once that there are some.
     fn note(&mut self, unknown: u64) {
-        let was_unknown = std::mem::replace(&mut self.is_unknown, unknown > 0);
-        self.unknown += unknown;
-        if self.is_unknown && !was_unknown {
+        if self.unknown == 0 && unknown > 0 {
             tracing::warn!(
                 intensity = self.fallback,
-                "the carbon intensity is not known at the moment; `fallback` counts until it is"
+                "the carbon intensity is not known for all samples; `fallback` counts where it is not"
             );
         }
+        self.unknown += unknown;
     }
 }
 
@@ -105,9 +102,7 @@ impl Transform for EnergyToCarbon {
             let intensity = known.unwrap_or(self.fallback);
             out.push(&conversion.output, sample.timestamp, grams(joules, intensity));
         }
-        if !out.is_empty() {
-            self.note(unknown);
-        }
+        self.note(unknown);
         batch.extend(out.samples());
         Ok(())
     }

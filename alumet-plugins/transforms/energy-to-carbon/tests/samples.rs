@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use alumet_core::metric::{MetricDef, Quality};
 use alumet_core::output::{RecordedSample, RecordingOutput};
 use alumet_core::pipeline::PipelineBuilder;
-use alumet_core::plugin::Plugin;
+use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::{Bench, ManualClock, assert_lines};
 use alumet_core::unit::Unit;
@@ -143,6 +143,18 @@ fn parts_and_sums_are_not_counted_twice() {
             "{domain}"
         );
     }
+    let catalog = bench.catalog().clone();
+    for (part, is_converted) in [(None, true), (Some("idle"), false), (Some("unattributed"), false)] {
+        let metric = catalog.metric(&ENERGY).unwrap();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let attributes = part.into_iter().map(|part| ("part", part)).collect();
+        let series = series.attributes(&attributes).register();
+        assert_eq!(
+            grams(&mut bench, &series, 0, 1.0).is_some(),
+            is_converted,
+            "{part:?}"
+        );
+    }
 }
 
 #[test]
@@ -250,6 +262,51 @@ fn a_server_says_what_counts_and_its_last_word_holds_while_it_is_away() {
     until(42.0);
     let report = pipeline.stop(Duration::from_secs(10));
     assert!(report.ledger.is_balanced(), "{:?}", report.ledger);
+}
+
+#[test]
+fn a_trial_says_what_a_kilowatt_hour_emits_or_why_that_is_not_known() {
+    let server = TestServer::answering(|_| ("200 OK", "42".to_owned())).unwrap();
+    let http = |path: &str| Config {
+        mode: Mode::Http,
+        http: Some(ServerConfig {
+            url: server.url(),
+            path: path.to_owned(),
+            http: local(),
+            ..ServerConfig::default()
+        }),
+        ..Config::default()
+    };
+    let away = Config {
+        http: Some(ServerConfig {
+            url: "http://127.0.0.1:9".to_owned(),
+            http: local(),
+            ..ServerConfig::default()
+        }),
+        ..http("")
+    };
+    let file = Config {
+        mode: Mode::File,
+        file: Some(FileConfig {
+            path: "/nowhere/intensity.csv".into(),
+        }),
+        ..Config::default()
+    };
+    for (config, verdict, detail) in [
+        (Config::default(), Verdict::Works, "475 g/kWh"),
+        (http("/now"), Verdict::Works, "42 g/kWh"),
+        (away, Verdict::Limited, "127.0.0.1:9"),
+        (file, Verdict::Broken, "/nowhere/intensity.csv"),
+    ] {
+        let host = Host::trial(Arc::new(ManualClock::new()), "/");
+        let mut context = StartContext::new(&host);
+        EnergyToCarbonPlugin::start(config, &mut context).unwrap();
+        let [finding] = context.findings() else {
+            panic!("{:?}", context.findings())
+        };
+        assert_eq!(finding.verdict, verdict, "{finding:?}");
+        assert!(finding.detail.contains(detail), "{finding:?}");
+    }
 }
 
 #[test]
