@@ -52,13 +52,9 @@ impl Source for EstimateSource {
             (Increment::Delta(ticks), Some(elapsed)) => {
                 let seconds = elapsed.as_secs_f64();
                 let all = seconds * f64::from(busy.cpus) * BusyTime::ticks_per_second() as f64;
-                // Ticks are coarser than a short interval, and what a sleeping CPU did is counted late.
-                let load = if all > 0.0 {
-                    (ticks as f64 / all).min(1.0)
-                } else {
-                    0.0
-                };
-                self.curve.watts(load) * seconds
+                // It can be above 1, where the curve ends: ticks are coarser than a short interval, and what a sleeping CPU
+                // did is counted late.
+                self.curve.watts(ticks as f64 / all) * seconds
             }
             // The series begins, or begins again.
             _ => 0.0,
