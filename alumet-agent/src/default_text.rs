@@ -38,6 +38,7 @@ pub(crate) fn plugin_text(app: &App, plugin: &PluginDescriptor, described: bool)
         reference.default.remove("on_error");
         if let Some(Json::Object(properties)) = reference.schema.get_mut("properties") {
             properties.remove("on_error");
+            properties.remove("series");
             properties.insert("enabled".to_owned(), true.into());
         }
     }

@@ -5,6 +5,7 @@
 pub(crate) const KNOWN: &[&str] = &[
     "aggregation",
     "amd-gpu",
+    "annotate",
     "cgroups",
     "csv",
     "elasticsearch",
@@ -13,6 +14,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "energy-to-carbon",
     "filter",
     "grace-hopper",
+    "hwmon-power",
     "influxdb",
     "jetson",
     "k8s",

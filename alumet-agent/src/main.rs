@@ -21,7 +21,11 @@ fn main() -> ExitCode {
         "energy-estimation-tdp",
         "csv",
     ])
-    .plugin_default("energy-estimation-tdp", "only_without_sensor", true)
+    .plugin_default(
+        "energy-estimation-tdp",
+        "only_without",
+        vec!["rapl_consumed_energy"],
+    )
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     .shortcut(Shortcut {
         flag: "output-file",

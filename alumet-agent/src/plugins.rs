@@ -7,6 +7,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "annotate")]
+        PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "csv")]
@@ -15,8 +17,14 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "energy-attribution")]
         PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
+        #[cfg(feature = "energy-estimation-tdp")]
+        PluginDescriptor::of::<alumet_plugin_energy_estimation_tdp::EnergyEstimationTdpPlugin>(),
+        #[cfg(feature = "energy-to-carbon")]
+        PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
+        #[cfg(feature = "hwmon-power")]
+        PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "kwollect-output")]
@@ -25,6 +33,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
+        #[cfg(feature = "perf")]
+        PluginDescriptor::of::<alumet_plugin_perf::PerfPlugin>(),
+        #[cfg(feature = "process-to-cgroup-bridge")]
+        PluginDescriptor::of::<alumet_plugin_process_to_cgroup_bridge::ProcessToCgroupBridgePlugin>(),
         #[cfg(feature = "procfs")]
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]

@@ -8,6 +8,7 @@ use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::PipelineBuilder;
 use alumet_core::plugin::Faults;
 use alumet_core::size::ByteSize;
+use alumet_shared_metric_names::FilterConfig;
 use alumet_shared_spool::SpoolConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,10 @@ pub(crate) struct PluginSettings {
     pub(crate) enabled: bool,
     /// What happens when the plugin cannot start.
     pub(crate) on_error: OnError,
+    /// Which series the outputs of the plugin get, with the keys `include` and `exclude` as in `[plugins.filter]`. Left out: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub(crate) series: Option<FilterConfig>,
 }
 
 impl Default for Settings {
@@ -264,6 +269,7 @@ impl Default for PluginSettings {
         Self {
             enabled: true,
             on_error: OnError::Fail,
+            series: None,
         }
     }
 }

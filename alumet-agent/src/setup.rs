@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use alumet_core::plugin::{Finding, Host, PluginConfig, PluginDescriptor, StartContext, StartError};
-use alumet_core::time::SystemClock;
+use alumet_core::plugin::{Faults, Finding, Host, PluginConfig, PluginDescriptor, StartContext, StartError};
+use alumet_core::time::{Monotonic, SystemClock};
 use serde_json::Value as Json;
 
 use crate::app::App;
@@ -257,7 +257,7 @@ fn plugin(
     let parse = |mut json: Json| {
         let mut general = serde_json::Map::new();
         if let Json::Object(values) = &mut json {
-            for key in ["enabled", "on_error"] {
+            for key in ["enabled", "on_error", "series"] {
                 general.extend(values.remove_entry(key));
             }
             for (key, value) in app.defaults_of(descriptor.id) {
@@ -270,8 +270,24 @@ fn plugin(
         let config = descriptor.parse(&mut <dyn erased_serde::Deserializer<'_>>::erase(json));
         Ok((general, config.map_err(|error| error.to_string())?))
     };
-    let check = |(_, config): &(PluginSettings, PluginConfig)| descriptor.check(config);
-    let (general, config) = document.read(path, &plugin_schema(descriptor), parse, check)?;
+    let filter_of = |general: &PluginSettings| {
+        let filter = general.series.as_ref();
+        filter
+            .map(|filter| filter.filter(Monotonic::default()))
+            .transpose()
+    };
+    let check = |(general, config): &(PluginSettings, PluginConfig)| {
+        let mut faults = Faults::default();
+        faults.keep(descriptor.check(config));
+        for fault in filter_of(general).err().into_iter().flatten() {
+            faults.add(&format!("series.{}", fault.key.join(".")), fault.message);
+        }
+        faults.or_ok()
+    };
+    let (general, mut config) = document.read(path, &plugin_schema(descriptor), parse, check)?;
+    if let Ok(Some(filter)) = filter_of(&general) {
+        config.filter_outputs(move |series| filter.keeps(series));
+    }
     let plugin = EnabledPlugin {
         descriptor: *descriptor,
         config,

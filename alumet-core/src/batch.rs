@@ -232,6 +232,14 @@ impl Batch {
         starts.map(part).collect()
     }
 
+    /// The samples whose series `keep` wants, in a batch of their own.
+    pub(crate) fn filtered(&self, mut keep: impl FnMut(SeriesId) -> bool) -> Self {
+        let mut left = self.catalog.batch();
+        left.pin.clone_from(&self.pin);
+        left.extend(self.samples().filter(|sample| keep(sample.series)));
+        left
+    }
+
     /// Appends copies of samples of the same catalog.
     ///
     /// As long as this batch exists, the caller must hold a batch that had them, or handles of their series.

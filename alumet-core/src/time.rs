@@ -199,6 +199,12 @@ pub trait Alarm: Send {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+impl SystemClock {
+    /// Nanoseconds within which both clocks are read without an interruption.
+    const TOGETHER: u64 = 2_000;
+    const ATTEMPTS: usize = 4;
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
         // The kernel has both clocks, and so cannot fail to read them.
@@ -208,11 +214,25 @@ impl Clock for SystemClock {
                 seconds.saturating_add(time.tv_nsec())
             })
         };
-        Moment {
-            wall: Timestamp(nanos(ClockId::CLOCK_REALTIME)),
-            // Never negative.
-            monotonic: Monotonic(nanos(ClockId::CLOCK_MONOTONIC).cast_unsigned()),
+        // Never negative.
+        let monotonic = || nanos(ClockId::CLOCK_MONOTONIC).cast_unsigned();
+        // Whoever is interrupted between the clocks would take two instants for one, and tries again.
+        let mut best = (u64::MAX, Moment::default());
+        let mut before = monotonic();
+        for _ in 0..Self::ATTEMPTS {
+            let wall = Timestamp(nanos(ClockId::CLOCK_REALTIME));
+            let after = monotonic();
+            let apart = after.saturating_sub(before);
+            if apart < best.0 {
+                let monotonic = Monotonic(before.midpoint(after));
+                best = (apart, Moment { wall, monotonic });
+            }
+            if apart <= Self::TOGETHER {
+                break;
+            }
+            before = after;
         }
+        best.1
     }
 
     fn alarm(&self) -> io::Result<Box<dyn Alarm>> {

@@ -7,12 +7,16 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "annotate")]
+        PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "energy-attribution")]
         PluginDescriptor::of::<alumet_plugin_energy_attribution::EnergyAttributionPlugin>(),
+        #[cfg(feature = "energy-to-carbon")]
+        PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
         #[cfg(feature = "influxdb")]
@@ -23,6 +27,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
+        #[cfg(feature = "process-to-cgroup-bridge")]
+        PluginDescriptor::of::<alumet_plugin_process_to_cgroup_bridge::ProcessToCgroupBridgePlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
         #[cfg(feature = "relay-server")]

@@ -94,9 +94,16 @@ impl Measurement {
         // What is told of the tree shall be what its samples add up to.
         self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
         let tree = self.tree.lock().take();
+        let whose = pid.map_or(Consumer::LocalMachine, |pid| Consumer::Process { pid });
+        let why = self
+            .session
+            .pipeline
+            .control()
+            .explain(&whose)
+            .unwrap_or_default();
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
-        let text = summary::render(&title, times, tree, end.as_ref(), &self.energy);
+        let text = summary::render(&title, times, tree, end.as_ref(), &self.energy, &why);
         terminal::complain(text.trim_end());
         Ok((outcome.exit_code(), end))
     }

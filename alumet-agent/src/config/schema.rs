@@ -59,13 +59,15 @@ impl<'s> Shape<'s> {
             shape.absorb(Self::of(root, part, depth + 1));
         }
         let is_null = |part: &&Json| part.get("type").is_some_and(|kind| kind == "null");
-        let alternatives = || {
-            let all = list(object, "anyOf").chain(list(object, "oneOf"));
-            all.filter(|part| !is_null(part))
-        };
-        for part in alternatives() {
-            let part = Self::of(root, part, depth + 1);
-            match part.keys().is_empty() || alternatives().count() == 1 {
+        let alternatives = list(object, "anyOf").chain(list(object, "oneOf"));
+        let parts: Vec<Self> = alternatives
+            .filter(|part| !is_null(part))
+            .map(|part| Self::of(root, part, depth + 1))
+            .collect();
+        // Where there is one table, whatever stands beside it is none.
+        let tables = parts.iter().filter(|part| !part.keys().is_empty()).count();
+        for part in parts {
+            match part.keys().is_empty() || tables == 1 {
                 true => shape.absorb(part),
                 false => shape.variants.push(part),
             }

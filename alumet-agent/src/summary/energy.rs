@@ -98,7 +98,13 @@ impl Total {
     /// The amount of a series, nothing so far; none if it is neither energy nor emissions, or those of another consumer.
     pub(super) fn of(series: &SeriesInfo, first: f64) -> Option<Self> {
         let (quantity, factor) = quantity(&series.metric)?;
-        let is_of_tree = series.metric.name.starts_with(METRIC_PREFIX);
+        // Emissions tell of which energy they are.
+        let energy = series
+            .attributes()
+            .get("energy_metric")
+            .map(AttributeValue::to_string);
+        let energy = energy.as_deref().unwrap_or(&series.metric.name);
+        let is_of_tree = energy.starts_with(METRIC_PREFIX);
         let part = series.attributes().get("part").map(AttributeValue::to_string);
         let whose = match (series.consumer(), part.as_deref()) {
             (Consumer::Process { .. }, None) if is_of_tree => Whose::Program,
@@ -161,5 +167,5 @@ fn quantity(metric: &Metric) -> Option<(Quantity, f64)> {
     Some((Quantity::Carbon, factor))
 }
 
-/// As other programs write it.
-const CARBON: Unit = Unit::custom("g_CO2", "gCO₂");
+/// As `energy-to-carbon` has it.
+const CARBON: Unit = Unit::custom("g{CO2eq}", "gCO₂eq");

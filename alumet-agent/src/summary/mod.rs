@@ -9,7 +9,7 @@ use alumet_shared_control_protocol::Table;
 
 use crate::child::End;
 use crate::terminal;
-use crate::tree::MeasuredTree;
+use crate::tree::{METRIC_PREFIX, MeasuredTree};
 
 pub(crate) use energy::{Energy, EnergyOutput};
 use energy::{Quantity, Total, Whose};
@@ -28,26 +28,28 @@ pub(crate) struct Times {
 /// How many processes that still run are named.
 const NAMED: usize = 8;
 
-/// The summary as text: `title`, then one line per quantity. `end` is that of a program that this one has waited for.
+/// The summary as text: `title`, then one line per quantity. `end` is that of a program that this one has waited for, `why` what
+/// plugins say of its energy.
 pub(crate) fn render(
     title: &str,
     times: Times,
     tree: Option<MeasuredTree>,
     end: Option<&End>,
     energy: &Energy,
+    why: &str,
 ) -> String {
     let mut rows = vec![row("duration", seconds(times.duration))];
     match tree {
         Some(tree) => rows.extend(of_tree(&tree, times, end)),
         None => rows.push(row("CPU time", "not measured; the log says why")),
     }
-    rows.extend(of_energy(&energy.totals(), times.measured));
+    rows.extend(of_energy(&energy.totals(), times.measured, why));
     let table: Table<2> = rows.into_iter().collect();
     format!("\n{title}\n{}", terminal::indented(&table.render()))
 }
 
 /// What is told of energy: that of the program and its part of the machine's, then each domain of the machine.
-fn of_energy(totals: &[Total], measured: Duration) -> Vec<[String; 2]> {
+fn of_energy(totals: &[Total], measured: Duration, why: &str) -> Vec<[String; 2]> {
     let watts = |joules: f64| quantity(joules / measured.as_secs_f64().max(1e-9), "W");
     let of = |wanted: Whose| {
         let amounts = totals
@@ -59,8 +61,13 @@ fn of_energy(totals: &[Total], measured: Duration) -> Vec<[String; 2]> {
     let percent = |joules: f64| 100.0 * joules / shared.max(f64::MIN_POSITIVE);
     let mut rows = Vec::new();
     let program = |total: &&Total| total.whose == Whose::Program && total.quantity == Quantity::Energy;
-    if let Some(total) = totals.iter().find(program) {
-        let joules = of(Whose::Program);
+    let joules = of(Whose::Program);
+    if joules == 0.0
+        && shared > 0.0
+        && let Some(why) = why.lines().find(|line| line.starts_with(METRIC_PREFIX))
+    {
+        rows.push(row("energy", format!("not known; {why}")));
+    } else if let Some(total) = totals.iter().find(program) {
         let text = format!(
             "{} ({} on average, {}), {:.0} % of the machine's {}",
             quantity(joules, "J"),
@@ -341,7 +348,7 @@ mod tests {
             ),
             ("attributed_energy", Quality::Modelled, Machine, program, &[], 5.0),
         ]);
-        let rows = of_energy(&totals, Duration::from_secs(4));
+        let rows = of_energy(&totals, Duration::from_secs(4), "");
         let rows: Vec<_> = rows.iter().map(|[name, text]| (&**name, &**text)).collect();
         assert_eq!(
             rows,
@@ -361,7 +368,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_for_the_energy_of_a_program_is_told() {
-        let text = |totals: &[Total]| of_energy(totals, Duration::from_secs(1))[0][1].clone();
+        let text = |totals: &[Total]| of_energy(totals, Duration::from_secs(1), "")[0][1].clone();
         assert_eq!(text(&[]), "not measured: no plugin that provides it is enabled");
         let machine = Consumer::LocalMachine;
         let totals = totals(&[(
@@ -373,5 +380,24 @@ mod tests {
             1.0,
         )]);
         assert!(text(&totals).contains("enable energy-attribution"));
+        let (whole, machine) = (Resource::LocalMachine, Consumer::LocalMachine);
+        let part: &[_] = &[("part", "unattributed")];
+        let totals = self::totals(&[(
+            "process_tree_energy",
+            Quality::Modelled,
+            whole,
+            machine,
+            part,
+            1.0,
+        )]);
+        let why = "attributed_energy: half of it\nprocess_tree_energy: nobody has a result";
+        let rows = of_energy(&totals, Duration::from_secs(1), why);
+        assert_eq!(
+            rows,
+            [row(
+                "energy",
+                "not known; process_tree_energy: nobody has a result"
+            )]
+        );
     }
 }

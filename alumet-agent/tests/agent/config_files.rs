@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::csv::lines_of;
 use crate::program::{Ended, Folder, load, procfs_with};
 
 const ORIGINAL: &str = concat!(
@@ -369,6 +370,44 @@ fn the_default_file_of_the_original_fails_only_for_missing_plugins_and_for_plain
         arguments.extend(["--config-override", one]);
     }
     folder.run(&arguments).expect_code(0);
+}
+
+#[test]
+fn an_output_gets_the_series_that_it_is_for_and_patterns_that_make_no_sense_are_refused() {
+    let folder = Folder::new();
+    let with = |series: &str| {
+        folder.write(
+            "alumet-config.toml",
+            small().replacen('\n', &format!("\n{series}\n"), 1),
+        )
+    };
+    with("series = { include = ['load_*', 'alumet_series'], exclude = [{ window = '5m' }] }");
+    folder.run(&["exec", "true"]).expect_code(0);
+    let lines = lines_of(&folder.path("file.csv"));
+    assert!(lines.iter().any(|line| line.metric.starts_with("load_average")));
+    for line in &lines {
+        let name = &line.metric;
+        let is_wanted = name.starts_with("load_") || name.starts_with("alumet_series");
+        assert!(is_wanted && !line.text.contains(";5m;"), "{}", line.text);
+    }
+    for (series, place) in [
+        ("series = { inclde = [] }", "inclde"),
+        (
+            "series = { include = [{ metric = 'a[' }] }",
+            "plugins.csv.series.include[0].metric",
+        ),
+    ] {
+        with(series);
+        folder
+            .run(&["config", "check"])
+            .expect_code(2)
+            .expect_stderr(&[place]);
+    }
+    folder.write(
+        "alumet-config.toml",
+        format!("{}series = {{ include = ['load_*'] }}\n", procfs_with("")),
+    );
+    folder.run(&["exec", "true"]).expect_stderr(&["is for outputs"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -101,6 +101,12 @@ fn show(counter: &File, micros: u64) {
     counter.write_all_at(text.as_bytes(), 0).unwrap();
 }
 
+/// Whether a line has the attribute, in a column of its own or not.
+fn has(line: &Line, key: &str, value: &str) -> bool {
+    let late = line.text.rsplit(';').next().unwrap();
+    late.split(',').any(|pair| pair == format!("{key}={value}")) || line.text.contains(&format!(";{value};"))
+}
+
 fn sum<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
     lines.map(|line| line.value).sum()
 }
@@ -130,65 +136,95 @@ fn assert_told(told: f64, exact: f64) {
     );
 }
 
-#[test]
-fn the_energy_of_a_program_is_the_sum_of_its_lines_and_part_of_what_was_measured() {
-    let machine = Machine::with_rapl();
-    let (ended, lines) = machine.exec();
-    let of_tree = || lines.iter().filter(|line| line.metric == "process_tree_energy_J");
-    let of_program = sum(of_tree().filter(|line| line.consumer.0 == "process"));
-    let shared = sum(of_tree());
-    let measured = |domain: &str| {
-        let domain = format!(";{domain};");
-        let rapl = lines
-            .iter()
-            .filter(|line| line.metric == "rapl_consumed_energy_J");
-        sum(rapl.filter(|line| line.text.contains(&domain)))
-    };
-    let all = measured("package") + measured("dram");
+/// The energy of each instant by the lines that `are_meant`.
+fn per_instant(lines: &[Line], are_meant: impl Fn(&Line) -> bool) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for line in lines.iter().filter(|line| are_meant(line)) {
+        *sums.entry(line.timestamp.clone()).or_default() += line.value;
+    }
+    sums
+}
+
+/// What a program used is the sum of its lines, and all that is shared at an instant is what was measured there. Gives the sum of
+/// both.
+#[track_caller]
+fn assert_conserved(lines: &[Line], is_measured: impl Fn(&Line) -> bool) -> [f64; 2] {
+    let is_of_tree = |line: &Line| line.metric == "process_tree_energy_J";
+    let measured = per_instant(lines, is_measured);
+    let shared = per_instant(lines, is_of_tree);
+    // Both begin with a 0, at the instant from which they count.
+    for (instant, shared) in shared.iter().skip(1) {
+        let measured = measured[instant];
+        assert!(
+            (shared - measured).abs() <= 1e-6 * measured,
+            "{shared} of {measured} J at {instant}"
+        );
+    }
+    let of_program = sum(lines
+        .iter()
+        .filter(|line| is_of_tree(line) && line.consumer.0 == "process"));
+    let shared = shared.values().sum();
     assert!(
         of_program > 0.0 && of_program < shared,
         "{of_program} of {shared}"
     );
-    assert!((shared / all - 1.0).abs() < 1e-6, "{shared} of {all}");
-    let [program, machine] = energy_told(&ended);
-    assert_told(program, of_program);
-    assert_told(machine, all);
-    ended.expect_stderr(&[
-        "modelled)",
-        "machine: rapl consumed energy package_total",
-        "measured)",
-    ]);
+    [of_program, shared]
+}
+
+#[test]
+fn the_energy_of_a_program_is_the_sum_of_its_lines_and_part_of_what_was_measured() {
+    let machine = Machine::with_rapl();
+    let (ended, lines) = machine.exec();
+    let told = energy_told(&ended);
+    let [of_program, shared] = assert_conserved(&lines, |line| {
+        line.metric == "rapl_consumed_energy_J"
+            && ["package", "dram"]
+                .iter()
+                .any(|domain| has(line, "domain", domain))
+    });
+    assert_told(told[0], of_program);
+    assert_told(told[1], shared);
+    let domain = "machine: rapl consumed energy package_total";
+    ended.expect_stderr(&["modelled)", domain, "measured)"]);
     assert!(!ended.stderr.contains("estimated"), "{}", ended.stderr);
+    assert!(shared > 15.0 * 0.2, "25 W for a while: {shared} J");
 }
 
 #[test]
 fn a_machine_without_a_sensor_answers_too_and_says_that_it_estimates() {
     let machine = Machine::without_sensor();
     let (ended, lines) = machine.exec();
-    let [program, machine] = energy_told(&ended);
-    assert!(program > 0.0 && program < machine, "{program} of {machine}");
-    let of_tree = lines.iter().filter(|line| line.metric == "process_tree_energy_J");
-    assert_told(
-        program,
-        sum(of_tree.clone().filter(|line| line.consumer.0 == "process")),
-    );
-    let estimated = lines
-        .iter()
-        .filter(|line| line.metric == "estimated_consumed_energy_J");
-    assert!((sum(of_tree.clone()) / sum(estimated) - 1.0).abs() < 1e-6);
-    ended.expect_stderr(&["on average, estimated)"]);
-    assert!(of_tree.clone().all(|line| line.text.contains("estimated")));
+    let told = energy_told(&ended);
+    let [of_program, shared] = assert_conserved(&lines, |line| line.metric == "estimated_consumed_energy_J");
+    assert_told(told[0], of_program);
+    assert_told(told[1], shared);
+    ended.expect_stderr(&["on average, estimated), "]);
+    let mut of_tree = lines.iter().filter(|line| line.metric == "process_tree_energy_J");
+    assert!(of_tree.all(|line| line.text.contains(";estimated;")));
+}
+
+/// A process that uses a CPU until it is dropped.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        let mut shell = Command::new("sh");
+        Self(shell.args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs one of the examples beside a busy process and gives what it writes.
 fn example(machine: &Machine, name: &str) -> Vec<Line> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/attribution");
     let config = folder.join(name).display().to_string();
-    let mut busy = Command::new("sh")
-        .args(["-c", "while :; do :; done"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let busy = Busy::start();
     let mut agent = machine.folder.start(&[
         "--config",
         &config,
@@ -201,32 +237,29 @@ fn example(machine: &Machine, name: &str) -> Vec<Line> {
     let path = machine.folder.path("attributed.csv");
     wait_until("the energy of three intervals", || {
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let process = format!(";process;{};", busy.id());
+        let process = format!(";process;{};", busy.0.id());
         let of_process = |line: &&str| line.starts_with("attributed_energy_cpu") && line.contains(&process);
         (text.lines().filter(of_process).count() >= 3).then_some(())
     });
     agent.stop(Signal::SIGTERM).expect_code(0);
-    busy.kill().unwrap();
-    busy.wait().unwrap();
     lines_of(&path)
         .into_iter()
-        .filter(|line| line.consumer.0 != "process" || line.consumer.1 == busy.id().to_string())
+        .filter(|line| line.consumer.0 != "process" || line.consumer.1 == busy.0.id().to_string())
         .collect()
 }
 
-/// Each joule that a process has is the product of what the two series say at that instant.
+/// Each joule that a process has is the product of what the two series say at that instant, from the second sample on.
 #[track_caller]
-fn assert_products(lines: &[Line], energy: &str, domain: &str) {
-    let at = |wanted: &dyn Fn(&Line) -> bool| -> BTreeMap<String, f64> {
-        let lines = lines.iter().filter(|line| wanted(line));
-        lines.map(|line| (line.timestamp.clone(), line.value)).collect()
-    };
-    let energies = at(&|line| line.metric == energy && line.text.contains(domain));
-    let usages = at(&|line| line.metric.starts_with("cpu_percent") && line.text.contains(";total"));
-    let results =
-        at(&|line| line.metric.starts_with("attributed_energy_cpu") && line.consumer.0 == "process");
+fn assert_products(lines: &[Line], is_energy: impl Fn(&Line) -> bool) {
+    let energies = per_instant(lines, is_energy);
+    let usages = per_instant(lines, |line| {
+        line.metric.starts_with("cpu_percent") && has(line, "kind", "total")
+    });
+    let is_result =
+        |line: &Line| line.metric.starts_with("attributed_energy_cpu") && line.consumer.0 == "process";
+    let results = per_instant(lines, is_result);
     let mut compared = 0;
-    for (instant, result) in &results {
+    for (instant, result) in results.iter().skip(1) {
         if let (Some(energy), Some(usage)) = (energies.get(instant), usages.get(instant)) {
             let expected = energy * usage / 100.0;
             assert!(
@@ -242,11 +275,13 @@ fn assert_products(lines: &[Line], energy: &str, domain: &str) {
 #[test]
 fn the_example_for_rapl_gives_a_process_the_energy_times_its_part_of_the_machine() {
     let lines = example(&Machine::with_rapl(), "rapl.toml");
-    assert_products(&lines, "rapl_consumed_energy_J", "package_total");
+    assert_products(&lines, |line| {
+        line.metric == "rapl_consumed_energy_J" && has(line, "domain", "package_total")
+    });
 }
 
 #[test]
 fn the_example_without_a_sensor_does_so_with_what_is_estimated() {
     let lines = example(&Machine::without_sensor(), "tdp.toml");
-    assert_products(&lines, "estimated_consumed_energy_J", "local_machine");
+    assert_products(&lines, |line| line.metric == "estimated_consumed_energy_J");
 }

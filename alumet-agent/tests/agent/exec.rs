@@ -442,7 +442,7 @@ fn children_that_outlive_the_program_are_named() {
     ended.expect_code(0);
     let child: i32 = ended.stdout.trim().parse().unwrap();
     kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
-    ended.expect_stderr(&[&format!("still running  {child} sleep\n")]);
+    ended.expect_stderr(&["still running  ", &format!("  {child} sleep\n")]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod on_error;
 mod output_recovery;
 mod plugins;
 mod program;
+mod rapl;
 mod relay;
 mod reload;
 mod stop;

@@ -1,6 +1,7 @@
 //! Outputs: what delivers samples to a file, a database or another program.
 
 mod delivery;
+mod filter;
 mod null;
 mod receipt;
 mod recording;
@@ -14,6 +15,7 @@ pub use receipt::Receipt;
 pub use recording::{RecordedSample, Recording, RecordingOutput};
 
 pub(crate) use delivery::Part;
+pub(crate) use filter::{Keeps, OutputFilter};
 
 /// Delivers samples somewhere.
 ///

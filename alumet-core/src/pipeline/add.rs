@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::output::OutputFilter;
 use crate::plugin::{ElementSpecs, EventSourceSpec, OutputSpec, SourceSpec, TransformSpec};
 use crate::source::Schedule;
 
@@ -165,16 +166,23 @@ fn add_transform(shared: &Arc<Shared>, plugin: &str, spec: TransformSpec) -> Res
     request(shared, |router| router.add_transform(task))
 }
 
-fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<(), AddError> {
+fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Output, plugin, &spec.name);
     let queue = Arc::new(Queue::new(spec.queue.capacity));
     let policy = spec.policy;
     let is_durable = policy.encoded || spec.queue.durable.unwrap_or(shared.durable_by_default);
+    let mut filter = spec.filter.take().map(OutputFilter::new);
     let backlog = if is_durable {
         let spool = shared.spool.get_or_open(&shared.catalog);
         let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;
         let name = format!("{plugin}/{}", spec.name);
-        Some(Arc::new(Backlog::new(spool, &name, policy.encoded, &queue)))
+        Some(Arc::new(Backlog::new(
+            spool,
+            &name,
+            policy.encoded,
+            &queue,
+            filter.take(),
+        )))
     } else {
         None
     };
@@ -194,6 +202,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, spec: OutputSpec) -> Result<()
         queue: Arc::clone(&queue),
         on_full: spec.queue.on_full,
         is_durable,
+        filter,
     };
     let writer = Writer::new(
         spec,

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::failure::{Failure, Remedy};
+use crate::output::OutputFilter;
 use crate::spool::{Gap, Record, Spool, SpoolReader, Spooled};
 
 use super::message::Outgoing;
@@ -21,6 +22,10 @@ pub(crate) struct Backlog {
     pub(crate) reader: Arc<dyn SpoolReader>,
     /// Whether the output takes records as they are.
     encoded: bool,
+    /// What the output does not get.
+    filter: Option<OutputFilter>,
+    /// How many samples of earlier runs are still to be loaded.
+    recovered: AtomicU64,
     pub(crate) bell: Arc<Bell>,
     /// What was read and cannot be decoded before the disk is back.
     undecoded: Mutex<VecDeque<Spooled>>,
@@ -31,6 +36,10 @@ pub(crate) enum Loaded {
     Batch {
         sequence: u64,
         batch: Arc<Batch>,
+        /// How many more samples the record has, which the output does not get.
+        left_out: u64,
+        /// Whether it is of an earlier run.
+        is_recovered: bool,
     },
     Encoded(Spooled),
     Gap(Gap),
@@ -39,6 +48,17 @@ pub(crate) enum Loaded {
         record: Record,
         failure: Failure,
     },
+}
+
+impl Loaded {
+    /// How many samples are in the spool for it, or were.
+    fn samples(&self) -> u64 {
+        match self {
+            Self::Batch { batch, left_out, .. } => batch.len() as u64 + left_out,
+            Self::Encoded(Spooled::Record(record)) | Self::Damaged { record, .. } => record.samples.into(),
+            Self::Encoded(Spooled::Gap(gap)) | Self::Gap(gap) => gap.samples,
+        }
+    }
 }
 
 /// Tells a writer that something may wait for it.
@@ -74,6 +94,7 @@ impl Backlog {
         output: &str,
         encoded: bool,
         queue: &Arc<Queue<Outgoing>>,
+        filter: Option<OutputFilter>,
     ) -> Self {
         let bell = Arc::new(Bell {
             queue: Arc::clone(queue),
@@ -86,8 +107,10 @@ impl Backlog {
         }
         Self {
             spool: Arc::clone(spool),
+            recovered: reader.waiting().into(),
             reader,
             encoded,
+            filter,
             bell,
             undecoded: Mutex::default(),
         }
@@ -120,7 +143,14 @@ impl Backlog {
                 Spooled::Record(record) => self.decode(record),
             };
             match result {
-                Ok(item) => loaded.push(item),
+                Ok(item) => {
+                    let left = self
+                        .recovered
+                        .load(Ordering::Relaxed)
+                        .saturating_sub(item.samples());
+                    self.recovered.store(left, Ordering::Relaxed);
+                    loaded.push(item);
+                }
                 Err((record, failure)) => {
                     items.push_front(Spooled::Record(record));
                     *self.undecoded.lock() = items;
@@ -144,7 +174,19 @@ impl Backlog {
             None => guard(|| self.reader.batch(&record)),
         };
         match result {
-            Ok(batch) => Ok(Loaded::Batch { sequence, batch }),
+            Ok(batch) => {
+                let before = batch.len();
+                let batch = match &self.filter {
+                    Some(filter) => filter.apply(batch),
+                    None => batch,
+                };
+                Ok(Loaded::Batch {
+                    sequence,
+                    left_out: (before - batch.len()) as u64,
+                    batch,
+                    is_recovered: self.recovered.load(Ordering::Relaxed) > 0,
+                })
+            }
             Err(failure) if failure.remedy() == Remedy::Retry => Err((record, failure)),
             Err(failure) => Ok(Loaded::Damaged { record, failure }),
         }

@@ -92,7 +92,8 @@ impl OutputAccount {
 /// Where every sample is, at one instant.
 ///
 /// `produced + added = pending + queued + removed + routed + dropped`, and for each output
-/// `offered + recovered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed.
+/// `offered + recovered = delivered + buffered + dropped`, where `offered` is what was routed while the output existed, without
+/// what a filter of its own leaves out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ledger {
     /// Samples that sources have made.
@@ -225,6 +226,18 @@ impl Ledger {
         if taken > 0 {
             *account.dropped.entry(reason).or_default() += taken;
         }
+    }
+
+    /// Samples in the spool, of earlier runs or of this one, turn out not to be meant for an output.
+    pub(crate) fn left_out(&mut self, output: &ElementKey, samples: u64, are_recovered: bool) {
+        let account = self.account(output);
+        let taken = account.take_spooled(samples);
+        let recovered = match are_recovered {
+            true => account.recovered.min(taken),
+            false => taken.saturating_sub(account.offered),
+        };
+        account.recovered -= recovered;
+        account.offered -= taken - recovered;
     }
 
     /// Everything that an output still had outside of the spool is dropped; says how much that was.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::failure::Failure;
-use crate::output::OnFull;
+use crate::output::{OnFull, OutputFilter};
 use crate::plugin::TransformSpec;
 use crate::time::{Moment, Monotonic};
 use crate::transform::{Transform, TransformContext};
@@ -35,6 +35,8 @@ pub(crate) struct OutputLink {
     pub(crate) on_full: OnFull,
     /// Whether it takes its batches from the spool.
     pub(crate) is_durable: bool,
+    /// What it does not get; of what is in the spool, the backlog leaves that out.
+    pub(crate) filter: Option<OutputFilter>,
 }
 
 /// Takes batches from the ingest queue, one after another.
@@ -175,7 +177,7 @@ impl Router {
             ledger.discarded(after, DropReason::NoOutput);
             return;
         }
-        for output in &self.outputs {
+        for output in self.outputs.iter().filter(|output| output.filter.is_none()) {
             ledger.offered(&output.cell, after);
         }
         drop(ledger);
@@ -220,7 +222,14 @@ impl Router {
         ledger.dropped(&output.cell, batch.len() as u64, reason);
     }
 
-    fn offer(&self, output: &OutputLink, batch: Arc<Batch>) {
+    fn offer(&self, output: &OutputLink, mut batch: Arc<Batch>) {
+        if let Some(filter) = &output.filter {
+            batch = filter.apply(batch);
+            if batch.is_empty() {
+                return;
+            }
+            self.shared.ledger.lock().offered(&output.cell, batch.len());
+        }
         let item = Outgoing::Batch(batch);
         let result = match output.on_full {
             OnFull::Block => output.queue.push(item),

@@ -1,9 +1,12 @@
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use tracing::field::{Empty, display};
 
 use crate::metric::MetricDoc;
+use crate::output::Keeps;
+use crate::series::SeriesInfo;
 use crate::span;
 
 use super::{ConfigFault, Faults, Plugin, StartContext, StartError};
@@ -31,6 +34,7 @@ type StartFn = fn(&PluginConfig, &mut StartContext<'_>) -> Result<Box<dyn Runnin
 pub struct PluginConfig {
     value: Box<dyn Any + Send + Sync>,
     plugin: &'static str,
+    output_filter: Option<Keeps>,
 }
 
 impl fmt::Debug for PluginConfig {
@@ -66,6 +70,7 @@ impl PluginDescriptor {
                 Ok(PluginConfig {
                     value: Box::new(config),
                     plugin: P::ID,
+                    output_filter: None,
                 })
             },
             check: |config| P::check(config.get::<P>()?),
@@ -125,13 +130,31 @@ impl PluginDescriptor {
         let span = tracing::debug_span!(
             target: span::TARGET, "start plugin", plugin = self.id, otel.status_description = Empty
         );
-        (self.start)(config, context).inspect_err(|error| {
+        let started = (self.start)(config, context).and_then(|mut running| match &config.output_filter {
+            None => Ok(running),
+            // Some plugins add nothing when they are only tried.
+            Some(_) if context.is_trial() => Ok(running),
+            Some(keeps) => match context.filter_outputs(keeps) {
+                Ok(()) => Ok(running),
+                Err(reason) => {
+                    drop(context.take_specs());
+                    running.stop();
+                    Err(StartError::new(reason))
+                }
+            },
+        });
+        started.inspect_err(|error| {
             span.record("otel.status_description", display(error));
         })
     }
 }
 
 impl PluginConfig {
+    /// Lets the outputs of the plugin have only the samples of series for which `keeps` says so.
+    pub fn filter_outputs(&mut self, keeps: impl Fn(&SeriesInfo) -> bool + Send + Sync + 'static) {
+        self.output_filter = Some(Arc::new(keeps));
+    }
+
     fn get<P: Plugin>(&self) -> Result<&P::Config, ConfigFault> {
         self.value.downcast_ref().ok_or_else(|| ConfigFault {
             key: Vec::new(),

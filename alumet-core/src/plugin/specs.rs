@@ -1,7 +1,9 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::output::{Output, QueuePolicy};
+use crate::output::{Keeps, Output, QueuePolicy};
+use crate::series::SeriesInfo;
 use crate::source::{EventSource, Schedule, Source, SourceWaker, Thread};
 use crate::transform::Transform;
 
@@ -58,8 +60,26 @@ impl ElementSpecs {
                 output: Box::new(output),
                 queue: QueuePolicy::default(),
                 policy: DeliveryPolicy::default(),
+                filter: None,
             },
         )
+    }
+
+    /// Lets all outputs have only what `keeps` wants.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub(super) fn filter_outputs(&mut self, keeps: &Keeps) -> Result<(), &'static str> {
+        if self.outputs.is_empty() {
+            return Err("`series` is for outputs, and this plugin has none; use the plugin `filter`");
+        }
+        if self.outputs.iter().any(|spec| spec.policy.encoded) {
+            return Err("what is in the spool is sent as it is, all `series` of it; use the plugin `filter`");
+        }
+        for spec in &mut self.outputs {
+            spec.filter = Some(Arc::clone(keeps));
+        }
+        Ok(())
     }
 }
 
@@ -148,6 +168,7 @@ pub struct OutputSpec {
     pub(crate) output: Box<dyn Output>,
     pub(crate) queue: QueuePolicy,
     pub(crate) policy: DeliveryPolicy,
+    pub(crate) filter: Option<Keeps>,
 }
 
 /// How samples are given to an output.
@@ -199,6 +220,13 @@ impl OutputSpec {
     /// Abandons a delivery that is under way for longer, and repeats it; 60 s unless something else is chosen.
     pub const fn timeout(&mut self, timeout: Duration) -> &mut Self {
         self.policy.timeout = timeout;
+        self
+    }
+
+    /// Gives it only the samples of series for which `keeps` says so, which is asked once for each. Not for an output that is
+    /// [given records](Self::encoded).
+    pub fn filter(&mut self, keeps: impl Fn(&SeriesInfo) -> bool + Send + Sync + 'static) -> &mut Self {
+        self.filter = Some(Arc::new(keeps));
         self
     }
 

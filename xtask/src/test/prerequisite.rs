@@ -71,6 +71,13 @@ const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "the tests of prometheus-exporter",
         is_required: false,
     },
+    Prerequisite {
+        name: "umockdev",
+        probe: "umockdev-run --version",
+        package: "umockdev",
+        needed_by: "a test of the agent with the source rapl",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

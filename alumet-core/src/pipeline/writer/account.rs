@@ -5,6 +5,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::failure::{Failure, Remedy};
+use crate::pipeline::backlog::Loaded;
 use crate::pipeline::element::{ElementCell, ElementKey, ElementKind, ElementState};
 use crate::pipeline::ledger::DropReason;
 use crate::pipeline::message::Problem;
@@ -137,6 +138,23 @@ impl Account {
     pub(super) fn damaged(&self, samples: u32, failure: &Failure) {
         tracing::error!(element = %self.key(), samples, error = %failure, "samples were lost in the spool");
         self.lost(u64::from(samples), DropReason::Damaged);
+    }
+
+    /// Books samples of the spool that are not for this output, and says how many there are.
+    pub(super) fn left_out(&self, item: &Loaded) -> u64 {
+        let Loaded::Batch {
+            left_out,
+            is_recovered,
+            ..
+        } = item
+        else {
+            return 0;
+        };
+        if *left_out > 0 {
+            let mut ledger = self.shared.ledger.lock();
+            ledger.left_out(self.key(), *left_out, *is_recovered);
+        }
+        *left_out
     }
 
     fn lost(&self, samples: u64, reason: DropReason) {

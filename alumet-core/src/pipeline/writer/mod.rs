@@ -294,8 +294,9 @@ impl Writer {
             backlog.bell.ring();
         }
         for item in items {
+            self.progress.refused += self.account.left_out(&item);
             match item {
-                Loaded::Batch { sequence, batch } => self.intake.take(Some(sequence), batch),
+                Loaded::Batch { sequence, batch, .. } => self.intake.take(Some(sequence), batch),
                 Loaded::Encoded(item) => {
                     if let Spooled::Gap(gap) = &item {
                         self.account.gap(gap);

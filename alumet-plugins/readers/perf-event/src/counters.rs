@@ -56,17 +56,6 @@ pub struct Reading {
     pub running: u64,
 }
 
-/// The kernel refuses to count.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct Refusal {
-    /// The place of the event that it refuses.
-    pub event: usize,
-    /// What it says: `ENOENT` and others where the machine does not have the event, `EACCES` or `EPERM` where the rights are
-    /// missing, `EMFILE` where no descriptor is left, `ESRCH` where the thread has ended.
-    pub error: io::Error,
-}
-
 /// The most events of a group.
 const LARGEST_GROUP: usize = 30;
 
@@ -100,32 +89,28 @@ impl Counters {
     /// Begins to count all events at once.
     ///
     /// # Errors
-    /// The event that is refused; then nothing is counted.
-    pub fn open<'e>(
-        target: Target<'_>,
-        events: impl IntoIterator<Item = &'e Event>,
-    ) -> Result<Self, Refusal> {
+    /// What the kernel says to the first event that it refuses; then nothing is counted. `ENOENT` and others where the machine does
+    /// not have it, `EACCES` or `EPERM` where the rights are missing, `EMFILE` where no descriptor is left, `ESRCH` where the
+    /// thread has ended.
+    pub fn open<'e>(target: Target<'_>, events: impl IntoIterator<Item = &'e Event>) -> io::Result<Self> {
         let mut opened: Vec<OpenGroup> = Vec::new();
-        for (index, event) in events.into_iter().enumerate() {
-            let refused = |error| Refusal { event: index, error };
-            let builder = builder(event, target).map_err(refused)?;
-            if let Some(group) = opened
+        for event in events {
+            let builder = builder(event, target)?;
+            let last = opened
                 .last_mut()
-                .filter(|group| group.members.len() < LARGEST_GROUP)
-            {
+                .filter(|group| group.members.len() < LARGEST_GROUP);
+            if let Some(group) = last {
                 match builder.build_with_group(&mut group.leader) {
-                    Ok(member) => {
-                        group.members.push(member);
-                        continue;
-                    }
                     // It may be of another PMU than the others, or there are fewer counters than events.
                     Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {}
-                    Err(error) => return Err(refused(error)),
+                    member => {
+                        group.members.push(member?);
+                        continue;
+                    }
                 }
             }
-            let mut group = OpenGroup::new(target).map_err(refused)?;
-            let member = builder.build_with_group(&mut group.leader).map_err(refused)?;
-            group.members.push(member);
+            let mut group = OpenGroup::new(target)?;
+            group.members.push(builder.build_with_group(&mut group.leader)?);
             opened.push(group);
         }
         let begin = |mut group: OpenGroup| {
@@ -136,10 +121,8 @@ impl Counters {
                 is_whole: target.reads_groups(),
             })
         };
-        let groups = opened.into_iter().map(begin).collect::<io::Result<_>>();
-        Ok(Self {
-            groups: groups.map_err(|error| Refusal { event: 0, error })?,
-        })
+        let groups = opened.into_iter().map(begin).collect::<io::Result<_>>()?;
+        Ok(Self { groups })
     }
 
     /// Replaces `out` by a reading for each event, in their order.

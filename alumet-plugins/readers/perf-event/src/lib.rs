@@ -8,7 +8,7 @@ mod event;
 mod libpfm;
 mod terms;
 
-pub use counters::{Counter, Counters, Reading, Refusal, Target};
+pub use counters::{Counter, Counters, Reading, Target};
 pub use event::{Code, Event, Modes, Place};
 pub use libpfm::{Libpfm, LibpfmError};
 pub use name::EventName;

@@ -138,12 +138,15 @@ impl Pmu {
     /// # Errors
     /// The term that is wrong, and what would be right.
     pub fn event_of(&self, text: &str) -> Result<Event, TermError> {
+        // Terms are names of files as well.
+        if text.contains('/') {
+            return Err(self.unknown(text));
+        }
         let mut code = Code::new(self.kind, 0);
         for (name, value) in terms(text) {
-            let is_name =
-                value.is_none() && !name.contains('/') && self.folder.join("events").join(name).is_file();
-            match is_name {
-                true => self.set_fields(&read(&self.folder.join("events").join(name))?, &mut code)?,
+            let event = self.folder.join("events").join(name);
+            match value.is_none() && event.is_file() {
+                true => self.set_fields(&read(&event)?, &mut code)?,
                 false => self.set_field(name, value, &mut code)?,
             }
         }
@@ -169,7 +172,6 @@ impl Pmu {
     fn set_field(&self, name: &str, value: Option<&str>, code: &mut Code) -> Result<(), TermError> {
         let format = match number_of(name) {
             Some(_) => format!("{name}:0-63"),
-            None if name.is_empty() || name.contains(['/', '.']) => return Err(self.unknown(name)),
             None => read(&self.folder.join("format").join(name)).map_err(|_| self.unknown(name))?,
         };
         let mut set = || {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use alumet_reader_cgroupfs::testkit::OwnGroup;
-use alumet_reader_perf_event::{Counters, Event, EventName, Libpfm, Reading, Refusal, Target};
+use alumet_reader_perf_event::{Counters, Event, EventName, Libpfm, Reading, Target};
 
 fn event(name: &str) -> Event {
     let name: EventName = name.parse().unwrap();
@@ -23,9 +23,9 @@ fn read(counters: &Counters) -> Vec<Reading> {
 }
 
 /// What was opened; nothing, with a word, where the rights are missing.
-fn allowed(counters: Result<Counters, Refusal>) -> Option<Counters> {
+fn allowed(counters: io::Result<Counters>) -> Option<Counters> {
     match counters {
-        Err(refusal) if refusal.error.kind() == io::ErrorKind::PermissionDenied => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             println!("skipped: CAP_PERFMON is missing");
             None
         }
@@ -150,6 +150,20 @@ fn all_that_runs_on_a_cpu_is_counted() {
         after.running - before.running >= 50_000_000,
         "{before:?} {after:?}"
     );
+    assert_eq!(after.running, after.enabled);
+}
+
+#[test]
+fn only_the_modes_that_are_wanted_count() {
+    let (all, user) = (event("CONTEXT_SWITCHES"), event("CONTEXT_SWITCHES#u"));
+    let mut shell = Shell::waiting_for("true");
+    let Some(counters) = allowed(Counters::open(Target::Thread(shell.0.id()), [&all, &user])) else {
+        return;
+    };
+    shell.run();
+    let readings = read(&counters);
+    // The kernel switches in its own mode.
+    assert!(readings[0].count > 0 && readings[1].count == 0, "{readings:?}");
 }
 
 #[test]
@@ -170,17 +184,14 @@ fn many_events_are_in_several_groups() {
 }
 
 #[test]
-fn a_refusal_names_the_event_and_leaves_nothing_open() {
+fn an_event_that_is_refused_leaves_nothing_open() {
     let mut unknown = event("PAGE_FAULTS#u");
     unknown.code.config[0] = 4711;
     let known = event("PAGE_FAULTS#u");
     let open = fs::read_dir("/proc/self/fd").unwrap().count();
-    let refusal = Counters::open(Target::Thread(std::process::id()), [&known, &unknown]).unwrap_err();
-    if refusal.error.kind() != io::ErrorKind::PermissionDenied {
-        assert_eq!(
-            (refusal.event, refusal.error.kind()),
-            (1, io::ErrorKind::NotFound)
-        );
+    let error = Counters::open(Target::Thread(std::process::id()), [&known, &unknown]).unwrap_err();
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
     assert_eq!(fs::read_dir("/proc/self/fd").unwrap().count(), open);
 }
@@ -189,11 +200,8 @@ fn a_refusal_names_the_event_and_leaves_nothing_open() {
 fn a_thread_that_has_ended_is_not_found() {
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    let refusal = Counters::open(Target::Thread(child.id()), [&event("PAGE_FAULTS#u")]).unwrap_err();
-    assert_eq!(
-        refusal.error.raw_os_error(),
-        Some(nix::errno::Errno::ESRCH as i32)
-    );
+    let error = Counters::open(Target::Thread(child.id()), [&event("PAGE_FAULTS#u")]).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(nix::errno::Errno::ESRCH as i32));
     assert!(Counters::open(Target::Thread(u32::MAX), [&event("PAGE_FAULTS#u")]).is_err());
 }
 

@@ -35,6 +35,7 @@ fn server() -> TempDir {
             ("events/energy-pkg.scale", "2.3283064365386962890625e-10\n"),
             ("events/energy-pkg.unit", "Joules\n"),
             ("events/energy-ram", "event=0x03\n"),
+            ("events/energy-ram.scale", "0\n"),
             ("events/odd", "event=?\n"),
         ],
     )
@@ -96,7 +97,13 @@ fn terms_are_fields_with_values_and_names_of_events() {
         error.to_string().contains("`0x100`") && error.to_string().contains("config:0-7"),
         "{error}"
     );
-    assert!(config("../type").is_err() && config("mem-loads.unit").is_err());
+    for wrong in ["", "../type", "mem-loads.unit", "event=1,/etc/hostname"] {
+        let error = config(wrong).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("no event `{wrong}`")),
+            "no other file is read: {error}"
+        );
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! `/sys/class/hwmon` and `/sys/class/thermal`: temperature sensors.
+//! `/sys/class/hwmon` and `/sys/class/thermal`: the channels of sensor chips, and the temperatures of all.
 //!
 //! Formats: `Documentation/hwmon/sysfs-interface.rst` and `Documentation/driver-api/thermal/sysfs-api.rst`. A CPU package
 //! often appears in both.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::root::{if_there, numbered};
@@ -11,7 +12,7 @@ use crate::{ParseError, Parsed, ReadError, SystemRoot};
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{Extent, KeptFile};
 
-/// What is known of one temperature sensor.
+/// What is known of one channel of a sensor chip, or of a thermal zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sensor {
     /// Its folder, such as `hwmon2` or `thermal_zone0`. The number can differ after each boot.
@@ -24,6 +25,80 @@ pub struct Sensor {
     pub label: Option<String>,
     /// The device that carries the chip, such as `coretemp.0` or `nvme0`; tells two equal chips apart.
     pub device: Option<String>,
+}
+
+/// The channels of one quantity, such as `temp` or `power`, by chip and number, each with its file: that with the first of the
+/// suffixes, such as `average` or `input`, that the channel has. That there are none is normal on virtual machines.
+///
+/// # Errors
+/// When no descriptor is left.
+pub fn channels(
+    root: &SystemRoot,
+    quantity: &str,
+    suffixes: &[&str],
+) -> Result<Vec<(Sensor, PathBuf)>, ReadError> {
+    list(root, quantity, suffixes).map_err(|error| ReadError::Io {
+        path: root.sys("class/hwmon"),
+        error,
+    })
+}
+
+/// A name for each sensor of a quantity, which no other has whose chip is called the same: `coretemp.0/temp1`, or
+/// `thermal_zone0`. It is the same after each boot, unless two chips of one device have the same name.
+pub fn names<'s>(quantity: &str, sensors: impl Iterator<Item = &'s Sensor>) -> Vec<String> {
+    let mut names: Vec<(&str, String)> = Vec::new();
+    for sensor in sensors {
+        let name_of = |device: &str| match sensor.channel {
+            Some(channel) => format!("{device}/{quantity}{channel}"),
+            None => sensor.folder.clone(),
+        };
+        let mut named = (
+            sensor.chip.as_str(),
+            name_of(sensor.device.as_deref().unwrap_or(&sensor.folder)),
+        );
+        if names.contains(&named) {
+            named.1 = name_of(&sensor.folder);
+        }
+        names.push(named);
+    }
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+fn list(root: &SystemRoot, quantity: &str, suffixes: &[&str]) -> io::Result<Vec<(Sensor, PathBuf)>> {
+    let mut found = Vec::new();
+    for (_, folder) in numbered(&root.sys("class/hwmon"), "hwmon")? {
+        let mut channels = BTreeMap::new();
+        for file in if_there(fs::read_dir(&folder))?.into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let Some((channel, suffix)) = name.to_str().and_then(|name| channel_of(name, quantity)) else {
+                continue;
+            };
+            if let Some(rank) = suffixes.iter().position(|known| *known == suffix) {
+                let best = channels.entry(channel).or_insert(rank);
+                *best = rank.min(*best);
+            }
+        }
+        for (channel, rank) in channels {
+            let file = folder.join(format!("{quantity}{channel}_{}", suffixes[rank]));
+            let label = text_of(&folder.join(format!("{quantity}{channel}_label")))?;
+            found.push((Sensor::at(&folder, "name", Some(channel), label)?, file));
+        }
+    }
+    Ok(found)
+}
+
+impl Sensor {
+    fn at(folder: &Path, chip: &str, channel: Option<u32>, label: Option<String>) -> io::Result<Self> {
+        let device = fs::read_link(folder.join("device"));
+        let name = name_of(folder).unwrap_or_default();
+        Ok(Self {
+            channel,
+            chip: text_of(&folder.join(chip))?.unwrap_or_else(|| name.clone()),
+            label,
+            device: device.ok().as_deref().and_then(name_of),
+            folder: name,
+        })
+    }
 }
 
 /// Parses a temperature in millidegrees Celsius into degrees Celsius.
@@ -86,53 +161,24 @@ impl TemperatureFiles {
     }
 
     fn list(&mut self, root: &SystemRoot) -> io::Result<()> {
-        for (_, folder) in numbered(&root.sys("class/hwmon"), "hwmon")? {
-            let files = if_there(fs::read_dir(&folder))?.into_iter().flatten().flatten();
-            let channels = files.filter_map(|file| channel_of(file.file_name().to_str()?));
-            let mut channels: Vec<_> = channels.collect();
-            channels.sort_unstable();
-            for channel in channels {
-                self.add(&folder, Some(channel))?;
-            }
-        }
+        let mut found = list(root, "temp", &["input"])?;
         for (_, folder) in numbered(&root.sys("class/thermal"), "thermal_zone")? {
-            if folder.join("temp").exists() {
-                self.add(&folder, None)?;
+            let file = folder.join("temp");
+            if file.exists() {
+                found.push((Sensor::at(&folder, "type", None, None)?, file));
             }
         }
-        Ok(())
-    }
-
-    fn add(&mut self, path: &Path, channel: Option<u32>) -> io::Result<()> {
-        let text = |file: &str| text_of(&path.join(file));
-        let (chip, label, input) = match channel {
-            Some(channel) => (
-                text("name")?,
-                text(&format!("temp{channel}_label"))?,
-                format!("temp{channel}_input"),
-            ),
-            None => (text("type")?, None, "temp".to_owned()),
-        };
-        let folder = name_of(path).unwrap_or_default();
-        let device = fs::read_link(path.join("device"));
-        let sensor = Sensor {
-            channel,
-            chip: chip.unwrap_or_else(|| folder.clone()),
-            label,
-            device: device.ok().as_deref().and_then(name_of),
-            folder,
-        };
         let mend = "the sensor was removed; list the sensors anew";
-        let file = KeptFile::new(path.join(input), Extent::OneRecord, mend);
-        self.sensors.push((sensor, file));
+        let kept = |(sensor, path)| (sensor, KeptFile::new(path, Extent::OneRecord, mend));
+        self.sensors.extend(found.into_iter().map(kept));
         Ok(())
     }
 }
 
-/// The channel number of a file name such as `temp12_input`.
-fn channel_of(file: &str) -> Option<u32> {
-    let digits = file.strip_prefix("temp")?.strip_suffix("_input")?;
-    u32::try_from(number(digits.as_bytes())?).ok()
+/// The channel number and the suffix of a file name such as `temp12_input`.
+fn channel_of<'n>(file: &'n str, quantity: &str) -> Option<(u32, &'n str)> {
+    let (digits, suffix) = file.strip_prefix(quantity)?.split_once('_')?;
+    Some((u32::try_from(number(digits.as_bytes())?).ok()?, suffix))
 }
 
 fn text_of(path: &Path) -> io::Result<Option<String>> {
@@ -153,15 +199,9 @@ mod tests {
 
     #[test]
     fn other_files_of_a_chip_are_no_channels() {
-        assert_eq!(channel_of("temp12_input"), Some(12));
-        for other in [
-            "temp1_label",
-            "temp_input",
-            "fan1_input",
-            "temp1_input2",
-            "tempx_input",
-        ] {
-            assert_eq!(channel_of(other), None, "{other}");
+        assert_eq!(channel_of("temp12_input", "temp"), Some((12, "input")));
+        for other in ["temp_input", "fan1_input", "tempx_input", "temp1", "xtemp1_input"] {
+            assert_eq!(channel_of(other, "temp"), None, "{other}");
         }
     }
 

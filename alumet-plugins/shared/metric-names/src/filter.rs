@@ -10,13 +10,13 @@ use crate::selection::Selection;
 
 /// Which series are kept; without either list, all are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FilterConfig {
     /// The series that are kept, others are removed: names of metrics, in which `*` stands for any text, or tables with
     /// `metric`, `resource_kind`, `resource_id`, `consumer_kind`, `consumer_id` and attributes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<SeriesPattern>,
-    /// The series that are removed, also if `include` has them; as there.
+    /// The series that are removed, also if `include` has them; written like those.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<SeriesPattern>,
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SeriesPattern {
-    /// All series of the metrics with this name.
+    /// A name.
     Metric(String),
-    /// The series for which all keys are right.
+    /// A table.
     Series(SeriesKeys),
 }
 
@@ -53,7 +53,7 @@ pub enum OneOrMore {
     More(Vec<Word>),
 }
 
-/// A pattern as TOML has it: a number or a truth value means its text.
+/// A pattern as TOML has it: a number means its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
@@ -62,8 +62,6 @@ pub enum Word {
     Text(String),
     /// An integer.
     Integer(i64),
-    /// A truth value.
-    Bool(bool),
 }
 
 impl OneOrMore {
@@ -81,7 +79,6 @@ impl fmt::Display for Word {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Integer(integer) => integer.fmt(f),
-            Self::Bool(truth) => truth.fmt(f),
         }
     }
 }

@@ -256,7 +256,7 @@ mod tests {
             ("consumer_id = '/user.slice'", false),
             ("domain = ['pp0', 'pack*']", true),
             ("die = 0", true),
-            ("die = [1, true]", false),
+            ("die = [1, '2']", false),
             ("domain = 'package', metric = 'x'", false),
             ("node = '*'", false),
         ] {
@@ -267,6 +267,21 @@ mod tests {
                 "{toml}"
             );
         }
+    }
+
+    #[test]
+    fn a_table_with_more_keys_embeds_the_pattern() {
+        #[derive(Deserialize)]
+        struct Table {
+            keep: bool,
+            #[serde(flatten)]
+            keys: SeriesKeys,
+        }
+        let table: Table = toml::from_str("keep = true\nmetric = 'cpu'\ndomain = 'package'").unwrap();
+        let mut faults = Faults::default();
+        let selector = Selector::new("table", &table.keys, &mut faults);
+        assert!(table.keep && selector.matches(&series("cpu", "/a")));
+        assert_eq!(faults, Faults::default());
     }
 
     #[test]

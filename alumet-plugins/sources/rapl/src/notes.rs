@@ -2,7 +2,7 @@
 
 use alumet_core::plugin::{Finding, StartContext, Verdict};
 
-use crate::device::{Cpus, Domain, Found, Interface, Zone};
+use crate::device::{Cpus, Domain, Found, Interface, Refused, Zone};
 
 const SUBJECT: &str = "RAPL";
 
@@ -28,7 +28,7 @@ pub(crate) fn note(found: &[Found], zones: &[Zone], cpus: &Cpus, alumet: &mut St
     }
 }
 
-/// Which domains come from where, and why not from the interfaces that are preferred.
+/// Which domains come from where, and why not from the others.
 fn measured(found: &[Found], zones: &[Zone]) -> String {
     let of = |interface: Interface| zones.iter().filter(move |zone| zone.interface == interface);
     let mut parts = Vec::new();
@@ -48,7 +48,8 @@ fn measured(found: &[Found], zones: &[Zone]) -> String {
         match (domains.is_empty(), refused.first()) {
             (false, _) => parts.push(format!("{} through {name}", domains.join(", "))),
             (true, Some(refused)) => parts.push(format!("{name} refused: {}", refused.error)),
-            (true, None) => {}
+            // It shows none, or only what others show.
+            (true, None) => parts.push(format!("none through {name}")),
         }
         parts.extend(left_out.iter().cloned());
     }
@@ -66,7 +67,7 @@ fn refused(found: &[Found], zones: &[Zone]) -> Vec<Finding> {
         interface, refused, ..
     } in found
     {
-        let is_lacking = |refused: &&crate::device::Refused| match refused.place {
+        let is_lacking = |refused: &&Refused| match refused.place {
             Some(place) => !zones
                 .iter()
                 .any(|zone| (zone.place.domain, zone.place.package) == (place.domain, place.package)),

@@ -6,6 +6,6 @@ mod model;
 mod plugin;
 mod transform;
 
-pub use config::Config;
+pub use config::{Config, Functions};
 pub use model::Function;
 pub use plugin::AggregationPlugin;

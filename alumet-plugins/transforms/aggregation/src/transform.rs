@@ -9,7 +9,7 @@ use alumet_core::series::{SeriesHandle, SeriesId, SeriesInfo};
 use alumet_core::time::Monotonic;
 use alumet_core::transform::{Transform, TransformContext};
 use alumet_core::value::Value;
-use alumet_core::{Batch, Catalog, Failure, SeriesMap, Timestamp};
+use alumet_core::{Batch, Catalog, Failure, MetricKind, SeriesMap, Timestamp};
 use alumet_shared_metric_names::Selection;
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ use crate::model::{Function, Window, increase};
 #[derive(Debug)]
 pub(crate) struct Aggregation {
     selection: Selection,
-    function: Function,
+    functions: Vec<Function>,
     /// In nanoseconds.
     interval: i64,
     lateness: Duration,
@@ -36,15 +36,25 @@ pub(crate) struct Aggregation {
     wake_at: Option<Monotonic>,
     late: u64,
     held: u64,
+    has_thinned: bool,
+}
+
+/// What became of windows.
+#[derive(Debug, Default)]
+struct Closed {
+    /// Sums that are held at the end of the range.
+    held: u64,
+    /// Whether percentiles are of a part of the values.
+    has_thinned: bool,
 }
 
 /// A series that is aggregated.
 #[derive(Debug)]
 struct Aggregated {
-    output: SeriesHandle,
-    function: Function,
-    /// Of a counter whose increases are aggregated: the previous reading.
-    previous: Option<Option<Value>>,
+    outputs: Vec<(Function, SeriesHandle)>,
+    kind: MetricKind,
+    /// The time and the reading of the sample before the next window; nothing where the series begins.
+    before: Option<(i64, Value)>,
     stream: Option<StreamId>,
     /// The wall clock of its node less the monotonic one, when its latest sample was made.
     clock_offset: i64,
@@ -60,7 +70,7 @@ impl Aggregation {
     pub(crate) fn new(config: &Config, selection: Selection) -> Self {
         Self {
             selection,
-            function: config.function,
+            functions: config.function.all().to_vec(),
             interval: i64::try_from(config.interval.as_nanos()).unwrap_or(i64::MAX),
             lateness: *config.lateness,
             keep_originals: config.keep_originals,
@@ -69,6 +79,7 @@ impl Aggregation {
             wake_at: None,
             late: 0,
             held: 0,
+            has_thinned: false,
         }
     }
 
@@ -83,47 +94,63 @@ impl Aggregation {
             interval,
             ..
         } = self;
-        let mut held = 0;
+        let mut closed = Closed::default();
         series.retain(|_, aggregated| {
             let Some(aggregated) = aggregated else { return true };
             let end = aggregated.start.saturating_add(*interval);
             if is_due(aggregated, end) {
-                held += u64::from(aggregated.close(end, out));
+                closed.add(aggregated.close(end, out));
             }
             if aggregated.open.is_some() {
                 note_open(aggregated, end, ends, wake_at);
             }
             aggregated.open.is_some() || !aggregated.gone
         });
-        self.say(0, held);
+        self.say(0, &closed);
     }
 
     /// Says once that something has happened that the user should know.
-    fn say(&mut self, late: u64, held: u64) {
+    fn say(&mut self, late: u64, closed: &Closed) {
         if self.late == 0 && late > 0 {
             tracing::warn!(
                 "samples came after their window was closed, or the clock was set back; they count in the window that is open"
             );
         }
-        if self.held == 0 && held > 0 {
+        if closed.has_thinned && !std::mem::replace(&mut self.has_thinned, true) {
+            tracing::warn!(
+                "there are too many values in a window for exact percentiles, which are now of a part of them, evenly spread; \
+                 choose a shorter `interval`"
+            );
+        }
+        if self.held == 0 && closed.held > 0 {
             tracing::warn!(
                 "a sum is too large for its type and was held at the end of its range; choose a shorter `interval`"
             );
         }
         self.late += late;
-        self.held += held;
+        self.held += closed.held;
+    }
+}
+
+impl Closed {
+    const fn add(&mut self, other: Self) {
+        self.held += other.held;
+        self.has_thinned |= other.has_thinned;
     }
 }
 
 impl Aggregated {
-    fn new(function: Function, info: &SeriesInfo, catalog: &Catalog) -> Self {
-        let (metric, _held) = catalog.admit_metric(function.of(&info.metric));
-        let mut key = info.key.clone();
-        key.metric = metric;
+    fn new(functions: &[Function], info: &SeriesInfo, catalog: &Catalog) -> Self {
+        let output = |function: &Function| {
+            let (metric, _held) = catalog.admit_metric(function.of(&info.metric));
+            let mut key = info.key.clone();
+            key.metric = metric;
+            (*function, catalog.register(key))
+        };
         Self {
-            output: catalog.register(key),
-            function,
-            previous: function.wants_increases(info.metric.kind).then_some(None),
+            outputs: functions.iter().map(output).collect(),
+            kind: info.metric.kind,
+            before: None,
             stream: None,
             clock_offset: 0,
             start: i64::MIN,
@@ -133,16 +160,24 @@ impl Aggregated {
         }
     }
 
-    /// Emits the open window, if any; says whether its sum had to be held.
-    fn close(&mut self, end: i64, out: &mut Batch) -> bool {
-        let Some(window) = self.open.take() else {
-            return false;
+    /// Emits the open window, if any, and says what the user should know of it.
+    fn close(&mut self, end: i64, out: &mut Batch) -> Closed {
+        let mut closed = Closed::default();
+        let Some(mut window) = self.open.take() else {
+            return closed;
         };
-        let (value, held) = window.result(self.function);
-        // The metric was registered with the type of the result.
-        let _ = out.push_value(&self.output, Timestamp::from_nanos(self.start), value);
+        for (function, output) in &self.outputs {
+            let Some((value, is_held)) = window.result(*function, self.kind) else {
+                continue;
+            };
+            // The metric was registered with the type of the result.
+            let _ = out.push_value(output, Timestamp::from_nanos(self.start), value);
+            closed.held += u64::from(is_held);
+        }
+        closed.has_thinned = window.is_thinned();
+        self.before = Some(window.end());
         self.start = end;
-        held
+        closed
     }
 }
 
@@ -171,21 +206,22 @@ impl Transform for Aggregation {
                 .saturating_sub_unsigned(until.monotonic.as_nanos())
         });
         let mut out = context.catalog.batch();
-        let (mut late, mut held) = (0, 0);
+        let (mut late, mut closed) = (0, Closed::default());
         let Self {
             selection,
-            function,
+            functions,
             interval,
             series,
             ends,
             wake_at,
             ..
         } = self;
+        let wants_values = functions.iter().any(|function| function.percent().is_some());
         let plan = |id: SeriesId| {
             let info: Arc<SeriesInfo> = context.catalog.describe(id)?;
             selection
                 .contains(&info)
-                .then(|| Box::new(Aggregated::new(*function, &info, context.catalog)))
+                .then(|| Box::new(Aggregated::new(functions, &info, context.catalog)))
         };
         batch.retain(|sample| {
             let Some(aggregated) = series.get_or_insert_with(sample.series, || plan(sample.series)) else {
@@ -197,20 +233,26 @@ impl Transform for Aggregation {
             let stepped = offset.saturating_sub(aggregated.clock_offset) <= -*interval;
             if start > aggregated.start || stepped {
                 // Beyond the open window, or in a time that comes again because the clock was set back far.
-                held += u64::from(aggregated.close(start, &mut out));
+                closed.add(aggregated.close(start, &mut out));
                 aggregated.start = start;
+                if stepped {
+                    // How long it was since then is not known.
+                    aggregated.before = None;
+                }
             } else if start < aggregated.start {
                 late += 1;
             }
             (aggregated.stream, aggregated.clock_offset) = (stream, offset);
-            let value = match &mut aggregated.previous {
-                Some(previous) => increase(previous.replace(sample.value()), sample.value()),
-                None => sample.value(),
+            let reading = sample.value();
+            let before = aggregated.open.as_ref().map(Window::end).or(aggregated.before);
+            let value = match aggregated.kind {
+                MetricKind::Counter => increase(before.map(|(_, reading)| reading), reading),
+                MetricKind::Gauge | MetricKind::Delta => reading,
             };
             match &mut aggregated.open {
-                Some(window) => window.add(value),
+                Some(window) => window.add(value, reading, time),
                 None => {
-                    aggregated.open = Some(Window::new(value));
+                    aggregated.open = Some(Window::new(value, reading, time, before, wants_values));
                     let end = aggregated.start.saturating_add(*interval);
                     let left = end.saturating_sub(time).clamp(0, 2 * *interval);
                     let left = Duration::from_nanos(left.unsigned_abs());
@@ -220,7 +262,7 @@ impl Transform for Aggregation {
             }
             self.keep_originals
         });
-        self.say(late, held);
+        self.say(late, &closed);
         if let Some(progress) = progress {
             let until = progress.until.wall.as_nanos();
             if self.ends.get(&stream).is_some_and(|end| *end <= until) {

@@ -15,7 +15,7 @@ use alumet_core::testkit::{Bench, ManualClock, assert_lines};
 use alumet_core::time::{Clock, Moment};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, MetricKind, Resource, Series, Timestamp};
-use alumet_plugin_aggregation::{AggregationPlugin, Config, Function};
+use alumet_plugin_aggregation::{AggregationPlugin, Config, Function, Functions};
 use proptest::prelude::*;
 
 alumet_core::metrics! {
@@ -42,7 +42,7 @@ struct Stage {
 impl Stage {
     fn new(function: Function) -> Self {
         let config = Config {
-            function,
+            function: Functions::One(function),
             metrics: vec!["energy".into(), "byte*".into()],
             ..Config::default()
         };
@@ -246,14 +246,76 @@ fn a_metric_that_appears_late_is_aggregated_too() {
 }
 
 #[test]
+fn several_functions_make_a_metric_each() {
+    let functions = "function = ['rate', 'p50', { percentile = 99.9 }, 'last']";
+    let mut stage = Stage::with(Config {
+        metrics: vec!["energy".into(), "bytes".into()],
+        ..toml::from_str(functions).unwrap()
+    });
+    let (energy, bytes) = (stage.series(&ENERGY, 1), stage.series(&BYTES, 1));
+    // The first sample of a delta says since when it counts.
+    stage.at(10, [(&energy, 0), (&bytes, 1000)]);
+    stage.at(20, [(&energy, 30), (&bytes, 1500)]);
+    stage.at(30, [(&energy, 10), (&bytes, 1540)]);
+    let of_bytes = |start, rate, p50, p99_9, last| {
+        [
+            format!("{start}: bytes_rate process:1 {rate}"),
+            format!("{start}: bytes_p50 process:1 {p50}"),
+            format!("{start}: bytes_p99_9 process:1 {p99_9}"),
+            format!("{start}: bytes_last process:1 {last}"),
+        ]
+    };
+    let of_energy = of_bytes(0, 2, 10, 30, 10).map(|line| line.replace("bytes", "energy"));
+    assert_lines(
+        stage.at(60, NONE),
+        [of_energy, of_bytes(0, 27, 40, 500, 1540)].concat(),
+    );
+    // The next window begins where the one before has ended, at 30 seconds.
+    stage.at(90, [(&bytes, 1600)]);
+    assert_lines(stage.at(120, NONE), of_bytes(60, 1, 60, 60, 1600));
+    let (_, rate) = stage.bench.catalog().find_metric("energy_rate").unwrap();
+    assert_eq!((rate.kind, &rate.unit), (MetricKind::Gauge, &Unit::WATT));
+}
+
+#[test]
+fn a_rate_that_is_not_known_is_not_made_up() {
+    let mut stage = Stage::new(Function::Rate);
+    let energy = stage.series(&ENERGY, 1);
+    stage.at(30, [(&energy, 0)]);
+    assert_lines(stage.at(60, NONE), [] as [&str; 0]);
+    stage.at(61, [(&energy, 62)]);
+    assert_lines(stage.at(120, NONE), ["60: energy_rate process:1 2"]);
+}
+
+#[test]
+fn a_rate_does_not_span_a_step_of_the_clock() {
+    let mut stage = Stage::new(Function::Rate);
+    let energy = stage.series(&ENERGY, 1);
+    stage.at(0, [(&energy, 0)]);
+    assert_lines(stage.at(60, [(&energy, 120)]), [] as [&str; 0]);
+    stage.bench.clock().set_wall(at(-7200));
+    // What the first sample counts happened in a time that is not known.
+    assert_lines(stage.at(-7190, [(&energy, 6)]), ["60: energy_rate process:1 2"]);
+    stage.at(-7180, [(&energy, 10)]);
+    assert_lines(stage.at(-7140, NONE), ["-7200: energy_rate process:1 1"]);
+}
+
+#[test]
 fn the_names_of_the_original_are_understood_and_an_interval_of_zero_is_not() {
     let config = |text: &str| toml::from_str::<Config>(text).unwrap();
-    assert_eq!(config("function = \"Mean\"").function, Function::Mean);
+    assert_eq!(
+        config("function = \"Mean\"").function,
+        Functions::One(Function::Mean)
+    );
     assert_eq!(config("function = \"Sum\""), Config::default());
     for (text, key) in [
         ("interval = \"0s\"", "interval"),
         ("interval = \"2y\"", "interval"),
         ("metrics = [\"a[\"]", "metrics.0"),
+        ("function = []", "function"),
+        ("function = { percentile = 101 }", "function"),
+        ("function = [\"p95\", { percentile = 95 }]", "function"),
+        ("function = [\"sum\", \"Sum\"]", "function"),
     ] {
         assert_eq!(AggregationPlugin::check(&config(text)).unwrap_err().keys(), [key]);
     }

@@ -7,7 +7,7 @@ use alumet_core::plugin::Finding;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::time::Monotonic;
 use alumet_core::{Failure, Series};
-use alumet_reader_procfs::hwmon::{Sensor, TemperatureFiles};
+use alumet_reader_procfs::hwmon::{self, TemperatureFiles};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 
 use super::{Opened, of_machine};
@@ -49,24 +49,17 @@ pub(crate) fn open(is_trial: bool, root: &SystemRoot, catalog: &Catalog) -> Open
 impl TemperaturesSource {
     fn list(&mut self, now: Monotonic, catalog: &Catalog) -> Result<(), ReadError> {
         self.files = TemperatureFiles::discover(&self.root)?;
-        let mut names = Vec::new();
-        let mut series = Vec::new();
-        for sensor in self.files.sensors() {
-            let chip = sensor.chip.as_str();
-            let mut name = name_of(sensor, sensor.device.as_deref().unwrap_or(&sensor.folder));
-            // Two chips of one device may have the same name.
-            if names.contains(&(chip, name.clone())) {
-                name = name_of(sensor, &sensor.folder);
-            }
-            names.push((chip, name.clone()));
+        let names = hwmon::names("temp", self.files.sensors());
+        let series = self.files.sensors().zip(names).map(|(sensor, name)| {
             let described = of_machine(catalog, self.metric)
-                .attribute("chip", chip)
+                .attribute("chip", sensor.chip.as_str())
                 .attribute("sensor", name);
-            series.push(match &sensor.label {
+            match &sensor.label {
                 Some(label) => described.attribute("label", label.as_str()).register(),
                 None => described.register(),
-            });
-        }
+            }
+        });
+        let series = series.collect();
         // Replaced only now, so that a series that stays is never without a handle.
         self.series = series;
         self.listed = Some(now);
@@ -94,14 +87,6 @@ impl Source for TemperaturesSource {
             self.listed = None;
         }
         Ok(())
-    }
-}
-
-/// `coretemp.0/temp1`, or `thermal_zone0`.
-fn name_of(sensor: &Sensor, device: &str) -> String {
-    match sensor.channel {
-        Some(channel) => format!("{device}/temp{channel}"),
-        None => sensor.folder.clone(),
     }
 }
 

@@ -56,6 +56,8 @@ impl Cpus {
             .read()
             .map_or_else(|_| Vec::new(), |list| list.ranges.clone());
         let numbers = ranges.into_iter().flat_map(|(first, last)| first..=last);
+        // No kernel has more.
+        let numbers = numbers.take(8192);
         let cpu = |number: u32| {
             let read = |file: &str| {
                 let path = root.sys(format!("devices/system/cpu/cpu{number}/topology/{file}"));
@@ -71,7 +73,7 @@ impl Cpus {
         };
         Self {
             model,
-            online: numbers.map_while(cpu).collect(),
+            online: numbers.filter_map(cpu).collect(),
         }
     }
 

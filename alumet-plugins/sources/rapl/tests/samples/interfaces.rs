@@ -65,6 +65,35 @@ fn a_domain_that_only_another_interface_has_is_taken_from_that_one() {
 }
 
 #[test]
+fn an_interface_that_shows_no_package_comes_after_one_that_does() {
+    let machine = Machine::new("GenuineIntel", 6, 85, &[(0, 0, 0)]);
+    machine.zone("intel-rapl:0", "psys", 100);
+    machine.msr(0, 0x606, 0x000A_0E03);
+    machine.msr(0, 0x611, 1 << 14);
+    machine.msr(0, 0x64D, 1 << 14);
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.msr(0, 0x64D, 3 << 14);
+    assert!(
+        bench
+            .next()
+            .contains(&"local_machine {domain=platform} = 2".to_owned())
+    );
+}
+
+#[test]
+fn a_package_that_one_interface_shows_by_dies_is_not_counted_again_as_a_whole() {
+    let machine = Machine::new("GenuineIntel", 6, 85, &[(0, 0, 0)]);
+    machine.zone("intel-rapl:0", "package-0-die-0", 5);
+    machine.zone("intel-rapl:1", "package-0-die-1", 5);
+    machine.msr(0, 0x606, 0x000A_0E03);
+    machine.msr(0, 0x611, 1 << 14);
+    let lines = energies(&machine.start("").poll());
+    let packages = lines.iter().filter(|line| line.contains("domain=package}"));
+    assert_eq!(packages.count(), 2, "{lines:?}");
+}
+
+#[test]
 fn what_may_not_be_read_is_named_with_the_command_and_the_rest_is_measured() {
     let machine = Machine::client();
     let file = machine.root.at("sys/class/powercap/intel-rapl:0:1/energy_uj");

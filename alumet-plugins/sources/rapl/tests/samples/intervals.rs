@@ -67,6 +67,18 @@ fn what_cannot_be_is_counted_by_its_reason_and_never_emitted() {
 }
 
 #[test]
+fn a_package_that_states_a_high_maximum_may_draw_more() {
+    let machine = Machine::new("GenuineIntel", 6, 173, &[(0, 0, 0)]);
+    machine.zone(ZONE, "package-0", 1000);
+    let stated = "sys/class/powercap/intel-rapl:0/constraint_0_max_power_uw";
+    machine.root.write(stated, "500000000\n");
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set(ZONE, 2_900_000_000);
+    assert_lines(bench.next(), both("1900"));
+}
+
+#[test]
 fn an_interval_in_which_the_counter_may_have_wrapped_twice_is_refused() {
     let (machine, mut bench) = package();
     // At 1000 W it wraps every 262 s.

@@ -107,3 +107,48 @@ fn zones_are_found_without_the_links_of_the_class() {
     machine.root.remove("sys/class/powercap");
     assert_lines(energies(&machine.start("").poll()), &expected);
 }
+
+#[test]
+fn a_zone_that_answers_with_an_error_takes_no_other_away_nor_their_sum() {
+    let machine = Machine::server();
+    let file = "sys/class/powercap/intel-rapl:1:0/energy_uj";
+    std::fs::remove_file(machine.root.at(file)).unwrap();
+    // The kernel answers EIO: nothing is mapped at its beginning.
+    machine.root.link(file, "/proc/self/mem");
+    let mut bench = machine.start("");
+    assert_eq!(
+        energies(&bench.poll()).len(),
+        4,
+        "the sum waits for a part that may come"
+    );
+    bench.next();
+    machine.set("intel-rapl:0:0", 58_000_000);
+    let lines = bench.next();
+    assert!(
+        lines.contains(&"local_machine {domain=dram_total} = 8".to_owned()),
+        "{lines:?}"
+    );
+    assert!(!lines.iter().any(|line| line.contains("dram:1")), "{lines:?}");
+}
+
+#[test]
+fn of_two_ways_to_the_same_counters_the_one_that_shows_more_is_taken() {
+    let machine = Machine::new("GenuineIntel", 6, 151, &[(0, 0, 0)]);
+    machine.zone("intel-rapl:0", "package-0", 100);
+    machine.zone("intel-rapl-mmio:0", "package-0", 100);
+    machine.zone("intel-rapl-mmio:0:0", "dram", 100);
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set("intel-rapl:0", 101_000_000);
+    machine.set("intel-rapl-mmio:0", 102_000_000);
+    assert!(
+        bench
+            .next()
+            .contains(&"cpu_package:0 {domain=package} = 2".to_owned())
+    );
+    let detail = &machine.findings("")[0].detail;
+    assert!(
+        detail.contains("intel-rapl counts what intel-rapl-mmio counts"),
+        "{detail}"
+    );
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod config;
+mod membership;
+mod model;
+mod plugin;
+mod transform;
+
+pub use config::Config;
+pub use plugin::ProcessToCgroupBridgePlugin;
