@@ -60,7 +60,8 @@ impl Outcome {
     pub(crate) fn log(&self) {
         let ledger = &self.report.ledger;
         let dropped = ledger.dropped.values().sum::<u64>() + unrouted(ledger);
-        tracing::info!(produced = ledger.produced, dropped, "the pipeline has stopped");
+        let (produced, added, removed) = (ledger.produced, ledger.added, ledger.removed);
+        tracing::info!(produced, added, removed, dropped, "the pipeline has stopped");
         for (key, account) in &ledger.outputs {
             let (delivered, dropped) = (account.delivered, account.dropped_total());
             if account.spooled > 0 {

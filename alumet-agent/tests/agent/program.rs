@@ -263,7 +263,7 @@ impl Ended {
             "the output has ended element=outputs/csv",
         );
         let accounts = Accounts {
-            produced: self.logged(all, "produced"),
+            produced: self.logged(all, "produced") + self.logged(all, "added") - self.logged(all, "removed"),
             delivered: self.logged(output, "delivered"),
             dropped: self.logged(all, "dropped") + self.logged(output, "dropped"),
         };
@@ -280,6 +280,7 @@ impl Ended {
 /// The last words of the agent about its samples.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Accounts {
+    /// By sources and transforms.
     pub(crate) produced: u64,
     pub(crate) delivered: u64,
     pub(crate) dropped: u64,
