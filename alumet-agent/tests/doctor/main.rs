@@ -223,6 +223,36 @@ fn only_enabled_plugins_are_looked_at_with_their_own_configuration() {
 }
 
 #[test]
+fn whoever_could_measure_energy_is_looked_at_though_it_is_not_enabled_and_breaks_nothing() {
+    let folder = Folder::new();
+    let zone = "root/sys/devices/virtual/powercap/intel-rapl/intel-rapl:0";
+    fs::create_dir_all(folder.path(zone)).unwrap();
+    fs::create_dir_all(folder.path("root/proc")).unwrap();
+    for (file, text) in [
+        ("name", "package-0"),
+        ("max_energy_range_uj", "1000"),
+        ("energy_uj", "none"),
+    ] {
+        folder.write(&format!("{zone}/{file}"), text);
+    }
+    folder.write("alumet-config.toml", "system_root = 'root'\n[plugins.csv]\n");
+    let (_, json) = folder.json(&[]);
+    let plugin = find(&json, "rapl", "plugin");
+    assert_eq!(plugin["verdict"], "absent", "{plugin}");
+    assert!(
+        plugin["remedy"].as_str().unwrap().contains("[plugins.rapl]"),
+        "{plugin}"
+    );
+    let of_rapl = json["findings"].as_array().unwrap().iter();
+    let verdicts: Vec<_> = of_rapl.filter(|finding| finding["plugin"] == "rapl").collect();
+    assert!(verdicts.len() > 1, "{verdicts:?}");
+    assert!(
+        verdicts.iter().all(|finding| finding["verdict"] != "broken"),
+        "{verdicts:?}"
+    );
+}
+
+#[test]
 fn files_that_are_there_stay_as_they_are() {
     let folder = Folder::new();
     let foreign = "a,b\n1,2\n";

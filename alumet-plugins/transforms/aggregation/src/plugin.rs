@@ -21,7 +21,9 @@ impl Plugin for AggregationPlugin {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let selection = Selection::new("metrics", &config.metrics, alumet.clock().now().monotonic)?;
-        alumet.transform("windows", Aggregation::new(&config, selection));
+        alumet
+            .transform("windows", Aggregation::new(&config, selection))
+            .after("energy-attribution");
         Ok(Self)
     }
 }
