@@ -52,7 +52,7 @@ fn powercap(criterion: &mut Criterion) {
     });
     let mut bench = start(&root, "powercap");
     group.bench_function("poll", |bencher| {
-        bencher.iter(|| bench.poll_batch("rapl").expect("a poll").len())
+        bencher.iter(|| bench.poll_batch("rapl").expect("a poll").len());
     });
     group.finish();
 }
@@ -96,7 +96,7 @@ fn perf(criterion: &mut Criterion) {
     drop(counters);
     let mut bench = start(&root, "perf");
     group.bench_function("poll", |bencher| {
-        bencher.iter(|| bench.poll_batch("rapl").expect("a poll").len())
+        bencher.iter(|| bench.poll_batch("rapl").expect("a poll").len());
     });
     group.finish();
 }

@@ -251,17 +251,18 @@ mod tests {
         }
     }
 
+    /// A series: metric, quality, resource, consumer, attributes, and the amount that it has.
+    type Row<'a> = (
+        &'static str,
+        Quality,
+        Resource,
+        Consumer,
+        &'a [(&'static str, &'a str)],
+        f64,
+    );
+
     /// Totals of series that have the amounts.
-    fn totals(
-        series: &[(
-            &'static str,
-            Quality,
-            Resource,
-            Consumer,
-            &[(&'static str, &str)],
-            f64,
-        )],
-    ) -> Vec<Total> {
+    fn totals(series: &[Row<'_>]) -> Vec<Total> {
         let catalog = Catalog::new();
         let series = series
             .iter()
