@@ -158,8 +158,8 @@ impl Model {
                 all("estimated_consumed_energy"),
             ],
             usage,
-            // `user` and `nice` contain `guest` and `guest_nice`.
-            machine: cpus(["user", "nice", "system", "irq", "softirq", "steal"].into()),
+            // `user` and `nice` contain `guest` and `guest_nice`; what was stolen, others used.
+            machine: cpus(["user", "nice", "system", "irq", "softirq"].into()),
             idle: cpus(["idle", "iowait"].into()),
             counters: Vec::new(),
             per_domain: false,
