@@ -40,6 +40,10 @@ impl Machine {
 
     /// Its package passes the end of the range in the first second.
     fn with_rapl() -> Self {
+        Self::with_package_of(20)
+    }
+
+    fn with_package_of(watts: u64) -> Self {
         let mut machine = Self::without_sensor();
         let zone = |path: &str, name: &str| {
             let zone = machine
@@ -58,7 +62,7 @@ impl Machine {
         let begin = Instant::now();
         let count = move || {
             let micros = begin.elapsed().as_micros() as u64;
-            show(&package, RANGE - 10_000_000 + 20 * micros);
+            show(&package, RANGE - 10_000_000 + watts * micros);
             show(&memory, 5 * micros);
         };
         count();
@@ -284,4 +288,84 @@ fn the_example_for_rapl_gives_a_process_the_energy_times_its_part_of_the_machine
 fn the_example_without_a_sensor_does_so_with_what_is_estimated() {
     let lines = example(&Machine::without_sensor(), "tdp.toml");
     assert_products(&lines, |line| line.metric == "estimated_consumed_energy_J");
+}
+
+#[test]
+fn a_server_shares_the_energy_of_each_node_over_the_processes_of_that_node() {
+    let folder = Folder::new();
+    let relay = "[plugins.relay-server]\naddress = '127.0.0.1:0'\n[plugins.energy-attribution]\n";
+    folder.write(
+        "server.toml",
+        format!("{relay}[plugins.csv]\noutput_path = 'server.csv'\n"),
+    );
+    let mut server = folder.start(&["--config", "server.toml"]);
+    server.wait_for_log("listening for agents");
+    let log = server.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("listening for agents"))
+        .unwrap();
+    let address = line
+        .split("address=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let machines = [("n1", Machine::with_rapl()), ("n2", Machine::with_package_of(70))];
+    let agents = machines.each_ref().map(|(node, machine)| {
+        let processes = "kernel.poll_interval = '200ms'\n[plugins.procfs.processes]\n\
+                         [[plugins.procfs.processes.groups]]\nexe_regex = ''\npoll_interval = '200ms'\nflush_interval = '200ms'\n";
+        let config = format!(
+            "system_root = 'root'\n[plugins.rapl]\npoll_interval = '200ms'\nflush_interval = '200ms'\n\
+             [plugins.relay-client]\nclient_name = '{node}'\nrelay_server = '{address}'\n{}",
+            procfs_with(processes)
+        );
+        machine.folder.write("agent.toml", config);
+        machine.folder.start(&["--config", "agent.toml"])
+    });
+    let of = |lines: &[Line], node: &str, metric: &str| -> Vec<Line> {
+        let lines = lines
+            .iter()
+            .filter(|line| line.metric == metric && has(line, "node", node));
+        lines.cloned().collect()
+    };
+    let path = folder.path("server.csv");
+    wait_until("shares of both nodes", || {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let idle = |node: &str| {
+            let lines = text
+                .lines()
+                .filter(|line| line.starts_with("attributed_energy_J") && line.contains("idle"));
+            lines.filter(|line| line.contains(node)).count()
+        };
+        (idle("n1") > 5 && idle("n2") > 5).then_some(())
+    });
+    for agent in agents {
+        agent.stop(Signal::SIGTERM).expect_code(0);
+    }
+    server.stop(Signal::SIGTERM).expect_code(0);
+    let lines = lines_of(&path);
+    for (node, _) in &machines {
+        let rapl = of(&lines, node, "rapl_consumed_energy_J");
+        let measured = per_instant(&rapl, |line| {
+            has(line, "domain", "package") || has(line, "domain", "dram")
+        });
+        let attributed = of(&lines, node, "attributed_energy_J");
+        assert!(
+            attributed
+                .iter()
+                .any(|line| line.consumer.0 == "process" && line.value > 0.0),
+            "{node}"
+        );
+        let shared = per_instant(&attributed, |_| true);
+        assert!(shared.len() > 5);
+        for (instant, shared) in shared.iter().skip(1) {
+            let measured = measured[instant];
+            assert!(
+                (shared - measured).abs() <= 1e-6 * measured,
+                "{node}: {shared} of {measured} J at {instant}"
+            );
+        }
+    }
 }
