@@ -264,10 +264,11 @@ fn assert_products(lines: &[Line], is_energy: impl Fn(&Line) -> bool) {
     let results = per_instant(lines, is_result);
     let mut compared = 0;
     for (instant, result) in results.iter().skip(1) {
+        // A percentage is taken at that instant between two of its own, whose clock may be slewed meanwhile.
         if let (Some(energy), Some(usage)) = (energies.get(instant), usages.get(instant)) {
             let expected = energy * usage / 100.0;
             assert!(
-                (result - expected).abs() <= 1e-6 * expected,
+                (result - expected).abs() <= 1e-3 * expected,
                 "{result} instead of {expected}"
             );
             compared += usize::from(expected > 0.0);
