@@ -3,6 +3,7 @@
 
 pub mod cpu_online;
 pub mod cpufreq;
+pub mod cpuinfo;
 pub mod diskstats;
 pub mod hwmon;
 pub mod loadavg;

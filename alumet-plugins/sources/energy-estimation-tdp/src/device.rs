@@ -1,20 +1,7 @@
-//! The device: what kind of CPUs there are and how busy they were; knows no type of Alumet.
+//! The device: what is known of models of CPUs, and how busy those of the machine were; knows no type of Alumet.
 
 use alumet_reader_procfs::stat::KernelStat;
 use alumet_reader_procfs::{ReadError, SystemRoot, Table, meminfo, stat, ticks_per_second};
-
-/// The CPUs of the machine as `/proc/cpuinfo` describes them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Cpus {
-    /// The name of their model; not every architecture has one there.
-    pub(crate) model: Option<String>,
-    /// How many run.
-    pub(crate) online: u32,
-    /// How many packages they are in.
-    pub(crate) packages: u32,
-    /// Whether a hypervisor shows them.
-    pub(crate) are_virtual: bool,
-}
 
 /// What the maker says of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,36 +30,6 @@ pub(crate) struct Busy {
 /// The states, by their position in the file, in which a CPU works for this machine: user, nice, system, irq and softirq. `guest`
 /// is a part of `user`, and what is stolen works for others.
 const WORKING: [usize; 5] = [0, 1, 2, 5, 6];
-
-impl Cpus {
-    /// The CPUs of the machine below `root`, as far as it says.
-    pub(crate) fn of(root: &SystemRoot) -> Self {
-        std::fs::read(root.proc("cpuinfo")).map_or_else(|_| Self::default(), |bytes| Self::parse(&bytes))
-    }
-
-    fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let mut cpus = Self::default();
-        let mut packages = Vec::new();
-        for line in text.lines() {
-            let Some((key, value)) = line.split_once(':') else {
-                continue;
-            };
-            let value = value.trim();
-            match key.trim() {
-                "processor" => cpus.online += 1,
-                "model name" if !value.is_empty() => {
-                    cpus.model.get_or_insert_with(|| value.to_owned());
-                }
-                "physical id" if !packages.contains(&value) => packages.push(value),
-                "flags" => cpus.are_virtual |= value.split(' ').any(|flag| flag == "hypervisor"),
-                _ => {}
-            }
-        }
-        cpus.packages = u32::try_from(packages.len()).unwrap_or(u32::MAX);
-        cpus
-    }
-}
 
 impl Model {
     /// The model that the kernel calls `name`, if it is in the table.
@@ -138,8 +95,6 @@ pub(crate) fn memory_gib(root: &SystemRoot) -> Result<f64, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -189,40 +144,6 @@ mod tests {
             assert_eq!(Model::of(&shown), Some(model));
             let per_thread = model.tdp / f64::from(model.threads);
             assert!((0.9..=17.0).contains(&per_thread), "{model:?}");
-        }
-    }
-
-    #[test]
-    fn packages_are_counted_and_a_hypervisor_is_seen() {
-        let cpu = |number: u32, package: u32, flags: &str| {
-            format!(
-                "processor\t: {number}\nmodel name\t: A CPU\nphysical id\t: {package}\nflags\t\t: fpu {flags}\n\n"
-            )
-        };
-        let text = [cpu(0, 0, "vme"), cpu(1, 0, "vme"), cpu(2, 1, "vme")].concat();
-        let expected = Cpus {
-            model: Some("A CPU".to_owned()),
-            online: 3,
-            packages: 2,
-            are_virtual: false,
-        };
-        assert_eq!(Cpus::parse(text.as_bytes()), expected);
-        assert!(Cpus::parse(cpu(0, 0, "hypervisor").as_bytes()).are_virtual);
-        // As on ARM.
-        let text = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n";
-        assert_eq!(
-            Cpus::parse(text.as_bytes()),
-            Cpus {
-                online: 1,
-                ..Cpus::default()
-            }
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_taken(bytes: Vec<u8>) {
-            let _ = Cpus::parse(&bytes);
         }
     }
 }

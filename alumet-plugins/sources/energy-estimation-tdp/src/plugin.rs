@@ -4,9 +4,10 @@ use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_core::{Consumer, Resource};
 use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::cpuinfo::CpuInfo;
 
 use crate::config::Config;
-use crate::device::{BusyTime, Cpus, Model, memory_gib};
+use crate::device::{BusyTime, Model, memory_gib};
 use crate::metrics;
 use crate::model::PowerCurve;
 use crate::source::EstimateSource;
@@ -38,7 +39,7 @@ impl Plugin for EnergyEstimationTdpPlugin {
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let root = SystemRoot::at(alumet.root());
         let busy = BusyTime::open(&root)?;
-        let (basis, finding) = Basis::find(&config, &Cpus::of(&root));
+        let (basis, finding) = Basis::find(&config, &CpuInfo::read(&root).unwrap_or_default());
         let memory = if config.memory_power > 0.0 {
             config.memory_power * memory_gib(&root)?
         } else {
@@ -91,8 +92,8 @@ impl Basis {
     }
 
     /// What is configured and what is known of the model, and how that is told.
-    fn find(config: &Config, found: &Cpus) -> (Self, Finding) {
-        let model = found.model.as_deref().and_then(Model::of);
+    fn find(config: &Config, found: &CpuInfo) -> (Self, Finding) {
+        let model = found.model_name.as_deref().and_then(Model::of);
         let online = f64::from(found.online.max(1));
         let cpus = config.nb_vcpu.unwrap_or(online);
         let of_model = model
@@ -111,7 +112,7 @@ impl Basis {
             cpus,
             per_package,
         };
-        let name = model.map(|model| model.name).or(found.model.as_deref());
+        let name = model.map(|model| model.name).or(found.model_name.as_deref());
         let name = name.unwrap_or("a CPU that does not say its model");
         let what = if found.are_virtual {
             "virtual machine"
@@ -146,12 +147,13 @@ impl Basis {
 mod tests {
     use super::*;
 
-    fn cpus(model: &str, online: u32, packages: u32, are_virtual: bool) -> Cpus {
-        Cpus {
-            model: (!model.is_empty()).then(|| model.to_owned()),
+    fn cpus(model: &str, online: u32, packages: u32, are_virtual: bool) -> CpuInfo {
+        CpuInfo {
+            model_name: (!model.is_empty()).then(|| model.to_owned()),
             online,
             packages,
             are_virtual,
+            ..CpuInfo::default()
         }
     }
 

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use alumet_reader_procfs::SystemRoot;
+use alumet_reader_procfs::cpuinfo::CpuInfo;
+
 use crate::config::HostFact;
 
 impl HostFact {
@@ -21,16 +24,12 @@ impl HostFact {
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn read(self, root: &Path) -> io::Result<Option<String>> {
+        if self == Self::CpuModel {
+            return Ok(CpuInfo::read(&SystemRoot::at(root))?.model_name);
+        }
         let bytes = std::fs::read(root.join(self.row().1))?;
         let text = String::from_utf8_lossy(&bytes);
-        let said = match self {
-            Self::CpuModel => text.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                (key.trim() == "model name").then_some(value)
-            }),
-            Self::Hostname | Self::Kernel | Self::MachineId => text.lines().next(),
-        };
-        let said = said.unwrap_or_default().trim();
+        let said = text.lines().next().unwrap_or_default().trim();
         Ok((!said.is_empty()).then(|| said.to_owned()))
     }
 }

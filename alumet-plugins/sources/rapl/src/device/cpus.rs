@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use alumet_reader_kernel_file::fields::{lines, number};
+use alumet_reader_kernel_file::fields::number;
+use alumet_reader_procfs::cpuinfo::CpuInfo;
 use alumet_reader_procfs::{SystemRoot, cpu_online};
 
 use super::{Domain, Place};
@@ -49,8 +50,7 @@ impl Cpus {
     /// Those of the machine; what it does not tell is left open.
     pub(crate) fn read(root: &Path) -> Self {
         let root = SystemRoot::at(root);
-        let model =
-            fs::read(root.proc("cpuinfo")).map_or_else(|_| Model::default(), |text| Model::parse(&text));
+        let model = CpuInfo::read(&root).map_or_else(|_| Model::default(), |info| Model::of(&info));
         let mut online = cpu_online::table(&root);
         let ranges = online
             .read()
@@ -124,67 +124,16 @@ impl Cpus {
 }
 
 impl Model {
-    /// What `/proc/cpuinfo` says of its first CPU.
-    fn parse(text: &[u8]) -> Self {
-        let mut model = Self::default();
-        for (_, line) in lines(text) {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-                continue;
-            };
-            let (key, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-            let small = || {
-                number(value)
-                    .and_then(|number| number.try_into().ok())
-                    .unwrap_or(0)
-            };
-            match key {
-                b"vendor_id" => {
-                    model.vendor = match value {
-                        b"GenuineIntel" => Vendor::Intel,
-                        b"AuthenticAMD" | b"HygonGenuine" => Vendor::Amd,
-                        _ => Vendor::Other,
-                    };
-                }
-                b"cpu family" => model.family = small(),
-                b"model" => model.number = small(),
-                b"flags" => {
-                    model.is_virtual = value
-                        .split(|byte| *byte == b' ')
-                        .any(|flag| flag == b"hypervisor");
-                    break;
-                }
-                _ => {}
-            }
-        }
-        model
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn the_first_processor_tells_for_all() {
-        let text = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Xeon\nflags\t\t: fpu \
-                    vme hypervisor\n\nprocessor\t: 1\nvendor_id\t: other\nflags\t\t: fpu\n";
-        let expected = Model {
-            vendor: Vendor::Intel,
-            family: 6,
-            number: 85,
-            is_virtual: true,
-        };
-        assert_eq!(Model::parse(text.as_bytes()), expected);
-        assert_eq!(Model::parse(b""), Model::default());
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_taken(bytes in "([a-z_ ]{0,9}[:\n\t ]{0,3}){0,9}", raw: Vec<u8>) {
-            Model::parse(bytes.as_bytes());
-            Model::parse(&raw);
+    fn of(info: &CpuInfo) -> Self {
+        Self {
+            vendor: match info.vendor.as_str() {
+                "GenuineIntel" => Vendor::Intel,
+                "AuthenticAMD" | "HygonGenuine" => Vendor::Amd,
+                _ => Vendor::Other,
+            },
+            family: info.family,
+            number: info.model,
+            is_virtual: info.are_virtual,
         }
     }
 }
