@@ -30,7 +30,7 @@ pub(super) struct Total {
     pub(super) quantity: Quantity,
     /// What is measured: the metric, the attributes, the resource.
     pub(super) what: String,
-    /// Whether the series is about a part of the machine that a series of the same metric has as well.
+    /// Whether it is of a part of the machine only.
     pub(super) is_part: bool,
     metric: String,
     pub(super) quality: Quality,

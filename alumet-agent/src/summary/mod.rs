@@ -95,27 +95,21 @@ fn of_energy(totals: &[Total], measured: Duration, why: &str) -> Vec<[String; 2]
             "not measured: no plugin that provides it is enabled",
         ));
     }
-    for total in totals
-        .iter()
-        .filter(|total| [Whose::Program, Whose::Machine].contains(&total.whose))
-    {
+    for total in totals {
         let amount = total.amount();
         let quality = total.quality.name();
+        let text = match total.quantity {
+            Quantity::Energy => format!(
+                "{} ({} on average, {quality})",
+                quantity(amount, "J"),
+                watts(amount)
+            ),
+            Quantity::Carbon => format!("{} ({quality})", quantity(amount, "g")),
+        };
         match (total.whose, total.quantity) {
-            (Whose::Machine, Quantity::Energy) => {
-                let text = format!(
-                    "{} ({} on average, {quality})",
-                    quantity(amount, "J"),
-                    watts(amount)
-                );
-                rows.push(row(&format!("machine: {}", total.what), text));
-            }
-            (Whose::Machine, Quantity::Carbon) => {
-                let text = format!("{} ({quality})", quantity(amount, "g"));
-                rows.push(row(&format!("machine: {}", total.what), text));
-            }
-            (_, Quantity::Carbon) => rows.push(row("CO2", format!("{} ({quality})", quantity(amount, "g")))),
-            (_, Quantity::Energy) => {}
+            (Whose::Machine, _) => rows.push(row(&format!("machine: {}", total.what), text)),
+            (Whose::Program, Quantity::Carbon) => rows.push(row("CO2", text)),
+            _ => {}
         }
     }
     rows

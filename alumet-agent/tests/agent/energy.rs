@@ -80,7 +80,7 @@ impl Machine {
         let procfs = procfs_with("kernel.poll_interval = '1s'");
         self.folder.write(
             "alumet-config.toml",
-            format!("system_root = 'root'\n[plugins.csv]\noutput_path = 'out.csv'\n{procfs}"),
+            format!("system_root = 'root'\n[plugins.energy-to-carbon]\n[plugins.csv]\noutput_path = 'out.csv'\n{procfs}"),
         );
         let busy = "i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done";
         let ended = self.folder.run(&["exec", "--", "sh", "-c", busy]);
@@ -203,6 +203,17 @@ fn a_machine_without_a_sensor_answers_too_and_says_that_it_estimates() {
     assert_told(told[0], of_program);
     assert_told(told[1], shared);
     ended.expect_stderr(&["on average, estimated), "]);
+    // The mean of the world, 475 g/kWh, of what attribution gives to the program.
+    let emissions = lines
+        .iter()
+        .filter(|line| line.metric.starts_with("carbon_emission"));
+    let of_tree = emissions.filter(|line| line.consumer.0 == "process");
+    assert!((sum(of_tree) / (of_program / 3.6e6 * 475.0) - 1.0).abs() < 1e-6);
+    assert!(
+        ended.stderr.lines().any(|line| line.trim().starts_with("CO2 ")),
+        "{}",
+        ended.stderr
+    );
     let mut of_tree = lines.iter().filter(|line| line.metric == "process_tree_energy_J");
     assert!(of_tree.all(|line| line.text.contains(";estimated;")));
 }
