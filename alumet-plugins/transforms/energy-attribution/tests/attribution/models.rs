@@ -485,7 +485,7 @@ fn counters_tell_whose_cpu_time_was_expensive() {
         energy = [{ metric = "rapl_consumed_energy" }]
         usage = [{ metric = "cpu_time_delta", kind = ["user", "total"] }]
         machine = [{ metric = "kernel_cpu_time", cpu_state = "user" }]
-        counters = [{ metric = "perf_hardware_INSTRUCTIONS" }]
+        counters = [{ metric = "perf_INSTRUCTIONS" }]
         "#,
     ));
     let (package, busy) = (stage.package(0), stage.kernel("user"));

@@ -37,7 +37,7 @@ alumet_core::metrics! {
         name: "nvml_sm_utilization", unit: Unit::PERCENT, description: "For this test.",
     };
     pub INSTRUCTIONS = Delta<u64> {
-        name: "perf_hardware_INSTRUCTIONS", unit: Unit::ONE, description: "For this test.",
+        name: "perf_INSTRUCTIONS", unit: Unit::ONE, description: "For this test.",
     };
     pub CPU_PERCENT = Gauge<f64> {
         name: "cpu_percent", unit: Unit::PERCENT, description: "For this test.",
