@@ -16,6 +16,8 @@ pub struct App {
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
     pub(crate) program_plugins: Vec<&'static str>,
+    pub(crate) program_defaults: BTreeMap<&'static str, toml::Table>,
+    pub(crate) labels_by: Option<(&'static str, &'static str)>,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
@@ -58,6 +60,8 @@ impl App {
             plugins: Vec::new(),
             default_plugins: Vec::new(),
             program_plugins: Vec::new(),
+            program_defaults: BTreeMap::new(),
+            labels_by: None,
             plugin_defaults: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
@@ -91,6 +95,21 @@ impl App {
     #[must_use]
     pub fn enabled_for_programs(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
         self.program_plugins.extend(ids);
+        self
+    }
+
+    /// Gives a table of a plugin other defaults in `exec` and `watch`, as long as these are not about other processes as well.
+    #[must_use]
+    pub fn program_default(mut self, plugin: &'static str, defaults: toml::Table) -> Self {
+        self.program_defaults.insert(plugin, defaults);
+        self
+    }
+
+    /// Chooses the plugin, and its table, that give all samples of `exec` and `watch` the attributes of the run; without it
+    /// there are none.
+    #[must_use]
+    pub const fn labels_by(mut self, plugin: &'static str, table: &'static str) -> Self {
+        self.labels_by = Some((plugin, table));
         self
     }
 

@@ -1,10 +1,14 @@
 //! The command line: one definition for parsing, help, completions and the manual page.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::pipeline::Pattern;
+use alumet_core::time::{Clock, SystemClock};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::{App, Shortcut};
@@ -81,6 +85,14 @@ pub(crate) struct Global {
     /// Plugins that the command needs, unless the configuration speaks of them.
     #[arg(skip)]
     pub(crate) needed_plugins: Vec<&'static str>,
+
+    /// The attributes that all samples of a run bear.
+    #[arg(skip)]
+    pub(crate) labels: BTreeMap<String, String>,
+
+    /// Keys of plugins that have these values for the command, unless the configuration speaks of them.
+    #[arg(skip)]
+    pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
 }
 
 /// The form of the log.
@@ -113,11 +125,7 @@ pub(crate) enum Command {
     /// Run a program and measure it from its start to its end
     Exec(Exec),
     /// Measure a process that runs already, until it ends
-    Watch {
-        /// The process id
-        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-        pid: u32,
-    },
+    Watch(Watch),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
     Ctl(Ctl),
@@ -152,20 +160,135 @@ const DOCTOR_CODES: &str = "It changes nothing. Verdicts: works; absent: this ma
     it works in part or at a higher cost; broken: it should work and does not.\n\
     Exit codes: 0 nothing is broken, 1 something is broken, 2 wrong command line.";
 
-/// The program to run.
+/// The programs to run.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// Exit with 0 when measuring went well, whatever the program returns
     #[arg(long)]
     pub(crate) ignore_exit_code: bool,
 
+    #[command(flatten)]
+    pub(crate) measuring: Measuring,
+
+    /// Run it this often, and tell means, scatter and outliers
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+
+    /// Run it this often before, without counting
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) warmup: u32,
+
+    /// Run these commands, each a single argument, and compare the others with the first
+    #[arg(long, value_name = "COMMAND", num_args = 1..)]
+    pub(crate) compare: Vec<String>,
+
+    /// Run everything with each of these values in the place of {NAME}; may be repeated
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = parameter)]
+    pub(crate) parameter: Vec<(String, Vec<String>)>,
+
+    /// Run commands in a shell, for pipelines and variables
+    #[arg(long)]
+    pub(crate) shell: bool,
+
+    /// Show what programs write that are run more than once
+    #[arg(long)]
+    pub(crate) show_output: bool,
+
+    /// Write the results of several runs to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export_json: Option<PathBuf>,
+
+    /// The same as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export_csv: Option<PathBuf>,
+
+    /// The same as a table in Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export_markdown: Option<PathBuf>,
+
     /// The program
-    #[arg(value_name = "PROGRAM")]
-    pub(crate) program: OsString,
+    #[arg(value_name = "PROGRAM", required_unless_present = "compare", conflicts_with = "compare")]
+    pub(crate) program: Option<OsString>,
 
     /// Its arguments
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// The process to watch.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The process id
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: u32,
+
+    #[command(flatten)]
+    pub(crate) measuring: Measuring,
+}
+
+/// How a program is measured, and what is told of it.
+#[derive(Debug, Args)]
+pub(crate) struct Measuring {
+    /// Measure everything this often, whatever the configuration says
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub(crate) interval: Option<HumanDuration>,
+
+    /// What outputs get: what is measured of the program, of the machine, and of all other processes and control groups
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',', default_values = ["program", "machine"])]
+    pub(crate) only: Vec<Scope>,
+
+    /// An attribute that all samples of the run bear, besides run_id; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) label: Vec<(String, String)>,
+
+    /// Write the summary to this file; - is the standard error [default: the terminal, or without one a line of the log]
+    #[arg(long, value_name = "FILE", env = "ALUMET_SUMMARY")]
+    pub(crate) summary: Option<PathBuf>,
+
+    /// Write the summary as JSON to this file; - is the standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary_json: Option<PathBuf>,
+}
+
+/// A part of what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// The program with its descendants.
+    Program,
+    /// The machine as a whole and its parts.
+    Machine,
+    /// Every other process and control group.
+    Others,
+}
+
+/// What tells runs apart, also those that other machines have begun in the same second: `20261120T072436Z-4f3a91c2`.
+fn run_id() -> String {
+    let now = SystemClock.now();
+    let text = now.wall.to_string();
+    let digits: String = text.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{digits}Z-{:08x}", random as u32)
+}
+
+fn interval(text: &str) -> Result<HumanDuration, String> {
+    const LEAST: Duration = Duration::from_millis(1);
+    let interval: HumanDuration = text.parse().map_err(|error| format!("{error}"))?;
+    match *interval < LEAST {
+        true => Err("nothing is measured more often than every 1ms".to_owned()),
+        false => Ok(interval),
+    }
+}
+
+fn parameter(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, values) = label(text).map_err(|_| "write it as name=value,value".to_owned())?;
+    Ok((name, values.split(',').map(str::to_owned).collect()))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as key=value".to_owned()),
+    }
 }
 
 /// How `ctl` ends.
@@ -363,8 +486,8 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
             .for_each(|plugin| *plugin = plugin.trim().to_owned());
         plugins.retain(|plugin| !plugin.is_empty());
     }
-    if let Some(Command::Exec(_) | Command::Watch { .. }) = cli.command {
-        cli.global.needed_plugins.clone_from(&app.program_plugins);
+    if let Some(Command::Exec(Exec { measuring, .. }) | Command::Watch(Watch { measuring, .. })) = &cli.command {
+        cli.global.measure_program(app, measuring);
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
@@ -399,16 +522,43 @@ impl Global {
 
     /// Sets the key of a shortcut, and enables its plugin.
     fn apply(&mut self, shortcut: &Shortcut, value: &str) {
-        let mut set = |key: KeyPath, value: toml::Value| self.shortcuts.push((key, value, shortcut.flag));
-        set(KeyPath::dotted(shortcut.key), value.into());
-        let Some(plugin) = shortcut.enables else {
-            return;
-        };
-        set(KeyPath::dotted("plugins").key(plugin).key("enabled"), true.into());
+        self.shortcuts
+            .push((KeyPath::dotted(shortcut.key), value.into(), shortcut.flag));
+        if let Some(plugin) = shortcut.enables {
+            self.enable(plugin, shortcut.flag);
+        }
+    }
+
+    fn enable(&mut self, plugin: &str, flag: &'static str) {
+        let key = KeyPath::dotted("plugins").key(plugin).key("enabled");
+        self.shortcuts.push((key, true.into(), flag));
         if let Some(plugins) = &mut self.plugins
             && plugins.iter().all(|other| other != plugin)
         {
             plugins.push(plugin.to_owned());
+        }
+    }
+
+    /// Adds what a run of `exec` or `watch` needs.
+    fn measure_program(&mut self, app: &App, measuring: &Measuring) {
+        self.needed_plugins.clone_from(&app.program_plugins);
+        if !measuring.only.contains(&Scope::Others) {
+            self.plugin_defaults.clone_from(&app.program_defaults);
+        }
+        let labels = measuring.label.iter().cloned();
+        self.add_labels(app, [("run_id".to_owned(), run_id())].into_iter().chain(labels));
+    }
+
+    /// Gives all samples attributes, if this program has what can do that.
+    pub(crate) fn add_labels(&mut self, app: &App, labels: impl Iterator<Item = (String, String)>) {
+        let Some((plugin, table)) = app.labels_by.filter(|(plugin, _)| app.find_plugin(plugin).is_some()) else {
+            return;
+        };
+        self.enable(plugin, "label");
+        for (key, value) in labels {
+            let path = KeyPath::dotted("plugins").key(plugin).key(table).key(&key);
+            self.shortcuts.push((path, value.as_str().into(), "label"));
+            self.labels.insert(key, value);
         }
     }
 }

@@ -18,6 +18,7 @@ mod app;
 mod child;
 mod cli;
 mod commands;
+mod compare;
 pub mod config;
 mod default_text;
 mod exit;
@@ -26,6 +27,7 @@ mod health;
 mod known_plugins;
 mod live_line;
 mod logging;
+mod measured;
 mod outcome;
 mod reload;
 mod session;
@@ -36,7 +38,6 @@ mod summary;
 #[cfg_attr(not(feature = "telemetry"), path = "telemetry/left_out.rs")]
 mod telemetry;
 mod terminal;
-mod tree;
 
 pub use app::{App, Shortcut};
 pub use extra_command::ExtraCommand;

@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         vec!["rapl_consumed_energy"],
     )
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
+    // Of all processes, those that are announced.
+    .program_default("procfs", toml::toml! { processes.strategy = "event" })
+    .labels_by("annotate", "attributes")
     .shortcut(Shortcut {
         flag: "output-file",
         value_name: "FILE",

@@ -75,7 +75,7 @@ impl Session {
         app: &Arc<App>,
         setup: Setup,
         global: &Global,
-        extend: impl FnOnce(&mut PipelineBuilder),
+        extend: impl FnOnce(PipelineBuilder) -> PipelineBuilder,
     ) -> Result<Self, Failed> {
         let telemetry = Telemetry::start(app, &setup.settings)?;
         let spans = telemetry.as_ref().and_then(Telemetry::spans);
@@ -97,7 +97,7 @@ impl Session {
         app: &Arc<App>,
         setup: Setup,
         global: &Global,
-        extend: impl FnOnce(&mut PipelineBuilder),
+        extend: impl FnOnce(PipelineBuilder) -> PipelineBuilder,
     ) -> Result<Self, Failed> {
         // Before the first sample is made, so that no signal can end the program without a word.
         let signals = Signals::listen([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
@@ -138,9 +138,8 @@ impl Session {
         for plugin in &setup.plugins {
             start_plugin(&mut builder, plugin, &mut missing)?;
         }
-        extend(&mut builder);
         let pipeline = Arc::new(
-            builder
+            extend(builder)
                 .start()
                 .map_err(|error| cannot_build(&setup.document, error))?,
         );

@@ -13,7 +13,7 @@ use alumet_shared_spool::SpoolConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::LogFormat;
+use crate::cli::{Global, LogFormat};
 use crate::logging;
 use crate::telemetry::TelemetrySettings;
 
@@ -238,6 +238,13 @@ impl Settings {
             telemetry.check(&mut faults);
         }
         faults.or_ok()
+    }
+}
+
+impl LogSettings {
+    /// Whether its lines are JSON, for all that the command line says.
+    pub(crate) fn is_json(&self, global: &Global) -> bool {
+        global.log_format.unwrap_or(self.format) == LogFormat::Json
     }
 }
 

@@ -80,7 +80,7 @@ impl Setup {
     /// Reads and checks everything.
     pub(crate) fn load(app: &App, global: &Global, if_missing: IfMissing) -> Result<Self, Failed> {
         let (loader, default_text) = loader(app, global, if_missing)?;
-        let setup = Self::of(app, global.plugins.as_deref(), &global.needed_plugins, loader)?;
+        let setup = Self::of(app, Some(global), loader)?;
         if setup.plugins.is_empty() {
             return Err(no_plugins(app, global));
         }
@@ -93,12 +93,14 @@ impl Setup {
     /// What a new configuration file would give.
     pub(crate) fn defaults(app: &App) -> Result<Self, Failed> {
         let loader = Loader::new(&PROCESS).text(app.config_file, default_text(app)?);
-        Self::of(app, None, &[], loader)
+        Self::of(app, None, loader)
     }
 
-    /// Reads all sources and checks what they say; `chosen` are the plugins that are enabled whatever it is, and if there
-    /// are none, those `needed` are, unless it speaks of them.
-    fn of(app: &App, chosen: Option<&[String]>, needed: &[&str], loader: Loader<'_>) -> Result<Self, Failed> {
+    /// Reads all sources and checks what they say, with the plugins that the command line chooses, and those that the command
+    /// needs.
+    fn of(app: &App, global: Option<&Global>, loader: Loader<'_>) -> Result<Self, Failed> {
+        let chosen = global.and_then(|global| global.plugins.as_deref());
+        let needed = global.map_or(&[][..], |global| &global.needed_plugins);
         let (mut document, mut problems) = loader.merge()?;
         let path = KeyPath::dotted("plugins");
         let mut assume = |id: &str| {
@@ -116,6 +118,13 @@ impl Setup {
                 .iter()
                 .filter(|id| app.find_plugin(id).is_some())
                 .for_each(|id| assume(id)),
+        }
+        for (id, defaults) in global.into_iter().flat_map(|global| &global.plugin_defaults) {
+            // A table would enable a plugin that nobody has named.
+            if document.table(&path).is_some_and(|plugins| plugins.contains_key(*id)) {
+                let table = toml::Table::from_iter([((*id).to_owned(), defaults.clone().into())]);
+                document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
+            }
         }
         let schema = schemars::schema_for!(Settings);
         let settings = document.read(&KeyPath::root(), &schema, from_json, Settings::check);

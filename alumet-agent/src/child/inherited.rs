@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use super::signals::passed_on;
 
 /// What a program would inherit from whoever started the agent, and the agent changes for itself.
+#[derive(Clone, Copy)]
 pub(crate) struct Inherited {
     open_files: Option<(rlim_t, rlim_t)>,
     /// One bit for each signal that is ignored, from the first.

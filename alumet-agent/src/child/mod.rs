@@ -8,6 +8,6 @@ mod watched;
 
 pub(crate) use explain::find;
 pub(crate) use inherited::Inherited;
-pub(crate) use running::{End, Running, exit_code};
+pub(crate) use running::{End, Running};
 pub(crate) use signals::passed_on;
 pub(crate) use watched::Watched;

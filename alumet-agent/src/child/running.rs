@@ -4,7 +4,6 @@
     reason = "the kernel tells what one child used by wait4 alone, and what a program inherits is set between fork and exec"
 )]
 
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -12,7 +11,6 @@ use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
 use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::process::TreeUsage;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -23,7 +21,7 @@ use super::explain::cannot_run;
 use super::watched::{number_in, open_pidfd};
 use super::{Inherited, Watched};
 use crate::exit::Failed;
-use crate::tree::SharedTree;
+use crate::measured::{RunGroup, SharedTree};
 
 /// A program that we run, and whose orphans come to us.
 pub(crate) struct Running {
@@ -32,9 +30,12 @@ pub(crate) struct Running {
     /// How large it was before it ran the program, in kibibytes: a copy of the agent. The kernel carries the peak of a
     /// process over `exec`.
     peak_before: i64,
+    /// The control group that was made for it, if it is in it.
+    pub(crate) group: Option<RunGroup>,
 }
 
 /// How a program ended.
+#[derive(Debug)]
 pub(crate) struct End {
     pub(crate) status: ExitStatus,
     /// The most memory of its largest process, in bytes.
@@ -46,31 +47,35 @@ pub(crate) struct End {
 impl Running {
     /// Starts a program, and makes this process the parent of all its descendants that lose theirs.
     pub(crate) fn start(
-        program: &OsStr,
-        arguments: &[OsString],
+        mut command: Command,
         inherited: Inherited,
+        group: Option<RunGroup>,
     ) -> Result<Self, Failed> {
         if let Err(error) = set_child_subreaper(Some(rustix::process::getpid())) {
             tracing::warn!(%error, "descendants that lose their parent are not measured");
         }
-        let (mut peak, mut tell_peak) = io::pipe()?;
+        let (mut told, mut tell) = io::pipe()?;
+        let door = group.as_ref().map(RunGroup::door).transpose()?;
         let prepare = move || {
             inherited.restore()?;
+            let entered = door.as_ref().is_some_and(|door| RunGroup::enter(door).is_ok());
             let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-            tell_peak.write_all(&usage.max_rss().to_ne_bytes())
+            tell.write_all(&usage.max_rss().to_ne_bytes())?;
+            tell.write_all(&[u8::from(entered)])
         };
-        let mut command = Command::new(program);
-        command.args(arguments);
         // SAFETY: only system calls are made, no memory is allocated and no lock is taken.
         unsafe { command.pre_exec(prepare) };
         let started = Instant::now();
-        let child = command.spawn().map_err(|error| cannot_run(program, &error))?;
-        let mut peak_before = [0; size_of::<i64>()];
-        peak.read_exact(&mut peak_before)?;
+        let child = command.spawn();
+        let child = child.map_err(|error| cannot_run(command.get_program(), &error))?;
+        let (mut peak_before, mut has_entered) = ([0; size_of::<i64>()], [0]);
+        told.read_exact(&mut peak_before)?;
+        told.read_exact(&mut has_entered)?;
         Ok(Self {
             started,
             watched: Watched::open(child.id())?,
             peak_before: i64::from_ne_bytes(peak_before),
+            group: group.filter(|_| has_entered == [1]),
         })
     }
 
@@ -95,7 +100,7 @@ impl Running {
                 return;
             };
             if let Some(measured) = tree.as_mut().filter(|_| is_ours) {
-                measured.tree.reaped(used(&usage));
+                measured.reaped(&usage);
             }
         }
     }
@@ -105,7 +110,7 @@ impl Running {
         let mut tree = tree.lock();
         let (status, usage) = wait4(self.watched.pid.cast_signed())?;
         if let Some(measured) = &mut *tree {
-            measured.tree.reaped(used(&usage));
+            measured.reaped(&usage);
         }
         /// The code that runs between the reading of the peak and `exec`, with what the kernel maps around it.
         const CODE: i64 = 1024;
@@ -127,28 +132,6 @@ fn wait4(pid: i32) -> io::Result<(ExitStatus, libc::rusage)> {
     Ok((ExitStatus::from_raw(status), unsafe { usage.assume_init() }))
 }
 
-fn used(usage: &libc::rusage) -> TreeUsage {
-    let ns = |time: libc::timeval| {
-        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1000
-    };
-    // Blocks have 512 bytes (getrusage(2)).
-    TreeUsage {
-        user_ns: ns(usage.ru_utime),
-        system_ns: ns(usage.ru_stime),
-        read_bytes: usage.ru_inblock.cast_unsigned() * 512,
-        written_bytes: usage.ru_oublock.cast_unsigned() * 512,
-    }
-}
-
-/// The exit code of a program, or 128 and the number of the signal that ended it, as shells have it.
-pub(crate) fn exit_code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .unwrap_or(1);
-    (code & 0xff) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -158,7 +141,7 @@ mod tests {
     #[test]
     fn a_process_has_ended_when_it_did_and_not_when_somebody_asks() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let Ok(running) = Running::start("true".as_ref(), &[], Inherited::now()) else {
+        let Ok(running) = Running::start(Command::new("true"), Inherited::now(), None) else {
             panic!("there is a program `true`");
         };
         runtime.block_on(async {
@@ -175,7 +158,9 @@ mod tests {
         let inherited = Inherited::now();
         setrlimit(Resource::RLIMIT_NOFILE, soft - 3, hard).unwrap();
         let script = format!("test $(ulimit -Sn) = {soft}");
-        let Ok(running) = Running::start("sh".as_ref(), &["-c".into(), script.into()], inherited) else {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script);
+        let Ok(running) = Running::start(shell, inherited, None) else {
             panic!("there is a shell");
         };
         assert!(running.reap(&SharedTree::default()).unwrap().status.success());

@@ -1,62 +1,84 @@
 //! What `exec` and `watch` have in common: a first and a last measurement around the life of a process.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
 use alumet_core::pipeline::{ControlError, ElementKind, Pattern, PipelineBuilder};
+use alumet_core::series::SeriesInfo;
 use alumet_core::time::{Clock, SystemClock, Timestamp};
 use alumet_reader_procfs::SystemRoot;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::app::App;
-use crate::child::End;
-use crate::cli::Global;
+use crate::cli::{Global, Measuring, Scope};
 use crate::exit::Failed;
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::summary::{self, Energy, EnergyOutput, Times};
-use crate::terminal;
-use crate::tree::{MeasuredTree, SharedTree, TreeSource};
+use crate::measured::{MeasuredTree, SharedTree, TreeSource};
+use crate::summary::{Energy, EnergyOutput, Subject, Summary, Times};
 
 /// A session that measures a program.
 pub(crate) struct Measurement {
     pub(crate) session: Session,
+    labels: BTreeMap<String, String>,
     energy: Energy,
+    /// The program, as soon as it is known.
+    program: Arc<OnceLock<Consumer>>,
     pub(crate) tree: SharedTree,
     /// Where the plugins find the system.
     pub(crate) root: SystemRoot,
     /// When everything was measured for the first time.
     started: Instant,
+    /// What this process had used when the program was there.
+    used_before: Duration,
 }
 
 impl Measurement {
     /// Starts the pipeline with everything measured once.
-    pub(crate) async fn start(app: &Arc<App>, setup: Setup, global: &Global) -> Result<Self, Failed> {
+    pub(crate) async fn start(
+        app: &Arc<App>,
+        setup: Setup,
+        global: &Global,
+        measuring: &Measuring,
+    ) -> Result<Self, Failed> {
+        let program = Arc::new(OnceLock::new());
+        let keeps = wanted(measuring.only.clone(), Arc::clone(&program));
         let output = EnergyOutput::default();
         let energy = output.energy.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
-        let session = Session::start(app, setup, global, |builder| {
+        let session = Session::start(app, setup, global, |mut builder| {
             builder.output("summary", output);
             builder.source("program", TreeSource::new(Arc::clone(&tree)));
+            builder.filter_outputs(keeps)
         })
         .await?;
         let mut measurement = Self {
             session,
+            labels: global.labels.clone(),
             energy,
+            program,
             tree,
             root,
             started: Instant::now(),
+            used_before: own_cpu_time(),
         };
+        if let Some(interval) = measuring.interval {
+            measurement.set_interval(*interval).await;
+        }
         measurement.trigger(Pattern::kind(ElementKind::Source)).await;
         measurement.started = Instant::now();
         Ok(measurement)
     }
 
     /// Announces the program and measures it for the first time.
-    pub(crate) async fn begin(&self, tree: Option<MeasuredTree>) {
+    pub(crate) async fn begin(&mut self, tree: Option<MeasuredTree>) {
+        self.used_before = own_cpu_time();
         let Some(mut tree) = tree else {
             return;
         };
@@ -66,35 +88,36 @@ impl Measurement {
             );
         }
         let consumer = Consumer::Process { pid: tree.pid };
+        let _ = self.program.set(consumer.clone());
         *self.tree.lock() = Some(tree);
         self.publish(ConsumerEvent::Started([consumer].into()));
         self.trigger(Pattern::kind(ElementKind::Source)).await;
     }
 
     /// Measures a process, which has started and ended then, for the last time, tells what came of it, and stops. `reap` waits
-    /// for a program that this one has started, and gives the title of what is told.
+    /// for a program that this one has started, and says what is told of.
     pub(crate) async fn finish(
         self,
         started: Instant,
         ended: Instant,
-        reap: impl FnOnce(&SharedTree) -> Result<(String, Option<End>), Failed>,
-    ) -> Result<(ExitCode, Option<End>), Failed> {
+        reap: impl FnOnce(&SharedTree) -> Result<Subject, Failed>,
+    ) -> Result<(ExitCode, Summary), Failed> {
         // A program is a zombie now, so its final CPU time can still be read.
-        let pid = self.tree.lock().as_ref().map(|tree| tree.pid);
-        if let Some(pid) = pid {
-            self.publish(ConsumerEvent::Ended([Consumer::Process { pid }].into()));
+        if let Some(consumer) = self.program.get() {
+            self.publish(ConsumerEvent::Ended([consumer.clone()].into()));
         }
         self.trigger(Pattern::kind(ElementKind::Source)).await;
         let times = Times {
             duration: ended.saturating_duration_since(started),
             ended: wall_clock(ended),
             measured: self.started.elapsed(),
+            agent: own_cpu_time().saturating_sub(self.used_before),
         };
-        let (title, end) = reap(&self.tree)?;
+        let subject = reap(&self.tree)?;
         // What is told of the tree shall be what its samples add up to.
         self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
         let tree = self.tree.lock().take();
-        let whose = pid.map_or(Consumer::LocalMachine, |pid| Consumer::Process { pid });
+        let whose = self.program.get().cloned().unwrap_or(Consumer::LocalMachine);
         let why = self
             .session
             .pipeline
@@ -103,13 +126,21 @@ impl Measurement {
             .unwrap_or_default();
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
-        let text = summary::render(&title, times, tree, end.as_ref(), &self.energy, &why);
-        terminal::complain(text.trim_end());
-        Ok((outcome.exit_code(), end))
+        let summary = Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why);
+        Ok((outcome.exit_code(), summary))
     }
 
     fn publish(&self, event: ConsumerEvent) {
         self.session.pipeline.events().publish(event);
+    }
+
+    async fn set_interval(&self, interval: Duration) {
+        let control = self.session.pipeline.control().clone();
+        let sources = Pattern::kind(ElementKind::Source);
+        let set = tokio::task::spawn_blocking(move || control.set_interval(&sources, interval));
+        if let Ok(Err(error)) = set.await {
+            tracing::warn!(%error, "some sources are not polled as often as --interval says");
+        }
     }
 
     /// Polls sources now. When that does not work, the process must not suffer from it: it goes on, measured or not.
@@ -131,6 +162,24 @@ impl Measurement {
             Err(error) => tracing::error!(%error, "the process could not be measured"),
         }
     }
+}
+
+/// What outputs get of the series: what is in one of the scopes.
+fn wanted(only: Vec<Scope>, program: Arc<OnceLock<Consumer>>) -> impl Fn(&SeriesInfo) -> bool {
+    move |series| {
+        let consumer = series.consumer();
+        only.contains(&match consumer {
+            _ if program.get() == Some(consumer) => Scope::Program,
+            Consumer::LocalMachine => Scope::Machine,
+            _ => Scope::Others,
+        })
+    }
+}
+
+/// The CPU time of this process so far; nothing if the kernel does not tell.
+fn own_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    time.map_or(Duration::ZERO, Duration::from)
 }
 
 /// What the wall clock showed at a moment that is over.

@@ -7,6 +7,7 @@ mod exec;
 mod generate;
 mod measure;
 mod plugins;
+mod repeat;
 mod run;
 mod watch;
 
@@ -50,7 +51,7 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
     match &cli.command {
         None | Some(Command::Run) => run::run(app, &cli.global),
         Some(Command::Exec(arguments)) => exec::exec(app, &cli.global, arguments),
-        Some(Command::Watch { pid }) => watch::watch(app, &cli.global, *pid),
+        Some(Command::Watch(arguments)) => watch::watch(app, &cli.global, arguments),
         Some(Command::Ctl(arguments)) => ctl::ctl(app, &cli.global, arguments),
         Some(Command::Config { command }) => config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => plugins::plugins(app, &cli.global, command),

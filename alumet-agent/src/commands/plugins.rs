@@ -12,7 +12,7 @@ use crate::cli::{Global, PluginsCommand};
 use crate::default_text::{plugin_reference, plugin_text};
 use crate::exit::Failed;
 use crate::setup::{IfMissing, Setup, unknown_plugin};
-use crate::{terminal, tree};
+use crate::{measured, terminal};
 
 /// Lists and describes plugins.
 pub(crate) fn plugins(app: &App, global: &Global, command: &PluginsCommand) -> Result<ExitCode, Failed> {
@@ -83,7 +83,7 @@ fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
 
 /// All plugins with everything about them, and the agent itself as the first, for programs.
 fn catalogue(app: &App) -> Result<Vec<Json>, Failed> {
-    let own = self_metrics::all().into_iter().chain(tree::all());
+    let own = self_metrics::all().into_iter().chain(measured::all());
     let mut records = vec![json!({
         "id": self_metrics::PLUGIN,
         "summary": "The agent measures itself, and the program of `exec` or `watch`.",

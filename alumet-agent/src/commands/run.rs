@@ -13,7 +13,7 @@ use crate::setup::{IfMissing, Setup};
 pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let setup = Setup::load(app, global, IfMissing::Assume)?;
     let outcome = session::block_on(global, async {
-        let mut session = Session::start(app, setup, global, |_| {}).await?;
+        let mut session = Session::start(app, setup, global, |builder| builder).await?;
         let version = app.version;
         match app.purpose {
             Purpose::Measure => tracing::info!(version, "measuring; Ctrl+C or SIGTERM ends it"),

@@ -8,16 +8,18 @@ use alumet_reader_procfs::{ReadError, SystemRoot};
 
 use crate::app::App;
 use crate::child::Watched;
-use crate::cli::Global;
+use crate::cli::{Global, Watch};
 use crate::exit::Failed;
 use crate::session;
 use crate::setup::{IfMissing, Setup};
-use crate::tree::MeasuredTree;
+use crate::measured::MeasuredTree;
+use crate::summary::{Subject, SummaryPlaces};
 
 use super::measure::{Measurement, wall_clock};
 
 /// Measures a process that runs already, and its descendants, until it ends or a signal comes.
-pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCode, Failed> {
+pub(crate) fn watch(app: &Arc<App>, global: &Global, watch: &Watch) -> Result<ExitCode, Failed> {
+    let pid = watch.pid;
     let setup = Setup::load(app, global, IfMissing::Assume)?;
     session::block_on(global, async {
         let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
@@ -25,7 +27,8 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
         let number = watched.number_in(&root).map_err(Failed::running)?;
         // Before anything is started and written for a process that cannot be measured.
         ProcessTree::of_running(&root, number).map_err(|error| cannot_see(pid, &root, &error))?;
-        let mut measurement = Measurement::start(app, setup, global).await?;
+        let mut places = SummaryPlaces::open(&watch.measuring, setup.settings.log.is_json(global))?;
+        let mut measurement = Measurement::start(app, setup, global, &watch.measuring).await?;
         let started = Instant::now();
         let tree = ProcessTree::of_running(&root, number).map_err(|error| cannot_see(pid, &root, &error));
         let tree = tree.map(|tree| MeasuredTree::new(&root, number, tree, wall_clock(started)));
@@ -40,7 +43,12 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, pid: u32) -> Result<ExitCod
             true => format!("process {pid}: {cause}"),
             false => format!("process {pid} ({number} in {}): {cause}", root.proc("").display()),
         };
-        let (code, _) = measurement.finish(started, ended, |_| Ok((title, None))).await?;
+        let subject = Subject {
+            title,
+            ..Subject::default()
+        };
+        let (code, summary) = measurement.finish(started, ended, |_| Ok(subject)).await?;
+        places.tell(&summary)?;
         Ok(code)
     })
 }

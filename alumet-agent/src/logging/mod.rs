@@ -30,6 +30,10 @@ pub(crate) fn start(
     quiet: bool,
     spans: Option<Spans>,
 ) -> Result<(), Failed> {
+    // By an earlier run of the same program.
+    if tracing::dispatcher::has_been_set() {
+        return Ok(());
+    }
     let level = if quiet {
         Some("warn")
     } else {

@@ -10,7 +10,7 @@ use alumet_core::unit::Unit;
 use alumet_core::{AttributeValue, Consumer, Failure, Resource, SeriesMap};
 use parking_lot::Mutex;
 
-use crate::tree::METRIC_PREFIX;
+use crate::measured::METRIC_PREFIX;
 
 /// Adds up all energy, and the emissions that it causes.
 #[derive(Default)]

@@ -1,18 +1,23 @@
 //! What `exec` and `watch` tell at the end.
 
 mod energy;
+mod place;
+mod text;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use alumet_core::metric::Quality;
 use alumet_core::time::Timestamp;
-use alumet_shared_control_protocol::Table;
+use serde::Serialize;
 
 use crate::child::End;
-use crate::terminal;
-use crate::tree::{METRIC_PREFIX, MeasuredTree};
+use crate::measured::{METRIC_PREFIX, MeasuredTree};
 
 pub(crate) use energy::{Energy, EnergyOutput};
 use energy::{Quantity, Total, Whose};
+pub(crate) use place::SummaryPlaces;
+pub(crate) use text::{bytes, quantity, seconds};
 
 /// How long it all took.
 #[derive(Debug, Clone, Copy)]
@@ -23,190 +28,264 @@ pub(crate) struct Times {
     pub(crate) ended: Timestamp,
     /// From the first measurement to the last, which is a little longer, and what the energy is that of.
     pub(crate) measured: Duration,
+    /// The CPU time of the agent meanwhile.
+    pub(crate) agent: Duration,
 }
 
-/// How many processes that still run are named.
-const NAMED: usize = 8;
-
-/// The summary as text: `title`, then one line per quantity. `end` is that of a program that this one has waited for, `why` what
-/// plugins say of its energy.
-pub(crate) fn render(
-    title: &str,
-    times: Times,
-    tree: Option<MeasuredTree>,
-    end: Option<&End>,
-    energy: &Energy,
-    why: &str,
-) -> String {
-    let mut rows = vec![row("duration", seconds(times.duration))];
-    match tree {
-        Some(tree) => rows.extend(of_tree(&tree, times, end)),
-        None => rows.push(row("CPU time", "not measured; the log says why")),
-    }
-    rows.extend(of_energy(&energy.totals(), times.measured, why));
-    let table: Table<2> = rows.into_iter().collect();
-    format!("\n{title}\n{}", terminal::indented(&table.render()))
+/// Of what it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Subject {
+    /// For people: what it is, and how it ended.
+    pub(crate) title: String,
+    /// The program with its arguments.
+    pub(crate) command: Vec<String>,
+    /// That of a program that this one has waited for.
+    pub(crate) end: Option<End>,
 }
 
-/// What is told of energy: that of the program and its part of the machine's, then each domain of the machine.
-fn of_energy(totals: &[Total], measured: Duration, why: &str) -> Vec<[String; 2]> {
-    let watts = |joules: f64| quantity(joules / measured.as_secs_f64().max(1e-9), "W");
-    let of = |wanted: Whose| {
-        let amounts = totals
-            .iter()
-            .filter(|total| total.quantity == Quantity::Energy && total.whose == wanted);
-        amounts.map(Total::amount).sum::<f64>()
-    };
-    let shared = of(Whose::Program) + of(Whose::Idle) + of(Whose::Others);
-    let percent = |joules: f64| 100.0 * joules / shared.max(f64::MIN_POSITIVE);
-    let mut rows = Vec::new();
-    let program = |total: &&Total| total.whose == Whose::Program && total.quantity == Quantity::Energy;
-    let joules = of(Whose::Program);
-    if joules == 0.0
-        && shared > 0.0
-        && let Some(why) = why.lines().find(|line| line.starts_with(METRIC_PREFIX))
-    {
-        rows.push(row("energy", format!("not known; {why}")));
-    } else if let Some(total) = totals.iter().find(program) {
-        let text = format!(
-            "{} ({} on average, {}), {:.0} % of the machine's {}",
-            quantity(joules, "J"),
-            watts(joules),
-            total.quality.name(),
-            percent(joules),
-            quantity(shared, "J")
-        );
-        rows.push(row("energy", text));
-        let idle = of(Whose::Idle);
-        if idle > 0.0 {
-            rows.push(row(
-                "idle",
-                format!("{}, {:.0} % of the machine's", quantity(idle, "J"), percent(idle)),
-            ));
+/// What came of a run. All numbers are in the base unit that the name of the field ends with.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Summary {
+    #[serde(skip)]
+    title: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    /// The attributes that all its samples bear.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    /// RFC 3339.
+    started: String,
+    pub(crate) duration_seconds: f64,
+    /// From the first measurement to the last: that of the energy.
+    measured_seconds: f64,
+    /// What the agent itself used while it ran.
+    pub(crate) agent_cpu_seconds: f64,
+    /// Nothing if it was not measured.
+    pub(crate) usage: Option<Usage>,
+    pub(crate) energy: EnergySummary,
+}
+
+/// What a program and its descendants used; the same numbers that its samples add up to.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) cpu_user_seconds: f64,
+    pub(crate) cpu_system_seconds: f64,
+    /// How many CPUs the machine has.
+    cpus: u64,
+    counted_by: CountedBy,
+    /// The most memory of one process.
+    pub(crate) peak_memory_bytes: u64,
+    peak_memory_of: PeakOf,
+    /// What no process was larger than, where the peak itself is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_at_most_bytes: Option<u64>,
+    /// The most memory of all processes at one instant, as far as it was seen.
+    pub(crate) peak_memory_of_all_bytes: u64,
+    storage_read_bytes: u64,
+    storage_written_bytes: u64,
+    minor_page_faults: u64,
+    major_page_faults: u64,
+    /// Of processes that have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voluntary_context_switches: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    involuntary_context_switches: Option<u64>,
+    /// The processes that are still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    still_running: Vec<String>,
+    /// How long before the end it was seen last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_measured_seconds: Option<f64>,
+}
+
+/// Who counts the CPU time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum CountedBy {
+    /// The kernel, in a control group of the run.
+    ControlGroup,
+    /// The agent, which adds up the processes.
+    Processes,
+}
+
+/// Whose memory was the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PeakOf {
+    /// That of the largest process of all, which the kernel tells at the end.
+    LargestProcess,
+    /// That of the program alone, when it was seen last.
+    ProgramWhenLastSeen,
+}
+
+/// What is known of energy.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EnergySummary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) program: Option<Amount>,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
+    /// What the program, idle and all others had together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine_joules: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_joules: Option<f64>,
+    /// Everything that is measured of the machine; one may contain another.
+    domains: Vec<Domain>,
+    /// Emissions of the program.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    carbon: Vec<Domain>,
+}
+
+/// An amount and how it is known.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Amount {
+    pub(crate) joules: f64,
+    #[serde(serialize_with = "name_of")]
+    pub(crate) quality: Quality,
+}
+
+/// An amount of something with a name.
+#[derive(Debug, Clone, Serialize)]
+struct Domain {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joules: Option<f64>,
+    /// Of CO₂ and what warms as much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grams: Option<f64>,
+    #[serde(serialize_with = "name_of")]
+    quality: Quality,
+}
+
+fn name_of<S: serde::Serializer>(quality: &Quality, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(quality.name())
+}
+
+impl Summary {
+    /// Adds everything up. `why` is what plugins say of the energy of the program.
+    pub(crate) fn of(
+        subject: Subject,
+        labels: BTreeMap<String, String>,
+        times: Times,
+        tree: Option<&MeasuredTree>,
+        energy: &Energy,
+        why: &str,
+    ) -> Self {
+        let end = subject.end.as_ref();
+        Self {
+            title: subject.title,
+            command: subject.command,
+            labels,
+            exit_code: end.and_then(|end| end.status.code()),
+            signal: end.and_then(|end| std::os::unix::process::ExitStatusExt::signal(&end.status)),
+            started: times.ended.saturating_sub(times.duration).to_string(),
+            duration_seconds: times.duration.as_secs_f64(),
+            measured_seconds: times.measured.as_secs_f64(),
+            agent_cpu_seconds: times.agent.as_secs_f64(),
+            usage: tree.map(|tree| Usage::of(tree, times, end)),
+            energy: EnergySummary::of(&energy.totals(), why),
         }
-    } else if totals.iter().any(|total| total.quantity == Quantity::Energy) {
-        rows.push(row(
-            "energy",
-            "not known: nothing shares that of the machine; enable energy-attribution",
-        ));
-    } else {
-        rows.push(row(
-            "energy",
-            "not measured: no plugin that provides it is enabled",
-        ));
     }
-    for total in totals {
-        let amount = total.amount();
-        let quality = total.quality.name();
-        let text = match total.quantity {
-            Quantity::Energy => format!(
-                "{} ({} on average, {quality})",
-                quantity(amount, "J"),
-                watts(amount)
-            ),
-            Quantity::Carbon => format!("{} ({quality})", quantity(amount, "g")),
+
+    /// The exit code of the program, or 128 and the number of the signal that ended it, as shells have it; 0 if it was not
+    /// waited for.
+    pub(crate) fn exit_code_of_shell(&self) -> u8 {
+        let code = self.exit_code.or_else(|| self.signal.map(|signal| 128 + signal));
+        (code.unwrap_or(0) & 0xff) as u8
+    }
+}
+
+impl Usage {
+    fn of(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Self {
+        let usage = tree.usage();
+        let seconds = |ns| Duration::from_nanos(ns).as_secs_f64();
+        let (peak, peak_of, at_most) = match end {
+            Some(end) if !end.is_hidden => (end.peak, PeakOf::LargestProcess, None),
+            Some(end) => (tree.peak_of_root, PeakOf::ProgramWhenLastSeen, Some(end.peak)),
+            None => (tree.peak_of_root, PeakOf::ProgramWhenLastSeen, None),
         };
-        match (total.whose, total.quantity) {
-            (Whose::Machine, _) => rows.push(row(&format!("machine: {}", total.what), text)),
-            (Whose::Program, Quantity::Carbon) => rows.push(row("CO2", text)),
-            _ => {}
+        let switches = end.map(|_| tree.switches);
+        let alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
+        Self {
+            cpu_user_seconds: seconds(usage.user_ns),
+            cpu_system_seconds: seconds(usage.system_ns),
+            cpus: tree.cpus,
+            counted_by: match tree.has_group() {
+                true => CountedBy::ControlGroup,
+                false => CountedBy::Processes,
+            },
+            peak_memory_bytes: peak,
+            peak_memory_of: peak_of,
+            peak_memory_at_most_bytes: at_most,
+            // All together were never less than one alone.
+            peak_memory_of_all_bytes: tree.peak.max(peak),
+            storage_read_bytes: usage.read_bytes,
+            storage_written_bytes: usage.written_bytes,
+            minor_page_faults: usage.minor_faults,
+            major_page_faults: usage.major_faults,
+            voluntary_context_switches: switches.map(|[voluntary, _]| voluntary),
+            involuntary_context_switches: switches.map(|[_, involuntary]| involuntary),
+            still_running: alive.map(|(pid, name)| format!("{pid} {name}")).collect(),
+            not_measured_seconds: tree.missed(times.ended).map(|missed| missed.as_secs_f64()),
         }
     }
-    rows
 }
 
-fn row(name: &str, value: impl Into<String>) -> [String; 2] {
-    [name.to_owned(), value.into()]
-}
-
-/// What is told of a program and its descendants; the same numbers that its samples add up to.
-fn of_tree(tree: &MeasuredTree, times: Times, end: Option<&End>) -> Vec<[String; 2]> {
-    let usage = tree.tree.last().usage;
-    let [user, system] = [usage.user_ns, usage.system_ns].map(Duration::from_nanos);
-    let of_core = 100.0 * (user + system).as_secs_f64() / times.duration.as_secs_f64().max(1e-9);
-    let own = tree.peak_of_root;
-    let (one, whose) = match end {
-        Some(end) if !end.is_hidden => (end.peak, "the largest process".to_owned()),
-        Some(end) => (
-            own,
-            format!("the program when last seen; at most {}", bytes(end.peak)),
-        ),
-        None => (own, "the process when last seen".to_owned()),
-    };
-    let peak = match end {
-        Some(end) if one == 0 => format!("at most {}: it ended before it was seen", bytes(end.peak)),
-        // All together were never less than one alone.
-        _ => format!(
-            "{} ({whose}), {} (all at one instant)",
-            bytes(one),
-            bytes(tree.peak.max(one))
-        ),
-    };
-    let cpu_time = format!(
-        "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
-        seconds(user + system),
-        seconds(user),
-        seconds(system),
-        of_core / tree.cpus as f64,
-        tree.cpus
-    );
-    let io = format!(
-        "{} read, {} written",
-        bytes(usage.read_bytes),
-        bytes(usage.written_bytes)
-    );
-    let mut rows = vec![
-        row("CPU time", cpu_time),
-        row("peak memory", peak),
-        row("storage I/O", io),
-    ];
-    let alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
-    let mut names: Vec<String> = alive.map(|(pid, name)| format!("{pid} {name}")).collect();
-    if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
-        names.truncate(NAMED);
-        names.push(format!("{more} more"));
-    }
-    if !names.is_empty() {
-        rows.push(row("still running", names.join(", ")));
-    }
-    if let Some(missed) = tree.missed(times.ended) {
-        let missed = format!("the last {}: its parent took it away at its end", seconds(missed));
-        rows.push(row("not measured", missed));
-    }
-    rows
-}
-
-/// A number of bytes that people can read: `1.50 MiB`.
-fn bytes(bytes: u64) -> String {
-    let steps = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match steps.into_iter().find(|(_, power)| bytes >> power > 0) {
-        Some((symbol, power)) => format!("{:.2} {symbol}", bytes as f64 / f64::from(1 << power)),
-        None => format!("{bytes} B"),
-    }
-}
-
-/// A number with a unit that people can read: `12.3 J`.
-fn quantity(value: f64, symbol: &str) -> String {
-    let decimals = match value.abs() {
-        value if value >= 100.0 || value == 0.0 => 0,
-        value if value >= 10.0 => 1,
-        value if value >= 1.0 => 2,
-        _ => 4,
-    };
-    format!("{value:.decimals$} {symbol}")
-}
-
-/// A duration with three or four digits.
-fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds >= 60.0 {
-        humantime::format_duration(Duration::from_secs(seconds.round() as u64)).to_string()
-    } else if seconds >= 1.0 {
-        format!("{seconds:.2} s")
-    } else if seconds >= 1e-3 {
-        format!("{:.1} ms", seconds * 1e3)
-    } else {
-        format!("{:.0} µs", seconds * 1e6)
+impl EnergySummary {
+    fn of(totals: &[Total], why: &str) -> Self {
+        let energy = || totals.iter().filter(|total| total.quantity == Quantity::Energy);
+        let of = |wanted: Whose| {
+            let amounts = energy().filter(|total| total.whose == wanted);
+            amounts.map(Total::amount).sum::<f64>()
+        };
+        let joules = of(Whose::Program);
+        let shared = joules + of(Whose::Idle) + of(Whose::Others);
+        let why = why.lines().find(|line| line.starts_with(METRIC_PREFIX));
+        let program = energy().find(|total| total.whose == Whose::Program);
+        let (program, missing) = match (program, why) {
+            (_, Some(why)) if joules == 0.0 && shared > 0.0 => (None, format!("not known; {why}")),
+            (Some(total), _) => {
+                let quality = total.quality;
+                (Some(Amount { joules, quality }), String::new())
+            }
+            (None, _) if energy().next().is_some() => (
+                None,
+                "not known: nothing shares that of the machine; enable energy-attribution".to_owned(),
+            ),
+            (None, _) => (None, "not measured: no plugin that provides it is enabled".to_owned()),
+        };
+        let named = |total: &Total| {
+            let (joules, grams) = match total.quantity {
+                Quantity::Energy => (Some(total.amount()), None),
+                Quantity::Carbon => (None, Some(total.amount())),
+            };
+            Domain {
+                name: total.what.clone(),
+                joules,
+                grams,
+                quality: total.quality,
+            }
+        };
+        let all_of = |whose: Whose, quantity: Option<Quantity>| {
+            let totals = totals.iter().filter(move |total| {
+                total.whose == whose && quantity.is_none_or(|quantity| total.quantity == quantity)
+            });
+            totals.map(named).collect()
+        };
+        Self {
+            machine_joules: (shared > 0.0).then_some(shared),
+            idle_joules: program.is_some().then(|| of(Whose::Idle)),
+            program,
+            missing: Some(missing).filter(|missing| !missing.is_empty()),
+            domains: all_of(Whose::Machine, None),
+            carbon: all_of(Whose::Program, Some(Quantity::Carbon)),
+        }
     }
 }
 
@@ -221,29 +300,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-
-    #[test]
-    fn quantities_are_readable() {
-        for (amount, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1536, "1.50 KiB"),
-            (3 << 30, "3.00 GiB"),
-        ] {
-            assert_eq!(bytes(amount), text);
-        }
-        for (value, text) in [
-            (123.4, "123 J"),
-            (12.345, "12.3 J"),
-            (3.0, "3.00 J"),
-            (0.5, "0.5000 J"),
-        ] {
-            assert_eq!(quantity(value, "J"), text);
-        }
-        for (time, text) in [(1500, "1.5 ms"), (2_500_000, "2.50 s"), (90_000_000, "1m 30s")] {
-            assert_eq!(seconds(Duration::from_micros(time)), text);
-        }
-    }
 
     /// A series: metric, quality, resource, consumer, attributes, and the amount that it has.
     type Row<'a> = (
@@ -343,7 +399,7 @@ mod tests {
             ),
             ("attributed_energy", Quality::Modelled, Machine, program, &[], 5.0),
         ]);
-        let rows = of_energy(&totals, Duration::from_secs(4), "");
+        let rows = EnergySummary::of(&totals, "").rows(4.0);
         let rows: Vec<_> = rows.iter().map(|[name, text]| (&**name, &**text)).collect();
         assert_eq!(
             rows,
@@ -363,7 +419,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_for_the_energy_of_a_program_is_told() {
-        let text = |totals: &[Total]| of_energy(totals, Duration::from_secs(1), "")[0][1].clone();
+        let text = |totals: &[Total]| EnergySummary::of(totals, "").rows(1.0)[0][1].clone();
         assert_eq!(text(&[]), "not measured: no plugin that provides it is enabled");
         let machine = Consumer::LocalMachine;
         let totals = totals(&[(
@@ -386,13 +442,13 @@ mod tests {
             1.0,
         )]);
         let why = "attributed_energy: half of it\nprocess_tree_energy: nobody has a result";
-        let rows = of_energy(&totals, Duration::from_secs(1), why);
+        let rows = EnergySummary::of(&totals, why).rows(1.0);
         assert_eq!(
             rows,
-            [row(
+            [[
                 "energy",
                 "not known; process_tree_energy: nobody has a result"
-            )]
+            ]]
         );
     }
 }

@@ -293,7 +293,7 @@ fn sigterm_is_passed_to_the_program_and_everything_is_written() {
 fn the_last_samples_of_a_load_are_written_before_the_end() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", load());
-    let ended = folder.run(&["exec", "sleep", "0.3"]);
+    let ended = folder.run(&["exec", "--only", "program,machine,others", "sleep", "0.3"]);
     ended.expect_code(0);
     let accounts = ended.accounts();
     assert_eq!(

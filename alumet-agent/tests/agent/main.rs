@@ -21,6 +21,8 @@ mod program;
 mod rapl;
 mod relay;
 mod reload;
+mod run_group;
+mod runs;
 mod stop;
 mod telemetry;
 mod terminal;

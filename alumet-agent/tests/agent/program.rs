@@ -83,6 +83,8 @@ impl Folder {
         ] {
             command.env_remove(variable);
         }
+        // Where the tests look for it, also on a terminal.
+        command.env("ALUMET_SUMMARY", "-");
         command
     }
 

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
-use crate::output::Output;
+use crate::output::{Keeps, Output};
 use crate::plugin::{
     ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, PluginError, RunningPlugin,
     SourceSpec, StartContext, StartError, TransformSpec,
 };
+use crate::series::SeriesInfo;
 use crate::services::Services;
 use crate::source::{EventSource, Source};
 use crate::spool::SpoolSlot;
@@ -44,6 +45,7 @@ pub struct PipelineBuilder {
     real_time_thread: bool,
     durable_by_default: bool,
     self_metrics: Option<std::time::Duration>,
+    output_filter: Option<Keeps>,
     /// Elements with the ids of their plugins, in the order of adding.
     parts: Vec<(&'static str, ElementSpecs)>,
     plugins: Vec<(&'static str, Box<dyn RunningPlugin>)>,
@@ -87,6 +89,7 @@ impl PipelineBuilder {
             real_time_thread: true,
             durable_by_default: false,
             self_metrics: None,
+            output_filter: None,
             parts: Vec::new(),
             plugins: Vec::new(),
         }
@@ -144,6 +147,13 @@ impl PipelineBuilder {
     /// Measures the pipeline itself every `interval`.
     pub const fn self_metrics(mut self, interval: std::time::Duration) -> Self {
         self.self_metrics = Some(interval);
+        self
+    }
+
+    /// Lets the outputs of plugins have only the series for which `keeps` says so when their first sample comes. An output
+    /// that hands on what is in the spool gets all of it.
+    pub fn filter_outputs(mut self, keeps: impl Fn(&SeriesInfo) -> bool + Send + Sync + 'static) -> Self {
+        self.output_filter = Some(Arc::new(keeps));
         self
     }
 
@@ -249,6 +259,10 @@ impl PipelineBuilder {
             let mut specs = ElementSpecs::default();
             specs.source("self", source).every(interval);
             self.parts.push((self_metrics::PLUGIN, specs));
+        }
+        if let Some(keeps) = &self.output_filter {
+            let of_plugins = self.parts.iter_mut().filter(|(id, _)| *id != Self::EMBEDDED);
+            of_plugins.for_each(|(_, specs)| specs.filter_more(keeps));
         }
         let shared = Arc::new(Shared {
             origin: self.host.clock.now().monotonic,

@@ -76,10 +76,19 @@ impl ElementSpecs {
         if self.outputs.iter().any(|spec| spec.policy.encoded) {
             return Err("what is in the spool is sent as it is, all `series` of it; use the plugin `filter`");
         }
-        for spec in &mut self.outputs {
-            spec.filter = Some(Arc::clone(keeps));
-        }
+        self.filter_more(keeps);
         Ok(())
+    }
+
+    /// Lets all outputs have only what `keeps` wants as well, but for those to which that cannot be done.
+    pub(crate) fn filter_more(&mut self, keeps: &Keeps) {
+        for spec in self.outputs.iter_mut().filter(|spec| !spec.policy.encoded) {
+            let keeps = Arc::clone(keeps);
+            spec.filter = Some(match spec.filter.take() {
+                Some(before) => Arc::new(move |series| before(series) && keeps(series)),
+                None => keeps,
+            });
+        }
     }
 }
 

@@ -18,6 +18,14 @@ pub struct ProcessStat {
     pub state: u8,
     /// The number of the parent; 0 when it is outside the PID namespace.
     pub parent: u32,
+    /// Page faults that needed no storage, of all threads, ended ones included.
+    pub minor_faults: u64,
+    /// The same of children that were waited for.
+    pub children_minor_faults: u64,
+    /// Page faults that had to wait for storage, likewise.
+    pub major_faults: u64,
+    /// The same of children that were waited for.
+    pub children_major_faults: u64,
     /// Time in user mode, of all threads, ended ones included. Contains `guest_time`.
     pub user_ticks: u64,
     /// Time in kernel mode, likewise.
@@ -59,7 +67,11 @@ fn fill(bytes: &[u8], out: &mut ProcessStat) -> Option<()> {
     };
     out.state = state;
     out.parent = small(&mut fields)?;
-    fields.nth(8)?; // pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt
+    fields.nth(4)?; // pgrp, session, tty_nr, tpgid, flags
+    out.minor_faults = fields.number()?;
+    out.children_minor_faults = fields.number()?;
+    out.major_faults = fields.number()?;
+    out.children_major_faults = fields.number()?;
     out.user_ticks = fields.number()?;
     out.system_ticks = fields.number()?;
     out.children_user_ticks = fields.number()?;
@@ -114,6 +126,10 @@ mod tests {
             comm: "sh".into(),
             state: b'S',
             parent: 7,
+            minor_faults: 1,
+            children_minor_faults: 2,
+            major_faults: 3,
+            children_major_faults: 4,
             user_ticks: 140,
             system_ticks: 150,
             children_user_ticks: 160,

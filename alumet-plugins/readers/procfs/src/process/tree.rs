@@ -24,6 +24,10 @@ pub struct TreeUsage {
     pub read_bytes: u64,
     /// Bytes sent to storage.
     pub written_bytes: u64,
+    /// Page faults that needed no storage.
+    pub minor_faults: u64,
+    /// Page faults that had to wait for storage.
+    pub major_faults: u64,
 }
 
 /// One reading of a tree.
@@ -236,6 +240,8 @@ impl Member {
         self.usage.system_ns = time
             .system_ns
             .saturating_add(waited_for(stat.children_system_ticks));
+        self.usage.minor_faults = stat.minor_faults.saturating_add(stat.children_minor_faults);
+        self.usage.major_faults = stat.major_faults.saturating_add(stat.children_major_faults);
         self.resident_bytes = self.process.statm(processes)?.resident.unwrap_or(0);
         let io = processes.io(self.process.pid())?;
         (self.usage.read_bytes, self.usage.written_bytes) = (io.read_bytes, io.written_bytes);
@@ -277,6 +283,8 @@ impl TreeUsage {
             system_ns: combine(self.system_ns, other.system_ns),
             read_bytes: combine(self.read_bytes, other.read_bytes),
             written_bytes: combine(self.written_bytes, other.written_bytes),
+            minor_faults: combine(self.minor_faults, other.minor_faults),
+            major_faults: combine(self.major_faults, other.major_faults),
         }
     }
 
@@ -313,7 +321,7 @@ mod tests {
             let folder = self.0.path().join(format!("proc/{pid}"));
             fs::create_dir_all(folder.join(format!("task/{pid}"))).unwrap();
             let stat = format!(
-                "{pid} (app) S {parent} 1 1 0 -1 0 0 0 0 0 {own} 0 {waited_for} 0 20 0 1 0 {} 0 0\n",
+                "{pid} (app) S {parent} 1 1 0 -1 0 {own} {waited_for} 2 0 {own} 0 {waited_for} 0 20 0 1 0 {} 0 0\n",
                 100 + pid
             );
             for (file, text) in [
@@ -356,7 +364,10 @@ mod tests {
         // One that lived between two readings, too.
         machine.put(7, 1, 6, 5 + 4, "");
         assert_eq!(user_ticks(&mut tree), 15);
-        assert_eq!(tree.last().usage.written_bytes, 9);
+        let usage = tree.last().usage;
+        assert_eq!((usage.written_bytes, usage.minor_faults), (9, 15));
+        // Two of each process.
+        assert_eq!(usage.major_faults, 6);
     }
 
     #[test]

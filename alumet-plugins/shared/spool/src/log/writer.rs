@@ -86,8 +86,9 @@ impl Writer {
     pub(super) fn run(mut self) {
         loop {
             let last = self.wait();
-            self.turn(last);
+            // From begin to begin: a slow disk sets the pace by itself.
             self.last_turn = Some(Instant::now());
+            self.turn(last);
             if last {
                 break;
             }

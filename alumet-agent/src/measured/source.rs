@@ -1,20 +1,12 @@
-//! A program and all its descendants as one consumer: what `exec` and `watch` add to what the plugins measure.
-//!
-//! The samples bear the number of the program as their consumer, and metrics of their own: so whoever adds up the
-//! processes that plugins measure counts nothing twice.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! The samples of what is measured.
 
 use alumet_core::catalog::Catalog;
 use alumet_core::source::{Accumulator, Source};
-use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
-use alumet_reader_procfs::SystemRoot;
-use alumet_reader_procfs::cpu_online::OnlineCpus;
-use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
-use parking_lot::Mutex;
+use alumet_reader_procfs::process::TreeUsage;
+
+use super::SharedTree;
 
 /// What the names of all metrics of the tree begin with, and those that are computed from them.
 pub(crate) const METRIC_PREFIX: &str = "process_tree_";
@@ -41,58 +33,13 @@ alumet_core::metrics! {
                       to storage, each byte once.",
         resources: ["local_machine"], consumers: ["process"], attributes: ["direction=read|write"],
     };
-}
-
-/// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.
-pub(crate) type SharedTree = Arc<Mutex<Option<MeasuredTree>>>;
-
-/// A tree with what was seen of it.
-pub(crate) struct MeasuredTree {
-    /// The number of its root in the mount of `/proc` that is measured.
-    pub(crate) pid: u32,
-    pub(crate) tree: ProcessTree,
-    /// How many CPUs run.
-    pub(crate) cpus: u64,
-    since: Timestamp,
-    /// When its root was read for the last time.
-    pub(crate) read_at: Timestamp,
-    /// The largest sum of the memory of all processes at one instant, in bytes.
-    pub(crate) peak: u64,
-    /// The largest memory of the root alone, in bytes, as far as it was seen.
-    pub(crate) peak_of_root: u64,
-}
-
-impl MeasuredTree {
-    /// A tree whose samples count from `since` on.
-    pub(crate) fn new(root: &SystemRoot, pid: u32, tree: ProcessTree, since: Timestamp) -> Self {
-        Self {
-            cpus: OnlineCpus::open(root).count().max(1),
-            pid,
-            tree,
-            since,
-            read_at: since,
-            peak: 0,
-            peak_of_root: 0,
-        }
-    }
-
-    fn read(&mut self, now: Timestamp) -> TreeUsage {
-        let reading = self.tree.read();
-        self.peak = self.peak.max(reading.resident_bytes);
-        self.peak_of_root = self.peak_of_root.max(self.tree.peak_of_root().unwrap_or(0));
-        if self.tree.has_root() {
-            self.read_at = now;
-        }
-        reading.usage
-    }
-
-    /// How long before `end` the root was read for the last time, unless that was at its end.
-    pub(crate) fn missed(&self, end: Timestamp) -> Option<Duration> {
-        /// What is missing is told from this on.
-        const NEARLY_NOTHING: Duration = Duration::from_millis(1);
-        end.checked_since(self.read_at)
-            .filter(|missed| *missed > NEARLY_NOTHING)
-    }
+    pub(crate) PAGE_FAULTS = Delta<u64> {
+        name: "process_tree_page_faults",
+        unit: Unit::ONE,
+        description: "Page faults of the program of `exec` or `watch` and all its descendants: `major` ones had to wait for \
+                      storage.",
+        resources: ["local_machine"], consumers: ["process"], attributes: ["kind=minor|major"],
+    };
 }
 
 /// Makes the samples of the tree, while there is one.
@@ -106,8 +53,8 @@ pub(crate) struct TreeSource {
 }
 
 struct TreeSeries {
-    /// User and kernel mode, reads and writes.
-    deltas: [Series<u64>; 4],
+    /// User and kernel mode, reads and writes, minor and major page faults.
+    deltas: [Series<u64>; 6],
     memory: Series<u64>,
 }
 
@@ -142,7 +89,14 @@ impl Source for TreeSource {
         };
         let used = usage.since(std::mem::replace(&mut self.pushed, usage));
         if !std::mem::take(&mut self.is_resumed) {
-            let amounts = [used.user_ns, used.system_ns, used.read_bytes, used.written_bytes];
+            let amounts = [
+                used.user_ns,
+                used.system_ns,
+                used.read_bytes,
+                used.written_bytes,
+                used.minor_faults,
+                used.major_faults,
+            ];
             for (delta, amount) in series.deltas.iter().zip(amounts) {
                 out.push(delta, amount);
             }
@@ -174,6 +128,8 @@ impl TreeSeries {
                 series(&CPU_TIME, Some(("kind", "system")))?,
                 series(&IO_BYTES, Some(("direction", "read")))?,
                 series(&IO_BYTES, Some(("direction", "write")))?,
+                series(&PAGE_FAULTS, Some(("kind", "minor")))?,
+                series(&PAGE_FAULTS, Some(("kind", "major")))?,
             ],
             memory: series(&MEMORY, None)?,
         })

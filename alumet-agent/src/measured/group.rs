@@ -1,0 +1,139 @@
+//! The control group of one run: the kernel counts in it whatever the program starts, however short it lives and whoever
+//! waits for it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use alumet_reader_cgroupfs::CgroupPath;
+use alumet_reader_cgroupfs::engine::{FileEngine, Reading, SlotId, Stat, Wanted};
+use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
+use alumet_reader_procfs::process::TreeUsage;
+use anyhow::Context;
+
+/// A control group for one program; it is removed with this value, and what still runs in it moves to the group of the agent.
+pub(crate) struct RunGroup {
+    folder: PathBuf,
+    parent: PathBuf,
+    engine: FileEngine,
+    slot: SlotId,
+    reading: Reading,
+    /// CPU time in user and in kernel mode, in nanoseconds, when it was read last.
+    cpu: Option<(u64, u64)>,
+}
+
+/// What the names begin with; the number of the agent follows.
+const NAME: &str = "alumet-run-";
+
+impl RunGroup {
+    /// A group below that of this process.
+    ///
+    /// # Errors
+    /// When there is no unified hierarchy, or this user may not make groups there.
+    pub(crate) fn make() -> anyhow::Result<Self> {
+        let mounted = Hierarchies::detect(Path::new("/"))?;
+        let mount = mounted.require_v2()?;
+        let own = fs::read("/proc/self/cgroup")?;
+        let own = own.split(|byte| *byte == b'\n');
+        let own = own.filter_map(|line| line.strip_prefix(b"0::")).next();
+        let own = CgroupPath::from_bytes(own.context("this process is in no group of the unified hierarchy")?)?;
+        let parent = own.below(mount);
+        // Runtimes choose the size of their heaps and pools by the limits of the group in which they find themselves.
+        for limit in ["memory.max", "cpu.max"] {
+            let text = fs::read_to_string(parent.join(limit)).unwrap_or_default();
+            anyhow::ensure!(
+                text.is_empty() || text.starts_with("max"),
+                "a program in a group of its own would not see {limit} of {}",
+                parent.display()
+            );
+        }
+        remove_forgotten(&parent);
+        let name = format!("{NAME}{}", std::process::id());
+        let path = own.child(name.as_ref())?;
+        let folder = path.below(mount);
+        fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let opened = FileEngine::new(Version::V2, &mounted).and_then(|mut engine| {
+            let wanted: Wanted = [Stat::CpuUser, Stat::CpuSystem].into_iter().collect();
+            let slot = engine.open(&path, wanted)?;
+            Ok((engine, slot))
+        });
+        let (engine, slot) = opened.inspect_err(|_| remove(&folder, &parent))?;
+        let mut group = Self {
+            folder,
+            parent,
+            engine,
+            slot,
+            reading: Reading::default(),
+            cpu: None,
+        };
+        group.read();
+        anyhow::ensure!(group.cpu.is_some(), "the kernel counts no CPU time of control groups");
+        Ok(group)
+    }
+
+    /// What a process enters the group with, by [`Self::enter`].
+    pub(crate) fn door(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))
+    }
+
+    /// Moves this process into the group. Safe between `fork` and `exec`: nothing but a system call.
+    pub(crate) fn enter(mut door: &File) -> io::Result<()> {
+        door.write_all(b"0")
+    }
+
+    /// Replaces the CPU time of `usage` by that of the group.
+    pub(super) fn refine(&mut self, usage: &mut TreeUsage) {
+        self.read();
+        if let Some((user, system)) = self.cpu {
+            (usage.user_ns, usage.system_ns) = (user, system);
+        }
+    }
+
+    /// What cannot be read this time is what it was before.
+    fn read(&mut self) {
+        if self.engine.read(&self.slot, &mut self.reading).is_ok()
+            && let Some(user) = self.reading.get(Stat::CpuUser)
+            && let Some(system) = self.reading.get(Stat::CpuSystem)
+        {
+            self.cpu = Some((user, system));
+        }
+    }
+}
+
+impl Drop for RunGroup {
+    fn drop(&mut self) {
+        remove(&self.folder, &self.parent);
+    }
+}
+
+/// Removes the groups that killed agents have left, if nothing runs in them any more.
+fn remove_forgotten(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.as_bytes().strip_prefix(NAME.as_bytes());
+        let number = number.and_then(|number| str::from_utf8(number).ok());
+        if number.is_some_and(|number| !Path::new("/proc").join(number).exists()) {
+            // The kernel refuses it while something runs in it.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn remove(folder: &Path, parent: &Path) {
+    /// Processes that start others while they are moved need another attempt.
+    const ATTEMPTS: usize = 3;
+    for _ in 0..ATTEMPTS {
+        let processes = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        for pid in processes.lines() {
+            // One that has ended meanwhile is in no group.
+            let _ = fs::write(parent.join("cgroup.procs"), pid);
+        }
+        if processes.is_empty() {
+            break;
+        }
+    }
+    if let Err(error) = fs::remove_dir(folder) {
+        tracing::warn!(%error, group = %folder.display(), "the control group of the run is left over; remove it with rmdir");
+    }
+}
