@@ -18,7 +18,7 @@ use crate::extra_command::ExtraCommand;
 /// What the command line asks for.
 pub(crate) enum Parsed {
     /// A command that every application has.
-    BuiltIn(Cli),
+    BuiltIn(Box<Cli>),
     /// One that the application adds, with its arguments.
     Extra(ExtraCommand, ArgMatches),
 }
@@ -124,7 +124,7 @@ pub(crate) enum Command {
     Run,
     /// Run a program and measure it from its start to its end
     Exec(Exec),
-    /// Measure a process that runs already, until it ends
+    /// Measure what runs already: a process, an application, a control group
     Watch(Watch),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
@@ -160,6 +160,9 @@ const DOCTOR_CODES: &str = "It changes nothing. Verdicts: works; absent: this ma
     it works in part or at a higher cost; broken: it should work and does not.\n\
     Exit codes: 0 nothing is broken, 1 something is broken, 2 wrong command line.";
 
+/// Where the help tells of options for programs that are run more than once.
+const REPEATED: &str = "Several runs";
+
 /// The programs to run.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
@@ -171,43 +174,47 @@ pub(crate) struct Exec {
     pub(crate) measuring: Measuring,
 
     /// Run it this often, and tell means, scatter and outliers
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = REPEATED, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: u32,
 
     /// Run it this often before, without counting
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    #[arg(help_heading = REPEATED, long, value_name = "K", default_value_t = 0)]
     pub(crate) warmup: u32,
 
     /// Run these commands, each a single argument, and compare the others with the first
-    #[arg(long, value_name = "COMMAND", num_args = 1..)]
+    #[arg(help_heading = REPEATED, long, value_name = "COMMAND", num_args = 1..)]
     pub(crate) compare: Vec<String>,
 
     /// Run everything with each of these values in the place of {NAME}; may be repeated
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = parameter)]
+    #[arg(help_heading = REPEATED, long, value_name = "NAME=VALUE,…", value_parser = parameter)]
     pub(crate) parameter: Vec<(String, Vec<String>)>,
 
     /// Run commands in a shell, for pipelines and variables
-    #[arg(long)]
+    #[arg(help_heading = REPEATED, long)]
     pub(crate) shell: bool,
 
     /// Show what programs write that are run more than once
-    #[arg(long)]
+    #[arg(help_heading = REPEATED, long)]
     pub(crate) show_output: bool,
 
     /// Write the results of several runs to this file as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
     pub(crate) export_json: Option<PathBuf>,
 
     /// The same as CSV
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
     pub(crate) export_csv: Option<PathBuf>,
 
     /// The same as a table in Markdown
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
     pub(crate) export_markdown: Option<PathBuf>,
 
     /// The program
-    #[arg(value_name = "PROGRAM", required_unless_present = "compare", conflicts_with = "compare")]
+    #[arg(
+        value_name = "PROGRAM",
+        required_unless_present = "compare",
+        conflicts_with = "compare"
+    )]
     pub(crate) program: Option<OsString>,
 
     /// Its arguments
@@ -215,12 +222,29 @@ pub(crate) struct Exec {
     pub(crate) arguments: Vec<OsString>,
 }
 
-/// The process to watch.
+/// What to watch.
 #[derive(Debug, Args)]
+#[group(id = "watched", required = true, multiple = false, args = ["pid", "app", "cgroup", "unit"])]
 pub(crate) struct Watch {
-    /// The process id
+    /// A process and its descendants
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) pid: u32,
+    pub(crate) pid: Option<u32>,
+
+    /// All processes whose program has this name, also those that begin later, as one; a regular expression for the whole name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+
+    /// A control group with those below it, such as /user.slice
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cgroup: Option<PathBuf>,
+
+    /// The control group of a unit of systemd, such as nginx.service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unit: Option<String>,
+
+    /// End after this time
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) r#for: Option<HumanDuration>,
 
     #[command(flatten)]
     pub(crate) measuring: Measuring,
@@ -265,7 +289,11 @@ pub(crate) enum Scope {
 fn run_id() -> String {
     let now = SystemClock.now();
     let text = now.wall.to_string();
-    let digits: String = text.chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+    let digits: String = text
+        .chars()
+        .take(19)
+        .filter(|c| !matches!(c, '-' | ':'))
+        .collect();
     let random = RandomState::new().hash_one(std::process::id());
     format!("{digits}Z-{:08x}", random as u32)
 }
@@ -486,7 +514,9 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
             .for_each(|plugin| *plugin = plugin.trim().to_owned());
         plugins.retain(|plugin| !plugin.is_empty());
     }
-    if let Some(Command::Exec(Exec { measuring, .. }) | Command::Watch(Watch { measuring, .. })) = &cli.command {
+    if let Some(Command::Exec(Exec { measuring, .. }) | Command::Watch(Watch { measuring, .. })) =
+        &cli.command
+    {
         cli.global.measure_program(app, measuring);
     }
     for shortcut in &app.shortcuts {
@@ -494,7 +524,7 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
             cli.global.apply(shortcut, value);
         }
     }
-    Ok(Parsed::BuiltIn(cli))
+    Ok(Parsed::BuiltIn(Box::new(cli)))
 }
 
 /// Leaves the options of every command out of the help of a single one.
@@ -551,7 +581,10 @@ impl Global {
 
     /// Gives all samples attributes, if this program has what can do that.
     pub(crate) fn add_labels(&mut self, app: &App, labels: impl Iterator<Item = (String, String)>) {
-        let Some((plugin, table)) = app.labels_by.filter(|(plugin, _)| app.find_plugin(plugin).is_some()) else {
+        let Some((plugin, table)) = app
+            .labels_by
+            .filter(|(plugin, _)| app.find_plugin(plugin).is_some())
+        else {
             return;
         };
         self.enable(plugin, "label");
@@ -583,7 +616,7 @@ mod tests {
 
     fn global(app: &App, line: &str) -> Global {
         match parsed(app, line) {
-            Ok(Parsed::BuiltIn(cli)) => cli.global,
+            Ok(Parsed::BuiltIn(Box::new(cli))) => cli.global,
             Ok(Parsed::Extra(command, _)) => panic!("{line}: {command:?}"),
             Err(error) => panic!("{line}: {error}"),
         }

@@ -121,7 +121,10 @@ impl Setup {
         }
         for (id, defaults) in global.into_iter().flat_map(|global| &global.plugin_defaults) {
             // A table would enable a plugin that nobody has named.
-            if document.table(&path).is_some_and(|plugins| plugins.contains_key(*id)) {
+            if document
+                .table(&path)
+                .is_some_and(|plugins| plugins.contains_key(*id))
+            {
                 let table = toml::Table::from_iter([((*id).to_owned(), defaults.clone().into())]);
                 document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
             }

@@ -93,7 +93,7 @@ impl Running {
                 .and_then(|pidfd| number_in(root, &pidfd));
             // A program that became the agent by `exec` may have left children behind.
             let is_ours = match (&mut *tree, number) {
-                (Some(measured), Some(number)) => measured.tree.can_have(number),
+                (Some(measured), Some(number)) => measured.can_have(number),
                 _ => false,
             };
             let Ok((_, usage)) = wait4(pid.as_raw()) else {

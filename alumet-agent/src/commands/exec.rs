@@ -8,7 +8,7 @@ use crate::child::{self, Inherited, Running};
 use crate::cli::{Exec, Global};
 use crate::compare::{Plan, Variant};
 use crate::exit::Failed;
-use crate::measured::{MeasuredTree, RunGroup, SharedTree};
+use crate::measured::{Followed, MeasuredTree, RunGroup, SharedTree};
 use crate::session;
 use crate::setup::{IfMissing, Setup};
 use crate::signals::Signals;
@@ -87,8 +87,7 @@ pub(super) fn measured(
             let tree = ProcessTree::of_child(&measurement.root, pid).map_err(|error| error.to_string())?;
             Ok(MeasuredTree::new(
                 &measurement.root,
-                pid,
-                tree,
+                Followed::Tree(pid, tree),
                 wall_clock(running.started),
             )
             .in_group(group))
@@ -129,7 +128,10 @@ impl Variant {
     /// What runs it without input and output.
     pub(super) fn silent_command(&self) -> Command {
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 }

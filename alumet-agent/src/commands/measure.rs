@@ -17,9 +17,9 @@ use nix::time::{ClockId, clock_gettime};
 use crate::app::App;
 use crate::cli::{Global, Measuring, Scope};
 use crate::exit::Failed;
+use crate::measured::{Followed, MeasuredTree, SharedTree, TreeSource};
 use crate::session::Session;
 use crate::setup::Setup;
-use crate::measured::{MeasuredTree, SharedTree, TreeSource};
 use crate::summary::{Energy, EnergyOutput, Subject, Summary, Times};
 
 /// A session that measures a program.
@@ -48,7 +48,7 @@ impl Measurement {
     ) -> Result<Self, Failed> {
         let program = Arc::new(OnceLock::new());
         let keeps = wanted(measuring.only.clone(), Arc::clone(&program));
-        let output = EnergyOutput::default();
+        let output = EnergyOutput::new(global.labels.keys().cloned());
         let energy = output.energy.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
@@ -82,12 +82,14 @@ impl Measurement {
         let Some(mut tree) = tree else {
             return;
         };
-        if !tree.tree.sees_children() {
+        if let Followed::Tree(_, processes) = &mut tree.followed
+            && !processes.sees_children()
+        {
             tracing::warn!(
                 "descendants are not measured: this kernel does not tell them; it needs CONFIG_PROC_CHILDREN"
             );
         }
-        let consumer = Consumer::Process { pid: tree.pid };
+        let consumer = tree.consumer();
         let _ = self.program.set(consumer.clone());
         *self.tree.lock() = Some(tree);
         self.publish(ConsumerEvent::Started([consumer].into()));

@@ -99,7 +99,10 @@ impl Global {
     fn labelled(&self, app: &App, variant: &Variant, number: Option<u32>) -> Self {
         let mut global = self.clone();
         let number = number.map_or_else(|| "warmup".to_owned(), |number| (number + 1).to_string());
-        let labels = [("run".to_owned(), number), ("command".to_owned(), variant.name.clone())];
+        let labels = [
+            ("run".to_owned(), number),
+            ("command".to_owned(), variant.name.clone()),
+        ];
         let parameters = variant.parameters.clone();
         global.add_labels(app, labels.into_iter().chain(parameters));
         global

@@ -20,7 +20,10 @@ impl Results {
         text.push_str(",runs");
         for quantity in Quantity::ALL {
             let name = quantity.key();
-            let _ = write!(text, ",{name}_mean,{name}_stddev,{name}_median,{name}_min,{name}_max");
+            let _ = write!(
+                text,
+                ",{name}_mean,{name}_stddev,{name}_median,{name}_min,{name}_max"
+            );
         }
         text.push('\n');
         for variant in &self.variants {
@@ -33,8 +36,15 @@ impl Results {
             for quantity in Quantity::ALL {
                 match variant.statistics.get(&quantity) {
                     Some(of) => {
-                        let deviation = of.standard_deviation.map(|value| value.to_string()).unwrap_or_default();
-                        let _ = write!(text, ",{},{deviation},{},{},{}", of.mean, of.median, of.min, of.max);
+                        let deviation = of
+                            .standard_deviation
+                            .map(|value| value.to_string())
+                            .unwrap_or_default();
+                        let _ = write!(
+                            text,
+                            ",{},{deviation},{},{},{}",
+                            of.mean, of.median, of.min, of.max
+                        );
                     }
                     None => text.push_str(",,,,,"),
                 }
@@ -55,13 +65,16 @@ impl Results {
             let _ = write!(text, "| `{}` |", variant.name.replace('|', "\\|"));
             for quantity in [Quantity::DurationSeconds, Quantity::EnergyJoules] {
                 let own = variant.statistics.get(&quantity);
-                let own = own.map(|of| cell(of.mean, of.standard_deviation, 3)).unwrap_or_default();
+                let own = own
+                    .map(|of| cell(of.mean, of.standard_deviation, 3))
+                    .unwrap_or_default();
                 let relative = match at.checked_sub(1).and_then(|at| self.comparisons.get(at)) {
                     Some(compared) => compared.quantities.get(&quantity),
                     None => None,
                 };
                 let relative = relative.map(|of| cell(of.ratio, of.ratio_deviation, 2));
-                let relative = relative.unwrap_or_else(|| if at == 0 { "1.00".to_owned() } else { String::new() });
+                let relative =
+                    relative.unwrap_or_else(|| if at == 0 { "1.00".to_owned() } else { String::new() });
                 let _ = write!(text, " {own} | {relative} |");
             }
             text.push('\n');
@@ -71,7 +84,9 @@ impl Results {
 
     fn parameter_names(&self) -> Vec<&str> {
         let first = self.variants.first();
-        first.map(|variant| variant.parameters.keys().map(String::as_str).collect()).unwrap_or_default()
+        first
+            .map(|variant| variant.parameters.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 }
 

@@ -41,7 +41,11 @@ impl Plan {
         for (name, _) in &exec.parameter {
             let place = format!("{{{name}}}");
             let has_place = |word: &OsString| word.to_string_lossy().contains(&place);
-            let words = exec.compare.iter().map(OsString::from).chain(command.iter().cloned());
+            let words = exec
+                .compare
+                .iter()
+                .map(OsString::from)
+                .chain(command.iter().cloned());
             if !words.into_iter().any(|word| has_place(&word)) {
                 return Err(Failed::usage(format!(
                     "no command has a place for the parameter {name}\n  help: write {place} where its values belong"
@@ -62,14 +66,24 @@ impl Plan {
 }
 
 impl Variant {
-    fn of_words(words: &[OsString], parameters: BTreeMap<String, String>, shell: bool) -> Result<Self, Failed> {
+    fn of_words(
+        words: &[OsString],
+        parameters: BTreeMap<String, String>,
+        shell: bool,
+    ) -> Result<Self, Failed> {
         let words: Vec<OsString> = words.iter().map(|word| with(word, &parameters)).collect();
-        let name = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let name = words
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ");
         if shell {
             return Ok(Self::in_shell(name, parameters));
         }
         let mut words = words.into_iter();
-        let program = words.next().ok_or_else(|| Failed::usage("there is no program to run"))?;
+        let program = words
+            .next()
+            .ok_or_else(|| Failed::usage("there is no program to run"))?;
         Ok(Self {
             name,
             parameters,
@@ -84,12 +98,16 @@ impl Variant {
             return Ok(Self::in_shell(text, parameters));
         }
         let words = shell_words::split(text).map_err(|error| {
-            Failed::usage(format!("the command {text:?} has no end: {error}\n  help: close its quotes"))
+            Failed::usage(format!(
+                "the command {text:?} has no end: {error}\n  help: close its quotes"
+            ))
         })?;
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let variant = Self::of_words(&words, parameters, false)?;
         Ok(Self {
-            name: with(text.as_ref(), &variant.parameters).to_string_lossy().into_owned(),
+            name: with(text.as_ref(), &variant.parameters)
+                .to_string_lossy()
+                .into_owned(),
             ..variant
         })
     }
@@ -109,9 +127,13 @@ fn with(word: &OsStr, parameters: &BTreeMap<String, String>) -> OsString {
     let Some(text) = word.to_str() else {
         return word.to_owned();
     };
-    let places = parameters.iter().map(|(name, value)| (format!("{{{name}}}"), value));
+    let places = parameters
+        .iter()
+        .map(|(name, value)| (format!("{{{name}}}"), value));
     places
-        .fold(text.to_owned(), |text, (place, value)| text.replace(&place, value))
+        .fold(text.to_owned(), |text, (place, value)| {
+            text.replace(&place, value)
+        })
         .into()
 }
 

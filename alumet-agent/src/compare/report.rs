@@ -18,7 +18,12 @@ impl Results {
         let mut text = String::new();
         for variant in &self.variants {
             let table: Table<2> = variant.rows(self.warmup).into_iter().collect();
-            let _ = write!(text, "\n{}\n{}", variant.name, terminal::indented(&table.render()));
+            let _ = write!(
+                text,
+                "\n{}\n{}",
+                variant.name,
+                terminal::indented(&table.render())
+            );
         }
         if let Some(base) = self.variants.first()
             && !self.comparisons.is_empty()

@@ -66,9 +66,9 @@ impl Statistics {
         let relative = |deviation: f64, mean: f64| (deviation / mean).powi(2);
         Some(Comparison {
             ratio,
-            ratio_deviation: deviations.filter(|_| self.mean != 0.0).map(|(own, other)| {
-                ratio * (relative(own, self.mean) + relative(other, base.mean)).sqrt()
-            }),
+            ratio_deviation: deviations
+                .filter(|_| self.mean != 0.0)
+                .map(|(own, other)| ratio * (relative(own, self.mean) + relative(other, base.mean)).sqrt()),
             p_value: deviations.and_then(|(own, other)| self.welch(base, own, other)),
         })
     }
@@ -103,12 +103,16 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_r() {
         // summary(x); sd(x); boxplot.stats(x)$out
-        let x = Statistics::of(&[27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4]);
+        let x = Statistics::of(&[
+            27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4,
+        ]);
         let x = x.unwrap();
         assert!((x.mean - 20.82).abs() < 0.001 && x.median == 21.0, "{x:?}");
         assert!((x.standard_deviation.unwrap() - 2.804_894).abs() < 1e-5, "{x:?}");
         assert_eq!((x.min, x.max, x.outliers, x.count), (16.9, 27.5, 0, 15));
-        let y = Statistics::of(&[27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 30.5, 31.3]);
+        let y = Statistics::of(&[
+            27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 30.5, 31.3,
+        ]);
         let y = y.unwrap();
         assert_eq!(y.outliers, 2);
         // t.test(x, y): the first example of the article on Welch's test in Wikipedia, p = 0.021.
@@ -121,7 +125,10 @@ mod tests {
         let one = Statistics::of(&[2.0]).unwrap();
         assert_eq!((one.standard_deviation, one.median, one.outliers), (None, 2.0, 0));
         let twice = Statistics::of(&[4.0]).unwrap().against(&one).unwrap();
-        assert_eq!((twice.ratio, twice.p_value, twice.ratio_deviation), (2.0, None, None));
+        assert_eq!(
+            (twice.ratio, twice.p_value, twice.ratio_deviation),
+            (2.0, None, None)
+        );
         assert_eq!(Statistics::of(&[]), None);
         let zero = Statistics::of(&[0.0]).unwrap();
         assert_eq!(one.against(&zero), None);
@@ -129,7 +136,10 @@ mod tests {
 
     #[test]
     fn values_without_scatter_differ_for_certain_or_not_at_all() {
-        let (a, b) = (Statistics::of(&[1.0, 1.0]).unwrap(), Statistics::of(&[2.0, 2.0]).unwrap());
+        let (a, b) = (
+            Statistics::of(&[1.0, 1.0]).unwrap(),
+            Statistics::of(&[2.0, 2.0]).unwrap(),
+        );
         assert_eq!(b.against(&a).unwrap().p_value, Some(0.0));
         assert_eq!(a.against(&a).unwrap().p_value, Some(1.0));
     }

@@ -1,14 +1,17 @@
-//! A program and all its descendants as one consumer: what `exec` and `watch` add to what the plugins measure.
+//! A program and all its descendants, an application or a control group as one consumer: what `exec` and `watch` add to what the
+//! plugins measure.
 //!
-//! The samples bear the number of the program as their consumer, and metrics of their own: so whoever adds up the
+//! The samples of a program bear its number as their consumer, and all have metrics of their own: so whoever adds up the
 //! processes that plugins measure counts nothing twice.
 
+mod app;
 mod group;
 mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_core::time::Timestamp;
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
@@ -16,17 +19,24 @@ use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
 use nix::libc;
 use parking_lot::Mutex;
 
-pub(crate) use group::RunGroup;
+pub(crate) use app::AppProcesses;
+pub(crate) use group::{RunGroup, WatchedGroup};
 pub(crate) use source::{METRIC_PREFIX, TreeSource, all};
 
 /// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.
 pub(crate) type SharedTree = Arc<Mutex<Option<MeasuredTree>>>;
 
-/// A tree with what was seen of it.
+/// What is followed as one.
+pub(crate) enum Followed {
+    /// A process with its descendants, and its number in the mount of `/proc` that is measured.
+    Tree(u32, ProcessTree),
+    App(String, AppProcesses),
+    Group(Box<WatchedGroup>),
+}
+
+/// What is followed, with what was seen of it.
 pub(crate) struct MeasuredTree {
-    /// The number of its root in the mount of `/proc` that is measured.
-    pub(crate) pid: u32,
-    pub(crate) tree: ProcessTree,
+    pub(crate) followed: Followed,
     /// How many CPUs run.
     pub(crate) cpus: u64,
     /// The control group in which it runs, if it has one of its own.
@@ -34,6 +44,8 @@ pub(crate) struct MeasuredTree {
     /// How often processes that have ended gave up their CPU, and how often it was taken from them.
     pub(crate) switches: [u64; 2],
     usage: TreeUsage,
+    /// The memory of all processes, in bytes, when it was read last.
+    resident: u64,
     since: Timestamp,
     /// When its root was read for the last time.
     pub(crate) read_at: Timestamp,
@@ -45,14 +57,14 @@ pub(crate) struct MeasuredTree {
 
 impl MeasuredTree {
     /// A tree whose samples count from `since` on.
-    pub(crate) fn new(root: &SystemRoot, pid: u32, tree: ProcessTree, since: Timestamp) -> Self {
+    pub(crate) fn new(root: &SystemRoot, followed: Followed, since: Timestamp) -> Self {
         Self {
             cpus: OnlineCpus::open(root).count().max(1),
-            pid,
-            tree,
+            followed,
             group: None,
             switches: [0; 2],
             usage: TreeUsage::default(),
+            resident: 0,
             since,
             read_at: since,
             peak: 0,
@@ -75,13 +87,24 @@ impl MeasuredTree {
         self.group.is_some()
     }
 
+    /// Whether a process can have come from the root: it was not there before.
+    pub(crate) fn can_have(&mut self, pid: u32) -> bool {
+        match &mut self.followed {
+            Followed::Tree(_, tree) => tree.can_have(pid),
+            Followed::App(..) | Followed::Group(_) => false,
+        }
+    }
+
     /// One of its processes was waited for, which used this.
     pub(crate) fn reaped(&mut self, usage: &libc::rusage) {
         let ns = |time: libc::timeval| {
             time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1000
         };
         // Blocks have 512 bytes (getrusage(2)).
-        self.tree.reaped(TreeUsage {
+        let Followed::Tree(_, tree) = &mut self.followed else {
+            return;
+        };
+        tree.reaped(TreeUsage {
             user_ns: ns(usage.ru_utime),
             system_ns: ns(usage.ru_stime),
             read_bytes: usage.ru_inblock.cast_unsigned() * 512,
@@ -94,17 +117,65 @@ impl MeasuredTree {
     }
 
     fn read(&mut self, now: Timestamp) -> TreeUsage {
-        let reading = self.tree.read();
+        let reading = match &mut self.followed {
+            Followed::Tree(_, tree) => tree.read(),
+            Followed::App(_, app) => app.read(),
+            Followed::Group(group) => group.read(),
+        };
         self.usage = reading.usage;
         if let Some(group) = &mut self.group {
             group.refine(&mut self.usage);
         }
+        self.resident = reading.resident_bytes;
         self.peak = self.peak.max(reading.resident_bytes);
-        self.peak_of_root = self.peak_of_root.max(self.tree.peak_of_root().unwrap_or(0));
-        if self.tree.has_root() {
+        let is_there = match &mut self.followed {
+            Followed::Tree(_, tree) => {
+                self.peak_of_root = self.peak_of_root.max(tree.peak_of_root().unwrap_or(0));
+                tree.has_root()
+            }
+            Followed::App(..) => true,
+            Followed::Group(group) => !group.is_gone,
+        };
+        if is_there {
             self.read_at = now;
         }
         self.usage
+    }
+
+    /// As whom it uses resources.
+    pub(crate) fn consumer(&self) -> Consumer {
+        match &self.followed {
+            Followed::Tree(pid, _) => Consumer::Process { pid: *pid },
+            Followed::App(name, _) => Consumer::new("app", name),
+            Followed::Group(group) => Consumer::ControlGroup {
+                path: group.path.to_string().into(),
+            },
+        }
+    }
+
+    /// The processes that the last reading has found, but for the root of a tree.
+    pub(crate) fn others_alive(&self) -> Vec<String> {
+        let (root, tree) = match &self.followed {
+            Followed::Tree(pid, tree) => (*pid, tree),
+            Followed::App(_, app) => (0, &app.tree),
+            Followed::Group(_) => return Vec::new(),
+        };
+        let alive = tree.alive().filter(|(pid, _)| *pid != root);
+        alive.map(|(pid, name)| format!("{pid} {name}")).collect()
+    }
+
+    /// Whether it uses memory.
+    fn is_alive(&self) -> bool {
+        match &self.followed {
+            Followed::Tree(_, tree) => tree.alive().next().is_some(),
+            Followed::App(..) => true,
+            Followed::Group(group) => !group.is_gone,
+        }
+    }
+
+    /// Whether a control group that is followed was removed.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(&self.followed, Followed::Group(group) if group.is_gone)
     }
 
     /// How long before `end` the root was read for the last time, unless that was at its end.

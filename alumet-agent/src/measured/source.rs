@@ -15,30 +15,29 @@ alumet_core::metrics! {
     pub(crate) CPU_TIME = Delta<u64> {
         name: "process_tree_cpu_time",
         unit: Unit::SECOND.nano(),
-        description: "CPU time that the program of `exec` or `watch` and all its descendants used. Of children that have \
-                      ended while their parent lives it has the resolution of a tick, 10 ms.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["kind=user|system"],
+        description: "CPU time of what `exec` or `watch` measures: a program with all its descendants, an application or a \
+                      control group. Of children that have ended while their parent lives it has the resolution of a tick, \
+                      10 ms, unless the program has a control group of its own.",
+        resources: ["local_machine"], consumers: ["process", "app", "cgroup"], attributes: ["kind=user|system"],
     };
     pub(crate) MEMORY = Gauge<u64> {
         name: "process_tree_memory",
         unit: Unit::BYTE,
-        description: "Memory of the program of `exec` or `watch` and all its descendants that is in RAM; what they share \
-                      counts for each.",
-        resources: ["local_machine"], consumers: ["process"], attributes: [],
+        description: "Memory of the same that is in RAM. What processes share counts for each; that of a control group contains \
+                      the files that it keeps in memory.",
+        resources: ["local_machine"], consumers: ["process", "app", "cgroup"], attributes: [],
     };
     pub(crate) IO_BYTES = Delta<u64> {
         name: "process_tree_io_bytes",
         unit: Unit::BYTE,
-        description: "Data that the program of `exec` or `watch` and all its descendants caused to be fetched from or sent \
-                      to storage, each byte once.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["direction=read|write"],
+        description: "Data that the same caused to be fetched from or sent to storage, each byte once.",
+        resources: ["local_machine"], consumers: ["process", "app", "cgroup"], attributes: ["direction=read|write"],
     };
     pub(crate) PAGE_FAULTS = Delta<u64> {
         name: "process_tree_page_faults",
         unit: Unit::ONE,
-        description: "Page faults of the program of `exec` or `watch` and all its descendants: `major` ones had to wait for \
-                      storage.",
-        resources: ["local_machine"], consumers: ["process"], attributes: ["kind=minor|major"],
+        description: "Page faults of the same, but for control groups: `major` ones had to wait for storage.",
+        resources: ["local_machine"], consumers: ["process", "app"], attributes: ["kind=minor|major"],
     };
 }
 
@@ -78,7 +77,7 @@ impl Source for TreeSource {
         let series = match &mut self.series {
             Some(series) => series,
             none => {
-                let series = none.insert(TreeSeries::register(out.catalog(), tree.pid)?);
+                let series = none.insert(TreeSeries::register(out.catalog(), &tree.consumer())?);
                 let begins = if self.is_resumed { now } else { tree.since };
                 series
                     .deltas
@@ -101,8 +100,8 @@ impl Source for TreeSource {
                 out.push(delta, amount);
             }
         }
-        if tree.tree.alive().next().is_some() {
-            out.push(&series.memory, tree.tree.last().resident_bytes);
+        if tree.is_alive() {
+            out.push(&series.memory, tree.resident);
         }
         Ok(())
     }
@@ -113,10 +112,10 @@ impl Source for TreeSource {
 }
 
 impl TreeSeries {
-    fn register(catalog: &Catalog, pid: u32) -> Result<Self, Failure> {
+    fn register(catalog: &Catalog, consumer: &Consumer) -> Result<Self, Failure> {
         let series = |metric, attribute: Option<(&'static str, &'static str)>| {
             let metric = catalog.metric(metric).map_err(Failure::end)?;
-            let series = catalog.series(metric, Resource::LocalMachine, Consumer::Process { pid });
+            let series = catalog.series(metric, Resource::LocalMachine, consumer.clone());
             Ok::<_, Failure>(match attribute {
                 Some((key, value)) => series.attribute(key, value).register(),
                 None => series.register(),

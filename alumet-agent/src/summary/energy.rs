@@ -16,6 +16,8 @@ use crate::measured::METRIC_PREFIX;
 #[derive(Default)]
 pub(crate) struct EnergyOutput {
     lines: SeriesMap<Option<usize>>,
+    /// Attributes of the run, which say nothing of what is measured.
+    labels: Vec<String>,
     pub(crate) energy: Energy,
 }
 
@@ -62,6 +64,16 @@ pub(super) enum Quantity {
     Carbon,
 }
 
+impl EnergyOutput {
+    /// Of a run whose samples bear these attributes.
+    pub(crate) fn new(labels: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            labels: labels.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Output for EnergyOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         let mut totals = self.energy.0.lock();
@@ -69,7 +81,7 @@ impl Output for EnergyOutput {
             let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
                 let series = delivery.catalog().describe(sample.series)?;
-                totals.push(Total::of(&series, value)?);
+                totals.push(Total::of(&series, &self.labels, value)?);
                 Some(totals.len() - 1)
             });
             if let Some(total) = line.and_then(|line| totals.get_mut(line)) {
@@ -96,7 +108,7 @@ impl Energy {
 
 impl Total {
     /// The amount of a series, nothing so far; none if it is neither energy nor emissions, or those of another consumer.
-    pub(super) fn of(series: &SeriesInfo, first: f64) -> Option<Self> {
+    pub(super) fn of(series: &SeriesInfo, labels: &[String], first: f64) -> Option<Self> {
         let (quantity, factor) = quantity(&series.metric)?;
         // Emissions tell of which energy they are.
         let energy = series
@@ -107,15 +119,15 @@ impl Total {
         let is_of_tree = energy.starts_with(METRIC_PREFIX);
         let part = series.attributes().get("part").map(AttributeValue::to_string);
         let whose = match (series.consumer(), part.as_deref()) {
-            (Consumer::Process { .. }, None) if is_of_tree => Whose::Program,
             (Consumer::LocalMachine, Some("idle")) if is_of_tree => Whose::Idle,
             (Consumer::LocalMachine, Some(_)) if is_of_tree => Whose::Others,
             (Consumer::LocalMachine, None) => Whose::Machine,
+            (_, None) if is_of_tree => Whose::Program,
             _ => return None,
         };
         let mut what = series.metric.name.trim_end_matches("_delta").replace('_', " ");
         for (key, value) in series.attributes().iter() {
-            if key != "part" {
+            if key != "part" && labels.iter().all(|label| **label != *key) {
                 let _ = write!(what, " {value}");
             }
         }

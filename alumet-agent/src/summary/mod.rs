@@ -120,6 +120,8 @@ enum PeakOf {
     LargestProcess,
     /// That of the program alone, when it was seen last.
     ProgramWhenLastSeen,
+    /// All together, when it was read.
+    AllWhenSeen,
 }
 
 /// What is known of energy.
@@ -208,10 +210,10 @@ impl Usage {
         let (peak, peak_of, at_most) = match end {
             Some(end) if !end.is_hidden => (end.peak, PeakOf::LargestProcess, None),
             Some(end) => (tree.peak_of_root, PeakOf::ProgramWhenLastSeen, Some(end.peak)),
-            None => (tree.peak_of_root, PeakOf::ProgramWhenLastSeen, None),
+            None if tree.peak_of_root > 0 => (tree.peak_of_root, PeakOf::ProgramWhenLastSeen, None),
+            None => (tree.peak, PeakOf::AllWhenSeen, None),
         };
         let switches = end.map(|_| tree.switches);
-        let alive = tree.tree.alive().filter(|(pid, _)| *pid != tree.pid);
         Self {
             cpu_user_seconds: seconds(usage.user_ns),
             cpu_system_seconds: seconds(usage.system_ns),
@@ -231,7 +233,7 @@ impl Usage {
             major_page_faults: usage.major_faults,
             voluntary_context_switches: switches.map(|[voluntary, _]| voluntary),
             involuntary_context_switches: switches.map(|[_, involuntary]| involuntary),
-            still_running: alive.map(|(pid, name)| format!("{pid} {name}")).collect(),
+            still_running: tree.others_alive(),
             not_measured_seconds: tree.missed(times.ended).map(|missed| missed.as_secs_f64()),
         }
     }
@@ -258,7 +260,10 @@ impl EnergySummary {
                 None,
                 "not known: nothing shares that of the machine; enable energy-attribution".to_owned(),
             ),
-            (None, _) => (None, "not measured: no plugin that provides it is enabled".to_owned()),
+            (None, _) => (
+                None,
+                "not measured: no plugin that provides it is enabled".to_owned(),
+            ),
         };
         let named = |total: &Total| {
             let (joules, grams) = match total.quantity {
@@ -334,7 +339,7 @@ mod tests {
                     consumer: consumer.clone(),
                     attributes: attributes.collect(),
                 });
-                let mut total = Total::of(&catalog.describe(handle.id()).unwrap(), 0.0)?;
+                let mut total = Total::of(&catalog.describe(handle.id()).unwrap(), &[], 0.0)?;
                 total.add(*amount);
                 Some(total)
             });
@@ -445,10 +450,7 @@ mod tests {
         let rows = EnergySummary::of(&totals, why).rows(1.0);
         assert_eq!(
             rows,
-            [[
-                "energy",
-                "not known; process_tree_energy: nobody has a result"
-            ]]
+            [["energy", "not known; process_tree_energy: nobody has a result"]]
         );
     }
 }

@@ -20,9 +20,16 @@ impl Summary {
         }
         rows.extend(self.energy.rows(self.measured_seconds));
         let of_core = 100.0 * self.agent_cpu_seconds / self.duration_seconds.max(1e-9);
-        let agent = format!("{} of CPU time, {of_core:.1} % of one CPU", seconds(self.agent_cpu_seconds));
+        let agent = format!(
+            "{} of CPU time, {of_core:.1} % of one CPU",
+            seconds(self.agent_cpu_seconds)
+        );
         rows.push(row("the agent itself", agent));
-        let labels: Vec<_> = self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels: Vec<_> = self
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         if !labels.is_empty() {
             rows.push(row("labels", labels.join(", ")));
         }
@@ -41,12 +48,16 @@ impl Usage {
             (_, Some(most)) if one == 0 => format!("at most {}: it ended before it was seen", bytes(most)),
             (_, Some(most)) => {
                 let most = bytes(most);
-                format!("{} (the program when last seen; at most {most}), {together}", bytes(one))
+                format!(
+                    "{} (the program when last seen; at most {most}), {together}",
+                    bytes(one)
+                )
             }
             (PeakOf::LargestProcess, None) => format!("{} (the largest process), {together}", bytes(one)),
             (PeakOf::ProgramWhenLastSeen, None) => {
                 format!("{} (the process when last seen), {together}", bytes(one))
             }
+            (PeakOf::AllWhenSeen, None) => together,
         };
         let cpu_time = format!(
             "{} (user {}, system {}; {of_core:.0} % of one CPU, {:.0} % of all {})",
@@ -76,7 +87,10 @@ impl Usage {
             (self.voluntary_context_switches, self.involuntary_context_switches)
         {
             let all = voluntary + involuntary;
-            rows.push(row("context switches", format!("{all}, of which {involuntary} were forced")));
+            rows.push(row(
+                "context switches",
+                format!("{all}, of which {involuntary} were forced"),
+            ));
         }
         let mut names = self.still_running.clone();
         if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
@@ -124,7 +138,11 @@ impl EnergySummary {
                 watts(joules),
                 domain.quality.name()
             ),
-            (None, grams) => format!("{} ({})", quantity(grams.unwrap_or(0.0), "g"), domain.quality.name()),
+            (None, grams) => format!(
+                "{} ({})",
+                quantity(grams.unwrap_or(0.0), "g"),
+                domain.quality.name()
+            ),
         };
         let domains = self.domains.iter();
         rows.extend(domains.map(|domain| row(&format!("machine: {}", domain.name), amount(domain))));

@@ -21,6 +21,7 @@ mod program;
 mod rapl;
 mod relay;
 mod reload;
+mod repeats;
 mod run_group;
 mod runs;
 mod stop;

@@ -14,7 +14,9 @@ use crate::program::{Folder, procfs_with};
 fn own_group() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    let mount = mounts
+        .lines()
+        .find(|line| line.split(' ').nth(2) == Some("cgroup2"));
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     let group = Path::new(mount?.split(' ').nth(1)?).join(own?);
     let trial = group.join(format!("alumet-test-{}", std::process::id()));
@@ -30,7 +32,10 @@ fn own_group() -> Option<PathBuf> {
 fn folder() -> Folder {
     let folder = Folder::new();
     let processes = "processes.strategy = 'event'";
-    let config = format!("[plugins.csv]\noutput_path = 'out.csv'\n{}", procfs_with(processes));
+    let config = format!(
+        "[plugins.csv]\noutput_path = 'out.csv'\n{}",
+        procfs_with(processes)
+    );
     folder.write("alumet-config.toml", config);
     folder
 }
@@ -46,7 +51,8 @@ fn children_that_nobody_waits_for_count_as_long_as_they_worked() {
     }
     let folder = folder();
     // The shell ignores the end of its children, so the kernel tells nobody what they used.
-    let child = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; read line < /proc/$$/schedstat; echo ${line%% *}";
+    let child =
+        "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; read line < /proc/$$/schedstat; echo ${line%% *}";
     let script = format!("trap '' CHLD; for n in $(seq 50); do sh -c '{child}'; done");
     let ended = folder.run(&["exec", "--summary-json", "summary.json", "bash", "-c", &script]);
     ended.expect_code(0);
@@ -55,14 +61,22 @@ fn children_that_nobody_waits_for_count_as_long_as_they_worked() {
     let nanoseconds = ended.stdout.lines().map(|line| line.parse::<f64>().unwrap());
     let children = nanoseconds.sum::<f64>() / 1e9;
     let counted = usage["cpu_user_seconds"].as_f64().unwrap() + usage["cpu_system_seconds"].as_f64().unwrap();
-    assert!(counted >= children && children > 0.02, "{counted} s instead of {children} s");
+    assert!(
+        counted >= children && children > 0.02,
+        "{counted} s instead of {children} s"
+    );
 }
 
 #[test]
 fn what_outlives_the_program_is_moved_back_and_no_group_stays() {
     let Some(own) = own_group() else { return };
     let folder = folder();
-    let agent = folder.start(&["exec", "sh", "-c", "sleep 30 > /dev/null 2>&1 & cat /proc/self/cgroup; echo $!"]);
+    let agent = folder.start(&[
+        "exec",
+        "sh",
+        "-c",
+        "sleep 30 > /dev/null 2>&1 & cat /proc/self/cgroup; echo $!",
+    ]);
     let number = agent.pid();
     let ended = agent.wait();
     let group = format!("alumet-run-{number}");

@@ -7,7 +7,10 @@ use crate::program::{Folder, procfs_with};
 
 fn folder(processes: &str) -> Folder {
     let folder = Folder::new();
-    let config = format!("[plugins.csv]\noutput_path = 'out.csv'\n{}", procfs_with(processes));
+    let config = format!(
+        "[plugins.csv]\noutput_path = 'out.csv'\n{}",
+        procfs_with(processes)
+    );
     folder.write("alumet-config.toml", config);
     folder
 }
@@ -17,7 +20,9 @@ fn every_row_of_a_run_bears_its_id_and_its_labels() {
     let folder = folder("processes.strategy = 'event'");
     for _ in 0..2 {
         let ended = folder.run(&["exec", "--label", "experiment=a b", "--label", "n=3", "true"]);
-        ended.expect_code(0).expect_stderr(&["experiment=a b", "run_id=20"]);
+        ended
+            .expect_code(0)
+            .expect_stderr(&["experiment=a b", "run_id=20"]);
     }
     let text = folder.read("out.csv");
     let header: Vec<&str> = text.lines().next().unwrap().split(';').collect();
@@ -40,7 +45,8 @@ fn every_row_of_a_run_bears_its_id_and_its_labels() {
 #[test]
 fn outputs_get_the_program_and_the_machine_and_the_rest_only_when_asked() {
     // Every process is measured.
-    let folder = folder("processes.groups = [{ poll_interval = '50ms' }]\nprocesses.refresh_interval = '50ms'");
+    let folder =
+        folder("processes.groups = [{ poll_interval = '50ms' }]\nprocesses.refresh_interval = '50ms'");
     let mut consumers = |only: &[&str]| {
         let _ = std::fs::remove_file(folder.path("out.csv"));
         let arguments = [&["exec"], only, &["sleep", "0.3"]].concat();
@@ -62,7 +68,8 @@ fn outputs_get_the_program_and_the_machine_and_the_rest_only_when_asked() {
 #[test]
 fn the_summary_for_programs_has_the_sums_of_the_rows() {
     let folder = folder("processes.strategy = 'event'");
-    let script = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; for n in 1 2 3; do ls / > /dev/null; done; exit 3";
+    let script =
+        "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; for n in 1 2 3; do ls / > /dev/null; done; exit 3";
     let ended = folder.run(&["exec", "--summary-json", "summary.json", "sh", "-c", script]);
     ended.expect_code(3);
     let summary: Value = serde_json::from_str(&folder.read("summary.json")).unwrap();
@@ -72,7 +79,9 @@ fn the_summary_for_programs_has_the_sums_of_the_rows() {
     let lines = lines_of(&folder.path("out.csv"));
     let sum = |metric: &str, text: &str| {
         let lines = lines.iter().filter(|line| line.metric.starts_with(metric));
-        let values = lines.filter(|line| line.text.contains(text)).map(|line| line.value);
+        let values = lines
+            .filter(|line| line.text.contains(text))
+            .map(|line| line.value);
         values.sum::<f64>()
     };
     for (field, metric, text, factor) in [
@@ -83,17 +92,25 @@ fn the_summary_for_programs_has_the_sums_of_the_rows() {
     ] {
         let told = usage[field].as_f64().unwrap();
         let written = sum(metric, text) * factor;
-        assert!((told - written).abs() < 1e-9, "{field}: {told}, in the file {written}");
+        assert!(
+            (told - written).abs() < 1e-9,
+            "{field}: {told}, in the file {written}"
+        );
     }
     assert!(usage["minor_page_faults"].as_u64().unwrap() > 100, "{usage}");
-    assert!(usage["voluntary_context_switches"].as_u64().unwrap() > 0, "{usage}");
+    assert!(
+        usage["voluntary_context_switches"].as_u64().unwrap() > 0,
+        "{usage}"
+    );
 }
 
 #[test]
 fn a_summary_that_cannot_be_written_is_told_before_anything_runs() {
     let folder = folder("processes.strategy = 'event'");
     let ended = folder.run(&["exec", "--summary-json", "no/folder/s.json", "echo", "done"]);
-    ended.expect_code(125).expect_stderr(&["no/folder/s.json", "help: "]);
+    ended
+        .expect_code(125)
+        .expect_stderr(&["no/folder/s.json", "help: "]);
     assert_eq!(ended.stdout, "");
 }
 
@@ -103,10 +120,15 @@ fn without_a_terminal_the_standard_error_gets_a_line_of_the_log_and_no_table() {
     // In a session of its own, it has no terminal.
     let agent = folder.command(&["exec", "true"]);
     let mut command = std::process::Command::new("setsid");
-    command.arg("--wait").arg(agent.get_program()).args(agent.get_args());
+    command
+        .arg("--wait")
+        .arg(agent.get_program())
+        .args(agent.get_args());
     command.current_dir(folder.path(".")).env_remove("ALUMET_SUMMARY");
     let ended = folder.start_command(command).wait();
-    ended.expect_code(0).expect_stderr(&["duration_seconds=", "energy_joules"]);
+    ended
+        .expect_code(0)
+        .expect_stderr(&["duration_seconds=", "energy_joules"]);
     assert!(!ended.stderr.contains("peak memory  "), "{}", ended.stderr);
 }
 

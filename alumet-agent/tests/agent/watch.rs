@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
+use alumet_reader_cgroupfs::testkit::OwnGroup;
 use nix::sys::signal::Signal;
 
 use crate::csv::{lines_of, lines_per_tick, of_process};
@@ -51,11 +52,9 @@ fn a_process_is_followed_to_its_end() {
     let pid = sleeper.pid();
     sleeper.0.wait().unwrap();
     let ended = agent.wait();
-    ended.expect_code(0).expect_stderr(&[
-        &format!("process {pid}: the process has ended"),
-        "duration",
-        "peak memory",
-    ]);
+    ended
+        .expect_code(0)
+        .expect_stderr(&[&format!("process {pid}: it has ended"), "duration", "peak memory"]);
     let lines = of_process(&lines_of(&folder.path("out.csv")), pid);
     assert!(
         !lines_per_tick(&lines, "memory_usage").is_empty(),
@@ -83,7 +82,7 @@ fn signals_end_watching_while_the_process_goes_on() {
     // Both at once, as `timeout` does: that is one request, and drops nothing.
     agent.signal(Signal::SIGINT);
     let ended = agent.stop(Signal::SIGTERM);
-    ended.expect_code(0).expect_stderr(&["came, the process goes on"]);
+    ended.expect_code(0).expect_stderr(&["came, it goes on"]);
     assert!(!ended.stderr.contains("second signal"), "{}", ended.stderr);
     assert!(sleeper.0.try_wait().unwrap().is_none(), "the process must live");
     let lines = of_process(&lines_of(&folder.path("out.csv")), sleeper.pid());
@@ -220,4 +219,102 @@ fn descendants_of_a_watched_process_are_measured_with_it() {
     };
     let (tree, alone) = (sum("process_tree_cpu_time_ns"), sum("cpu_time_delta_ns"));
     assert!(tree > 5.0 * alone, "{tree} ns of all, {alone} ns of the shell");
+}
+
+#[test]
+fn all_processes_of_an_application_are_one_and_those_that_begin_later_count() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    // Programs with a name that no other one has.
+    let name = format!("load{}", std::process::id());
+    let load = folder.path(&name);
+    std::fs::copy("/bin/sh", &load).unwrap();
+    let busy = |seconds: &str| {
+        let script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep $0; exit 0";
+        Sleeper(Command::new(&load).args(["-c", script, seconds]).spawn().unwrap())
+    };
+    let _first = busy("30");
+    let arguments = [
+        "watch",
+        "--app",
+        "load[0-9]+",
+        "--for",
+        "2s",
+        "--summary-json",
+        "s.json",
+        "--interval",
+        "50ms",
+    ];
+    let mut agent = folder.start(&arguments);
+    agent.wait_for_log("the plugin has started plugin=\"procfs\"");
+    let mut later = busy("0");
+    later.0.wait().unwrap();
+    let ended = agent.wait();
+    ended
+        .expect_code(0)
+        .expect_stderr(&["all processes called load[0-9]+", "its time is over", &name]);
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let cpu = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
+    assert!(cpu > 0.01, "{summary}");
+    let lines = lines_of(&folder.path("out.csv"));
+    let is_app = |line: &&crate::csv::Line| line.consumer == ("app".to_owned(), "load[0-9]+".to_owned());
+    assert!(
+        lines
+            .iter()
+            .filter(is_app)
+            .any(|line| line.metric.starts_with("process_tree_cpu_time"))
+    );
+    folder
+        .run(&["watch", "--app", "("])
+        .expect_code(2)
+        .expect_stderr(&["--app", "regular expression"]);
+}
+
+#[test]
+fn a_control_group_is_watched_until_it_is_removed() {
+    let Some(group) = OwnGroup::make("watched") else {
+        return;
+    };
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", config());
+    let path = group.path().to_string();
+    let arguments = [
+        "watch",
+        "--cgroup",
+        &path,
+        "--summary-json",
+        "s.json",
+        "--interval",
+        "50ms",
+    ];
+    let mut agent = folder.start(&arguments);
+    agent.wait_for_log("the plugin has started plugin=\"procfs\"");
+    let enter = format!(
+        "echo 0 > {}/cgroup.procs; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done",
+        group.folder().display()
+    );
+    assert!(
+        Command::new("sh")
+            .args(["-c", &enter])
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    drop(group);
+    let ended = agent.wait();
+    ended.expect_code(0).expect_stderr(&[&path, "it has ended"]);
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    assert!(
+        summary["usage"]["cpu_user_seconds"].as_f64().unwrap() > 0.005,
+        "{summary}"
+    );
+    folder
+        .run(&["watch", "--cgroup", "/no/such/group"])
+        .expect_code(2)
+        .expect_stderr(&["/no/such/group"]);
+    folder
+        .run(&["watch", "--unit", "no-such-unit"])
+        .expect_code(2)
+        .expect_stderr(&["no-such-unit.service", "systemctl"]);
 }

@@ -40,6 +40,11 @@ impl SystemRoot {
         self.0.join("sys").join(relative)
     }
 
+    /// The folder that has them.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Whether these are the mounts of the machine that this program runs on.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

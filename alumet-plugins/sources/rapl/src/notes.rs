@@ -12,7 +12,7 @@ pub(crate) fn note(found: &[Found], zones: &[Zone], cpus: &Cpus, alumet: &mut St
     if !zones.is_empty() {
         findings.insert(0, Finding::works(SUBJECT, measured(found, zones)));
     } else if findings.is_empty() {
-        findings.push(absent(cpus));
+        findings.push(absent(found, cpus));
     }
     for finding in findings {
         if !alumet.is_trial() {
@@ -88,7 +88,15 @@ fn refused(found: &[Found], zones: &[Zone]) -> Vec<Finding> {
     findings
 }
 
-fn absent(cpus: &Cpus) -> Finding {
+fn absent(found: &[Found], cpus: &Cpus) -> Finding {
+    let left_out: Vec<_> = found
+        .iter()
+        .flat_map(|found| &found.left_out)
+        .map(String::as_str)
+        .collect();
+    if !left_out.is_empty() {
+        return Finding::absent(SUBJECT, left_out.join("; "));
+    }
     let nothing = "no perf events, no powercap zones and no MSR that count energy";
     match cpus.has_rapl() {
         true => Finding {

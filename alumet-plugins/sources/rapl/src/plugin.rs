@@ -4,7 +4,7 @@ use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 
 use crate::config::Config;
-use crate::device::{Cpus, Found, merge};
+use crate::device::{Cpus, Found, leave_out_dead, merge};
 use crate::source::RaplSource;
 use crate::{metrics, notes};
 
@@ -32,11 +32,12 @@ impl Plugin for RaplPlugin {
             .map(|interface| interface.find(alumet.root(), &cpus, config.per_core))
             .collect();
         found.sort_by_key(|found| !found.has_packages());
-        let zones = merge(
+        let mut zones = merge(
             found
                 .iter_mut()
                 .map(|found: &mut Found| std::mem::take(&mut found.zones)),
         );
+        leave_out_dead(&mut zones, &mut found);
         notes::note(&found, &zones, &cpus, alumet);
         // A machine may well have no RAPL.
         if zones.is_empty() {

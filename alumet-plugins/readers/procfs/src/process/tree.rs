@@ -88,25 +88,51 @@ impl ProcessTree {
     /// `Gone` when there is no such process, or none that this user may see.
     pub fn of_running(root: &SystemRoot, pid: u32) -> Result<Self, ReadError> {
         let mut tree = Self::follow(root, pid, None)?;
-        tree.before = tree.sum();
+        tree.begin();
         Ok(tree)
     }
 
-    fn follow(root: &SystemRoot, pid: u32, adopter: Option<u32>) -> Result<Self, ReadError> {
-        let mut processes = Processes::open(root, KEPT_FILES)?;
-        let process = processes.follow(pid)?;
+    /// Follows nothing yet: a tree of processes that [`join`](Self::join) it, without a common root.
+    ///
+    /// # Errors
+    /// When processes cannot be listed.
+    pub fn without_root(root: &SystemRoot) -> Result<Self, ReadError> {
         Ok(Self {
-            processes,
-            root: pid,
-            born: process.start_ticks(),
-            adopter,
-            members: vec![Member::new(process)],
-            known: HashSet::from([pid]),
+            processes: Processes::open(root, KEPT_FILES)?,
+            root: 0,
+            born: 0,
+            adopter: None,
+            members: Vec::new(),
+            known: HashSet::new(),
             ended: TreeUsage::default(),
             before: TreeUsage::default(),
             split: CpuSplit::default(),
             last: TreeReading::default(),
         })
+    }
+
+    fn follow(root: &SystemRoot, pid: u32, adopter: Option<u32>) -> Result<Self, ReadError> {
+        let mut tree = Self::without_root(root)?;
+        let process = tree.processes.follow(pid)?;
+        (tree.root, tree.born, tree.adopter) = (pid, process.start_ticks(), adopter);
+        tree.known.insert(pid);
+        tree.members.push(Member::new(process));
+        Ok(tree)
+    }
+
+    /// Takes in a process with its descendants, unless it is there already or has ended.
+    pub fn join(&mut self, pid: u32) {
+        self.meet(vec![pid]);
+    }
+
+    /// Whether the process is in the tree.
+    pub fn has(&self, pid: u32) -> bool {
+        self.known.contains(&pid)
+    }
+
+    /// Lets nothing count that was used until now.
+    pub fn begin(&mut self) {
+        self.before = self.sum();
     }
 
     /// Whether the kernel tells the children of a process (`CONFIG_PROC_CHILDREN`). Otherwise only the root is known.
@@ -419,6 +445,28 @@ mod tests {
         fs::write(status, "SigIgn:\t0000000000010000\n").unwrap();
         machine.remove(9);
         assert_eq!(user_ticks(&mut tree), 12);
+    }
+
+    #[test]
+    fn processes_without_a_common_root_are_one_as_soon_as_they_join() {
+        let machine = Machine::new();
+        machine.put(7, 1, 500, 0, "8 ");
+        machine.put(8, 7, 30, 0, "");
+        machine.put(20, 1, 0, 0, "");
+        let mut tree = ProcessTree::without_root(&SystemRoot::at(machine.0.path())).unwrap();
+        tree.join(7);
+        tree.begin();
+        assert_eq!(user_ticks(&mut tree), 0);
+        machine.put(7, 1, 501, 0, "8 ");
+        machine.put(8, 7, 32, 0, "");
+        machine.put(20, 1, 4, 0, "");
+        for _ in 0..2 {
+            tree.join(20);
+        }
+        assert!(tree.has(8) && tree.has(20) && !tree.has(3));
+        assert_eq!(user_ticks(&mut tree), 7);
+        machine.remove(20);
+        assert_eq!(user_ticks(&mut tree), 7);
     }
 
     #[test]

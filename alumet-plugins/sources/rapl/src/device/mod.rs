@@ -7,6 +7,7 @@ mod powercap;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use alumet_reader_kernel_file::fields::number;
 use alumet_reader_kernel_file::{KeptFile, ParseError, ReadError};
@@ -160,6 +161,30 @@ pub(crate) fn merge(groups: impl IntoIterator<Item = Vec<Zone>>) -> Vec<Zone> {
         }
     }
     merged
+}
+
+/// Takes away counters of packages and the platform that nothing feeds, as virtual machines show them: they stand at 0. `found`
+/// is told which.
+pub(crate) fn leave_out_dead(zones: &mut Vec<Zone>, found: &mut [Found]) {
+    /// RAPL counts about every millisecond, and no processor draws so little that it would count nothing in this time.
+    const PATIENCE: Duration = Duration::from_millis(20);
+    let stands_at_zero = |zone: &mut Zone| {
+        let draws_always = matches!(zone.place.domain, Domain::Package | Domain::Platform);
+        draws_always && matches!(zone.meter.read(), Ok(0))
+    };
+    if !zones.iter_mut().any(stands_at_zero) {
+        return;
+    }
+    std::thread::sleep(PATIENCE);
+    for dead in zones.extract_if(.., stands_at_zero) {
+        let of_interface = found.iter_mut().find(|found| found.interface == dead.interface);
+        if let Some(found) = of_interface {
+            let place = dead.place;
+            found.left_out.push(format!(
+                "{place} stands at 0, as in a virtual machine that shows counters which nothing feeds"
+            ));
+        }
+    }
 }
 
 impl Domain {

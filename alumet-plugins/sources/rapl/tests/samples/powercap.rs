@@ -152,3 +152,28 @@ fn of_two_ways_to_the_same_counters_the_one_that_shows_more_is_taken() {
         "{detail}"
     );
 }
+
+#[test]
+fn a_counter_that_nothing_feeds_is_no_sensor() {
+    let machine = Machine::new("GenuineIntel", 6, 85, &[(0, 0, 0)]);
+    machine.zone("intel-rapl:1", "psys", 0);
+    let found = machine.findings("");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].detail.contains("platform stands at 0"), "{found:?}");
+    // Memory may well have drawn nothing that counts.
+    machine.zone("intel-rapl:0", "package-0", 5);
+    machine.zone("intel-rapl:0:0", "dram", 0);
+    let mut bench = machine.start("");
+    bench.poll();
+    machine.set("intel-rapl:0", 6_000_000);
+    machine.set("intel-rapl:1", 7_000_000);
+    assert_lines(
+        bench.next(),
+        [
+            "cpu_package:0 {domain=package} = 1",
+            "dram:0 {domain=dram} = 0",
+            "local_machine {domain=package_total} = 1",
+            "local_machine {domain=dram_total} = 0",
+        ],
+    );
+}
