@@ -237,11 +237,17 @@ impl WatchedGroup {
                     let devices = self.reading.io().into_iter().flatten();
                     devices.filter_map(|device| device.bytes[kind]).sum()
                 };
-                let total = self.reading.get(Stat::CpuTotal).unwrap_or(0);
-                let system = self.reading.get(Stat::CpuSystem).unwrap_or(0);
+                let user = self
+                    .reading
+                    .get(Stat::CpuUser)
+                    .or(self.reading.get(Stat::CpuTotal));
+                // The files of a group that is being removed say nothing.
+                let Some(user_ns) = user else {
+                    return self.last;
+                };
                 let now = TreeUsage {
-                    user_ns: self.reading.get(Stat::CpuUser).unwrap_or(total),
-                    system_ns: system,
+                    user_ns,
+                    system_ns: self.reading.get(Stat::CpuSystem).unwrap_or(0),
                     read_bytes: bytes(0),
                     written_bytes: bytes(1),
                     ..TreeUsage::default()

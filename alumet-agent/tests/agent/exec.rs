@@ -267,6 +267,8 @@ fn sigterm_is_passed_to_the_program_and_everything_is_written() {
     let folder = folder();
     let mut agent = folder.start(&[
         "exec",
+        "--only",
+        "program,machine,others",
         "sh",
         "-c",
         "trap 'echo asked; exit 9' TERM; echo ready; while :; do sleep 0.05; done",
@@ -344,7 +346,8 @@ fn in_shell(folder: &Folder, script: &str) -> Ended {
     shell
         .args(["-c", script])
         .arg(folder.command(&[]).get_program())
-        .current_dir(folder.path("."));
+        .current_dir(folder.path("."))
+        .env("ALUMET_SUMMARY", "-");
     folder.start_command(shell).wait()
 }
 

@@ -47,7 +47,7 @@ fn config() -> String {
 fn a_process_is_followed_to_its_end() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", config());
-    let mut sleeper = Sleeper::new("0.7");
+    let mut sleeper = Sleeper::new("3");
     let agent = folder.start(&["watch", &sleeper.pid().to_string()]);
     let pid = sleeper.pid();
     sleeper.0.wait().unwrap();

@@ -47,7 +47,16 @@ impl Plugin for AnnotatePlugin {
         attributes.extend(constants.map(|(key, value)| (key, value.into())));
         let attributes: Attributes = attributes.into_iter().collect();
         if !attributes.is_empty() {
-            alumet.transform("attributes", Annotate::new(selection, attributes));
+            let transform = alumet.transform("attributes", Annotate::new(selection, attributes));
+            // What others make of the samples gets them as well.
+            for maker in [
+                "process-to-cgroup-bridge",
+                "energy-attribution",
+                "energy-to-carbon",
+                "aggregation",
+            ] {
+                transform.after(maker);
+            }
         }
         Ok(Self)
     }
