@@ -28,6 +28,7 @@ mod live_line;
 mod logging;
 mod outcome;
 mod reload;
+mod service_manager;
 mod session;
 mod settings;
 mod setup;

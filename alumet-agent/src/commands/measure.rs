@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
@@ -19,6 +19,10 @@ use crate::setup::Setup;
 use crate::summary::{self, Energy, EnergyOutput, Times};
 use crate::terminal;
 use crate::tree::{MeasuredTree, SharedTree, TreeSource};
+
+/// How long the end of a measurement waits for outputs that fail, such as those on a full disk: whoever waits for the program
+/// has its result already.
+const PATIENCE_WITH_FAILING: Duration = Duration::from_millis(1500);
 
 /// A session that measures a program.
 pub(crate) struct Measurement {
@@ -38,11 +42,12 @@ impl Measurement {
         let energy = output.energy.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
-        let session = Session::start(app, setup, global, |builder| {
+        let mut session = Session::start(app, setup, global, |builder| {
             builder.output("summary", output);
             builder.source("program", TreeSource::new(Arc::clone(&tree)));
         })
         .await?;
+        session.patience_with_failing = Some(PATIENCE_WITH_FAILING);
         let mut measurement = Self {
             session,
             energy,

@@ -13,6 +13,7 @@ mod exec;
 mod generated;
 mod health;
 mod killed;
+mod lights;
 mod metrics;
 mod on_error;
 mod output_recovery;
