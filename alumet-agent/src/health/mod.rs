@@ -20,8 +20,6 @@ pub(crate) struct Health {
     app: Arc<App>,
     control: Control,
     surroundings: Arc<Surroundings>,
-    /// Says in each status what is known here.
-    _added: Arc<AddToStatus>,
     /// When it was looked last what threatens the life of the agent, and what was found.
     last_look: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
 }
@@ -42,14 +40,11 @@ impl Health {
             missing: Mutex::new(missing),
             stopping: AtomicBool::new(false),
         });
-        let known = Arc::clone(&surroundings);
-        let added: Arc<AddToStatus> = Arc::new(move |status| known.add_to(status));
-        control.on_status(&added);
+        control.on_status(Arc::downgrade(&surroundings) as _);
         Self {
             app,
             control,
             surroundings,
-            _added: added,
             last_look: Default::default(),
         }
     }
@@ -109,14 +104,16 @@ impl Health {
     }
 }
 
-impl Surroundings {
+impl AddToStatus for Surroundings {
     fn add_to(&self, status: &mut PipelineStatus) {
         if self.stopping.load(Ordering::Relaxed) {
             status.obstacles.push("the program is stopping".to_owned());
         }
         status.obstacles.extend(self.told(true));
     }
+}
 
+impl Surroundings {
     /// The plugins that cannot start, those that are tried again or the others.
     fn told(&self, are_tried_again: bool) -> Vec<String> {
         let missing = self.missing.lock();

@@ -31,11 +31,18 @@ fn a_full_disk_does_not_keep_whoever_waits_for_a_program_and_what_is_lost_is_tol
 #[test]
 fn a_full_disk_of_the_spool_does_not_keep_whoever_waits_for_a_program() {
     let folder = Folder::new();
-    std::os::unix::fs::symlink("/dev/full", folder.path("nowhere")).unwrap();
-    let config = full_disk().replace("'/dev/full'", "'out.csv'\ndurable = true");
-    folder.write("alumet-config.toml", "spool.path = 'nowhere/spool.db'\n".to_owned() + &config);
-    let ended = folder.run(&["exec", "true"]);
-    assert!([0, 125].contains(&ended.code()), "{ended:?}");
+    // Nobody listens at port 1.
+    let config = full_disk()
+        .replace("[plugins.csv]\noutput_path = '/dev/full'", "[plugins.relay-client]\nrelay_server = '127.0.0.1:1'")
+        .replace("pipeline.self", "spool.path = 'spool.db'\npipeline.self");
+    folder.write("alumet-config.toml", config);
+    // No file may grow, as on a full disk.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -f 0; exec \"$0\" exec true", env!("CARGO_BIN_EXE_alumet-agent")]);
+    let ended = shell.current_dir(folder.path("")).output().unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(125), "{stderr}");
+    assert!(stderr.contains("the spool cannot be written: samples were dropped"), "{stderr}");
 }
 
 #[test]
@@ -76,5 +83,6 @@ fn a_service_manager_is_told_of_the_start_the_state_the_life_and_the_end() {
     until("STATUS=ready");
     agent.signal(Signal::SIGTERM);
     until("STOPPING=1");
-    agent.wait().expect_code(0);
+    // What was measured without an output is lost.
+    agent.wait().expect_code(1);
 }

@@ -38,7 +38,7 @@ pub struct Control {
     /// Plugins that can explain numbers; gone with the plugin.
     explaining: Arc<Mutex<Vec<Weak<Explain>>>>,
     /// Who adds to a status; gone with whom it is about.
-    adding: Arc<Mutex<Vec<Weak<AddToStatus>>>>,
+    adding: Arc<Mutex<Vec<Weak<dyn AddToStatus>>>>,
 }
 
 /// Reads the configuration again and applies what has changed; says what it did, or why nothing changed.
@@ -47,8 +47,12 @@ pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 /// Says how the latest numbers of a consumer have come about, in a few lines; `None` if it has none.
 pub type Explain = dyn Fn(&Consumer) -> Option<String> + Send + Sync;
 
-/// Adds what it knows to a status: [obstacles](PipelineStatus::obstacles) and [certificates](PipelineStatus::certificates).
-pub type AddToStatus = dyn Fn(&mut PipelineStatus) + Send + Sync;
+/// Something around a pipeline that knows more than the pipeline: [obstacles](PipelineStatus::obstacles) and
+/// [certificates](PipelineStatus::certificates).
+pub trait AddToStatus: Send + Sync {
+    /// Adds what it knows. Must be quick, and must not ask for a status.
+    fn add_to(&self, status: &mut PipelineStatus);
+}
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -175,17 +179,17 @@ impl Control {
         };
         // They are asked without the lock, for they have locks of their own.
         let adding: Vec<_> = self.adding.lock().iter().filter_map(Weak::upgrade).collect();
-        adding.iter().for_each(|add| add(&mut status));
+        adding.iter().for_each(|add| add.add_to(&mut status));
         let step = shared.wall_clock.lock().look(moment);
         health::judge(&mut status, moment.wall, step);
         Ok(status)
     }
 
     /// Lets a [status](Self::status) say what `add` knows, as long as somebody keeps it.
-    pub fn on_status(&self, add: &Arc<AddToStatus>) {
+    pub fn on_status(&self, add: Weak<dyn AddToStatus>) {
         let mut adding = self.adding.lock();
         adding.retain(|add| add.strong_count() > 0);
-        adding.push(Arc::downgrade(add));
+        adding.push(add);
     }
 
     /// The elements that `pattern` selects.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use alumet_core::failure::Failure;
 use alumet_core::output::{Delivering, Delivery, NullOutput, Output, Receipt, RecordingOutput};
-use alumet_core::pipeline::{AddToStatus, CertificateStatus, Pattern, Pipeline, PipelineBuilder};
+use alumet_core::pipeline::{
+    AddToStatus, CertificateStatus, Pattern, Pipeline, PipelineBuilder, PipelineStatus,
+};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::Timestamp;
@@ -29,6 +31,21 @@ impl Output for Refusing {
         let mut receipt = Receipt::all();
         (0..delivery.len()).for_each(|sample| receipt.reject(sample, "not for me"));
         Ok(Delivering::Done(receipt))
+    }
+}
+
+/// Has an obstacle and certificates.
+struct Moon;
+
+impl AddToStatus for Moon {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        status.obstacles.push("the moon is full".to_owned());
+        let soon = ManualClock::START.saturating_add(Duration::from_secs(3600));
+        let far = Timestamp::from_nanos(i64::MAX);
+        for (path, not_after) in [("/b", soon), ("/a", soon), ("/b", soon), ("/c", far)] {
+            let path = path.into();
+            status.certificates.push(CertificateStatus { path, not_after });
+        }
     }
 }
 
@@ -123,18 +140,8 @@ fn a_wall_clock_that_is_set_by_hours_is_told() {
 #[test]
 fn what_others_know_is_in_a_status_as_long_as_they_are_there() {
     let (pipeline, ..) = counting_pipeline();
-    let not_after = ManualClock::START.saturating_add(Duration::from_secs(3600));
-    let add: Arc<AddToStatus> = Arc::new(move |status| {
-        status.obstacles.push("the moon is full".to_owned());
-        for path in ["/b", "/a", "/b"] {
-            let path = path.into();
-            status.certificates.push(CertificateStatus { path, not_after });
-        }
-        let far = Timestamp::from_nanos(i64::MAX);
-        let path = "/c".into();
-        status.certificates.push(CertificateStatus { path, not_after: far });
-    });
-    pipeline.control().on_status(&add);
+    let add = Arc::new(Moon);
+    pipeline.control().on_status(Arc::downgrade(&add) as _);
     let status = pipeline.control().status().unwrap();
     let paths: Vec<_> = status.certificates.iter().map(|certificate| certificate.path.to_str()).collect();
     assert_eq!(paths, [Some("/a"), Some("/b"), Some("/c")]);

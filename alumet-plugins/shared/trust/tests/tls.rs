@@ -30,6 +30,7 @@ fn server_files(dir: &Path) -> ServerFiles {
         certificate: dir.join("server.pem"),
         key: dir.join("server.key"),
         client_ca: Some(dir.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     }
 }
@@ -334,6 +335,7 @@ fn what_is_wrong_with_files_is_told_with_their_path() {
             certificate: file(certificate),
             key: file(key),
             client_ca: Some(file(ca)),
+            client_crl: None,
             client_certificate_optional: false,
         };
         let error = ServerTls::new(files, b"h2").unwrap_err().to_string();

@@ -33,6 +33,7 @@ async fn server(folder: &Path, store: &Store) -> Server {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_ca: Some(folder.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = Arc::new(ServerTls::new(files, b"h2").unwrap());

@@ -19,6 +19,7 @@ fn front(runtime: &Runtime, folder: &Path, server: u16) -> u16 {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_ca: Some(folder.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = ServerTls::new(files, b"mongodb").unwrap();

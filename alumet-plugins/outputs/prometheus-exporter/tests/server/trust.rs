@@ -75,6 +75,7 @@ fn with_certificates_only_those_who_have_one_scrape_and_plain_text_gets_nothing(
             certificate: path("server.pem"),
             key: path("server.key"),
             client_ca: path("ca.pem"),
+            client_crl: None,
         },
         ..config()
     });

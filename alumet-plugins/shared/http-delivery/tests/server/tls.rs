@@ -25,6 +25,7 @@ async fn server(dir: &Path) -> (Server, String) {
         certificate: dir.join("server.pem"),
         key: dir.join("server.key"),
         client_ca: Some(dir.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = ServerTls::new(files, b"http/1.1").unwrap();
