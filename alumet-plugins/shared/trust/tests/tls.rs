@@ -21,7 +21,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "node", false).unwrap();
+    issue(folder.path(), "node", None, false).unwrap();
     folder
 }
 
@@ -291,7 +291,7 @@ async fn new_files_are_used_by_new_connections_and_broken_ones_are_not() {
     assert!(Arc::ptr_eq(&server.config(), &before));
 
     init(dir, &[], true).unwrap();
-    issue(dir, "node", true).unwrap();
+    issue(dir, "node", None, true).unwrap();
     // The client has the new authority: only a server with the new certificate suits it.
     let client = dial(&client_files(dir));
     tokio::time::sleep(Duration::from_millis(1100)).await;
