@@ -48,7 +48,12 @@ impl Outcome {
         if self.outputs_ended {
             faults.push("no output is left: each has ended by itself; the log says why".to_owned());
         }
-        faults.extend(ledger.outputs.iter().filter_map(|(key, account)| self.lost(key, account)));
+        faults.extend(
+            ledger
+                .outputs
+                .iter()
+                .filter_map(|(key, account)| self.lost(key, account)),
+        );
         for (plugin, error) in &self.not_started {
             faults.push(format!(
                 "the plugin `{plugin}` could not be started until the end, so its part is missing: {error}\n  help: mend it, or write \
@@ -62,7 +67,9 @@ impl Outcome {
     /// writes the rest is in the log.
     fn lost(&self, key: &ElementKey, account: &OutputAccount) -> Option<String> {
         let at_the_end = [DropReason::Shutdown, DropReason::OutputEnded];
-        let has_failed = at_the_end.iter().any(|reason| account.dropped.contains_key(reason));
+        let has_failed = at_the_end
+            .iter()
+            .any(|reason| account.dropped.contains_key(reason));
         let lost = account.dropped_total() + in_memory(account);
         if lost == 0 || !has_failed && in_memory(account) == 0 && account.delivered > 0 {
             return None;
@@ -71,7 +78,10 @@ impl Outcome {
             Some(error) => format!(": {error}"),
             None => String::new(),
         };
-        Some(format!("{key} has written {} samples and lost {lost}{why}", account.delivered))
+        Some(format!(
+            "{key} has written {} samples and lost {lost}{why}",
+            account.delivered
+        ))
     }
 
     /// Logs what became of all samples.

@@ -33,7 +33,9 @@ impl ServiceManager {
         // The variables may have been meant for another process.
         let is_meant = variable("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
         let watchdog = variable("WATCHDOG_USEC").filter(|_| is_meant);
-        let micros = watchdog.and_then(|micros| micros.parse().ok()).filter(|micros| *micros > 0);
+        let micros = watchdog
+            .and_then(|micros| micros.parse().ok())
+            .filter(|micros| *micros > 0);
         Some(Self {
             socket: socket.ok()?,
             watchdog: micros.map(Duration::from_micros),

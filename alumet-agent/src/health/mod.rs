@@ -51,7 +51,10 @@ impl Health {
 
     /// A plugin cannot start, and whether it is tried again.
     pub(crate) fn missing(&self, plugin: &'static str, error: String, tried_again: bool) {
-        self.surroundings.missing.lock().insert(plugin, (error, tried_again));
+        self.surroundings
+            .missing
+            .lock()
+            .insert(plugin, (error, tried_again));
     }
 
     /// A plugin has started after all, or shall not any more; whether it was missing.
@@ -117,7 +120,9 @@ impl Surroundings {
     /// The plugins that cannot start, those that are tried again or the others.
     fn told(&self, are_tried_again: bool) -> Vec<String> {
         let missing = self.missing.lock();
-        let told = missing.iter().filter(|(_, (_, tried_again))| *tried_again == are_tried_again);
+        let told = missing
+            .iter()
+            .filter(|(_, (_, tried_again))| *tried_again == are_tried_again);
         told.map(|(plugin, (error, _))| format!("the plugin {plugin} cannot start: {error}"))
             .collect()
     }

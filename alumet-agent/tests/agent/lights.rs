@@ -33,16 +33,26 @@ fn a_full_disk_of_the_spool_does_not_keep_whoever_waits_for_a_program() {
     let folder = Folder::new();
     // Nobody listens at port 1.
     let config = full_disk()
-        .replace("[plugins.csv]\noutput_path = '/dev/full'", "[plugins.relay-client]\nrelay_server = '127.0.0.1:1'")
+        .replace(
+            "[plugins.csv]\noutput_path = '/dev/full'",
+            "[plugins.relay-client]\nrelay_server = '127.0.0.1:1'",
+        )
         .replace("pipeline.self", "spool.path = 'spool.db'\npipeline.self");
     folder.write("alumet-config.toml", config);
     // No file may grow, as on a full disk.
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "ulimit -f 0; exec \"$0\" exec true", env!("CARGO_BIN_EXE_alumet-agent")]);
+    shell.args([
+        "-c",
+        "ulimit -f 0; exec \"$0\" exec true",
+        env!("CARGO_BIN_EXE_alumet-agent"),
+    ]);
     let ended = shell.current_dir(folder.path("")).output().unwrap();
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(125), "{stderr}");
-    assert!(stderr.contains("the spool cannot be written: samples were dropped"), "{stderr}");
+    assert!(
+        stderr.contains("the spool cannot be written: samples were dropped"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -55,7 +65,10 @@ fn an_output_that_ends_by_itself_is_a_failure_of_the_agent_with_its_reason() {
     let ended = command.stdout(writer).output().unwrap();
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(125), "{stderr}");
-    assert!(stderr.contains("error: outputs/csv/file has written 0 samples and lost"), "{stderr}");
+    assert!(
+        stderr.contains("error: outputs/csv/file has written 0 samples and lost"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -71,11 +84,16 @@ fn a_service_manager_is_told_of_the_start_the_state_the_life_and_the_end() {
     };
     let until = |phrase: &str| wait_until(phrase, || next().contains(phrase).then_some(()));
     let mut command = folder.command(&[]);
-    command.env("NOTIFY_SOCKET", folder.path("notify")).env("WATCHDOG_USEC", "400000");
+    command
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("WATCHDOG_USEC", "400000");
     let agent = folder.start_command(command);
     assert_eq!(next(), "READY=1\nSTATUS=ready");
     until("WATCHDOG=1");
-    folder.write("alumet-config.toml", load().replace("[plugins.csv]", "[plugins.csv]\nenabled = false"));
+    folder.write(
+        "alumet-config.toml",
+        load().replace("[plugins.csv]", "[plugins.csv]\nenabled = false"),
+    );
     agent.signal(Signal::SIGHUP);
     until("STATUS=not ready: there is no output, so nothing is written");
     folder.write("alumet-config.toml", load());

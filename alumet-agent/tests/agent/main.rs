@@ -26,3 +26,4 @@ mod stop;
 mod telemetry;
 mod terminal;
 mod watch;
+mod wrong_sides;

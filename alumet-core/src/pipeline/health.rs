@@ -84,7 +84,8 @@ impl WallClock {
                 self.step = Some((now.monotonic, step));
             }
         }
-        self.step.take_if(|(at, _)| now.monotonic.since(*at) >= STEP_IS_TOLD);
+        self.step
+            .take_if(|(at, _)| now.monotonic.since(*at) >= STEP_IS_TOLD);
         self.step.map(|(_, step)| step)
     }
 }
@@ -93,8 +94,12 @@ impl WallClock {
 pub(crate) fn judge(status: &mut PipelineStatus, now: Timestamp, step: Option<Step>) {
     let mut obstacles = std::mem::take(&mut status.obstacles);
     // Several plugins may use one.
-    status.certificates.sort_by(|one, other| (&one.path, one.not_after).cmp(&(&other.path, other.not_after)));
-    status.certificates.dedup_by(|one, before| one.path == before.path);
+    status
+        .certificates
+        .sort_by(|one, other| (&one.path, one.not_after).cmp(&(&other.path, other.not_after)));
+    status
+        .certificates
+        .dedup_by(|one, before| one.path == before.path);
     for element in &status.elements {
         if element.polling >= Some(Control::PATIENCE) {
             obstacles.extend(element.holds_up());
@@ -227,8 +232,15 @@ mod tests {
         let said = |hour: u64| certificate.expires(at(hour * HOUR, 0).wall);
         assert_eq!(said(1000 - 7 * 24), None);
         let soon = said(1000 - 7 * 24 + 1).unwrap();
-        assert!(soon.contains("/etc/node.pem expires in 6 days, at 1970-02-11"), "{soon}");
+        assert!(
+            soon.contains("/etc/node.pem expires in 6 days, at 1970-02-11"),
+            "{soon}"
+        );
         assert!(said(999).unwrap().contains("expires in 1 h"));
-        assert!(said(1001).unwrap().contains("/etc/node.pem expired at 1970-02-11"));
+        assert!(
+            said(1001)
+                .unwrap()
+                .contains("/etc/node.pem expired at 1970-02-11")
+        );
     }
 }

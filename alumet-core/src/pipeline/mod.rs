@@ -49,8 +49,8 @@ pub use builder::{BuildError, PipelineBuilder};
 pub use control::{AddToStatus, Control, ControlError, Explain, Hold, PipelineStatus, Reload};
 pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
-pub use lateness::Lateness;
 pub use health::CertificateStatus;
+pub use lateness::Lateness;
 pub use ledger::{DropReason, Ledger, OutputAccount};
 pub use message::Problem;
 pub use pattern::{Pattern, PatternError};
@@ -286,7 +286,8 @@ impl Pipeline {
                 return;
             }
             // Whoever gives up does not wait, and neither does a spool that will never commit.
-            if self.shared.ingest.is_abandoned() || began + patience >= deadline || began.elapsed() < patience {
+            if self.shared.ingest.is_abandoned() || began + patience >= deadline || began.elapsed() < patience
+            {
                 break;
             }
         }

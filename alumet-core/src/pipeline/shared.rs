@@ -117,7 +117,12 @@ impl Element {
     }
 
     /// How long the work of a source that is polled, or of an output, has been in vain.
-    pub(crate) fn in_vain(&self, status: &ElementStatus, ledger: &Ledger, now: Monotonic) -> Option<Duration> {
+    pub(crate) fn in_vain(
+        &self,
+        status: &ElementStatus,
+        ledger: &Ledger,
+        now: Monotonic,
+    ) -> Option<Duration> {
         match &self.handle {
             ElementHandle::Source => self.cell.in_vain(status.samples, status.calls, now),
             ElementHandle::Output { .. } => {

@@ -56,7 +56,10 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
 #[track_caller]
 fn assert_obstacle(pipeline: &Pipeline, phrase: &str) {
     let found = obstacles(pipeline);
-    assert!(found.iter().any(|obstacle| obstacle.contains(phrase)), "{found:?}");
+    assert!(
+        found.iter().any(|obstacle| obstacle.contains(phrase)),
+        "{found:?}"
+    );
 }
 
 /// Looks at the status as time passes, as whoever watches does.
@@ -79,14 +82,25 @@ fn sources_and_outputs_that_are_paused_or_gone_are_told() {
     let (pipeline, ..) = counting_pipeline();
     let control = pipeline.control();
     for (pattern, paused, gone) in [
-        ("sources", "every source is paused, so nothing is measured", "there is no source"),
-        ("outputs", "every output is paused, so nothing is written", "there is no output"),
+        (
+            "sources",
+            "every source is paused, so nothing is measured",
+            "there is no source",
+        ),
+        (
+            "outputs",
+            "every output is paused, so nothing is written",
+            "there is no output",
+        ),
     ] {
         let pattern: Pattern = pattern.parse().unwrap();
         control.pause(&pattern).unwrap();
         assert_obstacle(&pipeline, paused);
         control.resume(&pattern).unwrap();
-        assert_eq!(obstacles(&pipeline).iter().filter(|told| *told == paused).count(), 0);
+        assert_eq!(
+            obstacles(&pipeline).iter().filter(|told| *told == paused).count(),
+            0
+        );
         control.stop(&pattern).unwrap();
         assert_obstacle(&pipeline, gone);
     }
@@ -124,7 +138,8 @@ fn an_output_that_loses_everything_is_told_after_a_minute() {
     let found = obstacles(&pipeline);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0].contains("outputs/embedded/refusing has written nothing for 6") && found[0].ends_with(" rejected"),
+        found[0].contains("outputs/embedded/refusing has written nothing for 6")
+            && found[0].ends_with(" rejected"),
         "{found:?}"
     );
 }
@@ -134,7 +149,10 @@ fn a_wall_clock_that_is_set_by_hours_is_told() {
     let (pipeline, _, clock) = counting_pipeline();
     assert_eq!(obstacles(&pipeline), [""; 0]);
     clock.set_wall(ManualClock::START.saturating_add(Duration::from_secs(5 * 3600)));
-    assert_obstacle(&pipeline, "the wall clock was set forwards by 5h within the last hour");
+    assert_obstacle(
+        &pipeline,
+        "the wall clock was set forwards by 5h within the last hour",
+    );
 }
 
 #[test]
@@ -143,7 +161,11 @@ fn what_others_know_is_in_a_status_as_long_as_they_are_there() {
     let add = Arc::new(Moon);
     pipeline.control().on_status(Arc::downgrade(&add) as _);
     let status = pipeline.control().status().unwrap();
-    let paths: Vec<_> = status.certificates.iter().map(|certificate| certificate.path.to_str()).collect();
+    let paths: Vec<_> = status
+        .certificates
+        .iter()
+        .map(|certificate| certificate.path.to_str())
+        .collect();
     assert_eq!(paths, [Some("/a"), Some("/b"), Some("/c")]);
     assert_eq!(status.obstacles.len(), 3, "{:?}", status.obstacles);
     assert_eq!(status.obstacles[0], "the moon is full");

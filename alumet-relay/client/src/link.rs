@@ -85,7 +85,11 @@ impl Link {
     }
 
     /// A server that wants TLS answers the beginning of HTTP/2 with an alert, or hangs up.
-    async fn in_plain_text(stream: TcpStream, target: &Target, keepalive: Duration) -> Result<Self, SessionError> {
+    async fn in_plain_text(
+        stream: TcpStream,
+        target: &Target,
+        keepalive: Duration,
+    ) -> Result<Self, SessionError> {
         let (stream, first) = Overheard::new(stream);
         let link = Self::shake_hands(stream, target, keepalive).await?;
         let server = target.address.authority();

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use alumet_relay_protocol::certs::{init, issue};
+use alumet_relay_protocol::certs::{init, issue, list, revoke};
 use alumet_relay_protocol::identity::node_of;
 use alumet_shared_trust::valid_until;
 use rustls::pki_types::CertificateDer;
@@ -47,6 +47,57 @@ fn one_command_makes_an_authority_and_a_server_and_another_a_node() {
     let certificate = CertificateDer::from_pem_file(dir.join("node-1.example.pem")).unwrap();
     assert_eq!(node_of(&certificate).as_deref(), Some("node-1.example"));
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 7, "nothing else is left");
+}
+
+#[test]
+fn a_list_tells_whose_each_certificate_is_for_how_long_and_whether_it_is_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    init(dir, &names(&["server.example"]), false).unwrap();
+    issue(dir, "long", None, false).unwrap();
+    issue(dir, "short", Some(3), false).unwrap();
+    for _ in 0..2 {
+        assert_eq!(revoke(dir, "short").unwrap(), dir.join("ca.crl"));
+    }
+    assert_eq!(mode(&dir.join("ca.crl")), 0o644);
+    let rows = || {
+        let listed = list(dir).unwrap().into_iter();
+        let rows =
+            listed.map(|row| format!("{} {} {} {}", row.name, row.kind, row.days_left, row.is_revoked));
+        rows.collect::<Vec<_>>()
+    };
+    let expected = [
+        "Alumet relay authority authority 3652 false",
+        "long node 824 false",
+        "server.example server 824 false",
+        "short node 2 true",
+    ];
+    assert_eq!(rows(), expected);
+    // A new one of the same name is another one, and a second revocation keeps the first.
+    issue(dir, "short", Some(9), true).unwrap();
+    revoke(dir, "long").unwrap();
+    assert_eq!(rows()[1], "long node 824 true");
+    assert_eq!(rows()[3], "short node 8 false");
+}
+
+#[test]
+fn only_nodes_that_are_there_are_revoked_and_a_damaged_list_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    init(dir, &[], false).unwrap();
+    issue(dir, "node", None, false).unwrap();
+    for (node, phrase) in [
+        ("server", "is no node"),
+        ("CA", "is no node"),
+        ("nobody", "nobody.pem cannot be read"),
+    ] {
+        let error = revoke(dir, node).unwrap_err().to_string();
+        assert!(error.contains(phrase), "{error}");
+    }
+    fs::write(dir.join("ca.crl"), "rubbish").unwrap();
+    let error = revoke(dir, "node").unwrap_err().to_string();
+    assert!(error.contains("ca.crl is no list"), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("ca.crl")).unwrap(), "rubbish");
 }
 
 #[test]
@@ -116,7 +167,7 @@ fn what_an_interrupted_run_left_needs_no_force() {
         issue(dir, "n", None, false).unwrap();
         interrupt(dir, ".n.made", &["n.pem"]);
         issue(dir, "n", None, false).unwrap();
-        assert_eq!(fs::read_dir(dir).unwrap().count(), 6, "nothing else is left");
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 7, "nothing else is left");
         assert!(init(dir, &[], false).is_err() && issue(dir, "n", None, false).is_err());
     }
     // Before the set was complete.
@@ -125,7 +176,7 @@ fn what_an_interrupted_run_left_needs_no_force() {
     fs::create_dir(&making).unwrap();
     fs::write(making.join("ca.key"), "half of a k").unwrap();
     init(folder.path(), &[], false).unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
 }
 
 #[test]

@@ -72,14 +72,24 @@ pub(super) fn of_list(listed: &[Listed]) -> String {
         let date = |time: ASN1Time| time.to_datetime().date().to_string();
         let (from, until) = (date(certificate.not_before), date(certificate.not_after));
         let path = certificate.path.display().to_string();
-        [certificate.name.clone(), certificate.kind.to_owned(), from, until, state, path]
+        [
+            certificate.name.clone(),
+            certificate.kind.to_owned(),
+            from,
+            until,
+            state,
+            path,
+        ]
     });
     let head = ["NAME", "KIND", "VALID FROM", "UNTIL", "STATE", "FILE"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: [_; 6] = std::array::from_fn(|column| width(column).unwrap_or_default());
     let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()

@@ -58,7 +58,11 @@ impl Connection {
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let options = config.options().map_err(Faults::from)?;
         read_secret(config.password.as_ref(), config.password_file.as_deref())?;
-        let tls = config.tls.as_ref().map(|tls| ClientTls::new(tls, None)).transpose()?;
+        let tls = config
+            .tls
+            .as_ref()
+            .map(|tls| ClientTls::new(tls, None))
+            .transpose()?;
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let concern = options.write_concern.clone().unwrap_or_else(|| {
             let builder = WriteConcern::builder();

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use alumet_core::pipeline::{
-    CertificateStatus, DropReason, ElementKey, ElementKind, ElementState, ElementStatus, Lateness, Ledger, OutputAccount,
-    PipelineStatus, Punctuality,
+    CertificateStatus, DropReason, ElementKey, ElementKind, ElementState, ElementStatus, Lateness, Ledger,
+    OutputAccount, PipelineStatus, Punctuality,
 };
 use alumet_core::source::Schedule;
 use alumet_core::spool::SpoolStatus;
@@ -227,7 +227,11 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
     assert!(!text.contains("do not balance"), "{text}");
     let mut well = status();
     well.obstacles.clear();
-    assert!(Reply::Status(Box::new(well)).to_text().starts_with("  ready\n  running"));
+    assert!(
+        Reply::Status(Box::new(well))
+            .to_text()
+            .starts_with("  ready\n  running")
+    );
     let mut odd = status();
     odd.ledger.produced += 1;
     assert!(Reply::Status(Box::new(odd)).to_text().contains("do not balance"));

@@ -121,14 +121,18 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 /// What the other side has against a certificate; `None` when it is about something else.
 const fn complaint(alert: AlertDescription) -> Option<&'static str> {
     match alert {
-        AlertDescription::CertificateExpired => Some("it has expired or is not valid yet, or the clock there is wrong"),
+        AlertDescription::CertificateExpired => {
+            Some("it has expired or is not valid yet, or the clock there is wrong")
+        }
         AlertDescription::UnknownCA => Some("it is signed by an authority that is not known there"),
         AlertDescription::CertificateRevoked => Some("it was revoked"),
         AlertDescription::AccessDenied => Some("it gives no access"),
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateUnknown
-        | AlertDescription::DecryptError => Some("it cannot be verified there, or has another name than is wanted there"),
+        | AlertDescription::DecryptError => {
+            Some("it cannot be verified there, or has another name than is wanted there")
+        }
         _ => None,
     }
 }

@@ -56,7 +56,11 @@ pub(crate) fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'s
     let lists = CertificateRevocationListDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let lists = lists.map_err(|error| TlsError::damaged(path, error))?;
     match lists.is_empty() {
-        true => Err(TlsError::not_there(path, "list of revoked certificates", "X509 CRL")),
+        true => Err(TlsError::not_there(
+            path,
+            "list of revoked certificates",
+            "X509 CRL",
+        )),
         false => Ok(lists),
     }
 }

@@ -92,10 +92,12 @@ fn make(files: &ServerFiles, protocol: &[u8]) -> Result<Made<ServerConfig>, TlsE
             if files.client_certificate_optional {
                 verifier = verifier.allow_unauthenticated();
             }
-            let verifier = verifier.build().map_err(|error| match (&error, &files.client_crl) {
-                (VerifierBuilderError::InvalidCrl(_), Some(path)) => TlsError::damaged(path, error),
-                _ => TlsError::authorities(path, error),
-            })?;
+            let verifier = verifier
+                .build()
+                .map_err(|error| match (&error, &files.client_crl) {
+                    (VerifierBuilderError::InvalidCrl(_), Some(path)) => TlsError::damaged(path, error),
+                    _ => TlsError::authorities(path, error),
+                })?;
             builder.with_client_cert_verifier(verifier)
         }
     };

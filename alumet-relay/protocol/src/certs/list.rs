@@ -53,10 +53,18 @@ pub fn list(dir: &Path) -> Result<Vec<Listed>, CertsError> {
 fn listed(path: PathBuf, revoked: &Revoked) -> Result<Listed, CertsError> {
     let text = fs::read(&path)
         .map_err(|error| CertsError::because(format!("{} cannot be read", path.display()), error))?;
-    let damaged = || CertsError::new(format!("{} holds no certificate; remove it, or restore it", path.display()));
+    let damaged = || {
+        CertsError::new(format!(
+            "{} holds no certificate; remove it, or restore it",
+            path.display()
+        ))
+    };
     let (_, pem) = parse_x509_pem(&text).map_err(|_| damaged())?;
     let certificate = pem.parse_x509().map_err(|_| damaged())?;
-    let (not_before, not_after) = (certificate.validity().not_before, certificate.validity().not_after);
+    let (not_before, not_after) = (
+        certificate.validity().not_before,
+        certificate.validity().not_after,
+    );
     let left = not_after.timestamp() - ASN1Time::now().timestamp();
     Ok(Listed {
         name: node_of(&pem.contents).unwrap_or_default(),

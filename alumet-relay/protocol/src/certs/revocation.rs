@@ -40,7 +40,8 @@ impl Revoked {
         };
         let text = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            read => read.map_err(|error| CertsError::because(format!("{} cannot be read", path.display()), error))?,
+            read => read
+                .map_err(|error| CertsError::because(format!("{} cannot be read", path.display()), error))?,
         };
         let (_, pem) = parse_x509_pem(&text).map_err(|_| damaged())?;
         let (_, list) = CertificateRevocationList::from_der(&pem.contents).map_err(|_| damaged())?;
@@ -77,7 +78,10 @@ impl Revoked {
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(issuer).and_then(|list| list.pem()).map_err(not_made)
+        params
+            .signed_by(issuer)
+            .and_then(|list| list.pem())
+            .map_err(not_made)
     }
 }
 
@@ -95,7 +99,10 @@ pub fn revoke(dir: &Path, node: &str) -> Result<PathBuf, CertsError> {
     let issuer = read_authority(&Pair::new(dir, "ca"))?;
     let certificate = Pair::new(dir, node).certificate;
     let text = fs::read(&certificate).map_err(|error| {
-        let text = format!("{} cannot be read; `certs list` tells what there is", certificate.display());
+        let text = format!(
+            "{} cannot be read; `certs list` tells what there is",
+            certificate.display()
+        );
         CertsError::because(text, error)
     })?;
     let damaged = || CertsError::new(format!("{} holds no certificate", certificate.display()));
