@@ -72,7 +72,11 @@ impl Link {
             .map_err(SessionError::unusable)?;
         let untrusted = |error: io::Error| match explain_client(&error, tls.source()) {
             Some(reason) => SessionError::NeedsPeople(format!("no trusted connection to {server}: {reason}")),
-            None => SessionError::broken(&server, error),
+            None => {
+                let reason =
+                    format!("{error} during the TLS handshake; check the port, and that TLS is spoken there");
+                SessionError::broken(&server, reason)
+            }
         };
         let connector = TlsConnector::from(tls.config().map_err(SessionError::unusable)?);
         let mut stream = connector.connect(name, stream).await.map_err(untrusted)?;

@@ -168,11 +168,16 @@ async fn hear_plain_text(running: &Running, stream: &TcpStream) -> Result<(), Op
     };
     match heard {
         Err(_) => Err(Some(too_slow("the connection had no session", patience))),
-        Ok(Ok(1)) if begins_tls(first[0]) => Err(Some(Refusal::new(
-            Reason::Tls,
-            "the client speaks TLS, and this server does not; set `tls.certificate` and `tls.key` here, or write its address \
-             with `http://` there",
-        ))),
+        Ok(Ok(1)) if begins_tls(first[0]) => {
+            // What is not read would cut the answer off, by which the client knows that this is no TLS.
+            let _ = stream.try_read(&mut [0; 4 << 10]);
+            let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            Err(Some(Refusal::new(
+                Reason::Tls,
+                "the client speaks TLS, and this server does not; set `tls.certificate` and `tls.key` here, or write its \
+                 address with `http://` there",
+            )))
+        }
         Ok(_) => Ok(()),
     }
 }

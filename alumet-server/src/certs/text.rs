@@ -101,7 +101,8 @@ pub(super) fn of_revoke(node: &str, list: &Path) -> String {
     format!(
         "The certificate of {node} is revoked in {}.\n\n\
          A server that has the list reads it again by itself; {node} is refused when it connects the next time. Copy it to the\n\
-         server if that is another machine. Configuration of the server, if it does not name the list yet:\n\n\
+         server if that is another machine.\n\n\
+         Configuration of the server, if it does not name the list yet:\n\n\
          [plugins.relay-server]\n\
          tls.client_crl = {path}\n",
         list.display()
