@@ -67,17 +67,17 @@ fn a_list_tells_whose_each_certificate_is_for_how_long_and_whether_it_is_revoked
         rows.collect::<Vec<_>>()
     };
     let expected = [
-        "Alumet relay authority authority 3652 false",
-        "long node 824 false",
-        "server.example server 824 false",
-        "short node 2 true",
+        "Alumet relay authority authority 3653 false",
+        "long node 825 false",
+        "server.example server 825 false",
+        "short node 3 true",
     ];
     assert_eq!(rows(), expected);
     // A new one of the same name is another one, and a second revocation keeps the first.
     issue(dir, "short", Some(9), true).unwrap();
     revoke(dir, "long").unwrap();
-    assert_eq!(rows()[1], "long node 824 true");
-    assert_eq!(rows()[3], "short node 8 false");
+    assert_eq!(rows()[1], "long node 825 true");
+    assert_eq!(rows()[3], "short node 9 false");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(super) fn of_issue(folder: &Path, node: &str, server: Option<&str>, made: &[
 pub(super) fn of_list(listed: &[Listed]) -> String {
     let states = listed.iter().map(|certificate| match certificate {
         Listed { is_revoked: true, .. } => "revoked".to_owned(),
-        Listed { days_left: ..0, .. } => "expired".to_owned(),
+        Listed { days_left: ..=0, .. } => "expired".to_owned(),
         Listed { not_before, .. } if *not_before > ASN1Time::now() => "not valid yet".to_owned(),
         Listed { days_left, .. } => format!("{days_left} days left"),
     });

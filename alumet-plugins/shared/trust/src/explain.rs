@@ -124,13 +124,15 @@ const fn complaint(alert: AlertDescription) -> Option<&'static str> {
         AlertDescription::CertificateExpired => {
             Some("it has expired or is not valid yet, or the clock there is wrong")
         }
-        AlertDescription::UnknownCA => Some("it is signed by an authority that is not known there"),
+        // Of two authorities of the same name, only the signature tells that it is the wrong one.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            Some("it is signed by an authority that is not known there")
+        }
         AlertDescription::CertificateRevoked => Some("it was revoked"),
         AlertDescription::AccessDenied => Some("it gives no access"),
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::DecryptError => {
+        | AlertDescription::CertificateUnknown => {
             Some("it cannot be verified there, or has another name than is wanted there")
         }
         _ => None,

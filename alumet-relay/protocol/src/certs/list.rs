@@ -26,7 +26,7 @@ pub struct Listed {
     pub not_before: ASN1Time,
     /// Until when.
     pub not_after: ASN1Time,
-    /// How many whole days are left of that; negative if it has expired.
+    /// How many days are left of that, with the one that has begun; 0 or less if it has expired.
     pub days_left: i64,
     /// Whether the authority has revoked it.
     pub is_revoked: bool,
@@ -71,7 +71,7 @@ fn listed(path: PathBuf, revoked: &Revoked) -> Result<Listed, CertsError> {
         kind: kind(&certificate),
         not_before,
         not_after,
-        days_left: left.div_euclid(DAY.as_secs().cast_signed()),
+        days_left: -(-left).div_euclid(DAY.as_secs().cast_signed()),
         is_revoked: revoked.contains(certificate.raw_serial()),
         path,
     })
