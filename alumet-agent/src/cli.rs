@@ -321,7 +321,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 /// How `ctl` ends.
 const CTL_CODES: &str = "A pattern is kind/plugin/name, and the last parts may be left out: 'sources/procfs/*', outputs, '*'.\n\
-    Exit codes: 0 done, 1 refused or no agent listens, 2 wrong command line.";
+    Exit codes: 0 done, 1 refused or no agent listens, 2 wrong command line; `status`: 3 when the agent is not ready.";
 
 /// What to tell an agent that runs already.
 #[derive(Debug, Args)]

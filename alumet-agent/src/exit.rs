@@ -10,6 +10,8 @@ use crate::terminal;
 pub(crate) const FAILED: u8 = 1;
 /// A wrong command line or configuration.
 pub(crate) const USAGE: u8 = 2;
+/// An agent answers that it does not measure or deliver all that it should.
+pub(crate) const NOT_READY: u8 = 3;
 
 /// Why a command ended early, and the exit code that says so.
 #[derive(Debug)]

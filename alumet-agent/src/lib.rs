@@ -30,6 +30,7 @@ mod logging;
 mod measured;
 mod outcome;
 mod reload;
+mod service_manager;
 mod session;
 mod settings;
 mod setup;

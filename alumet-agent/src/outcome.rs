@@ -1,8 +1,9 @@
 //! What came of a run when everything is over.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use alumet_core::pipeline::{Ledger, StopReport};
+use alumet_core::pipeline::{DropReason, ElementKey, Ledger, OutputAccount, StopReport};
 
 use crate::exit::FAILED;
 use crate::terminal;
@@ -10,6 +11,8 @@ use crate::terminal;
 /// What came of a run.
 pub(crate) struct Outcome {
     pub(crate) report: StopReport,
+    /// What was last wrong with each element.
+    pub(crate) last_errors: BTreeMap<ElementKey, String>,
     /// Plugins that were still tried again at the end, each with the reason.
     pub(crate) not_started: Vec<(&'static str, String)>,
     /// Whether the last output ended by itself.
@@ -34,10 +37,8 @@ impl Outcome {
         let mut faults = Vec::new();
         let StopReport { ledger, stuck } = &self.report;
         if !self.report.is_complete() {
-            let in_memory =
-                |account: &alumet_core::pipeline::OutputAccount| account.buffered - account.spooled;
-            let buffered: u64 = ledger.outputs.values().map(in_memory).sum();
-            let lost = ledger.dropped_total() + buffered + unrouted(ledger);
+            let in_memory: u64 = ledger.outputs.values().map(in_memory).sum();
+            let lost = ledger.dropped_total() + in_memory + unrouted(ledger);
             let left_behind = if stuck.is_empty() { "" } else { "; left behind: " };
             let stuck = stuck.join(", ");
             faults.push(format!(
@@ -47,6 +48,12 @@ impl Outcome {
         if self.outputs_ended {
             faults.push("no output is left: each has ended by itself; the log says why".to_owned());
         }
+        faults.extend(
+            ledger
+                .outputs
+                .iter()
+                .filter_map(|(key, account)| self.lost(key, account)),
+        );
         for (plugin, error) in &self.not_started {
             faults.push(format!(
                 "the plugin `{plugin}` could not be started until the end, so its part is missing: {error}\n  help: mend it, or write \
@@ -54,6 +61,27 @@ impl Outcome {
             ));
         }
         faults
+    }
+
+    /// What an output has lost that was not at work until the end, and why; what an output refuses or has no room for while it
+    /// writes the rest is in the log.
+    fn lost(&self, key: &ElementKey, account: &OutputAccount) -> Option<String> {
+        let at_the_end = [DropReason::Shutdown, DropReason::OutputEnded];
+        let has_failed = at_the_end
+            .iter()
+            .any(|reason| account.dropped.contains_key(reason));
+        let lost = account.dropped_total() + in_memory(account);
+        if lost == 0 || !has_failed && in_memory(account) == 0 && account.delivered > 0 {
+            return None;
+        }
+        let why = match self.last_errors.get(key) {
+            Some(error) => format!(": {error}"),
+            None => String::new(),
+        };
+        Some(format!(
+            "{key} has written {} samples and lost {lost}{why}",
+            account.delivered
+        ))
     }
 
     /// Logs what became of all samples.
@@ -72,6 +100,11 @@ impl Outcome {
             }
         }
     }
+}
+
+/// Samples that an output still has, and that are not in the spool.
+const fn in_memory(account: &OutputAccount) -> u64 {
+    account.buffered - account.spooled
 }
 
 /// Samples that have reached no output when everything is over: what was left behind still has them.

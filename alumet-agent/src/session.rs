@@ -1,11 +1,14 @@
 //! A pipeline from its start to its end: plugins, signals, health, and an orderly stop.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alumet_core::pipeline::{BuildError, ElementKey, ElementKind, Pipeline, PipelineBuilder, StopReport};
+use alumet_core::pipeline::{
+    BuildError, ElementKey, ElementKind, ElementState, ElementStatus, Pipeline, PipelineBuilder, StopReport,
+};
 use alumet_core::spool::SpoolSlot;
 use alumet_shared_spool::DiskSpool;
 use anyhow::Context;
@@ -35,7 +38,9 @@ pub(crate) struct Session {
     _file_size: Signals,
     plugins: Arc<RunningPlugins>,
     shutdown_timeout: Duration,
-    health: Arc<Health>,
+    /// How long the end waits for outputs that fail, if that is shorter.
+    pub(crate) patience_with_failing: Option<Duration>,
+    pub(crate) health: Arc<Health>,
     telemetry: Option<Telemetry>,
     /// Whether a signal has asked the agent to end.
     asked_to_end: bool,
@@ -43,6 +48,9 @@ pub(crate) struct Session {
 
 /// Signals that come together are one request: `timeout`, for example, sends each to the process and again to its group.
 const ECHO: Duration = Duration::from_millis(100);
+
+/// How often the end looks whether it waits in vain.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Does the work of a command in the runtime in which asynchronous plugins and signals work.
 pub(crate) fn block_on<T>(
@@ -172,6 +180,7 @@ impl Session {
             _file_size: file_size,
             plugins,
             shutdown_timeout: *settings.pipeline.shutdown_timeout,
+            patience_with_failing: None,
             health,
             telemetry: None,
             asked_to_end: false,
@@ -225,9 +234,17 @@ impl Session {
             pipeline.stop(timeout)
         });
         let mut asked = self.asked_to_end.then(Instant::now);
+        let begun = Instant::now();
+        let mut looks = tokio::time::interval(LOOK);
         let result = loop {
             tokio::select! {
                 result = &mut stopping => break result,
+                _ = looks.tick(), if self.patience_with_failing.is_some() => {
+                    if self.patience_with_failing <= Some(begun.elapsed()) && self.only_what_fails_is_left() {
+                        self.patience_with_failing = None;
+                        self.pipeline.abort();
+                    }
+                }
                 signal = self.signals.next() => match asked {
                     _ if signal == libc::SIGHUP => {}
                     Some(first) if first.elapsed() < ECHO => {}
@@ -252,8 +269,10 @@ impl Session {
                 stuck: vec!["the pipeline".to_owned()],
             }
         });
+        let status = self.pipeline.control().status();
         let outcome = Outcome {
             report,
+            last_errors: last_errors(status.map_or_else(|_| Vec::new(), |status| status.elements)),
             not_started: self.health.waiting_plugins(),
             outputs_ended: self.pipeline.outputs_ended().is_cancelled(),
         };
@@ -263,6 +282,27 @@ impl Session {
         }
         outcome
     }
+
+    /// Whether the end waits only for outputs whose attempts fail, or for a spool that cannot be written.
+    fn only_what_fails_is_left(&self) -> bool {
+        let Ok(status) = self.pipeline.control().status() else {
+            return false;
+        };
+        let elements = status.elements.iter();
+        let mut left = elements
+            .filter(|element| element.key.kind == ElementKind::Output && element.state != ElementState::Ended)
+            .peekable();
+        let waits_for_spool = status.spool.is_some_and(|spool| spool.fault.is_some());
+        (left.peek().is_some() || waits_for_spool) && left.all(|output| !output.is_healthy())
+    }
+}
+
+/// What was last wrong with each element.
+fn last_errors(elements: Vec<ElementStatus>) -> BTreeMap<ElementKey, String> {
+    let with_error = elements
+        .into_iter()
+        .filter_map(|element| Some((element.key, element.last_error?)));
+    with_error.collect()
 }
 
 /// Writes the default configuration, which is used whether that works or not.

@@ -240,6 +240,15 @@ impl Clock for SystemClock {
     }
 }
 
+/// How long the machine has been suspended since it was started: `CLOCK_MONOTONIC` stands still meanwhile, and
+/// `CLOCK_BOOTTIME` does not.
+pub(crate) fn asleep() -> Duration {
+    let time = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+    // In this order, it is too much by what passes between the two, and never negative.
+    let awake = time(ClockId::CLOCK_MONOTONIC);
+    time(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

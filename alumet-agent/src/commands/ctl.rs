@@ -12,7 +12,7 @@ use alumet_shared_control_protocol::{Reply, Request};
 use crate::app::App;
 use crate::cli::{Ctl, CtlCommand, Global};
 use crate::config::KeyPath;
-use crate::exit::{FAILED, Failed};
+use crate::exit::{FAILED, Failed, NOT_READY};
 use crate::setup::Setup;
 use crate::terminal;
 
@@ -34,7 +34,8 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
     let form = if arguments.json { "json " } else { "" };
     let (body, last) = socket.ask(&format!("{form}{}\n", request(&arguments.command)))?;
     if last == "ok\n" {
-        return terminal::print(&body);
+        terminal::print(&body)?;
+        return Ok(readiness(!body.starts_with(Reply::NOT_READY)));
     }
     // An agent that takes no more connections does not know yet how to answer.
     let json = match last.strip_prefix("error: ") {
@@ -47,10 +48,20 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
         }
     };
     terminal::print(&json)?;
-    Ok(match json.starts_with("{\"ok\":true") {
+    let reply: serde_json::Value = serde_json::from_str(&json).map_err(anyhow::Error::from)?;
+    if reply["ok"] != true {
+        return Ok(ExitCode::from(FAILED));
+    }
+    let obstacles = reply["status"]["obstacles"].as_array();
+    Ok(readiness(obstacles.is_none_or(Vec::is_empty)))
+}
+
+/// A status says by the exit code, too, whether the agent measures and delivers.
+fn readiness(is_ready: bool) -> ExitCode {
+    match is_ready {
         true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    })
+        false => ExitCode::from(NOT_READY),
+    }
 }
 
 fn request(command: &CtlCommand) -> Request {

@@ -22,6 +22,10 @@ use crate::session::Session;
 use crate::setup::Setup;
 use crate::summary::{Energy, EnergyOutput, Subject, Summary, Times};
 
+/// How long the end of a measurement waits for outputs that fail, such as those on a full disk: whoever waits for the program
+/// has its result already.
+const PATIENCE_WITH_FAILING: Duration = Duration::from_millis(1500);
+
 /// A session that measures a program.
 pub(crate) struct Measurement {
     pub(crate) session: Session,
@@ -52,12 +56,13 @@ impl Measurement {
         let energy = output.energy.clone();
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
-        let session = Session::start(app, setup, global, |mut builder| {
+        let mut session = Session::start(app, setup, global, |mut builder| {
             builder.output("summary", output);
             builder.source("program", TreeSource::new(Arc::clone(&tree)));
             builder.filter_outputs(keeps)
         })
         .await?;
+        session.patience_with_failing = Some(PATIENCE_WITH_FAILING);
         let mut measurement = Self {
             session,
             labels: global.labels.clone(),

@@ -6,6 +6,7 @@ use crate::app::{App, Purpose};
 use crate::cli::Global;
 use crate::exit::Failed;
 use crate::live_line::LiveLine;
+use crate::service_manager::ServiceManager;
 use crate::session::{self, Session};
 use crate::setup::{IfMissing, Setup};
 
@@ -19,10 +20,22 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
             Purpose::Measure => tracing::info!(version, "measuring; Ctrl+C or SIGTERM ends it"),
             Purpose::Receive => tracing::info!(version, "receiving; Ctrl+C or SIGTERM ends it"),
         }
-        let cause = match LiveLine::on_terminal() {
-            Some(line) => wait_with(&mut session, line).await,
-            None => session.wait().await,
+        let manager = ServiceManager::of_environment();
+        let health = Arc::clone(&session.health);
+        let wait = async {
+            match LiveLine::on_terminal() {
+                Some(line) => wait_with(&mut session, line).await,
+                None => session.wait().await,
+            }
         };
+        let cause = match &manager {
+            Some(manager) => tokio::select! {
+                cause = wait => cause,
+                never = manager.keep_informed(&health) => never,
+            },
+            None => wait.await,
+        };
+        manager.iter().for_each(ServiceManager::stopping);
         tracing::info!(cause, "stopping: what is not written yet is written");
         Ok(session.stop().await)
     })?;

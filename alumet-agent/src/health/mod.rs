@@ -7,22 +7,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use alumet_core::pipeline::{Control, ElementKind, ElementState, PipelineStatus, self_metrics};
+use alumet_core::pipeline::{AddToStatus, Control, ElementKind, PipelineStatus};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::app::App;
 
-pub(crate) use server::{listen, serve};
+pub(crate) use server::{life_threat, listen, serve};
 
 /// What is known about the health of the agent.
 pub(crate) struct Health {
     app: Arc<App>,
     control: Control,
-    missing: Mutex<Missing>,
-    stopping: AtomicBool,
+    surroundings: Arc<Surroundings>,
     /// When it was looked last what threatens the life of the agent, and what was found.
     last_look: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
+}
+
+/// What the pipeline does not know of itself.
+struct Surroundings {
+    missing: Mutex<Missing>,
+    stopping: AtomicBool,
 }
 
 /// Plugins that could not start, with the reason, and whether they are tried again.
@@ -31,33 +36,40 @@ pub(crate) type Missing = BTreeMap<&'static str, (String, bool)>;
 impl Health {
     /// That of a pipeline which runs without some plugins.
     pub(crate) fn new(app: Arc<App>, control: Control, missing: Missing) -> Self {
+        let surroundings = Arc::new(Surroundings {
+            missing: Mutex::new(missing),
+            stopping: AtomicBool::new(false),
+        });
+        control.on_status(Arc::downgrade(&surroundings) as _);
         Self {
             app,
             control,
-            missing: Mutex::new(missing),
-            stopping: AtomicBool::new(false),
+            surroundings,
             last_look: Default::default(),
         }
     }
 
     /// A plugin cannot start, and whether it is tried again.
     pub(crate) fn missing(&self, plugin: &'static str, error: String, tried_again: bool) {
-        self.missing.lock().insert(plugin, (error, tried_again));
+        self.surroundings
+            .missing
+            .lock()
+            .insert(plugin, (error, tried_again));
     }
 
     /// A plugin has started after all, or shall not any more; whether it was missing.
     pub(crate) fn not_missing(&self, plugin: &'static str) -> bool {
-        self.missing.lock().remove(plugin).is_some()
+        self.surroundings.missing.lock().remove(plugin).is_some()
     }
 
     /// The agent is about to end.
     pub(crate) fn stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.surroundings.stopping.store(true, Ordering::Relaxed);
     }
 
     /// The plugins that still wait to be tried again, each with the reason.
     pub(crate) fn waiting_plugins(&self) -> Vec<(&'static str, String)> {
-        let missing = self.missing.lock();
+        let missing = self.surroundings.missing.lock();
         let waiting = missing.iter().filter(|(_, (_, tried_again))| *tried_again);
         waiting
             .map(|(plugin, (error, _))| (*plugin, error.clone()))
@@ -77,61 +89,43 @@ impl Health {
             let mut elements = status.elements.iter();
             elements.any(|element| element.key.kind == ElementKind::Output && !element.is_healthy())
         };
-        let is_meant = self.status().is_some_and(waits) || self.stopping.load(Ordering::Relaxed);
+        let is_meant = self.status().is_some_and(waits) || self.surroundings.stopping.load(Ordering::Relaxed);
         (!is_meant).then(|| format!("a poll thread does not answer: {error}"))
     }
 
-    /// What keeps the agent from being ready; empty if it is. `disable`d plugins are told but do not count.
-    fn obstacles(&self) -> (Vec<String>, Vec<String>) {
-        let (mut obstacles, mut notes) = (Vec::new(), Vec::new());
-        if self.stopping.load(Ordering::Relaxed) {
-            obstacles.push("the program is stopping".to_owned());
+    /// What keeps the agent from being ready; empty if it is.
+    pub(crate) fn obstacles(&self) -> Vec<String> {
+        match self.status() {
+            Some(status) => status.obstacles,
+            None => vec!["the pipeline does not run".to_owned()],
         }
-        for (plugin, (error, tried_again)) in &*self.missing.lock() {
-            let told = if *tried_again { &mut obstacles } else { &mut notes };
-            told.push(format!("the plugin {plugin} cannot start: {error}"));
-        }
-        let Some(status) = self.status() else {
-            obstacles.push("the pipeline does not run".to_owned());
-            return (obstacles, notes);
-        };
-        for element in &status.elements {
-            if element.polling >= Some(Control::PATIENCE) {
-                obstacles.extend(element.holds_up());
-            }
-            obstacles.extend(element.stands_still());
-            if !element.is_healthy() {
-                let error = element.last_error.as_deref().unwrap_or("no error was given");
-                obstacles.push(format!("{} is {}: {error}", element.key, element.state));
-            }
-        }
-        if let Some(spool) = &status.spool {
-            let fault = spool.fault.as_ref();
-            obstacles.extend(fault.map(|fault| format!("the spool works in memory only: {fault}")));
-            obstacles.extend(spool.lost.clone());
-        }
-        for (kind, consequence) in [
-            ((ElementKind::Source, "source"), "nothing is measured"),
-            ((ElementKind::Output, "output"), "nothing is written"),
-        ] {
-            obstacles.extend(idle(&status, kind, consequence));
-        }
-        (obstacles, notes)
+    }
+
+    /// What is told but does not count: plugins that may be missing.
+    fn notes(&self) -> Vec<String> {
+        self.surroundings.told(false)
     }
 }
 
-/// What is wrong if no element of this kind works; that the program measures itself does not count.
-fn idle(status: &PipelineStatus, (kind, one): (ElementKind, &str), consequence: &str) -> Option<String> {
-    let elements = status.elements.iter();
-    let states: Vec<_> = elements
-        .filter(|element| element.key.kind == kind && element.key.plugin != self_metrics::PLUGIN)
-        .map(|element| element.state)
-        .collect();
-    if states.is_empty() {
-        return Some(format!("there is no {one}, so {consequence}"));
+impl AddToStatus for Surroundings {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        if self.stopping.load(Ordering::Relaxed) {
+            status.obstacles.push("the program is stopping".to_owned());
+        }
+        status.obstacles.extend(self.told(true));
     }
-    let are_paused = states.iter().all(|state| *state == ElementState::Paused);
-    are_paused.then(|| format!("every {one} is paused, so {consequence}"))
+}
+
+impl Surroundings {
+    /// The plugins that cannot start, those that are tried again or the others.
+    fn told(&self, are_tried_again: bool) -> Vec<String> {
+        let missing = self.missing.lock();
+        let told = missing
+            .iter()
+            .filter(|(_, (_, tried_again))| *tried_again == are_tried_again);
+        told.map(|(plugin, (error, _))| format!("the plugin {plugin} cannot start: {error}"))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +161,7 @@ mod tests {
         let app = Arc::new(App::new("test", "1", "A test."));
         let health = Health::new(app, pipeline.control().clone(), Missing::new());
         let stands_still = || {
-            let (obstacles, _) = health.obstacles();
+            let obstacles = health.obstacles();
             obstacles.into_iter().find(|obstacle| obstacle.contains("slow"))
         };
         // What the pipeline says of itself at its start waits.

@@ -46,10 +46,7 @@ async fn answer(request: Request<Incoming>, health: Arc<Health>) -> Response {
             let threat = life_threat(health).await;
             verdict(threat.into_iter().collect(), Vec::new())
         }
-        "/readyz" => {
-            let (obstacles, notes) = health.obstacles();
-            verdict(obstacles, notes)
-        }
+        "/readyz" => verdict(health.obstacles(), health.notes()),
         "/metrics" => match health.status() {
             Some(status) => {
                 let body = exposition(&health.app, status);
@@ -71,7 +68,7 @@ async fn answer(request: Request<Incoming>, health: Arc<Health>) -> Response {
 
 /// [`Health::life_threat`], which the answer of the poll threads may delay. Those who ask meanwhile share the next look, so
 /// that one thread is enough for all.
-async fn life_threat(health: Arc<Health>) -> Option<String> {
+pub(crate) async fn life_threat(health: Arc<Health>) -> Option<String> {
     let asked = Instant::now();
     let mut last = health.last_look.lock().await;
     if let Some((at, threat)) = &*last

@@ -42,6 +42,28 @@ fn a_status_tells_what_was_measured_and_what_became_of_it() {
 }
 
 #[test]
+fn the_status_of_an_agent_that_does_not_measure_says_why_also_by_its_exit_code() {
+    let agent = Agent::start(CONFIG);
+    assert!(agent.done(&["status"]).starts_with("ready\nrunning for "));
+    agent.done(&["pause", "sources"]);
+    let ended = agent.ctl(&["status"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let told = "every source is paused, so nothing is measured";
+    assert!(
+        ended
+            .stdout
+            .starts_with(&format!("not ready\n- {told}\nrunning for ")),
+        "{ended:?}"
+    );
+    let ended = agent.ctl(&["--json", "status"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(json["status"]["obstacles"][0], told);
+    agent.done(&["resume", "sources"]);
+    assert!(agent.done(&["status"]).starts_with("ready\n"));
+}
+
+#[test]
 fn replies_can_be_json() {
     let agent = Agent::start(CONFIG);
     assert_eq!(agent.json(&["ping"])["message"], "pong");

@@ -267,6 +267,7 @@ impl PipelineBuilder {
         let shared = Arc::new(Shared {
             origin: self.host.clock.now().monotonic,
             ledger: Mutex::default(),
+            wall_clock: Mutex::default(),
             ingest: Queue::new(self.ingest_capacity),
             runtime: RuntimeSlot::new(self.runtime),
             transform_order,

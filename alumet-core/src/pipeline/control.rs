@@ -15,6 +15,7 @@ use crate::spool::SpoolStatus;
 
 use super::add::{self, AddError};
 use super::element::{ElementKey, ElementKind, ElementState, ElementStatus};
+use super::health::{self, CertificateStatus};
 use super::ledger::Ledger;
 use super::message::{Ingest, Problem, Ticket};
 use super::pattern::Pattern;
@@ -36,6 +37,8 @@ pub struct Control {
     reload: Arc<OnceLock<Reload>>,
     /// Plugins that can explain numbers; gone with the plugin.
     explaining: Arc<Mutex<Vec<Weak<Explain>>>>,
+    /// Who adds to a status; gone with whom it is about.
+    adding: Arc<Mutex<Vec<Weak<dyn AddToStatus>>>>,
 }
 
 /// Reads the configuration again and applies what has changed; says what it did, or why nothing changed.
@@ -43,6 +46,13 @@ pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// Says how the latest numbers of a consumer have come about, in a few lines; `None` if it has none.
 pub type Explain = dyn Fn(&Consumer) -> Option<String> + Send + Sync;
+
+/// Something around a pipeline that knows more than the pipeline: [obstacles](PipelineStatus::obstacles) and
+/// [certificates](PipelineStatus::certificates).
+pub trait AddToStatus: Send + Sync {
+    /// Adds what it knows. Must be quick, and must not ask for a status.
+    fn add_to(&self, status: &mut PipelineStatus);
+}
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +119,10 @@ pub struct PipelineStatus {
     /// Time since the start.
     #[serde(rename = "uptime_seconds", serialize_with = "crate::duration::as_seconds")]
     pub uptime: Duration,
+    /// What keeps the pipeline from measuring and delivering all that it should, each in words; empty if it does.
+    pub obstacles: Vec<String>,
+    /// The certificates that are in use.
+    pub certificates: Vec<CertificateStatus>,
 }
 
 impl Control {
@@ -132,18 +146,23 @@ impl Control {
     /// When the pipeline does not exist any more.
     pub fn status(&self) -> Result<PipelineStatus, ControlError> {
         let shared = self.shared()?;
-        let now = shared.clock.now().monotonic;
+        let moment = shared.clock.now();
+        let now = moment.monotonic;
         let ledger = shared.ledger.lock().clone();
         let elements = shared
             .elements
             .lock()
             .iter()
-            .map(|element| ElementStatus {
-                stalled: element.stalled(&ledger, now),
-                ..element.cell.status()
+            .map(|element| {
+                let status = element.cell.status();
+                ElementStatus {
+                    stalled: element.stalled(&ledger, now),
+                    in_vain: element.in_vain(&status, &ledger, now),
+                    ..status
+                }
             })
             .collect();
-        Ok(PipelineStatus {
+        let mut status = PipelineStatus {
             elements,
             ledger,
             punctuality: shared
@@ -155,7 +174,22 @@ impl Control {
             spool: shared.spool.opened().map(|spool| spool.status()),
             live_series: shared.catalog.live_series(),
             uptime: now.since(shared.origin),
-        })
+            obstacles: Vec::new(),
+            certificates: Vec::new(),
+        };
+        // They are asked without the lock, for they have locks of their own.
+        let adding: Vec<_> = self.adding.lock().iter().filter_map(Weak::upgrade).collect();
+        adding.iter().for_each(|add| add.add_to(&mut status));
+        let step = shared.wall_clock.lock().look(moment);
+        health::judge(&mut status, moment.wall, step);
+        Ok(status)
+    }
+
+    /// Lets a [status](Self::status) say what `add` knows, as long as somebody keeps it.
+    pub fn on_status(&self, add: Weak<dyn AddToStatus>) {
+        let mut adding = self.adding.lock();
+        adding.retain(|add| add.strong_count() > 0);
+        adding.push(add);
     }
 
     /// The elements that `pattern` selects.

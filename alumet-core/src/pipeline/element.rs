@@ -135,14 +135,22 @@ pub struct ElementStatus {
         skip_serializing_if = "Option::is_none"
     )]
     pub stalled: Option<Duration>,
+    /// How long it has worked in vain: a source that is polled makes no sample, or all that an output should have written is
+    /// lost. It is known from the first status that shows it.
+    #[serde(
+        rename = "in_vain_seconds",
+        serialize_with = "as_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub in_vain: Option<Duration>,
     /// Time spent in the element.
     #[serde(rename = "busy_seconds", serialize_with = "as_seconds")]
     pub busy: Duration,
 }
 
 impl ElementStatus {
-    /// How long something may wait before the element [stands still](Self::stands_still).
-    const PATIENCE: Duration = Duration::from_secs(60);
+    /// How long something may wait before the element [stands still](Self::stands_still), and how long it may work in vain.
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
     /// Whether its last attempt succeeded.
     pub const fn is_healthy(&self) -> bool {
@@ -190,7 +198,17 @@ pub(crate) struct ElementCell {
     tell_done: Mutex<Option<Box<TellDone>>>,
     /// What it had done, and since when it is no more although something waits.
     done: Mutex<Option<(u64, Monotonic)>>,
+    vain: Mutex<Vain>,
     key: ElementKey,
+}
+
+/// What came of the work of an element, and what was in vain, when something last came of it.
+#[derive(Default)]
+struct Vain {
+    fruit: u64,
+    vain: u64,
+    /// Since when it has worked in vain only.
+    since: Option<Monotonic>,
 }
 
 /// How much has been done, while something waits.
@@ -217,6 +235,7 @@ impl ElementCell {
             longest: Duration::ZERO,
             polling: None,
             stalled: None,
+            in_vain: None,
             busy: Duration::ZERO,
         };
         Self {
@@ -225,6 +244,7 @@ impl ElementCell {
             in_memory: AtomicU64::new(0),
             tell_done: Mutex::new(None),
             done: Mutex::new(None),
+            vain: Mutex::default(),
             key,
         }
     }
@@ -257,6 +277,21 @@ impl ElementCell {
         let since = last.filter(|(before, _)| Some(*before) == done);
         *last = done.map(|done| since.unwrap_or((done, now)));
         last.map(|(_, since)| now.since(since))
+    }
+
+    /// For how long it has worked `vain` times more, and nothing came of it beyond `fruit`; paused is another matter.
+    pub(crate) fn in_vain(&self, fruit: u64, vain: u64, now: Monotonic) -> Option<Duration> {
+        let mut last = self.vain.lock();
+        if last.fruit != fruit || self.state() == ElementState::Paused {
+            *last = Vain {
+                fruit,
+                vain,
+                since: None,
+            };
+        } else if vain > last.vain && last.since.is_none() {
+            last.since = Some(now);
+        }
+        last.since.map(|since| now.since(since))
     }
 
     pub(crate) fn schedule(&self) -> Option<Schedule> {

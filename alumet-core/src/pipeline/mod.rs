@@ -16,6 +16,7 @@ mod builder;
 mod control;
 mod element;
 mod event_source;
+mod health;
 mod lateness;
 mod ledger;
 mod message;
@@ -45,9 +46,10 @@ use crate::plugin::{
 
 pub use add::AddError;
 pub use builder::{BuildError, PipelineBuilder};
-pub use control::{Control, ControlError, Explain, Hold, PipelineStatus, Reload};
+pub use control::{AddToStatus, Control, ControlError, Explain, Hold, PipelineStatus, Reload};
 pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
+pub use health::CertificateStatus;
 pub use lateness::Lateness;
 pub use ledger::{DropReason, Ledger, OutputAccount};
 pub use message::Problem;
@@ -231,6 +233,9 @@ impl Pipeline {
     /// How long a part may take to notice that it is given up, and sources and transforms in any case.
     const LAST_GRACE: Duration = Duration::from_millis(500);
 
+    /// How often it is looked whether somebody has given up.
+    const LOOK: Duration = Duration::from_millis(100);
+
     fn stop_sources(&self, deadline: Instant, stuck: &mut Vec<String>) {
         let threads = std::mem::take(&mut *self.shared.poll_threads.lock());
         for thread in &threads {
@@ -273,8 +278,18 @@ impl Pipeline {
         let patience = deadline
             .saturating_duration_since(Instant::now())
             .max(Self::LAST_GRACE);
-        if spool.commit(patience) {
-            return;
+        let deadline = Instant::now() + patience;
+        loop {
+            let began = Instant::now();
+            let patience = Self::LOOK.min(deadline.saturating_duration_since(began));
+            if spool.commit(patience) {
+                return;
+            }
+            // Whoever gives up does not wait, and neither does a spool that will never commit.
+            if self.shared.ingest.is_abandoned() || began + patience >= deadline || began.elapsed() < patience
+            {
+                break;
+            }
         }
         let samples = spool.status().uncommitted_samples;
         tracing::error!(samples, "the spool cannot be written: samples were dropped");

@@ -124,6 +124,11 @@ facts! {
     None, Some("alumet_spool_fault"), Gauge, Unit::ONE, [],
         "1 if the spool works in memory only, else 0.",
         |known, put| known.spool(put, |spool| u64::from(spool.fault.is_some()));
+    None, Some("alumet_ready"), Gauge, Unit::ONE, [],
+        "1 if nothing keeps the agent from measuring and delivering all that it should, else 0.",
+        |known, put| put(&[], u64::from(known.status.obstacles.is_empty()));
+    Some("alumet_certificate_expiry"), Some("alumet_certificate_expiry_timestamp_seconds"), Gauge, Unit::SECOND, ["certificate"],
+        "When a certificate that is in use expires, in seconds since 1970.", |known, put| known.certificates(put);
     None, Some("alumet_element_healthy"), Gauge, Unit::ONE, ["element"],
         "1 if the last call of the element succeeded, else 0.",
         |known, put| known.elements(put, |element| Some(u64::from(element.is_healthy())));
@@ -231,6 +236,14 @@ impl Known {
         }
         for (reason, count) in &ledger.dropped {
             put(&[("reason", reason.name())], *count);
+        }
+    }
+
+    fn certificates(&self, put: Put<'_>) {
+        for certificate in &self.status.certificates {
+            let seconds = certificate.not_after.as_nanos() / 1_000_000_000;
+            let path = certificate.path.to_string_lossy();
+            put(&[("certificate", &path)], seconds.max(0).cast_unsigned());
         }
     }
 

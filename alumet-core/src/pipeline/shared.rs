@@ -16,7 +16,8 @@ use crate::catalog::Catalog;
 use crate::spool::SpoolSlot;
 use crate::time::{Clock, Monotonic};
 
-use super::element::{ElementCell, ElementKey, ElementKind, ElementState};
+use super::element::{ElementCell, ElementKey, ElementKind, ElementState, ElementStatus};
+use super::health::WallClock;
 use super::ledger::Ledger;
 use super::message::{Ingest, Outgoing};
 use super::poll::PollThread;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     /// Where the grid of all ticks begins.
     pub(crate) origin: Monotonic,
     pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) wall_clock: Mutex<WallClock>,
     pub(crate) ingest: Queue<Ingest>,
     pub(crate) runtime: RuntimeSlot,
     pub(crate) spool: SpoolSlot,
@@ -111,6 +113,23 @@ impl Element {
                 let done = (account.buffered > 0).then(|| account.finished());
                 self.cell.stalled(done, now)?.checked_sub(*joins_for)
             }
+        }
+    }
+
+    /// How long the work of a source that is polled, or of an output, has been in vain.
+    pub(crate) fn in_vain(
+        &self,
+        status: &ElementStatus,
+        ledger: &Ledger,
+        now: Monotonic,
+    ) -> Option<Duration> {
+        match &self.handle {
+            ElementHandle::Source => self.cell.in_vain(status.samples, status.calls, now),
+            ElementHandle::Output { .. } => {
+                let account = ledger.outputs.get(self.cell.key())?;
+                self.cell.in_vain(account.delivered, account.dropped_total(), now)
+            }
+            ElementHandle::EventSource { .. } | ElementHandle::Transform => None,
         }
     }
 }

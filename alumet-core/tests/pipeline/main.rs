@@ -18,6 +18,7 @@ mod ending;
 mod gated;
 mod hanging;
 mod leaving;
+mod obstacles;
 mod output_filter;
 mod plugins;
 mod recovery;

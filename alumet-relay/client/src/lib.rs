@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod error;
+mod first_word;
 mod link;
 mod output;
 mod plugin;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use alumet_shared_trust::{ClientTls, explain_client};
+use alumet_shared_trust::{ClientTls, begins_tls, explain_client};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::Executor;
@@ -23,6 +23,7 @@ use tonic::client::GrpcService;
 use tonic::codegen::http::{Request, Response, Uri};
 
 use crate::error::{SessionError, with_sources};
+use crate::first_word::Overheard;
 use crate::target::Target;
 
 /// An open connection; it is closed when it is dropped, whatever is under way.
@@ -60,7 +61,7 @@ impl Link {
         let limit = u32::try_from((keepalive * 2).as_millis()).unwrap_or(u32::MAX);
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, limit);
         if !target.is_tls {
-            return Self::shake_hands(stream, target, keepalive).await;
+            return Self::in_plain_text(stream, target, keepalive).await;
         }
         let Some(tls) = tls else {
             let reason = "it asks for TLS, but there is no table `tls`";
@@ -71,7 +72,11 @@ impl Link {
             .map_err(SessionError::unusable)?;
         let untrusted = |error: io::Error| match explain_client(&error, tls.source()) {
             Some(reason) => SessionError::NeedsPeople(format!("no trusted connection to {server}: {reason}")),
-            None => SessionError::broken(&server, error),
+            None => {
+                let reason =
+                    format!("{error} during the TLS handshake; check the port, and that TLS is spoken there");
+                SessionError::broken(&server, reason)
+            }
         };
         let connector = TlsConnector::from(tls.config().map_err(SessionError::unusable)?);
         let mut stream = connector.connect(name, stream).await.map_err(untrusted)?;
@@ -81,6 +86,28 @@ impl Link {
             return Err(untrusted(error));
         }
         Self::shake_hands(stream, target, keepalive).await
+    }
+
+    /// A server that wants TLS answers the beginning of HTTP/2 with an alert, or hangs up.
+    async fn in_plain_text(
+        stream: TcpStream,
+        target: &Target,
+        keepalive: Duration,
+    ) -> Result<Self, SessionError> {
+        let (stream, first) = Overheard::new(stream);
+        let link = Self::shake_hands(stream, target, keepalive).await?;
+        let server = target.address.authority();
+        match timeout(FIRST_WORD, first).await {
+            Ok(Ok(first)) if begins_tls(first) => Err(SessionError::NeedsPeople(format!(
+                "{server} speaks TLS; write its address with `https://`, and the certificate of its authority into `tls.ca`"
+            ))),
+            Ok(Err(_)) => Err(SessionError::broken(
+                &server,
+                "it hung up without a word; check that it is a relay server that has room, and whether it wants TLS",
+            )),
+            // Some say nothing before they have heard enough.
+            Ok(Ok(_)) | Err(_) => Ok(link),
+        }
     }
 
     async fn shake_hands<S>(stream: S, target: &Target, keepalive: Duration) -> Result<Self, SessionError>

@@ -35,6 +35,9 @@ impl Plugin for RelayClientPlugin {
             try_out(&client, alumet)?;
             return Ok(Self);
         }
+        if let Some(tls) = &client.tls {
+            tls.report_to(alumet.control());
+        }
         let spool = alumet.spool().ok_or_else(|| {
             StartError::new(
                 "there is no spool, in which samples wait until they are acknowledged; set `spool.path`",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use alumet_relay_protocol::identity::node_of;
 use alumet_relay_protocol::v1::relay_server::RelayServer;
-use alumet_shared_trust::{ServerTls, explain_server};
+use alumet_shared_trust::{ServerTls, begins_tls, explain_server};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -136,9 +136,14 @@ async fn serve_client(
     pending: OwnedSemaphorePermit,
 ) -> (Result<(), Refusal>, bool) {
     let Some(tls) = &running.state.trust.tls else {
-        let connection = Connection::new(peer, None);
-        let result = serve_http(running, stream, &connection, pending).await;
-        return (result, connection.was_used());
+        return match hear_plain_text(running, &stream).await {
+            Ok(()) => {
+                let connection = Connection::new(peer, None);
+                let result = serve_http(running, stream, &connection, pending).await;
+                (result, connection.was_used())
+            }
+            Err(refusal) => (refusal.map_or(Ok(()), Err), false),
+        };
     };
     match shake_hands(running, tls, stream).await {
         Ok(stream) => {
@@ -148,8 +153,32 @@ async fn serve_client(
             let result = serve_http(running, stream, &connection, pending).await;
             (result, connection.was_used())
         }
-        Err(None) => (Ok(()), false),
-        Err(Some(refusal)) => (Err(refusal), false),
+        Err(refusal) => (refusal.map_or(Ok(()), Err), false),
+    }
+}
+
+/// Waits for the first word of a client and refuses one that begins with TLS, which this server does not speak. Nothing is
+/// refused when the server stops.
+async fn hear_plain_text(running: &Running, stream: &TcpStream) -> Result<(), Option<Refusal>> {
+    let patience = *running.state.config.handshake_timeout;
+    let mut first = [0];
+    let heard = tokio::select! {
+        heard = timeout(patience, stream.peek(&mut first)) => heard,
+        () = running.stop.cancelled() => return Err(None),
+    };
+    match heard {
+        Err(_) => Err(Some(too_slow("the connection had no session", patience))),
+        Ok(Ok(1)) if begins_tls(first[0]) => {
+            // What is not read would cut the answer off, by which the client knows that this is no TLS.
+            let _ = stream.try_read(&mut [0; 4 << 10]);
+            let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            Err(Some(Refusal::new(
+                Reason::Tls,
+                "the client speaks TLS, and this server does not; set `tls.certificate` and `tls.key` here, or write its \
+                 address with `http://` there",
+            )))
+        }
+        Ok(_) => Ok(()),
     }
 }
 

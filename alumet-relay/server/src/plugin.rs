@@ -43,6 +43,7 @@ impl Plugin for RelayServerPlugin {
         })?;
         let registry = alumet.services().get_or_keep();
         let source = RelaySource::succeed(config, alumet.catalog(), Arc::clone(spool), registry)?;
+        source.report_to(alumet.control());
         let address = source.local_address()?;
         tracing::info!(%address, "listening for agents");
         alumet.event_source("server", source);

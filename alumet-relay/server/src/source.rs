@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
-use alumet_core::pipeline::EventSink;
+use alumet_core::pipeline::{Control, EventSink};
 use alumet_core::plugin::StartError;
 use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
@@ -46,6 +46,12 @@ impl RelaySource {
     }
 
     /// The same with what an earlier source left.
+    pub(crate) fn report_to(&self, control: &Control) {
+        if let Some(tls) = &self.state.trust.tls {
+            tls.report_to(control);
+        }
+    }
+
     pub(crate) fn succeed(
         config: Config,
         catalog: &Catalog,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use alumet_relay_protocol::{certs, identity};
 use anyhow::{Context, Result};
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use x509_parser::pem::parse_x509_pem;
 
 /// Make the certificates with which agents and server know each other
@@ -48,9 +48,29 @@ enum Command {
         #[arg(value_name = "NODE")]
         node: String,
 
-        /// Replace the certificate of that name
+        /// How many days it is valid
+        #[arg(long, value_name = "N", default_value_t = certs::DAYS, value_parser = value_parser!(u32).range(1..=3653))]
+        days: u32,
+
+        /// Replace the certificate of that name, which stays valid unless it is revoked before
         #[arg(long)]
         force: bool,
+    },
+    /// Tell what certificates there are, until when they are valid, and which are revoked
+    List {
+        /// The folder of the certificates
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Revoke the certificate of an agent, which a server with the list does not take any more
+    Revoke {
+        /// The folder with the authority and the certificate
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+
+        /// The name of the node
+        #[arg(value_name = "NODE")]
+        node: String,
     },
 }
 
@@ -67,10 +87,20 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
             let made = certs::init(&folder, &names, force)?;
             text::of_init(&folder, &made)
         }
-        Command::Issue { folder, node, force } => {
+        Command::Issue {
+            folder,
+            node,
+            days,
+            force,
+        } => {
             let folder = absolute(folder)?;
-            let made = certs::issue(&folder, &node, force)?;
+            let made = certs::issue(&folder, &node, Some(days), force)?;
             text::of_issue(&folder, &node, server_of(&folder).as_deref(), &made)
+        }
+        Command::List { folder } => text::of_list(&certs::list(&folder)?),
+        Command::Revoke { folder, node } => {
+            let list = certs::revoke(&absolute(folder)?, &node)?;
+            text::of_revoke(&node, &list)
         }
     };
     out.write_all(text.as_bytes())?;

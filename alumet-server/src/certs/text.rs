@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use alumet_relay_protocol::certs::Listed;
 use toml::Value;
+use x509_parser::time::ASN1Time;
 
 /// The port of the relay when nobody chooses another one.
 const PORT: u16 = 50051;
@@ -17,12 +19,14 @@ pub(super) fn of_init(folder: &Path, made: &[PathBuf]) -> String {
          address = \"[::]:{PORT}\"\n\
          tls.certificate = {}\n\
          tls.key = {}\n\
-         tls.client_ca = {}\n\n\
+         tls.client_ca = {}\n\
+         tls.client_crl = {}\n\n\
          Next, for each agent: alumet-server certs issue {} NODE\n",
         files(made),
         path("server.pem"),
         path("server.key"),
         path("ca.pem"),
+        path("ca.crl"),
         shell_word(&folder.to_string_lossy()),
     )
 }
@@ -56,6 +60,55 @@ pub(super) fn of_issue(folder: &Path, node: &str, server: Option<&str>, made: &[
     )
 }
 
+/// What certificates there are.
+pub(super) fn of_list(listed: &[Listed]) -> String {
+    let states = listed.iter().map(|certificate| match certificate {
+        Listed { is_revoked: true, .. } => "revoked".to_owned(),
+        Listed { days_left: ..=0, .. } => "expired".to_owned(),
+        Listed { not_before, .. } if *not_before > ASN1Time::now() => "not valid yet".to_owned(),
+        Listed { days_left, .. } => format!("{days_left} days left"),
+    });
+    let rows = listed.iter().zip(states).map(|(certificate, state)| {
+        let date = |time: ASN1Time| time.to_datetime().date().to_string();
+        let (from, until) = (date(certificate.not_before), date(certificate.not_after));
+        let path = certificate.path.display().to_string();
+        [
+            certificate.name.clone(),
+            certificate.kind.to_owned(),
+            from,
+            until,
+            state,
+            path,
+        ]
+    });
+    let head = ["NAME", "KIND", "VALID FROM", "UNTIL", "STATE", "FILE"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [_; 6] = std::array::from_fn(|column| width(column).unwrap_or_default());
+    let line = |row: &[String; 6]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// After the certificate of a node was added to a list.
+pub(super) fn of_revoke(node: &str, list: &Path) -> String {
+    let path = quoted(&list.to_string_lossy());
+    format!(
+        "The certificate of {node} is revoked in {}.\n\n\
+         A server that has the list reads it again by itself; {node} is refused when it connects the next time. Copy it to the\n\
+         server if that is another machine.\n\n\
+         Configuration of the server, if it does not name the list yet:\n\n\
+         [plugins.relay-server]\n\
+         tls.client_crl = {path}\n",
+        list.display()
+    )
+}
+
 /// The files with what each is.
 fn files(made: &[PathBuf]) -> String {
     let width = made.iter().map(|path| path.display().to_string().len()).max();
@@ -66,6 +119,7 @@ fn files(made: &[PathBuf]) -> String {
         let what = match name.as_deref() {
             Some("ca.pem") => "the authority: the server and every agent have a copy",
             Some("ca.key") => "the secret of the authority, which signs certificates: it stays here",
+            Some("ca.crl") => "the certificates that are revoked, none yet: the server has a copy",
             Some("server.pem") => "the certificate of the server",
             Some("server.key") => "the secret of the server",
             _ if is_key => "the secret of the agent",
@@ -118,6 +172,7 @@ mod tests {
         assert_eq!(tls["certificate"].as_str(), Some("/a b/server.pem"));
         assert_eq!(tls["key"].as_str(), Some("/a b/server.key"));
         assert_eq!(tls["client_ca"].as_str(), Some("/a b/ca.pem"));
+        assert_eq!(tls["client_crl"].as_str(), Some("/a b/ca.crl"));
         assert!(text.ends_with("certs issue '/a b' NODE\n"), "{text}");
     }
 

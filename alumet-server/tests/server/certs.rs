@@ -52,6 +52,44 @@ fn init_makes_an_authority_and_a_server_whose_snippet_passes_the_check() {
 }
 
 #[test]
+fn certificates_are_listed_with_their_days_and_revoked_with_what_to_do_next() {
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| folder.run(&[&["certs"], arguments].concat());
+    run(&["init", "pki", "--name", "host.example"]).expect_code(0);
+    run(&["issue", "pki", "guest", "--days", "30"]).expect_code(0);
+    let ended = run(&["revoke", "pki", "guest"]);
+    ended.expect_code(0);
+    let config: toml::Table = snippet(&ended.stdout).parse().unwrap();
+    let list = config["plugins"]["relay-server"]["tls"]["client_crl"]
+        .as_str()
+        .unwrap();
+    assert_eq!(list, folder.path("pki").join("ca.crl").to_string_lossy());
+    let ended = run(&["list", "pki"]);
+    ended.expect_code(0);
+    let rows: Vec<Vec<&str>> = ended
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 4, "{}", ended.stdout);
+    let has = |parts: &[&str]| rows.iter().any(|row| parts.iter().all(|part| row.contains(part)));
+    assert!(
+        has(&["host.example", "server", "825", "pki/server.pem"]),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        has(&["guest", "node", "revoked", "pki/guest.pem"]),
+        "{}",
+        ended.stdout
+    );
+    // Another certificate of the same name.
+    run(&["issue", "pki", "guest", "--days", "30", "--force"]).expect_code(0);
+    assert!(run(&["list", "pki"]).stdout.contains("30 days left"));
+    run(&["issue", "pki", "x", "--days", "0"]).expect_code(2);
+}
+
+#[test]
 fn issue_makes_a_certificate_of_a_node_and_says_where_the_server_is() {
     let folder = Folder::new();
     folder

@@ -73,7 +73,7 @@ impl Place {
     fn client_tls(&self, node: &str) -> TlsConfig {
         let certs = self.path("certs");
         if !certs.join(format!("{node}.pem")).exists() {
-            certs::issue(&certs, node, false).expect("a certificate");
+            certs::issue(&certs, node, None, false).expect("a certificate");
         }
         TlsConfig {
             ca: Some(certs.join("ca.pem")),

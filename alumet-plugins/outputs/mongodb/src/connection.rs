@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     options: ClientOptions,
     /// The addresses, for people.
     server: String,
+    /// What is wrong with its files, it says better than the driver.
+    pub(crate) tls: Option<ClientTls>,
     /// What a server is to have done with documents before it answers.
     write_concern: RawDocumentBuf,
     /// Missing until the files could be used; made anew when these change.
@@ -56,10 +58,11 @@ impl Connection {
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let options = config.options().map_err(Faults::from)?;
         read_secret(config.password.as_ref(), config.password_file.as_deref())?;
-        if let Some(tls) = &config.tls {
-            // What is wrong with a file, it says better than the driver.
-            ClientTls::new(tls, None)?;
-        }
+        let tls = config
+            .tls
+            .as_ref()
+            .map(|tls| ClientTls::new(tls, None))
+            .transpose()?;
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let concern = options.write_concern.clone().unwrap_or_else(|| {
             let builder = WriteConcern::builder();
@@ -67,6 +70,7 @@ impl Connection {
         });
         Ok(Self {
             config: config.clone(),
+            tls,
             server: hosts.join(","),
             write_concern: serialize_to_raw_document_buf(&concern)?,
             options,

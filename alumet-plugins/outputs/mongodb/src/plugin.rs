@@ -27,6 +27,9 @@ impl Plugin for MongodbPlugin {
         if alumet.is_trial() {
             try_out(&config, alumet)?;
         }
+        if let Some(tls) = &connection.tls {
+            tls.report_to(alumet.control());
+        }
         alumet
             .output("server", MongodbOutput::new(connection, &config))
             .queue(config.queue)

@@ -34,6 +34,9 @@ impl Plugin for PrometheusExporterPlugin {
             .files(false)
             .map(|files| ServerTls::new(files, b"http/1.1"))
             .transpose()?;
+        if let Some(tls) = &tls {
+            tls.report_to(alumet.control());
+        }
         // What would fail later fails at the start already.
         read_secret(config.password.as_ref(), config.password_file.as_deref())?;
         let store = Arc::new(Mutex::new(Store::new(&config, alumet.catalog().clone())));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use alumet_core::plugin::StartError;
 use alumet_core::time::Clock;
 use alumet_shared_http_server::{Limits, PLAIN, Response, respond, serve};
-use alumet_shared_trust::{Secret, ServerTls, Unreadable, read_secret};
+use alumet_shared_trust::{Secret, ServerTls, Unreadable, explain_server, read_secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
@@ -20,10 +20,11 @@ use hyper::header::{
 use hyper::{Request, StatusCode};
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::config::Config;
 use crate::format::{Coding, Format};
@@ -122,11 +123,22 @@ fn begin(listener: StdListener, tls: Option<Arc<ServerTls>>, exporter: Arc<Expor
             tokio::spawn(serve(listener, LIMITS, plain, answer));
         }
         Some(tls) => {
-            let handshake = move |stream| TlsAcceptor::from(tls.config()).accept(stream);
+            let handshake = move |stream| shake_hands(Arc::clone(&tls), stream);
             tokio::spawn(serve(listener, LIMITS, handshake, answer));
         }
     }
     Ok(())
+}
+
+/// Says in the log why a scraper is not believed, or does not believe this server.
+async fn shake_hands(tls: Arc<ServerTls>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let peer = stream.peer_addr();
+    let shaken = TlsAcceptor::from(tls.config()).accept(stream).await;
+    shaken.inspect_err(|error| {
+        if let (Some(reason), Ok(peer)) = (explain_server(error, tls.files()), peer) {
+            tracing::warn!(%peer, reason, "a scraper was refused");
+        }
+    })
 }
 
 impl Exporter {

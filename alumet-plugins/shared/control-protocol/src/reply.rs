@@ -38,6 +38,10 @@ struct Json<'a> {
 }
 
 impl Reply {
+    /// How the text of a status begins when something keeps the agent from measuring and delivering all that it should: a
+    /// line for each follows.
+    pub const NOT_READY: &str = "not ready";
+
     /// What is wrong, if something is.
     fn error(&self) -> Option<&str> {
         match self {

@@ -5,13 +5,17 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
-use alumet_core::pipeline::{DropReason, PipelineStatus};
+use alumet_core::pipeline::{DropReason, ElementStatus, PipelineStatus};
 
+use crate::reply::Reply;
 use crate::table::Table;
 
-/// What was measured, what became of it at each output, how late each thread was.
+/// Whether all is well, what was measured, what became of it at each output, how late each thread was.
 pub(crate) fn text(status: &PipelineStatus) -> String {
-    let mut text = String::new();
+    let mut text = match status.obstacles.as_slice() {
+        [] => "ready\n".to_owned(),
+        obstacles => format!("{}\n- {}\n", Reply::NOT_READY, obstacles.join("\n- ")),
+    };
     let uptime = HumanDuration(Duration::from_secs(status.uptime.as_secs()));
     let mut states = BTreeMap::<_, usize>::new();
     for element in &status.elements {
@@ -48,12 +52,6 @@ pub(crate) fn text(status: &PipelineStatus) -> String {
             "spool: {} samples in {} bytes, {} not on disk yet, {place}",
             spool.samples, spool.bytes, spool.uncommitted_samples
         );
-        if let Some(fault) = &spool.fault {
-            let _ = writeln!(text, "the spool works in memory only: {fault}");
-        }
-        if let Some(lost) = &spool.lost {
-            let _ = writeln!(text, "{lost}");
-        }
     }
     let mut outputs = Table::new([
         "OUTPUT",
@@ -84,10 +82,9 @@ pub(crate) fn text(status: &PipelineStatus) -> String {
             short(thread.lateness.max()),
         ]);
     }
-    for element in &status.elements {
-        for slow in [element.holds_up(), element.stands_still()].into_iter().flatten() {
-            let _ = writeln!(text, "{slow}");
-        }
+    let slow = status.elements.iter().filter_map(ElementStatus::holds_up);
+    for slow in slow.filter(|slow| !status.obstacles.contains(slow)) {
+        let _ = writeln!(text, "{slow}");
     }
     text + "\n" + &outputs.render() + "\n" + &threads.render()
 }

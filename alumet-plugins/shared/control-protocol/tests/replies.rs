@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use alumet_core::pipeline::{
-    DropReason, ElementKey, ElementKind, ElementState, ElementStatus, Lateness, Ledger, OutputAccount,
-    PipelineStatus, Punctuality,
+    CertificateStatus, DropReason, ElementKey, ElementKind, ElementState, ElementStatus, Lateness, Ledger,
+    OutputAccount, PipelineStatus, Punctuality,
 };
 use alumet_core::source::Schedule;
 use alumet_core::spool::SpoolStatus;
@@ -36,6 +36,7 @@ fn element(schedule: Option<Schedule>, last_error: Option<&str>) -> ElementStatu
         overruns: 1,
         longest: Duration::from_secs(1),
         polling: Some(Duration::from_secs(12)),
+        in_vain: None,
         stalled: Some(Duration::from_secs(61)),
         busy: Duration::from_millis(1500),
         last_error: last_error.map(str::to_owned),
@@ -82,6 +83,11 @@ fn status() -> PipelineStatus {
             thread: "alumet-poll".to_owned(),
             lateness,
             missed_ticks: 1,
+        }],
+        obstacles: vec!["a has taken nothing".to_owned(), "b is failing".to_owned()],
+        certificates: vec![CertificateStatus {
+            path: "/etc/node.pem".into(),
+            not_after: Timestamp::from_nanos(0),
         }],
     }
 }
@@ -175,6 +181,11 @@ fn json_has_names_as_texts_and_numbers_in_seconds() {
         (&output["delivered"], &output["dropped"]["queue_full"]),
         (&900.into(), &5.into())
     );
+    assert_eq!(status["obstacles"][1], "b is failing");
+    assert_eq!(
+        status["certificates"][0],
+        serde_json::json!({"path": "/etc/node.pem", "not_after": "1970-01-01T00:00:00.000000000Z"})
+    );
     assert_eq!(status["spool"]["oldest"], "1970-01-01T00:00:00.000000000Z");
     let lateness = &status["punctuality"][0]["lateness"];
     assert_eq!(
@@ -206,16 +217,21 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
         "running for 1m 30s; elements: 1 running; live series: 17",
         "samples: 1000 produced, 1 pending, 2 queued, 3 added and 4 removed by transforms, 996 routed, 0 dropped",
         "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
-        "the spool works in memory only: the disk is full; make room",
-        "records are gone: check the disk",
+        "  not ready\n  - a has taken nothing\n  - b is failing\n  running",
         "\n  sources/procfs/kernel has been in a poll for 12.0 s",
-        "\n  sources/procfs/kernel has taken nothing of what waits for it for 61 s",
         "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",
         "alumet-poll      3       1   61.4 µs  2.00 s  2.00 s",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     assert!(!text.contains("do not balance"), "{text}");
+    let mut well = status();
+    well.obstacles.clear();
+    assert!(
+        Reply::Status(Box::new(well))
+            .to_text()
+            .starts_with("  ready\n  running")
+    );
     let mut odd = status();
     odd.ledger.produced += 1;
     assert!(Reply::Status(Box::new(odd)).to_text().contains("do not balance"));

@@ -153,13 +153,16 @@ impl HttpClient {
         }
     }
 
-    /// Tries the server while a plugin is only tried, and notes what came of it; does nothing otherwise. A server that is
-    /// away is no fault: samples wait for it.
+    /// Tries the server while a plugin is only tried, and notes what came of it. Otherwise only lets each status of the pipeline
+    /// tell the certificates. A server that is away is no fault: samples wait for it.
     ///
     /// # Errors
     /// When a certificate is out of date.
     pub fn try_out(&self, request: Request, alumet: &mut StartContext<'_>) -> Result<(), StartError> {
         if !alumet.is_trial() {
+            if let Some(tls) = &self.0.tls {
+                tls.report_to(alumet.control());
+            }
             return Ok(());
         }
         self.0.client().map_err(no_start)?;

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use alumet_core::pipeline::{AddToStatus, Control, PipelineStatus};
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -10,15 +11,18 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use crate::config::TlsConfig;
 use crate::error::TlsError;
 use crate::reload::Reloading;
-use crate::{files, provider};
+use crate::{Made, files, provider};
 
 /// TLS for the connections that a client makes.
 #[derive(Debug)]
-pub struct ClientTls {
+pub struct ClientTls(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     config: TlsConfig,
     protocol: Option<&'static [u8]>,
     /// Missing until the files could be used.
-    made: Mutex<Option<Reloading<Arc<ClientConfig>, TlsError>>>,
+    made: Mutex<Option<Reloading<Made<ClientConfig>, TlsError>>>,
 }
 
 impl ClientTls {
@@ -28,11 +32,11 @@ impl ClientTls {
     /// Which file is missing or wrong, and how to mend it. A certificate that is out of date is none of these: it will be
     /// replaced, and [`Self::config`] says so until then.
     pub fn new(config: &TlsConfig, protocol: Option<&'static [u8]>) -> Result<Self, TlsError> {
-        let tls = Self {
+        let tls = Self(Arc::new(Shared {
             config: config.clone(),
             protocol,
             made: Mutex::new(None),
-        };
+        }));
         match tls.config() {
             Ok(_) => {}
             Err(error @ TlsError::OutOfDate { .. }) => {
@@ -53,13 +57,12 @@ impl ClientTls {
     /// # Errors
     /// When the files could never be used so far.
     pub fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let mut made = self.made.lock();
-        if let Some(made) = &*made {
-            return Ok(made.current());
-        }
-        let (config, protocol) = (self.config.clone(), self.protocol);
-        let reloading = Reloading::new(config.files(), move || make(&config, protocol).map(Arc::new))?;
-        Ok(made.insert(reloading).current())
+        self.0.made().map(|made| made.config)
+    }
+
+    /// Lets each status of a pipeline tell the certificates and when they expire, as long as this exists.
+    pub fn report_to(&self, control: &Control) {
+        control.on_status(Arc::downgrade(&self.0) as _);
     }
 
     /// The name that the certificate of the server at `host` must have.
@@ -67,7 +70,7 @@ impl ClientTls {
     /// # Errors
     /// When it is neither a DNS name nor an IP address.
     pub fn server_name(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
-        let name = self.config.server_name.as_deref().unwrap_or(host);
+        let name = self.0.config.server_name.as_deref().unwrap_or(host);
         ServerName::try_from(name.to_owned()).map_err(|_| {
             TlsError::Unusable(format!(
                 "`{name}` is neither a DNS name nor an IP address, so no certificate can have it; set `tls.server_name`"
@@ -76,18 +79,44 @@ impl ClientTls {
     }
 
     /// Where it comes from.
-    pub const fn source(&self) -> &TlsConfig {
-        &self.config
+    pub fn source(&self) -> &TlsConfig {
+        &self.0.config
     }
 }
 
-fn make(tls: &TlsConfig, protocol: Option<&[u8]>) -> Result<ClientConfig, TlsError> {
+impl Shared {
+    fn made(&self) -> Result<Made<ClientConfig>, TlsError> {
+        let mut made = self.made.lock();
+        if let Some(made) = &*made {
+            return Ok(made.current());
+        }
+        let (config, protocol) = (self.config.clone(), self.protocol);
+        let reloading = Reloading::new(config.files(), move || make(&config, protocol))?;
+        Ok(made.insert(reloading).current())
+    }
+}
+
+impl AddToStatus for Shared {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        match self.made() {
+            Ok(made) => status.certificates.extend(made.certificates),
+            Err(error) => status.obstacles.push(error.to_string()),
+        }
+    }
+}
+
+fn make(tls: &TlsConfig, protocol: Option<&[u8]>) -> Result<Made<ClientConfig>, TlsError> {
     let provider = provider();
+    let mut certificates = Vec::new();
     let verifier = if tls.insecure_skip_verify {
         None
     } else {
         let roots = match &tls.ca {
-            Some(path) => files::authorities(path)?,
+            Some(path) => {
+                let (roots, status) = files::authorities(path)?;
+                certificates.push(status);
+                roots
+            }
             None => files::system_authorities()?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
@@ -104,8 +133,9 @@ fn make(tls: &TlsConfig, protocol: Option<&[u8]>) -> Result<ClientConfig, TlsErr
         }));
     let mut config = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key_path)) => {
-            let (chain, key) = files::identity(certificate, key_path)?;
-            let built = builder.with_client_auth_cert(chain, key);
+            let identity = files::identity(certificate, key_path)?;
+            certificates.push(identity.status);
+            let built = builder.with_client_auth_cert(identity.chain, identity.key);
             built.map_err(|error| TlsError::identity(certificate, key_path, &error))?
         }
         _ => builder.with_no_client_auth(),
@@ -113,7 +143,10 @@ fn make(tls: &TlsConfig, protocol: Option<&[u8]>) -> Result<ClientConfig, TlsErr
     config.alpn_protocols = protocol.into_iter().map(<[u8]>::to_vec).collect();
     // Each connection proves anew who it is, with a certificate that is still valid.
     config.resumption = Resumption::disabled();
-    Ok(config)
+    Ok(Made {
+        config: Arc::new(config),
+        certificates,
+    })
 }
 
 /// Verifies the certificate of a server as rustls does, under the name that the configuration gives it.

@@ -24,6 +24,11 @@ pub struct ServerTlsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/etc/alumet/ca.pem"]))]
     pub client_ca: Option<PathBuf>,
+    /// The certificates of clients that are worth nothing any more, as their authorities list them (CRL, several may be in the
+    /// file); `alumet-server certs revoke` adds to it. Who is connected stays so until the connection ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/ca.crl"]))]
+    pub client_crl: Option<PathBuf>,
 }
 
 /// How connections to a server are encrypted, and how both sides prove who they are. The files are read again when they
@@ -61,6 +66,10 @@ impl ServerTlsConfig {
             let message = "without a certificate, no connection is encrypted";
             faults.add(&format!("{path}.certificate"), message);
         }
+        if self.client_crl.is_some() && self.client_ca.is_none() {
+            let message = "without it, clients show no certificate that could be revoked";
+            faults.add(&format!("{path}.client_ca"), message);
+        }
     }
 
     /// Its files, if there is a certificate to show.
@@ -69,6 +78,7 @@ impl ServerTlsConfig {
             certificate: self.certificate.clone()?,
             key: self.key.clone()?,
             client_ca: self.client_ca.clone(),
+            client_crl: self.client_crl.clone(),
             client_certificate_optional,
         })
     }
@@ -117,17 +127,20 @@ mod tests {
     #[test]
     fn a_server_that_could_not_encrypt_is_refused_with_the_key_that_it_lacks() {
         let path = || Some(PathBuf::from("f"));
-        for (certificate, key, client_ca, lacks) in [
-            (path(), None, None, "tls.key"),
-            (None, path(), path(), "tls.certificate"),
-            (None, None, path(), "tls.certificate"),
-            (None, None, None, ""),
-            (path(), path(), None, ""),
+        for (certificate, key, client_ca, client_crl, lacks) in [
+            (path(), None, None, None, "tls.key"),
+            (None, path(), path(), None, "tls.certificate"),
+            (None, None, path(), None, "tls.certificate"),
+            (path(), path(), None, path(), "tls.client_ca"),
+            (None, None, None, None, ""),
+            (path(), path(), None, None, ""),
+            (path(), path(), path(), path(), ""),
         ] {
             let config = ServerTlsConfig {
                 certificate,
                 key,
                 client_ca,
+                client_crl,
             };
             let mut faults = Faults::default();
             config.check("tls", &mut faults);

@@ -57,12 +57,19 @@ pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Opt
             CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
                 "the certificate of the client is not signed by an authority in {ca}; issue one there"
             ),
+            CertificateError::Revoked => match &files.client_crl {
+                Some(crl) => format!(
+                    "the certificate of the client was revoked in {}; issue a new one if it shall connect",
+                    crl.display()
+                ),
+                None => untrusted(error, "client", ""),
+            },
             error => untrusted(error, "client", "issue a new one"),
         },
         (rustls::Error::AlertReceived(alert), _) => match complaint(*alert) {
             Some(complaint) => format!(
                 "the client does not take the certificate in {own} ({complaint}); give it the authority that signed this \
-                 certificate, or replace it"
+                 certificate and a name that is in it, or replace it"
             ),
             None => failed(),
         },
@@ -71,6 +78,12 @@ pub fn explain_server(error: &(dyn Error + 'static), files: &ServerFiles) -> Opt
         }
         _ => failed(),
     })
+}
+
+/// Whether the other side speaks TLS where plain text was expected: it begins with a handshake, or answers with an alert (RFC
+/// 8446, section 5.1). HTTP begins with neither, HTTP/2 included: its first byte is that of a length below 2²⁰.
+pub const fn begins_tls(first: u8) -> bool {
+    matches!(first, 0x15 | 0x16)
 }
 
 /// What is wrong with the certificate of the other side, `whose` it is.
@@ -108,14 +121,20 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 /// What the other side has against a certificate; `None` when it is about something else.
 const fn complaint(alert: AlertDescription) -> Option<&'static str> {
     match alert {
-        AlertDescription::CertificateExpired => Some("it has expired, or the clock there is wrong"),
-        AlertDescription::UnknownCA => Some("it is signed by an authority that is not known there"),
+        AlertDescription::CertificateExpired => {
+            Some("it has expired or is not valid yet, or the clock there is wrong")
+        }
+        // Of two authorities of the same name, only the signature tells that it is the wrong one.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            Some("it is signed by an authority that is not known there")
+        }
         AlertDescription::CertificateRevoked => Some("it was revoked"),
         AlertDescription::AccessDenied => Some("it gives no access"),
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::DecryptError => Some("it cannot be verified there"),
+        | AlertDescription::CertificateUnknown => {
+            Some("it cannot be verified there, or has another name than is wanted there")
+        }
         _ => None,
     }
 }

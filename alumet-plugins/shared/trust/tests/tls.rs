@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_relay_protocol::certs::{init, issue};
+use alumet_core::pipeline::PipelineBuilder;
+use alumet_relay_protocol::certs::{init, issue, revoke};
 use alumet_relay_protocol::identity::node_of;
 use alumet_shared_trust::{
     ClientTls, ServerFiles, ServerTls, TlsConfig, TlsError, explain_client, explain_server,
@@ -21,7 +22,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "node", false).unwrap();
+    issue(folder.path(), "node", None, false).unwrap();
     folder
 }
 
@@ -30,6 +31,7 @@ fn server_files(dir: &Path) -> ServerFiles {
         certificate: dir.join("server.pem"),
         key: dir.join("server.key"),
         client_ca: Some(dir.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     }
 }
@@ -280,6 +282,76 @@ async fn a_certificate_that_expired_meanwhile_is_named_on_both_sides() {
 }
 
 #[tokio::test]
+async fn a_revoked_certificate_is_refused_as_soon_as_the_list_has_it_and_others_are_not() {
+    let folder = folder();
+    let dir = folder.path();
+    issue(dir, "other", None, false).unwrap();
+    let server = serve(ServerFiles {
+        client_crl: Some(dir.join("ca.crl")),
+        ..server_files(dir)
+    });
+    let client = dial(&client_files(dir));
+    assert_eq!(shake(&server, &client, "localhost").await.1, Ok(()));
+    revoke(dir, "node").unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let (seen, result) = shake(&server, &client, "localhost").await;
+    let (seen, result) = (seen.unwrap_err(), result.unwrap_err());
+    assert!(
+        seen.contains("client was revoked in") && seen.contains("ca.crl"),
+        "{seen}"
+    );
+    assert!(
+        result.contains("node.pem") && result.contains("it was revoked"),
+        "{result}"
+    );
+    let other = TlsConfig {
+        certificate: Some(dir.join("other.pem")),
+        key: Some(dir.join("other.key")),
+        ..client_files(dir)
+    };
+    assert_eq!(shake(&server, &dial(&other), "localhost").await.1, Ok(()));
+}
+
+#[test]
+fn a_status_tells_until_when_each_certificate_is_valid_and_which_is_out_of_date() {
+    let folder = folder();
+    let dir = folder.path();
+    issue(dir, "short", Some(3), false).unwrap();
+    let pipeline = PipelineBuilder::new().start().unwrap();
+    let control = pipeline.control();
+    let server = serve(server_files(dir));
+    server.report_to(control);
+    let short = dial(&TlsConfig {
+        certificate: Some(dir.join("short.pem")),
+        key: Some(dir.join("short.key")),
+        ..client_files(dir)
+    });
+    short.report_to(control);
+    let (certificate, key) = expired(dir, "old", "old");
+    let old = dial(&TlsConfig {
+        certificate: Some(certificate),
+        key: Some(key),
+        ..client_files(dir)
+    });
+    old.report_to(control);
+    let status = control.status().unwrap();
+    let files = status
+        .certificates
+        .iter()
+        .map(|certificate| certificate.path.strip_prefix(dir).unwrap());
+    let expected = ["ca.pem", "server.pem", "short.pem"].map(Path::new);
+    assert_eq!(files.collect::<Vec<_>>(), expected);
+    let told = |phrase: &str| status.obstacles.iter().any(|obstacle| obstacle.contains(phrase));
+    assert!(
+        told("short.pem expires in 2 days") || told("short.pem expires in 71 h"),
+        "{:?}",
+        status.obstacles
+    );
+    assert!(told("old.pem expired at"), "{:?}", status.obstacles);
+    assert!(!told("server.pem"), "{:?}", status.obstacles);
+}
+
+#[tokio::test]
 async fn new_files_are_used_by_new_connections_and_broken_ones_are_not() {
     let folder = folder();
     let dir = folder.path();
@@ -290,7 +362,7 @@ async fn new_files_are_used_by_new_connections_and_broken_ones_are_not() {
     assert!(Arc::ptr_eq(&server.config(), &before));
 
     init(dir, &[], true).unwrap();
-    issue(dir, "node", true).unwrap();
+    issue(dir, "node", None, true).unwrap();
     // The client has the new authority: only a server with the new certificate suits it.
     let client = dial(&client_files(dir));
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -334,10 +406,22 @@ fn what_is_wrong_with_files_is_told_with_their_path() {
             certificate: file(certificate),
             key: file(key),
             client_ca: Some(file(ca)),
+            client_crl: None,
             client_certificate_optional: false,
         };
         let error = ServerTls::new(files, b"h2").unwrap_err().to_string();
         assert!(error.contains(phrase), "{certificate} {key} {ca}: {error}");
+    }
+    for (list, phrase) in [
+        ("empty", "empty holds no list of revoked certificates"),
+        ("missing", "missing cannot be read"),
+    ] {
+        let files = ServerFiles {
+            client_crl: Some(file(list)),
+            ..server_files(dir)
+        };
+        let error = ServerTls::new(files, b"h2").unwrap_err().to_string();
+        assert!(error.contains(phrase), "{list}: {error}");
     }
 }
 

@@ -23,7 +23,7 @@ const TOKEN: &str = "0123456789abcdef";
 fn authority() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     certs::init(folder.path(), &["127.0.0.1".to_owned()], false).unwrap();
-    certs::issue(folder.path(), "node", false).unwrap();
+    certs::issue(folder.path(), "node", None, false).unwrap();
     folder
 }
 
@@ -33,6 +33,7 @@ async fn server(folder: &Path, store: &Store) -> Server {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_ca: Some(folder.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = Arc::new(ServerTls::new(files, b"h2").unwrap());
@@ -166,7 +167,7 @@ async fn an_expired_certificate_keeps_the_samples_until_it_is_replaced() {
     let failure = spool.failures().remove(0);
     assert!(failure.contains("node.pem expired at"), "{failure}");
 
-    certs::issue(folder.path(), "node", true).unwrap();
+    certs::issue(folder.path(), "node", None, true).unwrap();
     until("it is stored", || spool.acknowledged() == 3).await;
     running.kill().await;
 }

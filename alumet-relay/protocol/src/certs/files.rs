@@ -76,6 +76,11 @@ impl<'a> Set<'a> {
         write(&pair.certificate, certificate, 0o644)
     }
 
+    /// Writes the list of that name.
+    pub(super) fn write_list(&self, name: &str, text: &str) -> Result<(), CertsError> {
+        write(&self.making.join(name), text, 0o644)
+    }
+
     /// Puts all that was written in its place.
     pub(super) fn complete(&self) -> Result<(), CertsError> {
         fs::rename(&self.making, &self.made).map_err(|source| unwritable(&self.made, source))?;
@@ -103,6 +108,17 @@ impl<'a> Set<'a> {
         moved.map_err(|source| unwritable(self.dir, source))?;
         Ok(true)
     }
+}
+
+/// Replaces a file that everybody may read, at once.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), CertsError> {
+    let making = path.with_extension("making");
+    match fs::remove_file(&making) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&making, error)),
+        // Of a run that was interrupted.
+        _ => write(&making, text, 0o644)?,
+    }
+    fs::rename(&making, path).map_err(|source| unwritable(path, source))
 }
 
 fn make_folder(dir: &Path) -> Result<(), CertsError> {

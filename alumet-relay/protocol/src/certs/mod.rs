@@ -2,6 +2,8 @@
 
 mod error;
 mod files;
+mod list;
+mod revocation;
 
 use std::fs;
 use std::net::IpAddr;
@@ -15,21 +17,26 @@ use rcgen::{
 use x509_parser::time::ASN1Time;
 
 pub use error::CertsError;
+pub use list::{Listed, list};
+pub use revocation::revoke;
 
 use crate::identity::check_node_name;
 use files::{Pair, Set};
+use revocation::Revoked;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the authority is valid.
 const AUTHORITY_VALIDITY: Duration = Duration::from_secs(3653 * DAY.as_secs());
-/// How long a certificate is valid: the longest that is commonly accepted of a private authority.
-const LEAF_VALIDITY: Duration = Duration::from_secs(825 * DAY.as_secs());
+/// How many days a certificate is valid unless something else is said: the longest that is commonly accepted of a private
+/// authority.
+pub const DAYS: u32 = 825;
+const LEAF_VALIDITY: Duration = Duration::from_secs(DAYS as u64 * DAY.as_secs());
 /// Clocks differ.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60 * 60);
 /// The longest common name (`ub-common-name` of RFC 5280, appendix A.1).
 const COMMON_NAME_LIMIT: usize = 64;
 
-/// Makes an authority (`ca.pem`, `ca.key`) and the certificate of a server (`server.pem`, `server.key`) in the folder
+/// Makes an authority (`ca.pem`, `ca.key`), its list of revoked certificates (`ca.crl`) and the certificate of a server (`server.pem`, `server.key`) in the folder
 /// `dir`, which is made if it is not there. Gives the files that were written.
 ///
 /// The certificate is for `names`, which are DNS names or IP addresses; for the name of this machine, `localhost`,
@@ -66,21 +73,26 @@ pub fn init(dir: &Path, names: &[String], force: bool) -> Result<Vec<PathBuf>, C
         written.extend(authority.paths());
         make_authority(&set)?
     };
-    make_leaf(&set, "server", params, &issuer)?;
+    let revoked = dir.join(revocation::FILE);
+    if !renews || !revoked.exists() {
+        set.write_list(revocation::FILE, &Revoked::default().to_pem(&issuer)?)?;
+        written.push(revoked);
+    }
+    make_leaf(&set, "server", params, LEAF_VALIDITY, &issuer)?;
     set.complete()?;
     written.extend(server.paths());
     Ok(written)
 }
 
-/// Makes the certificate of a node (`NODE.pem`, `NODE.key`), signed by the authority in the folder `dir`. Gives the files
-/// that were written.
+/// Makes the certificate of a node (`NODE.pem`, `NODE.key`), signed by the authority in the folder `dir` and valid for so many
+/// `days`, [`DAYS`] if nobody says. Gives the files that were written.
 ///
 /// # Errors
 /// When the name cannot be that of a node, there is no authority, the node has a certificate already and `force` is not
 /// set, or the folder cannot be written.
-pub fn issue(dir: &Path, node: &str, force: bool) -> Result<Vec<PathBuf>, CertsError> {
+pub fn issue(dir: &Path, node: &str, days: Option<u32>, force: bool) -> Result<Vec<PathBuf>, CertsError> {
     check_node_name(node).map_err(|error| CertsError::new(error.to_string()))?;
-    if node.eq_ignore_ascii_case("ca") || node.eq_ignore_ascii_case("server") {
+    if is_of_no_node(node) {
         return Err(CertsError::new(format!(
             "`{node}` cannot be the name of a node here, because the files of the authority and the server are named like that"
         )));
@@ -94,9 +106,15 @@ pub fn issue(dir: &Path, node: &str, force: bool) -> Result<Vec<PathBuf>, CertsE
     // A name like 10.0.0.1 is an IP address there, and the node is known by its common name.
     let params = leaf(&[node.to_owned()], ExtendedKeyUsagePurpose::ClientAuth)?;
     set.begin()?;
-    make_leaf(&set, node, params, &issuer)?;
+    let validity = days.map_or(LEAF_VALIDITY, |days| DAY * days);
+    make_leaf(&set, node, params, validity, &issuer)?;
     set.complete()?;
     Ok(pair.paths().into())
+}
+
+/// Whether the files of that name are those of the authority or the server.
+const fn is_of_no_node(name: &str) -> bool {
+    name.eq_ignore_ascii_case("ca") || name.eq_ignore_ascii_case("server")
 }
 
 fn make_authority(set: &Set<'_>) -> Result<Issuer<'static, KeyPair>, CertsError> {
@@ -137,9 +155,10 @@ fn make_leaf(
     set: &Set<'_>,
     name: &str,
     mut params: CertificateParams,
+    validity: Duration,
     issuer: &Issuer<'_, KeyPair>,
 ) -> Result<(), CertsError> {
-    set_validity(&mut params, LEAF_VALIDITY);
+    set_validity(&mut params, validity);
     let key = KeyPair::generate().map_err(not_made)?;
     let certificate = params.signed_by(&key, issuer).map_err(not_made)?;
     set.write(name, &certificate.pem(), &key.serialize_pem())

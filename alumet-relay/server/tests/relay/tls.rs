@@ -15,7 +15,7 @@ use crate::rig::Rig;
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "a", false).unwrap();
+    issue(folder.path(), "a", None, false).unwrap();
     folder
 }
 
@@ -76,7 +76,7 @@ async fn certificates_are_replaced_under_a_connection_that_goes_on() {
 
     // Another authority, another certificate of everybody.
     init(dir, &[], true).unwrap();
-    issue(dir, "a", true).unwrap();
+    issue(dir, "a", None, true).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let channel = with_tls(rig.address, client(dir, "a")).await.unwrap();
     let mut new = begin_on(channel, hello("a", 2, 1), None).await.unwrap();

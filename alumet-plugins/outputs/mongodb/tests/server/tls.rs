@@ -19,6 +19,7 @@ fn front(runtime: &Runtime, folder: &Path, server: u16) -> u16 {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
         client_ca: Some(folder.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = ServerTls::new(files, b"mongodb").unwrap();
@@ -43,7 +44,7 @@ fn both_sides_prove_who_they_are_or_it_is_said_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "node", false).unwrap();
+    issue(folder.path(), "node", None, false).unwrap();
     let both = [at("node.pem"), at("node.key")].map(|path| std::fs::read_to_string(path).unwrap());
     std::fs::write(at("both.pem"), both.concat()).unwrap();
     let runtime = Runtime::new().unwrap();

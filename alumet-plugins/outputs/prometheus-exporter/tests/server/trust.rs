@@ -68,13 +68,14 @@ fn who_does_not_know_the_password_gets_nothing() {
 fn with_certificates_only_those_who_have_one_scrape_and_plain_text_gets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "scraper", false).unwrap();
+    issue(folder.path(), "scraper", None, false).unwrap();
     let path = |name: &str| Some(folder.path().join(name));
     let exporter = Exporter::start(Config {
         tls: ServerTlsConfig {
             certificate: path("server.pem"),
             key: path("server.key"),
             client_ca: path("ca.pem"),
+            client_crl: None,
         },
         ..config()
     });

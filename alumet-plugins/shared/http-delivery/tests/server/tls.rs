@@ -15,7 +15,7 @@ use crate::rig::{Server, client, config, failure, ok};
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     init(folder.path(), &[], false).unwrap();
-    issue(folder.path(), "node", false).unwrap();
+    issue(folder.path(), "node", None, false).unwrap();
     folder
 }
 
@@ -25,6 +25,7 @@ async fn server(dir: &Path) -> (Server, String) {
         certificate: dir.join("server.pem"),
         key: dir.join("server.key"),
         client_ca: Some(dir.join("ca.pem")),
+        client_crl: None,
         client_certificate_optional: false,
     };
     let tls = ServerTls::new(files, b"http/1.1").unwrap();
@@ -92,7 +93,7 @@ async fn certificates_that_are_exchanged_are_used_without_a_new_start() {
     client.send(client.get("/")).await.unwrap();
     // Another authority: who holds on to old files trusts nobody any more.
     init(folder.path(), &[], true).unwrap();
-    issue(folder.path(), "node", true).unwrap();
+    issue(folder.path(), "node", None, true).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     client.send(client.get("/")).await.unwrap();
     assert_eq!(server.seen().len(), 2);
@@ -120,7 +121,7 @@ async fn a_certificate_that_is_out_of_date_fails_a_trial_and_keeps_the_samples_o
         .unwrap_err();
     assert_eq!(error.to_string(), text);
 
-    issue(folder.path(), "node", true).unwrap();
+    issue(folder.path(), "node", None, true).unwrap();
     client.send(client.get("/")).await.unwrap();
     assert_eq!(server.seen().len(), 1);
 }
