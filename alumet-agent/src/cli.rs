@@ -616,7 +616,7 @@ mod tests {
 
     fn global(app: &App, line: &str) -> Global {
         match parsed(app, line) {
-            Ok(Parsed::BuiltIn(Box::new(cli))) => cli.global,
+            Ok(Parsed::BuiltIn(cli)) => cli.global,
             Ok(Parsed::Extra(command, _)) => panic!("{line}: {command:?}"),
             Err(error) => panic!("{line}: {error}"),
         }
