@@ -18,6 +18,7 @@ mod element;
 mod event_source;
 mod lateness;
 mod ledger;
+mod measuring;
 mod message;
 mod pattern;
 mod poll;
@@ -29,6 +30,7 @@ mod shared;
 mod supervise;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +52,7 @@ pub use element::{ElementKey, ElementKind, ElementState, ElementStatus};
 pub use event_source::{EventSink, PipelineStopped};
 pub use lateness::Lateness;
 pub use ledger::{DropReason, Ledger, OutputAccount};
+pub use measuring::MeasuredWork;
 pub use message::Problem;
 pub use pattern::{Pattern, PatternError};
 pub use poll::Punctuality;
@@ -62,6 +65,8 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     host: Host,
     plugins: Mutex<Vec<(&'static str, Box<dyn RunningPlugin>)>>,
+    /// The numbers of the outputs of [`Self::measure`] that are there.
+    measuring: Mutex<BTreeSet<usize>>,
 }
 
 /// How a pipeline ended.
