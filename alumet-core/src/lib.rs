@@ -80,6 +80,8 @@ mod word;
 mod alarm;
 pub mod attributes;
 pub mod batch;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod bridge;
 pub mod catalog;
 pub mod consumer;
 pub mod counter;

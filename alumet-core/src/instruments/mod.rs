@@ -87,6 +87,14 @@ struct HistogramSeries {
     count: CountedSeries<u64>,
 }
 
+/// The metrics of a histogram.
+#[derive(Clone, Copy)]
+pub(crate) struct HistogramMetrics {
+    bucket: MetricHandle<u64>,
+    count: MetricHandle<u64>,
+    sum: MetricHandle<f64>,
+}
+
 impl Instruments {
     pub(crate) fn new(catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -158,27 +166,42 @@ impl Instruments {
         description: &str,
         bounds: &[f64],
     ) -> Result<Histogram, IncompatibleMetric> {
+        let metrics = self.histogram_metrics(name, unit, description)?;
+        Ok(self.histogram_of(metrics, bounds))
+    }
+
+    pub(crate) fn histogram_metrics(
+        &self,
+        name: &str,
+        unit: Unit,
+        description: &str,
+    ) -> Result<HistogramMetrics, IncompatibleMetric> {
         let kind = MetricKind::Counter;
         let metric = |suffix: &str, what: &str| {
             let (name, description) = (format!("{name}_{suffix}"), format!("{description} {what}"));
             self.metric(name, kind, Unit::ONE, description)
         };
-        let bucket = metric("bucket", "How many are at most `le`.")?;
-        let count = metric("count", "How many there were.")?;
         let sum = format!("{description} The sum of all.");
-        let sum = self.metric(format!("{name}_sum"), kind, unit, sum)?;
-        let count = self.counted(self.series(count));
+        Ok(HistogramMetrics {
+            bucket: metric("bucket", "How many are at most `le`.")?,
+            count: metric("count", "How many there were.")?,
+            sum: self.metric(format!("{name}_sum"), kind, unit, sum)?,
+        })
+    }
+
+    pub(crate) fn histogram_of(&self, metrics: HistogramMetrics, bounds: &[f64]) -> Histogram {
+        let count = self.counted(self.series(metrics.count));
         let id = count.series.id();
-        Ok(get_or_add(&mut self.all.lock().histograms, id, || {
+        get_or_add(&mut self.all.lock().histograms, id, || {
             let histogram = Histogram::new(bounds);
             let labels = histogram.bounds().iter().map(f64::to_string);
             let buckets = labels
                 .chain(["+Inf".to_owned()])
-                .map(|le| self.counted(self.series(bucket).attribute("le", le)))
+                .map(|le| self.counted(self.series(metrics.bucket).attribute("le", le)))
                 .collect();
-            let sum = self.counted(self.series(sum));
+            let sum = self.counted(self.series(metrics.sum));
             (histogram, HistogramSeries { buckets, sum, count })
-        }))
+        })
     }
 
     fn metric<T: Number>(
