@@ -269,7 +269,7 @@ impl Control {
             .collect();
         let mut problems = ask(&shared, &keys, &SourceAction::Flush, Patience::LITTLE, |_| true)?;
         problems.extend(route(&shared, move |router, ticket| {
-            router.flush(&outputs, &ticket)
+            router.flush(&outputs, &ticket);
         })?);
         outcome(problems)
     }

@@ -1,10 +1,5 @@
 //! The examples as a user runs them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test ends with a panic when something is missing"
-)]
-
 use std::process::Command;
 
 #[expect(clippy::unwrap_used, reason = "the functions that tests share are tests, too")]
