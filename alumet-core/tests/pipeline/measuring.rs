@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use alumet_core::catalog::MetricHandle;
 use alumet_core::failure::Failure;
-use alumet_core::metric::{Metric, MetricKind, Quality};
+use alumet_core::metric::MetricDef;
 use alumet_core::output::{NullOutput, QueuePolicy, SeriesTotal};
 use alumet_core::pipeline::{MeasuredWork, Pattern, Pipeline, PipelineBuilder};
-use alumet_core::series::SeriesKey;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::ManualClock;
 use alumet_core::unit::Unit;
-use alumet_core::{Attributes, Catalog, Consumer, Resource, Series, Value, ValueType};
+use alumet_core::{Catalog, Consumer, Resource, Series, Value};
 
 use crate::elements::{Counting, SECOND, Step, assert_balanced};
 
@@ -43,7 +43,7 @@ impl Source for Meter {
     }
 }
 
-fn series(catalog: &Catalog, metric: &alumet_core::metric::MetricDef<u64>) -> Series<u64> {
+fn series(catalog: &Catalog, metric: &MetricDef<u64>) -> Series<u64> {
     let metric = catalog.metric(metric).unwrap();
     let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
     series.register()
@@ -201,23 +201,15 @@ fn a_pipeline_without_sources_measures_the_process() {
 /// Has a new process at each poll.
 struct Newborns {
     pid: u32,
-    metric: alumet_core::catalog::MetricId,
+    metric: MetricHandle<u64>,
 }
 
 impl Source for Newborns {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         self.pid += 1;
-        let series = out.catalog().register(SeriesKey {
-            metric: self.metric,
-            resource: Resource::LocalMachine,
-            consumer: Consumer::Process { pid: self.pid },
-            attributes: Attributes::EMPTY,
-        });
-        let metric = out.catalog().typed_metric::<u64>(self.metric).unwrap();
-        let consumer = Consumer::Process { pid: self.pid };
-        let typed = out.catalog().series(metric, Resource::LocalMachine, consumer);
-        out.push(&typed.register(), 1);
-        drop(series);
+        let process = Consumer::Process { pid: self.pid };
+        let series = out.catalog().series(self.metric, Resource::LocalMachine, process);
+        out.push(&series.register(), 1);
         Ok(())
     }
 }
@@ -226,15 +218,7 @@ impl Source for Newborns {
 fn what_is_gone_before_the_end_is_told_too() {
     let clock = ManualClock::new();
     let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
-    let metric = builder.catalog().register_metric(Metric {
-        name: "born".into(),
-        kind: MetricKind::Delta,
-        value_type: ValueType::U64,
-        unit: Unit::ONE,
-        description: "For tests.".into(),
-        quality: Quality::Measured,
-    });
-    let metric = metric.unwrap();
+    let metric = builder.catalog().metric(&ENERGY).unwrap();
     builder.source("newborns", Newborns { pid: 0, metric });
     builder.output("null", NullOutput);
     let pipeline = builder.start().unwrap();

@@ -22,9 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The work.
     let began = Instant::now();
-    let mut kept = Vec::new();
+    let numbers = vec![1_u64; 2 << 20];
+    let mut sum = 0;
     while began.elapsed() < Duration::from_millis(200) {
-        kept.push(vec![1_u8; 1 << 12]);
+        sum = numbers.iter().sum::<u64>();
     }
 
     let report = pipeline.stop(Duration::from_secs(5));
@@ -33,14 +34,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|total| {
             let unit = total.series.metric.unit.symbol();
-            format!(
-                "{}: last {} {unit}, sum {} {unit}",
-                total.series, total.last, total.sum
-            )
+            match total.series.metric.kind {
+                MetricKind::Gauge => format!("{}: {:.1} {unit} on average", total.series, total.mean()),
+                MetricKind::Delta | MetricKind::Counter => {
+                    format!("{}: {} {unit}", total.series, total.sum)
+                }
+            }
         })
         .collect();
     lines.sort();
     lines.iter().for_each(|line| println!("{line}"));
-    println!("{} samples, {} kept", report.ledger.produced, kept.len());
+    println!("{} samples while {sum} was computed", report.ledger.produced);
     Ok(())
 }
