@@ -63,162 +63,54 @@ const STATES: Values = &[
 const DISK: Values = &[("read", "read"), ("write", "write")];
 const NETWORK: Values = &[("rx", "receive"), ("tx", "transmit")];
 
-const OF_DISK: &[Key] = &[
-    Key("device", "system.device", &[]),
-    Key("direction", "disk.io.direction", DISK),
-];
-const OF_NETWORK: &[Key] = &[
-    Key("interface", "network.interface.name", &[]),
-    Key("direction", "network.io.direction", NETWORK),
-];
-
-const fn row(of: Of, metric: &'static str, name: &'static str, unit: Unit, keys: &'static [Key]) -> Row {
-    Row {
-        of,
-        metric,
-        name,
-        unit,
-        keys,
-        label: None,
-    }
-}
-
-const fn memory(metric: &'static str, state: &'static str) -> Row {
-    let mut row = row(Of::Machine, metric, "system.memory.usage", Unit::BYTE, &[]);
-    row.label = Some(("system.memory.state", state));
-    row
-}
+const DEVICE: Key = Key("device", "system.device", &[]);
+const IO: Key = Key("direction", "disk.io.direction", DISK);
+const INTERFACE: Key = Key("interface", "network.interface.name", &[]);
+const TRAFFIC: Key = Key("direction", "network.io.direction", NETWORK);
 
 const fn counted(code: &'static str) -> Unit {
     Unit::custom(code, "")
 }
 
-const ROWS: &[Row] = &[
-    row(
-        Of::Process,
-        "cpu_time_delta",
-        "process.cpu.time",
-        Unit::SECOND,
-        &[Key("kind", "cpu.mode", MODES)],
-    ),
-    row(
-        Of::Process,
-        "memory_usage",
-        "process.memory.usage",
-        Unit::BYTE,
-        &[Key("kind", "", &[("resident", "")])],
-    ),
-    row(
-        Of::Process,
-        "memory_usage",
-        "process.memory.virtual",
-        Unit::BYTE,
-        &[Key("kind", "", &[("virtual", "")])],
-    ),
-    row(
-        Of::Process,
-        "process_io_bytes",
-        "process.disk.io",
-        Unit::BYTE,
-        &[Key("direction", "disk.io.direction", DISK)],
-    ),
-    row(
-        Of::Container,
-        "cpu_time_delta",
-        "container.cpu.time",
-        Unit::SECOND,
-        &[Key("kind", "cpu.mode", MODES)],
-    ),
-    row(
-        Of::Container,
-        "memory_usage",
-        "container.memory.usage",
-        Unit::BYTE,
-        &[],
-    ),
-    row(
-        Of::Container,
-        "cgroup_io_bytes",
-        "container.disk.io",
-        Unit::BYTE,
-        OF_DISK,
-    ),
-    row(
-        Of::Cpu,
-        "kernel_cpu_time",
-        "system.cpu.time",
-        Unit::SECOND,
-        &[Key("cpu_state", "cpu.mode", STATES)],
-    ),
-    row(Of::Cpu, "cpu_frequency", "system.cpu.frequency", Unit::HERTZ, &[]),
-    row(Of::Machine, "mem_total", "system.memory.limit", Unit::BYTE, &[]),
-    row(
-        Of::Machine,
-        "mem_available",
-        "system.memory.linux.available",
-        Unit::BYTE,
-        &[],
-    ),
-    memory("mem_free", "free"),
-    memory("cached", "cached"),
-    row(
-        Of::Machine,
-        "network_bytes",
-        "system.network.io",
-        Unit::BYTE,
-        OF_NETWORK,
-    ),
-    row(
-        Of::Machine,
-        "network_packets",
-        "system.network.packet.count",
-        counted("{packet}"),
-        OF_NETWORK,
-    ),
-    row(
-        Of::Machine,
-        "network_packet_drops",
-        "system.network.packet.dropped",
-        counted("{packet}"),
-        OF_NETWORK,
-    ),
-    row(
-        Of::Machine,
-        "network_errors",
-        "system.network.errors",
-        counted("{error}"),
-        OF_NETWORK,
-    ),
-    row(Of::Machine, "disk_bytes", "system.disk.io", Unit::BYTE, OF_DISK),
-    row(
-        Of::Machine,
-        "disk_operations",
-        "system.disk.operations",
-        counted("{operation}"),
-        OF_DISK,
-    ),
-    row(
-        Of::Machine,
-        "disk_operation_time",
-        "system.disk.operation_time",
-        Unit::SECOND,
-        OF_DISK,
-    ),
-    row(
-        Of::Machine,
-        "disk_busy_time",
-        "system.disk.io_time",
-        Unit::SECOND,
-        &[Key("device", "system.device", &[])],
-    ),
-    row(
-        Of::Machine,
-        "kernel_new_forks",
-        "system.process.created",
-        counted("{process}"),
-        &[],
-    ),
-];
+macro_rules! rows {
+    ($($of:ident $metric:literal is $name:literal in $unit:expr, [$($key:expr),*] $(with $label:expr)?;)+) => {
+        const ROWS: &[Row] = &[$(Row {
+            of: Of::$of,
+            metric: $metric,
+            name: $name,
+            unit: $unit,
+            keys: &[$($key),*],
+            label: rows!(@label $($label)?),
+        }),+];
+    };
+    (@label) => { None };
+    (@label $label:expr) => { Some($label) };
+}
+
+rows! {
+    Process "cpu_time_delta" is "process.cpu.time" in Unit::SECOND, [Key("kind", "cpu.mode", MODES)];
+    Process "memory_usage" is "process.memory.usage" in Unit::BYTE, [Key("kind", "", &[("resident", "")])];
+    Process "memory_usage" is "process.memory.virtual" in Unit::BYTE, [Key("kind", "", &[("virtual", "")])];
+    Process "process_io_bytes" is "process.disk.io" in Unit::BYTE, [IO];
+    Container "cpu_time_delta" is "container.cpu.time" in Unit::SECOND, [Key("kind", "cpu.mode", MODES)];
+    Container "memory_usage" is "container.memory.usage" in Unit::BYTE, [];
+    Container "cgroup_io_bytes" is "container.disk.io" in Unit::BYTE, [DEVICE, IO];
+    Cpu "kernel_cpu_time" is "system.cpu.time" in Unit::SECOND, [Key("cpu_state", "cpu.mode", STATES)];
+    Cpu "cpu_frequency" is "system.cpu.frequency" in Unit::HERTZ, [];
+    Machine "mem_total" is "system.memory.limit" in Unit::BYTE, [];
+    Machine "mem_available" is "system.memory.linux.available" in Unit::BYTE, [];
+    Machine "mem_free" is "system.memory.usage" in Unit::BYTE, [] with ("system.memory.state", "free");
+    Machine "cached" is "system.memory.usage" in Unit::BYTE, [] with ("system.memory.state", "cached");
+    Machine "network_bytes" is "system.network.io" in Unit::BYTE, [INTERFACE, TRAFFIC];
+    Machine "network_packets" is "system.network.packet.count" in counted("{packet}"), [INTERFACE, TRAFFIC];
+    Machine "network_packet_drops" is "system.network.packet.dropped" in counted("{packet}"), [INTERFACE, TRAFFIC];
+    Machine "network_errors" is "system.network.errors" in counted("{error}"), [INTERFACE, TRAFFIC];
+    Machine "disk_bytes" is "system.disk.io" in Unit::BYTE, [DEVICE, IO];
+    Machine "disk_operations" is "system.disk.operations" in counted("{operation}"), [DEVICE, IO];
+    Machine "disk_operation_time" is "system.disk.operation_time" in Unit::SECOND, [DEVICE, IO];
+    Machine "disk_busy_time" is "system.disk.io_time" in Unit::SECOND, [DEVICE];
+    Machine "kernel_new_forks" is "system.process.created" in counted("{process}"), [];
+}
 
 impl Semantic {
     /// What the series is there; `None` if it is nothing there.
@@ -317,12 +209,8 @@ mod tests {
 
     use super::*;
 
-    fn series(
-        metric: &'static str,
-        resource: Resource,
-        consumer: Consumer,
-        attributes: &[(&'static str, &'static str)],
-    ) -> SeriesInfo {
+    /// A series with `key=value key=value`.
+    fn series(metric: &'static str, resource: Resource, consumer: Consumer, attributes: &str) -> SeriesInfo {
         let (metric, registered) = Catalog::new().admit_metric(Metric {
             name: metric.into(),
             kind: MetricKind::Delta,
@@ -331,140 +219,89 @@ mod tests {
             description: "".into(),
             quality: Quality::Measured,
         });
+        let attributes = attributes.split(' ').filter_map(|pair| pair.split_once('='));
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
         SeriesInfo {
             key: SeriesKey {
                 metric,
                 resource,
                 consumer,
-                attributes: attributes.iter().copied().collect(),
+                attributes: attributes.collect(),
             },
             metric: registered,
         }
     }
 
-    /// `name unit {attributes and labels}`
-    fn text(info: &SeriesInfo) -> Option<String> {
-        let semantic = Semantic::of(info)?;
-        let labels = semantic
-            .labels
-            .into_iter()
-            .filter(|(key, _)| *key != "alumet.metric");
-        let own = semantic
-            .attributes
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()));
-        let labels = labels.map(|(key, value)| (key.into(), value));
-        let all: Attributes = own.chain(labels).collect();
-        Some(format!("{} {} {all}", semantic.name, semantic.unit))
+    /// `name unit {attributes and labels}`; empty for what has its own name.
+    fn text(info: &SeriesInfo) -> String {
+        let Some(semantic) = Semantic::of(info) else {
+            return String::new();
+        };
+        let labels = semantic.labels.into_iter();
+        let labels = labels.filter(|(key, _)| *key != "alumet.metric");
+        let all = labels.fold(semantic.attributes, |all, (key, value)| all.with(key, value));
+        format!("{} {} {all}", semantic.name, semantic.unit)
     }
 
     #[test]
     fn what_means_the_same_has_the_name_unit_and_attributes_of_the_conventions_and_nothing_else_has() {
-        use Consumer::LocalMachine as Everybody;
-        let machine = Resource::LocalMachine;
         let process = || Consumer::Process { pid: 7 };
         let group = |path: &str| Consumer::ControlGroup { path: path.into() };
         let container = || group(&format!("/docker/{}", "0123456789abcdef".repeat(4)));
+        for (metric, consumer, attributes, expected) in [
+            (
+                "cpu_time_delta",
+                process(),
+                "kind=user name=cat",
+                "process.cpu.time s {cpu.mode=user, name=cat}",
+            ),
+            ("cpu_time_delta", process(), "kind=guest", ""),
+            ("cpu_time_delta", process(), "", ""),
+            ("cpu_time_delta", process(), "kind=user cpu.mode=x", ""),
+            (
+                "cpu_time_delta",
+                container(),
+                "kind=system",
+                "container.cpu.time s {cpu.mode=system}",
+            ),
+            ("cpu_time_delta", group("/user.slice"), "kind=system", ""),
+            (
+                "memory_usage",
+                process(),
+                "kind=virtual",
+                "process.memory.virtual By {}",
+            ),
+            ("memory_usage", container(), "", "container.memory.usage By {}"),
+        ] {
+            let info = series(metric, Resource::LocalMachine, consumer, attributes);
+            assert_eq!(text(&info), expected, "{info}");
+        }
+        let machine = || Resource::LocalMachine;
         let cpu = || Resource::CpuCore { id: 3 };
-        for (metric, resource, consumer, attributes, expected) in [
-            (
-                "cpu_time_delta",
-                machine.clone(),
-                process(),
-                &[("kind", "user"), ("name", "cat")][..],
-                Some("process.cpu.time s {cpu.mode=user, name=cat}"),
-            ),
-            (
-                "cpu_time_delta",
-                machine.clone(),
-                process(),
-                &[("kind", "guest")],
-                None,
-            ),
-            ("cpu_time_delta", machine.clone(), process(), &[], None),
-            (
-                "cpu_time_delta",
-                machine.clone(),
-                process(),
-                &[("kind", "user"), ("cpu.mode", "x")],
-                None,
-            ),
-            (
-                "cpu_time_delta",
-                machine.clone(),
-                container(),
-                &[("kind", "system")],
-                Some("container.cpu.time s {cpu.mode=system}"),
-            ),
-            (
-                "cpu_time_delta",
-                machine.clone(),
-                group("/user.slice"),
-                &[("kind", "system")],
-                None,
-            ),
-            (
-                "memory_usage",
-                machine.clone(),
-                process(),
-                &[("kind", "virtual")],
-                Some("process.memory.virtual By {}"),
-            ),
-            (
-                "memory_usage",
-                machine.clone(),
-                container(),
-                &[],
-                Some("container.memory.usage By {}"),
-            ),
-            (
-                "kernel_cpu_time",
-                cpu(),
-                Everybody,
-                &[("cpu_state", "irq")],
-                Some("system.cpu.time s {cpu.logical_number=3, cpu.mode=interrupt}"),
-            ),
+        let of_cpu = "system.cpu.time s {cpu.logical_number=3, cpu.mode=interrupt}";
+        let received = "{network.interface.name=eth0, network.io.direction=receive}";
+        let packets = &*format!("system.network.packet.count {{packet}} {received}");
+        for (metric, resource, attributes, expected) in [
+            ("kernel_cpu_time", cpu(), "cpu_state=irq", of_cpu),
             // The sum over all CPUs would count them twice.
-            (
-                "kernel_cpu_time",
-                machine.clone(),
-                Everybody,
-                &[("cpu_state", "irq")],
-                None,
-            ),
+            ("kernel_cpu_time", machine(), "cpu_state=irq", ""),
             (
                 "mem_free",
-                machine.clone(),
-                Everybody,
-                &[],
-                Some("system.memory.usage By {system.memory.state=free}"),
+                machine(),
+                "",
+                "system.memory.usage By {system.memory.state=free}",
             ),
             (
                 "network_packets",
-                machine.clone(),
-                Everybody,
-                &[("interface", "eth0"), ("direction", "rx")],
-                Some(
-                    "system.network.packet.count {packet} {network.interface.name=eth0, network.io.direction=receive}",
-                ),
+                machine(),
+                "interface=eth0 direction=rx",
+                packets,
             ),
-            (
-                "disk_bytes",
-                machine.clone(),
-                Everybody,
-                &[("device", "sda"), ("direction", "discard")],
-                None,
-            ),
-            (
-                "load_average",
-                machine.clone(),
-                Everybody,
-                &[("window", "1m")],
-                None,
-            ),
+            ("disk_bytes", machine(), "device=sda direction=discard", ""),
+            ("load_average", machine(), "window=1m", ""),
         ] {
-            let info = series(metric, resource, consumer, attributes);
-            assert_eq!(text(&info).as_deref(), expected, "{info}");
+            let info = series(metric, resource, Consumer::LocalMachine, attributes);
+            assert_eq!(text(&info), expected, "{info}");
         }
     }
 
