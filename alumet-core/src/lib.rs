@@ -1,6 +1,13 @@
 //! The measurement core of Alumet: series, samples, plugins and the engine that runs them.
 //!
-//! A program embeds it to measure something and to do something with the numbers:
+//! A program measures a piece of work with one line, see [`mod@measure`]:
+//!
+//! ```
+//! let measured = alumet_core::measure(|| (1..1000).sum::<u32>());
+//! println!("{} took {:?}", measured.value, measured.usage);
+//! ```
+//!
+//! It embeds a pipeline to measure something all the time, and to do something with the numbers:
 //!
 //! ```
 //! use std::time::Duration;
@@ -57,6 +64,9 @@
 //!   A [`failure`] says what can be done about it.
 //! - What runs them: [`pipeline`], whose [`Control`](pipeline::Control) steers it and whose
 //!   [`Ledger`](pipeline::Ledger) knows where every sample is. What waits on disk is in a [`spool`].
+//! - What needs no source: [`mod@measure`] for a piece of work, [`instruments`] for counters, gauges and histograms, and `bridge`,
+//!   with the features `metrics` and `tracing`, for what libraries count and time. [`LastValues`](output::LastValues) are read
+//!   by the program itself.
 //! - What sources need: [`counter`] for numbers that wrap, [`time`], and the [`events`] of consumers that come and go.
 //!   Transforms that join series know from [`progress`] how far each has come.
 //! - What tests need: `testkit`, with the feature of that name.
@@ -80,6 +90,8 @@ mod word;
 mod alarm;
 pub mod attributes;
 pub mod batch;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod bridge;
 pub mod catalog;
 pub mod consumer;
 pub mod counter;
@@ -87,6 +99,8 @@ pub mod duration;
 mod entity;
 pub mod events;
 pub mod failure;
+pub mod instruments;
+pub mod measure;
 pub mod metric;
 pub mod output;
 pub mod pipeline;
@@ -113,6 +127,7 @@ pub use batch::{Batch, Sample};
 pub use catalog::Catalog;
 pub use consumer::Consumer;
 pub use failure::Failure;
+pub use measure::{Measured, measure, measure_future};
 pub use metric::{Metric, MetricKind};
 pub use resource::Resource;
 pub use schemars;

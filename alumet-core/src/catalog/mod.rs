@@ -90,10 +90,20 @@ impl Catalog {
         &self,
         definition: &MetricDef<T>,
     ) -> Result<MetricHandle<T>, IncompatibleMetric> {
-        self.register_metric(definition.metric()).map(|id| MetricHandle {
-            id,
-            value: PhantomData,
+        self.register_typed(definition.metric())
+    }
+
+    /// Registers a metric of a program, whose values are of type `T`.
+    pub(crate) fn register_typed<T: Number>(
+        &self,
+        metric: Metric,
+    ) -> Result<MetricHandle<T>, IncompatibleMetric> {
+        let value = PhantomData;
+        self.register_metric(Metric {
+            value_type: T::TYPE,
+            ..metric
         })
+        .map(|id| MetricHandle { id, value })
     }
 
     /// Registers a metric of a plugin that is known only at run time.

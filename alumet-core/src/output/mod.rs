@@ -2,20 +2,26 @@
 
 mod delivery;
 mod filter;
+mod last_values;
 mod null;
 mod receipt;
 mod recording;
+mod series_total;
+mod totals;
 
 use crate::failure::Failure;
 use crate::plugin::Faults;
 
 pub use delivery::{Delivering, Delivery, DeliveryFuture};
+pub use last_values::LastValues;
 pub use null::NullOutput;
 pub use receipt::Receipt;
 pub use recording::{RecordedSample, Recording, RecordingOutput};
+pub use series_total::SeriesTotal;
 
 pub(crate) use delivery::Part;
 pub(crate) use filter::{Keeps, OutputFilter};
+pub(crate) use totals::Totals;
 
 /// Delivers samples somewhere.
 ///

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, IncompatibleMetric};
 use crate::events::ConsumerEvents;
+use crate::instruments::Instruments;
 use crate::output::{Keeps, Output};
 use crate::plugin::{
     ElementSpecs, Host, OutputSpec, Plugin, PluginConfig, PluginDescriptor, PluginError, RunningPlugin,
@@ -44,7 +46,7 @@ pub struct PipelineBuilder {
     transform_order: Vec<String>,
     real_time_thread: bool,
     durable_by_default: bool,
-    self_metrics: Option<std::time::Duration>,
+    self_metrics: Option<Duration>,
     output_filter: Option<Keeps>,
     /// Elements with the ids of their plugins, in the order of adding.
     parts: Vec<(&'static str, ElementSpecs)>,
@@ -145,7 +147,7 @@ impl PipelineBuilder {
     }
 
     /// Measures the pipeline itself every `interval`.
-    pub const fn self_metrics(mut self, interval: std::time::Duration) -> Self {
+    pub const fn self_metrics(mut self, interval: Duration) -> Self {
         self.self_metrics = Some(interval);
         self
     }
@@ -223,6 +225,14 @@ impl PipelineBuilder {
         self.embedded().source(name, source)
     }
 
+    /// Counters, gauges and histograms that are read every `interval`, by the source `instruments`. Called once; what it gives is
+    /// cheap to clone.
+    pub fn instruments(&mut self, interval: Duration) -> Instruments {
+        let instruments = Instruments::new(self.catalog().clone(), self.clock());
+        self.source("instruments", instruments.clone()).every(interval);
+        instruments
+    }
+
     /// Adds a source that is driven by events.
     pub fn event_source(&mut self, name: &str, source: impl EventSource) {
         self.embedded().event_source(name, source);
@@ -295,6 +305,7 @@ impl PipelineBuilder {
             shared,
             host: self.host,
             plugins: Mutex::new(self.plugins),
+            measuring: Mutex::default(),
         };
         let mut sources = Vec::new();
         let mut keys = Vec::new();

@@ -289,6 +289,11 @@ impl Control {
     /// # Errors
     /// When an output failed to flush or did not do it in time, or a source hangs and keeps what its thread has.
     pub fn flush(&self) -> Result<(), ControlError> {
+        self.flush_to(Pattern::all())
+    }
+
+    /// As [`Self::flush`], but waits for none but these outputs.
+    pub(super) fn flush_to(&self, outputs: Pattern) -> Result<(), ControlError> {
         let shared = self.running()?;
         let keys: Vec<_> = shared
             .elements
@@ -297,7 +302,9 @@ impl Control {
             .map(|element| element.cell.key().clone())
             .collect();
         let mut problems = ask(&shared, &keys, &SourceAction::Flush, Patience::LITTLE, |_| true)?;
-        problems.extend(route(&shared, |router, ticket| router.flush(&ticket))?);
+        problems.extend(route(&shared, move |router, ticket| {
+            router.flush(&outputs, &ticket);
+        })?);
         outcome(problems)
     }
 

@@ -19,6 +19,7 @@ mod event_source;
 mod health;
 mod lateness;
 mod ledger;
+mod measuring;
 mod message;
 mod pattern;
 mod poll;
@@ -30,6 +31,7 @@ mod shared;
 mod supervise;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +54,7 @@ pub use event_source::{EventSink, PipelineStopped};
 pub use health::CertificateStatus;
 pub use lateness::Lateness;
 pub use ledger::{DropReason, Ledger, OutputAccount};
+pub use measuring::MeasuredWork;
 pub use message::Problem;
 pub use pattern::{Pattern, PatternError};
 pub use poll::Punctuality;
@@ -64,6 +67,8 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     host: Host,
     plugins: Mutex<Vec<(&'static str, Box<dyn RunningPlugin>)>>,
+    /// The numbers of the outputs of [`Self::measure`] that are there.
+    measuring: Mutex<BTreeSet<usize>>,
 }
 
 /// How a pipeline ended.

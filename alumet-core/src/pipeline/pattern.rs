@@ -45,6 +45,15 @@ impl Pattern {
         Self::of(None, Glob(Cow::Owned(plugin.to_owned())))
     }
 
+    /// Selects this element, whose name has no `*`.
+    pub(super) fn element(key: &ElementKey) -> Self {
+        Self {
+            kind: Some(key.kind),
+            plugin: Glob(Cow::Owned(key.plugin.clone())),
+            name: Glob(Cow::Owned(key.name.clone())),
+        }
+    }
+
     const fn of(kind: Option<ElementKind>, plugin: Glob) -> Self {
         let name = Glob::ANY;
         Self { kind, plugin, name }

@@ -14,6 +14,7 @@ use crate::transform::{Transform, TransformContext};
 use super::element::{ElementCell, ElementKey, ElementState};
 use super::ledger::DropReason;
 use super::message::{Ingest, Outgoing, Ticket};
+use super::pattern::Pattern;
 use super::queue::{Closed, Popped, Queue};
 use super::shared::{Shared, Worker};
 use super::supervise::{failed, guard, judge, reset};
@@ -119,8 +120,9 @@ impl Router {
         }
     }
 
-    pub(crate) fn flush(&mut self, ticket: &Ticket) {
-        for output in &self.outputs {
+    pub(crate) fn flush(&mut self, outputs: &Pattern, ticket: &Ticket) {
+        let is_meant = |output: &&OutputLink| outputs.matches(output.cell.key());
+        for output in self.outputs.iter().filter(is_meant) {
             // A closed queue belongs to an output that has ended: nothing is left to flush.
             let _ = output.queue.push(Outgoing::Flush(ticket.clone()));
         }

@@ -27,7 +27,8 @@ pub struct Config {
     pub add_attributes_to_labels: bool,
     /// What points of delta metrics say.
     pub temporality: Temporality,
-    /// Whether energy and power of processors, memory and GPUs are `hw.energy` and `hw.power`, as in the semantic conventions.
+    /// Whether what means the same in the semantic conventions has the name, unit and attributes that it has there, such as
+    /// `hw.energy`, `process.cpu.time` or `system.network.io`.
     pub semantic_names: bool,
     /// Attributes that each resource gets; an empty text removes one that it has otherwise.
     pub resource_attributes: BTreeMap<String, String>,

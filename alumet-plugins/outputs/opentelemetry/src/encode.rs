@@ -1,15 +1,16 @@
 //! The format: a point of each sample.
 
 use alumet_core::attributes::{AttributeValue, Attributes};
-use alumet_core::metric::{MetricKind, Quality};
+use alumet_core::metric::Quality;
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::{SeriesId, SeriesInfo};
 use alumet_core::unit::Unit;
-use alumet_core::{Consumer, SeriesMap, Value};
+use alumet_core::{SeriesMap, Value};
 
 use crate::config::Config;
 use crate::groups::{Group, Groups, MetricText};
-use crate::resource::{hardware, resource};
+use crate::resource::resource;
+use crate::semantic::Semantic;
 use crate::stream::{Stream, Sum, is_monotonic, refused};
 use crate::wire::{push_attribute, push_bytes, push_head, push_integer};
 
@@ -162,7 +163,7 @@ impl Point {
     fn new(info: &SeriesInfo, config: &Config, host: &Attributes, groups: &mut Groups) -> Self {
         let metric = &info.metric;
         let sum = Sum::of(metric, config.temporality);
-        let semantic = semantic(info).filter(|_| config.semantic_names);
+        let semantic = config.semantic_names.then(|| Semantic::of(info)).flatten();
 
         let mut resource_text = Vec::new();
         for (key, value) in resource(info, host, config).iter() {
@@ -170,16 +171,16 @@ impl Point {
         }
 
         let name = format!("{}{}{}", config.prefix, metric.name, config.suffix);
-        let unit = semantic.as_ref().map_or(&metric.unit, |(_, unit)| unit);
-        let unit = match config.use_unit_display_name {
+        let unit = semantic.as_ref().map_or(&metric.unit, |semantic| &semantic.unit);
+        let code = match config.use_unit_display_name {
             true => unit.symbol(),
             false => unit.code(),
         };
         let mut head = Vec::new();
-        let name = semantic.as_ref().map_or(&*name, |(name, _)| name);
+        let name = semantic.as_ref().map_or(&*name, |semantic| semantic.name);
         push_bytes(&mut head, 1, name.as_bytes());
         push_bytes(&mut head, 2, metric.description.as_bytes());
-        push_bytes(&mut head, 3, unit.as_bytes());
+        push_bytes(&mut head, 3, code.as_bytes());
         let mut tail = Vec::new();
         if let Some(sum) = sum {
             // Delta is 1, cumulative 2.
@@ -189,7 +190,7 @@ impl Point {
         let data = if sum.is_some() { 7 } else { 5 };
 
         let mut attributes = Vec::new();
-        for (key, value) in labels(info, config, semantic.is_some()).iter() {
+        for (key, value) in labels(info, config, semantic.as_ref()).iter() {
             push_attribute(&mut attributes, 7, key, value);
         }
         let numbers = NUMBER * if sum.is_some() { 3 } else { 2 };
@@ -200,13 +201,13 @@ impl Point {
             text: text.into(),
             group: groups.group(resource_text, MetricText { head, data, tail }),
             sum,
-            units: semantic.map(|(_, unit)| Box::new((metric.unit.clone(), unit))),
+            units: (*unit != metric.unit).then(|| Box::new((metric.unit.clone(), unit.clone()))),
         }
     }
 }
 
 /// The attributes of the points of a series.
-fn labels(info: &SeriesInfo, config: &Config, is_semantic: bool) -> Attributes {
+fn labels(info: &SeriesInfo, config: &Config, semantic: Option<&Semantic>) -> Attributes {
     let (resource, consumer) = (info.resource(), info.consumer());
     let mut own: Vec<(&str, AttributeValue)> = vec![
         ("resource_kind", resource.kind().into()),
@@ -217,18 +218,13 @@ fn labels(info: &SeriesInfo, config: &Config, is_semantic: bool) -> Attributes {
     if info.metric.quality != Quality::Measured {
         own.push(("metric_quality", info.metric.quality.to_string().into()));
     }
-    if let Some(hardware) = hardware(resource).filter(|_| is_semantic) {
-        own.push(("hw.id", resource.to_string().into()));
-        own.push(("hw.type", hardware.into()));
-        // Several plugins may measure the same.
-        own.push(("alumet.metric", info.metric.name.to_string().into()));
-    }
+    own.extend(semantic.into_iter().flat_map(|semantic| semantic.labels.clone()));
     let mut labels: Vec<_> = own
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
     if config.add_attributes_to_labels {
-        let given = info.attributes();
+        let given = semantic.map_or(info.attributes(), |semantic| &semantic.attributes);
         let name_of = |key: &str| if key.is_empty() { PREFIX } else { key }.to_owned();
         let names = given.names(&RESERVED, name_of, |name| name.insert_str(0, PREFIX));
         labels.extend(
@@ -255,19 +251,6 @@ const RESERVED: [&str; 8] = [
     "alumet.metric",
 ];
 
-/// Name and unit of energy and power in the [semantic conventions]; `None` for what is neither, or not of hardware.
-///
-/// [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/hardware/
-fn semantic(info: &SeriesInfo) -> Option<(&'static str, Unit)> {
-    hardware(info.resource())?;
-    let is_of_all = *info.consumer() == Consumer::LocalMachine;
-    let (name, unit) = match info.metric.kind == MetricKind::Gauge {
-        true => ("hw.power", Unit::WATT),
-        false => ("hw.energy", Unit::JOULE),
-    };
-    (is_of_all && Unit::convert(0.0, &info.metric.unit, &unit).is_some()).then_some((name, unit))
-}
-
 fn push_number(out: &mut Vec<u8>, tag: u8, value: u64) {
     let mut field = [tag; NUMBER];
     field[1..].copy_from_slice(&value.to_le_bytes());
@@ -277,10 +260,10 @@ fn push_number(out: &mut Vec<u8>, tag: u8, value: u64) {
 #[cfg(test)]
 mod tests {
     use alumet_core::catalog::Catalog;
-    use alumet_core::metric::Metric;
+    use alumet_core::metric::{Metric, MetricKind};
     use alumet_core::series::SeriesKey;
     use alumet_core::time::Moment;
-    use alumet_core::{Resource, Timestamp, ValueType};
+    use alumet_core::{Consumer, Resource, Timestamp, ValueType};
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
     use prost::Message;
 

@@ -8,6 +8,7 @@ mod groups;
 mod output;
 mod plugin;
 mod resource;
+mod semantic;
 mod stream;
 mod wire;
 

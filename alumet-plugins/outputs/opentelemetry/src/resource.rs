@@ -76,7 +76,7 @@ fn pod_uid(path: &str) -> Option<String> {
 }
 
 /// The id of the container in the last part of a path: `…/cri-containerd-0123….scope`, or `…/0123…`.
-fn container_id(path: &str) -> Option<&str> {
+pub(crate) fn container_id(path: &str) -> Option<&str> {
     let (_, last) = path.rsplit_once('/')?;
     let last = last.strip_suffix(".scope").unwrap_or(last);
     let id = last.rsplit_once('-').map_or(last, |(_, id)| id);

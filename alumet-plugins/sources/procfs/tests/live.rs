@@ -87,3 +87,34 @@ fn every_process_of_the_machine_can_be_polled() {
         assert!(samples.iter().any(|sample| *sample.series.consumer() == own));
     }
 }
+
+#[test]
+fn a_program_that_measures_itself_measures_nothing_else() {
+    let interval = std::time::Duration::from_millis(100);
+    let config = Config::this_process(interval);
+    assert_eq!(config.check(), Ok(()));
+    let mut other = sleeper();
+    let mut bench = Bench::start_in_real_time::<ProcfsPlugin>(config, "/").unwrap();
+    assert_eq!(bench.sources(), ["processes", "processes-announced"]);
+    assert_eq!(bench.schedule("processes").interval, Some(interval));
+    let mut metrics: Vec<String> = Vec::new();
+    for _ in 0..2 {
+        for sample in bench.poll("processes").unwrap() {
+            let pid = std::process::id();
+            assert_eq!(*sample.series.consumer(), Consumer::Process { pid });
+            metrics.push(sample.series.metric.name.to_string());
+        }
+    }
+    metrics.sort();
+    metrics.dedup();
+    let all = [
+        "cpu_percent",
+        "cpu_time_delta",
+        "memory_usage",
+        "process_io_bytes",
+    ];
+    assert_eq!(metrics, all);
+    assert!(bench.poll("processes-announced").unwrap().is_empty());
+    other.kill().unwrap();
+    other.wait().unwrap();
+}

@@ -3,6 +3,8 @@
 mod check;
 mod processes;
 
+use std::time::Duration;
+
 use alumet_core::duration::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,54 @@ pub struct Config {
     pub temperatures: TableConfig,
     /// CPU time, memory and I/O of single processes.
     pub processes: ProcessesConfig,
+}
+
+impl Config {
+    /// Nothing but the CPU time, memory and storage I/O of the process that calls this, every `interval`: for a program that
+    /// measures itself.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use alumet_core::pipeline::PipelineBuilder;
+    /// use alumet_plugin_procfs::{Config, ProcfsPlugin};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut builder = PipelineBuilder::new();
+    /// builder.plugin::<ProcfsPlugin>(Config::this_process(Duration::from_secs(1)))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn this_process(interval: Duration) -> Self {
+        let interval = HumanDuration(interval);
+        let mut config = Self::default();
+        for table in [
+            &mut config.kernel.table,
+            &mut config.memory.table,
+            &mut config.network,
+            &mut config.disks.table,
+            &mut config.load,
+            &mut config.pressure,
+            &mut config.cpu_frequency,
+            &mut config.temperatures,
+        ] {
+            table.enabled = false;
+        }
+        let processes = &mut config.processes;
+        processes.groups = vec![GroupConfig {
+            pid: Some(std::process::id()),
+            poll_interval: interval,
+            plan: PlanConfig {
+                flush_interval: interval,
+                io: true,
+                ..PlanConfig::default()
+            },
+            ..GroupConfig::default()
+        }];
+        // It is there already, so that no other scan is needed.
+        processes.refresh_interval = HumanDuration::from_secs(24 * 3600);
+        processes.events.poll_interval = interval;
+        config
+    }
 }
 
 /// Whether and how often something is measured.
