@@ -275,13 +275,13 @@ fn changes_of_path_and_format_between_kills_repeat_no_line() {
     let configs = [
         path("out.csv"),
         Config {
-            csv_delimiter: ',',
+            csv_delimiter: Some(','),
             ..path("out.csv")
         },
         path("second.csv"),
         Config {
-            append_unit_to_metric_name: false,
-            csv_late_delimiter: '|',
+            append_unit_to_metric_name: Some(false),
+            csv_late_delimiter: Some('|'),
             rotate_size: Some(ByteSize(1000)),
             ..path("third.csv")
         },

@@ -107,7 +107,7 @@ fn a_file_with_another_delimiter_is_never_mixed() {
     write_one_run(
         &rig,
         &Config {
-            csv_delimiter: ',',
+            csv_delimiter: Some(','),
             ..config.clone()
         },
         "a",
