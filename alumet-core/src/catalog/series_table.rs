@@ -119,7 +119,10 @@ impl SeriesTable {
     /// The keys of the attributes of live series.
     pub(super) fn attributes(&self) -> BTreeSet<Box<str>> {
         let mut keys = BTreeSet::new();
-        let live = self.slots.iter().filter(|slot| slot.registration.strong_count() > 0);
+        let live = self
+            .slots
+            .iter()
+            .filter(|slot| slot.registration.strong_count() > 0);
         for info in live.filter_map(|slot| slot.info.as_ref()) {
             for (key, _) in info.attributes().iter() {
                 if !keys.contains(&**key) {

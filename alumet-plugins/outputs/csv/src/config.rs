@@ -173,7 +173,8 @@ impl Config {
     /// Refuses a bound that leaves no room for a rotated file.
     fn check_total(&self, most: ByteSize, faults: &mut Faults) {
         if most == ByteSize(0) {
-            let message = "files cannot be kept below zero bytes; write a size such as \"1 GiB\" or leave the key out";
+            let message =
+                "files cannot be kept below zero bytes; write a size such as \"1 GiB\" or leave the key out";
             faults.add("max_total_size", message);
         } else if let Some(each) = self.rotate_size
             && each.0 > most.0 / 2
@@ -346,7 +347,8 @@ mod tests {
 
     #[test]
     fn keys_that_a_dialect_allows_are_stronger_than_its_own_choice() {
-        let text = "dialect = 'plain'\ncsv_delimiter = ';'\nappend_unit_to_metric_name = false\nmetadata = false";
+        let text =
+            "dialect = 'plain'\ncsv_delimiter = ';'\nappend_unit_to_metric_name = false\nmetadata = false";
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.format().delimiter, b';');

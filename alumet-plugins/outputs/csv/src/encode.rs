@@ -7,9 +7,7 @@ use std::sync::Arc;
 use alumet_core::catalog::MetricId;
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
-use alumet_core::{
-    Attributes, Catalog, Metric, Sample, SeriesMap, Timestamp, Unit, Value,
-};
+use alumet_core::{Attributes, Catalog, Metric, Sample, SeriesMap, Timestamp, Unit, Value};
 
 use crate::config::Config;
 use crate::field::{Form, json, push_pair};

@@ -221,7 +221,10 @@ impl ActiveFile {
 
     /// When it was begun.
     pub(crate) fn begun(&self) -> Timestamp {
-        self.file.metadata().map(|found| begun(&found)).unwrap_or_default()
+        self.file
+            .metadata()
+            .map(|found| begun(&found))
+            .unwrap_or_default()
     }
 
     /// Gives the file the name of a rotated one, under which it stays open.

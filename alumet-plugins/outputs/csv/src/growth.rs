@@ -20,18 +20,9 @@ pub(crate) struct Growth {
 impl Growth {
     /// So many bytes were written; once they tell how fast the file grows, that is said.
     pub(crate) fn written(&mut self, bytes: u64, now: Monotonic, config: &Config) {
-        let since = *self.since.get_or_insert(now);
-        if self.is_said || since == now {
-            // What is written first is not what was measured in between.
+        let Some(a_minute) = self.rate(bytes, now) else {
             return;
-        }
-        self.bytes += bytes;
-        let watched = now.since(since);
-        if watched < WATCHED {
-            return;
-        }
-        self.is_said = true;
-        let a_minute = self.bytes as f64 * 60.0 / watched.as_secs_f64();
+        };
         let bound = config.most_of_all().map(|most| amount(most as f64));
         tracing::info!(
             path = %config.output_path.display(),
@@ -40,6 +31,20 @@ impl Growth {
             bound = bound.as_deref().unwrap_or("none, set `max_total_size` for one"),
             "about so much is written"
         );
+    }
+
+    /// How many bytes come in a minute, once that is known.
+    fn rate(&mut self, bytes: u64, now: Monotonic) -> Option<f64> {
+        let since = *self.since.get_or_insert(now);
+        if self.is_said || since == now {
+            // What is written first is not what was measured in between.
+            return None;
+        }
+        self.bytes += bytes;
+        let watched = now.since(since);
+        self.is_said = watched >= WATCHED;
+        self.is_said
+            .then(|| self.bytes as f64 * 60.0 / watched.as_secs_f64())
     }
 }
 
@@ -62,6 +67,18 @@ fn amount(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_what_came_after_the_first_delivery_and_is_said_once() {
+        let mut growth = Growth::default();
+        let mut rate =
+            |bytes, seconds: u64| growth.rate(bytes, Monotonic::from_nanos(seconds * 1_000_000_000));
+        assert_eq!(rate(1_000_000, 5), None);
+        assert_eq!(rate(100, 35), None);
+        assert_eq!(rate(200, 64), None);
+        assert_eq!(rate(300, 95), Some(400.0));
+        assert_eq!(rate(300, 200), None);
+    }
 
     #[test]
     fn amounts_have_the_digits_that_people_read() {

@@ -46,10 +46,20 @@ impl Header {
             if seen.insert(series, ()).is_none()
                 && let Some(info) = delivery.catalog().describe(series)
             {
-                found.extend(info.attributes_with_quality().iter().map(|(key, _)| key.to_string()));
+                found.extend(
+                    info.attributes_with_quality()
+                        .iter()
+                        .map(|(key, _)| key.to_string()),
+                );
             }
         }
-        found.extend(delivery.catalog().attributes_in_use().into_iter().map(String::from));
+        found.extend(
+            delivery
+                .catalog()
+                .attributes_in_use()
+                .into_iter()
+                .map(String::from),
+        );
         let new = found
             .into_iter()
             .filter(|key| !self.has(key) && !self.dialect.is_fixed(key));
@@ -124,7 +134,10 @@ impl Header {
 /// The attributes that metrics declare, with the quality if any of them is not measured.
 fn declared(catalog: &Catalog, dialect: Dialect) -> BTreeSet<String> {
     let is_measured = |quality| quality == Quality::Measured;
-    let quality = catalog.metrics().iter().any(|metric| !is_measured(metric.quality));
+    let quality = catalog
+        .metrics()
+        .iter()
+        .any(|metric| !is_measured(metric.quality));
     let quality = quality.then(|| SeriesInfo::QUALITY.to_owned());
     let keys = catalog.declared_attributes().into_iter().map(String::from);
     keys.chain(quality).filter(|key| !dialect.is_fixed(key)).collect()

@@ -24,9 +24,9 @@ mod stream_sink;
 
 pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config};
-pub use format::Dialect;
 #[doc(hidden)]
 pub use encode::Encoder;
+pub use format::Dialect;
 #[doc(hidden)]
 pub use output::CsvOutput;
 pub use plugin::CsvPlugin;

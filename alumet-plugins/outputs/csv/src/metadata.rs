@@ -83,7 +83,13 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
 impl Metadata {
     /// The description of the file at `path` with these columns, which was begun at that time, by this program or by an
     /// earlier run that `goes_on`.
-    pub(crate) fn new(path: &Path, goes_on: bool, begun: Timestamp, header: &Header, config: &Config) -> Self {
+    pub(crate) fn new(
+        path: &Path,
+        goes_on: bool,
+        begun: Timestamp,
+        header: &Header,
+        config: &Config,
+    ) -> Self {
         let path = beside(path);
         let before = goes_on.then(|| fs::read(&path).ok()).flatten();
         let before: Option<Before> = before.and_then(|text| serde_json::from_slice(&text).ok());
@@ -95,7 +101,10 @@ impl Metadata {
         let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
         let system = uname().ok();
         let of_system = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
-            system.as_ref().map(|system| text(part(system))).unwrap_or_default()
+            system
+                .as_ref()
+                .map(|system| text(part(system)))
+                .unwrap_or_default()
         };
         Self {
             path,

@@ -22,13 +22,22 @@ fn read(path: &Path) -> Json {
 
 fn names(content: &Json) -> Vec<&str> {
     let metrics = content["metrics"].as_array().unwrap();
-    metrics.iter().map(|metric| metric["name"].as_str().unwrap()).collect()
+    metrics
+        .iter()
+        .map(|metric| metric["name"].as_str().unwrap())
+        .collect()
 }
 
 /// One sample of a metric in milliseconds.
 fn write_other(rig: &Rig, output: &mut alumet_plugin_csv::CsvOutput, name: &str) {
     let unit = Unit::SECOND.milli();
-    let series = rig.series(name, unit, ValueType::F64, Consumer::LocalMachine, Attributes::EMPTY);
+    let series = rig.series(
+        name,
+        unit,
+        ValueType::F64,
+        Consumer::LocalMachine,
+        Attributes::EMPTY,
+    );
     let mut batch = rig.catalog.batch();
     batch.push_value(&series, at(0), Value::F64(1.0)).unwrap();
     rig.write(output, &batch).unwrap();
@@ -145,10 +154,7 @@ fn a_file_that_is_set_aside_keeps_its_description() {
     write_other(&rig, &mut rig.open(&rig.config()), "original");
     let aside = "out.foreign.20261120T070000Z.csv";
     assert_eq!(rig.files(), ["out.csv", aside, &format!("{aside}.meta.json")]);
-    assert_eq!(
-        names(&read(&rig.path(&format!("{aside}.meta.json")))),
-        ["plain"]
-    );
+    assert_eq!(names(&read(&rig.path(&format!("{aside}.meta.json")))), ["plain"]);
 }
 
 #[test]
@@ -159,6 +165,13 @@ fn a_description_that_cannot_be_written_costs_no_sample() {
     let mut output = rig.open(&config);
     rig.write(&mut output, &rig.counting("a", 0, 3)).unwrap();
     drop(output);
-    assert_eq!(fs::read_to_string(&config.output_path).unwrap().lines().count(), 4);
-    assert_eq!(rig.files(), ["out.csv", "out.csv.meta.json"], "nothing is left behind");
+    assert_eq!(
+        fs::read_to_string(&config.output_path).unwrap().lines().count(),
+        4
+    );
+    assert_eq!(
+        rig.files(),
+        ["out.csv", "out.csv.meta.json"],
+        "nothing is left behind"
+    );
 }

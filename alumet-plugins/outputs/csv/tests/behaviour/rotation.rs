@@ -166,7 +166,10 @@ fn only_the_newest_rotated_files_are_kept_and_foreign_ones_stay() {
 
 /// How many bytes all files have.
 fn bytes(rig: &Rig) -> u64 {
-    let sizes = rig.files().into_iter().map(|name| rig.path(&name).metadata().map_or(0, |found| found.len()));
+    let sizes = rig
+        .files()
+        .into_iter()
+        .map(|name| rig.path(&name).metadata().map_or(0, |found| found.len()));
     sizes.sum()
 }
 
@@ -192,14 +195,27 @@ fn all_files_together_stay_below_the_bound_and_the_newest_are_kept() {
             eventually("the oldest are removed", || bytes(&rig) <= MOST);
             rig.wait(1);
         }
-        let names: Vec<_> = rig.files().into_iter().filter(|name| name.ends_with(".csv")).collect();
+        drop(output);
+        let names: Vec<_> = rig
+            .files()
+            .into_iter()
+            .filter(|name| name.ends_with(".csv"))
+            .collect();
         match keep_files {
-            None => assert!(bytes(&rig) > MOST / 2, "no more is removed than needed: {names:?}"),
+            None => assert!(
+                bytes(&rig) > MOST / 2,
+                "no more is removed than needed: {names:?}"
+            ),
             Some(keep) => assert_eq!(names.len(), keep as usize + 1),
         }
-        let text: String = names.iter().map(|name| fs::read_to_string(rig.path(name)).unwrap()).collect();
+        let text: String = names
+            .iter()
+            .map(|name| fs::read_to_string(rig.path(name)).unwrap())
+            .collect();
         let lines = text.lines().filter(|line| !line.starts_with("metric"));
-        let values: Vec<u64> = lines.map(|line| line.split([';', ',']).nth(2).unwrap().parse().unwrap()).collect();
+        let values: Vec<u64> = lines
+            .map(|line| line.split([';', ',']).nth(2).unwrap().parse().unwrap())
+            .collect();
         assert_eq!(values, (values[0]..3000).collect::<Vec<_>>());
     }
 }

@@ -81,18 +81,19 @@ print(json.dumps([columns, len(rows) - 1, sum(float(row[value]) for row in rows[
     },
 ];
 
-fn ask(command: &str, file: &Path) -> Option<String> {
+/// What a shell command says about the file, or why it fails.
+fn ask(command: &str, file: &Path) -> Result<String, String> {
     let mut shell = Command::new("sh");
     let answer = shell.args(["-c", command]).env("FILE", file).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    if !answer.status.success() {
-        println!("{}", text(answer.stderr));
-        return None;
+    match answer.status.success() {
+        true => Ok(text(answer.stdout)),
+        false => Err(text(answer.stderr)),
     }
-    Some(text(answer.stdout))
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "it says what was left out")]
 fn a_plain_file_is_read_by_other_programs_as_they_do_by_default() {
     let rig = Rig::new();
     let config = Config {
@@ -109,13 +110,27 @@ fn a_plain_file_is_read_by_other_programs_as_they_do_by_default() {
         ("n", Unit::ONE, "ünïcode \u{1f50c}", 1_073_741_824.0),
     ] {
         let attributes = Attributes::EMPTY.with("cmdline", cmdline);
-        let series = rig.series(name, unit, ValueType::F64, Consumer::Process { pid: 1 }, attributes);
+        let series = rig.series(
+            name,
+            unit,
+            ValueType::F64,
+            Consumer::Process { pid: 1 },
+            attributes,
+        );
         batch.push_value(&series, at(0), Value::F64(value)).unwrap();
     }
     rig.write(&mut output, &batch).unwrap();
     // With an attribute that the file has no column for.
-    let attributes = Attributes::EMPTY.with("a \"b\", c", "d\te").with("list", vec![1, 2]);
-    let series = rig.series("late", Unit::WATT, ValueType::U64, Consumer::LocalMachine, attributes);
+    let attributes = Attributes::EMPTY
+        .with("a \"b\", c", "d\te")
+        .with("list", vec![1, 2]);
+    let series = rig.series(
+        "late",
+        Unit::WATT,
+        ValueType::U64,
+        Consumer::LocalMachine,
+        attributes,
+    );
     let mut batch = rig.catalog.batch();
     batch.push_value(&series, at(1), Value::U64(7)).unwrap();
     rig.write(&mut output, &batch).unwrap();
@@ -125,12 +140,17 @@ fn a_plain_file_is_read_by_other_programs_as_they_do_by_default() {
     let rows = records(&text, ',');
     let sum: f64 = rows[1..].iter().map(|row| row[2].parse::<f64>().unwrap()).sum();
     let expected = json!([rows[0], rows.len() - 1, sum]);
-    for Tool { name, probe, question } in TOOLS {
-        if ask(probe, &config.output_path).is_none() {
-            println!("left out for lack of {name}");
+    for Tool {
+        name,
+        probe,
+        question,
+    } in TOOLS
+    {
+        if ask(probe, &config.output_path).is_err() {
+            eprintln!("left out: {name} is not installed");
             continue;
         }
-        let answer = ask(question, &config.output_path).unwrap_or_else(|| panic!("{name} fails"));
+        let answer = ask(question, &config.output_path).unwrap_or_else(|error| panic!("{name}: {error}"));
         let answer: Json = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{name}: {answer}"));
         assert_eq!(answer, expected, "{name}");
     }
@@ -149,9 +169,14 @@ fn python_gives_every_field_back() {
         rig.series("n", Unit::ONE, ValueType::U64, consumer, attributes)
     };
     let mut output = rig.open(&config);
-    for attributes in [Attributes::EMPTY.with("label", text), Attributes::EMPTY.with(text, text)] {
+    for attributes in [
+        Attributes::EMPTY.with("label", text),
+        Attributes::EMPTY.with(text, text),
+    ] {
         let mut batch = rig.catalog.batch();
-        batch.push_value(&series(attributes), at(0), Value::U64(1)).unwrap();
+        batch
+            .push_value(&series(attributes), at(0), Value::U64(1))
+            .unwrap();
         rig.write(&mut output, &batch).unwrap();
     }
     let question = r#"python3 -c '
