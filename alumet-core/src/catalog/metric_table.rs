@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::{IncompatibleMetric, MetricId};
 use crate::metric::{Metric, MetricKind, Quality};
+use crate::series::SeriesInfo;
 use crate::unit::Unit;
 use crate::value::ValueType;
 
@@ -65,6 +66,9 @@ impl MetricTable {
                     refused: Box::new(metric),
                 })
             };
+        }
+        if metric.quality != Quality::Measured {
+            self.declare([SeriesInfo::QUALITY]);
         }
         let (id, metric) = self.admit(metric);
         self.own.insert(metric.name.as_ref().into(), (id, metric));

@@ -112,7 +112,8 @@ impl Catalog {
         self.0.metrics.write().declare(keys);
     }
 
-    /// The keys of all attributes that were declared, so that an output can make room for them before they come.
+    /// The keys of all attributes that were declared, so that an output can make room for them before they come; with
+    /// [`SeriesInfo::QUALITY`] if a plugin has a metric that is not measured.
     pub fn declared_attributes(&self) -> BTreeSet<Box<str>> {
         self.0.metrics.read().declared()
     }
@@ -309,9 +310,20 @@ pub(crate) mod tests {
         let mut definition = TEST;
         definition.doc.attributes = &["kind=user|system", "device"];
         catalog.metric(&definition).unwrap();
+        let mut modelled = TEST.metric();
+        (modelled.name, modelled.quality) = ("modelled".into(), crate::metric::Quality::Modelled);
+        catalog.admit_metric(Metric {
+            name: "foreign".into(),
+            ..modelled.clone()
+        });
         catalog.declare_attributes(["node", "device"]);
         let keys = |keys: BTreeSet<Box<str>>| keys.into_iter().map(String::from).collect::<Vec<_>>();
         assert_eq!(keys(catalog.declared_attributes()), ["device", "kind", "node"]);
+        catalog.register_metric(modelled).unwrap();
+        assert_eq!(
+            keys(catalog.declared_attributes()),
+            ["device", "kind", "metric_quality", "node"]
+        );
 
         let series = catalog
             .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
@@ -320,7 +332,7 @@ pub(crate) mod tests {
         assert_eq!(keys(catalog.attributes_in_use()), ["label"]);
         drop(series);
         assert!(catalog.attributes_in_use().is_empty());
-        assert_eq!(catalog.declared_attributes().len(), 3);
+        assert_eq!(catalog.declared_attributes().len(), 4);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Growth {
             a_minute = amount(a_minute),
             a_day = amount(a_minute * 24.0 * 60.0),
             bound = bound.as_deref().unwrap_or("none, set `max_total_size` for one"),
-            "about so much is written"
+            "the output grows as fast as this"
         );
     }
 

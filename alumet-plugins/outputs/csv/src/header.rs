@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use alumet_core::Catalog;
-use alumet_core::SeriesMap;
-use alumet_core::metric::Quality;
 use alumet_core::output::Delivery;
-use alumet_core::series::SeriesInfo;
+use alumet_core::{Catalog, SeriesMap};
 
 use crate::field::{Form, text_of};
 use crate::format::{Dialect, Format};
@@ -131,14 +128,8 @@ impl Header {
     }
 }
 
-/// The attributes that metrics declare, with the quality if any of them is not measured.
+/// The attributes that metrics declare.
 fn declared(catalog: &Catalog, dialect: Dialect) -> BTreeSet<String> {
-    let is_measured = |quality| quality == Quality::Measured;
-    let quality = catalog
-        .metrics()
-        .iter()
-        .any(|metric| !is_measured(metric.quality));
-    let quality = quality.then(|| SeriesInfo::QUALITY.to_owned());
     let keys = catalog.declared_attributes().into_iter().map(String::from);
-    keys.chain(quality).filter(|key| !dialect.is_fixed(key)).collect()
+    keys.filter(|key| !dialect.is_fixed(key)).collect()
 }

@@ -93,7 +93,6 @@ fn ask(command: &str, file: &Path) -> Result<String, String> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "it says what was left out")]
 fn a_plain_file_is_read_by_other_programs_as_they_do_by_default() {
     let rig = Rig::new();
     let config = Config {
