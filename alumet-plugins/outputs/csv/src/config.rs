@@ -58,7 +58,7 @@ pub struct Config {
     #[schemars(extend("examples" = ["1d"]))]
     pub rotate_interval: Option<HumanDuration>,
     /// The most that the file and all rotated ones may have together: the oldest are removed before it is more. Without
-    /// `rotate_size`, the file is rotated at a quarter of it. Without it, there is no bound.
+    /// `rotate_size`, the file is rotated at a quarter of it. Left out: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["1 GiB"]))]
     pub max_total_size: Option<ByteSize>,
