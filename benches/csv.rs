@@ -9,7 +9,7 @@ use alumet_core::series::SeriesKey;
 use alumet_core::time::{Clock, SystemClock};
 use alumet_core::unit::Unit;
 use alumet_core::{Attributes, Batch, Catalog, Consumer, Resource, Timestamp, Value, ValueType};
-use alumet_plugin_csv::{Config, CsvOutput, Encoder, Header};
+use alumet_plugin_csv::{Config, CsvOutput, Encoder};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const LINES: u32 = 8000;
@@ -66,7 +66,7 @@ fn encode(criterion: &mut Criterion) {
     ] {
         let mut encoder = Encoder::new(&Config::default());
         let delivery = Delivery::of(batch, SystemClock.now());
-        encoder.set_header(Header::of(&delivery));
+        encoder.begin(&delivery);
         let mut lines = Vec::new();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

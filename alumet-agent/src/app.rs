@@ -20,6 +20,8 @@ pub struct App {
     pub(crate) labels_by: Option<(&'static str, &'static str)>,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
+    /// What the file says that is written when there is none.
+    pub(crate) initial: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
@@ -63,6 +65,7 @@ impl App {
             program_defaults: BTreeMap::new(),
             labels_by: None,
             plugin_defaults: BTreeMap::new(),
+            initial: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
@@ -134,6 +137,19 @@ impl App {
         self
     }
 
+    /// Sets a key of the table of a plugin in a new configuration file. Where a file lacks the key, its default counts.
+    #[must_use]
+    pub fn plugin_initial(
+        mut self,
+        plugin: &'static str,
+        key: &'static str,
+        value: impl Into<toml::Value>,
+    ) -> Self {
+        let table = self.initial.entry(plugin).or_default();
+        table.insert(key.to_owned(), value.into());
+        self
+    }
+
     /// Adds a flag that sets one key of the configuration.
     #[must_use]
     pub fn shortcut(mut self, shortcut: Shortcut) -> Self {
@@ -177,6 +193,11 @@ impl App {
     /// The keys of a plugin whose default is another one in this application.
     pub(crate) fn defaults_of(&self, plugin: &str) -> toml::Table {
         self.plugin_defaults.get(plugin).cloned().unwrap_or_default()
+    }
+
+    /// The keys of a plugin that a new configuration file sets to something else than their default.
+    pub(crate) fn initial_of(&self, plugin: &str) -> toml::Table {
+        self.initial.get(plugin).cloned().unwrap_or_default()
     }
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {

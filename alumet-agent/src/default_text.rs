@@ -16,7 +16,7 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
     for (at, plugin) in on.into_iter().enumerate() {
         text.push('\n');
-        text.push_str(&plugin_text(app, plugin, at == 0)?);
+        text.push_str(&text_of(app, plugin, at == 0, app.initial_of(plugin.id))?);
     }
     if !off.is_empty() {
         text.push_str(
@@ -24,7 +24,8 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
         );
     }
     for PluginDescriptor { id, summary, .. } in off {
-        let own = app.defaults_of(id);
+        let mut own = app.defaults_of(id);
+        own.extend(app.initial_of(id));
         text.push_str(&format!("\n# {summary}\n[plugins.{id}]\nenabled = false\n{own}"));
     }
     Ok(text)
@@ -33,7 +34,18 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
 /// The default configuration of one plugin as commented TOML; the keys that every plugin has are all there only if they
 /// are `described`.
 pub(crate) fn plugin_text(app: &App, plugin: &PluginDescriptor, described: bool) -> Result<String, Failed> {
+    text_of(app, plugin, described, toml::Table::new())
+}
+
+/// The same with some keys set.
+fn text_of(
+    app: &App,
+    plugin: &PluginDescriptor,
+    described: bool,
+    keys: toml::Table,
+) -> Result<String, Failed> {
     let mut reference = plugin_reference(app, plugin)?;
+    reference.default.extend(keys);
     if !described {
         reference.default.remove("on_error");
         if let Some(Json::Object(properties)) = reference.schema.get_mut("properties") {

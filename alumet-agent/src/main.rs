@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         "only_without",
         vec!["rapl_consumed_energy"],
     )
+    // What runs for months must not fill the disk.
+    .plugin_initial("csv", "max_total_size", "1 GiB")
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     // Of all processes, those that are announced.
     .program_default("procfs", toml::toml! { processes.strategy = "event" })

@@ -135,6 +135,12 @@ pub struct MetricDoc {
 }
 
 impl MetricDoc {
+    /// The keys of the attributes of its series.
+    pub fn attribute_keys(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let declared = self.attributes.iter();
+        declared.map(|attribute| attribute.split_once('=').map_or(*attribute, |(key, _)| key))
+    }
+
     /// The metric without its documentation.
     pub fn metric(&self) -> Metric {
         Metric {

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     // An agent in the same folder has other files.
     .config_file("alumet-server-config.toml")
     .plugin_default("csv", "output_path", "alumet-server-output.csv")
+    // What runs for months must not fill the disk.
+    .plugin_initial("csv", "max_total_size", "10 GiB")
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
     .enabled_by_default(["relay-server", "csv"])

@@ -100,7 +100,7 @@ fn a_full_queue_drops_the_oldest_and_counts_them_exactly() {
     let told = reader
         .lines()
         .iter()
-        .any(|line| line.text.contains("reason=queue_full"));
+        .any(|line| line.text.contains(";queue_full;"));
     assert!(told, "the samples themselves must tell of the drops");
 }
 

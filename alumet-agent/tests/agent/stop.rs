@@ -183,3 +183,31 @@ fn when_nobody_reads_the_only_output_any_more_the_agent_ends_and_says_so() {
     assert!(said.contains("cause=\"the end of the last output\""), "{said}");
     assert!(said.contains("error: no output is left"), "{said}");
 }
+
+#[test]
+fn all_rotated_files_of_a_run_have_the_same_columns_and_no_attribute_is_late() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.procfs]\n[plugins.procfs.kernel]\npoll_interval = '50ms'\n\
+         [plugins.procfs.memory]\npoll_interval = '20ms'\n[plugins.procfs.processes]\nrefresh_interval = '1s'\n\
+         [plugins.energy-estimation-tdp]\npoll_interval = '70ms'\n[plugins.energy-attribution]\n\
+         [plugins.csv]\noutput_path = 'out.csv'\nrotate_size = '100 kB'\n",
+    );
+    let mut agent = folder.start(&[]);
+    agent.wait_until_measuring();
+    let files = || {
+        let files = std::fs::read_dir(folder.path("")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("out.")).collect::<Vec<_>>()
+    };
+    wait_until("some rotations", || (files().len() > 6).then_some(()));
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    let texts: Vec<String> = files().iter().map(|name| folder.read(name)).collect();
+    for text in &texts {
+        assert_eq!(text.lines().next(), texts[0].lines().next());
+        for line in text.lines().skip(1) {
+            assert!(line.ends_with(';'), "an attribute is late: {line}");
+        }
+    }
+}

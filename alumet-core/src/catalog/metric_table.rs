@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -5,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::{IncompatibleMetric, MetricId};
 use crate::metric::{Metric, MetricKind, Quality};
+use crate::series::SeriesInfo;
 use crate::unit::Unit;
 use crate::value::ValueType;
 
@@ -20,6 +22,8 @@ pub(super) struct MetricTable {
     next: u32,
     /// With so many metrics, those that nobody holds are looked for.
     full: usize,
+    /// The keys of the attributes that were declared.
+    attributes: BTreeSet<Box<str>>,
 }
 
 /// All of a metric but its description.
@@ -63,9 +67,24 @@ impl MetricTable {
                 })
             };
         }
+        if metric.quality != Quality::Measured {
+            self.declare([SeriesInfo::QUALITY]);
+        }
         let (id, metric) = self.admit(metric);
         self.own.insert(metric.name.as_ref().into(), (id, metric));
         Ok(id)
+    }
+
+    pub(super) fn declare<'a>(&mut self, keys: impl IntoIterator<Item = &'a str>) {
+        for key in keys {
+            if !self.attributes.contains(key) {
+                self.attributes.insert(key.into());
+            }
+        }
+    }
+
+    pub(super) fn declared(&self) -> BTreeSet<Box<str>> {
+        self.attributes.clone()
     }
 
     /// A metric as it is, whatever else has its name.

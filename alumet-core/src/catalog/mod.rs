@@ -3,6 +3,7 @@
 mod metric_table;
 mod series_table;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -82,7 +83,8 @@ impl Catalog {
         Self::default()
     }
 
-    /// Registers a metric that a plugin defines as a constant. The same metric may be registered any number of times.
+    /// Registers a metric that a plugin defines as a constant, and declares its attributes. The same metric may be registered
+    /// any number of times.
     ///
     /// # Errors
     /// When another plugin has a metric of this name with another kind, type, unit or quality.
@@ -90,7 +92,9 @@ impl Catalog {
         &self,
         definition: &MetricDef<T>,
     ) -> Result<MetricHandle<T>, IncompatibleMetric> {
-        self.register_typed(definition.metric())
+        let handle = self.register_typed(definition.metric())?;
+        self.declare_attributes(definition.doc.attribute_keys());
+        Ok(handle)
     }
 
     /// Registers a metric of a program, whose values are of type `T`.
@@ -112,6 +116,23 @@ impl Catalog {
     /// When another plugin has a metric of this name with another kind, type, unit or quality.
     pub fn register_metric(&self, metric: Metric) -> Result<MetricId, IncompatibleMetric> {
         self.0.metrics.write().register(metric)
+    }
+
+    /// Notes the keys of attributes that series may have before any series has them: for metrics that are known only at run
+    /// time, and for whoever adds attributes to the series of others.
+    pub fn declare_attributes<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
+        self.0.metrics.write().declare(keys);
+    }
+
+    /// The keys of all attributes that were declared, so that an output can make room for them before they come; with
+    /// [`SeriesInfo::QUALITY`] if a plugin has a metric that is not measured.
+    pub fn declared_attributes(&self) -> BTreeSet<Box<str>> {
+        self.0.metrics.read().declared()
+    }
+
+    /// The keys of all attributes that live series have, declared or not. Looks at each of these series.
+    pub fn attributes_in_use(&self) -> BTreeSet<Box<str>> {
+        self.0.series.read().attributes()
     }
 
     /// Takes a metric as another program defines it, or as it follows from one: with its name, kind, type, unit and quality it
@@ -292,6 +313,38 @@ pub(crate) mod tests {
         again.description = "Other words.".into();
         assert_eq!(catalog.register_metric(again), Ok(metric.id()));
         assert_eq!(all().len(), 1);
+    }
+
+    #[test]
+    fn attributes_are_known_once_they_are_declared_and_in_use_while_a_series_has_them() {
+        let (catalog, metric) = catalog_with_metric();
+        assert!(catalog.declared_attributes().is_empty());
+        let mut definition = TEST;
+        definition.doc.attributes = &["kind=user|system", "device"];
+        catalog.metric(&definition).unwrap();
+        let mut modelled = TEST.metric();
+        (modelled.name, modelled.quality) = ("modelled".into(), crate::metric::Quality::Modelled);
+        catalog.admit_metric(Metric {
+            name: "foreign".into(),
+            ..modelled.clone()
+        });
+        catalog.declare_attributes(["node", "device"]);
+        let keys = |keys: BTreeSet<Box<str>>| keys.into_iter().map(String::from).collect::<Vec<_>>();
+        assert_eq!(keys(catalog.declared_attributes()), ["device", "kind", "node"]);
+        catalog.register_metric(modelled).unwrap();
+        assert_eq!(
+            keys(catalog.declared_attributes()),
+            ["device", "kind", "metric_quality", "node"]
+        );
+
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .attribute("label", "x")
+            .register();
+        assert_eq!(keys(catalog.attributes_in_use()), ["label"]);
+        drop(series);
+        assert!(catalog.attributes_in_use().is_empty());
+        assert_eq!(catalog.declared_attributes().len(), 4);
     }
 
     #[test]

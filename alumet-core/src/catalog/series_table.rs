@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
@@ -114,6 +114,23 @@ impl SeriesTable {
 
     pub(super) fn live(&self) -> usize {
         self.index.len()
+    }
+
+    /// The keys of the attributes of live series.
+    pub(super) fn attributes(&self) -> BTreeSet<Box<str>> {
+        let mut keys = BTreeSet::new();
+        let live = self
+            .slots
+            .iter()
+            .filter(|slot| slot.registration.strong_count() > 0);
+        for info in live.filter_map(|slot| slot.info.as_ref()) {
+            for (key, _) in info.attributes().iter() {
+                if !keys.contains(&**key) {
+                    keys.insert((**key).into());
+                }
+            }
+        }
+        keys
     }
 
     pub(super) fn slots(&self) -> usize {

@@ -80,6 +80,9 @@ pub struct SeriesInfo {
 }
 
 impl SeriesInfo {
+    /// The key under which [`Self::attributes_with_quality`] has the quality.
+    pub const QUALITY: &'static str = "metric_quality";
+
     /// What is measured.
     pub const fn resource(&self) -> &Resource {
         &self.key.resource
@@ -98,12 +101,11 @@ impl SeriesInfo {
     /// The attributes for a destination that has no other place for the quality of a metric: with `metric_quality`, unless the
     /// metric is measured.
     pub fn attributes_with_quality(&self) -> Cow<'_, Attributes> {
-        const QUALITY: &str = "metric_quality";
         let attributes = self.attributes();
         match self.metric.quality {
             Quality::Measured => Cow::Borrowed(attributes),
-            _ if attributes.get(QUALITY).is_some() => Cow::Borrowed(attributes),
-            quality => Cow::Owned(attributes.with(QUALITY, quality.name())),
+            _ if attributes.get(Self::QUALITY).is_some() => Cow::Borrowed(attributes),
+            quality => Cow::Owned(attributes.with(Self::QUALITY, quality.name())),
         }
     }
 }

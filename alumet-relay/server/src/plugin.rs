@@ -41,6 +41,7 @@ impl Plugin for RelayServerPlugin {
                  set `spool.path` in the configuration of the program",
             )
         })?;
+        alumet.catalog().declare_attributes([&*config.node_attribute]);
         let registry = alumet.services().get_or_keep();
         let source = RelaySource::succeed(config, alumet.catalog(), Arc::clone(spool), registry)?;
         source.report_to(alumet.control());

@@ -30,6 +30,13 @@ const PREREQUISITES: &[Prerequisite] = &[
         is_required: true,
     },
     Prerequisite {
+        name: "Python",
+        probe: "python3 --version",
+        package: "python3",
+        needed_by: "the tests of the output csv",
+        is_required: true,
+    },
+    Prerequisite {
         name: "Z shell",
         probe: "zsh --version",
         package: "zsh",

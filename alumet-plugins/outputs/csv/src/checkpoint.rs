@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use alumet_core::Timestamp;
 
-use crate::config::Config;
+use crate::format::{Dialect, Format};
 
 /// A place in a file, after which there are lines that the spool may give once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Place {
     /// A file that holds what was written later is not older.
     pub(crate) later: Timestamp,
     /// How lines are written there.
-    pub(crate) format: Config,
+    pub(crate) format: Format,
     /// Where the file was.
     pub(crate) path: PathBuf,
 }
@@ -63,15 +63,19 @@ impl Place {
             end => Some(end.parse().ok()?),
         };
         let later = Timestamp::from_nanos(next()?.parse().ok()?);
-        let (csv_delimiter, csv_late_delimiter) = (next()?, next()?);
+        let (delimiter, late_delimiter) = (next()?, next()?);
         let mut switches = next()?.chars().map(|switch| switch == '1');
-        let format = Config {
-            csv_delimiter: char::from(csv_delimiter.parse::<u8>().ok()?),
-            csv_late_delimiter: char::from(csv_late_delimiter.parse::<u8>().ok()?),
-            append_unit_to_metric_name: switches.next()?,
-            use_unit_display_name: switches.next()?,
+        let format = Format {
+            delimiter: delimiter.parse().ok()?,
+            late_delimiter: late_delimiter.parse().ok()?,
+            unit_in_name: switches.next()?,
+            unit_symbol: switches.next()?,
             spreadsheet_safe: switches.next()?,
-            ..Config::default()
+            // Versions that knew no dialects have noted none.
+            dialect: match switches.next() {
+                Some(true) => Dialect::Plain,
+                _ => Dialect::Original,
+            },
         };
         Some(Self {
             file,
@@ -95,16 +99,16 @@ pub(crate) fn to_bytes(places: &[Place]) -> Vec<u8> {
         let ((device, inode), format) = (place.file, &place.format);
         let (len, ending, later) = (place.len, place.ending, place.later.as_nanos());
         let end = place.end.map(|end| end.to_string()).unwrap_or_default();
-        // `Config::check` has refused what is not ASCII.
-        let [delimiter, late_delimiter] = [format.csv_delimiter, format.csv_late_delimiter].map(u32::from);
+        let (delimiter, late_delimiter) = (format.delimiter, format.late_delimiter);
         let switches = [
-            format.append_unit_to_metric_name,
-            format.use_unit_display_name,
+            format.unit_in_name,
+            format.unit_symbol,
             format.spreadsheet_safe,
+            format.dialect == Dialect::Plain,
         ];
-        let [unit, symbol, safe] = switches.map(u8::from);
+        let [unit, symbol, safe, plain] = switches.map(u8::from);
         let text = format!(
-            "{device}:{inode}:{len}:{ending}:{end}:{later}:{delimiter}:{late_delimiter}:{unit}{symbol}{safe}:"
+            "{device}:{inode}:{len}:{ending}:{end}:{later}:{delimiter}:{late_delimiter}:{unit}{symbol}{safe}{plain}:"
         );
         bytes.extend(text.bytes());
         bytes.extend(place.path.as_os_str().as_bytes());
@@ -120,6 +124,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<Place>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn places_survive_their_bytes_and_nothing_else_is_one() {
@@ -129,25 +134,33 @@ mod tests {
             end: None,
             ending: 7,
             later: Timestamp::from_nanos(-5),
-            format: Config {
-                csv_delimiter: ':',
-                csv_late_delimiter: '\t',
-                use_unit_display_name: false,
+            format: Format {
+                dialect: Dialect::Plain,
+                delimiter: b':',
+                late_delimiter: b'\t',
+                unit_in_name: true,
+                unit_symbol: false,
                 spreadsheet_safe: true,
-                ..Config::default()
             },
             path: OsStr::from_bytes(b"/a:\xff\n;/out.csv").into(),
         };
         let other = Place {
             len: u64::MAX,
             end: Some(3),
-            format: Config::default(),
+            format: Config::default().format(),
             path: "out.csv".into(),
             ..place.clone()
         };
         for places in [vec![place.clone()], vec![place.clone(), other]] {
             assert_eq!(parse(&to_bytes(&places)), Some(places));
         }
+        let old = parse(b"1:2:3:4::5:59:44:110:/out.csv").unwrap();
+        let format = Format {
+            dialect: Dialect::Original,
+            spreadsheet_safe: false,
+            ..Config::default().format()
+        };
+        assert_eq!(old[0].format, format, "of a version without dialects");
         let whole = to_bytes(&[place]);
         for bytes in [
             &b""[..],

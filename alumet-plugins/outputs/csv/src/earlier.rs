@@ -15,9 +15,9 @@ use alumet_core::time::Monotonic;
 use nix::fcntl::OFlag;
 
 use crate::checkpoint::Place;
-use crate::config::Config;
 use crate::encode::Encoder;
 use crate::file::{ActiveFile, begun, identity};
+use crate::format::Format;
 use crate::header::Header;
 use crate::inspect::first_record;
 use crate::rotate::Names;
@@ -52,7 +52,7 @@ pub(crate) struct Earlier {
 struct Search<'a> {
     /// Where the spool was told that they are.
     places: &'a [Place],
-    formats: Vec<Config>,
+    formats: Vec<Format>,
     /// The files that were looked at.
     seen: Vec<(u64, u64)>,
     /// How many bytes may still be remembered.
@@ -76,12 +76,12 @@ impl Earlier {
     pub(crate) fn find(
         places: &[Place],
         active: &ActiveFile,
-        config: &Config,
+        format: Format,
         now: Monotonic,
     ) -> Option<Self> {
         let mut search = Search {
             places,
-            formats: vec![config.format()],
+            formats: vec![format],
             seen: Vec::new(),
             room: MOST,
             found: Self {
@@ -96,7 +96,7 @@ impl Earlier {
         };
         for place in places {
             if !search.formats.contains(&place.format) {
-                search.formats.push(place.format.clone());
+                search.formats.push(place.format);
             }
         }
         if active.file.metadata().is_ok_and(|found| search.is_wanted(&found)) {
@@ -262,14 +262,14 @@ impl Search<'_> {
             return Ok(());
         };
         let mut is_ours = false;
-        for format in &self.formats {
-            let Some(header) = Header::parse(&first, format.delimiter()) else {
+        for &format in &self.formats {
+            let Some(header) = Header::parse(&first, format) else {
                 continue;
             };
             is_ours = true;
             let encoders = &mut self.found.encoders;
             if !encoders.iter().any(|known| known.writes(format, &header)) {
-                let mut encoder = Encoder::new(format);
+                let mut encoder = Encoder::of(format);
                 encoder.set_header(header);
                 encoders.push(encoder);
             }

@@ -1,22 +1,34 @@
 //! From a batch to lines.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alumet_core::catalog::MetricId;
 use alumet_core::output::Delivery;
 use alumet_core::series::SeriesInfo;
-use alumet_core::{Catalog, Sample, SeriesMap, Timestamp, Unit, Value};
+use alumet_core::{Attributes, Catalog, Metric, Sample, SeriesMap, Timestamp, Unit, Value};
 
 use crate::config::Config;
-use crate::field::{Form, push_pair};
+use crate::field::{Form, json, push_pair};
+use crate::format::{Dialect, Format};
 use crate::header::Header;
 
 /// About how many bytes of lines are in memory at once: a delivery of long names would be 60 MiB.
 const PART: usize = 1 << 20;
+/// How many metrics are described: other programs may define any number.
+const MOST_METRICS: usize = 10_000;
 
 /// Writes samples as CSV lines; computes what repeats once per series.
 #[derive(Debug)]
 pub struct Encoder {
-    config: Config,
+    format: Format,
     header: Header,
+    /// The columns of the last file that was begun.
+    begun: Header,
     lines: SeriesMap<Line>,
+    /// The metrics of these lines, if somebody wants to know them.
+    metrics: Option<HashMap<MetricId, Arc<Metric>>>,
     /// The last timestamp and its text; the samples of one tick share it.
     time: (Timestamp, [u8; 30]),
 }
@@ -33,9 +45,20 @@ impl Encoder {
     /// An encoder for lines without attribute columns.
     pub fn new(config: &Config) -> Self {
         Self {
-            config: config.clone(),
-            header: Header::default(),
+            metrics: config.has_metadata().then(HashMap::new),
+            ..Self::of(config.format())
+        }
+    }
+
+    /// The same for lines in this format.
+    pub(crate) fn of(format: Format) -> Self {
+        let header = Header::empty(format.dialect);
+        Self {
+            format,
+            begun: header.clone(),
+            header,
             lines: SeriesMap::new(),
+            metrics: None,
             time: (Timestamp::default(), Timestamp::default().to_rfc3339()),
         }
     }
@@ -45,28 +68,41 @@ impl Encoder {
         &self.header
     }
 
-    /// What separates columns.
-    pub fn delimiter(&self) -> u8 {
-        self.config.delimiter()
+    /// How the lines look.
+    pub(crate) const fn format(&self) -> Format {
+        self.format
     }
 
-    /// Whether it writes lines in this format, which is one of [`Config::format`], under this header.
-    pub(crate) fn writes(&self, format: &Config, header: &Header) -> bool {
-        self.config == *format && self.header == *header
+    /// The metrics of the lines since the columns were chosen; none if nobody describes them.
+    pub(crate) const fn metrics(&self) -> Option<&HashMap<MetricId, Arc<Metric>>> {
+        self.metrics.as_ref()
     }
 
-    /// Changes the columns.
-    pub fn set_header(&mut self, header: Header) {
-        if self.header != header {
-            self.header = header;
-            self.lines.clear();
+    /// Whether it writes lines in this format under this header.
+    pub(crate) fn writes(&self, format: Format, header: &Header) -> bool {
+        self.format == format && self.header == *header
+    }
+
+    /// Chooses the columns of a file that is begun with this delivery; gives its header line.
+    pub fn begin(&mut self, delivery: &Delivery) -> Vec<u8> {
+        self.begun = self.begun.next(delivery);
+        self.set_header(self.begun.clone());
+        self.header_line()
+    }
+
+    /// Changes the columns to those of a file.
+    pub(crate) fn set_header(&mut self, header: Header) {
+        self.header = header;
+        self.lines.clear();
+        if let Some(metrics) = &mut self.metrics {
+            metrics.clear();
         }
     }
 
     /// The header line.
     pub fn header_line(&self) -> Vec<u8> {
         let mut line = Vec::new();
-        self.header.write(self.config.form(), &mut line);
+        self.header.write(Form::of(self.format), &mut line);
         line
     }
 
@@ -94,13 +130,15 @@ impl Encoder {
         samples: &mut impl Iterator<Item = Sample>,
         out: &mut Vec<u8>,
     ) -> usize {
-        let delimiter = self.delimiter();
         let Self {
-            config,
+            format,
             header,
             lines,
+            metrics,
             time,
+            ..
         } = self;
+        let delimiter = format.delimiter;
         let quote = may_be_in_a_number(delimiter);
         let mut count = 0;
         while out.len() < enough
@@ -109,7 +147,12 @@ impl Encoder {
             count += 1;
             let line = lines.get_or_try_insert_with(sample.series, || {
                 let info = catalog.describe(sample.series).ok_or(())?;
-                Ok::<_, ()>(Line::new(&info, header, config))
+                if let Some(metrics) = metrics
+                    && metrics.len() < MOST_METRICS
+                {
+                    metrics.insert(info.key.metric, Arc::clone(&info.metric));
+                }
+                Ok::<_, ()>(Line::new(&info, header, *format))
             });
             let Ok(line) = line else {
                 // A batch keeps its series known, so this is a defect of whoever made the batch.
@@ -135,13 +178,17 @@ impl Encoder {
 }
 
 impl Line {
-    fn new(info: &SeriesInfo, header: &Header, config: &Config) -> Self {
-        let form = config.form();
+    fn new(info: &SeriesInfo, header: &Header, format: Format) -> Self {
+        let form = Form::of(format);
         let delimiter = form.delimiter;
         let mut text = Vec::new();
-        form.push(&mut text, &metric_name(info, config));
+        form.push(&mut text, &metric_name(&info.metric, format));
         text.push(delimiter);
         let middle = text.len();
+        if format.dialect == Dialect::Plain {
+            text.push(delimiter);
+            form.push(&mut text, &unit_of(&info.metric, format));
+        }
 
         let (resource, consumer) = (info.resource(), info.consumer());
         for field in [resource.kind(), &*resource.id(), consumer.kind(), &*consumer.id()] {
@@ -155,16 +202,8 @@ impl Line {
                 form.push(&mut text, &attribute.to_string());
             }
         }
-        let mut late = String::new();
-        for (key, attribute) in attributes.iter().filter(|(key, _)| !header.has(key)) {
-            push_pair(&mut late, config.csv_late_delimiter, key, &attribute.to_string());
-        }
         text.push(delimiter);
-        let form = Form {
-            kept: Some(config.csv_late_delimiter),
-            ..form
-        };
-        form.push(&mut text, &late);
+        push_rest(&mut text, &attributes, header, format);
         text.push(b'\n');
         Self {
             text: text.into(),
@@ -173,18 +212,46 @@ impl Line {
     }
 }
 
-/// The name of the metric and its unit: `memory_used_B`; a plain number has no unit.
-fn metric_name(info: &SeriesInfo, config: &Config) -> String {
-    let metric = &info.metric;
-    if !config.append_unit_to_metric_name || metric.unit == Unit::ONE {
-        return metric.name.to_string();
+/// Appends the field of all attributes that have no column.
+fn push_rest(out: &mut Vec<u8>, attributes: &Attributes, header: &Header, format: Format) {
+    let form = Form::of(format);
+    let rest = attributes.iter().filter(|(key, _)| !header.has(key));
+    match format.dialect {
+        Dialect::Original => {
+            let delimiter = char::from(format.late_delimiter);
+            let mut text = String::new();
+            for (key, attribute) in rest {
+                push_pair(&mut text, delimiter, key, &attribute.to_string());
+            }
+            let kept = Some(delimiter);
+            Form { kept, ..form }.push(out, &text);
+        }
+        Dialect::Plain => {
+            let object: serde_json::Map<_, _> =
+                rest.map(|(key, value)| (key.to_string(), json(value))).collect();
+            if !object.is_empty() {
+                form.push(out, &serde_json::Value::from(object).to_string());
+            }
+        }
     }
-    let unit = match config.use_unit_display_name {
+}
+
+/// The name of the metric and its unit: `memory_used_B`; a plain number has no unit.
+fn metric_name(metric: &Metric, format: Format) -> String {
+    let unit = unit_of(metric, format);
+    match format.unit_in_name && !unit.is_empty() {
+        true => format!("{}_{unit}", metric.name),
+        false => metric.name.to_string(),
+    }
+}
+
+/// The unit as it is written; nothing for a plain number.
+fn unit_of(metric: &Metric, format: Format) -> Cow<'_, str> {
+    match format.unit_symbol {
+        _ if metric.unit == Unit::ONE => Cow::Borrowed(""),
         true => metric.unit.symbol(),
         false => metric.unit.code(),
-    };
-    let separator = if unit.is_empty() { "" } else { "_" };
-    format!("{}{separator}{unit}", metric.name)
+    }
 }
 
 /// Whether the delimiter can be part of a timestamp or a value, which then have to be quoted.

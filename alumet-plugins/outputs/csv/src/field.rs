@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use alumet_core::AttributeValue;
+use serde_json::Value as Json;
+
+use crate::format::Format;
+
 /// How text becomes a field.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
@@ -14,11 +19,11 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Fields between these delimiters, for readers that compute nothing.
-    pub(crate) const fn new(delimiter: u8) -> Self {
+    /// As the format says.
+    pub(crate) const fn of(format: Format) -> Self {
         Self {
-            delimiter,
-            spreadsheet_safe: false,
+            delimiter: format.delimiter,
+            spreadsheet_safe: format.spreadsheet_safe,
             kept: None,
         }
     }
@@ -136,14 +141,27 @@ fn push_escaped(out: &mut String, delimiter: char, text: &str) {
     }
 }
 
+/// The value of an attribute as JSON; numbers that JSON does not have are text.
+pub(crate) fn json(value: &AttributeValue) -> Json {
+    match value {
+        AttributeValue::U64(value) => (*value).into(),
+        AttributeValue::I64(value) => (*value).into(),
+        AttributeValue::F64(number) if number.is_finite() => (*number).into(),
+        AttributeValue::F64(_) | AttributeValue::Text(_) => value.to_string().into(),
+        AttributeValue::Bool(value) => (*value).into(),
+        AttributeValue::ListU64(values) => values.to_vec().into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn field(spreadsheet_safe: bool, text: &str) -> String {
         let form = Form {
+            delimiter: b';',
             spreadsheet_safe,
-            ..Form::new(b';')
+            kept: None,
         };
         let mut out = Vec::new();
         form.push(&mut out, text);

@@ -9,12 +9,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use alumet_core::Timestamp;
 
 use crate::checkpoint::Place;
-use crate::config::Config;
 use crate::earlier;
 use crate::error::CsvError;
+use crate::format::Format;
 use crate::header::Header;
 use crate::inspect::inspect;
 use crate::link::{no_follow, resolve};
+use crate::metadata;
 use crate::rotate::{Names, Rotated};
 
 /// Files go by a coarser clock than this program, or by that of a file server.
@@ -47,7 +48,7 @@ impl ActiveFile {
     ///
     /// # Errors
     /// What stands in the way, and how to mend it.
-    pub(crate) fn open(path: &Path, delimiter: u8, now: Timestamp) -> Result<Self, CsvError> {
+    pub(crate) fn open(path: &Path, format: Format, now: Timestamp) -> Result<Self, CsvError> {
         let real = resolve(path)?;
         create_folder(&real)?;
         let names = Names::beside(&real);
@@ -55,7 +56,7 @@ impl ActiveFile {
             let file = open_locked(&real, path)?;
             let read = |error| CsvError::open("read", path, error);
             let properties = file.metadata().map_err(read)?;
-            let Some(content) = inspect(&file, properties.len(), delimiter).map_err(read)? else {
+            let Some(content) = inspect(&file, properties.len(), format).map_err(read)? else {
                 set_aside(path, &names, now)?;
                 continue;
             };
@@ -79,7 +80,7 @@ impl ActiveFile {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub(crate) fn checkpoint(&mut self, now: Timestamp, config: &Config) -> Result<Place, CsvError> {
+    pub(crate) fn checkpoint(&mut self, now: Timestamp, format: Format) -> Result<Place, CsvError> {
         self.sync()?;
         if std::mem::take(&mut self.is_entry_new) {
             sync_folder(self.names.folder());
@@ -92,7 +93,7 @@ impl ActiveFile {
             // If somebody has emptied the file, all of it is after the place.
             ending: Place::ending(&self.file, self.len).unwrap_or_default(),
             later: begun.unwrap_or_default().max(now.saturating_sub(CLOCK_TOLERANCE)),
-            format: config.format(),
+            format,
             path: self.names.own_path(),
         })
     }
@@ -101,8 +102,8 @@ impl ActiveFile {
     ///
     /// # Errors
     /// When the disk does not take what was appended.
-    pub(crate) fn recent(&mut self, now: Timestamp, config: &Config) -> Result<Place, CsvError> {
-        let end = self.checkpoint(now, config)?;
+    pub(crate) fn recent(&mut self, now: Timestamp, format: Format) -> Result<Place, CsvError> {
+        let end = self.checkpoint(now, format)?;
         let len = end.len.saturating_sub(earlier::MOST);
         Ok(Place {
             len,
@@ -218,6 +219,14 @@ impl ActiveFile {
         Ok(())
     }
 
+    /// When it was begun.
+    pub(crate) fn begun(&self) -> Timestamp {
+        self.file
+            .metadata()
+            .map(|found| begun(&found))
+            .unwrap_or_default()
+    }
+
     /// Gives the file the name of a rotated one, under which it stays open.
     ///
     /// # Errors
@@ -276,6 +285,8 @@ fn set_aside(path: &Path, names: &Names, now: Timestamp) -> Result<(), CsvError>
     let renamed = names
         .set_aside(now)
         .map_err(|error| CsvError::open("rename", path, error))?;
+    // What describes it, if there is anything, goes with it.
+    let _ = fs::rename(metadata::beside(&names.own_path()), metadata::beside(&renamed));
     tracing::warn!(
         path = %path.display(), renamed_to = %renamed.display(),
         "the file has other columns or a damaged end; it was renamed and a new one is begun"

@@ -41,6 +41,8 @@ pub(crate) struct Housekeeper {
 struct Worker {
     names: Names,
     keep: Option<usize>,
+    /// How many bytes all rotated files may have together.
+    most_bytes: Option<u64>,
     stop: Arc<AtomicBool>,
     /// What is still to be compressed, also because it could not be done yet.
     uncompressed: Vec<Rotated>,
@@ -49,7 +51,8 @@ struct Worker {
 impl Housekeeper {
     /// Starts the thread and asks it to remove what is too much; none if there is nothing to do with rotated files.
     pub(crate) fn start(names: Names, config: &Config) -> Option<Self> {
-        if config.keep_files.is_none() && config.compression == Compression::None {
+        let is_bounded = config.keep_files.is_some() || config.max_total_size.is_some();
+        if !is_bounded && config.compression == Compression::None {
             return None;
         }
         // What an earlier run has left.
@@ -62,6 +65,11 @@ impl Housekeeper {
         let worker = Worker {
             names,
             keep: config.keep_files.map(|count| count as usize),
+            // The file that is written may need the rest.
+            most_bytes: config
+                .max_total_size
+                .zip(config.most_bytes())
+                .map(|(most, each)| most.0.saturating_sub(each)),
             stop: Arc::clone(&stop),
             uncompressed: Vec::new(),
         };
@@ -143,9 +151,19 @@ impl Worker {
     }
 
     fn remove_surplus(&self) {
-        let Some(keep) = self.keep else { return };
+        if self.keep.is_none() && self.most_bytes.is_none() {
+            return;
+        }
         let files = list(&self.names);
-        let surplus = files.len().saturating_sub(keep);
+        let mut surplus = self.keep.map_or(0, |keep| files.len().saturating_sub(keep));
+        if let Some(most) = self.most_bytes {
+            let sizes: Vec<u64> = files.iter().map(|file| size(&self.names, file)).collect();
+            let mut total: u64 = sizes[surplus..].iter().sum();
+            while total > most {
+                total -= sizes[surplus];
+                surplus += 1;
+            }
+        }
         for file in &files[..surplus] {
             remove(&self.names, file);
         }
@@ -182,14 +200,24 @@ fn list(names: &Names) -> Vec<Rotated> {
     files.unwrap_or_default()
 }
 
+/// How many bytes the file has, and what describes it.
+fn size(names: &Names, file: &Rotated) -> u64 {
+    let paths = [names.path(file), names.metadata(file)];
+    let found = paths.iter().filter_map(|path| path.symlink_metadata().ok());
+    found.map(|found| found.len()).sum()
+}
+
 fn remove(names: &Names, file: &Rotated) {
     // Left behind by a process that was killed while it compressed.
     let _ = fs::remove_file(names.temporary(file));
     let path = names.path(file);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => report(&path, &error),
-        _ => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return report(&path, &error),
+        Ok(()) => tracing::info!(path = %path.display(), "the oldest rotated file was removed to make room"),
     }
+    // There may be none.
+    let _ = fs::remove_file(names.metadata(file));
 }
 
 /// One file that cannot be mended must not keep the others from being looked after.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::field::Form;
+use crate::format::Format;
 use crate::header::Header;
 
 /// A header longer than this is not ours.
@@ -24,16 +25,16 @@ pub(crate) struct Content {
 /// Looks at a file of `len` bytes; `None` when it is not ours, or cannot be mended without a doubt.
 ///
 /// The whole file is read once: only the number of quotes before it tells whether a line end is inside a field.
-pub(crate) fn inspect(file: &File, len: u64, delimiter: u8) -> io::Result<Option<Content>> {
+pub(crate) fn inspect(file: &File, len: u64, format: Format) -> io::Result<Option<Content>> {
     let start = beginning(file, len)?;
     let Some(end) = end_of_first_record(&start) else {
-        let is_torn = len <= start.len() as u64 && is_start_of_header(&start, delimiter);
+        let is_torn = len <= start.len() as u64 && is_start_of_header(&start, format);
         return Ok(is_torn.then_some(Content {
             header: None,
             whole: 0,
         }));
     };
-    let Some(header) = Header::parse(&start[..end], delimiter) else {
+    let Some(header) = Header::parse(&start[..end], format) else {
         return Ok(None);
     };
     let mut ends = Ends::default();
@@ -111,11 +112,11 @@ fn end_of_first_record(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether a file without any whole line can be the beginning of a file of ours.
-fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
+fn is_start_of_header(bytes: &[u8], format: Format) -> bool {
     let mut header = Vec::new();
-    Header::default().write(Form::new(delimiter), &mut header);
+    Header::empty(format.dialect).write(Form::of(format), &mut header);
     // Up to here the header of every file is the same.
-    let same = header.len() - crate::header::LATE.len() - 1;
+    let same = header.len() - format.dialect.last().len() - 1;
     let (bytes, header) = (&bytes[..bytes.len().min(same)], &header[..same]);
     header.starts_with(bytes)
 }
@@ -123,6 +124,7 @@ fn is_start_of_header(bytes: &[u8], delimiter: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use std::io::Write;
 
     const LEADING: &str = "metric;timestamp;value;resource_kind;resource_id;consumer_kind;consumer_id;";
@@ -130,7 +132,7 @@ mod tests {
     fn inspect_text(text: &str) -> Option<Content> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        inspect(&file, text.len() as u64, b';').unwrap()
+        inspect(&file, text.len() as u64, Config::default().format()).unwrap()
     }
 
     fn columns(text: &str) -> Option<Vec<String>> {

@@ -9,10 +9,13 @@ mod error;
 mod field;
 mod file;
 mod file_sink;
+mod format;
+mod growth;
 mod header;
 mod housekeeper;
 mod inspect;
 mod link;
+mod metadata;
 mod output;
 mod plugin;
 mod probe;
@@ -23,8 +26,7 @@ pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config};
 #[doc(hidden)]
 pub use encode::Encoder;
-#[doc(hidden)]
-pub use header::Header;
+pub use format::Dialect;
 #[doc(hidden)]
 pub use output::CsvOutput;
 pub use plugin::CsvPlugin;

@@ -35,7 +35,8 @@ impl CsvOutput {
     pub fn open(config: &Config, now: Moment) -> Result<Self, CsvError> {
         let mut encoder = Encoder::new(config);
         let sink = if is_stream(config)? {
-            if config.rotates() {
+            // A bound on all files is no wish for several.
+            if config.rotate_size.is_some() || config.rotate_interval.is_some() {
                 tracing::warn!(path = %config.output_path.display(), "a stream is not rotated");
             }
             Sink::Stream(StreamSink::open(config)?)

@@ -86,7 +86,7 @@ fn existing(config: &Config, file: &File, path: &Path) -> Result<Finding, CsvErr
     }
     let read = |error| CsvError::open("read", path, error);
     let len = file.metadata().map_err(read)?.len();
-    let content = inspect(file, len, config.delimiter()).map_err(read)?;
+    let content = inspect(file, len, config.format()).map_err(read)?;
     let detail = match content {
         Some(content) if content.header.is_none() => "empty".to_owned(),
         Some(content) if content.whole == len => format!("{len} bytes, goes on at its end"),

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use alumet_core::Timestamp;
 
+use crate::metadata;
+
 /// How long `20261120T072436Z` is.
 const TIME_LEN: usize = 16;
 
@@ -76,14 +78,23 @@ impl Names {
 
     /// The path at which a rotated file is compressed before it gets its own.
     pub(crate) fn temporary(&self, rotated: &Rotated) -> PathBuf {
-        let plain = self.path(&Rotated {
-            compressed: false,
-            ..rotated.clone()
-        });
+        let plain = self.uncompressed(rotated);
         let mut name = OsString::from(".");
         name.push(plain.file_name().unwrap_or_default());
         name.push(".zst.tmp");
         self.folder.join(name)
+    }
+
+    /// The path of what describes a rotated file, compressed or not.
+    pub(crate) fn metadata(&self, rotated: &Rotated) -> PathBuf {
+        metadata::beside(&self.uncompressed(rotated))
+    }
+
+    fn uncompressed(&self, rotated: &Rotated) -> PathBuf {
+        self.path(&Rotated {
+            compressed: false,
+            ..rotated.clone()
+        })
     }
 
     /// All rotated files there are, oldest first.
@@ -262,6 +273,7 @@ mod tests {
             "out.20261120T072436Zx.csv",
             "out.20261120X072436Z.csv",
             "out.20261120T072436Z.csv.zst.tmp",
+            "out.20261120T072436Z.csv.meta.json",
         ] {
             assert_eq!(names.parse(OsStr::new(name)), None, "{name}");
         }

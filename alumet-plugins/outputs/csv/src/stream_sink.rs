@@ -14,7 +14,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::config::Config;
 use crate::encode::Encoder;
 use crate::error::{CsvError, lacks_reader};
-use crate::header::Header;
 use crate::inspect::end_of_last_record;
 use crate::link::{no_follow, resolve};
 
@@ -70,8 +69,7 @@ impl StreamSink {
     /// Why it could not be written whole.
     pub(crate) fn write(&mut self, delivery: &Delivery, encoder: &mut Encoder) -> Result<(), CsvError> {
         if self.header.is_none() {
-            encoder.set_header(Header::of(delivery));
-            self.header = Some(encoder.header_line());
+            self.header = Some(encoder.begin(delivery));
         }
         let mut samples = delivery.samples().skip(self.done);
         let error = loop {

@@ -4,11 +4,11 @@ use std::error::Error;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::{Delivery, Output};
-use alumet_core::series::SeriesKey;
+use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::{Allocations, CountingAllocator};
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp, Unit, Value, ValueType};
-use alumet_plugin_csv::{ByteSize, Config, CsvOutput};
+use alumet_plugin_csv::{ByteSize, Config, CsvOutput, Dialect};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -36,9 +36,17 @@ fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<
             })
         })
         .collect();
+    for dialect in [Dialect::Original, Dialect::Plain] {
+        write(&catalog, &series, dialect)?;
+    }
+    Ok(())
+}
+
+fn write(catalog: &Catalog, series: &[SeriesHandle], dialect: Dialect) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let config = Config {
         output_path: folder.path().join("out.csv"),
+        dialect,
         rotate_size: Some(ByteSize(1 << 30)),
         ..Config::default()
     };
@@ -49,7 +57,7 @@ fn a_batch_of_known_series_is_written_without_an_allocation() -> Result<(), Box<
             monotonic: Monotonic::from_nanos(tick.unsigned_abs() * 1_000_000_000),
         };
         let mut batch = catalog.batch();
-        for series in &series {
+        for series in series {
             batch
                 .push_value(series, now.wall, Value::F64(1.5))
                 .map_err(|expected| expected.name())?;

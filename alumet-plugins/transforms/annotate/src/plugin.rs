@@ -47,6 +47,8 @@ impl Plugin for AnnotatePlugin {
         attributes.extend(constants.map(|(key, value)| (key, value.into())));
         let attributes: Attributes = attributes.into_iter().collect();
         if !attributes.is_empty() {
+            let keys = attributes.iter().map(|(key, _)| &**key);
+            alumet.catalog().declare_attributes(keys);
             let transform = alumet.transform("attributes", Annotate::new(selection, attributes));
             // What others make of the samples gets them as well.
             for maker in [

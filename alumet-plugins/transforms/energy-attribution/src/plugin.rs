@@ -63,6 +63,9 @@ impl Plugin for EnergyAttributionPlugin {
                 "`retention_time` has no effect: samples are kept as long as they are needed; remove the key"
             );
         }
+        for metric in metrics::all() {
+            alumet.catalog().declare_attributes(metric.attribute_keys());
+        }
         let nodes = Nodes::new(specs, config.node_attribute, alumet.state(Self::ID));
         let nodes = Arc::new(Mutex::new(nodes));
         let asked = Arc::clone(&nodes);

@@ -16,7 +16,7 @@ impl FileSink {
         let Some(file) = &mut self.file else {
             return Ok(None);
         };
-        let end = file.checkpoint(self.now.wall, &self.config)?;
+        let end = file.checkpoint(self.now.wall, self.config.format())?;
         // What has not come again of a killed run must be known to the next run, too.
         let earlier = self.earlier.iter().flat_map(Earlier::places).cloned();
         Ok(Some(earlier.chain([end]).collect()))
@@ -33,12 +33,12 @@ impl FileSink {
             let recent;
             let places = match places {
                 [] => {
-                    recent = [file.recent(self.now.wall, &self.config)?];
+                    recent = [file.recent(self.now.wall, self.config.format())?];
                     &recent
                 }
                 places => places,
             };
-            self.earlier = Earlier::find(places, file, &self.config, self.now.monotonic);
+            self.earlier = Earlier::find(places, file, self.config.format(), self.now.monotonic);
         }
         Ok(())
     }

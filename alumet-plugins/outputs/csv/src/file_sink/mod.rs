@@ -13,8 +13,9 @@ use crate::earlier::{Earlier, Known};
 use crate::encode::Encoder;
 use crate::error::CsvError;
 use crate::file::ActiveFile;
-use crate::header::Header;
+use crate::growth::Growth;
 use crate::housekeeper::Housekeeper;
+use crate::metadata::Metadata;
 use crate::rotate::period;
 
 /// How often the path is looked at.
@@ -27,6 +28,13 @@ const ROTATION_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct FileSink {
     config: Config,
     file: Option<ActiveFile>,
+    /// Whether an earlier run, or this one, wrote to the file before it was opened.
+    goes_on: bool,
+    /// What describes the file, once something is written to it.
+    metadata: Option<Metadata>,
+    /// Whether the columns of the file were not compared yet with what metrics declare.
+    is_unknown: bool,
+    growth: Growth,
     /// Some lines of the delivery.
     lines: Vec<u8>,
     /// How many samples of a delivery that comes again are in a file that was taken away.
@@ -59,11 +67,9 @@ impl FileSink {
     /// # Errors
     /// What stands in the way, and how to mend it.
     pub(crate) fn open(config: &Config, encoder: &mut Encoder, now: Moment) -> Result<Self, CsvError> {
-        let mut sink = Self {
-            config: config.clone(),
-            now,
-            ..Self::default()
-        };
+        let mut sink = Self::default();
+        sink.config = config.clone();
+        sink.now = now;
         sink.reopen(encoder)?;
         if config.rotates() {
             let names = sink.file.as_ref().map(|file| file.names().clone());
@@ -105,7 +111,7 @@ impl FileSink {
         known: &Known,
     ) -> Result<(), CsvError> {
         self.look_for_file(encoder)?;
-        if self.is_rotation_due_by_time() {
+        if self.is_rotation_due_by_time() || self.lacks_columns(delivery, encoder) {
             self.rotate(encoder)?;
         }
         loop {
@@ -120,6 +126,7 @@ impl FileSink {
         if let Some(housekeeper) = &mut self.housekeeper {
             housekeeper.written(self.now.monotonic);
         }
+        self.describe(encoder);
         Ok(())
     }
 
@@ -127,6 +134,40 @@ impl FileSink {
     pub(crate) fn reset(&mut self) {
         self.file = None;
         self.gone = 0;
+        self.end_metadata();
+    }
+
+    /// Sees to it that what describes the file says all that is in it.
+    fn describe(&mut self, encoder: &Encoder) {
+        let (Some(metrics), Some(file)) = (encoder.metrics(), &self.file) else {
+            return;
+        };
+        let metadata = self.metadata.get_or_insert_with(|| {
+            let begun = if self.goes_on { file.begun() } else { self.now.wall };
+            let path = file.names().own_path();
+            Metadata::new(&path, self.goes_on, begun, encoder.header(), &self.config)
+        });
+        metadata.note(metrics, self.now);
+    }
+
+    /// Nothing more is written to the file for now.
+    fn end_metadata(&mut self) {
+        if let Some(metadata) = self.metadata.take() {
+            metadata.end(None, self.now.wall);
+        }
+    }
+
+    /// Whether the file was begun when metrics declared less, so that some attributes would have no column.
+    fn lacks_columns(&mut self, delivery: &Delivery, encoder: &Encoder) -> bool {
+        let is_unknown = std::mem::take(&mut self.is_unknown) && self.begun().is_some();
+        let lacks = is_unknown && encoder.header().lacks_declared(delivery.catalog());
+        if lacks {
+            tracing::info!(
+                path = %self.config.output_path.display(),
+                "the file has no column for some attributes of what is measured now; it is rotated, and a new one is begun"
+            );
+        }
+        lacks
     }
 
     /// Appends the lines of a delivery to the file, part by part; if one cannot be appended, none is there.
@@ -137,21 +178,22 @@ impl FileSink {
         known: &Known,
     ) -> Result<Written, CsvError> {
         let may_rotate = self.begun().is_some() && self.now.monotonic >= self.next_rotation;
-        let limit = self.config.rotate_size.filter(|_| may_rotate);
+        let limit = self.config.most_bytes().filter(|_| may_rotate);
         let Some(file) = &mut self.file else {
             return Ok(Written::Gone);
         };
         let begin = file.len;
         let mut head = Vec::new();
         if file.header.is_none() {
-            encoder.set_header(Header::of(delivery));
-            head = encoder.header_line();
+            head = encoder.begin(delivery);
         }
         let mut done = self.gone;
         let mut samples = delivery.samples().skip(done);
         loop {
             let count = encoder.encode_part(delivery.catalog(), &mut samples, &mut self.lines);
             if count == 0 {
+                let bytes = file.len - begin;
+                self.growth.written(bytes, self.now.monotonic, &self.config);
                 return Ok(Written::Whole);
             }
             known.remove_from(&mut self.lines, done);
@@ -159,7 +201,7 @@ impl FileSink {
             if is_first {
                 self.lines.splice(..0, head.drain(..));
             }
-            if limit.is_some_and(|limit| file.len + self.lines.len() as u64 > limit.0) {
+            if limit.is_some_and(|limit| file.len + self.lines.len() as u64 > limit) {
                 file.take_back(begin);
                 return Ok(Written::TooMuch);
             }
@@ -214,14 +256,18 @@ impl FileSink {
     fn begin_anew(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
         tracing::warn!(path = %self.config.output_path.display(), "the file was moved, deleted or emptied; a new one is begun");
         self.file = None;
+        // What it says is of the file that is gone.
+        self.metadata = None;
         self.reopen(encoder)
     }
 
     fn reopen(&mut self, encoder: &mut Encoder) -> Result<(), CsvError> {
-        let file = ActiveFile::open(&self.config.output_path, encoder.delimiter(), self.now.wall)?;
+        let file = ActiveFile::open(&self.config.output_path, encoder.format(), self.now.wall)?;
         if let Some(header) = &file.header {
             encoder.set_header(header.clone());
         }
+        self.goes_on = file.header.is_some();
+        self.is_unknown = self.goes_on;
         self.period = self.period_of(match file.header {
             Some(_) => file.modified,
             None => self.now.wall,
@@ -263,6 +309,9 @@ impl FileSink {
         match file.rotate(self.now.wall) {
             Ok(rotated) => {
                 tracing::debug!(path = %self.config.output_path.display(), ?rotated, "rotated");
+                if let Some(metadata) = self.metadata.take() {
+                    metadata.end(Some(&file.names().path(&rotated)), self.now.wall);
+                }
                 if let Some(housekeeper) = &mut self.housekeeper {
                     housekeeper.rotated(rotated, self.now.monotonic);
                 }
@@ -278,5 +327,11 @@ impl FileSink {
                 Ok(())
             }
         }
+    }
+}
+
+impl Drop for FileSink {
+    fn drop(&mut self) {
+        self.end_metadata();
     }
 }

@@ -3,7 +3,7 @@ use alumet_core::output::Delivery;
 use alumet_core::series::SeriesKey;
 use alumet_core::time::Moment;
 use alumet_core::{Attributes, Consumer, Resource, Timestamp, Unit, Value, ValueType};
-use alumet_plugin_csv::{Config, Encoder, Header};
+use alumet_plugin_csv::{Config, Dialect, Encoder};
 use proptest::prelude::*;
 
 use crate::reader::{pairs, records};
@@ -35,7 +35,7 @@ fn lines_look_as_documented() {
     let mut batch = rig.catalog.batch();
     batch.push_value(&energy, at(0), Value::U64(1250)).unwrap();
     let mut encoder = encoder();
-    encoder.set_header(Header::of(&copy_of(&batch)));
+    encoder.begin(&copy_of(&batch));
 
     let late = rig.series(
         "temp",
@@ -89,7 +89,7 @@ fn the_unit_can_be_a_code_or_nothing() {
         (false, false, "t"),
     ] {
         let config = Config {
-            append_unit_to_metric_name,
+            append_unit_to_metric_name: Some(append_unit_to_metric_name),
             use_unit_display_name,
             ..Config::default()
         };
@@ -113,12 +113,47 @@ fn a_plain_number_has_no_unit_in_either_style() {
 }
 
 #[test]
+fn plain_lines_look_as_documented() {
+    let rig = Rig::new();
+    let process = Consumer::Process { pid: 4711 };
+    let attributes = Attributes::EMPTY.with("kind", "user");
+    let percent = rig.series("cpu_percent", Unit::PERCENT, ValueType::F64, process, attributes);
+    let mut batch = rig.catalog.batch();
+    batch.push_value(&percent, at(0), Value::F64(12.5)).unwrap();
+    let mut encoder = Encoder::new(&Config {
+        dialect: Dialect::Plain,
+        ..Config::default()
+    });
+    encoder.begin(&copy_of(&batch));
+
+    let attributes = Attributes::EMPTY
+        .with("jobs", vec![1, 2])
+        .with("nan", f64::NAN)
+        .with("quiet", true)
+        .with("text", "a\x1b,\"%1B")
+        .with("unit", -1_i64);
+    let other = rig.series("n", Unit::ONE, ValueType::I64, Consumer::LocalMachine, attributes);
+    batch.push_value(&other, at(0), Value::I64(-7)).unwrap();
+    let text = encode(&mut encoder, &copy_of(&batch));
+    assert_eq!(
+        text,
+        "metric,timestamp,value,unit,resource_kind,resource_id,consumer_kind,consumer_id,kind,attributes\n\
+         cpu_percent,2026-11-20T07:00:00.000000000Z,12.5,%,local_machine,,process,4711,user,\n\
+         n,2026-11-20T07:00:00.000000000Z,-7,,local_machine,,local_machine,,,\
+         \"{\"\"jobs\"\":[1,2],\"\"nan\"\":\"\"NaN\"\",\"\"quiet\"\":true,\"\"text\"\":\"\"a\\u001b,\\\"\"%251B\"\",\"\"unit\"\":-1}\"\n"
+    );
+    let rest = records(&text, ',')[2][9].clone();
+    let rest: serde_json::Value = serde_json::from_str(&rest).unwrap();
+    assert_eq!(rest["text"], "a\x1b,\"%1B", "it is read back as it was");
+}
+
+#[test]
 fn a_change_of_columns_changes_the_lines_of_known_series() {
     let rig = Rig::new();
     let delivery = copy_of(&rig.counting("k", 0, 1));
     let mut encoder = encoder();
     assert!(encode(&mut encoder, &delivery).ends_with(";k=x\n"));
-    encoder.set_header(Header::of(&delivery));
+    encoder.begin(&delivery);
     assert!(encode(&mut encoder, &delivery).ends_with(";x;\n"));
 }
 
@@ -146,7 +181,7 @@ fn what_is_not_measured_says_so_in_a_column_or_among_the_late_attributes() {
     let delivery = Delivery::of(batch, Moment::default());
     let mut encoder = encoder();
     assert!(encode(&mut encoder, &delivery).ends_with(";metric_quality=modelled\n"));
-    encoder.set_header(Header::of(&delivery));
+    encoder.begin(&delivery);
     assert!(encode(&mut encoder, &delivery).ends_with(";modelled;\n"));
 }
 
@@ -179,6 +214,8 @@ fn awkward() -> impl Strategy<Value = String> {
         "[a;,=\"\\\\\r\n\t\0\x1b%19+-]{0,6}",
         any::<String>(),
         Just("metric".to_owned()),
+        Just("unit".to_owned()),
+        Just("attributes".to_owned()),
         Just("__late_attributes".to_owned())
     ]
 }
@@ -198,6 +235,7 @@ proptest! {
         delimiter in "[;,\t |:.0-]",
         late_delimiter in "[,;|\t ]",
         spreadsheet_safe: bool,
+        is_plain: bool,
     ) {
         let rig = Rig::new();
         let consumer = Consumer::new(&kind, &id);
@@ -208,8 +246,9 @@ proptest! {
         let expected = [(Value::F64(value), &first), (Value::U64(unsigned), &second), (Value::I64(signed), &second)];
         let mut batch = rig.catalog.batch();
         let mut encoder = Encoder::new(&Config {
-            csv_delimiter: delimiter.chars().next().unwrap(),
-            csv_late_delimiter: late_delimiter.chars().next().unwrap(),
+            dialect: if is_plain { Dialect::Plain } else { Dialect::Original },
+            csv_delimiter: delimiter.chars().next(),
+            csv_late_delimiter: late_delimiter.chars().next(),
             spreadsheet_safe,
             ..Config::default()
         });
@@ -217,7 +256,7 @@ proptest! {
             let handle = series(value.value_type().name(), value.value_type(), attributes);
             batch.push_value(&handle, Timestamp::from_nanos(nanos), value).unwrap();
             if batch.len() == 1 {
-                encoder.set_header(Header::of(&copy_of(&batch)));
+                encoder.begin(&copy_of(&batch));
             }
         }
         let text = encode(&mut encoder, &copy_of(&batch));
@@ -241,9 +280,15 @@ proptest! {
                 Value::U64(value) => prop_assert_eq!(line[2].parse::<u64>(), Ok(value)),
                 Value::I64(value) => prop_assert_eq!(line[2].parse::<i64>(), Ok(value)),
             }
-            prop_assert_eq!((&line[5], &line[6]), (&kind, &id));
-            let late = pairs(line.last().unwrap(), late_delimiter.chars().next().unwrap());
-            let own = header[7..header.len() - 1].iter().cloned().zip(line[7..].iter().cloned());
+            let leading = if is_plain { 8 } else { 7 };
+            prop_assert_eq!((&line[leading - 2], &line[leading - 1]), (&kind, &id));
+            let last = line.last().unwrap();
+            let late = match is_plain {
+                true if last.is_empty() => Vec::new(),
+                true => serde_json::from_str::<std::collections::BTreeMap<String, String>>(last).unwrap().into_iter().collect(),
+                false => pairs(last, late_delimiter.chars().next().unwrap()),
+            };
+            let own = header[leading..header.len() - 1].iter().cloned().zip(line[leading..].iter().cloned());
             let found = own.filter(|(key, value)| attributes.contains_key(key) || !value.is_empty()).chain(late);
             let mut found: Vec<_> = found.collect();
             found.sort();

@@ -7,10 +7,13 @@
 )]
 
 mod checkpoint;
+mod columns;
 mod file;
 mod full_disk;
 mod lines;
+mod metadata;
 mod reader;
 mod rig;
 mod rotation;
 mod stream;
+mod tools;

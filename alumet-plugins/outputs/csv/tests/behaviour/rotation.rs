@@ -3,7 +3,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use alumet_core::duration::HumanDuration;
-use alumet_plugin_csv::{ByteSize, Compression, Config};
+use alumet_plugin_csv::{ByteSize, Compression, Config, Dialect};
 
 use crate::rig::{Rig, values, values_of};
 
@@ -61,7 +61,7 @@ fn a_delivery_of_several_parts_is_in_one_file() {
 }
 
 #[test]
-fn each_file_has_the_columns_of_its_own_first_batch() {
+fn each_file_has_the_columns_of_the_one_before_and_those_that_are_new() {
     let rig = Rig::new();
     let config = Config {
         rotate_size: Some(ByteSize(200)),
@@ -72,9 +72,9 @@ fn each_file_has_the_columns_of_its_own_first_batch() {
     rig.write(&mut output, &rig.counting("b", 1, 1)).unwrap();
     rig.write(&mut output, &rig.counting("c", 2, 100)).unwrap();
     assert_eq!(values(&rig.path("out.20261120T070000Z.csv"), &["a"]), [0]);
-    assert_eq!(values(&rig.path("out.20261120T070000Z-1.csv"), &["b"]), [1]);
+    assert_eq!(values(&rig.path("out.20261120T070000Z-1.csv"), &["a", "b"]), [1]);
     // A batch above the limit is not torn apart.
-    assert_eq!(values(&config.output_path, &["c"]).len(), 100);
+    assert_eq!(values(&config.output_path, &["a", "b", "c"]).len(), 100);
 }
 
 #[test]
@@ -162,6 +162,62 @@ fn only_the_newest_rotated_files_are_kept_and_foreign_ones_stay() {
             "out.foreign.20261120T070000Z.csv"
         ]
     );
+}
+
+/// How many bytes all files have.
+fn bytes(rig: &Rig) -> u64 {
+    let sizes = rig
+        .files()
+        .into_iter()
+        .map(|name| rig.path(&name).metadata().map_or(0, |found| found.len()));
+    sizes.sum()
+}
+
+#[test]
+fn all_files_together_stay_below_the_bound_and_the_newest_are_kept() {
+    const MOST: u64 = 20_000;
+    for (rotate_size, keep_files, dialect) in [
+        (None, None, Dialect::Original),
+        (Some(ByteSize(3000)), None, Dialect::Plain),
+        (None, Some(1), Dialect::Original),
+    ] {
+        let mut rig = Rig::new();
+        let config = Config {
+            max_total_size: Some(ByteSize(MOST)),
+            rotate_size,
+            keep_files,
+            dialect,
+            ..rig.config()
+        };
+        let mut output = rig.open(&config);
+        for first in (0..3000).step_by(10) {
+            rig.write(&mut output, &rig.counting("a", first, 10)).unwrap();
+            eventually("the oldest are removed", || bytes(&rig) <= MOST);
+            rig.wait(1);
+        }
+        drop(output);
+        let names: Vec<_> = rig
+            .files()
+            .into_iter()
+            .filter(|name| name.ends_with(".csv"))
+            .collect();
+        match keep_files {
+            None => assert!(
+                bytes(&rig) > MOST / 2,
+                "no more is removed than needed: {names:?}"
+            ),
+            Some(keep) => assert_eq!(names.len(), keep as usize + 1),
+        }
+        let text: String = names
+            .iter()
+            .map(|name| fs::read_to_string(rig.path(name)).unwrap())
+            .collect();
+        let lines = text.lines().filter(|line| !line.starts_with("metric"));
+        let values: Vec<u64> = lines
+            .map(|line| line.split([';', ',']).nth(2).unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(values, (values[0]..3000).collect::<Vec<_>>());
+    }
 }
 
 #[test]
@@ -301,5 +357,5 @@ fn the_file_of_somebody_else_is_not_rotated() {
         ["mine.csv", "out.csv", "out.foreign.20261120T070000Z.csv"]
     );
     assert_eq!(values(&rig.path("mine.csv"), &["a"]), [0]);
-    assert_eq!(values(&config.output_path, &["b"]), [1, 2, 3, 4, 5]);
+    assert_eq!(values(&config.output_path, &["a", "b"]), [1, 2, 3, 4, 5]);
 }
