@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
+use crate::config::KeyPath;
 use crate::extra_command::ExtraCommand;
 
 /// An application: its name, its plugins, and what it does by default.
@@ -16,6 +17,8 @@ pub struct App {
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
     pub(crate) program_plugins: Vec<&'static str>,
+    /// The keys that a new configuration file shows.
+    pub(crate) common_keys: Vec<KeyPath>,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
@@ -49,7 +52,7 @@ pub struct Shortcut {
 
 impl App {
     /// An application without plugins.
-    pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
+    pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
         Self {
             name,
             version,
@@ -58,6 +61,9 @@ impl App {
             plugins: Vec::new(),
             default_plugins: Vec::new(),
             program_plugins: Vec::new(),
+            common_keys: ["pipeline.self_metrics", "spool.durable", "health.address"]
+                .map(KeyPath::dotted)
+                .to_vec(),
             plugin_defaults: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
@@ -91,6 +97,14 @@ impl App {
     #[must_use]
     pub fn enabled_for_programs(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
         self.program_plugins.extend(ids);
+        self
+    }
+
+    /// Chooses the keys of plugins, such as `plugins.csv.output_path`, that a new configuration file shows because people
+    /// change them; it says where the others are told.
+    #[must_use]
+    pub fn common_keys(mut self, keys: impl IntoIterator<Item = &'static str>) -> Self {
+        self.common_keys.extend(keys.into_iter().map(KeyPath::dotted));
         self
     }
 

@@ -21,6 +21,15 @@ fn main() -> ExitCode {
         "energy-estimation-tdp",
         "csv",
     ])
+    .common_keys([
+        "plugins.csv.output_path",
+        "plugins.csv.rotate_size",
+        "plugins.csv.keep_files",
+        "plugins.energy-estimation-tdp.tdp",
+        "plugins.procfs.kernel.poll_interval",
+        "plugins.procfs.processes.enabled",
+        "plugins.rapl.poll_interval",
+    ])
     .plugin_default(
         "energy-estimation-tdp",
         "only_without",

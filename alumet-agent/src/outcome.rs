@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use alumet_core::pipeline::{Ledger, StopReport};
+use tracing::Level;
 
 use crate::exit::FAILED;
 use crate::terminal;
@@ -21,7 +22,7 @@ impl Outcome {
     pub(crate) fn exit_code(&self) -> ExitCode {
         let faults = self.faults();
         for fault in &faults {
-            terminal::complain(&format!("error: {fault}"));
+            terminal::complain(Level::ERROR, fault);
         }
         if faults.is_empty() {
             ExitCode::SUCCESS

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
-use alumet_core::pipeline::{ControlError, ElementKind, Pattern, PipelineBuilder};
+use alumet_core::pipeline::{ControlError, ElementKind, ElementStatus, Ledger, Pattern, PipelineBuilder};
 use alumet_core::time::{Clock, SystemClock, Timestamp};
 use alumet_reader_procfs::SystemRoot;
+use tracing::Level;
 
 use crate::app::App;
 use crate::child::End;
@@ -29,6 +30,8 @@ pub(crate) struct Measurement {
     pub(crate) root: SystemRoot,
     /// When everything was measured for the first time.
     started: Instant,
+    /// Whether nothing is told at the end but faults.
+    is_quiet: bool,
 }
 
 impl Measurement {
@@ -49,6 +52,7 @@ impl Measurement {
             tree,
             root,
             started: Instant::now(),
+            is_quiet: global.quiet,
         };
         measurement.trigger(Pattern::kind(ElementKind::Source)).await;
         measurement.started = Instant::now();
@@ -101,10 +105,18 @@ impl Measurement {
             .control()
             .explain(&whose)
             .unwrap_or_default();
+        let elements = self
+            .session
+            .pipeline
+            .control()
+            .list(&Pattern::kind(ElementKind::Output));
         let outcome = self.session.stop().await;
-        // What waits, such as energy for those who used it, is there now.
-        let text = summary::render(&title, times, tree, end.as_ref(), &self.energy, &why);
-        terminal::complain(text.trim_end());
+        if !self.is_quiet {
+            // What waits, such as energy for those who used it, is there now.
+            let text = summary::render(&title, times, tree, end.as_ref(), &self.energy, &why);
+            let samples = destinations(&elements.unwrap_or_default(), &outcome.report.ledger);
+            terminal::complain(Level::INFO, &format!("{}{samples}", text.trim_end()));
+        }
         Ok((outcome.exit_code(), end))
     }
 
@@ -130,6 +142,22 @@ impl Measurement {
             }
             Err(error) => tracing::error!(%error, "the process could not be measured"),
         }
+    }
+}
+
+/// Where the samples are, in one line; nothing if no output has any.
+fn destinations(outputs: &[ElementStatus], ledger: &Ledger) -> String {
+    let told = outputs.iter().filter_map(|output| {
+        let key = &output.key;
+        let delivered = ledger.outputs.get(key)?.delivered;
+        let destination = output.destination.as_deref().unwrap_or(&key.plugin);
+        let is_told = delivered > 0 && key.plugin != PipelineBuilder::EMBEDDED;
+        is_told.then(|| format!("{delivered} in {destination}"))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    match told.is_empty() {
+        true => told,
+        false => format!("\n  samples: {told}"),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::program::Folder;
+use nix::sys::signal::Signal;
+
+use crate::program::{Folder, procfs_with};
 
 /// Checks what is said of a configuration, by `config check` and by `run` alike.
 #[track_caller]
@@ -97,6 +99,62 @@ fn a_value_that_cannot_work() {
             "alumet-config.toml:3:22",
         ],
     );
+}
+
+#[test]
+fn an_interval_of_polling_that_would_fill_the_disk_is_refused_with_its_rate() {
+    for (table, key) in [
+        (
+            "[plugins.procfs]\nkernel.poll_interval",
+            "plugins.procfs.kernel.poll_interval",
+        ),
+        (
+            "[plugins.procfs]\nprocesses.refresh_interval",
+            "plugins.procfs.processes.refresh_interval",
+        ),
+        (
+            "[plugins.procfs]\nprocesses.events.poll_interval",
+            "plugins.procfs.processes.events.poll_interval",
+        ),
+        ("[plugins.rapl]\npoll_interval", "plugins.rapl.poll_interval"),
+        (
+            "[plugins.energy-estimation-tdp]\npoll_interval",
+            "plugins.energy-estimation-tdp.poll_interval",
+        ),
+        ("[plugins.csv]\n[pipeline]\nself_metrics", "pipeline.self_metrics"),
+    ] {
+        let (rate, bytes) = (
+            "every 1ns would be 1000000000 times a second",
+            "5700000 MB a minute",
+        );
+        refused(
+            &format!("{table} = '1ns'\n"),
+            &[key, rate, bytes, "at least \"1ms\""],
+        );
+    }
+    refused(
+        "[plugins.csv]\nrotate_interval = '1ms'\n",
+        &[
+            "plugins.csv.rotate_interval",
+            "1000 times a second",
+            "at least \"1s\"",
+        ],
+    );
+}
+
+#[test]
+fn sources_that_make_much_are_told_at_the_start() {
+    let much = |table: &str| {
+        let folder = Folder::new();
+        let procfs = procfs_with(table);
+        folder.write("alumet-config.toml", format!("[plugins.csv]\n{procfs}"));
+        let mut agent = folder.start(&[]);
+        agent.wait_until_measuring();
+        let ended = agent.stop(Signal::SIGTERM);
+        ended.expect_code(0).stderr.contains("MB a minute as text")
+    };
+    assert!(much("kernel.poll_interval = '1ms'"));
+    assert!(!much("load.poll_interval = '1s'"));
 }
 
 #[test]
