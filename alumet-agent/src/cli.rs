@@ -318,7 +318,7 @@ const CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong command
 
 /// Where the rest is told.
 const SEE_ALSO: &str =
-    "--help-all tells the options of every command, variables of the environment and exit codes as well.";
+    "--help-all tells more: the options of every command, environment variables and exit codes.";
 
 /// Where the log goes.
 const LOG: &str = "The log goes to the standard error; RUST_LOG chooses what is logged (default: info).";
@@ -376,7 +376,8 @@ pub(crate) fn command(app: &App) -> clap::Command {
 
 /// A flag of every command that prints help.
 fn help_flag(name: &'static str, help: &'static str, action: ArgAction) -> Arg {
-    Arg::new(name).long(name).help(help).action(action).global(true)
+    let flag = Arg::new(name).long(name).help(help).action(action);
+    flag.global(true).help_heading(None::<&str>)
 }
 
 /// Parses the command line.

@@ -12,13 +12,11 @@ use crate::settings::{PluginSettings, Settings};
 /// The default configuration as a file that people change: the keys that they change most, and where the others are told.
 pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     let name = app.name;
-    let mut text = format!(
-        "# What is changed most. All keys with their defaults: `{name} config default --full`; one plugin: `{name} plugins info ID`.\n\n"
-    );
+    let mut text =
+        format!("# What people change most. `{name} config default --full` prints every key, explained.\n\n");
     text.push_str(&settings_reference()?.to_short_toml(&[], &app.common_keys));
-    text.push_str(&format!(
-        "\n# A table [plugins.ID] switches a plugin on, and `enabled = false` in it off again; `{name} plugins list` names all.\n"
-    ));
+    text.push_str("\n# A table [plugins.ID] switches a plugin on, and `enabled = false` in it off again. ");
+    text.push_str(&format!("`{name} plugins list` names all.\n"));
     for plugin in default_plugins(app) {
         let keys = plugin_reference(app, plugin)?.to_short_toml(&["plugins", plugin.id], &app.common_keys);
         text.push_str(&format!("\n# {}\n{keys}", plugin.summary));

@@ -17,7 +17,7 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
     let outcome = session::block_on(global, async {
         let format = global.log_format.unwrap_or(setup.settings.log.format);
         let is_shown = !global.quiet && format == LogFormat::Text;
-        let line = LiveLine::on_terminal().filter(|_| is_shown);
+        let line = is_shown.then(LiveLine::on_terminal).flatten();
         let watch = line.as_ref().map(LiveLine::watch);
         let mut session = Session::start(app, setup, global, |builder| {
             if let Some(watch) = watch.filter(|_| app.purpose == Purpose::Measure) {

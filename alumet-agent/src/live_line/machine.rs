@@ -215,3 +215,124 @@ impl Machine {
         parts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::metric::Metric;
+    use alumet_core::series::{SeriesHandle, SeriesKey};
+    use alumet_core::time::{Clock, SystemClock};
+    use alumet_core::value::ValueType;
+    use alumet_core::{Attributes, Catalog};
+
+    use super::*;
+
+    /// A machine that is looked at.
+    struct Scene {
+        catalog: Catalog,
+        watch: MachineWatch,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self {
+                catalog: Catalog::new(),
+                watch: MachineWatch::for_line(Machine::default()),
+            }
+        }
+
+        /// A series of the whole machine.
+        fn series(
+            &self,
+            name: &'static str,
+            quality: Quality,
+            attributes: &[(&'static str, &str)],
+        ) -> SeriesHandle {
+            let is_energy = name.ends_with("energy");
+            let (metric, _) = self.catalog.admit_metric(Metric {
+                name: name.into(),
+                kind: if name.starts_with("mem") {
+                    MetricKind::Gauge
+                } else {
+                    MetricKind::Delta
+                },
+                value_type: ValueType::F64,
+                unit: if is_energy { Unit::JOULE } else { Unit::ONE },
+                description: "".into(),
+                quality,
+            });
+            let attributes = attributes
+                .iter()
+                .map(|(key, value)| (*key, AttributeValue::from(*value)));
+            self.catalog.register(SeriesKey {
+                metric,
+                resource: Resource::LocalMachine,
+                consumer: Consumer::LocalMachine,
+                attributes: attributes.collect::<Attributes>(),
+            })
+        }
+
+        /// What is told after these samples of a second.
+        fn told(&mut self, second: i64, samples: &[(&SeriesHandle, f64)]) -> Vec<String> {
+            let mut batch = self.catalog.batch();
+            for (series, value) in samples {
+                batch.push_bits(
+                    *series,
+                    Timestamp::from_nanos(second * 1_000_000_000),
+                    value.to_bits(),
+                );
+            }
+            let context = TransformContext {
+                catalog: &self.catalog,
+                now: SystemClock.now(),
+            };
+            let before = batch.len();
+            self.watch.apply(&mut batch, &context).unwrap();
+            assert_eq!(batch.len(), before, "nothing is changed");
+            self.watch.machine.describe()
+        }
+    }
+
+    #[test]
+    fn use_of_the_cpus_and_memory_are_told_as_they_are_measured() {
+        let mut scene = Scene::new();
+        let cpu = |state| scene.series("kernel_cpu_time", Quality::Measured, &[("cpu_state", state)]);
+        let [user, guest, idle, iowait] = ["user", "guest", "idle", "iowait"].map(cpu);
+        let [total, available] =
+            ["mem_total", "mem_available"].map(|name| scene.series(name, Quality::Measured, &[]));
+        let first = [&user, &guest, &idle, &iowait].map(|series| (series, 0.0));
+        assert_eq!(scene.told(0, &first), [""; 0], "nothing is known yet");
+        let times = [(&user, 30.0), (&guest, 30.0), (&idle, 60.0), (&iowait, 10.0)];
+        assert_eq!(scene.told(1, &times), ["CPU 30 %"]);
+        let gib = f64::from(1 << 30);
+        let memory = [(&total, 16.0 * gib), (&available, 12.5 * gib)];
+        assert_eq!(scene.told(1, &memory), ["CPU 30 %", "memory 3.5 of 16.0 GiB"]);
+    }
+
+    #[test]
+    fn power_is_that_of_the_whole_machine_or_of_its_parts_and_says_when_it_is_estimated() {
+        let mut scene = Scene::new();
+        let estimate = scene.series("estimated_consumed_energy", Quality::Estimated, &[]);
+        scene.told(0, &[(&estimate, 0.0)]);
+        assert_eq!(scene.told(2, &[(&estimate, 20.0)]), ["10.0 W (estimated)"]);
+
+        let rapl = |domain| scene.series("rapl_consumed_energy", Quality::Measured, &[("domain", domain)]);
+        let [package, cores, dram, platform] =
+            ["package_total", "pp0_total", "dram_total", "platform_total"].map(rapl);
+        let other = scene.series(
+            "rapl_consumed_energy",
+            Quality::Measured,
+            &[("domain", "package_total"), ("node", "n1")],
+        );
+        let all = [&package, &cores, &dram, &platform, &other];
+        scene.told(10, &all.map(|series| (series, 0.0)));
+        let parts = [(&package, 30.0), (&cores, 25.0), (&dram, 5.0), (&other, 99.0)];
+        assert_eq!(scene.told(11, &parts), ["35.0 W"]);
+        let zero = [(&platform, 0.0)];
+        assert_eq!(
+            scene.told(11, &zero),
+            ["35.0 W"],
+            "a counter that stands still tells nothing"
+        );
+        assert_eq!(scene.told(12, &[(&platform, 100.0)]), ["100.0 W"]);
+    }
+}

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use alumet_core::pipeline::PipelineStatus;
+use alumet_core::pipeline::{ElementStatus, PipelineStatus};
 use parking_lot::Mutex;
 
 use machine::Machine;
@@ -99,10 +99,11 @@ impl Drop for LiveLine {
 
 /// What is told, the most important first: what is not well, then the machine, then the agent.
 fn describe(status: &PipelineStatus, machine: Vec<String>, rate: Option<f64>) -> Vec<String> {
-    let failing = status.elements.iter().filter(|element| !element.is_healthy());
-    let mut parts: Vec<String> = failing
-        .map(|element| format!("{} {}", element.key, element.state))
-        .collect();
+    let wrong = |element: &ElementStatus| match element.is_healthy() {
+        true => element.stands_still(),
+        false => Some(format!("{} {}", element.key, element.state)),
+    };
+    let mut parts: Vec<String> = status.elements.iter().filter_map(wrong).collect();
     let accounts = status.ledger.outputs.values();
     let waiting: u64 = accounts.map(|account| account.buffered).sum();
     let dropped = status.ledger.dropped_total();
@@ -135,6 +136,15 @@ fn fitting(parts: &[String], room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_left_out_as_a_whole() {
+        let parts = ["CPU 5 %", "3 samples/s", "7 series"].map(str::to_owned);
+        assert_eq!(fitting(&parts, 80), "CPU 5 %, 3 samples/s, 7 series");
+        assert_eq!(fitting(&parts, 20), "CPU 5 %, 3 samples/s");
+        assert_eq!(fitting(&parts, 19), "CPU 5 %");
+        assert_eq!(fitting(&parts, 3), "CPU");
+    }
 
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {

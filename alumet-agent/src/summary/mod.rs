@@ -62,8 +62,9 @@ fn of_energy(totals: &[Total], measured: Duration, why: &str) -> Vec<[String; 2]
     let mut rows = Vec::new();
     let program = |total: &&Total| total.whose == Whose::Program && total.quantity == Quantity::Energy;
     let joules = of(Whose::Program);
+    let has_energy = totals.iter().any(|total| total.quantity == Quantity::Energy);
     if joules == 0.0
-        && shared > 0.0
+        && has_energy
         && let Some(why) = why.lines().find(|line| line.starts_with(METRIC_PREFIX))
     {
         rows.push(row("energy", format!("not known; {why}")));
@@ -84,7 +85,7 @@ fn of_energy(totals: &[Total], measured: Duration, why: &str) -> Vec<[String; 2]
                 format!("{}, {:.0} % of the machine's", quantity(idle, "J"), percent(idle)),
             ));
         }
-    } else if totals.iter().any(|total| total.quantity == Quantity::Energy) {
+    } else if has_energy {
         rows.push(row(
             "energy",
             "not known: nothing shares that of the machine; enable energy-attribution",
@@ -366,7 +367,7 @@ mod tests {
         let text = |totals: &[Total]| of_energy(totals, Duration::from_secs(1), "")[0][1].clone();
         assert_eq!(text(&[]), "not measured: no plugin that provides it is enabled");
         let machine = Consumer::LocalMachine;
-        let totals = totals(&[(
+        let machine_only = totals(&[(
             "psu",
             Quality::Measured,
             Resource::LocalMachine,
@@ -374,7 +375,7 @@ mod tests {
             &[],
             1.0,
         )]);
-        assert!(text(&totals).contains("enable energy-attribution"));
+        assert!(text(&machine_only).contains("enable energy-attribution"));
         let (whole, machine) = (Resource::LocalMachine, Consumer::LocalMachine);
         let part: &[_] = &[("part", "unattributed")];
         let totals = self::totals(&[(
@@ -386,13 +387,11 @@ mod tests {
             1.0,
         )]);
         let why = "attributed_energy: half of it\nprocess_tree_energy: nobody has a result";
+        let told = "not known; process_tree_energy: nobody has a result";
         let rows = of_energy(&totals, Duration::from_secs(1), why);
-        assert_eq!(
-            rows,
-            [row(
-                "energy",
-                "not known; process_tree_energy: nobody has a result"
-            )]
-        );
+        assert_eq!(rows, [row("energy", told)]);
+        // What shares energy is there, and has none to share: nobody is told to enable it.
+        let rows = of_energy(&machine_only, Duration::from_secs(1), why);
+        assert_eq!(rows[0], row("energy", told));
     }
 }

@@ -139,13 +139,16 @@ fn measuring_a_program_writes_its_samples_says_where_and_leaves_nothing_else() {
     program.wait().unwrap();
     watched.expect_code(0).expect_stderr(&[" in out.csv"]);
     assert_eq!(files(), ["out.csv"]);
+    let ended = folder.run(&["--output-file", "-", "exec", "true"]);
+    ended.expect_code(0).expect_stderr(&[" in the standard output\n"]);
 }
 
 #[test]
 fn a_quiet_program_tells_nothing_but_what_is_wrong() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", small());
-    assert_eq!(folder.run(&["-q", "exec", "true"]).expect_code(0).stderr, "");
+    let ended = folder.run(&["-q", "--plugins", "csv,procfs", "exec", "true"]);
+    assert_eq!(ended.expect_code(0).stderr, "");
     assert!(!lines_of(&folder.path("file.csv")).is_empty());
     let ended = folder.run(&["-q", "exec", "./missing"]);
     ended.expect_code(127).expect_stderr(&["error: ", "./missing"]);

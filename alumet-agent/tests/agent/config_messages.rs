@@ -140,6 +140,14 @@ fn an_interval_of_polling_that_would_fill_the_disk_is_refused_with_its_rate() {
             "at least \"1s\"",
         ],
     );
+    refused(
+        "[plugins.csv]\n[telemetry]\nendpoint = 'http://localhost:1'\ninterval = '1us'\n",
+        &[
+            "telemetry.interval",
+            "1000000 times a second",
+            "at least \"10ms\"",
+        ],
+    );
 }
 
 #[test]

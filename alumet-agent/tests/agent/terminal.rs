@@ -102,7 +102,8 @@ fn what_is_not_well_comes_first_on_the_live_line_and_the_machine_before_the_agen
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     let live = text
         .split("\r\x1b[K")
-        .rfind(|line| line.contains("CPU "))
+        .filter(|line| line.contains("CPU "))
+        .last()
         .unwrap_or_default();
     let place = |part: &str| live.find(part).unwrap_or_else(|| panic!("{part}: {text:?}"));
     assert!(
