@@ -558,7 +558,7 @@ mod tests {
         for line in ["a exec true", "a watch 1"] {
             assert!(parsed(&app, line).is_ok(), "{line}");
         }
-        let help = |app: &App| command(app).render_help().to_string();
+        let help = |app: &App| command(app).render_long_help().to_string();
         assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
         let app = app.receives();
         for line in ["a exec true", "a watch 1"] {

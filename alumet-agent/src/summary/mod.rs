@@ -378,7 +378,7 @@ mod tests {
         assert!(text(&machine_only).contains("enable energy-attribution"));
         let (whole, machine) = (Resource::LocalMachine, Consumer::LocalMachine);
         let part: &[_] = &[("part", "unattributed")];
-        let totals = self::totals(&[(
+        let totals = totals(&[(
             "process_tree_energy",
             Quality::Modelled,
             whole,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::program::{Folder, is_installed, load, wait_until};
+use crate::program::{Folder, is_installed, load, procfs_with, wait_until};
 
 #[test]
 fn a_redirected_log_has_no_escape_sequences_and_no_live_line() {
@@ -118,7 +118,8 @@ fn a_quiet_terminal_has_no_live_line_and_neither_has_one_with_a_log_as_json() {
         return;
     }
     let folder = Folder::new();
-    folder.write("alumet-config.toml", load());
+    let slow = procfs_with("load.poll_interval = '1s'");
+    folder.write("alumet-config.toml", format!("[plugins.csv]\n{slow}"));
     for flags in ["-q", "--log-format json"] {
         let program = env!("CARGO_BIN_EXE_alumet-agent");
         let line = format!("'{program}' {flags} & agent=$!; sleep 2; kill -TERM $agent; wait $agent");
