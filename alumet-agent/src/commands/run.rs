@@ -2,6 +2,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::pipeline::Control;
 use alumet_core::size::BYTES_PER_LINE;
 
 use crate::app::{App, Purpose};
@@ -30,7 +31,7 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
             Purpose::Measure => tracing::info!(version, "measuring; Ctrl+C or SIGTERM ends it"),
             Purpose::Receive => tracing::info!(version, "receiving; Ctrl+C or SIGTERM ends it"),
         }
-        warn_of_much(&session);
+        tokio::spawn(warn_of_much(session.pipeline.control().clone()));
         let cause = match line {
             Some(line) => wait_with(&mut session, line).await,
             None => session.wait().await,
@@ -44,9 +45,11 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
 /// So many megabytes of text in a minute surprise nobody.
 const MUCH: f64 = 5.0;
 
-/// Warns when the sources make so much that files grow quickly, by what their first polls made.
-fn warn_of_much(session: &Session) {
-    let Ok(status) = session.pipeline.control().status() else {
+/// Warns once when the sources make so much that files grow quickly, by what their first polls made.
+async fn warn_of_much(control: Control) {
+    // Each has been polled by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let Ok(status) = control.status() else {
         return;
     };
     let rates = status.elements.into_iter().filter_map(|element| {

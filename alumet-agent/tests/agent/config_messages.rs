@@ -1,6 +1,7 @@
 //! Wrong configurations: each message tells what, where, and how to mend it.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -152,17 +153,26 @@ fn an_interval_of_polling_that_would_fill_the_disk_is_refused_with_its_rate() {
 
 #[test]
 fn sources_that_make_much_are_told_at_the_start() {
-    let much = |table: &str| {
-        let folder = Folder::new();
-        let procfs = procfs_with(table);
-        folder.write("alumet-config.toml", format!("[plugins.csv]\n{procfs}"));
-        let mut agent = folder.start(&[]);
-        agent.wait_until_measuring();
-        let ended = agent.stop(Signal::SIGTERM);
-        ended.expect_code(0).stderr.contains("MB a minute as text")
+    let folder = Folder::new();
+    let start = |table: &str| {
+        let text = format!(
+            "pipeline.self_metrics = '0s'\n[plugins.csv]\n{}",
+            procfs_with(table)
+        );
+        folder.write("alumet-config.toml", text);
+        folder.start(&[])
     };
-    assert!(much("kernel.poll_interval = '1ms'"));
-    assert!(!much("load.poll_interval = '1s'"));
+    let mut agent = start("kernel.poll_interval = '1ms'");
+    agent.wait_for_log(" of them sources/procfs/kernel");
+    let much = agent.stop(Signal::SIGTERM);
+    much.expect_code(0)
+        .expect_stderr(&[" samples a second, ", " MB a minute as text"]);
+
+    let mut agent = start("load.poll_interval = '1s'");
+    agent.wait_until_measuring();
+    std::thread::sleep(Duration::from_millis(1500));
+    let little = agent.stop(Signal::SIGTERM).stderr;
+    assert!(!little.contains("a minute as text"), "{little}");
 }
 
 #[test]
