@@ -276,7 +276,7 @@ mod tests {
             let mut batch = self.catalog.batch();
             for (series, value) in samples {
                 batch.push_bits(
-                    *series,
+                    series,
                     Timestamp::from_nanos(second * 1_000_000_000),
                     value.to_bits(),
                 );
