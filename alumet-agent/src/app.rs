@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alumet_core::plugin::{Plugin, PluginDescriptor};
 
+use crate::config::KeyPath;
 use crate::extra_command::ExtraCommand;
 
 /// An application: its name, its plugins, and what it does by default.
@@ -18,6 +19,8 @@ pub struct App {
     pub(crate) program_plugins: Vec<&'static str>,
     pub(crate) program_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) labels_by: Option<(&'static str, &'static str)>,
+    /// The keys that a new configuration file shows.
+    pub(crate) common_keys: Vec<KeyPath>,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     /// What the file says that is written when there is none.
@@ -53,7 +56,7 @@ pub struct Shortcut {
 
 impl App {
     /// An application without plugins.
-    pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
+    pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
         Self {
             name,
             version,
@@ -64,6 +67,9 @@ impl App {
             program_plugins: Vec::new(),
             program_defaults: BTreeMap::new(),
             labels_by: None,
+            common_keys: ["pipeline.self_metrics", "spool.durable", "health.address"]
+                .map(KeyPath::dotted)
+                .to_vec(),
             plugin_defaults: BTreeMap::new(),
             initial: BTreeMap::new(),
             shortcuts: Vec::new(),
@@ -113,6 +119,14 @@ impl App {
     #[must_use]
     pub const fn labels_by(mut self, plugin: &'static str, table: &'static str) -> Self {
         self.labels_by = Some((plugin, table));
+        self
+    }
+
+    /// Chooses the keys of plugins, such as `plugins.csv.output_path`, that a new configuration file shows because people
+    /// change them; it says where the others are told.
+    #[must_use]
+    pub fn common_keys(mut self, keys: impl IntoIterator<Item = &'static str>) -> Self {
+        self.common_keys.extend(keys.into_iter().map(KeyPath::dotted));
         self
     }
 

@@ -39,15 +39,21 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Configuration file, or folder whose *.toml files are read in order; may be repeated
-    #[arg(long, value_name = "PATH", env = "ALUMET_CONFIG", global = true)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "ALUMET_CONFIG",
+        hide_env_values = true,
+        global = true
+    )]
     pub(crate) config: Vec<PathBuf>,
 
-    /// Fail when the configuration file is missing, instead of writing a default one
-    #[arg(long, global = true)]
+    /// Fail when the configuration file is missing, instead of going on with the default one
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_default_config: bool,
 
     /// A piece of TOML that overrides the configuration, such as plugins.csv.output_path='out.csv'; may be repeated
-    #[arg(long, value_name = "TOML", global = true)]
+    #[arg(long, value_name = "TOML", global = true, hide_short_help = true)]
     pub(crate) config_override: Vec<String>,
 
     /// Enable exactly these plugins, whatever the configuration says
@@ -55,11 +61,25 @@ pub(crate) struct Global {
     pub(crate) plugins: Option<Vec<String>>,
 
     /// Threads for asynchronous plugins; 0 runs them on the main thread [default: 0]
-    #[arg(long, value_name = "N", env = "ALUMET_NORMAL_THREADS", global = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "ALUMET_NORMAL_THREADS",
+        hide_env_values = true,
+        global = true,
+        hide_short_help = true
+    )]
     pub(crate) normal_worker_threads: Option<usize>,
 
     /// 0 polls intervals below 10 ms without a real-time thread [default: 1]
-    #[arg(long, value_name = "N", env = "ALUMET_PRIORITY_THREADS", global = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "ALUMET_PRIORITY_THREADS",
+        hide_env_values = true,
+        global = true,
+        hide_short_help = true
+    )]
     pub(crate) priority_worker_threads: Option<usize>,
 
     /// Kept for old command lines: commands take effect at once, so there is nothing to limit
@@ -70,11 +90,11 @@ pub(crate) struct Global {
     #[arg(long, value_name = "SAMPLES", global = true, hide_short_help = true)]
     pub(crate) source_channel_size: Option<usize>,
 
-    /// Write the log as text or as one JSON object per line
-    #[arg(long, value_name = "FORMAT", global = true)]
+    /// Write the log, and whatever else goes to the standard error, as text or as one JSON object per line
+    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// Log only warnings and errors
+    /// Say nothing but warnings and errors: no live line, no summary
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
@@ -393,8 +413,12 @@ pub(crate) struct Which {
 /// What to do with configurations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print the default configuration
-    Default,
+    /// Print the default configuration: the keys that are changed most
+    Default {
+        /// Every key, explained
+        #[arg(long)]
+        full: bool,
+    },
     /// Check the configuration without measuring
     Check {
         /// Fail also when a server cannot be reached, does not accept the credentials, or anything else would work only in part
@@ -415,7 +439,7 @@ pub(crate) enum ConfigCommand {
     },
     /// Write the default configuration to the file
     Regen {
-        /// Do so even if there is one; it is kept beside the new one, with .old behind its name
+        /// Do so even if there is one, which is kept beside the new one as FILE.old, FILE.old.2 and so on
         #[arg(long)]
         force: bool,
     },
@@ -443,8 +467,9 @@ pub(crate) enum PluginsCommand {
 /// How a program ends.
 const CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 wrong command line or configuration";
 
-/// Where the options of every command are told.
-const SEE_ALSO: &str = "The help of the program itself tells the options of every command.";
+/// Where the rest is told.
+const SEE_ALSO: &str =
+    "--help-all tells more: the options of every command, environment variables and exit codes.";
 
 /// Where the log goes.
 const LOG: &str = "The log goes to the standard error; RUST_LOG chooses what is logged (default: info).";
@@ -472,7 +497,13 @@ pub(crate) fn command(app: &App) -> clap::Command {
         .version(app.version)
         .about(app.about)
         .disable_help_subcommand(true)
-        .after_help(format!("{CODES}{codes_of_exec}.\n{LOG}"))
+        .after_help(SEE_ALSO)
+        .after_long_help(format!("{CODES}{codes_of_exec}.\n{LOG}"))
+        .disable_help_flag(true)
+        .args([
+            help_flag("help", "Print the help", ArgAction::HelpShort).short('h'),
+            help_flag("help-all", "Print all of the help", ArgAction::HelpLong),
+        ])
         .subcommands(
             commands
                 .enumerate()
@@ -494,11 +525,21 @@ pub(crate) fn command(app: &App) -> clap::Command {
     })
 }
 
+/// A flag of every command that prints help.
+fn help_flag(name: &'static str, help: &'static str, action: ArgAction) -> Arg {
+    let flag = Arg::new(name).long(name).help(help).action(action);
+    flag.global(true).help_heading(None::<&str>)
+}
+
 /// Parses the command line.
 pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
     let mut command = command(app);
     command.build();
-    command.get_subcommands_mut().for_each(hide_global_options);
+    let end = command.get_after_long_help().map(ToString::to_string);
+    let end = end.unwrap_or_default();
+    command
+        .get_subcommands_mut()
+        .for_each(|command| hide_global_options(command, &end));
     let mut matches = command.try_get_matches_from(arguments)?;
     let is_chosen = |extra: &&ExtraCommand| matches.subcommand_name() == Some(&extra.name());
     if let Some(extra) = app.extra_commands.iter().find(is_chosen)
@@ -527,17 +568,25 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
     Ok(Parsed::BuiltIn(Box::new(cli)))
 }
 
-/// Leaves the options of every command out of the help of a single one.
-fn hide_global_options(command: &mut clap::Command) {
+/// Leaves the options of every command out of the short help of a single one, whose long help ends like that of the program.
+fn hide_global_options(command: &mut clap::Command, end: &str) {
+    let own = command.get_after_help().map(ToString::to_string);
+    let long = own.iter().map(String::as_str).chain([end]).collect::<Vec<_>>();
+    let long = long.join("\n\n");
     let is_leaf = !command.has_subcommands();
-    *command = std::mem::take(command).mut_args(|argument| {
-        let is_hidden = argument.is_hide_set() || argument.is_global_set();
-        argument.hide(is_hidden)
-    });
-    if is_leaf && command.get_after_help().is_none() {
+    *command = std::mem::take(command)
+        .mut_args(|argument| {
+            let is_help = matches!(argument.get_action(), ArgAction::HelpShort | ArgAction::HelpLong);
+            let is_hidden = argument.is_hide_short_help_set() || argument.is_global_set() && !is_help;
+            argument.hide_short_help(is_hidden)
+        })
+        .after_long_help(long);
+    if is_leaf && own.is_none() {
         *command = std::mem::take(command).after_help(SEE_ALSO);
     }
-    command.get_subcommands_mut().for_each(hide_global_options);
+    command
+        .get_subcommands_mut()
+        .for_each(|command| hide_global_options(command, end));
 }
 
 impl Global {
@@ -692,7 +741,7 @@ mod tests {
         for line in ["a exec true", "a watch 1"] {
             assert!(parsed(&app, line).is_ok(), "{line}");
         }
-        let help = |app: &App| command(app).render_help().to_string();
+        let help = |app: &App| command(app).render_long_help().to_string();
         assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
         let app = app.receives();
         for line in ["a exec true", "a watch 1"] {

@@ -9,15 +9,38 @@ use crate::config::Reference;
 use crate::exit::Failed;
 use crate::settings::{PluginSettings, Settings};
 
-/// The default configuration as a file: enabled plugins first, with all their keys, the others switched off.
+/// The default configuration as a file that people change: the keys that they change most, and where the others are told.
 pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
+    let name = app.name;
+    let mut text =
+        format!("# What people change most. `{name} config default --full` prints every key, explained.\n\n");
+    text.push_str(&settings_reference()?.to_short_toml(&[], &app.common_keys));
+    text.push_str("\n# A table [plugins.ID] switches a plugin on, and `enabled = false` in it off again. ");
+    text.push_str(&format!("`{name} plugins list` names all.\n"));
+    for plugin in default_plugins(app) {
+        let mut reference = plugin_reference(app, plugin)?;
+        reference.default.extend(app.initial_of(plugin.id));
+        let keys = reference.to_short_toml(&["plugins", plugin.id], &app.common_keys);
+        text.push_str(&format!("\n# {}\n{keys}", plugin.summary));
+    }
+    Ok(text)
+}
+
+/// The plugins that a new configuration switches on.
+fn default_plugins(app: &App) -> impl Iterator<Item = &PluginDescriptor> {
+    let is_on = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);
+    app.plugins.iter().filter(is_on)
+}
+
+/// The same configuration with every key: enabled plugins first, the others switched off.
+pub(crate) fn full_text(app: &App) -> Result<String, Failed> {
     let mut text = settings_reference()?.to_toml(&[]);
-    let enabled = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);
-    let (on, off): (Vec<_>, Vec<_>) = app.plugins.iter().partition(enabled);
-    for (at, plugin) in on.into_iter().enumerate() {
+    for (at, plugin) in default_plugins(app).enumerate() {
         text.push('\n');
         text.push_str(&text_of(app, plugin, at == 0, app.initial_of(plugin.id))?);
     }
+    let is_off = |plugin: &&PluginDescriptor| !app.default_plugins.contains(&plugin.id);
+    let off: Vec<_> = app.plugins.iter().filter(is_off).collect();
     if !off.is_empty() {
         text.push_str(
             "\n# Plugins that are switched off; `config reference` and `plugins info` explain their keys.\n",

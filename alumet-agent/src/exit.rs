@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use tracing::Level;
+
 use crate::config::Problems;
 use crate::terminal;
 
@@ -53,7 +55,7 @@ impl Failed {
     /// Prints the message and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let message = self.message.strip_prefix("error: ").unwrap_or(&self.message);
-        terminal::complain(&format!("error: {message}"));
+        terminal::complain(Level::ERROR, message);
         ExitCode::from(self.code)
     }
 }

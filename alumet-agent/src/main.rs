@@ -21,6 +21,15 @@ fn main() -> ExitCode {
         "energy-estimation-tdp",
         "csv",
     ])
+    .common_keys([
+        "plugins.csv.output_path",
+        "plugins.csv.dialect",
+        "plugins.csv.max_total_size",
+        "plugins.energy-estimation-tdp.tdp",
+        "plugins.procfs.kernel.poll_interval",
+        "plugins.procfs.processes.enabled",
+        "plugins.rapl.poll_interval",
+    ])
     .plugin_default(
         "energy-estimation-tdp",
         "only_without",
@@ -28,6 +37,8 @@ fn main() -> ExitCode {
     )
     // What runs for months must not fill the disk.
     .plugin_initial("csv", "max_total_size", "1 GiB")
+    // Any tool reads it as it is; a file that is older goes on as it was begun.
+    .plugin_initial("csv", "dialect", "plain")
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     // Of all processes, those that are announced.
     .program_default("procfs", toml::toml! { processes.strategy = "event" })

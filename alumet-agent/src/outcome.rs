@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use alumet_core::pipeline::{DropReason, ElementKey, Ledger, OutputAccount, StopReport};
+use tracing::Level;
 
 use crate::exit::FAILED;
 use crate::terminal;
@@ -24,7 +25,7 @@ impl Outcome {
     pub(crate) fn exit_code(&self) -> ExitCode {
         let faults = self.faults();
         for fault in &faults {
-            terminal::complain(&format!("error: {fault}"));
+            terminal::complain(Level::ERROR, fault);
         }
         if faults.is_empty() {
             ExitCode::SUCCESS

@@ -234,6 +234,9 @@ impl Settings {
                 "nothing could wait; write for example \"30days\"",
             );
         }
+        if !self.pipeline.self_metrics.is_zero() {
+            faults.refuse_polls("pipeline.self_metrics", *self.pipeline.self_metrics);
+        }
         if let Some(telemetry) = &self.telemetry {
             telemetry.check(&mut faults);
         }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::app::App;
 use crate::cli::Global;
 use crate::config::{Alias, Document, KeyPath, Loader, Origin, Problem, Problems, from_json, nearest};
-use crate::default_text::{default_text, plugin_schema};
+use crate::default_text::{default_text, plugin_reference, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
 use crate::settings::{OnError, PluginSettings, Settings};
@@ -24,7 +24,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// In the order of the file.
     pub(crate) plugins: Vec<EnabledPlugin>,
-    /// The text of the default file, if that took the place of one that is missing.
+    /// The text of the default file, if that is to be written in place of one that is missing.
     pub(crate) default_text: Option<String>,
 }
 
@@ -72,6 +72,8 @@ impl EnabledPlugin {
 pub(crate) enum IfMissing {
     /// Go on as if it were there.
     Assume,
+    /// Write it, and go on.
+    Write,
     /// Fail.
     Fail,
 }
@@ -189,7 +191,7 @@ impl Setup {
         let mut defaults = toml::Table::try_from(settings).map_err(anyhow::Error::from)?;
         let mut tables = toml::Table::new();
         for EnabledPlugin { descriptor, .. } in &setup.plugins {
-            let table = app.default_config(descriptor).map_err(anyhow::Error::from)?;
+            let table = plugin_reference(app, descriptor)?.default;
             tables.insert(descriptor.id.to_owned(), table.into());
         }
         defaults.insert("plugins".to_owned(), tables.into());
@@ -210,7 +212,7 @@ impl Setup {
 /// The variables of this process.
 const PROCESS: fn(&str) -> Option<OsString> = |name| std::env::var_os(name);
 
-/// All sources of the configuration, in order, and the text that takes the place of a file that is missing.
+/// All sources of the configuration, in order, and the text that is to be written in place of a file that is missing.
 fn loader(
     app: &App,
     global: &Global,
@@ -236,8 +238,9 @@ fn loader(
     if global.config.is_empty() {
         let path = Path::new(app.config_file);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
-            let text = default.insert(default_text(app)?);
+            let text = default_text(app)?;
             loader = loader.text(path, text.as_str());
+            default = (if_missing == IfMissing::Write).then_some(text);
         } else {
             loader = loader.path(path);
         }

@@ -139,9 +139,9 @@ pub enum Thread {
 }
 
 impl Schedule {
-    /// The shortest interval. Polling more often costs more than it tells: at this one, a core is busy with the ticks
-    /// alone.
-    pub const SHORTEST: Duration = Duration::from_micros(100);
+    /// The shortest interval. Polling more often costs more than it tells: sensors are brought up to date about as often, and
+    /// a core is busy with the ticks alone.
+    pub const SHORTEST: Duration = Duration::from_millis(1);
 
     /// Below this interval a source runs on the real-time thread.
     pub const REAL_TIME_BELOW: Duration = Duration::from_millis(10);

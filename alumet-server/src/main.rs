@@ -21,6 +21,15 @@ fn main() -> ExitCode {
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
     .enabled_by_default(["relay-server", "csv"])
+    .common_keys([
+        "plugins.csv.output_path",
+        "plugins.csv.rotate_size",
+        "plugins.csv.keep_files",
+        "plugins.relay-server.address",
+        "plugins.relay-server.tls.certificate",
+        "plugins.relay-server.tls.key",
+        "plugins.relay-server.tokens_file",
+    ])
     .shortcut(Shortcut {
         flag: "output-file",
         value_name: "FILE",

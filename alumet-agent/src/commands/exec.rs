@@ -42,7 +42,7 @@ fn once(
     let setup = Setup::load(app, global, IfMissing::Assume)?;
     // Before anything is started and written for a program that does not exist.
     child::find(&variant.program)?;
-    let mut places = SummaryPlaces::open(&exec.measuring, setup.settings.log.is_json(global))?;
+    let mut places = SummaryPlaces::open(&exec.measuring, global, &setup.settings.log)?;
     let (own, summary) = measured(app, global, setup, exec, variant.command(), inherited)?;
     places.tell(&summary)?;
     // That the program failed says more than that its measurement did, too, which is printed.

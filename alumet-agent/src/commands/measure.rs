@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
-use alumet_core::pipeline::{ControlError, ElementKind, Pattern, PipelineBuilder};
+use alumet_core::pipeline::{ControlError, ElementKind, ElementStatus, Ledger, Pattern, PipelineBuilder};
 use alumet_core::series::SeriesInfo;
 use alumet_core::time::{Clock, SystemClock, Timestamp};
 use alumet_reader_procfs::SystemRoot;
@@ -131,9 +131,17 @@ impl Measurement {
             .control()
             .explain(&whose)
             .unwrap_or_default();
+        let elements = self
+            .session
+            .pipeline
+            .control()
+            .list(&Pattern::kind(ElementKind::Output));
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
-        let summary = Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why);
+        let summary = Summary {
+            samples: destinations(&elements.unwrap_or_default(), &outcome.report.ledger),
+            ..Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why)
+        };
         Ok((outcome.exit_code(), summary))
     }
 
@@ -187,6 +195,18 @@ fn wanted(only: Vec<Scope>, program: Arc<OnceLock<Consumer>>) -> impl Fn(&Series
 fn own_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(Duration::ZERO, Duration::from)
+}
+
+/// How many samples are where.
+fn destinations(outputs: &[ElementStatus], ledger: &Ledger) -> BTreeMap<String, u64> {
+    let told = outputs.iter().filter_map(|output| {
+        let key = &output.key;
+        let delivered = ledger.outputs.get(key)?.delivered;
+        let destination = output.destination.as_deref().unwrap_or(&key.plugin);
+        let is_told = delivered > 0 && key.plugin != PipelineBuilder::EMBEDDED;
+        is_told.then(|| (destination.to_owned(), delivered))
+    });
+    told.collect()
 }
 
 /// What the wall clock showed at a moment that is over.

@@ -16,8 +16,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::cli::{self, Cli, Command, Parsed};
+use crate::cli::{self, Cli, Command, LogFormat, Parsed};
 use crate::exit::Failed;
+use crate::terminal;
 
 impl App {
     /// Does what the command line says.
@@ -48,6 +49,9 @@ impl App {
 
 /// Does what a command says.
 fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
+    if cli.global.log_format == Some(LogFormat::Json) {
+        terminal::complain_as_json();
+    }
     match &cli.command {
         None | Some(Command::Run) => run::run(app, &cli.global),
         Some(Command::Exec(arguments)) => exec::exec(app, &cli.global, arguments),

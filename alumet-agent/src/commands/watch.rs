@@ -27,7 +27,7 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, watch: &Watch) -> Result<Ex
         let root = SystemRoot::at(&setup.settings.system_root);
         // Before anything is started and written for what cannot be measured.
         let target = Target::find(watch, &root)?;
-        let mut places = SummaryPlaces::open(&watch.measuring, setup.settings.log.is_json(global))?;
+        let mut places = SummaryPlaces::open(&watch.measuring, global, &setup.settings.log)?;
         let mut measurement = Measurement::start(app, setup, global, &watch.measuring).await?;
         let started = Instant::now();
         let followed = target.follow(&root);

@@ -68,13 +68,13 @@ impl Problem {
     /// The text of something that works and should be changed nevertheless.
     pub(super) fn to_warning(&self) -> String {
         let mut text = String::new();
-        let _ = self.write(&mut text, "warning");
+        let _ = self.write(&mut text);
         text
     }
 
     /// Writes what, `--> file:line:column`, the line with a caret under the place, and the remedy.
-    fn write(&self, f: &mut impl fmt::Write, severity: &str) -> fmt::Result {
-        write!(f, "{severity}: {}", self.what)?;
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str(&self.what)?;
         let line = self.place.as_ref().and_then(Place::line_column);
         let line = line.map_or_else(String::new, |(line, _)| line.to_string());
         let margin = " ".repeat(line.len().max(1));
@@ -95,7 +95,8 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, "error")
+        f.write_str("error: ")?;
+        self.write(f)
     }
 }
 

@@ -39,11 +39,24 @@ impl Reference {
     /// `path` is the table that the keys stand in, such as `["plugins", "csv"]`. Under that path the text parses back to
     /// the default.
     pub fn to_toml(&self, path: &[&str]) -> String {
+        self.written(path, None)
+    }
+
+    /// The same with some of the keys only, each as a path from the root, and without the description of the whole.
+    pub fn to_short_toml(&self, path: &[&str], keys: &[KeyPath]) -> String {
+        self.written(path, Some(keys))
+    }
+
+    fn written(&self, path: &[&str], only: Option<&[KeyPath]>) -> String {
         let path = path.iter().fold(KeyPath::root(), |path, key| path.key(key));
         let shape = Shape::new(&self.schema);
-        let mut writer = Writer::new(&|_| None);
+        let mut writer = Writer {
+            only,
+            ..Writer::new(&|_| None)
+        };
         if path != KeyPath::root() {
-            writer.text.comment(shape.description().unwrap_or(""));
+            let description = shape.description().filter(|_| only.is_none());
+            writer.text.comment(description.unwrap_or(""));
             writer.text.header("", &path, false, None);
         }
         writer.table(&shape, Some(&self.default), &path, true);
@@ -91,12 +104,22 @@ pub(super) struct Writer<'a> {
     pub(super) text: TomlText,
     /// What a comment behind a key or a header says of it.
     origin: &'a dyn Fn(&KeyPath) -> Option<String>,
+    /// The keys that are written; `None` for all.
+    only: Option<&'a [KeyPath]>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(origin: &'a dyn Fn(&KeyPath) -> Option<String>) -> Self {
         let text = TomlText::default();
-        Self { text, origin }
+        let only = None;
+        Self { text, origin, only }
+    }
+
+    /// Whether a key is written, or something in it or above it.
+    fn writes(&self, path: &KeyPath) -> bool {
+        let steps = path.steps();
+        let is_of = |key: &KeyPath| key.steps().starts_with(steps) || steps.starts_with(key.steps());
+        self.only.is_none_or(|keys| keys.iter().any(is_of))
     }
 
     /// Writes what stands in a table, and if it is `described` also what its schema says of each key, with the keys that it
@@ -108,7 +131,8 @@ impl<'a> Writer<'a> {
         path: &KeyPath,
         described: bool,
     ) {
-        let keys = keys(shape, table);
+        let mut keys = keys(shape, table);
+        keys.retain(|key| self.writes(&path.clone().key(key)));
         let value = |key: &str| table.and_then(|table| table.get(key));
         let mut left_out = Vec::new();
         // In TOML a plain key after `[a.b]` would belong to `a.b`: plain keys come first.

@@ -17,6 +17,7 @@ use crate::cli::LogFormat;
 use crate::exit::Failed;
 use crate::live_line;
 use crate::settings::LogSettings;
+use crate::terminal;
 
 use fold::Folded;
 
@@ -47,7 +48,11 @@ pub(crate) fn start(
         _ => filter(level.unwrap_or("info")).map_err(Failed::usage),
     }?;
     let log = tracing_subscriber::fmt::layer().with_writer(|| Stderr);
-    let log = match format.unwrap_or(settings.format) {
+    let format = format.unwrap_or(settings.format);
+    if format == LogFormat::Json {
+        terminal::complain_as_json();
+    }
+    let log = match format {
         LogFormat::Text => log
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)

@@ -67,6 +67,8 @@ pub(crate) struct Summary {
     /// Nothing if it was not measured.
     pub(crate) usage: Option<Usage>,
     pub(crate) energy: EnergySummary,
+    /// How many samples are where.
+    pub(crate) samples: BTreeMap<String, u64>,
 }
 
 /// What a program and its descendants used; the same numbers that its samples add up to.
@@ -192,6 +194,7 @@ impl Summary {
             agent_cpu_seconds: times.agent.as_secs_f64(),
             usage: tree.map(|tree| Usage::of(tree, times, end)),
             energy: EnergySummary::of(&energy.totals(), why),
+            samples: BTreeMap::new(),
         }
     }
 
@@ -251,7 +254,7 @@ impl EnergySummary {
         let why = why.lines().find(|line| line.starts_with(METRIC_PREFIX));
         let program = energy().find(|total| total.whose == Whose::Program);
         let (program, missing) = match (program, why) {
-            (_, Some(why)) if joules == 0.0 && shared > 0.0 => (None, format!("not known; {why}")),
+            (_, Some(why)) if joules == 0.0 && energy().next().is_some() => (None, format!("not known; {why}")),
             (Some(total), _) => {
                 let quality = total.quality;
                 (Some(Amount { joules, quality }), String::new())
@@ -427,7 +430,7 @@ mod tests {
         let text = |totals: &[Total]| EnergySummary::of(totals, "").rows(1.0)[0][1].clone();
         assert_eq!(text(&[]), "not measured: no plugin that provides it is enabled");
         let machine = Consumer::LocalMachine;
-        let totals = totals(&[(
+        let machine_only = totals(&[(
             "psu",
             Quality::Measured,
             Resource::LocalMachine,
@@ -435,10 +438,10 @@ mod tests {
             &[],
             1.0,
         )]);
-        assert!(text(&totals).contains("enable energy-attribution"));
+        assert!(text(&machine_only).contains("enable energy-attribution"));
         let (whole, machine) = (Resource::LocalMachine, Consumer::LocalMachine);
         let part: &[_] = &[("part", "unattributed")];
-        let totals = self::totals(&[(
+        let totals = totals(&[(
             "process_tree_energy",
             Quality::Modelled,
             whole,
@@ -447,10 +450,9 @@ mod tests {
             1.0,
         )]);
         let why = "attributed_energy: half of it\nprocess_tree_energy: nobody has a result";
-        let rows = EnergySummary::of(&totals, why).rows(1.0);
-        assert_eq!(
-            rows,
-            [["energy", "not known; process_tree_energy: nobody has a result"]]
-        );
+        let told = "not known; process_tree_energy: nobody has a result";
+        assert_eq!(EnergySummary::of(&totals, why).rows(1.0), [["energy", told]]);
+        // What shares energy is there, and has none to share: nobody is told to enable it.
+        assert_eq!(EnergySummary::of(&machine_only, why).rows(1.0)[0], ["energy", told]);
     }
 }

@@ -4,9 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use tracing::Level;
+
 use super::Summary;
-use crate::cli::Measuring;
+use crate::cli::{Global, Measuring};
 use crate::exit::Failed;
+use crate::settings::LogSettings;
 use crate::terminal;
 
 /// Where summaries go. A program's own output is never mixed with them, unless that is asked for.
@@ -22,7 +25,7 @@ enum Place {
     StandardError,
     /// Opened before anything runs, so that one that cannot be written is known then.
     File(File, PathBuf),
-    /// One line, with the most important numbers.
+    /// One line, with the most important numbers. Nothing where only warnings and errors are logged.
     Log,
 }
 
@@ -32,7 +35,7 @@ impl SummaryPlaces {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) fn open(measuring: &Measuring, log_is_json: bool) -> Result<Self, Failed> {
+    pub(crate) fn open(measuring: &Measuring, global: &Global, log: &LogSettings) -> Result<Self, Failed> {
         let dash = Path::new("-");
         let terminal = || {
             let terminal = OpenOptions::new().write(true).open("/dev/tty").ok()?;
@@ -43,7 +46,7 @@ impl SummaryPlaces {
                 Some(path) if path == dash => Place::StandardError,
                 Some(path) => Place::file(path)?,
                 // Whoever reads JSON there could not read anything else.
-                None if log_is_json => Place::Log,
+                None if global.quiet || log.is_json(global) => Place::Log,
                 None if io::stderr().is_terminal() => Place::StandardError,
                 None => terminal().unwrap_or(Place::Log),
             },
@@ -82,7 +85,7 @@ impl Place {
         match self {
             Self::StandardOutput => terminal::print(&format!("{text}\n")).map(drop),
             Self::StandardError | Self::Log => {
-                terminal::complain(text);
+                terminal::complain(Level::INFO, text);
                 Ok(())
             }
             Self::File(file, path) => writeln!(file, "{text}").map_err(|error| cannot_write(path, &error)),

@@ -25,6 +25,11 @@ impl Summary {
             seconds(self.agent_cpu_seconds)
         );
         rows.push(row("the agent itself", agent));
+        let samples = self.samples.iter().map(|(place, samples)| format!("{samples} in {place}"));
+        let samples = samples.collect::<Vec<_>>();
+        if !samples.is_empty() {
+            rows.push(row("samples", samples.join(", ")));
+        }
         let labels: Vec<_> = self
             .labels
             .iter()

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_shared_http_delivery::HttpConfig;
@@ -60,6 +62,9 @@ impl TelemetrySettings {
         self.http.check("endpoint", &self.endpoint, &mut own);
         if !(0.0..=1.0).contains(&self.sampling) {
             own.add("sampling", "write a number from 0 (none) to 1 (all)");
+        }
+        if self.has_metrics() {
+            own.refuse_often("interval", *self.interval, Duration::from_millis(10));
         }
         for fault in own {
             faults.add(&format!("telemetry.{}", fault.key.join(".")), fault.message);

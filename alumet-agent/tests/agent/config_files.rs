@@ -48,6 +48,33 @@ fn the_default_configuration_is_printed_and_passes_its_own_check() {
     assert_eq!(checked.stderr, "");
 }
 
+/// The configuration in effect, without the plugins that are off, which the long default file names and the short one does not.
+fn in_effect(folder: &Folder) -> toml::Table {
+    let shown = folder.run(&["config", "show"]);
+    let mut table: toml::Table = shown.expect_code(0).stdout.parse().unwrap();
+    let plugins = table["plugins"].as_table_mut().unwrap();
+    plugins.retain(|_, plugin| plugin["enabled"].as_bool() != Some(false));
+    table
+}
+
+#[test]
+fn the_default_file_shows_ten_keys_and_is_the_same_configuration_as_that_with_all() {
+    let folder = Folder::new();
+    let short = folder.run(&["config", "default"]).stdout;
+    folder.write("alumet-config.toml", &short);
+    let with_short = in_effect(&folder);
+    let is_key = |line: &&str| !line.is_empty() && line.contains(" = ") && !line.contains('`');
+    assert_eq!(short.lines().filter(is_key).count(), 10, "{short}");
+    assert!(short.lines().count() < 80, "{short}");
+    let first = short.lines().next().unwrap();
+    assert!(first.contains("`alumet-agent config default --full`"), "{first}");
+
+    let full = folder.run(&["config", "default", "--full"]).stdout;
+    assert!(full.lines().count() > 300, "{full}");
+    folder.write("alumet-config.toml", &full);
+    assert_eq!(in_effect(&folder), with_short);
+}
+
 #[test]
 fn the_reference_enables_every_plugin_and_passes_the_check() {
     let folder = Folder::new();
@@ -70,7 +97,12 @@ fn the_reference_enables_every_plugin_and_passes_the_check() {
 #[test]
 fn a_missing_file_is_written_with_the_default_and_the_log_says_so() {
     let folder = Folder::new();
-    let ended = folder.run(&["exec", "true"]);
+    let run = || {
+        let mut agent = folder.start(&[]);
+        agent.wait_until_measuring();
+        agent.stop(Signal::SIGTERM)
+    };
+    let ended = run();
     ended
         .expect_code(0)
         .expect_stderr(&["the default one was written", "alumet-config.toml"]);
@@ -78,7 +110,7 @@ fn a_missing_file_is_written_with_the_default_and_the_log_says_so() {
         folder.read("alumet-config.toml"),
         folder.run(&["config", "default"]).stdout
     );
-    let again = folder.run(&["exec", "true"]);
+    let again = run();
     assert!(
         !again.expect_code(0).stderr.contains("was written"),
         "{}",
@@ -87,13 +119,51 @@ fn a_missing_file_is_written_with_the_default_and_the_log_says_so() {
 }
 
 #[test]
+fn measuring_a_program_writes_its_samples_says_where_and_leaves_nothing_else() {
+    let folder = Folder::new();
+    let files = || {
+        let entries = fs::read_dir(folder.path("")).unwrap().flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>()
+    };
+    let ended = folder.run(&["exec", "true"]);
+    let told = ended.expect_code(0).stderr.lines().last().unwrap();
+    let lines = lines_of(&folder.path("alumet-output.csv")).len();
+    assert_eq!(told.trim(), format!("samples: {lines} in alumet-output.csv"));
+    assert_eq!(files(), ["alumet-output.csv"]);
+
+    fs::remove_file(folder.path("alumet-output.csv")).unwrap();
+    let mut program = std::process::Command::new("sleep").arg("1").spawn().unwrap();
+    let pid = program.id().to_string();
+    let watched = folder.run(&["--output-file", "out.csv", "watch", &pid]);
+    program.wait().unwrap();
+    watched.expect_code(0).expect_stderr(&[" in out.csv"]);
+    assert_eq!(files(), ["out.csv"]);
+    let ended = folder.run(&["--output-file", "-", "exec", "true"]);
+    ended.expect_code(0).expect_stderr(&[" in the standard output\n"]);
+}
+
+#[test]
+fn a_quiet_program_tells_nothing_but_what_is_wrong() {
+    let folder = Folder::new();
+    folder.write("alumet-config.toml", small());
+    let ended = folder.run(&["-q", "--plugins", "csv,procfs", "exec", "true"]);
+    assert_eq!(ended.expect_code(0).stderr, "");
+    assert!(!lines_of(&folder.path("file.csv")).is_empty());
+    let ended = folder.run(&["-q", "exec", "./missing"]);
+    ended.expect_code(127).expect_stderr(&["error: ", "./missing"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_told_and_the_agent_goes_on() {
     let folder = Folder::new();
     let output = folder.path("out.csv");
-    let mut command = folder.command(&["--output-file", output.to_str().unwrap(), "exec", "true"]);
+    let mut command = folder.command(&["--output-file", output.to_str().unwrap()]);
     // Not even root may create a file there.
     command.current_dir("/proc/self");
-    let ended = folder.start_command(command).wait();
+    let mut agent = folder.start_command(command);
+    agent.wait_until_measuring();
+    let ended = agent.stop(Signal::SIGTERM);
     ended.expect_code(0).expect_stderr(&[
         "WARN",
         "cannot be written",
@@ -142,6 +212,18 @@ fn regen_keeps_a_file_that_somebody_wrote_and_follows_no_link() {
         ended.stdout
     );
     assert_eq!(folder.read("elsewhere"), "rubbish");
+    assert_eq!(folder.read("alumet-config.toml.old"), "rubbish");
+    // What was kept once is not written over.
+    for (text, kept) in [
+        ("second", "alumet-config.toml.old.2"),
+        ("third", "alumet-config.toml.old.3"),
+    ] {
+        folder.write("alumet-config.toml", text);
+        let ended = folder.run(&["config", "regen", "--force"]);
+        let told = format!("the old file is now {kept}");
+        assert!(ended.expect_code(0).stdout.contains(&told), "{}", ended.stdout);
+        assert_eq!(folder.read(kept), text);
+    }
     assert_eq!(folder.read("alumet-config.toml.old"), "rubbish");
     folder.run(&["config", "check"]).expect_code(0);
     folder

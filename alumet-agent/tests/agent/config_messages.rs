@@ -1,8 +1,11 @@
 //! Wrong configurations: each message tells what, where, and how to mend it.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::program::Folder;
+use nix::sys::signal::Signal;
+
+use crate::program::{Folder, procfs_with};
 
 /// Checks what is said of a configuration, by `config check` and by `run` alike.
 #[track_caller]
@@ -97,6 +100,79 @@ fn a_value_that_cannot_work() {
             "alumet-config.toml:3:22",
         ],
     );
+}
+
+#[test]
+fn an_interval_of_polling_that_would_fill_the_disk_is_refused_with_its_rate() {
+    for (table, key) in [
+        (
+            "[plugins.procfs]\nkernel.poll_interval",
+            "plugins.procfs.kernel.poll_interval",
+        ),
+        (
+            "[plugins.procfs]\nprocesses.refresh_interval",
+            "plugins.procfs.processes.refresh_interval",
+        ),
+        (
+            "[plugins.procfs]\nprocesses.events.poll_interval",
+            "plugins.procfs.processes.events.poll_interval",
+        ),
+        ("[plugins.rapl]\npoll_interval", "plugins.rapl.poll_interval"),
+        (
+            "[plugins.energy-estimation-tdp]\npoll_interval",
+            "plugins.energy-estimation-tdp.poll_interval",
+        ),
+        ("[plugins.csv]\n[pipeline]\nself_metrics", "pipeline.self_metrics"),
+    ] {
+        let (rate, bytes) = (
+            "every 1ns would be 1000000000 times a second",
+            "5700000 MB a minute",
+        );
+        refused(
+            &format!("{table} = '1ns'\n"),
+            &[key, rate, bytes, "at least \"1ms\""],
+        );
+    }
+    refused(
+        "[plugins.csv]\nrotate_interval = '1ms'\n",
+        &[
+            "plugins.csv.rotate_interval",
+            "1000 times a second",
+            "at least \"1s\"",
+        ],
+    );
+    refused(
+        "[plugins.csv]\n[telemetry]\nendpoint = 'http://localhost:1'\ninterval = '1us'\n",
+        &[
+            "telemetry.interval",
+            "1000000 times a second",
+            "at least \"10ms\"",
+        ],
+    );
+}
+
+#[test]
+fn sources_that_make_much_are_told_at_the_start() {
+    let folder = Folder::new();
+    let start = |table: &str| {
+        let text = format!(
+            "pipeline.self_metrics = '0s'\n[plugins.csv]\n{}",
+            procfs_with(table)
+        );
+        folder.write("alumet-config.toml", text);
+        folder.start(&[])
+    };
+    let mut agent = start("kernel.poll_interval = '1ms'");
+    agent.wait_for_log(" of them sources/procfs/kernel");
+    let much = agent.stop(Signal::SIGTERM);
+    much.expect_code(0)
+        .expect_stderr(&[" samples a second, ", " MB a minute as text"]);
+
+    let mut agent = start("load.poll_interval = '1s'");
+    agent.wait_until_measuring();
+    std::thread::sleep(Duration::from_millis(1500));
+    let little = agent.stop(Signal::SIGTERM).stderr;
+    assert!(!little.contains("a minute as text"), "{little}");
 }
 
 #[test]

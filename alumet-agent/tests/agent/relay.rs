@@ -10,17 +10,25 @@ fn shown(folder: &Folder, arguments: &[&str]) -> toml::Table {
 }
 
 #[test]
-fn an_address_enables_the_plugin_that_the_default_configuration_switches_off() {
+fn an_address_enables_the_plugin_that_the_default_configuration_lacks_or_switches_off() {
     let folder = Folder::new();
+    let full = folder.run(&["config", "default", "--full"]).stdout;
     for (flag, plugin, key) in [
         ("--relay-out", "relay-client", "relay_server"),
         ("--relay-in", "relay-server", "address"),
     ] {
-        let without = &shown(&folder, &[])["plugins"][plugin];
-        assert_eq!(without["enabled"].as_bool(), Some(false), "{plugin}");
-        let with = &shown(&folder, &[flag, "127.0.0.1:7"])["plugins"][plugin];
-        assert_eq!(with["enabled"].as_bool(), Some(true), "{plugin}");
-        assert_eq!(with[key].as_str(), Some("127.0.0.1:7"));
+        let check = |is_enabled_before| {
+            let without = shown(&folder, &[])["plugins"].get(plugin).cloned();
+            let is_enabled = without.and_then(|table| table["enabled"].as_bool());
+            assert_eq!(is_enabled, is_enabled_before, "{plugin}");
+            let with = &shown(&folder, &[flag, "127.0.0.1:7"])["plugins"][plugin];
+            assert_eq!(with["enabled"].as_bool(), Some(true), "{plugin}");
+            assert_eq!(with[key].as_str(), Some("127.0.0.1:7"));
+        };
+        check(None);
+        folder.write("alumet-config.toml", &full);
+        check(Some(false));
+        std::fs::remove_file(folder.path("alumet-config.toml")).unwrap();
     }
 }
 

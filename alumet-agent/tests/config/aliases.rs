@@ -36,7 +36,7 @@ fn an_old_name_works_and_warns_with_its_place() {
     assert_eq!(document.warnings().len(), 1);
     assert_eq!(
         document.warnings()[0].to_string(),
-        "warning: `plugins.csv.enable` is now called `plugins.csv.enabled`\n --> alumet.toml:3:1\n  |\n\
+        "`plugins.csv.enable` is now called `plugins.csv.enabled`\n --> alumet.toml:3:1\n  |\n\
          3 | enable = ***\n  | ^^^^^^\n  = help: rename the key; the old name still works"
     );
 }

@@ -1,6 +1,6 @@
 //! Documentation from a schema and a default.
 
-use alumet_agent::config::Reference;
+use alumet_agent::config::{KeyPath, Reference};
 use proptest::prelude::*;
 use schemars::Schema;
 
@@ -55,6 +55,22 @@ exe_regex = "a\\.b"
 # Extra attributes.
 [plugins.sensor.groups.labels]
 "#
+    );
+}
+
+#[test]
+fn a_short_default_has_the_chosen_keys_with_their_descriptions_and_the_tables_around_them() {
+    let keys = [
+        "plugins.sensor.port",
+        "plugins.sensor.retry.max_times",
+        "plugins.other.factor",
+    ];
+    let keys = keys.map(KeyPath::dotted);
+    let reference = Reference::of::<Sensor>().unwrap();
+    assert_eq!(
+        reference.to_short_toml(&["plugins", "sensor"], &keys),
+        "[plugins.sensor]\n\n# Port of the sensor.\nport = 9091\n\n# What happens after an error.\n\
+         [plugins.sensor.retry]\n\n# Number of attempts.\nmax_times = 8\n"
     );
 }
 

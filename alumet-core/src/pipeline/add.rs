@@ -28,7 +28,7 @@ pub enum AddError {
     #[error("there are two elements named {0}; each needs a name of its own")]
     Duplicate(ElementKey),
     /// An interval is shorter than [`Schedule::SHORTEST`].
-    #[error("{0} has an interval of {1:?}; it must be 100 µs or longer")]
+    #[error("{0} has an interval of {1:?}; it must be 1 ms or longer")]
     ShortInterval(ElementKey, Duration),
     /// An asynchronous element was added to a pipeline whose runtime has no timer.
     #[error("{0} is asynchronous and the runtime of the pipeline has no timer; build it with `enable_time`")]
@@ -196,7 +196,7 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Resul
             ledger.recovered(&key, waiting.saturating_sub(known));
         }
     }
-    let cell = Arc::new(ElementCell::new(key.clone(), None));
+    let cell = Arc::new(ElementCell::new(key.clone(), None).writing_to(spec.destination.take()));
     let link = OutputLink {
         cell: Arc::clone(&cell),
         queue: Arc::clone(&queue),

@@ -275,7 +275,7 @@ impl Control {
         let shared = self.running()?;
         let keys = select(&shared, pattern, |element| {
             let short = (interval < Schedule::SHORTEST)
-                .then_some(("get this interval", "an interval must not be shorter than 100 µs"));
+                .then_some(("get this interval", "an interval must not be shorter than 1 ms"));
             only_polled("get an interval")(element).or(short)
         })?;
         let thread = shared.thread_for(&keys[0], &Schedule::every(interval));

@@ -100,6 +100,9 @@ pub struct ElementStatus {
     /// When a source is polled; `None` for other elements and for sources driven by events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// Where an output writes, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// The last error, even if it works again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -224,6 +227,7 @@ impl ElementCell {
             key: key.clone(),
             state,
             schedule,
+            destination: None,
             last_error: None,
             failures_in_a_row: 0,
             failures: 0,
@@ -247,6 +251,12 @@ impl ElementCell {
             vain: Mutex::default(),
             key,
         }
+    }
+
+    /// With the place where it writes.
+    pub(crate) fn writing_to(mut self, destination: Option<String>) -> Self {
+        self.status.get_mut().destination = destination;
+        self
     }
 
     pub(crate) const fn key(&self) -> &ElementKey {

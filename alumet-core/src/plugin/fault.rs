@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::duration::HumanDuration;
+use crate::size::BYTES_PER_LINE;
 use crate::source::Schedule;
 
 /// A key of a configuration has a value that cannot be used.
@@ -33,14 +35,55 @@ impl Faults {
         self.0.push(ConfigFault::new(path, message));
     }
 
-    /// Adds a fault if the interval is shorter than [`Schedule::SHORTEST`], or zero.
-    pub fn refuse_zero(&mut self, path: &str, interval: Duration) {
-        if interval < Schedule::SHORTEST {
+    /// Adds a fault if something would be waited for no time, or for less than a millisecond.
+    pub fn refuse_zero(&mut self, path: &str, duration: Duration) {
+        if duration < Duration::from_millis(1) {
             self.add(
                 path,
-                "an interval must be longer than zero, and at least 100 µs, for example \"1s\"",
+                "it must be longer than zero, and at least 1 ms, for example \"1s\"",
             );
         }
+    }
+
+    /// Adds a fault if a source would be polled more often than [`Schedule::SHORTEST`] allows, with the rate, and how much
+    /// even one series would write.
+    pub fn refuse_polls(&mut self, path: &str, interval: Duration) {
+        let so_much = |rate: f64| {
+            let minute = rate * 60.0 * BYTES_PER_LINE;
+            format!(
+                ", and even one series would write {:.0} MB a minute",
+                minute / 1e6
+            )
+        };
+        self.refuse_rate(path, interval, Schedule::SHORTEST, so_much);
+    }
+
+    /// Adds a fault if something would be done more often than every `shortest`, with the rate.
+    pub fn refuse_often(&mut self, path: &str, interval: Duration, shortest: Duration) {
+        self.refuse_rate(path, interval, shortest, |_| String::new());
+    }
+
+    fn refuse_rate(
+        &mut self,
+        path: &str,
+        interval: Duration,
+        shortest: Duration,
+        so_much: impl Fn(f64) -> String,
+    ) {
+        if interval >= shortest {
+            return;
+        }
+        let shortest = HumanDuration(shortest);
+        if interval.is_zero() {
+            let message = format!("an interval must be longer than zero; write at least \"{shortest}\"");
+            return self.add(path, message);
+        }
+        let rate = interval.as_secs_f64().recip();
+        let (often, so_much) = (HumanDuration(interval), so_much(rate));
+        let message = format!(
+            "every {often} would be {rate:.0} times a second{so_much}; write at least \"{shortest}\""
+        );
+        self.add(path, message);
     }
 
     /// Adds the faults of a part, or gives its value.

@@ -61,6 +61,7 @@ impl ElementSpecs {
                 queue: QueuePolicy::default(),
                 policy: DeliveryPolicy::default(),
                 filter: None,
+                destination: None,
             },
         )
     }
@@ -178,6 +179,7 @@ pub struct OutputSpec {
     pub(crate) queue: QueuePolicy,
     pub(crate) policy: DeliveryPolicy,
     pub(crate) filter: Option<Keeps>,
+    pub(crate) destination: Option<String>,
 }
 
 /// How samples are given to an output.
@@ -208,6 +210,12 @@ impl OutputSpec {
     /// Chooses the size of its queue and what happens when it is full.
     pub const fn queue(&mut self, queue: QueuePolicy) -> &mut Self {
         self.queue = queue;
+        self
+    }
+
+    /// Says where it writes, for people who look for the samples, such as the path of a file; without a secret.
+    pub fn destination(&mut self, destination: impl Into<String>) -> &mut Self {
+        self.destination = Some(destination.into());
         self
     }
 

@@ -151,7 +151,7 @@ fn an_interval_that_would_keep_a_core_busy_is_refused() {
     let error = builder.start().unwrap_err().to_string();
     assert_eq!(
         error,
-        "sources/embedded/a has an interval of 1ns; it must be 100 µs or longer"
+        "sources/embedded/a has an interval of 1ns; it must be 1 ms or longer"
     );
 }
 

@@ -67,9 +67,9 @@ fn an_interval_changes_from_the_next_tick_on() {
     assert_eq!(values(&recording), ["1", "2", "3"]);
     let schedule = control.list(&pattern("src")).unwrap()[0].schedule.unwrap();
     assert_eq!(schedule.interval, Some(Duration::from_millis(5)));
-    let short = Duration::from_micros(99);
+    let short = Duration::from_micros(999);
     let error = control.set_interval(&pattern("src"), short).unwrap_err();
-    assert!(error.to_string().contains("100 µs"), "{error}");
+    assert!(error.to_string().contains("1 ms"), "{error}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Plugin for Everything {
 
     fn check(config: &Config) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero(
+        faults.refuse_polls(
             "source.poll_interval_ms",
             Duration::from_millis(config.poll_interval_ms),
         );
@@ -121,9 +121,25 @@ fn a_plugin_that_is_known_as_data_checks_its_configuration() {
 #[test]
 fn an_interval_that_no_source_may_have_is_refused_with_its_key() {
     let mut faults = Faults::default();
-    for nanos in [0, 1, 99_999] {
-        faults.refuse_zero("a.b", Duration::from_nanos(nanos));
+    for nanos in [0, 1, 999_999] {
+        faults.refuse_polls("a.b", Duration::from_nanos(nanos));
     }
-    faults.refuse_zero("c", Schedule::SHORTEST);
+    faults.refuse_polls("c", Schedule::SHORTEST);
     assert_eq!(faults.keys(), ["a.b"; 3]);
+    let told = faults.to_string();
+    let rate =
+        "every 1ns would be 1000000000 times a second, and even one series would write 5700000 MB a minute";
+    assert!(
+        told.contains(rate) && told.contains("write at least \"1ms\""),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_done_now_and_then_has_a_floor_of_its_own_and_is_told_the_rate() {
+    let (mut faults, second) = (Faults::default(), Duration::from_secs(1));
+    faults.refuse_often("seldom", Duration::from_millis(250), second);
+    faults.refuse_often("enough", second, second);
+    let told = "`seldom`: every 250ms would be 4 times a second; write at least \"1s\"";
+    assert_eq!(faults.to_string(), told);
 }

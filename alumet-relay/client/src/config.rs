@@ -1,6 +1,7 @@
 //! What the table `[plugins.relay-client]` holds.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
@@ -134,12 +135,12 @@ impl Config {
         for (key, duration) in [
             ("connect_timeout", self.connect_timeout),
             ("ack_timeout", self.ack_timeout),
-            ("keepalive", self.keepalive),
             ("retry.initial_delay", self.retry.initial_delay),
             ("retry.max_delay", self.retry.max_delay),
         ] {
             faults.refuse_zero(key, *duration);
         }
+        faults.refuse_often("keepalive", *self.keepalive, Duration::from_millis(100));
         if !self.retry.max_delay.is_zero() && self.retry.max_delay < self.retry.initial_delay {
             let message = "it must not be shorter than `retry.initial_delay`";
             faults.add("retry.max_delay", message);

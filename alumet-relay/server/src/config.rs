@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::{ConfigFault, Faults};
@@ -133,7 +134,7 @@ impl Config {
         }
         faults.refuse_zero("handshake_timeout", *self.handshake_timeout);
         faults.refuse_zero("idle_timeout", *self.idle_timeout);
-        faults.refuse_zero("keepalive", *self.keepalive);
+        faults.refuse_often("keepalive", *self.keepalive, Duration::from_millis(100));
         faults.or_ok()
     }
 

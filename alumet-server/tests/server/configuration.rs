@@ -13,7 +13,7 @@ fn is_enabled(config: &toml::Table, plugin: &str) -> Option<bool> {
 #[test]
 fn the_default_configuration_receives_and_writes_and_passes_its_own_check() {
     let folder = Folder::new();
-    let text = folder.run(&["config", "default"]).stdout;
+    let text = folder.run(&["config", "default", "--full"]).stdout;
     let config = table(&text);
     assert_eq!(is_enabled(&config, "relay-server"), Some(true));
     assert_eq!(is_enabled(&config, "csv"), Some(true));
@@ -33,6 +33,28 @@ fn the_default_configuration_receives_and_writes_and_passes_its_own_check() {
             || ended.stdout.contains("plugins: csv, relay-server"),
         "{ended:?}"
     );
+}
+
+#[test]
+fn the_default_file_shows_ten_keys_and_is_the_same_configuration_as_that_with_all() {
+    let folder = Folder::new();
+    let shown = |arguments: &[&str]| {
+        let text = folder.run(&[&["config", "default"], arguments].concat()).stdout;
+        folder.write("alumet-server-config.toml", &text);
+        let ended = folder.run(&["config", "show"]);
+        let mut config = table(&ended.expect_code(0).stdout);
+        let plugins = config["plugins"].as_table_mut().unwrap();
+        plugins.retain(|_, plugin| plugin["enabled"].as_bool() != Some(false));
+        (text, config)
+    };
+    let (short, with_short) = shown(&[]);
+    let keys = short
+        .lines()
+        .filter(|line| line.contains(" = ") && !line.contains('`'));
+    assert_eq!(keys.count(), 10, "{short}");
+    assert!(short.contains("`alumet-server config default --full`"), "{short}");
+    let (_, with_full) = shown(&["--full"]);
+    assert_eq!(with_full, with_short);
 }
 
 #[test]
@@ -110,7 +132,7 @@ fn relay_in_sets_the_address_and_enables_the_plugin_that_listens() {
 #[test]
 fn the_files_of_a_server_are_others_than_those_of_an_agent_in_the_same_folder() {
     let folder = Folder::new();
-    let config = table(&folder.run(&["config", "default"]).stdout);
+    let config = table(&folder.run(&["config", "default", "--full"]).stdout);
     let plugins = &config["plugins"];
     let output = "alumet-server-output.csv";
     assert_eq!(plugins["csv"]["output_path"].as_str(), Some(output));

@@ -52,7 +52,7 @@ impl Plugin for UptimePlugin {
 
     fn check(config: &Config) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *config.poll_interval);
+        faults.refuse_polls("poll_interval", *config.poll_interval);
         faults.or_ok()
     }
 

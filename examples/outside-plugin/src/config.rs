@@ -42,7 +42,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub(crate) fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *self.poll_interval);
+        faults.refuse_polls("poll_interval", *self.poll_interval);
         self.queue.check("queue", &mut faults);
         faults.or_ok()
     }

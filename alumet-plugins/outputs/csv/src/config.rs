@@ -1,6 +1,7 @@
 //! What the table `[plugins.csv]` holds.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
@@ -134,7 +135,7 @@ impl Config {
             self.check_total(most, &mut faults);
         }
         if let Some(interval) = self.rotate_interval {
-            faults.refuse_zero("rotate_interval", *interval);
+            faults.refuse_often("rotate_interval", *interval, Duration::from_secs(1));
         }
         if self.keep_files == Some(0) {
             let message = "every rotated file would be removed at once; keep at least 1, or leave the key out to keep all";

@@ -7,6 +7,7 @@ use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use crate::config::Config;
 use crate::output::CsvOutput;
 use crate::probe::probe;
+use crate::stream_sink::is_stdout;
 
 /// Writes samples to a CSV file.
 #[derive(Debug)]
@@ -28,8 +29,15 @@ impl Plugin for CsvPlugin {
                 .for_each(|finding| alumet.note(finding));
             return Ok(Self);
         }
+        let destination = match is_stdout(&config.output_path) {
+            true => "the standard output".to_owned(),
+            false => config.output_path.display().to_string(),
+        };
         let output = CsvOutput::open(&config, alumet.clock().now())?;
-        let spec = alumet.output("file", output).queue(config.queue);
+        let spec = alumet
+            .output("file", output)
+            .queue(config.queue)
+            .destination(destination);
         if !config.force_flush {
             spec.joined(usize::MAX, Duration::from_secs(1));
         }

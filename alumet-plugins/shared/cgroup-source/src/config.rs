@@ -78,6 +78,6 @@ impl Default for MetricsConfig {
 impl MetricsConfig {
     /// Refuses what types cannot, in the keys below `table`.
     pub fn check(&self, table: &str, faults: &mut Faults) {
-        faults.refuse_zero(&format!("{table}.slow_interval"), *self.slow_interval);
+        faults.refuse_polls(&format!("{table}.slow_interval"), *self.slow_interval);
     }
 }

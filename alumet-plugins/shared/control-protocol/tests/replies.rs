@@ -27,6 +27,7 @@ fn element(schedule: Option<Schedule>, last_error: Option<&str>) -> ElementStatu
         key: key(ElementKind::Source, "procfs", "kernel"),
         state: ElementState::Running,
         schedule,
+        destination: None,
         calls: 12,
         samples: 345,
         failures: 2,

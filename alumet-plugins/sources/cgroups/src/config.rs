@@ -60,7 +60,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *self.poll_interval);
+        faults.refuse_polls("poll_interval", *self.poll_interval);
         if let Some(interval) = self.flush_interval {
             faults.refuse_zero("flush_interval", *interval);
         }

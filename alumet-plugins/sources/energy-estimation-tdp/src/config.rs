@@ -71,7 +71,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub(crate) fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *self.poll_interval);
+        faults.refuse_polls("poll_interval", *self.poll_interval);
         if self.tdp.is_some_and(|watts| !(watts.is_finite() && watts > 0.0)) {
             faults.add("tdp", "a power is above 0 watts, for example 125.0");
         }

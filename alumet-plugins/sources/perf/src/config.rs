@@ -87,7 +87,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub(crate) fn check(&self) -> Result<Vec<NamedEvent>, Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *self.poll_interval);
+        faults.refuse_polls("poll_interval", *self.poll_interval);
         faults.refuse_zero("flush_interval", *self.flush_interval);
         let mut events: Vec<NamedEvent> = Vec::new();
         for (index, event) in self.events.iter().enumerate() {

@@ -57,7 +57,7 @@ impl Config {
     /// Refuses what types cannot.
     pub(crate) fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("poll_interval", *self.poll_interval);
+        faults.refuse_polls("poll_interval", *self.poll_interval);
         faults.refuse_zero("flush_interval", *self.flush_interval);
         if self.no_perf_events && self.interface == InterfaceChoice::Perf {
             faults.add(

@@ -67,7 +67,7 @@ impl Config {
     /// The key that is wrong and what would be right.
     pub(crate) fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_zero("interval", *self.interval);
+        faults.refuse_polls("interval", *self.interval);
         let longest = HumanDuration::from_secs(366 * 86_400);
         if self.interval > longest {
             faults.add("interval", format!("a window can last {longest} at most"));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
@@ -198,7 +199,11 @@ impl Config {
         if let Some(server) = &self.http {
             let mut of_server = Faults::default();
             server.http.check("url", &server.url, &mut of_server);
-            of_server.refuse_zero("refresh_interval", *server.refresh_interval);
+            of_server.refuse_often(
+                "refresh_interval",
+                *server.refresh_interval,
+                Duration::from_secs(1),
+            );
             for (key, text) in [("path", &server.path), ("pointer", &server.pointer)] {
                 if !text.is_empty() && !text.starts_with('/') {
                     of_server.add(key, "it begins with `/`");

@@ -220,10 +220,10 @@ fn a_server_says_what_counts_and_its_last_word_holds_while_it_is_away() {
             url: server.url(),
             path: "/now".to_owned(),
             pointer: "/intensity".to_owned(),
-            refresh_interval: "20ms".parse().unwrap(),
+            refresh_interval: "1s".parse().unwrap(),
             http: local(),
         }),
-        hold: "1s".parse().unwrap(),
+        hold: "3s".parse().unwrap(),
         fallback: 36.0,
         ..Config::default()
     };

@@ -25,7 +25,7 @@ impl Config {
             ("temperatures.poll_interval", self.temperatures.poll_interval),
             ("processes.refresh_interval", self.processes.refresh_interval),
         ] {
-            faults.refuse_zero(key, *interval);
+            faults.refuse_polls(key, *interval);
         }
         check_memory(&self.memory, &mut faults);
         check_processes(&self.processes, &mut faults);
@@ -76,7 +76,7 @@ fn check_processes(processes: &ProcessesConfig, faults: &mut Faults) {
 }
 
 fn check_plan(table: &str, poll: HumanDuration, plan: &PlanConfig, faults: &mut Faults) {
-    faults.refuse_zero(&format!("{table}.poll_interval"), *poll);
+    faults.refuse_polls(&format!("{table}.poll_interval"), *poll);
     faults.refuse_zero(&format!("{table}.flush_interval"), *plan.flush_interval);
     if plan.metrics.is_empty() && !plan.io {
         let message = "nothing would be measured; name at least one of \"cpu_time\", \"cpu_percent\", \"memory\", or set `io = true`";

@@ -92,7 +92,7 @@ fn an_interval_is_changed_by_new_and_old_commands() {
     }
     let zero = agent.ask("set-interval src 0s");
     assert!(
-        zero.starts_with("error: ") && zero.contains("shorter than 100 µs"),
+        zero.starts_with("error: ") && zero.contains("shorter than 1 ms"),
         "{zero}"
     );
 }

@@ -1,11 +1,16 @@
 //! One line on the terminal that says how things are, rewritten in place; nothing when the output is redirected.
 
+mod machine;
+
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use alumet_core::pipeline::PipelineStatus;
+use alumet_core::pipeline::{ElementStatus, PipelineStatus};
 use parking_lot::Mutex;
+
+use machine::Machine;
+pub(crate) use machine::MachineWatch;
 
 /// What is on the terminal now; the log takes it away before it writes and puts it back.
 static SHOWN: Mutex<String> = Mutex::new(String::new());
@@ -30,6 +35,7 @@ pub(crate) fn without<T>(write: impl FnOnce() -> T) -> T {
 pub(crate) struct LiveLine {
     /// When how many samples had been made, the oldest first.
     history: VecDeque<(Instant, u64)>,
+    machine: Machine,
 }
 
 /// The rate is that of this long: most sources make nothing in most seconds.
@@ -43,12 +49,17 @@ impl LiveLine {
         io::stderr().is_terminal().then(Self::default)
     }
 
+    /// What looks for the line at the samples of the machine.
+    pub(crate) fn watch(&self) -> MachineWatch {
+        MachineWatch::for_line(self.machine.clone())
+    }
+
     /// Shows the status.
     pub(crate) fn show(&mut self, status: &PipelineStatus) {
         let rate = self.rate(Instant::now(), status.ledger.produced);
         // A line that wraps cannot be erased.
         let room = width().saturating_sub(1);
-        let line: String = describe(status, rate).chars().take(room).collect();
+        let line = fitting(&describe(status, self.machine.describe(), rate), room);
         let mut shown = SHOWN.lock();
         let _ = write!(io::stderr().lock(), "{ERASE}{line}");
         *shown = line;
@@ -86,36 +97,54 @@ impl Drop for LiveLine {
     }
 }
 
-fn describe(status: &PipelineStatus, rate: Option<f64>) -> String {
-    let buffered: u64 = status
-        .ledger
-        .outputs
-        .values()
-        .map(|account| account.buffered)
-        .sum();
-    let failing: Vec<String> = status
-        .elements
-        .iter()
-        .filter(|element| !element.is_healthy())
-        .map(|element| format!("{} {}", element.key, element.state))
-        .collect();
-    let mut line = format!(
-        "{} samples/s, {} series, {} queued, {} dropped",
-        rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0}")),
-        status.live_series,
-        buffered,
-        status.ledger.dropped_total(),
-    );
-    if !failing.is_empty() {
-        line.push_str(" | ");
-        line.push_str(&failing.join(", "));
+/// What is told, the most important first: what is not well, then the machine, then the agent.
+fn describe(status: &PipelineStatus, machine: Vec<String>, rate: Option<f64>) -> Vec<String> {
+    let wrong = |element: &ElementStatus| match element.is_healthy() {
+        true => element.stands_still(),
+        false => Some(format!("{} {}", element.key, element.state)),
+    };
+    let mut parts: Vec<String> = status.elements.iter().filter_map(wrong).collect();
+    let accounts = status.ledger.outputs.values();
+    let waiting: u64 = accounts.map(|account| account.buffered).sum();
+    let dropped = status.ledger.dropped_total();
+    if dropped > 0 {
+        parts.push(format!("{dropped} dropped"));
     }
-    line
+    parts.extend(machine);
+    let rate = rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0}"));
+    parts.push(format!("{rate} samples/s"));
+    parts.push(format!("{} series", status.live_series));
+    parts.push(format!("{waiting} queued"));
+    parts
+}
+
+/// As many of the parts as there is room for so many characters, and at least the beginning of the first.
+fn fitting(parts: &[String], room: usize) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let separator = if line.is_empty() { "" } else { ", " };
+        let length = line.chars().count() + separator.len() + part.chars().count();
+        if !line.is_empty() && length > room {
+            break;
+        }
+        line.push_str(separator);
+        line.push_str(part);
+    }
+    line.chars().take(room).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_left_out_as_a_whole() {
+        let parts = ["CPU 5 %", "3 samples/s", "7 series"].map(str::to_owned);
+        assert_eq!(fitting(&parts, 80), "CPU 5 %, 3 samples/s, 7 series");
+        assert_eq!(fitting(&parts, 20), "CPU 5 %, 3 samples/s");
+        assert_eq!(fitting(&parts, 19), "CPU 5 %");
+        assert_eq!(fitting(&parts, 3), "CPU");
+    }
 
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {
