@@ -16,6 +16,8 @@ pub struct App {
     pub(crate) plugins: Vec<PluginDescriptor>,
     pub(crate) default_plugins: Vec<&'static str>,
     pub(crate) program_plugins: Vec<&'static str>,
+    /// With what `top` measures: TOML.
+    pub(crate) top_plugins: &'static str,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
@@ -58,6 +60,7 @@ impl App {
             plugins: Vec::new(),
             default_plugins: Vec::new(),
             program_plugins: Vec::new(),
+            top_plugins: "",
             plugin_defaults: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
@@ -91,6 +94,14 @@ impl App {
     #[must_use]
     pub fn enabled_for_programs(mut self, ids: impl IntoIterator<Item = &'static str>) -> Self {
         self.program_plugins.extend(ids);
+        self
+    }
+
+    /// Chooses the plugins with which `top` measures, a TOML table of each, whose keys go before those of files; `INTERVAL` stands
+    /// for its time between two measurements, and those that this program lacks are passed over. Without this there is no `top`.
+    #[must_use]
+    pub const fn measured_by_top(mut self, tables: &'static str) -> Self {
+        self.top_plugins = tables;
         self
     }
 
@@ -130,7 +141,7 @@ impl App {
     }
 
     /// For a program that receives what others measure, instead of measuring the machine on which it runs: there are no
-    /// commands `exec` and `watch`, `doctor` says nothing of the hardware, and outputs are durable that do not say otherwise,
+    /// commands `exec`, `watch` and `top`, `doctor` says nothing of the hardware, and outputs are durable that do not say otherwise,
     /// because others trust it with their samples.
     #[must_use]
     pub const fn receives(mut self) -> Self {
@@ -140,7 +151,8 @@ impl App {
 
     /// Whether the program has the built-in command `name`.
     pub(crate) fn has_built_in(&self, name: &str) -> bool {
-        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch"].contains(&name);
+        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch", "top"].contains(&name)
+            || self.top_plugins.is_empty() && name == "top";
         !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }
 

@@ -118,6 +118,9 @@ pub(crate) enum Command {
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         pid: u32,
     },
+    /// Show who uses the machine and its power, live
+    #[cfg(feature = "top")]
+    Top(crate::commands::Top),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
     Ctl(Ctl),

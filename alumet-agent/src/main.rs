@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         "only_without",
         vec!["rapl_consumed_energy"],
     )
+    .measured_by_top(include_str!("top.toml"))
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     .shortcut(Shortcut {
         flag: "output-file",

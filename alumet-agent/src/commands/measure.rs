@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::child::End;
 use crate::cli::Global;
 use crate::exit::Failed;
-use crate::session::Session;
+use crate::session::{SUMMARY, Session};
 use crate::setup::Setup;
 use crate::summary::{self, Energy, EnergyOutput, Times};
 use crate::terminal;
@@ -39,7 +39,7 @@ impl Measurement {
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let session = Session::start(app, setup, global, |builder| {
-            builder.output("summary", output);
+            builder.output(SUMMARY, output);
             builder.source("program", TreeSource::new(Arc::clone(&tree)));
         })
         .await?;

@@ -8,7 +8,12 @@ mod generate;
 mod measure;
 mod plugins;
 mod run;
+#[cfg(feature = "top")]
+mod top;
 mod watch;
+
+#[cfg(feature = "top")]
+pub(crate) use top::Top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -51,6 +56,8 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
         None | Some(Command::Run) => run::run(app, &cli.global),
         Some(Command::Exec(arguments)) => exec::exec(app, &cli.global, arguments),
         Some(Command::Watch { pid }) => watch::watch(app, &cli.global, *pid),
+        #[cfg(feature = "top")]
+        Some(Command::Top(arguments)) => top::top(app, &cli.global, arguments),
         Some(Command::Ctl(arguments)) => ctl::ctl(app, &cli.global, arguments),
         Some(Command::Config { command }) => config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => plugins::plugins(app, &cli.global, command),
