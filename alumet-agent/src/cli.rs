@@ -506,16 +506,29 @@ mod tests {
         }
     }
 
+    const MEASURING: &[&str] = &[
+        "a exec true",
+        "a watch 1",
+        #[cfg(feature = "top")]
+        "a top",
+    ];
+
+    #[cfg(feature = "top")]
     #[test]
-    fn a_program_that_receives_has_neither_exec_nor_watch() {
-        let app = App::new("a", "1", "x");
-        for line in ["a exec true", "a watch 1"] {
+    fn a_program_without_plugins_for_top_has_no_top() {
+        assert!(parsed(&App::new("a", "1", "x"), "a top").is_err());
+    }
+
+    #[test]
+    fn a_program_that_receives_has_no_command_that_measures() {
+        let app = App::new("a", "1", "x").measured_by_top("[p]");
+        for line in MEASURING {
             assert!(parsed(&app, line).is_ok(), "{line}");
         }
         let help = |app: &App| command(app).render_help().to_string();
         assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
         let app = app.receives();
-        for line in ["a exec true", "a watch 1"] {
+        for line in MEASURING {
             let error = parsed(&app, line).err().unwrap();
             assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{line}");
         }

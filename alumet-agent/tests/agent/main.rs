@@ -24,4 +24,5 @@ mod reload;
 mod stop;
 mod telemetry;
 mod terminal;
+mod top;
 mod watch;

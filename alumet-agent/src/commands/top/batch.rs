@@ -1,50 +1,53 @@
 //! Text for scripts, again and again.
 
+use tokio::time::{Instant, timeout};
+
 use crate::exit::Failed;
 use crate::terminal;
 
-use super::Top;
 use super::arrange::arrange;
 use super::choices::Choices;
-use super::details::Details;
-use super::model::Snapshot;
-use super::output::Feed;
+use super::model::{Row, Snapshot};
 use super::view::{Columns, head};
+use super::{Observer, Top};
 
 /// Rates need two measurements, and the energy of the second one may come later: after so many, what is not known stays unknown.
 const PATIENCE: u32 = 4;
 
-/// Prints as often as asked, once each interval.
-pub(super) async fn print(top: &Top, feed: &Feed, details: &mut Details) -> Result<(), Failed> {
+/// Prints as often as asked, once each interval, or as long as somebody reads.
+pub(super) async fn print(top: &Top, observer: &mut Observer) -> Result<(), Failed> {
     let choices = Choices::from(top);
-    let wait = tokio::time::timeout(*top.interval * PATIENCE, until_known(feed, &choices));
-    // In time or not, what is known is printed.
-    let _ = wait.await;
     let mut rest = match top.once {
         true => Some(1),
         false => top.count,
     };
-    let mut ticks = tokio::time::interval(*top.interval);
+    let latest = Instant::now() + *top.interval * PATIENCE;
+    let mut next = None;
     while rest != Some(0) {
-        ticks.tick().await;
-        let mut snapshot = feed.model.lock().look();
-        details.fill(&mut snapshot);
-        terminal::print(&text(&snapshot, &choices))?;
+        // Without measurements, what was known is printed.
+        let _ = timeout(*top.interval * PATIENCE, observer.feed.came.notified()).await;
+        // Looked at even if it is not printed: a process that ends soon can still be read now.
+        let snapshot = observer.look();
+        let now = Instant::now();
+        let is_due = match next {
+            // One round comes a little earlier or later than another.
+            Some(next) => now + *top.interval / 2 >= next,
+            None => now >= latest || snapshot.rows(choices.shows_groups).iter().any(is_known),
+        };
+        if !is_due {
+            continue;
+        }
+        if !terminal::print_part(&text(&snapshot, &choices))? {
+            break;
+        }
+        next = Some(next.unwrap_or(now) + *top.interval);
         rest = rest.map(|rest| rest - 1);
     }
     Ok(())
 }
 
-/// Waits until rates and powers are known.
-async fn until_known(feed: &Feed, choices: &Choices) {
-    loop {
-        feed.came.notified().await;
-        let snapshot = feed.model.lock().look();
-        let mut rows = snapshot.rows(choices.shows_groups).iter();
-        if rows.any(|row| row.cpu.is_some() && row.power.is_some()) {
-            return;
-        }
-    }
+const fn is_known(row: &Row) -> bool {
+    row.cpu.is_some() && row.power.is_some()
 }
 
 /// Everything at one time, and an empty line.

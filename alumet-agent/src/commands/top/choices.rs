@@ -66,7 +66,9 @@ impl Choices {
                 self.typed = Some(text.to_owned());
             }
             Action::Type(letter) => self.edit(|text| text.push(letter)),
-            Action::Erase => self.edit(|text| drop(text.pop())),
+            Action::Erase => self.edit(|text| {
+                text.pop();
+            }),
             // What is wrong is no search.
             Action::Accept => (self.typed, self.fault) = (None, None),
             Action::Cancel => {
@@ -144,11 +146,17 @@ pub(super) mod tests {
         let mut choices = typed("ab(");
         assert_eq!(search(&choices).as_deref(), Some("ab"), "the last that is one");
         assert!(
-            choices.fault.as_ref().is_some_and(|fault| fault.contains("group")),
+            choices
+                .fault
+                .as_ref()
+                .is_some_and(|fault| fault.contains("group")),
             "{choices:?}"
         );
         choices.apply(Action::Erase, 1, 1);
-        assert_eq!((choices.fault.as_ref(), search(&choices).as_deref()), (None, Some("ab")));
+        assert_eq!(
+            (choices.fault.as_ref(), search(&choices).as_deref()),
+            (None, Some("ab"))
+        );
         choices.apply(Action::Accept, 1, 1);
         assert_eq!(choices.typed, None);
         choices.apply(Action::Search, 1, 1);
@@ -159,7 +167,13 @@ pub(super) mod tests {
 
     #[test]
     fn each_switch_goes_back() {
-        for action in [Action::Tree, Action::Groups, Action::Pause, Action::Help, Action::Units] {
+        for action in [
+            Action::Tree,
+            Action::Groups,
+            Action::Pause,
+            Action::Help,
+            Action::Units,
+        ] {
             let text = |choices: Choices| format!("{choices:?}");
             assert_ne!(text(after([action])), text(choices()), "{action:?}");
             assert_eq!(text(after([action, action])), text(choices()), "{action:?}");

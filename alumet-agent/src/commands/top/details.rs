@@ -115,3 +115,75 @@ fn path(row: &Row) -> Option<Arc<str>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::testkit::FakeRoot;
+
+    use super::super::model::tests::process;
+    use super::*;
+
+    fn group(path: &str) -> Row {
+        Row {
+            consumer: Consumer::ControlGroup { path: path.into() },
+            ..process(0, path)
+        }
+    }
+
+    fn parents(rows: &[Row]) -> Vec<String> {
+        let id = |row: &Row| row.parent.as_ref().map(|parent| parent.id().into_owned());
+        rows.iter().map(|row| id(row).unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn a_group_is_below_the_nearest_one_that_is_shown() {
+        let mut snapshot = Snapshot {
+            groups: ["/a/b/c", "/a", "/", "/ab", "relative"].map(group).to_vec(),
+            ..Snapshot::default()
+        };
+        join_groups(&mut snapshot.groups);
+        assert_eq!(parents(&snapshot.groups), ["/a", "/", "", "/", ""]);
+    }
+
+    fn write(root: &FakeRoot, pid: u32, parent: u32, cmdline: &str) {
+        let numbers = "0 ".repeat(45);
+        root.write(
+            &format!("proc/{pid}/stat"),
+            format!("{pid} (x) S {parent} {numbers}\n"),
+        );
+        root.write(&format!("proc/{pid}/cmdline"), cmdline);
+    }
+
+    #[test]
+    fn a_process_has_its_parent_and_command_line_until_it_runs_another_program() {
+        let root = FakeRoot::new();
+        write(&root, 1, 0, "init\0");
+        write(&root, 7, 1, "sh\0-c\0a b\0");
+        write(&root, 8, 7, "");
+        let mut details = Details::open(&SystemRoot::at(root.path())).unwrap();
+        let mut look = |pids: &[u32], name: &str| {
+            let rows = pids.iter().map(|pid| process(*pid, name));
+            let mut snapshot = Snapshot {
+                processes: rows.collect(),
+                ..Snapshot::default()
+            };
+            details.fill(&mut snapshot);
+            let texts = snapshot.processes.iter().map(|row| row.text.clone());
+            let texts: Vec<String> = texts.collect();
+            (texts, parents(&snapshot.processes))
+        };
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (text, parent) = look(&[1, 7, 8, 9], "x");
+        assert_eq!(
+            text,
+            texts(&["init", "sh -c a b", "[x]", "[x]"]),
+            "8 is a kernel thread, 9 has ended"
+        );
+        assert_eq!(parent, ["0", "1", "7", "0"]);
+        write(&root, 7, 1, "make\0");
+        assert_eq!(look(&[1, 7], "x").0[1], "sh -c a b", "it is read once");
+        assert_eq!(look(&[1, 7], "make").0[1], "make");
+        write(&root, 8, 1, "");
+        assert_eq!(look(&[1, 8], "x").1, ["0", "1"], "the parent has ended");
+    }
+}

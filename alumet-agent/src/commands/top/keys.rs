@@ -63,11 +63,23 @@ pub(super) fn action(key: KeyEvent, is_typing: bool) -> Option<Action> {
 pub(super) const KEYS: [(char, Action, &str); 8] = [
     ('q', Action::Quit, "quit"),
     ('s', Action::Sort, "sort by power, CPU time, memory, I/O, name"),
-    ('/', Action::Search, "show what matches a regular expression; Esc shows all again"),
-    ('t', Action::Tree, "each below its parent, or all by the same order"),
+    (
+        '/',
+        Action::Search,
+        "show what matches a regular expression; Esc shows all again",
+    ),
+    (
+        't',
+        Action::Tree,
+        "each below its parent, or all by the same order",
+    ),
     ('g', Action::Groups, "control groups or processes"),
     ('u', Action::Units, "watts and joules, or thousandths of them"),
-    ('p', Action::Pause, "let the picture stand still; what is measured goes on"),
+    (
+        'p',
+        Action::Pause,
+        "let the picture stand still; what is measured goes on",
+    ),
     ('?', Action::Help, "this help"),
 ];
 

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_core::Consumer;
 use alumet_core::duration::HumanDuration;
+use alumet_core::pipeline::Control;
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use clap::Args;
@@ -115,7 +117,7 @@ pub(crate) fn top(app: &Arc<App>, global: &Global, top: &Top) -> Result<ExitCode
     let setup = measured(Setup::load(app, &global, IfMissing::Assume)?);
     let root = SystemRoot::at(&setup.settings.system_root);
     let cpus = OnlineCpus::open(&root).count().max(1);
-    let mut details = Details::open(&root).map_err(anyhow::Error::from)?;
+    let details = Details::open(&root).map_err(anyhow::Error::from)?;
     let feed = Feed {
         model: Arc::new(Mutex::new(Model::new(*top.interval, cpus))),
         came: Arc::default(),
@@ -130,10 +132,15 @@ pub(crate) fn top(app: &Arc<App>, global: &Global, top: &Top) -> Result<ExitCode
             builder.output("top", output).joined(usize::MAX, ROUND);
         })
         .await?;
+        let mut observer = Observer {
+            feed,
+            details,
+            control: session.pipeline.control().clone(),
+        };
         let shown = match screen {
-            Some(screen) => show(top, &feed, &mut details, screen, held.as_ref(), &mut session).await,
+            Some(screen) => show(top, &mut observer, screen, held.as_ref(), &mut session).await,
             None => tokio::select! {
-                printed = batch::print(top, &feed, &mut details) => printed,
+                printed = batch::print(top, &mut observer) => printed,
                 _ = session.signal_to_end() => Ok(()),
             },
         };
@@ -175,6 +182,30 @@ fn measured(mut setup: Setup) -> Setup {
     setup
 }
 
+/// Who looks at what has been measured.
+struct Observer {
+    feed: Feed,
+    details: Details,
+    control: Control,
+}
+
+impl Observer {
+    /// What is known now.
+    fn look(&mut self) -> Snapshot {
+        let mut snapshot = self.feed.model.lock().look();
+        self.details.fill(&mut snapshot);
+        if snapshot.machine.quality.is_none()
+            && let Ok(why) = self.control.explain(&Consumer::LocalMachine)
+        {
+            let mut reasons = why
+                .lines()
+                .filter_map(|line| line.strip_prefix("attributed_energy: "));
+            snapshot.machine.why = reasons.next().unwrap_or_default().to_owned();
+        }
+        snapshot
+    }
+}
+
 impl Snapshot {
     fn rows(&self, of_groups: bool) -> &[model::Row] {
         if of_groups { &self.groups } else { &self.processes }
@@ -184,8 +215,7 @@ impl Snapshot {
 /// Shows and obeys until the user, a signal or the end of the last source says that it is enough.
 async fn show(
     top: &Top,
-    feed: &Feed,
-    details: &mut Details,
+    observer: &mut Observer,
     mut screen: Screen,
     held: Option<&Held>,
     session: &mut Session,
@@ -195,7 +225,7 @@ async fn show(
     panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut choices = Choices::from(top);
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = observer.look();
     let mut events = screen::events()?;
     let mut stops = Signals::listen([SIGTSTP, SIGCONT])?;
     let sources_ended = session.pipeline.sources_ended();
@@ -212,9 +242,8 @@ async fn show(
         })?;
         let count = rows.len();
         tokio::select! {
-            () = feed.came.notified() => if !choices.is_paused {
-                snapshot = feed.model.lock().look();
-                details.fill(&mut snapshot);
+            () = observer.feed.came.notified() => if !choices.is_paused {
+                snapshot = observer.look();
                 choices.keep_mark(snapshot.rows(choices.shows_groups).len());
             },
             event = events.recv() => match event {

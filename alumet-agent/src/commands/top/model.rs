@@ -48,6 +48,8 @@ pub(super) struct Machine {
     pub(super) unattributed: Option<f64>,
     /// How the parts of processes are known.
     pub(super) quality: Option<Quality>,
+    /// Why they are not.
+    pub(super) why: String,
 }
 
 /// A power of the machine.
@@ -93,7 +95,9 @@ enum What {
     Idle,
     Unattributed,
     /// A sensor or an estimate; whether it is of a part of the machine only.
-    Source { is_part: bool },
+    Source {
+        is_part: bool,
+    },
 }
 
 /// The latest of one series.
@@ -181,9 +185,7 @@ impl Model {
                     (what, value) => snapshot.machine.put(what, value),
                 }
             } else if alive.contains(consumer) {
-                let (seen, row) = rows
-                    .entry(consumer)
-                    .or_insert_with(|| (cell.at, Row::of(cell)));
+                let (seen, row) = rows.entry(consumer).or_insert_with(|| (cell.at, Row::of(cell)));
                 // A process that has become another program has the names of both.
                 if cell.at > *seen {
                     (*seen, row.name) = (cell.at, Arc::clone(&cell.name));
@@ -195,6 +197,11 @@ impl Model {
             }
         }
         snapshot.machine.sources = powers(&sources);
+        // An estimate beside what is measured is not what is shared.
+        if snapshot.machine.quality == Some(Quality::Modelled) {
+            let sources = &mut snapshot.machine.sources;
+            sources.retain(|power| power.quality != Quality::Estimated);
+        }
         let (groups, processes) = rows
             .into_values()
             .map(|(_, row)| row)
@@ -226,7 +233,12 @@ fn powers(sources: &[(&Cell, f64)]) -> Vec<Power> {
             quality: cell.series.metric.quality,
         })
         .collect();
-    powers.sort_by(|a, b| (a.quality as u8, &a.name).cmp(&(b.quality as u8, &b.name)));
+    powers.sort_by(|a, b| {
+        let by_name = (a.quality as u8, &a.name).cmp(&(b.quality as u8, &b.name));
+        by_name.then_with(|| b.watts.total_cmp(&a.watts))
+    });
+    // A domain that there is once has a total, too.
+    powers.dedup_by(|a, b| a.name == b.name);
     powers
 }
 

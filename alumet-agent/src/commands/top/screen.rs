@@ -7,10 +7,10 @@ use nix::sys::signal::{Signal, raise};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{Event, read};
+use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::crossterm::execute;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -113,6 +113,8 @@ pub(super) fn events() -> Result<UnboundedReceiver<Event>, Failed> {
             && sender.send(event).is_ok()
         {}
     };
-    thread::Builder::new().name("alumet-keys".to_owned()).spawn(wait)?;
+    thread::Builder::new()
+        .name("alumet-keys".to_owned())
+        .spawn(wait)?;
     Ok(events)
 }

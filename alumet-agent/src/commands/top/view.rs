@@ -157,12 +157,7 @@ pub(super) fn head(machine: &Machine, rows: usize, choices: &Choices) -> Vec<Str
     let used = machine.memory.zip(machine.memory_available);
     let memory = used.map(|(total, available)| {
         let used = total - available;
-        format!(
-            "{} of {} ({})",
-            size(used),
-            size(total),
-            percent(used, total)
-        )
+        format!("{} of {} ({})", size(used), size(total), percent(used, total))
     });
     let first = format!(
         "cpu     {} of {} CPUs; load {}; memory {}",
@@ -171,27 +166,34 @@ pub(super) fn head(machine: &Machine, rows: usize, choices: &Choices) -> Vec<Str
         load.join(" "),
         or_dash(memory)
     );
-    let lines = [first, power(machine, choices.units), sources(machine, choices.units), shown(rows, choices)];
+    let lines = [
+        first,
+        power(machine, choices.units),
+        sources(machine, choices.units),
+        shown(rows, choices),
+    ];
     lines.map(|line| printable(&line)).to_vec()
 }
 
 /// The power that is shared, and over whom.
 fn power(machine: &Machine, units: Units) -> String {
-    let watts = |watts| units.quantity(watts, "W");
     let (Some(processes), Some(quality)) = (machine.attributed, machine.quality) else {
-        return "power   not shared over processes yet".to_owned();
+        return match machine.why.as_str() {
+            "" => "power   of processes not known yet".to_owned(),
+            why => format!("power   of processes not known: {why}"),
+        };
     };
     let [idle, unattributed] = [machine.idle, machine.unattributed].map(|part| part.unwrap_or(0.0));
     let idle_text = match idle {
-        0.0 => "idle not known yet".to_owned(),
-        _ => format!("idle {}", watts(idle)),
+        0.0 => "not known yet".to_owned(),
+        _ => units.number(idle),
     };
     format!(
-        "power   {}: processes {}, {idle_text}, unattributed {} ({})",
-        watts(processes + idle + unattributed),
-        watts(processes),
-        watts(unattributed),
-        quality.name()
+        "power   {} ({}): processes {}, idle {idle_text}, unattributed {}",
+        units.quantity(processes + idle + unattributed, "W"),
+        quality.name(),
+        units.number(processes),
+        units.number(unattributed),
     )
 }
 
@@ -222,7 +224,7 @@ fn shown(rows: usize, choices: &Choices) -> String {
         true => "control groups",
         false => "processes",
     };
-    let mut text = format!("shown   {rows} {what} by {}", choices.sort.name());
+    let mut text = format!("shown   {what}: {rows}, by {}", choices.sort.name());
     if choices.is_tree {
         text.push_str(", as a tree");
     }
@@ -255,9 +257,23 @@ enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 6] = [Self::Pid, Self::Cpu, Self::Memory, Self::Io, Self::Power, Self::Energy];
+    const ALL: [Self; 6] = [
+        Self::Pid,
+        Self::Cpu,
+        Self::Memory,
+        Self::Io,
+        Self::Power,
+        Self::Energy,
+    ];
     /// Those that go first where there is no room.
-    const LESS: [Self; 6] = [Self::Io, Self::Energy, Self::Memory, Self::Cpu, Self::Pid, Self::Power];
+    const LESS: [Self; 6] = [
+        Self::Io,
+        Self::Energy,
+        Self::Memory,
+        Self::Cpu,
+        Self::Pid,
+        Self::Power,
+    ];
 
     const fn width(self) -> usize {
         match self {
@@ -300,7 +316,11 @@ impl Columns {
     /// All that there are of processes or groups.
     pub(super) fn all(of_groups: bool) -> Self {
         let columns = Column::ALL.into_iter();
-        Self(columns.filter(|column| !of_groups || *column != Column::Pid).collect())
+        Self(
+            columns
+                .filter(|column| !of_groups || *column != Column::Pid)
+                .collect(),
+        )
     }
 
     fn fitting(width: usize, of_groups: bool) -> Self {

@@ -39,7 +39,13 @@ impl Fed {
         }
     }
 
-    fn series(&self, name: &'static str, kind: MetricKind, unit: Unit, of: (Consumer, &[(&'static str, &str)])) -> SeriesHandle {
+    fn series(
+        &self,
+        name: &'static str,
+        kind: MetricKind,
+        unit: Unit,
+        of: (Consumer, &[(&'static str, &str)]),
+    ) -> SeriesHandle {
         let quality = match name {
             "attributed_energy" => Quality::Modelled,
             _ => Quality::Measured,
@@ -53,7 +59,9 @@ impl Fed {
             quality,
         });
         let (consumer, attributes) = of;
-        let attributes = attributes.iter().map(|(key, value)| (*key, AttributeValue::from(*value)));
+        let attributes = attributes
+            .iter()
+            .map(|(key, value)| (*key, AttributeValue::from(*value)));
         self.catalog.register(SeriesKey {
             metric,
             resource: Resource::LocalMachine,
@@ -68,7 +76,12 @@ impl Fed {
     }
 
     fn energy(&self, consumer: Consumer, attributes: &[(&'static str, &str)]) -> SeriesHandle {
-        self.series("attributed_energy", MetricKind::Delta, Unit::JOULE, (consumer, attributes))
+        self.series(
+            "attributed_energy",
+            MetricKind::Delta,
+            Unit::JOULE,
+            (consumer, attributes),
+        )
     }
 
     /// Samples of one time, in seconds.
@@ -100,7 +113,11 @@ fn the_cpu_time_of_a_process_is_a_share_of_the_time_that_passed() {
     fed.at(2.0, &[(&user, 1e9), (&system, 0.5e9), (&guest, 1e9)]);
     let rows = fed.processes();
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].cpu, &*rows[0].name), (Some(0.75), "a"), "user contains guest");
+    assert_eq!(
+        (rows[0].cpu, &*rows[0].name),
+        (Some(0.75), "a"),
+        "user contains guest"
+    );
 }
 
 #[test]
@@ -113,14 +130,28 @@ fn power_is_that_of_the_latest_interval_and_energy_that_of_all() {
     let of_processes = fed.energy(Consumer::LocalMachine, &of("process"));
     let of_groups = fed.energy(Consumer::LocalMachine, &of("cgroup"));
     for (second, joules) in [(0.0, 0.0), (1.0, 4.0), (2.0, 6.0)] {
-        fed.at(second, &[(&cpu, 1e9), (&energy, joules), (&idle, 2.0), (&of_processes, 1.0), (&of_groups, 3.0)]);
+        fed.at(
+            second,
+            &[
+                (&cpu, 1e9),
+                (&energy, joules),
+                (&idle, 2.0),
+                (&of_processes, 1.0),
+                (&of_groups, 3.0),
+            ],
+        );
     }
     let snapshot = fed.model.look();
     let row = &snapshot.processes[0];
     assert_eq!((row.power, row.energy), (Some(6.0), Some(10.0)));
     let machine = &snapshot.machine;
     assert_eq!(
-        (machine.attributed, machine.idle, machine.unattributed, machine.quality),
+        (
+            machine.attributed,
+            machine.idle,
+            machine.unattributed,
+            machine.quality
+        ),
         (Some(6.0), Some(2.0), Some(1.0), Some(Quality::Modelled))
     );
     assert_eq!(machine.sources, [], "what is shared is no source");
@@ -143,7 +174,12 @@ fn a_process_that_is_gone_is_shown_no_more_and_one_that_is_late_is() {
 fn the_energy_of_a_process_outlives_a_change_of_its_name() {
     let mut fed = Fed::new();
     let of = Consumer::Process { pid: 7 };
-    let [before, after] = ["sh", "make"].map(|name| (fed.cpu(7, name, "user"), fed.energy(of.clone(), &[("name", name)])));
+    let [before, after] = ["sh", "make"].map(|name| {
+        (
+            fed.cpu(7, name, "user"),
+            fed.energy(of.clone(), &[("name", name)]),
+        )
+    });
     fed.at(0.0, &[(&before.0, 0.0), (&before.1, 0.0)]);
     fed.at(1.0, &[(&before.0, 0.0), (&before.1, 3.0)]);
     for second in 2..6 {
@@ -152,7 +188,10 @@ fn the_energy_of_a_process_outlives_a_change_of_its_name() {
         fed.model.look();
     }
     let rows = fed.processes();
-    assert_eq!((&*rows[0].name, rows[0].energy, rows[0].power), ("make", Some(6.0), Some(1.0)));
+    assert_eq!(
+        (&*rows[0].name, rows[0].energy, rows[0].power),
+        ("make", Some(6.0), Some(1.0))
+    );
 }
 
 #[test]
@@ -175,11 +214,33 @@ fn sensors_show_their_power_and_what_they_are() {
         fed.series(name, kind, unit, (Consumer::LocalMachine, attributes))
     };
     let package = [("domain", "package_total")];
-    let package = source(&fed, "rapl_consumed_energy", MetricKind::Delta, Unit::JOULE, &package);
-    let battery = source(&fed, "battery_power", MetricKind::Gauge, Unit::WATT.milli(), &[("battery", "BAT0")]);
+    let package = source(
+        &fed,
+        "rapl_consumed_energy",
+        MetricKind::Delta,
+        Unit::JOULE,
+        &package,
+    );
+    let battery = source(
+        &fed,
+        "battery_power",
+        MetricKind::Gauge,
+        Unit::WATT.milli(),
+        &[("battery", "BAT0")],
+    );
     let forks = source(&fed, "kernel_new_forks", MetricKind::Delta, Unit::ONE, &[]);
+    let one = source(
+        &fed,
+        "rapl_consumed_energy",
+        MetricKind::Delta,
+        Unit::JOULE,
+        &[("domain", "package")],
+    );
     for second in [0.0, 1.0] {
-        fed.at(second, &[(&package, 30.0), (&battery, 8000.0), (&forks, 5.0)]);
+        fed.at(
+            second,
+            &[(&one, 20.0), (&package, 30.0), (&battery, 8000.0), (&forks, 5.0)],
+        );
     }
     let sources = fed.model.look().machine.sources;
     let shown: Vec<_> = sources.iter().map(|power| (&*power.name, power.watts)).collect();
@@ -189,14 +250,26 @@ fn sensors_show_their_power_and_what_they_are() {
 #[test]
 fn groups_and_processes_are_apart() {
     let mut fed = Fed::new();
-    let group = Consumer::ControlGroup { path: "/user.slice".into() };
+    let group = Consumer::ControlGroup {
+        path: "/user.slice".into(),
+    };
     let of = |kind: &'static str| (group.clone(), [("kind", kind)]);
     let [total, user] = ["total", "user"].map(|kind| {
         let (group, attributes) = of(kind);
-        fed.series("cpu_time_delta", MetricKind::Delta, Unit::SECOND.nano(), (group, &attributes))
+        fed.series(
+            "cpu_time_delta",
+            MetricKind::Delta,
+            Unit::SECOND.nano(),
+            (group, &attributes),
+        )
     });
     let device = [("device", "sda"), ("direction", "discard")];
-    let discarded = fed.series("cgroup_io_bytes", MetricKind::Delta, Unit::BYTE, (group.clone(), &device));
+    let discarded = fed.series(
+        "cgroup_io_bytes",
+        MetricKind::Delta,
+        Unit::BYTE,
+        (group.clone(), &device),
+    );
     for second in [0.0, 1.0] {
         fed.at(second, &[(&total, 2e9), (&user, 1e9), (&discarded, 9.0)]);
     }

@@ -25,10 +25,11 @@ fn machine() -> Machine {
         memory_available: Some(21.9 * gib),
         load: [Some(3.91), Some(2.4), Some(1.05)],
         sources: vec![power("dram", 4.91), power("package", 38.24)],
-        attributed: Some(23.04),
-        idle: Some(17.2),
+        attributed: Some(21.769),
+        idle: Some(18.471),
         unattributed: Some(2.91),
         quality: Some(Quality::Modelled),
+        why: String::new(),
     }
 }
 
@@ -37,15 +38,69 @@ type Shown = (u32, u32, f64, f64, f64, f64, f64, &'static str);
 
 const PROCESSES: [Shown; 12] = [
     (1, 0, 0.0, 12.9, 0.0, 0.0, 0.41, "/sbin/init"),
-    (412, 1, 0.012, 58.3, 4096.0, 0.081, 4.86, "/usr/lib/systemd/systemd-journald"),
-    (1290, 1, 0.0, 9.8, 0.0, 0.0, 0.02, "sshd: /usr/sbin/sshd -D [listener]"),
-    (3120, 1, 0.214, 612.4, 0.0, 1.442, 86.5, "/usr/lib/firefox/firefox"),
+    (
+        412,
+        1,
+        0.012,
+        58.3,
+        4096.0,
+        0.081,
+        4.86,
+        "/usr/lib/systemd/systemd-journald",
+    ),
+    (
+        1290,
+        1,
+        0.0,
+        9.8,
+        0.0,
+        0.0,
+        0.02,
+        "sshd: /usr/sbin/sshd -D [listener]",
+    ),
+    (
+        3120,
+        1,
+        0.214,
+        612.4,
+        0.0,
+        1.442,
+        86.5,
+        "/usr/lib/firefox/firefox",
+    ),
     (4701, 1290, 0.0, 6.1, 0.0, 0.0, 0.06, "-bash"),
     (4711, 4701, 0.004, 5.2, 0.0, 0.027, 0.9, "make -j3"),
-    (4890, 4711, 0.998, 214.0, 131_072.0, 6.724, 53.8, "cc1plus -O2 -o render.o render.cpp"),
-    (4891, 4711, 0.996, 187.5, 98_304.0, 6.711, 40.3, "cc1plus -O2 -o scene.o scene.cpp"),
-    (4893, 4711, 0.991, 143.1, 65_536.0, 6.677, 20.0, "cc1plus -O2 -o light.o light.cpp"),
-    (5002, 4701, 0.193, 24.6, 0.0, 1.3, 39.0, "alumet-agent top"),
+    (
+        4890,
+        4711,
+        0.998,
+        214.0,
+        131_072.0,
+        6.724,
+        53.8,
+        "cc1plus -O2 -o render.o render.cpp",
+    ),
+    (
+        4891,
+        4711,
+        0.996,
+        187.5,
+        98_304.0,
+        6.711,
+        40.3,
+        "cc1plus -O2 -o scene.o scene.cpp",
+    ),
+    (
+        4893,
+        4711,
+        0.991,
+        143.1,
+        65_536.0,
+        6.677,
+        20.0,
+        "cc1plus -O2 -o light.o light.cpp",
+    ),
+    (5002, 4701, 0.006, 24.6, 0.0, 0.04, 1.2, "alumet-agent top"),
     (17, 2, 0.01, 0.0, 0.0, 0.067, 4.0, "[rcu_preempt]"),
     (2, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "[kthreadd]"),
 ];
@@ -76,10 +131,14 @@ fn drawn(rows: &[Row], choices: &Choices, warning: Option<&str>, (width, height)
         has_colours: true,
     };
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| frame.render_widget(view, frame.area())).unwrap();
+    terminal
+        .draw(|frame| frame.render_widget(view, frame.area()))
+        .unwrap();
     let buffer = terminal.backend().buffer();
     let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
-    (0..height).map(|y| line(y).trim_end().to_owned() + "\n").collect()
+    (0..height)
+        .map(|y| line(y).trim_end().to_owned() + "\n")
+        .collect()
 }
 
 /// `UPDATE=1` writes the picture, from which `cargo xtask docs` fills the README.
@@ -96,7 +155,10 @@ fn the_picture_of_the_documents_is_that_of_a_terminal_of_80_by_24() {
         std::fs::write(&path, &picture).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(committed, picture, "run this test with UPDATE=1, then `cargo xtask docs`");
+    assert_eq!(
+        committed, picture,
+        "run this test with UPDATE=1, then `cargo xtask docs`"
+    );
 }
 
 #[test]
@@ -123,7 +185,11 @@ fn the_numbers_of_a_row_stand_below_their_names() {
 fn the_marked_row_is_on_the_screen() {
     let rows: Vec<Row> = (0..100).map(|pid| process(pid, &format!("p{pid}x"))).collect();
     for marked in [0, 1, 50, 98, 99] {
-        let choices = Choices { marked, sort: Sort::Cpu, ..choices() };
+        let choices = Choices {
+            marked,
+            sort: Sort::Cpu,
+            ..choices()
+        };
         let text = drawn(&rows, &choices, None, (60, 14));
         assert!(text.contains(&format!("p{marked}x")), "{marked}: {text}");
         let page = text.lines().filter(|line| line.ends_with('x')).count();
@@ -133,10 +199,19 @@ fn the_marked_row_is_on_the_screen() {
 
 #[test]
 fn a_narrow_screen_leaves_columns_out_and_never_the_text() {
-    for (width, has_io, has_energy) in [(80, true, true), (62, false, true), (50, false, false), (20, false, false)] {
+    for (width, has_io, has_energy) in [
+        (80, true, true),
+        (60, false, true),
+        (50, false, false),
+        (20, false, false),
+    ] {
         let text = drawn(&processes(), &choices(), None, (width, 8));
         let has = |name: &str| text.lines().nth(1).is_some_and(|heading| heading.contains(name));
-        assert_eq!((has("IO/S"), has("ENERGY")), (has_io, has_energy), "{width}: {text}");
+        assert_eq!(
+            (has("IO/S"), has("ENERGY")),
+            (has_io, has_energy),
+            "{width}: {text}"
+        );
         assert!(has("COMMAND"), "{width}: {text}");
     }
 }
@@ -167,17 +242,29 @@ fn the_last_line_tells_what_is_typed_and_what_is_wrong_with_it_or_the_latest_war
 
 #[test]
 fn what_is_not_known_yet_is_said() {
-    let nothing = Machine { cpus: 2, ..Machine::default() };
+    let nothing = Machine {
+        cpus: 2,
+        ..Machine::default()
+    };
     let lines = head(&nothing, 0, &choices());
     assert_eq!(
         lines,
         [
             "cpu     - of 2 CPUs; load - - -; memory -",
-            "power   not shared over processes yet",
+            "power   of processes not known yet",
             "sensors none yet; `doctor` tells what this machine has",
-            "shown   0 processes by power",
+            "shown   processes: 0, by power",
         ]
     );
+    let lines = head(
+        &Machine {
+            why: "no energy".to_owned(),
+            ..nothing
+        },
+        0,
+        &choices(),
+    );
+    assert_eq!(lines[1], "power   of processes not known: no energy");
 }
 
 #[test]
@@ -186,11 +273,20 @@ fn without_colours_nothing_is_coloured() {
     let rows = arrange(&rows, Sort::Power, None, false);
     for has_colours in [true, false] {
         let (machine, choices) = (machine(), choices());
-        let view = View { machine: &machine, rows: &rows, choices: &choices, warning: Some("w"), has_colours };
+        let view = View {
+            machine: &machine,
+            rows: &rows,
+            choices: &choices,
+            warning: Some("w"),
+            has_colours,
+        };
         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
         let area = buffer.area;
         view.render(area, &mut buffer);
-        let coloured = buffer.content.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
+        let coloured = buffer
+            .content
+            .iter()
+            .any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
         assert_eq!(coloured, has_colours);
     }
 }
