@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 
 use crate::program::{Folder, is_installed, load, wait_until};
 
@@ -167,10 +168,7 @@ impl Shown {
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
-                shared
-                    .lock()
-                    .unwrap()
-                    .push_str(&String::from_utf8_lossy(&bytes[..count]));
+                shared.lock().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
         Self {
@@ -182,7 +180,7 @@ impl Shown {
     }
 
     fn text(&self) -> String {
-        self.screen.lock().unwrap().clone()
+        self.screen.lock().clone()
     }
 
     #[track_caller]

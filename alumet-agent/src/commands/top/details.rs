@@ -148,10 +148,10 @@ mod tests {
     fn write(root: &FakeRoot, pid: u32, parent: u32, cmdline: &str) {
         let numbers = "0 ".repeat(45);
         root.write(
-            &format!("proc/{pid}/stat"),
+            format!("proc/{pid}/stat"),
             format!("{pid} (x) S {parent} {numbers}\n"),
         );
-        root.write(&format!("proc/{pid}/cmdline"), cmdline);
+        root.write(format!("proc/{pid}/cmdline"), cmdline);
     }
 
     #[test]

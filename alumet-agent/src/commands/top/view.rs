@@ -200,7 +200,7 @@ fn power(machine: &Machine, units: Units) -> String {
 /// What sensors and estimates show, by how it is known.
 fn sources(machine: &Machine, units: Units) -> String {
     if machine.sources.is_empty() {
-        return "sensors none yet; `doctor` tells what this machine has".to_owned();
+        return "sources none yet; `doctor` tells what this machine has".to_owned();
     }
     let of_quality = |powers: &[Power]| {
         let powers_text: Vec<String> = powers
@@ -215,7 +215,7 @@ fn sources(machine: &Machine, units: Units) -> String {
         .chunk_by(|a, b| a.quality == b.quality)
         .map(of_quality)
         .collect();
-    format!("sensors {}", groups.join("; "))
+    format!("sources {}", groups.join("; "))
 }
 
 /// What the rows are.

@@ -252,7 +252,7 @@ fn what_is_not_known_yet_is_said() {
         [
             "cpu     - of 2 CPUs; load - - -; memory -",
             "power   of processes not known yet",
-            "sensors none yet; `doctor` tells what this machine has",
+            "sources none yet; `doctor` tells what this machine has",
             "shown   processes: 0, by power",
         ]
     );
