@@ -28,7 +28,7 @@ impl From<&Top> for Choices {
     fn from(top: &Top) -> Self {
         Self {
             sort: top.sort,
-            search: top.search.clone(),
+            search: top.filter.clone(),
             typed: None,
             fault: None,
             units: top.units,

@@ -63,8 +63,8 @@ pub(crate) struct Top {
     sort: Sort,
 
     /// Show those in whose command line, or path of the control group, this regular expression is found
-    #[arg(long = "filter", value_name = "REGEX")]
-    search: Option<Regex>,
+    #[arg(long, value_name = "REGEX")]
+    filter: Option<Regex>,
 
     /// Show each below its parent
     #[arg(long)]
