@@ -21,6 +21,8 @@ pub struct App {
     pub(crate) labels_by: Option<(&'static str, &'static str)>,
     /// The keys that a new configuration file shows.
     pub(crate) common_keys: Vec<KeyPath>,
+    /// With what `top` measures: TOML.
+    pub(crate) top_plugins: &'static str,
     /// The keys of plugins whose default is another one in this application.
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     /// What the file says that is written when there is none.
@@ -70,6 +72,7 @@ impl App {
             common_keys: ["pipeline.self_metrics", "spool.durable", "health.address"]
                 .map(KeyPath::dotted)
                 .to_vec(),
+            top_plugins: "",
             plugin_defaults: BTreeMap::new(),
             initial: BTreeMap::new(),
             shortcuts: Vec::new(),
@@ -130,6 +133,14 @@ impl App {
         self
     }
 
+    /// Chooses the plugins with which `top` measures, a TOML table of each, whose keys go before those of files; `INTERVAL` stands
+    /// for its time between two measurements, and those that this program lacks are passed over. Without this there is no `top`.
+    #[must_use]
+    pub const fn measured_by_top(mut self, tables: &'static str) -> Self {
+        self.top_plugins = tables;
+        self
+    }
+
     /// Chooses the configuration file that is read, and written if it is missing, when the command line names none. Without
     /// this it is `alumet-config.toml`.
     #[must_use]
@@ -179,7 +190,7 @@ impl App {
     }
 
     /// For a program that receives what others measure, instead of measuring the machine on which it runs: there are no
-    /// commands `exec` and `watch`, `doctor` says nothing of the hardware, and outputs are durable that do not say otherwise,
+    /// commands `exec`, `watch` and `top`, `doctor` says nothing of the hardware, and outputs are durable that do not say otherwise,
     /// because others trust it with their samples.
     #[must_use]
     pub const fn receives(mut self) -> Self {
@@ -189,7 +200,8 @@ impl App {
 
     /// Whether the program has the built-in command `name`.
     pub(crate) fn has_built_in(&self, name: &str) -> bool {
-        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch"].contains(&name);
+        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch", "top"].contains(&name)
+            || self.top_plugins.is_empty() && name == "top";
         !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }
 

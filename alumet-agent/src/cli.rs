@@ -146,6 +146,9 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Measure what runs already: a process, an application, a control group
     Watch(Watch),
+    /// Show who uses the machine and its power, live
+    #[cfg(feature = "top")]
+    Top(crate::commands::Top),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
     Ctl(Ctl),
@@ -735,16 +738,29 @@ mod tests {
         }
     }
 
+    const MEASURING: &[&str] = &[
+        "a exec true",
+        "a watch 1",
+        #[cfg(feature = "top")]
+        "a top",
+    ];
+
+    #[cfg(feature = "top")]
     #[test]
-    fn a_program_that_receives_has_neither_exec_nor_watch() {
-        let app = App::new("a", "1", "x");
-        for line in ["a exec true", "a watch 1"] {
+    fn a_program_without_plugins_for_top_has_no_top() {
+        assert!(parsed(&App::new("a", "1", "x"), "a top").is_err());
+    }
+
+    #[test]
+    fn a_program_that_receives_has_no_command_that_measures() {
+        let app = App::new("a", "1", "x").measured_by_top("[p]");
+        for line in MEASURING {
             assert!(parsed(&app, line).is_ok(), "{line}");
         }
         let help = |app: &App| command(app).render_long_help().to_string();
         assert!(help(&app).contains("`exec` gives"), "{}", help(&app));
         let app = app.receives();
-        for line in ["a exec true", "a watch 1"] {
+        for line in MEASURING {
             let error = parsed(&app, line).err().unwrap();
             assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{line}");
         }

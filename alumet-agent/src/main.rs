@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     .plugin_initial("csv", "max_total_size", "1 GiB")
     // Any tool reads it as it is; a file that is older goes on as it was begun.
     .plugin_initial("csv", "dialect", "plain")
+    .measured_by_top(include_str!("top.toml"))
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     // Of all processes, those that are announced.
     .program_default("procfs", toml::toml! { processes.strategy = "event" })

@@ -46,6 +46,9 @@ pub(crate) struct Session {
     asked_to_end: bool,
 }
 
+/// The output of those that tell at the end what was measured.
+pub(crate) const SUMMARY: &str = "summary";
+
 /// Signals that come together are one request: `timeout`, for example, sends each to the process and again to its group.
 const ECHO: Duration = Duration::from_millis(100);
 
@@ -345,7 +348,10 @@ fn warn_without_output(pipeline: &Pipeline) {
     let outputs: Vec<&ElementKey> = keys.filter(|key| key.kind == ElementKind::Output).collect();
     let consequence = if outputs.is_empty() {
         "all samples are dropped"
-    } else if outputs.iter().all(|key| key.plugin == PipelineBuilder::EMBEDDED) {
+    } else if outputs
+        .iter()
+        .all(|key| key.plugin == PipelineBuilder::EMBEDDED && key.name == SUMMARY)
+    {
         "only the summary at the end tells what was measured"
     } else {
         return;

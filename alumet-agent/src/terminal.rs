@@ -12,10 +12,15 @@ use crate::exit::Failed;
 
 /// Prints a text to the standard output, with which a command is done. A reader that has gone away (`… | head`) is no error.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failed> {
+    print_part(text).map(|_| ExitCode::SUCCESS)
+}
+
+/// Prints a text, after which another one may come; says whether somebody still reads.
+pub(crate) fn print_part(text: &str) -> Result<bool, Failed> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => Ok(result.map(|()| true)?),
     }
 }
 

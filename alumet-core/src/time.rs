@@ -163,7 +163,7 @@ impl Moment {
 
     /// Whether the wall clock was set between this moment and a `later` one: forwards or back, against the monotonic
     /// clock.
-    pub(crate) fn steps_to(self, later: Self) -> bool {
+    pub fn steps_to(self, later: Self) -> bool {
         let passed = later.monotonic.since(self.monotonic);
         let expected = self.wall.saturating_add(passed);
         let drift = expected.as_nanos().abs_diff(later.wall.as_nanos());

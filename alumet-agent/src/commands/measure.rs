@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::cli::{Global, Measuring, Scope};
 use crate::exit::Failed;
 use crate::measured::{Followed, MeasuredTree, SharedTree, TreeSource};
-use crate::session::Session;
+use crate::session::{SUMMARY, Session};
 use crate::setup::Setup;
 use crate::summary::{Energy, EnergyOutput, Subject, Summary, Times};
 
@@ -57,7 +57,7 @@ impl Measurement {
         let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let mut session = Session::start(app, setup, global, |mut builder| {
-            builder.output("summary", output);
+            builder.output(SUMMARY, output);
             builder.source("program", TreeSource::new(Arc::clone(&tree)));
             builder.filter_outputs(keeps)
         })

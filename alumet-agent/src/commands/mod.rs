@@ -9,7 +9,12 @@ mod measure;
 mod plugins;
 mod repeat;
 mod run;
+#[cfg(feature = "top")]
+mod top;
 mod watch;
+
+#[cfg(feature = "top")]
+pub(crate) use top::Top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +61,8 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
         None | Some(Command::Run) => run::run(app, &cli.global),
         Some(Command::Exec(arguments)) => exec::exec(app, &cli.global, arguments),
         Some(Command::Watch(arguments)) => watch::watch(app, &cli.global, arguments),
+        #[cfg(feature = "top")]
+        Some(Command::Top(arguments)) => top::top(app, &cli.global, arguments),
         Some(Command::Ctl(arguments)) => ctl::ctl(app, &cli.global, arguments),
         Some(Command::Config { command }) => config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => plugins::plugins(app, &cli.global, command),

@@ -1,6 +1,8 @@
 //! The log.
 
 mod fold;
+#[cfg(feature = "top")]
+mod held;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -20,6 +22,8 @@ use crate::settings::LogSettings;
 use crate::terminal;
 
 use fold::Folded;
+#[cfg(feature = "top")]
+pub(crate) use held::Held;
 
 /// What takes spans, besides the log.
 pub(crate) type Spans = Box<dyn Layer<Registry> + Send + Sync>;
@@ -106,6 +110,10 @@ impl Write for Stderr {
     /// Never fails: the subscriber would complain at the same place, and panic when that fails, too, as it does on a full
     /// disk. A line that cannot be written is missed; the measurement goes on.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(feature = "top")]
+        if held::keep(bytes) {
+            return Ok(bytes.len());
+        }
         let _ = live_line::without(|| io::stderr().lock().write_all(bytes));
         Ok(bytes.len())
     }

@@ -13,6 +13,7 @@ const WORDS: &[&str] = &[
     "run",
     "exec",
     "watch",
+    "top",
     "config",
     "plugins",
     "completions",

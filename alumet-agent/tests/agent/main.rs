@@ -28,5 +28,6 @@ mod runs;
 mod stop;
 mod telemetry;
 mod terminal;
+mod top;
 mod watch;
 mod wrong_sides;

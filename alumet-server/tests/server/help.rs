@@ -26,7 +26,7 @@ fn the_help_has_certs_and_no_command_that_measures_a_process() {
     for flag in ["--relay-in", "--output-file"] {
         assert!(ended.stdout.contains(flag), "{}", ended.stdout);
     }
-    for command in ["exec", "watch"] {
+    for command in ["exec", "watch", "top"] {
         let ended = folder.run(&[command, "1"]);
         ended.expect_code(2);
         assert!(ended.stderr.contains("unrecognized subcommand"), "{ended:?}");

@@ -58,7 +58,7 @@ fn pages(workspace: &Workspace, facts: &Facts, read: Read<'_>) -> Vec<Result<Pag
             "docs/configuration.md",
             markdown::configuration(&facts.configuration),
         )),
-        Page::filled("README.md", &[("plugins", table)], read),
+        readme(table, read),
     ];
     for (plugin, folder) in plugins {
         let parts = [
@@ -69,6 +69,18 @@ fn pages(workspace: &Workspace, facts: &Facts, read: Read<'_>) -> Vec<Result<Pag
     }
     pages
 }
+
+/// The README of the repository, with the table of plugins and the picture of `top`, which a test of the agent writes.
+fn readme(plugins: String, read: Read<'_>) -> Result<Page> {
+    let Some(picture) = read(PICTURE) else {
+        bail!("{PICTURE} does not exist; `UPDATE=1 cargo test -p alumet-agent --lib the_picture` writes it");
+    };
+    let picture = format!("```text\n{picture}```");
+    Page::filled("README.md", &[("plugins", plugins), ("top", picture)], read)
+}
+
+/// What `top` shows in a terminal of 80 by 24.
+const PICTURE: &str = "docs/top.txt";
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +99,10 @@ mod tests {
 
     fn readme(path: &str) -> Option<String> {
         match path {
-            "README.md" => Some("# Alumet\n<!-- plugins:begin -->\n<!-- plugins:end -->\n".to_owned()),
+            "README.md" => Some(
+                "# Alumet\n<!-- top:begin -->\n<!-- top:end -->\n<!-- plugins:begin -->\n<!-- plugins:end -->\n".to_owned(),
+            ),
+            PICTURE => Some("cpu 42 %\n".to_owned()),
             "alumet-plugins/sources/load/README.md" => Some(
                 "## Metrics\n<!-- metrics:begin -->\nold\n<!-- metrics:end -->\n\
                  ## Configuration\n<!-- configuration:begin -->\nold\n<!-- configuration:end -->\n"
@@ -115,6 +130,11 @@ mod tests {
             pages[2].text
         );
         assert!(!pages[2].text.contains("`alumet`"), "{}", pages[2].text);
+        assert!(
+            pages[2].text.contains("```text\ncpu 42 %\n```\n"),
+            "{}",
+            pages[2].text
+        );
         assert!(pages[3].text.contains("`load_average`"), "{}", pages[3].text);
         assert!(pages[3].text.contains("| `poll_interval` |"), "{}", pages[3].text);
         assert!(!pages[3].text.contains("old"), "{}", pages[3].text);
@@ -122,7 +142,11 @@ mod tests {
 
     #[test]
     fn a_missing_marker_or_file_is_a_problem_and_leaves_the_file_alone() {
-        let read = |path: &str| (path == "README.md").then(|| "# Alumet\n".to_owned());
+        let read = |path: &str| {
+            ["README.md", PICTURE]
+                .contains(&path)
+                .then(|| "# Alumet\n".to_owned())
+        };
         let pages = pages(&workspace(), &facts::tests::facts(), &read);
         let problems = pages.iter().filter_map(|page| page.as_ref().err());
         let problems: Vec<String> = problems.map(|error| format!("{error:#}")).collect();
