@@ -87,7 +87,7 @@ pub(super) fn measured(
             let tree = ProcessTree::of_child(&measurement.root, pid).map_err(|error| error.to_string())?;
             Ok(MeasuredTree::new(
                 &measurement.root,
-                Followed::Tree(pid, tree),
+                Followed::Tree(pid, Box::new(tree)),
                 wall_clock(running.started),
             )
             .in_group(group))

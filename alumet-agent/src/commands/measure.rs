@@ -138,10 +138,8 @@ impl Measurement {
             .list(&Pattern::kind(ElementKind::Output));
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
-        let summary = Summary {
-            samples: destinations(&elements.unwrap_or_default(), &outcome.report.ledger),
-            ..Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why)
-        };
+        let mut summary = Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why);
+        summary.samples = destinations(&elements.unwrap_or_default(), &outcome.report.ledger);
         Ok((outcome.exit_code(), summary))
     }
 

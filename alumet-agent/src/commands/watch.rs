@@ -91,11 +91,11 @@ impl Target {
             Self::Process(watched, number) => {
                 let tree = ProcessTree::of_running(root, *number);
                 let tree = tree.map_err(|error| cannot_see(watched.pid, root, &error))?;
-                Followed::Tree(*number, tree)
+                Followed::Tree(*number, Box::new(tree))
             }
             Self::App(name, regex) => {
                 let app = AppProcesses::find(root, regex.clone()).map_err(anyhow::Error::from)?;
-                Followed::App(name.clone(), app)
+                Followed::App(name.clone(), Box::new(app))
             }
             Self::Group(path) => {
                 let group = WatchedGroup::at(root, path).map_err(|error| {

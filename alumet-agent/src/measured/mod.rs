@@ -29,8 +29,8 @@ pub(crate) type SharedTree = Arc<Mutex<Option<MeasuredTree>>>;
 /// What is followed as one.
 pub(crate) enum Followed {
     /// A process with its descendants, and its number in the mount of `/proc` that is measured.
-    Tree(u32, ProcessTree),
-    App(String, AppProcesses),
+    Tree(u32, Box<ProcessTree>),
+    App(String, Box<AppProcesses>),
     Group(Box<WatchedGroup>),
 }
 
@@ -156,7 +156,7 @@ impl MeasuredTree {
     /// The processes that the last reading has found, but for the root of a tree.
     pub(crate) fn others_alive(&self) -> Vec<String> {
         let (root, tree) = match &self.followed {
-            Followed::Tree(pid, tree) => (*pid, tree),
+            Followed::Tree(pid, tree) => (*pid, &**tree),
             Followed::App(_, app) => (0, &app.tree),
             Followed::Group(_) => return Vec::new(),
         };

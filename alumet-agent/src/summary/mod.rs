@@ -254,7 +254,9 @@ impl EnergySummary {
         let why = why.lines().find(|line| line.starts_with(METRIC_PREFIX));
         let program = energy().find(|total| total.whose == Whose::Program);
         let (program, missing) = match (program, why) {
-            (_, Some(why)) if joules == 0.0 && energy().next().is_some() => (None, format!("not known; {why}")),
+            (_, Some(why)) if joules == 0.0 && energy().next().is_some() => {
+                (None, format!("not known; {why}"))
+            }
             (Some(total), _) => {
                 let quality = total.quality;
                 (Some(Amount { joules, quality }), String::new())
@@ -453,6 +455,9 @@ mod tests {
         let told = "not known; process_tree_energy: nobody has a result";
         assert_eq!(EnergySummary::of(&totals, why).rows(1.0), [["energy", told]]);
         // What shares energy is there, and has none to share: nobody is told to enable it.
-        assert_eq!(EnergySummary::of(&machine_only, why).rows(1.0)[0], ["energy", told]);
+        assert_eq!(
+            EnergySummary::of(&machine_only, why).rows(1.0)[0],
+            ["energy", told]
+        );
     }
 }

@@ -25,7 +25,10 @@ impl Summary {
             seconds(self.agent_cpu_seconds)
         );
         rows.push(row("the agent itself", agent));
-        let samples = self.samples.iter().map(|(place, samples)| format!("{samples} in {place}"));
+        let samples = self
+            .samples
+            .iter()
+            .map(|(place, samples)| format!("{samples} in {place}"));
         let samples = samples.collect::<Vec<_>>();
         if !samples.is_empty() {
             rows.push(row("samples", samples.join(", ")));
