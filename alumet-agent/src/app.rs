@@ -205,6 +205,12 @@ impl App {
         !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }
 
+    /// The plugin, and its table, that give samples labels, if this program has it.
+    pub(crate) fn labelling(&self) -> Option<(&'static str, &'static str)> {
+        self.labels_by
+            .filter(|(plugin, _)| self.find_plugin(plugin).is_some())
+    }
+
     pub(crate) fn find_plugin(&self, id: &str) -> Option<&PluginDescriptor> {
         self.plugins.iter().find(|plugin| plugin.id == id)
     }
