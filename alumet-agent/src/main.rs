@@ -41,8 +41,19 @@ fn main() -> ExitCode {
     .plugin_initial("csv", "dialect", "plain")
     .measured_by_top(include_str!("top.toml"))
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
-    // Of all processes, those that are announced.
-    .program_default("procfs", toml::toml! { processes.strategy = "event" })
+    // Of all processes, those that are announced; of the machine, what the program may have changed.
+    .program_default(
+        "procfs",
+        toml::toml! {
+            processes.strategy = "event"
+            network.enabled = false
+            disks.enabled = false
+            load.enabled = false
+            pressure.enabled = false
+            cpu_frequency.enabled = false
+            temperatures.enabled = false
+        },
+    )
     .labels_by("annotate", "attributes")
     .shortcut(Shortcut {
         flag: "output-file",

@@ -27,7 +27,7 @@ pub(crate) struct Exec {
     pub(crate) repeat: u32,
 
     /// Run it this often before, without counting
-    #[arg(help_heading = REPEATED, long, value_name = "K", default_value_t = 0)]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long, value_name = "K", default_value_t = 0)]
     pub(crate) warmup: u32,
 
     /// Run these commands, each a single argument, and compare the others with the first
@@ -35,27 +35,27 @@ pub(crate) struct Exec {
     pub(crate) compare: Vec<String>,
 
     /// Run everything with each of these values in the place of {NAME}; may be repeated
-    #[arg(help_heading = REPEATED, long, value_name = "NAME=VALUE,…", value_parser = parameter)]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long, value_name = "NAME=VALUE,…", value_parser = parameter)]
     pub(crate) parameter: Vec<(String, Vec<String>)>,
 
     /// Run commands in a shell, for pipelines and variables
-    #[arg(help_heading = REPEATED, long)]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long)]
     pub(crate) shell: bool,
 
     /// Show what programs write that are run more than once
-    #[arg(help_heading = REPEATED, long)]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long)]
     pub(crate) show_output: bool,
 
     /// Write the results of several runs to this file as JSON
-    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long, value_name = "FILE")]
     pub(crate) export_json: Option<PathBuf>,
 
     /// The same as CSV
-    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long, value_name = "FILE")]
     pub(crate) export_csv: Option<PathBuf>,
 
     /// The same as a table in Markdown
-    #[arg(help_heading = REPEATED, long, value_name = "FILE")]
+    #[arg(help_heading = REPEATED, hide_short_help = true, long, value_name = "FILE")]
     pub(crate) export_markdown: Option<PathBuf>,
 
     /// The program
@@ -106,7 +106,7 @@ pub(crate) struct Measuring {
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub(crate) interval: Option<HumanDuration>,
 
-    /// What outputs get: what is measured of the program, of the machine, and of all other processes and control groups
+    /// What outputs get of what is measured: others are all other processes and control groups, and single cores
     #[arg(long, value_name = "WHAT,…", value_delimiter = ',', default_values = ["program", "machine"])]
     pub(crate) only: Vec<Scope>,
 
@@ -119,7 +119,7 @@ pub(crate) struct Measuring {
     pub(crate) summary: Option<PathBuf>,
 
     /// Write the summary as JSON to this file; - is the standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) summary_json: Option<PathBuf>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) enum Scope {
     Program,
     /// The machine as a whole and its parts.
     Machine,
-    /// Every other process and control group.
+    /// Every other process and control group, and each core.
     Others,
 }
 

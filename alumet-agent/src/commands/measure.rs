@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use alumet_core::Consumer;
 use alumet_core::events::ConsumerEvent;
 use alumet_core::pipeline::{ControlError, ElementKind, ElementStatus, Ledger, Pattern, PipelineBuilder};
 use alumet_core::series::SeriesInfo;
 use alumet_core::time::{Clock, SystemClock, Timestamp};
+use alumet_core::{Consumer, Resource};
 use alumet_reader_procfs::SystemRoot;
 use nix::time::{ClockId, clock_gettime};
 
@@ -76,7 +76,7 @@ impl Measurement {
         if let Some(interval) = measuring.interval {
             measurement.set_interval(*interval).await;
         }
-        measurement.trigger(Pattern::kind(ElementKind::Source)).await;
+        measurement.first_poll().await;
         measurement.started = Instant::now();
         Ok(measurement)
     }
@@ -147,6 +147,13 @@ impl Measurement {
         self.session.pipeline.events().publish(event);
     }
 
+    /// Waits until everything was measured once.
+    async fn first_poll(&self) {
+        let control = self.session.pipeline.control().clone();
+        // One that hangs is told elsewhere.
+        let _ = tokio::task::spawn_blocking(move || control.ping()).await;
+    }
+
     async fn set_interval(&self, interval: Duration) {
         let control = self.session.pipeline.control().clone();
         let sources = Pattern::kind(ElementKind::Source);
@@ -183,7 +190,9 @@ fn wanted(only: Vec<Scope>, program: Arc<OnceLock<Consumer>>) -> impl Fn(&Series
         let consumer = series.consumer();
         only.contains(&match consumer {
             _ if program.get() == Some(consumer) => Scope::Program,
-            Consumer::LocalMachine => Scope::Machine,
+            Consumer::LocalMachine if !matches!(series.resource(), Resource::CpuCore { .. }) => {
+                Scope::Machine
+            }
             _ => Scope::Others,
         })
     }

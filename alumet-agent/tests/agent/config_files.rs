@@ -124,21 +124,31 @@ fn measuring_a_program_writes_its_samples_says_where_and_leaves_nothing_else() {
     let files = || {
         let entries = fs::read_dir(folder.path("")).unwrap().flatten();
         let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-        names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>()
+        let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
     };
     let ended = folder.run(&["exec", "true"]);
-    let told = ended.expect_code(0).stderr.lines().last().unwrap();
+    let told = ended
+        .expect_code(0)
+        .stderr
+        .lines()
+        .find(|line| line.contains(" in alumet-output.csv"));
     let lines = lines_of(&folder.path("alumet-output.csv")).len();
-    assert_eq!(told.trim(), format!("samples: {lines} in alumet-output.csv"));
-    assert_eq!(files(), ["alumet-output.csv"]);
+    let words: Vec<&str> = told.unwrap().split_whitespace().collect();
+    assert_eq!(words, ["samples", &lines.to_string(), "in", "alumet-output.csv"]);
+    let of_output = |name: &str| vec![name.to_owned(), format!("{name}.meta.json")];
+    assert_eq!(files(), of_output("alumet-output.csv"));
 
-    fs::remove_file(folder.path("alumet-output.csv")).unwrap();
+    for file in files() {
+        fs::remove_file(folder.path(&file)).unwrap();
+    }
     let mut program = std::process::Command::new("sleep").arg("1").spawn().unwrap();
     let pid = program.id().to_string();
     let watched = folder.run(&["--output-file", "out.csv", "watch", &pid]);
     program.wait().unwrap();
     watched.expect_code(0).expect_stderr(&[" in out.csv"]);
-    assert_eq!(files(), ["out.csv"]);
+    assert_eq!(files(), of_output("out.csv"));
     let ended = folder.run(&["--output-file", "-", "exec", "true"]);
     ended.expect_code(0).expect_stderr(&[" in the standard output\n"]);
 }
@@ -147,7 +157,9 @@ fn measuring_a_program_writes_its_samples_says_where_and_leaves_nothing_else() {
 fn a_quiet_program_tells_nothing_but_what_is_wrong() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", small());
-    let ended = folder.run(&["-q", "--plugins", "csv,procfs", "exec", "true"]);
+    let mut command = folder.command(&["-q", "--plugins", "csv,procfs", "exec", "true"]);
+    command.env_remove("ALUMET_SUMMARY");
+    let ended = folder.start_command(command).wait();
     assert_eq!(ended.expect_code(0).stderr, "");
     assert!(!lines_of(&folder.path("file.csv")).is_empty());
     let ended = folder.run(&["-q", "exec", "./missing"]);

@@ -28,12 +28,14 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
         text.lines().last()
     );
     let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(';').collect();
+    let header = lines.next().unwrap();
+    let delimiter = if header.contains(';') { ';' } else { ',' };
+    let header = fields(header, delimiter);
     assert_eq!(header[..3], ["metric", "timestamp", "value"]);
     let column = |name| header.iter().position(|column| *column == name).unwrap();
     let (kind, id) = (column("consumer_kind"), column("consumer_id"));
     let line = |text: &str| {
-        let fields: Vec<&str> = text.split(';').collect();
+        let fields = fields(text, delimiter);
         assert_eq!(fields.len(), header.len(), "not a whole line: {text:?}");
         assert_eq!(
             fields[1].len(),
@@ -51,6 +53,16 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
         }
     };
     lines.map(line).collect()
+}
+
+/// The fields of a line as they stand there; a delimiter between quotes is none.
+fn fields(line: &str, delimiter: char) -> Vec<&str> {
+    let mut is_quoted = false;
+    line.split(|c| {
+        is_quoted ^= c == '"';
+        c == delimiter && !is_quoted
+    })
+    .collect()
 }
 
 /// How many lines each tick has whose metric starts with `metric`.

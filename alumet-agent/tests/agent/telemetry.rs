@@ -356,7 +356,7 @@ fn a_collector_that_does_not_answer_holds_up_nothing() {
         silent.local_addr().unwrap()
     );
     folder.write("alumet-config.toml", format!("{}{table}", load()));
-    let ended = folder.run(&["exec", "sleep", "0.5"]);
+    let ended = folder.run(&["exec", "--only", "program,machine,others", "sleep", "0.5"]);
     ended.expect_code(0);
     ended.expect_stderr(&["the collector has not taken the last traces and metrics in time"]);
     assert!(ended.accounts().delivered > 0);

@@ -230,16 +230,16 @@ fn all_processes_of_an_application_are_one_and_those_that_begin_later_count() {
     let load = folder.path(&name);
     std::fs::copy("/bin/sh", &load).unwrap();
     let busy = |seconds: &str| {
-        let script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep $0; exit 0";
+        let script = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; sleep $0; exit 0";
         Sleeper(Command::new(&load).args(["-c", script, seconds]).spawn().unwrap())
     };
-    let _first = busy("30");
+    let _first = busy("60");
     let arguments = [
         "watch",
         "--app",
         "load[0-9]+",
         "--for",
-        "2s",
+        "4s",
         "--summary-json",
         "s.json",
         "--interval",
