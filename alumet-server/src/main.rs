@@ -23,8 +23,8 @@ fn main() -> ExitCode {
     .enabled_by_default(["relay-server", "csv"])
     .common_keys([
         "plugins.csv.output_path",
-        "plugins.csv.rotate_size",
-        "plugins.csv.keep_files",
+        "plugins.csv.dialect",
+        "plugins.csv.max_total_size",
         "plugins.relay-server.address",
         "plugins.relay-server.tls.certificate",
         "plugins.relay-server.tls.key",

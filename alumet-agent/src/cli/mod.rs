@@ -607,7 +607,7 @@ mod tests {
         let app = app.receives();
         for line in MEASURING {
             let error = parsed(&app, line).err().unwrap();
-            assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand, "{line}");
+            assert_eq!(error.kind(), ErrorKind::InvalidSubcommand, "{line}");
         }
         assert!(!help(&app).contains("exec"), "{}", help(&app));
     }

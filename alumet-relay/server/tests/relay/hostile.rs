@@ -498,7 +498,7 @@ async fn many_agents_of_one_address_do_not_have_to_wait() {
 }
 
 /// Begins HTTP/2 and waits for the answer.
-async fn first_byte(rig: &Rig) -> std::io::Result<usize> {
+async fn first_byte(rig: &Rig) -> io::Result<usize> {
     let mut stream = TcpStream::connect(rig.address).await?;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
     stream.read(&mut [0; 1]).await
