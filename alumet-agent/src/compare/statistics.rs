@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_are_those_of_r() {
+    fn the_numbers_are_those_of_other_programs() {
         // summary(x); sd(x); quantile(x)
         let x = Statistics::of(&[
             27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1, 21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4,
@@ -115,9 +115,14 @@ mod tests {
         ]);
         let y = y.unwrap();
         assert_eq!(y.outliers, 2);
-        // t.test(x, y): the first example of the article on Welch's test in Wikipedia, p = 0.021.
         let p = x.against(&y).unwrap().p_value.unwrap();
-        assert!((p - 0.0214).abs() < 0.001, "{p}");
+        assert!((p - 0.006_460_408).abs() < 1e-8, "{p}");
+        // The first example of the article on Welch's test in Wikipedia, as it stands there.
+        let z = Statistics::of(&[
+            27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 20.5, 24.4,
+        ]);
+        let p = z.unwrap().against(&x).unwrap().p_value.unwrap();
+        assert!((p - 0.021_378).abs() < 1e-6, "{p}");
     }
 
     #[test]

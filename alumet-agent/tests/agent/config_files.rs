@@ -476,7 +476,9 @@ fn an_output_gets_the_series_that_it_is_for_and_patterns_that_make_no_sense_are_
         )
     };
     with("series = { include = ['load_*', 'alumet_series'], exclude = [{ window = '5m' }] }");
-    folder.run(&["exec", "true"]).expect_code(0);
+    folder
+        .run(&["exec", "--only", "program,machine,others", "true"])
+        .expect_code(0);
     let lines = lines_of(&folder.path("file.csv"));
     assert!(lines.iter().any(|line| line.metric.starts_with("load_average")));
     for line in &lines {

@@ -17,7 +17,7 @@ fn full_disk() -> String {
 fn a_full_disk_does_not_keep_whoever_waits_for_a_program_and_what_is_lost_is_told() {
     let folder = Folder::new();
     folder.write("alumet-config.toml", full_disk());
-    let ended = folder.run(&["exec", "true"]);
+    let ended = folder.run(&["exec", "--only", "program,machine,others", "true"]);
     ended.expect_code(125).expect_stderr(&[
         "error: the end is not clean",
         "error: outputs/csv/file has written 0 samples and lost",

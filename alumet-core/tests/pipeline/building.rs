@@ -188,7 +188,7 @@ fn the_pipeline_measures_itself_with_the_metrics_it_announces() {
             .iter()
             .any(|sample| sample.series.metric.name == metric.name);
         // Nothing was dropped here, and only dropped samples have a reason; and no plugin has a certificate.
-        let is_absent = ["alumet_samples_dropped", "alumet_certificate_expiry"].contains(&&*metric.name);
+        let is_absent = ["alumet_samples_dropped", "alumet_certificate_expiry"].contains(&metric.name);
         assert_eq!(found, !is_absent, "{}", metric.name);
     }
     let delivered = samples
