@@ -55,7 +55,7 @@ impl Running {
             tracing::warn!(%error, "descendants that lose their parent are not measured");
         }
         let (mut told, mut tell) = io::pipe()?;
-        let door = group.as_ref().map(RunGroup::door).transpose()?;
+        let door = group.as_ref().and_then(|group| group.door().ok());
         let prepare = move || {
             inherited.restore()?;
             let entered = door.as_ref().is_some_and(|door| RunGroup::enter(door).is_ok());

@@ -142,7 +142,7 @@ async fn samples_of_two_runs_arrive_once_over_a_bad_line_and_the_ledger_is_exact
 
     // The second one finds it behind a bad line.
     let server = Server::start(real(), store.clone()).await;
-    let proxy = Proxy::start(server.address, Harm::CutWithin(3_000), 5).await;
+    let proxy = Proxy::start(server.address, Harm::CutWithin(6_000), 5).await;
     let pipeline = start(folder.path(), config_of(proxy.address), first);
     until("much is delivered", || account(&pipeline).1 >= first + 50).await;
     let report = tokio::task::spawn_blocking(move || pipeline.stop(Duration::from_secs(20)));
