@@ -33,6 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (energy, joules) in primes.energy() {
         println!("{joules:.3} J of {}", energy.series);
     }
+    if primes.energy().next().is_none() {
+        println!("no energy: no sensor of this machine tells it");
+    }
     if let Some(problem) = primes.problem {
         println!("not everything was measured: {problem}");
     }
