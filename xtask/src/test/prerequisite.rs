@@ -33,8 +33,8 @@ const PREREQUISITES: &[Prerequisite] = &[
         name: "Python",
         probe: "python3 --version",
         package: "python3",
-        needed_by: "the tests of the output csv",
-        is_required: true,
+        needed_by: "tests of the output csv",
+        is_required: false,
     },
     Prerequisite {
         name: "Z shell",
