@@ -68,13 +68,16 @@ impl Results {
                 let own = own
                     .map(|of| cell(of.mean, of.standard_deviation, 3))
                     .unwrap_or_default();
-                let relative = match at.checked_sub(1).and_then(|at| self.comparisons.get(at)) {
-                    Some(compared) => compared.quantities.get(&quantity),
-                    None => None,
+                let relative = match at.checked_sub(1) {
+                    None => "1.00".to_owned(),
+                    Some(at) => {
+                        let compared = self.comparisons.get(at);
+                        let compared = compared.and_then(|compared| compared.quantities.get(&quantity));
+                        compared
+                            .map(|of| cell(of.ratio, of.ratio_deviation, 2))
+                            .unwrap_or_default()
+                    }
                 };
-                let relative = relative.map(|of| cell(of.ratio, of.ratio_deviation, 2));
-                let relative =
-                    relative.unwrap_or_else(|| if at == 0 { "1.00".to_owned() } else { String::new() });
                 let _ = write!(text, " {own} | {relative} |");
             }
             text.push('\n');

@@ -5,8 +5,9 @@
 //! processes that plugins measure counts nothing twice.
 
 mod app;
-mod group;
+mod run_group;
 mod source;
+mod watched_group;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use nix::libc;
 use parking_lot::Mutex;
 
 pub(crate) use app::AppProcesses;
-pub(crate) use group::{RunGroup, WatchedGroup};
+pub(crate) use run_group::RunGroup;
 pub(crate) use source::{METRIC_PREFIX, TreeSource, all};
+pub(crate) use watched_group::WatchedGroup;
 
 /// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.
 pub(crate) type SharedTree = Arc<Mutex<Option<MeasuredTree>>>;

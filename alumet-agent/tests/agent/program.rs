@@ -54,6 +54,14 @@ impl Folder {
         }
     }
 
+    /// One in which the program measures these tables of `procfs` into `out.csv`.
+    pub(crate) fn measuring(tables: &str) -> Self {
+        let folder = Self::new();
+        let config = format!("[plugins.csv]\noutput_path = 'out.csv'\n{}", procfs_with(tables));
+        folder.write("alumet-config.toml", config);
+        folder
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -2,22 +2,11 @@
 
 use serde_json::Value;
 
-use crate::program::{Folder, procfs_with};
-
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let processes = "processes.strategy = 'event'";
-    let config = format!(
-        "[plugins.csv]\noutput_path = 'out.csv'\n{}",
-        procfs_with(processes)
-    );
-    folder.write("alumet-config.toml", config);
-    folder
-}
+use crate::program::Folder;
 
 #[test]
 fn commands_are_compared_with_the_first() {
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let ended = folder.run(&[
         "exec",
         "--repeat",
@@ -82,7 +71,7 @@ fn commands_are_compared_with_the_first() {
 
 #[test]
 fn parameters_take_their_places_in_each_command_also_in_a_shell() {
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let ended = folder.run(&[
         "exec",
         "--shell",
@@ -109,7 +98,7 @@ fn parameters_take_their_places_in_each_command_also_in_a_shell() {
 
 #[test]
 fn a_run_that_fails_ends_the_comparison_with_its_code_unless_that_is_ignored() {
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let ended = folder.run(&["exec", "--repeat", "2", "sh", "-c", "echo hidden; exit 3"]);
     ended
         .expect_code(3)

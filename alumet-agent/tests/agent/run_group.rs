@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::program::{Folder, procfs_with};
+use crate::program::Folder;
 
 /// The group of this process, if groups can be made in it.
 #[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
@@ -29,17 +29,6 @@ fn own_group() -> Option<PathBuf> {
     Some(group)
 }
 
-fn folder() -> Folder {
-    let folder = Folder::new();
-    let processes = "processes.strategy = 'event'";
-    let config = format!(
-        "[plugins.csv]\noutput_path = 'out.csv'\n{}",
-        procfs_with(processes)
-    );
-    folder.write("alumet-config.toml", config);
-    folder
-}
-
 fn summary(folder: &Folder) -> Value {
     serde_json::from_str(&folder.read("summary.json")).unwrap()
 }
@@ -49,7 +38,7 @@ fn children_that_nobody_waits_for_count_as_long_as_they_worked() {
     if own_group().is_none() {
         return;
     }
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     // The shell ignores the end of its children, so the kernel tells nobody what they used.
     let child =
         "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; read line < /proc/$$/schedstat; echo ${line%% *}";
@@ -70,7 +59,7 @@ fn children_that_nobody_waits_for_count_as_long_as_they_worked() {
 #[test]
 fn what_outlives_the_program_is_moved_back_and_no_group_stays() {
     let Some(own) = own_group() else { return };
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let agent = folder.start(&[
         "exec",
         "sh",
@@ -95,7 +84,7 @@ fn the_group_of_an_agent_that_was_killed_goes_with_the_next_run() {
     // A number that no process has.
     let left = own.join("alumet-run-4194305");
     fs::create_dir(&left).unwrap();
-    let folder = folder();
+    let folder = Folder::measuring("processes.strategy = 'event'");
     folder.run(&["exec", "true"]).expect_code(0);
     let is_there = left.exists();
     let _ = fs::remove_dir(&left);

@@ -3,21 +3,11 @@
 use serde_json::Value;
 
 use crate::csv::{lines_of, lines_per_tick};
-use crate::program::{Folder, procfs_with};
-
-fn folder(processes: &str) -> Folder {
-    let folder = Folder::new();
-    let config = format!(
-        "[plugins.csv]\noutput_path = 'out.csv'\n{}",
-        procfs_with(processes)
-    );
-    folder.write("alumet-config.toml", config);
-    folder
-}
+use crate::program::Folder;
 
 #[test]
 fn every_row_of_a_run_bears_its_id_and_its_labels() {
-    let folder = folder("processes.strategy = 'event'");
+    let folder = Folder::measuring("processes.strategy = 'event'");
     for _ in 0..2 {
         let ended = folder.run(&["exec", "--label", "experiment=a b", "--label", "n=3", "true"]);
         ended
@@ -45,8 +35,9 @@ fn every_row_of_a_run_bears_its_id_and_its_labels() {
 #[test]
 fn outputs_get_the_program_and_the_machine_and_the_rest_only_when_asked() {
     // Every process is measured.
-    let folder =
-        folder("processes.groups = [{ poll_interval = '50ms' }]\nprocesses.refresh_interval = '50ms'");
+    let folder = Folder::measuring(
+        "processes.groups = [{ poll_interval = '50ms' }]\nprocesses.refresh_interval = '50ms'",
+    );
     let consumers = |only: &[&str]| {
         let _ = std::fs::remove_file(folder.path("out.csv"));
         let arguments = [&["exec"], only, &["sleep", "0.3"]].concat();
@@ -67,7 +58,7 @@ fn outputs_get_the_program_and_the_machine_and_the_rest_only_when_asked() {
 
 #[test]
 fn the_summary_for_programs_has_the_sums_of_the_rows() {
-    let folder = folder("processes.strategy = 'event'");
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let script =
         "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; for n in 1 2 3; do ls / > /dev/null; done; exit 3";
     let ended = folder.run(&["exec", "--summary-json", "summary.json", "sh", "-c", script]);
@@ -106,7 +97,7 @@ fn the_summary_for_programs_has_the_sums_of_the_rows() {
 
 #[test]
 fn a_summary_that_cannot_be_written_is_told_before_anything_runs() {
-    let folder = folder("processes.strategy = 'event'");
+    let folder = Folder::measuring("processes.strategy = 'event'");
     let ended = folder.run(&["exec", "--summary-json", "no/folder/s.json", "echo", "done"]);
     ended
         .expect_code(125)
@@ -116,7 +107,7 @@ fn a_summary_that_cannot_be_written_is_told_before_anything_runs() {
 
 #[test]
 fn without_a_terminal_the_standard_error_gets_a_line_of_the_log_and_no_table() {
-    let folder = folder("processes.strategy = 'event'");
+    let folder = Folder::measuring("processes.strategy = 'event'");
     // In a session of its own, it has no terminal.
     let agent = folder.command(&["exec", "true"]);
     let mut command = std::process::Command::new("setsid");
@@ -134,7 +125,7 @@ fn without_a_terminal_the_standard_error_gets_a_line_of_the_log_and_no_table() {
 
 #[test]
 fn everything_is_measured_as_often_as_is_asked_for() {
-    let folder = folder("processes.strategy = 'event'\nkernel.enabled = true");
+    let folder = Folder::measuring("processes.strategy = 'event'\nkernel.enabled = true");
     folder
         .run(&["exec", "--interval", "10ms", "sleep", "0.6"])
         .expect_code(0);
