@@ -200,7 +200,8 @@ impl App {
 
     /// Whether the program has the built-in command `name`.
     pub(crate) fn has_built_in(&self, name: &str) -> bool {
-        let is_left_out = self.purpose == Purpose::Receive && ["exec", "watch", "top"].contains(&name)
+        let is_left_out = self.purpose == Purpose::Receive
+            && ["exec", "watch", "top", "mark"].contains(&name)
             || self.top_plugins.is_empty() && name == "top";
         !is_left_out && self.extra_commands.iter().all(|extra| extra.name() != name)
     }

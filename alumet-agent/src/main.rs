@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         "procfs",
         toml::toml! {
             processes.strategy = "event"
+            memory.metrics = ["MemTotal", "MemAvailable"]
             network.enabled = false
             disks.enabled = false
             load.enabled = false

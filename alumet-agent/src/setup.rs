@@ -102,24 +102,28 @@ impl Setup {
     /// needs.
     fn of(app: &App, global: Option<&Global>, loader: Loader<'_>) -> Result<Self, Failed> {
         let chosen = global.and_then(|global| global.plugins.as_deref());
-        let needed = global.map_or(&[][..], |global| &global.needed_plugins);
         let (mut document, mut problems) = loader.merge()?;
         let path = KeyPath::dotted("plugins");
-        let mut assume = |id: &str| {
-            let table = toml::Table::from_iter([(id.to_owned(), toml::Table::new().into())]);
+        let fill = |document: &mut Document, id: &str, keys: toml::Table| {
+            let table = toml::Table::from_iter([(id.to_owned(), keys.into())]);
             document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
         };
         match chosen {
             Some(chosen) => {
                 for id in chosen {
                     app.find_plugin(id).ok_or_else(|| unknown_plugin(app, id))?;
-                    assume(id);
+                    fill(&mut document, id, toml::Table::new());
                 }
             }
-            None => needed
-                .iter()
-                .filter(|id| app.find_plugin(id).is_some())
-                .for_each(|id| assume(id)),
+            None => {
+                for (id, keys) in global.into_iter().flat_map(|global| &global.needed_plugins) {
+                    let plugins = document.table(&path);
+                    let is_named = plugins.is_some_and(|plugins| plugins.contains_key(*id));
+                    if !is_named && app.find_plugin(id).is_some() {
+                        fill(&mut document, id, keys.clone());
+                    }
+                }
+            }
         }
         for (id, defaults) in global.into_iter().flat_map(|global| &global.plugin_defaults) {
             // A table would enable a plugin that nobody has named.
@@ -127,8 +131,7 @@ impl Setup {
                 .table(&path)
                 .is_some_and(|plugins| plugins.contains_key(*id))
             {
-                let table = toml::Table::from_iter([((*id).to_owned(), defaults.clone().into())]);
-                document.fill(toml::Table::from_iter([("plugins".to_owned(), table.into())]));
+                fill(&mut document, id, defaults.clone());
             }
         }
         let schema = schemars::schema_for!(Settings);

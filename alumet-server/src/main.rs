@@ -18,6 +18,8 @@ fn main() -> ExitCode {
     .plugin_default("csv", "output_path", "alumet-server-output.csv")
     // What runs for months must not fill the disk.
     .plugin_initial("csv", "max_total_size", "10 GiB")
+    // Any tool reads it as it is; a file that is older goes on as it was begun.
+    .plugin_initial("csv", "dialect", "plain")
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
     .enabled_by_default(["relay-server", "csv"])

@@ -15,8 +15,11 @@ use crate::app::{App, Shortcut};
 use crate::config::KeyPath;
 use crate::extra_command::ExtraCommand;
 
-use programs::run_id;
 pub(crate) use programs::{Exec, Measuring, Scope, Watch};
+use programs::{control_socket, run_id};
+
+/// The environment variable that tells a program of `exec` the socket of its agent.
+pub(crate) const CONTROL_SOCKET: &str = "ALUMET_CONTROL_SOCKET";
 
 /// What the command line asks for.
 pub(crate) enum Parsed {
@@ -105,9 +108,9 @@ pub(crate) struct Global {
     #[arg(skip)]
     pub(crate) shortcuts: Vec<(KeyPath, toml::Value, &'static str)>,
 
-    /// Plugins that the command needs, unless the configuration speaks of them.
+    /// Plugins that the command needs, and with which keys, unless the configuration speaks of them.
     #[arg(skip)]
-    pub(crate) needed_plugins: Vec<&'static str>,
+    pub(crate) needed_plugins: BTreeMap<&'static str, toml::Table>,
 
     /// The attributes that all samples of a run bear.
     #[arg(skip)]
@@ -152,6 +155,8 @@ pub(crate) enum Command {
     /// Show who uses the machine and its power, live
     #[cfg(feature = "top")]
     Top(crate::commands::Top),
+    /// Begin a phase of what a running agent measures; for programs that `exec` runs, and from outside
+    Mark(Mark),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]
     Ctl(Ctl),
@@ -194,7 +199,7 @@ const CTL_CODES: &str = "A pattern is kind/plugin/name, and the last parts may b
 #[derive(Debug, Args)]
 pub(crate) struct Ctl {
     /// The socket of the agent [default: that of the configuration]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", env = CONTROL_SOCKET, hide_env_values = true, global = true)]
     pub(crate) socket: Option<PathBuf>,
 
     /// Print the reply of the agent as JSON
@@ -203,6 +208,17 @@ pub(crate) struct Ctl {
 
     #[command(subcommand)]
     pub(crate) command: CtlCommand,
+}
+
+/// The phase that begins.
+#[derive(Debug, Args)]
+pub(crate) struct Mark {
+    /// What it is called in the samples and the summary
+    pub(crate) name: String,
+
+    /// The socket of the agent [default: that of the configuration]
+    #[arg(long, value_name = "PATH", env = CONTROL_SOCKET, hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// One command for an agent that runs already.
@@ -239,6 +255,11 @@ pub(crate) enum CtlCommand {
         /// Which one: 4711, /user.slice
         #[arg(default_value = "")]
         id: String,
+    },
+    /// Begin a phase of what is measured
+    Mark {
+        /// What it is called in the samples and the summary
+        name: String,
     },
     /// Wait until everything measured so far is written
     Flush,
@@ -471,7 +492,8 @@ impl Global {
 
     /// Adds what a run of `exec` or `watch` needs.
     fn measure_program(&mut self, app: &App, measuring: &Measuring) {
-        self.needed_plugins.clone_from(&app.program_plugins);
+        let needed = app.program_plugins.iter().map(|id| (*id, toml::Table::new()));
+        self.needed_plugins = needed.chain(control_socket()).collect();
         if !measuring.only.contains(&Scope::Others) {
             self.plugin_defaults.clone_from(&app.program_defaults);
         }

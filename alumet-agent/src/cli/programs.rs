@@ -8,6 +8,7 @@ use std::time::Duration;
 use alumet_core::duration::HumanDuration;
 use alumet_core::time::{Clock, SystemClock};
 use clap::{Args, ValueEnum};
+use nix::unistd::AccessFlags;
 
 /// Where the help tells of options for programs that are run more than once.
 const REPEATED: &str = "Several runs";
@@ -145,6 +146,26 @@ pub(super) fn run_id() -> String {
         .collect();
     let random = RandomState::new().hash_one(std::process::id());
     format!("{digits}Z-{:08x}", random as u32)
+}
+
+/// The plugin through which a program, or whoever watches it, marks phases, with a socket that has a name of its own in a folder
+/// of this user, or of everybody; none if there is no such folder.
+pub(super) fn control_socket() -> Option<(&'static str, toml::Table)> {
+    /// The longest path of a socket (`sun_path` of unix(7), less its end).
+    const LONGEST: usize = 107;
+    let folders = [
+        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        Some(std::env::temp_dir()),
+    ];
+    let socket = folders.into_iter().flatten().find_map(|folder| {
+        let is_ours = nix::unistd::access(&folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
+        let path = folder.join(format!("alumet-{}.sock", run_id()));
+        let path = path.to_str().filter(|path| path.len() <= LONGEST && is_ours)?;
+        Some(path.to_owned())
+    });
+    let keys = [("socket_path", socket?), ("on_error", "disable".to_owned())];
+    let keys = keys.map(|(key, value)| (key.to_owned(), value.into()));
+    Some(("socket-control", toml::Table::from_iter(keys)))
 }
 
 fn interval(text: &str) -> Result<HumanDuration, String> {

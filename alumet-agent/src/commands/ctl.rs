@@ -10,7 +10,7 @@ use alumet_core::Consumer;
 use alumet_shared_control_protocol::{Reply, Request};
 
 use crate::app::App;
-use crate::cli::{Ctl, CtlCommand, Global};
+use crate::cli::{Ctl, CtlCommand, Global, Mark};
 use crate::config::KeyPath;
 use crate::exit::{FAILED, Failed, NOT_READY};
 use crate::setup::Setup;
@@ -56,6 +56,27 @@ pub(crate) fn ctl(app: &App, global: &Global, arguments: &Ctl) -> Result<ExitCod
     Ok(readiness(obstacles.is_none_or(Vec::is_empty)))
 }
 
+/// Begins a phase of what a running agent measures.
+pub(crate) fn mark(app: &App, global: &Global, mark: &Mark) -> Result<ExitCode, Failed> {
+    let command = CtlCommand::Mark {
+        name: mark.name.clone(),
+    };
+    let arguments = Ctl {
+        socket: mark.socket.clone(),
+        json: false,
+        command,
+    };
+    ctl(app, global, &arguments)
+}
+
+/// The socket at which an agent with this configuration listens, if it does.
+pub(super) fn socket_of(setup: &Setup) -> Option<PathBuf> {
+    let is_enabled = setup.plugins.iter().any(|plugin| plugin.descriptor.id == PLUGIN);
+    let table = setup.document.table(&KeyPath::dotted("plugins").key(PLUGIN));
+    let path = table.filter(|_| is_enabled)?.get("socket_path")?.as_str()?;
+    std::path::absolute(path).ok()
+}
+
 /// A status says by the exit code, too, whether the agent measures and delivers.
 fn readiness(is_ready: bool) -> ExitCode {
     match is_ready {
@@ -74,6 +95,7 @@ fn request(command: &CtlCommand) -> Request {
         CtlCommand::SetInterval { which, interval } => Request::SetInterval(which.pattern, *interval),
         CtlCommand::Trigger(which) => Request::Trigger(which.pattern),
         CtlCommand::Explain { kind, id } => Request::Explain(Consumer::new(&kind, &id)),
+        CtlCommand::Mark { name } => Request::Mark(name),
         CtlCommand::Flush => Request::Flush,
         CtlCommand::Reload => Request::Reload,
         CtlCommand::Ping => Request::Ping,

@@ -5,7 +5,7 @@ use alumet_reader_procfs::process::ProcessTree;
 
 use crate::app::App;
 use crate::child::{self, Inherited, Running};
-use crate::cli::{Exec, Global};
+use crate::cli::{CONTROL_SOCKET, Exec, Global};
 use crate::compare::{Plan, Variant};
 use crate::exit::Failed;
 use crate::measured::{Followed, MeasuredTree, RunGroup, SharedTree};
@@ -14,6 +14,7 @@ use crate::setup::{IfMissing, Setup};
 use crate::signals::Signals;
 use crate::summary::{Subject, Summary, SummaryPlaces};
 
+use super::ctl::socket_of;
 use super::measure::{Measurement, wall_clock};
 use super::repeat::repeat;
 
@@ -59,7 +60,7 @@ pub(super) fn measured(
     global: &Global,
     setup: Setup,
     exec: &Exec,
-    command: Command,
+    mut command: Command,
     inherited: Inherited,
 ) -> Result<(ExitCode, Summary), Failed> {
     let words = [command.get_program()].into_iter().chain(command.get_args());
@@ -68,6 +69,9 @@ pub(super) fn measured(
         // Before the program is there, so that no signal can leave it behind.
         let mut passed_on = Signals::listen(child::passed_on())?;
         let mut orphans = Signals::listen([nix::libc::SIGCHLD])?;
+        if let Some(socket) = socket_of(&setup) {
+            command.env(CONTROL_SOCKET, socket);
+        }
         let mut measurement = Measurement::start(app, setup, global, &exec.measuring).await?;
         let group = measurement.root.is_default().then(RunGroup::make);
         let group = group.and_then(|group| {

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use alumet_core::events::ConsumerEvent;
-use alumet_core::pipeline::{ControlError, ElementKind, ElementStatus, Ledger, Pattern, PipelineBuilder};
+use alumet_core::pipeline::{
+    ControlError, ElementKind, ElementStatus, Ledger, Pattern, PipelineBuilder, mark,
+};
 use alumet_core::series::SeriesInfo;
 use alumet_core::time::{Clock, SystemClock, Timestamp};
 use alumet_core::{Consumer, Resource};
@@ -136,6 +138,12 @@ impl Measurement {
             .pipeline
             .control()
             .list(&Pattern::kind(ElementKind::Output));
+        // All of them have just been polled; the end would do it once more.
+        let _ = self
+            .session
+            .pipeline
+            .control()
+            .pause(&Pattern::kind(ElementKind::Source));
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
         let mut summary = Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why);
@@ -188,13 +196,15 @@ impl Measurement {
 fn wanted(only: Vec<Scope>, program: Arc<OnceLock<Consumer>>) -> impl Fn(&SeriesInfo) -> bool {
     move |series| {
         let consumer = series.consumer();
-        only.contains(&match consumer {
-            _ if program.get() == Some(consumer) => Scope::Program,
-            Consumer::LocalMachine if !matches!(series.resource(), Resource::CpuCore { .. }) => {
-                Scope::Machine
-            }
-            _ => Scope::Others,
-        })
+        // A run is divided by its marks, whatever is kept of it.
+        series.metric.name == mark::PHASE.doc.name
+            || only.contains(&match consumer {
+                _ if program.get() == Some(consumer) => Scope::Program,
+                Consumer::LocalMachine if !matches!(series.resource(), Resource::CpuCore { .. }) => {
+                    Scope::Machine
+                }
+                _ => Scope::Others,
+            })
     }
 }
 

@@ -63,6 +63,7 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
         Some(Command::Watch(arguments)) => watch::watch(app, &cli.global, arguments),
         #[cfg(feature = "top")]
         Some(Command::Top(arguments)) => top::top(app, &cli.global, arguments),
+        Some(Command::Mark(arguments)) => ctl::mark(app, &cli.global, arguments),
         Some(Command::Ctl(arguments)) => ctl::ctl(app, &cli.global, arguments),
         Some(Command::Config { command }) => config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => plugins::plugins(app, &cli.global, command),

@@ -2,7 +2,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::pipeline::self_metrics;
+use alumet_core::pipeline::{mark, self_metrics};
 use alumet_core::plugin::PluginDescriptor;
 use alumet_shared_control_protocol::Table;
 use serde_json::{Value as Json, json};
@@ -83,7 +83,10 @@ fn info(app: &App, plugin: &PluginDescriptor) -> Result<String, Failed> {
 
 /// All plugins with everything about them, and the agent itself as the first, for programs.
 fn catalogue(app: &App) -> Result<Vec<Json>, Failed> {
-    let own = self_metrics::all().into_iter().chain(measured::all());
+    let own = self_metrics::all()
+        .into_iter()
+        .chain(measured::all())
+        .chain(mark::all());
     let mut records = vec![json!({
         "id": self_metrics::PLUGIN,
         "summary": "The agent measures itself, and the program of `exec` or `watch`.",

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 
 pub(crate) use app::AppProcesses;
 pub(crate) use run_group::RunGroup;
-pub(crate) use source::{METRIC_PREFIX, TreeSource, all};
+pub(crate) use source::{CPU_TIME, METRIC_PREFIX, TreeSource, all};
 pub(crate) use watched_group::WatchedGroup;
 
 /// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.

@@ -1,6 +1,7 @@
 //! The samples of what is measured.
 
 use alumet_core::catalog::Catalog;
+use alumet_core::pipeline::mark;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
@@ -49,6 +50,7 @@ pub(crate) struct TreeSource {
     /// Whether the series begin anew after a gap.
     is_resumed: bool,
     pushed: TreeUsage,
+    has_declared_phases: bool,
 }
 
 struct TreeSeries {
@@ -68,6 +70,10 @@ impl TreeSource {
 
 impl Source for TreeSource {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        // Outputs make room for the attribute of phases before the first of them begins.
+        if !std::mem::replace(&mut self.has_declared_phases, true) {
+            out.catalog().metric(&mark::PHASE).map_err(Failure::end)?;
+        }
         let mut tree = self.tree.lock();
         let Some(tree) = &mut *tree else {
             return Ok(());

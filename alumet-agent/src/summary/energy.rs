@@ -1,31 +1,50 @@
-//! The energy of a program and of the machine, added up from the samples of a run.
+//! The energy of a program and of the machine, added up from the samples of a run, over all and by phase.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::{Delivering, Delivery, Output};
+use alumet_core::pipeline::mark;
 use alumet_core::series::SeriesInfo;
+use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::{AttributeValue, Consumer, Failure, Resource, SeriesMap};
 use parking_lot::Mutex;
 
-use crate::measured::METRIC_PREFIX;
+use crate::measured::{CPU_TIME, METRIC_PREFIX};
 
-/// Adds up all energy, and the emissions that it causes.
+/// Adds up all energy, the emissions that it causes, and the CPU time of the program.
 #[derive(Default)]
 pub(crate) struct EnergyOutput {
-    lines: SeriesMap<Option<usize>>,
+    lines: SeriesMap<Line>,
     /// Attributes of the run, which say nothing of what is measured.
     labels: Vec<String>,
     pub(crate) energy: Energy,
 }
 
+/// What becomes of the samples of a series.
+enum Line {
+    /// They are added to the total at this place.
+    Total(usize),
+    /// A phase begins with each.
+    Phase(String),
+    Nothing,
+}
+
 /// What an [`EnergyOutput`] has added up.
 #[derive(Clone, Default)]
-pub(crate) struct Energy(pub(super) Arc<Mutex<Vec<Total>>>);
+pub(crate) struct Energy(pub(super) Arc<Mutex<Amounts>>);
 
-/// The amount of one series over the whole time.
+/// All amounts.
+#[derive(Default)]
+pub(super) struct Amounts {
+    pub(super) totals: Vec<Total>,
+    /// Where phases begin and what they are called, in order; what was before the first is none of them.
+    pub(super) phases: Vec<(Timestamp, String)>,
+}
+
+/// The amount of one series.
 #[derive(Debug)]
 pub(super) struct Total {
     pub(super) whose: Whose,
@@ -38,8 +57,8 @@ pub(super) struct Total {
     pub(super) quality: Quality,
     kind: MetricKind,
     factor: f64,
-    sum: f64,
-    first: f64,
+    /// Before the first phase and in each, in the unit of the series.
+    by_phase: Vec<f64>,
     last: f64,
 }
 
@@ -62,6 +81,8 @@ pub(super) enum Quantity {
     Energy,
     /// In grams of CO₂.
     Carbon,
+    /// In seconds.
+    CpuTime,
 }
 
 impl EnergyOutput {
@@ -76,16 +97,34 @@ impl EnergyOutput {
 
 impl Output for EnergyOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let mut totals = self.energy.0.lock();
+        let mut amounts = self.energy.0.lock();
+        let Amounts { totals, phases } = &mut *amounts;
         for sample in delivery.samples() {
             let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
-                let series = delivery.catalog().describe(sample.series)?;
-                totals.push(Total::of(&series, &self.labels, value)?);
-                Some(totals.len() - 1)
+                let Some(series) = delivery.catalog().describe(sample.series) else {
+                    return Line::Nothing;
+                };
+                if let Some(name) = phase_of(&series) {
+                    return Line::Phase(name);
+                }
+                let total = Total::of(&series, &self.labels, value);
+                total.map_or(Line::Nothing, |total| {
+                    totals.push(total);
+                    Line::Total(totals.len() - 1)
+                })
             });
-            if let Some(total) = line.and_then(|line| totals.get_mut(line)) {
-                total.add(value);
+            match line {
+                Line::Total(line) => {
+                    // Until that instant it belongs to the phase before: so are marks made.
+                    let phase = phases.partition_point(|(begins, _)| *begins < sample.timestamp);
+                    totals[*line].add(value, phase);
+                }
+                Line::Phase(name) => {
+                    let at = phases.partition_point(|(begins, _)| *begins <= sample.timestamp);
+                    phases.insert(at, (sample.timestamp, name.clone()));
+                }
+                Line::Nothing => {}
             }
         }
         Ok(Delivering::done())
@@ -94,20 +133,35 @@ impl Output for EnergyOutput {
 
 impl Energy {
     /// The amounts, of which none is contained in another one of the same metric and owner.
-    pub(super) fn totals(&self) -> Vec<Total> {
-        let mut totals = std::mem::take(&mut *self.0.lock());
-        let whole: Vec<_> = totals
+    pub(super) fn take(&self) -> Amounts {
+        let mut amounts = std::mem::take(&mut *self.0.lock());
+        let whole: Vec<_> = amounts
+            .totals
             .iter()
             .filter(|total| !total.is_part)
             .map(Total::key)
             .collect();
-        totals.retain(|total| !total.is_part || !whole.contains(&total.key()));
-        totals
+        amounts
+            .totals
+            .retain(|total| !total.is_part || !whole.contains(&total.key()));
+        amounts
+    }
+}
+
+impl Amounts {
+    /// The sum of what somebody had in a phase, 0 being what was before the first.
+    pub(super) fn of_phase(&self, phase: usize, quantity: Quantity, whose: &[Whose]) -> f64 {
+        let amounts = self
+            .totals
+            .iter()
+            .filter(|total| total.quantity == quantity && whose.contains(&total.whose));
+        amounts.map(|total| total.in_phase(phase)).sum()
     }
 }
 
 impl Total {
-    /// The amount of a series, nothing so far; none if it is neither energy nor emissions, or those of another consumer.
+    /// The amount of a series, nothing so far; none if it is nothing that is added up, or that of another
+    /// consumer.
     pub(super) fn of(series: &SeriesInfo, labels: &[String], first: f64) -> Option<Self> {
         let (quantity, factor) = quantity(&series.metric)?;
         // Emissions tell of which energy they are.
@@ -144,34 +198,55 @@ impl Total {
             quality: series.metric.quality,
             kind: series.metric.kind,
             factor,
-            sum: 0.0,
-            first,
-            last: first,
+            by_phase: Vec::new(),
+            last: match series.metric.kind {
+                MetricKind::Counter => first,
+                MetricKind::Gauge | MetricKind::Delta => 0.0,
+            },
         })
     }
 
-    pub(super) fn add(&mut self, value: f64) {
-        self.sum += value;
-        self.last = value;
+    /// Adds the next value, which is of that phase.
+    pub(super) fn add(&mut self, value: f64, phase: usize) {
+        let amount = match self.kind {
+            MetricKind::Delta => value,
+            MetricKind::Gauge | MetricKind::Counter => value - std::mem::replace(&mut self.last, value),
+        };
+        if self.by_phase.len() <= phase {
+            self.by_phase.resize(phase + 1, 0.0);
+        }
+        self.by_phase[phase] += amount;
     }
 
     fn key(&self) -> (Whose, String) {
         (self.whose, self.metric.clone())
     }
 
-    /// In joules or grams.
+    /// In joules, grams or seconds.
     pub(super) fn amount(&self) -> f64 {
-        self.factor
-            * match self.kind {
-                MetricKind::Gauge => self.last,
-                MetricKind::Delta => self.sum,
-                MetricKind::Counter => self.last - self.first,
-            }
+        self.factor * self.by_phase.iter().sum::<f64>()
     }
+
+    fn in_phase(&self, phase: usize) -> f64 {
+        self.factor * self.by_phase.get(phase).copied().unwrap_or(0.0)
+    }
+}
+
+/// The name of the phase that begins with a sample of the series.
+fn phase_of(series: &SeriesInfo) -> Option<String> {
+    let is_mark = series.metric.name == mark::PHASE.doc.name;
+    let name = series.attributes().get("phase").filter(|_| is_mark)?;
+    Some(name.to_string())
 }
 
 /// Of what a metric tells an amount, if it is one of those, and the factor to its unit.
 fn quantity(metric: &Metric) -> Option<(Quantity, f64)> {
+    if metric.name == CPU_TIME.doc.name {
+        return Some((
+            Quantity::CpuTime,
+            Unit::convert(1.0, &metric.unit, &Unit::SECOND)?,
+        ));
+    }
     if let Some(factor) = Unit::convert(1.0, &metric.unit, &Unit::JOULE) {
         return Some((Quantity::Energy, factor));
     }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use crate::child::End;
 use crate::measured::{METRIC_PREFIX, MeasuredTree};
 
+use energy::{Amounts, Quantity, Total, Whose};
 pub(crate) use energy::{Energy, EnergyOutput};
-use energy::{Quantity, Total, Whose};
 pub(crate) use place::SummaryPlaces;
 pub(crate) use text::{bytes, quantity, seconds};
 
@@ -67,6 +67,9 @@ pub(crate) struct Summary {
     /// Nothing if it was not measured.
     pub(crate) usage: Option<Usage>,
     pub(crate) energy: EnergySummary,
+    /// From each mark to the next; empty without marks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phases: Vec<Phase>,
     /// How many samples are where.
     pub(crate) samples: BTreeMap<String, u64>,
 }
@@ -126,6 +129,23 @@ enum PeakOf {
     AllWhenSeen,
 }
 
+/// A part of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Phase {
+    /// Nothing for what was before the first mark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// RFC 3339.
+    started: String,
+    duration_seconds: f64,
+    cpu_seconds: f64,
+    /// Of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joules: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine_joules: Option<f64>,
+}
+
 /// What is known of energy.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct EnergySummary {
@@ -182,18 +202,22 @@ impl Summary {
         why: &str,
     ) -> Self {
         let end = subject.end.as_ref();
+        let started = times.ended.saturating_sub(times.duration);
+        let amounts = energy.take();
+        let energy = EnergySummary::of(&amounts.totals, why);
         Self {
             title: subject.title,
             command: subject.command,
             labels,
             exit_code: end.and_then(|end| end.status.code()),
             signal: end.and_then(|end| std::os::unix::process::ExitStatusExt::signal(&end.status)),
-            started: times.ended.saturating_sub(times.duration).to_string(),
+            started: started.to_string(),
             duration_seconds: times.duration.as_secs_f64(),
             measured_seconds: times.measured.as_secs_f64(),
             agent_cpu_seconds: times.agent.as_secs_f64(),
             usage: tree.map(|tree| Usage::of(tree, times, end)),
-            energy: EnergySummary::of(&energy.totals(), why),
+            phases: Phase::all(&amounts, &energy, started, times.ended),
+            energy,
             samples: BTreeMap::new(),
         }
     }
@@ -242,6 +266,38 @@ impl Usage {
     }
 }
 
+impl Phase {
+    /// All phases of what lasted from `started` to `ended`.
+    fn all(amounts: &Amounts, energy: &EnergySummary, started: Timestamp, ended: Timestamp) -> Vec<Self> {
+        use Whose::{Idle, Others, Program};
+        if amounts.phases.is_empty() {
+            return Vec::new();
+        }
+        let named = amounts
+            .phases
+            .iter()
+            .map(|(begins, name)| (*begins, Some(name.clone())));
+        let begins: Vec<_> = [(started, None)].into_iter().chain(named).collect();
+        let ends = begins[1..].iter().map(|(begins, _)| *begins).chain([ended]);
+        let phases = begins
+            .iter()
+            .zip(ends)
+            .enumerate()
+            .map(|(at, ((begins, name), ends))| {
+                let joules = |whose: &[Whose]| amounts.of_phase(at, Quantity::Energy, whose);
+                Self {
+                    name: name.clone(),
+                    started: begins.to_string(),
+                    duration_seconds: ends.checked_since(*begins).unwrap_or_default().as_secs_f64(),
+                    cpu_seconds: amounts.of_phase(at, Quantity::CpuTime, &[Program]),
+                    joules: energy.program.as_ref().map(|_| joules(&[Program])),
+                    machine_joules: energy.machine_joules.map(|_| joules(&[Program, Idle, Others])),
+                }
+            });
+        phases.collect()
+    }
+}
+
 impl EnergySummary {
     fn of(totals: &[Total], why: &str) -> Self {
         let energy = || totals.iter().filter(|total| total.quantity == Quantity::Energy);
@@ -271,9 +327,10 @@ impl EnergySummary {
             ),
         };
         let named = |total: &Total| {
-            let (joules, grams) = match total.quantity {
-                Quantity::Energy => (Some(total.amount()), None),
-                Quantity::Carbon => (None, Some(total.amount())),
+            let is_energy = total.quantity == Quantity::Energy;
+            let (joules, grams) = match is_energy {
+                true => (Some(total.amount()), None),
+                false => (None, Some(total.amount())),
             };
             Domain {
                 name: total.what.clone(),
@@ -345,11 +402,14 @@ mod tests {
                     attributes: attributes.collect(),
                 });
                 let mut total = Total::of(&catalog.describe(handle.id()).unwrap(), &[], 0.0)?;
-                total.add(*amount);
+                total.add(*amount, 0);
                 Some(total)
             });
-        let energy = Energy(Arc::new(Mutex::new(series.flatten().collect())));
-        energy.totals()
+        let amounts = Amounts {
+            totals: series.flatten().collect(),
+            phases: Vec::new(),
+        };
+        Energy(Arc::new(Mutex::new(amounts))).take().totals
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alumet_shared_control_protocol::Table;
 
-use super::{Domain, EnergySummary, PeakOf, Summary, Usage};
+use super::{Domain, EnergySummary, PeakOf, Phase, Summary, Usage};
 use crate::terminal;
 
 /// How many processes that still run are named.
@@ -19,6 +19,7 @@ impl Summary {
             None => rows.push(row("CPU time", "not measured; the log says why")),
         }
         rows.extend(self.energy.rows(self.measured_seconds));
+        rows.extend(self.phases.iter().map(Phase::row));
         let of_core = 100.0 * self.agent_cpu_seconds / self.duration_seconds.max(1e-9);
         let agent = format!(
             "{} of CPU time, {of_core:.1} % of one CPU",
@@ -43,6 +44,27 @@ impl Summary {
         }
         let table: Table<2> = rows.into_iter().collect();
         format!("\n{}\n{}", self.title, terminal::indented(&table.render()))
+    }
+}
+
+impl Phase {
+    fn row(&self) -> [String; 2] {
+        let name = match &self.name {
+            Some(name) => format!("phase {name}"),
+            None => "before the phases".to_owned(),
+        };
+        let mut text = format!(
+            "{}, {} of CPU time",
+            seconds(self.duration_seconds),
+            seconds(self.cpu_seconds)
+        );
+        if let Some(joules) = self.joules {
+            text.push_str(&format!(", {}", quantity(joules, "J")));
+        }
+        if let Some(joules) = self.machine_joules {
+            text.push_str(&format!(" of the machine's {}", quantity(joules, "J")));
+        }
+        row(&name, text)
     }
 }
 

@@ -96,6 +96,54 @@ fn the_summary_for_programs_has_the_sums_of_the_rows() {
 }
 
 #[test]
+fn a_program_marks_its_phases_and_each_has_what_was_used_in_it() {
+    let folder = Folder::measuring("processes.strategy = 'event'");
+    let busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+    let mark = format!("{} mark", env!("CARGO_BIN_EXE_alumet-agent"));
+    let script = format!("{busy}; {mark} 'nearly nothing'; sleep 0.3; {mark} third && {busy}");
+    let arguments = [
+        "--only",
+        "program",
+        "--summary-json",
+        "s.json",
+        "sh",
+        "-c",
+        &script,
+    ];
+    // Sources would not be polled by themselves before it ends.
+    let ended = folder.run(&[&["exec", "--interval", "1h"], &arguments[..]].concat());
+    ended
+        .expect_code(0)
+        .expect_stderr(&["before the phases", "phase nearly nothing", "phase third"]);
+    let summary: Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let phases = summary["phases"].as_array().unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| phase["name"].as_str()).collect();
+    assert_eq!(names, [None, Some("nearly nothing"), Some("third")]);
+    let of_phases = |field: &str| -> Vec<f64> {
+        let phases = phases.iter().map(|phase| phase[field].as_f64().unwrap());
+        phases.collect()
+    };
+    let (times, cpu) = (of_phases("duration_seconds"), of_phases("cpu_seconds"));
+    let all = summary["duration_seconds"].as_f64().unwrap();
+    assert!((times.iter().sum::<f64>() - all).abs() < 1e-6, "{times:?}, {all}");
+    assert!(times[1] >= 0.3, "{times:?}");
+    let usage = &summary["usage"];
+    let all = ["cpu_user_seconds", "cpu_system_seconds"].map(|field| usage[field].as_f64().unwrap());
+    let all: f64 = all.iter().sum();
+    assert!((cpu.iter().sum::<f64>() - all).abs() < 1e-9, "{cpu:?}, {all}");
+    assert!(2.0 * cpu[1] < cpu[0] && 2.0 * cpu[1] < cpu[2], "{cpu:?}");
+
+    let lines = lines_of(&folder.path("out.csv"));
+    let marks = lines.iter().filter(|line| line.metric == "phase_begins");
+    let marks: Vec<_> = marks.map(|line| &line.text).collect();
+    assert_eq!(marks.len(), 2, "{marks:?}");
+    assert!(
+        marks[0].contains(";nearly nothing;"),
+        "a column of its own: {marks:?}"
+    );
+}
+
+#[test]
 fn a_summary_that_cannot_be_written_is_told_before_anything_runs() {
     let folder = Folder::measuring("processes.strategy = 'event'");
     let ended = folder.run(&["exec", "--summary-json", "no/folder/s.json", "echo", "done"]);

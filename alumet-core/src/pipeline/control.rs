@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::catalog::IncompatibleMetric;
 use crate::consumer::Consumer;
 use crate::plugin::ElementSpecs;
 use crate::source::Schedule;
@@ -96,6 +97,9 @@ pub enum ControlError {
     /// Elements cannot be added.
     #[error(transparent)]
     Add(#[from] AddError),
+    /// The metric of marks is another one of a plugin.
+    #[error(transparent)]
+    Mark(#[from] IncompatibleMetric),
 }
 
 fn joined(items: &[impl ToString], separator: &str) -> String {
@@ -435,7 +439,7 @@ impl Control {
         self.running().is_ok()
     }
 
-    fn running(&self) -> Result<Arc<Shared>, ControlError> {
+    pub(super) fn running(&self) -> Result<Arc<Shared>, ControlError> {
         let shared = self.shared()?;
         let is_running = *shared.phase.lock() == Phase::Running;
         if is_running {

@@ -19,6 +19,7 @@ mod event_source;
 mod health;
 mod lateness;
 mod ledger;
+pub mod mark;
 mod measuring;
 mod message;
 mod pattern;

@@ -88,6 +88,32 @@ fn a_source_without_interval_is_polled_on_request_only() {
 }
 
 #[test]
+fn a_mark_comes_after_all_that_was_measured_before_it() {
+    let (pipeline, recording, clock) = counting_pipeline();
+    let control = pipeline.control();
+    control.flush().unwrap();
+    clock.advance(Duration::from_millis(1));
+    control.mark("second part").unwrap();
+    control.flush().unwrap();
+    let samples = recording.samples();
+    let [first, second, mark] = &samples[..] else {
+        panic!("{samples:?}");
+    };
+    assert_eq!(mark.series.metric.name, "phase_begins");
+    let phase = mark.series.attributes().get("phase").unwrap();
+    assert_eq!(phase.to_string(), "second part");
+    assert!(first.timestamp < second.timestamp && second.timestamp <= mark.timestamp);
+    assert_balanced(&control.status().unwrap().ledger);
+
+    control.stop(&pattern("src")).unwrap();
+    control.mark("nothing is polled any more").unwrap();
+    control.flush().unwrap();
+    assert_eq!(recording.samples().len(), 4);
+    pipeline.stop(PATIENCE);
+    assert!(matches!(control.mark("x"), Err(ControlError::NotRunning)));
+}
+
+#[test]
 fn an_output_added_late_gets_what_comes_and_one_stopped_has_written_all_it_got() {
     let (pipeline, _, clock) = counting_pipeline();
     let control = pipeline.control();

@@ -362,8 +362,8 @@ impl PollLoop {
 }
 
 impl Shared {
-    /// Hands a batch from a poll thread to the router; waits when the router is behind.
-    fn hand_on(&self, batch: crate::batch::Batch) {
+    /// Hands a batch, whose samples count as pending, to the router; waits when the router is behind.
+    pub(super) fn hand_on(&self, batch: crate::batch::Batch) {
         let samples = batch.len();
         self.ledger.lock().handed_on(samples);
         if self.ingest.push(Ingest::Batch(batch)).is_err() {

@@ -21,6 +21,7 @@ set-interval PATTERN DURATION      poll sources at another interval: 500ms, 1s, 
 trigger PATTERN                    poll sources now
 explain [CONSUMER]                 how the energy of a consumer has come about: process 4711, cgroup /user.slice;
                                    without one: that of the machine
+mark NAME                          begin a phase: everything is polled, and the samples and the summary tell the phases
 flush                              write everything that has been measured
 reload                             read the configuration again
 ping                               check that measuring goes on
@@ -52,6 +53,8 @@ pub enum Request {
     Trigger(Pattern),
     /// Say how the latest computed numbers of a consumer have come about.
     Explain(Consumer),
+    /// Begin a phase of what is measured.
+    Mark(String),
     /// Write everything that has been measured.
     Flush,
     /// Read the configuration again.
@@ -107,6 +110,7 @@ impl Request {
                     words.next("the id of the consumer, such as `4711`")?,
                 ))
             }
+            "mark" => Self::Mark(words.next("the name of the phase that begins")?.to_owned()),
             "flush" => Self::Flush,
             "reload" => Self::Reload,
             "ping" => Self::Ping,
@@ -208,6 +212,7 @@ impl fmt::Display for Request {
                 let (kind, id) = (consumer.kind(), consumer.id());
                 return write!(f, "explain {} {}", quoted(kind), quoted(&id));
             }
+            Self::Mark(phase) => return write!(f, "mark {}", quoted(phase)),
             Self::Status => ("status", None),
             Self::Flush => ("flush", None),
             Self::Reload => ("reload", None),

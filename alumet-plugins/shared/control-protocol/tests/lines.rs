@@ -82,6 +82,7 @@ fn the_new_commands_are_short() {
             "explain process 4711",
             Request::Explain(Consumer::Process { pid: 4711 }),
         ),
+        ("mark \"second part\"", Request::Mark("second part".to_owned())),
         ("flush", Request::Flush),
         ("reload", Request::Reload),
         ("ping", Request::Ping),
@@ -102,6 +103,7 @@ fn every_command_is_in_the_grammar() {
         "set-interval",
         "trigger",
         "explain",
+        "mark",
         "flush",
         "reload",
         "ping",
@@ -135,6 +137,7 @@ fn what_is_wrong_is_said() {
             "control src pause now",
             "nothing more can follow `pause`; leave `now` out",
         ),
+        ("mark", "`mark` lacks the name of the phase"),
         ("flush all", "nothing more can follow `flush`"),
         ("pause src out", "leave `out` out"),
         ("pause x/y", "`x/y` is no pattern"),
@@ -195,6 +198,7 @@ fn any_request() -> impl Strategy<Value = Request> {
             ".{0,8}|[0-9]{1,6}|/a b"
         )
             .prop_map(|(kind, id)| Request::Explain(Consumer::new(&kind, &id))),
+        any::<String>().prop_map(Request::Mark),
         Just(Request::Status),
         Just(Request::Flush),
         Just(Request::Reload),

@@ -21,6 +21,7 @@ pub(crate) fn execute(request: &Request, control: &Control) -> Reply {
         }
         Request::Trigger(pattern) => control.trigger(pattern).map(Reply::Selected),
         Request::Explain(consumer) => control.explain(consumer).map(Reply::Message),
+        Request::Mark(phase) => control.mark(phase).map(|()| message("the phase has begun")),
         Request::Flush => control
             .flush()
             .map(|()| message("everything measured is written")),
