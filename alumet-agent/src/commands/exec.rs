@@ -1,6 +1,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
+use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::process::ProcessTree;
 
 use crate::app::App;
@@ -72,12 +73,19 @@ pub(super) fn measured(
         if let Some(socket) = socket_of(&setup) {
             command.env(CONTROL_SOCKET, socket);
         }
+        // The kernel takes some milliseconds for it, in which everything else starts.
+        let is_own_system = SystemRoot::at(&setup.settings.system_root).is_default();
+        let group = is_own_system.then(|| tokio::task::spawn_blocking(RunGroup::make));
         let mut measurement = Measurement::start(app, setup, global, &exec.measuring).await?;
-        let group = measurement.root.is_default().then(RunGroup::make);
-        let group = group.and_then(|group| {
-            let told = group.inspect_err(|why| tracing::debug!("the run has no control group: {why:#}"));
-            told.ok()
-        });
+        let group = match group {
+            Some(made) => made.await.unwrap_or_else(|error| Err(error.into())),
+            None => Err(anyhow::anyhow!(
+                "another system is measured than that of the program"
+            )),
+        };
+        let group = group
+            .inspect_err(|why| tracing::debug!("the run has no control group: {why:#}"))
+            .ok();
         let mut running = match Running::start(command, inherited, group) {
             Ok(running) => running,
             Err(failed) => {

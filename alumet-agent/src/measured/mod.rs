@@ -86,7 +86,10 @@ impl MeasuredTree {
 
     /// Whether CPU time is what the kernel counted for a control group.
     pub(crate) const fn has_group(&self) -> bool {
-        self.group.is_some()
+        match &self.group {
+            Some(group) => group.counts_all(),
+            None => false,
+        }
     }
 
     /// Whether a process can have come from the root: it was not there before.

@@ -21,6 +21,8 @@ pub(crate) struct RunGroup {
     reading: Reading,
     /// CPU time in user and in kernel mode, in nanoseconds, when it was read last.
     cpu: Option<(u64, u64)>,
+    /// Whether something has left the group.
+    is_left: bool,
 }
 
 /// What the names begin with; the number of the agent follows.
@@ -67,12 +69,16 @@ impl RunGroup {
             slot,
             reading: Reading::default(),
             cpu: None,
+            is_left: false,
         };
         group.read();
         anyhow::ensure!(
             group.cpu.is_some(),
             "the kernel counts no CPU time of control groups"
         );
+        // The first process that moves waits until no CPU can be about to fork, about 10 ms; those that soon follow do not. This
+        // one stays where it is.
+        let _ = fs::write(group.parent.join("cgroup.procs"), "0");
         Ok(group)
     }
 
@@ -88,12 +94,22 @@ impl RunGroup {
         door.write_all(b"0")
     }
 
-    /// Replaces the CPU time of `usage` by that of the group.
+    /// Replaces the CPU time of `usage`, which the processes have, by that of the group, unless some have left it.
     pub(super) fn refine(&mut self, usage: &mut TreeUsage) {
+        /// Of processes that have ended it is told in ticks of 10 ms.
+        const BLUR_NS: u64 = 100_000_000;
         self.read();
         if let Some((user, system)) = self.cpu {
-            (usage.user_ns, usage.system_ns) = (user, system);
+            self.is_left |= usage.user_ns + usage.system_ns > user + system + BLUR_NS;
+            if !self.is_left {
+                (usage.user_ns, usage.system_ns) = (user, system);
+            }
         }
+    }
+
+    /// Whether it counts all that the processes use.
+    pub(super) const fn counts_all(&self) -> bool {
+        !self.is_left
     }
 
     /// What cannot be read this time is what it was before.

@@ -11,7 +11,7 @@ use crate::program::Folder;
 
 /// The group of this process, if groups can be made in it.
 #[expect(clippy::print_stdout, reason = "a test that checks nothing says so")]
-fn own_group() -> Option<PathBuf> {
+pub(crate) fn own_group() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = mounts
@@ -29,7 +29,7 @@ fn own_group() -> Option<PathBuf> {
     Some(group)
 }
 
-fn summary(folder: &Folder) -> Value {
+pub(crate) fn summary(folder: &Folder) -> Value {
     serde_json::from_str(&folder.read("summary.json")).unwrap()
 }
 

@@ -131,7 +131,7 @@ fn a_thread_is_no_process_and_the_message_names_its_process() {
 
 /// Runs `script` in namespaces of its own; `None`, and a word about it, where this user may not make them.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing says so")]
-fn in_namespaces(folder: &Folder, kinds: &[&str], script: &str) -> Option<Ended> {
+pub(crate) fn in_namespaces(folder: &Folder, kinds: &[&str], script: &str) -> Option<Ended> {
     let allowed = Command::new("unshare").args(kinds).arg("true").status();
     if !allowed.is_ok_and(|status| status.success()) {
         eprintln!("skipped: this user may not make namespaces");

@@ -166,16 +166,20 @@ pub(crate) fn merge(groups: impl IntoIterator<Item = Vec<Zone>>) -> Vec<Zone> {
 /// Takes away counters of packages and the platform that nothing feeds, as virtual machines show them: they stand at 0. `found`
 /// is told which.
 pub(crate) fn leave_out_dead(zones: &mut Vec<Zone>, found: &mut [Found]) {
-    /// RAPL counts about every millisecond, and no processor draws so little that it would count nothing in this time.
-    const PATIENCE: Duration = Duration::from_millis(20);
+    /// RAPL counts about every millisecond (perf events from 0), and no processor draws so little that it would count nothing in
+    /// the whole time.
+    const LOOK: Duration = Duration::from_millis(1);
+    const LOOKS: usize = 6;
     let stands_at_zero = |zone: &mut Zone| {
         let draws_always = matches!(zone.place.domain, Domain::Package | Domain::Platform);
         draws_always && matches!(zone.meter.read(), Ok(0))
     };
-    if !zones.iter_mut().any(stands_at_zero) {
-        return;
+    for _ in 0..LOOKS {
+        if !zones.iter_mut().any(stands_at_zero) {
+            return;
+        }
+        std::thread::sleep(LOOK);
     }
-    std::thread::sleep(PATIENCE);
     for dead in zones.extract_if(.., stands_at_zero) {
         let of_interface = found.iter_mut().find(|found| found.interface == dead.interface);
         if let Some(found) = of_interface {
