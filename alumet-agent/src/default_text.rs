@@ -26,6 +26,13 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     Ok(text)
 }
 
+/// The same configuration with nothing but what it chooses.
+pub(crate) fn initial_text(app: &App) -> String {
+    let tables = default_plugins(app).map(|plugin| (plugin.id.to_owned(), app.initial_of(plugin.id).into()));
+    let plugins = toml::Table::from_iter([("plugins".to_owned(), toml::Table::from_iter(tables).into())]);
+    plugins.to_string()
+}
+
 /// The plugins that a new configuration switches on.
 fn default_plugins(app: &App) -> impl Iterator<Item = &PluginDescriptor> {
     let is_on = |plugin: &&PluginDescriptor| app.default_plugins.contains(&plugin.id);

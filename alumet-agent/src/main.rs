@@ -1,13 +1,15 @@
 //! The standard agent: every plugin that its cargo features choose.
 
 mod plugins;
+#[cfg(feature = "csv")]
+mod wide;
 
 use std::process::ExitCode;
 
 use alumet_agent::{App, Shortcut};
 
 fn main() -> ExitCode {
-    App::new(
+    let app = App::new(
         "alumet-agent",
         env!("CARGO_PKG_VERSION"),
         "Measures energy and performance of this machine.",
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         key: "plugins.relay-server.address",
         help: "Receive what other agents measure at this address and port, with the plugin relay-server",
         enables: Some("relay-server"),
-    })
-    .main()
+    });
+    #[cfg(feature = "csv")]
+    let app = app.command(wide::COMMAND);
+    app.main()
 }

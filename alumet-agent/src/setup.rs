@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::app::App;
 use crate::cli::Global;
 use crate::config::{Alias, Document, KeyPath, Loader, Origin, Problem, Problems, from_json, nearest};
-use crate::default_text::{default_text, plugin_reference, plugin_schema};
+use crate::default_text::{default_text, initial_text, plugin_reference, plugin_schema};
 use crate::exit::Failed;
 use crate::known_plugins::KNOWN;
 use crate::settings::{OnError, PluginSettings, Settings};
@@ -134,8 +134,8 @@ impl Setup {
                 fill(&mut document, id, defaults.clone());
             }
         }
-        let schema = schemars::schema_for!(Settings);
-        let settings = document.read(&KeyPath::root(), &schema, from_json, Settings::check);
+        let schema = || schemars::schema_for!(Settings);
+        let settings = document.read(&KeyPath::root(), schema, from_json, Settings::check);
         let settings = problems.keep(settings).unwrap_or_default();
         let mut plugins = Vec::new();
         let mut named = Vec::new();
@@ -241,9 +241,11 @@ fn loader(
     if global.config.is_empty() {
         let path = Path::new(app.config_file);
         if !path.exists() && if_missing != IfMissing::Fail && !global.no_default_config {
-            let text = default_text(app)?;
+            let text = match if_missing {
+                IfMissing::Write => default.insert(default_text(app)?),
+                _ => &initial_text(app),
+            };
             loader = loader.text(path, text.as_str());
-            default = (if_missing == IfMissing::Write).then_some(text);
         } else {
             loader = loader.path(path);
         }
@@ -302,7 +304,7 @@ fn plugin(
         }
         faults.or_ok()
     };
-    let (general, mut config) = document.read(path, &plugin_schema(descriptor), parse, check)?;
+    let (general, mut config) = document.read(path, || plugin_schema(descriptor), parse, check)?;
     if let Ok(Some(filter)) = filter_of(&general) {
         config.filter_outputs(move |series| filter.keeps(series));
     }

@@ -155,7 +155,7 @@ pub(crate) enum Command {
     /// Show who uses the machine and its power, live
     #[cfg(feature = "top")]
     Top(crate::commands::Top),
-    /// Begin a phase of what a running agent measures; for programs that `exec` runs, and from outside
+    /// Begin a phase of what a running agent measures, such as `exec`
     Mark(Mark),
     /// Speak to one that runs already, through its plugin socket-control
     #[command(after_help = CTL_CODES)]

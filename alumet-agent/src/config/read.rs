@@ -22,7 +22,7 @@ pub fn from_json<T: DeserializeOwned>(json: Json) -> Result<T, String> {
 }
 
 impl Document {
-    /// Compares the table under a path with a schema, makes a value of it and checks that.
+    /// Compares the table under a path with a schema, unless it is empty, makes a value of it and checks that.
     ///
     /// # Errors
     /// Every unknown key, wrong type, missing key and refused value that can be found without guessing, in the order of
@@ -30,7 +30,7 @@ impl Document {
     pub fn read<T>(
         &self,
         path: &KeyPath,
-        schema: &Schema,
+        schema: impl FnOnce() -> Schema,
         parse: impl Fn(Json) -> Result<T, String>,
         check: impl FnOnce(&T) -> Result<(), Faults>,
     ) -> Result<T, Problems> {
@@ -41,7 +41,10 @@ impl Document {
             secrets: Vec::new(),
         };
         let table = find(&self.values, path.steps());
-        let fitting = table.and_then(|table| reading.fitting(table, path, &Shape::new(schema)));
+        // A schema takes longer than all the rest.
+        let is_empty = |value: &Value| value.as_table().is_some_and(Table::is_empty);
+        let table = table.filter(|table| !is_empty(table));
+        let fitting = table.and_then(|table| reading.fitting(table, path, &Shape::new(&schema())));
         let mut json = fitting.unwrap_or_else(|| Json::Object(Map::new()));
         let value = loop {
             let error = match parse(json.clone()) {

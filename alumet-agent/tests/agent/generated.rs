@@ -186,10 +186,12 @@ fn the_short_help_is_as_agreed() {
             "exec",
             "watch",
             "top",
+            "mark",
             "ctl",
             "config",
             "plugins",
             "doctor",
+            "wide",
             "completions",
             "man"
         ]

@@ -188,3 +188,25 @@ fn everything_is_measured_as_often_as_is_asked_for() {
         .expect_code(2)
         .expect_stderr(&["1ms"]);
 }
+
+#[test]
+fn the_samples_of_a_run_become_a_table_with_a_column_for_each_metric() {
+    let folder = Folder::measuring("processes.strategy = 'event'");
+    folder
+        .run(&["exec", "--interval", "20ms", "sleep", "0.1"])
+        .expect_code(0);
+    let table = folder.run(&["wide", "out.csv"]);
+    table.expect_code(0);
+    let mut lines = table.stdout.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(header[0], "timestamp");
+    for column in ["run_id", "process_tree_cpu_time_ns_user", "process_tree_memory_B"] {
+        assert!(header.contains(&column), "{column}: {header:?}");
+    }
+    let rows = lines.filter(|line| line.contains(",process,")).count();
+    assert!(rows >= 3, "{}", table.stdout);
+    folder
+        .run(&["wide", "alumet-config.toml"])
+        .expect_code(1)
+        .expect_stderr(&["alumet-config.toml", "no file of the csv output"]);
+}

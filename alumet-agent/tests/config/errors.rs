@@ -412,7 +412,7 @@ fn what_a_plugin_checks_is_told_with_the_other_problems_unless_it_follows_from_o
     }
     let schema = schemars::schema_for!(Sensor);
     let check = |_: &Sensor| faults.or_ok();
-    let problems = document.read(&sensor(), &schema, from_json, check).unwrap_err();
+    let problems = document.read(&sensor(), || schema, from_json, check).unwrap_err();
     let message = problems.to_string();
     let whats: Vec<&str> = message
         .lines()

@@ -134,7 +134,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     document: &Document,
     path: &KeyPath,
 ) -> Result<T, Problems> {
-    document.read(path, &schema_for!(T), from_json, |_| Ok(()))
+    document.read(path, || schema_for!(T), from_json, |_| Ok(()))
 }
 
 /// The message of a section that is no `Sensor`.

@@ -21,6 +21,7 @@ mod plugin;
 mod probe;
 mod rotate;
 mod stream_sink;
+mod wide;
 
 pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config};
@@ -30,3 +31,4 @@ pub use format::Dialect;
 #[doc(hidden)]
 pub use output::CsvOutput;
 pub use plugin::CsvPlugin;
+pub use wide::{WideError, widen};

@@ -37,7 +37,7 @@ impl Plugin for RaplPlugin {
                 .iter_mut()
                 .map(|found: &mut Found| std::mem::take(&mut found.zones)),
         );
-        leave_out_dead(&mut zones, &mut found);
+        leave_out_dead(&mut zones, &mut found, cpus.are_virtual());
         notes::note(&found, &zones, &cpus, alumet);
         // A machine may well have no RAPL.
         if zones.is_empty() {

@@ -82,6 +82,11 @@ impl Cpus {
         self.model.vendor != Vendor::Other && !self.model.is_virtual
     }
 
+    /// Whether a hypervisor shows them.
+    pub(crate) const fn are_virtual(&self) -> bool {
+        self.model.is_virtual
+    }
+
     /// The counters of a domain, each with the CPUs that show it.
     pub(crate) fn places(&self, domain: Domain) -> Vec<(Place, Vec<u32>)> {
         // The energy of an AMD package is counted once, whatever its dies.

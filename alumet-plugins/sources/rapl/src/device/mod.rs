@@ -165,16 +165,16 @@ pub(crate) fn merge(groups: impl IntoIterator<Item = Vec<Zone>>) -> Vec<Zone> {
 
 /// Takes away counters of packages and the platform that nothing feeds, as virtual machines show them: they stand at 0. `found`
 /// is told which.
-pub(crate) fn leave_out_dead(zones: &mut Vec<Zone>, found: &mut [Found]) {
+pub(crate) fn leave_out_dead(zones: &mut Vec<Zone>, found: &mut [Found], are_virtual: bool) {
     /// RAPL counts about every millisecond (perf events from 0), and no processor draws so little that it would count nothing in
     /// the whole time.
     const LOOK: Duration = Duration::from_millis(1);
-    const LOOKS: usize = 6;
+    let looks = if are_virtual { 2 } else { 6 };
     let stands_at_zero = |zone: &mut Zone| {
         let draws_always = matches!(zone.place.domain, Domain::Package | Domain::Platform);
         draws_always && matches!(zone.meter.read(), Ok(0))
     };
-    for _ in 0..LOOKS {
+    for _ in 0..looks {
         if !zones.iter_mut().any(stands_at_zero) {
             return;
         }
