@@ -55,6 +55,8 @@ pub(crate) struct MeasuredTree {
     pub(crate) peak: u64,
     /// The largest memory of the root alone, in bytes, as far as it was seen.
     pub(crate) peak_of_root: u64,
+    /// When the kernel was asked for it, which takes as long as all the rest.
+    peak_read_at: Option<Timestamp>,
 }
 
 impl MeasuredTree {
@@ -71,6 +73,7 @@ impl MeasuredTree {
             read_at: since,
             peak: 0,
             peak_of_root: 0,
+            peak_read_at: None,
         }
     }
 
@@ -122,6 +125,8 @@ impl MeasuredTree {
     }
 
     fn read(&mut self, now: Timestamp) -> TreeUsage {
+        /// The kernel keeps the peak until it is read.
+        const PEAK_INTERVAL: Duration = Duration::from_millis(20);
         let reading = match &mut self.followed {
             Followed::Tree(_, tree) => tree.read(),
             Followed::App(_, app) => app.read(),
@@ -135,7 +140,11 @@ impl MeasuredTree {
         self.peak = self.peak.max(reading.resident_bytes);
         let is_there = match &mut self.followed {
             Followed::Tree(_, tree) => {
-                self.peak_of_root = self.peak_of_root.max(tree.peak_of_root().unwrap_or(0));
+                let is_due = |last: Timestamp| now.checked_since(last).is_none_or(|age| age >= PEAK_INTERVAL);
+                if self.peak_read_at.is_none_or(is_due) {
+                    self.peak_of_root = self.peak_of_root.max(tree.peak_of_root().unwrap_or(0));
+                    self.peak_read_at = Some(now);
+                }
                 tree.has_root()
             }
             Followed::App(..) => true,

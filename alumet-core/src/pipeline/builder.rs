@@ -267,7 +267,10 @@ impl PipelineBuilder {
             let source = SelfSource::new(&self.host.catalog, self.host.control.clone())
                 .map_err(BuildError::SelfMetrics)?;
             let mut specs = ElementSpecs::default();
-            specs.source("self", source).every(interval);
+            specs
+                .source("self", source)
+                .every(interval)
+                .finest(Duration::from_secs(1));
             self.parts.push((self_metrics::PLUGIN, specs));
         }
         if let Some(keeps) = &self.output_filter {

@@ -267,7 +267,7 @@ impl Control {
         Ok(keys)
     }
 
-    /// Polls sources every `interval` from now on.
+    /// Polls sources every `interval` from now on, or as often as tells [anything new](crate::plugin::SourceSpec::finest).
     ///
     /// # Errors
     /// When nothing is selected or the interval is shorter than [`Schedule::SHORTEST`].
@@ -282,8 +282,9 @@ impl Control {
                 .then_some(("get this interval", "an interval must not be shorter than 1 ms"));
             only_polled("get an interval")(element).or(short)
         })?;
-        let thread = shared.thread_for(&keys[0], &Schedule::every(interval));
-        poll::start_threads(&shared, [thread]).map_err(AddError::from)?;
+        let intervals = [interval, interval.max(Schedule::REAL_TIME_BELOW)];
+        let threads = intervals.map(|interval| shared.thread_for(&keys[0], &Schedule::every(interval)));
+        poll::start_threads(&shared, threads).map_err(AddError::from)?;
         apply(&shared, &keys, &SourceAction::SetInterval(interval))?;
         Ok(keys)
     }

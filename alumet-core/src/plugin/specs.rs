@@ -27,6 +27,7 @@ impl ElementSpecs {
                 source: Box::new(source),
                 schedule,
                 waker: None,
+                finest: Schedule::SHORTEST,
             },
         )
     }
@@ -105,12 +106,21 @@ pub struct SourceSpec {
     pub(crate) source: Box<dyn Source>,
     pub(crate) schedule: Schedule,
     pub(crate) waker: Option<SourceWaker>,
+    /// No request makes the interval shorter.
+    pub(crate) finest: Duration,
 }
 
 impl SourceSpec {
     /// Polls it every `interval`.
     pub const fn every(&mut self, interval: Duration) -> &mut Self {
         self.schedule.interval = Some(interval);
+        self
+    }
+
+    /// Says that readings which are closer together tell nothing new: whoever wants everything polled more often, such as
+    /// `exec --interval`, gets this interval. What a plugin chooses itself stays.
+    pub const fn finest(&mut self, interval: Duration) -> &mut Self {
+        self.finest = interval;
         self
     }
 

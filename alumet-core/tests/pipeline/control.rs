@@ -73,6 +73,26 @@ fn an_interval_changes_from_the_next_tick_on() {
 }
 
 #[test]
+fn no_request_makes_an_interval_finer_than_the_readings_of_a_source() {
+    let (pipeline, _, _) = counting_pipeline();
+    let control = pipeline.control();
+    let mut specs = ElementSpecs::default();
+    specs
+        .source("coarse", Counting::new(pipeline.catalog(), "coarse"))
+        .finest(SECOND / 5);
+    control.add("test", specs).unwrap();
+    let interval_of = |name: &str| {
+        let found = control.list(&pattern(name)).unwrap();
+        found[0].schedule.unwrap().interval.unwrap()
+    };
+    control.set_interval(&pattern("src"), SECOND / 100).unwrap();
+    assert_eq!(interval_of("src/test/coarse"), SECOND / 5);
+    assert_eq!(interval_of("src/embedded/a"), SECOND / 100);
+    control.set_interval(&pattern("src"), SECOND).unwrap();
+    assert_eq!(interval_of("src/test/coarse"), SECOND);
+}
+
+#[test]
 fn a_source_without_interval_is_polled_on_request_only() {
     let (pipeline, _, clock) = counting_pipeline();
     let control = pipeline.control();

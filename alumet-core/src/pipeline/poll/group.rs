@@ -124,8 +124,15 @@ impl Group {
 
     /// Whether what was polled at the tick `at` is to be handed on now.
     pub(super) fn must_flush(&mut self, at: Monotonic) -> bool {
-        let (Some(flush), Some(interval)) = (self.flush, self.interval) else {
+        /// A hand-over wakes other threads, which costs as much as a poll.
+        const SHORTEST: Duration = Duration::from_millis(10);
+        let Some(interval) = self.interval else {
             return true;
+        };
+        let flush = match self.flush {
+            Some(flush) => flush,
+            None if interval < SHORTEST => SHORTEST,
+            None => return true,
         };
         // Half an interval of tolerance: ticks come on a grid that the flush interval need not fit.
         if at + interval / 2 >= self.next_flush {

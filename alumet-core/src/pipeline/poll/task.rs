@@ -40,9 +40,9 @@ impl PollTask {
         &self.spec.schedule
     }
 
-    /// Changes how often it is polled; whoever calls gives it to the right thread afterwards.
+    /// Changes how often it is polled, as far as that tells more; whoever calls gives it to the right thread afterwards.
     pub(super) fn set_interval(&mut self, interval: Duration) {
-        self.spec.schedule.interval = Some(interval);
+        self.spec.schedule.interval = Some(interval.max(self.spec.finest));
         self.cell.set_schedule(self.spec.schedule);
     }
 

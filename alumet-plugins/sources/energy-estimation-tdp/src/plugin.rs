@@ -1,5 +1,7 @@
 //! From the configuration and the CPUs to the source.
 
+use std::time::Duration;
+
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_core::{Consumer, Resource};
@@ -70,7 +72,11 @@ impl Plugin for EnergyEstimationTdpPlugin {
             .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
             .register();
         let source = EstimateSource::new(busy, curve, series, config.only_without);
-        alumet.source("estimate", source).every(*config.poll_interval);
+        // The use of the CPUs is counted in ticks.
+        alumet
+            .source("estimate", source)
+            .every(*config.poll_interval)
+            .finest(Duration::from_millis(10));
         Ok(Self)
     }
 }

@@ -1,6 +1,7 @@
 //! From the configuration to the sources.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
 use alumet_core::duration::HumanDuration;
@@ -100,6 +101,9 @@ struct Tables<'t, 'a> {
     refused: Option<StartError>,
 }
 
+/// The kernel counts most of what it tells of the machine in ticks, of at most 10 ms.
+const TICK: Duration = Duration::from_millis(10);
+
 /// Sources that can take long to poll, and that a machine can be without.
 const SENSORS: [&str; 2] = ["cpu-frequency", "temperatures"];
 
@@ -140,7 +144,7 @@ impl Tables<'_, '_> {
         let is_sensor = SENSORS.contains(&name);
         self.started += usize::from(!is_sensor);
         let spec = self.alumet.source(name, Late { source, open });
-        spec.every(*config.poll_interval);
+        spec.every(*config.poll_interval).finest(TICK);
         if is_sensor {
             spec.blocking();
         }

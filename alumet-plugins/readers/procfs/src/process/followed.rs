@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cpu_clock::ProcessClock;
 use super::stat::{ProcessStat, parse};
-use super::{CpuSplit, Processes, SplitTime, Statm, statm};
+use super::{CpuSplit, ProcessIo, Processes, SplitTime, Statm, io, statm, tree};
 use crate::{ParseError, ReadError};
 use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
@@ -21,6 +21,8 @@ pub struct Process {
     clock: Option<ProcessClock>,
     kept: Option<KeptFile>,
     kept_statm: Option<KeptFile>,
+    kept_io: Option<KeptFile>,
+    kept_children: Option<KeptFile>,
     stat: ProcessStat,
     cpu_ns: u64,
     split: CpuSplit,
@@ -47,6 +49,8 @@ impl Processes {
             clock: ProcessClock::of(pid).filter(|_| self.has_clocks()),
             kept,
             kept_statm: None,
+            kept_io: None,
+            kept_children: None,
             stat: ProcessStat::default(),
             cpu_ns: 0,
             split: CpuSplit::default(),
@@ -62,17 +66,19 @@ impl Processes {
         kept: Option<&KeptFile>,
         pid: u32,
         file: &str,
+        extent: Extent,
         parse: impl FnOnce(&[u8]) -> Result<T, ParseError>,
     ) -> Result<T, ReadError> {
         match kept {
-            Some(kept) => self.read_open(&kept.file, pid, file, Extent::OneRecord, parse),
-            None => self.read_with(pid, file, Extent::OneRecord, parse),
+            Some(kept) => self.read_open(&kept.file, pid, file, extent, parse),
+            None => self.read_with(pid, file, extent, parse),
         }
     }
 
     /// Opens a file to be kept, if there may be one more.
     fn keep(&self, pid: u32, file: &str) -> Option<KeptFile> {
-        if Arc::strong_count(&self.kept) > self.most_kept {
+        // Only the kernel's own files tell that their process has ended.
+        if !self.is_live() || Arc::strong_count(&self.kept) > self.most_kept {
             return None;
         }
         let file = self.open_file(pid, file).ok()?;
@@ -157,19 +163,60 @@ impl Process {
         }
         let page_size = processes.page_size;
         let parse = |bytes: &[u8]| statm::parse(bytes, page_size);
-        let statm = processes.read_kept(self.kept_statm.as_ref(), self.pid, "statm", parse)?;
+        let statm = processes.read_kept(
+            self.kept_statm.as_ref(),
+            self.pid,
+            "statm",
+            Extent::OneRecord,
+            parse,
+        )?;
         if self.stat.state != b'Z' || statm.virtual_size != Some(0) {
             return Ok(statm);
         }
         // Its first thread has ended, and has no memory any more; others may have it still.
         match processes.other_thread(self.pid) {
-            Some(thread) => processes.read_kept(None, self.pid, &format!("task/{thread}/statm"), parse),
+            Some(thread) => {
+                let file = format!("task/{thread}/statm");
+                processes.read_with(self.pid, &file, Extent::OneRecord, parse)
+            }
             None => Ok(Statm::default()),
         }
     }
 
+    /// What it fetched from storage and sent there; the file is kept open like that of [`Self::statm`].
+    ///
+    /// # Errors
+    /// `Gone` when the process has ended and was waited for; also when this user may not know.
+    pub(super) fn io(&mut self, processes: &mut Processes) -> Result<ProcessIo, ReadError> {
+        if self.kept_io.is_none() {
+            self.kept_io = processes.keep(self.pid, "io");
+        }
+        match &self.kept_io {
+            Some(kept) => processes.read_open(&kept.file, self.pid, "io", Extent::OneRecord, io::parse),
+            None => processes.io(self.pid),
+        }
+    }
+
+    /// The children of its first thread; the file is kept open like that of [`Self::statm`].
+    ///
+    /// # Errors
+    /// When the process has ended, or the kernel does not tell (`CONFIG_PROC_CHILDREN`).
+    pub(super) fn children(&mut self, processes: &mut Processes) -> Result<Vec<u32>, ReadError> {
+        let file = format!("task/{}/children", self.pid);
+        if self.kept_children.is_none() {
+            self.kept_children = processes.keep(self.pid, &file);
+        }
+        processes.read_kept(
+            self.kept_children.as_ref(),
+            self.pid,
+            &file,
+            Extent::ManyRecords,
+            tree::pids,
+        )
+    }
+
     fn read_stat(&mut self, processes: &mut Processes) -> Result<(), ReadError> {
-        processes.read_kept(self.kept.as_ref(), self.pid, "stat", |bytes| {
+        processes.read_kept(self.kept.as_ref(), self.pid, "stat", Extent::OneRecord, |bytes| {
             parse(bytes, &mut self.stat)
         })
     }

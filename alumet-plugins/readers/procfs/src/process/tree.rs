@@ -11,7 +11,7 @@ use alumet_reader_kernel_file::fields::{Fields, number};
 use alumet_reader_kernel_file::{Extent, ticks_to_ns};
 
 use super::{CpuSplit, Process, Processes, status};
-use crate::{BString, ReadError, SystemRoot};
+use crate::{BString, ParseError, ReadError, SystemRoot};
 
 /// What processes have used, those that they have waited for included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ struct Member {
 }
 
 /// How many files of members stay open.
-const KEPT_FILES: usize = 64;
+const KEPT_FILES: usize = 128;
 
 impl ProcessTree {
     /// Follows a process that this program has just started as a child: its whole life counts, and this program waits for
@@ -216,7 +216,8 @@ impl ProcessTree {
 
     fn find_members(&mut self) {
         if let Some(adopter) = self.adopter {
-            let children = self.processes.children_of_all_threads(adopter);
+            // The kernel makes its first thread their parent.
+            let children = self.processes.children(adopter, adopter).unwrap_or_default();
             self.meet(children);
         }
         let mut index = 0;
@@ -225,7 +226,10 @@ impl ProcessTree {
             let children = match process.last_stat().threads > 1 {
                 true => self.processes.children_of_all_threads(pid),
                 // It may have ended: then its children have another parent.
-                false => self.processes.children(pid, pid).unwrap_or_default(),
+                false => self.members[index]
+                    .process
+                    .children(&mut self.processes)
+                    .unwrap_or_default(),
             };
             self.meet(children);
             index += 1;
@@ -269,20 +273,23 @@ impl Member {
         self.usage.minor_faults = stat.minor_faults.saturating_add(stat.children_minor_faults);
         self.usage.major_faults = stat.major_faults.saturating_add(stat.children_major_faults);
         self.resident_bytes = self.process.statm(processes)?.resident.unwrap_or(0);
-        let io = processes.io(self.process.pid())?;
+        let io = self.process.io(processes)?;
         (self.usage.read_bytes, self.usage.written_bytes) = (io.read_bytes, io.written_bytes);
         Ok(())
     }
+}
+
+/// The numbers in a file of children.
+pub(super) fn pids(bytes: &[u8]) -> Result<Vec<u32>, ParseError> {
+    let numbers = Fields::of(bytes).filter_map(number);
+    Ok(numbers.filter_map(|number| u32::try_from(number).ok()).collect())
 }
 
 impl Processes {
     /// The children of one thread.
     fn children(&mut self, pid: u32, thread: u32) -> Result<Vec<u32>, ReadError> {
         let file = format!("task/{thread}/children");
-        self.read_with(pid, &file, Extent::ManyRecords, |bytes| {
-            let numbers = Fields::of(bytes).filter_map(number);
-            Ok(numbers.filter_map(|number| u32::try_from(number).ok()).collect())
-        })
+        self.read_with(pid, &file, Extent::ManyRecords, pids)
     }
 
     fn children_of_all_threads(&mut self, pid: u32) -> Vec<u32> {
