@@ -43,6 +43,8 @@ pub(crate) struct Part {
     read_at: Option<Monotonic>,
     /// When all of its counts were zero; `None` when it is older than the watch.
     zero: Option<Timestamp>,
+    /// When it was read last.
+    pushed_at: Option<Timestamp>,
     /// When there was no traffic with a device that has not been seen yet.
     devices_zero: Option<Timestamp>,
 }
@@ -93,8 +95,23 @@ impl Part {
             devices: Vec::new(),
             read_at: born_after.map(|look| look.monotonic),
             zero: born_after.map(|look| look.timestamp),
+            pushed_at: None,
             devices_zero: born_after.map(|look| look.timestamp),
         }
+    }
+
+    /// Lets its series end, and others begin where they have ended.
+    pub(crate) fn rename(&mut self) {
+        for cpu in &mut self.cpu {
+            (cpu.time.series, cpu.share) = (None, None);
+        }
+        let devices = self.devices.iter_mut().flat_map(|device| &mut device.counts);
+        for count in self.deltas.iter_mut().chain(devices) {
+            count.series = None;
+        }
+        self.numbers.fill_with(|| None);
+        self.limits.fill_with(|| None);
+        self.zero = self.pushed_at.or(self.zero);
     }
 
     /// Forgets all previous values: a delta must not span a gap.
@@ -109,6 +126,7 @@ impl Part {
         self.devices.clear();
         self.read_at = None;
         self.zero = None;
+        self.pushed_at = None;
         self.devices_zero = None;
     }
 
@@ -121,6 +139,7 @@ impl Part {
         context: Context<'_>,
         out: &mut Accumulator<'_>,
     ) {
+        self.pushed_at = Some(out.tick().timestamp);
         // The outer instants: a reading that was held up cannot make a share larger than it was.
         let before = self.read_at.replace(context.before);
         let elapsed = before.map_or(Duration::ZERO, |before| context.after.since(before));
@@ -214,7 +233,7 @@ impl Count {
             self.count = Ascent::from(0);
         }
         let increase = self.count.update(value);
-        if begins || increase.is_none() {
+        if self.series.is_none() || increase.is_none() {
             let begin = zero
                 .filter(|_| increase.is_some())
                 .unwrap_or(out.tick().timestamp);

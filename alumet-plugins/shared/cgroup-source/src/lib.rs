@@ -2,18 +2,22 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod membership;
 pub mod metrics;
 pub mod tree;
 
+mod annotation;
 mod columns;
 mod cpus;
 mod devices;
 mod group;
+mod names;
 mod notes;
 mod resolver;
 mod source;
 mod start;
+mod unresolved;
 
-pub use resolver::{Resolution, Resolver};
+pub use resolver::{Claim, Resolution, Resolver, Wake};
 pub use start::CgroupMeasurement;
 pub use tree::CgroupTree;

@@ -140,6 +140,13 @@ alumet_core::metrics! {
         description: "Processes and threads in a control group and those below it.",
         consumers: ["cgroup"],
     };
+    pub UNRESOLVED = Gauge<u64> {
+        name: "cgroup_unresolved",
+        unit: Unit::ONE,
+        description: "Control groups of pods, jobs or containers of which not all is known, by what is missing. Only plugins that \
+                      name control groups have it.",
+        attributes: ["source", "reason"],
+    };
     pub MEMORY_EVENTS = Delta<u64> {
         name: "cgroup_memory_events",
         unit: Unit::ONE,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alumet_core::events::{ConsumerEvent, ConsumerEvents};
 use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Clock;
-use alumet_core::{Consumer, Failure};
+use alumet_core::{Attributes, Consumer, Failure};
 use alumet_reader_cgroupfs::engine::{FileEngine, Reading};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_cgroupfs::watch::{CgroupId, Change};
@@ -20,8 +20,10 @@ use parking_lot::Mutex;
 use crate::columns::Columns;
 use crate::devices::DeviceNames;
 use crate::group::{Context, Group, Identity, Part};
-use crate::resolver::{Resolution, Resolver};
+use crate::names::Names;
+use crate::resolver::{Claim, Resolution, Resolver};
 use crate::tree::{Subscription, TreeEvent};
+use crate::unresolved::Unresolved;
 
 /// Makes samples of all control groups of a hierarchy that its resolver wants measured.
 ///
@@ -34,6 +36,11 @@ pub(crate) struct CgroupSource<R> {
 
 pub(crate) struct Measured<R> {
     pub(crate) subscription: Subscription,
+    pub(crate) claim: Option<Claim>,
+    /// Counts the groups whose answer is not final, where that is of interest.
+    pub(crate) unresolved: Option<Unresolved>,
+    /// What others are told of the groups, where somebody asks.
+    pub(crate) names: Option<Names>,
     pub(crate) resolver: R,
     /// What is read at each poll, and what is read slowly.
     pub(crate) columns: [Columns; 2],
@@ -56,6 +63,8 @@ pub(crate) struct State {
     groups: IndexMap<CgroupId, Group>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
     waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
+    /// Those among the groups of which not all is known, and why.
+    provisional: BTreeMap<CgroupId, (CgroupPath, &'static str)>,
     /// Those among the groups that are read between two polls.
     due: Vec<CgroupId>,
     reading: Reading,
@@ -75,9 +84,11 @@ impl<R: Resolver> Source for CgroupSource<R> {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
         let measured = &mut *self.measured.lock();
         measured.hear(out.tick());
+        measured.settle();
         measured.admit();
         if self.reads_all {
             measured.read_all(out);
+            measured.tell_unresolved(out);
         } else {
             measured.read_due(out);
         }
@@ -142,11 +153,24 @@ impl<R: Resolver> Measured<R> {
             return;
         }
         for (id, (path, born_after)) in std::mem::take(&mut self.state.waiting) {
-            match self.resolver.resolve(&path) {
+            if self.subscription.is_claimed(&path, self.claim.as_ref()) {
+                continue;
+            }
+            let (attributes, missing) = match self.resolver.resolve(&path) {
                 Resolution::Ignore => continue,
-                Resolution::Later => {}
-                Resolution::Measure { attributes } => match self.open(id, &path, born_after, attributes) {
-                    Ok(()) | Err(ReadError::Gone { .. }) => continue,
+                Resolution::Later => (None, None),
+                Resolution::Measure { attributes } => (Some(attributes), None),
+                Resolution::Provisional { attributes, missing } => (Some(attributes), Some(missing)),
+            };
+            if let Some(attributes) = attributes {
+                match self.open(id, &path, born_after, attributes) {
+                    Ok(()) => {
+                        if let Some(missing) = missing {
+                            self.state.provisional.insert(id, (path, missing));
+                        }
+                        continue;
+                    }
+                    Err(ReadError::Gone { .. }) => continue,
                     Err(error) if error.is_temporary() => {
                         tracing::debug!(%error, "a control group could not be opened this time");
                     }
@@ -156,9 +180,58 @@ impl<R: Resolver> Measured<R> {
                         }
                         continue;
                     }
-                },
+                }
             }
             self.state.waiting.insert(id, (path, born_after));
+        }
+    }
+
+    /// Asks again about the control groups of which not all is known.
+    fn settle(&mut self) {
+        for (id, (path, missing)) in std::mem::take(&mut self.state.provisional) {
+            let state = &mut self.state;
+            match self.resolver.resolve(&path) {
+                Resolution::Later => drop(state.provisional.insert(id, (path, missing))),
+                Resolution::Ignore => state.remove(id),
+                Resolution::Measure { attributes } => self.rename(id, attributes),
+                Resolution::Provisional { attributes, missing } => {
+                    self.rename(id, attributes);
+                    self.state.provisional.insert(id, (path, missing));
+                }
+            }
+        }
+    }
+
+    /// Gives a control group other attributes, if these are others.
+    fn rename(&mut self, id: CgroupId, attributes: Attributes) {
+        if let Some(group) = self.state.groups.get_mut(&id)
+            && group.identity.attributes != attributes
+        {
+            let Consumer::ControlGroup { path } = group.identity.consumer.clone() else {
+                return;
+            };
+            group.identity.attributes = attributes.clone();
+            group.parts.iter_mut().flatten().for_each(Part::rename);
+            self.state.due.push(id);
+            self.name(path, &attributes);
+        }
+    }
+
+    /// Tells others what is known of a control group.
+    fn name(&self, path: Arc<str>, attributes: &Attributes) {
+        if let Some(names) = &self.names {
+            names.insert(&path, attributes.clone(), self.clock.now().monotonic);
+        }
+    }
+
+    fn tell_unresolved(&mut self, out: &mut Accumulator<'_>) {
+        if let Some(unresolved) = &mut self.unresolved {
+            let provisional = self.state.provisional.values();
+            unresolved.push(
+                provisional.map(|(_, missing)| *missing),
+                self.state.waiting.len(),
+                out,
+            );
         }
     }
 
@@ -167,7 +240,7 @@ impl<R: Resolver> Measured<R> {
         id: CgroupId,
         path: &CgroupPath,
         born_after: Option<Tick>,
-        attributes: alumet_core::Attributes,
+        attributes: Attributes,
     ) -> Result<(), ReadError> {
         let Some(engine) = &mut self.state.engine else {
             return Ok(());
@@ -185,6 +258,7 @@ impl<R: Resolver> Measured<R> {
                 }
             }
         }
+        self.name(path.to_string().into(), &attributes);
         let state = &mut self.state;
         state.remove(id);
         let identity = Identity::new(path, attributes);
@@ -285,6 +359,10 @@ impl<R: Resolver> Measured<R> {
         }
         let ended = std::mem::take(&mut self.state.ended);
         if !ended.is_empty() {
+            if let Some(names) = &self.names {
+                let now = self.clock.now().monotonic;
+                ended.iter().for_each(|group| names.remove(&group.id(), now));
+            }
             self.events.publish(ConsumerEvent::Ended(ended.into()));
         }
     }
@@ -311,6 +389,7 @@ impl State {
     }
 
     fn remove(&mut self, id: CgroupId) {
+        self.provisional.remove(&id);
         if let Some(mut group) = self.groups.swap_remove(&id) {
             self.end(&mut group);
         }
@@ -327,6 +406,7 @@ impl State {
         let groups = std::mem::take(&mut self.groups).into_values();
         self.ended.extend(groups.map(|group| group.identity.consumer));
         self.waiting.clear();
+        self.provisional.clear();
         self.due.clear();
         self.engine = None;
         self.mounted = None;

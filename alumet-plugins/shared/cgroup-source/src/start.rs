@@ -8,16 +8,20 @@ use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use parking_lot::Mutex;
 
+use crate::annotation::Annotation;
 use crate::columns::Columns;
 use crate::config::{CpuPercentBase, HierarchyChoice, MetricsConfig, Pace};
 use crate::devices::DeviceNames;
+use crate::membership::Memberships;
+use crate::names::Names;
 use crate::notes;
-use crate::resolver::Resolver;
+use crate::resolver::{Claim, Resolver, Wake};
 use crate::source::{CgroupSource, Measured, State};
 use crate::tree::CgroupTree;
+use crate::unresolved::Unresolved;
 
 /// How the control groups of a plugin are measured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CgroupMeasurement {
     /// The name of the source; the one that reads what is new is called `<name>-discovery`.
     pub name: &'static str,
@@ -31,6 +35,10 @@ pub struct CgroupMeasurement {
     pub cpu_percent_base: CpuPercentBase,
     /// What is measured.
     pub metrics: MetricsConfig,
+    /// The control groups that nobody else shall measure; `None` measures what no other plugin claims.
+    pub claim: Option<Claim>,
+    /// Whether samples of other plugins about such a group, or about a process in it, get its attributes.
+    pub annotate_foreign: bool,
 }
 
 impl CgroupMeasurement {
@@ -51,8 +59,23 @@ impl CgroupMeasurement {
             Columns::at(Pace::Slow, &self.metrics, alumet)?,
         ];
         let files_per_group = columns.iter().map(|columns| columns.wanted.files()).sum();
+        if let Some(claim) = &self.claim {
+            tree.claim(claim);
+        }
+        let names = self.annotate_foreign.then(Names::default);
+        if let Some(names) = names.clone() {
+            let memberships = Memberships::of(alumet.root())?;
+            alumet.transform("annotation", Annotation::new(names, memberships));
+        }
+        let unresolved = match self.claim {
+            Some(_) => Some(Unresolved::new(self.name, alumet)?),
+            None => None,
+        };
         let measured = Arc::new(Mutex::new(Measured {
             subscription: tree.subscribe(self.hierarchy),
+            claim: self.claim,
+            unresolved,
+            names: names.clone(),
             resolver,
             columns,
             slow_interval: *self.metrics.slow_interval,
@@ -75,7 +98,10 @@ impl CgroupMeasurement {
         let discovery = alumet.source(format!("{}-discovery", self.name), source(false));
         let waker = discovery.on_request().waker();
         if !alumet.is_trial() {
-            measured.lock().subscription.wakes(Arc::new(move || waker.wake()));
+            let wake: Wake = Arc::new(move || waker.wake());
+            let mut measured = measured.lock();
+            measured.subscription.wakes(Arc::clone(&wake));
+            measured.resolver.wakes(wake);
         }
         Ok(tree)
     }

@@ -144,6 +144,8 @@ impl Plugin for Slow {
             hierarchy: HierarchyChoice::Auto,
             cpu_percent_base: CpuPercentBase::Core,
             metrics: MetricsConfig::default(),
+            claim: None,
+            annotate_foreign: false,
         };
         measurement.start(Questions(0), alumet)?;
         Ok(Self)
@@ -177,4 +179,123 @@ fn a_group_that_is_resolved_late_is_billed_from_its_birth_with_its_attributes() 
             .map(ToString::to_string),
         Some("7".to_owned())
     );
+}
+
+/// A plugin that knows the id of a pod at once and its name later, and leaves nothing of pods to others.
+struct Pods;
+
+/// Knows the name as soon as somebody asked three times.
+struct Naming(u32);
+
+impl Resolver for Naming {
+    fn resolve(&mut self, cgroup: &CgroupPath) -> Resolution {
+        if !cgroup.as_bytes().starts_with(b"/pod") {
+            return Resolution::Ignore;
+        }
+        let attributes = Attributes::EMPTY.with("uid", "1");
+        self.0 += 1;
+        match self.0 {
+            ..3 => Resolution::Provisional {
+                attributes,
+                missing: "the name",
+            },
+            _ => Resolution::Measure {
+                attributes: attributes.with("name", "web"),
+            },
+        }
+    }
+}
+
+fn measurement(name: &'static str) -> CgroupMeasurement {
+    CgroupMeasurement {
+        name,
+        poll_interval: Duration::from_secs(1),
+        flush_interval: None,
+        hierarchy: HierarchyChoice::Auto,
+        cpu_percent_base: CpuPercentBase::Core,
+        metrics: MetricsConfig::default(),
+        claim: None,
+        annotate_foreign: false,
+    }
+}
+
+impl Plugin for Pods {
+    const ID: &'static str = "pods";
+    const SUMMARY: &'static str = "Names pods.";
+    type Config = Empty;
+
+    fn start(_: Empty, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        // The general one first, as the order of plugins may be.
+        measurement("all").start(Everything, alumet)?;
+        let pods = CgroupMeasurement {
+            claim: Some(Arc::new(|path: &CgroupPath| path.as_bytes().starts_with(b"/pod"))),
+            ..measurement("pods")
+        };
+        pods.start(Naming(0), alumet)?;
+        Ok(Self)
+    }
+}
+
+struct Everything;
+
+impl Resolver for Everything {
+    fn resolve(&mut self, _: &CgroupPath) -> Resolution {
+        Resolution::Measure {
+            attributes: Attributes::EMPTY,
+        }
+    }
+}
+
+fn use_cpu(root: &FakeRoot, group: &str, micros: u64) {
+    root.write(
+        format!("sys/fs/cgroup/{group}/cpu.stat"),
+        format!("usage_usec {micros}\nuser_usec {micros}\nsystem_usec 0\n"),
+    );
+}
+
+#[test]
+fn a_group_is_measured_before_its_name_is_known_and_nothing_of_it_is_lost_or_doubled() {
+    let root = machine();
+    let mut bench = Bench::start::<Pods>(Empty {}, root.path()).unwrap();
+    for source in ["all", "pods"] {
+        bench.poll(source).unwrap();
+    }
+    let mut by_name = std::collections::BTreeMap::<String, u64>::new();
+    let mut unresolved = Vec::new();
+    for micros in [5, 7, 12, 20] {
+        use_cpu(&root, "pod1", micros);
+        use_cpu(&root, "old", 9 + micros);
+        for source in ["all", "pods"] {
+            for sample in bench.poll(source).unwrap() {
+                let attributes = sample.series.attributes();
+                let is_total = attributes
+                    .get("kind")
+                    .is_some_and(|kind| kind.to_string() == "total");
+                let Value::U64(value) = sample.value else { continue };
+                if sample.series.metric.name == "cgroup_unresolved" {
+                    unresolved.push((attributes.get("reason").unwrap().to_string(), value));
+                }
+                if sample.series.metric.name == "cpu_time_delta" && is_total {
+                    let name = attributes.get("name").or(attributes.get("uid"));
+                    let whose = format!(
+                        "{} {}",
+                        sample.series.consumer().id(),
+                        name.map_or_else(String::new, ToString::to_string)
+                    );
+                    *by_name.entry(whose).or_default() += value;
+                }
+            }
+        }
+    }
+    let of = |whose: &str| by_name.get(whose).copied();
+    assert_eq!(
+        of("/pod1 "),
+        None,
+        "the general plugin leaves it alone: {by_name:?}"
+    );
+    let (before, after) = (of("/pod1 1").unwrap(), of("/pod1 web").unwrap());
+    assert_eq!((before, before + after), (7000, 20_000));
+    assert!(of("/old ").is_some());
+    let name = || "the name".to_owned();
+    assert_eq!(unresolved, [(name(), 1), (name(), 1), (name(), 0), (name(), 0)]);
 }

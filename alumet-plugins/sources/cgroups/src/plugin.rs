@@ -40,6 +40,8 @@ impl Plugin for CgroupsPlugin {
             hierarchy: config.hierarchy,
             cpu_percent_base: config.cpu_percent_base,
             metrics: config.metrics,
+            claim: None,
+            annotate_foreign: false,
         };
         let tree = measurement.start(filter, alumet)?;
         Ok(Self { _tree: Some(tree) })

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod membership;
 mod model;
 mod plugin;
 mod transform;

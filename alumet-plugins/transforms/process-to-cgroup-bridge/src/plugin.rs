@@ -4,8 +4,8 @@ use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_core::time::Monotonic;
 
 use crate::config::Config;
-use crate::membership::Memberships;
 use crate::transform::Bridge;
+use alumet_shared_cgroup_source::membership::Memberships;
 
 /// Turns samples of processes into samples of their control groups.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use alumet_shared_metric_names::Selection;
 use indexmap::IndexMap;
 
 use crate::config::Config;
-use crate::membership::{Member, Memberships};
 use crate::model::sum;
+use alumet_shared_cgroup_source::membership::{Member, Memberships};
 
 /// Gives the control group of a process the samples that the process has.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use parking_lot::Mutex;
 
 use crate::config::HierarchyChoice;
+use crate::resolver::{Claim, Wake};
 use state::State;
 
 /// Knows the mounted hierarchies and all control groups in them; a service that plugins share.
@@ -24,9 +25,6 @@ use state::State;
 pub struct CgroupTree {
     state: Mutex<State>,
 }
-
-/// Called on the thread of the tree when something happened that should be looked at soon.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// What a subscriber learns, in this order: a hierarchy is mounted, its control groups come and go, it is unmounted.
 #[derive(Debug, Clone)]
@@ -76,6 +74,11 @@ impl CgroupTree {
         Subscription { tree, key }
     }
 
+    /// Leaves control groups to one plugin as long as its claim is held; of several claims the first one counts.
+    pub(crate) fn claim(&self, claim: &Claim) {
+        self.state.lock().claim(claim);
+    }
+
     /// What is mounted, and how many control groups are known in the hierarchies that someone follows.
     pub(crate) fn present(&self) -> (Arc<Hierarchies>, usize) {
         self.state.lock().present()
@@ -83,7 +86,12 @@ impl CgroupTree {
 }
 
 impl Subscription {
-    /// Calls this from now on when something happened; without it the subscriber asks when it likes.
+    /// Whether somebody else measures the control group, when this subscriber has that claim or none.
+    pub(crate) fn is_claimed(&self, path: &CgroupPath, own: Option<&Claim>) -> bool {
+        self.tree.state.lock().is_claimed(path, own)
+    }
+
+    /// Calls this from now on, on the thread of the tree, when something happened that should be looked at soon; without it the subscriber asks when it likes.
     pub fn wakes(&self, wake: Wake) {
         let needs_thread = self.tree.state.lock().wakes(self.key, wake);
         if needs_thread && let Err(error) = waiter::start(&self.tree) {

@@ -4,21 +4,23 @@ use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use alumet_reader_cgroupfs::ReadError;
 use alumet_reader_cgroupfs::mount::{Hierarchies, MountWatch, Version};
 use alumet_reader_cgroupfs::watch::{Change, Watcher};
+use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::{TreeEvent, Wake, choose};
+use super::{TreeEvent, choose};
 use crate::config::HierarchyChoice;
+use crate::resolver::{Claim, Wake};
 
 pub(super) struct State {
     mounts: MountWatch,
     followed: BTreeMap<Version, Watcher>,
     subscribers: BTreeMap<u64, Subscriber>,
+    claims: Vec<Weak<dyn Fn(&CgroupPath) -> bool + Send + Sync>>,
     next_key: u64,
     changes: Vec<Change>,
     /// Interrupts the sleep of the thread.
@@ -50,6 +52,7 @@ impl State {
             mounts,
             followed: BTreeMap::new(),
             subscribers: BTreeMap::new(),
+            claims: Vec::new(),
             next_key: 0,
             changes: Vec::new(),
             kick,
@@ -87,8 +90,30 @@ impl State {
         !std::mem::replace(&mut self.has_thread, true)
     }
 
+    /// Notes a claim. Whoever measures already what is claimed now is told everything anew.
+    pub(super) fn claim(&mut self, claim: &Claim) {
+        self.claims.push(Arc::downgrade(claim));
+        for subscriber in self.subscribers.values_mut() {
+            subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
+        }
+    }
+
+    pub(super) fn is_claimed(&self, path: &CgroupPath, own: Option<&Claim>) -> bool {
+        let is_own = |claim: &Claim| own.is_some_and(|own| Arc::ptr_eq(own, claim));
+        let claims = self.claims.iter().filter_map(Weak::upgrade);
+        let mut earlier = claims.take_while(|claim| !is_own(claim));
+        earlier.any(|claim| claim(path))
+    }
+
     pub(super) fn unsubscribe(&mut self, key: u64) {
         self.subscribers.remove(&key);
+        let before = self.claims.len();
+        self.claims.retain(|claim| claim.strong_count() > 0);
+        if self.claims.len() < before {
+            for subscriber in self.subscribers.values_mut() {
+                subscriber.start_anew(self.mounts.hierarchies(), &self.followed);
+            }
+        }
         self.drop_unused();
     }
 

@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 /// The control groups of processes. That of a process is read once in its life, and remembered after its end as long as
 /// somebody asks for it.
 #[derive(Debug)]
-pub(crate) struct Memberships {
+pub struct Memberships {
     root: SystemRoot,
     processes: Processes,
     stat: ProcessStat,
@@ -32,11 +32,11 @@ struct Known {
 
 /// One life of a process, in its control group.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub struct Member {
     pid: u32,
     start_ticks: u64,
     /// The path of the group.
-    pub(crate) group: Arc<str>,
+    pub group: Arc<str>,
 }
 
 impl Memberships {
@@ -44,7 +44,7 @@ impl Memberships {
     ///
     /// # Errors
     /// When there is no list of processes.
-    pub(crate) fn of(root: &Path) -> Result<Self, ReadError> {
+    pub fn of(root: &Path) -> Result<Self, ReadError> {
         let root = SystemRoot::at(root);
         Ok(Self {
             processes: Processes::open(&root, 0)?,
@@ -59,7 +59,7 @@ impl Memberships {
     ///
     /// # Errors
     /// When it could not be read this time.
-    pub(crate) fn take(&mut self, pid: u32) -> Result<Option<Member>, ReadError> {
+    pub fn take(&mut self, pid: u32) -> Result<Option<Member>, ReadError> {
         let start_ticks = match self.processes.stat(pid, &mut self.stat) {
             Ok(()) => Some(self.stat.start_ticks),
             Err(error) if error.is_temporary() => return Err(error),
@@ -95,7 +95,7 @@ impl Memberships {
     }
 
     /// Forgets a process with the last who held it.
-    pub(crate) fn give_back(&mut self, member: &Member) {
+    pub fn give_back(&mut self, member: &Member) {
         if let Some(known) = self.known.get_mut(&member.pid)
             && known.start_ticks == member.start_ticks
         {
