@@ -92,15 +92,12 @@ impl Running {
                 .ok()
                 .and_then(|pidfd| number_in(root, &pidfd));
             // A program that became the agent by `exec` may have left children behind.
-            let is_ours = match (&mut *tree, number) {
-                (Some(measured), Some(number)) => measured.can_have(number),
-                _ => false,
-            };
+            let number = number.filter(|number| tree.as_mut().is_some_and(|tree| tree.can_have(*number)));
             let Ok((_, usage)) = wait4(pid.as_raw()) else {
                 return;
             };
-            if let Some(measured) = tree.as_mut().filter(|_| is_ours) {
-                measured.reaped(&usage);
+            if let (Some(measured), Some(number)) = (&mut *tree, number) {
+                measured.reaped(number, &usage);
             }
         }
     }
@@ -110,7 +107,7 @@ impl Running {
         let mut tree = tree.lock();
         let (status, usage) = wait4(self.watched.pid.cast_signed())?;
         if let Some(measured) = &mut *tree {
-            measured.reaped(&usage);
+            measured.reaped(measured.root(), &usage);
         }
         /// The code that runs between the reading of the peak and `exec`, with what the kernel maps around it.
         const CODE: i64 = 1024;

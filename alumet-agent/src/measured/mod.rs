@@ -95,6 +95,14 @@ impl MeasuredTree {
         }
     }
 
+    /// The number of the root of a tree, in the mount of `/proc` that is measured.
+    pub(crate) const fn root(&self) -> u32 {
+        match &self.followed {
+            Followed::Tree(root, _) => *root,
+            Followed::App(..) | Followed::Group(_) => 0,
+        }
+    }
+
     /// Whether a process can have come from the root: it was not there before.
     pub(crate) fn can_have(&mut self, pid: u32) -> bool {
         match &mut self.followed {
@@ -103,8 +111,8 @@ impl MeasuredTree {
         }
     }
 
-    /// One of its processes was waited for, which used this.
-    pub(crate) fn reaped(&mut self, usage: &libc::rusage) {
+    /// One of its processes was waited for, by its number, which used this.
+    pub(crate) fn reaped(&mut self, pid: u32, usage: &libc::rusage) {
         let ns = |time: libc::timeval| {
             time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1000
         };
@@ -112,14 +120,17 @@ impl MeasuredTree {
         let Followed::Tree(_, tree) = &mut self.followed else {
             return;
         };
-        tree.reaped(TreeUsage {
-            user_ns: ns(usage.ru_utime),
-            system_ns: ns(usage.ru_stime),
-            read_bytes: usage.ru_inblock.cast_unsigned() * 512,
-            written_bytes: usage.ru_oublock.cast_unsigned() * 512,
-            minor_faults: usage.ru_minflt.cast_unsigned(),
-            major_faults: usage.ru_majflt.cast_unsigned(),
-        });
+        tree.reaped(
+            pid,
+            TreeUsage {
+                user_ns: ns(usage.ru_utime),
+                system_ns: ns(usage.ru_stime),
+                read_bytes: usage.ru_inblock.cast_unsigned() * 512,
+                written_bytes: usage.ru_oublock.cast_unsigned() * 512,
+                minor_faults: usage.ru_minflt.cast_unsigned(),
+                major_faults: usage.ru_majflt.cast_unsigned(),
+            },
+        );
         self.switches[0] += usage.ru_nvcsw.cast_unsigned();
         self.switches[1] += usage.ru_nivcsw.cast_unsigned();
     }

@@ -146,9 +146,12 @@ impl ProcessTree {
         process.is_ok_and(|process| process.start_ticks() >= self.born)
     }
 
-    /// What a member used that this program has waited for.
-    pub fn reaped(&mut self, usage: TreeUsage) {
+    /// What a member used that this program has waited for: that is all of it, whoever its parent was when it was read last.
+    pub fn reaped(&mut self, pid: u32, usage: TreeUsage) {
         self.ended = self.ended.plus(usage);
+        if self.known.remove(&pid) {
+            self.members.retain(|member| member.process.pid() != pid);
+        }
     }
 
     /// Reads all processes of the tree. What cannot be read of one this time is what it was before.
@@ -428,11 +431,21 @@ mod tests {
         assert!(tree.can_have(8) && !tree.can_have(5));
         // The adopter waits for it and tells what it used.
         machine.remove(8);
-        tree.reaped(TreeUsage {
+        let usage = TreeUsage {
             user_ns: 3 * TICK,
             ..TreeUsage::default()
-        });
+        };
+        tree.reaped(8, usage);
         assert_eq!(user_ticks(&mut tree), 8);
+        // When it was read last, it had a parent that waits for nobody.
+        let status = machine.0.path().join("proc/7/status");
+        fs::write(status, "SigIgn:\t0000000000010000\n").unwrap();
+        machine.put(7, 3, 5, 0, "9 ");
+        machine.put(9, 7, 2, 0, "");
+        assert_eq!(user_ticks(&mut tree), 10);
+        machine.remove(9);
+        tree.reaped(9, usage);
+        assert_eq!(user_ticks(&mut tree), 11);
     }
 
     #[test]
