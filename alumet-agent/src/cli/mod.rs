@@ -15,7 +15,7 @@ use crate::app::{App, Shortcut};
 use crate::config::KeyPath;
 use crate::extra_command::ExtraCommand;
 
-pub(crate) use programs::{Exec, Measuring, Scope, Watch};
+pub(crate) use programs::{Exec, Measuring, Named, Scope, Watch};
 use programs::{control_socket, run_id};
 
 /// The environment variable that tells a program of `exec` the socket of its agent.
@@ -431,6 +431,18 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
             return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
         }
         cli.global.measure_program(app, measuring);
+    }
+    if let Some(Command::Watch(watch)) = &cli.command
+        && let Some(named) = watch.named()
+    {
+        if app.find_plugin(named.plugin).is_none() {
+            let message = format!(
+                "this program was built without the plugin {}, which finds a {}\n",
+                named.plugin, named.what
+            );
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
+        }
+        cli.global.enable(named.plugin, "watch");
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {

@@ -74,7 +74,7 @@ pub(crate) struct Exec {
 
 /// What to watch.
 #[derive(Debug, Args)]
-#[group(id = "watched", required = true, multiple = false, args = ["pid", "app", "cgroup", "unit"])]
+#[group(id = "watched", required = true, multiple = false, args = ["pid", "app", "cgroup", "unit", "pod", "container", "slurm_job", "oar_job"])]
 pub(crate) struct Watch {
     /// A process and its descendants
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -92,12 +92,72 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "NAME")]
     pub(crate) unit: Option<String>,
 
+    /// A pod of Kubernetes on this node, by the plugin k8s
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pub(crate) pod: Option<String>,
+
+    /// A container, by its name or the beginning of its id, by the plugin containers
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+
+    /// A job of Slurm, by the plugin slurm
+    #[arg(long, value_name = "ID")]
+    pub(crate) slurm_job: Option<String>,
+
+    /// A job of OAR, by the plugin oar
+    #[arg(long, value_name = "ID")]
+    pub(crate) oar_job: Option<String>,
+
     /// End after this time
     #[arg(long, value_name = "DURATION")]
     pub(crate) r#for: Option<HumanDuration>,
 
     #[command(flatten)]
     pub(crate) measuring: Measuring,
+}
+
+/// A control group that a plugin knows by a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// What it is, for people.
+    pub(crate) what: &'static str,
+    pub(crate) name: String,
+    pub(crate) plugin: &'static str,
+    /// The attributes that its samples have; of one that ends with `*` the value only begins so.
+    pub(crate) attributes: Vec<Vec<(&'static str, String)>>,
+}
+
+impl Watch {
+    /// What is watched, if a plugin has to find it.
+    pub(crate) fn named(&self) -> Option<Named> {
+        let named = |what, name: &String, plugin, attributes| Named {
+            what,
+            name: name.clone(),
+            plugin,
+            attributes,
+        };
+        if let Some(pod) = &self.pod {
+            let attributes = match pod.split_once('/') {
+                Some((namespace, name)) => {
+                    vec![("namespace", namespace.to_owned()), ("name", name.to_owned())]
+                }
+                None => vec![("name", pod.clone())],
+            };
+            return Some(named("pod", pod, "k8s", vec![attributes]));
+        }
+        if let Some(container) = &self.container {
+            let attributes = vec![
+                vec![("container", container.clone())],
+                vec![("container_id", format!("{container}*"))],
+            ];
+            return Some(named("container", container, "containers", attributes));
+        }
+        let job = |job: &String| vec![vec![("job_id", job.clone())]];
+        let slurm = self.slurm_job.as_ref();
+        let slurm = slurm.map(|id| named("job of Slurm", id, "slurm", job(id)));
+        let oar = self.oar_job.as_ref();
+        slurm.or_else(|| oar.map(|id| named("job of OAR", id, "oar", job(id))))
+    }
 }
 
 /// How a program is measured, and what is told of it.

@@ -32,7 +32,7 @@ const PATIENCE_WITH_FAILING: Duration = Duration::from_millis(1500);
 pub(crate) struct Measurement {
     pub(crate) session: Session,
     labels: BTreeMap<String, String>,
-    energy: Energy,
+    pub(super) energy: Energy,
     /// The program, as soon as it is known.
     program: Arc<OnceLock<Consumer>>,
     pub(crate) tree: SharedTree,

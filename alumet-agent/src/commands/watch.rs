@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alumet_core::Attributes;
 use alumet_core::duration::HumanDuration;
 use alumet_reader_procfs::process::{ProcessTree, status};
 use alumet_reader_procfs::{ReadError, SystemRoot};
@@ -11,7 +13,7 @@ use regex::bytes::Regex;
 
 use crate::app::App;
 use crate::child::Watched;
-use crate::cli::{Global, Watch};
+use crate::cli::{Global, Named, Watch};
 use crate::exit::Failed;
 use crate::measured::{AppProcesses, Followed, MeasuredTree, SharedTree, WatchedGroup};
 use crate::session;
@@ -26,9 +28,18 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, watch: &Watch) -> Result<Ex
     session::block_on(global, async {
         let root = SystemRoot::at(&setup.settings.system_root);
         // Before anything is started and written for what cannot be measured.
-        let target = Target::find(watch, &root)?;
+        let mut target = Target::find(watch, &root)?;
         let mut places = SummaryPlaces::open(&watch.measuring, global, &setup.settings.log)?;
         let mut measurement = Measurement::start(app, setup, global, &watch.measuring).await?;
+        if let Target::Named(named) = &target {
+            match find_group(named, &measurement).await {
+                Ok(path) => target = Target::Group(path, target.name(&root)),
+                Err(failed) => {
+                    measurement.session.stop().await;
+                    return Err(failed);
+                }
+            }
+        }
         let started = Instant::now();
         let followed = target.follow(&root);
         let followed =
@@ -59,13 +70,18 @@ enum Target {
     /// A process, and its number in the mount that is measured.
     Process(Watched, u32),
     App(String, Regex),
-    /// A control group, by its path or its unit.
-    Group(PathBuf),
+    /// A control group, by its path, with what it is called, or by its unit.
+    Group(PathBuf, String),
     Unit(String),
+    /// One that a plugin has to find.
+    Named(Named),
 }
 
 impl Target {
     fn find(watch: &Watch, root: &SystemRoot) -> Result<Self, Failed> {
+        if let Some(named) = watch.named() {
+            return Ok(Self::Named(named));
+        }
         if let Some(pid) = watch.pid {
             let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
             let number = watched.number_in(root).map_err(Failed::running)?;
@@ -78,7 +94,7 @@ impl Target {
                 .map_err(|error| Failed::usage(format!("--app: this is no regular expression: {error}")))?;
             Self::App(name.clone(), regex)
         } else if let Some(path) = &watch.cgroup {
-            Self::Group(path.clone())
+            Self::Group(path.clone(), format!("control group {}", path.display()))
         } else {
             Self::Unit(watch.unit.clone().unwrap_or_default())
         };
@@ -97,12 +113,18 @@ impl Target {
                 let app = AppProcesses::find(root, regex.clone()).map_err(anyhow::Error::from)?;
                 Followed::App(name.clone(), Box::new(app))
             }
-            Self::Group(path) => {
+            Self::Group(path, _) => {
                 let group = WatchedGroup::at(root, path).map_err(|error| {
                     let path = path.display();
                     Failed::usage(format!("the control group {path} cannot be watched: {error:#}"))
                 });
                 Followed::Group(Box::new(group?))
+            }
+            Self::Named(named) => {
+                return Err(Failed::running(format!(
+                    "no {} is called {}",
+                    named.what, named.name
+                )));
             }
             Self::Unit(unit) => {
                 let group = WatchedGroup::of_unit(root, unit).map_err(Failed::usage);
@@ -118,8 +140,9 @@ impl Target {
                 format!("process {pid} ({number} in {})", root.proc("").display())
             }
             Self::App(name, _) => format!("all processes called {name}"),
-            Self::Group(path) => format!("control group {}", path.display()),
+            Self::Group(_, name) => name.clone(),
             Self::Unit(unit) => format!("unit {unit}"),
+            Self::Named(Named { what, name, .. }) => format!("{what} {name}"),
         }
     }
 
@@ -130,13 +153,83 @@ impl Target {
         match self {
             Self::Process(watched, _) => watched.ended().await,
             Self::App(..) => std::future::pending().await,
-            Self::Group(_) | Self::Unit(_) => loop {
+            Self::Group(..) | Self::Unit(_) | Self::Named(_) => loop {
                 if tree.lock().as_ref().is_none_or(MeasuredTree::is_gone) {
                     return Instant::now();
                 }
                 tokio::time::sleep(LOOK).await;
             },
         }
+    }
+}
+
+/// The path of the control group that a plugin knows by this name, as soon as it does.
+async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf, Failed> {
+    /// Names can come from a server.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const LOOK: Duration = Duration::from_millis(50);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let groups = measurement.energy.groups();
+        let meant = groups.iter().filter(|(_, known)| named.is(known));
+        let paths: Vec<&str> = meant.map(|(path, _)| &**path).collect();
+        // What is in one of them belongs to it.
+        let inside = |path: &str| paths.iter().any(|outer| is_below(path, outer));
+        let outermost: Vec<&str> = paths.iter().copied().filter(|path| !inside(path)).collect();
+        match outermost[..] {
+            [path] => return Ok(PathBuf::from(path)),
+            [] if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            [] => {
+                let known = groups.iter().filter_map(|(_, known)| named.describe(known));
+                let known: BTreeSet<String> = known.collect();
+                let known = match known.is_empty() {
+                    true => format!(
+                        "the plugin {} knows none on this machine; the log may say why",
+                        named.plugin
+                    ),
+                    false => format!("there are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+                };
+                return Err(Failed::usage(format!(
+                    "there is no {} {}\n  help: {known}",
+                    named.what, named.name
+                )));
+            }
+            _ => {
+                return Err(Failed::usage(format!(
+                    "several control groups are the {} {}\n  help: name one with --cgroup: {}",
+                    named.what,
+                    named.name,
+                    outermost.join(", ")
+                )));
+            }
+        }
+    }
+}
+
+fn is_below(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl Named {
+    /// Whether a control group with these attributes is meant.
+    fn is(&self, known: &Attributes) -> bool {
+        let has = |(key, wanted): &(&'static str, String)| {
+            let value = known.get(key).map(ToString::to_string).unwrap_or_default();
+            match wanted.strip_suffix('*') {
+                Some(beginning) => value.starts_with(beginning),
+                None => value == *wanted,
+            }
+        };
+        self.attributes.iter().any(|all| all.iter().all(has))
+    }
+
+    /// What others of its kind are called.
+    fn describe(&self, known: &Attributes) -> Option<String> {
+        let names = self.attributes[0]
+            .iter()
+            .map(|(key, _)| known.get(key).map(ToString::to_string));
+        let names: Option<Vec<_>> = names.collect();
+        Some(names?.join("/"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The energy of a program and of the machine, added up from the samples of a run, over all and by phase.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use alumet_core::pipeline::mark;
 use alumet_core::series::SeriesInfo;
 use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
-use alumet_core::{AttributeValue, Consumer, Failure, Resource, SeriesMap};
+use alumet_core::{AttributeValue, Attributes, Consumer, Failure, Resource, SeriesMap};
 use parking_lot::Mutex;
 
 use crate::measured::{CPU_TIME, METRIC_PREFIX};
@@ -42,6 +43,8 @@ pub(super) struct Amounts {
     pub(super) totals: Vec<Total>,
     /// Where phases begin and what they are called, in order; what was before the first is none of them.
     pub(super) phases: Vec<(Timestamp, String)>,
+    /// The control groups about which more is known than their path.
+    groups: BTreeMap<Arc<str>, Attributes>,
 }
 
 /// The amount of one series.
@@ -98,13 +101,22 @@ impl EnergyOutput {
 impl Output for EnergyOutput {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
         let mut amounts = self.energy.0.lock();
-        let Amounts { totals, phases } = &mut *amounts;
+        let Amounts {
+            totals,
+            phases,
+            groups,
+        } = &mut *amounts;
         for sample in delivery.samples() {
             let value = sample.value().as_f64();
             let line = self.lines.get_or_insert_with(sample.series, || {
                 let Some(series) = delivery.catalog().describe(sample.series) else {
                     return Line::Nothing;
                 };
+                if let Consumer::ControlGroup { path } = series.consumer()
+                    && !series.attributes().is_empty()
+                {
+                    groups.insert(Arc::clone(path), series.attributes().clone());
+                }
                 if let Some(name) = phase_of(&series) {
                     return Line::Phase(name);
                 }
@@ -132,6 +144,15 @@ impl Output for EnergyOutput {
 }
 
 impl Energy {
+    /// The control groups about which a plugin has told more than their path, with what that is.
+    pub(crate) fn groups(&self) -> Vec<(Arc<str>, Attributes)> {
+        let amounts = self.0.lock();
+        let groups = amounts.groups.iter();
+        groups
+            .map(|(path, known)| (Arc::clone(path), known.clone()))
+            .collect()
+    }
+
     /// The amounts, of which none is contained in another one of the same metric and owner.
     pub(super) fn take(&self) -> Amounts {
         let mut amounts = std::mem::take(&mut *self.0.lock());

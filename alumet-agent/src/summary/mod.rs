@@ -407,7 +407,7 @@ mod tests {
             });
         let amounts = Amounts {
             totals: series.flatten().collect(),
-            phases: Vec::new(),
+            ..Amounts::default()
         };
         Energy(Arc::new(Mutex::new(amounts))).take().totals
     }
