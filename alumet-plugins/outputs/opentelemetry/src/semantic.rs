@@ -102,7 +102,7 @@ rows! {
     Machine "mem_free" is "system.memory.usage" in Unit::BYTE, [] with ("system.memory.state", "free");
     Machine "cached" is "system.memory.usage" in Unit::BYTE, [] with ("system.memory.state", "cached");
     Machine "network_bytes" is "system.network.io" in Unit::BYTE, [INTERFACE, TRAFFIC];
-    Machine "network_packets" is "system.network.packet.count" in counted("{packet}"), [INTERFACE, TRAFFIC];
+    Machine "network_packets" is "system.network.packet.count" in counted("{packet}"), [Key("interface", "system.device", &[]), TRAFFIC];
     Machine "network_packet_drops" is "system.network.packet.dropped" in counted("{packet}"), [INTERFACE, TRAFFIC];
     Machine "network_errors" is "system.network.errors" in counted("{error}"), [INTERFACE, TRAFFIC];
     Machine "disk_bytes" is "system.disk.io" in Unit::BYTE, [DEVICE, IO];
@@ -279,8 +279,8 @@ mod tests {
         let machine = || Resource::LocalMachine;
         let cpu = || Resource::CpuCore { id: 3 };
         let of_cpu = "system.cpu.time s {cpu.logical_number=3, cpu.mode=interrupt}";
-        let received = "{network.interface.name=eth0, network.io.direction=receive}";
-        let packets = &*format!("system.network.packet.count {{packet}} {received}");
+        let packets = "system.network.packet.count {packet} {network.io.direction=receive, system.device=eth0}";
+        let drops = "system.network.packet.dropped {packet} {network.interface.name=eth0, network.io.direction=receive}";
         for (metric, resource, attributes, expected) in [
             ("kernel_cpu_time", cpu(), "cpu_state=irq", of_cpu),
             // The sum over all CPUs would count them twice.
@@ -296,6 +296,12 @@ mod tests {
                 machine(),
                 "interface=eth0 direction=rx",
                 packets,
+            ),
+            (
+                "network_packet_drops",
+                machine(),
+                "interface=eth0 direction=rx",
+                drops,
             ),
             ("disk_bytes", machine(), "device=sda direction=discard", ""),
             ("load_average", machine(), "window=1m", ""),
