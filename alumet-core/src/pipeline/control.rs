@@ -48,8 +48,8 @@ pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 /// Says how the latest numbers of a consumer have come about, in a few lines; `None` if it has none.
 pub type Explain = dyn Fn(&Consumer) -> Option<String> + Send + Sync;
 
-/// Something around a pipeline that knows more than the pipeline: [obstacles](PipelineStatus::obstacles) and
-/// [certificates](PipelineStatus::certificates).
+/// Something around a pipeline that knows more than the pipeline: [obstacles](PipelineStatus::obstacles),
+/// [notes](PipelineStatus::notes) and [certificates](PipelineStatus::certificates).
 pub trait AddToStatus: Send + Sync {
     /// Adds what it knows. Must be quick, and must not ask for a status.
     fn add_to(&self, status: &mut PipelineStatus);
@@ -125,6 +125,8 @@ pub struct PipelineStatus {
     pub uptime: Duration,
     /// What keeps the pipeline from measuring and delivering all that it should, each in words; empty if it does.
     pub obstacles: Vec<String>,
+    /// What else whoever looks should know, each in words; it keeps nothing from being measured or delivered.
+    pub notes: Vec<String>,
     /// The certificates that are in use.
     pub certificates: Vec<CertificateStatus>,
 }
@@ -179,6 +181,7 @@ impl Control {
             live_series: shared.catalog.live_series(),
             uptime: now.since(shared.origin),
             obstacles: Vec::new(),
+            notes: Vec::new(),
             certificates: Vec::new(),
         };
         // They are asked without the lock, for they have locks of their own.

@@ -1,5 +1,6 @@
 //! The metrics of control groups: one table.
 
+use alumet_core::metric::MetricDoc;
 use alumet_core::unit::Unit;
 
 alumet_core::metrics! {
@@ -154,4 +155,14 @@ alumet_core::metrics! {
         consumers: ["cgroup"],
         attributes: ["event=low|high|max|oom|oom_kill"],
     };
+}
+
+/// The same metrics in a plugin that gives control groups these attributes.
+pub fn all_with(attributes: &[&'static str]) -> Vec<MetricDoc> {
+    let mut all = all();
+    for metric in all.iter_mut().filter(|metric| metric.consumers == ["cgroup"]) {
+        // A list for each metric and call: it is asked for once or twice in the life of a program.
+        metric.attributes = [metric.attributes, attributes].concat().leak();
+    }
+    all
 }

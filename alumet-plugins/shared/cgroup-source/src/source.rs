@@ -226,12 +226,8 @@ impl<R: Resolver> Measured<R> {
 
     fn tell_unresolved(&mut self, out: &mut Accumulator<'_>) {
         if let Some(unresolved) = &mut self.unresolved {
-            let provisional = self.state.provisional.values();
-            unresolved.push(
-                provisional.map(|(_, missing)| *missing),
-                self.state.waiting.len(),
-                out,
-            );
+            let waiting = self.state.waiting.values().map(|(path, _)| path);
+            unresolved.push(self.state.provisional.values(), waiting, out);
         }
     }
 

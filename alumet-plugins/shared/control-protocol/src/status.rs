@@ -16,6 +16,9 @@ pub(crate) fn text(status: &PipelineStatus) -> String {
         [] => "ready\n".to_owned(),
         obstacles => format!("{}\n- {}\n", Reply::NOT_READY, obstacles.join("\n- ")),
     };
+    for note in &status.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     let uptime = HumanDuration(Duration::from_secs(status.uptime.as_secs()));
     let mut states = BTreeMap::<_, usize>::new();
     for element in &status.elements {

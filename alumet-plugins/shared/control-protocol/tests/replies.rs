@@ -86,6 +86,7 @@ fn status() -> PipelineStatus {
             missed_ticks: 1,
         }],
         obstacles: vec!["a has taken nothing".to_owned(), "b is failing".to_owned()],
+        notes: vec!["one pod has no name".to_owned()],
         certificates: vec![CertificateStatus {
             path: "/etc/node.pem".into(),
             not_after: Timestamp::from_nanos(0),
@@ -218,7 +219,7 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
         "running for 1m 30s; elements: 1 running; live series: 17",
         "samples: 1000 produced, 1 pending, 2 queued, 3 added and 4 removed by transforms, 996 routed, 0 dropped",
         "spool: 40 samples in 4096 bytes, 0 not on disk yet, /var/lib/alumet/spool.db",
-        "  not ready\n  - a has taken nothing\n  - b is failing\n  running",
+        "  not ready\n  - a has taken nothing\n  - b is failing\n  note: one pod has no name\n  running",
         "\n  sources/procfs/kernel has been in a poll for 12.0 s",
         "outputs/csv/file      996        900        90       40  6 dropped (5 queue_full, 1 rejected)",
         "alumet-poll      3       1   61.4 µs  2.00 s  2.00 s",
@@ -231,7 +232,7 @@ fn a_status_tells_where_samples_are_and_how_late_threads_were() {
     assert!(
         Reply::Status(Box::new(well))
             .to_text()
-            .starts_with("  ready\n  running")
+            .starts_with("  ready\n  note: one pod has no name\n  running")
     );
     let mut odd = status();
     odd.ledger.produced += 1;
