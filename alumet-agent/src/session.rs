@@ -346,17 +346,14 @@ fn warn_without_output(pipeline: &Pipeline) {
     };
     let keys = status.elements.iter().map(|element| &element.key);
     let outputs: Vec<&ElementKey> = keys.filter(|key| key.kind == ElementKind::Output).collect();
-    let consequence = if outputs.is_empty() {
-        "all samples are dropped"
-    } else if outputs
-        .iter()
-        .all(|key| key.plugin == PipelineBuilder::EMBEDDED && key.name == SUMMARY)
-    {
-        "only the summary at the end tells what was measured"
-    } else {
-        return;
-    };
-    tracing::warn!("no output is enabled: {consequence}; enable one of those that `plugins list` names");
+    let is_summary = |key: &&ElementKey| key.plugin == PipelineBuilder::EMBEDDED && key.name == SUMMARY;
+    let what_to_do = "enable one of those that `plugins list` names";
+    if outputs.is_empty() {
+        tracing::warn!("no output is enabled: all samples are dropped; {what_to_do}");
+    } else if outputs.iter().all(is_summary) {
+        // As it was asked for, if nobody has forgotten something.
+        tracing::info!("no output is enabled: only the summary tells what was measured; {what_to_do}");
+    }
 }
 
 /// Starts a plugin before the pipeline; when it cannot start, its `on_error` decides.

@@ -8,13 +8,15 @@ use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alumet_reader_procfs::SystemRoot;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::time::{ClockId, clock_gettime};
 use rustix::process::set_child_subreaper;
 
 use super::explain::cannot_run;
@@ -60,21 +62,31 @@ impl Running {
             inherited.restore()?;
             let entered = door.as_ref().is_some_and(|door| RunGroup::enter(door).is_ok());
             let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+            let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
             tell.write_all(&usage.max_rss().to_ne_bytes())?;
+            tell.write_all(&now.tv_sec().to_ne_bytes())?;
+            tell.write_all(&now.tv_nsec().to_ne_bytes())?;
             tell.write_all(&[u8::from(entered)])
         };
         // SAFETY: only system calls are made, no memory is allocated and no lock is taken.
         unsafe { command.pre_exec(prepare) };
-        let started = Instant::now();
         let child = command.spawn();
         let child = child.map_err(|error| cannot_run(command.get_program(), &error))?;
-        let (mut peak_before, mut has_entered) = ([0; size_of::<i64>()], [0]);
-        told.read_exact(&mut peak_before)?;
+        let mut number = || {
+            let mut bytes = [0; size_of::<i64>()];
+            told.read_exact(&mut bytes).map(|()| i64::from_ne_bytes(bytes))
+        };
+        let (peak_before, seconds, nanos) = (number()?, number()?, number()?);
+        let mut has_entered = [0];
         told.read_exact(&mut has_entered)?;
+        // When it was about to run the program: until then it was the agent that worked.
+        let began = Duration::from(TimeSpec::new(seconds, nanos));
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(io::Error::from)?;
+        let age = Duration::from(now).saturating_sub(began);
         Ok(Self {
-            started,
+            started: Instant::now() - age,
             watched: Watched::open(child.id())?,
-            peak_before: i64::from_ne_bytes(peak_before),
+            peak_before,
             group: group.filter(|_| has_entered == [1]),
         })
     }

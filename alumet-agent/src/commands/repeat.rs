@@ -10,6 +10,7 @@ use crate::child::{self, Inherited};
 use crate::cli::{Exec, Global};
 use crate::compare::{Plan, Results, Variant};
 use crate::exit::Failed;
+use crate::logging;
 use crate::setup::{IfMissing, Setup};
 use crate::summary::Summary;
 use crate::terminal;
@@ -27,7 +28,8 @@ pub(super) fn repeat(
     for variant in &plan.variants {
         child::find(&variant.program)?;
     }
-    // Each run begins and ends with lines about nothing new.
+    // Each run begins and ends with lines about nothing new, and warns of the same.
+    logging::say_once();
     let quiet = Global {
         quiet: true,
         ..global.clone()

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,20 @@ struct Place {
     metadata: &'static Metadata<'static>,
     /// What was said first.
     message: String,
+}
+
+/// What was said already, once [`say_once`] was called.
+static SAID: Mutex<Option<HashSet<(Identifier, String)>>> = Mutex::new(None);
+
+/// Lets nothing be said again from now on: for a program that starts the same several times.
+pub(crate) fn say_once() {
+    SAID.lock().get_or_insert_default();
+}
+
+fn is_said(event: &Event<'_>) -> bool {
+    let mut said = SAID.lock();
+    let said = said.as_mut();
+    said.is_some_and(|said| !said.insert((event.metadata().callsite(), message(event))))
 }
 
 /// How long the lines of a place are counted together.
@@ -91,6 +105,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if is_said(event) {
+            return Ok(());
+        }
         let (is_written, said) = self.count(event);
         for (metadata, message) in said {
             let fields = metadata.fields();

@@ -22,6 +22,7 @@ use crate::settings::LogSettings;
 use crate::terminal;
 
 use fold::Folded;
+pub(crate) use fold::say_once;
 #[cfg(feature = "top")]
 pub(crate) use held::Held;
 

@@ -119,3 +119,12 @@ fn a_run_that_fails_ends_the_comparison_with_its_code_unless_that_is_ignored() {
         .run(&["exec", "--repeat", "2", "no-such-program-at-all"])
         .expect_code(127);
 }
+
+#[test]
+fn what_all_runs_have_to_say_is_said_once() {
+    let folder = Folder::measuring("processes.strategy = 'event'");
+    let ended = folder.run(&["exec", "--repeat", "3", "--max-update-interval", "1s", "true"]);
+    ended.expect_code(0);
+    let said = ended.stderr.matches("max_update_interval has no effect").count();
+    assert_eq!(said, 1, "{}", ended.stderr);
+}
