@@ -17,6 +17,23 @@ impl Groups {
     /// # Errors
     /// What is missing on this machine.
     pub fn make(count: u32) -> Result<Self, String> {
+        Self::named("", (0..count).map(|number| format!("job-{number}")))
+    }
+
+    /// The same with the names of pods, as the kubelet makes them with systemd; those have the [uids](pod_uid) of as many numbers.
+    ///
+    /// # Errors
+    /// What is missing on this machine.
+    pub fn make_pods(count: u32) -> Result<Self, String> {
+        let name = |number| {
+            let uid = pod_uid(number).replace('-', "_");
+            format!("kubepods-burstable-pod{uid}.slice")
+        };
+        Self::named("kubepods.slice/kubepods-burstable.slice", (0..count).map(name))
+    }
+
+    /// Groups below another one, which may be empty.
+    fn named(below: &str, names: impl Iterator<Item = String>) -> Result<Self, String> {
         let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
         let mount = mounts
             .into_iter()
@@ -27,8 +44,13 @@ impl Groups {
             folder: mount.join(Self::name()),
         };
         make(&groups.folder)?;
-        for number in 0..count {
-            make(&groups.folder.join(format!("job-{number}")))?;
+        let mut folder = groups.folder.clone();
+        for part in below.split('/').filter(|part| !part.is_empty()) {
+            folder.push(part);
+            make(&folder)?;
+        }
+        for name in names {
+            make(&folder.join(name))?;
         }
         Ok(groups)
     }
@@ -65,10 +87,17 @@ fn remove_left_over(mount: &Path) {
     }
 }
 
-/// Removes a group and those in it; a file of the kernel is no folder and stays.
+/// Removes a group and those in it.
 fn remove(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let _ = fs::remove_dir(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
     }
     let _ = fs::remove_dir(folder);
+}
+
+/// The uid of a pod with this number.
+pub fn pod_uid(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000000")
 }

@@ -1,8 +1,9 @@
 //! What an agent costs: `cargo build --release -p alumet-agent && cargo run --release -p alumet-benches --bin
-//! idle-agent [SECONDS [CGROUPS MILLIS]]`.
+//! idle-agent [SECONDS [CGROUPS MILLIS [k8s]]]`.
 //!
 //! Runs the release agent, with its default plugins at 1 Hz, and reads what the kernel counted for it. With CGROUPS, it
-//! measures so many idle control groups every MILLIS milliseconds instead.
+//! measures so many idle control groups every MILLIS milliseconds instead; with k8s, these are pods, whose names an API server on
+//! the loopback tells.
 
 #![expect(
     clippy::expect_used,
@@ -10,25 +11,35 @@
     reason = "a program of the benchmarks talks to whoever runs it"
 )]
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use alumet_benches::counted::{Counted, agent};
-use alumet_benches::groups::Groups;
+use alumet_benches::groups::{Groups, pod_uid};
 
 fn main() {
-    let arguments = std::env::args().skip(1);
-    let numbers: Vec<u32> = arguments.map(|text| text.parse().expect("a number")).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let are_pods = arguments.pop_if(|last| last == "k8s").is_some();
+    let numbers: Vec<u32> = arguments
+        .iter()
+        .map(|text| text.parse().expect("a number"))
+        .collect();
     let seconds = numbers.first().copied().unwrap_or(30);
     let groups = match numbers[..] {
-        [_, cgroups, millis] => Some((Groups::make(cgroups).expect("control groups"), cgroups, millis)),
+        [_, cgroups, millis] => {
+            let make = if are_pods { Groups::make_pods } else { Groups::make };
+            Some((make(cgroups).expect("control groups"), cgroups, millis))
+        }
         _ => None,
     };
     let agent = agent();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("alumet-config.toml");
     let text = match groups {
+        Some((_, cgroups, millis)) if are_pods => pods_config(cgroups, millis),
         Some((_, _, millis)) => groups_config(millis),
         None => default_config(&agent),
     };
@@ -75,6 +86,56 @@ fn groups_config(millis: u32) -> String {
         "[plugins.cgroups]\npoll_interval = '{millis}ms'\nhierarchy = 'v2'\ninclude = ['{}']\n\n[plugins.csv]\n",
         Groups::pattern()
     )
+}
+
+/// The pods of this process, and nothing else.
+fn pods_config(pods: u32, millis: u32) -> String {
+    format!(
+        "[plugins.k8s]\npoll_interval = '{millis}ms'\nhierarchy = 'v2'\npath = '/{}/kubepods.slice'\nk8s_node = 'bench'\n\
+         k8s_api_url = 'http://{}'\nstart_spread = '0s'\n\n[plugins.csv]\n",
+        Groups::name(),
+        serve_names(pods)
+    )
+}
+
+/// An API server that tells the names of so many pods, after which nothing changes; gives its address.
+fn serve_names(pods: u32) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("its address");
+    let pod = |number| {
+        let uid = pod_uid(number);
+        format!(
+            r#"{{"metadata":{{"name":"pod-{number}","namespace":"bench","uid":"{uid}"}},"spec":{{"nodeName":"bench"}}}}"#
+        )
+    };
+    let items = (0..pods).map(pod).collect::<Vec<_>>().join(",");
+    let list = format!(
+        r#"{{"kind":"PodList","apiVersion":"v1","metadata":{{"resourceVersion":"1"}},"items":[{items}]}}"#
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, list) = (stream.expect("a connection"), list.clone());
+            std::thread::spawn(move || answer(&mut stream, &list));
+        }
+    });
+    address
+}
+
+fn answer(stream: &mut TcpStream, list: &str) {
+    let mut lines = BufReader::new(stream.try_clone().expect("a descriptor")).lines();
+    while let Some(Ok(request)) = lines.next() {
+        for header in lines.by_ref() {
+            if header.is_ok_and(|header| header.is_empty()) {
+                break;
+            }
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+        let _ = match request.contains("watch=") {
+            // Nothing happens.
+            true => write!(stream, "{head}Transfer-Encoding: chunked\r\n\r\n"),
+            false => write!(stream, "{head}Content-Length: {}\r\n\r\n{list}", list.len()),
+        };
+    }
 }
 
 /// The default configuration, in which every interval is one second.
