@@ -27,6 +27,8 @@ pub struct App {
     pub(crate) plugin_defaults: BTreeMap<&'static str, toml::Table>,
     /// What the file says that is written when there is none.
     pub(crate) initial: BTreeMap<&'static str, toml::Table>,
+    /// The same for what runs for months, and not for programs that are measured without a file.
+    pub(crate) run_initial: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
@@ -75,6 +77,7 @@ impl App {
             top_plugins: "",
             plugin_defaults: BTreeMap::new(),
             initial: BTreeMap::new(),
+            run_initial: BTreeMap::new(),
             shortcuts: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
@@ -175,6 +178,19 @@ impl App {
         self
     }
 
+    /// The same for a key that is for what runs for months: `exec` and `watch`, where there is no file, go by the default.
+    #[must_use]
+    pub fn plugin_initial_of_run(
+        mut self,
+        plugin: &'static str,
+        key: &'static str,
+        value: impl Into<toml::Value>,
+    ) -> Self {
+        let table = self.run_initial.entry(plugin).or_default();
+        table.insert(key.to_owned(), value.into());
+        self
+    }
+
     /// Adds a flag that sets one key of the configuration.
     #[must_use]
     pub fn shortcut(mut self, shortcut: Shortcut) -> Self {
@@ -231,6 +247,11 @@ impl App {
     /// The keys of a plugin that a new configuration file sets to something else than their default.
     pub(crate) fn initial_of(&self, plugin: &str) -> toml::Table {
         self.initial.get(plugin).cloned().unwrap_or_default()
+    }
+
+    /// The same for what runs for months.
+    pub(crate) fn initial_of_run(&self, plugin: &str) -> toml::Table {
+        self.run_initial.get(plugin).cloned().unwrap_or_default()
     }
 
     pub(crate) fn plugin_ids(&self) -> Vec<&'static str> {

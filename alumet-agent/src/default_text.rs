@@ -20,13 +20,14 @@ pub(crate) fn default_text(app: &App) -> Result<String, Failed> {
     for plugin in default_plugins(app) {
         let mut reference = plugin_reference(app, plugin)?;
         reference.default.extend(app.initial_of(plugin.id));
+        reference.default.extend(app.initial_of_run(plugin.id));
         let keys = reference.to_short_toml(&["plugins", plugin.id], &app.common_keys);
         text.push_str(&format!("\n# {}\n{keys}", plugin.summary));
     }
     Ok(text)
 }
 
-/// The same configuration with nothing but what it chooses.
+/// What the same configuration chooses for a program that is measured: all but what is for months.
 pub(crate) fn initial_text(app: &App) -> String {
     let tables = default_plugins(app).map(|plugin| (plugin.id.to_owned(), app.initial_of(plugin.id).into()));
     let plugins = toml::Table::from_iter([("plugins".to_owned(), toml::Table::from_iter(tables).into())]);
@@ -44,7 +45,9 @@ pub(crate) fn full_text(app: &App) -> Result<String, Failed> {
     let mut text = settings_reference()?.to_toml(&[]);
     for (at, plugin) in default_plugins(app).enumerate() {
         text.push('\n');
-        text.push_str(&text_of(app, plugin, at == 0, app.initial_of(plugin.id))?);
+        let mut initial = app.initial_of(plugin.id);
+        initial.extend(app.initial_of_run(plugin.id));
+        text.push_str(&text_of(app, plugin, at == 0, initial)?);
     }
     let is_off = |plugin: &&PluginDescriptor| !app.default_plugins.contains(&plugin.id);
     let off: Vec<_> = app.plugins.iter().filter(is_off).collect();
@@ -56,6 +59,7 @@ pub(crate) fn full_text(app: &App) -> Result<String, Failed> {
     for PluginDescriptor { id, summary, .. } in off {
         let mut own = app.defaults_of(id);
         own.extend(app.initial_of(id));
+        own.extend(app.initial_of_run(id));
         text.push_str(&format!("\n# {summary}\n[plugins.{id}]\nenabled = false\n{own}"));
     }
     Ok(text)
@@ -81,6 +85,7 @@ fn text_of(
         if let Some(Json::Object(properties)) = reference.schema.get_mut("properties") {
             properties.remove("on_error");
             properties.remove("series");
+            properties.remove("unchanged_interval");
             properties.insert("enabled".to_owned(), true.into());
         }
     }

@@ -39,6 +39,7 @@ mod summary;
 #[cfg_attr(not(feature = "telemetry"), path = "telemetry/left_out.rs")]
 mod telemetry;
 mod terminal;
+mod wide;
 
 pub use app::{App, Shortcut};
 pub use extra_command::ExtraCommand;

@@ -1,15 +1,13 @@
 //! The standard agent: every plugin that its cargo features choose.
 
 mod plugins;
-#[cfg(feature = "csv")]
-mod wide;
 
 use std::process::ExitCode;
 
 use alumet_agent::{App, Shortcut};
 
 fn main() -> ExitCode {
-    let app = App::new(
+    App::new(
         "alumet-agent",
         env!("CARGO_PKG_VERSION"),
         "Measures energy and performance of this machine.",
@@ -27,6 +25,7 @@ fn main() -> ExitCode {
         "plugins.csv.output_path",
         "plugins.csv.dialect",
         "plugins.csv.max_total_size",
+        "plugins.csv.unchanged_interval",
         "plugins.energy-estimation-tdp.tdp",
         "plugins.procfs.kernel.poll_interval",
         "plugins.procfs.processes.enabled",
@@ -41,6 +40,8 @@ fn main() -> ExitCode {
     .plugin_initial("csv", "max_total_size", "1 GiB")
     // Any tool reads it as it is; a file that is older goes on as it was begun.
     .plugin_initial("csv", "dialect", "plain")
+    // Most processes of a machine do nothing most of the time.
+    .plugin_initial_of_run("csv", "unchanged_interval", "5m")
     .measured_by_top(include_str!("top.toml"))
     .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
     // Of all processes, those that are announced; of the machine, what the program may have changed.
@@ -78,8 +79,6 @@ fn main() -> ExitCode {
         key: "plugins.relay-server.address",
         help: "Receive what other agents measure at this address and port, with the plugin relay-server",
         enables: Some("relay-server"),
-    });
-    #[cfg(feature = "csv")]
-    let app = app.command(wide::COMMAND);
-    app.main()
+    })
+    .main()
 }

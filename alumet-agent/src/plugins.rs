@@ -11,6 +11,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
+        #[cfg(feature = "containers")]
+        PluginDescriptor::of::<alumet_plugin_containers::ContainersPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
@@ -27,10 +29,16 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
+        #[cfg(feature = "k8s")]
+        PluginDescriptor::of::<alumet_plugin_k8s::K8sPlugin>(),
         #[cfg(feature = "kwollect-output")]
         PluginDescriptor::of::<alumet_plugin_kwollect_output::KwollectOutputPlugin>(),
+        #[cfg(feature = "libvirt")]
+        PluginDescriptor::of::<alumet_plugin_libvirt::LibvirtPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "oar")]
+        PluginDescriptor::of::<alumet_plugin_oar::OarPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "perf")]
@@ -47,6 +55,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
+        #[cfg(feature = "slurm")]
+        PluginDescriptor::of::<alumet_plugin_slurm::SlurmPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
     ]

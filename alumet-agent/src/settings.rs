@@ -154,6 +154,12 @@ pub(crate) struct PluginSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub(crate) series: Option<FilterConfig>,
+    /// How often the outputs of the plugin get what does not change: of a gauge or counter the same value again, of a delta another
+    /// 0. The last of what was left out comes before the next change, so that a value stands until the next sample of its series. A
+    /// durable output gets everything. Left out: always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1m"]))]
+    pub(crate) unchanged_interval: Option<HumanDuration>,
 }
 
 impl Default for Settings {
@@ -280,6 +286,7 @@ impl Default for PluginSettings {
             enabled: true,
             on_error: OnError::Fail,
             series: None,
+            unchanged_interval: None,
         }
     }
 }

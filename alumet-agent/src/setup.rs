@@ -277,7 +277,7 @@ fn plugin(
     let parse = |mut json: Json| {
         let mut general = serde_json::Map::new();
         if let Json::Object(values) = &mut json {
-            for key in ["enabled", "on_error", "series"] {
+            for key in ["enabled", "on_error", "series", "unchanged_interval"] {
                 general.extend(values.remove_entry(key));
             }
             for (key, value) in app.defaults_of(descriptor.id) {
@@ -299,6 +299,9 @@ fn plugin(
     let check = |(general, config): &(PluginSettings, PluginConfig)| {
         let mut faults = Faults::default();
         faults.keep(descriptor.check(config));
+        if let Some(interval) = general.unchanged_interval {
+            faults.refuse_zero("unchanged_interval", *interval);
+        }
         for fault in filter_of(general).err().into_iter().flatten() {
             faults.add(&format!("series.{}", fault.key.join(".")), fault.message);
         }
@@ -307,6 +310,9 @@ fn plugin(
     let (general, mut config) = document.read(path, || plugin_schema(descriptor), parse, check)?;
     if let Ok(Some(filter)) = filter_of(&general) {
         config.filter_outputs(move |series| filter.keeps(series));
+    }
+    if let Some(interval) = general.unchanged_interval {
+        config.thin_outputs(*interval);
     }
     let plugin = EnabledPlugin {
         descriptor: *descriptor,

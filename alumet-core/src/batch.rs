@@ -232,12 +232,12 @@ impl Batch {
         starts.map(part).collect()
     }
 
-    /// The samples whose series `keep` wants, in a batch of their own.
-    pub(crate) fn filtered(&self, mut keep: impl FnMut(SeriesId) -> bool) -> Self {
-        let mut left = self.catalog.batch();
-        left.pin.clone_from(&self.pin);
-        left.extend(self.samples().filter(|sample| keep(sample.series)));
-        left
+    /// Samples of series that are in this one, in a batch of their own.
+    pub(crate) fn with_samples(&self, samples: impl IntoIterator<Item = Sample>) -> Self {
+        let mut batch = self.catalog.batch();
+        batch.pin.clone_from(&self.pin);
+        batch.extend(samples);
+        batch
     }
 
     /// Appends copies of samples of the same catalog.

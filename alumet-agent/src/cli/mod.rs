@@ -177,6 +177,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what the csv output has written as a table with a column for each metric
+    Wide {
+        /// The file, in either dialect
+        file: PathBuf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -12,6 +12,7 @@ mod run;
 #[cfg(feature = "top")]
 mod top;
 mod watch;
+mod wide;
 
 #[cfg(feature = "top")]
 pub(crate) use top::Top;
@@ -68,6 +69,7 @@ fn dispatch(app: &Arc<App>, cli: &Cli) -> Result<ExitCode, Failed> {
         Some(Command::Config { command }) => config::config(app, &cli.global, command),
         Some(Command::Plugins { command }) => plugins::plugins(app, &cli.global, command),
         Some(Command::Doctor { json }) => doctor::doctor(app, &cli.global, *json),
+        Some(Command::Wide { file }) => wide::wide(file),
         Some(Command::Completions { shell }) => generate::completions(app, *shell),
         Some(Command::Man) => generate::man(app),
     }

@@ -44,7 +44,7 @@ pub(super) struct Amounts {
     /// Where phases begin and what they are called, in order; what was before the first is none of them.
     pub(super) phases: Vec<(Timestamp, String)>,
     /// The control groups about which more is known than their path.
-    groups: BTreeMap<Arc<str>, Attributes>,
+    pub(super) groups: BTreeMap<Arc<str>, Attributes>,
 }
 
 /// The amount of one series.

@@ -6,6 +6,7 @@ mod last_values;
 mod null;
 mod receipt;
 mod recording;
+mod repeats;
 mod series_total;
 mod totals;
 

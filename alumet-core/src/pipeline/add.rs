@@ -171,7 +171,11 @@ fn add_output(shared: &Arc<Shared>, plugin: &str, mut spec: OutputSpec) -> Resul
     let queue = Arc::new(Queue::new(spec.queue.capacity));
     let policy = spec.policy;
     let is_durable = policy.encoded || spec.queue.durable.unwrap_or(shared.durable_by_default);
-    let mut filter = spec.filter.take().map(OutputFilter::new);
+    let unchanged = spec.unchanged.take();
+    if is_durable && unchanged.is_some() {
+        tracing::warn!(output = %key, "samples that say nothing new are written as well: the output is durable");
+    }
+    let mut filter = OutputFilter::new(spec.filter.take(), unchanged.filter(|_| !is_durable));
     let backlog = if is_durable {
         let spool = shared.spool.get_or_open(&shared.catalog);
         let spool = spool.ok_or_else(|| AddError::NoSpool(key.clone()))?;

@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::field::{Empty, display};
 
@@ -35,6 +36,7 @@ pub struct PluginConfig {
     value: Box<dyn Any + Send + Sync>,
     plugin: &'static str,
     output_filter: Option<Keeps>,
+    unchanged_interval: Option<Duration>,
 }
 
 impl fmt::Debug for PluginConfig {
@@ -71,6 +73,7 @@ impl PluginDescriptor {
                     value: Box::new(config),
                     plugin: P::ID,
                     output_filter: None,
+                    unchanged_interval: None,
                 })
             },
             check: |config| P::check(config.get::<P>()?),
@@ -130,18 +133,13 @@ impl PluginDescriptor {
         let span = tracing::debug_span!(
             target: span::TARGET, "start plugin", plugin = self.id, otel.status_description = Empty
         );
-        let started = (self.start)(config, context).and_then(|mut running| match &config.output_filter {
-            None => Ok(running),
-            // Some plugins add nothing when they are only tried.
-            Some(_) if context.is_trial() => Ok(running),
-            Some(keeps) => match context.filter_outputs(keeps) {
-                Ok(()) => Ok(running),
-                Err(reason) => {
-                    drop(context.take_specs());
-                    running.stop();
-                    Err(StartError::new(reason))
-                }
-            },
+        let started = (self.start)(config, context).and_then(|mut running| match config.restrict(context) {
+            Ok(()) => Ok(running),
+            Err(reason) => {
+                drop(context.take_specs());
+                running.stop();
+                Err(StartError::new(reason))
+            }
         });
         started.inspect_err(|error| {
             span.record("otel.status_description", display(error));
@@ -153,6 +151,25 @@ impl PluginConfig {
     /// Lets the outputs of the plugin have only the samples of series for which `keeps` says so.
     pub fn filter_outputs(&mut self, keeps: impl Fn(&SeriesInfo) -> bool + Send + Sync + 'static) {
         self.output_filter = Some(Arc::new(keeps));
+    }
+
+    /// Lets the outputs of the plugin have what does not change only once in this time; see
+    /// [`OutputSpec::unchanged_every`](super::OutputSpec::unchanged_every).
+    pub const fn thin_outputs(&mut self, unchanged: Duration) {
+        self.unchanged_interval = Some(unchanged);
+    }
+
+    /// Restricts what the outputs of a plugin that has started get.
+    fn restrict(&self, context: &mut StartContext<'_>) -> Result<(), &'static str> {
+        // Some plugins add nothing when they are only tried.
+        if context.is_trial() {
+            return Ok(());
+        }
+        if let Some(keeps) = &self.output_filter {
+            context.filter_outputs(keeps)?;
+        }
+        self.unchanged_interval
+            .map_or(Ok(()), |interval| context.thin_outputs(interval))
     }
 
     fn get<P: Plugin>(&self) -> Result<&P::Config, ConfigFault> {

@@ -62,6 +62,7 @@ impl ElementSpecs {
                 queue: QueuePolicy::default(),
                 policy: DeliveryPolicy::default(),
                 filter: None,
+                unchanged: None,
                 destination: None,
             },
         )
@@ -79,6 +80,20 @@ impl ElementSpecs {
             return Err("what is in the spool is sent as it is, all `series` of it; use the plugin `filter`");
         }
         self.filter_more(keeps);
+        Ok(())
+    }
+
+    /// Lets all outputs have what does not change only once in this time.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub(super) fn thin_outputs(&mut self, unchanged: Duration) -> Result<(), &'static str> {
+        if self.outputs.is_empty() {
+            return Err("`unchanged_interval` is for outputs, and this plugin has none");
+        }
+        for spec in &mut self.outputs {
+            spec.unchanged = Some(unchanged);
+        }
         Ok(())
     }
 
@@ -189,6 +204,8 @@ pub struct OutputSpec {
     pub(crate) queue: QueuePolicy,
     pub(crate) policy: DeliveryPolicy,
     pub(crate) filter: Option<Keeps>,
+    /// How often it gets what does not change.
+    pub(crate) unchanged: Option<Duration>,
     pub(crate) destination: Option<String>,
 }
 
@@ -254,6 +271,14 @@ impl OutputSpec {
     /// [given records](Self::encoded).
     pub fn filter(&mut self, keeps: impl Fn(&SeriesInfo) -> bool + Send + Sync + 'static) -> &mut Self {
         self.filter = Some(Arc::new(keeps));
+        self
+    }
+
+    /// Gives it what does not change only once in this time: of a gauge or counter the same value again, of a delta another 0. The
+    /// last of what was left out comes before the next change, so that a value stands until the next sample of its series. A
+    /// durable output gets everything.
+    pub const fn unchanged_every(&mut self, interval: Duration) -> &mut Self {
+        self.unchanged = Some(interval);
         self
     }
 

@@ -1,6 +1,7 @@
 //! Outputs that get only some of the series, and what is counted of the others: nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alumet_core::attributes::AttributeValue;
 use alumet_core::failure::Failure;
@@ -8,7 +9,9 @@ use alumet_core::output::{NullOutput, OnFull, QueuePolicy, RecordedSample, Recor
 use alumet_core::pipeline::{Ledger, OutputAccount, Pipeline, PipelineBuilder};
 use alumet_core::plugin::{Plugin, PluginDescriptor, StartContext, StartError};
 use alumet_core::series::SeriesInfo;
+use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::{ManualClock, assert_lines};
+use alumet_core::{Consumer, Resource, Series, Unit};
 
 use crate::elements::{Counting, PATIENCE, Unreliable, assert_balanced, pass};
 use crate::spool::MemorySpool;
@@ -167,4 +170,74 @@ fn a_filter_in_the_configuration_is_for_plugins_with_an_output_that_gets_samples
         let error: String = start(descriptor).unwrap_err();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+/// Shows what it is told to, at each poll.
+struct Shown(Vec<(Series<u64>, Vec<u64>)>);
+
+impl Source for Shown {
+    fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        for (series, values) in &mut self.0 {
+            if !values.is_empty() {
+                out.push(series, values.remove(0));
+            }
+        }
+        Ok(())
+    }
+}
+
+alumet_core::metrics! {
+    STATE = Gauge<u64> { name: "state", unit: Unit::ONE, description: "For tests.", };
+    USED = Delta<u64> { name: "used", unit: Unit::ONE, description: "For tests.", };
+}
+
+#[test]
+fn an_output_gets_what_does_not_change_from_time_to_time_and_before_the_next_change() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone()));
+    let catalog = builder.catalog().clone();
+    let series = |metric| {
+        let metric = catalog.metric(metric).unwrap();
+        catalog
+            .series(
+                metric,
+                alumet_core::Resource::LocalMachine,
+                alumet_core::Consumer::LocalMachine,
+            )
+            .register()
+    };
+    let shown = Shown(vec![
+        (series(&STATE), vec![7, 7, 7, 8, 8, 7]),
+        (series(&USED), vec![5, 5, 0, 0, 0, 0, 0, 0, 4]),
+    ]);
+    builder.source("shown", shown);
+    let (some, all) = (RecordingOutput::new(), RecordingOutput::new());
+    let recordings = [some.recording(), all.recording()];
+    builder
+        .output("some", some)
+        .unchanged_every(Duration::from_secs(4));
+    builder.output("all", all);
+    let (pipeline, ledger) = run(builder, &clock, 9);
+    let first = recordings[1].samples()[0].timestamp;
+    let lines = |at: usize, metric: &str| {
+        let samples = recordings[at].samples();
+        let samples = samples
+            .iter()
+            .filter(|sample| sample.series.metric.name == metric);
+        let line = |sample: &RecordedSample| {
+            let age = sample.timestamp.checked_since(first).unwrap();
+            format!("{} s {}", age.as_secs(), sample.value)
+        };
+        samples.map(line).collect::<Vec<_>>()
+    };
+    assert_lines(lines(0, "state"), ["0 s 7", "2 s 7", "3 s 8", "4 s 8", "5 s 7"]);
+    // The 0 of 2 s stands for 4 s; that of 7 s tells since when there is something else.
+    assert_lines(
+        lines(0, "used"),
+        ["0 s 5", "1 s 5", "2 s 0", "6 s 0", "7 s 0", "8 s 4"],
+    );
+    assert_eq!((lines(1, "state").len(), lines(1, "used").len()), (6, 9));
+    let delivered = account(&ledger, "some").delivered;
+    assert_eq!(delivered, 11);
+    pipeline.stop(PATIENCE);
 }

@@ -21,7 +21,6 @@ mod plugin;
 mod probe;
 mod rotate;
 mod stream_sink;
-mod wide;
 
 pub use alumet_core::size::ByteSize;
 pub use config::{Compression, Config};
@@ -31,4 +30,3 @@ pub use format::Dialect;
 #[doc(hidden)]
 pub use output::CsvOutput;
 pub use plugin::CsvPlugin;
-pub use wide::{WideError, widen};
