@@ -224,6 +224,7 @@ fn loader(
     let of_program = [
         ("plugins.*.enable", "plugins.*.enabled"),
         ("source_channel_size", "pipeline.ingest_capacity"),
+        ("plugins.OAR3", "plugins.oar"),
     ];
     let of_program = of_program.map(|(old, new)| Alias {
         old: old.into(),

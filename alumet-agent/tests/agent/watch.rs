@@ -318,3 +318,33 @@ fn a_control_group_is_watched_until_it_is_removed() {
         .expect_code(2)
         .expect_stderr(&["no-such-unit.service", "systemctl"]);
 }
+
+#[test]
+fn a_job_is_watched_by_its_number_and_others_are_named() {
+    let Some(group) = OwnGroup::make("jobs") else {
+        return;
+    };
+    let job = format!("9{}", std::process::id());
+    let task = format!("node_slurmstepd.scope/job_{job}/step_0/user/task_0");
+    let task = group.folder().join(task);
+    std::fs::create_dir_all(&task).unwrap();
+    let work = format!("echo 0 > {}/cgroup.procs; while :; do :; done", task.display());
+    let _busy = Sleeper(Command::new("sh").args(["-c", &work]).spawn().unwrap());
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.slurm]\nhierarchy = 'v2'\n",
+    );
+    let watch = |job: &str, arguments: &[&str]| {
+        folder.run(&[&["watch", "--slurm-job", job, "--for", "1s"], arguments].concat())
+    };
+    watch(&job, &["--summary-json", "s.json"])
+        .expect_code(0)
+        .expect_stderr(&[&format!("job of Slurm {job}: its time is over")]);
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let user = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
+    assert!(user > 0.3, "{summary}");
+    watch("1", &[])
+        .expect_code(2)
+        .expect_stderr(&["there is no job of Slurm 1", &job]);
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+pub mod layout;
 pub mod mount;
 pub mod path;
 pub mod stat;

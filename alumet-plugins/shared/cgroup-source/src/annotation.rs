@@ -103,7 +103,7 @@ impl Transform for Annotation {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::debug!(%error, "the control group of a process could not be read this time")
+                    tracing::debug!(%error, "the control group of a process could not be read this time");
                 }
             }
         }

@@ -76,6 +76,23 @@ impl Default for MetricsConfig {
 }
 
 impl MetricsConfig {
+    /// Nothing: control groups are known and not read.
+    pub fn none() -> Self {
+        let off = Pace::Off;
+        Self {
+            cpu: off,
+            memory: off,
+            memory_stat: off,
+            io_pressure: off,
+            pressure: off,
+            io: off,
+            throttling: off,
+            pids: off,
+            memory_events: off,
+            ..Self::default()
+        }
+    }
+
     /// Refuses what types cannot, in the keys below `table`.
     pub fn check(&self, table: &str, faults: &mut Faults) {
         faults.refuse_polls(&format!("{table}.slow_interval"), *self.slow_interval);

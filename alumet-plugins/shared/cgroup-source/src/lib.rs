@@ -11,6 +11,7 @@ mod columns;
 mod cpus;
 mod devices;
 mod group;
+mod inquiry;
 mod names;
 mod notes;
 mod resolver;
@@ -18,6 +19,7 @@ mod source;
 mod start;
 mod unresolved;
 
+pub use inquiry::{Answer, Inquiry};
 pub use resolver::{Claim, Resolution, Resolver, Wake};
 pub use start::CgroupMeasurement;
 pub use tree::CgroupTree;

@@ -13,7 +13,7 @@ use alumet_reader_cgroupfs::watch::{CgroupId, Change};
 use alumet_reader_cgroupfs::{CgroupPath, ReadError};
 use alumet_reader_procfs::cpu_online::OnlineCpus;
 use alumet_reader_procfs::{Capacity, CpuPercentBase};
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 
@@ -65,6 +65,9 @@ pub(crate) struct State {
     waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups of which not all is known, and why.
     provisional: BTreeMap<CgroupId, (CgroupPath, &'static str)>,
+    /// Control groups of the plugin that are not measured themselves, and the group that is and has them in it: its last reading
+    /// is best taken when they empty, because it may be removed together with its own last process.
+    inside: HashMap<CgroupId, CgroupId>,
     /// Those among the groups that are read between two polls.
     due: Vec<CgroupId>,
     reading: Reading,
@@ -134,11 +137,14 @@ impl<R: Resolver> Measured<R> {
                     let born_after = state.heard_at.filter(|_| !gone.contains(&id));
                     state.waiting.insert(id, (path, born_after));
                 }
-                TreeEvent::Changed(Change::EventsChanged { id }) => state.due.push(id),
+                TreeEvent::Changed(Change::EventsChanged { id }) => {
+                    state.due.push(state.inside.get(&id).copied().unwrap_or(id));
+                }
                 // What came and went between two looks cannot be read any more.
                 TreeEvent::Changed(Change::Vanished { id, .. }) => {
                     gone.insert(id);
                     state.waiting.remove(&id);
+                    state.inside.remove(&id);
                     state.remove(id);
                 }
             }
@@ -157,7 +163,12 @@ impl<R: Resolver> Measured<R> {
                 continue;
             }
             let (attributes, missing) = match self.resolver.resolve(&path) {
-                Resolution::Ignore => continue,
+                Resolution::Ignore => {
+                    if self.claim.as_ref().is_some_and(|claim| claim(&path)) {
+                        self.state.note_inside(id, &path);
+                    }
+                    continue;
+                }
                 Resolution::Later => (None, None),
                 Resolution::Measure { attributes } => (Some(attributes), None),
                 Resolution::Provisional { attributes, missing } => (Some(attributes), Some(missing)),
@@ -384,6 +395,24 @@ impl State {
         self.engine.is_some()
     }
 
+    fn note_inside(&mut self, id: CgroupId, path: &CgroupPath) {
+        let path = path.to_string();
+        let depth = |group: &Group| match &group.identity.consumer {
+            Consumer::ControlGroup { path: around } => {
+                let rest = path.strip_prefix(&**around);
+                rest.filter(|rest| rest.starts_with('/')).map(|_| around.len())
+            }
+            _ => None,
+        };
+        let around = self
+            .groups
+            .iter()
+            .filter_map(|(id, group)| Some((depth(group)?, *id)));
+        if let Some((_, nearest)) = around.max() {
+            self.inside.insert(id, nearest);
+        }
+    }
+
     fn remove(&mut self, id: CgroupId) {
         self.provisional.remove(&id);
         if let Some(mut group) = self.groups.swap_remove(&id) {
@@ -403,6 +432,7 @@ impl State {
         self.ended.extend(groups.map(|group| group.identity.consumer));
         self.waiting.clear();
         self.provisional.clear();
+        self.inside.clear();
         self.due.clear();
         self.engine = None;
         self.mounted = None;

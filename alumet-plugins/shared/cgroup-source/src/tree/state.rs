@@ -20,13 +20,16 @@ pub(super) struct State {
     mounts: MountWatch,
     followed: BTreeMap<Version, Watcher>,
     subscribers: BTreeMap<u64, Subscriber>,
-    claims: Vec<Weak<dyn Fn(&CgroupPath) -> bool + Send + Sync>>,
+    claims: Vec<WeakClaim>,
     next_key: u64,
     changes: Vec<Change>,
     /// Interrupts the sleep of the thread.
     pub(super) kick: EventFd,
     has_thread: bool,
 }
+
+/// A [`Claim`] that somebody else holds.
+type WeakClaim = Weak<dyn Fn(&CgroupPath) -> bool + Send + Sync>;
 
 struct Subscriber {
     choice: HierarchyChoice,
@@ -145,6 +148,10 @@ impl State {
         if let Some(subscriber) = self.subscribers.get_mut(&key) {
             out.extend(subscriber.queue.drain(..));
             subscriber.is_urgent = false;
+        }
+        // What this one has looked for may be news for others, and the thread sleeps on: the kernel has told it already.
+        if self.subscribers.values().any(|one| one.is_urgent) {
+            self.kick();
         }
     }
 
