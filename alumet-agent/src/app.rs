@@ -30,6 +30,7 @@ pub struct App {
     /// The same for what runs for months, and not for programs that are measured without a file.
     pub(crate) run_initial: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
+    pub(crate) lookups: Vec<Lookup>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
 }
@@ -58,6 +59,24 @@ pub struct Shortcut {
     pub enables: Option<&'static str>,
 }
 
+/// A flag of `watch` for a control group that a plugin knows by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookup {
+    /// The long name of the flag, without dashes.
+    pub flag: &'static str,
+    /// What stands for the value in the help.
+    pub value_name: &'static str,
+    /// One sentence for people.
+    pub help: &'static str,
+    /// What such a control group is.
+    pub what: &'static str,
+    /// The plugin that knows it.
+    pub plugin: &'static str,
+    /// The attributes of its samples that the name may be, each a choice: `job_id`, or `namespace/name` for a name of two parts; of
+    /// one that ends with `*`, the name may be the beginning.
+    pub attributes: &'static [&'static str],
+}
+
 impl App {
     /// An application without plugins.
     pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
@@ -79,6 +98,7 @@ impl App {
             initial: BTreeMap::new(),
             run_initial: BTreeMap::new(),
             shortcuts: Vec::new(),
+            lookups: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
         }
@@ -195,6 +215,15 @@ impl App {
     #[must_use]
     pub fn shortcut(mut self, shortcut: Shortcut) -> Self {
         self.shortcuts.push(shortcut);
+        self
+    }
+
+    /// Adds a flag to `watch`, if this program has its plugin.
+    #[must_use]
+    pub fn lookup(mut self, lookup: Lookup) -> Self {
+        if self.find_plugin(lookup.plugin).is_some() {
+            self.lookups.push(lookup);
+        }
         self
     }
 

@@ -41,5 +41,5 @@ mod telemetry;
 mod terminal;
 mod wide;
 
-pub use app::{App, Shortcut};
+pub use app::{App, Lookup, Shortcut};
 pub use extra_command::ExtraCommand;

@@ -4,7 +4,7 @@ mod plugins;
 
 use std::process::ExitCode;
 
-use alumet_agent::{App, Shortcut};
+use alumet_agent::{App, Lookup, Shortcut};
 
 fn main() -> ExitCode {
     App::new(
@@ -59,6 +59,38 @@ fn main() -> ExitCode {
         },
     )
     .labels_by("annotate", "attributes")
+    .lookup(Lookup {
+        flag: "pod",
+        value_name: "[NAMESPACE/]NAME",
+        help: "A pod of Kubernetes on this node, by the plugin k8s",
+        what: "pod",
+        plugin: "k8s",
+        attributes: &["namespace/name", "name"],
+    })
+    .lookup(Lookup {
+        flag: "container",
+        value_name: "NAME",
+        help: "A container, by its name or the beginning of its id, by the plugin containers",
+        what: "container",
+        plugin: "containers",
+        attributes: &["container", "container_id*"],
+    })
+    .lookup(Lookup {
+        flag: "slurm-job",
+        value_name: "ID",
+        help: "A job of Slurm, by the plugin slurm",
+        what: "job of Slurm",
+        plugin: "slurm",
+        attributes: &["job_id"],
+    })
+    .lookup(Lookup {
+        flag: "oar-job",
+        value_name: "ID",
+        help: "A job of OAR, by the plugin oar",
+        what: "job of OAR",
+        plugin: "oar",
+        attributes: &["job_id"],
+    })
     .shortcut(Shortcut {
         flag: "output-file",
         value_name: "FILE",

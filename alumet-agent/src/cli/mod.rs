@@ -11,12 +11,13 @@ use alumet_core::pipeline::Pattern;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::app::{App, Shortcut};
+use crate::app::{App, Lookup, Shortcut};
+use crate::commands;
 use crate::config::KeyPath;
 use crate::extra_command::ExtraCommand;
 
+pub(crate) use programs::run_id;
 pub(crate) use programs::{Exec, Measuring, Named, Scope, Watch};
-use programs::{control_socket, run_id};
 
 /// The environment variable that tells a program of `exec` the socket of its agent.
 pub(crate) const CONTROL_SOCKET: &str = "ALUMET_CONTROL_SOCKET";
@@ -154,7 +155,7 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Show who uses the machine and its power, live
     #[cfg(feature = "top")]
-    Top(crate::commands::Top),
+    Top(commands::Top),
     /// Begin a phase of what a running agent measures, such as `exec`
     Mark(Mark),
     /// Speak to one that runs already, through its plugin socket-control
@@ -386,6 +387,10 @@ pub(crate) fn command(app: &App) -> clap::Command {
             let help = config.get_help().map(ToString::to_string).unwrap_or_default();
             config.help(format!("{help} [default: {}]", app.config_file))
         });
+    let command = match app.has_built_in("watch") {
+        true => command.mut_subcommand("watch", |watch| with_lookups(watch, &app.lookups)),
+        false => command,
+    };
     app.shortcuts.iter().fold(command, |command, shortcut| {
         command.arg(
             Arg::new(shortcut.flag)
@@ -395,6 +400,19 @@ pub(crate) fn command(app: &App) -> clap::Command {
                 .global(true)
                 .action(ArgAction::Set),
         )
+    })
+}
+
+/// Adds the flags of the application to `watch`.
+fn with_lookups(watch: clap::Command, lookups: &[Lookup]) -> clap::Command {
+    lookups.iter().fold(watch, |watch, lookup| {
+        let flag = Arg::new(lookup.flag)
+            .long(lookup.flag)
+            .value_name(lookup.value_name)
+            .help(lookup.help);
+        watch
+            .arg(flag)
+            .mut_group("watched", |watched| watched.arg(lookup.flag))
     })
 }
 
@@ -437,17 +455,15 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         }
         cli.global.measure_program(app, measuring);
     }
-    if let Some(Command::Watch(watch)) = &cli.command
-        && let Some(named) = watch.named()
-    {
-        if app.find_plugin(named.plugin).is_none() {
-            let message = format!(
-                "this program was built without the plugin {}, which finds a {}\n",
-                named.plugin, named.what
-            );
-            return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
+    let watching = matches.subcommand_matches("watch");
+    if let (Some(Command::Watch(watch)), Some(given)) = (&mut cli.command, watching) {
+        for lookup in &app.lookups {
+            if let Some(name) = given.get_one::<String>(lookup.flag) {
+                cli.global.enable(lookup.plugin, lookup.flag);
+                let (lookup, name) = (*lookup, name.clone());
+                watch.named = Some(Named { lookup, name });
+            }
         }
-        cli.global.enable(named.plugin, "watch");
     }
     for shortcut in &app.shortcuts {
         if let Some(value) = matches.get_one::<String>(shortcut.flag) {
@@ -510,7 +526,7 @@ impl Global {
     /// Adds what a run of `exec` or `watch` needs.
     fn measure_program(&mut self, app: &App, measuring: &Measuring) {
         let needed = app.program_plugins.iter().map(|id| (*id, toml::Table::new()));
-        self.needed_plugins = needed.chain(control_socket()).collect();
+        self.needed_plugins = needed.chain(commands::private_socket()).collect();
         if !measuring.only.contains(&Scope::Others) {
             self.plugin_defaults.clone_from(&app.program_defaults);
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use alumet_core::duration::HumanDuration;
 use alumet_core::time::{Clock, SystemClock};
 use clap::{Args, ValueEnum};
-use nix::unistd::AccessFlags;
+
+use crate::app::Lookup;
 
 /// Where the help tells of options for programs that are run more than once.
 const REPEATED: &str = "Several runs";
@@ -74,7 +75,7 @@ pub(crate) struct Exec {
 
 /// What to watch.
 #[derive(Debug, Args)]
-#[group(id = "watched", required = true, multiple = false, args = ["pid", "app", "cgroup", "unit", "pod", "container", "slurm_job", "oar_job"])]
+#[group(id = "watched", required = true, multiple = false, args = ["pid", "app", "cgroup", "unit"])]
 pub(crate) struct Watch {
     /// A process and its descendants
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -92,72 +93,23 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "NAME")]
     pub(crate) unit: Option<String>,
 
-    /// A pod of Kubernetes on this node, by the plugin k8s
-    #[arg(long, value_name = "[NAMESPACE/]NAME")]
-    pub(crate) pod: Option<String>,
-
-    /// A container, by its name or the beginning of its id, by the plugin containers
-    #[arg(long, value_name = "NAME")]
-    pub(crate) container: Option<String>,
-
-    /// A job of Slurm, by the plugin slurm
-    #[arg(long, value_name = "ID")]
-    pub(crate) slurm_job: Option<String>,
-
-    /// A job of OAR, by the plugin oar
-    #[arg(long, value_name = "ID")]
-    pub(crate) oar_job: Option<String>,
-
     /// End after this time
     #[arg(long, value_name = "DURATION")]
     pub(crate) r#for: Option<HumanDuration>,
 
     #[command(flatten)]
     pub(crate) measuring: Measuring,
+
+    /// What a flag of the application names.
+    #[arg(skip)]
+    pub(crate) named: Option<Named>,
 }
 
 /// A control group that a plugin knows by a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// What it is, for people.
-    pub(crate) what: &'static str,
+    pub(crate) lookup: Lookup,
     pub(crate) name: String,
-    pub(crate) plugin: &'static str,
-    /// The attributes that its samples have; of one that ends with `*` the value only begins so.
-    pub(crate) attributes: Vec<Vec<(&'static str, String)>>,
-}
-
-impl Watch {
-    /// What is watched, if a plugin has to find it.
-    pub(crate) fn named(&self) -> Option<Named> {
-        let named = |what, name: &String, plugin, attributes| Named {
-            what,
-            name: name.clone(),
-            plugin,
-            attributes,
-        };
-        if let Some(pod) = &self.pod {
-            let attributes = match pod.split_once('/') {
-                Some((namespace, name)) => {
-                    vec![("namespace", namespace.to_owned()), ("name", name.to_owned())]
-                }
-                None => vec![("name", pod.clone())],
-            };
-            return Some(named("pod", pod, "k8s", vec![attributes]));
-        }
-        if let Some(container) = &self.container {
-            let attributes = vec![
-                vec![("container", container.clone())],
-                vec![("container_id", format!("{container}*"))],
-            ];
-            return Some(named("container", container, "containers", attributes));
-        }
-        let job = |job: &String| vec![vec![("job_id", job.clone())]];
-        let slurm = self.slurm_job.as_ref();
-        let slurm = slurm.map(|id| named("job of Slurm", id, "slurm", job(id)));
-        let oar = self.oar_job.as_ref();
-        slurm.or_else(|| oar.map(|id| named("job of OAR", id, "oar", job(id))))
-    }
 }
 
 /// How a program is measured, and what is told of it.
@@ -196,7 +148,7 @@ pub(crate) enum Scope {
 }
 
 /// What tells runs apart, also those that other machines have begun in the same second: `20261120T072436Z-4f3a91c2`.
-pub(super) fn run_id() -> String {
+pub(crate) fn run_id() -> String {
     let now = SystemClock.now();
     let text = now.wall.to_string();
     let digits: String = text
@@ -206,26 +158,6 @@ pub(super) fn run_id() -> String {
         .collect();
     let random = RandomState::new().hash_one(std::process::id());
     format!("{digits}Z-{:08x}", random as u32)
-}
-
-/// The plugin through which a program, or whoever watches it, marks phases, with a socket that has a name of its own in a folder
-/// of this user, or of everybody; none if there is no such folder.
-pub(super) fn control_socket() -> Option<(&'static str, toml::Table)> {
-    /// The longest path of a socket (`sun_path` of unix(7), less its end).
-    const LONGEST: usize = 107;
-    let folders = [
-        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
-        Some(std::env::temp_dir()),
-    ];
-    let socket = folders.into_iter().flatten().find_map(|folder| {
-        let is_ours = nix::unistd::access(&folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
-        let path = folder.join(format!("alumet-{}.sock", run_id()));
-        let path = path.to_str().filter(|path| path.len() <= LONGEST && is_ours)?;
-        Some(path.to_owned())
-    });
-    let keys = [("socket_path", socket?), ("on_error", "disable".to_owned())];
-    let keys = keys.map(|(key, value)| (key.to_owned(), value.into()));
-    Some(("socket-control", toml::Table::from_iter(keys)))
 }
 
 fn interval(text: &str) -> Result<HumanDuration, String> {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use alumet_core::Consumer;
 use alumet_shared_control_protocol::{Reply, Request};
+use nix::unistd::{AccessFlags, access};
 
 use crate::app::App;
-use crate::cli::{Ctl, CtlCommand, Global, Mark};
+use crate::cli::{Ctl, CtlCommand, Global, Mark, run_id};
 use crate::config::KeyPath;
 use crate::exit::{FAILED, Failed, NOT_READY};
 use crate::setup::Setup;
@@ -67,6 +68,26 @@ pub(crate) fn mark(app: &App, global: &Global, mark: &Mark) -> Result<ExitCode, 
         command,
     };
     ctl(app, global, &arguments)
+}
+
+/// The plugin through which a program of `exec`, or whoever watches, marks phases, with a socket that has a name of its own in a
+/// folder of this user, or of everybody; none if there is no such folder.
+pub(crate) fn private_socket() -> Option<(&'static str, toml::Table)> {
+    /// The longest path of a socket (`sun_path` of unix(7), less its end).
+    const LONGEST: usize = 107;
+    let folders = [
+        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        Some(std::env::temp_dir()),
+    ];
+    let socket = folders.into_iter().flatten().find_map(|folder| {
+        let is_ours = access(&folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok();
+        let path = folder.join(format!("alumet-{}.sock", run_id()));
+        let path = path.to_str().filter(|path| path.len() <= LONGEST && is_ours)?;
+        Some(path.to_owned())
+    });
+    let keys = [("socket_path", socket?), ("on_error", "disable".to_owned())];
+    let keys = keys.map(|(key, value)| (key.to_owned(), value.into()));
+    Some((PLUGIN, toml::Table::from_iter(keys)))
 }
 
 /// The socket at which an agent with this configuration listens, if it does.

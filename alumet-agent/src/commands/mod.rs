@@ -14,6 +14,7 @@ mod top;
 mod watch;
 mod wide;
 
+pub(crate) use ctl::private_socket;
 #[cfg(feature = "top")]
 pub(crate) use top::Top;
 

@@ -79,8 +79,8 @@ enum Target {
 
 impl Target {
     fn find(watch: &Watch, root: &SystemRoot) -> Result<Self, Failed> {
-        if let Some(named) = watch.named() {
-            return Ok(Self::Named(named));
+        if let Some(named) = &watch.named {
+            return Ok(Self::Named(named.clone()));
         }
         if let Some(pid) = watch.pid {
             let watched = Watched::open(pid).map_err(|error| cannot_watch(pid, error))?;
@@ -123,7 +123,7 @@ impl Target {
             Self::Named(named) => {
                 return Err(Failed::running(format!(
                     "no {} is called {}",
-                    named.what, named.name
+                    named.lookup.what, named.name
                 )));
             }
             Self::Unit(unit) => {
@@ -142,7 +142,7 @@ impl Target {
             Self::App(name, _) => format!("all processes called {name}"),
             Self::Group(_, name) => name.clone(),
             Self::Unit(unit) => format!("unit {unit}"),
-            Self::Named(Named { what, name, .. }) => format!("{what} {name}"),
+            Self::Named(Named { lookup, name }) => format!("{} {name}", lookup.what),
         }
     }
 
@@ -185,19 +185,19 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
                 let known = match known.is_empty() {
                     true => format!(
                         "the plugin {} knows none on this machine; the log may say why",
-                        named.plugin
+                        named.lookup.plugin
                     ),
                     false => format!("there are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
                 };
                 return Err(Failed::usage(format!(
                     "there is no {} {}\n  help: {known}",
-                    named.what, named.name
+                    named.lookup.what, named.name
                 )));
             }
             _ => {
                 return Err(Failed::usage(format!(
                     "several control groups are the {} {}\n  help: name one with --cgroup: {}",
-                    named.what,
+                    named.lookup.what,
                     named.name,
                     outermost.join(", ")
                 )));
@@ -213,24 +213,27 @@ fn is_below(path: &str, outer: &str) -> bool {
 impl Named {
     /// Whether a control group with these attributes is meant.
     fn is(&self, known: &Attributes) -> bool {
-        let has = |(key, wanted): &(&'static str, String)| {
-            let value = known.get(key).map(ToString::to_string).unwrap_or_default();
-            match wanted.strip_suffix('*') {
-                Some(beginning) => value.starts_with(beginning),
-                None => value == *wanted,
-            }
+        let is_meant = |choice: &str| match choice.strip_suffix('*') {
+            Some(key) => value(known, key).is_some_and(|value| value.starts_with(&self.name)),
+            None => values(known, choice).is_some_and(|value| value == self.name),
         };
-        self.attributes.iter().any(|all| all.iter().all(has))
+        self.lookup.attributes.iter().any(|choice| is_meant(choice))
     }
 
     /// What others of its kind are called.
     fn describe(&self, known: &Attributes) -> Option<String> {
-        let names = self.attributes[0]
-            .iter()
-            .map(|(key, _)| known.get(key).map(ToString::to_string));
-        let names: Option<Vec<_>> = names.collect();
-        Some(names?.join("/"))
+        values(known, self.lookup.attributes.first()?)
     }
+}
+
+fn value(known: &Attributes, key: &str) -> Option<String> {
+    known.get(key).map(ToString::to_string)
+}
+
+/// The values of the keys between slashes, with slashes between them.
+fn values(known: &Attributes, keys: &str) -> Option<String> {
+    let values: Option<Vec<_>> = keys.split('/').map(|key| value(known, key)).collect();
+    values.map(|values| values.join("/"))
 }
 
 async fn after(duration: Option<HumanDuration>) {

@@ -25,7 +25,7 @@ fn root(groups: &[&str]) -> FakeRoot {
     root.write("proc/stat", "btime 1\n");
     root.write(
         "etc/passwd",
-        "root:x:0:0::/root:/bin/sh\na-l1ce_b:x:1000:100::/home/a:/bin/sh\nbob:x:1001:100::/:/bin/sh\n",
+        "root:x:0:0::/root:/bin/sh\na-l1ce_b:x:1000:100::/srv/a:/bin/sh\nbob:x:1001:100::/:/bin/sh\n",
     );
     for group in groups {
         add(&root, group);
