@@ -455,8 +455,7 @@ pub(crate) fn parse(app: &App, arguments: impl IntoIterator<Item = OsString>) ->
         }
         cli.global.measure_program(app, measuring);
     }
-    let watching = matches.subcommand_matches("watch");
-    if let (Some(Command::Watch(watch)), Some(given)) = (&mut cli.command, watching) {
+    if let (Some(Command::Watch(watch)), Some((_, given))) = (&mut cli.command, matches.subcommand()) {
         for lookup in &app.lookups {
             if let Some(name) = given.get_one::<String>(lookup.flag) {
                 cli.global.enable(lookup.plugin, lookup.flag);

@@ -199,11 +199,7 @@ fn an_output_gets_what_does_not_change_from_time_to_time_and_before_the_next_cha
     let series = |metric| {
         let metric = catalog.metric(metric).unwrap();
         catalog
-            .series(
-                metric,
-                alumet_core::Resource::LocalMachine,
-                alumet_core::Consumer::LocalMachine,
-            )
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
             .register()
     };
     let shown = Shown(vec![

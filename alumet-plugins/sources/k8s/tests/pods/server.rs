@@ -303,13 +303,13 @@ fn watch(out: &mut dyn Stream, past: String, steps: &Receiver<Step>) -> io::Resu
     }
 }
 
-/// A port on which nothing listens.
+/// An address at which nothing listens, and no other test will.
 pub(crate) fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-/// Whether somebody has connected since.
+/// A listener that never answers, and who has connected.
 pub(crate) fn silent_listener() -> (String, Arc<Mutex<Vec<TcpStream>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
