@@ -27,7 +27,6 @@ fn main() -> ExitCode {
         "plugins.csv.max_total_size",
         "plugins.csv.unchanged_interval",
         "plugins.energy-estimation-tdp.tdp",
-        "plugins.procfs.kernel.poll_interval",
         "plugins.procfs.processes.enabled",
         "plugins.rapl.poll_interval",
     ])

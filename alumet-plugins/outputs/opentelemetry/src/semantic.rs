@@ -279,7 +279,8 @@ mod tests {
         let machine = || Resource::LocalMachine;
         let cpu = || Resource::CpuCore { id: 3 };
         let of_cpu = "system.cpu.time s {cpu.logical_number=3, cpu.mode=interrupt}";
-        let packets = "system.network.packet.count {packet} {network.io.direction=receive, system.device=eth0}";
+        let packets =
+            "system.network.packet.count {packet} {network.io.direction=receive, system.device=eth0}";
         let drops = "system.network.packet.dropped {packet} {network.interface.name=eth0, network.io.direction=receive}";
         for (metric, resource, attributes, expected) in [
             ("kernel_cpu_time", cpu(), "cpu_state=irq", of_cpu),
