@@ -17,6 +17,19 @@ pub(crate) struct Naming {
     priority_class: bool,
 }
 
+/// The attributes that pods can have, besides labels and annotations.
+pub(crate) const KEYS: &[&str] = &[
+    "uid",
+    "name",
+    "namespace",
+    "node",
+    "container",
+    "owner_kind",
+    "owner_name",
+    "qos_class",
+    "priority_class",
+];
+
 /// What is known of a pod.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KnownPod {
@@ -40,6 +53,21 @@ impl Naming {
             owner: config.owner,
             priority_class: config.priority_class,
         }
+    }
+
+    /// The attributes that pods have with this configuration.
+    pub(crate) fn keys(config: &Config) -> Vec<String> {
+        let is_wanted = |key: &&str| match *key {
+            "container" => config.annotate_containers,
+            "owner_kind" | "owner_name" => config.owner,
+            "qos_class" => config.qos_class,
+            "priority_class" => config.priority_class,
+            _ => true,
+        };
+        let fixed = KEYS.iter().filter(|key| is_wanted(key)).map(ToString::to_string);
+        let labels = config.labels.iter().map(|key| format!("label_{key}"));
+        let annotations = config.annotations.iter().map(|key| format!("annotation_{key}"));
+        fixed.chain(labels).chain(annotations).collect()
     }
 
     /// What the path alone says of a pod.
@@ -116,6 +144,22 @@ mod tests {
     fn pairs(pod: &KnownPod) -> Vec<String> {
         let attributes = pod.attributes.iter();
         attributes.map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
+    #[test]
+    fn whatever_a_pod_has_was_declared() {
+        for config in [
+            "",
+            "labels = ['tier']\nannotations = ['example.org/team']\nowner = true\npriority_class = true",
+        ] {
+            let keys = Naming::keys(&toml::from_str(config).unwrap());
+            for (key, _) in by_name(config).attributes.iter() {
+                assert!(
+                    keys.iter().any(|declared| *declared == **key),
+                    "{key} of {keys:?}"
+                );
+            }
+        }
     }
 
     #[test]

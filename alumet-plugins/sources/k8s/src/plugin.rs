@@ -20,7 +20,7 @@ use crate::directory::Directory;
 use crate::kubelet::Kubelet;
 use crate::legacy::{self, Legacy};
 use crate::names::{Informant, Names};
-use crate::naming::Naming;
+use crate::naming::{KEYS, Naming};
 use crate::resolver::{PodResolver, claim};
 
 /// Measures the pods of a node.
@@ -45,7 +45,7 @@ impl Plugin for K8sPlugin {
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
-        let mut all = metrics::all();
+        let mut all = metrics::all_with(KEYS);
         all.extend(legacy::all());
         all
     }
@@ -63,6 +63,10 @@ impl Plugin for K8sPlugin {
             "" => this_node(alumet.root(), environment("NODE_NAME"))?,
             node => node.to_owned(),
         };
+        let keys = Naming::keys(&config);
+        alumet
+            .catalog()
+            .declare_attributes(keys.iter().map(String::as_str));
         let directory = Arc::new(Directory::new(Naming::new(&config, node.clone())));
         let informant = informant(&config, &directory, node.clone(), alumet.clock())?;
         if alumet.is_trial() {

@@ -11,7 +11,7 @@ use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Claim, metrics}
 use crate::config::Config;
 use crate::filter::JobFilter;
 use crate::involved::InvolvedJobs;
-use crate::resolver::JobResolver;
+use crate::resolver::{JobResolver, KEYS};
 
 /// Measures the jobs of OAR.
 pub struct OarPlugin {
@@ -25,7 +25,7 @@ impl Plugin for OarPlugin {
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
-        metrics::all()
+        metrics::all_with(KEYS)
     }
 
     fn check(config: &Config) -> Result<(), Faults> {
@@ -36,6 +36,7 @@ impl Plugin for OarPlugin {
         if config.disable_sources && !config.annotate_foreign_measurements {
             return Ok(Self { _tree: None });
         }
+        alumet.catalog().declare_attributes(KEYS.iter().copied());
         let filter = JobFilter::of(&config, alumet.root())?;
         let claimed = filter.clone();
         // What is in a job counts for the job, however deep it is.

@@ -31,6 +31,9 @@ impl JobResolver {
     }
 }
 
+/// The attributes that jobs have.
+pub(crate) const KEYS: &[&str] = &["job_id", "user_id", "user"];
+
 /// The system may ask servers, and they may take their time.
 fn ask(known: &Known, root: &Path) -> Result<Attributes, UserError> {
     let (id, name) = look_up(known, root)?;

@@ -130,6 +130,32 @@ impl Config {
         }
         faults.or_ok()
     }
+
+    /// The attributes that jobs and their parts have with this configuration.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let parts = match self.jobs_monitoring_level {
+            JobLevel::Job => &[][..],
+            JobLevel::Step => &["step"],
+            JobLevel::Substep => &["step", "sub_step"],
+            JobLevel::Task => &["step", "sub_step", "task"],
+        };
+        let of_jobs = ["job_id", "sluid", "user_id"];
+        let asked = self.job_attributes.iter().map(|attribute| attribute.key());
+        let all: Vec<_> = of_jobs.iter().chain(parts).copied().chain(asked).collect();
+        all.into_iter()
+    }
+}
+
+impl JobAttribute {
+    /// The key of the attribute.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Partition => "partition",
+            Self::JobName => "job_name",
+            Self::UserId => "user_id",
+        }
+    }
 }
 
 impl JobLevel {

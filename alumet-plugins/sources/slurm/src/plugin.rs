@@ -10,7 +10,7 @@ use alumet_shared_cgroup_source::config::MetricsConfig;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Claim, metrics};
 
 use crate::config::Config;
-use crate::resolver::JobResolver;
+use crate::resolver::{JobResolver, KEYS};
 
 /// Measures the jobs of Slurm.
 pub struct SlurmPlugin {
@@ -24,7 +24,7 @@ impl Plugin for SlurmPlugin {
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
-        metrics::all()
+        metrics::all_with(KEYS)
     }
 
     fn check(config: &Config) -> Result<(), Faults> {
@@ -36,6 +36,7 @@ impl Plugin for SlurmPlugin {
         if config.disable_sources && !config.annotate_foreign_measurements {
             return Ok(Self { _tree: None });
         }
+        alumet.catalog().declare_attributes(config.keys());
         // What is in a job counts for the job, however deep it is.
         let claim: Claim = match config.ignore_non_jobs {
             true => Arc::new(|path: &CgroupPath| SlurmGroup::of(path).is_some()),

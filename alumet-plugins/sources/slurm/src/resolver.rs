@@ -102,6 +102,19 @@ impl Drop for JobResolver {
     }
 }
 
+/// The attributes that jobs can have.
+pub(crate) const KEYS: &[&str] = &[
+    "job_id",
+    "sluid",
+    "user_id",
+    "step",
+    "sub_step",
+    "task",
+    "account",
+    "partition",
+    "job_name",
+];
+
 /// What the name of a group tells.
 fn told(group: &SlurmGroup<'_>) -> Attributes {
     let mut attributes = match group.job {

@@ -70,18 +70,18 @@ impl JobRecord {
 
     /// Adds what is known.
     pub(super) fn add(&self, attribute: JobAttribute, attributes: Attributes) -> Attributes {
-        let (key, text) = match attribute {
-            JobAttribute::Account => ("account", &self.account),
-            JobAttribute::Partition => ("partition", &self.partition),
-            JobAttribute::JobName => ("job_name", &self.name),
+        let text = match attribute {
+            JobAttribute::Account => &self.account,
+            JobAttribute::Partition => &self.partition,
+            JobAttribute::JobName => &self.name,
             JobAttribute::UserId => {
-                let user_id = self.user_id.map(|id| attributes.with("user_id", id));
+                let user_id = self.user_id.map(|id| attributes.with(attribute.key(), id));
                 return user_id.unwrap_or(attributes);
             }
         };
         match text.as_deref() {
             None | Some("") => attributes,
-            Some(text) => attributes.with(key, text),
+            Some(text) => attributes.with(attribute.key(), text),
         }
     }
 }
