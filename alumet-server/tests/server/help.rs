@@ -18,6 +18,7 @@ fn the_help_has_certs_and_no_command_that_measures_a_process() {
             "config",
             "plugins",
             "doctor",
+            "wide",
             "certs",
             "completions",
             "man"
@@ -26,7 +27,7 @@ fn the_help_has_certs_and_no_command_that_measures_a_process() {
     for flag in ["--relay-in", "--output-file"] {
         assert!(ended.stdout.contains(flag), "{}", ended.stdout);
     }
-    for command in ["exec", "watch", "top"] {
+    for command in ["exec", "watch", "top", "mark"] {
         let ended = folder.run(&[command, "1"]);
         ended.expect_code(2);
         assert!(ended.stderr.contains("unrecognized subcommand"), "{ended:?}");
