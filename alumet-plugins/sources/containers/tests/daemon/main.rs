@@ -109,6 +109,16 @@ impl Machine {
         of_metric.filter_map(pair).collect()
     }
 
+    /// Until the events are followed and the list has named the first container.
+    #[track_caller]
+    fn wait_until_it_listens_to(&self, engine: &Engine) {
+        let names = || self.names_of(&docker(1));
+        wait_until(
+            || engine.listeners() == 1 && names().len() == 2,
+            || format!("{} listeners, {:?}", engine.listeners(), names()),
+        );
+    }
+
     #[track_caller]
     fn wait_for_name(&self, path: &str, name: &str) {
         wait_until(
@@ -177,10 +187,7 @@ fn a_container_that_was_announced_has_its_name_from_its_first_sample_and_costs_n
     engine.runs(&id(1), "other");
     machine.group(&docker(1), 5);
     machine.start("");
-    wait_until(
-        || engine.listeners() == 1 && machine.names_of(&docker(1)).len() == 2,
-        String::new,
-    );
+    machine.wait_until_it_listens_to(&engine);
     for number in 2..30 {
         engine.happens("create", &id(number), "before");
         engine.happens("rename", &id(number), "web");
@@ -203,10 +210,7 @@ fn a_container_that_is_announced_late_is_billed_once_under_both_names() {
     machine.group(&docker(1), 0);
     engine.runs(&id(1), "other");
     machine.start("");
-    wait_until(
-        || engine.listeners() == 1 && machine.names_of(&docker(1)).len() == 2,
-        String::new,
-    );
+    machine.wait_until_it_listens_to(&engine);
     machine.group(&docker(2), 300);
     wait_until(|| machine.names_of(&docker(2)) == [UNNAMED], String::new);
     machine.group(&docker(2), 700);
@@ -232,10 +236,7 @@ fn a_container_that_no_event_tells_is_listed_again() {
     machine.group(&docker(1), 0);
     engine.runs(&id(1), "other");
     machine.start("");
-    wait_until(
-        || engine.listeners() == 1 && machine.names_of(&docker(1)).len() == 2,
-        String::new,
-    );
+    machine.wait_until_it_listens_to(&engine);
     engine.runs(&id(2), "web");
     machine.group(&docker(2), 5);
     machine.wait_for_name(&docker(2), LISTED);
@@ -424,10 +425,7 @@ fn what_is_no_more_is_forgotten() {
     engine.runs(&id(1), "other");
     machine.group(&docker(1), 5);
     machine.start("");
-    wait_until(
-        || engine.listeners() == 1 && machine.names_of(&docker(1)).len() == 2,
-        String::new,
-    );
+    machine.wait_until_it_listens_to(&engine);
     engine.happens("create", &id(2), "web");
     engine.happens("destroy", &id(2), "web");
     std::thread::sleep(Duration::from_millis(100));
