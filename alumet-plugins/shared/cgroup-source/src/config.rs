@@ -6,6 +6,32 @@ pub use alumet_reader_procfs::CpuPercentBase;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// How control groups are measured, with the same defaults in all plugins, which embed this with `#[serde(flatten)]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MeasurementConfig {
+    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush_interval: Option<HumanDuration>,
+    /// Starts the plugin without measuring anything. If it annotates the samples of other plugins, it still does.
+    pub disable_sources: bool,
+    /// Which interface of the kernel is read.
+    pub hierarchy: HierarchyChoice,
+    /// What is measured of each control group, and how often.
+    pub metrics: MetricsConfig,
+}
+
+impl MeasurementConfig {
+    /// Refuses what types cannot.
+    pub fn check(&self, poll_interval: HumanDuration, faults: &mut Faults) {
+        faults.refuse_polls("poll_interval", *poll_interval);
+        if let Some(interval) = self.flush_interval {
+            faults.refuse_zero("flush_interval", *interval);
+        }
+        faults.refuse_polls("metrics.slow_interval", *self.metrics.slow_interval);
+    }
+}
+
 /// Which interface of the kernel is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -77,7 +103,7 @@ impl Default for MetricsConfig {
 
 impl MetricsConfig {
     /// Nothing: control groups are known and not read.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         let off = Pace::Off;
         Self {
             cpu: off,
@@ -92,9 +118,23 @@ impl MetricsConfig {
             ..Self::default()
         }
     }
+}
 
-    /// Refuses what types cannot, in the keys below `table`.
-    pub fn check(&self, table: &str, faults: &mut Faults) {
-        faults.refuse_polls(&format!("{table}.slow_interval"), *self.slow_interval);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_key() {
+        let zero = HumanDuration::from_secs(0);
+        let mut config = MeasurementConfig {
+            flush_interval: Some(zero),
+            ..MeasurementConfig::default()
+        };
+        config.metrics.slow_interval = zero;
+        let mut faults = Faults::default();
+        config.check(zero, &mut faults);
+        let keys = faults.or_ok().unwrap_err().keys();
+        assert_eq!(keys, ["poll_interval", "flush_interval", "metrics.slow_interval"]);
     }
 }

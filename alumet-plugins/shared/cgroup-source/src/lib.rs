@@ -4,6 +4,8 @@
 pub mod config;
 pub mod membership;
 pub mod metrics;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod tree;
 
 mod annotation;

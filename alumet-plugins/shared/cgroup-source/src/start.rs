@@ -1,8 +1,8 @@
 //! From a configuration and a resolver to the two sources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::{StartContext, StartError};
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::annotation::Annotation;
 use crate::columns::Columns;
-use crate::config::{CpuPercentBase, HierarchyChoice, MetricsConfig, Pace};
+use crate::config::{CpuPercentBase, MeasurementConfig, MetricsConfig, Pace};
 use crate::devices::DeviceNames;
 use crate::membership::Memberships;
 use crate::names::Names;
@@ -26,15 +26,11 @@ pub struct CgroupMeasurement {
     /// The name of the source; the one that reads what is new is called `<name>-discovery`.
     pub name: &'static str,
     /// Time between two polls.
-    pub poll_interval: Duration,
-    /// Time between two hand-overs of samples; `None` hands on after each poll.
-    pub flush_interval: Option<Duration>,
-    /// Which interface is read.
-    pub hierarchy: HierarchyChoice,
+    pub poll_interval: HumanDuration,
     /// What 100 % means.
     pub cpu_percent_base: CpuPercentBase,
-    /// What is measured.
-    pub metrics: MetricsConfig,
+    /// What is measured, and how.
+    pub config: MeasurementConfig,
     /// The control groups that nobody else shall measure; `None` measures what no other plugin claims.
     pub claim: Option<Claim>,
     /// Whether samples of other plugins about such a group, or about a process in it, get its attributes.
@@ -54,9 +50,14 @@ impl CgroupMeasurement {
         alumet: &mut StartContext<'_>,
     ) -> Result<Arc<CgroupTree>, StartError> {
         let tree = CgroupTree::shared(alumet.services(), alumet.root())?;
+        let config = self.config;
+        let metrics = match config.disable_sources {
+            true => MetricsConfig::none(),
+            false => config.metrics,
+        };
         let columns = [
-            Columns::at(Pace::On, &self.metrics, alumet)?,
-            Columns::at(Pace::Slow, &self.metrics, alumet)?,
+            Columns::at(Pace::On, &metrics, alumet)?,
+            Columns::at(Pace::Slow, &metrics, alumet)?,
         ];
         let files_per_group = columns.iter().map(|columns| columns.wanted.files()).sum();
         if let Some(claim) = &self.claim {
@@ -72,13 +73,13 @@ impl CgroupMeasurement {
             None => None,
         };
         let measured = Arc::new(Mutex::new(Measured {
-            subscription: tree.subscribe(self.hierarchy),
+            subscription: tree.subscribe(config.hierarchy),
             claim: self.claim,
             unresolved,
             names: names.clone(),
             resolver,
             columns,
-            slow_interval: *self.metrics.slow_interval,
+            slow_interval: *metrics.slow_interval,
             base: self.cpu_percent_base,
             clock: alumet.clock(),
             events: alumet.events().clone(),
@@ -86,14 +87,14 @@ impl CgroupMeasurement {
             devices: DeviceNames::of(alumet.root()),
             state: State::default(),
         }));
-        notes::note(&tree, self.hierarchy, &self.metrics, files_per_group, alumet);
+        notes::note(&tree, config.hierarchy, &metrics, files_per_group, alumet);
         let source = |reads_all| CgroupSource {
             measured: Arc::clone(&measured),
             reads_all,
         };
-        let spec = alumet.source(self.name, source(true)).every(self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            spec.flush_every(interval);
+        let spec = alumet.source(self.name, source(true)).every(*self.poll_interval);
+        if let Some(interval) = config.flush_interval {
+            spec.flush_every(*interval);
         }
         let discovery = alumet.source(format!("{}-discovery", self.name), source(false));
         let waker = discovery.on_request().waker();

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use alumet_core::Attributes;
+use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::services::Services;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_core::value::Value;
 use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::watch::Change;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MeasurementConfig};
 use alumet_shared_cgroup_source::tree::TreeEvent;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Resolution, Resolver};
 
@@ -137,17 +138,7 @@ impl Plugin for Slow {
     type Config = Empty;
 
     fn start(_: Empty, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let measurement = CgroupMeasurement {
-            name: "jobs",
-            poll_interval: Duration::from_secs(1),
-            flush_interval: None,
-            hierarchy: HierarchyChoice::Auto,
-            cpu_percent_base: CpuPercentBase::Core,
-            metrics: MetricsConfig::default(),
-            claim: None,
-            annotate_foreign: false,
-        };
-        measurement.start(Questions(0), alumet)?;
+        measurement("jobs").start(Questions(0), alumet)?;
         Ok(Self)
     }
 }
@@ -209,11 +200,9 @@ impl Resolver for Naming {
 fn measurement(name: &'static str) -> CgroupMeasurement {
     CgroupMeasurement {
         name,
-        poll_interval: Duration::from_secs(1),
-        flush_interval: None,
-        hierarchy: HierarchyChoice::Auto,
+        poll_interval: HumanDuration::from_secs(1),
         cpu_percent_base: CpuPercentBase::Core,
-        metrics: MetricsConfig::default(),
+        config: MeasurementConfig::default(),
         claim: None,
         annotate_foreign: false,
     }

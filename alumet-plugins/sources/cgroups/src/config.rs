@@ -2,7 +2,7 @@
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, MeasurementConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,6 @@ use crate::filter::PathFilter;
 pub struct Config {
     /// Time between two measurements. New control groups, and those that have just emptied, are measured in between.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flush_interval: Option<HumanDuration>,
-    /// Starts the plugin without measuring anything.
-    pub disable_sources: bool,
-    /// Which interface of the kernel is read.
-    pub hierarchy: HierarchyChoice,
     /// The control groups to measure, as patterns; an empty list means all. In a pattern `*` stands for any characters
     /// but `/`, `?` for one of them, and `**` as a whole component for any number of components, none included:
     /// `"/system.slice/**"` is the slice and all below it. Everything else stands for itself.
@@ -33,22 +26,20 @@ pub struct Config {
     pub max_depth: Option<usize>,
     /// What 100 % of `cpu_percent` means.
     pub cpu_percent_base: CpuPercentBase,
-    /// What is measured of each control group, and how often.
-    pub metrics: MetricsConfig,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub measurement: MeasurementConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(5),
-            flush_interval: None,
-            disable_sources: false,
-            hierarchy: HierarchyChoice::default(),
             include: Vec::new(),
             exclude: Vec::new(),
             max_depth: None,
             cpu_percent_base: CpuPercentBase::default(),
-            metrics: MetricsConfig::default(),
+            measurement: MeasurementConfig::default(),
         }
     }
 }
@@ -60,11 +51,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_polls("poll_interval", *self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            faults.refuse_zero("flush_interval", *interval);
-        }
-        self.metrics.check("metrics", &mut faults);
+        self.measurement.check(self.poll_interval, &mut faults);
         faults.keep(PathFilter::of(self));
         faults.or_ok()
     }
@@ -78,8 +65,6 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         for (text, key) in [
             ("poll_interval = '0s'", "poll_interval"),
-            ("flush_interval = '0s'", "flush_interval"),
-            ("metrics.slow_interval = '0s'", "metrics.slow_interval"),
             ("include = ['/a', 'b']", "include.1"),
             ("exclude = ['/a**']", "exclude.0"),
         ] {

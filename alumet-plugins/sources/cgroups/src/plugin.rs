@@ -29,17 +29,15 @@ impl Plugin for CgroupsPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        if config.disable_sources {
+        if config.measurement.disable_sources {
             return Ok(Self { _tree: None });
         }
         let filter = PathFilter::of(&config)?;
         let measurement = CgroupMeasurement {
             name: "cgroups",
-            poll_interval: *config.poll_interval,
-            flush_interval: config.flush_interval.map(Into::into),
-            hierarchy: config.hierarchy,
+            poll_interval: config.poll_interval,
             cpu_percent_base: config.cpu_percent_base,
-            metrics: config.metrics,
+            config: config.measurement,
             claim: None,
             annotate_foreign: false,
         };

@@ -2,7 +2,7 @@
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, MeasurementConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,24 +12,18 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Time between two measurements. New containers, and those that have just ended, are measured in between.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flush_interval: Option<HumanDuration>,
-    /// Starts the plugin without measuring anything.
-    pub disable_sources: bool,
     /// Gives the samples of other plugins about a container, or about a process in one, the attributes of the container.
     pub annotate_foreign_measurements: bool,
-    /// Which interface of the kernel is read.
-    pub hierarchy: HierarchyChoice,
-    /// What 100 % of `cpu_percent` means.
-    pub cpu_percent_base: CpuPercentBase,
     /// Where names and images of containers that the kernel knows by an id come from.
     pub names: NameSource,
     /// The sockets of the engines. In a path `*` stands for the number of the user whose containers are asked for; paths without
     /// it are those of root. An empty list asks no engine of that sort.
     pub sockets: Sockets,
-    /// What is measured of each container, and how often.
-    pub metrics: MetricsConfig,
+    /// What 100 % of `cpu_percent` means.
+    pub cpu_percent_base: CpuPercentBase,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub measurement: MeasurementConfig,
 }
 
 /// Where names come from.
@@ -58,14 +52,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(5),
-            flush_interval: None,
-            disable_sources: false,
             annotate_foreign_measurements: false,
-            hierarchy: HierarchyChoice::default(),
-            cpu_percent_base: CpuPercentBase::default(),
             names: NameSource::default(),
             sockets: Sockets::default(),
-            metrics: MetricsConfig::default(),
+            cpu_percent_base: CpuPercentBase::default(),
+            measurement: MeasurementConfig::default(),
         }
     }
 }
@@ -87,11 +78,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_polls("poll_interval", *self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            faults.refuse_zero("flush_interval", *interval);
-        }
-        self.metrics.check("metrics", &mut faults);
+        self.measurement.check(self.poll_interval, &mut faults);
         for (key, paths) in [("docker", &self.sockets.docker), ("podman", &self.sockets.podman)] {
             for (index, path) in paths.iter().enumerate() {
                 if !path.starts_with('/') || path.matches('*').count() > 1 {
@@ -114,8 +101,6 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         for (text, key) in [
             ("poll_interval = '0s'", "poll_interval"),
-            ("flush_interval = '0s'", "flush_interval"),
-            ("metrics.slow_interval = '0s'", "metrics.slow_interval"),
             ("sockets.docker = ['/a', 'unix:///b']", "sockets.docker.1"),
             ("sockets.podman = ['/*/*']", "sockets.podman.0"),
         ] {

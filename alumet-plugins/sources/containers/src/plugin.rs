@@ -37,7 +37,7 @@ impl Plugin for ContainersPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        if config.disable_sources {
+        if config.measurement.disable_sources && !config.annotate_foreign_measurements {
             return Ok(Self { _tree: None });
         }
         alumet
@@ -46,11 +46,9 @@ impl Plugin for ContainersPlugin {
         let names = (config.names == NameSource::Auto).then(Arc::<Names>::default);
         let measurement = CgroupMeasurement {
             name: "containers",
-            poll_interval: *config.poll_interval,
-            flush_interval: config.flush_interval.map(Into::into),
-            hierarchy: config.hierarchy,
+            poll_interval: config.poll_interval,
             cpu_percent_base: config.cpu_percent_base,
-            metrics: config.metrics,
+            config: config.measurement,
             claim: Some(Arc::new(claims)),
             annotate_foreign: config.annotate_foreign_measurements,
         };

@@ -114,11 +114,16 @@ fn what_others_measure_within_a_container_gets_its_attributes_where_that_is_want
             "annotate_foreign_measurements = true",
             "container=web runtime=lxc",
         ),
+        (
+            "annotate_foreign_measurements = true\ndisable_sources = true",
+            "container=web runtime=lxc",
+        ),
         ("", ""),
     ] {
         let root = machine(&["/lxc.payload.web"]);
         let mut bench = bench(config, &root);
-        bench.poll("containers").unwrap();
+        let own = bench.poll("containers").unwrap();
+        assert_eq!(own.is_empty(), config.contains("disable_sources"), "{config}");
         let metric = Metric {
             name: "cycles".into(),
             kind: MetricKind::Delta,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_reader_cgroupfs::CgroupPath;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, MeasurementConfig};
 use alumet_shared_trust::TlsConfig;
 use reqwest::Url;
 use schemars::JsonSchema;
@@ -17,11 +17,6 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Time between two measurements. New pods, and those that have just ended, are measured in between.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flush_interval: Option<HumanDuration>,
-    /// Measures nothing; with `annotate_foreign_measurements`, samples of other plugins are annotated all the same.
-    pub disable_sources: bool,
     /// The name of this node in the cluster. Left out or empty: what the environment has in `NODE_NAME`, else the name of the
     /// machine.
     #[schemars(extend("examples" = ["minikube", "${NODE_NAME}"]))]
@@ -70,12 +65,11 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/sys/fs/cgroup/kubepods.slice"]))]
     pub path: Option<String>,
-    /// Which interface of the kernel is read.
-    pub hierarchy: HierarchyChoice,
     /// What 100 % of `cpu_percent` means.
     pub cpu_percent_base: CpuPercentBase,
-    /// What is measured of each pod, and how often.
-    pub metrics: MetricsConfig,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub measurement: MeasurementConfig,
 }
 
 /// Who tells the names of pods.
@@ -133,8 +127,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(5),
-            flush_interval: None,
-            disable_sources: false,
             k8s_node: String::new(),
             names_from: NamesFrom::default(),
             k8s_api_url: None,
@@ -151,9 +143,8 @@ impl Default for Config {
             priority_class: false,
             legacy_metrics: false,
             path: None,
-            hierarchy: HierarchyChoice::default(),
             cpu_percent_base: CpuPercentBase::Core,
-            metrics: MetricsConfig::default(),
+            measurement: MeasurementConfig::default(),
         }
     }
 }
@@ -174,11 +165,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_polls("poll_interval", *self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            faults.refuse_zero("flush_interval", *interval);
-        }
-        self.metrics.check("metrics", &mut faults);
+        self.measurement.check(self.poll_interval, &mut faults);
         self.tls.check("tls", &mut faults);
         for (key, url) in [
             ("k8s_api_url", &self.k8s_api_url),
@@ -247,8 +234,6 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         for (text, key) in [
             ("poll_interval = '0s'", "poll_interval"),
-            ("flush_interval = '0s'", "flush_interval"),
-            ("metrics.slow_interval = '0s'", "metrics.slow_interval"),
             ("k8s_api_url = 'localhost:8080'", "k8s_api_url"),
             ("k8s_api_url = 'https://me:secret@a'", "k8s_api_url"),
             ("k8s_api_url = 'https://a?b'", "k8s_api_url"),

@@ -8,7 +8,6 @@ use std::time::Duration;
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_core::time::Clock;
-use alumet_shared_cgroup_source::config::MetricsConfig;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, metrics};
 use alumet_shared_trust::try_server;
 use hashbrown::HashMap;
@@ -55,7 +54,7 @@ impl Plugin for K8sPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let has_work = !config.disable_sources || config.annotate_foreign_measurements;
+        let has_work = !config.measurement.disable_sources || config.annotate_foreign_measurements;
         let Some(below) = config.pods_below().filter(|_| has_work) else {
             return Ok(Self { _tree: None });
         };
@@ -82,14 +81,9 @@ impl Plugin for K8sPlugin {
         };
         let measurement = CgroupMeasurement {
             name: "k8s",
-            poll_interval: *config.poll_interval,
-            flush_interval: config.flush_interval.map(Into::into),
-            hierarchy: config.hierarchy,
+            poll_interval: config.poll_interval,
             cpu_percent_base: config.cpu_percent_base,
-            metrics: match config.disable_sources {
-                true => MetricsConfig::none(),
-                false => config.metrics,
-            },
+            config: config.measurement,
             claim: Some(claim(below)),
             annotate_foreign: config.annotate_foreign_measurements,
         };

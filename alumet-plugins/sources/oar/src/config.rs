@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MeasurementConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,15 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Time between two measurements. New jobs, and those that have just ended, are measured in between.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flush_interval: Option<HumanDuration>,
-    /// Starts the plugin without measuring anything. Samples of others are annotated all the same, if that is on.
-    pub disable_sources: bool,
     /// Which version of OAR has made the jobs that are measured.
     pub oar_version: OarVersion,
-    /// Which interface of the kernel is read.
-    pub hierarchy: HierarchyChoice,
     /// A folder in a mounted hierarchy, such as `"/sys/fs/cgroup/oar.slice"`: what is not below it is left out. Without it, jobs
     /// are found wherever they are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,8 +27,9 @@ pub struct Config {
     pub annotate_foreign_measurements: bool,
     /// What 100 % of `cpu_percent` means.
     pub cpu_percent_base: CpuPercentBase,
-    /// What is measured of each control group, and how often.
-    pub metrics: MetricsConfig,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub measurement: MeasurementConfig,
 }
 
 /// Which version of OAR has made a job.
@@ -55,15 +49,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(1),
-            flush_interval: None,
-            disable_sources: false,
             oar_version: OarVersion::default(),
-            hierarchy: HierarchyChoice::default(),
             path: None,
             jobs_only: true,
             annotate_foreign_measurements: false,
             cpu_percent_base: CpuPercentBase::default(),
-            metrics: MetricsConfig::default(),
+            measurement: MeasurementConfig::default(),
         }
     }
 }
@@ -75,11 +66,7 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_polls("poll_interval", *self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            faults.refuse_zero("flush_interval", *interval);
-        }
-        self.metrics.check("metrics", &mut faults);
+        self.measurement.check(self.poll_interval, &mut faults);
         if self.path.as_ref().is_some_and(|path| path.is_relative()) {
             faults.add(
                 "path",
@@ -91,7 +78,7 @@ impl Config {
 
     /// The hierarchy in which the jobs are.
     pub(crate) fn hierarchy(&self) -> HierarchyChoice {
-        match (self.hierarchy, self.oar_version) {
+        match (self.measurement.hierarchy, self.oar_version) {
             (HierarchyChoice::Auto, OarVersion::Oar2) => HierarchyChoice::V1,
             (HierarchyChoice::Auto, OarVersion::Oar3) => HierarchyChoice::V2,
             (choice, _) => choice,
@@ -107,8 +94,6 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         for (text, key) in [
             ("poll_interval = '0s'", "poll_interval"),
-            ("flush_interval = '0s'", "flush_interval"),
-            ("metrics.slow_interval = '0s'", "metrics.slow_interval"),
             ("path = 'oar.slice'", "path"),
         ] {
             let config: Config = toml::from_str(text).unwrap();

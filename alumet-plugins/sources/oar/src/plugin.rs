@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_reader_cgroupfs::CgroupPath;
-use alumet_shared_cgroup_source::config::MetricsConfig;
+use alumet_shared_cgroup_source::config::MeasurementConfig;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Claim, metrics};
 
 use crate::config::Config;
@@ -33,7 +33,7 @@ impl Plugin for OarPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        if config.disable_sources && !config.annotate_foreign_measurements {
+        if config.measurement.disable_sources && !config.annotate_foreign_measurements {
             return Ok(Self { _tree: None });
         }
         alumet.catalog().declare_attributes(KEYS.iter().copied());
@@ -46,13 +46,11 @@ impl Plugin for OarPlugin {
         };
         let measurement = CgroupMeasurement {
             name: "oar",
-            poll_interval: *config.poll_interval,
-            flush_interval: config.flush_interval.map(Into::into),
-            hierarchy: config.hierarchy(),
+            poll_interval: config.poll_interval,
             cpu_percent_base: config.cpu_percent_base,
-            metrics: match config.disable_sources {
-                true => MetricsConfig::none(),
-                false => config.metrics,
+            config: MeasurementConfig {
+                hierarchy: config.hierarchy(),
+                ..config.measurement
             },
             claim: Some(claim),
             annotate_foreign: config.annotate_foreign_measurements,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_reader_cgroupfs::layout::slurm::SlurmLevel;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::{CpuPercentBase, MeasurementConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +15,6 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Time between two measurements. New jobs and steps, and those that have just ended, are measured in between.
     pub poll_interval: HumanDuration,
-    /// Time between two hand-overs of samples to the outputs; without it they are handed on after each measurement.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flush_interval: Option<HumanDuration>,
-    /// Starts the plugin without measuring anything. Samples of others are annotated all the same, if that is on.
-    pub disable_sources: bool,
-    /// Which interface of the kernel is read.
-    pub hierarchy: HierarchyChoice,
     /// Down to which part jobs are measured. Each part is in the one above it, so sum one level only.
     pub jobs_monitoring_level: JobLevel,
     /// Whether only jobs are measured. With `false` the plugin measures all control groups, and the plugin `cgroups` none.
@@ -41,8 +34,9 @@ pub struct Config {
     pub sluid_dir: Option<PathBuf>,
     /// What 100 % of `cpu_percent` means.
     pub cpu_percent_base: CpuPercentBase,
-    /// What is measured of each control group, and how often.
-    pub metrics: MetricsConfig,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub measurement: MeasurementConfig,
     /// Has no effect any more: version 1 is watched, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroupv1_refresh_interval: Option<HumanDuration>,
@@ -84,9 +78,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             poll_interval: HumanDuration::from_secs(1),
-            flush_interval: None,
-            disable_sources: false,
-            hierarchy: HierarchyChoice::default(),
             jobs_monitoring_level: JobLevel::default(),
             ignore_non_jobs: true,
             annotate_foreign_measurements: false,
@@ -95,7 +86,7 @@ impl Default for Config {
             job_command_timeout: HumanDuration::from_secs(10),
             sluid_dir: None,
             cpu_percent_base: CpuPercentBase::default(),
-            metrics: MetricsConfig::default(),
+            measurement: MeasurementConfig::default(),
             cgroupv1_refresh_interval: None,
             add_source_in_pause_state: None,
         }
@@ -109,12 +100,8 @@ impl Config {
     /// The keys that are wrong and what would be right.
     pub fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        faults.refuse_polls("poll_interval", *self.poll_interval);
-        if let Some(interval) = self.flush_interval {
-            faults.refuse_zero("flush_interval", *interval);
-        }
+        self.measurement.check(self.poll_interval, &mut faults);
         faults.refuse_zero("job_command_timeout", *self.job_command_timeout);
-        self.metrics.check("metrics", &mut faults);
         let has_job = self.job_command.iter().skip(1).any(|part| part.contains("{job}"));
         if !self.job_command.is_empty() && !has_job {
             faults.add(
@@ -178,9 +165,7 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_key() {
         for (text, key) in [
             ("poll_interval = '0s'", "poll_interval"),
-            ("flush_interval = '0s'", "flush_interval"),
             ("job_command_timeout = '0s'", "job_command_timeout"),
-            ("metrics.slow_interval = '0s'", "metrics.slow_interval"),
             ("job_command = ['{job}']", "job_command"),
             ("job_command = ['squeue', '--json']", "job_command"),
             ("job_command = []\njob_attributes = ['account']", "job_attributes"),

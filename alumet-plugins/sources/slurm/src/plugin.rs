@@ -6,7 +6,6 @@ use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_reader_cgroupfs::CgroupPath;
 use alumet_reader_cgroupfs::layout::slurm::SlurmGroup;
-use alumet_shared_cgroup_source::config::MetricsConfig;
 use alumet_shared_cgroup_source::{CgroupMeasurement, CgroupTree, Claim, metrics};
 
 use crate::config::Config;
@@ -33,7 +32,7 @@ impl Plugin for SlurmPlugin {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         warn_of_old_keys(&config);
-        if config.disable_sources && !config.annotate_foreign_measurements {
+        if config.measurement.disable_sources && !config.annotate_foreign_measurements {
             return Ok(Self { _tree: None });
         }
         alumet.catalog().declare_attributes(config.keys());
@@ -45,14 +44,9 @@ impl Plugin for SlurmPlugin {
         let resolver = JobResolver::new(&config, alumet)?;
         let measurement = CgroupMeasurement {
             name: "slurm",
-            poll_interval: *config.poll_interval,
-            flush_interval: config.flush_interval.map(Into::into),
-            hierarchy: config.hierarchy,
+            poll_interval: config.poll_interval,
             cpu_percent_base: config.cpu_percent_base,
-            metrics: match config.disable_sources {
-                true => MetricsConfig::none(),
-                false => config.metrics,
-            },
+            config: config.measurement,
             claim: Some(claim),
             annotate_foreign: config.annotate_foreign_measurements,
         };

@@ -12,7 +12,7 @@ use alumet_core::value::Value;
 use alumet_core::{Consumer, Resource};
 use alumet_plugin_slurm::{Config, SlurmPlugin};
 use alumet_reader_cgroupfs::CgroupPath;
-use alumet_shared_cgroup_source::config::{CpuPercentBase, HierarchyChoice, MetricsConfig};
+use alumet_shared_cgroup_source::config::MeasurementConfig;
 use alumet_shared_cgroup_source::{CgroupMeasurement, Resolution, Resolver};
 
 const SCOPE: &str = "/system.slice/slurmstepd.scope";
@@ -201,11 +201,9 @@ impl Plugin for Both {
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let everything = CgroupMeasurement {
             name: "all",
-            poll_interval: *config.poll_interval,
-            flush_interval: None,
-            hierarchy: HierarchyChoice::Auto,
-            cpu_percent_base: CpuPercentBase::Core,
-            metrics: MetricsConfig::default(),
+            poll_interval: config.poll_interval,
+            cpu_percent_base: config.cpu_percent_base,
+            config: MeasurementConfig::default(),
             claim: None,
             annotate_foreign: false,
         };

@@ -5,19 +5,19 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alumet_core::Consumer;
 use alumet_core::duration::HumanDuration;
-use alumet_core::output::{RecordedSample, Recording, RecordingOutput};
-use alumet_core::pipeline::{Pipeline, PipelineBuilder};
+use alumet_core::output::{RecordedSample, Recording};
+use alumet_core::pipeline::Pipeline;
 use alumet_core::testkit::Bench;
-use alumet_core::value::Value;
 use alumet_plugin_cgroups::{CgroupsPlugin, Config};
 use alumet_reader_cgroupfs::testkit::OwnGroup;
-use parking_lot::Mutex;
+use alumet_shared_cgroup_source::testkit::{
+    cpu_time, cpu_time_at, cpu_time_of, pipeline_of, run_in, wait_until, wait_until_billed,
+};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -32,43 +32,16 @@ fn config_of(group: &OwnGroup) -> Config {
 
 /// A pipeline whose polls are an hour apart: what is recorded comes from events.
 fn pipeline(config: Config) -> (Pipeline, Recording) {
-    let output = RecordingOutput::new();
-    let recording = output.recording();
-    let mut builder = PipelineBuilder::new();
     let poll_interval = HumanDuration(LONG);
-    builder
-        .plugin::<CgroupsPlugin>(Config {
-            poll_interval,
-            ..config
-        })
-        .unwrap();
-    builder.output("recording", output);
-    let pipeline = builder.start().unwrap();
+    let (pipeline, recording) = pipeline_of::<CgroupsPlugin>(Config {
+        poll_interval,
+        ..config
+    });
     pipeline
         .control()
         .trigger(&"sources/cgroups/cgroups".parse().unwrap())
         .unwrap();
     (pipeline, recording)
-}
-
-/// The sum of a delta of one control group.
-fn total(samples: &[RecordedSample], path: &str, kind: &str) -> u64 {
-    let consumer = Consumer::ControlGroup { path: path.into() };
-    let of_group = samples.iter().filter(|sample| {
-        sample.series.metric.name == "cpu_time_delta"
-            && *sample.series.consumer() == consumer
-            && sample
-                .series
-                .attributes()
-                .get("kind")
-                .is_some_and(|found| found.to_string() == kind)
-    });
-    of_group
-        .map(|sample| match sample.value {
-            Value::U64(value) => value,
-            _ => 0,
-        })
-        .sum()
 }
 
 fn is_known(recording: &Recording, path: &str) -> bool {
@@ -77,40 +50,6 @@ fn is_known(recording: &Recording, path: &str) -> bool {
         .samples()
         .iter()
         .any(|sample| *sample.series.consumer() == consumer)
-}
-
-fn wait_until(limit: Duration, mut is_so: impl FnMut() -> bool) -> Option<Duration> {
-    let start = Instant::now();
-    while !is_so() {
-        if start.elapsed() > limit {
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Some(start.elapsed())
-}
-
-/// What children use is counted for all tests of this program together: one at a time.
-static CHILDREN: Mutex<()> = Mutex::new(());
-
-/// Runs a shell in a control group until it ends.
-fn run_in(folder: &Path, script: &str) {
-    let script = format!("echo $$ > \"$0/cgroup.procs\" && {script}");
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg(script)
-        .arg(folder)
-        .status()
-        .unwrap();
-    assert!(status.success());
-}
-
-fn cpu_of_children() -> Duration {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();
-    let time = |value: nix::sys::time::TimeVal| {
-        Duration::from_secs(value.tv_sec() as u64) + Duration::from_micros(value.tv_usec() as u64)
-    };
-    time(usage.user_time()) + time(usage.system_time())
 }
 
 #[test]
@@ -132,37 +71,27 @@ fn a_new_group_is_measured_within_200_ms_although_polls_are_an_hour_apart() {
 
 #[test]
 fn what_a_job_used_until_its_end_is_billed_when_its_group_is_removed_right_after() {
-    let _only = CHILDREN.lock();
     let Some(group) = OwnGroup::make("job") else {
         return;
     };
     let (pipeline, recording) = pipeline(config_of(&group));
     let job = group.child("job");
     let path = format!("{}/job", group.path());
-    let before = cpu_of_children();
     // Many processes far shorter than any interval.
     run_in(
         job.folder(),
         "for i in $(seq 300); do (j=0; while [ $j -lt 3000 ]; do j=$((j+1)); done); done",
     );
-    let used = (cpu_of_children() - before).as_nanos() as u64;
     std::thread::sleep(Duration::from_millis(60));
+    let used = cpu_time_of(job.folder());
     drop(job);
-    let billed = || total(&recording.samples(), &path, "total");
-    wait_until(Duration::from_secs(2), || billed() * 100 >= used * 99);
-    let billed = billed();
-    // The shell starts outside of the group: some microseconds of it are not in there.
-    assert!(
-        billed.abs_diff(used) * 100 <= used,
-        "billed {billed} ns, used {used} ns"
-    );
+    wait_until_billed(&path, used, || cpu_time_at(&recording.samples(), &path));
     assert!(pipeline.stop(LONG).is_complete());
     assert_eq!(pipeline.catalog().live_series(), 0);
 }
 
 #[test]
 fn polls_agree_with_what_the_kernel_says_of_a_load() {
-    let _only = CHILDREN.lock();
     let Some(group) = OwnGroup::make("load") else {
         return;
     };
@@ -170,29 +99,26 @@ fn polls_agree_with_what_the_kernel_says_of_a_load() {
     bench.poll("cgroups").unwrap();
     let path = group.path().to_string();
     let mut samples = Vec::new();
-    let mut used = Duration::ZERO;
     for _ in 0..4 {
-        let before = cpu_of_children();
         run_in(
             group.folder(),
             "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done",
         );
-        used += cpu_of_children() - before;
         samples.extend(bench.poll("cgroups").unwrap());
     }
-    let billed = total(&samples, &path, "total");
-    let used = used.as_nanos() as u64;
+    let total = |kind| cpu_time(&samples, kind, |series| series.consumer().id() == path);
+    let billed = total("total");
+    let used = cpu_time_of(group.folder());
     assert!(
-        billed.abs_diff(used) * 100 <= used,
+        billed.abs_diff(used) * 1000 <= used,
         "billed {billed} ns, used {used} ns"
     );
-    let parts = total(&samples, &path, "user") + total(&samples, &path, "system");
+    let parts = total("user") + total("system");
     assert!(parts.abs_diff(billed) <= 10_000, "the parts make the whole");
 }
 
 #[test]
 fn a_group_that_is_made_anew_under_the_same_name_starts_anew() {
-    let _only = CHILDREN.lock();
     let Some(group) = OwnGroup::make("anew") else {
         return;
     };
@@ -202,22 +128,9 @@ fn a_group_that_is_made_anew_under_the_same_name_starts_anew() {
     for _ in 0..3 {
         let anew = group.child("x");
         run_in(anew.folder(), "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done");
-        let stat = fs::read_to_string(anew.folder().join("cpu.stat")).unwrap();
-        let usage: u64 = stat
-            .lines()
-            .next()
-            .unwrap()
-            .rsplit(' ')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let usage = cpu_time_of(anew.folder());
         let samples = bench.poll("cgroups").unwrap();
-        assert_eq!(
-            total(&samples, &path, "total"),
-            usage * 1000,
-            "all of its life and no more"
-        );
+        assert_eq!(cpu_time_at(&samples, &path), usage, "all of its life and no more");
         drop(anew);
     }
     let samples = bench.poll("cgroups").unwrap();
@@ -301,7 +214,6 @@ fn a_storm_of_groups_costs_no_series_no_descriptor_and_no_long_lived_group() {
 
 #[test]
 fn many_groups_are_measured_with_few_descriptors() {
-    let _only = CHILDREN.lock();
     const CHILD: &str = "ALUMET_TEST_FEW_DESCRIPTORS";
     if std::env::var_os(CHILD).is_none() {
         let status = Command::new(std::env::current_exe().unwrap())

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{CHILDREN, busy_in, is_billed, pipeline};
+use alumet_plugin_oar::OarPlugin;
+use alumet_shared_cgroup_source::testkit::{be_busy_in, cpu_time_of, pipeline_of, wait_until_billed};
+
+use super::cpu_time_of_job;
 
 const PROGRAM: &str = "/etc/oar/job_resource_manager_cgroups.pl";
 const HIERARCHIES: &str = "/sys/fs/cgroup";
@@ -84,7 +87,6 @@ fn prepare(groups: &Groups, job: &str) {
 
 #[test]
 fn a_job_in_a_group_of_oar_2_is_measured_with_its_user() {
-    let _only = CHILDREN.lock();
     let has_all = Path::new(PROGRAM).is_file() && Path::new(HIERARCHIES).join("cpuacct").is_dir();
     if !has_all || !nix::unistd::geteuid().is_root() {
         println!(
@@ -93,10 +95,13 @@ fn a_job_in_a_group_of_oar_2_is_measured_with_its_user() {
         return;
     }
     let groups = Groups(format!("alumet-test-{}-oar2", std::process::id()));
-    let (pipeline, recording) = pipeline("oar_version = 'oar2'\npoll_interval = '50ms'");
+    let config = toml::from_str("oar_version = 'oar2'\npoll_interval = '50ms'").unwrap();
+    let (pipeline, recording) = pipeline_of::<OarPlugin>(config);
     prepare(&groups, "root_42");
-    let used = busy_in(&groups.at("cpuacct").join("oar/root_42"));
-    is_billed(&recording, 42, used);
+    let job = groups.at("cpuacct").join("oar/root_42");
+    be_busy_in(&job, Duration::from_millis(300));
+    let billed = || cpu_time_of_job(&recording.samples(), 42);
+    wait_until_billed("job 42", cpu_time_of(&job), billed);
     let path = format!("/{}/oar/root_42", groups.0);
     let is_whole =
         |name: String| name.contains(&path) && name.contains("user=root") && name.contains("user_id=0");

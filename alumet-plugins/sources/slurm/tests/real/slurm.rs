@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::by_hand::CHILDREN;
-use super::{cpu_time, pipeline, wait_until};
+use alumet_plugin_slurm::SlurmPlugin;
+use alumet_shared_cgroup_source::testkit::{pipeline_of, wait_until};
+
+use super::cpu_time_of_job;
 
 /// Programs that end with the value, the last one first.
 struct Slurm {
@@ -53,17 +55,17 @@ impl Slurm {
         munged.args(munge.map(|(option, file)| format!("{option}={}", at(file).display())));
         let socket = at("socket");
         slurm.run(munged);
-        assert!(wait_until(Duration::from_secs(20), || socket.exists()));
+        assert!(wait_until(Duration::from_secs(20), || socket.exists()).is_some());
         let mut slurmctld = slurm.command("slurmctld");
         slurmctld.arg("-D");
         slurm.run(slurmctld);
-        assert!(wait_until(Duration::from_secs(20), || listens(controller)));
+        assert!(wait_until(Duration::from_secs(20), || listens(controller)).is_some());
         let mut slurmd = slurm.command("slurmd");
         slurmd.args(["-D", "-N", &slurm.node]);
         slurm.run(slurmd);
         let is_idle = || slurm.told("sinfo", &["-h", "-o", "%t"]).trim() == "idle";
         assert!(
-            wait_until(Duration::from_secs(30), is_idle),
+            wait_until(Duration::from_secs(30), is_idle).is_some(),
             "{}",
             slurm.told("sinfo", &[])
         );
@@ -164,22 +166,22 @@ fn listens(port: u16) -> bool {
 
 #[test]
 fn jobs_of_a_real_slurm_are_measured_with_their_steps_and_what_it_knows_about_them() {
-    let _only = CHILDREN.lock();
     let Some(slurm) = Slurm::start() else { return };
-    let (pipeline, recording) = pipeline(&format!(
+    let config = format!(
         "poll_interval = '50ms'
          jobs_monitoring_level = 'task'
          job_attributes = ['partition', 'job_name']
          job_command = ['env', 'SLURM_CONF={}', 'squeue', '--json', '--jobs={{job}}']",
         slurm.folder.path().join("slurm.conf").display()
-    ));
+    );
+    let (pipeline, recording) = pipeline_of::<SlurmPlugin>(toml::from_str(&config).unwrap());
     let busy = "srun sh -c 'end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done; done'";
     let first = slurm.submit(busy, &["-J", "my job"]);
     // The tasks of an array are jobs with a number of their own.
     let array = slurm.submit("sleep 1", &["--array=1-2", "-J", "many"]);
     let is_done = || slurm.told("squeue", &["-h"]).trim().is_empty();
     assert!(
-        wait_until(Duration::from_secs(60), is_done),
+        wait_until(Duration::from_secs(60), is_done).is_some(),
         "{}",
         slurm.told("squeue", &[])
     );
@@ -201,7 +203,7 @@ fn jobs_of_a_real_slurm_are_measured_with_their_steps_and_what_it_knows_about_th
         .filter_map(|sample| sample.series.attributes().get("job_id").map(ToString::to_string))
         .collect();
     assert_eq!(array_jobs.len(), 2);
-    let used = cpu_time(&samples, first);
+    let used = cpu_time_of_job(&samples, first);
     assert!(
         (1_500_000_000..6_000_000_000).contains(&used),
         "{used} ns of about 3 s"
