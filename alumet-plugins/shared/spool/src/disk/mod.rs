@@ -34,6 +34,8 @@ pub(crate) struct Disk {
     noted: Option<File>,
     /// Numbers up to this one are not given to other records after a crash.
     reserved: u64,
+    /// About how many bytes went to the journal and not to their places in the file yet.
+    in_journal: u64,
 }
 
 /// Where the file is, and what matters besides.

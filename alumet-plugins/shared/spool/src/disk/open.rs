@@ -90,6 +90,7 @@ impl Disk {
                 .inspect_err(|error| tracing::debug!(%error, "what is in the spool cannot be noted"))
                 .ok(),
             reserved: loaded.reserved,
+            in_journal: 0,
         };
         Ok((disk, loaded))
     }

@@ -30,6 +30,9 @@ pub(super) trait Stored: Sized {
     fn parse(row: &Row<'_>) -> rusqlite::Result<Self>;
 }
 
+/// As many columns as a row has at most.
+const MOST_COLUMNS: usize = 13;
+
 /// A fact about the file: its key, a number, and the identity for the one that had one in files of the first version.
 pub(super) type Meta = (String, u64, Option<InstanceId>);
 
@@ -37,7 +40,6 @@ pub(super) type Meta = (String, u64, Option<InstanceId>);
 pub(super) type Origin = (InstanceId, Watermark);
 
 /// The values of a row, and a CRC-32 over all of them, each in a fixed number of bytes or with its length first.
-#[derive(Default)]
 pub(super) struct Columns<'a> {
     hasher: Hasher,
     values: Vec<ToSqlOutput<'a>>,
@@ -46,7 +48,10 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// All of a row, its checksum last.
     fn of(row: &'a impl Stored) -> Vec<ToSqlOutput<'a>> {
-        let mut columns = Self::default();
+        let mut columns = Self {
+            hasher: Hasher::new(),
+            values: Vec::with_capacity(MOST_COLUMNS),
+        };
         row.write(&mut columns);
         let Self { hasher, mut values } = columns;
         values.push(i64::from(hasher.finalize()).into());
@@ -127,23 +132,28 @@ pub(super) fn select_headers(clause: &str) -> String {
     format!("SELECT {}, \"check\", NULL FROM records {clause}", Entry::COLUMNS)
 }
 
+/// Writes rows, all with one statement: to find it again for each of many small ones costs as much as to write them.
 pub(super) fn insert_all<'a, T: Stored + 'a>(
     connection: &Connection,
     rows: impl IntoIterator<Item = &'a T>,
 ) -> rusqlite::Result<()> {
-    rows.into_iter().try_for_each(|row| insert(connection, row))
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    let (table, columns, more) = (T::TABLE, T::COLUMNS, T::MORE);
+    let columns = format!("{columns}, \"check\"{more}");
+    let places = ["?"].repeat(columns.split(',').count()).join(", ");
+    let sql = format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})");
+    let mut statement = connection.prepare_cached(&sql)?;
+    rows.try_for_each(|row| {
+        let values = Columns::of(row).into_iter().chain(row.more().map(blob));
+        statement.execute(params_from_iter(values)).map(drop)
+    })
 }
 
 pub(super) fn insert<T: Stored>(connection: &Connection, row: &T) -> rusqlite::Result<()> {
-    let mut values = Columns::of(row);
-    values.extend(row.more().map(blob));
-    let places = ["?"].repeat(values.len()).join(", ");
-    let (table, columns, more) = (T::TABLE, T::COLUMNS, T::MORE);
-    let sql = format!("INSERT OR REPLACE INTO {table} ({columns}, \"check\"{more}) VALUES ({places})");
-    connection
-        .prepare_cached(&sql)?
-        .execute(params_from_iter(values))?;
-    Ok(())
+    insert_all(connection, [row])
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

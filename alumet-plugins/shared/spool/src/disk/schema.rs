@@ -2,11 +2,16 @@
 
 use rusqlite::Connection;
 
+use crate::record::PAGE_SIZE;
+
 /// Marks a file as a spool: `Spol` in ASCII.
 pub(super) const APPLICATION: i32 = 0x5370_6f6c;
 
 /// The version of the tables that this program reads and writes. A file may have other tables; they stay as they are.
 pub(super) const VERSION: i32 = 3;
+
+/// How much the journal holds when there is never time to empty it.
+const JOURNAL_BYTES: u64 = 16 << 20;
 
 /// What came later. Before the second version, a row of `meta` had the only identity; before the third, nobody was asked again
 /// for what was damaged.
@@ -53,7 +58,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// How a new file is laid out.
 pub(super) fn lay_out(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", crate::record::PAGE_SIZE as i64)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE as i64)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 
@@ -61,8 +66,13 @@ pub(super) fn lay_out(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn begin_journal(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // 1000 pages are 4 MB; a larger transaction is given back afterwards.
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", 1000, |_| Ok(()))?;
+    // At most about this much; before that, it is emptied when there is nothing else to do, see `Disk::empty_journal`.
+    connection.pragma_update_and_check(
+        None,
+        "wal_autocheckpoint",
+        (JOURNAL_BYTES / PAGE_SIZE) as i64,
+        |_| Ok(()),
+    )?;
     connection.pragma_update_and_check(None, "journal_size_limit", 8 << 20, |_| Ok(()))
 }
 

@@ -12,6 +12,12 @@ const RESERVE: u64 = 1 << 20;
 /// How many records one transaction deletes at most: to delete them, SQLite has to read them.
 const MOST_DELETED: u64 = 1024;
 
+/// The journal is emptied when it holds so much and there is time.
+const MUCH_IN_JOURNAL: u64 = 4 << 20;
+
+/// How many pages a transaction writes besides its records, about.
+const OTHER_PAGES: u64 = 8;
+
 /// How many bytes of free pages are kept for later, and how many pages at most are given back at once.
 const FREE_BYTES: u64 = 16 << 20;
 const MOST_FREED: u32 = 1024;
@@ -40,8 +46,24 @@ impl Disk {
             }
         }
         self.reserved = reserved;
+        let records = job.records.iter().map(|entry| entry.bytes).sum::<u64>();
+        self.in_journal += records + OTHER_PAGES * PAGE_SIZE;
         self.give_back_space().map_err(|error| self.error(error))?;
         Ok(outcome)
+    }
+
+    /// Brings what is in the journal to its places in the file, if it is much. That takes two syncs and more, which nobody should
+    /// have to wait for.
+    pub(crate) fn empty_journal(&mut self) {
+        if self.in_journal < MUCH_IN_JOURNAL {
+            return;
+        }
+        self.in_journal = 0;
+        // What fails here stays in the journal.
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()));
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the journal of the spool cannot be emptied");
+        }
     }
 
     fn transact(&mut self, job: &Job, reserved: Option<u64>) -> rusqlite::Result<Outcome> {
@@ -57,8 +79,8 @@ impl Disk {
         }
         row::insert_all(db, &unwritten.definitions)?;
         row::insert_all(db, job.records.iter().map(AsRef::as_ref))?;
-        let mut arrivals = job.records.iter().filter_map(|entry| entry.arrival());
-        arrivals.try_for_each(|arrival| row::insert(db, &arrival))?;
+        let arrivals: Vec<_> = job.records.iter().filter_map(|entry| entry.arrival()).collect();
+        row::insert_all(db, &arrivals)?;
         for output in &unwritten.cursors {
             match job.cursors.iter().find(|(name, ..)| name == output) {
                 Some(cursor) => row::insert(db, cursor)?,

@@ -196,9 +196,13 @@ impl Writer {
             Ok(outcome) => {
                 state.settle(&job, outcome);
                 self.succeeded(&mut state);
+                let has_time = !state.has_work();
                 drop(state);
                 shared.bells.ring();
                 shared.done.notify_all();
+                if has_time {
+                    disk.empty_journal();
+                }
                 Ok(())
             }
             Err(error) => {
