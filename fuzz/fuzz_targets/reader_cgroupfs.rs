@@ -4,6 +4,11 @@
 
 use std::path::Path;
 
+use alumet_reader_cgroupfs::layout::container::Container;
+use alumet_reader_cgroupfs::layout::machine::Domain;
+use alumet_reader_cgroupfs::layout::oar::OarGroup;
+use alumet_reader_cgroupfs::layout::pod;
+use alumet_reader_cgroupfs::layout::slurm::SlurmGroup;
 use alumet_reader_cgroupfs::mount::Hierarchies;
 use alumet_reader_cgroupfs::stat::memory_stat::{self, Places};
 use alumet_reader_cgroupfs::stat::{blkio, cpu_stat, events, io_stat, pressure, single};
@@ -21,6 +26,21 @@ fn twice<T: Clone + std::fmt::Debug + Default + PartialEq>(
     assert_eq!(first, parse(bytes, &mut value));
     if first.is_ok() {
         assert_eq!(before, value);
+    }
+}
+
+/// Whoever names control groups takes or refuses the path, and knows what is in a pod or a job as being in the same one.
+fn belongs_to_somebody(path: &CgroupPath) {
+    let _ = (Container::of(path), Domain::of(path));
+    let inner = path.child("x".as_ref()).expect("a name");
+    if let Some(group) = pod::parse(path) {
+        assert_eq!(pod::parse(&inner).map(|inner| inner.uid), Some(group.uid));
+    }
+    if let Some(group) = SlurmGroup::of(path) {
+        assert_eq!(SlurmGroup::of(&inner).map(|inner| inner.job), Some(group.job));
+    }
+    if let Some(group) = OarGroup::of(path) {
+        assert_eq!(OarGroup::of(&inner).map(|inner| inner.job_id), Some(group.job_id));
     }
 }
 
@@ -64,6 +84,7 @@ fuzz_target!(|data: &[u8]| {
         }
         _ => {
             if let Ok(path) = CgroupPath::from_bytes(bytes) {
+                belongs_to_somebody(&path);
                 assert_eq!(path.to_string().parse(), Ok(path));
             }
         }

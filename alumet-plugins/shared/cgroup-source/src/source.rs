@@ -1,6 +1,7 @@
 //! The only place that makes samples of control groups.
 
 use std::collections::BTreeMap;
+use std::iter::successors;
 use std::sync::Arc;
 
 use alumet_core::events::{ConsumerEvent, ConsumerEvents};
@@ -61,6 +62,8 @@ pub(crate) struct State {
     engine: Option<FileEngine>,
     /// They lie one after the other, for all of them are passed through once a second, with cold caches.
     groups: IndexMap<CgroupId, Group>,
+    /// Those of a plugin that names them, by their paths.
+    paths: HashMap<Arc<str>, CgroupId>,
     /// Control groups that are not resolved or not opened yet, and the last look before their birth.
     waiting: BTreeMap<CgroupId, (CgroupPath, Option<Tick>)>,
     /// Those among the groups of which not all is known, and why.
@@ -269,6 +272,11 @@ impl<R: Resolver> Measured<R> {
         let state = &mut self.state;
         state.remove(id);
         let identity = Identity::new(path, attributes);
+        if self.claim.is_some()
+            && let Consumer::ControlGroup { path } = &identity.consumer
+        {
+            state.paths.insert(Arc::clone(path), id);
+        }
         state.started.push(identity.consumer.clone());
         state.due.push(id);
         state.groups.insert(id, Group { identity, parts });
@@ -366,6 +374,14 @@ impl<R: Resolver> Measured<R> {
         }
         let ended = std::mem::take(&mut self.state.ended);
         if !ended.is_empty() {
+            let State { paths, groups, .. } = &mut self.state;
+            for group in &ended {
+                if let Consumer::ControlGroup { path } = group
+                    && paths.get(path).is_some_and(|id| !groups.contains_key(id))
+                {
+                    paths.remove(path);
+                }
+            }
             if let Some(names) = &self.names {
                 let now = self.clock.now().monotonic;
                 ended.iter().for_each(|group| names.remove(&group.id(), now));
@@ -395,21 +411,12 @@ impl State {
         self.engine.is_some()
     }
 
+    /// Notes the nearest group around one that is not measured itself.
     fn note_inside(&mut self, id: CgroupId, path: &CgroupPath) {
         let path = path.to_string();
-        let depth = |group: &Group| match &group.identity.consumer {
-            Consumer::ControlGroup { path: around } => {
-                let rest = path.strip_prefix(&**around);
-                rest.filter(|rest| rest.starts_with('/')).map(|_| around.len())
-            }
-            _ => None,
-        };
-        let around = self
-            .groups
-            .iter()
-            .filter_map(|(id, group)| Some((depth(group)?, *id)));
-        if let Some((_, nearest)) = around.max() {
-            self.inside.insert(id, nearest);
+        let parents = successors(parent(&path), |path| parent(path));
+        if let Some(nearest) = parents.filter_map(|path| self.paths.get(path)).next() {
+            self.inside.insert(id, *nearest);
         }
     }
 
@@ -433,10 +440,15 @@ impl State {
         self.waiting.clear();
         self.provisional.clear();
         self.inside.clear();
+        self.paths.clear();
         self.due.clear();
         self.engine = None;
         self.mounted = None;
     }
+}
+
+fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(parent, _)| parent)
 }
 
 fn close(engine: &mut FileEngine, parts: &mut [Option<Part>; 2]) {
