@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use alumet_core::Consumer;
+use alumet_core::plugin::Finding;
 use alumet_shared_control_protocol::{Reply, Request};
 use nix::unistd::{AccessFlags, access};
 
@@ -68,6 +69,35 @@ pub(crate) fn mark(app: &App, global: &Global, mark: &Mark) -> Result<ExitCode, 
         command,
     };
     ctl(app, global, &arguments)
+}
+
+/// What an agent that runs with this configuration says of itself, for whoever looks for faults; nothing when none runs.
+pub(super) fn findings(app: &App, global: &Global) -> Vec<Finding> {
+    const SUBJECT: &str = "running now";
+    let socket = Socket::chosen(app, global, None);
+    if !socket.path.exists() {
+        return Vec::new();
+    }
+    let (body, last) = match socket.ask("json status\n") {
+        Ok(answer) => answer,
+        Err(failed) => return vec![Finding::absent(SUBJECT, failed.message())],
+    };
+    let reply: serde_json::Value = serde_json::from_str(&last).unwrap_or_default();
+    let said = |what: &str| {
+        let texts = reply["status"][what].as_array().into_iter().flatten();
+        texts.filter_map(|text| text.as_str()).map(str::to_owned)
+    };
+    if reply["ok"] != true {
+        return vec![Finding::absent(SUBJECT, format!("{body}{last}").trim_end())];
+    }
+    let more = format!("{} ctl status", app.name);
+    let obstacles = said("obstacles").map(|obstacle| Finding::broken(SUBJECT, obstacle, &more));
+    let notes = said("notes").map(|note| Finding::limited(SUBJECT, note, format!("{more}, and its log")));
+    let all: Vec<_> = obstacles.chain(notes).collect();
+    match all.is_empty() {
+        true => vec![Finding::works(SUBJECT, "it measures and delivers")],
+        false => all,
+    }
 }
 
 /// The plugin through which a program of `exec`, or whoever watches, marks phases, with a socket that has a name of its own in a

@@ -348,3 +348,71 @@ fn a_job_is_watched_by_its_number_and_others_are_named() {
         .expect_code(2)
         .expect_stderr(&["there is no job of Slurm 1", &job]);
 }
+
+#[test]
+fn a_container_is_watched_by_its_name() {
+    let Some(group) = OwnGroup::make("containers") else {
+        return;
+    };
+    let name = format!("web{}", std::process::id());
+    let container = group.child(&format!("lxc.payload.{name}"));
+    let work = format!(
+        "echo 0 > {}/cgroup.procs; while :; do :; done",
+        container.folder().display()
+    );
+    let _busy = Sleeper(Command::new("sh").args(["-c", &work]).spawn().unwrap());
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.containers]\nhierarchy = 'v2'\nnames = 'never'\n",
+    );
+    let watch = |name: &str, arguments: &[&str]| {
+        folder.run(&[&["watch", "--container", name, "--for", "1s"], arguments].concat())
+    };
+    watch(&name, &["--summary-json", "s.json"])
+        .expect_code(0)
+        .expect_stderr(&[&name, "its time is over"]);
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let user = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
+    assert!(user > 0.3, "{summary}");
+    watch("no-such-container", &[])
+        .expect_code(2)
+        .expect_stderr(&["no-such-container", &name]);
+}
+
+#[test]
+fn a_pod_without_a_name_is_measured_once_and_named_by_whoever_is_asked_how_things_are() {
+    let Some(group) = OwnGroup::make("pods") else {
+        return;
+    };
+    let uid = format!("00000000-0000-4000-8000-{:012}", std::process::id());
+    let pod = group.child(&format!("kubepods-pod{}.slice", uid.replace('-', "_")));
+    let folder = Folder::new();
+    let config = format!(
+        "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.socket-control]\nsocket_path = '{}'\n\
+         [plugins.cgroups]\nhierarchy = 'v2'\npoll_interval = '50ms'\ninclude = ['{}/**']\n\
+         [plugins.k8s]\nhierarchy = 'v2'\npoll_interval = '50ms'\nk8s_node = 'n'\nk8s_api_url = 'http://127.0.0.1:1'\n\
+         start_spread = '0s'\n",
+        folder.path("control.sock").display(),
+        group.path(),
+    );
+    folder.write("alumet-config.toml", config);
+    let mut agent = folder.start(&["run"]);
+    agent.wait_for_log("127.0.0.1:1");
+    let path = pod.path().to_string();
+    let told = wait_until("the pod is named", || {
+        let doctor = folder.run(&["doctor"]);
+        doctor.stdout.contains(&path).then_some(doctor.stdout)
+    });
+    assert!(told.contains("running now"), "{told}");
+    let status = folder.run(&["ctl", "status"]);
+    assert!(status.stdout.contains(&path), "{}", status.stdout);
+    agent.stop(Signal::SIGTERM).expect_code(0);
+    let text = folder.read("out.csv");
+    let of_pod: Vec<_> = text.lines().filter(|line| line.contains(&path)).collect();
+    assert!(!of_pod.is_empty());
+    assert!(of_pod.iter().all(|line| line.contains(&uid)), "{of_pod:#?}");
+    let of_parent = format!("{}", group.path());
+    let is_of_parent = |line: &&str| line.contains(&of_parent) && !line.contains(&path);
+    assert!(text.lines().any(|line| is_of_parent(&line)), "{text}");
+}

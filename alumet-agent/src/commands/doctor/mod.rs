@@ -12,6 +12,7 @@ use alumet_core::unit::Unit;
 
 use crate::app::{App, Purpose};
 use crate::cli::Global;
+use crate::commands::ctl;
 use crate::exit::{FAILED, Failed};
 use crate::setup::{EnabledPlugin, IfMissing, Setup};
 use crate::{telemetry, terminal};
@@ -27,6 +28,7 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     };
     let root = &setup.settings.system_root;
     let mut own = vec![configuration, selection(app, &setup.plugins)];
+    own.extend(ctl::findings(app, global));
     own.extend(Machine::at(root).findings(app.purpose));
 
     let mut report = Report::default();
