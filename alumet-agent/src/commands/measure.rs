@@ -83,7 +83,7 @@ impl Measurement {
         Ok(measurement)
     }
 
-    /// Announces the program and measures it for the first time.
+    /// Announces the program, and measures it for the first time. What it has used by now counts.
     pub(crate) async fn begin(&mut self, tree: Option<MeasuredTree>) {
         self.used_before = own_cpu_time();
         let Some(mut tree) = tree else {
@@ -100,6 +100,11 @@ impl Measurement {
         let _ = self.program.set(consumer.clone());
         *self.tree.lock() = Some(tree);
         self.publish(ConsumerEvent::Started([consumer].into()));
+        self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
+    }
+
+    /// Polls all sources: what a program that was there before has used by now does not count.
+    pub(crate) async fn poll(&self) {
         self.trigger(Pattern::kind(ElementKind::Source)).await;
     }
 
@@ -115,7 +120,7 @@ impl Measurement {
         if let Some(consumer) = self.program.get() {
             self.publish(ConsumerEvent::Ended([consumer.clone()].into()));
         }
-        self.trigger(Pattern::kind(ElementKind::Source)).await;
+        self.poll().await;
         let times = Times {
             duration: ended.saturating_duration_since(started),
             ended: wall_clock(ended),

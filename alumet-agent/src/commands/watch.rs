@@ -47,6 +47,7 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, watch: &Watch) -> Result<Ex
         let name = target.name(&root);
         let tree = followed.map(|followed| MeasuredTree::new(&root, followed, wall_clock(started)));
         measurement.begin(tree.ok()).await;
+        measurement.poll().await;
         let tree = Arc::clone(&measurement.tree);
         let (cause, ended) = tokio::select! {
             ended = target.ended(&tree) => ("it has ended".to_owned(), ended),

@@ -50,6 +50,8 @@ pub(crate) struct TreeSource {
     /// Whether the series begin anew after a gap.
     is_resumed: bool,
     pushed: TreeUsage,
+    /// Whether it was told already what was used until the end.
+    is_over: bool,
     has_declared_phases: bool,
 }
 
@@ -93,6 +95,10 @@ impl Source for TreeSource {
             }
         };
         let used = usage.since(std::mem::replace(&mut self.pushed, usage));
+        // Only what nobody could know at the end comes after it.
+        if std::mem::replace(&mut self.is_over, !tree.is_alive()) && used == TreeUsage::default() {
+            return Ok(());
+        }
         if !std::mem::take(&mut self.is_resumed) {
             let amounts = [
                 used.user_ns,

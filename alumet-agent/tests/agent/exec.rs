@@ -254,6 +254,30 @@ fn a_program_is_measured_at_its_start_and_at_its_end() {
 }
 
 #[test]
+fn around_a_short_program_the_machine_is_measured_twice_and_the_program_told_no_more_than_it_says() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        format!(
+            "[plugins.csv]\noutput_path = 'out.csv'\n{}",
+            procfs_with("kernel.poll_interval = '1h'")
+        ),
+    );
+    folder.run(&["exec", "--", "true"]).expect_code(0);
+    let lines = lines_of(&folder.path("out.csv"));
+    let count = |metric: &str| {
+        lines
+            .iter()
+            .filter(|line| line.metric.starts_with(metric))
+            .count()
+    };
+    assert_eq!(count("kernel_context_switches"), 2);
+    // User and kernel mode: a 0 at the begin, nothing at the first look or what there was, and all of it.
+    let of_program = count("process_tree_cpu_time");
+    assert!((4..=6).contains(&of_program), "{of_program}");
+}
+
+#[test]
 fn even_the_shortest_program_has_its_cpu_time_billed() {
     let folder = folder();
     let ended = folder.run(&["exec", "true"]);
