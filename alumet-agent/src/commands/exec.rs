@@ -105,7 +105,7 @@ pub(super) fn measured(
             .in_group(group))
         });
         let tree = tree.inspect_err(|why| tracing::warn!("the program is not measured: {why}"));
-        measurement.begin(tree.ok()).await;
+        measurement.begin(tree.ok());
         let ended = loop {
             tokio::select! {
                 ended = running.watched.ended() => break ended,

@@ -83,8 +83,8 @@ impl Measurement {
         Ok(measurement)
     }
 
-    /// Announces the program, and measures it for the first time. What it has used by now counts.
-    pub(crate) async fn begin(&mut self, tree: Option<MeasuredTree>) {
+    /// Announces the program. What it has used by now counts.
+    pub(crate) fn begin(&mut self, tree: Option<MeasuredTree>) {
         self.used_before = own_cpu_time();
         let Some(mut tree) = tree else {
             return;
@@ -96,11 +96,12 @@ impl Measurement {
                 "descendants are not measured: this kernel does not tell them; it needs CONFIG_PROC_CHILDREN"
             );
         }
+        // A small program that ends soon would not be seen otherwise.
+        tree.read(SystemClock.now().wall);
         let consumer = tree.consumer();
         let _ = self.program.set(consumer.clone());
         *self.tree.lock() = Some(tree);
         self.publish(ConsumerEvent::Started([consumer].into()));
-        self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
     }
 
     /// Polls all sources: what a program that was there before has used by now does not count.

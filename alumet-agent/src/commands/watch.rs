@@ -46,7 +46,7 @@ pub(crate) fn watch(app: &Arc<App>, global: &Global, watch: &Watch) -> Result<Ex
             followed.inspect_err(|failed| tracing::warn!("nothing is measured: {}", failed.message()));
         let name = target.name(&root);
         let tree = followed.map(|followed| MeasuredTree::new(&root, followed, wall_clock(started)));
-        measurement.begin(tree.ok()).await;
+        measurement.begin(tree.ok());
         measurement.poll().await;
         let tree = Arc::clone(&measurement.tree);
         let (cause, ended) = tokio::select! {

@@ -135,7 +135,8 @@ impl MeasuredTree {
         self.switches[1] += usage.ru_nivcsw.cast_unsigned();
     }
 
-    fn read(&mut self, now: Timestamp) -> TreeUsage {
+    /// Looks at all of it, and says what was used until now.
+    pub(crate) fn read(&mut self, now: Timestamp) -> TreeUsage {
         /// The kernel keeps the peak until it is read.
         const PEAK_INTERVAL: Duration = Duration::from_millis(20);
         let reading = match &mut self.followed {
