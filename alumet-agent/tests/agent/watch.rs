@@ -1,5 +1,6 @@
 //! `watch`.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
@@ -21,6 +22,12 @@ impl Sleeper {
                 .spawn()
                 .unwrap(),
         )
+    }
+
+    /// One that does not sleep at all, in a control group by its directory.
+    fn busy_in(group: &Path) -> Self {
+        let work = format!("echo 0 > {}/cgroup.procs; while :; do :; done", group.display());
+        Self(Command::new("sh").args(["-c", &work]).spawn().unwrap())
     }
 
     fn pid(&self) -> u32 {
@@ -328,8 +335,7 @@ fn a_job_is_watched_by_its_number_and_others_are_named() {
     let task = format!("node_slurmstepd.scope/job_{job}/step_0/user/task_0");
     let task = group.folder().join(task);
     std::fs::create_dir_all(&task).unwrap();
-    let work = format!("echo 0 > {}/cgroup.procs; while :; do :; done", task.display());
-    let _busy = Sleeper(Command::new("sh").args(["-c", &work]).spawn().unwrap());
+    let _busy = Sleeper::busy_in(&task);
     let folder = Folder::new();
     folder.write(
         "alumet-config.toml",
@@ -356,11 +362,7 @@ fn a_container_is_watched_by_its_name() {
     };
     let name = format!("web{}", std::process::id());
     let container = group.child(&format!("lxc.payload.{name}"));
-    let work = format!(
-        "echo 0 > {}/cgroup.procs; while :; do :; done",
-        container.folder().display()
-    );
-    let _busy = Sleeper(Command::new("sh").args(["-c", &work]).spawn().unwrap());
+    let _busy = Sleeper::busy_in(container.folder());
     let folder = Folder::new();
     folder.write(
         "alumet-config.toml",

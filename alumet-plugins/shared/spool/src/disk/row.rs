@@ -132,7 +132,7 @@ pub(super) fn select_headers(clause: &str) -> String {
     format!("SELECT {}, \"check\", NULL FROM records {clause}", Entry::COLUMNS)
 }
 
-/// Writes rows, all with one statement: to find it again for each of many small ones costs as much as to write them.
+/// Writes rows, all with one statement: small ones are many, and to find it again for each is a good part of their cost.
 pub(super) fn insert_all<'a, T: Stored + 'a>(
     connection: &Connection,
     rows: impl IntoIterator<Item = &'a T>,
