@@ -44,7 +44,7 @@ impl State {
     pub(super) fn settle(&mut self, job: &Job, outcome: Outcome) {
         self.committed_changes = job.changes;
         self.committed = self.committed.max(job.head);
-        self.origins.settle(job.head.sequence);
+        self.origins.settle(job.changes);
         self.unwritten.add(outcome.left);
         for &(sender, sequence) in &job.unwritten.brought {
             self.wanted.remove(sender, sequence);

@@ -5,6 +5,8 @@ mod cursor;
 mod eviction;
 mod job;
 mod keeping;
+#[cfg(test)]
+mod model;
 mod origins;
 mod reading;
 mod state;

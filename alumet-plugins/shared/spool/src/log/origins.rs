@@ -13,8 +13,8 @@ use crate::record::Watermark;
 pub(crate) struct Origins {
     /// What is safe.
     safe: HashMap<InstanceId, Watermark>,
-    /// What was appended and is not safe yet, with the number of the record here, in its order.
-    pending: VecDeque<(u64, InstanceId, Watermark)>,
+    /// What was appended and is not safe yet, in its order.
+    pending: VecDeque<Pending>,
     /// Safe, but not in the present file.
     unwritten: BTreeSet<InstanceId>,
     waiting: HashMap<InstanceId, watch::Sender<u64>>,
@@ -22,18 +22,33 @@ pub(crate) struct Origins {
     thinned: usize,
 }
 
+#[derive(Debug)]
+struct Pending {
+    /// The number of the record here; of a batch without samples that of the last one before it.
+    record: u64,
+    /// The number of the change that it was, because others may come with the same record after a transaction has begun.
+    change: u64,
+    sender: InstanceId,
+    mark: Watermark,
+}
+
 impl Origins {
     /// More senders than this are not remembered: those not heard of for longest are forgotten.
     const MAX_SENDERS: usize = 65_536;
 
-    /// Notes that the record `sequence` has this origin.
-    pub(crate) fn append(&mut self, sequence: u64, origin: Origin, seen: Timestamp) {
+    /// Notes that the record with that number has this origin.
+    pub(crate) fn append(&mut self, record: u64, change: u64, origin: Origin, seen: Timestamp) {
         let mark = Watermark {
             sequence: origin.sequence,
             checksum: origin.checksum,
             seen,
         };
-        self.pending.push_back((sequence, origin.instance, mark));
+        self.pending.push_back(Pending {
+            record,
+            change,
+            sender: origin.instance,
+            mark,
+        });
         if self.pending.len() > Self::MAX_SENDERS.max(2 * self.thinned) {
             self.thin_out();
         }
@@ -42,7 +57,7 @@ impl Origins {
     /// Keeps only the newest of each sender: the others become safe a little later than they could.
     fn thin_out(&mut self) {
         let mut seen = HashSet::new();
-        let newest = self.pending.drain(..).rev().filter(|(_, id, _)| seen.insert(*id));
+        let newest = self.pending.drain(..).rev().filter(|one| seen.insert(one.sender));
         self.pending = newest.collect::<Vec<_>>().into_iter().rev().collect();
         self.thinned = self.pending.len();
     }
@@ -51,7 +66,7 @@ impl Origins {
     pub(crate) fn to_write(&self) -> Vec<(InstanceId, Watermark)> {
         let unwritten = self.unwritten.iter();
         let mut marks: HashMap<_, _> = unwritten.filter_map(|id| self.safe.get_key_value(id)).collect();
-        for (_, id, mark) in &self.pending {
+        for Pending { sender: id, mark, .. } in &self.pending {
             let known = marks.get(id).copied().or_else(|| self.safe.get(id));
             if known.is_none_or(|known| known.sequence <= mark.sequence) {
                 marks.insert(id, mark);
@@ -60,14 +75,22 @@ impl Origins {
         marks.into_iter().map(|(id, mark)| (*id, *mark)).collect()
     }
 
-    /// What was to write is written, and everything up to the record `sequence` is safe.
-    pub(crate) fn settle(&mut self, sequence: u64) {
+    /// Everything up to that change is on disk.
+    pub(crate) fn settle(&mut self, change: u64) {
         self.unwritten.clear();
-        while let Some(&(number, id, mark)) = self.pending.front()
-            && number <= sequence
+        self.settle_while(|one| one.change <= change);
+    }
+
+    /// Without a disk: every output is done with everything up to that record.
+    pub(crate) fn settle_done(&mut self, record: u64) {
+        self.settle_while(|one| one.record <= record);
+    }
+
+    fn settle_while(&mut self, is_safe: impl Fn(&Pending) -> bool) {
+        while self.pending.front().is_some_and(&is_safe)
+            && let Some(one) = self.pending.pop_front()
         {
-            self.pending.pop_front();
-            self.note(id, mark);
+            self.note(one.sender, one.mark);
         }
         if self.safe.len() > Self::MAX_SENDERS {
             self.forget_oldest();
@@ -156,8 +179,8 @@ mod tests {
         let mut origins = Origins::default();
         let id = InstanceId([1; 16]);
         let mut waiting = origins.watch(id);
-        origins.append(1, origin(1, 7), Timestamp::default());
-        origins.append(2, origin(1, 8), Timestamp::default());
+        origins.append(1, 1, origin(1, 7), Timestamp::default());
+        origins.append(2, 2, origin(1, 8), Timestamp::default());
         assert_eq!(origins.to_write().len(), 1);
         assert_eq!(origins.to_write()[0].1.sequence, 8);
         origins.settle(1);
@@ -181,8 +204,8 @@ mod tests {
     #[test]
     fn a_late_repetition_does_not_lower_the_mark() {
         let mut origins = Origins::default();
-        origins.append(1, origin(1, 8), Timestamp::default());
-        origins.append(2, origin(1, 3), Timestamp::default());
+        origins.append(1, 1, origin(1, 8), Timestamp::default());
+        origins.append(2, 2, origin(1, 3), Timestamp::default());
         origins.settle(2);
         assert_eq!(
             origins.committed(InstanceId([1; 16])).map(|mark| mark.sequence),
@@ -193,7 +216,7 @@ mod tests {
     #[test]
     fn what_is_safe_is_written_again_into_another_file() {
         let mut origins = Origins::default();
-        origins.append(1, origin(1, 8), Timestamp::default());
+        origins.append(1, 1, origin(1, 8), Timestamp::default());
         origins.settle(1);
         assert!(origins.to_write().is_empty());
         origins.write_all();
@@ -213,7 +236,7 @@ mod tests {
                 instance,
                 ..origin(0, 1)
             };
-            origins.append(sender, origin, Timestamp::from_nanos(sender as i64));
+            origins.append(sender, sender, origin, Timestamp::from_nanos(sender as i64));
         }
         origins.settle(u64::MAX);
         assert_eq!(origins.safe.len(), Origins::MAX_SENDERS / 2);

@@ -154,8 +154,8 @@ impl State {
 
     /// Notes where the newest record comes from.
     pub(crate) fn note_origin(&mut self, origin: Origin, now: Timestamp) {
-        self.origins.append(self.head.sequence, origin, now);
         self.changes += 1;
+        self.origins.append(self.head.sequence, self.changes, origin, now);
         if self.wanted.has(origin.instance, origin.sequence) {
             self.unwritten.brought.push((origin.instance, origin.sequence));
             // Its sender waits for it before it sends the next one.
@@ -183,7 +183,7 @@ impl State {
 
     /// Without a disk, a record is safe once every output is done with it.
     pub(crate) fn settle_origins(&mut self) {
-        self.origins.settle(self.start.sequence);
+        self.origins.settle_done(self.start.sequence);
     }
 
     /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.

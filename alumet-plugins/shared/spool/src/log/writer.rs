@@ -11,6 +11,7 @@ use super::Log;
 use super::state::State;
 use crate::disk::{Disk, DiskError, Place, set_aside};
 use crate::machine;
+use crate::record::{Job, Outcome};
 
 /// The thread that writes.
 pub(super) struct Writer {
@@ -176,12 +177,7 @@ impl Writer {
             return shared.evict(None);
         };
         shared.evict(Some(disk))?;
-        let job = {
-            let mut state = shared.state.lock();
-            let now = shared.clock.now().monotonic;
-            state.let_go(shared.config.max_bytes, now, self.strangers.is_none());
-            state.take_job(shared.clock.now().wall)
-        };
+        let job = self.take_job();
         let stored = disk
             .store(&job, last)
             .and_then(|outcome| match disk.is_in_place() {
@@ -191,29 +187,43 @@ impl Writer {
                     self.place().path.display()
                 ))),
             });
+        if self.settle(job, stored)? {
+            disk.empty_journal();
+        }
+        Ok(())
+    }
+
+    /// Takes what is to be written.
+    pub(super) fn take_job(&self) -> Job {
+        let shared = &self.shared;
+        let now = shared.clock.now();
         let mut state = shared.state.lock();
-        match stored {
-            Ok(outcome) => {
-                state.settle(&job, outcome);
-                self.succeeded(&mut state);
-                let has_time = !state.has_work();
-                drop(state);
-                shared.bells.ring();
-                shared.done.notify_all();
-                if has_time {
-                    disk.empty_journal();
-                }
-                Ok(())
-            }
+        state.let_go(shared.config.max_bytes, now.monotonic, self.strangers.is_none());
+        state.take_job(now.wall)
+    }
+
+    /// Notes what has become of it; says whether there is time for other things.
+    pub(super) fn settle(&mut self, job: Job, stored: Result<Outcome, DiskError>) -> Result<bool, DiskError> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state.lock();
+        let outcome = match stored {
+            Ok(outcome) => outcome,
             Err(error) => {
                 state.give_back(job);
-                Err(error)
+                return Err(error);
             }
-        }
+        };
+        state.settle(&job, outcome);
+        self.succeeded(&mut state);
+        let has_time = !state.has_work();
+        drop(state);
+        shared.bells.ring();
+        shared.done.notify_all();
+        Ok(has_time)
     }
 
     /// Opens the file and brings it together with what is in memory.
-    fn connect(&mut self, suspect: bool) -> Result<Disk, DiskError> {
+    pub(super) fn connect(&mut self, suspect: bool) -> Result<Disk, DiskError> {
         let place = self.place();
         let (mut disk, mut loaded) = Disk::open(&place, suspect)?;
         let mut generation = loaded.generation;

@@ -36,17 +36,26 @@ impl Loss {
 pub(crate) struct Losses(Vec<Loss>);
 
 impl Losses {
-    /// Adds a loss and joins it with one of the same reason right before or after it.
+    /// Adds what of a loss is not known yet, and joins it with one of the same reason right before or after it.
     pub(crate) fn insert(&mut self, loss: Loss) {
         let index = self
             .0
             .partition_point(|known| known.end.sequence <= loss.begin.sequence);
-        if self
-            .0
-            .get(index)
-            .is_some_and(|next| next.begin.sequence < loss.end.sequence)
-        {
-            return; // It is known already.
+        let known = self.0.get(index).copied();
+        if let Some(known) = known.filter(|known| known.begin.sequence < loss.end.sequence) {
+            if loss.begin.sequence < known.begin.sequence {
+                self.insert(Loss {
+                    end: known.begin,
+                    ..loss
+                });
+            }
+            if known.end.sequence < loss.end.sequence {
+                self.insert(Loss {
+                    begin: known.end,
+                    ..loss
+                });
+            }
+            return;
         }
         self.0.insert(index, loss);
         self.join(index);
@@ -143,6 +152,13 @@ mod tests {
         );
         losses.insert(loss(3, 4, GapReason::Damaged));
         assert_eq!(losses.all().len(), 2, "what is lost is lost once");
+        losses.insert(loss(1, 9, GapReason::Full));
+        let all = losses.all().iter();
+        let all: Vec<_> = all
+            .map(|one| (one.begin.sequence, one.end.sequence, one.reason))
+            .collect();
+        let (full, expired) = (GapReason::Full, GapReason::Expired);
+        assert_eq!(all, [(1, 7, full), (7, 8, expired), (8, 9, full)]);
     }
 
     #[test]
