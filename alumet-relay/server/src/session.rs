@@ -350,10 +350,10 @@ impl Session {
     }
 
     /// Gives a batch to the pipeline when there is room. That is not interrupted, so that it is known what the pipeline has.
-    async fn hand_on(&mut self, batch: Batch, last: u64, bytes: usize) -> Result<(), Refusal> {
+    async fn hand_on(&mut self, batch: Batch, last: u64, payload: usize) -> Result<(), Refusal> {
         let state = Arc::clone(&self.running.state);
         let _waits = Arc::clone(&state.waits);
-        let room = self.begun.flow.room(bytes).await?;
+        let room = self.begun.flow.room(payload, batch.len()).await?;
         if self.begun.sequence.has(last) {
             return self.hand_on_again(batch, last, room).await;
         }

@@ -20,6 +20,8 @@ pub(crate) use room::Room;
 
 /// What a batch that is not stored yet needs besides its payload.
 const BATCH_BYTES: usize = 256;
+/// What a sample needs in memory: its series, timestamp and value.
+const SAMPLE_BYTES: usize = 24;
 
 /// The room that a batch takes up, in the window of its session and in that of all clients.
 pub(crate) type Held = [Option<OwnedSemaphorePermit>; 2];
@@ -89,14 +91,17 @@ impl Flow {
         }
     }
 
-    /// Waits for room for a batch with a payload of so many bytes.
+    /// Waits for room for a batch with a payload of so many bytes, which has become so many samples.
+    ///
+    /// A session has as little under way as its samples take in memory. What all have waits as payloads, but for a few.
     ///
     /// # Errors
     /// See [`Flow::until`].
-    pub(crate) async fn room(&mut self, bytes: usize) -> Result<Held, Refusal> {
+    pub(crate) async fn room(&mut self, payload: usize, samples: usize) -> Result<Held, Refusal> {
         let (window, shared) = (self.window.clone(), self.shared.clone());
-        let needed = bytes.saturating_add(BATCH_BYTES);
-        self.until(async { [window.take(needed).await, shared.take(needed).await] })
+        let waiting = payload.saturating_add(BATCH_BYTES);
+        let decoded = waiting.saturating_add(samples.saturating_mul(SAMPLE_BYTES));
+        self.until(async { [window.take(decoded).await, shared.take(waiting).await] })
             .await
     }
 

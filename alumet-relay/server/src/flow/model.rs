@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
 use super::schedule::{Schedule, all, random};
-use super::{BATCH_BYTES, Flow, Room};
+use super::{BATCH_BYTES, Flow, Room, SAMPLE_BYTES};
 use crate::refusal::Refusal;
 use crate::registry::{Instance, Received};
 use crate::seat::Claim;
@@ -261,7 +261,7 @@ impl World {
         assert_eq!(last + 1, batch.sequence, "once, and in order");
         let Setup { window, shared, .. } = self.setup;
         self.under_way.update(|bytes| bytes - batch.bytes.min(shared));
-        batch.under_way.update(|bytes| bytes - batch.bytes.min(window));
+        batch.under_way.update(|bytes| bytes - (batch.bytes + SAMPLE_BYTES).min(window));
     }
 }
 
@@ -305,11 +305,12 @@ impl Session {
     }
 
     async fn hand_on(&mut self, sequence: u64, payload: usize) -> Result<(), Refusal> {
-        let room = self.flow.room(payload).await?;
+        let room = self.flow.room(payload, 1).await?;
         let (world, bytes) = (&*self.world, payload + BATCH_BYTES);
+        let decoded = bytes + SAMPLE_BYTES;
         let Setup { window, shared, .. } = world.setup;
         world.under_way.update(|under_way| under_way + bytes.min(shared));
-        self.under_way.update(|under_way| under_way + bytes.min(window));
+        self.under_way.update(|under_way| under_way + decoded.min(window));
         assert!(world.under_way.get() <= shared, "of all clients");
         assert!(self.under_way.get() <= window, "of this session");
         let batch = Batch {
