@@ -23,6 +23,8 @@ pub mod config;
 mod default_text;
 mod exit;
 mod extra_command;
+#[cfg(target_env = "gnu")]
+mod heap;
 mod health;
 mod known_plugins;
 mod live_line;

@@ -33,6 +33,8 @@ pub(crate) fn run(app: &Arc<App>, global: &Global) -> Result<ExitCode, Failed> {
             Purpose::Receive => tracing::info!(version, "receiving; Ctrl+C or SIGTERM ends it"),
         }
         tokio::spawn(warn_of_much(session.pipeline.control().clone()));
+        #[cfg(target_env = "gnu")]
+        tokio::spawn(crate::heap::keep_small());
         let manager = ServiceManager::of_environment();
         let health = Arc::clone(&session.health);
         let wait = async {
