@@ -148,7 +148,7 @@ impl Spooled {
     }
 }
 
-/// Batches that were committed and were damaged before an output had them: their senders may still have them.
+/// Batches that were committed and were damaged before every output had them: their senders may still have them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// The numbers of those of one sender, lowest first.
@@ -251,8 +251,8 @@ pub trait SpoolReader: Send + Sync + 'static {
     /// While it is not known, because the file of an earlier run cannot be read.
     fn position(&self) -> Result<Option<Vec<u8>>, Failure>;
 
-    /// What comes after what was given before: at least one item unless nothing waits, and more up to about `bytes`.
-    /// May read the disk.
+    /// What comes after what was given before: at least one item unless nothing waits that the output does not have, and more up
+    /// to about `bytes`. May read the disk.
     ///
     /// # Errors
     /// When the disk cannot be read at the moment.
@@ -265,7 +265,8 @@ pub trait SpoolReader: Send + Sync + 'static {
     fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure>;
 
     /// The output is done with everything up to `sequence`; says how many samples it is done with by this: those of
-    /// records that were given to it as records, even if they were lost since, and none of gaps.
+    /// records that were given to it as records, even if they were lost since, and of those that it was not given because it
+    /// has them; none of gaps.
     ///
     /// `position` is stored in the same transaction. It counts after a restart once it is committed, which happens soon.
     fn acknowledge(&self, sequence: u64, position: Option<Vec<u8>>) -> u64;

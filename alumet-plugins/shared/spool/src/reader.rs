@@ -33,6 +33,7 @@ impl SpoolReader for Reader {
     fn forget(&self) {
         self.log.change(&self.output, |state| {
             state.cursors.remove(&self.output);
+            state.go_back(&self.output);
         });
         self.batches.forget(&self.log);
     }

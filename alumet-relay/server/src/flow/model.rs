@@ -261,7 +261,9 @@ impl World {
         assert_eq!(last + 1, batch.sequence, "once, and in order");
         let Setup { window, shared, .. } = self.setup;
         self.under_way.update(|bytes| bytes - batch.bytes.min(shared));
-        batch.under_way.update(|bytes| bytes - (batch.bytes + SAMPLE_BYTES).min(window));
+        batch
+            .under_way
+            .update(|bytes| bytes - (batch.bytes + SAMPLE_BYTES).min(window));
     }
 }
 

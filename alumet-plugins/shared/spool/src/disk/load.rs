@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::Noted;
 use super::fetch::visit;
 use super::row::{self, Meta, Stored};
-use crate::record::{Entry, Loss, Mark, Stand, Stretch, WantedBatch, Watermark};
+use crate::record::{Entry, Had, Loss, Mark, Stand, Stretch, WantedBatch, Watermark};
 
 /// What a file says at its opening.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub(crate) struct Loaded {
     pub(crate) losses: Vec<Loss>,
     pub(crate) origins: Vec<(InstanceId, Watermark)>,
     pub(crate) wanted: Vec<WantedBatch>,
+    pub(crate) had: Vec<Had>,
     /// The newest dictionary of which anything is there.
     pub(crate) generation: u32,
     /// Numbers up to this one may have been used.
@@ -56,6 +57,7 @@ impl Loaded {
         loaded.losses = all(connection, damaged)?;
         loaded.origins = all(connection, damaged)?;
         loaded.wanted = all(connection, damaged)?;
+        loaded.had = all(connection, damaged)?;
         loaded.first = end_of_records(connection, "ASC", damaged)?;
         loaded.last = end_of_records(connection, "DESC", damaged)?;
         let newest = "SELECT max(generation) FROM definitions";

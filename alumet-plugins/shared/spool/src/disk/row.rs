@@ -10,7 +10,7 @@ use crc32fast::Hasher;
 use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::record::{Arrival, Entry, Loss, Mark, Stand, Stretch, WantedBatch, Watermark};
+use crate::record::{Arrival, Entry, Had, Loss, Mark, Stand, Stretch, WantedBatch, Watermark};
 
 /// What a table has in its rows.
 pub(super) trait Stored: Sized {
@@ -367,6 +367,32 @@ impl Stored for WantedBatch {
             sender: InstanceId(row.get(0)?),
             sequence: unsigned(row, 1)?,
             since: time(row, 2)?,
+        })
+    }
+}
+
+impl Stored for Had {
+    const TABLE: &'static str = "had";
+    const COLUMNS: &'static str = "output, sender, sequence, record, again";
+
+    fn write<'a>(&'a self, row: &mut Columns<'a>) {
+        row.text(&self.output);
+        row.bytes(&self.sender.0);
+        row.number(self.sequence);
+        row.number(self.record);
+        match self.again {
+            Some(again) => row.number(again),
+            None => row.none(),
+        }
+    }
+
+    fn parse(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            output: row.get(0)?,
+            sender: InstanceId(row.get(1)?),
+            sequence: unsigned(row, 2)?,
+            record: unsigned(row, 3)?,
+            again: row.get::<_, Option<i64>>(4)?.map(|number| number as u64),
         })
     }
 }

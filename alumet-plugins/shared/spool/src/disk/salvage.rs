@@ -11,7 +11,7 @@ use super::aside::{set_aside, with_suffix};
 use super::fetch::{RANGE, visit, walk};
 use super::row::{self, Meta, Origin, Stored};
 use super::{DiskError, Place, open};
-use crate::record::{Arrival, Entry, Loss, Stand, Stretch, WantedBatch};
+use crate::record::{Arrival, Entry, Had, Loss, Stand, Stretch, WantedBatch};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.
 const MOST_MISSED: u64 = 128;
@@ -73,6 +73,7 @@ fn copy_all(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
     copy::<Origin>(old, new)?;
     copy::<Arrival>(old, new)?;
     copy::<WantedBatch>(old, new)?;
+    copy::<Had>(old, new)?;
     copy::<Definitions>(old, new)?;
     copy_records(old, new)?;
     new.execute_batch("COMMIT")

@@ -8,13 +8,13 @@ use crate::record::PAGE_SIZE;
 pub(super) const APPLICATION: i32 = 0x5370_6f6c;
 
 /// The version of the tables that this program reads and writes. A file may have other tables; they stay as they are.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// How much the journal holds when there is never time to empty it.
 const JOURNAL_BYTES: u64 = 16 << 20;
 
 /// What came later. Before the second version, a row of `meta` had the only identity; before the third, nobody was asked again
-/// for what was damaged.
+/// for what was damaged; before the fourth, not if one output had it.
 const LATER: &str = "
     CREATE TABLE IF NOT EXISTS numberings (sequence INTEGER PRIMARY KEY, records INTEGER NOT NULL,
         samples INTEGER NOT NULL, bytes INTEGER NOT NULL, instance BLOB NOT NULL, \"check\" INTEGER NOT NULL);
@@ -22,6 +22,9 @@ const LATER: &str = "
         \"check\" INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS wanted (sender BLOB NOT NULL, sequence INTEGER NOT NULL, since INTEGER NOT NULL,
         \"check\" INTEGER NOT NULL, PRIMARY KEY (sender, sequence)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS had (output TEXT NOT NULL, sender BLOB NOT NULL, sequence INTEGER NOT NULL,
+        record INTEGER NOT NULL, again INTEGER, \"check\" INTEGER NOT NULL,
+        PRIMARY KEY (output, sender, sequence)) WITHOUT ROWID;
 ";
 
 /// `check` is in each table a CRC-32 over the other columns; `payload` stands last, so that what comes before it is

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::fetch::visit;
 use super::{Disk, DiskError, Noted, row};
-use crate::record::{Arrival, Job, Outcome, PAGE_SIZE, Unwritten, WantedBatch};
+use crate::record::{Arrival, Had, Job, Outcome, PAGE_SIZE, Unwritten, WantedBatch};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.
 const RESERVE: u64 = 1 << 20;
@@ -81,9 +81,18 @@ impl Disk {
         row::insert_all(db, job.records.iter().map(AsRef::as_ref))?;
         let arrivals: Vec<_> = job.records.iter().filter_map(|entry| entry.arrival()).collect();
         row::insert_all(db, &arrivals)?;
+        for (output, done) in &unwritten.went_back {
+            db.prepare_cached("DELETE FROM had WHERE output = ? AND record > ?")?
+                .execute(params![output, *done as i64])?;
+        }
+        row::insert_all(db, &unwritten.had)?;
         for output in &unwritten.cursors {
             match job.cursors.iter().find(|(name, ..)| name == output) {
-                Some(cursor) => row::insert(db, cursor)?,
+                Some(cursor) => {
+                    row::insert(db, cursor)?;
+                    db.prepare_cached("DELETE FROM had WHERE output = ? AND again <= ?")?
+                        .execute(params![output, cursor.1.sequence as i64])?;
+                }
                 None => drop(
                     db.prepare_cached("DELETE FROM cursors WHERE output = ?")?
                         .execute([output])?,
@@ -95,10 +104,10 @@ impl Disk {
             db.execute("DELETE FROM gaps", [])?;
             row::insert_all(db, &job.losses)?;
         }
-        let wanted = want(db, job)?;
+        let (wanted, had) = want(db, job)?;
         let left = delete(db, job)?;
         transaction.commit()?;
-        Ok(Outcome { left, wanted })
+        Ok(Outcome { left, wanted, had })
     }
 
     /// Gives free pages back to the file system, a few at a time.
@@ -118,29 +127,34 @@ impl Disk {
     }
 }
 
-/// Notes which batches the damaged records were, and forgets those that came again and those that nobody has sent for long.
-fn want(db: &Connection, job: &Job) -> rusqlite::Result<Vec<WantedBatch>> {
+/// Notes which batches the damaged records were and which outputs have them, and forgets those that came again and those that
+/// nobody has sent for long.
+fn want(db: &Connection, job: &Job) -> rusqlite::Result<(Vec<WantedBatch>, Vec<Had>)> {
     let unwritten = &job.unwritten;
     row::insert_all(db, &unwritten.wanted)?;
-    let mut wanted = Vec::new();
-    for &(first, last) in &unwritten.damaged {
+    let (mut wanted, mut had) = (Vec::new(), Vec::new());
+    for range in &unwritten.damaged {
         let sql = row::select::<Arrival>("WHERE record BETWEEN ? AND ? ORDER BY record");
         visit(
             db,
             &sql,
-            [first as i64, last as i64],
+            [range.first as i64, range.last as i64],
             |arrival: Option<Arrival>| {
-                wanted.extend(arrival.map(|arrival| WantedBatch {
-                    sender: arrival.sender,
-                    sequence: arrival.sequence,
-                    since: job.now,
-                }));
-                wanted.len() < job.room_for_wanted
+                let has_room = wanted.len() < job.room_for_wanted;
+                if let Some(arrival) = arrival.filter(|_| has_room) {
+                    wanted.push(WantedBatch {
+                        sender: arrival.sender,
+                        sequence: arrival.sequence,
+                        since: job.now,
+                    });
+                    had.extend(range.had(&arrival));
+                }
+                has_room
             },
         )?;
     }
-    wanted.truncate(job.room_for_wanted);
     row::insert_all(db, &wanted)?;
+    row::insert_all(db, &had)?;
     for (sender, sequence) in &unwritten.brought {
         db.prepare_cached("DELETE FROM wanted WHERE sender = ? AND sequence = ?")?
             .execute(params![sender.0, *sequence as i64])?;
@@ -150,8 +164,11 @@ fn want(db: &Connection, job: &Job) -> rusqlite::Result<Vec<WantedBatch>> {
             "DELETE FROM wanted WHERE since < ?",
             [job.wanted_since.as_nanos()],
         )?;
+        let unwanted = "DELETE FROM had WHERE again IS NULL
+                            AND (sender, sequence) NOT IN (SELECT sender, sequence FROM wanted)";
+        db.execute(unwanted, [])?;
     }
-    Ok(wanted)
+    Ok((wanted, had))
 }
 
 /// Deletes the records that nobody needs, and the dictionaries that no record needs.

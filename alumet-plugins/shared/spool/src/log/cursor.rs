@@ -21,6 +21,10 @@ pub(crate) struct Cursor {
     given: VecDeque<(Mark, Option<u32>)>,
     /// The gaps among them.
     gaps: VecDeque<Gap>,
+    /// The ends of what was not given, because the output has it, and is not done.
+    passed: VecDeque<Mark>,
+    /// The samples of such that are done since the last acknowledgement.
+    uncounted: u64,
 }
 
 impl Cursor {
@@ -38,9 +42,13 @@ impl Cursor {
     /// Notes that everything up to `end` was given: a record, which needs that dictionary, or a gap.
     pub(crate) fn give(&mut self, end: Mark, generation: Option<u32>) {
         self.next = end;
-        let last = self.given.back();
-        if last.is_none_or(|(last, _)| last.sequence < end.sequence) {
-            self.given.push_back((end, generation));
+        // To a successor, much comes again.
+        let place = self
+            .given
+            .partition_point(|(mark, _)| mark.sequence < end.sequence);
+        let known = self.given.get(place);
+        if known.is_none_or(|(known, _)| known.sequence > end.sequence) {
+            self.given.insert(place, (end, generation));
         }
     }
 
@@ -59,6 +67,20 @@ impl Cursor {
         self.gaps.push_back(gap);
     }
 
+    /// Notes that the record up to `end` is not given, because the output has it.
+    pub(crate) fn pass(&mut self, end: Mark) {
+        self.next = end;
+        self.passed.push_back(end);
+        self.uncounted += self.move_done(self.done);
+    }
+
+    /// Goes back to what is done, and gives the number of that.
+    pub(crate) fn go_back(&mut self) -> u64 {
+        self.next = self.done;
+        self.passed.clear();
+        self.done.sequence
+    }
+
     /// The last end that was given and is not after `sequence`.
     pub(crate) fn given_up_to(&self, sequence: u64) -> Option<Mark> {
         let count = self.given.partition_point(|(mark, _)| mark.sequence <= sequence);
@@ -68,10 +90,26 @@ impl Cursor {
     /// Is done with everything up to `end`; says how many samples of records that is.
     ///
     /// A gap does not count if the output has heard of it; one that it never heard of does, because then it must have
-    /// had the records before they were lost.
+    /// had the records before they were lost. What was not given because it has it counts.
     pub(crate) fn acknowledge(&mut self, end: Mark) -> u64 {
+        let uncounted = std::mem::take(&mut self.uncounted);
         if end.sequence <= self.done.sequence {
-            return 0;
+            return uncounted;
+        }
+        uncounted + self.move_done(end)
+    }
+
+    /// Is done with everything up to `end`, and with what was passed right after it.
+    fn move_done(&mut self, mut end: Mark) -> u64 {
+        let is_done = |(mark, _): &(Mark, _)| mark.sequence <= end.sequence;
+        let done = self.given.partition_point(is_done);
+        self.given.drain(..done);
+        let open = self.given.front().map_or(u64::MAX, |(mark, _)| mark.sequence);
+        while let Some(passed) = self.passed.front()
+            && passed.sequence < open
+        {
+            end = end.max(*passed);
+            self.passed.pop_front();
         }
         let mut samples = end.samples.saturating_sub(self.done.samples);
         while let Some(gap) = self.gaps.front()
@@ -80,12 +118,61 @@ impl Cursor {
             samples = samples.saturating_sub(gap.samples);
             self.gaps.pop_front();
         }
-        let passed = self
-            .given
-            .partition_point(|(mark, _)| mark.sequence <= end.sequence);
-        self.given.drain(..passed);
         self.done = end;
         self.next = self.next.max(end);
         samples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(sequence: u64) -> Mark {
+        Mark {
+            sequence,
+            records: sequence,
+            samples: sequence * 10,
+            bytes: sequence,
+        }
+    }
+
+    #[test]
+    fn what_was_passed_is_done_with_what_comes_before_it() {
+        let mut cursor = Cursor::at(mark(1), None, true);
+        cursor.pass(mark(2));
+        assert_eq!(cursor.done, mark(2));
+        cursor.give(mark(3), Some(1));
+        cursor.pass(mark(4));
+        cursor.give(mark(5), Some(1));
+        cursor.pass(mark(6));
+        assert_eq!(cursor.acknowledge(mark(3)), 30, "the second, too");
+        assert_eq!(cursor.done, mark(4));
+        assert_eq!(cursor.acknowledge(mark(5)), 20);
+        assert_eq!(cursor.done, mark(6));
+    }
+
+    #[test]
+    fn what_was_passed_is_not_done_for_a_successor_that_is_given_it() {
+        let given = || {
+            let mut cursor = Cursor::at(mark(1), None, true);
+            cursor.give(mark(2), Some(1));
+            cursor.pass(mark(3));
+            cursor.give(mark(5), Some(1));
+            cursor.go_back();
+            cursor
+        };
+        let mut cursor = given();
+        cursor.acknowledge(mark(2));
+        assert_eq!(cursor.done, mark(2), "by its predecessor");
+        cursor = given();
+        for number in [2, 3] {
+            cursor.give(mark(number), Some(1));
+        }
+        cursor.pass(mark(4));
+        cursor.acknowledge(mark(2));
+        assert_eq!(cursor.done, mark(2));
+        cursor.acknowledge(mark(3));
+        assert_eq!(cursor.done, mark(4));
     }
 }

@@ -53,6 +53,7 @@ impl State {
         if !outcome.wanted.is_empty() {
             self.wanted.forget_before(job.wanted_since);
             self.wanted.add(outcome.wanted);
+            self.add_had(outcome.had);
             self.origins.end_waiting();
         }
     }

@@ -3,6 +3,7 @@
 mod bells;
 mod cursor;
 mod eviction;
+mod had;
 mod job;
 mod keeping;
 #[cfg(test)]
@@ -101,6 +102,7 @@ impl Log {
     /// Appends a record, unless nobody follows, and gives its number. `None` only notes the origin.
     pub(crate) fn append(&self, encoded: Option<Encoded>, origin: Option<Origin>) -> u64 {
         let now = self.clock.now().wall;
+        let has_record = encoded.is_some();
         let mut state = self.state.lock();
         if let Some(mut encoded) = encoded {
             if let Some(definitions) = encoded.definitions.take() {
@@ -112,7 +114,7 @@ impl Log {
             }
         }
         if let Some(origin) = origin {
-            state.note_origin(origin, now);
+            state.note_origin(origin, has_record, now);
         }
         self.wake_writer(&mut state);
         let (sequence, is_on_disk) = (state.head.sequence, state.is_on_disk());

@@ -9,7 +9,7 @@ use alumet_core::time::Monotonic;
 use super::state::State;
 use super::{Cursor, Log};
 use crate::disk::{Disk, DiskError};
-use crate::record::{Entry, Loss, Mark};
+use crate::record::{Entry, Had, Loss, Mark};
 
 /// How often the disk may refuse to read before the file is given up.
 const UNREADABLE: u32 = 3;
@@ -54,6 +54,10 @@ impl Log {
             };
             let now = self.clock.now().monotonic;
             let entries = self.state.lock().give(output, range, entries, now);
+            if entries.is_empty() {
+                // Some were lost, or are done.
+                self.work.notify_one();
+            }
             for entry in entries {
                 room = room.saturating_sub(entry.payload.len());
                 given.push(Spooled::Record(entry.record()));
@@ -155,9 +159,7 @@ impl Log {
     pub(crate) fn change<T>(&self, output: &str, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let result = change(&mut state);
-        state.unwritten.cursors.insert(output.to_owned());
-        state.changes += 1;
-        state.move_start();
+        state.moved(output);
         self.wake_writer(&mut state);
         result
     }
@@ -171,7 +173,14 @@ impl State {
         let new = || Cursor::at(end, None, true);
         let cursor = self.cursors.entry(output.to_owned()).or_insert_with(new);
         cursor.opened = true;
-        cursor.next = cursor.done;
+        self.go_back(output);
+    }
+
+    /// An output stands somewhere else, or does not follow any more.
+    fn moved(&mut self, output: &str) {
+        self.unwritten.cursors.insert(output.to_owned());
+        self.changes += 1;
+        self.move_start();
     }
 
     /// What comes next for an output, and `room` bytes of it if it is in memory.
@@ -230,6 +239,8 @@ impl State {
         let loss = self.losses.after(after.sequence);
         let end = loss.map_or(bound, |loss| bound.min(loss.begin));
         let mut hole = entries.is_empty().then_some(end);
+        let done = cursor.done;
+        let is_passed = |had: &Had, number| had.again == Some(number) && had.output == output;
         for entry in entries {
             if entry.end.sequence > end.sequence {
                 break;
@@ -238,8 +249,15 @@ impl State {
                 hole = Some(entry.begin());
                 break;
             }
+            if self.had.iter().any(|had| is_passed(had, entry.end.sequence)) {
+                cursor.pass(entry.end);
+                continue;
+            }
             cursor.give(entry.end, Some(entry.generation));
             given.push(entry);
+        }
+        if cursor.done > done {
+            self.moved(output);
         }
         if let Some(hole) = hole {
             self.cross_hole(output, hole, now);

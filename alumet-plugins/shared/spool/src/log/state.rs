@@ -12,7 +12,7 @@ use super::cursor::Cursor;
 use super::keeping::Keeping;
 use super::origins::Origins;
 use super::wanted::Wanting;
-use crate::record::{Entry, Loss, Losses, Mark, Numberings, Unwritten, footprint};
+use crate::record::{Entry, Had, Loss, Losses, Mark, Numberings, Unwritten, footprint};
 
 /// All that is in memory.
 pub(crate) struct State {
@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) cursors: BTreeMap<String, Cursor>,
     pub(crate) origins: Origins,
     pub(crate) wanted: Wanting,
+    /// What outputs have of what is wanted, or has come again.
+    pub(crate) had: Vec<Had>,
     /// The dictionary of the records in the tail and of those to come.
     pub(crate) definitions: BTreeMap<u32, Vec<Definitions>>,
     /// The dictionary of the newest records.
@@ -90,6 +92,7 @@ impl State {
             cursors: BTreeMap::new(),
             origins: Origins::default(),
             wanted: Wanting::default(),
+            had: Vec::new(),
             definitions: BTreeMap::new(),
             generation: 0,
             oldest: None,
@@ -152,12 +155,12 @@ impl State {
         self.changes += 1;
     }
 
-    /// Notes where the newest record comes from.
-    pub(crate) fn note_origin(&mut self, origin: Origin, now: Timestamp) {
+    /// Notes where the newest record comes from, or a batch without one.
+    pub(crate) fn note_origin(&mut self, origin: Origin, has_record: bool, now: Timestamp) {
         self.changes += 1;
         self.origins.append(self.head.sequence, self.changes, origin, now);
         if self.wanted.has(origin.instance, origin.sequence) {
-            self.unwritten.brought.push((origin.instance, origin.sequence));
+            self.come_again(origin, has_record.then_some(self.head.sequence));
             // Its sender waits for it before it sends the next one.
             self.signals.awaited = self.changes;
         }
@@ -188,8 +191,10 @@ impl State {
 
     /// Drops the oldest from memory until the rest fits; what is not on disk is lost by that.
     fn fit_memory(&mut self) {
-        while self.tail_bytes > self.memory_bytes && self.tail.len() > 1 {
-            let Some(oldest) = self.pop_tail() else { break };
+        while self.tail.len() > 1
+            && self.tail_bytes > self.room()
+            && let Some(oldest) = self.pop_tail()
+        {
             if oldest.end.sequence > self.committed.sequence && oldest.end.sequence > self.start.sequence {
                 self.lose(Loss {
                     begin: oldest.begin(),
@@ -198,6 +203,15 @@ impl State {
                     reason: GapReason::Full,
                 });
             }
+        }
+    }
+
+    /// How much may be in memory: what can be read from the disk need not be there as well.
+    fn room(&self) -> usize {
+        let oldest = self.tail.front();
+        match oldest.is_some_and(|oldest| oldest.end.sequence <= self.committed.sequence) {
+            true if self.fault.is_none() => self.memory_bytes / 4,
+            _ => self.memory_bytes,
         }
     }
 
@@ -221,10 +235,7 @@ impl State {
             }
         }
         if loss.reason == GapReason::Damaged {
-            // What one output was given already would come twice to that one.
-            let given = self.cursors.values().map(|cursor| cursor.next.sequence).max();
-            let before = loss.begin.sequence.max(given.unwrap_or(0));
-            self.unwritten.damaged.push((before + 1, loss.end.sequence));
+            self.want(&loss);
         }
         self.losses.insert(loss);
         self.unwritten.losses = true;
@@ -248,6 +259,7 @@ impl State {
         if self.losses.forget(slowest.sequence) {
             self.unwritten.losses = true;
         }
+        self.forget_had();
         self.trim_tail();
         if self.nothing_waits() {
             self.full_was_said = false;
@@ -321,6 +333,7 @@ impl State {
             .collect();
         self.origins.write_all();
         self.unwritten.wanted = self.wanted.all().collect();
+        self.unwritten.had.clone_from(&self.had);
         self.changes += 1;
     }
 
@@ -346,5 +359,46 @@ impl State {
     pub(crate) fn uncommitted_samples(&self) -> u64 {
         let safe = self.committed.samples.max(self.start.samples);
         self.head.samples.saturating_sub(safe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_disk_leaves_room_in_memory_unless_the_disk_fails() {
+        let record = || Encoded {
+            definitions: None,
+            generation: 1,
+            samples: 1,
+            payload: vec![0; 1000].into(),
+            checksum: 0,
+            time: None,
+        };
+        for (on_disk, fault, kept) in [
+            (100, None, 4000),
+            (100, Some("full".to_owned()), 16_000),
+            (0, None, 16_000),
+        ] {
+            let mut state = State::new(InstanceId([1; 16]), 16_000, true);
+            state.open_cursor("away");
+            state.fault = fault;
+            for number in 1..=100 {
+                state.append(record(), None, Timestamp::default());
+                state.committed.sequence = number.min(on_disk);
+            }
+            let range = kept - 1500..=kept + 1500;
+            assert!(
+                range.contains(&state.tail_bytes),
+                "{on_disk}: {}",
+                state.tail_bytes
+            );
+            assert_eq!(
+                state.losses.all().is_empty(),
+                on_disk > 0,
+                "nothing of it is lost"
+            );
+        }
     }
 }

@@ -7,7 +7,7 @@ use alumet_core::spool::GapReason;
 use super::cursor::Cursor;
 use super::state::State;
 use crate::disk::Loaded;
-use crate::record::{Entry, Loss, Mark, Numberings};
+use crate::record::{Entry, Had, Loss, Mark, Numberings};
 
 impl State {
     /// Goes on with a file. If that is not possible, says why, and it must be set aside.
@@ -48,6 +48,10 @@ impl State {
         for (output, ..) in loaded.cursors {
             self.unwritten.cursors.insert(output);
         }
+        // It was not in use: they were done with all of it.
+        let (record, again) = (0, None);
+        let had = loaded.had.into_iter();
+        self.add_had(had.map(|had| Had { record, again, ..had }).collect());
         self.write_all();
     }
 
@@ -111,13 +115,17 @@ impl State {
         // Whoever follows next may have waited for them.
         self.orphans =
             (loaded.cursors.is_empty() && self.start.samples < self.head.samples).then_some(self.start);
+        // What was said of numbers in memory.
+        self.unwritten.went_back.clear();
         for (output, done, position) in loaded.cursors {
             let known = self.cursors.remove(&output).unwrap_or_default();
             let cursor = Cursor::at(done, known.position.or(position), known.opened);
-            self.cursors.insert(output, cursor);
+            self.cursors.insert(output.clone(), cursor);
+            self.go_back(&output);
         }
         self.origins.merge(loaded.origins);
         self.wanted.add(loaded.wanted);
+        self.add_had(loaded.had);
         let instance = self.numberings.newest();
         self.numberings = Numberings::after(loaded.numberings, self.head, instance);
         self.write_all();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alumet_core::spool::{Definitions, InstanceId};
 use alumet_core::time::Timestamp;
 
-use super::{Entry, Loss, Mark, Stretch};
+use super::{Arrival, Entry, Loss, Mark, Stretch};
 
 /// The name of an output, up to where it is done, and what it stored with that.
 pub(crate) type Stand = (String, Mark, Option<Vec<u8>>);
@@ -30,6 +30,53 @@ pub(crate) struct WantedBatch {
     pub(crate) since: Timestamp,
 }
 
+/// An output has a batch although its record was damaged since: when the batch comes again, it is for the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Had {
+    pub(crate) output: String,
+    pub(crate) sender: InstanceId,
+    /// The number of the batch there.
+    pub(crate) sequence: u64,
+    /// The number of the record that the output was given.
+    pub(crate) record: u64,
+    /// The number of the record in which the batch has come again.
+    pub(crate) again: Option<u64>,
+}
+
+impl Had {
+    pub(crate) fn is_of(&self, sender: InstanceId, sequence: u64) -> bool {
+        (self.sender, self.sequence) == (sender, sequence)
+    }
+
+    /// Whether the output does not have it any more once it goes back to what it was done with.
+    pub(crate) fn is_undone(&self, (output, done): &(String, u64)) -> bool {
+        self.output == *output && self.record > *done
+    }
+}
+
+/// Records that were damaged before every output had them, as a range of their numbers.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// The outputs that were given some of them already, and up to where.
+    pub(crate) given: Vec<(String, u64)>,
+}
+
+impl Damaged {
+    /// Who has the batch of one of them.
+    pub(crate) fn had(&self, arrival: &Arrival) -> impl Iterator<Item = Had> {
+        let given = self.given.iter().filter(|(_, up_to)| *up_to >= arrival.record);
+        given.map(|(output, _)| Had {
+            output: output.clone(),
+            sender: arrival.sender,
+            sequence: arrival.sequence,
+            record: arrival.record,
+            again: None,
+        })
+    }
+}
+
 /// What a transaction must write besides the records and the origins.
 #[derive(Debug, Default)]
 pub(crate) struct Unwritten {
@@ -44,17 +91,28 @@ pub(crate) struct Unwritten {
     pub(crate) doomed: Vec<(u64, u64)>,
     /// Whether records before the start may still be on disk.
     pub(crate) start: bool,
-    /// Records that were damaged before an output had them, as ranges of their numbers: they are wanted again.
-    pub(crate) damaged: Vec<(u64, u64)>,
+    /// What is wanted again.
+    pub(crate) damaged: Vec<Damaged>,
     /// What is wanted, for another file.
     pub(crate) wanted: Vec<WantedBatch>,
     /// What was wanted and is in this transaction.
     pub(crate) brought: Vec<(InstanceId, u64)>,
+    /// What outputs have of it, where that has changed.
+    pub(crate) had: Vec<Had>,
+    /// The outputs that went back to what they were done with; to 0 if they do not follow any more.
+    pub(crate) went_back: Vec<(String, u64)>,
 }
 
 impl Unwritten {
     /// Adds what has come later.
     pub(crate) fn add(&mut self, later: Self) {
+        for back in &later.went_back {
+            self.had.retain(|had| !had.is_undone(back));
+            let given = self.damaged.iter_mut().flat_map(|range| &mut range.given);
+            for (_, up_to) in given.filter(|(output, _)| *output == back.0) {
+                *up_to = (*up_to).min(back.1);
+            }
+        }
         self.cursors.extend(later.cursors);
         self.definitions.extend(later.definitions);
         self.losses |= later.losses;
@@ -64,6 +122,8 @@ impl Unwritten {
         self.damaged.extend(later.damaged);
         self.wanted.extend(later.wanted);
         self.brought.extend(later.brought);
+        self.had.extend(later.had);
+        self.went_back.extend(later.went_back);
     }
 }
 
@@ -102,4 +162,6 @@ pub(crate) struct Outcome {
     pub(crate) left: Unwritten,
     /// What is wanted now.
     pub(crate) wanted: Vec<WantedBatch>,
+    /// What outputs have of that.
+    pub(crate) had: Vec<Had>,
 }

@@ -6,6 +6,6 @@ mod loss;
 mod numbering;
 
 pub(crate) use entry::{Arrival, Entry, Mark, PAGE_SIZE, footprint};
-pub(crate) use job::{Job, Outcome, Stand, Unwritten, WantedBatch, Watermark};
+pub(crate) use job::{Damaged, Had, Job, Outcome, Stand, Unwritten, WantedBatch, Watermark};
 pub(crate) use loss::{Loss, Losses};
 pub(crate) use numbering::{Numberings, Stretch};

@@ -112,7 +112,7 @@ fn a_database_of_another_program_is_set_aside() {
 fn a_newer_version_is_set_aside_for_the_program_that_knows_it() {
     let bench = with_backlog();
     let file = rusqlite::Connection::open(bench.path()).unwrap();
-    file.pragma_update(None, "user_version", 4).unwrap();
+    file.pragma_update(None, "user_version", 5).unwrap();
     drop(file);
     let spool = bench.open();
     assert_eq!(spool.reader_of("csv").waiting(), 0);

@@ -308,7 +308,7 @@ fn a_file_of_the_second_version_goes_on() {
     commit(&spool);
     drop((reader, spool));
     let file = rusqlite::Connection::open(bench.path()).unwrap();
-    file.execute_batch("DROP TABLE arrivals; DROP TABLE wanted; PRAGMA user_version = 2")
+    file.execute_batch("DROP TABLE arrivals; DROP TABLE wanted; DROP TABLE had; PRAGMA user_version = 2")
         .unwrap();
     drop(file);
     let spool = bench.open();
