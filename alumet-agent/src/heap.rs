@@ -68,10 +68,16 @@ mod tests {
             number % 100 == 0
         });
         let after_the_burst = resident();
-        assert!(after_the_burst > before + (50 << 20), "{before}, then {after_the_burst}");
+        assert!(
+            after_the_burst > before + (50 << 20),
+            "{before}, then {after_the_burst}"
+        );
         tokio::time::sleep(2 * LOOK).await;
         let later = resident();
-        assert!(later < before + (20 << 20), "{before}, {after_the_burst}, then {later}");
+        assert!(
+            later < before + (20 << 20),
+            "{before}, {after_the_burst}, then {later}"
+        );
         keeping.abort();
         assert_eq!(pieces.len(), 1000);
     }

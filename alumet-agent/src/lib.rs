@@ -23,9 +23,9 @@ pub mod config;
 mod default_text;
 mod exit;
 mod extra_command;
+mod health;
 #[cfg(target_env = "gnu")]
 mod heap;
-mod health;
 mod known_plugins;
 mod live_line;
 mod logging;

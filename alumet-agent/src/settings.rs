@@ -102,8 +102,8 @@ pub(crate) struct SpoolSettings {
     pub(crate) max_size: ByteSize,
     /// How long something may wait. What is older is dropped and counted.
     pub(crate) max_age: HumanDuration,
-    /// How much is kept in memory besides: what is not on disk yet, and the newest. While the disk fails, this is all
-    /// there is.
+    /// How much is kept in memory besides: what is not on disk yet, and in a quarter of it the newest. While the disk fails, this is
+    /// all there is.
     pub(crate) memory: ByteSize,
 }
 

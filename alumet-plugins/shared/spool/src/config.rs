@@ -13,8 +13,8 @@ pub struct SpoolConfig {
     pub max_bytes: u64,
     /// How long a record may wait, counted from when it was appended. Default: 30 days.
     pub max_age: Duration,
-    /// How many bytes of records are kept in memory: those that are not on disk yet, and the newest, so that an output
-    /// that keeps up never reads the disk. While the disk fails, this is all there is. Default: 16 MiB.
+    /// How many bytes of records are kept in memory: those that are not on disk yet, and in a quarter of it the newest that wait, so
+    /// that an output that keeps up never reads the disk. While the disk fails, this is all there is. Default: 16 MiB.
     pub memory_bytes: usize,
     /// The shortest time between two transactions: what is appended meanwhile is written at once. The first record
     /// after a pause does not wait, and neither does a MiB. Default: 50 ms.
