@@ -118,7 +118,7 @@ fn a_folder_that_is_not_writable_is_a_fault_until_it_is() {
 #[test]
 fn a_file_that_is_removed_while_in_use_is_made_again_with_all_that_is_in_memory() {
     let mut bench = Bench::new();
-    bench.config.memory_bytes = 3000;
+    bench.config.memory_bytes = 12_000;
     let spool = bench.open();
     let reader = spool.reader_of("csv");
     for number in 1..=20 {
