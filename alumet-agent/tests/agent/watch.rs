@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
 use alumet_reader_cgroupfs::testkit::OwnGroup;
+use alumet_shared_http_delivery::testkit::TestServer;
 use nix::sys::signal::Signal;
 
 use crate::csv::{lines_of, lines_per_tick, of_process};
@@ -380,6 +381,41 @@ fn a_container_is_watched_by_its_name() {
     watch("no-such-container", &[])
         .expect_code(2)
         .expect_stderr(&["no-such-container", &name]);
+}
+
+#[test]
+fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
+    let Some(group) = OwnGroup::make("watched-pods") else {
+        return;
+    };
+    let uid = format!("00000000-0000-4000-9000-{:012}", std::process::id());
+    let pod = group.child(&format!("kubepods-pod{}.slice", uid.replace('-', "_")));
+    let container = pod.child("cri-containerd-0123456789abcdef.scope");
+    let _busy = Sleeper::busy_in(container.folder());
+    let pods = serde_json::json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [{
+        "metadata": { "name": "web", "namespace": "shop", "uid": uid },
+        "spec": { "nodeName": "n", "containers": [] },
+    }] });
+    let kubelet = TestServer::answering(move |_| ("200 OK", pods.to_string())).unwrap();
+    let folder = Folder::new();
+    let config = format!(
+        "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.k8s]\nhierarchy = 'v2'\nk8s_node = 'n'\nnames_from = 'kubelet'\n\
+         kubelet_url = '{}'\nstart_spread = '0s'\n",
+        kubelet.url()
+    );
+    folder.write("alumet-config.toml", &config);
+    let watch = |pod: &str, arguments: &[&str]| {
+        folder.run(&[&["watch", "--pod", pod, "--for", "1s"], arguments].concat())
+    };
+    watch("shop/web", &["--summary-json", "s.json"])
+        .expect_code(0)
+        .expect_stderr(&["shop/web", "its time is over"]);
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
+    let user = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
+    assert!(user > 0.3, "{summary}");
+    watch("shop/wev", &[])
+        .expect_code(2)
+        .expect_stderr(&["shop/wev", "shop/web"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Encoder {
         let unsigned_as = config.unsigned_as();
         let mut encoded = Lines::default();
         // About as long as lines are.
-        encoded.text.reserve(delivery.len() * 160);
+        encoded.text.reserve(delivery.len() * 320);
         for (position, sample) in delivery.samples().enumerate() {
             let line = lines.get_or_try_insert_with(sample.series, || {
                 let catalog = delivery.catalog();
