@@ -20,9 +20,9 @@ pub(crate) use room::Room;
 
 /// What a batch that is not stored yet needs besides its payload.
 const BATCH_BYTES: usize = 256;
-/// What a sample counts besides its part of the payload. It needs 24 bytes in memory, but only until the spool has encoded it: of
-/// what is under way, few batches are still there as samples.
-const SAMPLE_BYTES: usize = 4;
+/// What a sample counts besides its part of the payload. It needs 24 bytes in memory until the spool has encoded it, which is so of
+/// half of what is under way.
+const SAMPLE_BYTES: usize = 12;
 
 /// The room that a batch takes up, in the window of its session and in that of all clients.
 pub(crate) type Held = [Option<OwnedSemaphorePermit>; 2];
