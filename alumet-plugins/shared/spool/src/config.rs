@@ -17,7 +17,7 @@ pub struct SpoolConfig {
     /// that an output that keeps up never reads the disk. While the disk fails, this is all there is. Default: 16 MiB.
     pub memory_bytes: usize,
     /// The shortest time between two transactions: what is appended meanwhile is written at once. The first record
-    /// after a pause does not wait, and neither does half a MiB. Default: 50 ms.
+    /// after a pause does not wait, and neither do 256 KiB. Default: 50 ms.
     pub commit_interval: Duration,
     /// How long to wait after the disk has failed until the next attempt. It doubles with each failure, to at most
     /// thirty times this. Default: 1 s.

@@ -309,7 +309,7 @@ impl State {
     /// Whether somebody waits, or so much has come that it is not worth to wait for more.
     const fn is_urgent(&self) -> bool {
         /// One sender of a relay can send it within its window.
-        const MUCH: u64 = 512 << 10;
+        const MUCH: u64 = 256 << 10;
         self.signals.suspect
             || self.committed_changes < self.signals.awaited
             || self.head.bytes.saturating_sub(self.committed.bytes) >= MUCH
