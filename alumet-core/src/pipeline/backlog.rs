@@ -27,7 +27,7 @@ pub(crate) struct Backlog {
     /// How many samples of earlier runs are still to be loaded.
     recovered: AtomicU64,
     pub(crate) bell: Arc<Bell>,
-    /// What was read and cannot be decoded before the disk is back.
+    /// What was read and is not decoded: too much at once, or it cannot be before the disk is back.
     undecoded: Mutex<VecDeque<Spooled>>,
 }
 
@@ -85,6 +85,8 @@ impl Bell {
 impl Backlog {
     /// How much is read from the spool at once, in bytes.
     const SLICE: usize = 256 << 10;
+    /// How many samples of that are decoded at once: a few bytes can be thousands that are alike.
+    const SAMPLES: u64 = 2 * Batch::LARGEST as u64;
     /// How long a writer waits until what was appended is on disk before it reads what there is.
     const COMMIT: Duration = Duration::from_secs(2);
 
@@ -130,8 +132,11 @@ impl Backlog {
             }
             items = self.reader.read(Self::SLICE)?.into();
         }
-        let mut loaded = Vec::with_capacity(items.len());
-        while let Some(item) = items.pop_front() {
+        let mut loaded = Vec::new();
+        let mut samples = 0;
+        while samples < Self::SAMPLES
+            && let Some(item) = items.pop_front()
+        {
             let result = match item {
                 Spooled::Record(mut record) if self.encoded => {
                     // Its samples are not needed, and would keep the slots of their series while it is delivered.
@@ -149,6 +154,9 @@ impl Backlog {
                         .load(Ordering::Relaxed)
                         .saturating_sub(item.samples());
                     self.recovered.store(left, Ordering::Relaxed);
+                    if let Loaded::Batch { batch, .. } = &item {
+                        samples += batch.len() as u64;
+                    }
                     loaded.push(item);
                 }
                 Err((record, failure)) => {
@@ -162,6 +170,7 @@ impl Backlog {
                 }
             }
         }
+        *self.undecoded.lock() = items;
         Ok(loaded)
     }
 

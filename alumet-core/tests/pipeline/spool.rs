@@ -28,6 +28,8 @@ struct State {
     is_bare: bool,
     /// How often records cannot be decoded because the disk is away.
     away: u32,
+    /// How many records were decoded.
+    decoded: usize,
     /// Batches of records that do not bring them.
     batches: BTreeMap<u64, Arc<Batch>>,
     /// With a disk, a record can be read when somebody has waited for it to be committed.
@@ -83,6 +85,10 @@ impl MemorySpool {
         let mut state = self.0.lock();
         state.is_bare = true;
         state.away = away;
+    }
+
+    pub(crate) fn decoded(&self) -> usize {
+        self.0.lock().decoded
     }
 
     /// What waits cannot be decoded, now or later.
@@ -239,6 +245,7 @@ impl SpoolReader for Reader {
             state.away -= 1;
             return Err(Failure::retry("the disk is away"));
         }
+        state.decoded += 1;
         let batch = state.batches.get(&record.sequence).cloned();
         batch.ok_or_else(|| Failure::skip("it cannot be decoded"))
     }

@@ -13,7 +13,7 @@ use alumet_core::source::EventSource;
 use alumet_core::spool::{InstanceId, Origin, Record, Spool, Spooled};
 use alumet_core::testkit::ManualClock;
 use alumet_core::transform::{Transform, TransformContext};
-use alumet_core::{Batch, Consumer, Resource};
+use alumet_core::{Batch, Consumer, Resource, Timestamp};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -153,6 +153,36 @@ fn a_record_that_cannot_be_decoded_while_the_disk_is_away_is_not_lost() {
     let report = pipeline.stop(PATIENCE);
     assert_balanced(&report.ledger);
     assert!(report.is_complete(), "{report:?}");
+}
+
+#[test]
+fn records_that_are_small_on_disk_do_not_become_much_in_memory_at_once() {
+    let spool = MemorySpool::default();
+    spool.forget_batches(0);
+    let (pipeline, clock, recording, always) = unreliable(&spool, DURABLE);
+    pass(&pipeline, &clock, 1);
+    *always.lock() = Some("the disk is full");
+    let before = spool.decoded();
+    let catalog = pipeline.catalog();
+    let metric = catalog.metric(&COUNT).unwrap();
+    let series = catalog
+        .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+        .register();
+    for _ in 0..40 {
+        let mut batch = catalog.batch();
+        for _ in 0..8192 {
+            batch.push(&series, Timestamp::default(), 0);
+        }
+        spool.append(&Arc::new(batch));
+    }
+    wait_until("the first are decoded", || spool.decoded() > before);
+    std::thread::sleep(Duration::from_millis(100));
+    let decoded = spool.decoded() - before;
+    assert!(decoded <= 8, "{decoded} of 40 were decoded for a delivery of one");
+    *always.lock() = None;
+    pass(&pipeline, &clock, 10);
+    assert!(recording.wait_for(40 * 8192, PATIENCE));
+    assert!(pipeline.stop(PATIENCE).is_complete());
 }
 
 /// What becomes of three records to which something happens while they wait, between two before and two after them.
