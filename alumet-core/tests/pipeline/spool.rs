@@ -229,14 +229,23 @@ impl SpoolReader for Reader {
         } else {
             state.last
         };
-        let State { items, cursors, .. } = &mut *state;
+        let State {
+            items,
+            cursors,
+            is_bare,
+            ..
+        } = &mut *state;
         let Some(cursor) = cursors.get_mut(&self.output) else {
             return Ok(Vec::new());
         };
-        let next = items.iter().find(|item| item.last() > cursor.given);
-        let next = next.filter(|item| item.last() <= readable).cloned();
-        cursor.given = next.as_ref().map_or(cursor.given, Spooled::last);
-        Ok(next.into_iter().collect())
+        // Those that need to be decoded come together.
+        let most = if *is_bare { usize::MAX } else { 1 };
+        let next = items
+            .iter()
+            .filter(|item| item.last() > cursor.given && item.last() <= readable);
+        let next: Vec<_> = next.take(most).cloned().collect();
+        cursor.given = next.last().map_or(cursor.given, Spooled::last);
+        Ok(next)
     }
 
     fn batch(&self, record: &Record) -> Result<Arc<Batch>, Failure> {

@@ -161,6 +161,8 @@ fn records_that_are_small_on_disk_do_not_become_much_in_memory_at_once() {
     spool.forget_batches(0);
     let (pipeline, clock, recording, always) = unreliable(&spool, DURABLE);
     pass(&pipeline, &clock, 1);
+    let outputs = "outputs/*/*".parse().unwrap();
+    pipeline.control().pause(&outputs).unwrap();
     *always.lock() = Some("the disk is full");
     let before = spool.decoded();
     let catalog = pipeline.catalog();
@@ -175,6 +177,7 @@ fn records_that_are_small_on_disk_do_not_become_much_in_memory_at_once() {
         }
         spool.append(&Arc::new(batch));
     }
+    pipeline.control().resume(&outputs).unwrap();
     wait_until("the first are decoded", || spool.decoded() > before);
     std::thread::sleep(Duration::from_millis(100));
     let decoded = spool.decoded() - before;
