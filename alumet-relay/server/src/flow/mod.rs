@@ -20,8 +20,8 @@ pub(crate) use room::Room;
 
 /// What a batch that is not stored yet needs besides its payload.
 const BATCH_BYTES: usize = 256;
-/// What a sample counts besides its part of the payload. It needs 24 bytes in memory until the spool has encoded it, which is so of
-/// two thirds of what is under way.
+/// What a sample counts besides its part of the payload: less than the 24 bytes that it needs in memory, because some of what is under
+/// way is encoded again already.
 const SAMPLE_BYTES: usize = 16;
 
 /// The room that a batch takes up, in the window of its session and in that of all clients.
