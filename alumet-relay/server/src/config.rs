@@ -57,7 +57,7 @@ pub struct Config {
     pub max_samples_per_second: u64,
     /// How many bytes per second a node may send over a longer time; 0 is no limit.
     pub max_bytes_per_second: ByteSize,
-    /// How much of a client may be on its way to the disk, as bytes that came and 16 more for each sample in them; then the server reads
+    /// How much of a client may be on its way to the disk, as bytes that came and 24 more for each sample in them; then the server reads
     /// on when more is stored.
     pub window_bytes: ByteSize,
     /// How long a client may take to prove who it is and to begin a session.

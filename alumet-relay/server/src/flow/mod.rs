@@ -20,9 +20,8 @@ pub(crate) use room::Room;
 
 /// What a batch that is not stored yet needs besides its payload.
 const BATCH_BYTES: usize = 256;
-/// What a sample counts besides its part of the payload: less than the 24 bytes that it needs in memory, because some of what is under
-/// way is encoded again already.
-const SAMPLE_BYTES: usize = 16;
+/// What a sample needs in memory: its series, timestamp and value.
+const SAMPLE_BYTES: usize = 24;
 
 /// The room that a batch takes up, in the window of its session and in that of all clients.
 pub(crate) type Held = [Option<OwnedSemaphorePermit>; 2];
@@ -94,8 +93,7 @@ impl Flow {
 
     /// Waits for room for a batch with a payload of so many bytes, which has become so many samples.
     ///
-    /// A session with few bytes of many samples has fewer of them under way, because each is decoded for itself. What all have waits
-    /// as payloads, but for a few.
+    /// A session has as little under way as its samples take in memory. What all have waits as payloads, but for a few.
     ///
     /// # Errors
     /// See [`Flow::until`].
