@@ -72,7 +72,7 @@ impl Encoder {
         } = self;
         let unsigned_as = config.unsigned_as();
         let mut encoded = Lines::default();
-        // About as long as lines are.
+        // More than lines usually have: what is not used costs nothing, and growing would copy.
         encoded.text.reserve(delivery.len() * 320);
         for (position, sample) in delivery.samples().enumerate() {
             let line = lines.get_or_try_insert_with(sample.series, || {

@@ -128,51 +128,42 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    fn mark(sequence: u64) -> Mark {
-        Mark {
-            sequence,
-            records: sequence,
-            samples: sequence * 10,
-            bytes: sequence,
-        }
-    }
-
     #[test]
     fn what_was_passed_is_done_with_what_comes_before_it() {
-        let mut cursor = Cursor::at(mark(1), None, true);
-        cursor.pass(mark(2));
-        assert_eq!(cursor.done, mark(2));
-        cursor.give(mark(3), Some(1));
-        cursor.pass(mark(4));
-        cursor.give(mark(5), Some(1));
-        cursor.pass(mark(6));
-        assert_eq!(cursor.acknowledge(mark(3)), 30, "the second, too");
-        assert_eq!(cursor.done, mark(4));
-        assert_eq!(cursor.acknowledge(mark(5)), 20);
-        assert_eq!(cursor.done, mark(6));
+        let mut cursor = Cursor::at(Mark::after(1), None, true);
+        cursor.pass(Mark::after(2));
+        assert_eq!(cursor.done, Mark::after(2));
+        cursor.give(Mark::after(3), Some(1));
+        cursor.pass(Mark::after(4));
+        cursor.give(Mark::after(5), Some(1));
+        cursor.pass(Mark::after(6));
+        assert_eq!(cursor.acknowledge(Mark::after(3)), 30, "the second, too");
+        assert_eq!(cursor.done, Mark::after(4));
+        assert_eq!(cursor.acknowledge(Mark::after(5)), 20);
+        assert_eq!(cursor.done, Mark::after(6));
     }
 
     #[test]
     fn what_was_passed_is_not_done_for_a_successor_that_is_given_it() {
         let given = || {
-            let mut cursor = Cursor::at(mark(1), None, true);
-            cursor.give(mark(2), Some(1));
-            cursor.pass(mark(3));
-            cursor.give(mark(5), Some(1));
+            let mut cursor = Cursor::at(Mark::after(1), None, true);
+            cursor.give(Mark::after(2), Some(1));
+            cursor.pass(Mark::after(3));
+            cursor.give(Mark::after(5), Some(1));
             cursor.go_back();
             cursor
         };
         let mut cursor = given();
-        cursor.acknowledge(mark(2));
-        assert_eq!(cursor.done, mark(2), "by its predecessor");
+        cursor.acknowledge(Mark::after(2));
+        assert_eq!(cursor.done, Mark::after(2), "by its predecessor");
         cursor = given();
         for number in [2, 3] {
-            cursor.give(mark(number), Some(1));
+            cursor.give(Mark::after(number), Some(1));
         }
-        cursor.pass(mark(4));
-        cursor.acknowledge(mark(2));
-        assert_eq!(cursor.done, mark(2));
-        cursor.acknowledge(mark(3));
-        assert_eq!(cursor.done, mark(4));
+        cursor.pass(Mark::after(4));
+        cursor.acknowledge(Mark::after(2));
+        assert_eq!(cursor.done, Mark::after(2));
+        cursor.acknowledge(Mark::after(3));
+        assert_eq!(cursor.done, Mark::after(4));
     }
 }

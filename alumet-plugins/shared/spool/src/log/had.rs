@@ -80,15 +80,6 @@ mod tests {
 
     const SENDER: InstanceId = InstanceId([2; 16]);
 
-    fn mark(sequence: u64) -> Mark {
-        Mark {
-            sequence,
-            records: sequence,
-            samples: sequence,
-            bytes: sequence,
-        }
-    }
-
     fn had_by_ahead(again: Option<u64>) -> Had {
         Had {
             output: "ahead".to_owned(),
@@ -105,13 +96,13 @@ mod tests {
         for output in ["ahead", "behind"] {
             state.open_cursor(output);
         }
-        state.head = mark(10);
+        state.head = Mark::after(10);
         if let Some(ahead) = state.cursors.get_mut("ahead") {
-            ahead.give(mark(10), None);
+            ahead.give(Mark::after(10), None);
         }
         state.lose(Loss {
-            begin: mark(4),
-            end: mark(5),
+            begin: Mark::after(4),
+            end: Mark::after(5),
             time: None,
             reason: GapReason::Damaged,
         });
@@ -181,7 +172,7 @@ mod tests {
         state.add_had(vec![had_by_ahead(None), had_by_ahead(Some(9))]);
         assert_eq!(state.had, [had_by_ahead(Some(9))]);
         if let Some(ahead) = state.cursors.get_mut("ahead") {
-            ahead.acknowledge(mark(10));
+            ahead.acknowledge(Mark::after(10));
         }
         state.move_start();
         assert!(state.had.is_empty());

@@ -56,15 +56,6 @@ impl Keeping {
 mod tests {
     use super::*;
 
-    fn mark(sequence: u64) -> Mark {
-        Mark {
-            sequence,
-            records: sequence,
-            samples: sequence,
-            bytes: sequence * 100,
-        }
-    }
-
     const fn at(seconds: u64) -> Monotonic {
         Monotonic::from_nanos(seconds * 1_000_000_000)
     }
@@ -76,11 +67,11 @@ mod tests {
             ..Keeping::default()
         };
         for second in 0..64 {
-            keeping.advance(mark(second), mark(second + 5), 1 << 20, at(second));
+            keeping.advance(Mark::after(second), Mark::after(second + 5), 1 << 20, at(second));
         }
-        assert_eq!(keeping.gone, mark(0));
-        keeping.advance(mark(80), mark(85), 1 << 20, at(80));
-        assert_eq!(keeping.gone, mark(16));
+        assert_eq!(keeping.gone, Mark::after(0));
+        keeping.advance(Mark::after(80), Mark::after(85), 1 << 20, at(80));
+        assert_eq!(keeping.gone, Mark::after(16));
     }
 
     #[test]
@@ -90,18 +81,23 @@ mod tests {
             ..Keeping::default()
         };
         for second in 0..10 {
-            keeping.advance(mark(second * 10), mark(second * 10), 1 << 20, at(second));
+            keeping.advance(
+                Mark::after(second * 10),
+                Mark::after(second * 10),
+                1 << 20,
+                at(second),
+            );
         }
-        keeping.advance(mark(90), mark(100), 5000, at(9));
-        assert_eq!(keeping.gone, mark(50));
-        keeping.advance(mark(90), mark(1000), 5000, at(9));
-        assert_eq!(keeping.gone, mark(90));
+        keeping.advance(Mark::after(90), Mark::after(100), 5000, at(9));
+        assert_eq!(keeping.gone, Mark::after(50));
+        keeping.advance(Mark::after(90), Mark::after(1000), 5000, at(9));
+        assert_eq!(keeping.gone, Mark::after(90));
     }
 
     #[test]
     fn without_a_time_nothing_stays() {
         let mut keeping = Keeping::default();
-        keeping.advance(mark(3), mark(5), 1 << 20, at(1));
-        assert_eq!(keeping.gone, mark(3));
+        keeping.advance(Mark::after(3), Mark::after(5), 1 << 20, at(1));
+        assert_eq!(keeping.gone, Mark::after(3));
     }
 }

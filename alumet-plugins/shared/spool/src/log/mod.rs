@@ -59,6 +59,24 @@ pub(crate) struct Log {
 impl Log {
     /// Opens the file, or begins in memory if that is not possible.
     pub(crate) fn open(config: SpoolConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let (log, writer) = Self::with_writer(config, clock);
+        let thread = std::thread::Builder::new().name("spool".to_owned());
+        match thread.spawn(move || writer.run()) {
+            Ok(thread) => *log.writer.lock() = Some(thread),
+            Err(error) => {
+                tracing::error!(error = %error, "cannot start the thread of the spool: it works in memory only");
+                let mut state = log.state.lock();
+                state.fault = Some(format!(
+                    "cannot start a thread: {error}; raise the limit of processes"
+                ));
+                state.signals.stopped = true;
+            }
+        }
+        log
+    }
+
+    /// The same with what the thread that writes does, which is not started.
+    fn with_writer(config: SpoolConfig, clock: Arc<dyn Clock>) -> (Arc<Self>, Writer) {
         let has_path = config.path.is_some();
         let state = State::new(random_instance(clock.as_ref()), config.memory_bytes, has_path);
         let log = Arc::new(Self {
@@ -73,19 +91,7 @@ impl Log {
         });
         let mut writer = Writer::new(Arc::clone(&log));
         writer.open_first();
-        let thread = std::thread::Builder::new().name("spool".to_owned());
-        match thread.spawn(move || writer.run()) {
-            Ok(thread) => *log.writer.lock() = Some(thread),
-            Err(error) => {
-                tracing::error!(error = %error, "cannot start the thread of the spool: it works in memory only");
-                let mut state = log.state.lock();
-                state.fault = Some(format!(
-                    "cannot start a thread: {error}; raise the limit of processes"
-                ));
-                state.signals.stopped = true;
-            }
-        }
-        log
+        (log, writer)
     }
 
     /// Writes what is left, and ends the thread that writes.

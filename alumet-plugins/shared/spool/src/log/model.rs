@@ -12,11 +12,10 @@ use std::time::Duration;
 use alumet_core::spool::{InstanceId, Origin, Spooled};
 use alumet_core::testkit::ManualClock;
 use alumet_shared_batch_encoding::Encoded;
-use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
 
 use super::writer::Writer;
-use super::{Bells, Log, SpoolConfig, State};
+use super::{Log, SpoolConfig};
 use crate::disk::{Disk, DiskError};
 use crate::record::{Job, Outcome};
 
@@ -233,13 +232,12 @@ impl World {
         let Some(it) = self.on_its_way.as_mut().filter(|it| it.stored.is_none()) else {
             return;
         };
-        let mut stored = match fate {
-            Fate::Refused => Err(DiskError::Refused("for the test".to_owned())),
-            Fate::Stored | Fate::StoredButFailed => it.disk.store(&it.job, false),
+        let refused = || Err(DiskError::Refused("for the test".to_owned()));
+        let stored = match fate {
+            Fate::Stored => it.disk.store(&it.job, false),
+            Fate::Refused => refused(),
+            Fate::StoredButFailed => it.disk.store(&it.job, false).and_then(|_| refused()),
         };
-        if let Fate::StoredButFailed = fate {
-            stored = Err(DiskError::Refused("for the test".to_owned()));
-        }
         it.stored = Some(stored);
     }
 
@@ -340,24 +338,7 @@ impl World {
 
 /// A log whose thread is not started, with its file.
 fn open(config: &SpoolConfig) -> (Arc<Log>, Writer) {
-    let state = State::new(
-        super::random_instance(&ManualClock::default()),
-        config.memory_bytes,
-        true,
-    );
-    let log = Arc::new(Log {
-        config: config.clone(),
-        clock: Arc::new(ManualClock::default()),
-        state: Mutex::new(state),
-        disk: Mutex::new(None),
-        work: Condvar::new(),
-        done: Condvar::new(),
-        bells: Bells::default(),
-        writer: Mutex::default(),
-    });
-    let mut writer = Writer::new(Arc::clone(&log));
-    writer.open_first();
-    (log, writer)
+    Log::with_writer(config.clone(), Arc::new(ManualClock::default()))
 }
 
 fn id(sender: usize) -> InstanceId {

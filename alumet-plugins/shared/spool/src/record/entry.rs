@@ -21,6 +21,19 @@ pub(crate) struct Mark {
     pub(crate) bytes: u64,
 }
 
+#[cfg(test)]
+impl Mark {
+    /// After so many records of ten samples and a hundred bytes.
+    pub(crate) const fn after(sequence: u64) -> Self {
+        Self {
+            sequence,
+            records: sequence,
+            samples: sequence * 10,
+            bytes: sequence * 100,
+        }
+    }
+}
+
 /// One record: what an output gets, and what is to be known to keep it in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {

@@ -120,20 +120,11 @@ fn join_times(
 mod tests {
     use super::*;
 
-    fn mark(sequence: u64) -> Mark {
-        Mark {
-            sequence,
-            records: sequence,
-            samples: sequence * 10,
-            bytes: sequence * 100,
-        }
-    }
-
     fn loss(begin: u64, end: u64, reason: GapReason) -> Loss {
         let time = |sequence: u64| Timestamp::from_nanos(sequence as i64);
         Loss {
-            begin: mark(begin),
-            end: mark(end),
+            begin: Mark::after(begin),
+            end: Mark::after(end),
             time: Some((time(begin + 1), time(end))),
             reason,
         }
@@ -163,9 +154,9 @@ mod tests {
 
     #[test]
     fn an_output_in_the_middle_hears_only_of_the_rest() {
-        let gap = loss(2, 7, GapReason::Full).gap(mark(4));
+        let gap = loss(2, 7, GapReason::Full).gap(Mark::after(4));
         assert_eq!((gap.first, gap.last, gap.samples), (5, 7, 30));
-        let gap = loss(2, 7, GapReason::Full).gap(mark(1));
+        let gap = loss(2, 7, GapReason::Full).gap(Mark::after(1));
         assert_eq!((gap.first, gap.last, gap.samples), (3, 7, 50));
     }
 
@@ -174,9 +165,9 @@ mod tests {
         let mut losses = Losses::default();
         losses.insert(loss(2, 4, GapReason::Full));
         losses.insert(loss(6, 8, GapReason::Full));
-        assert_eq!(losses.last_end(7), Some(mark(4)));
+        assert_eq!(losses.last_end(7), Some(Mark::after(4)));
         assert!(losses.forget(4));
-        assert_eq!(losses.after(0).map(|loss| loss.end), Some(mark(8)));
+        assert_eq!(losses.after(0).map(|loss| loss.end), Some(Mark::after(8)));
         assert!(!losses.forget(7));
     }
 }
