@@ -359,7 +359,7 @@ proptest! {
             world.go(step);
         }
         world.go(&Step::Kill);
-        // A test that loses nothing by itself goes on to the end.
+        // Whatever has happened, the next transaction has all.
         for step in [Step::Await, Step::Take, Step::Store(Fate::Stored), Step::Settle] {
             world.go(&step);
         }
