@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use alumet_reader_cgroupfs::testkit::OwnGroup;
 use alumet_shared_http_delivery::testkit::TestServer;
@@ -400,8 +401,9 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
     let folder = Folder::new();
     let config = format!(
         "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.k8s]\nhierarchy = 'v2'\nk8s_node = 'n'\nnames_from = 'kubelet'\n\
-         kubelet_url = '{}'\nstart_spread = '0s'\n",
-        kubelet.url()
+         kubelet_url = '{}'\npath = '{}'\n",
+        kubelet.url(),
+        group.path()
     );
     folder.write("alumet-config.toml", &config);
     let watch = |pod: &str, arguments: &[&str]| {
@@ -413,9 +415,12 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
     let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
     let user = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
     assert!(user > 0.3, "{summary}");
+    let began = Instant::now();
     watch("shop/wev", &[])
         .expect_code(2)
         .expect_stderr(&["shop/wev", "shop/web"]);
+    // All pods are known by then, and names are waited for for 20 s.
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 #[test]
