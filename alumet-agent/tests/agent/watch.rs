@@ -309,7 +309,7 @@ fn a_control_group_is_watched_until_it_is_removed() {
             .unwrap()
             .success()
     );
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     drop(group);
     let ended = agent.wait();
     ended.expect_code(0).expect_stderr(&[&path, "it has ended"]);
@@ -450,7 +450,13 @@ fn a_pod_without_a_name_is_measured_once_and_named_by_whoever_is_asked_how_thing
     assert!(told.contains("running now"), "{told}");
     let status = folder.run(&["ctl", "status"]);
     assert!(status.stdout.contains(&path), "{}", status.stdout);
-    agent.stop(Signal::SIGTERM).expect_code(0);
+    drop(pod);
+    wait_until("the pod is gone", || {
+        let status = folder.run(&["ctl", "status"]);
+        (!status.stdout.contains(&path)).then_some(())
+    });
+    let ended = agent.stop(Signal::SIGTERM);
+    assert!(!ended.expect_code(0).stderr.contains("ERROR"), "{}", ended.stderr);
     let text = folder.read("out.csv");
     let of_pod: Vec<_> = text.lines().filter(|line| line.contains(&path)).collect();
     assert!(!of_pod.is_empty());
