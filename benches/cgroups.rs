@@ -7,10 +7,13 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use alumet_benches::groups::Groups;
+use alumet_benches::groups::{Groups, pod_uid};
 use alumet_core::plugin::Plugin;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_plugin_cgroups::CgroupsPlugin;
+use alumet_plugin_k8s::K8sPlugin;
+use alumet_reader_cgroupfs::CgroupPath;
+use alumet_reader_cgroupfs::layout::pod;
 use alumet_reader_cgroupfs::stat::{cpu_stat, memory_stat};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -58,6 +61,32 @@ fn cgroups(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What the plugin `k8s` does with a group that is new: nothing is read, and no pod has a name, so each poll asks anew whose they are.
+fn new_pods(criterion: &mut Criterion) {
+    const PODS: u32 = 1000;
+    let root = FakeRoot::new();
+    root.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+    let group_of = |number| {
+        let uid = pod_uid(number).replace('-', "_");
+        format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{uid}.slice")
+    };
+    for number in 0..PODS {
+        root.write(format!("sys/fs/cgroup/{}/cpu.stat", group_of(number)), STAT);
+    }
+    let text = "k8s_node = 'n1'\ndisable_sources = true\nannotate_foreign_measurements = true";
+    let config: <K8sPlugin as Plugin>::Config = toml::from_str(text).expect("a configuration");
+    let mut bench = Bench::start::<K8sPlugin>(config, root.path()).expect("a plugin");
+    assert_eq!(bench.poll_batch("k8s").expect("a poll").len(), 1, "the number of pods without a name");
+    let mut group = criterion.benchmark_group("new_pods");
+    group.throughput(Throughput::Elements(PODS.into()));
+    group.bench_function("k8s", |bencher| {
+        bencher.iter(|| bench.poll_batch("k8s").expect("a poll").len());
+    });
+    group.finish();
+    let path: CgroupPath = format!("/{}", group_of(0)).parse().expect("a path");
+    criterion.bench_function("path of a pod", |bencher| bencher.iter(|| pod::parse(black_box(&path))));
+}
+
 /// The parsers alone, on text of a kernel.
 fn parsers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cgroup_parsers");
@@ -97,5 +126,5 @@ fn parsers(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cgroups, parsers);
+criterion_group!(benches, cgroups, new_pods, parsers);
 criterion_main!(benches);

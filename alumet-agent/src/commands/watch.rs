@@ -166,11 +166,17 @@ impl Target {
 
 /// The path of the control group that a plugin knows by this name, as soon as it does.
 async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf, Failed> {
-    /// Names can come from a server.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    /// Names can come from a server, which is not asked at once.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    /// What the plugin knows of all groups is here by then.
+    const ARRIVAL: Duration = Duration::from_secs(1);
     const LOOK: Duration = Duration::from_millis(50);
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let mut complete_since = None;
     loop {
+        complete_since = knows_all(named, measurement).then(|| complete_since.unwrap_or_else(Instant::now));
+        let is_over =
+            began.elapsed() >= PATIENCE || complete_since.is_some_and(|since| since.elapsed() >= ARRIVAL);
         let groups = measurement.energy.groups();
         let meant = groups.iter().filter(|(_, known)| named.is(known));
         let paths: Vec<&str> = meant.map(|(path, _)| &**path).collect();
@@ -179,7 +185,7 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
         let outermost: Vec<&str> = paths.iter().copied().filter(|path| !inside(path)).collect();
         match outermost[..] {
             [path] => return Ok(PathBuf::from(path)),
-            [] if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            [] if !is_over => tokio::time::sleep(LOOK).await,
             [] => {
                 let known = groups.iter().filter_map(|(_, known)| named.describe(known));
                 let known: BTreeSet<String> = known.collect();
@@ -205,6 +211,13 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
             }
         }
     }
+}
+
+/// Whether the plugin has nothing to find out about any control group that is there.
+fn knows_all(named: &Named, measurement: &Measurement) -> bool {
+    let status = measurement.session.pipeline.control().status();
+    let its_own = format!("{}: ", named.lookup.plugin);
+    status.is_ok_and(|status| !status.notes.iter().any(|note| note.starts_with(&its_own)))
 }
 
 fn is_below(path: &str, outer: &str) -> bool {

@@ -381,6 +381,28 @@ fn the_old_key_enable_works_and_warns() {
 }
 
 #[test]
+fn the_blocks_of_old_manuals_about_pods_and_jobs_are_accepted_and_their_old_names_warn() {
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\n[plugins.OAR3]\npath = '/sys/fs/cgroup/'\npoll_interval = '1s'\n\
+         [plugins.k8s]\npath = '/sys/fs/cgroup/kubepods.slice/'\npoll_interval = '1s'\nhostname = 'n1'\n\
+         kubernetes_api_url = 'https://1.2.3.4:6443'\n\
+         token_retrieval.kubectl = { service_account = 'alumet-reader', namespace = 'alumet' }\n",
+    );
+    let checked = folder.run(&["config", "check"]);
+    assert_eq!(
+        checked.expect_code(0).stdout,
+        "the configuration is right; plugins: csv, k8s, oar\n"
+    );
+    checked.expect_stderr(&[
+        "`plugins.OAR3` is now called `plugins.oar`",
+        "`plugins.k8s.hostname` is now called `plugins.k8s.k8s_node`",
+        "`plugins.k8s.kubernetes_api_url` is now called `plugins.k8s.k8s_api_url`",
+    ]);
+}
+
+#[test]
 fn the_default_file_of_the_original_is_accepted_for_the_plugins_of_this_program() {
     let folder = Folder::new();
     let checked = folder.run(&["--config", ORIGINAL, "config", "check", "--plugins", "csv,procfs"]);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use alumet_reader_cgroupfs::testkit::OwnGroup;
 use alumet_shared_http_delivery::testkit::TestServer;
@@ -308,7 +309,7 @@ fn a_control_group_is_watched_until_it_is_removed() {
             .unwrap()
             .success()
     );
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     drop(group);
     let ended = agent.wait();
     ended.expect_code(0).expect_stderr(&[&path, "it has ended"]);
@@ -400,8 +401,9 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
     let folder = Folder::new();
     let config = format!(
         "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.k8s]\nhierarchy = 'v2'\nk8s_node = 'n'\nnames_from = 'kubelet'\n\
-         kubelet_url = '{}'\nstart_spread = '0s'\n",
-        kubelet.url()
+         kubelet_url = '{}'\npath = '{}'\n",
+        kubelet.url(),
+        group.path()
     );
     folder.write("alumet-config.toml", &config);
     let watch = |pod: &str, arguments: &[&str]| {
@@ -413,9 +415,12 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
     let summary: serde_json::Value = serde_json::from_str(&folder.read("s.json")).unwrap();
     let user = summary["usage"]["cpu_user_seconds"].as_f64().unwrap();
     assert!(user > 0.3, "{summary}");
+    let began = Instant::now();
     watch("shop/wev", &[])
         .expect_code(2)
         .expect_stderr(&["shop/wev", "shop/web"]);
+    // All pods are known by then, and names are waited for for 20 s.
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 #[test]
@@ -445,7 +450,13 @@ fn a_pod_without_a_name_is_measured_once_and_named_by_whoever_is_asked_how_thing
     assert!(told.contains("running now"), "{told}");
     let status = folder.run(&["ctl", "status"]);
     assert!(status.stdout.contains(&path), "{}", status.stdout);
-    agent.stop(Signal::SIGTERM).expect_code(0);
+    drop(pod);
+    wait_until("the pod is gone", || {
+        let status = folder.run(&["ctl", "status"]);
+        (!status.stdout.contains(&path)).then_some(())
+    });
+    let ended = agent.stop(Signal::SIGTERM);
+    assert!(!ended.expect_code(0).stderr.contains("ERROR"), "{}", ended.stderr);
     let text = folder.read("out.csv");
     let of_pod: Vec<_> = text.lines().filter(|line| line.contains(&path)).collect();
     assert!(!of_pod.is_empty());

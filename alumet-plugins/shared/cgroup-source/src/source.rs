@@ -92,9 +92,12 @@ impl<R: Resolver> Source for CgroupSource<R> {
         measured.hear(out.tick());
         measured.settle();
         measured.admit();
+        measured.count_unresolved();
         if self.reads_all {
             measured.read_all(out);
-            measured.tell_unresolved(out);
+            if let Some(unresolved) = &mut measured.unresolved {
+                unresolved.push(out);
+            }
         } else {
             measured.read_due(out);
         }
@@ -238,10 +241,10 @@ impl<R: Resolver> Measured<R> {
         }
     }
 
-    fn tell_unresolved(&mut self, out: &mut Accumulator<'_>) {
-        if let Some(unresolved) = &mut self.unresolved {
+    fn count_unresolved(&self) {
+        if let Some(unresolved) = &self.unresolved {
             let waiting = self.state.waiting.values().map(|(path, _)| path);
-            unresolved.push(self.state.provisional.values(), waiting, out);
+            unresolved.count(self.state.provisional.values(), waiting);
         }
     }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with a panic when its tools fail")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,29 @@ use alumet_core::output::{RecordedSample, Recording, RecordingOutput};
 use alumet_core::pipeline::{Pipeline, PipelineBuilder};
 use alumet_core::plugin::Plugin;
 use alumet_core::series::SeriesInfo;
+use alumet_core::testkit::Bench;
+use alumet_core::time::Timestamp;
+use alumet_core::unit::Unit;
 use alumet_core::value::Value;
+use alumet_core::{Attributes, Consumer, Resource};
+
+/// A configuration that measures all that there is in the hierarchy of version 2.
+pub const EVERYTHING: &str = "hierarchy = 'v2'
+    [metrics]
+    pressure = 'on'
+    io = 'slow'
+    throttling = 'on'
+    pids = 'on'
+    memory_events = 'on'";
+
+alumet_core::metrics! {
+    OTHER = Gauge<u64> {
+        name: "other",
+        unit: Unit::ONE,
+        description: "What another plugin measures.",
+        consumers: ["cgroup"],
+    };
+}
 
 /// A pipeline on this machine with nothing but this plugin.
 ///
@@ -66,6 +89,48 @@ pub fn cpu_time_of(folder: &Path) -> u64 {
     let text = fs::read_to_string(folder.join("cpu.stat")).unwrap();
     let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
     usage.unwrap().parse::<u64>().unwrap() * 1000
+}
+
+/// The control groups that have samples of CPU time, by their paths, with what these samples say of them: their attributes but for
+/// `kind`, such as `job_id=7 user=bob`.
+pub fn named(samples: &[RecordedSample]) -> BTreeMap<String, String> {
+    let pairs = |attributes: &Attributes| {
+        let pairs = attributes.iter().filter(|(key, _)| *key != "kind");
+        let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+        pairs.join(" ")
+    };
+    let of_cpu = samples
+        .iter()
+        .filter(|sample| sample.series.metric.name == "cpu_time_delta");
+    of_cpu
+        .map(|sample| {
+            (
+                sample.series.consumer().id().to_string(),
+                pairs(sample.series.attributes()),
+            )
+        })
+        .collect()
+}
+
+/// The attributes that a sample of another plugin about a control group has after the transforms, as text.
+///
+/// # Panics
+/// When a transform fails, or takes the sample away.
+pub fn annotated(bench: &mut Bench, path: &str) -> String {
+    let catalog = bench.catalog().clone();
+    let consumer = Consumer::ControlGroup { path: path.into() };
+    let metric = catalog.metric(&OTHER).unwrap();
+    let series = catalog
+        .series(metric, Resource::LocalMachine, consumer)
+        .register();
+    let mut batch = catalog.batch();
+    batch.push(&series, Timestamp::default(), 1);
+    bench.transform(&mut batch).unwrap();
+    let [sample] = &RecordedSample::of_batch(&batch)[..] else {
+        panic!("one sample is one sample");
+    };
+    assert_eq!(sample.value, Value::U64(1));
+    sample.series.attributes().to_string()
 }
 
 /// The sum of `cpu_time_delta` with this `kind`, in nanoseconds, over the series that are meant.

@@ -50,24 +50,30 @@ impl Unresolved {
     }
 
     /// Counts those that are measured with a part of their attributes, by what is missing, and those that are not measured yet.
-    pub(crate) fn push<'a>(
-        &mut self,
+    pub(crate) fn count<'a>(
+        &self,
         provisional: impl Iterator<Item = &'a (CgroupPath, &'static str)>,
         waiting: impl Iterator<Item = &'a CgroupPath>,
-        out: &mut Accumulator<'_>,
     ) {
         let mut by_reason = self.counts.by_reason.lock();
         by_reason.clear();
         let provisional = provisional.map(|(path, missing)| (*missing, path));
         for (reason, path) in provisional.chain(waiting.map(|path| (UNKNOWN, path))) {
             by_reason.entry(reason).or_insert_with(|| (0, path.clone())).0 += 1;
+        }
+    }
+
+    /// Makes samples of the last count.
+    pub(crate) fn push(&mut self, out: &mut Accumulator<'_>) {
+        let by_reason = self.counts.by_reason.lock();
+        for reason in by_reason.keys() {
             self.series.entry(reason).or_insert_with(|| {
                 let series =
                     out.catalog()
                         .series(self.metric, Resource::LocalMachine, Consumer::LocalMachine);
                 series
                     .attribute("source", self.source)
-                    .attribute("reason", reason)
+                    .attribute("reason", *reason)
                     .register()
             });
         }

@@ -4,16 +4,11 @@
 
 use std::sync::Arc;
 
-use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::output::RecordedSample;
 use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
-use alumet_core::series::SeriesKey;
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock};
-use alumet_core::time::{Clock, SystemClock};
-use alumet_core::unit::Unit;
-use alumet_core::value::{Value, ValueType};
-use alumet_core::{Attributes, Consumer, Resource};
 use alumet_plugin_containers::{Config, ContainersPlugin};
+use alumet_shared_cgroup_source::testkit::{annotated, named};
 
 const ID: &str = "9687bac58d5c4d1606aa46af33d1a21c1d1652e0ac9fb3fc0fc86e3495f42869";
 
@@ -34,25 +29,11 @@ fn bench(config: &str, root: &FakeRoot) -> Bench {
     Bench::start::<ContainersPlugin>(config, root.path()).unwrap()
 }
 
-fn text(attributes: &Attributes) -> String {
-    let pairs = attributes.iter().filter(|(key, _)| *key != "kind");
-    let pairs = pairs.map(|(key, value)| format!("{key}={value}"));
-    pairs.collect::<Vec<_>>().join(" ").replace(ID, "ID")
-}
-
 /// The groups that are measured, with what is said of them.
 fn measured(samples: &[RecordedSample]) -> Vec<String> {
-    let of_metric = samples.iter().filter(|sample| {
-        let kind = sample.series.attributes().get("kind").map(ToString::to_string);
-        sample.series.metric.name == "cpu_time_delta" && kind.as_deref() == Some("total")
-    });
-    let line = |sample: &RecordedSample| {
-        let path = sample.series.consumer().id().replace(ID, "ID");
-        format!("{path}: {}", text(sample.series.attributes()))
-    };
-    let mut lines: Vec<_> = of_metric.map(line).collect();
-    lines.sort();
-    lines
+    let all = named(samples).into_iter();
+    all.map(|(path, said)| format!("{path}: {said}").replace(ID, "ID"))
+        .collect()
 }
 
 #[test]
@@ -112,41 +93,19 @@ fn what_others_measure_within_a_container_gets_its_attributes_where_that_is_want
     for (config, expected) in [
         (
             "annotate_foreign_measurements = true",
-            "container=web runtime=lxc",
+            "{container=web, runtime=lxc}",
         ),
         (
             "annotate_foreign_measurements = true\ndisable_sources = true",
-            "container=web runtime=lxc",
+            "{container=web, runtime=lxc}",
         ),
-        ("", ""),
+        ("", "{}"),
     ] {
         let root = machine(&["/lxc.payload.web"]);
         let mut bench = bench(config, &root);
         let own = bench.poll("containers").unwrap();
         assert_eq!(own.is_empty(), config.contains("disable_sources"), "{config}");
-        let metric = Metric {
-            name: "cycles".into(),
-            kind: MetricKind::Delta,
-            value_type: ValueType::U64,
-            unit: Unit::ONE,
-            description: "Cycles.".into(),
-            quality: Quality::Measured,
-        };
-        let series = bench.catalog().register(SeriesKey {
-            metric: bench.catalog().register_metric(metric).unwrap(),
-            resource: Resource::LocalMachine,
-            consumer: Consumer::ControlGroup {
-                path: "/lxc.payload.web/system.slice".into(),
-            },
-            attributes: Attributes::EMPTY,
-        });
-        let mut batch = bench.catalog().batch();
-        batch
-            .push_value(&series, SystemClock.now().wall, Value::U64(1))
-            .unwrap();
-        bench.transform(&mut batch).unwrap();
-        let samples = RecordedSample::of_batch(&batch);
-        assert_eq!(text(samples[0].series.attributes()), expected);
+        assert_eq!(annotated(&mut bench, "/lxc.payload.web/system.slice"), expected);
     }
 }
 

@@ -64,9 +64,6 @@ impl ApiServer {
                 Some(version) => self.watch(version.clone()).await,
             };
             if let Err(trouble) = step {
-                if trouble.is_gone {
-                    self.version = None;
-                }
                 return trouble;
             }
         }
@@ -104,7 +101,12 @@ impl ApiServer {
             self.pods_of_node()
         );
         let began = Instant::now();
-        let mut response = self.client.get(&path).await?;
+        let answer = self.client.get(&path).await;
+        if answer.as_ref().is_err_and(|trouble| trouble.is_usual) {
+            // The server does not remember what was the case so long ago.
+            self.version = None;
+        }
+        let mut response = answer?;
         self.directory.recovers();
         let patience = Duration::from_secs(seconds) + LATE;
         let (mut lines, mut is_empty) = (Vec::new(), true);
@@ -122,8 +124,12 @@ impl ApiServer {
                 return Err(Trouble::nonsense(self.server(), "a line without an end"));
             }
         }
-        match is_empty && began.elapsed() < TOO_SHORT {
-            true => Err(Trouble::nonsense(self.server(), "a watch that ends at once")),
+        let lasted = began.elapsed();
+        if is_empty && lasted < TOO_SHORT {
+            return Err(Trouble::nonsense(self.server(), "a watch that ends at once"));
+        }
+        match lasted + TOO_SHORT < Duration::from_secs(seconds) {
+            true => Err(Trouble::ended(self.server())),
             false => Ok(()),
         }
     }

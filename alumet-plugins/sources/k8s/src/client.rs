@@ -179,7 +179,7 @@ impl Client {
             ),
         };
         Trouble {
-            is_gone: code == 410,
+            is_usual: code == 410,
             ..Trouble::new(missing, format!("{said}; {remedy}"))
         }
     }

@@ -37,8 +37,9 @@ pub struct Config {
     /// How connections are encrypted, when the address begins with `https://`. Without `ca`, those are trusted whose certificates are
     /// in the file `ca.crt` beside the token, or else those that the system trusts.
     pub tls: TlsConfig,
-    /// The first question is put after a random part of this time, so that many agents that start together do not ask at the
-    /// same moment: a second for each 25 nodes is plenty. Until then, pods have no names but are measured.
+    /// The API server is asked for the first time after a random part of this time, and so it is when it was away: many agents
+    /// that start or lose it together do not ask at the same moment. A second for each 25 nodes is plenty. The longer the server was
+    /// away, the longer it can take: up to two minutes, or twice this time. Until then, new pods have no names but are measured.
     pub start_spread: HumanDuration,
     /// Measures the containers of pods as well. Their samples have the attribute `container`, which those of pods lack: add up
     /// either these or those, for a pod contains its containers.

@@ -20,6 +20,7 @@ use crate::kubelet::Kubelet;
 use crate::legacy::{self, Legacy};
 use crate::names::{Informant, Names};
 use crate::naming::{KEYS, Naming};
+use crate::pause::Pauses;
 use crate::resolver::{PodResolver, claim};
 
 /// Measures the pods of a node.
@@ -92,13 +93,17 @@ impl Plugin for K8sPlugin {
             let legacy = Legacy::new(alumet)?;
             alumet.transform("legacy", legacy);
         }
-        let spread = *config.start_spread;
+        // Nobody else asks the kubelet of this node.
+        let spread = match config.names_from {
+            NamesFrom::ApiServer => *config.start_spread,
+            NamesFrom::Kubelet => Duration::ZERO,
+        };
         alumet.event_source(
             "names",
             Names {
                 informant,
                 directory,
-                spread,
+                pauses: Pauses::new(spread),
             },
         );
         Ok(Self { _tree: Some(tree) })

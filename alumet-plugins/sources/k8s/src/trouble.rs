@@ -11,8 +11,8 @@ pub(crate) struct Trouble {
     pub(crate) text: String,
     /// How long the server wants to be left alone.
     pub(crate) pause: Option<Duration>,
-    /// Whether it is only that the server does not remember what was the case so long ago.
-    pub(crate) is_gone: bool,
+    /// Whether servers do so when all is well: they forget what was the case long ago, and end watches when they stop.
+    pub(crate) is_usual: bool,
 }
 
 impl Trouble {
@@ -21,7 +21,16 @@ impl Trouble {
             missing,
             text,
             pause: None,
-            is_gone: false,
+            is_usual: false,
+        }
+    }
+
+    /// A server that ends a watch before its time. It does the same to all other agents.
+    pub(crate) fn ended(server: &str) -> Self {
+        let text = format!("{server} has ended a watch before its time; it is asked again");
+        Self {
+            is_usual: true,
+            ..Self::new("the server has ended the watch", text)
         }
     }
 

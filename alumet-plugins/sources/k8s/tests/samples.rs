@@ -8,7 +8,7 @@ use alumet_plugin_k8s::{Config, K8sPlugin};
 const POD: &str = "kubepods.slice/kubepods-pod5f39f6b0_7a67_4b32_9a8e_0c1d2e3f4a5b.slice";
 
 #[test]
-fn microseconds_become_nanoseconds_and_a_busy_core_has_100_percent() {
+fn microseconds_become_nanoseconds_and_each_busy_core_has_100_percent() {
     let root = FakeRoot::new();
     root.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
     root.write("sys/devices/system/cpu/online", "0-3\n");
@@ -25,7 +25,7 @@ fn microseconds_become_nanoseconds_and_a_busy_core_has_100_percent() {
     let mut bench = Bench::start::<K8sPlugin>(config, root.path()).unwrap();
     bench.poll("k8s").unwrap();
     bench.advance(Duration::from_secs(1));
-    use_cpu(6_000_000, 1_750_000);
+    use_cpu(9_000_000, 4_000_000);
     let pod = |metric: &str, kind: &str, value: &str| {
         format!(
             "{metric} local_machine cgroup:/{POD} {{kind={kind}, node=n1, qos_class=Guaranteed, \
@@ -35,12 +35,12 @@ fn microseconds_become_nanoseconds_and_a_busy_core_has_100_percent() {
     assert_lines(
         bench.poll("k8s").unwrap(),
         [
-            pod("cpu_time_delta", "total", "1000000000"),
-            pod("cpu_percent", "total", "100"),
-            pod("cpu_time_delta", "user", "750000000"),
-            pod("cpu_percent", "user", "75"),
-            pod("cpu_time_delta", "system", "250000000"),
-            pod("cpu_percent", "system", "25"),
+            pod("cpu_time_delta", "total", "4000000000"),
+            pod("cpu_percent", "total", "400"),
+            pod("cpu_time_delta", "user", "3000000000"),
+            pod("cpu_percent", "user", "300"),
+            pod("cpu_time_delta", "system", "1000000000"),
+            pod("cpu_percent", "system", "100"),
             "cgroup_unresolved local_machine local_machine {reason=the pods have not been listed yet, source=k8s} = 1".to_owned(),
         ],
     );

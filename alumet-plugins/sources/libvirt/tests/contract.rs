@@ -2,6 +2,7 @@
 
 use alumet_core::testkit::Contract;
 use alumet_plugin_libvirt::{Config, LibvirtPlugin};
+use alumet_shared_cgroup_source::testkit::EVERYTHING;
 
 #[test]
 fn the_plugin_keeps_its_contract() {
@@ -10,17 +11,8 @@ fn the_plugin_keeps_its_contract() {
 
 #[test]
 fn the_plugin_keeps_its_contract_when_it_measures_everything_of_the_unified_hierarchy() {
-    let config: Config = toml::from_str(
-        "hierarchy = 'v2'
-         annotate_foreign_measurements = true
-         [metrics]
-         pressure = 'on'
-         io = 'slow'
-         throttling = 'on'
-         pids = 'on'
-         memory_events = 'on'",
-    )
-    .unwrap();
+    let text = format!("annotate_foreign_measurements = true\n{EVERYTHING}");
+    let config: Config = toml::from_str(&text).unwrap();
     Contract::<LibvirtPlugin>::of_crate(env!("CARGO_MANIFEST_DIR"))
         .with(config)
         .check();

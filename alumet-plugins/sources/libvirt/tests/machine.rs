@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use alumet_core::Consumer;
 use alumet_core::output::RecordedSample;
 use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock};
 use alumet_core::value::Value;
 use alumet_plugin_libvirt::{Config, LibvirtPlugin};
+use alumet_shared_cgroup_source::testkit::{annotated, cpu_time, named};
 
 const VM: &str = r"/machine.slice/machine-qemu\x2d7\x2dweb.scope";
 
@@ -34,29 +34,17 @@ fn status(root: &FakeRoot, file: &str, number: u32, name: &str, metadata: &str) 
 }
 
 fn bench(root: &FakeRoot) -> Bench {
-    let config: Config = toml::from_str("hierarchy = 'v2'").unwrap();
+    bench_with("", root)
+}
+
+fn bench_with(config: &str, root: &FakeRoot) -> Bench {
+    let config: Config = toml::from_str(&format!("hierarchy = 'v2'\n{config}")).unwrap();
     Bench::start::<LibvirtPlugin>(config, root.path()).unwrap()
 }
 
-fn is_total(sample: &RecordedSample) -> bool {
-    let kind = sample.series.attributes().get("kind").map(ToString::to_string);
-    sample.series.metric.name == "cpu_time_delta" && kind.as_deref() == Some("total")
-}
-
-/// What the last sample of CPU time of a group says of it.
+/// What the samples of CPU time of a group say of it.
 fn said(samples: &[RecordedSample], path: &str) -> Option<String> {
-    let consumer = Consumer::ControlGroup { path: path.into() };
-    let mut of_group = samples
-        .iter()
-        .filter(|sample| is_total(sample) && *sample.series.consumer() == consumer);
-    let attributes = of_group.next_back()?.series.attributes().clone();
-    let pairs = attributes.iter().filter(|(key, _)| *key != "kind");
-    Some(
-        pairs
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect::<Vec<_>>()
-            .join(" "),
-    )
+    named(samples).remove(path)
 }
 
 fn unresolved(samples: &[RecordedSample]) -> Option<Value> {
@@ -84,12 +72,7 @@ fn a_machine_has_name_uuid_and_openstack_project_from_its_first_sample_and_its_p
     let samples = bench.poll("libvirt-discovery").unwrap();
     let expected = "domain=web domain_uuid=uuid-of-web driver=qemu instance=front project=shop project_id=51";
     assert_eq!(said(&samples, VM).as_deref(), Some(expected));
-    let values: Vec<_> = samples
-        .iter()
-        .filter(|sample| is_total(sample))
-        .map(|sample| sample.value)
-        .collect();
-    assert_eq!(values, [Value::U64(0), Value::U64(5000)]);
+    assert_eq!(cpu_time(&samples, "total", |_| true), 5000);
 }
 
 #[test]
@@ -169,6 +152,22 @@ fn a_name_does_not_lead_out_of_the_folder_of_libvirt() {
         said(&samples, path).as_deref(),
         Some("domain=../../secret driver=qemu")
     );
+}
+
+#[test]
+fn samples_of_others_get_the_name_of_the_machine_even_when_nothing_is_measured() {
+    let root = machine();
+    status(&root, "qemu/web", 7, "web", "");
+    group(&root, VM, 5);
+    for more in ["", "disable_sources = true"] {
+        let mut bench = bench_with(&format!("annotate_foreign_measurements = true\n{more}"), &root);
+        let own = bench.poll("libvirt").unwrap();
+        assert_eq!(own.is_empty(), !more.is_empty());
+        let expected = "{domain=web, domain_uuid=uuid-of-web, driver=qemu}";
+        assert_eq!(annotated(&mut bench, &format!("{VM}/libvirt")), expected);
+    }
+    let idle = bench_with("disable_sources = true", &root);
+    assert_eq!(idle.sources(), Vec::<&str>::new());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use alumet_core::time::Timestamp;
 use alumet_core::value::Value;
 use alumet_core::{Batch, Consumer, Resource, Series};
 use alumet_plugin_oar::{Config, OarPlugin};
+use alumet_shared_cgroup_source::testkit::named;
 
 const JOB_8: &str = "/oar.slice/oar-u1000.slice/oar-u1000-j8.slice";
 const JOB_9: &str = "/oar.slice/oar-u1001.slice/oar-u1001-j9.slice";
@@ -50,24 +51,6 @@ fn bench(config: &str, root: &FakeRoot) -> Bench {
     Bench::start::<OarPlugin>(config, root.path()).unwrap()
 }
 
-/// The attributes of each group that has CPU time.
-fn measured(samples: &[RecordedSample]) -> BTreeMap<String, String> {
-    let total = samples.iter().filter(|sample| {
-        let kind = sample.series.attributes().get("kind");
-        sample.series.metric.name == "cpu_time_delta" && kind.is_some_and(|kind| kind.to_string() == "total")
-    });
-    let of = |sample: &RecordedSample| {
-        let attributes = sample
-            .series
-            .attributes()
-            .iter()
-            .filter(|(key, _)| *key != "kind");
-        let attributes: Vec<_> = attributes.map(|(key, value)| format!("{key}={value}")).collect();
-        (sample.series.consumer().id().to_string(), attributes.join(" "))
-    };
-    total.map(of).collect()
-}
-
 /// Polls until the samples say that.
 #[track_caller]
 fn poll_until(bench: &mut Bench, expected: &[(&str, &str)]) {
@@ -75,7 +58,7 @@ fn poll_until(bench: &mut Bench, expected: &[(&str, &str)]) {
     let expected: BTreeMap<_, _> = expected.iter().map(owned).collect();
     let start = Instant::now();
     loop {
-        let measured = measured(&bench.poll("oar").unwrap());
+        let measured = named(&bench.poll("oar").unwrap());
         if measured == expected {
             return;
         }
@@ -109,9 +92,9 @@ fn jobs_of_oar_3_are_measured_once_with_the_name_of_their_user() {
 fn a_job_that_comes_later_is_measured_before_its_user_is_known() {
     let root = root(&[]);
     let mut bench = bench("oar_version = 'oar3'", &root);
-    assert!(measured(&bench.poll("oar").unwrap()).is_empty());
+    assert!(named(&bench.poll("oar").unwrap()).is_empty());
     add(&root, JOB_9);
-    let first = measured(&bench.poll("oar-discovery").unwrap());
+    let first = named(&bench.poll("oar-discovery").unwrap());
     assert_eq!(
         first.get(JOB_9).map(String::as_str),
         Some("job_id=9 user_id=1001")
@@ -133,7 +116,7 @@ fn a_user_that_nobody_knows_costs_no_sample_and_is_counted_until_it_is_known() {
     for _ in 0..20 {
         let samples = bench.poll("oar").unwrap();
         assert_eq!(
-            measured(&samples).get(job).map(String::as_str),
+            named(&samples).get(job).map(String::as_str),
             Some("job_id=1 user_id=4000")
         );
         assert_eq!(unresolved(&samples).len(), 1);

@@ -9,6 +9,7 @@ use alumet_core::output::RecordedSample;
 use alumet_core::testkit::{Bench, FakeRoot};
 use alumet_core::value::Value;
 use alumet_plugin_slurm::{Config, SlurmPlugin};
+use alumet_shared_cgroup_source::testkit::named;
 
 const SLUID: &str = "sEKNKTV3WPV500";
 
@@ -48,22 +49,7 @@ fn asked(root: &FakeRoot) -> Vec<String> {
 
 /// What the samples of CPU time say about the job.
 fn names(samples: &[RecordedSample]) -> Vec<String> {
-    let cpu = samples.iter().filter(|sample| {
-        let kind = sample.series.attributes().get("kind");
-        sample.series.metric.name == "cpu_time_delta" && kind.is_some_and(|kind| kind.to_string() == "total")
-    });
-    let without_kind = |sample: &RecordedSample| {
-        let attributes = sample
-            .series
-            .attributes()
-            .iter()
-            .filter(|(key, _)| *key != "kind");
-        let texts: Vec<_> = attributes.map(|(key, value)| format!("{key}={value}")).collect();
-        texts.join(" ")
-    };
-    let mut names: Vec<_> = cpu.map(without_kind).collect();
-    names.dedup();
-    names
+    named(samples).into_values().collect()
 }
 
 /// How many groups are not known well enough, by reason.

@@ -5,14 +5,12 @@
 use std::collections::BTreeMap;
 
 use alumet_core::metric::MetricDoc;
-use alumet_core::output::RecordedSample;
 use alumet_core::plugin::{Plugin, StartContext, StartError};
 use alumet_core::testkit::{Bench, FakeRoot};
-use alumet_core::value::Value;
-use alumet_core::{Consumer, Resource};
 use alumet_plugin_slurm::{Config, SlurmPlugin};
 use alumet_reader_cgroupfs::CgroupPath;
 use alumet_shared_cgroup_source::config::MeasurementConfig;
+use alumet_shared_cgroup_source::testkit::{annotated, named};
 use alumet_shared_cgroup_source::{CgroupMeasurement, Resolution, Resolver};
 
 const SCOPE: &str = "/system.slice/slurmstepd.scope";
@@ -48,24 +46,6 @@ fn v1(groups: &[&str]) -> FakeRoot {
 fn bench(config: &str, root: &FakeRoot) -> Bench {
     let config: Config = toml::from_str(config).unwrap();
     Bench::start::<SlurmPlugin>(config, root.path()).unwrap()
-}
-
-/// The attributes of each group that has CPU time.
-fn measured(samples: &[RecordedSample]) -> BTreeMap<String, String> {
-    let total = samples.iter().filter(|sample| {
-        let kind = sample.series.attributes().get("kind");
-        sample.series.metric.name == "cpu_time_delta" && kind.is_some_and(|kind| kind.to_string() == "total")
-    });
-    let of = |sample: &RecordedSample| {
-        let attributes = sample
-            .series
-            .attributes()
-            .iter()
-            .filter(|(key, _)| *key != "kind");
-        let attributes: Vec<_> = attributes.map(|(key, value)| format!("{key}={value}")).collect();
-        (sample.series.consumer().id().to_string(), attributes.join(" "))
-    };
-    total.map(of).collect()
 }
 
 fn expected(groups: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -105,7 +85,7 @@ fn each_level_of_version_2_adds_its_parts_with_attributes_of_their_own() {
             .map(|(_, path, attributes)| (path.as_str(), *attributes))
             .collect();
         assert_eq!(
-            measured(&bench.poll("slurm").unwrap()),
+            named(&bench.poll("slurm").unwrap()),
             expected(&all[..count]),
             "{level}"
         );
@@ -127,21 +107,21 @@ fn jobs_of_version_1_and_of_several_slurmds_tell_their_owner() {
         ),
         ("/slurm_n2/uid_1001/job_8", "job_id=8 user_id=1001"),
     ]);
-    assert_eq!(measured(&bench.poll("slurm").unwrap()), expected);
+    assert_eq!(named(&bench.poll("slurm").unwrap()), expected);
 }
 
 #[test]
 fn jobs_and_steps_that_come_later_are_measured() {
     let root = v2(&[]);
     let mut bench = bench("jobs_monitoring_level = 'step'", &root);
-    assert!(measured(&bench.poll("slurm").unwrap()).is_empty());
+    assert!(named(&bench.poll("slurm").unwrap()).is_empty());
     let step = format!("{SCOPE}/n1_slurmstepd.scope/job_1/step_0+1");
     root.write(
         format!("sys/fs/cgroup{step}/cpu.stat"),
         "usage_usec 5\nuser_usec 5\nsystem_usec 0\n",
     );
     let samples = bench.poll("slurm-discovery").unwrap();
-    assert_eq!(measured(&samples), expected(&[(&step, "job_id=1 step=0+1")]));
+    assert_eq!(named(&samples), expected(&[(&step, "job_id=1 step=0+1")]));
 }
 
 #[test]
@@ -150,7 +130,7 @@ fn everything_is_measured_when_that_is_wanted() {
     let root = v2(&["/", "/user.slice", &job, &format!("{job}/step_0")]);
     let mut bench = bench("ignore_non_jobs = false", &root);
     let expected = expected(&[("/", ""), ("/user.slice", ""), (&job, "job_id=7")]);
-    assert_eq!(measured(&bench.poll("slurm").unwrap()), expected);
+    assert_eq!(named(&bench.poll("slurm").unwrap()), expected);
 }
 
 #[test]
@@ -170,7 +150,7 @@ fn a_job_is_read_when_the_last_process_of_one_of_its_tasks_ends() {
     for (group, is_of_job) in [("/user.slice/own", false), (&task, true)] {
         events(group, 0);
         let samples = bench.poll("slurm-discovery").unwrap();
-        assert_eq!(measured(&samples).contains_key(&job), is_of_job, "{group}");
+        assert_eq!(named(&samples).contains_key(&job), is_of_job, "{group}");
     }
 }
 
@@ -225,17 +205,8 @@ fn what_is_in_a_job_is_left_to_this_plugin_at_every_level() {
     for (text, others) in [("", &[(SCOPE, "")][..]), ("ignore_non_jobs = false", &[])] {
         let config: Config = toml::from_str(text).unwrap();
         let mut bench = Bench::start::<Both>(config, root.path()).unwrap();
-        assert_eq!(measured(&bench.poll("all").unwrap()), expected(others), "{text}");
+        assert_eq!(named(&bench.poll("all").unwrap()), expected(others), "{text}");
     }
-}
-
-alumet_core::metrics! {
-    OTHER = Gauge<f64> {
-        name: "other",
-        unit: alumet_core::unit::Unit::ONE,
-        description: "What another plugin measures.",
-        consumers: ["cgroup"],
-    };
 }
 
 #[test]
@@ -246,19 +217,8 @@ fn samples_of_others_get_the_attributes_of_the_job_even_when_nothing_is_measured
         root.write("proc/stat", "btime 1\n");
         let mut bench = bench(&format!("annotate_foreign_measurements = true\n{more}"), &root);
         let samples = bench.poll("slurm").unwrap();
-        assert_eq!(measured(&samples).is_empty(), !more.is_empty());
-        let path = format!("{job}/step_0").into();
-        let catalog = bench.catalog().clone();
-        let metric = catalog.metric(&OTHER).unwrap();
-        let series = catalog
-            .series(metric, Resource::LocalMachine, Consumer::ControlGroup { path })
-            .register();
-        let mut batch = catalog.batch();
-        batch.push(&series, alumet_core::time::Timestamp::default(), 1.0);
-        bench.transform(&mut batch).unwrap();
-        let sample = &RecordedSample::of_batch(&batch)[0];
-        assert_eq!(sample.series.attributes().to_string(), "{job_id=7}");
-        assert_eq!(sample.value, Value::F64(1.0));
+        assert_eq!(named(&samples).is_empty(), !more.is_empty());
+        assert_eq!(annotated(&mut bench, &format!("{job}/step_0")), "{job_id=7}");
     }
 }
 
