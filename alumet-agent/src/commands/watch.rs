@@ -169,8 +169,16 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
     /// Names can come from a server.
     const PATIENCE: Duration = Duration::from_secs(10);
     const LOOK: Duration = Duration::from_millis(50);
+    /// From the last answer to the samples that it has an effect on.
+    const ON_THE_WAY: Duration = Duration::from_millis(500);
+    let plugin = named.lookup.plugin;
     let deadline = Instant::now() + PATIENCE;
+    let mut complete_at = Instant::now() + ON_THE_WAY;
     loop {
+        let unresolved = measurement.energy.unresolved(plugin);
+        if !unresolved.is_empty() {
+            complete_at = Instant::now() + ON_THE_WAY;
+        }
         let groups = measurement.energy.groups();
         let meant = groups.iter().filter(|(_, known)| named.is(known));
         let paths: Vec<&str> = meant.map(|(path, _)| &**path).collect();
@@ -179,20 +187,22 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
         let outermost: Vec<&str> = paths.iter().copied().filter(|path| !inside(path)).collect();
         match outermost[..] {
             [path] => return Ok(PathBuf::from(path)),
-            [] if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            [] if Instant::now() < deadline.min(complete_at) => tokio::time::sleep(LOOK).await,
             [] => {
                 let known = groups.iter().filter_map(|(_, known)| named.describe(known));
                 let known: BTreeSet<String> = known.collect();
                 let known = match known.is_empty() {
-                    true => format!(
-                        "the plugin {} knows none on this machine; the log may say why",
-                        named.lookup.plugin
-                    ),
+                    true => format!("the plugin {plugin} knows none on this machine; the log may say why"),
                     false => format!("there are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
                 };
+                let unresolved = unresolved
+                    .iter()
+                    .map(|(reason, count)| format!("; of {count} more something is missing ({reason})"));
                 return Err(Failed::usage(format!(
-                    "there is no {} {}\n  help: {known}",
-                    named.lookup.what, named.name
+                    "there is no {} {}\n  help: {known}{}",
+                    named.lookup.what,
+                    named.name,
+                    unresolved.collect::<String>()
                 )));
             }
             _ => {

@@ -30,6 +30,8 @@ enum Line {
     Total(usize),
     /// A phase begins with each.
     Phase(String),
+    /// What a plugin does not know yet: the plugin and what is missing.
+    Unresolved((String, String)),
     Nothing,
 }
 
@@ -45,7 +47,12 @@ pub(super) struct Amounts {
     pub(super) phases: Vec<(Timestamp, String)>,
     /// The control groups about which more is known than their path.
     pub(super) groups: BTreeMap<Arc<str>, Attributes>,
+    /// Of how many control groups a plugin does not know all yet, by the plugin and what is missing.
+    pub(super) unresolved: BTreeMap<(String, String), u64>,
 }
+
+/// The metric that tells it.
+const UNRESOLVED: &str = "cgroup_unresolved";
 
 /// The amount of one series.
 #[derive(Debug)]
@@ -105,6 +112,7 @@ impl Output for EnergyOutput {
             totals,
             phases,
             groups,
+            unresolved,
         } = &mut *amounts;
         for sample in delivery.samples() {
             let value = sample.value().as_f64();
@@ -119,6 +127,10 @@ impl Output for EnergyOutput {
                 }
                 if let Some(name) = phase_of(&series) {
                     return Line::Phase(name);
+                }
+                if series.metric.name == UNRESOLVED {
+                    let text = |key| series.attributes().get(key).map_or_else(String::new, ToString::to_string);
+                    return Line::Unresolved((text("source"), text("reason")));
                 }
                 let total = Total::of(&series, &self.labels, value);
                 total.map_or(Line::Nothing, |total| {
@@ -136,6 +148,9 @@ impl Output for EnergyOutput {
                     let at = phases.partition_point(|(begins, _)| *begins <= sample.timestamp);
                     phases.insert(at, (sample.timestamp, name.clone()));
                 }
+                Line::Unresolved(what) => {
+                    unresolved.insert(what.clone(), value as u64);
+                }
                 Line::Nothing => {}
             }
         }
@@ -144,6 +159,16 @@ impl Output for EnergyOutput {
 }
 
 impl Energy {
+    /// What the plugin does not know of control groups yet, and of how many.
+    pub(crate) fn unresolved(&self, plugin: &str) -> Vec<(String, u64)> {
+        let amounts = self.0.lock();
+        let open = amounts.unresolved.iter().filter(|(_, count)| **count > 0);
+        let of_plugin = open.filter(|((source, _), _)| source == plugin);
+        of_plugin
+            .map(|((_, reason), count)| (reason.clone(), *count))
+            .collect()
+    }
+
     /// The control groups about which a plugin has told more than their path, with what that is.
     pub(crate) fn groups(&self) -> Vec<(Arc<str>, Attributes)> {
         let amounts = self.0.lock();
