@@ -16,6 +16,9 @@ const SERVICE: &str = "org.freedesktop.systemd1";
 const OBJECT: &str = "/org/freedesktop/systemd1";
 const INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 
+/// How many characters of a command are shown.
+const SHOWN: usize = 200;
+
 /// How long the program may wait for it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -53,8 +56,10 @@ async fn ask(command: &str) -> anyhow::Result<()> {
         .build()?;
     let mut removals = MessageStream::for_match_rule(removals, &bus, None).await?;
     let own = std::process::id();
+    let words = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words: String = words.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
     let properties = [
-        ("Description", Variant::from(format!("alumet-agent exec {command}"))),
+        ("Description", Variant::from(format!("alumet-agent exec {words}"))),
         ("PIDs", Variant::from(vec![own])),
         ("Delegate", Variant::from(true)),
         ("CollectMode", Variant::from("inactive-or-failed")),

@@ -39,7 +39,7 @@ fn what_a_program_sends_through_a_network_of_its_own_is_measured_and_that_of_the
     let folder = Folder::measuring("processes.strategy = 'event'");
     // A mark measures everything, and so finds the namespace.
     let script = format!(
-        "\"$0\" exec --summary-json summary.json unshare --net bash -c '{INSIDE}
+        "\"$0\" exec --summary - --summary-json summary.json unshare --net bash -c '{INSIDE}
             sleep 0.2; \"$0\" mark found
             for n in $(seq 100); do {SEND}; done' \"$0\" &&
          \"$0\" --output-file other.csv exec --summary-json other.json true"
@@ -70,7 +70,7 @@ fn what_a_control_group_sends_through_a_network_of_its_own_is_measured() {
     let script = format!(
         "(echo 0 > {}/cgroup.procs; exec unshare --net bash -c '{INSIDE}
             while {SEND}; do sleep 0.02; done') &
-         \"$0\" watch --cgroup {} --interval 50ms --for 3s --summary-json summary.json
+         \"$0\" watch --cgroup {} --interval 50ms --for 3s --summary - --summary-json summary.json
          kill $!",
         below.folder().display(),
         group.path(),

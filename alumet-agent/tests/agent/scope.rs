@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use alumet_reader_cgroupfs::testkit::OwnGroup;
-use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio_stream::StreamExt;
 use zbus::connection::Builder;
@@ -99,21 +100,40 @@ fn the_program_of_a_user_has_a_group_in_a_scope_of_his_systemd_which_ends_with_i
          done
          echo 0 > $SLICE/session-1.scope/cgroup.procs
          {AS_USER} ./agent exec --repeat 2 --show-output --summary-json repeats.json cat /proc/self/cgroup
-         {AS_USER} ./agent exec --summary-json summary.json sh -c '
-            sleep 60 > /dev/null 2>&1 & echo child $! >&2
-            i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done
-            cat /proc/self/cgroup' two
-         find $SLICE
-         {AS_USER} systemctl --user list-units --no-pager 'alumet*'
-         {AS_USER} systemctl --user show 'alumet-agent-*.scope'
-         "
+         {AS_USER} ./agent exec --summary - --summary-json summary.json sh -c '
+            sleep 60 > /dev/null 2>&1 &
+            i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done
+            cat /proc/self/cgroup; echo $! > child' 'a b\tc'
+         show='{AS_USER} systemctl --user show'
+         $show -P Id -P Description -P CollectMode -P Delegate 'alumet-agent-*.scope'
+         find $SLICE -path '*/alumet-agent-*/cgroup.procs' -exec sed 's/^/in /' {{}} +
+         echo child $(cat child); kill $(cat child)
+         n=0
+         until [ $n = 100 ] || [ -z \"$($show -P Id 'alumet-agent-*.scope')\" ]; do sleep 0.1; n=$((n+1)); done
+         echo left: $(find $SLICE -name 'alumet-*')"
     );
     let script = script.replace("$SLICE", &login.group_of("").display().to_string());
     let kinds = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let Some(ended) = in_namespaces(&login.folder, &kinds, &script) else {
         return;
     };
-    panic!("{}\n---{} {}{}", ended.stdout, ended.stderr, login.folder.read("systemd.log"), login.folder.read("busctl.log"));
+    let log = login.folder.read("systemd.log") + &login.folder.read("busctl.log");
+    ended.expect_code(0);
+    let inside = |line: &&str| line.contains(".service/app.slice/alumet-agent-") && line.contains("/alumet-run-");
+    // Twice in one scope, for which systemd was asked once, and once in the next one.
+    assert_eq!(ended.stdout.lines().filter(inside).count(), 3, "{ended:?}\n{log}");
+    assert_eq!(summary(&login.folder)["usage"]["counted_by"], "control_group");
+    let child = login.folder.read("child");
+    let shown = [
+        "alumet-agent exec sh -c sleep 60",
+        "a b c\ninactive-or-failed\n",
+        "yes\n",
+        &format!("in {child}child {child}left:\n"),
+    ];
+    for shown in shown {
+        assert!(ended.stdout.contains(shown), "{shown:?} is missing in {ended:?}");
+    }
+    ended.expect_stderr(&[&format!("{} sleep", child.trim_end())]);
 }
 
 /// What a manager does with the request.
@@ -129,19 +149,28 @@ struct Bus {
     daemon: Child,
     address: String,
     runtime: Runtime,
+    /// How often a scope was asked for.
+    asked: Arc<AtomicU32>,
 }
 
 impl Bus {
     fn start(folder: &Folder) -> Self {
         let address = format!("unix:path={}", folder.path("bus").display());
-        let command = format!("exec {AS_USER} dbus-daemon --session --nofork --nopidfile --address={address}");
-        let mut shell = Command::new("sh");
-        let daemon = shell.args(["-c", &command]).stderr(Stdio::null()).spawn().unwrap();
+        // The user may use it, and so may this process.
+        let config = format!(
+            "<busconfig><type>session</type><listen>{address}</listen><policy context='default'><allow user='*'/>\
+             <allow own='*'/><allow send_destination='*'/><allow receive_sender='*'/></policy></busconfig>"
+        );
+        let config = folder.write("bus.conf", config);
+        let mut daemon = Command::new("dbus-daemon");
+        let daemon = daemon.args(["--nofork", "--nopidfile", "--config-file"]).arg(config);
+        let daemon = daemon.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until("the bus", || folder.path("bus").exists().then_some(()));
         Self {
             daemon,
             address,
             runtime: Runtime::new().unwrap(),
+            asked: Arc::default(),
         }
     }
 
@@ -154,12 +183,14 @@ impl Bus {
             bus
         });
         let mut calls = MessageStream::from(&bus);
+        let asked = Arc::clone(&self.asked);
         self.runtime.spawn(async move {
             while let Some(Ok(call)) = calls.next().await {
                 let header = call.header();
                 if header.member().is_none_or(|member| member != "StartTransientUnit") {
                     continue;
                 }
+                asked.fetch_add(1, Ordering::Relaxed);
                 match answer {
                     Answer::Refuse => {
                         let error = "org.freedesktop.DBus.Error.AccessDenied";
@@ -218,6 +249,18 @@ fn a_systemd_that_makes_no_scope_is_told_and_the_descendants_are_followed() {
 }
 
 #[test]
+fn runs_that_are_repeated_wait_once_for_a_systemd_that_does_not_answer() {
+    if !is_installed("dbus-daemon") {
+        return;
+    }
+    let Some(login) = Login::new("silent") else { return };
+    let bus = Bus::start(&login.folder);
+    bus.answer(Answer::Ignore);
+    login.run("./agent exec --repeat 3 true").expect_code(0);
+    assert_eq!(bus.asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn whoever_is_in_no_session_stays_where_he_is() {
     if !is_installed("dbus-daemon") {
         return;
@@ -234,4 +277,5 @@ fn whoever_is_in_no_session_stays_where_he_is() {
     shell.args(["-c", &script]).current_dir(login.folder.path(""));
     let ended = login.folder.start_command(shell).wait();
     ended.expect_code(0).expect_stderr(&["is no session of this user"]);
+    assert_eq!(bus.asked.load(Ordering::Relaxed), 0);
 }
