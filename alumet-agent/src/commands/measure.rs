@@ -178,7 +178,7 @@ impl Measurement {
     }
 
     /// Polls sources now. When that does not work, the process must not suffer from it: it goes on, measured or not.
-    async fn trigger(&self, sources: Pattern) {
+    pub(super) async fn trigger(&self, sources: Pattern) {
         let control = self.session.pipeline.control().clone();
         match tokio::task::spawn_blocking(move || control.trigger(&sources)).await {
             // Without sources that are polled there is nothing to ask; failures of sources are in the log.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use alumet_core::Attributes;
 use alumet_core::duration::HumanDuration;
+use alumet_core::pipeline::Pattern;
 use alumet_reader_procfs::process::{ProcessTree, status};
 use alumet_reader_procfs::{ReadError, SystemRoot};
 use regex::bytes::Regex;
@@ -168,7 +169,7 @@ impl Target {
 async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf, Failed> {
     /// Names can come from a server.
     const PATIENCE: Duration = Duration::from_secs(10);
-    const LOOK: Duration = Duration::from_millis(50);
+    const LOOK: Duration = Duration::from_millis(100);
     /// From the last answer to the samples that it has an effect on.
     const ON_THE_WAY: Duration = Duration::from_millis(500);
     let plugin = named.lookup.plugin;
@@ -178,6 +179,8 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
         let unresolved = measurement.energy.unresolved(plugin);
         if !unresolved.is_empty() {
             complete_at = Instant::now() + ON_THE_WAY;
+            // What is not known is told when everything is measured.
+            measurement.trigger(Pattern::plugin(plugin)).await;
         }
         let groups = measurement.energy.groups();
         let meant = groups.iter().filter(|(_, known)| named.is(known));

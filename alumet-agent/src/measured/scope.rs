@@ -32,7 +32,9 @@ pub(super) fn enter(group: &CgroupPath, command: &str) -> anyhow::Result<()> {
     let user = format!("/user-{}.slice", rustix::process::getuid().as_raw());
     // Nobody gets out of a service, a container or the job of a batch system, whose limits and accounts that would evade.
     ensure!(
-        group.parent().is_some_and(|parent| parent.as_bytes().ends_with(user.as_bytes())),
+        group
+            .parent()
+            .is_some_and(|parent| parent.as_bytes().ends_with(user.as_bytes())),
         "{group} is no session of this user"
     );
     let mut answer = Err(anyhow::anyhow!("systemd was asked before"));
@@ -55,18 +57,25 @@ async fn ask(command: &str) -> anyhow::Result<()> {
         .member("JobRemoved")
         .build()?;
     let mut removals = MessageStream::for_match_rule(removals, &bus, None).await?;
-    let own = std::process::id();
     let words = command.split_whitespace().collect::<Vec<_>>().join(" ");
     let words: String = words.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
     let properties = [
         ("Description", Variant::from(format!("alumet-agent exec {words}"))),
-        ("PIDs", Variant::from(vec![own])),
+        // That of whoever asks, in the PID namespace of systemd.
+        ("PIDs", Variant::from(vec![0_u32])),
         ("Delegate", Variant::from(true)),
         ("CollectMode", Variant::from("inactive-or-failed")),
     ];
     let others: [(&str, Vec<(&str, Variant<'_>)>); 0] = [];
-    let arguments = (format!("alumet-agent-{own}.scope"), "fail", &properties[..], &others[..]);
-    let call = bus.call_method(Some(SERVICE), OBJECT, Some(INTERFACE), "StartTransientUnit", &arguments);
+    let name = format!("alumet-agent-{}.scope", std::process::id());
+    let arguments = (name, "fail", &properties[..], &others[..]);
+    let call = bus.call_method(
+        Some(SERVICE),
+        OBJECT,
+        Some(INTERFACE),
+        "StartTransientUnit",
+        &arguments,
+    );
     let job: OwnedObjectPath = call.await?.body().deserialize()?;
     while let Some(removal) = removals.next().await {
         let removal = removal?;

@@ -129,7 +129,12 @@ impl Output for EnergyOutput {
                     return Line::Phase(name);
                 }
                 if series.metric.name == UNRESOLVED {
-                    let text = |key| series.attributes().get(key).map_or_else(String::new, ToString::to_string);
+                    let text = |key| {
+                        series
+                            .attributes()
+                            .get(key)
+                            .map_or_else(String::new, ToString::to_string)
+                    };
                     return Line::Unresolved((text("source"), text("reason")));
                 }
                 let total = Total::of(&series, &self.labels, value);

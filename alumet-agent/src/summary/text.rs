@@ -116,7 +116,11 @@ impl Usage {
         if let (Some(received), Some(sent)) = (self.network_received_bytes, self.network_sent_bytes) {
             rows.push(row(
                 "network",
-                format!("{} received, {} sent, in its own namespace", bytes(received), bytes(sent)),
+                format!(
+                    "{} received, {} sent, in its own namespace",
+                    bytes(received),
+                    bytes(sent)
+                ),
             ));
         }
         if let (Some(voluntary), Some(involuntary)) =

@@ -24,7 +24,9 @@ const SEND: &str = "head -c 1000 /dev/zero > /dev/udp/10.77.0.1/9";
 /// Runs `script` in a network of its own.
 fn in_network(folder: &Folder, script: &str) -> Option<Ended> {
     let has_links = "ip link add outer type veth peer name inner";
-    let links = Command::new("unshare").args(["--net", "sh", "-c", has_links]).status();
+    let links = Command::new("unshare")
+        .args(["--net", "sh", "-c", has_links])
+        .status();
     links.is_ok_and(|status| status.success()).then_some(())?;
     in_namespaces(folder, &["--net"], &format!("{LINK}{script}"))
 }
@@ -49,10 +51,12 @@ fn what_a_program_sends_through_a_network_of_its_own_is_measured_and_that_of_the
     };
     ended.expect_code(0).expect_stderr(&["in its own namespace"]);
     let [received, sent] = bytes(&folder);
-    assert!(sent >= 104_200.0 && sent < 150_000.0, "{sent}");
+    assert!((104_200.0..150_000.0).contains(&sent), "{sent}");
     assert!(received > 0.0 && received < sent, "{received}");
     let lines = lines_of(&folder.path("out.csv"));
-    let rows = lines.iter().filter(|line| line.metric.starts_with("process_tree_network_bytes"));
+    let rows = lines
+        .iter()
+        .filter(|line| line.metric.starts_with("process_tree_network_bytes"));
     let values: Vec<f64> = rows.map(|line| line.value).collect();
     assert_eq!(values.iter().sum::<f64>(), received + sent);
     assert_eq!(values[..2], [0.0, 0.0]);
@@ -71,7 +75,8 @@ fn what_a_control_group_sends_through_a_network_of_its_own_is_measured() {
         "(echo 0 > {}/cgroup.procs; exec unshare --net bash -c '{INSIDE}
             while {SEND}; do sleep 0.02; done') &
          \"$0\" watch --cgroup {} --interval 50ms --for 3s --summary - --summary-json summary.json
-         kill $!",
+         kill $!
+         until grep -q 'populated 0' {0}/cgroup.events; do sleep 0.02; done",
         below.folder().display(),
         group.path(),
     );

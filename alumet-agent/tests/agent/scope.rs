@@ -40,7 +40,8 @@ impl Login {
         for path in [&login.group_of("session-1.scope"), &manager] {
             fs::create_dir_all(path).unwrap();
         }
-        let its_own = ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"].map(|file| manager.join(file));
+        let its_own =
+            ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"].map(|file| manager.join(file));
         // Without a manager of the machine, which would move processes on behalf of that of the user.
         for path in its_own.iter().chain([&login.group_of("cgroup.procs")]) {
             chown(path, Some(USER), None).unwrap();
@@ -73,7 +74,9 @@ impl Login {
     /// Checks that a program is measured without a control group of its own, for a reason.
     fn expect_none(&self, reasons: &[&str]) {
         let ended = self.run("RUST_LOG=debug ./agent exec --summary-json summary.json cat /proc/self/cgroup");
-        ended.expect_code(0).expect_stderr(&["the run has no control group"]);
+        ended
+            .expect_code(0)
+            .expect_stderr(&["the run has no control group"]);
         ended.expect_stderr(reasons);
         assert!(ended.stdout.contains("/session-1.scope\n"), "{}", ended.stdout);
         assert_eq!(summary(&self.folder)["usage"]["counted_by"], "processes");
@@ -119,7 +122,8 @@ fn the_program_of_a_user_has_a_group_in_a_scope_of_his_systemd_which_ends_with_i
     };
     let log = login.folder.read("systemd.log") + &login.folder.read("busctl.log");
     ended.expect_code(0);
-    let inside = |line: &&str| line.contains(".service/app.slice/alumet-agent-") && line.contains("/alumet-run-");
+    let inside =
+        |line: &&str| line.contains(".service/app.slice/alumet-agent-") && line.contains("/alumet-run-");
     // Twice in one scope, for which systemd was asked once, and once in the next one.
     assert_eq!(ended.stdout.lines().filter(inside).count(), 3, "{ended:?}\n{log}");
     assert_eq!(summary(&login.folder)["usage"]["counted_by"], "control_group");
@@ -163,7 +167,9 @@ impl Bus {
         );
         let config = folder.write("bus.conf", config);
         let mut daemon = Command::new("dbus-daemon");
-        let daemon = daemon.args(["--nofork", "--nopidfile", "--config-file"]).arg(config);
+        let daemon = daemon
+            .args(["--nofork", "--nopidfile", "--config-file"])
+            .arg(config);
         let daemon = daemon.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until("the bus", || folder.path("bus").exists().then_some(()));
         Self {
@@ -187,7 +193,10 @@ impl Bus {
         self.runtime.spawn(async move {
             while let Some(Ok(call)) = calls.next().await {
                 let header = call.header();
-                if header.member().is_none_or(|member| member != "StartTransientUnit") {
+                if header
+                    .member()
+                    .is_none_or(|member| member != "StartTransientUnit")
+                {
                     continue;
                 }
                 asked.fetch_add(1, Ordering::Relaxed);
@@ -241,7 +250,9 @@ fn a_systemd_that_makes_no_scope_is_told_and_the_descendants_are_followed() {
         (Answer::Ignore, "has not answered within 500 ms"),
         (Answer::Fail, "its start has ended with `failed`"),
     ] {
-        let Some(login) = Login::new("refused") else { return };
+        let Some(login) = Login::new("refused") else {
+            return;
+        };
         let bus = Bus::start(&login.folder);
         bus.answer(answer);
         login.expect_none(&["there is no scope of systemd", reason]);
@@ -276,6 +287,8 @@ fn whoever_is_in_no_session_stays_where_he_is() {
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(login.folder.path(""));
     let ended = login.folder.start_command(shell).wait();
-    ended.expect_code(0).expect_stderr(&["is no session of this user"]);
+    ended
+        .expect_code(0)
+        .expect_stderr(&["is no session of this user"]);
     assert_eq!(bus.asked.load(Ordering::Relaxed), 0);
 }
