@@ -75,7 +75,8 @@ pub(super) fn measured(
         }
         // The kernel takes some milliseconds for it, in which everything else starts.
         let is_own_system = SystemRoot::at(&setup.settings.system_root).is_default();
-        let group = is_own_system.then(|| tokio::task::spawn_blocking(RunGroup::make));
+        let shown = words.join(" ");
+        let group = is_own_system.then(|| tokio::task::spawn_blocking(move || RunGroup::make(&shown)));
         let mut measurement = Measurement::start(app, setup, global, &exec.measuring).await?;
         let group = match group {
             Some(made) => made.await.unwrap_or_else(|error| Err(error.into())),

@@ -174,7 +174,10 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
     let began = Instant::now();
     let mut complete_since = None;
     loop {
-        complete_since = knows_all(named, measurement).then(|| complete_since.unwrap_or_else(Instant::now));
+        let lacks = notes_of(named.lookup.plugin, measurement);
+        complete_since = lacks
+            .is_empty()
+            .then(|| complete_since.unwrap_or_else(Instant::now));
         let is_over =
             began.elapsed() >= PATIENCE || complete_since.is_some_and(|since| since.elapsed() >= ARRIVAL);
         let groups = measurement.energy.groups();
@@ -196,8 +199,9 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
                     ),
                     false => format!("there are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
                 };
+                let help = [vec![known], lacks].concat().join("; ");
                 return Err(Failed::usage(format!(
-                    "there is no {} {}\n  help: {known}",
+                    "there is no {} {}\n  help: {help}",
                     named.lookup.what, named.name
                 )));
             }
@@ -213,11 +217,13 @@ async fn find_group(named: &Named, measurement: &Measurement) -> Result<PathBuf,
     }
 }
 
-/// Whether the plugin has nothing to find out about any control group that is there.
-fn knows_all(named: &Named, measurement: &Measurement) -> bool {
+/// What the plugin has still to find out about control groups that are there.
+fn notes_of(plugin: &str, measurement: &Measurement) -> Vec<String> {
     let status = measurement.session.pipeline.control().status();
-    let its_own = format!("{}: ", named.lookup.plugin);
-    status.is_ok_and(|status| !status.notes.iter().any(|note| note.starts_with(&its_own)))
+    let mut notes = status.map(|status| status.notes).unwrap_or_default();
+    let its_own = format!("{plugin}: ");
+    notes.retain(|note| note.starts_with(&its_own));
+    notes
 }
 
 fn is_below(path: &str, outer: &str) -> bool {

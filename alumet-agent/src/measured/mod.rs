@@ -5,7 +5,9 @@
 //! processes that plugins measure counts nothing twice.
 
 mod app;
+mod network;
 mod run_group;
+mod scope;
 mod source;
 mod watched_group;
 
@@ -16,11 +18,13 @@ use alumet_core::Consumer;
 use alumet_core::time::Timestamp;
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::cpu_online::OnlineCpus;
+use alumet_reader_procfs::net_namespace::NetworkBytes;
 use alumet_reader_procfs::process::{ProcessTree, TreeUsage};
 use nix::libc;
 use parking_lot::Mutex;
 
 pub(crate) use app::AppProcesses;
+use network::TreeNetwork;
 pub(crate) use run_group::RunGroup;
 pub(crate) use source::{CPU_TIME, METRIC_PREFIX, TreeSource, all};
 pub(crate) use watched_group::WatchedGroup;
@@ -43,6 +47,7 @@ pub(crate) struct MeasuredTree {
     pub(crate) cpus: u64,
     /// The control group in which it runs, if it has one of its own.
     group: Option<RunGroup>,
+    network: TreeNetwork,
     /// How often processes that have ended gave up their CPU, and how often it was taken from them.
     pub(crate) switches: [u64; 2],
     usage: TreeUsage,
@@ -66,6 +71,7 @@ impl MeasuredTree {
             cpus: OnlineCpus::open(root).count().max(1),
             followed,
             group: None,
+            network: TreeNetwork::new(root),
             switches: [0; 2],
             usage: TreeUsage::default(),
             resident: 0,
@@ -85,6 +91,11 @@ impl MeasuredTree {
     /// What was used until the last reading.
     pub(crate) const fn usage(&self) -> TreeUsage {
         self.usage
+    }
+
+    /// What went through the network namespaces of its own until the last reading, and since when that counts.
+    pub(crate) const fn network(&self) -> Option<(Timestamp, NetworkBytes)> {
+        self.network.seen
     }
 
     /// Whether CPU time is what the kernel counted for a control group.
@@ -145,6 +156,7 @@ impl MeasuredTree {
             Followed::Group(group) => group.read(),
         };
         self.usage = reading.usage;
+        self.network.read(now, &self.followed);
         if let Some(group) = &mut self.group {
             group.refine(&mut self.usage);
         }

@@ -2,7 +2,7 @@
 //! waits for it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use alumet_reader_cgroupfs::engine::{FileEngine, Reading, SlotId, Stat, Wanted};
 use alumet_reader_cgroupfs::mount::{Hierarchies, Version};
 use alumet_reader_procfs::process::TreeUsage;
 use anyhow::Context;
+
+use super::scope;
 
 /// A control group for one program; it is removed with this value, and what still runs in it moves to the group of the agent.
 pub(crate) struct RunGroup {
@@ -29,33 +31,25 @@ pub(crate) struct RunGroup {
 const NAME: &str = "alumet-run-";
 
 impl RunGroup {
-    /// A group below that of this process.
+    /// A group below that of this process, which moves into a scope of systemd where its session may not be divided.
+    /// `command` is what will run in it, for people.
     ///
     /// # Errors
     /// When there is no unified hierarchy, or this user may not make groups there.
-    pub(crate) fn make() -> anyhow::Result<Self> {
+    pub(crate) fn make(command: &str) -> anyhow::Result<Self> {
         let mounted = Hierarchies::detect(Path::new("/"))?;
         let mount = mounted.require_v2()?;
-        let own = fs::read("/proc/self/cgroup")?;
-        let own = own.split(|byte| *byte == b'\n');
-        let own = own.filter_map(|line| line.strip_prefix(b"0::")).next();
-        let own =
-            CgroupPath::from_bytes(own.context("this process is in no group of the unified hierarchy")?)?;
-        let parent = own.below(mount);
-        // Runtimes choose the size of their heaps and pools by the limits of the group in which they find themselves.
-        for limit in ["memory.max", "cpu.max"] {
-            let text = fs::read_to_string(parent.join(limit)).unwrap_or_default();
-            anyhow::ensure!(
-                text.is_empty() || text.starts_with("max"),
-                "a program in a group of its own would not see {limit} of {}",
-                parent.display()
-            );
+        let mut own = own_group()?;
+        let mut made = make_below(&own, mount);
+        if let Err(error) = &made
+            && error.root_cause().downcast_ref().map(io::Error::kind) == Some(ErrorKind::PermissionDenied)
+        {
+            scope::enter(&own, command).with_context(|| format!("{error:#}"))?;
+            own = own_group()?;
+            made = make_below(&own, mount);
         }
-        remove_forgotten(&parent);
-        let name = format!("{NAME}{}", std::process::id());
-        let path = own.child(name.as_ref())?;
-        let folder = path.below(mount);
-        fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let path = made?;
+        let (folder, parent) = (path.below(mount), own.below(mount));
         let opened = FileEngine::new(Version::V2, &mounted).and_then(|mut engine| {
             let wanted: Wanted = [Stat::CpuUser, Stat::CpuSystem].into_iter().collect();
             let slot = engine.open(&path, wanted)?;
@@ -127,6 +121,35 @@ impl Drop for RunGroup {
     fn drop(&mut self) {
         remove(&self.folder, &self.parent);
     }
+}
+
+/// The group of this process.
+fn own_group() -> anyhow::Result<CgroupPath> {
+    let groups = fs::read("/proc/self/cgroup")?;
+    let mut lines = groups.split(|byte| *byte == b'\n');
+    let own = lines.find_map(|line| line.strip_prefix(b"0::"));
+    Ok(CgroupPath::from_bytes(own.context(
+        "this process is in no group of the unified hierarchy",
+    )?)?)
+}
+
+/// Makes the group of this run below that of this process.
+fn make_below(own: &CgroupPath, mount: &Path) -> anyhow::Result<CgroupPath> {
+    let parent = own.below(mount);
+    // Runtimes choose the size of their heaps and pools by the limits of the group in which they find themselves.
+    for limit in ["memory.max", "cpu.max"] {
+        let text = fs::read_to_string(parent.join(limit)).unwrap_or_default();
+        anyhow::ensure!(
+            text.is_empty() || text.starts_with("max"),
+            "a program in a group of its own would not see {limit} of {}",
+            parent.display()
+        );
+    }
+    remove_forgotten(&parent);
+    let path = own.child(format!("{NAME}{}", std::process::id()).as_ref())?;
+    let folder = path.below(mount);
+    fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(path)
 }
 
 /// Removes the groups that killed agents have left, if nothing runs in them any more.

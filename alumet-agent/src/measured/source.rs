@@ -1,13 +1,15 @@
 //! The samples of what is measured.
 
 use alumet_core::catalog::Catalog;
+use alumet_core::metric::MetricDef;
 use alumet_core::pipeline::mark;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_reader_procfs::net_namespace::NetworkBytes;
 use alumet_reader_procfs::process::TreeUsage;
 
-use super::SharedTree;
+use super::{MeasuredTree, SharedTree};
 
 /// What the names of all metrics of the tree begin with, and those that are computed from them.
 pub(crate) const METRIC_PREFIX: &str = "process_tree_";
@@ -40,6 +42,13 @@ alumet_core::metrics! {
         description: "Page faults of the same, but for control groups: `major` ones had to wait for storage.",
         resources: ["local_machine"], consumers: ["process", "app"], attributes: ["kind=minor|major"],
     };
+    pub(crate) NETWORK_BYTES = Delta<u64> {
+        name: "process_tree_network_bytes",
+        unit: Unit::BYTE,
+        description: "Data that the same received or sent by the interfaces of its network namespaces, but for loopback; only of \
+                      namespaces that are neither those of the agent nor of the machine, and from their first sight.",
+        resources: ["local_machine"], consumers: ["process", "app", "cgroup"], attributes: ["direction=rx|tx"],
+    };
 }
 
 /// Makes the samples of the tree, while there is one.
@@ -47,6 +56,7 @@ alumet_core::metrics! {
 pub(crate) struct TreeSource {
     tree: SharedTree,
     series: Option<TreeSeries>,
+    network: NetworkSeries,
     /// Whether the series begin anew after a gap.
     is_resumed: bool,
     pushed: TreeUsage,
@@ -59,6 +69,14 @@ struct TreeSeries {
     /// User and kernel mode, reads and writes, minor and major page faults.
     deltas: [Series<u64>; 6],
     memory: Series<u64>,
+}
+
+/// Of the network, as soon as there is one that is its own.
+#[derive(Default)]
+struct NetworkSeries {
+    /// Received and sent.
+    deltas: Option<[Series<u64>; 2]>,
+    pushed: NetworkBytes,
 }
 
 impl TreeSource {
@@ -96,7 +114,9 @@ impl Source for TreeSource {
         };
         let used = usage.since(std::mem::replace(&mut self.pushed, usage));
         // Only what nobody could know at the end comes after it.
-        if std::mem::replace(&mut self.is_over, !tree.is_alive()) && used == TreeUsage::default() {
+        let was_over = std::mem::replace(&mut self.is_over, !tree.is_alive());
+        self.network.push(tree, self.is_resumed, was_over, out)?;
+        if was_over && used == TreeUsage::default() {
             return Ok(());
         }
         if !std::mem::take(&mut self.is_resumed) {
@@ -120,19 +140,13 @@ impl Source for TreeSource {
 
     fn reset(&mut self) {
         self.is_resumed |= self.series.take().is_some();
+        self.network.deltas = None;
     }
 }
 
 impl TreeSeries {
     fn register(catalog: &Catalog, consumer: &Consumer) -> Result<Self, Failure> {
-        let series = |metric, attribute: Option<(&'static str, &'static str)>| {
-            let metric = catalog.metric(metric).map_err(Failure::end)?;
-            let series = catalog.series(metric, Resource::LocalMachine, consumer.clone());
-            Ok::<_, Failure>(match attribute {
-                Some((key, value)) => series.attribute(key, value).register(),
-                None => series.register(),
-            })
-        };
+        let series = |metric, attribute| register(catalog, consumer, metric, attribute);
         Ok(Self {
             deltas: [
                 series(&CPU_TIME, Some(("kind", "user")))?,
@@ -145,4 +159,55 @@ impl TreeSeries {
             memory: series(&MEMORY, None)?,
         })
     }
+}
+
+impl NetworkSeries {
+    /// Pushes what went through it since the last time.
+    fn push(
+        &mut self,
+        tree: &MeasuredTree,
+        is_resumed: bool,
+        was_over: bool,
+        out: &mut Accumulator<'_>,
+    ) -> Result<(), Failure> {
+        let Some((since, bytes)) = tree.network() else {
+            return Ok(());
+        };
+        let last = std::mem::replace(&mut self.pushed, bytes);
+        let used = [bytes.received - last.received, bytes.sent - last.sent];
+        let now = out.tick().timestamp;
+        let begins = if is_resumed { now } else { since };
+        let (deltas, is_new) = match &mut self.deltas {
+            Some(deltas) => (deltas, false),
+            none => {
+                let consumer = tree.consumer();
+                let series =
+                    |way| register(out.catalog(), &consumer, &NETWORK_BYTES, Some(("direction", way)));
+                (none.insert([series("rx")?, series("tx")?]), true)
+            }
+        };
+        if is_new {
+            deltas.iter().for_each(|delta| out.push_at(delta, begins, 0));
+        }
+        if !(is_new && begins == now || was_over && used == [0, 0]) {
+            for (delta, amount) in deltas.iter().zip(used) {
+                out.push(delta, amount);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn register(
+    catalog: &Catalog,
+    consumer: &Consumer,
+    metric: &MetricDef<u64>,
+    attribute: Option<(&'static str, &'static str)>,
+) -> Result<Series<u64>, Failure> {
+    let metric = catalog.metric(metric).map_err(Failure::end)?;
+    let series = catalog.series(metric, Resource::LocalMachine, consumer.clone());
+    Ok(match attribute {
+        Some((key, value)) => series.attribute(key, value).register(),
+        None => series.register(),
+    })
 }

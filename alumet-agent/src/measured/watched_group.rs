@@ -14,6 +14,8 @@ use alumet_reader_procfs::{ReadError, SystemRoot};
 /// A control group that somebody else has made, with those below it.
 pub(crate) struct WatchedGroup {
     pub(crate) path: CgroupPath,
+    /// Its folder in a hierarchy that has it.
+    folder: PathBuf,
     engine: FileEngine,
     slot: SlotId,
     reading: Reading,
@@ -51,7 +53,10 @@ impl WatchedGroup {
             true => open(Version::V2)?,
             false => open(Version::V1).or_else(|_| open(Version::V2))?,
         };
+        let mounts = mounted.v2.iter().chain(mounted.v1.values());
+        let mut folders = mounts.map(|mount| path.below(mount));
         let mut group = Self {
+            folder: folders.find(|folder| folder.is_dir()).unwrap_or_default(),
             path,
             engine,
             slot,
@@ -91,6 +96,13 @@ impl WatchedGroup {
                 )
             }
         }
+    }
+
+    /// The processes in it and in those below it, by the numbers that they have for this process.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        list_processes(&self.folder, &mut found);
+        found
     }
 
     pub(super) fn read(&mut self) -> TreeReading {
@@ -136,6 +148,19 @@ fn find_folders(folder: &Path, name: &OsStr, found: &mut Vec<PathBuf>) {
                 true => found.push(entry.path()),
                 false => find_folders(&entry.path(), name, found),
             }
+        }
+    }
+}
+
+/// Lists the processes of a group and of those below it.
+fn list_processes(folder: &Path, found: &mut Vec<u32>) {
+    // Those that this process cannot name have the number 0.
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    let pids = text.lines().filter_map(|pid| pid.parse::<u32>().ok());
+    found.extend(pids.filter(|pid| *pid > 0));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            list_processes(&entry.path(), found);
         }
     }
 }

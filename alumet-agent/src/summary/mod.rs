@@ -92,6 +92,11 @@ pub(crate) struct Usage {
     pub(crate) peak_memory_of_all_bytes: u64,
     storage_read_bytes: u64,
     storage_written_bytes: u64,
+    /// Of network namespaces of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_received_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_sent_bytes: Option<u64>,
     minor_page_faults: u64,
     major_page_faults: u64,
     /// Of processes that have ended.
@@ -241,6 +246,7 @@ impl Usage {
             None => (tree.peak, PeakOf::AllWhenSeen, None),
         };
         let switches = end.map(|_| tree.switches);
+        let network = tree.network().map(|(_, bytes)| bytes);
         Self {
             cpu_user_seconds: seconds(usage.user_ns),
             cpu_system_seconds: seconds(usage.system_ns),
@@ -256,6 +262,8 @@ impl Usage {
             peak_memory_of_all_bytes: tree.peak.max(peak),
             storage_read_bytes: usage.read_bytes,
             storage_written_bytes: usage.written_bytes,
+            network_received_bytes: network.map(|bytes| bytes.received),
+            network_sent_bytes: network.map(|bytes| bytes.sent),
             minor_page_faults: usage.minor_faults,
             major_page_faults: usage.major_faults,
             voluntary_context_switches: switches.map(|[voluntary, _]| voluntary),

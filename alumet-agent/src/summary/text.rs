@@ -113,6 +113,16 @@ impl Usage {
             row("storage I/O", io),
             row("page faults", faults),
         ];
+        if let (Some(received), Some(sent)) = (self.network_received_bytes, self.network_sent_bytes) {
+            rows.push(row(
+                "network",
+                format!(
+                    "{} received, {} sent, in its own namespace",
+                    bytes(received),
+                    bytes(sent)
+                ),
+            ));
+        }
         if let (Some(voluntary), Some(involuntary)) =
             (self.voluntary_context_switches, self.involuntary_context_switches)
         {

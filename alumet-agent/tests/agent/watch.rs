@@ -385,6 +385,27 @@ fn a_container_is_watched_by_its_name() {
 }
 
 #[test]
+fn a_container_that_is_not_there_when_all_names_are_known_is_not_waited_for() {
+    let Some(group) = OwnGroup::make("later") else {
+        return;
+    };
+    let name = format!("late{}", std::process::id());
+    let folder = Folder::new();
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\noutput_path = 'out.csv'\n[plugins.containers]\nhierarchy = 'v2'\nnames = 'never'\n",
+    );
+    let mut agent = folder.start(&["watch", "--container", &name, "--for", "1s"]);
+    // Whoever waits for 10 s finds the one that comes before.
+    let mut looks = 0..800;
+    while looks.next().is_some() && !agent.has_ended() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let _late = group.child(&format!("lxc.payload.{name}"));
+    agent.wait().expect_code(2).expect_stderr(&[&name]);
+}
+
+#[test]
 fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
     let Some(group) = OwnGroup::make("watched-pods") else {
         return;
@@ -421,6 +442,10 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
         .expect_stderr(&["shop/wev", "shop/web"]);
     // All pods are known by then, and names are waited for for 20 s.
     assert!(began.elapsed() < Duration::from_secs(15));
+    folder.write("alumet-config.toml", config.replace(&kubelet.url(), "http://127.0.0.1:1"));
+    watch("shop/web", &[])
+        .expect_code(2)
+        .expect_stderr(&["there is no pod shop/web", "of 1 control groups something is missing ("]);
 }
 
 #[test]

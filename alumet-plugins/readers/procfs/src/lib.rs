@@ -9,6 +9,7 @@ pub mod hwmon;
 pub mod loadavg;
 pub mod meminfo;
 pub mod net_dev;
+pub mod net_namespace;
 pub mod pressure;
 pub mod process;
 pub mod stat;

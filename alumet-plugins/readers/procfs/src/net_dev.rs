@@ -152,7 +152,7 @@ impl NetDevFile {
     }
 }
 
-fn table(root: &SystemRoot, file: &str) -> Table<Vec<Interface>> {
+pub(crate) fn table(root: &SystemRoot, file: &str) -> Table<Vec<Interface>> {
     let (path, mend) = (root.proc(file), crate::root::MOUNT_PROC);
     Table::new(path, Extent::ManyRecords, mend, Vec::new(), parse)
 }
