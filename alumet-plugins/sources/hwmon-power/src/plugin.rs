@@ -3,6 +3,7 @@
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_reader_kernel_file::ReadError;
+use alumet_shared_sensor_source::SensorClaims;
 
 use crate::config::Config;
 use crate::device::{EnergySensor, Listing, PowerSensor};
@@ -39,7 +40,8 @@ impl Plugin for HwmonPowerPlugin {
         }
         // A machine may well have none.
         if !listing.is_empty() {
-            let source = HwmonPowerSource::new(alumet.root().to_path_buf(), alumet.catalog())?;
+            let claims = SensorClaims::shared(alumet.services());
+            let source = HwmonPowerSource::new(alumet.root().to_path_buf(), claims, alumet.catalog())?;
             alumet
                 .source("hwmon-power", source)
                 .every(*config.poll_interval)
