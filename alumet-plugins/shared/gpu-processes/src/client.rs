@@ -46,9 +46,14 @@ impl Client {
         }
     }
 
-    /// Whether it was opened after the previous scan, and was not read yet.
-    pub(crate) const fn is_new(&self) -> bool {
-        self.is_new && self.read_at.is_none()
+    /// Whether it was not read yet.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.read_at.is_none()
+    }
+
+    /// Whether it was not read yet, and was opened after the scan before the one that found it.
+    pub(crate) const fn is_born(&self) -> bool {
+        self.is_new && self.is_unread()
     }
 
     /// Goes on with another file, which is the same client.

@@ -20,7 +20,7 @@ pub(crate) struct Process {
     memory: Vec<Slot>,
     all_memory: Slot,
     /// Whether a client was read at this poll.
-    pub(crate) is_alive: bool,
+    pub(crate) is_read: bool,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Process {
                 amount: 0,
                 has_begun: false,
             },
-            is_alive: false,
+            is_read: false,
         };
         process.all_memory.series = process.series(Part::AllMemory, catalog, describe);
         process
@@ -104,7 +104,7 @@ impl Process {
 
     /// Pushes what was added since the previous poll.
     pub(crate) fn push(&mut self, out: &mut Accumulator<'_>) {
-        self.is_alive = false;
+        self.is_read = false;
         for slot in &mut self.engines {
             let amount = std::mem::take(&mut slot.amount);
             let Some(series) = &slot.series else {

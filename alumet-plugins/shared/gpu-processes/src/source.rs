@@ -86,6 +86,10 @@ impl<D: Describe> ProcessSource<D> {
             }
         }
         self.clients.retain(|_, client| !client.is_lost);
+        // Whoever has the number of a process now, and no client of the one that had it, is another.
+        let known = self.clients.iter().filter(|(_, client)| !client.is_unread());
+        let known: BTreeSet<_> = known.map(|((bus_id, _), client)| (client.pid, bus_id)).collect();
+        self.processes.retain(|(pid, bus_id), _| known.contains(&(*pid, bus_id)));
         Ok(())
     }
 }
@@ -107,16 +111,17 @@ impl<D: Describe> Source for ProcessSource<D> {
             let is_same = client.look().is_ok() && client.usage.client == *number && *client.usage.bus_id == **bus_id;
             client.is_lost |= !is_same;
             if client.is_lost {
+                // The next scan tells whether another file is the same.
                 continue;
             }
             let key = (client.pid, Arc::clone(bus_id));
             let process = self.processes.entry(key).or_insert_with(|| {
                 let name = fs::read(self.root.proc(format!("{}/comm", client.pid))).unwrap_or_default();
                 let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-                let born = born.filter(|_| client.is_new());
+                let born = born.filter(|_| client.is_born());
                 Process::new((client.pid, bus_id), name, born, catalog, describe)
             });
-            process.is_alive = true;
+            process.is_read = true;
             client.count(tick.monotonic, |engine, amount| {
                 process.add(Part::Engine(engine), amount, catalog, describe);
             });
@@ -124,8 +129,7 @@ impl<D: Describe> Source for ProcessSource<D> {
                 process.add(Part::Memory(&region.name), region.bytes.unwrap_or(0), catalog, describe);
             }
         }
-        self.processes.retain(|_, process| process.is_alive);
-        for process in self.processes.values_mut() {
+        for process in self.processes.values_mut().filter(|process| process.is_read) {
             process.push(out);
         }
         Ok(())
