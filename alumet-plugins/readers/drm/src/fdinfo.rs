@@ -161,13 +161,22 @@ mod tests {
     fn engines_and_memory_are_read_and_nothing_stays_of_the_reading_before() {
         let mut usage = ClientUsage::default();
         usage.parse(AMD).unwrap();
-        assert_eq!((usage.driver.as_str(), usage.bus_id.as_str(), usage.client), ("amdgpu", "0000:03:00.0", 27));
+        assert_eq!(
+            (usage.driver.as_str(), usage.bus_id.as_str(), usage.client),
+            ("amdgpu", "0000:03:00.0", 27)
+        );
         let gfx = engine("gfx", Some(1_020_304_050), None);
         assert_eq!(usage.engines, [gfx, engine("compute", Some(0), None)]);
-        assert_eq!(usage.memory, [region("vram", 8 << 20), region("gtt", 2 << 20), region("cpu", 12)]);
+        assert_eq!(
+            usage.memory,
+            [region("vram", 8 << 20), region("gtt", 2 << 20), region("cpu", 12)]
+        );
 
         usage.parse(XE).unwrap();
-        assert_eq!(usage.engines, [engine("vcs", None, Some((28_257_900, 7_655_183_225)))]);
+        assert_eq!(
+            usage.engines,
+            [engine("vcs", None, Some((28_257_900, 7_655_183_225)))]
+        );
         assert_eq!(usage.memory, [region("vram0", 23_992 << 10)]);
     }
 
@@ -175,9 +184,13 @@ mod tests {
     fn a_file_without_a_client_is_refused_and_an_odd_line_left_out() {
         let mut usage = ClientUsage::default();
         assert!(usage.parse(b"pos:\t0\nflags:\t02\n").is_err());
-        let odd = b"drm-client-id:\t3\ndrm-engine-gfx:\tmany ns\ndrm-memory-vram:\t3 pages\ndrm-memory-gtt:\t4\n";
+        let odd =
+            b"drm-client-id:\t3\ndrm-engine-gfx:\tmany ns\ndrm-memory-vram:\t3 pages\ndrm-memory-gtt:\t4\n";
         usage.parse(odd).unwrap();
-        assert_eq!((usage.engines.len(), &usage.memory[..]), (0, &[region("gtt", 4)][..]));
+        assert_eq!(
+            (usage.engines.len(), &usage.memory[..]),
+            (0, &[region("gtt", 4)][..])
+        );
     }
 
     proptest! {

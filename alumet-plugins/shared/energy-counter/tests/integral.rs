@@ -47,7 +47,8 @@ impl Desk {
         };
         let mut batch = self.catalog.batch();
         let mut out = Accumulator::new(&mut batch, tick, &self.clock);
-        self.integral.push(watts, ReadAt::between(tick, now, now), &mut out);
+        self.integral
+            .push(watts, ReadAt::between(tick, now, now), &mut out);
         RecordedSample::of_batch(&batch)[0].value.as_f64()
     }
 }
@@ -93,6 +94,7 @@ fn what_was_used_while_the_machine_slept_is_not_known() {
     desk.read(100.0);
     desk.clock.advance(Duration::from_secs(1));
     let wall = desk.clock.now().wall;
-    desk.clock.set_wall(wall.saturating_add(Duration::from_secs(3600)));
+    desk.clock
+        .set_wall(wall.saturating_add(Duration::from_secs(3600)));
     assert_eq!(desk.read(100.0), 0.0);
 }

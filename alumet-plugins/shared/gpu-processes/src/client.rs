@@ -69,18 +69,25 @@ impl Client {
     /// # Errors
     /// When the file cannot be read or is not of a client.
     pub(crate) fn look(&mut self) -> Result<(), ReadError> {
-        self.file.read_with(|bytes| self.usage.parse(bytes).map(|()| None))
+        self.file
+            .read_with(|bytes| self.usage.parse(bytes).map(|()| None))
     }
 
     /// Gives each engine with the nanoseconds in which it worked since the reading before, after a [`look`](Self::look) that
     /// took place `now`.
     pub(crate) fn count(&mut self, now: Monotonic, mut take: impl FnMut(&str, u64)) {
-        let elapsed = self.read_at.replace(now).map_or(0, |before| now.since(before).as_nanos());
+        let elapsed = self
+            .read_at
+            .replace(now)
+            .map_or(0, |before| now.since(before).as_nanos());
         for engine in &self.usage.engines {
             let known = self.counts.iter().position(|(name, _)| *name == engine.name);
             let position = known.unwrap_or_else(|| {
                 let busy = self.is_new.then(|| Ascent::from(0));
-                let count = Count { busy, ..Count::default() };
+                let count = Count {
+                    busy,
+                    ..Count::default()
+                };
                 self.counts.push((engine.name.clone(), count));
                 self.counts.len() - 1
             });
@@ -97,7 +104,9 @@ impl Count {
         if let Some(busy) = engine.busy_ns {
             return rise(&mut self.busy, busy);
         }
-        let rise = |count: &mut Option<Ascent>, reading: Option<u64>| reading.map_or(0, |reading| rise(count, reading));
+        let rise = |count: &mut Option<Ascent>, reading: Option<u64>| {
+            reading.map_or(0, |reading| rise(count, reading))
+        };
         let cycles = rise(&mut self.cycles, engine.cycles);
         let total = rise(&mut self.total, engine.total_cycles);
         let busy = (u128::from(cycles) * elapsed).checked_div(u128::from(total));

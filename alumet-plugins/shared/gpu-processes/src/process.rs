@@ -42,7 +42,9 @@ impl Process {
     ) -> Self {
         let mut process = Self {
             name,
-            resource: Resource::Gpu { bus_id: Arc::clone(bus_id) },
+            resource: Resource::Gpu {
+                bus_id: Arc::clone(bus_id),
+            },
             consumer: Consumer::Process { pid },
             born,
             engines: Vec::new(),

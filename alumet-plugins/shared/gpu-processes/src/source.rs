@@ -36,12 +36,7 @@ pub struct ProcessSource<D> {
 impl<D: Describe> ProcessSource<D> {
     /// A source of the processes that use cards with these drivers; `describe` says which parts of the use are measured. It
     /// looks for new clients after each `refresh`.
-    pub fn new(
-        root: SystemRoot,
-        drivers: &'static [&'static str],
-        refresh: Duration,
-        describe: D,
-    ) -> Self {
+    pub fn new(root: SystemRoot, drivers: &'static [&'static str], refresh: Duration, describe: D) -> Self {
         Self {
             root,
             drivers,
@@ -89,7 +84,8 @@ impl<D: Describe> ProcessSource<D> {
         // Whoever has the number of a process now, and no client of the one that had it, is another.
         let known = self.clients.iter().filter(|(_, client)| !client.is_unread());
         let known: BTreeSet<_> = known.map(|((bus_id, _), client)| (client.pid, bus_id)).collect();
-        self.processes.retain(|(pid, bus_id), _| known.contains(&(*pid, bus_id)));
+        self.processes
+            .retain(|(pid, bus_id), _| known.contains(&(*pid, bus_id)));
         Ok(())
     }
 }
@@ -108,7 +104,8 @@ impl<D: Describe> Source for ProcessSource<D> {
         let born = previous.map(|scanned| tick.timestamp.saturating_sub(tick.monotonic.since(scanned)));
         let (catalog, describe) = (out.catalog(), &self.describe);
         for ((bus_id, number), client) in &mut self.clients {
-            let is_same = client.look().is_ok() && client.usage.client == *number && *client.usage.bus_id == **bus_id;
+            let is_same =
+                client.look().is_ok() && client.usage.client == *number && *client.usage.bus_id == **bus_id;
             client.is_lost |= !is_same;
             if client.is_lost {
                 // The next scan tells whether another file is the same.
@@ -126,7 +123,12 @@ impl<D: Describe> Source for ProcessSource<D> {
                 process.add(Part::Engine(engine), amount, catalog, describe);
             });
             for region in &client.usage.memory {
-                process.add(Part::Memory(&region.name), region.bytes.unwrap_or(0), catalog, describe);
+                process.add(
+                    Part::Memory(&region.name),
+                    region.bytes.unwrap_or(0),
+                    catalog,
+                    describe,
+                );
             }
         }
         for process in self.processes.values_mut().filter(|process| process.is_read) {

@@ -77,7 +77,8 @@ impl Desk {
             self.root.link(link, "/dev/dri/renderD128");
         }
         let driver = if lines.contains("cycles") { "xe" } else { "amdgpu" };
-        let text = format!("drm-driver:\t{driver}\ndrm-client-id:\t{client}\ndrm-pdev:\t0000:03:00.0\n{lines}\n");
+        let text =
+            format!("drm-driver:\t{driver}\ndrm-client-id:\t{client}\ndrm-pdev:\t0000:03:00.0\n{lines}\n");
         self.root
             .write(format!("proc/{pid}/comm"), format!("program{pid}\n"))
             .write(format!("proc/{pid}/fdinfo/{file}"), text);
@@ -113,7 +114,7 @@ impl Desk {
 
     /// The samples of the poll with the next look for clients.
     fn next_look(&mut self) -> Vec<String> {
-        while self.polls % 5 != 0 {
+        while !self.polls.is_multiple_of(5) {
             self.poll();
         }
         self.next()
@@ -136,10 +137,16 @@ fn what_the_clients_of_a_process_use_is_added_up_from_the_first_reading_on() {
     desk.open((40, 6), 2, &used(0));
     desk.open((50, 5), 3, &used(7));
     desk.root.link("proc/60/fd/1", "/dev/null");
-    assert_lines(desk.next(), [gfx(40, 0), memory(40, 6144), gfx(50, 0), memory(50, 3072)]);
+    assert_lines(
+        desk.next(),
+        [gfx(40, 0), memory(40, 6144), gfx(50, 0), memory(50, 3072)],
+    );
     desk.open((40, 5), 1, &used(1_500));
     desk.open((40, 6), 2, &used(20));
-    assert_lines(desk.next(), [gfx(40, 520), memory(40, 6144), gfx(50, 0), memory(50, 3072)]);
+    assert_lines(
+        desk.next(),
+        [gfx(40, 520), memory(40, 6144), gfx(50, 0), memory(50, 3072)],
+    );
 }
 
 #[test]
@@ -177,7 +184,9 @@ fn what_was_opened_after_a_look_counts_from_that_look_on() {
     }
     let samples = desk.poll();
     assert_eq!(samples[0].timestamp, looked);
-    let texts = samples.iter().map(|sample| sample.to_string().replace(" gpu:0000:03:00.0", ""));
+    let texts = samples
+        .iter()
+        .map(|sample| sample.to_string().replace(" gpu:0000:03:00.0", ""));
     assert_lines(texts, [gfx(40, 0), gfx(40, 900), memory(40, 0)]);
     // A process that is known opens one more.
     desk.open((40, 6), 2, "drm-engine-gfx:\t55 ns");
@@ -203,7 +212,10 @@ fn cycles_become_time_by_the_cycles_that_passed() {
     desk.next();
     desk.open((40, 5), 1, &cycles(1_500, 14_000));
     let lines = desk.next();
-    assert_eq!(lines[0], "engine process:40 {engine=rcs, process_name=program40} = 250000000");
+    assert_eq!(
+        lines[0],
+        "engine process:40 {engine=rcs, process_name=program40} = 250000000"
+    );
 }
 
 #[test]
@@ -219,7 +231,10 @@ fn a_process_that_ends_leaves_nothing_and_another_with_its_number_begins_anew() 
     desk.open((40, 5), 8, "drm-engine-gfx:\t60 ns");
     desk.root.write("proc/40/comm", "other\n");
     let lines = desk.next_look();
-    assert_eq!(lines[1], "engine process:40 {engine=gfx, process_name=other} = 60");
+    assert_eq!(
+        lines[1],
+        "engine process:40 {engine=gfx, process_name=other} = 60"
+    );
 }
 
 #[test]

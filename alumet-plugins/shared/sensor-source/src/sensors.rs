@@ -200,7 +200,11 @@ impl Sensors {
                 (reading.file, reading.is_told) = (known.file, known.is_told);
             }
         }
-        let mut integrals: Vec<_> = earlier.gauges.into_iter().filter_map(|gauge| gauge.energy).collect();
+        let mut integrals: Vec<_> = earlier
+            .gauges
+            .into_iter()
+            .filter_map(|gauge| gauge.energy)
+            .collect();
         for integral in self.gauges.iter_mut().filter_map(|gauge| gauge.energy.as_mut()) {
             let same = |known: &PowerIntegral| known.series().id() == integral.series().id();
             if let Some(position) = integrals.iter().position(same) {
@@ -234,9 +238,13 @@ impl Sensors {
 
     /// Lets all energies begin anew.
     pub(crate) fn reset(&mut self) {
-        self.counters.iter_mut().for_each(|counter| counter.energy.reset());
+        self.counters
+            .iter_mut()
+            .for_each(|counter| counter.energy.reset());
         let gauges = self.gauges.iter_mut();
-        gauges.filter_map(|gauge| gauge.energy.as_mut()).for_each(PowerIntegral::reset);
+        gauges
+            .filter_map(|gauge| gauge.energy.as_mut())
+            .for_each(PowerIntegral::reset);
     }
 }
 
@@ -311,7 +319,9 @@ impl Quantity {
             }
             Self::Sum(terms) => {
                 let (_, at) = value(&terms.last()?.1)?;
-                let terms = terms.iter().map(|(factor, position)| Some(factor * value(position)?.0));
+                let terms = terms
+                    .iter()
+                    .map(|(factor, position)| Some(factor * value(position)?.0));
                 Some((terms.sum::<Option<f64>>()?.max(0.0), at))
             }
         }

@@ -74,12 +74,11 @@ impl Desk {
         let mut batch = self.catalog.batch();
         let mut out = Accumulator::new(&mut batch, tick, &self.clock);
         self.source.poll(&mut out).unwrap();
-        let texts = RecordedSample::of_batch(&batch)
+        RecordedSample::of_batch(&batch)
             .iter()
             .map(|sample| sample.to_string().replace(" local_machine local_machine", ""))
             .filter(|text| !(text.starts_with("refused") && text.ends_with("= 0")))
-            .collect();
-        texts
+            .collect()
     }
 }
 
@@ -87,7 +86,9 @@ struct Metrics<'c>(&'c Catalog);
 
 impl Metrics<'_> {
     fn series<T: Number>(&self, metric: MetricHandle<T>, of: &str) -> SeriesBuilder<'_, T> {
-        let series = self.0.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let series = self
+            .0
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine);
         series.attribute("of", of)
     }
 
@@ -113,7 +114,11 @@ fn series_show_readings_products_and_sums_that_are_never_negative() {
         let volts = sensors.read(file("volts"), 1e-3, 0.0..=100.0);
         let amperes = sensors.read(file("amperes"), 1e-3, 0.0..=100.0);
         metrics.power(sensors, "product", Quantity::Product(volts, amperes, 1.0));
-        metrics.power(sensors, "difference", Quantity::Sum(vec![(1.0, volts), (-1.0, amperes)]));
+        metrics.power(
+            sensors,
+            "difference",
+            Quantity::Sum(vec![(1.0, volts), (-1.0, amperes)]),
+        );
     });
     desk.root.write("volts", "12000\n").write("amperes", "2000\n");
     desk.next();
@@ -138,21 +143,41 @@ fn what_cannot_be_read_or_believed_is_counted_and_disturbs_no_other() {
         }
         metrics.counter(sensors, "counter", file("counter"));
     });
-    desk.root.write("one", "50\n").write("two", "20\n").write("counter", "1000\n");
+    desk.root
+        .write("one", "50\n")
+        .write("two", "20\n")
+        .write("counter", "1000\n");
     desk.next();
-    for (nonsense, reason) in [("101", "excess"), ("-1", "excess"), ("2147483647", "excess"), ("", "unreadable")] {
+    for (nonsense, reason) in [
+        ("101", "excess"),
+        ("-1", "excess"),
+        ("2147483647", "excess"),
+        ("", "unreadable"),
+    ] {
         desk.root.write("one", nonsense);
         let lines = desk.next();
-        assert!(!lines.iter().any(|line| line.contains("{of=one}")), "{nonsense}: {lines:?}");
-        assert!(lines.contains(&"power {of=two} = 20".to_owned()), "{nonsense}: {lines:?}");
-        assert!(lines.contains(&format!("refused {{reason={reason}}} = 1")), "{nonsense}: {lines:?}");
+        assert!(
+            !lines.iter().any(|line| line.contains("{of=one}")),
+            "{nonsense}: {lines:?}"
+        );
+        assert!(
+            lines.contains(&"power {of=two} = 20".to_owned()),
+            "{nonsense}: {lines:?}"
+        );
+        assert!(
+            lines.contains(&format!("refused {{reason={reason}}} = 1")),
+            "{nonsense}: {lines:?}"
+        );
     }
     for name in ["one", "counter"] {
         desk.root.write(name, "").remove(name).link(name, REFUSED_FILE);
     }
     let lines = desk.next();
     assert!(lines.contains(&"energy {of=two} = 20".to_owned()), "{lines:?}");
-    assert!(lines.contains(&"refused {reason=unreadable} = 2".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"refused {reason=unreadable} = 2".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -174,14 +199,21 @@ fn a_device_that_vanishes_takes_no_other_away_and_begins_anew_when_it_is_back() 
     plug(&desk.root, "two", 100);
     desk.next();
     // An open file of a device that is gone shows nothing any more.
-    desk.root.write("one/energy", "").write("one/power", "").remove("one");
+    desk.root
+        .write("one/energy", "")
+        .write("one/power", "")
+        .remove("one");
     plug(&desk.root, "two", 110);
     desk.next();
     // Listed anew: the counter and the integral of the other go on.
     plug(&desk.root, "two", 125);
     assert_lines(
         desk.next(),
-        ["power {of=two by power} = 10", "energy {of=two by power} = 10", "energy {of=two} = 15"],
+        [
+            "power {of=two by power} = 10",
+            "energy {of=two by power} = 10",
+            "energy {of=two} = 15",
+        ],
     );
     plug(&desk.root, "one", 5);
     for _ in 0..59 {
@@ -218,7 +250,9 @@ fn a_device_that_sleeps_is_not_read() {
         .write("gpu/joules", "7\n")
         .write("other/watts", "1\n");
     assert_eq!(desk.next().len(), 5);
-    desk.root.write("gpu/power/runtime_status", "suspended\n").write("gpu/joules", "9\n");
+    desk.root
+        .write("gpu/power/runtime_status", "suspended\n")
+        .write("gpu/joules", "9\n");
     let of_other = ["power {of=other} = 1", "energy {of=other} = 1"];
     assert_lines(desk.next(), of_other);
     assert_lines(desk.next(), of_other);

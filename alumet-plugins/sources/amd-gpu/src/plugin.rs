@@ -60,7 +60,10 @@ impl Plugin for AmdGpuPlugin {
         if alumet.is_trial() {
             let sensors = metrics.sensors(&gpus, alumet.catalog()).refused(SUBJECT);
             let processes = refused(&SystemRoot::at(&root), SUBJECT).filter(|_| config.processes);
-            sensors.into_iter().chain(processes).for_each(|finding| alumet.note(finding));
+            sensors
+                .into_iter()
+                .chain(processes)
+                .for_each(|finding| alumet.note(finding));
         }
         let claim = Claim::new(Self::ID, alumet.services());
         claim.set(gpus.iter().filter_map(|gpu| gpu.card.hwmon.as_ref()));
@@ -77,7 +80,8 @@ impl Plugin for AmdGpuPlugin {
             .blocking();
         if config.processes {
             let metrics = ProcessMetrics::register(alumet.catalog())?;
-            let source = ProcessSource::new(SystemRoot::at(&root), DRIVERS, *config.refresh_interval, metrics);
+            let source =
+                ProcessSource::new(SystemRoot::at(&root), DRIVERS, *config.refresh_interval, metrics);
             alumet
                 .source("amd-gpu-processes", source)
                 .every(*config.poll_interval)
@@ -99,5 +103,8 @@ fn found(gpu: &Gpu) -> Finding {
         Energy::FromPower => "energy by its power",
         Energy::OfPackage => "no energy, for its power is that of the whole processor, which `rapl` measures",
     };
-    Finding::works(SUBJECT, format!("{bus_id}: {} sensors, {energy}", gpu.shown.len()))
+    Finding::works(
+        SUBJECT,
+        format!("{bus_id}: {} sensors, {energy}", gpu.shown.len()),
+    )
 }

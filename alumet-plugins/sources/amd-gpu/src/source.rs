@@ -43,7 +43,10 @@ impl Metrics {
         let counted = catalog.metric(energy)?;
         // The same, but of another quality.
         let quality = Quality::Modelled;
-        let (integrated, held) = catalog.admit_metric(Metric { quality, ..energy.doc.metric() });
+        let (integrated, held) = catalog.admit_metric(Metric {
+            quality,
+            ..energy.doc.metric()
+        });
         Ok(Self {
             counted,
             integrated: catalog.typed_metric(integrated)?,
@@ -69,9 +72,15 @@ impl Metrics {
     }
 
     fn add(&self, gpu: &Gpu, sensors: &mut Sensors, catalog: &Catalog) {
-        let resource = Resource::Gpu { bus_id: gpu.card.bus_id.as_str().into() };
+        let resource = Resource::Gpu {
+            bus_id: gpu.card.bus_id.as_str().into(),
+        };
         let of_gpu = OfGpu { catalog, resource };
-        let powers = gpu.shown.iter().filter(|shown| shown.quantity == Quantity::Power).count();
+        let powers = gpu
+            .shown
+            .iter()
+            .filter(|shown| shown.quantity == Quantity::Power)
+            .count();
         let mut is_integrated = gpu.energy != Energy::FromPower;
         for shown in &gpu.shown {
             let mut read = |scale, max| Of::Shown(sensors.read(shown.path.clone(), scale, 0.0..=max));
@@ -79,7 +88,9 @@ impl Metrics {
                 Quantity::Power => {
                     let power = read(1e-6, MAX_WATTS);
                     let label = shown.label.as_deref().filter(|_| powers > 1);
-                    let series = of_gpu.series(self.power, label.map(|label| ("rail", label))).register();
+                    let series = of_gpu
+                        .series(self.power, label.map(|label| ("rail", label)))
+                        .register();
                     // Further rails are limits of the same power, over other times.
                     if std::mem::replace(&mut is_integrated, true) {
                         sensors.gauge(power, series);
@@ -137,7 +148,9 @@ impl OfGpu<'_> {
         metric: MetricHandle<T>,
         attribute: Option<(&'static str, &str)>,
     ) -> SeriesBuilder<'_, T> {
-        let series = self.catalog.series(metric, self.resource.clone(), Consumer::LocalMachine);
+        let series = self
+            .catalog
+            .series(metric, self.resource.clone(), Consumer::LocalMachine);
         match attribute {
             Some((key, value)) => series.attribute(key, value),
             None => series,

@@ -9,7 +9,7 @@ use alumet_core::metric::Quality;
 use alumet_core::output::RecordedSample;
 use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
-use alumet_plugin_amd_gpu::{Config, AmdGpuPlugin};
+use alumet_plugin_amd_gpu::{AmdGpuPlugin, Config};
 use alumet_shared_sensor_source::SensorClaims;
 
 /// A file that the kernel refuses even to root, for it can only be written.
@@ -36,7 +36,12 @@ fn poll(bench: &mut Bench, source: &str) -> Vec<String> {
     let samples = bench.poll(source).unwrap();
     let texts = samples.iter().map(RecordedSample::to_string);
     let texts = texts.filter(|text| !(text.contains("_refused_values") && text.ends_with("= 0")));
-    texts.map(|text| text.replace(" gpu:0000:03:00.0 local_machine", "").replace(" gpu:0000:03:00.0", "")).collect()
+    texts
+        .map(|text| {
+            text.replace(" gpu:0000:03:00.0 local_machine", "")
+                .replace(" gpu:0000:03:00.0", "")
+        })
+        .collect()
 }
 
 #[test]
@@ -51,9 +56,12 @@ const DEVICE: &str = "sys/class/drm/card0/device";
 
 fn card(files: &[(&str, &str)]) -> FakeRoot {
     let root = FakeRoot::new();
-    root.write(format!("{DEVICE}/uevent"), "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:03:00.0\n")
-        .write(format!("{DEVICE}/hwmon/hwmon4/name"), "amdgpu\n")
-        .write(format!("{DEVICE}/power/runtime_status"), "active\n");
+    root.write(
+        format!("{DEVICE}/uevent"),
+        "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:03:00.0\n",
+    )
+    .write(format!("{DEVICE}/hwmon/hwmon4/name"), "amdgpu\n")
+    .write(format!("{DEVICE}/power/runtime_status"), "active\n");
     for (file, text) in files {
         root.write(format!("{DEVICE}/{file}"), format!("{text}\n"));
     }
@@ -131,12 +139,18 @@ fn energy_is_measured_by_the_counter_of_an_accelerator_and_otherwise_modelled() 
         energy.unwrap().quality
     };
     // An Instinct MI300: power of the moment, and version 1.6 of the table.
-    let root = card(&[("hwmon/hwmon4/power1_input", "140000000"), ("hwmon/hwmon4/power1_label", "PPT")]);
+    let root = card(&[
+        ("hwmon/hwmon4/power1_input", "140000000"),
+        ("hwmon/hwmon4/power1_label", "PPT"),
+    ]);
     table(&root, 1, 6, 16, 65_536 * 1000);
     let mut bench = start(&root);
     assert_eq!(quality(&mut bench), Quality::Measured);
     table(&root, 1, 6, 16, 65_536 * 1000 + 65_536 * 140 + 32_768);
-    let expected = ["amd_gpu_power_consumption {} = 140", "amd_gpu_energy_consumption {} = 140500"];
+    let expected = [
+        "amd_gpu_power_consumption {} = 140",
+        "amd_gpu_energy_consumption {} = 140500",
+    ];
     assert_lines(next(&mut bench), expected);
     let root = radeon();
     assert_eq!(quality(&mut start(&root)), Quality::Modelled);
@@ -151,7 +165,10 @@ fn the_power_of_an_apu_makes_no_energy_for_it_is_counted_by_the_processor() {
         ("hwmon/hwmon4/in1_input", "700"),
         ("hwmon/hwmon4/in1_label", "vddnb"),
     ]);
-    let expected = ["amd_gpu_power_consumption {} = 15", "amd_gpu_voltage {rail=vddnb} = 700"];
+    let expected = [
+        "amd_gpu_power_consumption {} = 15",
+        "amd_gpu_voltage {rail=vddnb} = 700",
+    ];
     assert_lines(next(&mut start(&root)), expected);
     table(&root, 2, 2, 24, 5);
     root.remove(format!("{DEVICE}/hwmon/hwmon4/in1_label"));
@@ -194,14 +211,23 @@ fn a_card_that_sleeps_is_neither_read_nor_forgotten() {
 #[test]
 fn cards_are_named_and_claimed_and_one_without_sensors_can_be_refused() {
     let root = radeon();
-    assert_eq!(findings(&root)[0].detail, "0000:03:00.0: 12 sensors, energy by its power");
+    assert_eq!(
+        findings(&root)[0].detail,
+        "0000:03:00.0: 12 sensors, energy by its power"
+    );
     let busy = format!("{DEVICE}/gpu_busy_percent");
     root.remove(&busy).link(&busy, REFUSED);
     let found = findings(&root);
     assert_eq!(found[1].verdict, Verdict::Limited);
-    assert!(found[1].detail.contains("gpu_busy_percent"), "{}", found[1].detail);
+    assert!(
+        found[1].detail.contains("gpu_busy_percent"),
+        "{}",
+        found[1].detail
+    );
     let bench = start(&root);
-    assert!(SensorClaims::shared(bench.services()).is_claimed(&root.path().join(DEVICE).join("hwmon/hwmon4")));
+    assert!(
+        SensorClaims::shared(bench.services()).is_claimed(&root.path().join(DEVICE).join("hwmon/hwmon4"))
+    );
 
     let bare = card(&[]);
     assert_eq!(findings(&bare)[0].verdict, Verdict::Limited);

@@ -113,7 +113,10 @@ impl Counters {
 
     /// The first file that this user may not read.
     pub(crate) fn refused(&mut self) -> Option<ReadError> {
-        let mut results = self.files.iter_mut().filter_map(|counter| counter.file.read(parse).err());
+        let mut results = self
+            .files
+            .iter_mut()
+            .filter_map(|counter| counter.file.read(parse).err());
         results.find(|error| matches!(error, ReadError::PermissionDenied { .. }))
     }
 }
@@ -154,10 +157,19 @@ mod tests {
 
     #[test]
     fn limits_and_settings_are_no_measurements() {
-        for name in ["power_cap", "accel0_power_cap", "raw_scan_hz", "version", "generation"] {
+        for name in [
+            "power_cap",
+            "accel0_power_cap",
+            "raw_scan_hz",
+            "version",
+            "generation",
+        ] {
             assert_eq!(Quantity::of_file(name), None, "{name}");
         }
-        assert_eq!(Quantity::of_file("accel3_power"), Some((Quantity::Power, "accel3".to_owned())));
+        assert_eq!(
+            Quantity::of_file("accel3_power"),
+            Some((Quantity::Power, "accel3".to_owned()))
+        );
     }
 
     proptest! {

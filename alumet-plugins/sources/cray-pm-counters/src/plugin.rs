@@ -34,9 +34,15 @@ impl Plugin for CrayPmCountersPlugin {
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         };
-        let energies = counters.files.iter().filter(|file| file.quantity == Quantity::Energy);
+        let energies = counters
+            .files
+            .iter()
+            .filter(|file| file.quantity == Quantity::Energy);
         let domains: Vec<_> = energies.map(|file| file.domain.as_str()).collect();
-        alumet.note(Finding::works(SUBJECT, format!("energy of {}", domains.join(", "))));
+        alumet.note(Finding::works(
+            SUBJECT,
+            format!("energy of {}", domains.join(", ")),
+        ));
         if let Some(error) = counters.refused().filter(|_| alumet.is_trial()) {
             let remedy = "run the agent as root, or `sudo chmod a+r /sys/cray/pm_counters/*`";
             alumet.note(Finding::limited(SUBJECT, error.to_string(), remedy));

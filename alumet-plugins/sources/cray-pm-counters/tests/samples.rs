@@ -30,7 +30,9 @@ fn next(bench: &mut Bench) -> Vec<String> {
     let samples = bench.poll("cray-pm-counters").unwrap();
     let texts = samples.iter().map(RecordedSample::to_string);
     let texts = texts.filter(|text| !(text.contains("_refused_values") && text.ends_with("= 0")));
-    texts.map(|text| text.replace(" local_machine local_machine", "")).collect()
+    texts
+        .map(|text| text.replace(" local_machine local_machine", ""))
+        .collect()
 }
 
 #[test]
@@ -102,7 +104,10 @@ fn what_was_measured_once_is_told_once() {
     let mut bench = start(&root);
     assert_eq!(next(&mut bench).len(), 9);
     write(&root, "energy", "5999 J 1591394935123456 us");
-    assert!(next(&mut bench).is_empty(), "the controller says that nothing is new");
+    assert!(
+        next(&mut bench).is_empty(),
+        "the controller says that nothing is new"
+    );
     write(&root, "freshness", "11");
     assert!(next(&mut bench).contains(&"cray_pm_energy {domain=node} = 999".to_owned()));
 }
@@ -118,12 +123,21 @@ fn a_controller_that_starts_anew_and_nonsense_make_no_joules() {
     write(&root, "power", "99999 W 1591394935123456 us");
     write(&root, "cpu_power", "N/A");
     let lines = next(&mut bench);
-    assert!(lines.contains(&"cray_pm_energy {domain=node} = 0".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"cray_pm_energy {domain=node} = 0".to_owned()),
+        "{lines:?}"
+    );
     for absent in ["cray_pm_power {domain=node}", "cray_pm_power {domain=cpu}"] {
         assert!(!lines.iter().any(|line| line.starts_with(absent)), "{lines:?}");
     }
-    assert!(lines.contains(&"cray_pm_refused_values {reason=excess} = 1".to_owned()), "{lines:?}");
-    assert!(lines.contains(&"cray_pm_refused_values {reason=unreadable} = 1".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"cray_pm_refused_values {reason=excess} = 1".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&"cray_pm_refused_values {reason=unreadable} = 1".to_owned()),
+        "{lines:?}"
+    );
     write(&root, "freshness", "30");
     write(&root, "energy", "4 J 1591394936123456 us");
     assert!(next(&mut bench).contains(&"cray_pm_refused_values {reason=reset} = 1".to_owned()));
@@ -133,10 +147,14 @@ fn a_controller_that_starts_anew_and_nonsense_make_no_joules() {
 fn domains_are_named_and_what_may_not_be_read() {
     let root = node();
     assert_eq!(findings(&root)[0].detail, "energy of accel0, cpu, node, memory");
-    root.remove("sys/cray/pm_counters/cpu_power").link("sys/cray/pm_counters/cpu_power", REFUSED);
+    root.remove("sys/cray/pm_counters/cpu_power")
+        .link("sys/cray/pm_counters/cpu_power", REFUSED);
     let found = findings(&root);
     assert_eq!(found[1].verdict, Verdict::Limited);
     assert!(found[1].detail.contains("cpu_power"));
     let lines = next(&mut start(&root));
-    assert!(lines.contains(&"cray_pm_power {domain=node} = 320".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"cray_pm_power {domain=node} = 320".to_owned()),
+        "{lines:?}"
+    );
 }

@@ -101,7 +101,13 @@ mod tests {
     fn a_meter_says_what_it_measures_and_others_are_not_ours() {
         assert_eq!(parse("SysIO Power Socket 1\n"), Some((Part::Sysio, 1)));
         assert_eq!(parse("Module Power Socket 0"), Some((Part::Module, 0)));
-        for other in ["", "GPU Power Socket 0", "CPU Power Socket", "CPU Power Socket x", "Total system power"] {
+        for other in [
+            "",
+            "GPU Power Socket 0",
+            "CPU Power Socket",
+            "CPU Power Socket x",
+            "Total system power",
+        ] {
             assert_eq!(parse(other), None, "{other}");
         }
     }

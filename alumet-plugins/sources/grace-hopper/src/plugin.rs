@@ -19,7 +19,8 @@ pub struct GraceHopperPlugin;
 
 impl Plugin for GraceHopperPlugin {
     const ID: &'static str = "grace-hopper";
-    const SUMMARY: &'static str = "Measures the power and energy of NVIDIA Grace and Grace Hopper superchips.";
+    const SUMMARY: &'static str =
+        "Measures the power and energy of NVIDIA Grace and Grace Hopper superchips.";
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
@@ -43,7 +44,9 @@ impl Plugin for GraceHopperPlugin {
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }
-        let names = meters.iter().map(|meter| format!("{} of socket {}", meter.part.as_str(), meter.socket));
+        let names = meters
+            .iter()
+            .map(|meter| format!("{} of socket {}", meter.part.as_str(), meter.socket));
         let names: Vec<_> = names.collect();
         alumet.note(Finding::works(SUBJECT, names.join(", ")));
 

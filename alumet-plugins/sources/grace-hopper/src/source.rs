@@ -44,17 +44,33 @@ impl Metrics {
         let mut sockets: BTreeMap<u32, BTreeMap<Part, Position>> = BTreeMap::new();
         for meter in meters {
             let position = sensors.read(meter.power.clone(), 1.0, 0.0..=MAX_MICROWATTS);
-            sockets.entry(meter.socket).or_default().insert(meter.part, position);
+            sockets
+                .entry(meter.socket)
+                .or_default()
+                .insert(meter.part, position);
             let package = Resource::CpuPackage { id: meter.socket };
-            push(&mut sensors, package, meter.part.as_str(), Quantity::Shown(position));
+            push(
+                &mut sensors,
+                package,
+                meter.part.as_str(),
+                Quantity::Shown(position),
+            );
         }
         let mut all_memory = Vec::new();
         for (socket, parts) in &sockets {
             let terms = [(1.0, Part::Grace), (-1.0, Part::Cpu), (-1.0, Part::Sysio)];
-            let terms: Option<Vec<_>> = terms.map(|(sign, part)| Some((sign, *parts.get(&part)?))).into_iter().collect();
+            let terms: Option<Vec<_>> = terms
+                .map(|(sign, part)| Some((sign, *parts.get(&part)?)))
+                .into_iter()
+                .collect();
             if let Some(terms) = terms {
                 all_memory.extend_from_slice(&terms);
-                push(&mut sensors, Resource::Dram { package: *socket }, "dram", Quantity::Sum(terms));
+                push(
+                    &mut sensors,
+                    Resource::Dram { package: *socket },
+                    "dram",
+                    Quantity::Sum(terms),
+                );
             }
         }
         let of_part = |part: Part| -> Vec<_> {
@@ -68,9 +84,17 @@ impl Metrics {
         // A module contains the socket; a superchip without Hopper has no sensor of the module.
         let totals = [Part::Module, Part::Grace].map(of_part);
         let total = totals.into_iter().find(|terms| !terms.is_empty());
-        sums.extend([("dram_total".to_owned(), all_memory), ("total".to_owned(), total.unwrap_or_default())]);
+        sums.extend([
+            ("dram_total".to_owned(), all_memory),
+            ("total".to_owned(), total.unwrap_or_default()),
+        ]);
         for (sensor, terms) in sums.into_iter().filter(|(_, terms)| !terms.is_empty()) {
-            push(&mut sensors, Resource::LocalMachine, &sensor, Quantity::Sum(terms));
+            push(
+                &mut sensors,
+                Resource::LocalMachine,
+                &sensor,
+                Quantity::Sum(terms),
+            );
         }
         sensors
     }

@@ -31,7 +31,9 @@ fn next(bench: &mut Bench) -> Vec<String> {
     let samples = bench.poll("grace-hopper").unwrap();
     let texts = samples.iter().map(RecordedSample::to_string);
     let texts = texts.filter(|text| !(text.contains("_refused_values") && text.ends_with("= 0")));
-    texts.map(|text| text.replace(" local_machine local_machine", "")).collect()
+    texts
+        .map(|text| text.replace(" local_machine local_machine", ""))
+        .collect()
 }
 
 #[test]
@@ -103,10 +105,16 @@ fn a_superchip_without_hopper_is_the_sum_of_its_sockets() {
     let root = machine(&meters);
     let mut bench = start(&root);
     let lines = next(&mut bench);
-    assert!(lines.contains(&"grace_instant_power {sensor=total} = 220000000".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"grace_instant_power {sensor=total} = 220000000".to_owned()),
+        "{lines:?}"
+    );
     assert!(!lines.iter().any(|line| line.contains("500000000")), "{lines:?}");
     // The rails are measured at other moments than the socket: what is left is never negative.
-    assert!(lines.contains(&"grace_instant_power dram:0 local_machine {sensor=dram} = 0".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"grace_instant_power dram:0 local_machine {sensor=dram} = 0".to_owned()),
+        "{lines:?}"
+    );
     assert!(!lines.iter().any(|line| line.contains("dram:1")), "{lines:?}");
 }
 
@@ -116,11 +124,22 @@ fn a_meter_that_may_not_be_read_takes_only_its_sums_away() {
     let power = "sys/class/hwmon/hwmon3/device/power1_average";
     root.remove(power).link(power, REFUSED);
     let found = findings(&root);
-    assert_eq!(found[0].detail, "module of socket 0, grace of socket 0, cpu of socket 0, sysio of socket 0");
+    assert_eq!(
+        found[0].detail,
+        "module of socket 0, grace of socket 0, cpu of socket 0, sysio of socket 0"
+    );
     assert_eq!(found[1].verdict, Verdict::Limited);
     let lines = next(&mut start(&root));
-    assert!(!lines.iter().any(|line| line.contains("sysio") || line.contains("dram")), "{lines:?}");
-    assert!(lines.contains(&"grace_instant_power {sensor=cpu_total} = 60000000".to_owned()), "{lines:?}");
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line.contains("sysio") || line.contains("dram")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&"grace_instant_power {sensor=cpu_total} = 60000000".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -119,7 +119,8 @@ impl EnergySensor {
     /// # Errors
     /// When the sensor does not answer, is asleep or removed.
     pub(crate) fn microjoules(&mut self) -> Result<u64, ReadError> {
-        self.0.read(|bytes| alumet_reader_kernel_file::fields::number(bytes.trim_ascii()))
+        self.0
+            .read(|bytes| alumet_reader_kernel_file::fields::number(bytes.trim_ascii()))
     }
 }
 
@@ -149,11 +150,16 @@ impl Battery {
     /// # Errors
     /// When it does not answer or was removed.
     pub(crate) fn watts(&mut self) -> Result<Option<Option<f64>>, ReadError> {
-        if !self.status.read(|bytes| Some(bytes.trim_ascii() == b"Discharging"))? {
+        if !self
+            .status
+            .read(|bytes| Some(bytes.trim_ascii() == b"Discharging"))?
+        {
             return Ok(None);
         }
         let microwatts = match self.power.read(number) {
-            Err(ReadError::NotSupported { .. }) => self.current.read(number)? * self.voltage.read(number)? / 1e6,
+            Err(ReadError::NotSupported { .. }) => {
+                self.current.read(number)? * self.voltage.read(number)? / 1e6
+            }
             power => power?,
         };
         // Some drivers show what flows out as negative.

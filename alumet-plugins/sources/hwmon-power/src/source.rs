@@ -155,7 +155,8 @@ impl Source for HwmonPowerSource {
             if counted.energy.is_due(now) {
                 let before = out.now();
                 let reading = counted.device.microjoules();
-                has_vanished |= matches!(reading, Err(ReadError::NotSupported { .. }));
+                has_vanished |=
+                    matches!(&reading, Err(ReadError::NotSupported { path, .. }) if !path.exists());
                 let at = ReadAt::between(out.tick(), before, out.now());
                 counted
                     .energy
@@ -196,7 +197,7 @@ impl<D> Gauge<D> {
                 refusals.count(Refusal::Excess);
                 None
             }
-            Err(ReadError::NotSupported { .. }) => return true,
+            Err(ReadError::NotSupported { path, .. }) if !path.exists() => return true,
             Err(error) => {
                 refusals.count(Refusal::Unreadable);
                 Some(error)

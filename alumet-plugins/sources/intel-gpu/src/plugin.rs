@@ -21,8 +21,7 @@ pub struct IntelGpuPlugin;
 
 impl Plugin for IntelGpuPlugin {
     const ID: &'static str = "intel-gpu";
-    const SUMMARY: &'static str =
-        "Measures the energy, power, use and clocks of Intel graphics processors, and which processes use them.";
+    const SUMMARY: &'static str = "Measures the energy, power, use and clocks of Intel graphics processors, and which processes use them.";
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
@@ -44,11 +43,17 @@ impl Plugin for IntelGpuPlugin {
         gpus.iter().map(found).for_each(|finding| alumet.note(finding));
 
         let metrics = Metrics::register(alumet.catalog())?;
-        let refusals = Refusals::register(alumet.catalog(), alumet.metric(&metrics::INTEL_GPU_REFUSED_VALUES)?);
+        let refusals = Refusals::register(
+            alumet.catalog(),
+            alumet.metric(&metrics::INTEL_GPU_REFUSED_VALUES)?,
+        );
         if alumet.is_trial() {
             let sensors = metrics.sensors(&gpus, alumet.catalog()).refused(SUBJECT);
             let processes = refused(&SystemRoot::at(&root), SUBJECT).filter(|_| config.processes);
-            sensors.into_iter().chain(processes).for_each(|finding| alumet.note(finding));
+            sensors
+                .into_iter()
+                .chain(processes)
+                .for_each(|finding| alumet.note(finding));
         }
         let claim = Claim::new(Self::ID, alumet.services());
         claim.set(gpus.iter().filter_map(|gpu| gpu.card.hwmon.as_ref()));
@@ -65,7 +70,8 @@ impl Plugin for IntelGpuPlugin {
             .blocking();
         if config.processes {
             let metrics = ProcessMetrics::register(alumet.catalog())?;
-            let source = ProcessSource::new(SystemRoot::at(&root), DRIVERS, *config.refresh_interval, metrics);
+            let source =
+                ProcessSource::new(SystemRoot::at(&root), DRIVERS, *config.refresh_interval, metrics);
             alumet
                 .source("intel-gpu-processes", source)
                 .every(*config.poll_interval)
@@ -82,5 +88,8 @@ fn found(gpu: &Gpu) -> Finding {
         false => "no energy; that of an integrated one is a part of the processor's, which `rapl` measures",
     };
     let (bus_id, driver, sensors) = (&gpu.card.bus_id, &gpu.card.driver, gpu.shown.len());
-    Finding::works(SUBJECT, format!("{bus_id} ({driver}): {sensors} sensors, {energy}"))
+    Finding::works(
+        SUBJECT,
+        format!("{bus_id} ({driver}): {sensors} sensors, {energy}"),
+    )
 }

@@ -58,24 +58,40 @@ impl Metrics {
         match shown.quantity {
             Quantity::Energy => {
                 let counter = EnergyCounter::new(CounterRange::Unknown, MAX_WATTS * PER_JOULE);
-                let energy = EnergySeries::new(series(catalog, self.energy, "domain", gpu, shown), counter, PER_JOULE);
+                let energy = EnergySeries::new(
+                    series(catalog, self.energy, "domain", gpu, shown),
+                    counter,
+                    PER_JOULE,
+                );
                 sensors.counter(path, |bytes| number(bytes.trim_ascii()), energy);
             }
             Quantity::Power => {
                 let power = sensors.read(path, 1e-6, 0.0..=MAX_WATTS);
-                sensors.gauge(Of::Shown(power), series(catalog, self.power, "domain", gpu, shown));
+                sensors.gauge(
+                    Of::Shown(power),
+                    series(catalog, self.power, "domain", gpu, shown),
+                );
             }
             Quantity::Frequency => {
                 let frequency = sensors.read(path, 1e6, 0.0..=20e9);
-                sensors.gauge(Of::Shown(frequency), series(catalog, self.frequency, "gt", gpu, shown));
+                sensors.gauge(
+                    Of::Shown(frequency),
+                    series(catalog, self.frequency, "gt", gpu, shown),
+                );
             }
             Quantity::Temperature => {
                 let temperature = sensors.read(path, 1e-3, -100.0..=200.0);
-                sensors.gauge(Of::Shown(temperature), series(catalog, self.temperature, "sensor", gpu, shown));
+                sensors.gauge(
+                    Of::Shown(temperature),
+                    series(catalog, self.temperature, "sensor", gpu, shown),
+                );
             }
             Quantity::Voltage => {
                 let voltage = sensors.read(path, 1.0, 0.0..=20_000.0);
-                sensors.gauge(Of::Shown(voltage), series(catalog, self.voltage, "sensor", gpu, shown));
+                sensors.gauge(
+                    Of::Shown(voltage),
+                    series(catalog, self.voltage, "sensor", gpu, shown),
+                );
             }
             Quantity::Fan => {
                 let speed = sensors.read(path, 1.0, 0.0..=100_000.0);
@@ -92,7 +108,9 @@ fn series<T: Number>(
     gpu: &Gpu,
     shown: &Shown,
 ) -> Series<T> {
-    let resource = Resource::Gpu { bus_id: gpu.card.bus_id.as_str().into() };
+    let resource = Resource::Gpu {
+        bus_id: gpu.card.bus_id.as_str().into(),
+    };
     let series = catalog.series(metric, resource, Consumer::LocalMachine);
     series.attribute(key, shown.name.as_str()).register()
 }

@@ -35,7 +35,12 @@ fn poll(bench: &mut Bench, source: &str) -> Vec<String> {
     let samples = bench.poll(source).unwrap();
     let texts = samples.iter().map(RecordedSample::to_string);
     let texts = texts.filter(|text| !(text.contains("_refused_values") && text.ends_with("= 0")));
-    texts.map(|text| text.replace(" gpu:0000:03:00.0 local_machine", "").replace(" gpu:0000:03:00.0", "")).collect()
+    texts
+        .map(|text| {
+            text.replace(" gpu:0000:03:00.0 local_machine", "")
+                .replace(" gpu:0000:03:00.0", "")
+        })
+        .collect()
 }
 
 #[test]
@@ -98,8 +103,14 @@ fn energy_is_that_of_the_card_and_of_its_package() {
             "intel_gpu_energy {domain=package} = 0",
         ],
     );
-    assert_eq!(findings(&root)[0].detail, "0000:03:00.0 (xe): 7 sensors, energy by its counter");
-    assert!(SensorClaims::shared(bench.services()).is_claimed(&root.path().join(CARD).join("device/hwmon/hwmon5")));
+    assert_eq!(
+        findings(&root)[0].detail,
+        "0000:03:00.0 (xe): 7 sensors, energy by its counter"
+    );
+    assert!(
+        SensorClaims::shared(bench.services())
+            .is_claimed(&root.path().join(CARD).join("device/hwmon/hwmon5"))
+    );
 }
 
 /// An Arc A770 with i915: `Documentation/ABI/testing/sysfs-driver-intel-i915-hwmon` of Linux.
@@ -118,14 +129,18 @@ fn energy_of_a_part_of_a_card_is_not_told_beside_that_of_the_card() {
     );
     assert_lines(
         next(&mut start(&root)),
-        ["intel_gpu_frequency {gt=gt0} = 300000000", "intel_gpu_energy {domain=card} = 0"],
+        [
+            "intel_gpu_frequency {gt=gt0} = 300000000",
+            "intel_gpu_energy {domain=card} = 0",
+        ],
     );
 }
 
 #[test]
 fn an_integrated_one_has_a_frequency_and_processes_but_no_energy() {
     let root = card("i915", &[("gt_act_freq_mhz", "450")]);
-    root.link("proc/40/fd/5", "/dev/dri/card0").write("proc/40/comm", "browser\n");
+    root.link("proc/40/fd/5", "/dev/dri/card0")
+        .write("proc/40/comm", "browser\n");
     let usage = |ns: u64| {
         root.write(
             "proc/40/fdinfo/5",
@@ -161,6 +176,12 @@ fn a_counter_that_may_not_be_read_is_named_and_the_rest_is_measured() {
     assert_eq!(found[1].verdict, Verdict::Limited);
     assert!(found[1].remedy.as_ref().unwrap().contains("energy1_input"));
     let lines = next(&mut start(&root));
-    assert!(lines.contains(&"intel_gpu_energy {domain=package} = 0".to_owned()), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.contains("domain=card")), "{lines:?}");
+    assert!(
+        lines.contains(&"intel_gpu_energy {domain=package} = 0".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        !lines.iter().any(|line| line.contains("domain=card")),
+        "{lines:?}"
+    );
 }

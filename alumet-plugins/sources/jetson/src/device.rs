@@ -56,7 +56,10 @@ impl Rail {
         let file = |name: String| chip.join(name);
         let is_enabled = text(&file(format!("in{channel}_enable"))).is_none_or(|text| text != "0");
         let label = text(&file(format!("in{channel}_label"))).filter(|_| is_enabled)?;
-        let (current, voltage) = (file(format!("curr{channel}_input")), file(format!("in{channel}_input")));
+        let (current, voltage) = (
+            file(format!("curr{channel}_input")),
+            file(format!("in{channel}_input")),
+        );
         Self::at(monitor, channel, label, current, voltage, None)
     }
 
@@ -99,7 +102,12 @@ fn folders(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, ReadError> {
         }
         entries => entries.into_iter().flatten().flatten(),
     };
-    let entries = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()));
+    let entries = entries.filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(prefix.as_bytes())
+    });
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
     Ok(paths)

@@ -34,7 +34,8 @@ impl Plugin for JetsonPlugin {
         let root = alumet.root().to_path_buf();
         let rails = Rail::list(&root)?;
         if rails.is_empty() {
-            let reason = "no INA3221 with a named rail in `/sys/bus/i2c/drivers`, which only Jetson boards have";
+            let reason =
+                "no INA3221 with a named rail in `/sys/bus/i2c/drivers`, which only Jetson boards have";
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }

@@ -63,7 +63,11 @@ impl Metrics {
     }
 }
 
-fn of_rail<'c, T: Number>(catalog: &'c Catalog, metric: MetricHandle<T>, rail: &Rail) -> SeriesBuilder<'c, T> {
+fn of_rail<'c, T: Number>(
+    catalog: &'c Catalog,
+    metric: MetricHandle<T>,
+    rail: &Rail,
+) -> SeriesBuilder<'c, T> {
     catalog
         .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
         .attribute("ina_device_number", rail.bus)

@@ -30,7 +30,9 @@ fn next(bench: &mut Bench) -> Vec<String> {
     let samples = bench.poll("jetson").unwrap();
     let texts = samples.iter().map(RecordedSample::to_string);
     let texts = texts.filter(|text| !(text.contains("_refused_values") && text.ends_with("= 0")));
-    texts.map(|text| text.replace(" local_machine local_machine", "")).collect()
+    texts
+        .map(|text| text.replace(" local_machine local_machine", ""))
+        .collect()
 }
 
 #[test]
@@ -45,7 +47,11 @@ fn a_machine_without_is_no_fault_and_says_what_is_looked_for() {
 /// Guide; the numbers are made up.
 fn orin() -> FakeRoot {
     let root = FakeRoot::new();
-    let rails = [(1, "VDD_IN", 5000, 1200), (2, "VDD_CPU_GPU_CV", 5000, 300), (3, "VDD_SOC", 5000, 250)];
+    let rails = [
+        (1, "VDD_IN", 5000, 1200),
+        (2, "VDD_CPU_GPU_CV", 5000, 300),
+        (3, "VDD_SOC", 5000, 250),
+    ];
     for (channel, label, millivolts, milliamperes) in rails {
         write(&root, &format!("in{channel}_label"), label);
         write(&root, &format!("in{channel}_input"), millivolts);
@@ -132,7 +138,18 @@ fn a_rail_that_is_switched_off_is_left_out_and_one_that_fails_disturbs_no_other(
     assert_eq!(findings(&root)[1].verdict, Verdict::Limited);
     let mut bench = start(&root);
     let lines = next(&mut bench);
-    assert!(lines.contains(&rail("input_voltage", (1, 64, 2, "VDD_CPU_GPU_CV"), 5000.0)), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.starts_with("input_power") && line.contains("CPU")), "{lines:?}");
-    assert!(lines.contains(&rail("input_power", (1, 64, 1, "VDD_IN"), 6000.0)), "{lines:?}");
+    assert!(
+        lines.contains(&rail("input_voltage", (1, 64, 2, "VDD_CPU_GPU_CV"), 5000.0)),
+        "{lines:?}"
+    );
+    assert!(
+        !lines
+            .iter()
+            .any(|line| line.starts_with("input_power") && line.contains("CPU")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&rail("input_power", (1, 64, 1, "VDD_IN"), 6000.0)),
+        "{lines:?}"
+    );
 }

@@ -47,12 +47,29 @@ mod tests {
 
     #[test]
     fn the_accumulator_is_found_in_each_version() {
-        for (content, offset) in [(1, 24), (2, 24), (3, 24), (4, 24), (5, 88), (6, 16), (7, 24), (8, 24)] {
-            assert_eq!(energy(&table(1, content, offset, 123_456)), Some(123_456), "1.{content}");
+        for (content, offset) in [
+            (1, 24),
+            (2, 24),
+            (3, 24),
+            (4, 24),
+            (5, 88),
+            (6, 16),
+            (7, 24),
+            (8, 24),
+        ] {
+            assert_eq!(
+                energy(&table(1, content, offset, 123_456)),
+                Some(123_456),
+                "1.{content}"
+            );
         }
         // 1.0 counts in 32 bits of another unit, and 1.9 has no fixed layout.
         for (format, content) in [(1, 0), (1, 9), (2, 1), (3, 0)] {
-            assert_eq!(energy(&table(format, content, 24, 123_456)), None, "{format}.{content}");
+            assert_eq!(
+                energy(&table(format, content, 24, 123_456)),
+                None,
+                "{format}.{content}"
+            );
         }
     }
 

@@ -65,10 +65,18 @@ pub(crate) enum Quantity {
 /// The files of the device itself, with the names of the original.
 const OF_DEVICE: [(Quantity, &str, &str); 5] = [
     (Quantity::Activity, "gpu_busy_percent", "graphic_core"),
-    (Quantity::Activity, "mem_busy_percent", "unified_memory_controller"),
+    (
+        Quantity::Activity,
+        "mem_busy_percent",
+        "unified_memory_controller",
+    ),
     (Quantity::Activity, "vcn_busy_percent", "memory_management"),
     (Quantity::Memory, "mem_info_vram_used", "memory_video_computing"),
-    (Quantity::Memory, "mem_info_gtt_used", "memory_graphic_translation_table"),
+    (
+        Quantity::Memory,
+        "mem_info_gtt_used",
+        "memory_graphic_translation_table",
+    ),
 ];
 
 /// The channels of the sensor chip. Of one with both, the mean says more about energy.
