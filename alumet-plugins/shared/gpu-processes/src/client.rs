@@ -124,5 +124,5 @@ fn rise(count: &mut Option<Ascent>, reading: u64) -> u64 {
 }
 
 fn kept(path: &Path) -> KeptFile {
-    KeptFile::new(path.to_path_buf(), Extent::ManyRecords, "it was closed")
+    KeptFile::new(path.to_path_buf(), Extent::OneRecord, "it was closed")
 }

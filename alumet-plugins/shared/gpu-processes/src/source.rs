@@ -64,7 +64,7 @@ impl<D: Describe> ProcessSource<D> {
             if known.contains(&fdinfo) {
                 continue;
             }
-            let mut file = KeptFile::new(fdinfo.clone(), Extent::ManyRecords, "it was closed");
+            let mut file = KeptFile::new(fdinfo.clone(), Extent::OneRecord, "it was closed");
             let is_ours = file.read_with(|bytes| usage.parse(bytes).map(|()| None)).is_ok()
                 && self.drivers.contains(&usage.driver.as_str())
                 && !usage.bus_id.is_empty();
