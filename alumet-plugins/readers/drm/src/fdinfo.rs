@@ -199,8 +199,11 @@ mod tests {
             bytes: Vec<u8>,
             text in "(drm-(engine-|cycles-|total-cycles-|memory-|client-id)[a-z]{0,2}:?[ \t]?[0-9]{0,21}( KiB| MiB)?\n){0,4}",
         ) {
-            let mut usage = ClientUsage::default();
+            let (mut usage, mut fresh) = (ClientUsage::default(), ClientUsage::default());
             let _ = (usage.parse(&bytes), usage.parse(text.as_bytes()));
+            let results = (usage.parse(text.as_bytes()), fresh.parse(text.as_bytes()));
+            prop_assert_eq!(&results.0, &results.1);
+            prop_assert!(results.0.is_err() || usage == fresh);
         }
     }
 }

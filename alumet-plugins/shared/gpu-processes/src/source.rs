@@ -52,11 +52,6 @@ impl<D: Describe> ProcessSource<D> {
     fn scan(&mut self, now: Monotonic) -> Result<(), ReadError> {
         let found = client_files(&self.root)?;
         let is_new = self.scanned.replace(now).is_some();
-        let paths: BTreeSet<_> = found.iter().map(|file| file.fdinfo.as_path()).collect();
-        for client in self.clients.values_mut() {
-            client.is_lost |= !paths.contains(client.path.as_path());
-        }
-        drop(paths);
         let known = self.clients.values().filter(|client| !client.is_lost);
         let known: BTreeSet<PathBuf> = known.map(|client| client.path.clone()).collect();
         let mut usage = ClientUsage::default();

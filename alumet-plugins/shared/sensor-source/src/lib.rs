@@ -7,11 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod claims;
+mod counter;
+mod gauge;
 mod number;
+mod reading;
+mod refused;
 mod sensors;
 mod source;
 
 pub use claims::{Claim, SensorClaims};
+pub use gauge::{Feed, Position, Quantity};
 pub use number::{NumberFile, number};
-pub use sensors::{Feed, Position, Quantity, Sensors};
+pub use refused::refused_files;
+pub use sensors::Sensors;
 pub use source::SensorSource;

@@ -3,14 +3,14 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use alumet_core::Series;
 use alumet_core::plugin::Finding;
 use alumet_core::source::Accumulator;
-use alumet_core::time::Moment;
-use alumet_reader_kernel_file::ReadError;
-use alumet_shared_energy_counter::{EnergySeries, PowerIntegral, ReadAt, Refusal, Refusals};
+use alumet_shared_energy_counter::{EnergySeries, PowerIntegral, Refusals};
 
-use crate::{NumberFile, number};
+use crate::counter::Counter;
+use crate::gauge::{Feed, Gauge, Position, Quantity};
+use crate::reading::{Device, Reading};
+use crate::{NumberFile, number, refused_files};
 
 /// The sensors of a plugin, each of which is read once per poll.
 #[derive(Debug, Default)]
@@ -21,78 +21,6 @@ pub struct Sensors {
     readings: Vec<Reading>,
     gauges: Vec<Gauge>,
     counters: Vec<Counter>,
-}
-
-/// The position of a reading among those of its [`Sensors`].
-#[derive(Debug, Clone, Copy)]
-pub struct Position(usize);
-
-/// What a series shows.
-#[derive(Debug)]
-pub enum Quantity {
-    /// One reading.
-    Shown(Position),
-    /// The product of two readings, times a factor.
-    Product(Position, Position, f64),
-    /// A sum of readings times factors; 0 where it would be negative.
-    Sum(Vec<(f64, Position)>),
-}
-
-/// A series of numbers, whole or not.
-#[derive(Debug)]
-pub enum Feed {
-    /// Of whole numbers, to which is rounded.
-    Whole(Series<u64>),
-    /// Of any numbers.
-    Fraction(Series<f64>),
-}
-
-/// What is not read while it sleeps, for reading would wake it.
-#[derive(Debug)]
-struct Device {
-    /// `power/runtime_status` of the device.
-    status: NumberFile,
-    is_asleep: bool,
-}
-
-#[derive(Debug)]
-struct Reading {
-    device: Option<usize>,
-    file: NumberFile,
-    parse: fn(&[u8]) -> Option<f64>,
-    scale: f64,
-    plausible: RangeInclusive<f64>,
-    /// What was read at this poll, and when.
-    value: Option<(f64, ReadAt)>,
-    /// Whether it was told that there is no reading.
-    is_told: bool,
-}
-
-#[derive(Debug)]
-struct Gauge {
-    quantity: Quantity,
-    series: Feed,
-    energy: Option<PowerIntegral>,
-}
-
-#[derive(Debug)]
-struct Counter {
-    device: Option<usize>,
-    file: NumberFile,
-    parse: fn(&[u8]) -> Option<u64>,
-    energy: EnergySeries,
-}
-
-impl From<Series<u64>> for Feed {
-    fn from(series: Series<u64>) -> Self {
-        Self::Whole(series)
-    }
-}
-
-impl From<Series<f64>> for Feed {
-    fn from(series: Series<f64>) -> Self {
-        Self::Fraction(series)
-    }
 }
 
 impl Sensors {
@@ -106,25 +34,15 @@ impl Sensors {
     pub fn begin_device(&mut self, folder: &Path) {
         let status = folder.join("power/runtime_status");
         self.device = status.exists().then(|| {
-            self.devices.push(Device {
-                status: NumberFile::new(status),
-                is_asleep: false,
-            });
+            self.devices.push(Device::new(status));
             self.devices.len() - 1
         });
     }
 
     /// Adds a file whose number is multiplied by `scale`, and believed if the product is `plausible`.
     pub fn read(&mut self, path: PathBuf, scale: f64, plausible: RangeInclusive<f64>) -> Position {
-        self.readings.push(Reading {
-            device: self.device,
-            file: NumberFile::new(path),
-            parse: number,
-            scale,
-            plausible,
-            value: None,
-            is_told: false,
-        });
+        self.readings
+            .push(Reading::new(self.device, path, scale, plausible));
         Position(self.readings.len() - 1)
     }
 
@@ -156,30 +74,21 @@ impl Sensors {
         });
     }
 
-    /// Reads everything, and says which files this user may not read; for a trial.
+    /// Reads everything that does not sleep, and says which files this user may not read; for a trial.
     pub fn refused(&mut self, subject: &str) -> Option<Finding> {
-        let mut paths = Vec::new();
-        let mut keep = |error| {
-            if let ReadError::PermissionDenied { path, .. } = error {
-                paths.push(path);
-            }
-        };
-        for reading in &mut self.readings {
-            reading.file.read(reading.parse).err().map(&mut keep);
-        }
-        for counter in &mut self.counters {
-            counter.file.read(counter.parse).err().map(&mut keep);
-        }
-        let first = paths.first()?.display();
-        let detail = match paths.len() - 1 {
-            0 => format!("{first} may not be read"),
-            more => format!("{first} and {more} more may not be read"),
-        };
-        let remedy = format!(
-            "grant CAP_DAC_READ_SEARCH: `sudo setcap cap_dac_read_search=ep $(command -v alumet-agent)`, or this file to all: \
-             `sudo chmod a+r {first}`"
-        );
-        Some(Finding::limited(subject, detail, remedy))
+        self.devices.iter_mut().for_each(Device::look);
+        let is_awake = |device: Option<usize>| device.is_none_or(|device| !self.devices[device].is_asleep);
+        let readings = self
+            .readings
+            .iter_mut()
+            .filter(|reading| is_awake(reading.device));
+        let readings = readings.map(|reading| reading.file.read(number).map(drop));
+        let counters = self
+            .counters
+            .iter_mut()
+            .filter(|counter| is_awake(counter.device));
+        let counters = counters.map(|counter| counter.file.read(counter.parse).map(drop));
+        refused_files(subject, readings.chain(counters))
     }
 
     /// Takes over from an earlier list what has not changed: counters and integrals go on.
@@ -245,98 +154,5 @@ impl Sensors {
         gauges
             .filter_map(|gauge| gauge.energy.as_mut())
             .for_each(PowerIntegral::reset);
-    }
-}
-
-impl Device {
-    /// A device that does not tell is awake.
-    fn look(&mut self) {
-        let is_asleep = |bytes: &[u8]| Some(bytes.trim_ascii() == b"suspended");
-        self.is_asleep = self.status.read(is_asleep).unwrap_or(false);
-    }
-}
-
-impl Reading {
-    /// Reads the file; says whether it has vanished. `before` is when the previous reading ended.
-    fn read(&mut self, before: &mut Moment, refusals: &mut Refusals, out: &Accumulator<'_>) -> bool {
-        let result = self.file.read(self.parse);
-        let after = out.now();
-        let at = ReadAt::between(out.tick(), std::mem::replace(before, after), after);
-        let error = match result {
-            Ok(value) if self.plausible.contains(&(value * self.scale)) => {
-                self.value = Some((value * self.scale, at));
-                return false;
-            }
-            Ok(_) => {
-                refusals.count(Refusal::Excess);
-                None
-            }
-            Err(_) if !self.file.path().exists() => return true,
-            Err(error) => {
-                refusals.count(Refusal::Unreadable);
-                Some(error)
-            }
-        };
-        if !std::mem::replace(&mut self.is_told, true) {
-            let path = self.file.path().display();
-            match error {
-                Some(error) => {
-                    tracing::warn!(%error, "a sensor has no reading; this is told once, and counted each time");
-                }
-                None => tracing::warn!(
-                    %path, "a sensor shows what cannot be; this is told once, and counted each time"
-                ),
-            }
-        }
-        false
-    }
-}
-
-impl Gauge {
-    fn push(&mut self, readings: &[Reading], out: &mut Accumulator<'_>) {
-        let Some((value, at)) = self.quantity.of(readings) else {
-            self.energy.iter_mut().for_each(PowerIntegral::miss);
-            return;
-        };
-        match &self.series {
-            Feed::Whole(series) => out.push_at(series, at.timestamp, value.round() as u64),
-            Feed::Fraction(series) => out.push_at(series, at.timestamp, value),
-        }
-        if let Some(energy) = &mut self.energy {
-            energy.push(value, at, out);
-        }
-    }
-}
-
-impl Quantity {
-    fn of(&self, readings: &[Reading]) -> Option<(f64, ReadAt)> {
-        let value = |position: &Position| readings[position.0].value;
-        match self {
-            Self::Shown(position) => value(position),
-            Self::Product(left, right, factor) => {
-                let (right, at) = value(right)?;
-                Some((value(left)?.0 * right * factor, at))
-            }
-            Self::Sum(terms) => {
-                let (_, at) = value(&terms.last()?.1)?;
-                let terms = terms
-                    .iter()
-                    .map(|(factor, position)| Some(factor * value(position)?.0));
-                Some((terms.sum::<Option<f64>>()?.max(0.0), at))
-            }
-        }
-    }
-}
-
-impl Counter {
-    /// Reads the counter; says whether its file has vanished.
-    fn read(&mut self, refusals: &mut Refusals, out: &mut Accumulator<'_>) -> bool {
-        let before = out.now();
-        let reading = self.file.read(self.parse);
-        let at = ReadAt::between(out.tick(), before, out.now());
-        let has_vanished = reading.is_err() && !self.file.path().exists();
-        let name = self.file.path().display();
-        self.energy.push(reading, at, &name, refusals, out);
-        has_vanished
     }
 }

@@ -82,6 +82,14 @@ alumet_core::metrics! {
         consumers: ["process"],
         attributes: ["process_name", "engine"],
     };
+    pub AMD_GPU_PROCESS_COMPUTE_UNIT_OCCUPANCY = Gauge<f64> {
+        name: "amd_gpu_process_compute_unit_occupancy",
+        unit: Unit::PERCENT,
+        description: "Compute units that work for the process, of all that the graphics processor has.",
+        resources: ["gpu"],
+        consumers: ["process"],
+        attributes: ["process_name"],
+    };
     pub AMD_GPU_PROCESS_MEMORY_USAGE = Gauge<u64> {
         name: "amd_gpu_process_memory_usage",
         unit: Unit::BYTE,

@@ -11,9 +11,10 @@ use alumet_shared_gpu_processes::{ProcessSource, refused};
 use alumet_shared_sensor_source::{Claim, SensorSource};
 
 use crate::config::Config;
+use crate::device::kfd::Kfd;
 use crate::device::{DRIVERS, Energy, Gpu};
 use crate::metrics;
-use crate::source::{Metrics, ProcessMetrics};
+use crate::source::{ComputeSource, Metrics, ProcessMetrics};
 
 const SUBJECT: &str = "AMD graphics processors";
 
@@ -85,7 +86,17 @@ impl Plugin for AmdGpuPlugin {
             alumet
                 .source("amd-gpu-processes", source)
                 .every(*config.poll_interval)
-                .flush_every(*config.flush_interval);
+                .flush_every(*config.flush_interval)
+                .blocking();
+            if let Some(kfd) = Kfd::find(&root) {
+                let occupancy = alumet.metric(&metrics::AMD_GPU_PROCESS_COMPUTE_UNIT_OCCUPANCY)?;
+                let source = ComputeSource::new(kfd, root.join("proc"), *config.refresh_interval, occupancy);
+                alumet
+                    .source("amd-gpu-compute", source)
+                    .every(*config.poll_interval)
+                    .flush_every(*config.flush_interval)
+                    .blocking();
+            }
         }
         Ok(Self)
     }

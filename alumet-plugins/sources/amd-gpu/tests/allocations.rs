@@ -13,11 +13,17 @@ fn a_poll_of_sensors_or_processes_allocates_nothing_for_its_samples() {
     let root = FakeRoot::new();
     for number in 0..4 {
         let device = format!("sys/class/drm/card{number}/device");
-        let (bus_id, chip) = (format!("0000:0{number}:00.0"), format!("{device}/hwmon/hwmon{number}"));
-        root.write(format!("{device}/uevent"), format!("DRIVER=amdgpu\nPCI_SLOT_NAME={bus_id}\n"))
-            .write(format!("{device}/gpu_busy_percent"), "5\n")
-            .write(format!("{chip}/name"), "amdgpu\n")
-            .write(format!("{chip}/power1_average"), "30000000\n");
+        let (bus_id, chip) = (
+            format!("0000:0{number}:00.0"),
+            format!("{device}/hwmon/hwmon{number}"),
+        );
+        root.write(
+            format!("{device}/uevent"),
+            format!("DRIVER=amdgpu\nPCI_SLOT_NAME={bus_id}\n"),
+        )
+        .write(format!("{device}/gpu_busy_percent"), "5\n")
+        .write(format!("{chip}/name"), "amdgpu\n")
+        .write(format!("{chip}/power1_average"), "30000000\n");
         for pid in 10..30 {
             root.link(format!("proc/{pid}/fd/{number}"), "/dev/dri/renderD128").write(
                 format!("proc/{pid}/fdinfo/{number}"),

@@ -276,3 +276,36 @@ fn engines_and_memory_of_processes_have_the_names_of_the_original() {
     let bench = Bench::start::<AmdGpuPlugin>(config, root.path()).unwrap();
     assert_eq!(bench.sources(), ["amd-gpu"]);
 }
+
+/// An Instinct MI210 with a process that computes; files as in `kfd_topology.c` and `kfd_process.c` of Linux.
+#[test]
+fn the_compute_units_that_work_for_a_process_are_told_as_a_share() {
+    let root = radeon();
+    let node = "sys/class/kfd/kfd/topology/nodes/1";
+    let stats = "sys/class/kfd/kfd/proc/77/stats_54321";
+    root.write("sys/class/kfd/kfd/topology/nodes/0/gpu_id", "0\n")
+        .write("sys/class/kfd/kfd/topology/nodes/0/properties", "simd_count 0\n")
+        .write(format!("{node}/gpu_id"), "54321\n")
+        .write(
+            format!("{node}/properties"),
+            "simd_count 416\nsimd_per_cu 4\nlocation_id 768\ndomain 0\n",
+        )
+        .write("proc/77/comm", "python3\n");
+    let mut bench = start(&root);
+    assert!(poll(&mut bench, "amd-gpu-compute").is_empty());
+    root.write(format!("{stats}/cu_occupancy"), "26\n");
+    assert!(
+        poll(&mut bench, "amd-gpu-compute").is_empty(),
+        "it is looked for after 5 s"
+    );
+    bench.advance(Duration::from_secs(5));
+    let occupancy = "amd_gpu_process_compute_unit_occupancy process:77 {process_name=python3} = 25";
+    assert_lines(poll(&mut bench, "amd-gpu-compute"), [occupancy]);
+    root.write(format!("{stats}/cu_occupancy"), "4294967295\n");
+    assert!(poll(&mut bench, "amd-gpu-compute").is_empty());
+    let live = bench.catalog().live_series();
+    root.write(format!("{stats}/cu_occupancy"), "")
+        .remove("sys/class/kfd/kfd/proc/77");
+    poll(&mut bench, "amd-gpu-compute");
+    assert_eq!(bench.catalog().live_series(), live);
+}

@@ -111,13 +111,10 @@ impl Counters {
         })
     }
 
-    /// The first file that this user may not read.
-    pub(crate) fn refused(&mut self) -> Option<ReadError> {
-        let mut results = self
-            .files
-            .iter_mut()
-            .filter_map(|counter| counter.file.read(parse).err());
-        results.find(|error| matches!(error, ReadError::PermissionDenied { .. }))
+    /// What becomes of reading each file.
+    pub(crate) fn try_all(&mut self) -> impl Iterator<Item = Result<(), ReadError>> {
+        let files = self.files.iter_mut();
+        files.map(|counter| counter.file.read(parse).map(drop))
     }
 }
 

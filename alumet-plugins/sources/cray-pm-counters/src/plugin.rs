@@ -2,6 +2,7 @@
 
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
+use alumet_shared_sensor_source::refused_files;
 
 use crate::config::Config;
 use crate::device::{Counters, Quantity};
@@ -43,10 +44,8 @@ impl Plugin for CrayPmCountersPlugin {
             SUBJECT,
             format!("energy of {}", domains.join(", ")),
         ));
-        if let Some(error) = counters.refused().filter(|_| alumet.is_trial()) {
-            let remedy = "run the agent as root, or `sudo chmod a+r /sys/cray/pm_counters/*`";
-            alumet.note(Finding::limited(SUBJECT, error.to_string(), remedy));
-        }
+        let refused = refused_files(SUBJECT, counters.try_all());
+        refused.into_iter().for_each(|finding| alumet.note(finding));
         let source = CrayPmCountersSource::new(counters, alumet.catalog())?;
         alumet
             .source("cray-pm-counters", source)

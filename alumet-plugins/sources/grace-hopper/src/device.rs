@@ -74,11 +74,12 @@ impl Meter {
             Some((folder, info))
         })?;
         let (part, socket) = parse(&info)?;
-        Some(Self {
+        let power = folder.join("power1_average");
+        power.exists().then_some(Self {
             socket,
             part,
-            power: folder.join("power1_average"),
             chip,
+            power,
         })
     }
 }

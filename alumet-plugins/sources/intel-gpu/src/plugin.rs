@@ -75,7 +75,8 @@ impl Plugin for IntelGpuPlugin {
             alumet
                 .source("intel-gpu-processes", source)
                 .every(*config.poll_interval)
-                .flush_every(*config.flush_interval);
+                .flush_every(*config.flush_interval)
+                .blocking();
         }
         Ok(Self)
     }

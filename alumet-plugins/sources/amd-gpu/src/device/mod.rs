@@ -4,6 +4,7 @@
 //! `drivers/gpu/drm/amd/pm/amdgpu_pm.c`.
 
 pub(crate) mod gpu_metrics;
+pub(crate) mod kfd;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,11 @@
-//! What is made of the graphics processors and of their processes.
+//! What is made of the graphics processors.
+
+mod compute;
+mod processes;
 
 use std::sync::Arc;
 
-use alumet_core::catalog::{Catalog, IncompatibleMetric, MetricHandle};
+use alumet_core::catalog::{Catalog, MetricHandle};
 use alumet_core::counter::CounterRange;
 use alumet_core::metric::{Metric, Quality};
 use alumet_core::plugin::StartError;
@@ -10,11 +13,13 @@ use alumet_core::series::SeriesBuilder;
 use alumet_core::value::Number;
 use alumet_core::{Consumer, Resource};
 use alumet_shared_energy_counter::{EnergyCounter, EnergySeries, PowerIntegral};
-use alumet_shared_gpu_processes::{Describe, Described, Part};
 use alumet_shared_sensor_source::{Quantity as Of, Sensors};
 
 use crate::device::{Energy, Gpu, Quantity, Shown, gpu_metrics};
 use crate::metrics;
+
+pub(crate) use compute::ComputeSource;
+pub(crate) use processes::ProcessMetrics;
 
 /// More than a graphics processor can draw.
 const MAX_WATTS: f64 = 10_000.0;
@@ -175,48 +180,5 @@ fn zone(label: Option<&str>) -> &str {
         Some("junction") => "thermal_hotspot",
         Some("mem") => "thermal_memory",
         Some(other) => other,
-    }
-}
-
-/// The metrics of processes, registered.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ProcessMetrics {
-    gfx: MetricHandle<u64>,
-    encode: MetricHandle<u64>,
-    other: MetricHandle<u64>,
-    memory: MetricHandle<u64>,
-    vram: MetricHandle<u64>,
-    gtt: MetricHandle<u64>,
-    cpu: MetricHandle<u64>,
-}
-
-impl ProcessMetrics {
-    pub(crate) fn register(catalog: &Catalog) -> Result<Self, IncompatibleMetric> {
-        Ok(Self {
-            gfx: catalog.metric(&metrics::AMD_GPU_PROCESS_ENGINE_GFX)?,
-            encode: catalog.metric(&metrics::AMD_GPU_PROCESS_ENGINE_USAGE_ENCODE)?,
-            other: catalog.metric(&metrics::AMD_GPU_PROCESS_ENGINE_TIME)?,
-            memory: catalog.metric(&metrics::AMD_GPU_PROCESS_MEMORY_USAGE)?,
-            vram: catalog.metric(&metrics::AMD_GPU_PROCESS_MEMORY_USAGE_VRAM)?,
-            gtt: catalog.metric(&metrics::AMD_GPU_PROCESS_MEMORY_USAGE_GTT)?,
-            cpu: catalog.metric(&metrics::AMD_GPU_PROCESS_MEMORY_USAGE_CPU)?,
-        })
-    }
-}
-
-impl Describe for ProcessMetrics {
-    /// Engines and regions are named in `amdgpu_fdinfo.c` of Linux.
-    fn describe<'n>(&self, part: Part<'n>) -> Option<Described<'n>> {
-        let (metric, attribute) = match part {
-            Part::Engine("gfx") => (self.gfx, None),
-            Part::Engine("enc") => (self.encode, None),
-            Part::Engine(other) => (self.other, Some(("engine", other))),
-            Part::Memory("vram") => (self.vram, None),
-            Part::Memory("gtt") => (self.gtt, None),
-            Part::Memory("cpu") => (self.cpu, None),
-            Part::Memory(_) => return None,
-            Part::AllMemory => (self.memory, None),
-        };
-        Some(Described { metric, attribute })
     }
 }
