@@ -200,12 +200,29 @@ fn several_rails_of_power_are_told_apart_and_counted_once() {
 #[test]
 fn a_card_that_sleeps_is_neither_read_nor_forgotten() {
     let root = radeon();
+    table(&root, 1, 3, 24, 65_536);
     let mut bench = start(&root);
     let awake = next(&mut bench).len();
-    root.write(format!("{DEVICE}/power/runtime_status"), "suspended\n");
-    assert!(next(&mut bench).is_empty());
-    root.write(format!("{DEVICE}/power/runtime_status"), "active\n");
-    assert_eq!(next(&mut bench).len(), awake);
+    let status = format!("{DEVICE}/power/runtime_status");
+    let busy = format!("{DEVICE}/gpu_busy_percent");
+    root.write(&status, "suspended\n")
+        .write(&busy, "")
+        .remove(&busy)
+        .link(&busy, REFUSED);
+    assert_eq!(findings(&root).len(), 1, "a trial does not wake it");
+    // It is listed anew meanwhile, when it shows nothing of its counter.
+    table(&root, 1, 3, 24, u64::MAX);
+    for _ in 0..61 {
+        assert!(next(&mut bench).is_empty());
+    }
+    table(&root, 1, 3, 24, 65_536 * 4);
+    root.remove(&busy).write(&busy, "5\n").write(&status, "active\n");
+    let lines = next(&mut bench);
+    assert_eq!(lines.len(), awake, "{lines:?}");
+    assert!(
+        lines.contains(&"amd_gpu_energy_consumption {} = 3000".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]

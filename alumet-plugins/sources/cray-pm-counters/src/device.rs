@@ -88,19 +88,15 @@ impl Counters {
     /// # Errors
     /// When the controller does not say which scan it shows.
     pub(crate) fn read(&mut self) -> Result<Scan, ReadError> {
-        let mut scan = self.freshness.read(parse)?;
-        if self.last == Some(scan) {
-            return Ok(Scan::Stale);
-        }
-        for _ in 0..ATTEMPTS {
-            for counter in &mut self.files {
+        let (freshness, files) = (&mut self.freshness, &mut self.files);
+        let read_all = || {
+            for counter in &mut *files {
                 counter.value = Some(counter.file.read(parse));
             }
-            let after = self.freshness.read(parse)?;
-            if std::mem::replace(&mut scan, after) == after {
-                break;
-            }
-        }
+        };
+        let Some(scan) = read_scan(self.last, || freshness.read(parse), read_all)? else {
+            return Ok(Scan::Stale);
+        };
         self.last = Some(scan);
         // Older controllers do not tell.
         let startup = self.startup.read(parse).ok();
@@ -132,6 +128,26 @@ impl Quantity {
     }
 }
 
+/// Reads all values of a scan, and again if another one began meanwhile; gives its number, or none if it is the last one.
+fn read_scan<E>(
+    last: Option<u64>,
+    mut freshness: impl FnMut() -> Result<u64, E>,
+    mut read_all: impl FnMut(),
+) -> Result<Option<u64>, E> {
+    let mut scan = freshness()?;
+    if last == Some(scan) {
+        return Ok(None);
+    }
+    for _ in 0..ATTEMPTS {
+        read_all();
+        let after = freshness()?;
+        if std::mem::replace(&mut scan, after) == after {
+            break;
+        }
+    }
+    Ok(Some(scan))
+}
+
 /// The number that comes first.
 fn parse(bytes: &[u8]) -> Option<u64> {
     number(Fields::of(bytes.trim_ascii()).next()?)
@@ -150,6 +166,19 @@ mod tests {
         for wrong in ["", "J", "-1 J", "12J"] {
             assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn values_are_read_until_they_are_of_one_scan_but_not_for_ever() {
+        let readings = |last: Option<u64>, numbers: &[u64]| {
+            let (mut numbers, mut readings) = (numbers.iter().copied(), 0);
+            let scan = read_scan(last, || numbers.next().ok_or("no more"), || readings += 1);
+            (scan, readings)
+        };
+        assert_eq!(readings(Some(6), &[7, 7]), (Ok(Some(7)), 1));
+        assert_eq!(readings(None, &[7, 8, 8]), (Ok(Some(8)), 2));
+        assert_eq!(readings(None, &[7, 8, 9, 10]), (Ok(Some(10)), 3));
+        assert_eq!(readings(Some(7), &[7]), (Ok(None), 0));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Kfd {
 }
 
 impl Node {
-    /// What the topology says, with the number by which the driver knows it; a CPU has none.
+    /// What the topology says, with the number by which the driver knows it; none for a CPU.
     fn at(folder: &Path) -> Option<(u64, Self)> {
         let gpu = fs::read_to_string(folder.join("gpu_id"))
             .ok()?
@@ -93,7 +93,7 @@ impl Node {
             .parse()
             .ok()?;
         let properties = fs::read_to_string(folder.join("properties")).ok()?;
-        Some((gpu, Self::parse(&properties)?)).filter(|_| gpu != 0)
+        Some((gpu, Self::parse(&properties)?))
     }
 
     fn parse(properties: &str) -> Option<Self> {
