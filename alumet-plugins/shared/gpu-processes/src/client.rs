@@ -51,11 +51,6 @@ impl Client {
         self.read_at.is_none()
     }
 
-    /// Whether it was not read yet, and was opened after the scan before the one that found it.
-    pub(crate) const fn is_born(&self) -> bool {
-        self.is_new && self.is_unread()
-    }
-
     /// Goes on with another file, which is the same client.
     pub(crate) fn move_to(&mut self, pid: u32, path: PathBuf) {
         self.pid = pid;

@@ -14,8 +14,8 @@ pub(crate) struct Process {
     name: String,
     resource: Resource,
     consumer: Consumer,
-    /// When it began to use the card, if that was seen.
-    born: Option<Timestamp>,
+    /// The instant from which on is known what it uses: the previous poll, or the scan after which it began.
+    since: Option<Timestamp>,
     engines: Vec<Slot>,
     memory: Vec<Slot>,
     all_memory: Slot,
@@ -36,7 +36,7 @@ impl Process {
     pub(crate) fn new(
         (pid, bus_id): (u32, &Arc<str>),
         name: String,
-        born: Option<Timestamp>,
+        since: Option<Timestamp>,
         catalog: &Catalog,
         describe: &impl Describe,
     ) -> Self {
@@ -46,7 +46,7 @@ impl Process {
                 bus_id: Arc::clone(bus_id),
             },
             consumer: Consumer::Process { pid },
-            born,
+            since,
             engines: Vec::new(),
             memory: Vec::new(),
             all_memory: Slot {
@@ -107,20 +107,21 @@ impl Process {
     /// Pushes what was added since the previous poll.
     pub(crate) fn push(&mut self, out: &mut Accumulator<'_>) {
         self.is_read = false;
+        let now = out.tick().timestamp;
         for slot in &mut self.engines {
             let amount = std::mem::take(&mut slot.amount);
             let Some(series) = &slot.series else {
                 continue;
             };
             if !std::mem::replace(&mut slot.has_begun, true) {
-                let Some(born) = self.born else {
-                    out.push(series, 0);
+                out.push_at(series, self.since.unwrap_or(now), 0);
+                if self.since.is_none() {
                     continue;
-                };
-                out.push_at(series, born, 0);
+                }
             }
             out.push(series, amount);
         }
+        self.since = Some(now);
         for slot in self.memory.iter_mut().chain([&mut self.all_memory]) {
             let amount = std::mem::take(&mut slot.amount);
             if let Some(series) = &slot.series {

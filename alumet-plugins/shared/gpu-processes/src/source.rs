@@ -96,7 +96,7 @@ impl<D: Describe> Source for ProcessSource<D> {
             self.scanned = None;
             tracing::debug!(%error, "new users of graphics processors are looked for at the next poll");
         }
-        let born = previous.map(|scanned| tick.timestamp.saturating_sub(tick.monotonic.since(scanned)));
+        let since = previous.map(|scanned| tick.timestamp.saturating_sub(tick.monotonic.since(scanned)));
         let (catalog, describe) = (out.catalog(), &self.describe);
         for ((bus_id, number), client) in &mut self.clients {
             let is_same =
@@ -110,8 +110,7 @@ impl<D: Describe> Source for ProcessSource<D> {
             let process = self.processes.entry(key).or_insert_with(|| {
                 let name = fs::read(self.root.proc(format!("{}/comm", client.pid))).unwrap_or_default();
                 let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-                let born = born.filter(|_| client.is_born());
-                Process::new((client.pid, bus_id), name, born, catalog, describe)
+                Process::new((client.pid, bus_id), name, since, catalog, describe)
             });
             process.is_read = true;
             client.count(tick.monotonic, |engine, amount| {

@@ -193,6 +193,20 @@ fn what_was_opened_after_a_look_counts_from_that_look_on() {
     assert_lines(desk.next_look(), [gfx(40, 55), memory(40, 0)]);
 }
 
+/// `amdgpu` tells of an engine from its first use on.
+#[test]
+fn an_engine_that_is_told_of_later_counts_from_the_previous_poll_on() {
+    let mut desk = Desk::new();
+    desk.open((40, 5), 1, "drm-engine-gfx:\t5 ns");
+    desk.next();
+    let before = desk.clock.now().wall;
+    desk.open((40, 5), 1, "drm-engine-gfx:\t6 ns\ndrm-engine-dec:\t300 ns");
+    let samples = desk.poll();
+    assert_eq!(samples[1].timestamp, before);
+    let values = samples[1..3].iter().map(|sample| sample.value.as_f64());
+    assert_eq!(values.collect::<Vec<_>>(), [0.0, 300.0]);
+}
+
 #[test]
 fn a_count_may_fall_for_a_while_and_is_not_told_twice() {
     let mut desk = Desk::new();
@@ -224,7 +238,9 @@ fn a_process_that_ends_leaves_nothing_and_another_with_its_number_begins_anew() 
     desk.open((40, 5), 1, "drm-engine-gfx:\t5000 ns");
     desk.next();
     assert_eq!(desk.catalog.live_series(), 2);
-    // The number and the file are given to another one, of another driver's card.
+    // The file becomes another client, and then none.
+    desk.open((40, 5), 7, "drm-engine-gfx:\t9000 ns");
+    assert!(desk.next().is_empty());
     desk.root.write("proc/40/fdinfo/5", "pos:\t0\n");
     assert!(desk.next_look().is_empty());
     assert_eq!(desk.catalog.live_series(), 0);

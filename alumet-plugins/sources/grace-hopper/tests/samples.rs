@@ -98,6 +98,8 @@ fn a_superchip_without_hopper_is_the_sum_of_its_sockets() {
     let meters = [
         ("Grace Power Socket 0", 100),
         ("Grace Power Socket 1", 120),
+        // The same again would count twice.
+        ("Grace Power Socket 1", 120),
         ("CPU Power Socket 0", 90),
         ("SysIO Power Socket 0", 20),
         ("Total system power", 500),
