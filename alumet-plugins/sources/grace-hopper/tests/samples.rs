@@ -98,7 +98,7 @@ fn a_superchip_without_hopper_is_the_sum_of_its_sockets() {
     let meters = [
         ("Grace Power Socket 0", 100),
         ("Grace Power Socket 1", 120),
-        // The same again would count twice.
+        // The same again is told once.
         ("Grace Power Socket 1", 120),
         ("CPU Power Socket 0", 90),
         ("SysIO Power Socket 0", 20),
@@ -118,6 +118,11 @@ fn a_superchip_without_hopper_is_the_sum_of_its_sockets() {
         "{lines:?}"
     );
     assert!(!lines.iter().any(|line| line.contains("dram:1")), "{lines:?}");
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("cpu_package:1")).count(),
+        2,
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -185,3 +185,17 @@ fn a_counter_that_may_not_be_read_is_named_and_the_rest_is_measured() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn a_card_that_sleeps_is_not_read_and_what_it_counted_follows() {
+    let root = battlemage();
+    let status = format!("{CARD}/device/power/runtime_status");
+    root.write(&status, "active\n");
+    let mut bench = start(&root);
+    next(&mut bench);
+    root.write(&status, "suspended\n");
+    root.write(format!("{CARD}/device/hwmon/hwmon5/energy1_input"), "12000000\n");
+    assert!(next(&mut bench).is_empty());
+    root.write(&status, "active\n");
+    assert!(next(&mut bench).contains(&"intel_gpu_energy {domain=card} = 3".to_owned()));
+}
