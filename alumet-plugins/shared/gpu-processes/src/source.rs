@@ -99,12 +99,15 @@ impl<D: Describe> Source for ProcessSource<D> {
         let since = previous.map(|scanned| tick.timestamp.saturating_sub(tick.monotonic.since(scanned)));
         let (catalog, describe) = (out.catalog(), &self.describe);
         for ((bus_id, number), client) in &mut self.clients {
-            let is_same =
-                client.look().is_ok() && client.usage.client == *number && *client.usage.bus_id == **bus_id;
-            client.is_lost |= !is_same;
-            if client.is_lost {
-                // The next scan tells whether another file is the same.
-                continue;
+            match client.look() {
+                // Where no descriptor is left, the next reading tells for both intervals.
+                Err(ReadError::Io { .. }) => continue,
+                Ok(()) if client.usage.client == *number && *client.usage.bus_id == **bus_id => {}
+                _ => {
+                    // The next scan tells whether another file is the same.
+                    client.is_lost = true;
+                    continue;
+                }
             }
             let key = (client.pid, Arc::clone(bus_id));
             let process = self.processes.entry(key).or_insert_with(|| {

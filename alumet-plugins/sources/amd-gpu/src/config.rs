@@ -17,8 +17,9 @@ pub struct Config {
     pub skip_failed_devices: bool,
     /// Whether what each process uses is measured.
     pub processes: bool,
-    /// Time between two looks for processes that have begun to use a graphics processor. What they use meanwhile counts with
-    /// the first sample.
+    /// Time between two looks for processes that have begun to use a graphics processor; what they use meanwhile counts with
+    /// the first sample. A look goes through the open files of all processes: where these are very many, a longer time is
+    /// cheaper.
     pub refresh_interval: HumanDuration,
 }
 
