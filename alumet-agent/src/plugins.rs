@@ -7,12 +7,16 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
     vec![
         #[cfg(feature = "aggregation")]
         PluginDescriptor::of::<alumet_plugin_aggregation::AggregationPlugin>(),
+        #[cfg(feature = "amd-gpu")]
+        PluginDescriptor::of::<alumet_plugin_amd_gpu::AmdGpuPlugin>(),
         #[cfg(feature = "annotate")]
         PluginDescriptor::of::<alumet_plugin_annotate::AnnotatePlugin>(),
         #[cfg(feature = "cgroups")]
         PluginDescriptor::of::<alumet_plugin_cgroups::CgroupsPlugin>(),
         #[cfg(feature = "containers")]
         PluginDescriptor::of::<alumet_plugin_containers::ContainersPlugin>(),
+        #[cfg(feature = "cray-pm-counters")]
+        PluginDescriptor::of::<alumet_plugin_cray_pm_counters::CrayPmCountersPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
         #[cfg(feature = "elasticsearch")]
@@ -25,10 +29,16 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_energy_to_carbon::EnergyToCarbonPlugin>(),
         #[cfg(feature = "filter")]
         PluginDescriptor::of::<alumet_plugin_filter::FilterPlugin>(),
+        #[cfg(feature = "grace-hopper")]
+        PluginDescriptor::of::<alumet_plugin_grace_hopper::GraceHopperPlugin>(),
         #[cfg(feature = "hwmon-power")]
         PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
+        #[cfg(feature = "intel-gpu")]
+        PluginDescriptor::of::<alumet_plugin_intel_gpu::IntelGpuPlugin>(),
+        #[cfg(feature = "jetson")]
+        PluginDescriptor::of::<alumet_plugin_jetson::JetsonPlugin>(),
         #[cfg(feature = "k8s")]
         PluginDescriptor::of::<alumet_plugin_k8s::K8sPlugin>(),
         #[cfg(feature = "kwollect-output")]

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::output::{Delivering, Delivery, Output, Receipt, RecordedSample};
 use crate::pipeline::Control;
 use crate::plugin::{ElementSpecs, Host, Plugin, StartContext, StartError, TransformSpec};
+use crate::services::Services;
 use crate::source::{Accumulator, Schedule, Tick};
 use crate::time::{Monotonic, SystemClock};
 use crate::transform::{Transform, TransformContext};
@@ -275,6 +276,11 @@ impl Bench {
     /// What would steer a pipeline; it can be asked to explain numbers.
     pub const fn control(&self) -> &Control {
         &self.host.control
+    }
+
+    /// What plugins share with others.
+    pub const fn services(&self) -> &Services {
+        &self.host.services
     }
 
     /// The bus of consumer events.

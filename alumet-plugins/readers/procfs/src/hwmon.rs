@@ -43,6 +43,21 @@ pub fn channels(
     })
 }
 
+/// The same of one chip, by its folder.
+///
+/// # Errors
+/// When no descriptor is left.
+pub fn channels_of(
+    chip: &Path,
+    quantity: &str,
+    suffixes: &[&str],
+) -> Result<Vec<(Sensor, PathBuf)>, ReadError> {
+    list_chip(chip, quantity, suffixes).map_err(|error| ReadError::Io {
+        path: chip.to_path_buf(),
+        error,
+    })
+}
+
 /// A name for each sensor of a quantity, which no other has whose chip is called the same: `coretemp.0/temp1`, or
 /// `thermal_zone0`. It is the same after each boot, unless two chips of one device have the same name.
 pub fn names<'s>(quantity: &str, sensors: impl Iterator<Item = &'s Sensor>) -> Vec<String> {
@@ -67,24 +82,29 @@ pub fn names<'s>(quantity: &str, sensors: impl Iterator<Item = &'s Sensor>) -> V
 fn list(root: &SystemRoot, quantity: &str, suffixes: &[&str]) -> io::Result<Vec<(Sensor, PathBuf)>> {
     let mut found = Vec::new();
     for (_, folder) in numbered(&root.sys("class/hwmon"), "hwmon")? {
-        let mut channels = BTreeMap::new();
-        for file in if_there(fs::read_dir(&folder))?.into_iter().flatten().flatten() {
-            let name = file.file_name();
-            let Some((channel, suffix)) = name.to_str().and_then(|name| channel_of(name, quantity)) else {
-                continue;
-            };
-            if let Some(rank) = suffixes.iter().position(|known| *known == suffix) {
-                let best = channels.entry(channel).or_insert(rank);
-                *best = rank.min(*best);
-            }
-        }
-        for (channel, rank) in channels {
-            let file = folder.join(format!("{quantity}{channel}_{}", suffixes[rank]));
-            let label = text_of(&folder.join(format!("{quantity}{channel}_label")))?;
-            found.push((Sensor::at(&folder, "name", Some(channel), label)?, file));
-        }
+        found.extend(list_chip(&folder, quantity, suffixes)?);
     }
     Ok(found)
+}
+
+fn list_chip(folder: &Path, quantity: &str, suffixes: &[&str]) -> io::Result<Vec<(Sensor, PathBuf)>> {
+    let mut channels = BTreeMap::new();
+    for file in if_there(fs::read_dir(folder))?.into_iter().flatten().flatten() {
+        let name = file.file_name();
+        let Some((channel, suffix)) = name.to_str().and_then(|name| channel_of(name, quantity)) else {
+            continue;
+        };
+        if let Some(rank) = suffixes.iter().position(|known| *known == suffix) {
+            let best = channels.entry(channel).or_insert(rank);
+            *best = rank.min(*best);
+        }
+    }
+    let sensor = |(channel, rank): (u32, usize)| {
+        let file = folder.join(format!("{quantity}{channel}_{}", suffixes[rank]));
+        let label = text_of(&folder.join(format!("{quantity}{channel}_label")))?;
+        Ok((Sensor::at(folder, "name", Some(channel), label)?, file))
+    };
+    channels.into_iter().map(sensor).collect()
 }
 
 impl Sensor {

@@ -22,4 +22,4 @@ pub use alumet_reader_kernel_file::{
 };
 pub use bstr::BString;
 pub use capacity::{Capacity, CpuPercentBase};
-pub use root::SystemRoot;
+pub use root::{SystemRoot, numbered};

@@ -122,7 +122,7 @@ impl EnergyCounter {
 
 /// Whether the wall clock went on while the monotonic one stood still. Counters can be set to zero meanwhile, and rise above
 /// what they showed before. A wall clock that is set forward looks the same.
-fn was_suspended(since: Moment, now: Moment) -> bool {
+pub(crate) fn was_suspended(since: Moment, now: Moment) -> bool {
     let monotonic = now.monotonic.since(since.monotonic);
     let wall = now.wall.checked_since(since.wall).unwrap_or_default();
     wall > monotonic + monotonic / 1000 + SLEW

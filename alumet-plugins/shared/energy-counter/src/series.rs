@@ -1,4 +1,4 @@
-//! A counter and the series of joules that it feeds.
+//! A counter and the series of energy that it feeds.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::{EnergyCounter, Interval, ReadAt, Refusal, Refusals};
 /// What cannot be read twice in a row is tried again after this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A delta series of joules and the counter that feeds it.
+/// A delta series of energy and the counter that feeds it.
 #[derive(Debug)]
 pub struct EnergySeries {
     series: Series<f64>,
     counter: EnergyCounter,
-    per_joule: f64,
+    per_unit: f64,
     has_failed: bool,
     retry_at: Option<Monotonic>,
     /// A bit for each reason that was told.
@@ -36,17 +36,17 @@ pub enum Outcome {
     Missing,
     /// The series begins, or begins anew, with a 0.
     Begun,
-    /// So many joules were counted.
+    /// So much was counted, in the unit of the series.
     Counted(f64),
 }
 
 impl EnergySeries {
-    /// A series that begins with the next reading of `counter`, which counts `per_joule` for a joule.
-    pub const fn new(series: Series<f64>, counter: EnergyCounter, per_joule: f64) -> Self {
+    /// A series that begins with the next reading of `counter`, which counts `per_unit` for one unit of the series.
+    pub const fn new(series: Series<f64>, counter: EnergyCounter, per_unit: f64) -> Self {
         Self {
             series,
             counter,
-            per_joule,
+            per_unit,
             has_failed: false,
             retry_at: None,
             told: 0,
@@ -75,7 +75,7 @@ impl EnergySeries {
         self.retry_at = None;
         let outcome = match self.counter.update(value, at) {
             Interval::Begins => Outcome::Begun,
-            Interval::Counted(count) => Outcome::Counted(count as f64 / self.per_joule),
+            Interval::Counted(count) => Outcome::Counted(count as f64 / self.per_unit),
             Interval::Refused(refusal) => {
                 refusals.count(refusal);
                 if self.is_news(refusal) {
@@ -88,11 +88,11 @@ impl EnergySeries {
                 Outcome::Begun
             }
         };
-        let joules = match outcome {
-            Outcome::Counted(joules) => joules,
+        let energy = match outcome {
+            Outcome::Counted(energy) => energy,
             _ => 0.0,
         };
-        out.push_at(&self.series, at.timestamp, joules);
+        out.push_at(&self.series, at.timestamp, energy);
         outcome
     }
 

@@ -5,21 +5,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use alumet_reader_kernel_file::{Extent, KeptFile, ParseError, ReadError};
+use alumet_reader_kernel_file::ReadError;
 use alumet_reader_procfs::SystemRoot;
 use alumet_reader_procfs::hwmon::{self, Sensor};
-
-/// What to do where a file is no longer there.
-const MEND: &str = "the sensor was removed; the sensors are listed anew";
+use alumet_shared_sensor_source::{NumberFile, number};
 
 /// More than any sensor of one machine can rightly show, where it does not state a maximum.
 const MAX_WATTS: f64 = 10_000.0;
 
 /// More than is drawn from the battery of any computer.
 const MAX_BATTERY_WATTS: f64 = 1000.0;
-
-/// What devices show that do not answer: all bits set, or all but the sign.
-const SENTINELS: [f64; 2] = [4_294_967_295.0, 2_147_483_647.0];
 
 /// What is shown, as files and what is known of them.
 #[derive(Debug, Default, PartialEq)]
@@ -64,29 +59,10 @@ fn batteries(root: &SystemRoot) -> Vec<PathBuf> {
     folders
 }
 
-/// A file with a number of micro-units.
-fn kept(path: PathBuf) -> KeptFile {
-    KeptFile::new(path, Extent::OneRecord, MEND)
-}
-
-fn read(file: &mut KeptFile) -> Result<f64, ReadError> {
-    let mut value = 0.0;
-    file.read_with(|bytes| {
-        value = parse(bytes).ok_or(ParseError::at(1, "a number is expected"))?;
-        Ok(None)
-    })?;
-    Ok(value)
-}
-
-/// A number as drivers print it, which may be negative, or none.
-fn parse(bytes: &[u8]) -> Option<f64> {
-    str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
-}
-
 /// A sensor of power.
 #[derive(Debug)]
 pub(crate) struct PowerSensor {
-    file: KeptFile,
+    file: NumberFile,
     max_watts: f64,
 }
 
@@ -96,13 +72,13 @@ impl PowerSensor {
         let stated = |suffix: &str| {
             let name = path.file_name()?.to_str()?;
             let (channel, _) = name.split_once('_')?;
-            let watts = parse(&fs::read(path.with_file_name(format!("{channel}_{suffix}"))).ok()?)? / 1e6;
+            let watts = number(&fs::read(path.with_file_name(format!("{channel}_{suffix}"))).ok()?)? / 1e6;
             (0.0..MAX_WATTS).contains(&watts).then_some(watts)
         };
         let stated = ["cap_max", "rated_max", "max"].into_iter().filter_map(stated);
         let largest = stated.fold(0.0, f64::max);
         Self {
-            file: kept(path.to_path_buf()),
+            file: NumberFile::new(path.to_path_buf()),
             // A peak can be well above what is allowed on average.
             max_watts: if largest > 0.0 { 4.0 * largest } else { MAX_WATTS },
         }
@@ -113,19 +89,19 @@ impl PowerSensor {
     /// # Errors
     /// When the sensor does not answer, is asleep or removed.
     pub(crate) fn watts(&mut self) -> Result<Option<f64>, ReadError> {
-        Ok(plausible(read(&mut self.file)?, self.max_watts))
+        Ok(plausible(self.file.read(number)?, self.max_watts))
     }
 }
 
 /// Watts of microwatts, if they can be.
 fn plausible(microwatts: f64, max_watts: f64) -> Option<f64> {
     let watts = microwatts / 1e6;
-    ((0.0..=max_watts).contains(&watts) && !SENTINELS.contains(&microwatts)).then_some(watts)
+    (0.0..=max_watts).contains(&watts).then_some(watts)
 }
 
 /// A counter of microjoules.
 #[derive(Debug)]
-pub(crate) struct EnergySensor(KeptFile);
+pub(crate) struct EnergySensor(NumberFile);
 
 impl EnergySensor {
     /// More than it can count in a second.
@@ -135,7 +111,7 @@ impl EnergySensor {
 
     /// The counter with this file, such as `energy1_input`.
     pub(crate) fn at(path: &Path) -> Self {
-        Self(kept(path.to_path_buf()))
+        Self(NumberFile::new(path.to_path_buf()))
     }
 
     /// What it has counted.
@@ -143,29 +119,24 @@ impl EnergySensor {
     /// # Errors
     /// When the sensor does not answer, is asleep or removed.
     pub(crate) fn microjoules(&mut self) -> Result<u64, ReadError> {
-        let mut value = 0;
-        self.0.read_with(|bytes| {
-            value = alumet_reader_kernel_file::fields::number(bytes.trim_ascii())
-                .ok_or(ParseError::at(1, "an energy in microjoules is expected"))?;
-            Ok(None)
-        })?;
-        Ok(value)
+        self.0
+            .read(|bytes| alumet_reader_kernel_file::fields::number(bytes.trim_ascii()))
     }
 }
 
 /// A battery.
 #[derive(Debug)]
 pub(crate) struct Battery {
-    status: KeptFile,
-    power: KeptFile,
-    current: KeptFile,
-    voltage: KeptFile,
+    status: NumberFile,
+    power: NumberFile,
+    current: NumberFile,
+    voltage: NumberFile,
 }
 
 impl Battery {
     /// The battery with this folder.
     pub(crate) fn at(folder: &Path) -> Self {
-        let file = |name: &str| kept(folder.join(name));
+        let file = |name: &str| NumberFile::new(folder.join(name));
         Self {
             status: file("status"),
             power: file("power_now"),
@@ -179,11 +150,16 @@ impl Battery {
     /// # Errors
     /// When it does not answer or was removed.
     pub(crate) fn watts(&mut self) -> Result<Option<Option<f64>>, ReadError> {
-        if self.status.read()?.trim_ascii() != b"Discharging" {
+        if !self
+            .status
+            .read(|bytes| Some(bytes.trim_ascii() == b"Discharging"))?
+        {
             return Ok(None);
         }
-        let microwatts = match read(&mut self.power) {
-            Err(ReadError::NotSupported { .. }) => read(&mut self.current)? * read(&mut self.voltage)? / 1e6,
+        let microwatts = match self.power.read(number) {
+            Err(ReadError::NotSupported { .. }) => {
+                self.current.read(number)? * self.voltage.read(number)? / 1e6
+            }
             power => power?,
         };
         // Some drivers show what flows out as negative.
@@ -203,20 +179,15 @@ mod tests {
         for microwatts in [-1.0, 50_000_001.0, f64::NAN, f64::INFINITY] {
             assert_eq!(plausible(microwatts, 50.0), None, "{microwatts}");
         }
-        for sentinel in [
-            f64::from(u32::MAX),
-            f64::from(i32::MAX),
-            u64::MAX as f64,
-            i64::MAX as f64,
-        ] {
-            assert_eq!(plausible(sentinel, MAX_WATTS), None, "{sentinel}");
+        for unset in [u64::MAX as f64, i64::MAX as f64] {
+            assert_eq!(plausible(unset, MAX_WATTS), None, "{unset}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_taken_or_refused(bytes: Vec<u8>, text in "-?[0-9ainf.e]{0,24}\n?") {
-            let watts = [&bytes[..], text.as_bytes()].map(|bytes| plausible(parse(bytes)?, MAX_WATTS));
+            let watts = [&bytes[..], text.as_bytes()].map(|bytes| plausible(number(bytes)?, MAX_WATTS));
             prop_assert!(watts.into_iter().flatten().all(|watts| (0.0..=MAX_WATTS).contains(&watts)));
         }
     }

@@ -2,7 +2,7 @@
 
 use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
-use alumet_reader_kernel_file::ReadError;
+use alumet_shared_sensor_source::{SensorClaims, refused_files};
 
 use crate::config::Config;
 use crate::device::{EnergySensor, Listing, PowerSensor};
@@ -39,7 +39,8 @@ impl Plugin for HwmonPowerPlugin {
         }
         // A machine may well have none.
         if !listing.is_empty() {
-            let source = HwmonPowerSource::new(alumet.root().to_path_buf(), alumet.catalog())?;
+            let claims = SensorClaims::shared(alumet.services());
+            let source = HwmonPowerSource::new(alumet.root().to_path_buf(), claims, alumet.catalog())?;
             alumet
                 .source("hwmon-power", source)
                 .every(*config.poll_interval)
@@ -85,19 +86,5 @@ fn refused(listing: &Listing) -> Option<Finding> {
         .energies
         .iter()
         .map(|(_, path)| EnergySensor::at(path).microjoules().map(drop));
-    let mut refused = powers.chain(energies).filter_map(|result| match result {
-        Err(ReadError::PermissionDenied { path, .. }) => Some(path),
-        _ => None,
-    });
-    let first = refused.next()?;
-    let first = first.display();
-    let detail = match refused.count() {
-        0 => format!("{first} may not be read"),
-        more => format!("{first} and {more} more may not be read"),
-    };
-    let remedy = format!(
-        "grant CAP_DAC_READ_SEARCH: `sudo setcap cap_dac_read_search=ep $(command -v alumet-agent)`, or this file to all: \
-         `sudo chmod a+r {first}`"
-    );
-    Some(Finding::limited(SUBJECT, detail, remedy))
+    refused_files(SUBJECT, powers.chain(energies))
 }

@@ -1,6 +1,7 @@
 //! The source: what makes samples of readings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::catalog::{Catalog, IncompatibleMetric, MetricHandle};
@@ -13,6 +14,7 @@ use alumet_core::{Consumer, Failure, Resource, Series};
 use alumet_reader_kernel_file::ReadError;
 use alumet_reader_procfs::hwmon::{self, Sensor};
 use alumet_shared_energy_counter::{EnergyCounter, EnergySeries, ReadAt, Refusal, Refusals};
+use alumet_shared_sensor_source::SensorClaims;
 
 use crate::device::{Battery, EnergySensor, Listing, PowerSensor};
 use crate::metrics;
@@ -23,6 +25,7 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 /// Makes samples of sensors and batteries.
 pub(crate) struct HwmonPowerSource {
     root: PathBuf,
+    claims: Arc<SensorClaims>,
     power: MetricHandle<f64>,
     energy: MetricHandle<f64>,
     battery: MetricHandle<f64>,
@@ -52,9 +55,14 @@ struct Counted {
 }
 
 impl HwmonPowerSource {
-    pub(crate) fn new(root: PathBuf, catalog: &Catalog) -> Result<Self, IncompatibleMetric> {
+    pub(crate) fn new(
+        root: PathBuf,
+        claims: Arc<SensorClaims>,
+        catalog: &Catalog,
+    ) -> Result<Self, IncompatibleMetric> {
         Ok(Self {
             root,
+            claims,
             power: catalog.metric(&metrics::HWMON_POWER)?,
             energy: catalog.metric(&metrics::HWMON_ENERGY)?,
             battery: catalog.metric(&metrics::BATTERY_POWER)?,
@@ -67,9 +75,12 @@ impl HwmonPowerSource {
         })
     }
 
-    /// Lists what is there. Counters that stay go on.
+    /// Lists what is there and no other plugin measures. Counters that stay go on.
     fn list(&mut self, now: Monotonic, catalog: &Catalog) -> Result<(), ReadError> {
-        let listing = Listing::of(&self.root)?;
+        let mut listing = Listing::of(&self.root)?;
+        for sensors in [&mut listing.powers, &mut listing.energies] {
+            sensors.retain(|(_, path)| path.parent().is_none_or(|chip| !self.claims.is_claimed(chip)));
+        }
         self.listed = Some(now);
         if listing == self.listing {
             return Ok(());
@@ -144,7 +155,8 @@ impl Source for HwmonPowerSource {
             if counted.energy.is_due(now) {
                 let before = out.now();
                 let reading = counted.device.microjoules();
-                has_vanished |= matches!(reading, Err(ReadError::NotSupported { .. }));
+                has_vanished |=
+                    matches!(&reading, Err(ReadError::NotSupported { path, .. }) if !path.exists());
                 let at = ReadAt::between(out.tick(), before, out.now());
                 counted
                     .energy
@@ -185,7 +197,7 @@ impl<D> Gauge<D> {
                 refusals.count(Refusal::Excess);
                 None
             }
-            Err(ReadError::NotSupported { .. }) => return true,
+            Err(ReadError::NotSupported { path, .. }) if !path.exists() => return true,
             Err(error) => {
                 refusals.count(Refusal::Unreadable);
                 Some(error)

@@ -9,6 +9,7 @@ use alumet_core::output::RecordedSample;
 use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
 use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
 use alumet_plugin_hwmon_power::{Config, HwmonPowerPlugin};
+use alumet_shared_sensor_source::Claim;
 
 /// A file that the kernel refuses even to root, for it can only be written.
 const REFUSED: &str = "/sys/bus/platform/drivers_probe";
@@ -171,4 +172,21 @@ fn what_is_there_is_named_and_what_may_not_be_read_with_the_command() {
     let nothing = FakeRoot::new();
     assert_eq!(findings(&nothing)[0].verdict, Verdict::Absent);
     assert!(start(&nothing).sources().is_empty());
+}
+
+#[test]
+fn what_another_plugin_measures_is_left_to_it_while_it_runs() {
+    let root = laptop();
+    let mut bench = start(&root);
+    let claim = Claim::new("amd-gpu", bench.services());
+    claim.set([root.path().join("sys/class/hwmon/hwmon0")]);
+    let is_ours = |lines: &[String]| lines.iter().any(|line| line.contains("chip=amdgpu"));
+    let lines = next(&mut bench);
+    assert!(!is_ours(&lines), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("chip=i915")), "{lines:?}");
+    drop(claim);
+    for _ in 0..60 {
+        next(&mut bench);
+    }
+    assert!(is_ours(&next(&mut bench)));
 }

@@ -5,7 +5,7 @@ use alumet_core::testkit::assert_lines;
 use alumet_core::{Consumer, Resource};
 use alumet_plugin_energy_attribution::Config;
 
-use crate::stage::{self, ESTIMATED, INSTRUCTIONS, RAPL, Stage, process};
+use crate::stage::{self, ESTIMATED, GPU_ENERGY, GPU_TIME, INSTRUCTIONS, RAPL, Stage, process};
 
 /// A tenth of a CPU second, in nanoseconds.
 const TENTH: f64 = 1e8;
@@ -64,6 +64,40 @@ fn the_program_of_exec_has_its_part_of_the_machine() {
         [
             "1000: process_tree_energy local_machine {consumers=process, part=unattributed} 30",
             "1000: process_tree_energy process:7 {} 10",
+        ],
+    );
+}
+
+#[test]
+fn the_energy_of_each_gpu_is_shared_by_the_time_in_which_it_worked_for_whom() {
+    let mut stage = Stage::new(Stage::config(
+        r#"
+        [models.gpu_joules]
+        model = "share"
+        energy = [{ metric = "nvml_energy_consumption" }]
+        usage = [{ metric = "amd_gpu_process_engine_gfx" }]
+        per_domain = true
+        "#,
+    ));
+    let gpus = ["a", "b", "idle"].map(|id| Resource::Gpu { bus_id: id.into() });
+    let energy = |gpu| stage.series(&GPU_ENERGY, gpu, &Consumer::LocalMachine, &[]);
+    let energies = gpus.each_ref().map(energy);
+    let time = |gpu: usize, pid| stage.series(&GPU_TIME, &gpus[gpu], &process(pid), &[]);
+    let used = [(time(0, 1), TENTH), (time(0, 2), 3.0 * TENTH), (time(1, 2), TENTH)];
+    for at in [0, 1000] {
+        let part = at as f64 / 1000.0;
+        let times = used.iter().map(|(series, used)| (series, part * used));
+        let energies = energies.iter().zip([8000.0, 50_000.0, 9000.0]);
+        let energies = energies.map(|(series, energy)| (series, part * energy));
+        stage.samples("all", at, times.chain(energies));
+    }
+    assert_lines(
+        stage.lines(),
+        [
+            "1000: gpu_joules gpu:a process:1 {} 2",
+            "1000: gpu_joules gpu:a process:2 {} 6",
+            "1000: gpu_joules gpu:b process:2 {} 50",
+            "1000: gpu_joules gpu:idle local_machine {consumers=process, part=unattributed} 9",
         ],
     );
 }

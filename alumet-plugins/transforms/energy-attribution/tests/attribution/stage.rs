@@ -36,6 +36,9 @@ alumet_core::metrics! {
     pub GPU_UTILIZATION = Gauge<u64> {
         name: "nvml_sm_utilization", unit: Unit::PERCENT, description: "For this test.",
     };
+    pub GPU_TIME = Delta<u64> {
+        name: "amd_gpu_process_engine_gfx", unit: Unit::SECOND.nano(), description: "For this test.",
+    };
     pub INSTRUCTIONS = Delta<u64> {
         name: "perf_INSTRUCTIONS", unit: Unit::ONE, description: "For this test.",
     };
