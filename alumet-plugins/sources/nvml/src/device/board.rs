@@ -1,0 +1,670 @@
+//! A GPU: finds it, and reads all that it shows.
+#![expect(unsafe_code, reason = "a library of C is called")]
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+
+use nvml_wrapper_sys::bindings::{
+    self as sys, nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t,
+    nvmlProcessInfo_t, nvmlProcessUtilizationSample_t, nvmlUtilization_t,
+};
+
+use super::fields::Fields;
+use super::gpm::{self, GpmMetric, Sampler};
+use super::library::{NvmlError, Session, call};
+use super::partition::Partitions;
+use super::reading::{Gauge, Process, Readings, Use};
+
+/// What the library calls a GPU or a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handle(pub(super) nvmlDevice_t);
+
+// SAFETY: a name that means the same in all threads; NVML may be called from any (NVML, "Thread safety").
+unsafe impl Send for Handle {}
+
+/// What an event set is called.
+#[derive(Debug)]
+struct Events(nvmlEventSet_t);
+
+// SAFETY: as above.
+unsafe impl Send for Events {}
+
+/// Which GPU it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Such as `00000000:65:00.0`.
+    pub(crate) bus_id: String,
+    pub(crate) index: u32,
+    pub(crate) uuid: String,
+    pub(crate) model: String,
+    /// The number in `/dev/nvidia0`.
+    pub(crate) minor: Option<u32>,
+}
+
+/// What a GPU may lack.
+#[derive(Debug, Clone, Copy)]
+enum Feature {
+    FieldValues,
+    TotalEnergy,
+    PowerUsage,
+    PowerLimit,
+    Temperature,
+    Utilization,
+    Memory,
+    Encoder,
+    Decoder,
+    GraphicsClock,
+    SmClock,
+    MemoryClock,
+    VideoClock,
+    Fan,
+    ClockReasons,
+    Compute,
+    Graphics,
+    Uses,
+    Mig,
+    Events,
+    Gpm,
+}
+
+/// A GPU that works.
+pub(crate) struct Board {
+    session: Session,
+    handle: Handle,
+    identity: Identity,
+    is_full: bool,
+    gpm: Vec<GpmMetric>,
+    /// A bit for each [`Feature`] that was looked for in vain.
+    lacking: u32,
+    /// The first error of each.
+    lacks: Vec<NvmlError>,
+    fields: Fields,
+    is_partitioned: bool,
+    partitions: Partitions,
+    events: Option<Events>,
+    sampler: Option<Sampler>,
+    /// The time of the latest use of a process that was seen, in microseconds since 1970.
+    last_use: u64,
+    /// Kept for its memory.
+    process_buffer: Vec<nvmlProcessInfo_t>,
+    use_buffer: Vec<nvmlProcessUtilizationSample_t>,
+}
+
+/// The GPUs that the driver has, each with its bus id or why it does not answer.
+///
+/// # Errors
+/// When the driver does not answer.
+pub(crate) fn list(session: &Session) -> Result<Vec<Result<String, NvmlError>>, NvmlError> {
+    let mut count = 0;
+    call!(session, nvmlDeviceGetCount_v2(&mut count))?;
+    let bus_id = |index| {
+        let mut handle = ptr::null_mut();
+        call!(session, nvmlDeviceGetHandleByIndex_v2(index, &mut handle))?;
+        bus_id(session, Handle(handle))
+    };
+    Ok((0..count).map(bus_id).collect())
+}
+
+fn bus_id(session: &Session, handle: Handle) -> Result<String, NvmlError> {
+    // SAFETY: a structure of numbers, for which zeros are right.
+    let mut pci: nvmlPciInfo_t = unsafe { std::mem::zeroed() };
+    call!(session, nvmlDeviceGetPciInfo_v3(handle.0, &mut pci))?;
+    Ok(text(&pci.busId))
+}
+
+/// The text up to its zero.
+fn text(chars: &[c_char]) -> String {
+    let bytes: Vec<u8> = chars.iter().map(|char| char.cast_unsigned()).collect();
+    let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default();
+    text.to_string_lossy().into_owned()
+}
+
+/// Bytes of memory of a GPU or partition.
+pub(super) fn memory_of(
+    session: &Session,
+    handle: Handle,
+    mut take: impl FnMut(Gauge, u64),
+) -> Result<(), NvmlError> {
+    let size = size_of::<nvmlMemory_v2_t>() as u32;
+    let mut memory = nvmlMemory_v2_t {
+        // `NVML_STRUCT_VERSION(Memory, 2)`.
+        version: size | 2 << 24,
+        total: 0,
+        reserved: 0,
+        free: 0,
+        used: 0,
+    };
+    match call!(session, nvmlDeviceGetMemoryInfo_v2(handle.0, &mut memory)) {
+        Ok(()) => take(Gauge::MemoryReserved, memory.reserved),
+        // Before driver 510, what is reserved counted as used.
+        Err(error) if error.is_absent() => {
+            let mut old = nvmlMemory_t {
+                total: 0,
+                free: 0,
+                used: 0,
+            };
+            call!(session, nvmlDeviceGetMemoryInfo(handle.0, &mut old))?;
+            (memory.total, memory.free, memory.used) = (old.total, old.free, old.used);
+        }
+        Err(error) => return Err(error),
+    }
+    take(Gauge::MemoryTotal, memory.total);
+    take(Gauge::MemoryFree, memory.free);
+    take(Gauge::MemoryUsed, memory.used);
+    Ok(())
+}
+
+impl Board {
+    /// The GPU with this bus id.
+    ///
+    /// # Errors
+    /// When there is none, or it does not answer.
+    pub(crate) fn open(
+        session: Session,
+        bus_id: &str,
+        is_full: bool,
+        gpm: &[GpmMetric],
+    ) -> Result<Self, NvmlError> {
+        let mut handle = ptr::null_mut();
+        let name = CString::new(bus_id).unwrap_or_default();
+        call!(
+            session,
+            nvmlDeviceGetHandleByPciBusId_v2(name.as_ptr(), &mut handle)
+        )?;
+        let mut index = 0;
+        call!(session, nvmlDeviceGetIndex(handle, &mut index))?;
+        let mut uuid: [c_char; sys::NVML_DEVICE_UUID_V2_BUFFER_SIZE as usize] = [0; _];
+        call!(
+            session,
+            nvmlDeviceGetUUID(handle, uuid.as_mut_ptr(), uuid.len() as u32)
+        )?;
+        let mut model: [c_char; sys::NVML_DEVICE_NAME_V2_BUFFER_SIZE as usize] = [0; _];
+        call!(
+            session,
+            nvmlDeviceGetName(handle, model.as_mut_ptr(), model.len() as u32)
+        )?;
+        let mut minor = 0;
+        let minor = call!(session, nvmlDeviceGetMinorNumber(handle, &mut minor)).map(|()| minor);
+        let mut board = Self {
+            handle: Handle(handle),
+            identity: Identity {
+                bus_id: bus_id.to_owned(),
+                index,
+                uuid: text(&uuid),
+                model: text(&model),
+                minor: minor.ok(),
+            },
+            is_full,
+            gpm: gpm.to_vec(),
+            lacking: 0,
+            lacks: Vec::new(),
+            fields: Fields::new(is_full),
+            is_partitioned: false,
+            partitions: Partitions::default(),
+            events: None,
+            sampler: None,
+            last_use: 0,
+            process_buffer: Vec::new(),
+            use_buffer: Vec::new(),
+            session,
+        };
+        if is_full {
+            board.events = board.subscribe()?;
+        }
+        Ok(board)
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The first errors of what this GPU, driver or user lacks.
+    pub(crate) fn lacks(&self) -> &[NvmlError] {
+        &self.lacks
+    }
+
+    /// How many calls to the driver were made since this was asked before.
+    pub(crate) fn take_calls(&self) -> u64 {
+        self.session.take_calls()
+    }
+
+    /// The highest power to which it can be limited, in milliwatts.
+    pub(crate) fn max_power(&self) -> Option<u64> {
+        let (mut least, mut most) = (0, 0);
+        let limits = call!(
+            self.session,
+            nvmlDeviceGetPowerManagementLimitConstraints(self.handle.0, &mut least, &mut most)
+        );
+        (limits.is_ok() && most > 0).then_some(u64::from(most))
+    }
+
+    /// Reads energy, power and whatever else comes with the same call.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub(crate) fn read_fields(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        let (session, handle) = (&self.session, self.handle);
+        if self.lacking & 1 << Feature::FieldValues as u32 == 0 {
+            match self.fields.read(session, handle, readings) {
+                Ok(()) => {}
+                Err(error) => self.excuse(Feature::FieldValues, error, readings)?,
+            }
+        }
+        if readings.energy.is_none() {
+            let mut energy = 0;
+            readings.energy = self.ask(Feature::TotalEnergy, readings, |session, handle| {
+                call!(session, nvmlDeviceGetTotalEnergyConsumption(handle, &mut energy))?;
+                Ok(energy)
+            })?;
+        }
+        if readings.gauge(Gauge::InstantPower).is_none() {
+            self.gauge(Feature::PowerUsage, Gauge::InstantPower, readings, |session, handle| {
+                number(|power| call!(session, nvmlDeviceGetPowerUsage(handle, power)))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads everything else.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    pub(crate) fn read_more(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        if !self.is_full {
+            return Ok(());
+        }
+        self.read_mode(readings)?;
+        self.read_gauges(readings)?;
+        self.read_processes(readings)?;
+        self.read_uses(readings)?;
+        self.read_xids(readings)?;
+        self.read_partitions(readings)?;
+        self.read_gpm(readings)
+    }
+
+    /// Whether it is partitioned. Much that a GPU shows it does not while it is.
+    fn read_mode(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        let mode = self.ask(Feature::Mig, readings, |session, handle| {
+            let (mut now, mut later) = (0, 0);
+            call!(session, nvmlDeviceGetMigMode(handle, &mut now, &mut later))?;
+            Ok(now == sys::nvmlEnableState_enum_NVML_FEATURE_ENABLED)
+        })?;
+        let is_partitioned = mode.unwrap_or(false);
+        if is_partitioned != self.is_partitioned {
+            self.is_partitioned = is_partitioned;
+            self.lacking = 0;
+            self.lacks.clear();
+            self.fields = Fields::new(self.is_full);
+            self.partitions.clear(&self.session);
+            readings.is_partitioned_anew = true;
+        }
+        Ok(())
+    }
+
+    fn read_gauges(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        use sys::{
+            nvmlClockType_enum_NVML_CLOCK_GRAPHICS as GRAPHICS, nvmlClockType_enum_NVML_CLOCK_MEM as MEMORY,
+            nvmlClockType_enum_NVML_CLOCK_SM as SM, nvmlClockType_enum_NVML_CLOCK_VIDEO as VIDEO,
+        };
+        if readings.gauge(Gauge::PowerLimit).is_none() {
+            self.gauge(Feature::PowerLimit, Gauge::PowerLimit, readings, |session, handle| {
+                number(|limit| call!(session, nvmlDeviceGetEnforcedPowerLimit(handle, limit)))
+            })?;
+        }
+        self.gauge(Feature::Temperature, Gauge::GpuTemperature, readings, |session, handle| {
+            let sensor = sys::nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU;
+            number(|degrees| call!(session, nvmlDeviceGetTemperature(handle, sensor, degrees)))
+        })?;
+        let utilization = self.ask(Feature::Utilization, readings, |session, handle| {
+            let mut utilization = nvmlUtilization_t { gpu: 0, memory: 0 };
+            call!(session, nvmlDeviceGetUtilizationRates(handle, &mut utilization))?;
+            Ok(utilization)
+        })?;
+        if let Some(utilization) = utilization {
+            let gpu = (Gauge::GpuUtilization, u64::from(utilization.gpu));
+            let memory = (Gauge::MemoryUtilization, u64::from(utilization.memory));
+            readings.gauges.extend([gpu, memory]);
+        }
+        let mut memory = Vec::with_capacity(4);
+        self.ask(Feature::Memory, readings, |session, handle| {
+            memory_of(session, Handle(handle), |gauge, bytes| memory.push((gauge, bytes)))
+        })?;
+        readings.gauges.append(&mut memory);
+
+        let encoder = self.ask(Feature::Encoder, readings, |session, handle| {
+            let (mut percent, mut micros) = (0, 0);
+            call!(session, nvmlDeviceGetEncoderUtilization(handle, &mut percent, &mut micros))?;
+            Ok((u64::from(percent), u64::from(micros)))
+        })?;
+        if let Some((percent, micros)) = encoder {
+            let period = (Gauge::EncoderPeriod, micros);
+            readings.gauges.extend([(Gauge::EncoderUtilization, percent), period]);
+        }
+        let decoder = self.ask(Feature::Decoder, readings, |session, handle| {
+            let (mut percent, mut micros) = (0, 0);
+            call!(session, nvmlDeviceGetDecoderUtilization(handle, &mut percent, &mut micros))?;
+            Ok((u64::from(percent), u64::from(micros)))
+        })?;
+        if let Some((percent, micros)) = decoder {
+            let period = (Gauge::DecoderPeriod, micros);
+            readings.gauges.extend([(Gauge::DecoderUtilization, percent), period]);
+        }
+        for (feature, gauge, clock) in [
+            (Feature::GraphicsClock, Gauge::GraphicsClock, GRAPHICS),
+            (Feature::SmClock, Gauge::SmClock, SM),
+            (Feature::MemoryClock, Gauge::MemoryClock, MEMORY),
+            (Feature::VideoClock, Gauge::VideoClock, VIDEO),
+        ] {
+            self.gauge(feature, gauge, readings, |session, handle| {
+                let megahertz = number(|clock_rate| call!(session, nvmlDeviceGetClockInfo(handle, clock, clock_rate)))?;
+                Ok(megahertz * 1_000_000)
+            })?;
+        }
+        self.gauge(Feature::Fan, Gauge::FanSpeed, readings, |session, handle| {
+            number(|percent| call!(session, nvmlDeviceGetFanSpeed(handle, percent)))
+        })?;
+        readings.clock_reasons = self.ask(Feature::ClockReasons, readings, |session, handle| {
+            let mut reasons = 0;
+            call!(session, nvmlDeviceGetCurrentClocksThrottleReasons(handle, &mut reasons))?;
+            Ok(reasons)
+        })?;
+        Ok(())
+    }
+
+    /// The processes that have something on the GPU.
+    fn read_processes(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        for (feature, is_compute, gauge) in [
+            (Feature::Compute, true, Gauge::ComputeProcesses),
+            (Feature::Graphics, false, Gauge::GraphicProcesses),
+        ] {
+            let mut buffer = std::mem::take(&mut self.process_buffer);
+            let count = self.ask(feature, readings, |session, handle| {
+                filled(&mut buffer, NO_PROCESS, |buffer, count| {
+                    match is_compute {
+                        true => call!(
+                            session,
+                            nvmlDeviceGetComputeRunningProcesses_v3(handle, count, buffer)
+                        ),
+                        false => call!(
+                            session,
+                            nvmlDeviceGetGraphicsRunningProcesses_v3(handle, count, buffer)
+                        ),
+                    }
+                    .or_else(|error| match (error.is_absent(), is_compute) {
+                        // Before driver 510.
+                        (true, true) => call!(
+                            session,
+                            nvmlDeviceGetComputeRunningProcesses_v2(handle, count, buffer.cast())
+                        ),
+                        (true, false) => call!(
+                            session,
+                            nvmlDeviceGetGraphicsRunningProcesses_v2(handle, count, buffer.cast())
+                        ),
+                        (false, _) => Err(error),
+                    })
+                })
+            })?;
+            if let Some(count) = count {
+                readings.gauges.push((gauge, count as u64));
+                let known = |number: u32| (number != u32::MAX).then_some(number);
+                let process = |info: &nvmlProcessInfo_t| {
+                    let process = Process {
+                        pid: info.pid,
+                        is_compute,
+                        gpu_instance: known(info.gpuInstanceId),
+                        compute_instance: known(info.computeInstanceId),
+                    };
+                    // `NVML_VALUE_NOT_AVAILABLE`.
+                    let bytes = (info.usedGpuMemory != u64::MAX).then_some(info.usedGpuMemory);
+                    (process, bytes)
+                };
+                readings.processes.extend(buffer[..count].iter().map(process));
+            }
+            self.process_buffer = buffer;
+        }
+        Ok(())
+    }
+
+    /// What each process used since the previous reading.
+    fn read_uses(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        let last_use = self.last_use;
+        let mut buffer = std::mem::take(&mut self.use_buffer);
+        let count = self.ask(Feature::Uses, readings, |session, handle| {
+            filled(&mut buffer, NO_USE, |buffer, count| {
+                call!(
+                    session,
+                    nvmlDeviceGetProcessUtilization(handle, buffer, count, last_use)
+                )
+            })
+        })?;
+        readings.knows_uses = count.is_some();
+        let uses = buffer[..count.unwrap_or(0)].iter().map(|sample| Use {
+            pid: sample.pid,
+            at: sample.timeStamp,
+            sm: sample.smUtil,
+            memory: sample.memUtil,
+            encoder: sample.encUtil,
+            decoder: sample.decUtil,
+        });
+        // Drivers repeat samples, and leave entries that they did not fill in.
+        let is_new = |one: &Use| {
+            one.pid != 0
+                && one.at > last_use
+                && [one.sm, one.memory, one.encoder, one.decoder].iter().all(|percent| *percent <= 100)
+        };
+        readings.uses.extend(uses.filter(is_new));
+        let latest = readings.uses.iter().map(|one| one.at).max();
+        self.last_use = latest.unwrap_or(last_use);
+        self.use_buffer = buffer;
+        Ok(())
+    }
+
+    fn read_xids(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        let Some(Events(set)) = self.events else {
+            return Ok(());
+        };
+        // More than one call finds is left for the next reading.
+        for _ in 0..16 {
+            // SAFETY: a structure of numbers and a handle, for which zeros are right.
+            let mut data: nvmlEventData_t = unsafe { std::mem::zeroed() };
+            match call!(self.session, nvmlEventSetWait_v2(set, &mut data, 0)) {
+                Ok(()) if data.eventType == u64::from(sys::nvmlEventTypeXidCriticalError) => {
+                    readings.xids.push(data.eventData);
+                }
+                Ok(()) => {}
+                Err(error) if error.is_gone() => return Err(error),
+                Err(error) if error.code == sys::nvmlReturn_enum_NVML_ERROR_TIMEOUT => break,
+                Err(error) => {
+                    readings.faults.push(error);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_partitions(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        if !self.is_partitioned {
+            return Ok(());
+        }
+        let (session, list) = (&self.session, &mut self.partitions);
+        let mut error = match list.refresh(session, self.handle) {
+            Ok(is_new) => {
+                readings.is_partitioned_anew |= is_new;
+                None
+            }
+            Err(error) => Some(error),
+        };
+        for partition in &list.list {
+            let instance = partition.gpu_instance;
+            let gauges = &mut readings.partition_gauges;
+            let memory = partition.memory(session, |gauge, bytes| gauges.push((instance, gauge, bytes)));
+            error = error.or(memory.err());
+        }
+        let Some(error) = error else { return Ok(()) };
+        if error.is_gone() {
+            return Err(error);
+        }
+        // They were changed meanwhile.
+        list.clear(session);
+        readings.faults.push(error);
+        Ok(())
+    }
+
+    fn read_gpm(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        if self.gpm.is_empty() || self.lacking & 1 << Feature::Gpm as u32 != 0 {
+            return Ok(());
+        }
+        let result = self.sample_gpm(readings);
+        result.or_else(|error| self.excuse(Feature::Gpm, error, readings))
+    }
+
+    fn sample_gpm(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
+        let (session, handle, metrics) = (&self.session, self.handle, &self.gpm);
+        if self.sampler.is_none() {
+            if !gpm::is_supported(session, handle)? {
+                let code = sys::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
+                return NvmlError::of("nvmlGpmQueryDeviceSupport", code);
+            }
+            self.sampler = Some(Sampler::new());
+        }
+        if !self.is_partitioned
+            && let Some(sampler) = &mut self.sampler
+        {
+            sampler.read(session, handle, None, metrics, |metric, value| {
+                readings.gpm.push((None, metric, value));
+            })?;
+        }
+        for partition in &mut self.partitions.list {
+            let instance = Some(partition.gpu_instance);
+            partition
+                .sampler
+                .read(session, handle, instance, metrics, |metric, value| {
+                    readings.gpm.push((instance, metric, value));
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Asks to be told of critical errors.
+    fn subscribe(&mut self) -> Result<Option<Events>, NvmlError> {
+        let mut ignored = Readings::default();
+        self.ask(Feature::Events, &mut ignored, |session, handle| {
+            let mut set = ptr::null_mut();
+            call!(session, nvmlEventSetCreate(&mut set))?;
+            let types = u64::from(sys::nvmlEventTypeXidCriticalError);
+            let registered = call!(session, nvmlDeviceRegisterEvents(handle, types, set));
+            if registered.is_err() {
+                let _ = call!(session, nvmlEventSetFree(set));
+            }
+            registered.map(|()| Events(set))
+        })
+    }
+
+    /// Asks for what the GPU may lack.
+    ///
+    /// # Errors
+    /// When the GPU is gone.
+    fn ask<T>(
+        &mut self,
+        feature: Feature,
+        readings: &mut Readings,
+        ask: impl FnOnce(&Session, nvmlDevice_t) -> Result<T, NvmlError>,
+    ) -> Result<Option<T>, NvmlError> {
+        if self.lacking & 1 << feature as u32 != 0 {
+            return Ok(None);
+        }
+        match ask(&self.session, self.handle.0) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.excuse(feature, error, readings).map(|()| None),
+        }
+    }
+
+    /// Asks for a state that the GPU may lack.
+    fn gauge(
+        &mut self,
+        feature: Feature,
+        gauge: Gauge,
+        readings: &mut Readings,
+        ask: impl FnOnce(&Session, nvmlDevice_t) -> Result<u64, NvmlError>,
+    ) -> Result<(), NvmlError> {
+        let value = self.ask(feature, readings, ask)?;
+        readings.gauges.extend(value.map(|value| (gauge, value)));
+        Ok(())
+    }
+
+    /// Notes an error, which is none if the GPU is gone.
+    fn excuse(&mut self, feature: Feature, error: NvmlError, readings: &mut Readings) -> Result<(), NvmlError> {
+        if error.is_gone() {
+            return Err(error);
+        }
+        if error.is_absent() {
+            self.lacking |= 1 << feature as u32;
+            if !self.lacks.contains(&error) {
+                self.lacks.push(error);
+            }
+        } else if !error.is_empty() {
+            readings.faults.push(error);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.partitions.clear(&self.session);
+        if let Some(sampler) = self.sampler.take() {
+            sampler.free(&self.session);
+        }
+        if let Some(Events(set)) = self.events.take() {
+            let _ = call!(self.session, nvmlEventSetFree(set));
+        }
+    }
+}
+
+/// What a function writes to a place for a number.
+fn number(ask: impl FnOnce(&mut u32) -> Result<(), NvmlError>) -> Result<u64, NvmlError> {
+    let mut value = 0;
+    ask(&mut value)?;
+    Ok(u64::from(value))
+}
+
+/// Lets a function fill a buffer, which grows until all fits; says how many there are.
+fn filled<T: Copy>(
+    buffer: &mut Vec<T>,
+    empty: T,
+    fill: impl Fn(*mut T, &mut u32) -> Result<(), NvmlError>,
+) -> Result<usize, NvmlError> {
+    let mut room = buffer.len().max(64);
+    loop {
+        buffer.clear();
+        buffer.resize(room, empty);
+        let mut count = room as u32;
+        match fill(buffer.as_mut_ptr(), &mut count) {
+            Ok(()) => return Ok(room.min(count as usize)),
+            Err(error) if error.is_empty() => return Ok(0),
+            // There may be more by the next call.
+            Err(error) if error.is_too_small() && room < MOST => room = (count as usize).clamp(room, MOST) * 2,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// More processes than one GPU has.
+const MOST: usize = 1 << 16;
+
+const NO_PROCESS: nvmlProcessInfo_t = nvmlProcessInfo_t {
+    pid: 0,
+    usedGpuMemory: 0,
+    gpuInstanceId: 0,
+    computeInstanceId: 0,
+};
+
+const NO_USE: nvmlProcessUtilizationSample_t = nvmlProcessUtilizationSample_t {
+    pid: 0,
+    timeStamp: 0,
+    smUtil: 0,
+    memUtil: 0,
+    encUtil: 0,
+    decUtil: 0,
+};
