@@ -15,6 +15,7 @@ mod health;
 mod killed;
 mod lights;
 mod metrics;
+mod nvml;
 mod odd_programs;
 mod on_error;
 mod output_recovery;

@@ -212,7 +212,7 @@ alumet_core::metrics! {
         unit: Unit::ONE,
         description: "1 for each GPU, with what it is.",
         resources: ["gpu"],
-        attributes: ["uuid", "model", "index"],
+        attributes: ["uuid", "model", "index", "driver"],
     };
     pub NVML_CALLS = Delta<u64> {
         name: "nvml_calls",

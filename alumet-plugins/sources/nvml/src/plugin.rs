@@ -46,8 +46,11 @@ impl Plugin for NvmlPlugin {
                         Ok(board) => Some(board),
                         Err(error) if is_strict => return Err(error.into()),
                         Err(error) => {
-                            tracing::warn!(gpu = ?bus_id, %error, "a GPU is left out until it works again");
                             alumet.note(failed(&error));
+                            // Its source tells of one that has a name.
+                            if bus_id.is_none() {
+                                tracing::warn!(%error, "a GPU is left out until it works");
+                            }
                             None
                         }
                     };
@@ -96,9 +99,9 @@ fn failed(error: &dyn std::fmt::Display) -> Finding {
 /// Notes what a GPU shows, and in a trial also what it does not.
 fn noted(mut board: Board, alumet: &mut StartContext<'_>) -> Board {
     let identity = board.identity();
-    let name = format!("{} ({})", identity.model, identity.bus_id);
+    let name = format!("{} ({}), driver {},", identity.model, identity.bus_id, identity.driver);
     if !alumet.is_trial() {
-        alumet.note(Finding::works(SUBJECT, name));
+        alumet.note(Finding::works(SUBJECT, format!("{name} is measured")));
         return board;
     }
     let mut readings = Readings::default();

@@ -39,6 +39,8 @@ pub(crate) struct Identity {
     pub(crate) model: String,
     /// The number in `/dev/nvidia0`.
     pub(crate) minor: Option<u32>,
+    /// The version of the driver.
+    pub(crate) driver: String,
 }
 
 /// What a GPU may lack.
@@ -183,6 +185,11 @@ impl Board {
             session,
             nvmlDeviceGetName(handle, model.as_mut_ptr(), model.len() as u32)
         )?;
+        let mut driver: [c_char; sys::NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE as usize] = [0; _];
+        call!(
+            session,
+            nvmlSystemGetDriverVersion(driver.as_mut_ptr(), driver.len() as u32)
+        )?;
         let mut minor = 0;
         let minor = call!(session, nvmlDeviceGetMinorNumber(handle, &mut minor)).map(|()| minor);
         let mut board = Self {
@@ -193,6 +200,7 @@ impl Board {
                 uuid: text(&uuid),
                 model: text(&model),
                 minor: minor.ok(),
+                driver: text(&driver),
             },
             is_full,
             gpm: gpm.to_vec(),
@@ -499,13 +507,14 @@ impl Board {
             let instance = partition.gpu_instance;
             let gauges = &mut readings.partition_gauges;
             let memory = partition.memory(session, |gauge, bytes| gauges.push((instance, gauge, bytes)));
-            error = error.or(memory.err());
+            // One that is gone shows nothing, and is not there any more when they are listed again.
+            error = error.or(memory.err().filter(|error| !error.is_absent()));
         }
         let Some(error) = error else { return Ok(()) };
         if error.is_gone() {
             return Err(error);
         }
-        // They were changed meanwhile.
+        // Perhaps they were changed meanwhile.
         list.clear(session);
         readings.faults.push(error);
         Ok(())

@@ -131,6 +131,7 @@ impl States {
                     .attribute("uuid", identity.uuid.as_str())
                     .attribute("model", identity.model.as_str())
                     .attribute("index", u64::from(identity.index))
+                    .attribute("driver", identity.driver.as_str())
                     .register(),
             ),
         };
@@ -165,7 +166,11 @@ impl States {
         at: Timestamp,
         out: &mut Accumulator<'_>,
     ) -> Result<(), IncompatibleMetric> {
-        for xid in &readings.xids {
+        for (index, xid) in readings.xids.iter().enumerate() {
+            if readings.xids[..index].contains(xid) {
+                continue;
+            }
+            let count = readings.xids.iter().filter(|one| *one == xid).count();
             let series = match self.xids.entry(*xid) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
@@ -175,7 +180,7 @@ impl States {
                     series
                 }
             };
-            out.push_at(series, at, 1);
+            out.push_at(series, at, count as u64);
             tracing::warn!(gpu = %self.bus_id, xid, "the driver tells of a critical error");
         }
         Ok(())

@@ -144,9 +144,9 @@ fn a_trial_tells_of_each_gpu_and_of_what_it_lacks() {
     let mut driver = Driver::new();
     driver.set([("count", "2"), ("1.power", "5"), ("1.fail.nvmlDeviceRegisterEvents", "4")]);
     let found = findings(driver.config());
-    assert!(found[0].starts_with("Works: Simulated 0 (00000000:01:00.0) counts its energy; it"), "{found:?}");
+    assert!(found[0].starts_with("Works: Simulated 0 (00000000:01:00.0), driver 535.129.03, counts its energy; it"), "{found:?}");
     assert!(
-        found[1].starts_with("Works: Simulated 1 (00000000:02:00.0) counts no energy, which is modelled by its power; it"),
+        found[1].starts_with("Works: Simulated 1 (00000000:02:00.0), driver 535.129.03, counts no energy, which is modelled by its power; it"),
         "{found:?}"
     );
     assert!(found[1].contains("nvmlDeviceRegisterEvents"), "{found:?}");

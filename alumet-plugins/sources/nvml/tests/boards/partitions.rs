@@ -5,7 +5,7 @@ use std::time::Duration;
 use alumet_core::testkit::{Bench, assert_lines};
 use alumet_plugin_nvml::GpmMetric;
 
-use crate::simulated::{Driver, source};
+use crate::simulated::{Driver, sorted, source};
 
 /// What is told of partitions, or of memory and use of the whole GPU.
 fn poll(bench: &mut Bench) -> Vec<String> {
@@ -16,7 +16,7 @@ fn poll(bench: &mut Bench) -> Vec<String> {
         is_use || sample.series.resource().kind() == "gpu_partition"
     });
     let text = wanted.map(|sample| sample.to_string().replace("00000000:01:00.0", ""));
-    text.filter(|line| !line.contains("kind=free") && !line.contains("kind=reserved")).collect()
+    sorted(text.filter(|line| !line.contains("kind=free") && !line.contains("kind=reserved")))
 }
 
 fn driver() -> Driver {
@@ -48,13 +48,17 @@ fn partitioned(driver: &mut Driver) {
 const OF_3: [&str; 3] = [
     "nvml_gpu_memory_info gpu_partition:/3 local_machine {kind=total} = 5000",
     "nvml_gpu_memory_info gpu_partition:/3 local_machine {kind=used} = 500",
-    "nvml_used_gpu_memory gpu_partition:/3 process:7 {context=compute, compute_instance_id=0} = 4096",
+    "nvml_used_gpu_memory gpu_partition:/3 process:7 {compute_instance_id=0, context=compute} = 4096",
 ];
 const OF_5: [&str; 3] = [
     "nvml_gpu_memory_info gpu_partition:/5 local_machine {kind=total} = 9000",
     "nvml_gpu_memory_info gpu_partition:/5 local_machine {kind=used} = 900",
-    "nvml_used_gpu_memory gpu_partition:/5 process:8 {context=compute, compute_instance_id=1} = 2048",
+    "nvml_used_gpu_memory gpu_partition:/5 process:8 {compute_instance_id=1, context=compute} = 2048",
 ];
+
+fn both() -> Vec<String> {
+    sorted([OF_3, OF_5].concat().into_iter().map(str::to_owned))
+}
 
 #[test]
 fn partitions_come_and_go_while_the_gpu_is_measured() {
@@ -63,12 +67,16 @@ fn partitions_come_and_go_while_the_gpu_is_measured() {
     let whole = "nvml_gpu_utilization gpu: local_machine {} = 80";
     assert_lines(poll(&mut bench), [whole]);
     partitioned(&mut driver);
-    assert_lines(poll(&mut bench), [OF_3, OF_5].concat());
-    assert_lines(poll(&mut bench), [OF_3, OF_5].concat());
-    // One is destroyed: its handle answers that there is no such thing, until the partitions are listed anew.
-    driver.set([("0.partitions", "5"), ("0.compute", "8:2048:5:1")]);
-    let left = (0..10).map(|_| poll(&mut bench)).last().unwrap();
-    assert_lines(left, OF_5);
+    assert_lines(poll(&mut bench), both());
+    assert_lines(poll(&mut bench), both());
+    // One is destroyed, and another one made.
+    driver.set([("0.partitions", "5,6"), ("0.compute", "8:2048:5:1"), ("0.6.total", "6000")]);
+    driver.unset(&["0.3.total"]);
+    assert_lines(poll(&mut bench), OF_5);
+    let later = (0..10).map(|_| poll(&mut bench)).last().unwrap();
+    let of_6 = ["total} = 6000", "used} = 0"];
+    let of_6 = of_6.map(|end| format!("nvml_gpu_memory_info gpu_partition:/6 local_machine {{kind={end}"));
+    assert_lines(later, sorted(OF_5.map(str::to_owned).into_iter().chain(of_6)));
     driver.set([("0.mig", "0"), ("0.compute", "")]);
     driver.unset(&["0.fail.nvmlDeviceGetUtilizationRates"]);
     assert_lines(poll(&mut bench), [whole]);

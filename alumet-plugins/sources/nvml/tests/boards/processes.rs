@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alumet_core::testkit::{Bench, assert_lines};
 
-use crate::simulated::{Driver, lines, source};
+use crate::simulated::{Driver, lines, sorted, source};
 
 const NAMES: [&str; 2] = ["nvml_used_gpu_memory", "nvml_sm_utilization"];
 
@@ -33,7 +33,7 @@ fn a_process_has_its_memory_and_the_use_that_the_driver_saw_when_it_saw_it() {
     let samples = bench.poll(&source(0)).unwrap();
     let of_processes: Vec<_> = samples.iter().filter(|sample| sample.series.consumer().kind() == "process").collect();
     assert_lines(
-        of_processes.iter().map(|sample| sample.to_string().replace(" gpu:00000000:01:00.0", "")),
+        sorted(of_processes.iter().map(|sample| sample.to_string().replace(" gpu:00000000:01:00.0", ""))),
         [
             "nvml_decoder_utilization process:7 {} = 1",
             "nvml_encoder_utilization process:7 {} = 2",

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alumet_core::duration::HumanDuration;
 use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{ElementStatus, Pipeline, PipelineBuilder};
@@ -22,8 +23,8 @@ impl Source for Bystander {
 const INTERVAL: Duration = Duration::from_millis(500);
 
 fn running(mut config: Config) -> (Pipeline, Recording) {
-    config.poll_interval = INTERVAL.into();
-    config.flush_interval = INTERVAL.into();
+    config.poll_interval = HumanDuration(INTERVAL);
+    config.flush_interval = HumanDuration(INTERVAL);
     let mut builder = PipelineBuilder::new();
     builder.plugin::<NvmlPlugin>(config).unwrap();
     builder.source("bystander", Bystander).every(INTERVAL);
@@ -50,11 +51,11 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn a_call_that_hangs_delays_neither_other_boards_nor_other_sources() {
     let mut driver = Driver::new();
-    driver.set([("count", 2), ("1.field.83", 1), ("1.field.186", 1)]);
+    driver.set([("count", 2), ("1.field.83", 1), ("1.field.186", 1), ("0.temperature", 40)]);
     let (pipeline, recording) = running(driver.config());
     let (hanging, sound) = (source(0), source(1));
     wait_until("both were polled", || status(&pipeline, &hanging).calls.min(status(&pipeline, &sound).calls) > 0);
-    driver.set([("0.hang.nvmlDeviceGetTemperature", 5000), ("0.temperature", 40)]);
+    driver.set([("0.hang.nvmlDeviceGetTemperature", 5000)]);
     wait_until("the call has lasted for four seconds", || {
         status(&pipeline, &hanging).polling >= Some(Duration::from_secs(4))
     });

@@ -94,13 +94,17 @@ pub(crate) fn source(board: u32) -> String {
     format!("device_00000000:{:02x}:00.0", board + 1)
 }
 
-/// The samples whose metric begins with one of these names, as lines without the resource of the first GPU.
+/// The samples whose metric begins with one of these names, as sorted lines without the resource of the first GPU.
 pub(crate) fn lines(samples: &[RecordedSample], names: &[&str]) -> Vec<String> {
     let wanted = samples.iter().filter(|sample| {
         let name = &sample.series.metric.name;
         names.iter().any(|wanted| name.starts_with(wanted))
     });
-    wanted
-        .map(|sample| sample.to_string().replace(" gpu:00000000:01:00.0", ""))
-        .collect()
+    sorted(wanted.map(|sample| sample.to_string().replace(" gpu:00000000:01:00.0", "")))
+}
+
+pub(crate) fn sorted(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<_> = lines.into_iter().collect();
+    lines.sort();
+    lines
 }

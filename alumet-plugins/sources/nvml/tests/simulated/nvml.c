@@ -92,6 +92,7 @@ Return nvmlInit_v2(void) {
     return or_else(SUCCESS, "init", 0, "");
 }
 Return nvmlShutdown(void) { return SUCCESS; }
+Return nvmlSystemGetDriverVersion(char *version, unsigned room) { snprintf(version, room, "535.129.03"); return SUCCESS; }
 Return nvmlDeviceGetCount_v2(unsigned *count) {
     *count = or_else(1, "count", 0, "");
     return or_else(SUCCESS, "fail", 0, "");
