@@ -12,20 +12,27 @@ use crate::program::Folder;
 fn attribution() -> String {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alumet-plugins/sources/nvml/README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
-    let example = readme.split("```toml\n").find(|block| block.contains("gpu_usage")).unwrap();
+    let example = readme
+        .split("```toml\n")
+        .find(|block| block.contains("gpu_usage"))
+        .unwrap();
     example.split("```").next().unwrap().replace("[plugins.nvml]", "")
 }
 
 /// Builds the simulated library of the driver.
 fn build(folder: &Folder) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alumet-plugins/sources/nvml/tests/simulated/nvml.c");
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../alumet-plugins/sources/nvml/tests/simulated/nvml.c");
     let status = Command::new("cc")
         .args(["-shared", "-fPIC", "-w", "-o"])
         .arg(folder.path("libnvidia-ml.so.1"))
         .arg(source)
         .arg("-ldl")
         .status();
-    assert!(status.expect("a C compiler").success());
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "a C compiler is needed"
+    );
 }
 
 #[test]
@@ -43,8 +50,14 @@ fn the_energy_of_a_gpu_goes_to_the_process_that_uses_it_and_to_its_control_group
     let (begin, pid) = (Instant::now(), std::process::id());
     let show = || {
         let millijoules = begin.elapsed().as_millis() * 100;
-        #[expect(clippy::disallowed_methods, reason = "the driver has the clock of the machine")]
-        let micros = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the driver has the clock of the machine"
+        )]
+        let micros = std::time::SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_micros();
         let script = format!(
             "0.field.83 {millijoules}\n0.field.186 100000\n0.compute {pid}:1048576\n0.uses {pid}:{micros}:40:10:0:0\n"
         );
@@ -66,7 +79,9 @@ fn the_energy_of_a_gpu_goes_to_the_process_that_uses_it_and_to_its_control_group
     });
     let lines = lines_of(&folder.path("out.csv"));
     let joules = |metric: &str, kind: &str| {
-        let found = lines.iter().filter(|line| line.metric.starts_with(metric) && line.consumer.0 == kind);
+        let found = lines
+            .iter()
+            .filter(|line| line.metric.starts_with(metric) && line.consumer.0 == kind);
         found.map(|line| line.value).sum::<f64>()
     };
     let board = joules("nvml_energy_consumption", "local_machine") / 1000.0;
@@ -74,5 +89,8 @@ fn the_energy_of_a_gpu_goes_to_the_process_that_uses_it_and_to_its_control_group
     let group = joules("attributed_nvml_energy", "cgroup");
     assert!(board > 300.0, "{board} J in four seconds");
     assert!((process / board - 0.4).abs() < 0.05, "{process} J of {board} J");
-    assert!((group - process).abs() < 1e-6 * process, "{group} J of the group, {process} J of its process");
+    assert!(
+        (group - process).abs() < 1e-6 * process,
+        "{group} J of the group, {process} J of its process"
+    );
 }

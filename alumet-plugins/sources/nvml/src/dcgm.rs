@@ -91,10 +91,20 @@ impl Dcgm {
         }
         for &(instance, gauge, value) in &readings.partition_gauges {
             if let Some((metric, per_unit)) = definition(gauge) {
-                self.put(&metric, identity, Some(instance), value as f64 / per_unit, at, out)?;
+                self.put(
+                    &metric,
+                    identity,
+                    Some(instance),
+                    value as f64 / per_unit,
+                    at,
+                    out,
+                )?;
             }
         }
-        let replays = readings.counts.iter().find(|counted| counted.count == Count::PcieReplays);
+        let replays = readings
+            .counts
+            .iter()
+            .find(|counted| counted.count == Count::PcieReplays);
         self.last_xid = readings.xids.last().copied().unwrap_or(self.last_xid);
         let others = [
             (TOTAL_ENERGY_CONSUMPTION, readings.energy),
@@ -126,9 +136,13 @@ impl Dcgm {
         let key = (metric.doc.name, instance);
         let series = match self.series.entry(key) {
             hashbrown::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            hashbrown::hash_map::Entry::Vacant(entry) => {
-                entry.insert(register(out.catalog(), metric, identity, instance, &self.hostname)?)
-            }
+            hashbrown::hash_map::Entry::Vacant(entry) => entry.insert(register(
+                out.catalog(),
+                metric,
+                identity,
+                instance,
+                &self.hostname,
+            )?),
         };
         out.push_at(series, at, value);
         Ok(())
@@ -144,7 +158,9 @@ fn register(
 ) -> Result<Series<f64>, IncompatibleMetric> {
     let bus_id = identity.bus_id.as_str();
     let resource = match instance {
-        None => Resource::Gpu { bus_id: bus_id.into() },
+        None => Resource::Gpu {
+            bus_id: bus_id.into(),
+        },
         Some(partition) => Resource::GpuPartition {
             parent: bus_id.into(),
             partition,

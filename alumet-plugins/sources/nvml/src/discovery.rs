@@ -8,13 +8,12 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::catalog::{Catalog, IncompatibleMetric};
 use alumet_core::pipeline::Control;
-use alumet_core::plugin::ElementSpecs;
+use alumet_core::plugin::{ElementSpecs, Plugin};
 use alumet_core::source::{Accumulator, Source};
 
 use crate::device::{self, Board, OpenError};
 use crate::plugin::NvmlPlugin;
 use crate::source::{BoardSource, Shared};
-use alumet_core::plugin::Plugin;
 
 /// So long the start of the agent waits for the driver, which wakes up GPUs that are not used. A driver that hangs does so for
 /// good.
@@ -37,10 +36,12 @@ pub(crate) fn look(shared: &Arc<Shared>) -> Option<Result<Vec<Found>, OpenError>
     let (found, is_found) = channel();
     let shared = Arc::clone(shared);
     // Nothing but another thread can leave a call that does not return.
-    let looking = std::thread::Builder::new().name("nvml-start".to_owned()).spawn(move || {
-        // Nobody waits any more if it took too long.
-        let _ = found.send(open_all(&shared));
-    });
+    let looking = std::thread::Builder::new()
+        .name("nvml-start".to_owned())
+        .spawn(move || {
+            // Nobody waits any more if it took too long.
+            let _ = found.send(open_all(&shared));
+        });
     match (looking, is_found.recv_timeout(PATIENCE)) {
         (_, Ok(found)) => Some(found),
         // It panicked, or there is no thread left.
@@ -74,11 +75,15 @@ pub(crate) struct Devices {
 
 impl Source for Devices {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
-        let listed = self.shared.library.open();
-        let listed = listed.and_then(|session| Ok(device::list(&session)?));
+        // Kept until the new sources have it, so that it is not unloaded in between.
+        let session = self.shared.library.open();
+        let listed = match &session {
+            Ok(session) => device::list(session).map_err(OpenError::from),
+            Err(OpenError::NotThere(_)) => return Ok(()),
+            Err(OpenError::Refused(error)) => Err((*error).into()),
+        };
         let listed = match listed {
             Ok(listed) => listed,
-            Err(OpenError::NotThere(_)) => return Ok(()),
             Err(_) if self.shared.config.skip_failed_devices => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -87,7 +92,14 @@ impl Source for Devices {
                 continue;
             }
             let mut specs = ElementSpecs::default();
-            add(&self.shared, &bus_id, None, self.root.clone(), out.catalog(), &mut specs)?;
+            add(
+                &self.shared,
+                &bus_id,
+                None,
+                self.root.clone(),
+                out.catalog(),
+                &mut specs,
+            )?;
             self.control.add(NvmlPlugin::ID, specs)?;
             tracing::info!(gpu = %bus_id, "a GPU has appeared and is measured");
             self.known.push(bus_id);

@@ -19,8 +19,7 @@ pub struct NvmlPlugin;
 
 impl Plugin for NvmlPlugin {
     const ID: &'static str = "nvml";
-    const SUMMARY: &'static str =
-        "Measures energy and use of NVIDIA GPUs, and who uses them, with NVML.";
+    const SUMMARY: &'static str = "Measures energy and use of NVIDIA GPUs, and who uses them, with NVML.";
     type Config = Config;
 
     fn metrics() -> Vec<MetricDoc> {
@@ -99,7 +98,10 @@ fn failed(error: &dyn std::fmt::Display) -> Finding {
 /// Notes what a GPU shows, and in a trial also what it does not.
 fn noted(mut board: Board, alumet: &mut StartContext<'_>) -> Board {
     let identity = board.identity();
-    let name = format!("{} ({}), driver {},", identity.model, identity.bus_id, identity.driver);
+    let name = format!(
+        "{} ({}), driver {},",
+        identity.model, identity.bus_id, identity.driver
+    );
     if !alumet.is_trial() {
         alumet.note(Finding::works(SUBJECT, format!("{name} is measured")));
         return board;

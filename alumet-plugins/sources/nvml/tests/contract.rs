@@ -1,5 +1,7 @@
 //! The suite that every plugin passes.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 #[path = "simulated/mod.rs"]
 mod simulated;
 

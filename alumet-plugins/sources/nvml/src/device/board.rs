@@ -4,16 +4,15 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
-use nvml_wrapper_sys::bindings::{
-    self as sys, nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t,
-    nvmlProcessInfo_t, nvmlProcessUtilizationSample_t, nvmlUtilization_t,
-};
+use nvml_wrapper_sys::bindings::{self as sys, nvmlDevice_t, nvmlEventData_t, nvmlEventSet_t, nvmlPciInfo_t};
 
 use super::fields::Fields;
 use super::gpm::{self, GpmMetric, Sampler};
 use super::library::{NvmlError, Session, call};
 use super::partition::Partitions;
-use super::reading::{Gauge, Process, Readings, Use};
+use super::processes::Buffers;
+use super::reading::{Gauge, Readings};
+use super::states::number;
 
 /// What the library calls a GPU or a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(crate) struct Identity {
 
 /// What a GPU may lack.
 #[derive(Debug, Clone, Copy)]
-enum Feature {
+pub(super) enum Feature {
     FieldValues,
     TotalEnergy,
     PowerUsage,
@@ -85,11 +84,7 @@ pub(crate) struct Board {
     partitions: Partitions,
     events: Option<Events>,
     sampler: Option<Sampler>,
-    /// The time of the latest use of a process that was seen, in microseconds since 1970.
-    last_use: u64,
-    /// Kept for its memory.
-    process_buffer: Vec<nvmlProcessInfo_t>,
-    use_buffer: Vec<nvmlProcessUtilizationSample_t>,
+    pub(super) buffers: Buffers,
 }
 
 /// The GPUs that the driver has, each with its bus id or why it does not answer.
@@ -119,41 +114,6 @@ fn text(chars: &[c_char]) -> String {
     let bytes: Vec<u8> = chars.iter().map(|char| char.cast_unsigned()).collect();
     let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default();
     text.to_string_lossy().into_owned()
-}
-
-/// Bytes of memory of a GPU or partition.
-pub(super) fn memory_of(
-    session: &Session,
-    handle: Handle,
-    mut take: impl FnMut(Gauge, u64),
-) -> Result<(), NvmlError> {
-    let size = size_of::<nvmlMemory_v2_t>() as u32;
-    let mut memory = nvmlMemory_v2_t {
-        // `NVML_STRUCT_VERSION(Memory, 2)`.
-        version: size | 2 << 24,
-        total: 0,
-        reserved: 0,
-        free: 0,
-        used: 0,
-    };
-    match call!(session, nvmlDeviceGetMemoryInfo_v2(handle.0, &mut memory)) {
-        Ok(()) => take(Gauge::MemoryReserved, memory.reserved),
-        // Before driver 510, what is reserved counted as used.
-        Err(error) if error.is_absent() => {
-            let mut old = nvmlMemory_t {
-                total: 0,
-                free: 0,
-                used: 0,
-            };
-            call!(session, nvmlDeviceGetMemoryInfo(handle.0, &mut old))?;
-            (memory.total, memory.free, memory.used) = (old.total, old.free, old.used);
-        }
-        Err(error) => return Err(error),
-    }
-    take(Gauge::MemoryTotal, memory.total);
-    take(Gauge::MemoryFree, memory.free);
-    take(Gauge::MemoryUsed, memory.used);
-    Ok(())
 }
 
 impl Board {
@@ -211,9 +171,7 @@ impl Board {
             partitions: Partitions::default(),
             events: None,
             sampler: None,
-            last_use: 0,
-            process_buffer: Vec::new(),
-            use_buffer: Vec::new(),
+            buffers: Buffers::default(),
             session,
         };
         if is_full {
@@ -266,9 +224,12 @@ impl Board {
             })?;
         }
         if readings.gauge(Gauge::InstantPower).is_none() {
-            self.gauge(Feature::PowerUsage, Gauge::InstantPower, readings, |session, handle| {
-                number(|power| call!(session, nvmlDeviceGetPowerUsage(handle, power)))
-            })?;
+            self.gauge(
+                Feature::PowerUsage,
+                Gauge::InstantPower,
+                readings,
+                |session, handle| number(|power| call!(session, nvmlDeviceGetPowerUsage(handle, power))),
+            )?;
         }
         Ok(())
     }
@@ -282,7 +243,7 @@ impl Board {
             return Ok(());
         }
         self.read_mode(readings)?;
-        self.read_gauges(readings)?;
+        self.read_states(readings)?;
         self.read_processes(readings)?;
         self.read_uses(readings)?;
         self.read_xids(readings)?;
@@ -306,164 +267,6 @@ impl Board {
             self.partitions.clear(&self.session);
             readings.is_partitioned_anew = true;
         }
-        Ok(())
-    }
-
-    fn read_gauges(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
-        use sys::{
-            nvmlClockType_enum_NVML_CLOCK_GRAPHICS as GRAPHICS, nvmlClockType_enum_NVML_CLOCK_MEM as MEMORY,
-            nvmlClockType_enum_NVML_CLOCK_SM as SM, nvmlClockType_enum_NVML_CLOCK_VIDEO as VIDEO,
-        };
-        if readings.gauge(Gauge::PowerLimit).is_none() {
-            self.gauge(Feature::PowerLimit, Gauge::PowerLimit, readings, |session, handle| {
-                number(|limit| call!(session, nvmlDeviceGetEnforcedPowerLimit(handle, limit)))
-            })?;
-        }
-        self.gauge(Feature::Temperature, Gauge::GpuTemperature, readings, |session, handle| {
-            let sensor = sys::nvmlTemperatureSensors_enum_NVML_TEMPERATURE_GPU;
-            number(|degrees| call!(session, nvmlDeviceGetTemperature(handle, sensor, degrees)))
-        })?;
-        let utilization = self.ask(Feature::Utilization, readings, |session, handle| {
-            let mut utilization = nvmlUtilization_t { gpu: 0, memory: 0 };
-            call!(session, nvmlDeviceGetUtilizationRates(handle, &mut utilization))?;
-            Ok(utilization)
-        })?;
-        if let Some(utilization) = utilization {
-            let gpu = (Gauge::GpuUtilization, u64::from(utilization.gpu));
-            let memory = (Gauge::MemoryUtilization, u64::from(utilization.memory));
-            readings.gauges.extend([gpu, memory]);
-        }
-        let mut memory = Vec::with_capacity(4);
-        self.ask(Feature::Memory, readings, |session, handle| {
-            memory_of(session, Handle(handle), |gauge, bytes| memory.push((gauge, bytes)))
-        })?;
-        readings.gauges.append(&mut memory);
-
-        let encoder = self.ask(Feature::Encoder, readings, |session, handle| {
-            let (mut percent, mut micros) = (0, 0);
-            call!(session, nvmlDeviceGetEncoderUtilization(handle, &mut percent, &mut micros))?;
-            Ok((u64::from(percent), u64::from(micros)))
-        })?;
-        if let Some((percent, micros)) = encoder {
-            let period = (Gauge::EncoderPeriod, micros);
-            readings.gauges.extend([(Gauge::EncoderUtilization, percent), period]);
-        }
-        let decoder = self.ask(Feature::Decoder, readings, |session, handle| {
-            let (mut percent, mut micros) = (0, 0);
-            call!(session, nvmlDeviceGetDecoderUtilization(handle, &mut percent, &mut micros))?;
-            Ok((u64::from(percent), u64::from(micros)))
-        })?;
-        if let Some((percent, micros)) = decoder {
-            let period = (Gauge::DecoderPeriod, micros);
-            readings.gauges.extend([(Gauge::DecoderUtilization, percent), period]);
-        }
-        for (feature, gauge, clock) in [
-            (Feature::GraphicsClock, Gauge::GraphicsClock, GRAPHICS),
-            (Feature::SmClock, Gauge::SmClock, SM),
-            (Feature::MemoryClock, Gauge::MemoryClock, MEMORY),
-            (Feature::VideoClock, Gauge::VideoClock, VIDEO),
-        ] {
-            self.gauge(feature, gauge, readings, |session, handle| {
-                let megahertz = number(|clock_rate| call!(session, nvmlDeviceGetClockInfo(handle, clock, clock_rate)))?;
-                Ok(megahertz * 1_000_000)
-            })?;
-        }
-        self.gauge(Feature::Fan, Gauge::FanSpeed, readings, |session, handle| {
-            number(|percent| call!(session, nvmlDeviceGetFanSpeed(handle, percent)))
-        })?;
-        readings.clock_reasons = self.ask(Feature::ClockReasons, readings, |session, handle| {
-            let mut reasons = 0;
-            call!(session, nvmlDeviceGetCurrentClocksThrottleReasons(handle, &mut reasons))?;
-            Ok(reasons)
-        })?;
-        Ok(())
-    }
-
-    /// The processes that have something on the GPU.
-    fn read_processes(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
-        for (feature, is_compute, gauge) in [
-            (Feature::Compute, true, Gauge::ComputeProcesses),
-            (Feature::Graphics, false, Gauge::GraphicProcesses),
-        ] {
-            let mut buffer = std::mem::take(&mut self.process_buffer);
-            let count = self.ask(feature, readings, |session, handle| {
-                filled(&mut buffer, NO_PROCESS, |buffer, count| {
-                    match is_compute {
-                        true => call!(
-                            session,
-                            nvmlDeviceGetComputeRunningProcesses_v3(handle, count, buffer)
-                        ),
-                        false => call!(
-                            session,
-                            nvmlDeviceGetGraphicsRunningProcesses_v3(handle, count, buffer)
-                        ),
-                    }
-                    .or_else(|error| match (error.is_absent(), is_compute) {
-                        // Before driver 510.
-                        (true, true) => call!(
-                            session,
-                            nvmlDeviceGetComputeRunningProcesses_v2(handle, count, buffer.cast())
-                        ),
-                        (true, false) => call!(
-                            session,
-                            nvmlDeviceGetGraphicsRunningProcesses_v2(handle, count, buffer.cast())
-                        ),
-                        (false, _) => Err(error),
-                    })
-                })
-            })?;
-            if let Some(count) = count {
-                readings.gauges.push((gauge, count as u64));
-                let known = |number: u32| (number != u32::MAX).then_some(number);
-                let process = |info: &nvmlProcessInfo_t| {
-                    let process = Process {
-                        pid: info.pid,
-                        is_compute,
-                        gpu_instance: known(info.gpuInstanceId),
-                        compute_instance: known(info.computeInstanceId),
-                    };
-                    // `NVML_VALUE_NOT_AVAILABLE`.
-                    let bytes = (info.usedGpuMemory != u64::MAX).then_some(info.usedGpuMemory);
-                    (process, bytes)
-                };
-                readings.processes.extend(buffer[..count].iter().map(process));
-            }
-            self.process_buffer = buffer;
-        }
-        Ok(())
-    }
-
-    /// What each process used since the previous reading.
-    fn read_uses(&mut self, readings: &mut Readings) -> Result<(), NvmlError> {
-        let last_use = self.last_use;
-        let mut buffer = std::mem::take(&mut self.use_buffer);
-        let count = self.ask(Feature::Uses, readings, |session, handle| {
-            filled(&mut buffer, NO_USE, |buffer, count| {
-                call!(
-                    session,
-                    nvmlDeviceGetProcessUtilization(handle, buffer, count, last_use)
-                )
-            })
-        })?;
-        readings.knows_uses = count.is_some();
-        let uses = buffer[..count.unwrap_or(0)].iter().map(|sample| Use {
-            pid: sample.pid,
-            at: sample.timeStamp,
-            sm: sample.smUtil,
-            memory: sample.memUtil,
-            encoder: sample.encUtil,
-            decoder: sample.decUtil,
-        });
-        // Drivers repeat samples, and leave entries that they did not fill in.
-        let is_new = |one: &Use| {
-            one.pid != 0
-                && one.at > last_use
-                && [one.sm, one.memory, one.encoder, one.decoder].iter().all(|percent| *percent <= 100)
-        };
-        readings.uses.extend(uses.filter(is_new));
-        let latest = readings.uses.iter().map(|one| one.at).max();
-        self.last_use = latest.unwrap_or(last_use);
-        self.use_buffer = buffer;
         Ok(())
     }
 
@@ -574,7 +377,7 @@ impl Board {
     ///
     /// # Errors
     /// When the GPU is gone.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &mut self,
         feature: Feature,
         readings: &mut Readings,
@@ -590,7 +393,7 @@ impl Board {
     }
 
     /// Asks for a state that the GPU may lack.
-    fn gauge(
+    pub(super) fn gauge(
         &mut self,
         feature: Feature,
         gauge: Gauge,
@@ -603,7 +406,12 @@ impl Board {
     }
 
     /// Notes an error, which is none if the GPU is gone.
-    fn excuse(&mut self, feature: Feature, error: NvmlError, readings: &mut Readings) -> Result<(), NvmlError> {
+    fn excuse(
+        &mut self,
+        feature: Feature,
+        error: NvmlError,
+        readings: &mut Readings,
+    ) -> Result<(), NvmlError> {
         if error.is_gone() {
             return Err(error);
         }
@@ -630,50 +438,3 @@ impl Drop for Board {
         }
     }
 }
-
-/// What a function writes to a place for a number.
-fn number(ask: impl FnOnce(&mut u32) -> Result<(), NvmlError>) -> Result<u64, NvmlError> {
-    let mut value = 0;
-    ask(&mut value)?;
-    Ok(u64::from(value))
-}
-
-/// Lets a function fill a buffer, which grows until all fits; says how many there are.
-fn filled<T: Copy>(
-    buffer: &mut Vec<T>,
-    empty: T,
-    fill: impl Fn(*mut T, &mut u32) -> Result<(), NvmlError>,
-) -> Result<usize, NvmlError> {
-    let mut room = buffer.len().max(64);
-    loop {
-        buffer.clear();
-        buffer.resize(room, empty);
-        let mut count = room as u32;
-        match fill(buffer.as_mut_ptr(), &mut count) {
-            Ok(()) => return Ok(room.min(count as usize)),
-            Err(error) if error.is_empty() => return Ok(0),
-            // There may be more by the next call.
-            Err(error) if error.is_too_small() && room < MOST => room = (count as usize).clamp(room, MOST) * 2,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// More processes than one GPU has.
-const MOST: usize = 1 << 16;
-
-const NO_PROCESS: nvmlProcessInfo_t = nvmlProcessInfo_t {
-    pid: 0,
-    usedGpuMemory: 0,
-    gpuInstanceId: 0,
-    computeInstanceId: 0,
-};
-
-const NO_USE: nvmlProcessUtilizationSample_t = nvmlProcessUtilizationSample_t {
-    pid: 0,
-    timeStamp: 0,
-    smUtil: 0,
-    memUtil: 0,
-    encUtil: 0,
-    decUtil: 0,
-};

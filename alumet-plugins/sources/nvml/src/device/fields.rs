@@ -36,8 +36,16 @@ const FIELDS: [(u32, u32, What); 15] = {
         (NVML_FI_DEV_PCIE_REPLAY_COUNTER, 0, What::Count(PcieReplays)),
         (NVML_FI_DEV_PCIE_COUNT_TX_BYTES, 0, What::Count(PcieSent)),
         (NVML_FI_DEV_PCIE_COUNT_RX_BYTES, 0, What::Count(PcieReceived)),
-        (NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, ALL_LINKS, What::Count(NvlinkSent)),
-        (NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, ALL_LINKS, What::Count(NvlinkReceived)),
+        (
+            NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX,
+            ALL_LINKS,
+            What::Count(NvlinkSent),
+        ),
+        (
+            NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX,
+            ALL_LINKS,
+            What::Count(NvlinkReceived),
+        ),
         (NVML_FI_DEV_REMAPPED_COR, 0, What::Gauge(CorrectableRows)),
         (NVML_FI_DEV_REMAPPED_UNC, 0, What::Gauge(UncorrectableRows)),
         (NVML_FI_DEV_REMAPPED_FAILURE, 0, What::Gauge(RowFailure)),
@@ -113,7 +121,11 @@ impl Readings {
                 let is_short = field.valueType == sys::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
                 // At full speed, bytes go round 32 bits more than ten times in a second: nothing is known of them.
                 if !(is_short && matches!(count, Count::PcieSent | Count::PcieReceived)) {
-                    self.counts.push(Counted { count, value, is_short });
+                    self.counts.push(Counted {
+                        count,
+                        value,
+                        is_short,
+                    });
                 }
             }
         }
@@ -126,9 +138,9 @@ fn value_of(field: &nvmlFieldValue_t) -> Option<u64> {
     // SAFETY: the driver says which part of the union it has written, and all parts are numbers.
     unsafe {
         match field.valueType {
-            sys::nvmlValueType_enum_NVML_VALUE_TYPE_DOUBLE => {
-                (0.0..u64::MAX as f64).contains(&value.dVal).then_some(value.dVal as u64)
-            }
+            sys::nvmlValueType_enum_NVML_VALUE_TYPE_DOUBLE => (0.0..u64::MAX as f64)
+                .contains(&value.dVal)
+                .then_some(value.dVal as u64),
             sys::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT => Some(u64::from(value.uiVal)),
             sys::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG => Some(value.ulVal),
             sys::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG => Some(value.ullVal),
@@ -165,7 +177,9 @@ mod tests {
         };
         assert_eq!(field(0, sys::nvmlValue_t { dVal: 2.5 }), Some(2));
         assert_eq!(field(0, sys::nvmlValue_t { dVal: f64::NAN }), None);
-        let low = sys::nvmlValue_t { ullVal: u64::from(u32::MAX) << 32 | 7 };
+        let low = sys::nvmlValue_t {
+            ullVal: u64::from(u32::MAX) << 32 | 7,
+        };
         assert_eq!(field(1, low), Some(7));
         assert_eq!(field(3, low), Some(u64::from(u32::MAX) << 32 | 7));
         assert_eq!(field(4, sys::nvmlValue_t { sllVal: -1 }), None);

@@ -84,16 +84,25 @@ mod tests {
             let bound = 2.0 * 200.0 * interval.as_secs_f64() / 2.0;
             // 700 ms do not divide the ten seconds: the last 0.2 s are not measured.
             let rest = if millis == 700 { 0.2 * 50.0 } else { 0.0 };
-            assert!((joules - (TRUE_JOULES - rest)).abs() <= bound + 1e-6, "{interval:?}: {joules}");
+            assert!(
+                (joules - (TRUE_JOULES - rest)).abs() <= bound + 1e-6,
+                "{interval:?}: {joules}"
+            );
         }
     }
 
     #[test]
     fn a_mean_power_of_the_second_before_loses_nothing() {
         // The mean of the second before, in steps of a millisecond.
-        let mean = |time: f64| (0..1000).map(|step| watts(time - f64::from(step) / 1000.0)).sum::<f64>();
+        let mean = |time: f64| {
+            (0..1000)
+                .map(|step| watts(time - f64::from(step) / 1000.0))
+                .sum::<f64>()
+        };
         for millis in [200, 500, 1000] {
-            let joules = integrated(Duration::from_millis(millis), |time| Power::Average(mean(time) as u64));
+            let joules = integrated(Duration::from_millis(millis), |time| {
+                Power::Average(mean(time) as u64)
+            });
             assert!((joules - TRUE_JOULES).abs() < 2.0, "{millis} ms: {joules}");
         }
     }

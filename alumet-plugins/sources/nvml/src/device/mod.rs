@@ -1,4 +1,4 @@
-//! GPUs as NVML shows them. Knows no type of Alumet but its duration of time.
+//! GPUs as NVML shows them. Knows no type of Alumet.
 //!
 //! Source of functions, field ids and units: the NVML API reference, <https://docs.nvidia.com/deploy/nvml-api/>.
 
@@ -8,7 +8,9 @@ mod gpm;
 mod integral;
 mod library;
 mod partition;
+mod processes;
 mod reading;
+mod states;
 
 pub(crate) use board::{Board, Identity, list};
 pub use gpm::GpmMetric;

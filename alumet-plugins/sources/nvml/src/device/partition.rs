@@ -1,10 +1,11 @@
 //! Partitions of a GPU (MIG): which there are, and what they show.
 #![expect(unsafe_code, reason = "a library of C is called")]
 
-use super::board::{Handle, memory_of};
+use super::board::Handle;
 use super::gpm::Sampler;
 use super::library::{NvmlError, Session, call};
 use super::reading::Gauge;
+use super::states::memory_of;
 
 /// After so many readings the partitions are listed anew: they can be changed while the GPU is used.
 const LIST_EVERY: u32 = 10;
@@ -40,7 +41,10 @@ impl Partitions {
         let mut found = Vec::new();
         for index in 0..count {
             let mut handle = std::ptr::null_mut();
-            match call!(session, nvmlDeviceGetMigDeviceHandleByIndex(board.0, index, &mut handle)) {
+            match call!(
+                session,
+                nvmlDeviceGetMigDeviceHandleByIndex(board.0, index, &mut handle)
+            ) {
                 Ok(()) => {}
                 // There are fewer than there can be.
                 Err(error) if error.is_empty() || error.is_absent() => continue,
@@ -54,7 +58,10 @@ impl Partitions {
             }
         }
         self.good_for = LIST_EVERY - 1;
-        let known = self.list.iter().map(|partition| (partition.gpu_instance, partition.handle));
+        let known = self
+            .list
+            .iter()
+            .map(|partition| (partition.gpu_instance, partition.handle));
         if known.eq(found.iter().copied()) {
             return Ok(false);
         }

@@ -103,7 +103,10 @@ pub(crate) struct Readings {
 impl Count {
     /// Whether it is one of errors, and none of data.
     pub(crate) const fn is_error(self) -> bool {
-        matches!(self, Self::CorrectedErrors | Self::UncorrectedErrors | Self::PcieReplays)
+        matches!(
+            self,
+            Self::CorrectedErrors | Self::UncorrectedErrors | Self::PcieReplays
+        )
     }
 }
 

@@ -115,7 +115,9 @@ impl BoardSource {
             let board = self.shared.open(&self.bus_id)?;
             self.take(board);
         }
-        let Some(board) = &mut self.board else { return Ok(()) };
+        let Some(board) = &mut self.board else {
+            return Ok(());
+        };
         let readings = &mut self.readings;
         readings.clear();
         let tick = out.tick();

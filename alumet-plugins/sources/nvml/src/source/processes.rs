@@ -125,7 +125,9 @@ impl Processes {
 
 /// The time of a use, unless it cannot be: then that of the poll.
 fn time_of(micros: u64, at: Timestamp) -> Timestamp {
-    let nanos = i64::try_from(micros).ok().and_then(|micros| micros.checked_mul(1000));
+    let nanos = i64::try_from(micros)
+        .ok()
+        .and_then(|micros| micros.checked_mul(1000));
     let time = nanos.map_or(at, Timestamp::from_nanos);
     let is_plausible = at.saturating_sub(OLDEST) <= time && time <= at.saturating_add(Duration::from_secs(1));
     if is_plausible { time } else { at }

@@ -83,7 +83,10 @@ impl States {
         out: &mut Accumulator<'_>,
     ) -> Result<(), IncompatibleMetric> {
         self.push_info(at, out)?;
-        let of_gpu = readings.gauges.iter().map(|(gauge, value)| (None, *gauge, *value));
+        let of_gpu = readings
+            .gauges
+            .iter()
+            .map(|(gauge, value)| (None, *gauge, *value));
         let of_partitions = readings.partition_gauges.iter();
         let of_partitions = of_partitions.map(|(instance, gauge, value)| (Some(*instance), *gauge, *value));
         for (instance, gauge, value) in of_gpu.chain(of_partitions) {
@@ -91,7 +94,13 @@ impl States {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
                     let (metric, attribute) = definition(gauge);
-                    entry.insert(register(out.catalog(), &metric, &self.bus_id, instance, attribute)?)
+                    entry.insert(register(
+                        out.catalog(),
+                        &metric,
+                        &self.bus_id,
+                        instance,
+                        attribute,
+                    )?)
                 }
             };
             out.push_at(series, at, value);
@@ -105,7 +114,13 @@ impl States {
                         true => metrics::NVML_GPM_THROUGHPUT,
                         false => metrics::NVML_GPM_UTILIZATION,
                     };
-                    entry.insert(register(out.catalog(), &metric, &self.bus_id, instance, attribute)?)
+                    entry.insert(register(
+                        out.catalog(),
+                        &metric,
+                        &self.bus_id,
+                        instance,
+                        attribute,
+                    )?)
                 }
             };
             // NVML gives mebibytes per second.
@@ -139,7 +154,11 @@ impl States {
         Ok(())
     }
 
-    fn push_counts(&mut self, readings: &Readings, out: &mut Accumulator<'_>) -> Result<(), IncompatibleMetric> {
+    fn push_counts(
+        &mut self,
+        readings: &Readings,
+        out: &mut Accumulator<'_>,
+    ) -> Result<(), IncompatibleMetric> {
         for counted in &readings.counts {
             let series = match self.counts.entry(counted.count) {
                 Entry::Occupied(entry) => entry.into_mut(),
@@ -150,8 +169,15 @@ impl States {
                         true => CounterRange::Bits32,
                         false => CounterRange::Unknown,
                     };
-                    let max_rate = if counted.count.is_error() { MAX_ERRORS } else { MAX_BYTES };
-                    entry.insert(DeltaSeries::new(series, Counter::new(range).with_max_rate(max_rate)))
+                    let max_rate = if counted.count.is_error() {
+                        MAX_ERRORS
+                    } else {
+                        MAX_BYTES
+                    };
+                    entry.insert(DeltaSeries::new(
+                        series,
+                        Counter::new(range).with_max_rate(max_rate),
+                    ))
                 }
             };
             series.push(out, counted.value);

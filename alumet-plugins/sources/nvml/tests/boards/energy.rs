@@ -13,7 +13,9 @@ const MODELLED: &str = "nvml_estimated_energy_consumption";
 
 /// Joules of a metric.
 fn joules(samples: &[RecordedSample], metric: &str) -> f64 {
-    let of_metric = samples.iter().filter(|sample| sample.series.metric.name == metric);
+    let of_metric = samples
+        .iter()
+        .filter(|sample| sample.series.metric.name == metric);
     of_metric.map(|sample| sample.value.as_f64()).sum::<f64>() / 1000.0
 }
 
@@ -29,7 +31,11 @@ fn true_joules(seconds: u32) -> f64 {
 }
 
 /// Polls once a second for two minutes.
-fn measured(driver: &mut Driver, bench: &mut Bench, answer: impl Fn(u32) -> (&'static str, f64)) -> Vec<RecordedSample> {
+fn measured(
+    driver: &mut Driver,
+    bench: &mut Bench,
+    answer: impl Fn(u32) -> (&'static str, f64),
+) -> Vec<RecordedSample> {
     let mut samples = Vec::new();
     for second in 0..=120 {
         let (key, value) = answer(second);
@@ -48,7 +54,10 @@ fn the_energy_of_a_known_curve_is_exact_within_a_thousandth_by_the_counter() {
         ("0.field.83", 5e9 + true_joules(second) * 1000.0)
     });
     let (measured, truth) = (joules(&samples, COUNTED), true_joules(120));
-    assert!((measured / truth - 1.0).abs() < 0.001, "{measured} instead of {truth}");
+    assert!(
+        (measured / truth - 1.0).abs() < 0.001,
+        "{measured} instead of {truth}"
+    );
     assert_eq!(joules(&samples, MODELLED), 0.0, "nothing is measured twice");
 }
 
@@ -63,8 +72,14 @@ fn the_energy_of_a_known_curve_is_within_half_an_interval_of_each_step_by_power(
     let changes = (0..120).map(|second| (watts(f64::from(second) + 1.0) - watts(second.into())).abs());
     let bound = changes.sum::<f64>() / 2.0;
     let (measured, truth) = (joules(&samples, MODELLED), true_joules(120));
-    assert!((measured - truth).abs() < bound, "{measured} instead of {truth} ± {bound}");
-    assert!(bound < 0.1 * truth, "the bound says something: {bound} of {truth}");
+    assert!(
+        (measured - truth).abs() < bound,
+        "{measured} instead of {truth} ± {bound}"
+    );
+    assert!(
+        bound < 0.1 * truth,
+        "the bound says something: {bound} of {truth}"
+    );
     assert_eq!(joules(&samples, COUNTED), 0.0);
 }
 
@@ -74,16 +89,26 @@ fn a_mean_power_loses_only_its_two_ends() {
     driver.unset(&["0.field.83"]);
     let mut bench = driver.bench(|_| {});
     let mean = |second: u32| true_joules(second) - true_joules(second.saturating_sub(1));
-    let samples = measured(&mut driver, &mut bench, |second| ("0.field.185", mean(second) * 1000.0));
+    let samples = measured(&mut driver, &mut bench, |second| {
+        ("0.field.185", mean(second) * 1000.0)
+    });
     let (measured, truth) = (joules(&samples, MODELLED), true_joules(120));
-    assert!((measured / truth - 1.0).abs() < 0.001, "{measured} instead of {truth}");
+    assert!(
+        (measured / truth - 1.0).abs() < 0.001,
+        "{measured} instead of {truth}"
+    );
 }
 
 #[test]
 fn a_modelled_energy_says_that_it_is() {
     let quality = |name: &str| {
         let metrics = alumet_core::plugin::PluginDescriptor::of::<alumet_plugin_nvml::NvmlPlugin>().metrics();
-        metrics.into_iter().find(|metric| metric.name == name).unwrap().quality.to_string()
+        metrics
+            .into_iter()
+            .find(|metric| metric.name == name)
+            .unwrap()
+            .quality
+            .to_string()
     };
     assert_eq!(quality(COUNTED), "measured");
     assert_eq!(quality(MODELLED), "modelled");

@@ -19,12 +19,28 @@ const ENERGY_AND_REFUSALS: [&str; 2] = ["nvml_energy_consumption", "nvml_refused
 #[test]
 fn a_driver_that_lacks_functions_shows_what_it_has() {
     let mut driver = Driver::old();
-    driver.set([("0.power", 70_000), ("0.total", 5000), ("0.used", 700), ("0.temperature", 40)]);
+    driver.set([
+        ("0.power", 70_000),
+        ("0.total", 5000),
+        ("0.used", 700),
+        ("0.temperature", 40),
+    ]);
     driver.set([("0.compute", "7:4096:4294967295:4294967295")]);
     let mut bench = driver.bench(|_| {});
     poll(&mut bench, &[]);
     assert_lines(
-        poll(&mut bench, &["nvml_est", "nvml_energy", "nvml_instant", "nvml_gpu_mem", "nvml_temp", "nvml_used", "nvml_refused"]),
+        poll(
+            &mut bench,
+            &[
+                "nvml_est",
+                "nvml_energy",
+                "nvml_instant",
+                "nvml_gpu_mem",
+                "nvml_temp",
+                "nvml_used",
+                "nvml_refused",
+            ],
+        ),
         [
             "nvml_estimated_energy_consumption local_machine {} = 70000",
             "nvml_gpu_memory_info local_machine {kind=free} = 4300",
@@ -99,7 +115,10 @@ fn a_driver_that_is_replaced_while_the_agent_runs_is_loaded_anew() {
     driver.unset(&["fail", "init"]);
     std::fs::write(driver.file(), kept).unwrap();
     let later: Vec<_> = (0..6).flat_map(|_| poll(&mut bench, &["nvml_energy"])).collect();
-    assert_eq!(later.first().unwrap(), "nvml_energy_consumption local_machine {} = 0");
+    assert_eq!(
+        later.first().unwrap(),
+        "nvml_energy_consumption local_machine {} = 0"
+    );
 }
 
 #[test]
@@ -108,7 +127,10 @@ fn who_does_not_skip_failed_devices_is_told_of_each() {
     driver.set([("0.fail", 15)]);
     let mut config = driver.config();
     config.skip_failed_devices = false;
-    let error = Bench::start::<NvmlPlugin>(config.clone(), "/").err().unwrap().to_string();
+    let error = Bench::start::<NvmlPlugin>(config.clone(), "/")
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("the GPU is lost; `dmesg"), "{error}");
     driver.unset(&["0.fail"]);
     let mut bench = Bench::start::<NvmlPlugin>(config, "/").unwrap();
@@ -124,7 +146,9 @@ fn findings(config: Config) -> Vec<String> {
     let mut context = StartContext::new(&host);
     NvmlPlugin::start(config, &mut context).unwrap();
     let findings = context.findings().iter();
-    findings.map(|finding| format!("{:?}: {}", finding.verdict, finding.detail)).collect()
+    findings
+        .map(|finding| format!("{:?}: {}", finding.verdict, finding.detail))
+        .collect()
 }
 
 #[test]
@@ -134,7 +158,10 @@ fn a_machine_without_a_driver_is_no_fault_and_says_why_nothing_is_measured() {
         ..Config::default()
     };
     let found = findings(config.clone());
-    assert!(found[0].starts_with("Absent: there is no driver of NVIDIA: /nowhere/libnvidia-ml.so.1"), "{found:?}");
+    assert!(
+        found[0].starts_with("Absent: there is no driver of NVIDIA: /nowhere/libnvidia-ml.so.1"),
+        "{found:?}"
+    );
     let mut bench = Bench::start::<NvmlPlugin>(config, "/").unwrap();
     assert_eq!(bench.poll("devices").unwrap(), []);
 }
@@ -142,9 +169,17 @@ fn a_machine_without_a_driver_is_no_fault_and_says_why_nothing_is_measured() {
 #[test]
 fn a_trial_tells_of_each_gpu_and_of_what_it_lacks() {
     let mut driver = Driver::new();
-    driver.set([("count", "2"), ("1.power", "5"), ("1.fail.nvmlDeviceRegisterEvents", "4")]);
+    driver.set([
+        ("count", "2"),
+        ("1.power", "5"),
+        ("1.fail.nvmlDeviceRegisterEvents", "4"),
+    ]);
     let found = findings(driver.config());
-    assert!(found[0].starts_with("Works: Simulated 0 (00000000:01:00.0), driver 535.129.03, counts its energy; it"), "{found:?}");
+    assert!(
+        found[0]
+            .starts_with("Works: Simulated 0 (00000000:01:00.0), driver 535.129.03, counts its energy; it"),
+        "{found:?}"
+    );
     assert!(
         found[1].starts_with("Works: Simulated 1 (00000000:02:00.0), driver 535.129.03, counts no energy, which is modelled by its power; it"),
         "{found:?}"
@@ -152,7 +187,10 @@ fn a_trial_tells_of_each_gpu_and_of_what_it_lacks() {
     assert!(found[1].contains("nvmlDeviceRegisterEvents"), "{found:?}");
     driver.set([("init", 9)]);
     let found = findings(driver.config());
-    assert!(found[0].starts_with("Broken: nvmlInit_v2: the kernel module is not loaded"), "{found:?}");
+    assert!(
+        found[0].starts_with("Broken: nvmlInit_v2: the kernel module is not loaded"),
+        "{found:?}"
+    );
     driver.set([("init", 0), ("count", 0)]);
     assert_eq!(findings(driver.config()), ["Absent: the driver shows none"]);
 }

@@ -70,7 +70,11 @@ fn partitions_come_and_go_while_the_gpu_is_measured() {
     assert_lines(poll(&mut bench), both());
     assert_lines(poll(&mut bench), both());
     // One is destroyed, and another one made.
-    driver.set([("0.partitions", "5,6"), ("0.compute", "8:2048:5:1"), ("0.6.total", "6000")]);
+    driver.set([
+        ("0.partitions", "5,6"),
+        ("0.compute", "8:2048:5:1"),
+        ("0.6.total", "6000"),
+    ]);
     driver.unset(&["0.3.total"]);
     assert_lines(poll(&mut bench), OF_5);
     let later = (0..10).map(|_| poll(&mut bench)).last().unwrap();
@@ -90,13 +94,19 @@ fn partitions_are_listed_seldom() {
     let mut calls = || {
         let samples = bench.poll(&source(0)).unwrap();
         bench.advance(Duration::from_secs(1));
-        let calls = samples.iter().find(|sample| sample.series.metric.name == "nvml_calls");
+        let calls = samples
+            .iter()
+            .find(|sample| sample.series.metric.name == "nvml_calls");
         calls.unwrap().value.as_f64()
     };
     // The first is the 0 with which the series begins; the second still learns what is lacking.
     let calls: Vec<_> = (0..13).map(|_| calls()).collect();
     let steady = calls[2];
-    assert_eq!(calls.iter().filter(|count| **count > steady).count(), 1, "{calls:?}");
+    assert_eq!(
+        calls.iter().filter(|count| **count > steady).count(),
+        1,
+        "{calls:?}"
+    );
 }
 
 #[test]
@@ -105,7 +115,10 @@ fn the_performance_monitor_tells_of_each_partition() {
     partitioned(&mut driver);
     let mut bench = driver.bench(|config| config.gpm_metrics = vec![GpmMetric::SmUtil]);
     poll(&mut bench);
-    let gpm: Vec<_> = poll(&mut bench).into_iter().filter(|line| line.starts_with("nvml_gpm")).collect();
+    let gpm: Vec<_> = poll(&mut bench)
+        .into_iter()
+        .filter(|line| line.starts_with("nvml_gpm"))
+        .collect();
     assert_lines(
         gpm,
         [

@@ -8,7 +8,12 @@ use alumet_plugin_nvml::GpmMetric;
 use crate::simulated::{Driver, lines, sorted, source};
 
 /// The lines of the second poll, where deltas are those of a second.
-fn second_poll(driver: &mut Driver, bench: &mut Bench, changes: &[(&str, u64)], names: &[&str]) -> Vec<String> {
+fn second_poll(
+    driver: &mut Driver,
+    bench: &mut Bench,
+    changes: &[(&str, u64)],
+    names: &[&str],
+) -> Vec<String> {
     bench.poll(&source(0)).unwrap();
     driver.set(changes.iter().copied());
     bench.advance(Duration::from_secs(1));
@@ -184,9 +189,16 @@ fn critical_errors_are_counted_by_their_number() {
             "nvml_xid_errors local_machine {xid=79} = 1",
         ],
     );
-    let xids: Vec<_> = samples.iter().filter(|sample| sample.series.metric.name == "nvml_xid_errors").collect();
+    let xids: Vec<_> = samples
+        .iter()
+        .filter(|sample| sample.series.metric.name == "nvml_xid_errors")
+        .collect();
     let ahead = xids[1].timestamp.checked_since(xids[0].timestamp);
-    assert_eq!(ahead, Some(Duration::from_secs(1)), "counted since the poll before");
+    assert_eq!(
+        ahead,
+        Some(Duration::from_secs(1)),
+        "counted since the poll before"
+    );
     let last = lines(&samples, &["DCGM_FI_DEV_XID"]);
     assert!(last[0].ends_with("= 63"), "{last:?}");
     bench.advance(Duration::from_secs(1));
@@ -198,7 +210,12 @@ fn critical_errors_are_counted_by_their_number() {
 #[test]
 fn bytes_that_are_counted_with_32_bits_are_not_believed() {
     let mut driver = Driver::new();
-    driver.set([("0.field.197", 5), ("0.field.197.type", 1), ("0.field.94", 5), ("0.field.94.type", 1)]);
+    driver.set([
+        ("0.field.197", 5),
+        ("0.field.197.type", 1),
+        ("0.field.94", 5),
+        ("0.field.94.type", 1),
+    ]);
     let mut bench = driver.bench(|_| {});
     // The errors wrap as they should.
     let changes = [("0.field.94", 1)];

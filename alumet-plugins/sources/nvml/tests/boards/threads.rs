@@ -51,10 +51,20 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn a_call_that_hangs_delays_neither_other_boards_nor_other_sources() {
     let mut driver = Driver::new();
-    driver.set([("count", 2), ("1.field.83", 1), ("1.field.186", 1), ("0.temperature", 40)]);
+    driver.set([
+        ("count", 2),
+        ("1.field.83", 1),
+        ("1.field.186", 1),
+        ("0.temperature", 40),
+    ]);
     let (pipeline, recording) = running(driver.config());
     let (hanging, sound) = (source(0), source(1));
-    wait_until("both were polled", || status(&pipeline, &hanging).calls.min(status(&pipeline, &sound).calls) > 0);
+    wait_until("both were polled", || {
+        status(&pipeline, &hanging)
+            .calls
+            .min(status(&pipeline, &sound).calls)
+            > 0
+    });
     driver.set([("0.hang.nvmlDeviceGetTemperature", 5000)]);
     wait_until("the call has lasted for four seconds", || {
         status(&pipeline, &hanging).polling >= Some(Duration::from_secs(4))
@@ -66,7 +76,9 @@ fn a_call_that_hangs_delays_neither_other_boards_nor_other_sources() {
         assert!(status.calls >= 8, "{name}: {} calls", status.calls);
     }
     // It shows, and is polled again as soon as it answers.
-    wait_until("the call has ended", || status(&pipeline, &hanging).polling.is_none());
+    wait_until("the call has ended", || {
+        status(&pipeline, &hanging).polling.is_none()
+    });
     assert!(status(&pipeline, &hanging).missed_ticks >= 8);
     recording.take();
     wait_until("the board is measured again", || {
@@ -82,20 +94,28 @@ fn a_gpu_that_appears_later_is_measured() {
     let mut driver = Driver::new();
     let (pipeline, recording) = running(driver.config());
     driver.set([("count", 2), ("1.field.83", 77), ("1.field.186", 5)]);
-    pipeline.control().trigger(&"src/nvml/devices".parse().unwrap()).unwrap();
+    pipeline
+        .control()
+        .trigger(&"src/nvml/devices".parse().unwrap())
+        .unwrap();
     wait_until("it has a sample", || {
         let samples = recording.samples();
-        samples.iter().any(|sample| *sample.series.resource().id() == *"00000000:02:00.0")
+        samples
+            .iter()
+            .any(|sample| *sample.series.resource().id() == *"00000000:02:00.0")
     });
     // It is not added twice.
-    pipeline.control().trigger(&"src/nvml/devices".parse().unwrap()).unwrap();
+    pipeline
+        .control()
+        .trigger(&"src/nvml/devices".parse().unwrap())
+        .unwrap();
     pipeline.stop(Duration::from_secs(10));
 }
 
 #[test]
 fn a_driver_that_hangs_at_the_start_does_not_keep_the_agent_from_starting() {
     let mut driver = Driver::new();
-    driver.set([("init.hang", 11_000)]);
+    driver.set([("init.hang", 10_500)]);
     let (pipeline, recording) = running(driver.config());
     assert!(status(&pipeline, "bystander").schedule.is_some());
     wait_until("the driver has answered and its GPU is measured", || {

@@ -37,7 +37,10 @@ impl Driver {
             .args(options)
             .args(["-ldl"])
             .status();
-        assert!(status.expect("a C compiler").success());
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "a C compiler is needed"
+        );
         let script = BTreeMap::new();
         let mut driver = Self { folder, script };
         driver.set([("0.field.83", 1_000_000), ("0.field.186", 100_000)]);
