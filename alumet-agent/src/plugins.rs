@@ -47,6 +47,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_libvirt::LibvirtPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "nvml")]
+        PluginDescriptor::of::<alumet_plugin_nvml::NvmlPlugin>(),
         #[cfg(feature = "oar")]
         PluginDescriptor::of::<alumet_plugin_oar::OarPlugin>(),
         #[cfg(feature = "opentelemetry")]

@@ -16,6 +16,7 @@ mod killed;
 mod lights;
 mod metrics;
 mod network;
+mod nvml;
 mod odd_programs;
 mod on_error;
 mod output_recovery;

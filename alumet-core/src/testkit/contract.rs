@@ -116,9 +116,11 @@ impl<P: Plugin> Contract<P> {
         let mut names = BTreeSet::new();
         for metric in metrics {
             let name = metric.name;
+            // A name that another program has made known can be in capitals.
+            let has_capitals = name.chars().all(|c| !c.is_ascii_lowercase());
             let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             assert!(
-                name.chars().all(snake),
+                name.to_ascii_lowercase().chars().all(snake) && (has_capitals || name.chars().all(snake)),
                 "the metric `{name}` is not in snake_case"
             );
             assert!(names.insert(name), "the metric `{name}` is there twice");

@@ -53,8 +53,13 @@ pub struct Refusals {
 impl Refusals {
     /// Registers the series of `metric`, on the machine, with the attribute `reason`.
     pub fn register(catalog: &Catalog, metric: MetricHandle<u64>) -> Self {
+        Self::of_resource(catalog, metric, &Resource::LocalMachine)
+    }
+
+    /// As [`Self::register`], on another resource: each source needs series of its own.
+    pub fn of_resource(catalog: &Catalog, metric: MetricHandle<u64>, resource: &Resource) -> Self {
         let series = |reason: Refusal| {
-            let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+            let series = catalog.series(metric, resource.clone(), Consumer::LocalMachine);
             series.attribute("reason", reason.as_str()).register()
         };
         Self {

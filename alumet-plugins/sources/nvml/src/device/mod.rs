@@ -1,0 +1,19 @@
+//! GPUs as NVML shows them. Knows no type of Alumet.
+//!
+//! Source of functions, field ids and units: the NVML API reference, <https://docs.nvidia.com/deploy/nvml-api/>.
+
+mod board;
+mod fields;
+mod gpm;
+mod integral;
+mod library;
+mod partition;
+mod processes;
+mod reading;
+mod states;
+
+pub(crate) use board::{Board, Identity, list};
+pub use gpm::GpmMetric;
+pub(crate) use integral::{Power, PowerIntegral};
+pub(crate) use library::{Library, NvmlError, OpenError, Session};
+pub(crate) use reading::{Count, Gauge, Process, Readings};
