@@ -1,5 +1,7 @@
 //! Energy from readings of power.
 
+use std::time::Duration;
+
 use alumet_core::Series;
 use alumet_core::source::Accumulator;
 use alumet_core::time::Moment;
@@ -34,13 +36,22 @@ impl PowerIntegral {
         &self.series
     }
 
-    /// Pushes the energy since the previous reading; a 0 where the series begins, or the machine was suspended in between.
+    /// Pushes the energy since the previous reading; a 0 where the series begins, or the machine was suspended in between. Each
+    /// change of the power errs by at most half an interval of its height.
     pub fn push(&mut self, power: f64, at: ReadAt, out: &mut Accumulator<'_>) {
+        self.push_mean(power, Duration::ZERO, at, out);
+    }
+
+    /// The same for the mean of the `window` before, which is what the power was in the part of the interval that it covers: over
+    /// any time, all changes err by at most one window of their height, at its two ends.
+    pub fn push_mean(&mut self, power: f64, window: Duration, at: ReadAt, out: &mut Accumulator<'_>) {
         self.has_failed = false;
         let energy = match self.last.replace((power, at.before)) {
             Some((before, since)) if !was_suspended(since, at.before) => {
-                let seconds = at.before.monotonic.since(since.monotonic).as_secs_f64();
-                f64::midpoint(before, power) * seconds * self.per_second
+                let elapsed = at.before.monotonic.since(since.monotonic);
+                let covered = elapsed.min(window);
+                let rest = f64::midpoint(before, power) * (elapsed - covered).as_secs_f64();
+                (power * covered.as_secs_f64() + rest) * self.per_second
             }
             _ => 0.0,
         };

@@ -39,6 +39,11 @@ impl Desk {
 
     /// The energy that a reading makes, in joules.
     fn read(&mut self, watts: f64) -> f64 {
+        self.read_mean(watts, Duration::ZERO)
+    }
+
+    /// The same of the mean of this time.
+    fn read_mean(&mut self, watts: f64, window: Duration) -> f64 {
         let now = self.clock.now();
         let tick = Tick {
             timestamp: now.wall,
@@ -48,7 +53,7 @@ impl Desk {
         let mut batch = self.catalog.batch();
         let mut out = Accumulator::new(&mut batch, tick, &self.clock);
         self.integral
-            .push(watts, ReadAt::between(tick, now, now), &mut out);
+            .push_mean(watts, window, ReadAt::between(tick, now, now), &mut out);
         RecordedSample::of_batch(&batch)[0].value.as_f64()
     }
 }
@@ -71,6 +76,45 @@ fn a_wave_of_power_is_integrated_within_the_bound_of_the_trapezoidal_rule() {
     let bound = 0.25 / 12.0 * 10.0 * 100.0 * (std::f64::consts::TAU / 20.0).powi(2);
     assert!((sum - truth).abs() <= bound, "{sum} instead of {truth}");
     assert!((sum - truth).abs() / truth < 0.001);
+}
+
+/// Watts of a device that draws 50 W and, in the seconds 3 to 7, 250 W.
+fn step(at: f64) -> f64 {
+    if (3.0..7.0).contains(&at) { 250.0 } else { 50.0 }
+}
+
+/// The joules of ten seconds of it by these readings.
+fn joules_of_step(millis: u32, mut read: impl FnMut(&mut Desk, f64) -> f64) -> f64 {
+    let mut desk = Desk::new();
+    let readings = (0..=10_000 / millis).map(|tick| f64::from(tick * millis) / 1000.0);
+    let joules = readings.map(|at| {
+        let joules = read(&mut desk, at);
+        desk.clock.advance(Duration::from_millis(millis.into()));
+        joules
+    });
+    joules.sum()
+}
+
+const JOULES_OF_STEP: f64 = 10.0 * 50.0 + 4.0 * 200.0;
+
+#[test]
+fn power_of_the_moment_errs_by_half_an_interval_of_each_change() {
+    for millis in [100, 250, 1000] {
+        let joules = joules_of_step(millis, |desk, at| desk.read(step(at)));
+        let bound = 2.0 * 200.0 * f64::from(millis) / 1000.0 / 2.0;
+        assert!((joules - JOULES_OF_STEP).abs() <= bound + 1e-6, "{millis} ms: {joules}");
+    }
+}
+
+#[test]
+fn a_mean_power_of_the_second_before_loses_nothing() {
+    // In steps of a millisecond.
+    let mean = |at: f64| (0..1000).map(|millis| step(at - f64::from(millis) / 1000.0)).sum::<f64>() / 1000.0;
+    for millis in [200, 500, 1000] {
+        let window = Duration::from_secs(1);
+        let joules = joules_of_step(millis, |desk, at| desk.read_mean(mean(at), window));
+        assert!((joules - JOULES_OF_STEP).abs() < 2.0, "{millis} ms: {joules}");
+    }
 }
 
 #[test]

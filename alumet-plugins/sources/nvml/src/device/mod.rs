@@ -5,7 +5,6 @@
 mod board;
 mod fields;
 mod gpm;
-mod integral;
 mod library;
 mod partition;
 mod processes;
@@ -14,6 +13,5 @@ mod states;
 
 pub(crate) use board::{Board, Identity, list};
 pub use gpm::GpmMetric;
-pub(crate) use integral::{Power, PowerIntegral};
 pub(crate) use library::{Library, NvmlError, OpenError, Session};
 pub(crate) use reading::{Count, Gauge, Process, Readings};

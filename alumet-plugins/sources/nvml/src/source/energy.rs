@@ -1,15 +1,14 @@
 //! The energy of a GPU: counted by itself, or else the integral of its power.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use alumet_core::Series;
 use alumet_core::catalog::{Catalog, IncompatibleMetric};
 use alumet_core::counter::CounterRange;
 use alumet_core::source::Accumulator;
-use alumet_core::time::Monotonic;
-use alumet_shared_energy_counter::{EnergyCounter, EnergySeries, ReadAt, Refusal, Refusals};
+use alumet_shared_energy_counter::{EnergyCounter, EnergySeries, PowerIntegral, ReadAt, Refusal, Refusals};
 
-use crate::device::{Gauge, Power, PowerIntegral, Readings};
+use crate::device::{Gauge, Readings};
 use crate::metrics;
 
 use super::of_gpu;
@@ -17,14 +16,15 @@ use super::of_gpu;
 /// More milliwatts than any GPU draws, where it does not state a maximum.
 const MAX_POWER: u64 = 10_000_000;
 
+/// Over so long the driver averages what it calls average power (NVML, `nvmlDeviceGetPowerUsage`).
+const WINDOW: Duration = Duration::from_secs(1);
+
 /// Two series, of which one is in use.
 pub(super) struct Energy {
     counted: EnergySeries,
     /// Whether the GPU has ever shown its counter: then a reading that is missing is late.
     is_counted: bool,
-    modelled: Series<f64>,
-    integral: PowerIntegral,
-    read_at: Option<Monotonic>,
+    modelled: PowerIntegral,
     max_power: u64,
 }
 
@@ -37,9 +37,8 @@ impl Energy {
         Ok(Self {
             counted: EnergySeries::new(counted, counter, 1.0),
             is_counted: false,
-            modelled,
-            integral: PowerIntegral::default(),
-            read_at: None,
+            // Millijoules of milliwatts.
+            modelled: PowerIntegral::new(modelled, 1.0),
             max_power: MAX_POWER,
         })
     }
@@ -69,7 +68,7 @@ impl Energy {
         });
         if let Some(millijoules) = readings.energy {
             if !std::mem::replace(&mut self.is_counted, true) {
-                self.integral.reset();
+                self.modelled.reset();
             }
             self.counted.push(Ok(millijoules), at, bus_id, refusals, out);
         } else if !self.is_counted {
@@ -78,22 +77,17 @@ impl Energy {
     }
 
     fn integrate(&mut self, readings: &Readings, at: ReadAt, out: &mut Accumulator<'_>) {
-        let average = readings.gauge(Gauge::AveragePower).map(Power::Average);
-        let instant = || readings.gauge(Gauge::InstantPower).map(Power::Instant);
-        let Some(power) = average.or_else(instant) else {
-            // The next reading tells for this interval, too.
-            return;
-        };
-        let now = at.before.monotonic;
-        let elapsed = self.read_at.replace(now).map(|before| now.since(before));
-        let energy = self.integral.update(power, elapsed.unwrap_or_default());
-        out.push_at(&self.modelled, at.timestamp, energy.unwrap_or(0.0));
+        let power = |gauge| readings.gauge(gauge).map(|milliwatts| milliwatts as f64);
+        match (power(Gauge::AveragePower), power(Gauge::InstantPower)) {
+            (Some(mean), _) => self.modelled.push_mean(mean, WINDOW, at, out),
+            (None, Some(now)) => self.modelled.push(now, at, out),
+            (None, None) => self.modelled.miss(),
+        }
     }
 
     /// Lets both begin anew.
     pub(super) const fn reset(&mut self) {
         self.counted.reset();
-        self.integral.reset();
-        self.read_at = None;
+        self.modelled.reset();
     }
 }
