@@ -5,6 +5,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use nix::sys::signal::Signal;
+
 use crate::csv::lines_of;
 use crate::program::Folder;
 
@@ -73,7 +75,10 @@ fn the_energy_of_a_gpu_goes_to_the_process_that_uses_it_and_to_its_control_group
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        let ended = folder.run(&["exec", "--", "sleep", "4"]);
+        let mut agent = folder.start(&["run"]);
+        agent.wait_until_measuring();
+        std::thread::sleep(Duration::from_secs(4));
+        let ended = agent.stop(Signal::SIGINT);
         is_over.store(true, Ordering::Relaxed);
         ended.expect_code(0);
     });

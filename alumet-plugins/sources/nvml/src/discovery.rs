@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use alumet_core::Failure;
@@ -36,17 +36,11 @@ pub(crate) fn look(shared: &Arc<Shared>) -> Option<Result<Vec<Found>, OpenError>
     let (found, is_found) = channel();
     let shared = Arc::clone(shared);
     // Nothing but another thread can leave a call that does not return.
-    let looking = std::thread::Builder::new()
-        .name("nvml-start".to_owned())
-        .spawn(move || {
-            // Nobody waits any more if it took too long.
-            let _ = found.send(open_all(&shared));
-        });
-    match (looking, is_found.recv_timeout(PATIENCE)) {
-        (_, Ok(found)) => Some(found),
-        // It panicked, or there is no thread left.
-        (_, Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout)) => None,
-    }
+    let looking = std::thread::Builder::new().name("nvml-start".to_owned());
+    // Nobody waits any more if it took too long.
+    let looking = looking.spawn(move || drop(found.send(open_all(&shared))));
+    looking.ok()?;
+    is_found.recv_timeout(PATIENCE).ok()
 }
 
 fn open_all(shared: &Shared) -> Result<Vec<Found>, OpenError> {

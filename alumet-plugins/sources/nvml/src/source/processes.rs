@@ -9,7 +9,7 @@ use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Series, Timestamp};
 use hashbrown::HashMap;
 
-use crate::device::{Process, Readings};
+use crate::device::{Gauge, Process, Readings};
 use crate::metrics;
 
 use super::resource_of;
@@ -17,12 +17,6 @@ use super::resource_of;
 /// The driver has a sample of a process that uses the GPU every sixth of a second to every second. One without any for so long
 /// uses nothing.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
-
-/// A process that is not listed and of which no use is told for so long has gone.
-const GONE_AFTER: Duration = Duration::from_secs(10);
-
-/// By so much the time of a sample can differ from that of the poll.
-const OLDEST: Duration = Duration::from_secs(60);
 
 /// The series of processes on one GPU.
 pub(super) struct Processes {
@@ -36,8 +30,13 @@ pub(super) struct Processes {
 
 struct Used {
     series: [Series<u64>; 4],
-    /// When a use was told the last time.
+    /// What was told last, in percent.
+    latest: [u64; 4],
+    /// When that was.
     told_at: Monotonic,
+    /// The sum of what was told since the poll before, and how often that was.
+    sum: [u64; 4],
+    told: u64,
 }
 
 impl Processes {
@@ -56,7 +55,7 @@ impl Processes {
         })
     }
 
-    /// Pushes what was read. Uses have the times of the driver.
+    /// Pushes what was read.
     pub(super) fn push(&mut self, readings: &Readings, at: Timestamp, out: &mut Accumulator<'_>) {
         self.push_memory(readings, at, out);
         if readings.knows_uses {
@@ -84,26 +83,38 @@ impl Processes {
         }
     }
 
+    /// The use of a process at the time of the poll is the mean of what the driver saw since the poll before, or else what it
+    /// saw last: so each interval of energy has a use at its end, and uses of several processes can be added up.
     fn push_uses(&mut self, readings: &Readings, at: Timestamp, out: &mut Accumulator<'_>) {
         let now = out.tick().monotonic;
+        for (process, _) in &readings.processes {
+            self.used(process.pid, out);
+        }
         for one in &readings.uses {
             let used = self.used(one.pid, out);
-            used.told_at = now;
-            let percents = [one.sm, one.memory, one.encoder, one.decoder].map(u64::from);
-            let time = time_of(one.at, at);
-            for (series, percent) in used.series.iter().zip(percents) {
-                out.push_at(series, time, percent);
+            let percents = [one.sm, one.memory, one.encoder, one.decoder];
+            for (sum, percent) in used.sum.iter_mut().zip(percents) {
+                *sum += u64::from(percent);
             }
-        }
-        for (process, _) in &readings.processes {
-            let used = self.used(process.pid, out);
-            if now.since(used.told_at) >= IDLE_AFTER {
-                used.series.iter().for_each(|series| out.push_at(series, at, 0));
-            }
+            used.told += 1;
         }
         let is_listed = |pid: u32| readings.processes.iter().any(|(process, _)| process.pid == pid);
-        self.uses
-            .retain(|pid, used| is_listed(*pid) || now.since(used.told_at) < GONE_AFTER);
+        let are_listed = readings.gauge(Gauge::ComputeProcesses).is_some();
+        self.uses.retain(|pid, used| {
+            let sum = std::mem::take(&mut used.sum);
+            let is_idle = now.since(used.told_at) >= IDLE_AFTER;
+            match std::mem::take(&mut used.told) {
+                // One that is not listed has ended.
+                0 if !is_listed(*pid) && (are_listed || is_idle) => return false,
+                0 if is_idle => used.latest = [0; 4],
+                0 => {}
+                told => (used.latest, used.told_at) = (sum.map(|sum| (sum + told / 2) / told), now),
+            }
+            for (series, percent) in used.series.iter().zip(used.latest) {
+                out.push_at(series, at, percent);
+            }
+            true
+        });
     }
 
     fn used(&mut self, pid: u32, out: &Accumulator<'_>) -> &mut Used {
@@ -112,7 +123,10 @@ impl Processes {
                 let (resource, consumer) = (resource_of(&self.bus_id, None), Consumer::Process { pid });
                 out.catalog().series(metric, resource, consumer).register()
             }),
+            latest: [0; 4],
             told_at: out.tick().monotonic,
+            sum: [0; 4],
+            told: 0,
         })
     }
 
@@ -121,14 +135,4 @@ impl Processes {
         self.memory.clear();
         self.uses.clear();
     }
-}
-
-/// The time of a use, unless it cannot be: then that of the poll.
-fn time_of(micros: u64, at: Timestamp) -> Timestamp {
-    let nanos = i64::try_from(micros)
-        .ok()
-        .and_then(|micros| micros.checked_mul(1000));
-    let time = nanos.map_or(at, Timestamp::from_nanos);
-    let is_plausible = at.saturating_sub(OLDEST) <= time && time <= at.saturating_add(Duration::from_secs(1));
-    if is_plausible { time } else { at }
 }

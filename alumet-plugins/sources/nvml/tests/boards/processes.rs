@@ -21,7 +21,7 @@ fn micros(bench: &Bench, seconds: f64) -> i64 {
 }
 
 #[test]
-fn a_process_has_its_memory_and_the_use_that_the_driver_saw_when_it_saw_it() {
+fn a_process_has_its_memory_and_the_use_that_the_driver_saw() {
     let mut driver = Driver::new();
     let mut bench = driver.bench(|_| {});
     let seen_at = micros(&bench, -0.25);
@@ -43,70 +43,75 @@ fn a_process_has_its_memory_and_the_use_that_the_driver_saw_when_it_saw_it() {
         ),
         [
             "nvml_decoder_utilization process:7 {} = 1",
+            "nvml_decoder_utilization process:8 {} = 0",
             "nvml_encoder_utilization process:7 {} = 2",
+            "nvml_encoder_utilization process:8 {} = 0",
             "nvml_memory_utilization process:7 {} = 20",
+            "nvml_memory_utilization process:8 {} = 0",
             "nvml_sm_utilization process:7 {} = 30",
+            "nvml_sm_utilization process:8 {} = 0",
             "nvml_used_gpu_memory process:7 {context=compute} = 4096",
             "nvml_used_gpu_memory process:7 {context=graphics} = 1024",
         ],
     );
-    for sample in of_processes {
-        let is_use = sample.series.metric.name != "nvml_used_gpu_memory";
-        let expected = if is_use { seen_at } else { micros(&bench, 0.0) };
-        assert_eq!(sample.timestamp.as_nanos() / 1000, expected, "{sample}");
-    }
 }
 
 #[test]
-fn a_use_is_told_once_and_one_that_cannot_be_never() {
+fn the_use_at_a_poll_is_the_mean_of_what_is_new_or_what_was_seen_last() {
     let mut driver = Driver::new();
+    driver.set([("0.compute", "7")]);
     let mut bench = driver.bench(|_| {});
-    let (first, second) = (micros(&bench, -0.5), micros(&bench, 0.5));
+    let use_of_7 = |bench: &mut Bench| {
+        let lines = poll(bench);
+        let found = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("nvml_sm_utilization process:7 {} = "));
+        found.map(str::to_owned)
+    };
+    let seen = [-0.5, 0.5, 0.7].map(|seconds| micros(&bench, seconds));
+    driver.set([("0.uses", format!("7:{}:30:0:0:0", seen[0]))]);
+    assert_eq!(use_of_7(&mut bench).as_deref(), Some("30"));
+    // The old one comes again, with two that are new.
     driver.set([(
         "0.uses",
-        format!("7:{first}:30:0:0:0,8:0:50:0:0:0,9:{first}:4294967295:0:0:0,0:{first}:1:0:0:0"),
+        format!(
+            "7:{}:30:0:0:0,7:{}:40:0:0:0,7:{}:50:0:0:0",
+            seen[0], seen[1], seen[2]
+        ),
     )]);
-    assert_lines(poll(&mut bench), ["nvml_sm_utilization process:7 {} = 30"]);
-    // The driver gives the old one again.
-    assert_lines(poll(&mut bench), [] as [&str; 0]);
-    driver.set([("0.uses", format!("7:{first}:30:0:0:0,7:{second}:40:0:0:0"))]);
-    assert_lines(poll(&mut bench), ["nvml_sm_utilization process:7 {} = 40"]);
+    assert_eq!(use_of_7(&mut bench).as_deref(), Some("45"));
+    // Nothing is new; after two seconds the process does not use the GPU any more.
+    assert_eq!(use_of_7(&mut bench).as_deref(), Some("45"));
+    assert_eq!(use_of_7(&mut bench).as_deref(), Some("0"));
+    // One that has ended is not told of.
+    driver.set([("0.compute", "")]);
+    assert_eq!(use_of_7(&mut bench), None);
 }
 
 #[test]
-fn a_use_of_another_clock_has_the_time_of_the_poll() {
+fn uses_that_cannot_be_are_left_out() {
     let mut driver = Driver::new();
     let mut bench = driver.bench(|_| {});
-    let now = micros(&bench, 0.0);
-    driver.set([("0.uses", format!("7:{}:30:0:0:0", now + 3_600_000_000))]);
-    let samples = bench.poll(&source(0)).unwrap();
-    let sm = samples
-        .iter()
-        .find(|sample| sample.series.metric.name == "nvml_sm_utilization")
-        .unwrap();
-    assert_eq!(sm.timestamp.as_nanos() / 1000, now);
+    let at = micros(&bench, -0.5);
+    driver.set([(
+        "0.uses",
+        format!("7:{at}:30:0:0:0,8:0:50:0:0:0,9:{at}:4294967295:0:0:0,0:{at}:1:0:0:0"),
+    )]);
+    assert_lines(poll(&mut bench), ["nvml_sm_utilization process:7 {} = 30"]);
 }
 
 #[test]
 fn a_process_that_has_a_gpu_and_does_not_use_it_uses_nothing() {
     let mut driver = Driver::new();
+    driver.set([("0.compute", "7:4096"), ("0.uses", "")]);
     let mut bench = driver.bench(|_| {});
-    let at = micros(&bench, 0.0);
-    driver.set([
-        ("0.compute", "7:4096".to_owned()),
-        ("0.uses", format!("7:{at}:30:0:0:0")),
-    ]);
-    let memory = "nvml_used_gpu_memory process:7 {context=compute} = 4096";
     assert_lines(
         poll(&mut bench),
-        ["nvml_sm_utilization process:7 {} = 30", memory],
+        [
+            "nvml_sm_utilization process:7 {} = 0",
+            "nvml_used_gpu_memory process:7 {context=compute} = 4096",
+        ],
     );
-    driver.set([("0.uses", "")]);
-    assert_lines(poll(&mut bench), [memory]);
-    assert_lines(poll(&mut bench), ["nvml_sm_utilization process:7 {} = 0", memory]);
-    // One that has ended is not told of.
-    driver.set([("0.compute", "")]);
-    assert_lines(poll(&mut bench), [] as [&str; 0]);
 }
 
 #[test]
