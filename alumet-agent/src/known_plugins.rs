@@ -32,6 +32,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "prometheus-exporter",
     "quarch",
     "rapl",
+    "redfish",
     "relay-client",
     "relay-server",
     "slurm",

@@ -51,6 +51,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
         #[cfg(feature = "rapl")]
         PluginDescriptor::of::<alumet_plugin_rapl::RaplPlugin>(),
+        #[cfg(feature = "redfish")]
+        PluginDescriptor::of::<alumet_plugin_redfish::RedfishPlugin>(),
         #[cfg(feature = "relay-client")]
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]
