@@ -17,6 +17,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "grace-hopper",
     "hwmon-power",
     "influxdb",
+    "ipmi",
     "jetson",
     "k8s",
     "kwollect-input",

@@ -29,8 +29,12 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_hwmon_power::HwmonPowerPlugin>(),
         #[cfg(feature = "influxdb")]
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
+        #[cfg(feature = "ipmi")]
+        PluginDescriptor::of::<alumet_plugin_ipmi::IpmiPlugin>(),
         #[cfg(feature = "k8s")]
         PluginDescriptor::of::<alumet_plugin_k8s::K8sPlugin>(),
+        #[cfg(feature = "kwollect-input")]
+        PluginDescriptor::of::<alumet_plugin_kwollect_input::KwollectInputPlugin>(),
         #[cfg(feature = "kwollect-output")]
         PluginDescriptor::of::<alumet_plugin_kwollect_output::KwollectOutputPlugin>(),
         #[cfg(feature = "libvirt")]
@@ -49,6 +53,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
+        #[cfg(feature = "quarch")]
+        PluginDescriptor::of::<alumet_plugin_quarch::QuarchPlugin>(),
         #[cfg(feature = "rapl")]
         PluginDescriptor::of::<alumet_plugin_rapl::RaplPlugin>(),
         #[cfg(feature = "redfish")]

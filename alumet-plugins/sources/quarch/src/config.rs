@@ -1,6 +1,6 @@
 //! What the table `[plugins.quarch]` holds.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use alumet_core::duration::HumanDuration;
@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
-    /// The address of the module.
-    pub quarch_ip: IpAddr,
+    /// The address of the module. Left out: nothing is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["172.17.30.102"]))]
+    pub quarch_ip: Option<IpAddr>,
     /// Its port for commands.
     pub quarch_port: u16,
     /// Time between two samples.
@@ -34,7 +36,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            quarch_ip: IpAddr::V4(Ipv4Addr::new(1, 2, 3, 4)),
+            quarch_ip: None,
             quarch_port: 9760,
             poll_interval: HumanDuration::from_millis(150),
             flush_interval: HumanDuration::from_millis(1500),
@@ -89,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_file_of_before_is_understood() {
-        let text = "qis_port = 9780\njava_bin = 'path_to_java'\nqis_jar_path = 'path_to_qis'";
+        let text =
+            "quarch_ip = '1.2.3.4'\nqis_port = 9780\njava_bin = 'path_to_java'\nqis_jar_path = 'path_to_qis'";
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.old_keys(), ["qis_port", "java_bin", "qis_jar_path"]);
         assert_eq!(config.check(), Ok(()));

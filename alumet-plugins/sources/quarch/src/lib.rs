@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod device;
 mod error;
 mod metrics;
-mod module;
 mod plugin;
 mod source;
 

@@ -7,8 +7,8 @@ use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_core::{Consumer, Resource};
 
 use crate::config::Config;
+use crate::device::Module;
 use crate::metrics;
-use crate::module::Module;
 use crate::source::QuarchSource;
 
 /// Measures what a module of Quarch shows.
@@ -36,7 +36,14 @@ impl Plugin for QuarchPlugin {
                  holds the module"
             );
         }
-        let address = SocketAddr::new(config.quarch_ip, config.quarch_port);
+        let Some(ip) = config.quarch_ip else {
+            alumet.note(Finding::absent(
+                "module of Quarch",
+                "none is named; write its address: `quarch_ip = \"172.17.30.102\"`",
+            ));
+            return Ok(Self);
+        };
+        let address = SocketAddr::new(ip, config.quarch_port);
         let mut module = Module::at(address, *config.poll_interval);
         if alumet.is_trial() {
             let subject = format!("module of Quarch at {address}");

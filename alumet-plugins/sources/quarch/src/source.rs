@@ -4,7 +4,7 @@ use alumet_core::failure::OrFail;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::{Failure, Series};
 
-use crate::module::Module;
+use crate::device::Module;
 
 /// Makes samples of what a module shows.
 pub(crate) struct QuarchSource {

@@ -109,8 +109,10 @@ impl Bmc {
     /// When there is no answer, or no session.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Got, Failure> {
         let mut answer = self.ask(path).await?;
-        // The controller has ended the session: a new one is begun.
-        if answer.status == StatusCode::UNAUTHORIZED && self.session.take().is_some() {
+        // The controller has ended the session, or says so where it means that the user may not read there: one that is left
+        // open each time would soon be one too many.
+        if answer.status == StatusCode::UNAUTHORIZED && self.session.is_some() {
+            let _ = self.log_out().await;
             answer = self.ask(path).await?;
         }
         let (url, status) = (&self.url, answer.status);

@@ -41,6 +41,7 @@ struct State {
     /// The number of the session that is open; 0 for none.
     session: AtomicUsize,
     begun: AtomicUsize,
+    ended: AtomicUsize,
     asking: AtomicUsize,
     most_at_once: AtomicUsize,
     hanging: AtomicUsize,
@@ -61,6 +62,7 @@ impl Controller {
             replies: Mutex::default(),
             session: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             asking: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             hanging: AtomicUsize::new(0),
@@ -97,6 +99,11 @@ impl Controller {
 
     pub(crate) fn sessions_begun(&self) -> usize {
         self.state.begun.load(Ordering::SeqCst)
+    }
+
+    /// How many were not ended by who began them.
+    pub(crate) fn sessions_left(&self) -> usize {
+        self.sessions_begun() - self.state.ended.load(Ordering::SeqCst)
     }
 
     pub(crate) fn has_session(&self) -> bool {
@@ -151,6 +158,7 @@ impl State {
             }
             ("DELETE", path) if path == own => {
                 self.session.store(0, Ordering::SeqCst);
+                self.ended.fetch_add(1, Ordering::SeqCst);
                 return ("204 No Content", String::new());
             }
             _ => {}

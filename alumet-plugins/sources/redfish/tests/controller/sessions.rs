@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::rig::{Controller, Door, Run, SESSIONS, of, to, until};
+use crate::rig::{Controller, Door, Reply, Run, SESSIONS, of, to, until};
 
 fn resources() -> [(&'static str, Json); 3] {
     [
@@ -49,6 +49,23 @@ fn a_session_is_begun_once_renewed_when_it_has_ended_and_ended_with_the_program(
     );
     assert_eq!(with_password.len(), 2);
     assert!(said("uthorization").is_empty());
+}
+
+#[test]
+fn a_resource_that_is_refused_leaves_no_sessions_behind() {
+    let controller = Controller::with(Door::Sessions, &resources());
+    controller.set("Chassis", Reply::Shows(of(&["Chassis/secret", "Chassis/1"])));
+    controller.set("Chassis/secret", Reply::Says("401 Unauthorized", ""));
+    let run = Run::start(controller.config());
+    run.until(POWER);
+    controller.set("Chassis/1/Power", Reply::Says("401 Unauthorized", ""));
+    until("it has begun anew", || controller.sessions_begun() > 4);
+    controller.set("Chassis/1/Power", Reply::Shows(resources()[2].1.clone()));
+    let before = run.samples().len();
+    until("more samples", || run.samples().len() > before);
+    assert_eq!(controller.sessions_left(), 1);
+    run.stop();
+    assert_eq!(controller.sessions_left(), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A module: commands and answers over TCP. Knows no type of Alumet but the words for people.
+//! A module: commands and answers over TCP.
 //!
 //! Protocol: as the library of Quarch speaks it (`quarchpy`, `connection_TCP`): each packet begins with the length of what
 //! follows, in two bytes, the lower one first; a command ends with CR and LF, an answer with CR, LF and `>`.

@@ -1,7 +1,5 @@
 //! A module of the test.
 
-#![allow(dead_code, reason = "each test uses another part")]
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use parking_lot::Mutex;
 
 /// How it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub(crate) enum Mood {
     Fine,
     /// Each byte comes alone, in packets of seven.
     Slow,
@@ -23,14 +21,14 @@ pub enum Mood {
     Nonsense,
 }
 
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
     commands: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    pub fn start(mood: Mood) -> Self {
+    pub(crate) fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
@@ -50,18 +48,18 @@ impl Server {
         server
     }
 
-    pub fn set(&self, mood: Mood) {
+    pub(crate) fn set(&self, mood: Mood) {
         *self.mood.lock() = mood;
     }
 
     /// All commands so far.
-    pub fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         self.commands.lock().clone()
     }
 
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config {
-            quarch_ip: self.address.ip(),
+            quarch_ip: Some(self.address.ip()),
             quarch_port: self.address.port(),
             ..Config::default()
         }

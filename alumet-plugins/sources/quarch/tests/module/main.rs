@@ -1,18 +1,28 @@
 //! What the source makes of a module.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Remedy;
 use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{Bench, ManualClock, assert_lines};
-use alumet_plugin_quarch::QuarchPlugin;
+use alumet_core::testkit::{Bench, Contract, ManualClock, assert_lines};
+use alumet_plugin_quarch::{Config, QuarchPlugin};
 
 mod server;
 
 use server::{Mood, Server};
 
 const POWER: [&str; 1] = ["disk_power local_machine local_machine {} = 14"];
+
+#[test]
+fn the_contract_is_kept_while_a_module_answers() {
+    let server = Server::start(Mood::Fine);
+    Contract::<QuarchPlugin>::of_crate(env!("CARGO_MANIFEST_DIR"))
+        .with(server.config())
+        .check();
+}
 
 #[test]
 fn a_module_is_set_up_once_asked_again_and_again_and_stopped_at_the_end() {
@@ -66,6 +76,7 @@ fn a_trial_says_what_the_module_shows_or_why_it_does_not() {
         QuarchPlugin::start(config, &mut context).unwrap();
         context.findings()[0].clone()
     };
+    assert_eq!(finding(Config::default()).verdict, Verdict::Absent);
     let server = Server::start(Mood::Fine);
     assert_eq!(finding(server.config()).detail, "14 W");
     let mut away = server.config();
