@@ -37,10 +37,14 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_influxdb::InfluxdbPlugin>(),
         #[cfg(feature = "intel-gpu")]
         PluginDescriptor::of::<alumet_plugin_intel_gpu::IntelGpuPlugin>(),
+        #[cfg(feature = "ipmi")]
+        PluginDescriptor::of::<alumet_plugin_ipmi::IpmiPlugin>(),
         #[cfg(feature = "jetson")]
         PluginDescriptor::of::<alumet_plugin_jetson::JetsonPlugin>(),
         #[cfg(feature = "k8s")]
         PluginDescriptor::of::<alumet_plugin_k8s::K8sPlugin>(),
+        #[cfg(feature = "kwollect-input")]
+        PluginDescriptor::of::<alumet_plugin_kwollect_input::KwollectInputPlugin>(),
         #[cfg(feature = "kwollect-output")]
         PluginDescriptor::of::<alumet_plugin_kwollect_output::KwollectOutputPlugin>(),
         #[cfg(feature = "libvirt")]
@@ -61,8 +65,12 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_procfs::ProcfsPlugin>(),
         #[cfg(feature = "prometheus-exporter")]
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
+        #[cfg(feature = "quarch")]
+        PluginDescriptor::of::<alumet_plugin_quarch::QuarchPlugin>(),
         #[cfg(feature = "rapl")]
         PluginDescriptor::of::<alumet_plugin_rapl::RaplPlugin>(),
+        #[cfg(feature = "redfish")]
+        PluginDescriptor::of::<alumet_plugin_redfish::RedfishPlugin>(),
         #[cfg(feature = "relay-client")]
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]

@@ -1,7 +1,8 @@
 //! What the table `[plugins.kwollect-output]` holds.
 
 use alumet_core::output::QueuePolicy;
-use alumet_core::plugin::{ConfigFault, Faults};
+use alumet_core::plugin::Faults;
+use alumet_shared_grid5000::SITE;
 use alumet_shared_http_delivery::HttpConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,9 +28,6 @@ pub struct Config {
     /// How samples wait for this output.
     pub queue: QueuePolicy,
 }
-
-/// What stands for the site in an address.
-const SITE: &str = "{site}";
 
 impl Default for Config {
     fn default() -> Self {
@@ -59,30 +57,6 @@ impl Config {
         self.queue.check("queue", &mut faults);
         faults.or_ok()
     }
-
-    /// The address, on the machine of this name.
-    ///
-    /// # Errors
-    /// When the site is to be that of the machine, whose name says none.
-    pub(crate) fn url_on(&self, machine: &str) -> Result<String, ConfigFault> {
-        let mut labels = machine.strip_suffix(".grid5000.fr").unwrap_or("").rsplit('.');
-        match labels.next() {
-            _ if !self.url.contains(SITE) => Ok(self.url.clone()),
-            Some(site) if !site.is_empty() => Ok(self.url.replace(SITE, site)),
-            _ => Err(ConfigFault::new(
-                "url",
-                format!(
-                    "{machine} is not the name of a machine of Grid'5000; write the site into `url` in place of `{SITE}`"
-                ),
-            )),
-        }
-    }
-
-    /// The device, on the machine of this name.
-    pub(crate) fn device_on(&self, machine: &str) -> String {
-        let short = machine.split('.').next().unwrap_or(machine);
-        self.hostname.clone().unwrap_or_else(|| short.to_owned())
-    }
 }
 
 #[cfg(test)]
@@ -100,20 +74,5 @@ mod tests {
             assert_eq!(config.check().unwrap_err().keys(), [key], "{toml}");
         }
         assert_eq!(Config::default().check(), Ok(()));
-    }
-
-    #[test]
-    fn the_machine_says_device_and_site_unless_the_configuration_does() {
-        let mut config = Config::default();
-        let machine = "taurus-7.lyon.grid5000.fr";
-        assert_eq!(config.device_on(machine), "taurus-7");
-        let url = "https://api.grid5000.fr/stable/sites/lyon/metrics";
-        assert_eq!(config.url_on(machine).as_deref(), Ok(url));
-        let fault = config.url_on("laptop").unwrap_err();
-        assert!(fault.to_string().contains("`{site}`"), "{fault}");
-        config.hostname = Some("mars".to_owned());
-        config.url = "http://localhost/x".to_owned();
-        assert_eq!(config.device_on(machine), "mars");
-        assert_eq!(config.url_on("laptop").as_deref(), Ok("http://localhost/x"));
     }
 }

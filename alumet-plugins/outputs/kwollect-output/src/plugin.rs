@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use alumet_shared_grid5000::Machine;
 use alumet_shared_http_delivery::HttpClient;
 
 use crate::config::Config;
@@ -24,12 +25,13 @@ impl Plugin for KwollectOutputPlugin {
     }
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
-        let machine = nix::unistd::gethostname()?.to_string_lossy().into_owned();
-        let url = config.url_on(&machine)?;
+        let machine = Machine::this()?;
+        let url = machine.url("url", &config.url)?;
+        let device = config.hostname.as_deref().unwrap_or(machine.device());
         let client = HttpClient::new("url", &url, &config.http)?;
         // Nothing is pushed, but whether it might be is told.
         client.try_out(client.post("", "application/json", "[]"), alumet)?;
-        let encoder = Encoder::new(&config, config.device_on(&machine));
+        let encoder = Encoder::new(&config, device.to_owned());
         alumet
             .output("server", KwollectOutput::new(client, encoder))
             .queue(config.queue)

@@ -111,6 +111,14 @@ impl HttpClient {
         }
     }
 
+    /// A request that removes something.
+    pub fn delete(&self, path: impl Into<String>) -> Request {
+        Request {
+            method: Method::DELETE,
+            ..self.get(path)
+        }
+    }
+
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
@@ -206,20 +214,10 @@ impl Inner {
             let value = format!("{scheme} {token}");
             return Ok(Credentials::Token(sensitive(&value, "token")?));
         }
-        let password = read_secret(config.password.as_ref(), config.password_file.as_deref())?;
-        let (user, password) = match (&config.user, password) {
-            (_, None) => return Ok(Credentials::None),
-            (Some(user), Some(password)) => (user.clone(), password),
-            (None, Some(both)) => both
-                .split_once(':')
-                .map(|(user, password)| (user.to_owned(), password.to_owned()))
-                .ok_or_else(|| {
-                    Failure::retry(
-                        "without `user`, `password_file` must name a file that holds `user:password`",
-                    )
-                })?,
-        };
-        Ok(Credentials::Password(user, password))
+        Ok(match config.login()? {
+            None => Credentials::None,
+            Some((user, password)) => Credentials::Password(user, password),
+        })
     }
 
     /// What sends the next request.
@@ -285,7 +283,7 @@ fn no_start(failure: Failure) -> StartError {
 }
 
 /// A value that no debug form shows.
-fn sensitive(text: &str, what: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn sensitive(text: &str, what: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(text).map_err(|_| {
         Failure::retry(format!(
             "the {what} has characters that no header can carry; write it anew, in one line"

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use alumet_core::Failure;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::{ConfigFault, Faults};
-use alumet_shared_trust::{Secret, TlsConfig};
+use alumet_shared_trust::{Secret, TlsConfig, read_secret};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -86,6 +87,26 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
+    /// The name of the user and the password, as they are now; none without a password.
+    ///
+    /// # Errors
+    /// When a file with them cannot be read or holds something else.
+    pub fn login(&self) -> Result<Option<(String, String)>, Failure> {
+        let password = read_secret(self.password.as_ref(), self.password_file.as_deref())?;
+        match (&self.user, password) {
+            (_, None) => Ok(None),
+            (Some(user), Some(password)) => Ok(Some((user.clone(), password))),
+            (None, Some(both)) => both
+                .split_once(':')
+                .map(|(user, password)| Some((user.to_owned(), password.to_owned())))
+                .ok_or_else(|| {
+                    Failure::retry(
+                        "without `user`, `password_file` must name a file that holds `user:password`",
+                    )
+                }),
+        }
+    }
+
     /// Refuses what types cannot; `url` is the address that the output has under `key`.
     pub fn check(&self, key: &str, url: &str, faults: &mut Faults) {
         self.tls.check("tls", faults);

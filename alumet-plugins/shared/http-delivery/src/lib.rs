@@ -1,4 +1,4 @@
-//! The HTTP client of all outputs, gRPC included: addresses, TLS, proxies, credentials, compression, and what each answer means.
+//! The HTTP client of all plugins, gRPC included: addresses, TLS, proxies, credentials, compression, and what each answer means.
 //!
 //! An output makes a [`Request`] while it encodes, sends it with [`HttpClient::send`], and reads what an [`Answer`] says of
 //! single samples. All else is decided here, once: what is worth another attempt and when, what is too large, and what the

@@ -1,10 +1,12 @@
 use std::io::Write;
 
+use alumet_core::Failure;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 
+use crate::client::sensitive;
 use crate::config::Compression;
 use crate::grpc::frame;
 
@@ -25,6 +27,16 @@ impl Request {
     pub const fn accepting(mut self, statuses: &'static [u16]) -> Self {
         self.accepted = statuses;
         self
+    }
+
+    /// Gives it a header with a secret, which no debug form shows.
+    ///
+    /// # Errors
+    /// When the value has characters that no header can carry.
+    pub fn secret_header(mut self, name: &'static str, value: &str) -> Result<Self, Failure> {
+        self.headers
+            .insert(HeaderName::from_static(name), sensitive(value, name)?);
+        Ok(self)
     }
 
     pub(crate) fn post(path: String, content_type: &'static str, body: Bytes, how: Compression) -> Self {

@@ -125,8 +125,9 @@ impl Default for Config {
                 with("domain", ["pp0", "pp1", "core", "platform", "*_total"].into()),
                 // What of the energy of the machine no consumer has.
                 with("part", ["idle", "unattributed"].into()),
-                // Sensors of the board may count what RAPL counts.
+                // Sensors of the board, and the machine's own meter, may count what RAPL counts.
                 "hwmon_energy".into(),
+                "redfish_energy".into(),
             ],
             country: CountryConfig::default(),
             intensity_override: IntensityConfig::default(),
