@@ -31,6 +31,9 @@ pub struct App {
     pub(crate) run_initial: BTreeMap<&'static str, toml::Table>,
     pub(crate) shortcuts: Vec<Shortcut>,
     pub(crate) lookups: Vec<Lookup>,
+    /// The machine's own meters, and the parts that are held against them.
+    pub(crate) power_meters: Vec<PowerOf>,
+    pub(crate) power_parts: Vec<PowerOf>,
     pub(crate) extra_commands: Vec<ExtraCommand>,
     pub(crate) purpose: Purpose,
 }
@@ -77,6 +80,17 @@ pub struct Lookup {
     pub attributes: &'static [&'static str],
 }
 
+/// A metric of power or energy, and of what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerOf {
+    /// The name of the metric: a gauge of power, or a delta of energy.
+    pub metric: &'static str,
+    /// The attribute of the series that are meant; all if there is none. Of several of one resource, the largest counts.
+    pub attribute: Option<(&'static str, &'static str)>,
+    /// What draws it or shows it, in words for people.
+    pub what: &'static str,
+}
+
 impl App {
     /// An application without plugins.
     pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
@@ -99,6 +113,8 @@ impl App {
             run_initial: BTreeMap::new(),
             shortcuts: Vec::new(),
             lookups: Vec::new(),
+            power_meters: Vec::new(),
+            power_parts: Vec::new(),
             extra_commands: Vec::new(),
             purpose: Purpose::Measure,
         }
@@ -224,6 +240,19 @@ impl App {
         if self.find_plugin(lookup.plugin).is_some() {
             self.lookups.push(lookup);
         }
+        self
+    }
+
+    /// Chooses the meters of the whole machine that `doctor` holds the sum of its parts against, of whatever the enabled plugins
+    /// measure.
+    #[must_use]
+    pub fn power_balance(
+        mut self,
+        meters: impl IntoIterator<Item = PowerOf>,
+        parts: impl IntoIterator<Item = PowerOf>,
+    ) -> Self {
+        self.power_meters.extend(meters);
+        self.power_parts.extend(parts);
         self
     }
 

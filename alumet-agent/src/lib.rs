@@ -43,5 +43,5 @@ mod telemetry;
 mod terminal;
 mod wide;
 
-pub use app::{App, Lookup, Shortcut};
+pub use app::{App, Lookup, PowerOf, Shortcut};
 pub use extra_command::ExtraCommand;

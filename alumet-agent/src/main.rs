@@ -4,7 +4,7 @@ mod plugins;
 
 use std::process::ExitCode;
 
-use alumet_agent::{App, Lookup, Shortcut};
+use alumet_agent::{App, Lookup, PowerOf, Shortcut};
 
 fn main() -> ExitCode {
     App::new(
@@ -90,6 +90,21 @@ fn main() -> ExitCode {
         plugin: "oar",
         attributes: &["job_id"],
     })
+    .power_balance(
+        [
+            power("redfish_power", None, "the controller (Redfish)"),
+            power("ipmi_power", None, "the controller (IPMI)"),
+            power("cray_pm_power", Some(("domain", "node")), "the node controller"),
+        ],
+        [
+            power("rapl_consumed_energy", Some(("domain", "package_total")), "CPU packages"),
+            power("rapl_consumed_energy", Some(("domain", "dram_total")), "memory"),
+            power("nvml_energy_consumption", None, "GPUs"),
+            power("nvml_estimated_energy_consumption", None, "GPUs"),
+            power("amd_gpu_energy_consumption", None, "GPUs"),
+            power("intel_gpu_energy", None, "GPUs"),
+        ],
+    )
     .shortcut(Shortcut {
         flag: "output-file",
         value_name: "FILE",
@@ -112,4 +127,16 @@ fn main() -> ExitCode {
         enables: Some("relay-server"),
     })
     .main()
+}
+
+const fn power(
+    metric: &'static str,
+    attribute: Option<(&'static str, &'static str)>,
+    what: &'static str,
+) -> PowerOf {
+    PowerOf {
+        metric,
+        attribute,
+        what,
+    }
 }

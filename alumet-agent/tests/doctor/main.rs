@@ -278,3 +278,69 @@ fn the_help_tells_the_exit_codes() {
     );
     assert_eq!(folder.run(&["--nonsense"]).status.code(), Some(2));
 }
+
+#[test]
+fn the_sum_of_the_parts_is_held_against_the_meter_of_the_machine() {
+    let folder = Folder::new();
+    let counters = |name: &str| format!("host/sys/cray/pm_counters/{name}");
+    let zone = |name: &str| format!("host/sys/class/powercap/intel-rapl:0/{name}");
+    // In place and of one length: the files stay open, and are read at any moment.
+    let show = |name: String, text: String| {
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(folder.path(&name));
+        std::os::unix::fs::FileExt::write_all_at(&file.unwrap(), text.as_bytes(), 0).unwrap();
+    };
+    folder.write(&zone("name"), "package-0\n");
+    folder.write(&zone("max_energy_range_uj"), "262143328850\n");
+    for (file, text) in [("generation", "1"), ("startup", "1591394000000000"), ("version", "2")] {
+        folder.write(&counters(file), text);
+    }
+    // A package of 500 W, in a node of which the meter shows so much.
+    let begin = std::time::Instant::now();
+    let tick = |watts: u32| {
+        let elapsed = begin.elapsed();
+        show(zone("energy_uj"), format!("{}\n", 1_000_000_000 + elapsed.as_micros() * 500));
+        show(counters("power"), format!("{watts} W 1591394934123456 us\n"));
+        show(counters("freshness"), format!("{}\n", 1_000_000 + elapsed.as_millis()));
+    };
+    folder.write(
+        "alumet-config.toml",
+        "[plugins.csv]\n[plugins.rapl]\ninterface = 'powercap'\n[plugins.cray-pm-counters]\n",
+    );
+    let balance = |watts: u32| {
+        tick(watts);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    tick(watts);
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+            });
+            let (_, json) = folder.json(&["--config-override", &folder.root("host")]);
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            find(&json, "agent", "balance").clone()
+        })
+    };
+    let finding = balance(900);
+    assert_eq!(finding["verdict"], "works", "{finding}");
+    let detail = finding["detail"].as_str().unwrap();
+    let percent: f64 = detail
+        .split_once("W: ")
+        .unwrap()
+        .1
+        .split_once(" %")
+        .unwrap()
+        .0
+        .parse()
+        .unwrap();
+    assert!(
+        detail.starts_with("CPU packages ") && (50.0..=61.0).contains(&percent),
+        "{detail}"
+    );
+    assert!(detail.contains("of the 900.0 W that the node controller shows"), "{detail}");
+    let finding = balance(300);
+    assert_eq!(finding["verdict"], "limited", "{finding}");
+    let (_, json) = folder.json(&["--plugins", "csv,rapl"]);
+    let findings = json["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["subject"] != "balance"), "{json:#}");
+}

@@ -1,5 +1,6 @@
 //! What can be measured on this machine, what cannot, why, and what would mend it.
 
+mod balance;
 mod machine;
 mod report;
 
@@ -30,6 +31,7 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     let mut own = vec![configuration, selection(app, &setup.plugins)];
     own.extend(ctl::findings(app, global));
     own.extend(Machine::at(root).findings(app.purpose));
+    own.extend(balance::findings(app, &setup));
 
     let mut report = Report::default();
     let role = match app.purpose {

@@ -111,12 +111,14 @@ pub(crate) const WORLD: f64 = 475.0;
 
 impl Default for Config {
     fn default() -> Self {
-        let with = |attribute: &str, values: OneOrMore| {
+        let of = |metric: Option<&str>, attribute: &str, values: OneOrMore| {
             SeriesPattern::Series(SeriesKeys {
+                metric: metric.map(|name| [name].into()),
                 attributes: BTreeMap::from([(attribute.to_owned(), values)]),
                 ..SeriesKeys::default()
             })
         };
+        let with = |attribute: &str, values: OneOrMore| of(None, attribute, values);
         Self {
             mode: Mode::WorldAvg,
             metrics: vec!["*".into()],
@@ -128,6 +130,16 @@ impl Default for Config {
                 // Sensors of the board, and the machine's own meter, may count what RAPL counts.
                 "hwmon_energy".into(),
                 "redfish_energy".into(),
+                "cray_pm_energy".into(),
+                // What `total` contains, and what the card contains.
+                of(
+                    Some("grace_energy_consumption"),
+                    "sensor",
+                    ["module*", "grace*", "cpu*", "sysio*", "dram*"].into(),
+                ),
+                of(Some("intel_gpu_energy"), "domain", ["package"].into()),
+                // Which rail of a board contains the others is known to who has the board.
+                "input_energy".into(),
             ],
             country: CountryConfig::default(),
             intensity_override: IntensityConfig::default(),

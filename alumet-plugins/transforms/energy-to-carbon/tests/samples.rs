@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use alumet_core::metric::{MetricDef, Quality};
+use alumet_core::metric::{Metric, MetricDef, MetricKind, Quality};
 use alumet_core::output::{RecordedSample, RecordingOutput};
 use alumet_core::pipeline::PipelineBuilder;
 use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::{Bench, ManualClock, assert_lines};
 use alumet_core::unit::Unit;
-use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_core::series::SeriesKey;
+use alumet_core::{Attributes, Consumer, Failure, Resource, Series, Value, ValueType};
 use alumet_plugin_energy_to_carbon::{
     Config, CountryConfig, EnergyToCarbonPlugin, FileConfig, IntensityConfig, Mode, ServerConfig,
 };
@@ -144,6 +145,36 @@ fn parts_and_sums_are_not_counted_twice() {
         );
     }
     let catalog = bench.catalog().clone();
+    for (name, key, value, is_converted) in [
+        ("hwmon_energy", "sensor", "energy1", false),
+        ("redfish_energy", "chassis", "1", false),
+        ("cray_pm_energy", "domain", "node", false),
+        ("grace_energy_consumption", "sensor", "total", true),
+        ("grace_energy_consumption", "sensor", "module_total", false),
+        ("grace_energy_consumption", "sensor", "cpu", false),
+        ("intel_gpu_energy", "domain", "card", true),
+        ("intel_gpu_energy", "domain", "package", false),
+        ("input_energy", "ina_channel_label", "VDD_IN", false),
+    ] {
+        let metric = catalog.register_metric(Metric {
+            name: name.into(),
+            kind: MetricKind::Delta,
+            value_type: ValueType::F64,
+            unit: Unit::JOULE,
+            description: "For this test.".into(),
+            quality: Quality::Measured,
+        });
+        let series = catalog.register(SeriesKey {
+            metric: metric.unwrap(),
+            resource: Resource::LocalMachine,
+            consumer: Consumer::LocalMachine,
+            attributes: Attributes::EMPTY.with(key, value),
+        });
+        let mut batch = catalog.batch();
+        batch.push_value(&series, ManualClock::START, Value::F64(1.0)).unwrap();
+        bench.transform(&mut batch).unwrap();
+        assert_eq!(batch.len() == 2, is_converted, "{name} {value}");
+    }
     for (part, is_converted) in [(None, true), (Some("idle"), false), (Some("unattributed"), false)] {
         let metric = catalog.metric(&ENERGY).unwrap();
         let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine);
