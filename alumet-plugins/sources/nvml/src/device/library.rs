@@ -8,12 +8,11 @@ use std::sync::{Arc, Weak};
 use nvml_wrapper_sys::bindings::{self as sys, NvmlLib, nvmlReturn_t};
 use parking_lot::Mutex;
 
-/// Where the library is, if the loader does not find it by its name: WSL, GKE, the GPU operator of NVIDIA, NixOS.
-const PLACES: [&str; 7] = [
+/// Where the library is, if the loader does not find it by its name: WSL, containers of GKE, the GPU operator of NVIDIA, NixOS.
+const PLACES: [&str; 6] = [
     "libnvidia-ml.so.1",
     "/usr/lib/wsl/lib/libnvidia-ml.so.1",
     "/usr/local/nvidia/lib64/libnvidia-ml.so.1",
-    "/home/kubernetes/bin/nvidia/lib64/libnvidia-ml.so.1",
     "/run/nvidia/driver/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
     "/run/nvidia/driver/usr/lib/aarch64-linux-gnu/libnvidia-ml.so.1",
     "/run/opengl-driver/lib/libnvidia-ml.so.1",
