@@ -399,7 +399,7 @@ fn a_container_that_is_not_there_when_all_names_are_known_is_not_waited_for() {
     // Whoever waits for 10 s finds the one that comes before.
     let mut looks = 0..800;
     while looks.next().is_some() && !agent.has_ended() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
     let _late = group.child(&format!("lxc.payload.{name}"));
     agent.wait().expect_code(2).expect_stderr(&[&name]);

@@ -146,10 +146,16 @@ impl Spec {
         }
         if let Some(capacity) = model.capacity {
             if !(capacity.is_finite() && capacity > 0.0) {
-                faults.add(&key("capacity"), "give what can be used per second, such as 1.0 for the time of a GPU");
+                faults.add(
+                    &key("capacity"),
+                    "give what can be used per second, such as 1.0 for the time of a GPU",
+                );
             }
             if !model.machine.is_empty() {
-                faults.add(&key("capacity"), "`machine` tells what was used; remove one of the two");
+                faults.add(
+                    &key("capacity"),
+                    "`machine` tells what was used; remove one of the two",
+                );
             }
         }
         // What all series of a consumer have in common tells who it is.

@@ -233,7 +233,9 @@ impl Nodes {
         // Of a kind of energy that this machine has not, there is nothing to say beside others.
         let (other, own): (Vec<_>, Vec<_>) = joins.partition(|(_, join)| join.is_untouched());
         let told = |joins: Vec<(&JoinSpec, &Join)>| -> Vec<String> {
-            let texts = joins.into_iter().filter_map(|(spec, join)| join.explain(spec, consumer));
+            let texts = joins
+                .into_iter()
+                .filter_map(|(spec, join)| join.explain(spec, consumer));
             texts.collect()
         };
         let mut texts = told(own);

@@ -298,7 +298,10 @@ impl Join {
         let resource = |row: usize| &self.rows[row].resource;
         let live = self.energies.iter().flatten().filter(|energy| !energy.is_gone);
         let related = live.filter(|energy| Relation::of(resource(energy.row), resource(row)).is_some());
-        related.map(|energy| energy.quality as u8).min().unwrap_or(u8::MAX)
+        related
+            .map(|energy| energy.quality as u8)
+            .min()
+            .unwrap_or(u8::MAX)
     }
 
     /// Adds a series that is not energy.

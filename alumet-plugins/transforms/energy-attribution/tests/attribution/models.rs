@@ -83,7 +83,11 @@ fn the_energy_of_each_gpu_is_shared_by_the_time_in_which_it_worked_for_whom() {
     let energy = |gpu| stage.series(&GPU_ENERGY, gpu, &Consumer::LocalMachine, &[]);
     let energies = gpus.each_ref().map(energy);
     let time = |gpu: usize, pid| stage.series(&GPU_TIME, &gpus[gpu], &process(pid), &[]);
-    let used = [(time(0, 1), TENTH), (time(0, 2), 3.0 * TENTH), (time(1, 2), TENTH)];
+    let used = [
+        (time(0, 1), TENTH),
+        (time(0, 2), 3.0 * TENTH),
+        (time(1, 2), TENTH),
+    ];
     for at in [0, 1000] {
         let part = at as f64 / 1000.0;
         let times = used.iter().map(|(series, used)| (series, part * used));
@@ -116,9 +120,18 @@ fn without_configuration_a_gpu_has_a_capacity_and_each_its_own_quality() {
     ];
     let engine = |name| stage.series(&stage::GPU_ENGINE, &gpus[2], &process(2), &[("engine", name)]);
     let used = [
-        (stage.series(&stage::GPU_SM_TIME, &gpus[0], &process(1), &[]), TENTH),
-        (stage.series(&stage::GPU_SM_TIME, &gpus[0], &stage::group("/a"), &[]), TENTH),
-        (stage.series(&stage::GPU_SM_TIME, &gpus[1], &process(1), &[]), 10.0 * TENTH),
+        (
+            stage.series(&stage::GPU_SM_TIME, &gpus[0], &process(1), &[]),
+            TENTH,
+        ),
+        (
+            stage.series(&stage::GPU_SM_TIME, &gpus[0], &stage::group("/a"), &[]),
+            TENTH,
+        ),
+        (
+            stage.series(&stage::GPU_SM_TIME, &gpus[1], &process(1), &[]),
+            10.0 * TENTH,
+        ),
         // Two engines at one time.
         (engine("render"), 10.0 * TENTH),
         (engine("copy"), 10.0 * TENTH),
@@ -145,17 +158,26 @@ fn without_configuration_a_gpu_has_a_capacity_and_each_its_own_quality() {
     );
     // Whichever was shared last.
     let told = stage.explain(&process(2));
-    assert!(told.starts_with("attributed_gpu_energy: 7 J of gpu:c in the 1 s"), "{told}");
+    assert!(
+        told.starts_with("attributed_gpu_energy: 7 J of gpu:c in the 1 s"),
+        "{told}"
+    );
     assert!(told.contains("used: 2, of 1 on gpu:c and 2 of all"), "{told}");
     let told = stage.explain(&stage::group("/a"));
-    assert!(told.contains("0.8 J of gpu:a") && told.contains("used: 0.1, of 1 on gpu:a and 0.1 of all"), "{told}");
+    assert!(
+        told.contains("0.8 J of gpu:a") && told.contains("used: 0.1, of 1 on gpu:a and 0.1 of all"),
+        "{told}"
+    );
 }
 
 #[test]
 fn who_has_no_gpu_is_not_told_why_nobody_has_its_energy() {
     let mut stage = Stage::new(Config::default());
     let told = stage.explain(&process(1));
-    assert!(told.contains("attributed_gpu_energy: nobody has a result"), "{told}");
+    assert!(
+        told.contains("attributed_gpu_energy: nobody has a result"),
+        "{told}"
+    );
     let (package, process_1) = (stage.package(0), stage.process(1));
     stage.samples("all", 0, [(&package, 0.0), (&process_1, 0.0)]);
     let told = stage.explain(&process(1));
