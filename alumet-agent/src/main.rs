@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     // Most processes of a machine do nothing most of the time.
     .plugin_initial_of_run("csv", "unchanged_interval", "5m")
     .measured_by_top(include_str!("top.toml"))
-    .enabled_for_programs(["rapl", "energy-attribution", "energy-estimation-tdp"])
+    .enabled_for_programs(["rapl", "nvml", "energy-attribution", "energy-estimation-tdp"])
     // Of all processes, those that are announced; of the machine, what the program may have changed.
     .program_default(
         "procfs",

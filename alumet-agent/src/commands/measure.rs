@@ -19,7 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::app::App;
 use crate::cli::{Global, Measuring, Scope};
 use crate::exit::Failed;
-use crate::measured::{Followed, MeasuredTree, SharedTree, TreeSource};
+use crate::measured::{Followed, GPU_ENERGY, MeasuredTree, SharedTree, TreeSource};
 use crate::session::{SUMMARY, Session};
 use crate::setup::Setup;
 use crate::summary::{Energy, EnergyOutput, Subject, Summary, Times};
@@ -53,10 +53,10 @@ impl Measurement {
         measuring: &Measuring,
     ) -> Result<Self, Failed> {
         let program = Arc::new(OnceLock::new());
-        let keeps = wanted(measuring.only.clone(), Arc::clone(&program));
+        let tree = SharedTree::default();
+        let keeps = wanted(measuring.only.clone(), Arc::clone(&program), Arc::clone(&tree));
         let output = EnergyOutput::new(global.labels.keys().cloned());
         let energy = output.energy.clone();
-        let tree = SharedTree::default();
         let root = SystemRoot::at(&setup.settings.system_root);
         let mut session = Session::start(app, setup, global, |mut builder| {
             builder.output(SUMMARY, output);
@@ -131,7 +131,6 @@ impl Measurement {
         let subject = reap(&self.tree)?;
         // What is told of the tree shall be what its samples add up to.
         self.trigger(Pattern::plugin(PipelineBuilder::EMBEDDED)).await;
-        let tree = self.tree.lock().take();
         let whose = self.program.get().cloned().unwrap_or(Consumer::LocalMachine);
         let why = self
             .session
@@ -152,6 +151,7 @@ impl Measurement {
             .pause(&Pattern::kind(ElementKind::Source));
         let outcome = self.session.stop().await;
         // What waits, such as energy for those who used it, is there now.
+        let tree = self.tree.lock().take();
         let mut summary = Summary::of(subject, self.labels, times, tree.as_ref(), &self.energy, &why);
         summary.samples = destinations(&elements.unwrap_or_default(), &outcome.report.ledger);
         Ok((outcome.exit_code(), summary))
@@ -199,13 +199,22 @@ impl Measurement {
 }
 
 /// What outputs get of the series: what is in one of the scopes.
-fn wanted(only: Vec<Scope>, program: Arc<OnceLock<Consumer>>) -> impl Fn(&SeriesInfo) -> bool {
+fn wanted(
+    only: Vec<Scope>,
+    program: Arc<OnceLock<Consumer>>,
+    tree: SharedTree,
+) -> impl Fn(&SeriesInfo) -> bool {
     move |series| {
         let consumer = series.consumer();
+        // There is none of the program with all its processes, such as of CPU time.
+        let is_of_program = |pid| {
+            series.metric.name == GPU_ENERGY && tree.lock().as_ref().is_some_and(|tree| tree.has_had(pid))
+        };
         // A run is divided by its marks, whatever is kept of it.
         series.metric.name == mark::PHASE.doc.name
             || only.contains(&match consumer {
                 _ if program.get() == Some(consumer) => Scope::Program,
+                Consumer::Process { pid } if is_of_program(*pid) => Scope::Program,
                 Consumer::LocalMachine if !matches!(series.resource(), Resource::CpuCore { .. }) => {
                     Scope::Machine
                 }

@@ -6,6 +6,7 @@
 
 mod app;
 mod network;
+mod process_set;
 mod run_group;
 mod scope;
 mod source;
@@ -25,8 +26,9 @@ use parking_lot::Mutex;
 
 pub(crate) use app::AppProcesses;
 use network::TreeNetwork;
+use process_set::ProcessSet;
 pub(crate) use run_group::RunGroup;
-pub(crate) use source::{CPU_TIME, METRIC_PREFIX, TreeSource, all};
+pub(crate) use source::{CPU_TIME, GPU_ENERGY, METRIC_PREFIX, TreeSource, all};
 pub(crate) use watched_group::WatchedGroup;
 
 /// The tree that is measured, if there is one: shared by whoever waits for its processes and by the source.
@@ -48,6 +50,11 @@ pub(crate) struct MeasuredTree {
     /// The control group in which it runs, if it has one of its own.
     group: Option<RunGroup>,
     network: TreeNetwork,
+    /// The numbers of all processes that were seen.
+    seen: ProcessSet,
+    looked_at: Option<Timestamp>,
+    /// Whether processes have the same numbers in the mount that is measured as for this process.
+    has_own_numbers: bool,
     /// How often processes that have ended gave up their CPU, and how often it was taken from them.
     pub(crate) switches: [u64; 2],
     usage: TreeUsage,
@@ -67,11 +74,15 @@ pub(crate) struct MeasuredTree {
 impl MeasuredTree {
     /// A tree whose samples count from `since` on.
     pub(crate) fn new(root: &SystemRoot, followed: Followed, since: Timestamp) -> Self {
+        let number = std::fs::read_link(root.proc("self")).unwrap_or_default();
         Self {
             cpus: OnlineCpus::open(root).count().max(1),
             followed,
             group: None,
             network: TreeNetwork::new(root),
+            seen: ProcessSet::default(),
+            looked_at: None,
+            has_own_numbers: number.as_os_str() == &*std::process::id().to_string(),
             switches: [0; 2],
             usage: TreeUsage::default(),
             resident: 0,
@@ -150,13 +161,25 @@ impl MeasuredTree {
     pub(crate) fn read(&mut self, now: Timestamp) -> TreeUsage {
         /// The kernel keeps the peak until it is read.
         const PEAK_INTERVAL: Duration = Duration::from_millis(20);
+        /// All processes are asked, which takes longer than to read what is known.
+        const LOOK_INTERVAL: Duration = Duration::from_millis(100);
         let reading = match &mut self.followed {
             Followed::Tree(_, tree) => tree.read(),
             Followed::App(_, app) => app.read(),
             Followed::Group(group) => group.read(),
         };
         self.usage = reading.usage;
-        self.network.read(now, &self.followed);
+        let is_due = |last: Option<Timestamp>, interval| {
+            let age = last.map(|last| now.checked_since(last));
+            age.flatten().is_none_or(|age| age >= interval)
+        };
+        if is_due(self.looked_at, LOOK_INTERVAL) {
+            self.looked_at = Some(now);
+            let processes = self.processes();
+            self.network.look(&processes);
+            self.seen.extend(processes);
+        }
+        self.network.read(now);
         if let Some(group) = &mut self.group {
             group.refine(&mut self.usage);
         }
@@ -164,8 +187,7 @@ impl MeasuredTree {
         self.peak = self.peak.max(reading.resident_bytes);
         let is_there = match &mut self.followed {
             Followed::Tree(_, tree) => {
-                let is_due = |last: Timestamp| now.checked_since(last).is_none_or(|age| age >= PEAK_INTERVAL);
-                if self.peak_read_at.is_none_or(is_due) {
+                if is_due(self.peak_read_at, PEAK_INTERVAL) {
                     self.peak_of_root = self.peak_of_root.max(tree.peak_of_root().unwrap_or(0));
                     self.peak_read_at = Some(now);
                 }
@@ -178,6 +200,21 @@ impl MeasuredTree {
             self.read_at = now;
         }
         self.usage
+    }
+
+    /// Whether a process was seen in it, by its number in the mount of `/proc` that is measured.
+    pub(crate) fn has_had(&self, pid: u32) -> bool {
+        self.seen.contains(pid)
+    }
+
+    /// The processes that are there now, by their numbers in that mount; none of a group whose numbers there are not known.
+    fn processes(&self) -> Vec<u32> {
+        match &self.followed {
+            Followed::Tree(_, tree) => tree.alive().map(|(pid, _)| pid).collect(),
+            Followed::App(_, app) => app.tree.alive().map(|(pid, _)| pid).collect(),
+            Followed::Group(group) if self.has_own_numbers => group.processes(),
+            Followed::Group(_) => Vec::new(),
+        }
     }
 
     /// As whom it uses resources.

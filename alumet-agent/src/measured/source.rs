@@ -14,6 +14,9 @@ use super::{MeasuredTree, SharedTree};
 /// What the names of all metrics of the tree begin with, and those that are computed from them.
 pub(crate) const METRIC_PREFIX: &str = "process_tree_";
 
+/// What processes used of the energy of GPUs, by the model of `energy-attribution`.
+pub(crate) const GPU_ENERGY: &str = "attributed_gpu_energy";
+
 alumet_core::metrics! {
     pub(crate) CPU_TIME = Delta<u64> {
         name: "process_tree_cpu_time",

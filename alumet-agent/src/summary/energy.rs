@@ -13,7 +13,7 @@ use alumet_core::unit::Unit;
 use alumet_core::{AttributeValue, Attributes, Consumer, Failure, Resource, SeriesMap};
 use parking_lot::Mutex;
 
-use crate::measured::{CPU_TIME, METRIC_PREFIX};
+use crate::measured::{CPU_TIME, GPU_ENERGY, METRIC_PREFIX, MeasuredTree};
 
 /// Adds up all energy, the emissions that it causes, and the CPU time of the program.
 #[derive(Default)]
@@ -76,12 +76,16 @@ pub(super) enum Whose {
     Others,
     /// Everybody on the machine.
     Machine,
+    /// A process that uses a GPU, of which the end tells whether it is one of the program.
+    Process(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
     /// In joules.
     Energy,
+    /// In joules, of a GPU, which are in no other energy of the program.
+    GpuEnergy,
     /// In grams of CO₂.
     Carbon,
     /// In seconds.
@@ -153,9 +157,11 @@ impl Energy {
             .collect()
     }
 
-    /// The amounts, of which none is contained in another one of the same metric and owner.
-    pub(super) fn take(&self) -> Amounts {
+    /// The amounts, of which none is contained in another one of the same metric and owner. What a process of `tree` used of a
+    /// GPU is the program's, one amount for each GPU.
+    pub(super) fn take(&self, tree: Option<&MeasuredTree>) -> Amounts {
         let mut amounts = std::mem::take(&mut *self.0.lock());
+        amounts.assign(|pid| tree.is_some_and(|tree| tree.has_had(pid)));
         let whole: Vec<_> = amounts
             .totals
             .iter()
@@ -170,6 +176,26 @@ impl Energy {
 }
 
 impl Amounts {
+    /// Adds up what the processes of the program used, and drops what others did.
+    pub(super) fn assign(&mut self, is_of_program: impl Fn(u32) -> bool) {
+        for mut total in std::mem::take(&mut self.totals) {
+            if let Whose::Process(pid) = total.whose {
+                if !is_of_program(pid) {
+                    continue;
+                }
+                total.whose = Whose::Program;
+                let is_same = |other: &&mut Total| other.key() == total.key() && other.what == total.what;
+                if let Some(known) = self.totals.iter_mut().find(is_same) {
+                    for (phase, amount) in total.by_phase.iter().enumerate() {
+                        known.add_amount(*amount, phase);
+                    }
+                    continue;
+                }
+            }
+            self.totals.push(total);
+        }
+    }
+
     /// The sum of what somebody had in a phase, 0 being what was before the first.
     pub(super) fn of_phase(&self, phase: usize, quantity: Quantity, whose: &[Whose]) -> f64 {
         let amounts = self
@@ -192,13 +218,19 @@ impl Total {
             .map(AttributeValue::to_string);
         let energy = energy.as_deref().unwrap_or(&series.metric.name);
         let is_of_tree = energy.starts_with(METRIC_PREFIX);
+        let is_of_gpu = energy == GPU_ENERGY;
         let part = series.attributes().get("part").map(AttributeValue::to_string);
         let whose = match (series.consumer(), part.as_deref()) {
             (Consumer::LocalMachine, Some("idle")) if is_of_tree => Whose::Idle,
             (Consumer::LocalMachine, Some(_)) if is_of_tree => Whose::Others,
             (Consumer::LocalMachine, None) => Whose::Machine,
             (_, None) if is_of_tree => Whose::Program,
+            (Consumer::Process { pid }, None) if is_of_gpu => Whose::Process(*pid),
             _ => return None,
+        };
+        let quantity = match quantity {
+            Quantity::Energy if is_of_gpu => Quantity::GpuEnergy,
+            quantity => quantity,
         };
         let mut what = series.metric.name.trim_end_matches("_delta").replace('_', " ");
         for (key, value) in series.attributes().iter() {
@@ -207,7 +239,9 @@ impl Total {
             }
         }
         let is_part = *series.resource() != Resource::LocalMachine;
-        if is_part {
+        if is_of_gpu {
+            what = series.resource().to_string();
+        } else if is_part {
             let _ = write!(what, " ({})", series.resource());
         }
         Some(Self {
@@ -233,6 +267,10 @@ impl Total {
             MetricKind::Delta => value,
             MetricKind::Gauge | MetricKind::Counter => value - std::mem::replace(&mut self.last, value),
         };
+        self.add_amount(amount, phase);
+    }
+
+    fn add_amount(&mut self, amount: f64, phase: usize) {
         if self.by_phase.len() <= phase {
             self.by_phase.resize(phase + 1, 0.0);
         }

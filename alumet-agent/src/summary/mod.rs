@@ -147,6 +147,9 @@ struct Phase {
     /// Of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     joules: Option<f64>,
+    /// Of the program, of all GPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_joules: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     machine_joules: Option<f64>,
 }
@@ -164,6 +167,9 @@ pub(crate) struct EnergySummary {
     machine_joules: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idle_joules: Option<f64>,
+    /// What the program used of each GPU, which is in none of the above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gpus: Vec<Domain>,
     /// Everything that is measured of the machine; one may contain another.
     domains: Vec<Domain>,
     /// Emissions of the program.
@@ -208,7 +214,7 @@ impl Summary {
     ) -> Self {
         let end = subject.end.as_ref();
         let started = times.ended.saturating_sub(times.duration);
-        let amounts = energy.take();
+        let amounts = energy.take(tree);
         let energy = EnergySummary::of(&amounts.totals, why);
         Self {
             title: subject.title,
@@ -299,6 +305,8 @@ impl Phase {
                     duration_seconds: ends.checked_since(*begins).unwrap_or_default().as_secs_f64(),
                     cpu_seconds: amounts.of_phase(at, Quantity::CpuTime, &[Program]),
                     joules: energy.program.as_ref().map(|_| joules(&[Program])),
+                    gpu_joules: (!energy.gpus.is_empty())
+                        .then(|| amounts.of_phase(at, Quantity::GpuEnergy, &[Program])),
                     machine_joules: energy.machine_joules.map(|_| joules(&[Program, Idle, Others])),
                 }
             });
@@ -335,10 +343,9 @@ impl EnergySummary {
             ),
         };
         let named = |total: &Total| {
-            let is_energy = total.quantity == Quantity::Energy;
-            let (joules, grams) = match is_energy {
-                true => (Some(total.amount()), None),
-                false => (None, Some(total.amount())),
+            let (joules, grams) = match total.quantity {
+                Quantity::Energy | Quantity::GpuEnergy => (Some(total.amount()), None),
+                Quantity::Carbon | Quantity::CpuTime => (None, Some(total.amount())),
             };
             Domain {
                 name: total.what.clone(),
@@ -357,6 +364,7 @@ impl EnergySummary {
             machine_joules: (shared > 0.0).then_some(shared),
             idle_joules: program.is_some().then(|| of(Whose::Idle)),
             program,
+            gpus: all_of(Whose::Program, Some(Quantity::GpuEnergy)),
             missing: Some(missing).filter(|missing| !missing.is_empty()),
             domains: all_of(Whose::Machine, None),
             carbon: all_of(Whose::Program, Some(Quantity::Carbon)),
@@ -413,11 +421,12 @@ mod tests {
                 total.add(*amount, 0);
                 Some(total)
             });
-        let amounts = Amounts {
+        let mut amounts = Amounts {
             totals: series.flatten().collect(),
             ..Amounts::default()
         };
-        Energy(Arc::new(Mutex::new(amounts))).take().totals
+        amounts.assign(|pid| pid < 10);
+        Energy(Arc::new(Mutex::new(amounts))).take(None).totals
     }
 
     #[test]
@@ -493,6 +502,46 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn the_energy_of_each_gpu_is_that_of_all_processes_of_the_program() {
+        let of = |gpu: &str, pid, amount| -> Row<'static> {
+            let resource = Resource::Gpu { bus_id: gpu.into() };
+            let (metric, consumer) = ("attributed_gpu_energy", Consumer::Process { pid });
+            (metric, Quality::Modelled, resource, consumer, &[], amount)
+        };
+        let rest: &[_] = &[("part", "unattributed"), ("consumers", "process")];
+        let (resource, machine) = (Resource::Gpu { bus_id: "a".into() }, Consumer::LocalMachine);
+        let unattributed = (
+            "attributed_gpu_energy",
+            Quality::Modelled,
+            resource,
+            machine,
+            rest,
+            50.0,
+        );
+        // Processes up to 9 are of the program.
+        let mut rows = vec![
+            of("a", 7, 20.0),
+            of("a", 8, 4.0),
+            of("a", 11, 100.0),
+            unattributed,
+        ];
+        let told = |rows: &[Row<'_>]| {
+            let rows = EnergySummary::of(&totals(rows), "").rows(4.0);
+            rows.into_iter()
+                .filter(|[name, _]| name.starts_with("GPU"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&rows),
+            [["GPU energy", "24.0 J (6.00 W on average, modelled)"]]
+        );
+        rows.push(of("b", 7, 1.0));
+        let names = told(&rows).into_iter().map(|[name, _]| name);
+        assert!(names.eq(["GPU energy gpu:a", "GPU energy gpu:b"]));
+        assert!(told(&rows[2..4]).is_empty());
     }
 
     #[test]

@@ -61,6 +61,9 @@ impl Phase {
         if let Some(joules) = self.joules {
             text.push_str(&format!(", {}", quantity(joules, "J")));
         }
+        if let Some(joules) = self.gpu_joules {
+            text.push_str(&format!(", {} of GPUs", quantity(joules, "J")));
+        }
         if let Some(joules) = self.machine_joules {
             text.push_str(&format!(" of the machine's {}", quantity(joules, "J")));
         }
@@ -184,6 +187,14 @@ impl EnergySummary {
                 domain.quality.name()
             ),
         };
+        let gpus = self.gpus.iter().map(|gpu| {
+            let name = match self.gpus.len() {
+                1 => "GPU energy".to_owned(),
+                _ => format!("GPU energy {}", gpu.name),
+            };
+            row(&name, amount(gpu))
+        });
+        rows.extend(gpus);
         let domains = self.domains.iter();
         rows.extend(domains.map(|domain| row(&format!("machine: {}", domain.name), amount(domain))));
         rows.extend(self.carbon.iter().map(|carbon| row("CO2", amount(carbon))));

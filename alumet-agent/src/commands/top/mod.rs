@@ -95,7 +95,8 @@ pub(crate) struct Top {
 const HELP: &str = "Nothing is written: no file, no configuration. It enables the plugins that it needs, and no output. What files \
     say of these plugins counts, such as the nominal power of the CPU, but for what is measured how often. To see more \
     sensors, name all plugins with --plugins.\n\
-    Power is that of the machine, as it is measured or estimated, shared by CPU time; the head says how it is known.\n\
+    Power is that of the machine, as it is measured or estimated, shared by CPU time, and that of GPUs, shared by the time in which \
+    they work; the head says how it is known.\n\
     In the terminal, `?` tells the keys. Colours are left out when NO_COLOR is set.";
 
 /// More often, a look costs more than it shows.

@@ -1,5 +1,6 @@
 //! From samples to what is shown: a cell for each series, and the rows that cells make at each look. Knows no terminal.
 
+use std::cmp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,7 +193,11 @@ impl Model {
                 }
                 row.put(cell, value);
                 if cell.what == What::Energy {
-                    snapshot.machine.quality = Some(cell.series.metric.quality);
+                    let worst = &mut snapshot.machine.quality;
+                    let quality = cell.series.metric.quality;
+                    *worst = Some(
+                        worst.map_or(quality, |worst| cmp::max_by_key(worst, quality, |one| *one as u8)),
+                    );
                 }
             }
         }
@@ -223,9 +228,18 @@ fn powers(sources: &[(&Cell, f64)]) -> Vec<Power> {
         };
         sources.iter().any(is_whole)
     };
+    // A GPU that shows energy shows the same as power, and its limits in watts as well.
+    let is_energy = |cell: &Cell| cell.series.metric.kind == MetricKind::Delta;
+    let is_again = |cell: &Cell| {
+        matches!(cell.series.resource(), Resource::Gpu { .. })
+            && !is_energy(cell)
+            && sources
+                .iter()
+                .any(|(other, _)| is_energy(other) && other.series.resource() == cell.series.resource())
+    };
     let shown = sources
         .iter()
-        .filter(|(cell, _)| !is_part(cell) || !has_whole(cell));
+        .filter(|(cell, _)| !(is_part(cell) && has_whole(cell)) && !is_again(cell));
     let mut powers: Vec<Power> = shown
         .map(|(cell, watts)| Power {
             name: cell.name.to_string(),
@@ -352,9 +366,13 @@ fn what(series: &SeriesInfo) -> Option<(What, Unit)> {
         (Consumer::ControlGroup { .. }, "memory_usage") => What::Memory,
         (Consumer::Process { .. }, "process_io_bytes") => What::Io,
         (Consumer::ControlGroup { .. }, "cgroup_io_bytes") if is("direction", &["read", "write"]) => What::Io,
-        (Consumer::Process { .. } | Consumer::ControlGroup { .. }, "attributed_energy") => What::Energy,
+        // The joules of a GPU are in none of the machine's.
+        (
+            Consumer::Process { .. } | Consumer::ControlGroup { .. },
+            "attributed_energy" | "attributed_gpu_energy",
+        ) => What::Energy,
         (Consumer::LocalMachine, "attributed_energy") if is("part", &["idle"]) => What::Idle,
-        (Consumer::LocalMachine, "attributed_energy")
+        (Consumer::LocalMachine, "attributed_energy" | "attributed_gpu_energy")
             if is("part", &["unattributed"]) && is("consumers", &["process"]) =>
         {
             What::Unattributed

@@ -66,6 +66,13 @@ alumet_core::metrics! {
         resources: ["gpu"],
         consumers: ["process"],
     };
+    pub NVML_PROCESS_SM_TIME = Delta<u64> {
+        name: "nvml_process_sm_time",
+        unit: Unit::SECOND.nano(),
+        description: "Time in which a process used the multiprocessors (SM) of the GPU: its share of them times the time since the sample before.",
+        resources: ["gpu"],
+        consumers: ["process"],
+    };
     pub NVML_ENCODER_UTILIZATION = Gauge<u64> {
         name: "nvml_encoder_utilization",
         unit: Unit::PERCENT,

@@ -7,11 +7,11 @@ use alumet_shared_metric_names::SeriesKeys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{ATTRIBUTED_ENERGY, PROCESS_TREE_ENERGY};
+use crate::metrics::{ATTRIBUTED_ENERGY, ATTRIBUTED_GPU_ENERGY, PROCESS_TREE_ENERGY};
 
 /// How energy is shared: by formulas, and by models that need none.
 ///
-/// Without any formula and model there are two models, `attributed_energy` and `process_tree_energy`.
+/// Without any formula and model there are three models, `attributed_energy`, `process_tree_energy` and `attributed_gpu_energy`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
@@ -68,6 +68,10 @@ pub struct Model {
     /// none is named, what the consumers used is all.
     #[serde(default)]
     pub machine: Vec<SeriesKeys>,
+    /// How much can be used per second, in the unit of `usage`, in place of `machine`: 1 for the time of a GPU, so that the energy of the
+    /// time in which it did nothing stays unattributed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
     /// The time in which the CPUs of the machine were idle. With `machine`, it tells the models `share_idle` and `counters` when the
     /// machine is quiet.
     #[serde(default)]
@@ -125,6 +129,7 @@ impl Config {
         BTreeMap::from([
             (ATTRIBUTED_ENERGY.name().to_owned(), Model::of_machine(everybody)),
             (PROCESS_TREE_ENERGY.name().to_owned(), Model::of_machine(tree)),
+            (ATTRIBUTED_GPU_ENERGY.name().to_owned(), Model::of_gpus()),
         ])
     }
 }
@@ -161,8 +166,39 @@ impl Model {
             // `user` and `nice` contain `guest` and `guest_nice`; what was stolen, others used.
             machine: cpus(["user", "nice", "system", "irq", "softirq"].into()),
             idle: cpus(["idle", "iowait"].into()),
+            capacity: None,
             counters: Vec::new(),
             per_domain: false,
+        }
+    }
+
+    /// Shares the energy of each GPU by the time in which it worked for each process.
+    fn of_gpus() -> Self {
+        let of = |metric, key: &str, value: &str| SeriesKeys {
+            attributes: [(key.to_owned(), [value].into())].into(),
+            ..all(metric)
+        };
+        Self {
+            model: ModelKind::Share,
+            energy: vec![
+                all("nvml_energy_consumption"),
+                all("nvml_estimated_energy_consumption"),
+                all("amd_gpu_energy_consumption"),
+                // It contains that of the chip.
+                of("intel_gpu_energy", "domain", "card"),
+            ],
+            // An attribute by which is selected is none of the result: there, the engines are one.
+            usage: vec![
+                all("nvml_process_sm_time"),
+                all("amd_gpu_process_engine_gfx"),
+                of("amd_gpu_process_engine_time", "engine", "compute"),
+                of("intel_gpu_process_engine_time", "engine", "*"),
+            ],
+            machine: Vec::new(),
+            capacity: Some(1.0),
+            idle: Vec::new(),
+            counters: Vec::new(),
+            per_domain: true,
         }
     }
 }
@@ -203,10 +239,12 @@ mod tests {
             .unwrap();
         let table: toml::Table = text.parse().unwrap();
         let shown: Config = table["plugins"]["energy-attribution"].clone().try_into().unwrap();
-        let model = |config: &Config| {
-            let model = config.models()[ATTRIBUTED_ENERGY.name()].clone();
-            in_short(toml::Value::try_from(model).unwrap())
-        };
-        assert_eq!(model(&shown), model(&Config::default()));
+        for name in [ATTRIBUTED_ENERGY.name(), ATTRIBUTED_GPU_ENERGY.name()] {
+            let model = |config: &Config| {
+                let model = config.models()[name].clone();
+                in_short(toml::Value::try_from(model).unwrap())
+            };
+            assert_eq!(model(&shown), model(&Config::default()));
+        }
     }
 }

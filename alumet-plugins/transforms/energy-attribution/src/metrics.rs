@@ -1,4 +1,4 @@
-//! The metrics of the two models that are there when nothing is configured: one table.
+//! The metrics of the three models that are there when nothing is configured: one table.
 
 use alumet_core::unit::Unit;
 
@@ -20,5 +20,14 @@ alumet_core::metrics! {
         resources: ["local_machine"],
         consumers: ["process", "local_machine"],
         attributes: ["part=idle|unattributed", "consumers=process", "node"],
+    };
+    pub ATTRIBUTED_GPU_ENERGY = Delta<f64> {
+        name: "attributed_gpu_energy",
+        unit: Unit::JOULE,
+        description: "Energy of a GPU that a process or control group used, by the time in which it worked for it. With `part`, what was used by none of them.",
+        quality: Modelled,
+        resources: ["gpu"],
+        consumers: ["process", "cgroup", "local_machine"],
+        attributes: ["part=unattributed", "consumers=process|cgroup", "process_name", "domain=card", "node"],
     };
 }

@@ -23,7 +23,12 @@ pub(crate) struct Spec {
 #[derive(Debug)]
 pub(crate) enum Work {
     /// The slots of a model have fixed places, see [`Spec::USAGE`] and those that follow it; the first is energy.
-    Model { kind: ModelKind, per_domain: bool },
+    Model {
+        kind: ModelKind,
+        per_domain: bool,
+        /// How much can be used per second, where no series tells what was.
+        capacity: Option<f64>,
+    },
     /// The slots are the names of the expression.
     Formula(Program),
 }
@@ -139,6 +144,20 @@ impl Spec {
             let message = "the model `counters` weights counters, and no other does; name some, or choose another model";
             faults.add(&key("counters"), message);
         }
+        if let Some(capacity) = model.capacity {
+            if !(capacity.is_finite() && capacity > 0.0) {
+                faults.add(
+                    &key("capacity"),
+                    "give what can be used per second, such as 1.0 for the time of a GPU",
+                );
+            }
+            if !model.machine.is_empty() {
+                faults.add(
+                    &key("capacity"),
+                    "`machine` tells what was used; remove one of the two",
+                );
+            }
+        }
         // What all series of a consumer have in common tells who it is.
         let mut slot = |name: &str, role, keys: &[SeriesKeys], unit| {
             Slot::new(key(name), role, keys, true, unit, &mut faults)
@@ -171,6 +190,7 @@ impl Spec {
             work: Work::Model {
                 kind: model.model,
                 per_domain: model.per_domain,
+                capacity: model.capacity,
             },
         })
     }

@@ -230,9 +230,18 @@ impl Nodes {
     pub(crate) fn explain(&self, consumer: &Consumer) -> Option<String> {
         let nodes = self.nodes.iter().flatten();
         let joins = nodes.flat_map(|node| self.specs.iter().zip(&node.joins));
-        let mut texts: Vec<_> = joins
-            .filter_map(|(spec, join)| join.explain(spec, consumer))
-            .collect();
+        // Of a kind of energy that this machine has not, there is nothing to say beside others.
+        let (other, own): (Vec<_>, Vec<_>) = joins.partition(|(_, join)| join.is_untouched());
+        let told = |joins: Vec<(&JoinSpec, &Join)>| -> Vec<String> {
+            let texts = joins
+                .into_iter()
+                .filter_map(|(spec, join)| join.explain(spec, consumer));
+            texts.collect()
+        };
+        let mut texts = told(own);
+        if texts.is_empty() {
+            texts = told(other);
+        }
         if self.nodes.iter().all(Option::is_none) {
             let nothing = Join::new(Attributes::EMPTY);
             texts.extend(

@@ -46,8 +46,19 @@ impl Fed {
         unit: Unit,
         of: (Consumer, &[(&'static str, &str)]),
     ) -> SeriesHandle {
+        self.series_on(Resource::LocalMachine, name, kind, unit, of)
+    }
+
+    fn series_on(
+        &self,
+        resource: Resource,
+        name: &'static str,
+        kind: MetricKind,
+        unit: Unit,
+        of: (Consumer, &[(&'static str, &str)]),
+    ) -> SeriesHandle {
         let quality = match name {
-            "attributed_energy" => Quality::Modelled,
+            "attributed_energy" | "attributed_gpu_energy" => Quality::Modelled,
             _ => Quality::Measured,
         };
         let (metric, _) = self.catalog.admit_metric(Metric {
@@ -64,7 +75,7 @@ impl Fed {
             .map(|(key, value)| (*key, AttributeValue::from(*value)));
         self.catalog.register(SeriesKey {
             metric,
-            resource: Resource::LocalMachine,
+            resource,
             consumer,
             attributes: attributes.collect::<Attributes>(),
         })
@@ -155,6 +166,83 @@ fn power_is_that_of_the_latest_interval_and_energy_that_of_all() {
         (Some(6.0), Some(2.0), Some(1.0), Some(Quality::Modelled))
     );
     assert_eq!(machine.sources, [], "what is shared is no source");
+}
+
+#[test]
+fn the_power_of_a_process_contains_that_of_its_gpus_and_a_gpu_is_a_source_once() {
+    let mut fed = Fed::new();
+    let gpu = |id: &str| Resource::Gpu { bus_id: id.into() };
+    let joules = |fed: &Fed, id, name, consumer, attributes: &[(&'static str, &str)]| {
+        fed.series_on(
+            gpu(id),
+            name,
+            MetricKind::Delta,
+            Unit::JOULE,
+            (consumer, attributes),
+        )
+    };
+    let process = Consumer::Process { pid: 7 };
+    let rest = |kind| [("part", "unattributed"), ("consumers", kind)];
+    let cpu = fed.cpu(7, "a", "user");
+    let energy = fed.energy(process.clone(), &[("name", "a")]);
+    let of_gpu = ["one", "two"].map(|id| joules(&fed, id, "attributed_gpu_energy", process.clone(), &[]));
+    let [left, of_groups] = ["process", "cgroup"].map(|kind| {
+        joules(
+            &fed,
+            "one",
+            "attributed_gpu_energy",
+            Consumer::LocalMachine,
+            &rest(kind),
+        )
+    });
+    let counted =
+        ["one", "two"].map(|id| joules(&fed, id, "nvml_energy_consumption", Consumer::LocalMachine, &[]));
+    let [power, limit] = ["nvml_instant_power", "nvml_power_limit"].map(|name| {
+        let watts = Unit::WATT.milli();
+        fed.series_on(
+            gpu("one"),
+            name,
+            MetricKind::Gauge,
+            watts,
+            (Consumer::LocalMachine, &[]),
+        )
+    });
+    for second in [0.0, 1.0] {
+        fed.at(
+            second,
+            &[
+                (&cpu, 1e9),
+                (&energy, 4.0),
+                (&of_gpu[0], 60.0),
+                (&of_gpu[1], 30.0),
+                (&left, 40.0),
+                (&of_groups, 99.0),
+                (&counted[0], 100.0),
+                (&counted[1], 30.0),
+                (&power, 100_000.0),
+                (&limit, 700_000.0),
+            ],
+        );
+    }
+    let snapshot = fed.model.look();
+    assert_eq!(snapshot.processes[0].power, Some(94.0));
+    let machine = &snapshot.machine;
+    assert_eq!(
+        (machine.attributed, machine.unattributed),
+        (Some(94.0), Some(40.0))
+    );
+    let shown: Vec<_> = machine
+        .sources
+        .iter()
+        .map(|power| (&*power.name, power.watts))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("nvml energy consumption (gpu:one)", 100.0),
+            ("nvml energy consumption (gpu:two)", 30.0),
+        ]
+    );
 }
 
 #[test]

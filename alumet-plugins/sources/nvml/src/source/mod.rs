@@ -126,7 +126,8 @@ impl BoardSource {
         let between = out.now();
         board.read_more(readings)?;
         let read_at = ReadAt::between(tick, before, between);
-        let at = ReadAt::between(tick, between, out.now()).timestamp;
+        let more_at = ReadAt::between(tick, between, out.now());
+        let at = more_at.timestamp;
 
         if readings.is_partitioned_anew {
             self.states.clear();
@@ -136,7 +137,7 @@ impl BoardSource {
         self.energy
             .push(readings, read_at, &self.bus_id, &mut self.refusals, out);
         self.states.push(readings, at, out)?;
-        self.processes.push(readings, at, out);
+        self.processes.push(readings, more_at, out);
         if let Some(dcgm) = &mut self.dcgm {
             dcgm.push(board.identity(), readings, at, out)?;
         }

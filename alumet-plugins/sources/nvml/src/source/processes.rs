@@ -7,6 +7,7 @@ use alumet_core::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use alumet_core::source::Accumulator;
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Series, Timestamp};
+use alumet_shared_energy_counter::ReadAt;
 use hashbrown::HashMap;
 
 use crate::device::{Gauge, Process, Readings};
@@ -24,12 +25,17 @@ pub(super) struct Processes {
     memory_metric: MetricHandle<u64>,
     /// SM, memory, encoder, decoder.
     use_metrics: [MetricHandle<u64>; 4],
+    time_metric: MetricHandle<u64>,
+    /// When uses were read the last time, on both clocks.
+    read_at: Option<(Monotonic, Timestamp)>,
     memory: HashMap<Process, Series<u64>>,
     uses: HashMap<u32, Used>,
 }
 
 struct Used {
     series: [Series<u64>; 4],
+    sm_time: Series<u64>,
+    has_begun: bool,
     /// What was told last, in percent.
     latest: [u64; 4],
     /// When that was.
@@ -50,14 +56,16 @@ impl Processes {
                 catalog.metric(&metrics::NVML_ENCODER_UTILIZATION)?,
                 catalog.metric(&metrics::NVML_DECODER_UTILIZATION)?,
             ],
+            time_metric: catalog.metric(&metrics::NVML_PROCESS_SM_TIME)?,
+            read_at: None,
             memory: HashMap::new(),
             uses: HashMap::new(),
         })
     }
 
     /// Pushes what was read.
-    pub(super) fn push(&mut self, readings: &Readings, at: Timestamp, out: &mut Accumulator<'_>) {
-        self.push_memory(readings, at, out);
+    pub(super) fn push(&mut self, readings: &Readings, at: ReadAt, out: &mut Accumulator<'_>) {
+        self.push_memory(readings, at.timestamp, out);
         if readings.knows_uses {
             self.push_uses(readings, at, out);
         }
@@ -85,8 +93,13 @@ impl Processes {
 
     /// The use of a process at the time of the poll is the mean of what the driver saw since the poll before, or else what it
     /// saw last: so each interval of energy has a use at its end, and uses of several processes can be added up.
-    fn push_uses(&mut self, readings: &Readings, at: Timestamp, out: &mut Accumulator<'_>) {
-        let now = out.tick().monotonic;
+    /// The time that it used is its share for as long, so that the energy of the same time can be shared by it.
+    fn push_uses(&mut self, readings: &Readings, at: ReadAt, out: &mut Accumulator<'_>) {
+        let (now, at) = (at.before.monotonic, at.timestamp);
+        // What begins now has used the GPU since the poll before.
+        let previous = self.read_at.replace((now, at));
+        let elapsed = previous.map(|(then, _)| now.since(then));
+        let since = previous.map_or(at, |(_, then)| then);
         for (process, _) in &readings.processes {
             self.used(process.pid, out);
         }
@@ -103,26 +116,38 @@ impl Processes {
         self.uses.retain(|pid, used| {
             let sum = std::mem::take(&mut used.sum);
             let is_idle = now.since(used.told_at) >= IDLE_AFTER;
-            match std::mem::take(&mut used.told) {
+            let told = std::mem::take(&mut used.told);
+            match told {
                 // One that is not listed has ended.
                 0 if !is_listed(*pid) && (are_listed || is_idle) => return false,
                 0 if is_idle => used.latest = [0; 4],
                 0 => {}
-                told => (used.latest, used.told_at) = (sum.map(|sum| (sum + told / 2) / told), now),
+                _ => (used.latest, used.told_at) = (sum.map(|sum| (sum + told / 2) / told), now),
             }
             for (series, percent) in used.series.iter().zip(used.latest) {
                 out.push_at(series, at, percent);
+            }
+            if !std::mem::replace(&mut used.has_begun, true) {
+                out.push_at(&used.sm_time, since, 0);
+            }
+            if let Some(elapsed) = elapsed {
+                // No sample of the driver stands for longer than that.
+                let known = elapsed.min(IDLE_AFTER * told.clamp(1, 1 << 20) as u32);
+                out.push_at(&used.sm_time, at, known.as_nanos() as u64 / 100 * used.latest[0]);
             }
             true
         });
     }
 
     fn used(&mut self, pid: u32, out: &Accumulator<'_>) -> &mut Used {
+        let series = |metric| {
+            let (resource, consumer) = (resource_of(&self.bus_id, None), Consumer::Process { pid });
+            out.catalog().series(metric, resource, consumer).register()
+        };
         self.uses.entry(pid).or_insert_with(|| Used {
-            series: self.use_metrics.map(|metric| {
-                let (resource, consumer) = (resource_of(&self.bus_id, None), Consumer::Process { pid });
-                out.catalog().series(metric, resource, consumer).register()
-            }),
+            series: self.use_metrics.map(series),
+            sm_time: series(self.time_metric),
+            has_begun: false,
             latest: [0; 4],
             told_at: out.tick().monotonic,
             sum: [0; 4],
@@ -134,5 +159,6 @@ impl Processes {
     pub(super) fn clear(&mut self) {
         self.memory.clear();
         self.uses.clear();
+        self.read_at = None;
     }
 }

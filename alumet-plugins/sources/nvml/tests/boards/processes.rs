@@ -48,6 +48,8 @@ fn a_process_has_its_memory_and_the_use_that_the_driver_saw() {
             "nvml_encoder_utilization process:8 {} = 0",
             "nvml_memory_utilization process:7 {} = 20",
             "nvml_memory_utilization process:8 {} = 0",
+            "nvml_process_sm_time process:7 {} = 0",
+            "nvml_process_sm_time process:8 {} = 0",
             "nvml_sm_utilization process:7 {} = 30",
             "nvml_sm_utilization process:8 {} = 0",
             "nvml_used_gpu_memory process:7 {context=compute} = 4096",
@@ -86,6 +88,35 @@ fn the_use_at_a_poll_is_the_mean_of_what_is_new_or_what_was_seen_last() {
     // One that has ended is not told of.
     driver.set([("0.compute", "")]);
     assert_eq!(use_of_7(&mut bench), None);
+}
+
+#[test]
+fn the_time_that_a_process_used_is_its_share_of_the_time_between_two_polls() {
+    let mut driver = Driver::new();
+    driver.set([("0.compute", "7")]);
+    let mut bench = driver.bench(|_| {});
+    let times = |bench: &mut Bench, pause: f64| {
+        let samples = bench.poll(&source(0)).unwrap();
+        bench.advance(Duration::from_secs_f64(pause));
+        let times = lines(&samples, &["nvml_process_sm_time"]);
+        times.join(", ").replace("nvml_process_sm_time process:", "")
+    };
+    let seen = [-0.5, 0.5, 1.0, 10.5].map(|seconds| micros(&bench, seconds));
+    driver.set([("0.uses", format!("7:{}:30:0:0:0", seen[0]))]);
+    assert_eq!(times(&mut bench, 1.0), "7 {} = 0", "it begins with 0");
+    driver.set([("0.uses", format!("7:{}:40:0:0:0", seen[1]))]);
+    assert_eq!(times(&mut bench, 0.5), "7 {} = 400000000");
+    // Another one began after the poll before, and counts from there on.
+    driver.set([("0.uses", format!("8:{}:20:0:0:0", seen[2]))]);
+    assert_eq!(
+        times(&mut bench, 10.0),
+        "7 {} = 200000000, 8 {} = 0, 8 {} = 100000000"
+    );
+    // What the driver saw once in ten seconds stands for two of them.
+    driver.set([("0.uses", format!("7:{}:50:0:0:0", seen[3]))]);
+    assert_eq!(times(&mut bench, 1.0), "7 {} = 1000000000");
+    assert_eq!(times(&mut bench, 1.0), "7 {} = 500000000");
+    assert_eq!(times(&mut bench, 1.0), "7 {} = 0");
 }
 
 #[test]

@@ -41,11 +41,14 @@ impl Join {
             lacks,
             ..Last::default()
         };
+        self.rows[tick.row].last = self.last;
+        let row = &self.rows[tick.row];
         if lacks.is_some() {
             return;
         }
         for user in &mut self.users {
             user.values.copy_from_slice(&self.values);
+            user.row = tick.row;
             let is_of_consumer = |slot: &usize| slots[*slot].role == Role::Consumer;
             let has_all = (0..slots.len()).filter(is_of_consumer).all(|slot| {
                 let inputs = user.inputs.iter().map(|input| &input.input);

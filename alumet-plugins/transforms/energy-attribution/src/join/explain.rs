@@ -2,14 +2,19 @@
 
 use std::fmt::Write as _;
 
-use alumet_core::Consumer;
+use alumet_core::{Consumer, Resource};
 
 use super::user::User;
-use super::{Join, JoinSpec};
+use super::{Join, JoinSpec, Row};
 use crate::config::ModelKind;
 use crate::spec::{Role, Slot, Spec, Work};
 
 impl Join {
+    /// Whether no series has come that it needs, so that it is probably meant for other machines.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.energies.is_empty() && self.machine.is_empty() && self.users.is_empty()
+    }
+
     /// Some lines about a consumer; `None` if it is not known, though others have results.
     pub(crate) fn explain(&self, spec: &JoinSpec, consumer: &Consumer) -> Option<String> {
         let spec = &spec.spec;
@@ -24,8 +29,7 @@ impl Join {
             let user = user?;
             match user.result {
                 Ok(joules) => {
-                    let last = &self.last;
-                    let resource = &self.rows[last.row].resource;
+                    let Row { last, resource, .. } = &self.rows[user.row];
                     text += &format!(
                         ": {joules} J of {resource} in the {} s until {}",
                         last.seconds, last.timestamp
@@ -104,7 +108,7 @@ impl Join {
     }
 
     fn explain_model(&self, kind: ModelKind, user: &User, text: &mut String) {
-        let last = &self.last;
+        let Row { last, resource, .. } = &self.rows[user.row];
         let of_kind = &self.kinds[user.kind];
         let used = user.counted;
         *text += &format!("\n  energy: {} J", last.energy);
@@ -120,15 +124,19 @@ impl Join {
                     "; the idle power is not known as long as the machine was not quiet for some seconds";
             }
         }
+        let place = match resource {
+            Resource::LocalMachine => "the machine".to_owned(),
+            part => part.to_string(),
+        };
         let of_machine = match last.busy {
-            Some(busy) => format!("{busy} on the machine"),
-            None => "an unknown amount on the machine".to_owned(),
+            Some(busy) => format!("{busy} on {place}"),
+            None => format!("an unknown amount on {place}"),
         };
         *text += &format!(
             "\n  used: {used}, of {of_machine} and {} of all consumers of kind {}",
-            of_kind.used, of_kind.name
+            user.of_kind, of_kind.name
         );
-        let _ = write!(text, "\n  {} J for each unit of use", of_kind.energy_per_use);
+        let _ = write!(text, "\n  {} J for each unit of use", user.energy_per_use);
         if let Some(reason) = of_kind.fallback {
             let _ = write!(text, "\n  by CPU time and not by counters: {reason}");
         }

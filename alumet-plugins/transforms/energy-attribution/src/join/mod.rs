@@ -112,6 +112,7 @@ struct Row {
     idle: Option<Series<f64>>,
     /// For each kind of consumers.
     unattributed: Vec<Option<Series<f64>>>,
+    last: Last,
 }
 
 /// A series that is not energy, in a slot.
@@ -160,7 +161,7 @@ pub(crate) struct Next {
 }
 
 /// How the last result came about.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Last {
     row: usize,
     timestamp: Timestamp,
@@ -246,12 +247,12 @@ impl Join {
             }
         };
         self.energies[place] = Some(energy);
-        let best = self.best_quality();
-        let energies = &self.energies;
-        self.ticks.retain(|tick| {
-            let energy = energies[tick.energy].as_ref();
-            energy.is_some_and(|energy| energy.quality as u8 <= best)
+        let mut ticks = std::mem::take(&mut self.ticks);
+        ticks.retain(|tick| {
+            let energy = self.energies[tick.energy].as_ref();
+            energy.is_some_and(|energy| energy.quality as u8 <= self.best_quality(energy.row))
         });
+        self.ticks = ticks;
         place
     }
 
@@ -287,13 +288,20 @@ impl Join {
             weights: Weights::default(),
             idle: None,
             unattributed: Vec::new(),
+            last: Last::default(),
         });
         self.rows.len() - 1
     }
 
-    fn best_quality(&self) -> u8 {
+    /// The best quality of energies that may be of the same joules as those of a row.
+    fn best_quality(&self, row: usize) -> u8 {
+        let resource = |row: usize| &self.rows[row].resource;
         let live = self.energies.iter().flatten().filter(|energy| !energy.is_gone);
-        live.map(|energy| energy.quality as u8).min().unwrap_or(u8::MAX)
+        let related = live.filter(|energy| Relation::of(resource(energy.row), resource(row)).is_some());
+        related
+            .map(|energy| energy.quality as u8)
+            .min()
+            .unwrap_or(u8::MAX)
     }
 
     /// Adds a series that is not energy.
@@ -345,7 +353,10 @@ impl Join {
 
     /// Lets energy wait for those who used it.
     pub(crate) fn wait(&mut self, place: usize, sample: Observed, at_the_latest: Monotonic) {
-        let best = self.best_quality();
+        let Some(row) = self.energies[place].as_ref().map(|energy| energy.row) else {
+            return;
+        };
+        let best = self.best_quality(row);
         let Some(energy) = &mut self.energies[place] else {
             return;
         };

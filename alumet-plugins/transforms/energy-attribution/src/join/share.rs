@@ -6,7 +6,7 @@ use super::{Join, JoinSpec, Last, Tick, begun, is_first, value};
 use crate::config::ModelKind;
 use crate::model::share::energy_per_use;
 use crate::node::Tracks;
-use crate::spec::Spec;
+use crate::spec::{Spec, Work};
 
 /// What a CPU second and each event cost, in joules, and what those of the machine cost together.
 struct Priced {
@@ -39,7 +39,12 @@ impl Join {
         let resource = &self.rows[tick.row].resource;
         let of_machine = |slot| value(self.machine.iter(), slot, resource, tracks, tick);
         let energy: f64 = group.iter().map(|tick| tick.value).sum();
-        let (busy, idle_time) = (of_machine(Spec::BUSY), of_machine(Spec::IDLE));
+        let seconds = tick.to.since(tick.from).as_secs_f64();
+        let capacity = match spec.spec.work {
+            Work::Model { capacity, .. } => capacity.map(|per_second| per_second * seconds),
+            Work::Formula(_) => None,
+        };
+        let (busy, idle_time) = (of_machine(Spec::BUSY).or(capacity), of_machine(Spec::IDLE));
         let load = busy.zip(idle_time).map(|(busy, idle)| busy / (busy + idle));
         let idle = match kind {
             ModelKind::Share => 0.0,
@@ -48,7 +53,6 @@ impl Join {
         let pool = energy - idle;
         self.measure_use(spec, tick, tracks);
         self.nest();
-        let seconds = tick.to.since(tick.from).as_secs_f64();
         let lacks_machine = spec.spec.is_used(Spec::BUSY) && busy.is_none();
         let weights = match kind {
             ModelKind::Counters => Some(self.learn_weights(spec, tick, busy, pool, seconds, tracks)),
@@ -64,6 +68,7 @@ impl Join {
             busy,
             lacks: lacks_machine.then_some(Spec::BUSY),
         };
+        self.rows[tick.row].last = self.last;
         // Before anybody uses anything, there is nothing to share.
         if !self.kinds.is_empty() {
             self.emit(kind != ModelKind::Share, tick, out);
@@ -206,6 +211,7 @@ impl Join {
             let kind = &mut self.kinds[user.kind];
             let result = user.counted * kind.energy_per_use;
             user.result = Ok(result);
+            (user.row, user.of_kind, user.energy_per_use) = (tick.row, kind.used, kind.energy_per_use);
             if !user.is_nested {
                 kind.left -= result;
             }

@@ -26,6 +26,10 @@ pub(super) struct User {
     /// What it pays for: what it used, or what that costs by the weights of counters.
     pub(super) counted: f64,
     pub(super) result: Result<f64, EvaluationError>,
+    /// The row of that result, what all of its kind used there, and what a unit of use cost.
+    pub(super) row: usize,
+    pub(super) of_kind: f64,
+    pub(super) energy_per_use: f64,
 }
 
 #[derive(Debug)]
@@ -48,6 +52,9 @@ impl User {
             is_there: false,
             counted: 0.0,
             result: Err(EvaluationError::Missing),
+            row: 0,
+            of_kind: 0.0,
+            energy_per_use: 0.0,
         }
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alumet_core::series::SeriesHandle;
 use alumet_core::value::Value;
+use alumet_core::{Consumer, Resource};
 use alumet_plugin_energy_attribution::Config;
 use proptest::prelude::*;
 
-use crate::stage::Stage;
+use crate::stage::{GPU_ENERGY, GPU_SM_TIME, Stage, process};
 
 /// In milliseconds.
 const BEGIN: u64 = 20_000;
@@ -203,13 +204,14 @@ struct Emitted {
 }
 
 impl Emitted {
-    fn by_instant(stage: &Stage, metric: &str) -> BTreeMap<u64, Self> {
+    fn by_instant(stage: &Stage, metric: &str, resource: &Resource) -> BTreeMap<u64, Self> {
         let mut emitted = BTreeMap::<u64, Self>::new();
         let mut begun = BTreeSet::new();
         for sample in stage
             .emitted
             .iter()
             .filter(|sample| sample.series.metric.name == metric)
+            .filter(|sample| *resource == Resource::LocalMachine || sample.series.resource() == resource)
         {
             let nanos = sample.timestamp.as_nanos() - crate::stage::wall(0).as_nanos();
             // The 0 with which a series begins is no result.
@@ -253,7 +255,7 @@ proptest! {
     #[test]
     fn at_every_tick_the_parts_are_together_what_was_measured(machine in machine()) {
         let (stage, measured) = run(&machine);
-        let emitted = Emitted::by_instant(&stage, "attributed_energy");
+        let emitted = Emitted::by_instant(&stage, "attributed_energy", &Resource::LocalMachine);
         for (nanos, parts) in &emitted {
             let energy = measured[nanos];
             prop_assert!(parts.idle > 0.0 || !machine.was_quiet || energy == 0.0, "{nanos}: {parts:?}");
@@ -267,5 +269,112 @@ proptest! {
         let first = emitted.keys().next().copied().unwrap_or(u64::MAX);
         let mut later = measured.range(first..).filter(|(_, energy)| **energy > 0.0);
         prop_assert!(later.all(|(nanos, _)| emitted.contains_key(nanos)));
+    }
+}
+
+/// What two GPUs do, each on a stream of its own.
+#[derive(Debug, Clone)]
+struct Gpus {
+    /// How often each is read, in milliseconds.
+    periods: [u64; 2],
+    jitter: Vec<u64>,
+    joules: Vec<f64>,
+    /// Which GPU each process uses, when it begins and ends, in milliseconds, and how much of the GPU it uses.
+    processes: Vec<(usize, u64, u64, f64)>,
+}
+
+fn gpus() -> impl Strategy<Value = Gpus> {
+    let period = || prop_oneof![Just(100_u64), Just(1000), 37_u64..1300];
+    (
+        [period(), period()],
+        proptest::collection::vec(0_u64..60, 1..8),
+        proptest::collection::vec(0.0..300.0_f64, 1..8),
+        proptest::collection::vec((0_usize..2, 0_u64..8000, 1_u64..8000, 0.0..1.0_f64), 1..8),
+    )
+        .prop_map(|(periods, jitter, joules, processes)| Gpus {
+            periods,
+            jitter,
+            joules,
+            processes: processes
+                .into_iter()
+                .map(|(gpu, from, lasts, share)| (gpu, BEGIN + from, BEGIN + from + lasts, share))
+                .collect(),
+        })
+}
+
+/// The resources, and the joules of each, by the timestamp in nanoseconds.
+fn run_gpus(gpus: &Gpus) -> (Stage, [(Resource, Measured); 2]) {
+    const STREAMS: [&str; 2] = ["one", "two"];
+    let mut stage = Stage::new(Config::default());
+    let mut measured = STREAMS.map(|id| (Resource::Gpu { bus_id: id.into() }, Measured::new()));
+    let energies = measured
+        .each_ref()
+        .map(|(gpu, _)| stage.series(&GPU_ENERGY, gpu, &Consumer::LocalMachine, &[]));
+    let mut ticks = Vec::new();
+    for (gpu, period) in gpus.periods.into_iter().enumerate() {
+        let mut last = BEGIN;
+        for number in 0..(10_000 / period) {
+            let jitter = gpus.jitter[number as usize % gpus.jitter.len()].min(period / 2);
+            let at = BEGIN + number * period + jitter;
+            ticks.push((at, gpu, last, number));
+            last = at;
+        }
+    }
+    ticks.sort_unstable();
+    let mut series: Vec<Option<SeriesHandle>> = vec![None; gpus.processes.len()];
+    for (at, gpu, last, number) in ticks {
+        stage.at(at);
+        stage.tick();
+        let nanos = at * 1_000_000;
+        let joules = match number {
+            0 => 0.0,
+            number => gpus.joules[number as usize % gpus.joules.len()],
+        };
+        measured[gpu].1.insert(nanos, joules);
+        let mut samples = vec![(energies[gpu].clone(), nanos, joules * 1000.0)];
+        for (index, (of, from, to, share)) in gpus.processes.iter().enumerate() {
+            // As a driver tells it: at the poll, and no more after the one that finds it gone.
+            if *of != gpu || *from >= at || *to < last {
+                continue;
+            }
+            let own = series[index].get_or_insert_with(|| {
+                let own = stage.series(&GPU_SM_TIME, &measured[gpu].0, &process(index as u32), &[]);
+                samples.push((own.clone(), last * 1_000_000, 0.0));
+                own
+            });
+            samples.push((own.clone(), nanos, ((at - last) as f64 * 1e6 * share).floor()));
+            if *to < at {
+                series[index] = None;
+            }
+        }
+        let samples: Vec<_> = samples
+            .iter()
+            .map(|(series, nanos, value)| (series, *nanos, *value))
+            .collect();
+        stage.batch("", STREAMS[gpu], nanos, samples);
+    }
+    stage.finish();
+    (stage, measured)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn of_each_gpu_the_parts_are_together_what_it_measured(gpus in gpus()) {
+        let (stage, measured) = run_gpus(&gpus);
+        for (gpu, measured) in measured {
+            let emitted = Emitted::by_instant(&stage, "attributed_gpu_energy", &gpu);
+            for (nanos, parts) in &emitted {
+                let sum = parts.processes + parts.unattributed["process"];
+                let energy = measured[nanos];
+                prop_assert!((sum - energy).abs() <= 1e-6 * energy.max(1.0), "{gpu} {nanos}: {sum} of {energy}");
+            }
+            let first = emitted.keys().next().copied().unwrap_or(u64::MAX);
+            let mut later = measured.range(first..).filter(|(_, energy)| **energy > 0.0);
+            prop_assert!(later.all(|(nanos, _)| emitted.contains_key(nanos)));
+        }
+        let used = Emitted::by_instant(&stage, "attributed_gpu_energy", &Resource::LocalMachine);
+        let is_used = gpus.processes.iter().any(|(_, from, to, share)| *share > 0.1 && to - from > 4000 && *from < BEGIN + 4000);
+        prop_assert!(!is_used || gpus.joules.iter().all(|joules| *joules < 1.0) || used.values().any(|parts| parts.processes > 0.0));
     }
 }

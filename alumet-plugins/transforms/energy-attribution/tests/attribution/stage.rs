@@ -39,6 +39,18 @@ alumet_core::metrics! {
     pub GPU_TIME = Delta<u64> {
         name: "amd_gpu_process_engine_gfx", unit: Unit::SECOND.nano(), description: "For this test.",
     };
+    pub GPU_SM_TIME = Delta<u64> {
+        name: "nvml_process_sm_time", unit: Unit::SECOND.nano(), description: "For this test.",
+    };
+    pub GPU_ENGINE = Delta<u64> {
+        name: "intel_gpu_process_engine_time", unit: Unit::SECOND.nano(), description: "For this test.",
+    };
+    pub GPU_MODELLED = Delta<f64> {
+        name: "nvml_estimated_energy_consumption", unit: Unit::JOULE.milli(), description: "For this test.", quality: Modelled,
+    };
+    pub GPU_CARD = Delta<f64> {
+        name: "intel_gpu_energy", unit: Unit::JOULE, description: "For this test.",
+    };
     pub INSTRUCTIONS = Delta<u64> {
         name: "perf_INSTRUCTIONS", unit: Unit::ONE, description: "For this test.",
     };
