@@ -76,7 +76,11 @@ fn new_pods(criterion: &mut Criterion) {
     let text = "k8s_node = 'n1'\ndisable_sources = true\nannotate_foreign_measurements = true";
     let config: <K8sPlugin as Plugin>::Config = toml::from_str(text).expect("a configuration");
     let mut bench = Bench::start::<K8sPlugin>(config, root.path()).expect("a plugin");
-    assert_eq!(bench.poll_batch("k8s").expect("a poll").len(), 1, "the number of pods without a name");
+    assert_eq!(
+        bench.poll_batch("k8s").expect("a poll").len(),
+        1,
+        "the number of pods without a name"
+    );
     let mut group = criterion.benchmark_group("new_pods");
     group.throughput(Throughput::Elements(PODS.into()));
     group.bench_function("k8s", |bencher| {
@@ -84,7 +88,9 @@ fn new_pods(criterion: &mut Criterion) {
     });
     group.finish();
     let path: CgroupPath = format!("/{}", group_of(0)).parse().expect("a path");
-    criterion.bench_function("path of a pod", |bencher| bencher.iter(|| pod::parse(black_box(&path))));
+    criterion.bench_function("path of a pod", |bencher| {
+        bencher.iter(|| pod::parse(black_box(&path)))
+    });
 }
 
 /// The parsers alone, on text of a kernel.
