@@ -97,7 +97,11 @@ fn main() -> ExitCode {
             power("cray_pm_power", Some(("domain", "node")), "the node controller"),
         ],
         [
-            power("rapl_consumed_energy", Some(("domain", "package_total")), "CPU packages"),
+            power(
+                "rapl_consumed_energy",
+                Some(("domain", "package_total")),
+                "CPU packages",
+            ),
             power("rapl_consumed_energy", Some(("domain", "dram_total")), "memory"),
             power("nvml_energy_consumption", None, "GPUs"),
             power("nvml_estimated_energy_consumption", None, "GPUs"),

@@ -286,21 +286,35 @@ fn the_sum_of_the_parts_is_held_against_the_meter_of_the_machine() {
     let zone = |name: &str| format!("host/sys/class/powercap/intel-rapl:0/{name}");
     // In place and of one length: the files stay open, and are read at any moment.
     let show = |name: String, text: String| {
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(folder.path(&name));
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.path(&name));
         std::os::unix::fs::FileExt::write_all_at(&file.unwrap(), text.as_bytes(), 0).unwrap();
     };
     folder.write(&zone("name"), "package-0\n");
     folder.write(&zone("max_energy_range_uj"), "262143328850\n");
-    for (file, text) in [("generation", "1"), ("startup", "1591394000000000"), ("version", "2")] {
+    for (file, text) in [
+        ("generation", "1"),
+        ("startup", "1591394000000000"),
+        ("version", "2"),
+    ] {
         folder.write(&counters(file), text);
     }
     // A package of 500 W, in a node of which the meter shows so much.
     let begin = std::time::Instant::now();
     let tick = |watts: u32| {
         let elapsed = begin.elapsed();
-        show(zone("energy_uj"), format!("{}\n", 1_000_000_000 + elapsed.as_micros() * 500));
+        show(
+            zone("energy_uj"),
+            format!("{}\n", 1_000_000_000 + elapsed.as_micros() * 500),
+        );
         show(counters("power"), format!("{watts} W 1591394934123456 us\n"));
-        show(counters("freshness"), format!("{}\n", 1_000_000 + elapsed.as_millis()));
+        show(
+            counters("freshness"),
+            format!("{}\n", 1_000_000 + elapsed.as_millis()),
+        );
     };
     folder.write(
         "alumet-config.toml",
@@ -337,10 +351,16 @@ fn the_sum_of_the_parts_is_held_against_the_meter_of_the_machine() {
         detail.starts_with("CPU packages ") && (50.0..=61.0).contains(&percent),
         "{detail}"
     );
-    assert!(detail.contains("of the 900.0 W that the node controller shows"), "{detail}");
+    assert!(
+        detail.contains("of the 900.0 W that the node controller shows"),
+        "{detail}"
+    );
     let finding = balance(300);
     assert_eq!(finding["verdict"], "limited", "{finding}");
     let (_, json) = folder.json(&["--plugins", "csv,rapl"]);
     let findings = json["findings"].as_array().unwrap();
-    assert!(findings.iter().all(|finding| finding["subject"] != "balance"), "{json:#}");
+    assert!(
+        findings.iter().all(|finding| finding["subject"] != "balance"),
+        "{json:#}"
+    );
 }

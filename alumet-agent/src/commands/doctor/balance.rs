@@ -97,11 +97,7 @@ struct Watching {
 
 impl Output for Watching {
     fn deliver(&mut self, delivery: &Delivery) -> Result<Delivering, Failure> {
-        let Self {
-            wanted,
-            places,
-            seen,
-        } = self;
+        let Self { wanted, places, seen } = self;
         let seen = &mut seen.lock().0;
         for sample in delivery.samples() {
             let place = places.get_or_insert_with(sample.series, || {
@@ -195,7 +191,10 @@ impl Seen {
         if sum <= 0.0 {
             return Vec::new();
         }
-        let named: Vec<_> = by_name.iter().map(|(name, watts)| format!("{name} {watts:.1} W")).collect();
+        let named: Vec<_> = by_name
+            .iter()
+            .map(|(name, watts)| format!("{name} {watts:.1} W"))
+            .collect();
         let finding = |(place, watts): (usize, f64)| {
             let whole = meters[place].what;
             let detail = format!(

@@ -102,14 +102,22 @@ fn power_of_the_moment_errs_by_half_an_interval_of_each_change() {
     for millis in [100, 250, 1000] {
         let joules = joules_of_step(millis, |desk, at| desk.read(step(at)));
         let bound = 2.0 * 200.0 * f64::from(millis) / 1000.0 / 2.0;
-        assert!((joules - JOULES_OF_STEP).abs() <= bound + 1e-6, "{millis} ms: {joules}");
+        assert!(
+            (joules - JOULES_OF_STEP).abs() <= bound + 1e-6,
+            "{millis} ms: {joules}"
+        );
     }
 }
 
 #[test]
 fn a_mean_power_of_the_second_before_loses_nothing() {
     // In steps of a millisecond.
-    let mean = |at: f64| (0..1000).map(|millis| step(at - f64::from(millis) / 1000.0)).sum::<f64>() / 1000.0;
+    let mean = |at: f64| {
+        (0..1000)
+            .map(|millis| step(at - f64::from(millis) / 1000.0))
+            .sum::<f64>()
+            / 1000.0
+    };
     for millis in [200, 500, 1000] {
         let window = Duration::from_secs(1);
         let joules = joules_of_step(millis, |desk, at| desk.read_mean(mean(at), window));

@@ -13,10 +13,10 @@ use alumet_core::metric::{Metric, MetricDef, MetricKind, Quality};
 use alumet_core::output::{RecordedSample, RecordingOutput};
 use alumet_core::pipeline::PipelineBuilder;
 use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
+use alumet_core::series::SeriesKey;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::testkit::{Bench, ManualClock, assert_lines};
 use alumet_core::unit::Unit;
-use alumet_core::series::SeriesKey;
 use alumet_core::{Attributes, Consumer, Failure, Resource, Series, Value, ValueType};
 use alumet_plugin_energy_to_carbon::{
     Config, CountryConfig, EnergyToCarbonPlugin, FileConfig, IntensityConfig, Mode, ServerConfig,
@@ -171,7 +171,9 @@ fn parts_and_sums_are_not_counted_twice() {
             attributes: Attributes::EMPTY.with(key, value),
         });
         let mut batch = catalog.batch();
-        batch.push_value(&series, ManualClock::START, Value::F64(1.0)).unwrap();
+        batch
+            .push_value(&series, ManualClock::START, Value::F64(1.0))
+            .unwrap();
         bench.transform(&mut batch).unwrap();
         assert_eq!(batch.len() == 2, is_converted, "{name} {value}");
     }
