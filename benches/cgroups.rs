@@ -89,7 +89,7 @@ fn new_pods(criterion: &mut Criterion) {
     group.finish();
     let path: CgroupPath = format!("/{}", group_of(0)).parse().expect("a path");
     criterion.bench_function("path of a pod", |bencher| {
-        bencher.iter(|| pod::parse(black_box(&path)))
+        bencher.iter(|| pod::parse(black_box(&path)));
     });
 }
 
