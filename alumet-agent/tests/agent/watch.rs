@@ -442,10 +442,14 @@ fn a_pod_is_watched_by_the_name_that_its_kubelet_tells() {
         .expect_stderr(&["shop/wev", "shop/web"]);
     // All pods are known by then, and names are waited for for 20 s.
     assert!(began.elapsed() < Duration::from_secs(15));
-    folder.write("alumet-config.toml", config.replace(&kubelet.url(), "http://127.0.0.1:1"));
-    watch("shop/web", &[])
-        .expect_code(2)
-        .expect_stderr(&["there is no pod shop/web", "of 1 control groups something is missing ("]);
+    folder.write(
+        "alumet-config.toml",
+        config.replace(&kubelet.url(), "http://127.0.0.1:1"),
+    );
+    watch("shop/web", &[]).expect_code(2).expect_stderr(&[
+        "there is no pod shop/web",
+        "of 1 control groups something is missing (",
+    ]);
 }
 
 #[test]
