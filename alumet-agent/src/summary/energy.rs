@@ -238,7 +238,8 @@ impl Total {
                 let _ = write!(what, " {value}");
             }
         }
-        let is_part = *series.resource() != Resource::LocalMachine;
+        // The joules of a GPU are in none of the machine's.
+        let is_part = !is_of_gpu && *series.resource() != Resource::LocalMachine;
         if is_of_gpu {
             what = series.resource().to_string();
         } else if is_part {

@@ -10,6 +10,7 @@ use alumet_core::catalog::{Catalog, IncompatibleMetric};
 use alumet_core::pipeline::Control;
 use alumet_core::plugin::{ElementSpecs, Plugin};
 use alumet_core::source::{Accumulator, Source};
+use alumet_core::time::Monotonic;
 
 use crate::device::{self, Board, OpenError};
 use crate::plugin::NvmlPlugin;
@@ -21,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// GPUs and drivers are seldom added to a machine that runs.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// A GPU that was found: its bus id if it is known, and the GPU if it works.
 pub(crate) struct Found {
@@ -65,15 +68,24 @@ pub(crate) struct Devices {
     pub(crate) root: PathBuf,
     /// The bus ids of those that have a source.
     pub(crate) known: Vec<String>,
+    /// While there is no driver: when it is looked for, however often `exec --interval` wants everything to be measured.
+    pub(crate) look_at: Option<Monotonic>,
 }
 
 impl Source for Devices {
     fn poll(&mut self, out: &mut Accumulator<'_>) -> Result<(), Failure> {
+        let now = out.tick().monotonic;
+        if self.look_at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
         // Kept until the new sources have it, so that it is not unloaded in between.
         let session = self.shared.library.open();
         let listed = match &session {
             Ok(session) => device::list(session).map_err(OpenError::from),
-            Err(OpenError::NotThere(_)) => return Ok(()),
+            Err(OpenError::NotThere(_)) => {
+                self.look_at = Some(now + LOOK_AT_MOST_EVERY);
+                return Ok(());
+            }
             Err(OpenError::Refused(error)) => Err((*error).into()),
         };
         let listed = match listed {

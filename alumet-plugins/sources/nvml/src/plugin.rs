@@ -62,7 +62,7 @@ impl Plugin for NvmlPlugin {
             }
             // A machine may well have none, or get one later.
             Some(Err(error @ OpenError::NotThere(_))) => {
-                tracing::info!(%error, "no GPU of NVIDIA is measured until there is a driver");
+                tracing::debug!(%error, "no GPU of NVIDIA is measured until there is a driver");
                 alumet.note(Finding::absent(SUBJECT, error.to_string()));
             }
             Some(Err(error)) if is_strict => return Err(error.into()),
@@ -84,6 +84,7 @@ impl Plugin for NvmlPlugin {
             control: alumet.control().clone(),
             root: alumet.root().to_path_buf(),
             known,
+            look_at: None,
         };
         alumet.source("devices", devices).every(LOOK_EVERY).blocking();
         Ok(Self)
