@@ -239,7 +239,8 @@ fn powers(sources: &[(&Cell, f64)]) -> Vec<Power> {
     };
     let shown = sources
         .iter()
-        .filter(|(cell, _)| !(is_again(cell) || is_part(cell) && has_whole(cell)));
+        .filter(|(cell, _)| !is_part(cell) || !has_whole(cell))
+        .filter(|(cell, _)| !is_again(cell));
     let mut powers: Vec<Power> = shown
         .map(|(cell, watts)| Power {
             name: cell.name.to_string(),
