@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// GPUs and drivers are seldom added to a machine that runs.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// The same of those that sleep or have no driver.
+pub(crate) const LOOK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// A GPU that was found: its bus id if it is known, and the GPU if it works.
 pub(crate) struct Found {
@@ -68,7 +69,9 @@ pub(crate) struct Devices {
     pub(crate) root: PathBuf,
     /// The bus ids of those that have a source.
     pub(crate) known: Vec<String>,
-    /// While there is no driver: when it is looked for, however often `exec --interval` wants everything to be measured.
+    /// Whether all GPUs slept when they were looked at last.
+    pub(crate) is_asleep: bool,
+    /// When they are looked for again, however often `exec --interval` wants everything to be measured.
     pub(crate) look_at: Option<Monotonic>,
 }
 
@@ -77,6 +80,19 @@ impl Source for Devices {
         let now = out.tick().monotonic;
         if self.look_at.is_some_and(|at| now < at) {
             return Ok(());
+        }
+        if self.is_asleep {
+            self.is_asleep = device::all_asleep(&self.root);
+            self.look_at = Some(
+                now + if self.is_asleep {
+                    LOOK_AT_MOST_EVERY
+                } else {
+                    LOOK_EVERY
+                },
+            );
+            if self.is_asleep {
+                return Ok(());
+            }
         }
         // Kept until the new sources have it, so that it is not unloaded in between.
         let session = self.shared.library.open();

@@ -9,9 +9,11 @@ mod library;
 mod partition;
 mod processes;
 mod reading;
+mod sleep;
 mod states;
 
 pub(crate) use board::{Board, Identity, list};
 pub use gpm::GpmMetric;
 pub(crate) use library::{Library, NvmlError, OpenError, Session};
 pub(crate) use reading::{Count, Gauge, Process, Readings};
+pub(crate) use sleep::all_asleep;

@@ -1,5 +1,6 @@
 //! The plugin in a pipeline: a driver that hangs, and GPUs that appear later.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use alumet_core::duration::HumanDuration;
@@ -7,6 +8,7 @@ use alumet_core::failure::Failure;
 use alumet_core::output::{Recording, RecordingOutput};
 use alumet_core::pipeline::{ElementStatus, Pipeline, PipelineBuilder};
 use alumet_core::source::{Accumulator, Source};
+use alumet_core::testkit::FakeRoot;
 use alumet_plugin_nvml::{Config, NvmlPlugin};
 
 use crate::simulated::{Driver, lines, source};
@@ -22,10 +24,14 @@ impl Source for Bystander {
 
 const INTERVAL: Duration = Duration::from_millis(500);
 
-fn running(mut config: Config) -> (Pipeline, Recording) {
+fn running(config: Config) -> (Pipeline, Recording) {
+    running_on(Path::new("/"), config)
+}
+
+fn running_on(root: &Path, mut config: Config) -> (Pipeline, Recording) {
     config.poll_interval = HumanDuration(INTERVAL);
     config.flush_interval = HumanDuration(INTERVAL);
-    let mut builder = PipelineBuilder::new();
+    let mut builder = PipelineBuilder::new().root(root);
     builder.plugin::<NvmlPlugin>(config).unwrap();
     builder.source("bystander", Bystander).every(INTERVAL);
     let output = RecordingOutput::new();
@@ -87,6 +93,36 @@ fn a_call_that_hangs_delays_neither_other_boards_nor_other_sources() {
     });
     let report = pipeline.stop(Duration::from_secs(10));
     assert!(report.stuck.is_empty(), "{:?}", report.stuck);
+}
+
+#[test]
+fn gpus_that_all_sleep_are_not_woken_and_are_measured_when_somebody_uses_one() {
+    let driver = Driver::new();
+    let root = FakeRoot::new();
+    let device = |number: u32, file: &str, text: &str| {
+        root.write(
+            format!("sys/bus/pci/devices/0000:0{number}:00.0/{file}"),
+            format!("{text}\n"),
+        );
+    };
+    // Two GPUs, and the sound of one, which is awake.
+    for (number, class, status) in [
+        (1, "0x030000", "suspended"),
+        (2, "0x030200", "suspended"),
+        (3, "0x040300", "active"),
+    ] {
+        device(number, "vendor", "0x10de");
+        device(number, "class", class);
+        device(number, "power/runtime_status", status);
+    }
+    let (pipeline, recording) = running_on(root.path(), driver.config());
+    wait_until("it was looked again", || status(&pipeline, "devices").calls >= 2);
+    assert!(lines(&recording.samples(), &["nvml_"]).is_empty());
+    device(2, "power/runtime_status", "active");
+    wait_until("it has a sample", || {
+        !lines(&recording.samples(), &["nvml_energy_consumption"]).is_empty()
+    });
+    pipeline.stop(Duration::from_secs(10));
 }
 
 #[test]
