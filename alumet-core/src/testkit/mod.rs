@@ -3,6 +3,7 @@
 //! - [`ManualClock`]: time that moves only when told to;
 //! - [`FakeRoot`]: a folder with `proc` and `sys` as a plugin shall find them;
 //! - [`Bench`]: a plugin whose sources are polled by hand;
+//! - [`findings`]: what a plugin finds out that is only tried;
 //! - [`Contract`]: the suite that every plugin passes;
 //! - [`assert_lines`]: a comparison whose failure can be read;
 //! - [`CountingAllocator`]: how often memory is asked for.
@@ -19,6 +20,7 @@ mod bench;
 mod clock;
 mod contract;
 mod root;
+mod trial;
 
 pub use allocations::{Allocations, CountingAllocator};
 pub use assert::{assert_lines, difference};
@@ -26,3 +28,4 @@ pub use bench::Bench;
 pub use clock::ManualClock;
 pub use contract::Contract;
 pub use root::FakeRoot;
+pub use trial::findings;

@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::output::RecordedSample;
-use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
+use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::testkit::{self, Bench, FakeRoot, assert_lines};
 use alumet_plugin_hwmon_power::{Config, HwmonPowerPlugin};
 use alumet_shared_sensor_source::Claim;
 
@@ -147,10 +146,7 @@ fn sensors_come_and_go_and_the_counters_that_stay_go_on() {
 }
 
 fn findings(root: &FakeRoot) -> Vec<Finding> {
-    let host = Host::trial(Arc::new(ManualClock::new()), root.path());
-    let mut context = StartContext::new(&host);
-    HwmonPowerPlugin::start(Config::default(), &mut context).unwrap();
-    context.findings().to_vec()
+    testkit::findings::<HwmonPowerPlugin>(Config::default(), root.path())
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::output::RecordedSample;
-use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
+use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::testkit::{self, Bench, FakeRoot, assert_lines};
 use alumet_plugin_intel_gpu::{Config, IntelGpuPlugin};
 use alumet_shared_sensor_source::SensorClaims;
 
@@ -19,10 +18,7 @@ fn start(root: &FakeRoot) -> Bench {
 }
 
 fn findings(root: &FakeRoot) -> Vec<Finding> {
-    let host = Host::trial(Arc::new(ManualClock::new()), root.path());
-    let mut context = StartContext::new(&host);
-    IntelGpuPlugin::start(Config::default(), &mut context).unwrap();
-    context.findings().to_vec()
+    testkit::findings::<IntelGpuPlugin>(Config::default(), root.path())
 }
 
 /// The samples of a poll one second later, without zeros of refusals and what is the same on all.

@@ -4,11 +4,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use alumet_core::failure::Remedy;
-use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{Bench, FakeRoot, ManualClock, assert_lines};
+use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::testkit::{self, Bench, FakeRoot, assert_lines};
 use alumet_plugin_ipmi::{Config, IpmiPlugin};
 
 fn start(root: &FakeRoot) -> Bench {
@@ -16,10 +15,7 @@ fn start(root: &FakeRoot) -> Bench {
 }
 
 fn finding(root: &FakeRoot) -> Finding {
-    let host = Host::trial(Arc::new(ManualClock::new()), root.path());
-    let mut context = StartContext::new(&host);
-    IpmiPlugin::start(Config::default(), &mut context).unwrap();
-    context.findings()[0].clone()
+    testkit::findings::<IpmiPlugin>(Config::default(), root.path())[0].clone()
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use alumet_core::output::{RecordedSample, Recording, RecordingOutput};
 use alumet_core::pipeline::{Pipeline, PipelineBuilder};
-use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{ManualClock, assert_lines};
+use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::testkit::{self, ManualClock, assert_lines};
 use alumet_plugin_kwollect_input::{Config, KwollectInputPlugin, Names};
 use alumet_shared_http_delivery::testkit::{TestServer, local};
 use parking_lot::Mutex;
@@ -185,12 +185,7 @@ fn what_was_missed_while_the_server_answered_nonsense_comes_later() {
 
 #[test]
 fn a_trial_says_which_metrics_have_no_values() {
-    let findings = |config: Config| -> Vec<Finding> {
-        let host = Host::trial(Arc::new(ManualClock::new()), "/");
-        let mut context = StartContext::new(&host);
-        KwollectInputPlugin::start(config, &mut context).unwrap();
-        context.findings().to_vec()
-    };
+    let findings = |config: Config| -> Vec<Finding> { testkit::findings::<KwollectInputPlugin>(config, "/") };
     let (server, values) = server();
     have(&values, &[(WATT, "w", 0, 1.0)]);
     let found = findings(config(&server));

@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::failure::Remedy;
-use alumet_core::plugin::{Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::{Bench, Contract, ManualClock, assert_lines};
+use alumet_core::plugin::Verdict;
+use alumet_core::testkit::{self, Bench, Contract, assert_lines};
 use alumet_plugin_quarch::{Config, QuarchPlugin};
 
 mod server;
@@ -70,12 +69,7 @@ fn a_module_that_does_not_answer_rightly_is_connected_anew() {
 
 #[test]
 fn a_trial_says_what_the_module_shows_or_why_it_does_not() {
-    let finding = |config| {
-        let host = Host::trial(Arc::new(ManualClock::new()), "/");
-        let mut context = StartContext::new(&host);
-        QuarchPlugin::start(config, &mut context).unwrap();
-        context.findings()[0].clone()
-    };
+    let finding = |config| testkit::findings::<QuarchPlugin>(config, "/")[0].clone();
     assert_eq!(finding(Config::default()).verdict, Verdict::Absent);
     let server = Server::start(Mood::Fine);
     assert_eq!(finding(server.config()).detail, "14 W");

@@ -1,10 +1,9 @@
 //! What a controller does that is slow, away, broken or changed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::plugin::{Finding, Host, Plugin, StartContext, Verdict};
-use alumet_core::testkit::ManualClock;
+use alumet_core::plugin::{Finding, Verdict};
+use alumet_core::testkit;
 use alumet_plugin_redfish::{Config, RedfishPlugin};
 use serde_json::{Value as Json, json};
 
@@ -103,10 +102,7 @@ fn what_has_vanished_is_looked_for_again_and_the_rest_goes_on() {
 }
 
 fn findings(config: Config) -> Vec<Finding> {
-    let host = Host::trial(Arc::new(ManualClock::new()), "/");
-    let mut context = StartContext::new(&host);
-    RedfishPlugin::start(config, &mut context).unwrap();
-    context.findings().to_vec()
+    testkit::findings::<RedfishPlugin>(config, "/")
 }
 
 #[test]
