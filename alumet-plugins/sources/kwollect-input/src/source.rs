@@ -41,7 +41,7 @@ pub(crate) struct Known {
     last: Timestamp,
 }
 
-/// A series that ends is waited for this long: what comes later is older than what was asked for.
+/// A series that is behind the others is waited for this long; what comes later is older than what is asked for.
 const WAITED: Duration = Duration::from_secs(600);
 
 /// How long the end of the program waits for the last values.
@@ -110,9 +110,16 @@ impl KwollectSource {
             }
         }
         if let Some(newest) = self.known.values().map(|known| known.last).max() {
-            let waited = newest.saturating_sub(WAITED);
-            let lasts = self.known.values().map(|known| known.last);
-            self.since = lasts.filter(|last| *last >= waited).min();
+            let waited = newest.saturating_sub(WAITED).max(began);
+            let has = |name: &String| self.known.keys().any(|key| key.metric == *name);
+            self.since = match self.metrics.keys().all(has) {
+                true => {
+                    let lasts = self.known.values().map(|known| known.last);
+                    lasts.filter(|last| *last >= waited).min()
+                }
+                // Its first values may be late.
+                false => Some(waited),
+            };
         }
         let sent = out.send(batch).await;
         sent.map_err(|stopped| Failure::end(stopped.to_string()))

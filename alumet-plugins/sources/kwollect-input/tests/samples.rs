@@ -147,6 +147,23 @@ fn each_value_is_one_sample_of_its_own_metric_at_its_own_time() {
 }
 
 #[test]
+fn a_metric_that_is_behind_the_others_is_waited_for() {
+    let (server, values) = server();
+    let (pipeline, clock, recording) = start(config(&server));
+    until("it is asked", || !server.received().is_empty());
+    clock.advance(Duration::from_secs(300));
+    have(&values, &[(WATT, "w", 290, 120.0)]);
+    until("the first value", || recording.len() == 1);
+    have(&values, &[(CELSIUS, "bmc", 1, 41.0)]);
+    until("the late one", || recording.len() == 2);
+    have(&values, &[(WATT, "w", 291, 121.0)]);
+    until("the next one", || recording.len() == 3);
+    have(&values, &[(CELSIUS, "bmc", 2, 42.0)]);
+    until("the next late one", || recording.len() == 4);
+    pipeline.stop(Duration::from_secs(60));
+}
+
+#[test]
 fn what_came_since_the_last_question_comes_with_the_end() {
     let (server, values) = server();
     let mut config = config(&server);
