@@ -373,8 +373,5 @@ proptest! {
             let mut later = measured.range(first..).filter(|(_, energy)| **energy > 0.0);
             prop_assert!(later.all(|(nanos, _)| emitted.contains_key(nanos)));
         }
-        let used = Emitted::by_instant(&stage, "attributed_gpu_energy", &Resource::LocalMachine);
-        let is_used = gpus.processes.iter().any(|(_, from, to, share)| *share > 0.1 && to - from > 4000 && *from < BEGIN + 4000);
-        prop_assert!(!is_used || gpus.joules.iter().all(|joules| *joules < 1.0) || used.values().any(|parts| parts.processes > 0.0));
     }
 }

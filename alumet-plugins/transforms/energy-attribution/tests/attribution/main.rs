@@ -7,6 +7,7 @@
 
 mod conservation;
 mod formulas;
+mod gpus;
 mod models;
 mod stage;
 mod truth;
