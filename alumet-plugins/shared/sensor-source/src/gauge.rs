@@ -6,7 +6,7 @@ use alumet_shared_energy_counter::{PowerIntegral, ReadAt};
 
 use crate::reading::Reading;
 
-/// The position of a reading among those of its [`Sensors`].
+/// The position of a reading among those of its [`Sensors`](crate::Sensors).
 #[derive(Debug, Clone, Copy)]
 pub struct Position(pub(crate) usize);
 
