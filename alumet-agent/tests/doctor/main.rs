@@ -237,6 +237,12 @@ fn whoever_could_measure_energy_is_looked_at_though_it_is_not_enabled_and_breaks
     }
     folder.write("alumet-config.toml", "system_root = 'root'\n[plugins.csv]\n");
     let (_, json) = folder.json(&[]);
+    // Those for which there is nothing are named in one line.
+    let nothing = find(&json, "agent", "other sensors")["detail"].as_str().unwrap();
+    assert!(
+        nothing.contains("hwmon-power") && !nothing.contains("rapl"),
+        "{nothing}"
+    );
     let plugin = find(&json, "rapl", "plugin");
     assert_eq!(plugin["verdict"], "absent", "{plugin}");
     assert!(

@@ -32,6 +32,11 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     own.extend(ctl::findings(app, global));
     own.extend(Machine::at(root).findings(app.purpose));
     own.extend(balance::findings(app, &setup));
+    let mut others = match app.purpose {
+        Purpose::Measure => others_that_measure_energy(app, &setup),
+        Purpose::Receive => Vec::new(),
+    };
+    own.extend(found_nothing(&mut others));
 
     let mut report = Report::default();
     let role = match app.purpose {
@@ -43,10 +48,8 @@ pub(crate) fn doctor(app: &App, global: &Global, json: bool) -> Result<ExitCode,
     for plugin in &setup.plugins {
         report.push(plugin.descriptor.id, findings(plugin, root));
     }
-    if app.purpose == Purpose::Measure {
-        for plugin in others_that_measure_energy(app, &setup) {
-            report.push(plugin.descriptor.id, possibilities(&plugin, root));
-        }
+    for (id, findings) in others {
+        report.push(id, findings);
     }
     let text = if json { report.to_json()? } else { report.to_text() };
     terminal::print(&text)?;
@@ -95,8 +98,8 @@ fn selection(app: &App, plugins: &[EnabledPlugin]) -> Finding {
     Finding::works("plugins", detail)
 }
 
-/// Plugins that could measure energy and are not enabled: people look here for why there is none.
-fn others_that_measure_energy(app: &App, setup: &Setup) -> Vec<EnabledPlugin> {
+/// What plugins would find that could measure energy and are not enabled: people look here for why there is none.
+fn others_that_measure_energy(app: &App, setup: &Setup) -> Vec<(&'static str, Vec<Finding>)> {
     let is_energy = |metric: &MetricDoc| {
         let is_of = |unit| Unit::convert(1.0, &metric.unit, &unit).is_some();
         metric.quality == Quality::Measured && (is_of(Unit::JOULE) || is_of(Unit::WATT))
@@ -106,7 +109,24 @@ fn others_that_measure_energy(app: &App, setup: &Setup) -> Vec<EnabledPlugin> {
         .iter()
         .filter(|plugin| !is_enabled(plugin.id) && plugin.metrics().iter().any(is_energy))
         .filter_map(|plugin| EnabledPlugin::with_defaults(app, plugin))
+        .map(|plugin| {
+            (
+                plugin.descriptor.id,
+                possibilities(&plugin, &setup.settings.system_root),
+            )
+        })
         .collect()
+}
+
+/// Takes out those that find that the machine has nothing for them, and names them.
+fn found_nothing(others: &mut Vec<(&'static str, Vec<Finding>)>) -> Option<Finding> {
+    let is_absent = |finding: &Finding| finding.verdict == Verdict::Absent;
+    let nothing = others.extract_if(.., |(_, findings)| {
+        findings.len() > 1 && findings.iter().all(is_absent)
+    });
+    let ids: Vec<_> = nothing.map(|(id, _)| id).collect();
+    let detail = format!("none is found by {}, which are not enabled", ids.join(", "));
+    (!ids.is_empty()).then(|| Finding::absent("other sensors", detail))
 }
 
 /// What a plugin that is not enabled would find; that something is wrong with it is no fault of the agent.
