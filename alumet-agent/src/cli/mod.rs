@@ -195,6 +195,8 @@ pub(crate) enum Command {
 /// How `doctor` ends.
 const DOCTOR_CODES: &str = "It changes nothing. Verdicts: works; absent: this machine does not have it, which is no fault; limited: \
     it works in part or at a higher cost; broken: it should work and does not.\n\
+    Where a meter of the whole machine and parts of it are enabled, it measures for some seconds and tells how much of the whole the \
+    parts are.\n\
     Exit codes: 0 nothing is broken, 1 something is broken, 2 wrong command line.";
 
 /// How `ctl` ends.
