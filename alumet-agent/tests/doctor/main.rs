@@ -300,6 +300,7 @@ fn the_sum_of_the_parts_is_held_against_the_meter_of_the_machine() {
         std::os::unix::fs::FileExt::write_all_at(&file.unwrap(), text.as_bytes(), 0).unwrap();
     };
     folder.write(&zone("name"), "package-0\n");
+    std::os::unix::fs::symlink("/proc", folder.path("host/proc")).unwrap();
     folder.write(&zone("max_energy_range_uj"), "262143328850\n");
     for (file, text) in [
         ("generation", "1"),
