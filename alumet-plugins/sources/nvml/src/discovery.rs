@@ -16,9 +16,12 @@ use crate::device::{self, Board, OpenError};
 use crate::plugin::NvmlPlugin;
 use crate::source::{BoardSource, Shared};
 
-/// So long the start of the agent waits for the driver, which wakes up GPUs that are not used. A driver that hangs does so for
-/// good.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// So long the start of the agent, and of the program of `exec`, waits for the driver, which wakes up GPUs that nobody uses, a
+/// second or two for each. The GPUs of one that takes longer are added when it answers.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same where every GPU has to work, or is only looked at. A driver that hangs does so for good.
+const PATIENCE_WITH_ALL: Duration = Duration::from_secs(15);
 
 /// GPUs and drivers are seldom added to a machine that runs.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -36,7 +39,8 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// When there is no driver, or it does not work.
-pub(crate) fn look(shared: &Arc<Shared>) -> Option<Result<Vec<Found>, OpenError>> {
+pub(crate) fn look(shared: &Arc<Shared>, is_patient: bool) -> Option<Result<Vec<Found>, OpenError>> {
+    let patience = if is_patient { PATIENCE_WITH_ALL } else { PATIENCE };
     let (found, is_found) = channel();
     let shared = Arc::clone(shared);
     // Nothing but another thread can leave a call that does not return.
@@ -44,7 +48,7 @@ pub(crate) fn look(shared: &Arc<Shared>) -> Option<Result<Vec<Found>, OpenError>
     // Nobody waits any more if it took too long.
     let looking = looking.spawn(move || drop(found.send(open_all(&shared))));
     looking.ok()?;
-    is_found.recv_timeout(PATIENCE).ok()
+    is_found.recv_timeout(patience).ok()
 }
 
 fn open_all(shared: &Shared) -> Result<Vec<Found>, OpenError> {

@@ -64,7 +64,7 @@ impl Plugin for NvmlPlugin {
 fn find(shared: &Arc<Shared>, alumet: &mut StartContext<'_>) -> Result<Vec<String>, StartError> {
     let is_strict = !shared.config.skip_failed_devices;
     let mut known = Vec::new();
-    match discovery::look(shared) {
+    match discovery::look(shared, is_strict || alumet.is_trial()) {
         Some(Ok(found)) => {
             if found.is_empty() {
                 alumet.note(Finding::absent(SUBJECT, "the driver shows none"));
