@@ -1,10 +1,20 @@
 //! The energy of graphics processors.
 
 use alumet_core::testkit::assert_lines;
+use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Resource};
 use alumet_plugin_energy_attribution::Config;
 
 use crate::stage::{self, GPU_ENERGY, GPU_TIME, Stage, process};
+
+alumet_core::metrics! {
+    ALL_MEMORY = Gauge<u64> {
+        name: "nvml_gpu_memory_info", unit: Unit::BYTE, description: "For this test.",
+    };
+    MEMORY = Gauge<u64> {
+        name: "nvml_used_gpu_memory", unit: Unit::BYTE, description: "For this test.",
+    };
+}
 
 /// A tenth of a second, in nanoseconds.
 const TENTH: f64 = 1e8;
@@ -124,4 +134,48 @@ fn who_has_no_gpu_is_not_told_why_nobody_has_its_energy() {
     let told = stage.explain(&process(1));
     assert!(told.contains("attributed_energy: "), "{told}");
     assert!(!told.contains("gpu"), "{told}");
+}
+
+#[test]
+fn a_partitioned_gpu_can_be_shared_by_memory_as_the_plugin_of_nvidia_says() {
+    let readme = include_str!("../../../../sources/nvml/README.md");
+    let mut blocks = readme
+        .split("```toml\n")
+        .filter_map(|block| block.split("```").next());
+    let example = blocks.find(|block| block.contains("all_memory")).unwrap();
+    let mut stage = Stage::new(Stage::config(
+        &example.replace("[plugins.energy-attribution.", "["),
+    ));
+    let gpu = Resource::Gpu { bus_id: "a".into() };
+    let part = |partition| Resource::GpuPartition {
+        parent: "a".into(),
+        partition,
+    };
+    let machine = Consumer::LocalMachine;
+    let energy = stage.series(&GPU_ENERGY, &gpu, &machine, &[]);
+    let all = stage.series(&ALL_MEMORY, &gpu, &machine, &[("kind", "total")]);
+    let free = stage.series(&ALL_MEMORY, &gpu, &machine, &[("kind", "free")]);
+    // A partition has memory of its own, which is a part of the whole.
+    let of_part = stage.series(&ALL_MEMORY, &part(1), &machine, &[("kind", "total")]);
+    let context = &[("context", "compute"), ("compute_instance_id", "0")];
+    let one = stage.series(&MEMORY, &part(1), &process(1), context);
+    let two = stage.series(&MEMORY, &part(2), &process(2), context);
+    for at in [0, 1000] {
+        let joules = at as f64 * 100.0;
+        let memory = [
+            (&all, 80.0),
+            (&free, 20.0),
+            (&of_part, 40.0),
+            (&one, 40.0),
+            (&two, 20.0),
+        ];
+        stage.samples("all", at, memory.into_iter().chain([(&energy, joules)]));
+    }
+    assert_lines(
+        stage.lines(),
+        [
+            "1000: attributed_nvml_energy gpu:a process:1 {} 50",
+            "1000: attributed_nvml_energy gpu:a process:2 {} 25",
+        ],
+    );
 }
