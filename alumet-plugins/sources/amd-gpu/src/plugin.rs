@@ -42,6 +42,7 @@ impl Plugin for AmdGpuPlugin {
         let gpus = Gpu::list(&root, &mut energies)?;
         if gpus.is_empty() {
             let reason = "no card in `/sys/class/drm` is bound to the driver `amdgpu`";
+            tracing::info!("{SUBJECT}: {reason}");
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }

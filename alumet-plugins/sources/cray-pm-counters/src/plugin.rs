@@ -32,6 +32,7 @@ impl Plugin for CrayPmCountersPlugin {
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let Some(mut counters) = Counters::find(alumet.root()) else {
             let reason = "no `/sys/cray/pm_counters`, which only nodes of an HPE Cray EX or XC have";
+            tracing::info!("{SUBJECT}: {reason}");
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         };

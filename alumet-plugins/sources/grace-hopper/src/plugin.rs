@@ -41,6 +41,7 @@ impl Plugin for GraceHopperPlugin {
                  `acpi_power_meter.force_cap_on=y`",
                 folder.display()
             );
+            tracing::info!("{SUBJECT}: {reason}");
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }

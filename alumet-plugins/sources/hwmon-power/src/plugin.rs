@@ -30,7 +30,11 @@ impl Plugin for HwmonPowerPlugin {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let listing = Listing::of(alumet.root())?;
-        alumet.note(found(&listing));
+        let finding = found(&listing);
+        if listing.is_empty() {
+            tracing::info!("{SUBJECT}: {}", finding.detail);
+        }
+        alumet.note(finding);
         // Sensors can take long to answer: only a trial asks them here.
         if alumet.is_trial() {
             refused(&listing)

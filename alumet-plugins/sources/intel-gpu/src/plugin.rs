@@ -37,6 +37,7 @@ impl Plugin for IntelGpuPlugin {
         let gpus = Gpu::list(&root)?;
         if gpus.is_empty() {
             let reason = "no card in `/sys/class/drm` is bound to the driver `i915` or `xe`";
+            tracing::info!("{SUBJECT}: {reason}");
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }

@@ -35,7 +35,9 @@ impl Plugin for IpmiPlugin {
         let path = config.device.strip_prefix("/").unwrap_or(&config.device);
         let path = alumet.root().join(path);
         if !path.exists() {
-            alumet.note(found(Err(IpmiError::Absent(path))));
+            let finding = found(Err(IpmiError::Absent(path)));
+            tracing::info!("{SUBJECT}: {}", finding.detail);
+            alumet.note(finding);
             return Ok(Self);
         }
         let mut device = Device::at(&path);

@@ -36,6 +36,7 @@ impl Plugin for JetsonPlugin {
         if rails.is_empty() {
             let reason =
                 "no INA3221 with a named rail in `/sys/bus/i2c/drivers`, which only Jetson boards have";
+            tracing::info!("{SUBJECT}: {reason}");
             alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         }

@@ -37,10 +37,12 @@ impl Plugin for QuarchPlugin {
             );
         }
         let Some(ip) = config.quarch_ip else {
-            alumet.note(Finding::absent(
+            let (subject, reason) = (
                 "module of Quarch",
                 "none is named; write its address: `quarch_ip = \"172.17.30.102\"`",
-            ));
+            );
+            tracing::info!("{subject}: {reason}");
+            alumet.note(Finding::absent(subject, reason));
             return Ok(Self);
         };
         let address = SocketAddr::new(ip, config.quarch_port);

@@ -36,10 +36,9 @@ impl Plugin for RedfishPlugin {
 
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let Some(url) = &config.url else {
-            alumet.note(Finding::absent(
-                SUBJECT,
-                "no management controller is named; write its address: `url = \"https://…\"`",
-            ));
+            let reason = "no management controller is named; write its address: `url = \"https://…\"`";
+            tracing::info!("{SUBJECT}: {reason}");
+            alumet.note(Finding::absent(SUBJECT, reason));
             return Ok(Self);
         };
         let (mut bmc, wanted) = (Bmc::new(url, &config)?, config.wanted()?);
