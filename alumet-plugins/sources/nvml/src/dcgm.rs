@@ -8,10 +8,12 @@ use alumet_core::catalog::{Catalog, IncompatibleMetric};
 use alumet_core::metric::MetricDef;
 use alumet_core::source::Accumulator;
 use alumet_core::unit::Unit;
-use alumet_core::{Consumer, Resource, Series, Timestamp};
+use alumet_core::{Consumer, Series, Timestamp};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::device::{Count, Gauge, Identity, Readings};
+use crate::source::resource_of;
 
 macro_rules! dcgm_metrics {
     ($($constant:ident = $name:literal $description:literal,)+) => {
@@ -135,8 +137,8 @@ impl Dcgm {
     ) -> Result<(), IncompatibleMetric> {
         let key = (metric.doc.name, instance);
         let series = match self.series.entry(key) {
-            hashbrown::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            hashbrown::hash_map::Entry::Vacant(entry) => entry.insert(register(
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(register(
                 out.catalog(),
                 metric,
                 identity,
@@ -157,15 +159,7 @@ fn register(
     hostname: &str,
 ) -> Result<Series<f64>, IncompatibleMetric> {
     let bus_id = identity.bus_id.as_str();
-    let resource = match instance {
-        None => Resource::Gpu {
-            bus_id: bus_id.into(),
-        },
-        Some(partition) => Resource::GpuPartition {
-            parent: bus_id.into(),
-            partition,
-        },
-    };
+    let resource = resource_of(&bus_id.into(), instance);
     let mut series = catalog
         .series(catalog.metric(metric)?, resource, Consumer::LocalMachine)
         .attribute("gpu", u64::from(identity.index))

@@ -231,7 +231,8 @@ fn of_gpu<'c, T: Number>(
     Ok(catalog.series(metric, resource_of(bus_id, instance), Consumer::LocalMachine))
 }
 
-fn resource_of(bus_id: &Arc<str>, instance: Option<u32>) -> Resource {
+/// A GPU, or one of its partitions.
+pub(crate) fn resource_of(bus_id: &Arc<str>, instance: Option<u32>) -> Resource {
     match instance {
         None => Resource::Gpu {
             bus_id: Arc::clone(bus_id),
