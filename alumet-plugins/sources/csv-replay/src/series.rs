@@ -1,0 +1,100 @@
+//! The series of rows, each registered once.
+
+use std::borrow::Cow;
+
+use alumet_core::catalog::{Catalog, TypeMismatch};
+use alumet_core::metric::{Metric, MetricKind, Quality};
+use alumet_core::unit::Unit;
+use alumet_core::value::ValueType;
+use alumet_core::{Consumer, Resource, Series};
+use hashbrown::HashMap;
+
+use crate::device::Row;
+
+/// The series of the rows so far, by what identifies them.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesOfRows {
+    known: HashMap<Box<[u8]>, Series<f64>>,
+    key: Vec<u8>,
+}
+
+/// So many series are kept: a large cluster has less at a time. With more they are forgotten, and found again.
+const MOST: usize = 1 << 17;
+
+impl SeriesOfRows {
+    /// The series of a row for the metric that the file calls `name`.
+    ///
+    /// # Errors
+    /// Never: the metric is registered with the type of its values.
+    pub(crate) fn get(
+        &mut self,
+        row: Row<'_>,
+        name: &str,
+        catalog: &Catalog,
+    ) -> Result<&Series<f64>, TypeMismatch> {
+        self.key.clear();
+        row.identify(&mut self.key);
+        self.key.extend_from_slice(name.as_bytes());
+        // Looked up twice where it is new, which happens once.
+        if !self.known.contains_key(&*self.key) {
+            if self.known.len() >= MOST {
+                self.known.clear();
+            }
+            let series = register(row, name, catalog)?;
+            self.known.insert(self.key.as_slice().into(), series);
+        }
+        Ok(&self.known[&*self.key])
+    }
+}
+
+fn register(row: Row<'_>, name: &str, catalog: &Catalog) -> Result<Series<f64>, TypeMismatch> {
+    let written = metric_name(name);
+    // A number as the file has it: of its unit and kind nothing is known. It may be called like a metric of a plugin.
+    let (id, _held) = catalog.admit_metric(Metric {
+        name: written.into_owned().into(),
+        kind: MetricKind::Gauge,
+        value_type: ValueType::F64,
+        unit: Unit::ONE,
+        description: "What a file that is replayed has under this name.".into(),
+        quality: Quality::Measured,
+    });
+    let resource = Resource::Gpu {
+        bus_id: row.gpu().into(),
+    };
+    let mut series = catalog.series(catalog.typed_metric(id)?, resource, Consumer::LocalMachine);
+    for (label, text) in row.labels() {
+        series = series.attribute(label, text);
+    }
+    if let Some(index) = row.index() {
+        series = series.attribute(Row::INDEX, index);
+    }
+    Ok(series.register())
+}
+
+/// The name of the metric that a file calls `name`: what is no letter, digit or `_` becomes `_`, and a digit does not begin it.
+pub(crate) fn metric_name(name: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins_well = !name.starts_with(|c: char| c.is_ascii_digit());
+    if begins_well && name.chars().all(is_plain) {
+        return name.into();
+    }
+    let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+    let front = (!begins_well).then_some('_');
+    Cow::Owned(front.into_iter().chain(plain).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_unless_no_metric_can_have_them() {
+        for (name, expected) in [
+            ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_UTIL"),
+            ("memory used [MiB]", "memory_used__MiB_"),
+            ("5min", "_5min"),
+        ] {
+            assert_eq!(metric_name(name), expected);
+        }
+    }
+}

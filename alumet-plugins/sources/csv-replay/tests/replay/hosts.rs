@@ -1,0 +1,47 @@
+//! Rows of some hosts only.
+
+use alumet_plugin_csv_replay::{Hosts, NoMatch};
+
+use super::*;
+
+const TWO_HOSTS: &str = "Hostname,gpu_id,n\nn1,1,1\nn2,1,2\nn1,1,3\nN2,1,4\n";
+
+#[test]
+fn only_rows_of_these_hosts_are_sent_and_they_keep_the_pace() {
+    let mut replayed = Replayed::start(TWO_HOSTS, |config| {
+        config.host_filter = Hosts::Text("n2, n9".to_owned());
+    });
+    assert_eq!(values(&replayed.seconds(3)), [2.0, 4.0, 2.0]);
+}
+
+#[test]
+fn where_no_row_matches_all_are_sent_once_the_file_is_known() {
+    let mut replayed = Replayed::start(TWO_HOSTS, |config| {
+        config.host_filter = Hosts::Text("n9".to_owned());
+        config.repeat = false;
+    });
+    assert_eq!(values(&replayed.seconds(5)), [1.0, 2.0, 3.0, 4.0]);
+    replayed.end();
+}
+
+#[test]
+fn where_no_row_matches_nothing_is_sent_if_that_is_wished_until_the_file_has_one() {
+    let mut replayed = Replayed::start(TWO_HOSTS, |config| {
+        config.host_filter = Hosts::Text("n9".to_owned());
+        config.on_no_match = NoMatch::None;
+    });
+    assert_eq!(replayed.seconds(3), []);
+    replayed.root.write("a.csv", format!("{TWO_HOSTS}n9,1,9\n"));
+    assert_eq!(values(&replayed.seconds(2)), [9.0], "nothing is made up for");
+}
+
+#[test]
+fn a_file_without_hosts_is_sent_or_refused() {
+    let mut replayed = Replayed::start(WIDE, |config| config.host_filter = Hosts::Text("n1".to_owned()));
+    assert_eq!(replayed.seconds(1).len(), 3);
+    let message = refused(WIDE, |config| {
+        config.host_filter = Hosts::Text("n1".to_owned());
+        config.on_no_match = NoMatch::None;
+    });
+    assert!(message.contains("`host_column`"), "{message}");
+}
