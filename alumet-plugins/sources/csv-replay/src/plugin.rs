@@ -10,7 +10,6 @@ use crate::config::{Config, NoMatch, TimestampMode, WorkerMode};
 use crate::device::{ColumnNames, Replay, Wanted};
 use crate::metrics;
 use crate::pace::Pace;
-use crate::series::metric_name;
 use crate::source::{BadRows, CsvReplaySource};
 use crate::timestamps::Timestamps;
 
@@ -51,10 +50,7 @@ impl Plugin for CsvReplayPlugin {
         })?;
         let found = match replay.metrics() {
             None => "a metric in each row".to_owned(),
-            Some(names) => {
-                let names: Vec<_> = names.into_iter().map(metric_name).collect();
-                format!("these metrics in each row: {}", names.join(", "))
-            }
+            Some(names) => format!("these metrics in each row: {}", names.join(", ")),
         };
         alumet.note(Finding::works(replay.path().display().to_string(), found));
         alumet.catalog().declare_attributes(replay.attributes());
@@ -77,6 +73,7 @@ impl Plugin for CsvReplayPlugin {
         alumet
             .source("csv-replay", source)
             .every(*config.poll_interval)
+            .finest(*config.poll_interval)
             .blocking();
         Ok(Self)
     }

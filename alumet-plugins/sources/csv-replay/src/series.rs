@@ -1,7 +1,5 @@
 //! The series of rows, each registered once.
 
-use std::borrow::Cow;
-
 use alumet_core::catalog::{Catalog, TypeMismatch};
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::unit::Unit;
@@ -9,7 +7,7 @@ use alumet_core::value::ValueType;
 use alumet_core::{Consumer, Resource, Series};
 use hashbrown::HashMap;
 
-use crate::device::Row;
+use crate::device::{Row, metric_name};
 
 /// The series of the rows so far, by what identifies them.
 #[derive(Debug, Default)]
@@ -49,6 +47,13 @@ impl SeriesOfRows {
 
 fn register(row: Row<'_>, name: &str, catalog: &Catalog) -> Result<Series<f64>, TypeMismatch> {
     let written = metric_name(name);
+    if written != name && catalog.find_metric(&written).is_none() {
+        tracing::info!(
+            name,
+            metric = &*written,
+            "a metric of the file is called otherwise here"
+        );
+    }
     // A number as the file has it: of its unit and kind nothing is known. It may be called like a metric of a plugin.
     let (id, _held) = catalog.admit_metric(Metric {
         name: written.into_owned().into(),
@@ -69,32 +74,4 @@ fn register(row: Row<'_>, name: &str, catalog: &Catalog) -> Result<Series<f64>, 
         series = series.attribute(Row::INDEX, index);
     }
     Ok(series.register())
-}
-
-/// The name of the metric that a file calls `name`: what is no letter, digit or `_` becomes `_`, and a digit does not begin it.
-pub(crate) fn metric_name(name: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let begins_well = !name.starts_with(|c: char| c.is_ascii_digit());
-    if begins_well && name.chars().all(is_plain) {
-        return name.into();
-    }
-    let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
-    let front = (!begins_well).then_some('_');
-    Cow::Owned(front.into_iter().chain(plain).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stay_unless_no_metric_can_have_them() {
-        for (name, expected) in [
-            ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_UTIL"),
-            ("memory used [MiB]", "memory_used__MiB_"),
-            ("5min", "_5min"),
-        ] {
-            assert_eq!(metric_name(name), expected);
-        }
-    }
 }

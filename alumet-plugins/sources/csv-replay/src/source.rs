@@ -75,10 +75,10 @@ impl CsvReplaySource {
     fn send(&mut self, out: &mut Accumulator<'_>, now: Monotonic, tick: Tick) -> Result<(), Failure> {
         let (mut lines, mut samples) = (0, 0);
         while let Some(overdue) = self.pace.overdue(now) {
+            if samples >= MOST_SAMPLES || self.left == 0 && lines >= MOST_LINES {
+                break;
+            }
             if self.left == 0 {
-                if lines >= MOST_LINES || samples >= MOST_SAMPLES {
-                    break;
-                }
                 lines += 1;
                 match self.replay.step()? {
                     Step::Row(wrong) => {

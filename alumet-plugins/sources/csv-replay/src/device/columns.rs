@@ -1,6 +1,9 @@
 //! What the columns of a file mean, by their names in the header, in upper or lower case.
 
+use std::borrow::Cow;
+
 use super::fields::Fields;
+use super::name::metric_name;
 
 /// Names of columns that a file calls otherwise.
 #[derive(Debug, Clone, Default)]
@@ -111,6 +114,19 @@ impl Columns {
             labels,
             form,
         })
+    }
+
+    /// The names of metrics that columns are: in the wide form only.
+    pub(crate) fn metrics(&self) -> Option<Vec<Cow<'_, str>>> {
+        match &self.form {
+            Form::Long { .. } => None,
+            Form::Wide(metrics) => Some(
+                metrics
+                    .iter()
+                    .map(|column| metric_name(self.name(*column)))
+                    .collect(),
+            ),
+        }
     }
 
     /// How many columns there are.

@@ -42,11 +42,12 @@ const LONGEST: usize = 1 << 20;
 impl Lines {
     /// Opens the file at its beginning.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // A pipe would be waited for, and could not begin again.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
         Ok(Self {
             path: path.to_owned(),
             file: BufReader::with_capacity(1 << 16, file),
@@ -102,9 +103,8 @@ impl Lines {
     /// Whether another file has the path now, or this one was cut.
     pub(crate) fn is_replaced(&self) -> bool {
         // While there is none, this one is the latest.
-        self.path.metadata().is_ok_and(|now| {
-            (now.dev(), now.ino()) != self.identity || now.is_file() && now.len() < self.position
-        })
+        let now = self.path.metadata();
+        now.is_ok_and(|now| (now.dev(), now.ino()) != self.identity || now.len() < self.position)
     }
 
     /// Which version of the file has the path now; `None` if there is none.

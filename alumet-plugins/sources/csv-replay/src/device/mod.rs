@@ -3,18 +3,21 @@
 mod columns;
 mod fields;
 mod lines;
+mod name;
 mod row;
 mod survey;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::FileError;
 
 pub(crate) use columns::ColumnNames;
-use columns::{Columns, Form};
+use columns::Columns;
 use fields::Fields;
 use lines::{Lines, Next, Version};
+pub(crate) use name::metric_name;
 use row::Contents;
 pub(crate) use row::Row;
 use survey::{survey, whole};
@@ -117,19 +120,16 @@ impl Replay {
     }
 
     /// The names of metrics that the header has: in the wide form only.
-    pub(crate) fn metrics(&self) -> Option<Vec<&str>> {
-        match &self.columns.form {
-            Form::Long { .. } => None,
-            Form::Wide(metrics) => Some(metrics.iter().map(|column| self.columns.name(*column)).collect()),
-        }
+    pub(crate) fn metrics(&self) -> Option<Vec<Cow<'_, str>>> {
+        self.columns.metrics()
     }
 
     /// The keys of the attributes that rows may have.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &'static str> {
         let host = self.columns.host.map(|_| Row::HOST);
-        let index = self.columns.index.map(|_| Row::INDEX);
+        let index = self.columns.index.filter(|index| self.columns.ids != [*index]);
         let labels = self.columns.labels.iter().map(|(label, _)| *label);
-        host.into_iter().chain(index).chain(labels)
+        host.into_iter().chain(index.map(|_| Row::INDEX)).chain(labels)
     }
 
     /// Opens the file again if it was replaced, or was away when it was to begin again.

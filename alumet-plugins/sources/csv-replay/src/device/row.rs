@@ -120,7 +120,8 @@ impl<'a> Row<'a> {
     pub(crate) fn identify(self, key: &mut Vec<u8>) {
         let columns = self.columns;
         let labels = columns.labels.iter().map(|(_, column)| column);
-        for column in columns.ids.iter().chain(&columns.host).chain(labels) {
+        let ids = columns.ids.iter().chain(&columns.index);
+        for column in ids.chain(&columns.host).chain(labels) {
             key.extend_from_slice(self.fields.get(*column).as_bytes());
             // No text in UTF-8 has it.
             key.push(0xff);

@@ -74,6 +74,15 @@ pub(super) fn survey(wanted: &Wanted) -> Result<(Columns, Vec<u8>), FileError> {
             tracing::info!(path = %wanted.path.display(), ?columns, "columns that have no numbers are left out");
         }
     }
+    let mut names = columns.metrics().unwrap_or_default();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let reason = format!(
+            "two of its columns are the metric `{}`; rename one of them",
+            twice[0]
+        );
+        return Err(refuse(reason));
+    }
     Ok((columns, header))
 }
 

@@ -11,6 +11,7 @@ use super::*;
 #[test]
 fn in_the_wide_form_each_column_with_numbers_is_a_metric() {
     let mut replayed = Replayed::start(WIDE, |_| {});
+    assert!(replayed.bench.catalog().declared_attributes().is_empty());
     assert_lines(
         replayed.seconds(2),
         [
@@ -84,6 +85,34 @@ fn a_row_of_the_long_form_without_a_uuid_is_of_its_number() {
             "util gpu:GPU-a local_machine {index=3, model=H100, node=n1} = 6",
         ],
     );
+}
+
+#[test]
+fn whoever_uses_a_gpu_next_has_a_series_of_its_own() {
+    let content = "card,gpu_id,host,pod,n\nA,0,n1,p1,1\nA,0,n1,p2,2\nA,0,n2,p2,3\nA,1,n2,p2,4\n";
+    let mut replayed = Replayed::start(content, |config| config.id_column = Some("card".to_owned()));
+    assert_lines(
+        replayed.seconds(4),
+        [
+            "n gpu:A local_machine {index=0, node=n1, pod=p1} = 1",
+            "n gpu:A local_machine {index=0, node=n1, pod=p2} = 2",
+            "n gpu:A local_machine {index=0, node=n2, pod=p2} = 3",
+            "n gpu:A local_machine {index=1, node=n2, pod=p2} = 4",
+        ],
+    );
+}
+
+#[test]
+fn series_that_come_and_go_do_not_stay_for_ever() {
+    let rows: String = (0..140_000).map(|gpu| format!("{gpu},1\n")).collect();
+    let mut replayed = Replayed::start(format!("gpu_id,n\n{rows}"), |config| config.rate = 140_000.0);
+    replayed.bench.advance(Duration::from_secs(1));
+    let sent: usize = (0..3)
+        .map(|_| replayed.bench.poll_batch(NAME).unwrap().len())
+        .sum();
+    assert_eq!(sent, 140_000);
+    let live = replayed.bench.catalog().live_series();
+    assert!(live < 131_072, "{live}");
 }
 
 #[test]

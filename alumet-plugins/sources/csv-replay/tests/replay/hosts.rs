@@ -1,5 +1,7 @@
 //! Rows of some hosts only.
 
+use std::process::Command;
+
 use alumet_plugin_csv_replay::{Hosts, NoMatch};
 
 use super::*;
@@ -12,6 +14,18 @@ fn only_rows_of_these_hosts_are_sent_and_they_keep_the_pace() {
         config.host_filter = Hosts::Text("n2, n9".to_owned());
     });
     assert_eq!(values(&replayed.seconds(3)), [2.0, 4.0, 2.0]);
+}
+
+#[test]
+fn hosts_can_come_from_the_environment() {
+    if std::env::var_os("HOSTNAME_LIST").is_none() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let test = "hosts::hosts_can_come_from_the_environment";
+        let again = again.args(["--exact", test]).env("HOSTNAME_LIST", "n8,n2");
+        return assert!(again.status().unwrap().success());
+    }
+    let mut replayed = Replayed::start(TWO_HOSTS, |_| {});
+    assert_eq!(values(&replayed.seconds(2)), [2.0, 4.0]);
 }
 
 #[test]

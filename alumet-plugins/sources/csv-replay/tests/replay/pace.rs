@@ -42,6 +42,17 @@ fn workers_that_replicate_send_each_row_at_times_of_their_own() {
 }
 
 #[test]
+fn what_is_too_much_for_one_poll_comes_with_the_next() {
+    let mut replayed = Replayed::start(numbered(0..9), |config| {
+        config.workers = 200_000;
+        config.worker_mode = WorkerMode::Replicate;
+    });
+    replayed.bench.advance(Duration::from_secs(1));
+    let polls = [0; 3].map(|_| replayed.bench.poll_batch(NAME).unwrap().len());
+    assert_eq!(polls, [131_072, 68_928, 0]);
+}
+
+#[test]
 fn a_file_begins_again_after_its_end_or_the_source_ends() {
     let mut looped = Replayed::start(numbered(0..2), |_| {});
     assert_eq!(values(&looped.seconds(5)), [0.0, 1.0, 0.0, 1.0, 0.0]);

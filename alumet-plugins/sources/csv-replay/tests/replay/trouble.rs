@@ -83,6 +83,7 @@ fn a_file_that_cannot_be_replayed_is_refused_with_what_to_do() {
         ("a,b\n1,2\n", "`id_column`"),
         ("gpu_id,name\n1,x\n", "no column of its first rows has numbers"),
         ("gpu_id,\"n\n1,2\n", "a quote is not closed"),
+        ("gpu_id,a b,a_b\n1,2,3\n", "the metric `a_b`"),
     ] {
         let message = refused(content, |_| {});
         assert!(message.contains(words) && message.contains("a.csv"), "{message}");
@@ -92,6 +93,8 @@ fn a_file_that_cannot_be_replayed_is_refused_with_what_to_do() {
         message.contains("missing") && message.contains("`path`"),
         "{message}"
     );
+    let message = refused(WIDE, |config| config.path = "/dev/null".into());
+    assert!(message.contains("no regular file"), "{message}");
     let message = refused(WIDE, |config| config.timestamp = TimestampMode::Shift);
     assert!(message.contains("`time_column`"), "{message}");
 }
