@@ -17,7 +17,7 @@ pub(crate) struct SeriesOfRows {
 }
 
 /// So many series are kept: a large cluster has less at a time. With more they are forgotten, and found again.
-const MOST: usize = 1 << 17;
+const MOST: usize = 1 << 16;
 
 impl SeriesOfRows {
     /// The series of a row for the metric that the file calls `name`.

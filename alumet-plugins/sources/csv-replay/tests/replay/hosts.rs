@@ -17,6 +17,15 @@ fn only_rows_of_these_hosts_are_sent_and_they_keep_the_pace() {
 }
 
 #[test]
+fn a_row_with_too_few_fields_is_bad_whoever_it_is_of() {
+    let mut replayed = Replayed::start(format!("{TWO_HOSTS}n1\n"), |config| {
+        config.host_filter = Hosts::Text("n2".to_owned());
+    });
+    let samples = replayed.seconds(3);
+    assert_eq!(samples.last().unwrap().series.metric.name, "csv_replay_bad_rows");
+}
+
+#[test]
 fn hosts_can_come_from_the_environment() {
     if std::env::var_os("HOSTNAME_LIST").is_none() {
         let mut again = Command::new(std::env::current_exe().unwrap());

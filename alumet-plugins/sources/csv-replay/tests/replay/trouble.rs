@@ -70,9 +70,11 @@ fn a_row_whose_time_is_wanted_and_wrong_is_bad() {
 }
 
 #[test]
-fn a_file_of_which_all_rows_are_bad_is_read_once() {
+fn a_file_of_which_all_rows_are_bad_is_read_again_when_it_is_mended() {
     let mut replayed = Replayed::start("metric_name,gpu_id,value\nm,1,x\n", |_| {});
     assert_eq!(values(&replayed.seconds(5)), [0.0, 1.0]);
+    replayed.root.write("a.csv", "metric_name,gpu_id,value\nm,1,10\n");
+    assert_eq!(values(&replayed.seconds(2)), [10.0], "nothing is made up for");
 }
 
 #[test]
