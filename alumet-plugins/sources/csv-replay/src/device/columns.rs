@@ -51,9 +51,6 @@ const LABELS: [(&str, &[&str]); 5] = [
     ("container", &["container"]),
 ];
 
-/// Columns that repeat what others have, as text.
-const REPEATED: [&str; 2] = ["labels_raw", "labels"];
-
 impl Columns {
     /// What the columns of `header` mean. In the wide form, all that mean nothing else may be metrics.
     ///
@@ -98,9 +95,6 @@ impl Columns {
                     known
                         .chain(labels.iter().map(|(_, label)| label))
                         .all(|known| known != column)
-                        && !REPEATED
-                            .iter()
-                            .any(|name| all[*column].eq_ignore_ascii_case(name))
                 };
                 Form::Wide((0..all.len()).filter(is_other).collect())
             }

@@ -11,8 +11,11 @@ mod trouble;
 use std::time::Duration;
 
 use alumet_core::output::RecordedSample;
-use alumet_core::testkit::{Bench, FakeRoot};
+use alumet_core::testkit::{Bench, CountingAllocator, FakeRoot};
 use alumet_plugin_csv_replay::{Config, CsvReplayPlugin};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const NAME: &str = "csv-replay";
 

@@ -1,7 +1,9 @@
 //! Rows and files with something wrong in them.
 
 use alumet_core::testkit::assert_lines;
-use alumet_plugin_csv_replay::TimestampMode;
+use alumet_plugin_csv_replay::{Hosts, TimestampMode};
+
+use proptest::prelude::*;
 
 use super::*;
 
@@ -99,4 +101,31 @@ fn a_file_that_cannot_be_replayed_is_refused_with_what_to_do() {
     assert!(message.contains("no regular file"), "{message}");
     let message = refused(WIDE, |config| config.timestamp = TimestampMode::Shift);
     assert!(message.contains("`time_column`"), "{message}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_file_is_replayed_or_refused(
+        header in "(gpu_id|uuid|x),(metric_name|hostname|n),(value|time|n)",
+        rows in "([a1,\"\r\n.é]|1,2,3\n){0,40}",
+        cut: bool,
+        is_filtered: bool,
+    ) {
+        let root = FakeRoot::new();
+        let mut content = format!("{header}\n{rows}").into_bytes();
+        content.truncate(content.len() - usize::from(cut));
+        let mut config = config(&root, content);
+        config.rate = 9.0;
+        if is_filtered {
+            config.host_filter = Hosts::Text("1".to_owned());
+        }
+        if let Ok(mut bench) = Bench::start::<CsvReplayPlugin>(config, root.path()) {
+            for _ in 0..4 {
+                bench.poll(NAME).unwrap();
+                bench.advance(Duration::from_secs(1));
+            }
+        }
+    }
 }
