@@ -6,11 +6,12 @@ use alumet_core::metric::MetricDoc;
 use alumet_core::plugin::{Faults, Finding, Plugin, StartContext, StartError};
 use alumet_core::{Consumer, Resource};
 
+use crate::bad_rows::BadRows;
 use crate::config::{Config, NoMatch, TimestampMode, WorkerMode};
 use crate::device::{ColumnNames, Replay, Wanted};
 use crate::metrics;
 use crate::pace::Pace;
-use crate::source::{BadRows, CsvReplaySource};
+use crate::source::CsvReplaySource;
 use crate::timestamps::Timestamps;
 
 /// Replays a file.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use alumet_core::Failure;
 use alumet_core::source::{Accumulator, Source, Tick};
 use alumet_core::time::Monotonic;
-use alumet_core::{Failure, Series};
 
+use crate::bad_rows::BadRows;
 use crate::device::{Replay, Step};
 use crate::pace::Pace;
 use crate::series::SeriesOfRows;
@@ -31,14 +32,6 @@ pub(crate) struct CsvReplaySource {
     sent: u64,
     series: SeriesOfRows,
     bad_rows: BadRows,
-}
-
-/// Counts bad rows, and says what is wrong with them.
-#[derive(Debug)]
-pub(crate) struct BadRows {
-    series: Series<u64>,
-    count: u64,
-    told: u64,
 }
 
 /// So many lines are looked at in one poll, all of which may be of other hosts, and so many samples are made: 3 MiB. The rest
@@ -73,12 +66,20 @@ impl CsvReplaySource {
 
     /// Sends all that is due at `now`, or as much of it as one poll may.
     fn send(&mut self, out: &mut Accumulator<'_>, now: Monotonic, tick: Tick) -> Result<(), Failure> {
+        // A row of which copies are left belongs to the file that is open.
+        let mut has_followed = self.left == 0;
+        if has_followed {
+            self.replay.follow()?;
+        }
         let (mut lines, mut samples) = (0, 0);
         while let Some(overdue) = self.pace.overdue(now) {
             if samples >= MOST_SAMPLES || self.left == 0 && lines >= MOST_LINES {
                 break;
             }
             if self.left == 0 {
+                if !std::mem::replace(&mut has_followed, true) {
+                    self.replay.follow()?;
+                }
                 lines += 1;
                 match self.replay.step()? {
                     Step::Row(wrong) => {
@@ -130,8 +131,7 @@ impl Source for CsvReplaySource {
         let began = *self.began.get_or_insert(tick.monotonic);
         let end = self.duration.map(|duration| began + duration);
         let now = end.map_or(tick.monotonic, |end| end.min(tick.monotonic));
-        let followed = self.replay.follow().map_err(Failure::from);
-        let sent = followed.and_then(|()| self.send(out, now, tick));
+        let sent = self.send(out, now, tick);
         self.bad_rows.push(out);
         if sent.is_err() {
             // What cannot be sent meanwhile is not made up for.
@@ -145,42 +145,5 @@ impl Source for CsvReplaySource {
 
     fn reset(&mut self) {
         self.pace.restart();
-    }
-}
-
-impl BadRows {
-    /// The first of them, of which each is told; of the others, fewer and fewer are.
-    const TOLD: u64 = 10;
-
-    pub(crate) const fn new(series: Series<u64>) -> Self {
-        Self {
-            series,
-            count: 0,
-            told: 0,
-        }
-    }
-
-    /// The row at which the file is is bad.
-    fn note(&mut self, replay: &Replay, reason: &str) {
-        self.count += 1;
-        if self.count <= Self::TOLD || self.count.is_power_of_two() {
-            tracing::warn!(
-                path = %replay.path().display(), line = replay.line(), reason, so_far = self.count,
-                "a row was left out, as a whole or in part; mend it in the file"
-            );
-        }
-    }
-
-    /// Pushes their number if there are new ones; the first time after the 0 from which it counts.
-    fn push(&mut self, out: &mut Accumulator<'_>) {
-        if self.count == self.told {
-            return;
-        }
-        if self.told == 0 {
-            let before = out.tick().timestamp.saturating_sub(Duration::from_nanos(1));
-            out.push_at(&self.series, before, 0);
-        }
-        out.push(&self.series, self.count);
-        self.told = self.count;
     }
 }

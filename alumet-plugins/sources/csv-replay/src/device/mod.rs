@@ -208,12 +208,14 @@ impl Replay {
         if !self.wanted.repeat {
             return Ok(Step::End);
         }
-        if !self.has_given {
+        if !self.has_given
+            && let Some(version) = self.lines.version()
+        {
             tracing::warn!(
                 path = %self.wanted.path.display(), hosts = ?self.wanted.hosts,
                 "the file has no row that can be sent; it is read again when it has changed"
             );
-            self.barren = self.lines.version();
+            self.barren = Some(version);
             return Ok(Step::Idle);
         }
         self.begin_again()?;

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use alumet_core::testkit::Allocations;
+use alumet_plugin_csv_replay::WorkerMode;
 
 use super::*;
 
@@ -49,6 +50,29 @@ fn a_file_that_is_replaced_begins_at_once_with_columns_of_its_own() {
         replayed.seconds(1)[0].to_string(),
         "power gpu:GPU-a local_machine {} = 70"
     );
+}
+
+#[test]
+fn all_copies_of_a_row_are_sent_before_another_file_begins() {
+    let mut replayed = Replayed::start(numbered(0..9), |config| {
+        config.workers = 3;
+        config.worker_mode = WorkerMode::Replicate;
+    });
+    replayed.bench.advance(Duration::from_millis(500));
+    assert_eq!(values(&replayed.bench.poll(NAME).unwrap()), [0.0]);
+    rename_over(&replayed, &numbered(5..9));
+    assert_eq!(values(&replayed.seconds(1)), [0.0, 0.0, 5.0]);
+    assert_eq!(values(&replayed.seconds(1)), [5.0, 5.0, 6.0]);
+}
+
+#[test]
+fn a_file_without_a_good_row_that_is_gone_is_an_error() {
+    let mut replayed = Replayed::start("metric_name,gpu_id,value\nm,1,x\n", |_| {});
+    replayed.root.remove("a.csv");
+    for _ in 0..3 {
+        replayed.bench.advance(Duration::from_secs(1));
+        replayed.bench.poll(NAME).unwrap_err();
+    }
 }
 
 #[test]
