@@ -37,7 +37,7 @@ type Sample = (usize, i64, u32);
 #[derive(Clone, Default)]
 struct Listed {
     samples: Arc<Mutex<Vec<SeriesSamples>>>,
-    /// Whether only intervals are left of them.
+    /// Whether intervals are left of them, and of samples the newest.
     is_thinned: Arc<AtomicBool>,
 }
 
@@ -135,10 +135,11 @@ impl Backend for Listed {
         newest: Option<usize>,
         budget: &Budget,
     ) -> Result<Vec<SeriesSamples>, QueryError> {
-        match self.is_thinned.load(Ordering::Relaxed) {
-            true => Ok(Vec::new()),
-            false => self.all_samples(selector, range, newest, budget),
-        }
+        let newest = match self.is_thinned.load(Ordering::Relaxed) {
+            true => Some(1),
+            false => newest,
+        };
+        self.all_samples(selector, range, newest, budget)
     }
 
     async fn buckets(
