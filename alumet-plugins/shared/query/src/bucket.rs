@@ -77,10 +77,11 @@ pub struct Steps {
 impl Steps {
     /// One interval: a whole range.
     pub fn whole(from: Timestamp, until: Timestamp) -> Self {
-        let step = until.as_nanos().saturating_sub(from.as_nanos()).max(1);
+        // A range that is longer than a step can be begins later: no sample is three centuries old.
+        let start = from.as_nanos().max(until.as_nanos().saturating_sub(i64::MAX));
         Self {
-            start: from.as_nanos(),
-            step,
+            start,
+            step: until.as_nanos().saturating_sub(start).max(1),
             count: 1,
         }
     }
@@ -221,6 +222,14 @@ mod tests {
         assert_eq!(aligned(i64::MIN, i64::MAX).start_of(i64::MAX), None);
         let none = Steps::aligned(Timestamp::from_nanos(0), Timestamp::from_nanos(1), Duration::ZERO);
         assert!(none.is_err());
+    }
+
+    #[test]
+    fn a_whole_range_ends_where_it_ends_however_long_it_is() {
+        let end = |from, until| Steps::whole(Timestamp::from_nanos(from), Timestamp::from_nanos(until)).end();
+        assert_eq!(end(5, 9), 9);
+        assert_eq!(end(i64::MIN, i64::MAX), i64::MAX);
+        assert_eq!(end(i64::MIN, 7), 7);
     }
 
     proptest! {
