@@ -13,7 +13,7 @@ use crate::window::{quantile, sum};
 /// Aggregates; `parameter` has a number per instant, if the aggregator has one.
 ///
 /// # Errors
-/// When the budget is used up.
+/// When a number of series is none, or the budget is used up.
 pub(crate) fn aggregate(
     aggregation: &Aggregation,
     parameter: &[f64],
@@ -21,6 +21,10 @@ pub(crate) fn aggregate(
     times: Times,
     budget: &Budget,
 ) -> Result<Vec<Row>, ApiError> {
+    let is_ranking = matches!(aggregation.aggregator, Aggregator::Topk | Aggregator::Bottomk);
+    if is_ranking && let Some(most) = parameter.iter().find(|most| most.is_nan()) {
+        return Err(ApiError::execution(format!("{most} is no number of series")));
+    }
     let mut groups: BTreeMap<Labels, Vec<Row>> = BTreeMap::new();
     for row in rows {
         let labels = row.labels.restricted(&aggregation.grouping);
@@ -30,7 +34,7 @@ pub(crate) fn aggregate(
     let mut out = Vec::with_capacity(groups.len());
     for (labels, group) in groups {
         budget.check()?;
-        if matches!(aggregation.aggregator, Aggregator::Topk | Aggregator::Bottomk) {
+        if is_ranking {
             out.extend(ranked(
                 aggregation.aggregator == Aggregator::Topk,
                 parameter,
@@ -74,7 +78,6 @@ fn ranked(largest: bool, most: &[f64], group: Vec<Row>) -> Vec<Row> {
         let mut present: Vec<usize> = (0..group.len()).filter(|row| value(row).is_some()).collect();
         let number = |row: &usize| value(row).unwrap_or(f64::NAN);
         present.sort_by(|one, other| order(number(one), number(other), largest));
-        // Not a number is none.
         present.truncate(*most as usize);
         for row in &present {
             chosen[*row][index] = value(row);

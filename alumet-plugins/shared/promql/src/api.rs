@@ -11,9 +11,10 @@ use crate::error::ApiError;
 use crate::eval::{Evaluation, LOOKBACK, Times, Value, selections};
 use crate::expr::{Expr, Type};
 use crate::labels::{Labels, NAME};
+use crate::load::load;
 use crate::parameters::Parameters;
 use crate::parse::{parse, parse_selector};
-use crate::select::{find, load, sample_name};
+use crate::select::{find, sample_name};
 
 /// How many values of a series an answer may have, as in Prometheus.
 const MOST_STEPS: i64 = 11_000;

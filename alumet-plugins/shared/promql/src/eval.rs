@@ -11,7 +11,8 @@ use crate::error::ApiError;
 use crate::expr::{At, Expr, Selection};
 use crate::function::{Function, Window};
 use crate::labels::Labels;
-use crate::select::{Series, Wanted};
+use crate::load::Wanted;
+use crate::scraped::Series;
 use crate::window::{Slice, Slider};
 
 /// For how long the newest sample counts, in nanoseconds, unless something else is asked for: as `--query.lookback-delta`.

@@ -1,14 +1,11 @@
-//! The series of a backend as Prometheus would have scraped them.
+//! Which series of a backend are meant by their names in Prometheus.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use alumet_core::Timestamp;
-use alumet_core::metric::MetricKind;
-use alumet_shared_prometheus_names::{Naming, Number, can_count};
-use alumet_shared_query::{
-    Backend, Budget, Identity, Label, Matcher, Operator, QueryError, Range, Selector, SeriesSamples, Steps,
-};
+use alumet_core::metric::{Metric, MetricKind};
+use alumet_shared_prometheus_names::Naming;
+use alumet_shared_query::{Backend, Budget, Identity, Label, Matcher, Operator, QueryError, Range, Selector};
 
 use crate::labels::{Labels, NAME};
 
@@ -20,28 +17,6 @@ const RENAMED: [(&str, Label); 4] = [
     ("resource_consumer_id", Label::ConsumerId),
 ];
 
-/// A series with its samples.
-#[derive(Debug)]
-pub(crate) struct Series {
-    pub(crate) labels: Labels,
-    /// In nanoseconds since 1970, in order.
-    pub(crate) times: Vec<i64>,
-    /// As many.
-    pub(crate) values: Vec<f64>,
-    /// Whether the values of a counter are what it has counted, and not only how it moves.
-    pub(crate) is_whole: bool,
-}
-
-/// What is read of the samples.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) range: Range,
-    /// Only the last sample of each series.
-    pub(crate) newest: bool,
-    /// Whether the values count that a counter has, and not only how it moves.
-    pub(crate) values: bool,
-}
-
 /// A series that was found.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -51,7 +26,7 @@ pub(crate) struct Found {
 }
 
 /// The name of a metric, as its samples have it.
-pub(crate) fn sample_name(naming: &Naming, metric: &alumet_core::metric::Metric) -> String {
+pub(crate) fn sample_name(naming: &Naming, metric: &Metric) -> String {
     let mut name = naming.family(metric, false).name.name;
     if metric.kind != MetricKind::Gauge {
         name.push_str("_total");
@@ -158,67 +133,12 @@ fn metrics_named(naming: &Naming, name: &str) -> Result<Option<Matcher>, QueryEr
     Matcher::new(Label::Metric, Operator::Matches, &pattern).map(Some)
 }
 
-/// Reads the samples of the series that match, in the units and with the sums that a scrape would have shown.
-pub(crate) async fn load(
-    backend: &dyn Backend,
+/// What was asked for, as exactly as the backend can look it up, now that the series are known.
+pub(crate) fn narrowed(
     naming: &Naming,
     matchers: &[Matcher],
-    wanted: Wanted,
-    budget: &Budget,
-) -> Result<Vec<Series>, QueryError> {
-    let found = find(backend, naming, matchers, wanted.range, budget).await?;
-    let Some(first_at) = found.iter().map(|found| found.first_at).min() else {
-        return Ok(Vec::new());
-    };
-    let selector = Selector {
-        matchers: narrowed(naming, matchers, &found)?,
-    };
-    let newest = wanted.newest.then_some(1);
-    let samples = backend.samples(&selector, wanted.range, newest, budget).await?;
-    let has_deltas = found
-        .iter()
-        .any(|found| found.series.metric.kind == MetricKind::Delta);
-    let mut sums = HashMap::new();
-    if wanted.values && has_deltas {
-        let all = Steps::whole(
-            Timestamp::from_nanos(first_at),
-            Timestamp::from_nanos(wanted.range.until),
-        );
-        for found in backend.buckets(&selector, all, budget).await? {
-            let sum = found.buckets.iter().map(|bucket| bucket.sum).sum::<f64>();
-            sums.insert(found.series, sum);
-        }
-    }
-    let mut found: HashMap<_, _> = found
-        .into_iter()
-        .map(|found| (found.series, (found.labels, found.first_at)))
-        .collect();
-    let mut by_labels: BTreeMap<Labels, Series> = BTreeMap::new();
-    for samples in samples {
-        budget.check()?;
-        let Some((labels, first_at)) = found.remove(&samples.series) else {
-            continue;
-        };
-        let total = match wanted.values {
-            true => sums.get(&samples.series).copied(),
-            // Whatever it has counted before.
-            false => None,
-        };
-        let mut series = as_scraped(naming, labels, &samples, total);
-        series.is_whole |= first_at >= wanted.range.from;
-        if let Some(other) = by_labels.remove(&series.labels) {
-            series = joined(other, series, samples.series.metric.kind != MetricKind::Gauge);
-        }
-        by_labels.insert(series.labels.clone(), series);
-    }
-    Ok(by_labels
-        .into_values()
-        .filter(|series| !series.times.is_empty())
-        .collect())
-}
-
-/// What was asked for, as exactly as the backend can look it up, now that the series are known.
-fn narrowed(naming: &Naming, matchers: &[Matcher], found: &[Found]) -> Result<Vec<Matcher>, QueryError> {
+    found: &[Found],
+) -> Result<Vec<Matcher>, QueryError> {
     let metrics: BTreeSet<&str> = found.iter().map(|found| &*found.series.metric.name).collect();
     let mut narrowed = known_to_the_backend(naming, matchers)?;
     narrowed.retain(|matcher| *matcher.label() != Label::Metric);
@@ -245,62 +165,4 @@ fn narrowed(naming: &Naming, matchers: &[Matcher], found: &[Found]) -> Result<Ve
     });
     narrowed.extend(by_attribute.cloned());
     Ok(narrowed)
-}
-
-/// The samples of a series in the unit of Prometheus, and those of a delta added up: so that the last one is `total`, or from
-/// nothing on.
-fn as_scraped(naming: &Naming, labels: Labels, samples: &SeriesSamples, total: Option<f64>) -> Series {
-    let metric = &samples.series.metric;
-    let scale = naming.scale(&metric.unit);
-    let is_delta = metric.kind == MetricKind::Delta;
-    let is_kept = |value| metric.kind == MetricKind::Gauge || can_count(value);
-    let kept = || samples.iter().filter(|(_, value)| is_kept(*value));
-    let nothing = samples.values.first().map(|value| Number::of(*value).zero());
-    let mut sum = nothing.unwrap_or(Number::Whole(0));
-    let all = kept().fold(sum, |sum, (_, value)| sum.plus(Number::of(value)));
-    let before = total.map_or(0.0, |total| total - all.as_f64());
-    // A sum may be less by what was rounded.
-    let before = if before.is_finite() { before.max(0.0) } else { 0.0 };
-    let values = kept().map(|(_, value)| {
-        let value = match is_delta {
-            true => {
-                sum = sum.plus(Number::of(value));
-                before + sum.as_f64()
-            }
-            false => value.as_f64(),
-        };
-        scale.apply(value)
-    });
-    Series {
-        labels,
-        values: values.collect(),
-        times: kept().map(|(at, _)| at.as_nanos()).collect(),
-        is_whole: !is_delta || total.is_some(),
-    }
-}
-
-/// Two series that are one in Prometheus, such as those before and after a change of the type: counters count together.
-fn joined(one: Series, other: Series, is_counter: bool) -> Series {
-    let mut samples: BTreeMap<i64, [Option<f64>; 2]> = BTreeMap::new();
-    for (side, series) in [&one, &other].into_iter().enumerate() {
-        for (at, value) in series.times.iter().zip(&series.values) {
-            samples.entry(*at).or_default()[side] = Some(*value);
-        }
-    }
-    let mut counted = [0.0; 2];
-    let values = samples.values().map(|sides| {
-        for (counted, value) in counted.iter_mut().zip(sides) {
-            *counted = value.unwrap_or(*counted);
-        }
-        match is_counter {
-            true => counted[0] + counted[1],
-            false => sides[0].or(sides[1]).unwrap_or(f64::NAN),
-        }
-    });
-    Series {
-        values: values.collect(),
-        times: samples.keys().copied().collect(),
-        is_whole: one.is_whole && other.is_whole,
-        labels: one.labels,
-    }
 }

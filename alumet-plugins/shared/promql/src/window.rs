@@ -2,8 +2,9 @@
 
 use alumet_shared_prometheus_names::Number;
 
+use crate::eval::order;
 use crate::function::Window;
-use crate::select::Series;
+use crate::scraped::Series;
 
 /// The samples of a series with times in `(start, end]`.
 #[derive(Debug, Clone, Copy)]
@@ -158,8 +159,7 @@ pub(crate) fn quantile(part: f64, mut values: Vec<f64>) -> f64 {
         return f64::INFINITY;
     }
     // What is no number is less than any.
-    let key = |value: &f64| if value.is_nan() { f64::NEG_INFINITY } else { *value };
-    values.sort_by(|one, other| key(one).total_cmp(&key(other)));
+    values.sort_by(|one, other| order(*other, *one, true));
     let rank = part * (values.len() - 1) as f64;
     let below = rank.floor() as usize;
     let above = (below + 1).min(values.len() - 1);

@@ -16,6 +16,8 @@ use parking_lot::Mutex;
 pub(crate) struct Listed {
     pub(crate) all: Vec<(Arc<Identity>, Vec<(i64, Value)>)>,
     pub(crate) asked: Mutex<Vec<String>>,
+    /// Before then, samples are thinned out, in nanoseconds since 1970.
+    pub(crate) raw_from: i64,
 }
 
 impl Listed {
@@ -85,7 +87,8 @@ impl Backend for Listed {
         budget: &Budget,
     ) -> Result<Vec<SeriesSamples>, QueryError> {
         self.note("samples", selector);
-        let mut read = self.read(selector, range, budget)?;
+        let from = range.from.max(self.raw_from);
+        let mut read = self.read(selector, Range { from, ..range }, budget)?;
         for samples in &mut read {
             let old = samples.times.len().saturating_sub(newest.unwrap_or(usize::MAX));
             samples.times.drain(..old);

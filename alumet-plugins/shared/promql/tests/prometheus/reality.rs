@@ -173,7 +173,7 @@ fn is_same(one: &Json, other: &Json) -> bool {
             let (Ok(one), Ok(other)) = (one.parse::<f64>(), other.parse::<f64>()) else {
                 return false;
             };
-            (one - other).abs() <= 1e-9 * one.abs().max(other.abs()).max(1.0)
+            (one - other).abs() <= 1e-9 * one.abs().max(other.abs()).max(1e-3)
         }
         (Json::Number(one), Json::Number(other)) => one.as_f64() == other.as_f64(),
         (Json::Array(one), Json::Array(other)) => {
@@ -224,8 +224,10 @@ fn every_expression_has_the_value_that_prometheus_gives_it() {
             let theirs = get(port, &format!("/api/v1/{path}"));
             let ours = server.get(&path);
             if theirs.0 != 200 {
-                // A text has no value over time.
-                assert_eq!(theirs.0, ours.0, "{expression}: {} {}", theirs.1, ours.1);
+                // A text has no value over time, and NaN is no number of series.
+                if theirs.0 != ours.0 {
+                    wrong.push(format!("{expression}\n  {path}\n  {}\n  {}", theirs.1, ours.1));
+                }
                 continue;
             }
             compared += 1;
