@@ -25,6 +25,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_kwollect_output::KwollectOutputPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "nats")]
+        PluginDescriptor::of::<alumet_plugin_nats::NatsPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "process-to-cgroup-bridge")]

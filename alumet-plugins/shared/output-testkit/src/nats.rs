@@ -1,0 +1,83 @@
+//! NATS servers that keep what they have when they are killed.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::program::{Program, find, free_port};
+
+/// A NATS server with JetStream. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Nats {
+    store: TempDir,
+    port: u16,
+    lines: String,
+    program: Option<Program>,
+}
+
+impl Nats {
+    /// A server with these lines in its configuration; `None` if it is not installed.
+    pub fn start(lines: &str) -> Option<Self> {
+        Self::start_at(free_port(), lines)
+    }
+
+    fn start_at(port: u16, lines: &str) -> Option<Self> {
+        find("nats-server", "apt-get install nats-server")?;
+        let mut server = Self {
+            store: tempfile::tempdir().unwrap(),
+            port,
+            lines: lines.to_owned(),
+            program: None,
+        };
+        server.restart();
+        Some(server)
+    }
+
+    /// Kills it, if it runs, and starts it with what it has stored.
+    pub fn restart(&mut self) {
+        self.kill();
+        let path = self.store.path().join("nats.conf");
+        let text = format!(
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {:?}, max_mem: 64MB, max_file: 256MB }}\n{}\n",
+            self.port,
+            self.store.path(),
+            self.lines
+        );
+        fs::write(&path, text).unwrap();
+        let program = find("nats-server", "").unwrap();
+        self.program = Some(Program::start(self.port, |_| {
+            let mut command = Command::new(program);
+            command.arg("-c").arg(path);
+            command
+        }));
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.program = None;
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.program.as_ref().map(Program::log).unwrap_or_default()
+    }
+}
+
+/// Three servers that are one cluster.
+pub fn nats_cluster() -> Option<Vec<Nats>> {
+    let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+    let all: Vec<String> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+    let all = all.join(", ");
+    let servers = routes.iter().enumerate().map(|(number, port)| {
+        Nats::start(&format!(
+            "server_name: n{number}\ncluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{all}] }}"
+        ))
+    });
+    servers.collect()
+}
