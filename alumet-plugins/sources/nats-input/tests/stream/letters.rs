@@ -67,8 +67,8 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_holds_nothing_up() {
     assert_eq!(
         samples,
         [
-            "memory_used gpu/gpu-001 local_machine {node=h} = 4096",
-            "utilization gpu/gpu-001 local_machine {node=h} = 85.5",
+            "memory_used gpu:gpu-001 local_machine {node=h} = 4096",
+            "utilization gpu:gpu-001 local_machine {node=h} = 85.5",
         ]
     );
     let pending = other.runtime.block_on(async {
@@ -99,6 +99,8 @@ fn what_nobody_acknowledges_is_kept_as_a_dead_letter_when_it_was_delivered_often
     };
     until("the consumer is made", || is_made().is_some());
     first.stop();
+    // It has the spool.
+    drop(first);
     other.publish("telemetry.gpu.x", GOOD);
     other.runtime.block_on(async {
         let stream = other.context.get_stream("TELEMETRY").await.unwrap();

@@ -112,8 +112,8 @@ pub(crate) struct Other {
 impl Other {
     pub(crate) fn connect(server: &Nats) -> Self {
         let runtime = Runtime::new().unwrap();
-        let client = runtime.block_on(async_nats::connect(server.url())).unwrap();
-        let context = jetstream::new(client);
+        let connecting = async { jetstream::new(async_nats::connect(server.url()).await.unwrap()) };
+        let context = runtime.block_on(connecting);
         Self { runtime, context }
     }
 
