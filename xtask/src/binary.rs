@@ -48,7 +48,9 @@ impl Binary {
     pub(crate) fn offers(self, kind: PluginKind, plugin: &str) -> bool {
         match (self, kind) {
             (Self::Agent, _) => true,
-            (Self::Server, PluginKind::Source) => ["nats-input", "relay-server", "socket-control"].contains(&plugin),
+            (Self::Server, PluginKind::Source) => {
+                ["nats-input", "relay-server", "socket-control"].contains(&plugin)
+            }
             (Self::Server, PluginKind::Transform | PluginKind::Output) => plugin != "relay-client",
         }
     }

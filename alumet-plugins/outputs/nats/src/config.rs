@@ -71,7 +71,11 @@ impl Config {
         self.connection.check(&mut faults);
         self.stream.check("stream", &mut faults);
         check_prefix(&self.subject_prefix, "subject_prefix", &mut faults);
-        if self.client_name.as_ref().is_some_and(|name| name.is_empty() || name.len() > 253 || name.contains(char::is_control)) {
+        if self
+            .client_name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || name.len() > 253 || name.contains(char::is_control))
+        {
             faults.add("client_name", "write 1 to 253 bytes without line ends");
         }
         faults.or_ok()
@@ -85,7 +89,9 @@ impl Config {
         if let Some(name) = &self.client_name {
             return Ok(name.clone());
         }
-        let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let name = nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok());
         name.filter(|name| !name.is_empty() && !name.contains(char::is_control))
             .ok_or_else(|| StartError::new("this host has no name that could be sent; set `client_name`"))
     }

@@ -38,7 +38,9 @@ impl Encoder {
 
     /// The messages of a batch, those of one subject in their order.
     pub(crate) fn encode(&mut self, batch: &Batch) -> BTreeMap<Arc<str>, Vec<Bytes>> {
-        let Self { places, of_series, .. } = self;
+        let Self {
+            places, of_series, ..
+        } = self;
         let mut samples = BTreeMap::<Arc<str>, Vec<Sample>>::new();
         for sample in batch.samples() {
             let place = of_series.get_or_try_insert_with(sample.series, || {
@@ -47,7 +49,10 @@ impl Encoder {
                 Ok::<_, ()>(places.find(&series))
             });
             if let Ok(place) = place {
-                samples.entry(Arc::clone(&place.subject)).or_default().push(sample);
+                samples
+                    .entry(Arc::clone(&place.subject))
+                    .or_default()
+                    .push(sample);
             }
         }
         let message = |(subject, samples): (_, Vec<Sample>)| {
@@ -79,7 +84,9 @@ impl Encoder {
         let mut records = Vec::<TelemetryRecord>::new();
         let mut found = HashMap::<(&str, Timestamp), usize>::new();
         for sample in samples {
-            let Some(place) = self.of_series.get(sample.series) else { continue };
+            let Some(place) = self.of_series.get(sample.series) else {
+                continue;
+            };
             let key = (place.entity.as_str(), sample.timestamp);
             let known = found.get(&key).copied();
             // Metrics of one name that differ in something else do not fit into one record.
@@ -92,9 +99,16 @@ impl Encoder {
                 found.insert(key, records.len() - 1);
                 records.len() - 1
             });
-            records[index].metrics.insert(place.metric.clone(), sample.value().into());
+            records[index]
+                .metrics
+                .insert(place.metric.clone(), sample.value().into());
         }
         // A record is text, numbers and maps of them, which always become JSON.
-        messages.extend(records.iter().filter_map(|record| serde_json::to_vec(record).ok()).map(Bytes::from));
+        messages.extend(
+            records
+                .iter()
+                .filter_map(|record| serde_json::to_vec(record).ok())
+                .map(Bytes::from),
+        );
     }
 }

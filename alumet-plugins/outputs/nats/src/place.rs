@@ -73,7 +73,12 @@ impl Places {
     }
 }
 
-fn record(series: &SeriesInfo, node: String, gpu_id: Option<String>, attributes: &Attributes) -> TelemetryRecord {
+fn record(
+    series: &SeriesInfo,
+    node: String,
+    gpu_id: Option<String>,
+    attributes: &Attributes,
+) -> TelemetryRecord {
     let (resource, consumer) = (series.resource(), series.consumer());
     let is_of_all = *consumer == Consumer::LocalMachine;
     let is_said = |key: &str| key == NODE || gpu_id.is_some() && key.eq_ignore_ascii_case("uuid");
@@ -84,7 +89,9 @@ fn record(series: &SeriesInfo, node: String, gpu_id: Option<String>, attributes:
         consumer_kind: (!is_of_all).then(|| consumer.kind().to_owned()),
         consumer_id: (!is_of_all).then(|| consumer.id().into_owned()),
         hostname: Some(node),
-        attributes: others.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        attributes: others
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect(),
         gpu_id,
         ..TelemetryRecord::default()
     }
@@ -109,7 +116,10 @@ mod tests {
         let catalog = Catalog::new();
         let metric = catalog.metric(&LEVEL).unwrap();
         let attributes = attributes.iter().copied().collect();
-        let series = catalog.series(metric, resource, Consumer::LocalMachine).attributes(&attributes).register();
+        let series = catalog
+            .series(metric, resource, Consumer::LocalMachine)
+            .attributes(&attributes)
+            .register();
         let config = Config {
             subjects,
             ..Config::default()
@@ -122,24 +132,48 @@ mod tests {
     fn a_gpu_goes_where_its_uuid_says_and_all_else_where_its_node_says() {
         let gpu = |id: &str| Resource::Gpu { bus_id: id.into() };
         for (resource, attributes, subject) in [
-            (gpu("00000000:65:00.0"), &[("UUID", "GPU-1")][..], "telemetry.gpu.GPU-1"),
+            (
+                gpu("00000000:65:00.0"),
+                &[("UUID", "GPU-1")][..],
+                "telemetry.gpu.GPU-1",
+            ),
             (gpu("GPU-2"), &[], "telemetry.gpu.GPU-2"),
             (gpu("gpu-003"), &[("node", "n.x")], "telemetry.gpu.gpu-003"),
-            (gpu("00000000:65:00.0"), &[], "telemetry.gpu.here.00000000:65:00%2E0"),
+            (
+                gpu("00000000:65:00.0"),
+                &[],
+                "telemetry.gpu.here.00000000:65:00%2E0",
+            ),
             (Resource::LocalMachine, &[], "telemetry.node.here"),
             (Resource::LocalMachine, &[("node", "n.x")], "telemetry.node.n%2Ex"),
         ] {
-            assert_eq!(&*place(resource.clone(), attributes, Subjects::Gpu).subject, subject);
-            assert!(place(resource, attributes, Subjects::Node).subject.starts_with("telemetry.node."));
+            assert_eq!(
+                &*place(resource.clone(), attributes, Subjects::Gpu).subject,
+                subject
+            );
+            assert!(
+                place(resource, attributes, Subjects::Node)
+                    .subject
+                    .starts_with("telemetry.node.")
+            );
         }
     }
 
     #[test]
     fn a_record_of_a_gpu_is_what_the_pipeline_knows_and_says_more_of_all_else() {
-        let gpu = Resource::Gpu { bus_id: "00000000:65:00.0".into() };
+        let gpu = Resource::Gpu {
+            bus_id: "00000000:65:00.0".into(),
+        };
         let of_gpu = place(gpu, &[("UUID", "GPU-1"), ("node", "n")], Subjects::Node);
-        assert_eq!(of_gpu.entity, r#"{"gpu_id":"GPU-1","hostname":"n","metrics":{},"timestamp":""}"#);
-        let other = place(Resource::CpuPackage { id: 1 }, &[("domain", "core")], Subjects::Node);
+        assert_eq!(
+            of_gpu.entity,
+            r#"{"gpu_id":"GPU-1","hostname":"n","metrics":{},"timestamp":""}"#
+        );
+        let other = place(
+            Resource::CpuPackage { id: 1 },
+            &[("domain", "core")],
+            Subjects::Node,
+        );
         assert_eq!(
             other.entity,
             r#"{"resource_kind":"cpu_package","resource_id":"1","hostname":"here","attributes":{"domain":"core"},"metrics":{},"timestamp":""}"#

@@ -21,7 +21,8 @@ pub struct NatsPlugin;
 
 impl Plugin for NatsPlugin {
     const ID: &'static str = "nats";
-    const SUMMARY: &'static str = "Sends samples to a stream of NATS, which keeps them until somebody takes them.";
+    const SUMMARY: &'static str =
+        "Sends samples to a stream of NATS, which keeps them until somebody takes them.";
     type Config = Config;
 
     fn check(config: &Config) -> Result<(), Faults> {
@@ -37,7 +38,9 @@ impl Plugin for NatsPlugin {
         }
         connector.report_to(alumet.control());
         let spool = alumet.spool().ok_or_else(|| {
-            StartError::new("there is no spool, in which samples wait until they are acknowledged; set `spool.path`")
+            StartError::new(
+                "there is no spool, in which samples wait until they are acknowledged; set `spool.path`",
+            )
         })?;
         let destination = format!("{} at {}", config.stream.name, connector.servers());
         let output = NatsOutput::new(

@@ -152,14 +152,19 @@ impl Lane {
             headers.insert(NODE_HEADER, self.node.as_str());
             let message = PublishMessage::build().payload(body).headers(headers);
             let sending = self.context.send_publish(self.subject.to_string(), message).await;
-            sending.map_err(|error| self.not_published(&error))?.await.map_err(|error| self.not_published(&error))?;
+            sending
+                .map_err(|error| self.not_published(&error))?
+                .await
+                .map_err(|error| self.not_published(&error))?;
         }
         Ok((self.subject, last))
     }
 
     /// The last message of the same sender on the subject.
     async fn find_last(&self, like: Option<&Outgoing>) -> Result<Option<MessageId>, Failure> {
-        let Some(Outgoing { id, .. }) = like else { return Ok(None) };
+        let Some(Outgoing { id, .. }) = like else {
+            return Ok(None);
+        };
         match self.stream.get_last_raw_message_by_subject(&self.subject).await {
             Ok(message) => {
                 let found = message.headers.get(NATS_MESSAGE_ID);
@@ -183,13 +188,18 @@ impl Lane {
                  `subject_prefix`"
             ),
             PublishErrorKind::TimedOut => {
-                format!("the NATS server has not acknowledged a message to {subject} in time; check that it is well")
+                format!(
+                    "the NATS server has not acknowledged a message to {subject} in time; check that it is well"
+                )
             }
             PublishErrorKind::MaxPayloadExceeded => format!(
                 "the NATS server takes no message as large as one to {subject} ({}); set its `max_payload` to 1 MB or more",
                 with_causes(error)
             ),
-            _ => format!("the NATS server refuses a message to {subject}: {}", with_causes(error)),
+            _ => format!(
+                "the NATS server refuses a message to {subject}: {}",
+                with_causes(error)
+            ),
         })
     }
 }
@@ -207,13 +217,21 @@ impl MessageId {
         let sequence = words.next()?.parse().ok()?;
         let of_kind = words.next() == Some(self.kind);
         let part = words.next()?.parse().ok()?;
-        (of_sender && of_kind).then_some(Self { sequence, part, ..self })
+        (of_sender && of_kind).then_some(Self {
+            sequence,
+            part,
+            ..self
+        })
     }
 }
 
 impl std::fmt::Display for MessageId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}-{}-{}", self.instance, self.sequence, self.kind, self.part)
+        write!(
+            f,
+            "{}-{}-{}-{}",
+            self.instance, self.sequence, self.kind, self.part
+        )
     }
 }
 
@@ -234,7 +252,12 @@ mod tests {
     fn an_identity_is_read_back_and_one_of_another_sender_or_kind_is_not() {
         let text = id(12, 3).to_string();
         assert_eq!(id(1, 1).read_like(&text), Some(id(12, 3)));
-        for other in [text.replace("07", "08"), text.replace("bn", "jg"), String::new(), "1-2".to_owned()] {
+        for other in [
+            text.replace("07", "08"),
+            text.replace("bn", "jg"),
+            String::new(),
+            "1-2".to_owned(),
+        ] {
             assert_eq!(id(1, 1).read_like(&other), None, "{other}");
         }
     }
@@ -242,7 +265,13 @@ mod tests {
     #[test]
     fn what_is_stored_is_everything_up_to_the_last() {
         let last = id(12, 3);
-        for (one, is_stored) in [(id(12, 3), true), (id(12, 2), true), (id(11, 9), true), (id(12, 4), false), (id(13, 1), false)] {
+        for (one, is_stored) in [
+            (id(12, 3), true),
+            (id(12, 2), true),
+            (id(11, 9), true),
+            (id(12, 4), false),
+            (id(13, 1), false),
+        ] {
             assert_eq!(one.is_at_or_before(last), is_stored, "{one}");
         }
     }

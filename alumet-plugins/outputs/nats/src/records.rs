@@ -33,12 +33,21 @@ impl Records {
         let generation = record.generation;
         let known = self.decoder.defined(generation);
         let mut batch = self.catalog.batch();
-        if known == 0 || self.decoder.decode(generation, &record.payload, &mut batch).is_err() {
+        if known == 0
+            || self
+                .decoder
+                .decode(generation, &record.payload, &mut batch)
+                .is_err()
+        {
             for definitions in self.spool.definitions(generation, known)? {
-                let defined = self.decoder.define(&definitions, &self.catalog, &Amendment::default());
+                let defined = self
+                    .decoder
+                    .define(&definitions, &self.catalog, &Amendment::default());
                 defined.or_skip()?;
             }
-            self.decoder.decode(generation, &record.payload, &mut batch).or_skip()?;
+            self.decoder
+                .decode(generation, &record.payload, &mut batch)
+                .or_skip()?;
             self.decoder.forget_before(generation);
         }
         Ok(batch)
@@ -47,7 +56,10 @@ impl Records {
     /// The identity under which a record counts; `None` for one that was lost since.
     pub(crate) fn instance(&self, sequence: u64) -> Option<InstanceId> {
         let numberings = self.spool.numberings();
-        let of = numberings.iter().rev().find(|numbering| numbering.first <= sequence);
+        let of = numberings
+            .iter()
+            .rev()
+            .find(|numbering| numbering.first <= sequence);
         Some(of.or(numberings.first())?.instance)
     }
 }

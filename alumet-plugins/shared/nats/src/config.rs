@@ -103,7 +103,10 @@ impl ConnectionConfig {
         ];
         let mut used = ways.iter().filter(|(_, is_used)| *is_used).map(|(key, _)| *key);
         if let (Some(one), Some(other)) = (used.next(), used.next()) {
-            faults.add(other, format!("`{one}` says already who this program is; leave one of them out"));
+            faults.add(
+                other,
+                format!("`{one}` says already who this program is; leave one of them out"),
+            );
         }
         faults.refuse_zero("connect_timeout", *self.connect_timeout);
         faults.refuse_zero("timeout", *self.timeout);
@@ -119,7 +122,10 @@ impl ConnectionConfig {
         for server in &self.servers {
             match server.parse::<ServerAddr>() {
                 Ok(address) if address.username().is_some() || address.password().is_some() => {
-                    faults.add("servers", "write the user into `username` and the password into `password_file`");
+                    faults.add(
+                        "servers",
+                        "write the user into `username` and the password into `password_file`",
+                    );
                 }
                 Ok(address) if !address.host().is_empty() && ["nats", "tls"].contains(&address.scheme()) => {
                     addresses.push(address);
@@ -193,9 +199,16 @@ impl StreamConfig {
             faults.add(&at("subjects"), message);
         }
         if ![1, 3, 5].contains(&self.replicas) {
-            faults.add(&at("replicas"), "choose 1, 3 or 5: of an even number, no more may fail");
+            faults.add(
+                &at("replicas"),
+                "choose 1, 3 or 5: of an even number, no more may fail",
+            );
         }
-        faults.refuse_often(&at("duplicate_window"), *self.duplicate_window, Duration::from_secs(1));
+        faults.refuse_often(
+            &at("duplicate_window"),
+            *self.duplicate_window,
+            Duration::from_secs(1),
+        );
         if !self.max_age.is_zero() && self.duplicate_window > self.max_age {
             faults.add(&at("duplicate_window"), "it must not be longer than `max_age`");
         }
@@ -221,7 +234,9 @@ mod tests {
 
     fn faults(toml: &str) -> Faults {
         let mut faults = Faults::default();
-        toml::from_str::<ConnectionConfig>(toml).unwrap().check(&mut faults);
+        toml::from_str::<ConnectionConfig>(toml)
+            .unwrap()
+            .check(&mut faults);
         faults
     }
 
@@ -235,7 +250,10 @@ mod tests {
             ("servers = ['nats://u:hunter2@a']", "servers"),
             ("username = 'a'", "username"),
             ("password = 'hunter2'", "username"),
-            ("username = 'a'\npassword = 'hunter2'\npassword_file = 'f'", "password"),
+            (
+                "username = 'a'\npassword = 'hunter2'\npassword_file = 'f'",
+                "password",
+            ),
             ("token = 'hunter2'\ntoken_file = 'f'", "token"),
             ("username = 'a'\npassword_file = 'f'\ntoken = 'hunter2'", "token"),
             ("nkey_file = 'a'\ncredentials_file = 'b'", "credentials_file"),
@@ -247,7 +265,10 @@ mod tests {
             assert_eq!(faults.keys(), [key], "{toml}: {faults}");
             assert!(!faults.to_string().contains("hunter2"), "{faults}");
         }
-        for toml in ["", "servers = ['a', 'b:1', 'nats://[::1]:4222', 'tls://c']\ntoken_file = 'f'"] {
+        for toml in [
+            "",
+            "servers = ['a', 'b:1', 'nats://[::1]:4222', 'tls://c']\ntoken_file = 'f'",
+        ] {
             assert_eq!(faults(toml), Faults::default(), "{toml}");
         }
     }
@@ -265,7 +286,9 @@ mod tests {
             ("max_age = '1m'", "stream.duplicate_window"),
         ] {
             let mut faults = Faults::default();
-            toml::from_str::<StreamConfig>(toml).unwrap().check("stream", &mut faults);
+            toml::from_str::<StreamConfig>(toml)
+                .unwrap()
+                .check("stream", &mut faults);
             assert_eq!(faults.keys(), [key], "{toml}: {faults}");
         }
         let mut faults = Faults::default();

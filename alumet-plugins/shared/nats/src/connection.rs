@@ -56,7 +56,9 @@ impl Connector {
             addresses: config.addresses()?,
             tls: tls.transpose()?,
         };
-        connector.options().map_err(|failure| StartError::new(failure.to_string()))?;
+        connector
+            .options()
+            .map_err(|failure| StartError::new(failure.to_string()))?;
         Ok(connector)
     }
 
@@ -118,14 +120,21 @@ impl Connector {
             async {
                 let session = self.open().await.map_err(|failure| failure.to_string())?;
                 let state = &session.stream.cached_info().state;
-                Ok(format!("has the stream {} with {} messages", self.stream.name, state.messages))
+                Ok(format!(
+                    "has the stream {} with {} messages",
+                    self.stream.name, state.messages
+                ))
             },
         ));
         let tls = self.config.tls.iter();
         for path in tls.flat_map(|tls| [&tls.ca, &tls.certificate]).flatten() {
             alumet.note(certificate(path)?);
         }
-        for finding in self.config.secrets().filter_map(|(what, path)| open_secret(what, path)) {
+        for finding in self
+            .config
+            .secrets()
+            .filter_map(|(what, path)| open_secret(what, path))
+        {
             alumet.note(finding);
         }
         Ok(())
@@ -140,7 +149,9 @@ impl Connector {
             // Each server once; whoever wants a connection later asks for a new one.
             .max_reconnects(self.addresses.len());
         if let Some(tls) = &self.tls {
-            options = options.require_tls(true).tls_client_config((*tls.config()?).clone());
+            options = options
+                .require_tls(true)
+                .tls_client_config((*tls.config()?).clone());
         }
         if let (Some(user), Some(password)) = (
             &config.username,
@@ -157,7 +168,9 @@ impl Connector {
         if let Some(path) = config.credentials_file.as_deref()
             && let Some(text) = read_secret(None, Some(path))?
         {
-            options = options.credentials(&text).map_err(|error| no_credentials(path, &error))?;
+            options = options
+                .credentials(&text)
+                .map_err(|error| no_credentials(path, &error))?;
         }
         Ok(options)
     }
@@ -168,7 +181,10 @@ impl Session {
     ///
     /// # Errors
     /// Those of the work, with what the server has complained about; and that the connection has broken.
-    pub async fn within<T>(&self, work: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, Failure> {
+    pub async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
         let result = tokio::select! {
             result = work => result,
             () = self.lost.cancelled() => Err(Failure::retry("the connection to the NATS server broke; it is made anew")),

@@ -37,10 +37,15 @@ pub fn refused(code: ErrorCode, said: &str, name: &str) -> String {
         ErrorCode::INSUFFICIENT_RESOURCES | ErrorCode::STORAGE_RESOURCES_EXCEEDED => {
             "; make room, or set `stream.max_bytes` to less"
         }
-        ErrorCode::STREAM_SUBJECT_OVERLAP => "; choose other `stream.subjects`, or the name of the stream that has them",
+        ErrorCode::STREAM_SUBJECT_OVERLAP => {
+            "; choose other `stream.subjects`, or the name of the stream that has them"
+        }
         _ => "",
     };
-    format!("the NATS server refuses the stream {name}: {said} (code {}){mend}", code.0)
+    format!(
+        "the NATS server refuses the stream {name}: {said} (code {}){mend}",
+        code.0
+    )
 }
 
 /// An error and its causes, each of which it does not say itself.

@@ -61,7 +61,12 @@ impl<'a> BatchMessage<'a> {
     /// When it is not as it was sent.
     pub fn read(message: &'a [u8]) -> Result<Self, Damaged> {
         let (head, rest) = message.split_at_checked(HEAD).ok_or(Damaged)?;
-        let number = |at: usize| head[at..at + 4].iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        let number = |at: usize| {
+            head[at..at + 4]
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        };
         if crc32fast::hash(&message[5..]) != number(1) {
             return Err(Damaged);
         }

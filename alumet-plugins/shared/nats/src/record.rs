@@ -80,7 +80,8 @@ impl TelemetryRecord {
     /// An instant as a record has it.
     pub fn text_of(timestamp: Timestamp) -> String {
         // Those of 300 years around 1970 are all in the range of this type.
-        jiff::Timestamp::from_nanosecond(timestamp.as_nanos().into()).map_or_else(|_| String::new(), |time| time.to_string())
+        jiff::Timestamp::from_nanosecond(timestamp.as_nanos().into())
+            .map_or_else(|_| String::new(), |time| time.to_string())
     }
 
     /// When the values were true.
@@ -89,10 +90,18 @@ impl TelemetryRecord {
     /// When it is no time, or none that can be told in nanoseconds since 1970.
     pub fn time(&self) -> Result<Timestamp, String> {
         let time: jiff::Timestamp = self.timestamp.parse().map_err(|_| {
-            format!("the timestamp `{}` is not as in RFC 3339, like 2025-07-18T20:42:34Z", self.timestamp.escape_debug())
+            format!(
+                "the timestamp `{}` is not as in RFC 3339, like 2025-07-18T20:42:34Z",
+                self.timestamp.escape_debug()
+            )
         })?;
         let nanos = i64::try_from(time.as_nanosecond());
-        let nanos = nanos.map_err(|_| format!("the timestamp `{}` is too far away", self.timestamp.escape_debug()))?;
+        let nanos = nanos.map_err(|_| {
+            format!(
+                "the timestamp `{}` is too far away",
+                self.timestamp.escape_debug()
+            )
+        })?;
         Ok(Timestamp::from_nanos(nanos))
     }
 }
@@ -107,7 +116,11 @@ mod tests {
                         "timestamp":"2025-07-18T20:42:34.000000001+02:00"}"#;
         let record: TelemetryRecord = serde_json::from_slice(text).unwrap();
         assert_eq!(record.gpu_id.as_deref(), Some("gpu-001"));
-        let values: Vec<_> = record.metrics.values().map(|value| value.as_f64().unwrap()).collect();
+        let values: Vec<_> = record
+            .metrics
+            .values()
+            .map(|value| value.as_f64().unwrap())
+            .collect();
         assert_eq!(values, [3.0, 1.0, 1000.0, 85.5]);
         assert_eq!(record.time().unwrap().as_nanos(), 1_752_864_154_000_000_001);
     }
@@ -116,7 +129,10 @@ mod tests {
     fn every_value_and_time_survives_its_text() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1, -5e-324] {
             let text = serde_json::to_string(&MetricValue::from(Value::F64(value))).unwrap();
-            let again = serde_json::from_str::<MetricValue>(&text).unwrap().as_f64().unwrap();
+            let again = serde_json::from_str::<MetricValue>(&text)
+                .unwrap()
+                .as_f64()
+                .unwrap();
             assert!(again == value || again.is_nan() && value.is_nan(), "{text}");
         }
         let text = serde_json::to_string(&MetricValue::from(Value::U64(u64::MAX))).unwrap();
@@ -128,6 +144,11 @@ mod tests {
             };
             assert_eq!(record.time(), Ok(Timestamp::from_nanos(nanos)));
         }
-        assert!(TelemetryRecord::default().time().unwrap_err().contains("RFC 3339"));
+        assert!(
+            TelemetryRecord::default()
+                .time()
+                .unwrap_err()
+                .contains("RFC 3339")
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use alumet_core::Failure;
 use async_nats::jetstream::Context;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
-use async_nats::jetstream::ErrorCode;
 
 use crate::config::StreamConfig;
 use crate::explain::{refused, with_causes};
@@ -17,7 +17,8 @@ pub(crate) async fn find_or_make(context: &Context, wanted: &StreamConfig) -> Re
             let differences = differences(wanted, &stream.cached_info().config);
             if !differences.is_empty() {
                 tracing::warn!(
-                    stream = name, differences = differences.join(", "),
+                    stream = name,
+                    differences = differences.join(", "),
                     "the stream is there and differs from the configuration; it is used as it is. Change either of them"
                 );
             }
@@ -28,16 +29,23 @@ pub(crate) async fn find_or_make(context: &Context, wanted: &StreamConfig) -> Re
     match error.kind() {
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
         GetStreamErrorKind::JetStream(error) => {
-            return Err(Failure::retry(refused(error.error_code(), &error.to_string(), name)));
+            return Err(Failure::retry(refused(
+                error.error_code(),
+                &error.to_string(),
+                name,
+            )));
         }
         _ => return Err(no_answer(name, &error)),
     }
-    let made = context.create_stream(of_server(wanted)).await.map_err(|error| match error.kind() {
-        CreateStreamErrorKind::JetStream(error) => {
-            Failure::retry(refused(error.error_code(), &error.to_string(), name))
-        }
-        _ => no_answer(name, &error),
-    })?;
+    let made = context
+        .create_stream(of_server(wanted))
+        .await
+        .map_err(|error| match error.kind() {
+            CreateStreamErrorKind::JetStream(error) => {
+                Failure::retry(refused(error.error_code(), &error.to_string(), name))
+            }
+            _ => no_answer(name, &error),
+        })?;
     tracing::info!(stream = name, subjects = ?wanted.subjects, "the stream is made");
     Ok(made)
 }
@@ -84,7 +92,10 @@ fn differences(wanted: &StreamConfig, found: &Config) -> Vec<&'static str> {
         ),
         ("max_bytes", limit(wanted.max_bytes) == limit(found.max_bytes)),
         ("max_age", wanted.max_age == found.max_age),
-        ("duplicate_window", wanted.duplicate_window == found.duplicate_window),
+        (
+            "duplicate_window",
+            wanted.duplicate_window == found.duplicate_window,
+        ),
     ]
     .into_iter()
     .filter_map(|(key, is_equal)| (!is_equal).then_some(key))

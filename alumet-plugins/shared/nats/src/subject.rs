@@ -24,8 +24,12 @@ pub fn token(text: &str) -> String {
 
 /// Refuses what cannot begin a subject; `path` is its key.
 pub fn check_prefix(prefix: &str, path: &str, faults: &mut Faults) {
-    if prefix.split('.').any(|part| part.is_empty() || token(part) != part) {
-        let message = "write words without spaces, `*`, `>` and `%`, with dots between them, such as \"telemetry\"";
+    if prefix
+        .split('.')
+        .any(|part| part.is_empty() || token(part) != part)
+    {
+        let message =
+            "write words without spaces, `*`, `>` and `%`, with dots between them, such as \"telemetry\"";
         faults.add(path, message);
     }
 }
@@ -54,7 +58,13 @@ mod tests {
 
     #[test]
     fn a_prefix_is_words_with_dots_between() {
-        for (prefix, is_right) in [("telemetry", true), ("a.b-c", true), ("", false), ("a.", false), ("a.>", false)] {
+        for (prefix, is_right) in [
+            ("telemetry", true),
+            ("a.b-c", true),
+            ("", false),
+            ("a.", false),
+            ("a.>", false),
+        ] {
             let mut faults = Faults::default();
             check_prefix(prefix, "subject_prefix", &mut faults);
             assert_eq!(faults.keys().is_empty(), is_right, "{prefix}");

@@ -72,7 +72,10 @@ impl Nats {
 /// Three servers that are one cluster.
 pub fn nats_cluster() -> Option<Vec<Nats>> {
     let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
-    let all: Vec<String> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+    let all: Vec<String> = routes
+        .iter()
+        .map(|port| format!("\"nats://127.0.0.1:{port}\""))
+        .collect();
     let all = all.join(", ");
     let servers = routes.iter().enumerate().map(|(number, port)| {
         Nats::start(&format!(

@@ -65,7 +65,9 @@ impl Collector {
             }
             Fate::Left => return,
         };
-        let Some(reply) = message.reply.clone() else { return };
+        let Some(reply) = message.reply.clone() else {
+            return;
+        };
         // One that is lost lets the message come again, which is recognised.
         let answer = message.context.client().request(reply, kind.into()).await;
         if confirms && answer.is_ok() {
@@ -85,17 +87,6 @@ impl Collector {
         self.dead_letters.send(context, letter).await?;
         self.counts.dead_letters.fetch_add(1, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Whether the message is stored, or on its way to that.
-    pub(crate) async fn has(&self, sequence: u64) -> bool {
-        match self.marks.enter(sequence, 0, &self.floor, Duration::ZERO).await {
-            Known::Stored | Known::UnderWay(_) => true,
-            Known::New(_) => {
-                self.marks.leave(sequence);
-                false
-            }
-        }
     }
 
     /// Tells the server now and then that a message is being worked on.
@@ -135,7 +126,10 @@ impl Collector {
     }
 
     async fn hand_on(&self, message: &Message, origin: alumet_core::spool::Origin) -> Fate {
-        let node = message.headers.as_ref().and_then(|headers| headers.get(NODE_HEADER));
+        let node = message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get(NODE_HEADER));
         let sender = Sender {
             subject: &message.subject,
             node: node.map(|node| node.as_str()),

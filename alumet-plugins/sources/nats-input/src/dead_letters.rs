@@ -94,7 +94,11 @@ impl DeadLetters {
         };
         if is_told {
             tracing::warn!(
-                sequence, subject, reason, stream = self.stream, to = self.subject,
+                sequence,
+                subject,
+                reason,
+                stream = self.stream,
+                to = self.subject,
                 "a message becomes a dead letter; look at it there, mend who sends it, and publish it again if it is needed. Others \
                  of the next seconds are only counted"
             );
@@ -106,7 +110,12 @@ impl DeadLetters {
         // A header is one line.
         headers.insert("Alumet-Dead-Reason", reason.escape_debug().to_string());
         let message = PublishMessage::build().payload(payload).headers(headers);
-        let not_kept = |error| Failure::retry(format!("a dead letter could not be sent: {}", with_causes(&error)));
+        let not_kept = |error| {
+            Failure::retry(format!(
+                "a dead letter could not be sent: {}",
+                with_causes(&error)
+            ))
+        };
         let sent = context.send_publish(self.subject.clone(), message).await;
         sent.map_err(not_kept)?.await.map_err(not_kept)?;
         Ok(())

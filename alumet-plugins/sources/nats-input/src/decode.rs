@@ -59,7 +59,8 @@ impl Messages {
             return self.read_batch(&mut known, sender.node, message, into);
         }
         let record = serde_json::from_slice(message);
-        let record = record.map_err(|error| format!("it is neither a batch nor a telemetry record in JSON: {error}"))?;
+        let record = record
+            .map_err(|error| format!("it is neither a batch nor a telemetry record in JSON: {error}"))?;
         self.read_record(&mut known, sender.node, &record, into)
     }
 
@@ -88,7 +89,9 @@ impl Messages {
             // The one before goes only now, so that series which are in both stay.
             known.dictionary = Some((message.dictionary.to_vec(), decoder));
         }
-        let Some((_, decoder)) = &mut known.dictionary else { return Ok(()) };
+        let Some((_, decoder)) = &mut known.dictionary else {
+            return Ok(());
+        };
         let decoded = decoder.decode(0, message.payload, into);
         decoded.map_err(|error| format!("its samples cannot be read: {error}"))?;
         Ok(())
@@ -109,7 +112,8 @@ impl Messages {
         let entity = format!("{} {} {}", of.0, of.1, of.2);
         for (name, value) in &record.metrics {
             let value = value.as_f64();
-            let value = value.ok_or_else(|| format!("the value of `{}` is no number", name.escape_debug()))?;
+            let value =
+                value.ok_or_else(|| format!("the value of `{}` is no number", name.escape_debug()))?;
             let series = known.of_records.entry((entity.clone(), name.clone()));
             let series = series.or_insert_with(|| register(name, &of, into));
             // A series of a record has floats.
@@ -119,9 +123,15 @@ impl Messages {
     }
 
     /// What a record is about.
-    fn entity(&self, node: Option<&str>, record: &TelemetryRecord) -> Result<(Resource, Consumer, Attributes), String> {
+    fn entity(
+        &self,
+        node: Option<&str>,
+        record: &TelemetryRecord,
+    ) -> Result<(Resource, Consumer, Attributes), String> {
         let resource = match (&record.gpu_id, &record.resource_kind) {
-            (Some(id), _) if !id.is_empty() => Resource::Gpu { bus_id: id.as_str().into() },
+            (Some(id), _) if !id.is_empty() => Resource::Gpu {
+                bus_id: id.as_str().into(),
+            },
             (_, Some(kind)) => Resource::new(kind, record.resource_id.as_deref().unwrap_or_default()),
             _ => return Err("it says neither `gpu_id` nor `resource_kind`".to_owned()),
         };
@@ -131,7 +141,9 @@ impl Messages {
         };
         let attributes = self.of_node(record.hostname.as_deref().or(node));
         let others = record.attributes.iter();
-        let attributes = others.fold(attributes, |all, (key, value)| all.with(key.clone(), value.clone()));
+        let attributes = others.fold(attributes, |all, (key, value)| {
+            all.with(key.clone(), value.clone())
+        });
         Ok((resource, consumer, attributes))
     }
 

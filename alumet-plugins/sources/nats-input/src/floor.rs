@@ -25,7 +25,10 @@ impl Floor {
     pub(crate) async fn follow(&self, consumer: &PullConsumer) -> Result<(), Failure> {
         loop {
             let info = consumer.get_info().await.map_err(|error| {
-                Failure::retry(format!("the NATS server says nothing about the consumer: {}", with_causes(&error)))
+                Failure::retry(format!(
+                    "the NATS server says nothing about the consumer: {}",
+                    with_causes(&error)
+                ))
             })?;
             self.acknowledged.send_replace(info.ack_floor.stream_sequence);
             self.pending.send_replace(info.num_pending);

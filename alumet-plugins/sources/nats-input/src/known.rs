@@ -31,13 +31,15 @@ impl AllKnown {
     /// What was learnt from a sender.
     pub(crate) fn of(&self, subject: &str, node: &str) -> Arc<Mutex<KnownSeries>> {
         let mut all = self.0.lock();
-        let known = all.entry((subject.to_owned(), node.to_owned())).or_insert_with(|| {
-            Arc::new(Mutex::new(KnownSeries {
-                dictionary: None,
-                of_records: HashMap::new(),
-                used: Instant::now(),
-            }))
-        });
+        let known = all
+            .entry((subject.to_owned(), node.to_owned()))
+            .or_insert_with(|| {
+                Arc::new(Mutex::new(KnownSeries {
+                    dictionary: None,
+                    of_records: HashMap::new(),
+                    used: Instant::now(),
+                }))
+            });
         Arc::clone(known)
     }
 
@@ -47,7 +49,11 @@ impl AllKnown {
         let mut series = 0;
         all.retain(|_, known| {
             let known = known.lock();
-            series += known.of_records.len() + known.dictionary.as_ref().map_or(0, |(_, decoder)| decoder.entries());
+            series += known.of_records.len()
+                + known
+                    .dictionary
+                    .as_ref()
+                    .map_or(0, |(_, decoder)| decoder.entries());
             known.used.elapsed() < Self::REMEMBERED
         });
         if series > Self::MOST {

@@ -63,7 +63,13 @@ impl Marks {
 
     /// What is known of a message; waits while another one of its slot is on its way, or may come again. `patience` is how long
     /// the latter takes at most.
-    pub(crate) async fn enter(&self, sequence: u64, checksum: u32, floor: &Floor, patience: Duration) -> Known {
+    pub(crate) async fn enter(
+        &self,
+        sequence: u64,
+        checksum: u32,
+        floor: &Floor,
+        patience: Duration,
+    ) -> Known {
         let slot = sequence % SLOTS;
         let origin = Origin {
             instance: self.sender(slot, 0),
@@ -77,7 +83,9 @@ impl Marks {
                     place.insert(origin);
                     break;
                 }
-                Entry::Occupied(other) if other.get().sequence == sequence => return Known::UnderWay(*other.get()),
+                Entry::Occupied(other) if other.get().sequence == sequence => {
+                    return Known::UnderWay(*other.get());
+                }
                 Entry::Occupied(_) => {}
             }
             freed.await;
@@ -127,18 +135,30 @@ impl Marks {
         last
     }
 
+    /// Whether the message is stored, or on its way to that.
+    pub(crate) async fn has(&self, sequence: u64) -> bool {
+        let slot = sequence % SLOTS;
+        let under_way = self.under_way.lock().get(&slot).map(|origin| origin.sequence);
+        under_way == Some(sequence)
+            || self
+                .is_stored(slot, sequence, self.mark(self.sender(slot, 0)).await)
+                .await
+    }
+
+    /// Whether the message is stored, if the mark of its slot is this one.
+    async fn is_stored(&self, slot: u64, sequence: u64, mark: u64) -> bool {
+        mark == sequence || mark > sequence && self.mark(self.sender(slot, sequence)).await > 0
+    }
+
     async fn look(&self, slot: u64, origin: Origin, floor: &Floor, patience: Duration) -> Known {
         let sequence = origin.sequence;
         let mark = self.mark(origin.instance).await;
-        if mark == sequence {
+        if self.is_stored(slot, sequence, mark).await {
             return Known::Stored;
         }
         if mark > sequence {
             let instance = self.sender(slot, sequence);
-            return match self.mark(instance).await {
-                0 => Known::New(Origin { instance, ..origin }),
-                _ => Known::Stored,
-            };
+            return Known::New(Origin { instance, ..origin });
         }
         let is_confirmed = self.confirmed[slot as usize].load(Ordering::Acquire) >= mark;
         if !is_confirmed && timeout(patience, floor.reaches(mark)).await.is_err() {
@@ -168,5 +188,123 @@ impl Marks {
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         InstanceId(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::Resource;
+    use alumet_core::catalog::Catalog;
+    use alumet_core::time::Timestamp;
+    use alumet_core::{Consumer, unit::Unit};
+    use alumet_shared_spool::{DiskSpool, SpoolConfig};
+
+    use super::*;
+
+    alumet_core::metrics! {
+        LEVEL = Gauge<u64> {
+            name: "level",
+            unit: Unit::ONE,
+            description: "For these tests.",
+        };
+    }
+
+    const NO_TIME: Duration = Duration::ZERO;
+
+    struct Bench {
+        _folder: tempfile::TempDir,
+        spool: Arc<dyn Spool>,
+        catalog: Catalog,
+        marks: Marks,
+        floor: Floor,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let catalog = Catalog::new();
+            let config = SpoolConfig {
+                path: Some(folder.path().join("spool.db")),
+                ..SpoolConfig::default()
+            };
+            let spool: Arc<dyn Spool> = DiskSpool::open(config, catalog.clone());
+            Self {
+                _folder: folder,
+                marks: Marks::new(Arc::clone(&spool), "stream"),
+                spool,
+                catalog,
+                floor: Floor::default(),
+            }
+        }
+
+        async fn enter(&self, sequence: u64) -> Known {
+            self.marks.enter(sequence, 7, &self.floor, NO_TIME).await
+        }
+
+        /// Stores a message, which has to be new.
+        async fn store(&self, sequence: u64) -> Origin {
+            let Known::New(origin) = self.enter(sequence).await else {
+                panic!("{sequence} is known")
+            };
+            let metric = self.catalog.metric(&LEVEL).unwrap();
+            let series = self
+                .catalog
+                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+                .register();
+            let mut batch = self.catalog.batch();
+            batch.push(&series, Timestamp::from_nanos(1), sequence);
+            batch.set_origin(origin);
+            self.spool.append(&Arc::new(batch));
+            assert!(self.spool.commit(Duration::from_secs(60)));
+            self.marks.stored(origin).await;
+            self.marks.leave(sequence);
+            origin
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_new_under_way_and_then_stored_also_for_whoever_begins_anew() {
+        let bench = Bench::new();
+        let Known::New(origin) = bench.enter(5).await else {
+            panic!()
+        };
+        assert_eq!(bench.enter(5).await, Known::UnderWay(origin));
+        bench.marks.leave(5);
+        assert_eq!(bench.store(5).await, origin);
+        assert_eq!(bench.enter(5).await, Known::Stored);
+        let marks = Marks::new(Arc::clone(&bench.spool), "stream");
+        assert_eq!(marks.enter(5, 7, &bench.floor, NO_TIME).await, Known::Stored);
+        assert_eq!((marks.last().await, all().len()), (5, 1));
+        let other = Marks::new(Arc::clone(&bench.spool), "another stream");
+        assert!(matches!(
+            other.enter(5, 7, &bench.floor, NO_TIME).await,
+            Known::New(_)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_comes_after_a_later_one_of_its_slot_is_taken_and_known_afterwards() {
+        let bench = Bench::new();
+        let later = bench.store(5 + SLOTS).await;
+        let late = bench.store(5).await;
+        assert_ne!(later.instance, late.instance);
+        for sequence in [5, 5 + SLOTS] {
+            assert_eq!(bench.enter(sequence).await, Known::Stored);
+            assert!(bench.marks.has(sequence).await && !bench.marks.has(sequence + 1).await);
+        }
+        bench.store(5 + 2 * SLOTS).await;
+    }
+
+    #[tokio::test]
+    async fn a_mark_stays_until_its_message_is_acknowledged() {
+        let bench = Bench::new();
+        bench.store(5).await;
+        let patience = Duration::from_secs(3600);
+        let next = |floor| bench.marks.enter(5 + SLOTS, 7, floor, patience);
+        let waits = timeout(Duration::from_millis(50), next(&bench.floor)).await;
+        assert!(waits.is_err(), "{waits:?}");
+        bench.marks.leave(5 + SLOTS);
+        bench.marks.confirm(5);
+        assert!(matches!(next(&bench.floor).await, Known::New(_)));
     }
 }

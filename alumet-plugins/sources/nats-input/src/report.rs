@@ -35,7 +35,11 @@ impl Report {
     /// # Errors
     /// When a metric of that name is another one.
     pub(crate) fn register(catalog: &Catalog) -> Result<Self, StartError> {
-        let series = |metric| catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = |metric| {
+            catalog
+                .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+                .register()
+        };
         Ok(Self {
             pending: series(catalog.metric(&metrics::NATS_PENDING_MESSAGES)?),
             duplicates: series(catalog.metric(&metrics::NATS_DUPLICATES)?),
@@ -47,9 +51,16 @@ impl Report {
     /// Pushes what there is to tell.
     pub(crate) fn push(&mut self, counts: &Counts, pending: u64, now: Timestamp, batch: &mut Batch) {
         batch.push(&self.pending, now, pending);
-        for (series, count) in [(&self.duplicates, &counts.duplicates), (&self.dead_letters, &counts.dead_letters)] {
+        for (series, count) in [
+            (&self.duplicates, &counts.duplicates),
+            (&self.dead_letters, &counts.dead_letters),
+        ] {
             // A series begins with a 0 at the instant from which it counts.
-            let value = if self.has_begun { count.swap(0, Ordering::Relaxed) } else { 0 };
+            let value = if self.has_begun {
+                count.swap(0, Ordering::Relaxed)
+            } else {
+                0
+            };
             batch.push(series, now, value);
         }
         self.has_begun = true;

@@ -116,13 +116,21 @@ impl NatsSource {
         {
             wanted.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
         }
-        let consumer = stream.get_or_create_consumer(name, wanted.clone()).await.map_err(|error| {
-            let mend = match error.kind() {
-                ConsumerErrorKind::InvalidConsumerType => "; it is a push consumer: choose another name in `durable`",
-                _ => "",
-            };
-            Failure::retry(format!("the consumer {name} cannot be used: {}{mend}", with_causes(&error)))
-        })?;
+        let consumer = stream
+            .get_or_create_consumer(name, wanted.clone())
+            .await
+            .map_err(|error| {
+                let mend = match error.kind() {
+                    ConsumerErrorKind::InvalidConsumerType => {
+                        "; it is a push consumer: choose another name in `durable`"
+                    }
+                    _ => "",
+                };
+                Failure::retry(format!(
+                    "the consumer {name} cannot be used: {}{mend}",
+                    with_causes(&error)
+                ))
+            })?;
         let found = &consumer.cached_info().config;
         if found.ack_policy != AckPolicy::Explicit {
             return Err(Failure::retry(format!(
@@ -160,7 +168,9 @@ impl EventSource for NatsSource {
             collector.dead_letters.prepare(&session.context, replicas).await?;
             let consumer = self.consumer(&session.stream, &collector.marks).await?;
             tracing::info!(
-                servers = self.connector.servers(), stream = self.config.stream.name, consumer = self.config.durable,
+                servers = self.connector.servers(),
+                stream = self.config.stream.name,
+                consumer = self.config.durable,
                 workers = self.config.workers,
                 "taking messages"
             );
@@ -227,7 +237,9 @@ async fn report(report: Arc<Mutex<Report>>, collector: Arc<Collector>, out: Even
     loop {
         let mut batch = out.batch();
         let pending = collector.floor.pending();
-        report.lock().push(&collector.counts, pending, out.now().wall, &mut batch);
+        report
+            .lock()
+            .push(&collector.counts, pending, out.now().wall, &mut batch);
         if out.send(batch).await.is_err() {
             return;
         }
@@ -252,7 +264,9 @@ async fn given_up(session: &Session, consumer: &PullConsumer) -> Result<async_na
         info.stream_name, info.name
     );
     let client = session.context.client();
-    let heard = client.queue_subscribe(subject, format!("alumet-{}", info.name)).await;
+    let heard = client
+        .queue_subscribe(subject, format!("alumet-{}", info.name))
+        .await;
     heard.map_err(Failure::retry)
 }
 
@@ -263,10 +277,14 @@ async fn bury_given_up(
     mut given_up: async_nats::Subscriber,
 ) -> Result<(), Failure> {
     while let Some(advisory) = given_up.next().await {
-        let Ok(GivenUp { stream_seq, deliveries }) = serde_json::from_slice(&advisory.payload) else {
+        let Ok(GivenUp {
+            stream_seq,
+            deliveries,
+        }) = serde_json::from_slice(&advisory.payload)
+        else {
             continue;
         };
-        if collector.has(stream_seq).await {
+        if collector.marks.has(stream_seq).await {
             continue;
         }
         let message = match session.stream.get_raw_message(stream_seq).await {

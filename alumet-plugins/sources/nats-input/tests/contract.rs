@@ -16,5 +16,7 @@ fn the_plugin_keeps_its_contract() {
         };
         DiskSpool::open(config, catalog.clone())
     });
-    Contract::<NatsInputPlugin>::of_crate(env!("CARGO_MANIFEST_DIR")).spool(spool).check();
+    Contract::<NatsInputPlugin>::of_crate(env!("CARGO_MANIFEST_DIR"))
+        .spool(spool)
+        .check();
 }

@@ -17,14 +17,22 @@ use crate::rig::{Collector, config, sending, spool};
 #[test]
 fn two_collectors_share_the_messages_and_have_all_of_them_together() {
     let Some(server) = Nats::start("") else { return };
-    let (here, one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, one, two) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
     let collectors = [&one, &two].map(|folder| Collector::start(folder.path(), config(&[&server])));
     let pipeline = run::<NatsPlugin>(here.path(), sending(&[&server]), 0);
     let is_shared = || collectors.iter().all(|collector| collector.numbers().len() > 200);
     until("both have some", is_shared);
     let ledger = finish(&pipeline);
     let all = || {
-        let mut all = collectors.iter().map(Collector::numbers).collect::<Vec<_>>().concat();
+        let mut all = collectors
+            .iter()
+            .map(Collector::numbers)
+            .collect::<Vec<_>>()
+            .concat();
         all.sort_unstable();
         all
     };
@@ -49,7 +57,9 @@ fn a_consumer_that_was_deleted_is_made_anew_and_nothing_comes_twice() {
     let before = collector.numbers().len();
     until("it takes again", || collector.numbers().len() > before + 500);
     let ledger = finish(&pipeline);
-    until("all have arrived", || collector.numbers().len() as u64 >= ledger.produced);
+    until("all have arrived", || {
+        collector.numbers().len() as u64 >= ledger.produced
+    });
     sleep(Duration::from_secs(3));
     assert!(are_all(&collector.numbers(), ledger.produced));
     collector.stop();
@@ -62,7 +72,9 @@ const KILLS: u64 = 30;
 
 /// A collector that writes a file.
 fn collect(folder: &Path, server: &str) -> Pipeline {
-    let mut builder = PipelineBuilder::new().spool(spool(folder)).durable_by_default(true);
+    let mut builder = PipelineBuilder::new()
+        .spool(spool(folder))
+        .durable_by_default(true);
     let file = CsvConfig {
         output_path: folder.join("out.csv"),
         ..CsvConfig::default()
@@ -78,7 +90,9 @@ fn collect(folder: &Path, server: &str) -> Pipeline {
 fn numbers(folder: &Path) -> Vec<u64> {
     let text = fs::read_to_string(folder.join("out.csv")).unwrap_or_default();
     let of_number = text.lines().filter(|line| line.starts_with("number"));
-    let mut numbers: Vec<u64> = of_number.filter_map(|line| line.split(';').nth(2)?.parse().ok()).collect();
+    let mut numbers: Vec<u64> = of_number
+        .filter_map(|line| line.split(';').nth(2)?.parse().ok())
+        .collect();
     numbers.sort_unstable();
     numbers
 }
@@ -98,7 +112,10 @@ fn a_collector_that_is_killed_again_and_again_loses_and_doubles_nothing() {
     for round in 0..KILLS {
         let before = numbers(there.path()).len();
         let mut program = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "collectors::a_collector_that_is_killed_again_and_again_loses_and_doubles_nothing"])
+            .args([
+                "--exact",
+                "collectors::a_collector_that_is_killed_again_and_again_loses_and_doubles_nothing",
+            ])
             .env(INNER, format!("{} {}", server.url(), there.path().display()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -111,7 +128,9 @@ fn a_collector_that_is_killed_again_and_again_loses_and_doubles_nothing() {
     }
     let ledger = finish(&pipeline);
     let collector = collect(there.path(), &server.url());
-    until("all have arrived", || numbers(there.path()).len() as u64 >= ledger.produced);
+    until("all have arrived", || {
+        numbers(there.path()).len() as u64 >= ledger.produced
+    });
     sleep(Duration::from_secs(3));
     collector.stop(LONG);
     assert!(are_all(&numbers(there.path()), ledger.produced));

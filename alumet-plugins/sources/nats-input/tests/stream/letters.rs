@@ -26,7 +26,9 @@ fn dead_letters(other: &Other, count: u64) -> Vec<StreamMessage> {
             Some(letters)
         })
     };
-    until("there are dead letters", || all().is_some_and(|letters| letters.len() as u64 >= count));
+    until("there are dead letters", || {
+        all().is_some_and(|letters| letters.len() as u64 >= count)
+    });
     all().unwrap()
 }
 
@@ -40,25 +42,46 @@ fn what_cannot_be_read_is_kept_with_its_reason_and_holds_nothing_up() {
     let folder = tempfile::tempdir().unwrap();
     let collector = Collector::start(folder.path(), config(&[&server]));
     let other = Other::connect(&server);
-    let is_made = || other.runtime.block_on(other.context.get_stream("TELEMETRY")).is_ok();
+    let is_made = || {
+        other
+            .runtime
+            .block_on(other.context.get_stream("TELEMETRY"))
+            .is_ok()
+    };
     until("the stream is made", is_made);
     let damaged = [&[1][..], &[7; 40]].concat();
     for (payload, reason) in [
         (&b"garbage\n"[..], "neither a batch nor"),
         (&damaged, "damaged"),
-        (br#"{"gpu_id":"a","metrics":{"x":"many"},"timestamp":"2025-07-18T20:42:34Z"}"#, "`x` is no number"),
-        (br#"{"gpu_id":"a","metrics":{"x":1},"timestamp":"yesterday"}"#, "RFC 3339"),
-        (br#"{"metrics":{"x":1},"timestamp":"2025-07-18T20:42:34Z"}"#, "`gpu_id`"),
+        (
+            br#"{"gpu_id":"a","metrics":{"x":"many"},"timestamp":"2025-07-18T20:42:34Z"}"#,
+            "`x` is no number",
+        ),
+        (
+            br#"{"gpu_id":"a","metrics":{"x":1},"timestamp":"yesterday"}"#,
+            "RFC 3339",
+        ),
+        (
+            br#"{"metrics":{"x":1},"timestamp":"2025-07-18T20:42:34Z"}"#,
+            "`gpu_id`",
+        ),
     ] {
         let before = collector.counted("nats_dead_letters");
         other.publish("telemetry.gpu.x", payload);
         let all = dead_letters(&other, before + 1);
         let letter = all.iter().find(|letter| *letter.payload == *payload);
         let Some(letter) = letter else {
-            until("it is a dead letter", || dead_letters(&other, 1).iter().any(|letter| *letter.payload == *payload));
+            until("it is a dead letter", || {
+                dead_letters(&other, 1)
+                    .iter()
+                    .any(|letter| *letter.payload == *payload)
+            });
             continue;
         };
-        assert!(header(letter, "Alumet-Dead-Reason").contains(reason), "{letter:?}");
+        assert!(
+            header(letter, "Alumet-Dead-Reason").contains(reason),
+            "{letter:?}"
+        );
         assert_eq!(header(letter, "Alumet-Dead-Subject"), "telemetry.gpu.x");
     }
     other.publish("telemetry.gpu.gpu-001", GOOD);
@@ -107,7 +130,12 @@ fn what_nobody_acknowledges_is_kept_as_a_dead_letter_when_it_was_delivered_often
         let consumer: PullConsumer = stream.get_consumer::<PullConfig>("collector").await.unwrap();
         for _ in 0..2 {
             // As a program that ends whenever it works on this message.
-            let mut messages = consumer.stream().expires(Duration::from_secs(20)).messages().await.unwrap();
+            let mut messages = consumer
+                .stream()
+                .expires(Duration::from_secs(20))
+                .messages()
+                .await
+                .unwrap();
             messages.next().await.unwrap().unwrap();
         }
     });

@@ -60,7 +60,9 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn start(folder: &Path, config: Config) -> Self {
-        let mut builder = PipelineBuilder::new().spool(spool(folder)).durable_by_default(true);
+        let mut builder = PipelineBuilder::new()
+            .spool(spool(folder))
+            .durable_by_default(true);
         let output = RecordingOutput::new();
         let recording = output.recording();
         builder.output("recording", output);
@@ -86,7 +88,9 @@ impl Collector {
     /// All that it has counted of this metric.
     pub(crate) fn counted(&self, metric: &str) -> u64 {
         let samples = self.recording.samples();
-        let of_metric = samples.iter().filter(|sample| sample.series.metric.name == metric);
+        let of_metric = samples
+            .iter()
+            .filter(|sample| sample.series.metric.name == metric);
         of_metric.map(|sample| sample.value.as_f64() as u64).sum()
     }
 
@@ -119,6 +123,13 @@ impl Other {
 
     pub(crate) fn publish(&self, subject: &'static str, payload: &[u8]) {
         let payload = payload.to_vec().into();
-        self.runtime.block_on(async { self.context.publish(subject, payload).await.unwrap().await.unwrap() });
+        self.runtime.block_on(async {
+            self.context
+                .publish(subject, payload)
+                .await
+                .unwrap()
+                .await
+                .unwrap()
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! What arrives of what was sent.
 
+use alumet_core::catalog::Catalog;
 use alumet_core::failure::Failure;
 use alumet_core::output::RecordedSample;
 use alumet_core::pipeline::{EventSink, PipelineBuilder};
@@ -7,7 +8,6 @@ use alumet_core::source::EventSource;
 use alumet_core::testkit::ManualClock;
 use alumet_plugin_nats::{Format, NatsPlugin, Subjects};
 use alumet_shared_output_testkit::{LONG, Nats, samples_of_every_sort, until};
-use alumet_core::catalog::Catalog;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,8 @@ struct EverySort;
 #[async_trait]
 impl EventSource for EverySort {
     async fn run(&mut self, out: EventSink, _: CancellationToken) -> Result<(), Failure> {
-        out.send(samples_of_every_sort(out.catalog(), ManualClock::START)).await?;
+        out.send(samples_of_every_sort(out.catalog(), ManualClock::START))
+            .await?;
         Ok(())
     }
 }
@@ -69,7 +70,10 @@ fn every_sort_of_sample_arrives_as_it_was_with_the_name_of_its_node() {
         }
         assert_eq!(shortened, 1, "only the one with a text of ten thousand bytes");
         let other = Other::connect(&server);
-        other.runtime.block_on(other.context.delete_stream("TELEMETRY")).unwrap();
+        other
+            .runtime
+            .block_on(other.context.delete_stream("TELEMETRY"))
+            .unwrap();
     }
 }
 
@@ -79,7 +83,10 @@ fn json_keeps_values_times_and_names() {
     let (sent, arrived) = through(&server, Format::Json, Subjects::Gpu);
     assert_eq!(arrived.len(), sent.len());
     for (one, other) in sent.iter().zip(&arrived) {
-        assert_eq!((one.timestamp, &one.series.metric.name), (other.timestamp, &other.series.metric.name));
+        assert_eq!(
+            (one.timestamp, &one.series.metric.name),
+            (other.timestamp, &other.series.metric.name)
+        );
         assert_eq!(one.value.as_f64().to_string(), other.value.as_f64().to_string());
         assert_eq!(one.series.resource(), other.series.resource());
         assert_eq!(one.series.consumer(), other.series.consumer());

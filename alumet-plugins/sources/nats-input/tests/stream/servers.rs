@@ -24,7 +24,9 @@ fn a_server_that_is_killed_twenty_times_loses_and_doubles_nothing() {
     }
     let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).dropped_total(), 0);
-    until("all have arrived", || collector.numbers().len() as u64 >= ledger.produced);
+    until("all have arrived", || {
+        collector.numbers().len() as u64 >= ledger.produced
+    });
     // What comes twice would come within this time.
     sleep(Duration::from_secs(3));
     assert!(are_all(&collector.numbers(), ledger.produced));
@@ -46,7 +48,9 @@ fn a_cluster_goes_on_when_one_of_its_three_servers_is_killed() {
     let before = collector.numbers().len();
     until("the others go on", || collector.numbers().len() > before + 500);
     let ledger = finish(&pipeline);
-    until("all have arrived", || collector.numbers().len() as u64 >= ledger.produced);
+    until("all have arrived", || {
+        collector.numbers().len() as u64 >= ledger.produced
+    });
     sleep(Duration::from_secs(3));
     assert!(are_all(&collector.numbers(), ledger.produced));
     collector.stop();
