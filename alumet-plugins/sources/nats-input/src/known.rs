@@ -10,7 +10,10 @@ use parking_lot::Mutex;
 
 /// What was learnt from the messages of all senders: a subject and a node are one.
 #[derive(Default)]
-pub(crate) struct AllKnown(Mutex<HashMap<(String, String), Arc<Mutex<KnownSeries>>>>);
+pub(crate) struct AllKnown(Mutex<HashMap<(String, String), Shared>>);
+
+/// Whoever reads a message of the sender holds the lock.
+type Shared = Arc<Mutex<KnownSeries>>;
 
 /// The series of one sender, which stay registered as long as this exists.
 pub(crate) struct KnownSeries {
@@ -29,7 +32,7 @@ impl AllKnown {
     const MOST: usize = 5_000_000;
 
     /// What was learnt from a sender.
-    pub(crate) fn of(&self, subject: &str, node: &str) -> Arc<Mutex<KnownSeries>> {
+    pub(crate) fn of(&self, subject: &str, node: &str) -> Shared {
         let mut all = self.0.lock();
         let known = all
             .entry((subject.to_owned(), node.to_owned()))
