@@ -64,6 +64,7 @@ mod tests {
     fn the_server_changes_and_writes_what_it_receives() {
         for (kind, plugin, offered) in [
             (PluginKind::Source, "rapl", false),
+            (PluginKind::Source, "nats-input", true),
             (PluginKind::Source, "relay-server", true),
             (PluginKind::Transform, "filter", true),
             (PluginKind::Output, "csv", true),
