@@ -58,14 +58,14 @@ impl Nats {
         self.program = None;
     }
 
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    /// What it has said so far.
-    pub fn log(&self) -> String {
-        self.program.as_ref().map(Program::log).unwrap_or_default()
     }
 }
 

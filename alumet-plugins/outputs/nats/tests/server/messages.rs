@@ -8,7 +8,7 @@ use alumet_core::catalog::Catalog;
 use alumet_plugin_nats::{Config, Format, NatsPlugin};
 use alumet_shared_batch_encoding::{Amendment, Decoder, Limits};
 use alumet_shared_nats::{BatchMessage, TelemetryRecord};
-use alumet_shared_output_testkit::{Nats, account, are_all, delivered, finish, run, until};
+use alumet_shared_output_testkit::{Mood, Nats, Network, account, are_all, delivered, finish, run, until};
 use async_nats::ConnectOptions;
 use async_nats::jetstream::message::StreamMessage;
 
@@ -84,19 +84,23 @@ fn a_record_in_json_has_what_was_measured_of_one_thing_at_one_instant() {
 
 #[test]
 fn what_was_stored_before_the_answer_was_lost_is_not_stored_again_however_late_it_comes() {
-    let Some(mut server) = Nats::start("") else { return };
-    let folder = tempfile::tempdir().unwrap();
+    let Some(server) = Nats::start("") else { return };
+    let network = Network::to(server.port());
     let mut config = config(&server);
+    config.connection.servers = vec![format!("nats://127.0.0.1:{}", network.port())];
     // After this time, the server does not recognise what comes again.
     config.stream.duplicate_window = "1s".parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let pipeline = run::<NatsPlugin>(folder.path(), config, 0);
-    for round in 0..5 {
+    for _ in 0..3 {
         let before = delivered(&pipeline);
         until("more is delivered", || delivered(&pipeline) > before + 20);
-        sleep(Duration::from_millis(round * 7));
-        server.kill();
-        sleep(Duration::from_millis(1200));
-        server.restart();
+        let connections = network.connections();
+        network.set(Mood::BreaksOff);
+        until("the answer was lost", || network.connections() > connections);
+        network.set(Mood::Away);
+        sleep(Duration::from_millis(1500));
+        network.set(Mood::Fine);
     }
     let ledger = finish(&pipeline);
     assert_eq!(account(&ledger).dropped_total(), 0);
