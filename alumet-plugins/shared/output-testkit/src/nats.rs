@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::counting::until;
 use crate::program::{Program, find, free_port};
 
 /// A NATS server with JetStream. It is killed when this is dropped.
@@ -19,23 +20,27 @@ pub struct Nats {
 impl Nats {
     /// A server with these lines in its configuration; `None` if it is not installed.
     pub fn start(lines: &str) -> Option<Self> {
-        Self::start_at(free_port(), lines)
-    }
-
-    fn start_at(port: u16, lines: &str) -> Option<Self> {
         find("nats-server", "apt-get install nats-server")?;
         let mut server = Self {
             store: tempfile::tempdir().unwrap(),
-            port,
+            port: free_port(),
             lines: lines.to_owned(),
             program: None,
         };
-        server.restart();
+        // Another test may have taken the port, and its server would answer.
+        while !server.try_start() {
+            server.port = free_port();
+        }
         Some(server)
     }
 
     /// Kills it, if it runs, and starts it with what it has stored.
     pub fn restart(&mut self) {
+        assert!(self.try_start(), "its port is taken");
+    }
+
+    /// Says whether it could have its ports.
+    fn try_start(&mut self) -> bool {
         self.kill();
         let path = self.store.path().join("nats.conf");
         let text = format!(
@@ -46,11 +51,17 @@ impl Nats {
         );
         fs::write(&path, text).unwrap();
         let program = find("nats-server", "").unwrap();
-        self.program = Some(Program::start(self.port, |_| {
+        let program = self.program.insert(Program::start(self.port, |_| {
             let mut command = Command::new(program);
             command.arg("-c").arg(path);
             command
         }));
+        let is_ready = |log: &str| log.contains("Server is ready");
+        until("it is ready or cannot listen", || {
+            let log = program.log();
+            is_ready(&log) || log.contains("address already in use")
+        });
+        is_ready(&program.log())
     }
 
     /// Kills it.

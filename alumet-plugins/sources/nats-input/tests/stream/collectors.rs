@@ -22,7 +22,12 @@ fn two_collectors_share_the_messages_and_have_all_of_them_together() {
         tempfile::tempdir().unwrap(),
         tempfile::tempdir().unwrap(),
     );
-    let collectors = [&one, &two].map(|folder| Collector::start(folder.path(), config(&[&server])));
+    // On a machine that is too busy to give a sign each second, both would get the same.
+    let config = Config {
+        ack_wait: "30s".parse().unwrap(),
+        ..config(&[&server])
+    };
+    let collectors = [&one, &two].map(|folder| Collector::start(folder.path(), config.clone()));
     let pipeline = run::<NatsPlugin>(here.path(), sending(&[&server]), 0);
     let is_shared = || collectors.iter().all(|collector| collector.numbers().len() > 200);
     until("both have some", is_shared);

@@ -130,12 +130,8 @@ fn what_nobody_acknowledges_is_kept_as_a_dead_letter_when_it_was_delivered_often
         let consumer: PullConsumer = stream.get_consumer::<PullConfig>("collector").await.unwrap();
         for _ in 0..2 {
             // As a program that ends whenever it works on this message.
-            let mut messages = consumer
-                .stream()
-                .expires(Duration::from_secs(20))
-                .messages()
-                .await
-                .unwrap();
+            let fetching = consumer.batch().max_messages(1).expires(Duration::from_secs(20));
+            let mut messages = fetching.messages().await.unwrap();
             messages.next().await.unwrap().unwrap();
         }
     });
