@@ -27,6 +27,8 @@ pub(crate) const KNOWN: &[&str] = &[
     "kwollect-output",
     "libvirt",
     "mongodb",
+    "nats",
+    "nats-input",
     "nvml",
     "oar",
     "opentelemetry",

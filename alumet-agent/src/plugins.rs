@@ -53,6 +53,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_libvirt::LibvirtPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "nats")]
+        PluginDescriptor::of::<alumet_plugin_nats::NatsPlugin>(),
+        #[cfg(feature = "nats-input")]
+        PluginDescriptor::of::<alumet_plugin_nats_input::NatsInputPlugin>(),
         #[cfg(feature = "nvml")]
         PluginDescriptor::of::<alumet_plugin_nvml::NvmlPlugin>(),
         #[cfg(feature = "oar")]

@@ -25,6 +25,10 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_kwollect_output::KwollectOutputPlugin>(),
         #[cfg(feature = "mongodb")]
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
+        #[cfg(feature = "nats")]
+        PluginDescriptor::of::<alumet_plugin_nats::NatsPlugin>(),
+        #[cfg(feature = "nats-input")]
+        PluginDescriptor::of::<alumet_plugin_nats_input::NatsInputPlugin>(),
         #[cfg(feature = "opentelemetry")]
         PluginDescriptor::of::<alumet_plugin_opentelemetry::OpentelemetryPlugin>(),
         #[cfg(feature = "process-to-cgroup-bridge")]

@@ -77,7 +77,7 @@ pub(crate) fn start(
 
 /// Libraries whose lines are for those who mend them, and which anybody who connects can make speak; and the spans, which would
 /// stand in each line about what they are about.
-const LIBRARIES: [&str; 5] = ["h2", "hyper", "rustls", "tonic", span::TARGET];
+const LIBRARIES: [&str; 6] = ["async_nats", "h2", "hyper", "rustls", "tonic", span::TARGET];
 
 /// What is logged. A level without a target is that of the program; libraries below it say no more than warnings.
 ///

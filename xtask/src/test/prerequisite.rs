@@ -65,6 +65,13 @@ const PREREQUISITES: &[Prerequisite] = &[
         is_required: false,
     },
     Prerequisite {
+        name: "NATS",
+        probe: "nats-server --version",
+        package: "nats-server",
+        needed_by: "the tests of the output nats and the source nats-input",
+        is_required: false,
+    },
+    Prerequisite {
         name: "VictoriaMetrics",
         probe: "victoria-metrics -version",
         package: "victoria-metrics",

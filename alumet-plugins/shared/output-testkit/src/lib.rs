@@ -11,6 +11,7 @@
 mod counting;
 mod dcgm;
 mod kill;
+mod nats;
 mod network;
 mod program;
 mod servers;
@@ -19,6 +20,7 @@ mod sorts;
 pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, has_said, run, until};
 pub use dcgm::dcgm_dump;
 pub use kill::{Destination, lose_and_double_nothing};
+pub use nats::{Nats, nats_cluster};
 pub use network::{Mood, Network};
 pub use program::{Program, find, free_port};
 pub use servers::{ask, influxdb, nx_27017, rotel, server_of, table, victoria_logs};

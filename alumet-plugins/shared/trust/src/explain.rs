@@ -27,7 +27,8 @@ pub fn explain_client(error: &(dyn Error + 'static), tls: &TlsConfig) -> Option<
             error => untrusted(error, "server", "replace it there"),
         },
         rustls::Error::AlertReceived(alert) => match (alert, own, complaint(*alert)) {
-            (AlertDescription::CertificateRequired, None, _) => {
+            // Servers in Go say that what was not shown is bad.
+            (AlertDescription::CertificateRequired | AlertDescription::BadCertificate, None, _) => {
                 "the server wants a certificate; set `tls.certificate` and `tls.key`".to_owned()
             }
             (_, Some(own), Some(complaint)) => format!(

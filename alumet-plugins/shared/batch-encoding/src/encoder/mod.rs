@@ -90,6 +90,11 @@ impl Encoder {
         }
     }
 
+    /// Forgets the dictionary: the next batch comes with all definitions that it needs, for readers that have seen none before it.
+    pub fn begin_anew(&mut self) {
+        self.dictionary = Dictionary::new(self.dictionary.generation);
+    }
+
     /// Encodes a batch: its samples, all of which are of the same catalog as those before, and how far its
     /// stream has come.
     ///

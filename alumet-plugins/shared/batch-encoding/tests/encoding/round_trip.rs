@@ -63,6 +63,25 @@ proptest! {
 }
 
 #[test]
+fn an_encoder_that_begins_anew_writes_what_can_be_read_alone() {
+    let here = Catalog::new();
+    let (batch, _series) = mixed_batch(&here, 100);
+    let mut encoder = Encoder::new(0);
+    let first = encoder.encode(&batch);
+    assert!(encoder.encode(&batch).definitions.is_none());
+    encoder.begin_anew();
+    let second = encoder.encode(&batch);
+    assert_eq!(
+        (&first.definitions, &first.payload),
+        (&second.definitions, &second.payload)
+    );
+    assert_eq!(
+        described(&Receiver::new().take(&second).unwrap()),
+        described(&batch)
+    );
+}
+
+#[test]
 fn a_batch_without_samples_costs_a_few_bytes() {
     let here = Catalog::new();
     let encoded = encoded(&here.batch());
