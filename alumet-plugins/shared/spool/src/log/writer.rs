@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
+use alumet_shared_sqlite_file::DiskError;
 
 use super::Log;
 use super::state::State;
-use crate::disk::{Disk, DiskError, Place, set_aside};
+use crate::disk::{Disk, Place, set_aside};
 use crate::machine;
 use crate::record::{Job, Outcome};
 
