@@ -154,13 +154,18 @@ fn samples(
     newest: Option<usize>,
     budget: &Budget,
 ) -> Result<Vec<SeriesSamples>, ReadError> {
+    let dropped = Dropped::read(&reader.connection)?;
+    let range = Range {
+        from: range.from.max(dropped.before(Resolution::Raw)),
+        ..range
+    };
     let mut answers: Vec<Option<Rows>> = vec![None; found.len()];
     if newest == Some(1) {
         let live = shared.live.read();
         for (series, answer) in found.iter().zip(&mut answers) {
             if let Some(known) = live.find(series.number)
                 && known.is_known
-                && known.last < range.until
+                && (range.from..range.until).contains(&known.last)
             {
                 *answer = Some(Rows {
                     times: vec![known.last],
@@ -171,9 +176,8 @@ fn samples(
         budget.spend(answers.iter().flatten().count() as u64)?;
     }
     let mut missing: Vec<usize> = (0..found.len()).filter(|place| answers[*place].is_none()).collect();
-    let dropped = Dropped::read(&reader.connection)?;
     let (first, last) = span(&reader.connection)?;
-    let from = range.from.max(dropped.before(Resolution::Raw)).max(first);
+    let from = range.from.max(first);
     let mut until = range.until.min(last.saturating_add(1));
     let mut length = match newest {
         Some(_) => HOUR,
@@ -199,8 +203,7 @@ fn samples(
         until = begin;
     }
     let answers = found.into_iter().zip(answers).filter_map(|(series, rows)| {
-        let mut rows = rows?;
-        rows.cut(range.from, range.until);
+        let rows = rows?;
         let start = newest.map_or(0, |newest| rows.len().saturating_sub(newest));
         let value_type = series.identity.metric.value_type;
         let values = rows.columns.first()?;

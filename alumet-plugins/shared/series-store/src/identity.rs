@@ -68,11 +68,11 @@ pub(crate) fn hash(metric: i64, texts: [&str; 5]) -> i64 {
 /// The metric in the columns `name, kind, type, unit, quality, description` of a row.
 pub(crate) fn metric_of(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<Metric>> {
     let text = |column: usize| row.get::<_, String>(from + column);
-    let (Some(kind), Some(value_type), Some(quality)) = (
-        MetricKind::parse(&text(1)?),
-        ValueType::parse(&text(2)?),
-        Quality::parse(&text(4)?),
-    ) else {
+    let (kind, value_type, quality) = (text(1)?, text(2)?, text(4)?);
+    let kind = MetricKind::ALL.iter().find(|one| one.name() == kind);
+    let value_type = ValueType::ALL.iter().find(|one| one.name() == value_type);
+    let quality = Quality::ALL.iter().find(|one| one.name() == quality);
+    let (Some(&kind), Some(&value_type), Some(&quality)) = (kind, value_type, quality) else {
         return Ok(None);
     };
     Ok(Some(Metric {

@@ -78,7 +78,7 @@ pub(crate) fn run(shared: &Shared) {
     }
 }
 
-struct Keeper {
+pub(crate) struct Keeper {
     /// Writes, but for a sync of its own.
     connection: Connection,
     /// Reads what is merged.
@@ -87,10 +87,12 @@ struct Keeper {
     reader: Reader,
     /// The generation of the store when there was nothing to do.
     idle_at: Option<(u64, Instant)>,
+    /// When the journal was emptied last.
+    tidied: Instant,
 }
 
 impl Keeper {
-    fn open(shared: &Shared) -> rusqlite::Result<Self> {
+    pub(crate) fn open(shared: &Shared) -> rusqlite::Result<Self> {
         let path = &shared.config.path;
         let connection = file::open_to_keep(path)?;
         {
@@ -103,11 +105,12 @@ impl Keeper {
             source: file::open_to_read(path)?,
             reader: Reader::new(file::open_to_read(path)?),
             idle_at: None,
+            tidied: Instant::now(),
         })
     }
 
     /// Does one thing; says whether there may be more.
-    fn step(&mut self, shared: &Shared) -> rusqlite::Result<bool> {
+    pub(crate) fn step(&mut self, shared: &Shared) -> rusqlite::Result<bool> {
         let generation = shared.generation.load(Ordering::Acquire);
         let is_known = |(at, since): (u64, Instant)| at == generation && since.elapsed() < SWEEP;
         if self.idle_at.is_some_and(is_known) {
@@ -122,8 +125,7 @@ impl Keeper {
             between: &between,
         };
         if pen.write(run::remove_some)? {
-            self.tidy(shared)?;
-            return Ok(true);
+            return self.tidy(shared).map(|()| true);
         }
         let now = shared.clock.now().wall.as_nanos();
         let runs = run::all(&self.connection)?;
@@ -145,7 +147,7 @@ impl Keeper {
             } => drop_runs(shared, &pen, &runs, resolution, before)?,
         }
         shared.changed(false);
-        Ok(true)
+        self.tidy(shared).map(|()| true)
     }
 
     /// How many bytes of the file are in use.
@@ -156,7 +158,12 @@ impl Keeper {
     }
 
     /// Brings what is in the journal to its places, and gives free space back.
-    fn tidy(&self, shared: &Shared) -> rusqlite::Result<()> {
+    fn tidy(&mut self, shared: &Shared) -> rusqlite::Result<()> {
+        // Each time costs syncs.
+        if self.tidied.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.tidied = Instant::now();
         let free: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         if free > KEPT_PAGES {
             let _turn = shared.turn.lock();

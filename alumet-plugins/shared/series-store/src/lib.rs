@@ -26,6 +26,8 @@ mod identity;
 mod keeper;
 mod live;
 mod merge;
+#[cfg(test)]
+mod model;
 mod part;
 mod plan;
 mod read;

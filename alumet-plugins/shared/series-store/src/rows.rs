@@ -100,11 +100,6 @@ impl Rows {
         self.times.len()
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.times.clear();
-        self.columns.iter_mut().for_each(Vec::clear);
-    }
-
     pub(crate) fn append(&mut self, later: &Self) {
         self.times.extend_from_slice(&later.times);
         for (column, more) in self.columns.iter_mut().zip(&later.columns) {

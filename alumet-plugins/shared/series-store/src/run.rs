@@ -97,7 +97,8 @@ impl Run {
 
     /// From now on, it does not count, and its parts may be removed.
     pub(crate) fn hide(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.prepare_cached("UPDATE runs SET state = 2 WHERE id = ?")?.execute([self.id])?;
+        let sql = "UPDATE runs SET state = ? WHERE id = ?";
+        db.prepare_cached(sql)?.execute([State::Removed as i64, self.id])?;
         Ok(())
     }
 

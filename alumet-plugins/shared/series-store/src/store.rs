@@ -30,7 +30,7 @@ use crate::writer::{Waiting, Writer};
 /// appended.
 pub struct SeriesStore {
     pub(crate) shared: Arc<Shared>,
-    keeper: Option<JoinHandle<()>>,
+    pub(crate) keeper: Option<JoinHandle<()>>,
 }
 
 /// What all threads use.
@@ -79,32 +79,7 @@ impl SeriesStore {
     /// # Errors
     /// When the file is in use by another program, or the disk does not allow it.
     pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, DiskError> {
-        let lock = Lock::take(&config.path)?;
-        let failed = |error| DiskError::sqlite(&config.path, error);
-        let (connection, aside) = file::open(&config.path, false, clock.now().wall)?;
-        let dropped = Dropped::read(&connection).map_err(failed)?;
-        let writer = Writer::new(connection).map_err(failed)?;
-        let shared = Arc::new(Shared {
-            clock,
-            writer: Mutex::new(writer),
-            live: RwLock::default(),
-            catalog: Mutex::default(),
-            turn: Mutex::default(),
-            readers: Mutex::default(),
-            permits: (Mutex::new(READERS), Condvar::new()),
-            generation: AtomicU64::new(1),
-            series_generation: AtomicU64::new(1),
-            oldest: AtomicI64::new(dropped.before(Resolution::Hour)),
-            damaged: AtomicU64::new(0),
-            problems: Mutex::new(Problems {
-                aside,
-                keeping: None,
-            }),
-            is_stopping: AtomicBool::new(false),
-            bell: Default::default(),
-            _lock: lock,
-            config,
-        });
+        let shared = Shared::open(config, clock)?;
         let kept = Arc::clone(&shared);
         let keeper = std::thread::Builder::new()
             .name("store-keeper".to_owned())
@@ -255,6 +230,36 @@ fn introduce(
 }
 
 impl Shared {
+    /// Opens the file, and leaves it as it is.
+    pub(crate) fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DiskError> {
+        let lock = Lock::take(&config.path)?;
+        let failed = |error| DiskError::sqlite(&config.path, error);
+        let (connection, aside) = file::open(&config.path, false, clock.now().wall)?;
+        let dropped = Dropped::read(&connection).map_err(failed)?;
+        let writer = Writer::new(connection).map_err(failed)?;
+        Ok(Arc::new(Self {
+            clock,
+            writer: Mutex::new(writer),
+            live: RwLock::default(),
+            catalog: Mutex::default(),
+            turn: Mutex::default(),
+            readers: Mutex::default(),
+            permits: (Mutex::new(READERS), Condvar::new()),
+            generation: AtomicU64::new(1),
+            series_generation: AtomicU64::new(1),
+            oldest: AtomicI64::new(dropped.before(Resolution::Hour)),
+            damaged: AtomicU64::new(0),
+            problems: Mutex::new(Problems {
+                aside,
+                keeping: None,
+            }),
+            is_stopping: AtomicBool::new(false),
+            bell: Default::default(),
+            _lock: lock,
+            config,
+        }))
+    }
+
     pub(crate) fn commit(&self, writer: &mut Writer) -> Result<(), DiskError> {
         if !writer.has_news() {
             return Ok(());
