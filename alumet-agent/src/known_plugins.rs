@@ -40,4 +40,5 @@ pub(crate) const KNOWN: &[&str] = &[
     "relay-server",
     "slurm",
     "socket-control",
+    "store",
 ];

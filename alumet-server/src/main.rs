@@ -2,6 +2,7 @@
 
 mod certs;
 mod plugins;
+mod store;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,10 @@ fn main() -> ExitCode {
     .command(ExtraCommand {
         build: certs::command,
         run: certs::run,
+    })
+    .command(ExtraCommand {
+        build: store::command,
+        run: store::run,
     })
     .main()
 }

@@ -57,11 +57,13 @@ impl Lock {
             fs::create_dir_all(folder)
                 .map_err(|error| DiskError::system("make the folder of", path, &error, remedy))?;
         }
+        Self::take_with(path, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))
+    }
+
+    fn take_with(path: &Path, options: &OpenOptions) -> Result<Self, DiskError> {
         let name = with_suffix(path, "-lock");
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&name);
-        let remedy = "make the file and its folder writable for this user";
-        let file = file.map_err(|error| DiskError::system("open", &name, &error, remedy))?;
+        let file = options.open(&name);
+        let file = file.map_err(|error| DiskError::system("open", &name, &error, WRITABLE))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(DiskError::Refused(format!(
@@ -78,23 +80,47 @@ impl Lock {
     }
 }
 
+/// Finds out whether the file can be opened to write it, and changes nothing.
+pub(crate) fn try_out(path: &Path) -> Result<(), DiskError> {
+    refuse_what_is_no_file(path)?;
+    if path.exists() {
+        let probe = OpenOptions::new().write(true).open(path);
+        probe.map_err(|error| DiskError::system("write", path, &error, WRITABLE))?;
+    }
+    if with_suffix(path, "-lock").exists() {
+        Lock::take_with(path, OpenOptions::new().write(true))?;
+    }
+    let folder = path.ancestors().skip(1).find(|folder| folder.exists());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(DiskError::Refused(format!(
+            "`{}` is not a folder; move it away, or choose another path for the store",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_what_is_no_file(path: &Path) -> Result<(), DiskError> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(DiskError::Refused(format!(
+            "`{}` is not a file; move it away, or choose another path for the store",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+const WRITABLE: &str = "make the file and its folder writable for this user";
+
 /// Opens the file to write it, or makes it. What is not a good store is set aside, never deleted: the text says so. `suspect`: what
 /// is in the file could not be read.
 pub(crate) fn open(path: &Path, suspect: bool, now: Timestamp) -> Result<(Connection, Option<String>), DiskError> {
     let failed = |error| DiskError::sqlite(path, error);
     let mut said = None;
-    let is_whole_page = |length| !(1..SMALLEST_PAGE).contains(&length);
-    match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(DiskError::Refused(format!(
-                "`{}` is not a file; move it away, or choose another path for the store",
-                path.display()
-            )));
-        }
-        Ok(metadata) if suspect || !is_whole_page(metadata.len()) => {
-            said = Some(aside(path, "damaged", now)?);
-        }
-        _ => {}
+    refuse_what_is_no_file(path)?;
+    let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if suspect || (1..SMALLEST_PAGE).contains(&length) {
+        said = Some(aside(path, "damaged", now)?);
     }
     match prepare(path) {
         Ok((connection, None)) => return Ok((connection, said)),
@@ -166,6 +192,13 @@ fn prepare(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>)> 
 /// A connection that reads.
 pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// A connection that reads what is left of a file, be it shorter than it says or not.
+pub(crate) fn open_to_salvage(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_to_read(path)?;
+    connection.pragma_update(None, "writable_schema", true)?;
+    Ok(connection)
 }
 
 /// A second connection that writes; what it commits is on disk with the next commit of the first.

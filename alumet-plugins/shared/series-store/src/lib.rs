@@ -34,7 +34,9 @@ mod read;
 mod rows;
 mod run;
 mod store;
+mod tools;
 mod writer;
 
 pub use config::StoreConfig;
 pub use store::SeriesStore;
+pub use tools::{Imported, Report, ToolError, check, export, import};

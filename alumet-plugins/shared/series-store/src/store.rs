@@ -1,5 +1,6 @@
 //! The store as a program sees it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -94,7 +95,15 @@ impl SeriesStore {
         })
     }
 
-    /// Appends samples of series of the catalog; gives the places of those that it does not take, because they are older than all
+    /// Finds out whether a store can be opened there, and changes nothing.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn try_out(path: &Path) -> Result<(), DiskError> {
+        file::try_out(path)
+    }
+
+    /// Appends samples of series of the catalog, which must always be the same; gives the places of those that it does not take, because they are older than all
     /// that is kept, or more than a day ahead of the clock.
     ///
     /// # Errors
