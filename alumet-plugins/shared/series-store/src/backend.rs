@@ -1,5 +1,6 @@
 //! Answers questions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -7,11 +8,12 @@ use alumet_core::async_trait;
 use alumet_core::time::Timestamp;
 use alumet_core::value::{Value, ValueType};
 use alumet_shared_query::{
-    Backend, BackendStatus, Budget, Buckets, QueryError, Range, Selector, SeriesBuckets, SeriesEntry, SeriesSamples,
+    Backend, BackendStatus, Budget, Buckets, Identity, Limits, QueryError, Range, Selector, SeriesBuckets, SeriesEntry, SeriesSamples,
     Steps,
 };
 use rusqlite::{Connection, params};
 
+use crate::entries::Gpu;
 use crate::find::{self, Found};
 use crate::read::{ReadError, Reader};
 use crate::rows::{HOUR, Resolution, Rows, number};
@@ -74,7 +76,7 @@ impl Backend for SeriesStore {
     async fn status(&self) -> BackendStatus {
         let shared = Arc::clone(&self.shared);
         let told = tokio::task::spawn_blocking(move || {
-            let budget = Budget::new(alumet_shared_query::Limits::default());
+            let budget = Budget::new(Limits::default());
             let counts = shared.read(&budget, |reader| Ok(counts(&reader.connection)?));
             let mut problems = shared.problems();
             let (series, samples, bytes) = match counts {
@@ -175,6 +177,8 @@ fn samples(
         }
         budget.spend(answers.iter().flatten().count() as u64)?;
     }
+    let oldest = found.iter().map(|series| kept_from(shared, reader, &series.identity));
+    let oldest: Vec<i64> = oldest.collect::<Result<_, _>>()?;
     let mut missing: Vec<usize> = (0..found.len()).filter(|place| answers[*place].is_none()).collect();
     let (first, last) = span(&reader.connection)?;
     let from = range.from.max(first);
@@ -202,8 +206,9 @@ fn samples(
         missing.retain(|place| !answers[*place].as_ref().is_some_and(has_enough));
         until = begin;
     }
-    let answers = found.into_iter().zip(answers).filter_map(|(series, rows)| {
-        let rows = rows?;
+    let answers = found.into_iter().zip(answers).zip(oldest).filter_map(|((series, rows), oldest)| {
+        let mut rows = rows?;
+        rows.cut(oldest, i64::MAX);
         let start = newest.map_or(0, |newest| rows.len().saturating_sub(newest));
         let value_type = series.identity.metric.value_type;
         let values = rows.columns.first()?;
@@ -219,6 +224,39 @@ fn samples(
         })
     });
     Ok(answers.collect())
+}
+
+/// From when on samples of a series are kept, if only so many are kept of what it is about.
+pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity) -> Result<i64, ReadError> {
+    let gpu = Gpu::of(&series.resource, &series.attributes);
+    let (Some(entries), Some(gpu)) = (&shared.entries, gpu) else {
+        return Ok(i64::MIN);
+    };
+    let (place, most) = {
+        let mut entries = entries.lock();
+        let place = entries.place(gpu.clone());
+        if let Some(oldest) = entries.oldest(place) {
+            return Ok(oldest);
+        }
+        (place, entries.most())
+    };
+    let all = Selector::default()
+        .with("resource_kind", series.resource.kind())
+        .with("resource_id", &gpu.bus_id);
+    let all = find::series(&reader.connection, &shared.live, &all, Range::ALL, &Budget::new(Limits::default()))?;
+    let is_same = |found: &&Found| Gpu::of(&found.identity.resource, &found.identity.attributes).as_ref() == Some(&gpu);
+    let numbers: Vec<u64> = all.iter().filter(is_same).map(|found| found.number).collect();
+    let (first, last) = span(&reader.connection)?;
+    let (mut instants, mut until, mut length) = (BTreeSet::new(), last.saturating_add(1), HOUR);
+    while until > first && instants.len() < most {
+        let from = first.max(until.saturating_sub(length));
+        let rows = reader.rows(Resolution::Raw, Range { from, until }, &numbers, None, &shared.damaged)?;
+        instants.extend(rows.into_iter().flat_map(|rows| rows.times));
+        (until, length) = (from, length.saturating_mul(4));
+    }
+    let mut entries = entries.lock();
+    entries.complete(place, instants.into_iter().rev().take(most));
+    Ok(entries.oldest(place).unwrap_or(i64::MIN))
 }
 
 /// The first and the last instant of which there is anything.

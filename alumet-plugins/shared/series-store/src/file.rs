@@ -196,9 +196,10 @@ pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that reads what is left of a file, be it shorter than it says or not.
 pub(crate) fn open_to_salvage(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open_to_read(path)?;
+    let connection = begin(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // Before anything is read: without this, nothing is read from a file that is shorter than its header says.
     connection.pragma_update(None, "writable_schema", true)?;
-    Ok(connection)
+    configure(connection)
 }
 
 /// A second connection that writes; what it commits is on disk with the next commit of the first.
@@ -217,8 +218,15 @@ pub(crate) fn is_store(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    configure(begin(path, flags)?)
+}
+
+fn begin(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let connection = Connection::open_with_flags(path, flags)?;
+    Connection::open_with_flags(path, flags)
+}
+
+fn configure(connection: Connection) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "cell_size_check", true)?;

@@ -6,7 +6,7 @@ use alumet_core::metric::Metric;
 use alumet_shared_query::{Budget, Identity, Label, Range, Selector};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use rusqlite::types::Value;
 
 use crate::identity;
@@ -96,6 +96,21 @@ pub(crate) fn series(
     }
     found.retain(|series| series.last_at >= range.from);
     Ok(found)
+}
+
+/// What a series is.
+pub(crate) fn one(db: &Connection, number: u64) -> rusqlite::Result<Option<Identity>> {
+    let columns = identity::COLUMNS;
+    let sql = format!(
+        "SELECT name, kind, type, unit, quality, description, {columns} FROM series JOIN metrics ON metrics.id = metric
+        WHERE series.id = ?"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let found = statement.query_row([number.cast_signed()], |row| {
+        let metric = identity::metric_of(row, 0)?;
+        identity::read(row, 6, |_| metric.map(Arc::new))
+    });
+    Ok(found.optional()?.flatten())
 }
 
 /// The metrics whose series can be meant, and whether these are all.

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use alumet_shared_query::Range;
 use rusqlite::{Connection, params};
 
+use crate::backend;
 use crate::file;
+use crate::find;
 use crate::merge::{Merge, Pen, Rollup, RunWriter, stored};
 use crate::plan::{self, Job};
-use crate::read::Reader;
+use crate::read::{ReadError, Reader};
 use crate::rows::{HOUR, Resolution};
 use crate::run::{self, Dropped, Run, TOP};
 use crate::store::Shared;
@@ -138,7 +140,9 @@ impl Keeper {
             return Ok(false);
         };
         match job {
-            Job::Merge { runs, level } => merge(shared, &pen, &self.source, &runs, level, dropped, now)?,
+            Job::Merge { runs, level } => {
+                merge(shared, &pen, &self.source, &mut self.reader, &runs, level, dropped, now)?;
+            }
             Job::Add { runs } => add(shared, &pen, &self.source, &mut self.reader, &runs, dropped, now)?,
             Job::Drop {
                 runs,
@@ -151,7 +155,7 @@ impl Keeper {
     }
 
     /// How many bytes of the file are in use.
-    fn bytes(&self) -> rusqlite::Result<u64> {
+    pub(crate) fn bytes(&self) -> rusqlite::Result<u64> {
         let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
         Ok(used.max(0).cast_unsigned())
@@ -177,10 +181,12 @@ impl Keeper {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a step of the keeper")]
 fn merge(
     shared: &Shared,
     pen: &Pen<'_>,
     source: &Connection,
+    reader: &mut Reader,
     runs: &[Run],
     level: i64,
     dropped: Dropped,
@@ -192,14 +198,20 @@ fn merge(
     let (resolution, window) = (first.resolution, first.window);
     let created = if level == TOP { now } else { first.created };
     let mut merged = RunWriter::begin(pen, Run::new(last.sequence, resolution, level, window, created))?;
+    let was_over = first.level == TOP;
     let rolls_up = level == TOP && resolution == Resolution::Raw;
     let mut rollup = rolls_up.then(|| Rollup::begin(pen, window, now)).transpose()?;
     let mut all = Merge::of(source, runs, &shared.damaged)?;
-    while let Some((series, value_type, rows)) = all.next()? {
-        merged.push(pen, series, value_type, &rows)?;
+    while let Some((series, value_type, mut rows)) = all.next()? {
         if let Some(rollup) = &mut rollup {
-            rollup.push(pen, window, (series, value_type, &rows), None)?;
+            let oldest = oldest_kept(shared, reader, series)?;
+            // Of a window that was over before, not all samples may be there any more: what they came to stays.
+            if !(was_over && oldest > window) {
+                rollup.push(pen, window, (series, value_type, &rows), None)?;
+            }
+            rows.cut(oldest, i64::MAX);
         }
+        merged.push(pen, series, value_type, &rows)?;
         if shared.is_stopping() {
             return Ok(());
         }
@@ -208,6 +220,22 @@ fn merge(
     let rolled_up = rollup.map(|rollup| rollup.finish(pen)).transpose()?;
     let written: Vec<Run> = rolled_up.into_iter().flatten().chain([merged]).collect();
     replace(pen, runs, &written, dropped)
+}
+
+/// From when on samples of a series are kept in a window that is over.
+fn oldest_kept(shared: &Shared, reader: &mut Reader, series: u64) -> rusqlite::Result<i64> {
+    if shared.entries.is_none() {
+        return Ok(i64::MIN);
+    }
+    let Some(found) = find::one(&reader.connection, series)? else {
+        return Ok(i64::MIN);
+    };
+    match backend::kept_from(shared, reader, &found) {
+        Ok(oldest) => Ok(oldest),
+        Err(ReadError::Sqlite(error)) => Err(error),
+        // Then more is kept than need be.
+        Err(ReadError::Query(_)) => Ok(i64::MIN),
+    }
 }
 
 /// Adds samples of a window, of which the samples were dropped, to what those came to.
@@ -271,7 +299,8 @@ fn drop_runs(
 fn replace(pen: &Pen<'_>, old: &[Run], new: &[Run], dropped: Dropped) -> rusqlite::Result<()> {
     pen.write(|db| {
         for run in new {
-            match run.rows > 0 && run.window >= dropped.before(run.resolution) {
+            // That a window was over is to be known even if nothing is left of it.
+            match (run.rows > 0 || run.level == TOP) && run.window >= dropped.before(run.resolution) {
                 true => run.show(db)?,
                 false => run.hide(db)?,
             }

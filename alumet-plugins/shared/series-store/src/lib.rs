@@ -19,7 +19,10 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+#[cfg(test)]
+mod behaviour;
 mod config;
+mod entries;
 mod file;
 mod find;
 mod identity;

@@ -27,6 +27,8 @@ pub(crate) struct Known {
     pub(crate) is_known: bool,
     /// Whether a lower first instant is to be written.
     pub(crate) is_lowered: bool,
+    /// The graphics processor that it is about, if it matters.
+    pub(crate) gpu: Option<u32>,
 }
 
 /// The number of a series in the file, and the type of its values; they sort by number.

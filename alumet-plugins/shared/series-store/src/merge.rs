@@ -9,10 +9,10 @@ use alumet_shared_batch_encoding::ColumnsReader;
 use alumet_shared_query::{Bucket, Buckets, Range, Steps};
 use alumet_shared_sqlite_file::is_damage;
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use crate::part::{MOST_ROWS, OpenPart, Part, PartWriter};
-use crate::read::{Parts, ReadError, Reader, note_damage, open_part};
+use crate::read::{ReadError, Reader, Stored, note_damage, open_part};
 use crate::rows::{HOUR, MINUTE, Resolution, Rows, number};
 use crate::run::{self, Run, State, TOP};
 use crate::writer::{QUICK, SMALL_PART, next_sequence};
@@ -26,17 +26,21 @@ const TRANSACTION: usize = 512 << 10;
 
 /// Reads one run from its first series to its last.
 struct Cursor<'a> {
-    parts: Parts<'a>,
-    resolution: Resolution,
+    next: CachedStatement<'a>,
+    run: Run,
+    /// The number of the part that was read last.
+    last: i64,
     part: Option<OpenPart>,
     chunk: usize,
 }
 
 impl<'a> Cursor<'a> {
     fn open(connection: &'a Connection, run: &Run) -> rusqlite::Result<Self> {
+        let next = "SELECT id, last_series, checksum, data FROM parts WHERE id > ? AND id < ? ORDER BY id LIMIT 1";
         Ok(Self {
-            parts: Parts::of(connection, run.id)?,
-            resolution: run.resolution,
+            next: connection.prepare_cached(next)?,
+            run: *run,
+            last: run.first_part() - 1,
             part: None,
             chunk: 0,
         })
@@ -54,13 +58,17 @@ impl<'a> Cursor<'a> {
             {
                 return Ok(Some(part.series(self.chunk)));
             }
-            let stored = self.parts.next_with(0).and_then(|next| {
-                let stored = next.map(|(_, stored)| self.parts.with_data(stored));
-                stored.transpose()
+            let next = self.next.query_row([self.last, self.run.end_of_parts()], |row| {
+                Ok(Stored {
+                    id: row.get(0)?,
+                    last_series: row.get::<_, i64>(1)?.cast_unsigned(),
+                    checksum: row.get(2)?,
+                    data: row.get(3)?,
+                })
             });
-            let stored = match stored {
-                Ok(Some(stored)) => stored,
-                Ok(None) => return Ok(None),
+            let stored = match next {
+                Ok(stored) => stored,
+                Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
                 // What comes after it cannot be reached.
                 Err(error) if is_damage(&error) => {
                     note_damage(damaged, &error);
@@ -68,7 +76,8 @@ impl<'a> Cursor<'a> {
                 }
                 Err(error) => return Err(error),
             };
-            self.part = open_part(columns, self.resolution, &stored, damaged);
+            self.last = stored.id;
+            self.part = open_part(columns, self.run.resolution, &stored, damaged);
             self.chunk = 0;
         }
     }

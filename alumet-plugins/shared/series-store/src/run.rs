@@ -82,6 +82,16 @@ impl Run {
         self.bytes += part.bytes.len() as u64;
     }
 
+    /// The number of its first part.
+    pub(crate) const fn first_part(&self) -> i64 {
+        self.id << PLACE_BITS
+    }
+
+    /// The number after that of its last part.
+    pub(crate) const fn end_of_parts(&self) -> i64 {
+        (self.id + 1) << PLACE_BITS
+    }
+
     /// From now on, it counts.
     pub(crate) fn show(&self, db: &Connection) -> rusqlite::Result<()> {
         let sql = "UPDATE runs SET state = 1, first_at = ?, last_at = ?, rows = ?, bytes = ? WHERE id = ?";
@@ -120,12 +130,21 @@ impl Run {
     }
 }
 
-/// All runs that count, in order of sequence.
+/// All runs that count.
 pub(crate) fn all(db: &Connection) -> rusqlite::Result<Vec<Run>> {
-    let sql = format!("SELECT {COLUMNS} FROM runs WHERE state = 1 ORDER BY sequence");
+    let mut runs = Vec::new();
+    visit(db, |run| runs.push(run)).map(|()| runs)
+}
+
+/// Visits the runs that count; those before the first that cannot be read, if there is one.
+pub(crate) fn visit(db: &Connection, mut visit: impl FnMut(Run)) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE state = 1");
     let mut statement = db.prepare_cached(&sql)?;
     let runs = statement.query_map([], Run::of_row)?;
-    runs.filter_map(Result::transpose).collect()
+    for run in runs {
+        run?.into_iter().for_each(&mut visit);
+    }
+    Ok(())
 }
 
 pub(crate) fn insert_part(db: &Connection, run: i64, place: u64, part: &Part) -> rusqlite::Result<()> {

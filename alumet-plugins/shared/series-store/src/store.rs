@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use alumet_core::batch::Sample;
 use alumet_core::catalog::Catalog;
-use alumet_core::time::Clock;
+use alumet_core::time::{Clock, Timestamp};
 use alumet_core::value::Value;
 use alumet_shared_query::{Budget, QueryError};
 use alumet_shared_sqlite_file::DiskError;
@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::{Connection, params};
 
 use crate::config::StoreConfig;
+use crate::entries::{Entries, Gpu};
 use crate::file::{self, Lock};
 use crate::keeper;
 use crate::live::{Known, Live};
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) live: RwLock<Live>,
     catalog: Mutex<Option<Catalog>>,
+    /// If only so many instants are kept of a graphics processor.
+    pub(crate) entries: Option<Mutex<Entries>>,
     /// Held by who writes to the file.
     pub(crate) turn: Mutex<()>,
     /// Connections that nobody uses.
@@ -124,6 +127,7 @@ impl SeriesStore {
         let mut refused = Vec::new();
         {
             let mut live = shared.live.write();
+            let mut entries = shared.entries.as_ref().map(Mutex::lock);
             for (index, sample) in samples.enumerate() {
                 let at = sample.timestamp.as_nanos();
                 if !times.contains(&at) {
@@ -132,7 +136,7 @@ impl SeriesStore {
                 }
                 let place = match live.place(sample.series) {
                     Some(place) => place,
-                    None => match introduce(catalog, &mut writer, &mut live, sample) {
+                    None => match introduce(catalog, &mut writer, &mut live, entries.as_deref_mut(), sample) {
                         Ok(Some(place)) => place,
                         Ok(None) => {
                             refused.push(index);
@@ -158,6 +162,9 @@ impl SeriesStore {
                     if !std::mem::replace(&mut known.is_lowered, true) {
                         writer.lowered.push(place);
                     }
+                }
+                if let (Some(gpu), Some(entries)) = (known.gpu, &mut entries) {
+                    entries.add(gpu, at);
                 }
                 let key = known.key;
                 writer.waiting.push(Waiting { key, at, bits });
@@ -193,11 +200,15 @@ impl SeriesStore {
         let mut writer = shared.writer.lock();
         let _turn = shared.turn.lock();
         shared.readers.lock().clear();
-        let path = &shared.config.path;
-        let (connection, aside) = file::open(path, true, shared.clock.now().wall)?;
+        let opened = open_writer(&shared.config.path, true, shared.clock.now().wall)?;
         *shared.live.write() = Live::default();
-        *writer = Writer::new(connection).map_err(|error| DiskError::sqlite(path, error))?;
-        shared.problems.lock().aside = aside;
+        if let Some(entries) = &shared.entries {
+            let mut entries = entries.lock();
+            *entries = Entries::new(entries.most());
+        }
+        *writer = opened.writer;
+        shared.oldest.store(opened.oldest, Ordering::Relaxed);
+        shared.problems.lock().aside = opened.aside;
         shared.changed(true);
         Ok(())
     }
@@ -223,18 +234,43 @@ impl Drop for SeriesStore {
     }
 }
 
+/// A file that was opened to write it.
+struct Opened {
+    writer: Writer,
+    /// Nothing before this instant is kept.
+    oldest: i64,
+    /// What was set aside.
+    aside: Option<String>,
+}
+
+/// Opens the file. `suspect`: its content makes no sense.
+fn open_writer(path: &Path, suspect: bool, now: Timestamp) -> Result<Opened, DiskError> {
+    let failed = |error| DiskError::sqlite(path, error);
+    let (connection, aside) = file::open(path, suspect, now)?;
+    let dropped = Dropped::read(&connection).map_err(failed)?;
+    Ok(Opened {
+        writer: Writer::new(connection).map_err(failed)?,
+        oldest: dropped.before(Resolution::Hour),
+        aside,
+    })
+}
+
 /// Makes a series known of which a sample comes first; nothing if the catalog does not know it.
 #[cold]
 fn introduce(
     catalog: &Catalog,
     writer: &mut Writer,
     live: &mut Live,
+    entries: Option<&mut Entries>,
     sample: Sample,
 ) -> rusqlite::Result<Option<u32>> {
     let Some(info) = catalog.describe(sample.series) else {
         return Ok(None);
     };
-    let known = writer.intern(&info, sample.timestamp.as_nanos())?;
+    let mut known = writer.intern(&info, sample.timestamp.as_nanos())?;
+    if let (Some(entries), Some(gpu)) = (entries, Gpu::of(info.resource(), info.attributes())) {
+        known.gpu = Some(entries.place(gpu));
+    }
     Ok(Some(live.insert(sample.series, known)))
 }
 
@@ -242,21 +278,28 @@ impl Shared {
     /// Opens the file, and leaves it as it is.
     pub(crate) fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, DiskError> {
         let lock = Lock::take(&config.path)?;
-        let failed = |error| DiskError::sqlite(&config.path, error);
-        let (connection, aside) = file::open(&config.path, false, clock.now().wall)?;
-        let dropped = Dropped::read(&connection).map_err(failed)?;
-        let writer = Writer::new(connection).map_err(failed)?;
+        let now = clock.now().wall;
+        let opened = match open_writer(&config.path, false, now) {
+            Err(error) if error.is_damage() => open_writer(&config.path, true, now),
+            other => other,
+        };
+        let Opened {
+            writer,
+            oldest,
+            aside,
+        } = opened?;
         Ok(Arc::new(Self {
             clock,
             writer: Mutex::new(writer),
             live: RwLock::default(),
             catalog: Mutex::default(),
+            entries: config.max_entries_per_gpu.map(|most| Mutex::new(Entries::new(most))),
             turn: Mutex::default(),
             readers: Mutex::default(),
             permits: (Mutex::new(READERS), Condvar::new()),
             generation: AtomicU64::new(1),
             series_generation: AtomicU64::new(1),
-            oldest: AtomicI64::new(dropped.before(Resolution::Hour)),
+            oldest: AtomicI64::new(oldest),
             damaged: AtomicU64::new(0),
             problems: Mutex::new(Problems {
                 aside,

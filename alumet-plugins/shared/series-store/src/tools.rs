@@ -11,7 +11,7 @@ use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::time::{Clock, Timestamp};
 use alumet_core::value::{Value, ValueType};
 use alumet_shared_query::{Budget, Identity, Limits, QueryError, Range, Selector};
-use alumet_shared_sqlite_file::DiskError;
+use alumet_shared_sqlite_file::{DiskError, is_damage};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ use crate::find;
 use crate::identity;
 use crate::live::Live;
 use crate::merge::Merge;
-use crate::read::ReadError;
+use crate::read::{ReadError, note_damage};
 use crate::rows::{Resolution, Rows};
 use crate::run::{self, Run};
 use crate::store::SeriesStore;
@@ -105,8 +105,14 @@ impl Source {
         DiskError::sqlite(&self.path, error)
     }
 
+    /// The runs that can be found.
     fn runs(&self) -> Result<Vec<Run>, DiskError> {
-        run::all(&self.connection).map_err(|error| self.failed(error))
+        let mut runs = Vec::new();
+        match run::visit(&self.connection, |run| runs.push(run)) {
+            Err(error) if is_damage(&error) => note_damage(&self.damaged, &error),
+            other => other.map_err(|error| self.failed(error))?,
+        }
+        Ok(runs)
     }
 
     /// Visits the rows of each series, window by window.

@@ -106,6 +106,7 @@ impl Writer {
             bits: 0,
             is_known: false,
             is_lowered: false,
+            gpu: None,
         };
         let with_hash = self.new_by_hash.get(&hash).into_iter().flatten();
         let mut new = with_hash.map(|index| &self.new_series[*index]);
