@@ -17,7 +17,9 @@ use alumet_core::catalog::MetricHandle;
 use alumet_core::measure::measure;
 use alumet_core::metric::Quality;
 use alumet_core::time::{Clock, SystemClock};
-use alumet_core::{Batch, Catalog, Consumer, Metric, MetricKind, Resource, Series, Timestamp, Unit, ValueType};
+use alumet_core::{
+    Batch, Catalog, Consumer, Metric, MetricKind, Resource, Series, Timestamp, Unit, ValueType,
+};
 use alumet_shared_query::{Backend, Budget, Limits, Range, Selector, Steps};
 use alumet_shared_series_store::{SeriesStore, StoreConfig};
 
@@ -52,7 +54,9 @@ fn now() -> i64 {
 
 fn size(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).expect("a folder");
-    files.map(|file| file.and_then(|file| file.metadata()).map_or(0, |file| file.len())).sum()
+    files
+        .map(|file| file.and_then(|file| file.metadata()).map_or(0, |file| file.len()))
+        .sum()
 }
 
 /// Waits until the store has nothing to do: nothing changes for some seconds.
@@ -71,7 +75,11 @@ fn ingest(series: usize, samples: usize, active: u64) {
     let store = open(folder.path());
     let catalog = Catalog::new();
     let ticks = samples.div_ceil(series).max(1);
-    let mut machine = Machine::new(&catalog, series.div_ceil(8), now() - 3 * HOUR - ticks as i64 * SECOND);
+    let mut machine = Machine::new(
+        &catalog,
+        series.div_ceil(8),
+        now() - 3 * HOUR - ticks as i64 * SECOND,
+    );
     let mut making = Duration::ZERO;
     let mut writing = Duration::ZERO;
     let mut count = 0;
@@ -92,15 +100,27 @@ fn ingest(series: usize, samples: usize, active: u64) {
                 _ => writing += written.usage.cpu_time,
             }
         }
-        println!("{count} samples of {series} series in {:.1} s", start.elapsed().as_secs_f64());
+        println!(
+            "{count} samples of {series} series in {:.1} s",
+            start.elapsed().as_secs_f64()
+        );
         settle(&store);
     });
     let per = |time: Duration| time.as_nanos() as f64 / count as f64;
-    println!("first sight of a series: {:.0} ns", first.as_nanos() as f64 / series as f64);
+    println!(
+        "first sight of a series: {:.0} ns",
+        first.as_nanos() as f64 / series as f64
+    );
     println!("append and commit: {:.1} ns of CPU per sample", per(writing));
-    println!("with all that follows: {:.1} ns of CPU per sample", per(all.usage.process_cpu_time - making));
+    println!(
+        "with all that follows: {:.1} ns of CPU per sample",
+        per(all.usage.process_cpu_time - making)
+    );
     drop(store);
-    println!("{:.3} bytes per sample in the files", size(folder.path()) as f64 / count as f64);
+    println!(
+        "{:.3} bytes per sample in the files",
+        size(folder.path()) as f64 / count as f64
+    );
     let started = Instant::now();
     let store = open(folder.path());
     println!("opened in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
@@ -126,7 +146,9 @@ fn query(series: usize, pods: usize) {
     store.commit().expect("room");
     settle(&store);
     println!("{} MiB", size(folder.path()) >> 20);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     let timed = |name: &str, work: &dyn Fn() -> usize| {
         let mut times: Vec<Duration> = Vec::new();
         let mut answer = 0;
@@ -136,39 +158,71 @@ fn query(series: usize, pods: usize) {
             times.push(start.elapsed());
         }
         times.sort();
-        println!("{name}: {:.2} ms, at worst {:.2} ms ({answer} in the answer)", ms(times[10]), ms(times[19]));
+        println!(
+            "{name}: {:.2} ms, at worst {:.2} ms ({answer} in the answer)",
+            ms(times[10]),
+            ms(times[19])
+        );
     };
     let budget = || Budget::new(Limits::default());
-    let day = Steps::aligned(Timestamp::from_nanos(until - DAY), Timestamp::from_nanos(until), Duration::from_secs(60))
-        .expect("steps");
+    let day = Steps::aligned(
+        Timestamp::from_nanos(until - DAY),
+        Timestamp::from_nanos(until),
+        Duration::from_secs(60),
+    )
+    .expect("steps");
     let buckets = |selector: &Selector, steps: Steps| {
-        let answer = runtime.block_on(store.buckets(selector, steps, &budget())).expect("an answer");
+        let answer = runtime
+            .block_on(store.buckets(selector, steps, &budget()))
+            .expect("an answer");
         answer.iter().map(|series| series.buckets.len()).sum()
     };
-    let group = Selector::default().with("consumer_id", "/pod0").with("metric", "memory_usage");
-    timed("one series, a day at 1 Hz, by the minute", &|| buckets(&group, day));
+    let group = Selector::default()
+        .with("consumer_id", "/pod0")
+        .with("metric", "memory_usage");
+    timed("one series, a day at 1 Hz, by the minute", &|| {
+        buckets(&group, day)
+    });
     let hundred = Selector::default().with("resource_kind", "local_machine");
-    timed(&format!("{series} series, a day at 1 Hz, by the minute"), &|| buckets(&hundred, day));
-    let pod = Selector::default().with("consumer_id", &format!("pod-{}", pods / 2)).with("metric", "pod_energy");
+    timed(&format!("{series} series, a day at 1 Hz, by the minute"), &|| {
+        buckets(&hundred, day)
+    });
+    let pod = Selector::default()
+        .with("consumer_id", &format!("pod-{}", pods / 2))
+        .with("metric", "pod_energy");
     let month = Steps::aligned(
         Timestamp::from_nanos(until - 30 * DAY),
         Timestamp::from_nanos(until),
         Duration::from_secs(86_400),
     )
     .expect("steps");
-    timed(&format!("energy of one of {pods} over 30 days, by the day"), &|| buckets(&pod, month));
-    let unaligned = Steps::whole(Timestamp::from_nanos(until - 30 * DAY + 1), Timestamp::from_nanos(until));
-    timed(&format!("energy of one of {pods} over 30 days, to the nanosecond"), &|| buckets(&pod, unaligned));
+    timed(
+        &format!("energy of one of {pods} over 30 days, by the day"),
+        &|| buckets(&pod, month),
+    );
+    let unaligned = Steps::whole(
+        Timestamp::from_nanos(until - 30 * DAY + 1),
+        Timestamp::from_nanos(until),
+    );
+    timed(
+        &format!("energy of one of {pods} over 30 days, to the nanosecond"),
+        &|| buckets(&pod, unaligned),
+    );
     timed("one series, a day at 1 Hz, each sample", &|| {
         let range = Range {
             from: until - DAY,
             until,
         };
-        let answer = runtime.block_on(store.samples(&group, range, None, &budget())).expect("an answer");
+        let answer = runtime
+            .block_on(store.samples(&group, range, None, &budget()))
+            .expect("an answer");
         answer.iter().map(|series| series.times.len()).sum()
     });
     timed(&format!("the latest of {series} series"), &|| {
-        runtime.block_on(store.samples(&hundred, Range::ALL, Some(1), &budget())).expect("an answer").len()
+        runtime
+            .block_on(store.samples(&hundred, Range::ALL, Some(1), &budget()))
+            .expect("an answer")
+            .len()
     });
 }
 
@@ -193,7 +247,9 @@ struct Group {
 }
 
 fn integer(catalog: &Catalog, name: &'static str, kind: MetricKind, unit: Unit) -> MetricHandle<u64> {
-    let id = catalog.register_metric(metric(name, kind, ValueType::U64, unit)).expect("a new metric");
+    let id = catalog
+        .register_metric(metric(name, kind, ValueType::U64, unit))
+        .expect("a new metric");
     catalog.typed_metric(id).expect("its type")
 }
 
@@ -215,7 +271,9 @@ impl Machine {
             Group {
                 cpu: ["total", "user", "system"].map(|kind| series(cpu).attribute("kind", kind).register()),
                 memory: memory.map(|metric| series(metric).register()),
-                percent: catalog.series(percent, Resource::LocalMachine, consumer.clone()).register(),
+                percent: catalog
+                    .series(percent, Resource::LocalMachine, consumer.clone())
+                    .register(),
                 read: series(read).register(),
                 pages: std::array::from_fn(|_| next(&mut random) % 30_000),
                 bytes_read: next(&mut random) % (1 << 30),
@@ -282,7 +340,11 @@ impl Pods {
     fn batch(&mut self, catalog: &Catalog, at: i64) -> Batch {
         let mut batch = catalog.batch();
         for series in &self.series {
-            batch.push(series, Timestamp::from_nanos(at), next(&mut self.random) % 600_000);
+            batch.push(
+                series,
+                Timestamp::from_nanos(at),
+                next(&mut self.random) % 600_000,
+            );
         }
         batch
     }

@@ -74,7 +74,11 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
             let report = check(&file)?;
             out.write_all(text(&report).as_bytes())?;
             let is_whole = report.damaged == 0 && report.problems.is_empty();
-            Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if is_whole {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Export {
             file,
@@ -93,7 +97,8 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
                 let (_, damaged) = export(&file, &selector, range, &mut BufWriter::new(out))?;
                 warn(damaged, &mut io::stderr())?;
             } else {
-                let csv = File::create(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
+                let csv =
+                    File::create(&output).with_context(|| format!("cannot write `{}`", output.display()))?;
                 let (samples, damaged) = export(&file, &selector, range, &mut BufWriter::new(csv))?;
                 writeln!(out, "{samples} samples are in `{}`", output.display())?;
                 warn(damaged, out)?;
@@ -102,9 +107,19 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
         }
         Command::Import { file, other } => {
             let imported = import(StoreConfig::at(&file), Arc::new(SystemClock), &other)?;
-            writeln!(out, "{} samples of `{}` are in `{}`", imported.samples, other.display(), file.display())?;
+            writeln!(
+                out,
+                "{} samples of `{}` are in `{}`",
+                imported.samples,
+                other.display(),
+                file.display()
+            )?;
             if imported.refused > 0 {
-                writeln!(out, "{} samples are too old, or ahead of the clock, and are left out", imported.refused)?;
+                writeln!(
+                    out,
+                    "{} samples are too old, or ahead of the clock, and are left out",
+                    imported.refused
+                )?;
             }
             if imported.intervals > 0 {
                 writeln!(
@@ -143,7 +158,9 @@ fn text(report: &Report) -> String {
         (0, []) => text.push_str("nothing is damaged\n"),
         _ => text.push_str(&format!("{damaged} parts are damaged\n")),
     }
-    problems.iter().for_each(|problem| text.push_str(&format!("{problem}\n")));
+    problems
+        .iter()
+        .for_each(|problem| text.push_str(&format!("{problem}\n")));
     text
 }
 
@@ -157,8 +174,11 @@ fn matcher(text: &str) -> Result<Matcher> {
     ];
     let place = text.find(['=', '!']);
     let (label, rest) = text.split_at(place.unwrap_or(text.len()));
-    let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)));
-    let (operator, value) = found.ok_or_else(|| anyhow!("write a label and a value, for example `metric=cpu_percent`"))?;
+    let found = OPERATORS
+        .iter()
+        .find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)));
+    let (operator, value) =
+        found.ok_or_else(|| anyhow!("write a label and a value, for example `metric=cpu_percent`"))?;
     Ok(Matcher::new(label, operator, value)?)
 }
 
@@ -176,7 +196,10 @@ mod tests {
             ("node=", "node", Operator::Equal, ""),
         ] {
             let found = matcher(text).unwrap();
-            assert_eq!((found.label().name(), found.operator(), found.value()), (label, operator, value));
+            assert_eq!(
+                (found.label().name(), found.operator(), found.value()),
+                (label, operator, value)
+            );
         }
         assert!(matcher("metric").is_err() && matcher("node=~(").is_err());
     }

@@ -82,16 +82,28 @@ impl Config {
         }
         let Retention { raw, minute, hour } = self.retention;
         if raw.as_secs() < 3600 {
-            faults.add("retention.raw", "samples are kept for hours; set it to at least \"1h\"");
+            faults.add(
+                "retention.raw",
+                "samples are kept for hours; set it to at least \"1h\"",
+            );
         }
         if minute < raw {
-            faults.add("retention.minute", "minutes outlive samples; set it to at least `retention.raw`");
+            faults.add(
+                "retention.minute",
+                "minutes outlive samples; set it to at least `retention.raw`",
+            );
         }
         if hour < minute {
-            faults.add("retention.hour", "hours outlive minutes; set it to at least `retention.minute`");
+            faults.add(
+                "retention.hour",
+                "hours outlive minutes; set it to at least `retention.minute`",
+            );
         }
         if self.max_size.is_some_and(|size| size.0 < SMALLEST) {
-            faults.add("max_size", "there would be no room to work; set it to at least \"16 MiB\"");
+            faults.add(
+                "max_size",
+                "there would be no room to work; set it to at least \"16 MiB\"",
+            );
         }
         if self.max_entries_per_gpu == Some(0) {
             faults.add(

@@ -29,7 +29,10 @@ impl Plugin for StorePlugin {
         }
         let store = Arc::new(SeriesStore::open(config.store(), alumet.clock())?);
         let backend: Arc<dyn Backend> = Arc::clone(&store) as _;
-        alumet.services().get_or_keep::<Backends>().publish(Self::ID, &backend);
+        alumet
+            .services()
+            .get_or_keep::<Backends>()
+            .publish(Self::ID, &backend);
         let health = Arc::new(Health(Arc::clone(&store)));
         alumet.control().on_status(Arc::downgrade(&health) as _);
         alumet

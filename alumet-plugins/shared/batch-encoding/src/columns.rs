@@ -131,10 +131,12 @@ impl Columns {
     pub fn data(&self, place: Place) -> Result<Section<'_>, DecodeError> {
         let mut parts: [&[u8]; 3] = Default::default();
         for ((part, range), from) in parts.iter_mut().zip(&self.data).zip(place) {
-            *part = self.body[range.clone()].get(from..).ok_or(DecodeError::Truncated {
-                what: "the columns",
-                offset: from,
-            })?;
+            *part = self.body[range.clone()]
+                .get(from..)
+                .ok_or(DecodeError::Truncated {
+                    what: "the columns",
+                    offset: from,
+                })?;
         }
         Ok(Section::new(parts))
     }

@@ -8,8 +8,8 @@ use alumet_core::async_trait;
 use alumet_core::time::Timestamp;
 use alumet_core::value::{Value, ValueType};
 use alumet_shared_query::{
-    Backend, BackendStatus, Budget, Buckets, Identity, Limits, QueryError, Range, Selector, SeriesBuckets, SeriesEntry, SeriesSamples,
-    Steps,
+    Backend, BackendStatus, Buckets, Budget, Identity, Limits, QueryError, Range, Selector, SeriesBuckets,
+    SeriesEntry, SeriesSamples, Steps,
 };
 use rusqlite::{Connection, params};
 
@@ -139,8 +139,14 @@ fn unavailable(shared: &Shared, error: ReadError) -> QueryError {
 
 /// How many series, samples and bytes there are. Of samples that are thinned out, nobody knows how many there were.
 fn counts(db: &Connection) -> rusqlite::Result<(u64, u64, u64)> {
-    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
-    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+    let number = |sql: &str| {
+        db.query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map(i64::cast_unsigned)
+    };
+    let pragma = |name| {
+        db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map(i64::cast_unsigned)
+    };
     Ok((
         number("SELECT count(*) FROM series")?,
         number("SELECT coalesce(sum(rows), 0) FROM runs WHERE state = 1 AND resolution = 0")?,
@@ -177,9 +183,13 @@ fn samples(
         }
         budget.spend(answers.iter().flatten().count() as u64)?;
     }
-    let oldest = found.iter().map(|series| kept_from(shared, reader, &series.identity));
+    let oldest = found
+        .iter()
+        .map(|series| kept_from(shared, reader, &series.identity));
     let oldest: Vec<i64> = oldest.collect::<Result<_, _>>()?;
-    let mut missing: Vec<usize> = (0..found.len()).filter(|place| answers[*place].is_none()).collect();
+    let mut missing: Vec<usize> = (0..found.len())
+        .filter(|place| answers[*place].is_none())
+        .collect();
     let (first, last) = span(&reader.connection)?;
     let from = range.from.max(first);
     let mut until = range.until.min(last.saturating_add(1));
@@ -206,23 +216,30 @@ fn samples(
         missing.retain(|place| !answers[*place].as_ref().is_some_and(has_enough));
         until = begin;
     }
-    let answers = found.into_iter().zip(answers).zip(oldest).filter_map(|((series, rows), oldest)| {
-        let mut rows = rows?;
-        rows.cut(oldest, i64::MAX);
-        let start = newest.map_or(0, |newest| rows.len().saturating_sub(newest));
-        let value_type = series.identity.metric.value_type;
-        let values = rows.columns.first()?;
-        let value = |bits: &u64| match value_type {
-            ValueType::U64 => Value::U64(*bits),
-            ValueType::I64 => Value::I64(bits.cast_signed()),
-            ValueType::F64 => Value::F64(f64::from_bits(*bits)),
-        };
-        (start < rows.len()).then(|| SeriesSamples {
-            times: rows.times[start..].iter().map(|at| Timestamp::from_nanos(*at)).collect(),
-            values: values[start..].iter().map(value).collect(),
-            series: series.identity,
-        })
-    });
+    let answers = found
+        .into_iter()
+        .zip(answers)
+        .zip(oldest)
+        .filter_map(|((series, rows), oldest)| {
+            let mut rows = rows?;
+            rows.cut(oldest, i64::MAX);
+            let start = newest.map_or(0, |newest| rows.len().saturating_sub(newest));
+            let value_type = series.identity.metric.value_type;
+            let values = rows.columns.first()?;
+            let value = |bits: &u64| match value_type {
+                ValueType::U64 => Value::U64(*bits),
+                ValueType::I64 => Value::I64(bits.cast_signed()),
+                ValueType::F64 => Value::F64(f64::from_bits(*bits)),
+            };
+            (start < rows.len()).then(|| SeriesSamples {
+                times: rows.times[start..]
+                    .iter()
+                    .map(|at| Timestamp::from_nanos(*at))
+                    .collect(),
+                values: values[start..].iter().map(value).collect(),
+                series: series.identity,
+            })
+        });
     Ok(answers.collect())
 }
 
@@ -243,14 +260,27 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
     let all = Selector::default()
         .with("resource_kind", series.resource.kind())
         .with("resource_id", &gpu.bus_id);
-    let all = find::series(&reader.connection, &shared.live, &all, Range::ALL, &Budget::new(Limits::default()))?;
-    let is_same = |found: &&Found| Gpu::of(&found.identity.resource, &found.identity.attributes).as_ref() == Some(&gpu);
+    let all = find::series(
+        &reader.connection,
+        &shared.live,
+        &all,
+        Range::ALL,
+        &Budget::new(Limits::default()),
+    )?;
+    let is_same =
+        |found: &&Found| Gpu::of(&found.identity.resource, &found.identity.attributes).as_ref() == Some(&gpu);
     let numbers: Vec<u64> = all.iter().filter(is_same).map(|found| found.number).collect();
     let (first, last) = span(&reader.connection)?;
     let (mut instants, mut until, mut length) = (BTreeSet::new(), last.saturating_add(1), HOUR);
     while until > first && instants.len() < most {
         let from = first.max(until.saturating_sub(length));
-        let rows = reader.rows(Resolution::Raw, Range { from, until }, &numbers, None, &shared.damaged)?;
+        let rows = reader.rows(
+            Resolution::Raw,
+            Range { from, until },
+            &numbers,
+            None,
+            &shared.damaged,
+        )?;
         instants.extend(rows.into_iter().flat_map(|rows| rows.times));
         (until, length) = (from, length.saturating_mul(4));
     }
@@ -262,7 +292,8 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
 /// The first and the last instant of which there is anything.
 fn span(db: &Connection) -> rusqlite::Result<(i64, i64)> {
     let sql = "SELECT coalesce(min(first_at), 0), coalesce(max(last_at), -1) FROM runs WHERE state = 1";
-    db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+    db.prepare_cached(sql)?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 fn buckets(
@@ -306,7 +337,8 @@ fn buckets(
 /// Where the answer is read, in order of time: from what samples came to where that is enough, or all that is left; otherwise from
 /// the samples.
 fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, ReadError> {
-    let fits = |resolution: &Resolution| steps.step % resolution.step() == 0 && steps.start % resolution.step() == 0;
+    let fits =
+        |resolution: &Resolution| steps.step % resolution.step() == 0 && steps.start % resolution.step() == 0;
     let coarsest = Resolution::ALL.into_iter().rfind(fits).unwrap_or(Resolution::Raw);
     let dropped = Dropped::read(db)?;
     let (first, last) = span(db)?;
@@ -331,7 +363,9 @@ fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, Rea
         let sql = "SELECT window FROM runs WHERE state = 1 AND resolution = 0 AND window < ? AND window > ?
             GROUP BY window HAVING count(*) > 1 OR max(level) < ? ORDER BY window";
         let mut statement = db.prepare_cached(sql)?;
-        let windows = statement.query_map(params![until, from.saturating_sub(HOUR), TOP], |row| row.get::<_, i64>(0))?;
+        let windows = statement.query_map(params![until, from.saturating_sub(HOUR), TOP], |row| {
+            row.get::<_, i64>(0)
+        })?;
         for window in windows {
             let window = window?;
             up_to(coarsest, window);

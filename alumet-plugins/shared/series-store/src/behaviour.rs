@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
-use alumet_core::{Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType};
+use alumet_core::{
+    Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
+};
 use alumet_shared_query::{Backend, Bucket, Budget, Limits, QueryError, Range, Selector, Steps};
 use rusqlite::Connection;
 
@@ -85,7 +87,10 @@ fn keep(store: &SeriesStore, keeper: &mut Keeper) {
 }
 
 fn wait<T>(answer: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(answer)
 }
 
 fn samples(store: &SeriesStore) -> Vec<(i64, Value)> {
@@ -96,7 +101,11 @@ fn samples(store: &SeriesStore) -> Vec<(i64, Value)> {
 }
 
 fn buckets(store: &SeriesStore, start: i64, step: i64) -> Vec<Bucket> {
-    let steps = Steps { start, step, count: 48 };
+    let steps = Steps {
+        start,
+        step,
+        count: 48,
+    };
     let answer = wait(store.buckets(&Selector::default(), steps, &Budget::new(Limits::default()))).unwrap();
     answer.into_iter().flat_map(|series| series.buckets).collect()
 }
@@ -141,23 +150,44 @@ fn samples_that_come_when_those_of_their_time_are_dropped_are_added_to_what_thes
     let (store, mut keeper) = rig.quiet(config);
     let series = rig.series(Resource::LocalMachine, 1);
     let hour = NOW - NOW % HOUR;
-    rig.write(&store, &series, &[(hour, 1), (hour + MINUTE, 2), (hour + MINUTE + 2, 4)]);
+    rig.write(
+        &store,
+        &series,
+        &[(hour, 1), (hour + MINUTE, 2), (hour + MINUTE + 2, 4)],
+    );
     rig.clock.advance(Duration::from_secs(3 * 3600));
     keep(&store, &mut keeper);
     assert_eq!(samples(&store), []);
     // One after, one between, and one whose minute is new.
-    rig.write(&store, &series, &[(hour + 1, 8), (hour + MINUTE + 1, 16), (hour + 9 * MINUTE, 32)]);
+    rig.write(
+        &store,
+        &series,
+        &[(hour + 1, 8), (hour + MINUTE + 1, 16), (hour + 9 * MINUTE, 32)],
+    );
     store.commit().unwrap();
     rig.clock.advance(Duration::from_secs(600));
     keep(&store, &mut keeper);
     let found = buckets(&store, hour, MINUTE);
     let found: Vec<_> = found
         .iter()
-        .map(|bucket| (bucket.count, bucket.sum, bucket.max, bucket.first, bucket.last, bucket.last_at - bucket.start))
+        .map(|bucket| {
+            (
+                bucket.count,
+                bucket.sum,
+                bucket.max,
+                bucket.first,
+                bucket.last,
+                bucket.last_at - bucket.start,
+            )
+        })
         .collect();
     assert_eq!(
         found,
-        [(2, 9.0, 8.0, 1.0, 8.0, 1), (3, 22.0, 16.0, 2.0, 4.0, 2), (1, 32.0, 32.0, 32.0, 32.0, 0)]
+        [
+            (2, 9.0, 8.0, 1.0, 8.0, 1),
+            (3, 22.0, 16.0, 2.0, 4.0, 2),
+            (1, 32.0, 32.0, 32.0, 32.0, 0)
+        ]
     );
     let hours = buckets(&store, hour, HOUR);
     assert_eq!((hours[0].count, hours[0].sum), (6, 63.0));
@@ -172,7 +202,9 @@ fn the_oldest_samples_go_first_when_the_file_is_full_and_their_sum_stays() {
         ..StoreConfig::at(rig.path())
     };
     let (store, mut keeper) = rig.quiet(config);
-    let series: Vec<_> = (0..8).map(|number| rig.series(Resource::LocalMachine, number)).collect();
+    let series: Vec<_> = (0..8)
+        .map(|number| rig.series(Resource::LocalMachine, number))
+        .collect();
     let mut random = 1_u64;
     let mut sum = 0.0;
     let start = NOW - NOW % DAY;
@@ -187,13 +219,22 @@ fn the_oldest_samples_go_first_when_the_file_is_full_and_their_sum_stays() {
                 .collect();
             rig.write(&store, series, &samples);
         }
-        rig.clock.set_wall(Timestamp::from_nanos(start + (hour + 1) * HOUR + 10 * MINUTE));
+        rig.clock
+            .set_wall(Timestamp::from_nanos(start + (hour + 1) * HOUR + 10 * MINUTE));
         keep(&store, &mut keeper);
     }
     let left = samples(&store);
-    assert!(left.len() < 24 * 8 * 1200 / 2 && left.len() > 8 * 1200, "{}", left.len());
+    assert!(
+        left.len() < 24 * 8 * 1200 / 2 && left.len() > 8 * 1200,
+        "{}",
+        left.len()
+    );
     let newest = left.iter().map(|(at, _)| *at).max().unwrap();
-    assert_eq!(newest, start + 23 * HOUR + 1199 * 3 * SECOND, "the newest are there");
+    assert_eq!(
+        newest,
+        start + 23 * HOUR + 1199 * 3 * SECOND,
+        "the newest are there"
+    );
     let found: f64 = buckets(&store, start, HOUR).iter().map(|bucket| bucket.sum).sum();
     assert_eq!(found, sum);
     let used = keeper.bytes().unwrap();
@@ -208,7 +249,11 @@ fn of_each_graphics_processor_the_newest_instants_are_kept() {
         ..StoreConfig::at(rig.path())
     };
     let gpu = |id: &str| Resource::Gpu { bus_id: id.into() };
-    let (one, same, other) = (rig.series(gpu("a"), 1), rig.series(gpu("a"), 2), rig.series(gpu("b"), 1));
+    let (one, same, other) = (
+        rig.series(gpu("a"), 1),
+        rig.series(gpu("a"), 2),
+        rig.series(gpu("b"), 1),
+    );
     let none = rig.series(Resource::LocalMachine, 1);
     let at = |index: i64| NOW + index * SECOND;
     let expected = |store: &SeriesStore| {
@@ -236,9 +281,18 @@ fn of_each_graphics_processor_the_newest_instants_are_kept() {
     keep(&store, &mut keeper);
     expected(&store);
     let stored = "SELECT rows FROM runs WHERE state = 1 AND resolution = 0";
-    let stored: i64 = store.shared.writer.lock().connection.query_row(stored, [], |row| row.get(0)).unwrap();
+    let stored: i64 = store
+        .shared
+        .writer
+        .lock()
+        .connection
+        .query_row(stored, [], |row| row.get(0))
+        .unwrap();
     assert_eq!(stored, 8, "the others are gone from the file");
-    let sums: f64 = buckets(&store, NOW - NOW % HOUR, HOUR).iter().map(|bucket| bucket.sum).sum();
+    let sums: f64 = buckets(&store, NOW - NOW % HOUR, HOUR)
+        .iter()
+        .map(|bucket| bucket.sum)
+        .sum();
     assert_eq!(sums, 9.0 + 4.0 + 3.0 + 16.0, "and what they came to is not");
 }
 
@@ -251,10 +305,20 @@ fn what_a_full_disk_does_not_take_waits_until_there_is_room() {
     store.commit().unwrap();
     let limit = |pages: i64| {
         let writer = store.shared.writer.lock();
-        writer.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        writer
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
     };
     limit(1);
-    let many: Vec<_> = (0..40_000).map(|index| (NOW + index + 1, (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let many: Vec<_> = (0..40_000)
+        .map(|index| {
+            (
+                NOW + index + 1,
+                (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            )
+        })
+        .collect();
     rig.write(&store, &series, &many);
     let error = store.commit().unwrap_err();
     assert!(error.to_string().contains("free some space"), "{error}");
@@ -278,9 +342,22 @@ fn a_question_keeps_its_limits() {
         wait(store.samples(&Selector::default(), Range::ALL, None, &budget)).map(|answer| answer.len())
     };
     let all = Limits::default();
-    assert_eq!(ask(Limits { samples: 9, series: 3, ..all }), Ok(3));
-    assert!(matches!(ask(Limits { samples: 8, ..all }), Err(QueryError::TooMuch { what: "samples", .. })));
-    assert!(matches!(ask(Limits { series: 2, ..all }), Err(QueryError::TooMuch { what: "series", .. })));
+    assert_eq!(
+        ask(Limits {
+            samples: 9,
+            series: 3,
+            ..all
+        }),
+        Ok(3)
+    );
+    assert!(matches!(
+        ask(Limits { samples: 8, ..all }),
+        Err(QueryError::TooMuch { what: "samples", .. })
+    ));
+    assert!(matches!(
+        ask(Limits { series: 2, ..all }),
+        Err(QueryError::TooMuch { what: "series", .. })
+    ));
     let none = Limits {
         duration: Duration::ZERO,
         ..all
@@ -331,41 +408,84 @@ fn a_damaged_part_is_left_out_and_said() {
 
 fn names(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap();
-    names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect()
+    names
+        .map(|name| name.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 #[test]
 fn what_is_no_good_store_is_set_aside_and_what_is_left_of_it_can_be_imported() {
     for (reason, spoil) in [
-        ("foreign", &(|path: &Path| Connection::open(path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap()) as &dyn Fn(&Path)),
-        ("damaged", &|path| std::fs::write(path, "no database at all, but long enough to be taken for one".repeat(20)).unwrap()),
+        (
+            "foreign",
+            &(|path: &Path| {
+                Connection::open(path)
+                    .unwrap()
+                    .execute_batch("CREATE TABLE t (x)")
+                    .unwrap()
+            }) as &dyn Fn(&Path),
+        ),
+        ("damaged", &|path| {
+            std::fs::write(
+                path,
+                "no database at all, but long enough to be taken for one".repeat(20),
+            )
+            .unwrap()
+        }),
         ("damaged", &|path| std::fs::write(path, "short").unwrap()),
         ("newer", &|path| {
             drop(file::open(path, false, Timestamp::default()).unwrap());
-            Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+            Connection::open(path)
+                .unwrap()
+                .pragma_update(None, "user_version", 99)
+                .unwrap();
         }),
     ] {
         let rig = Rig::new();
         spoil(&rig.path());
         let store = rig.open();
-        assert!(store.problems()[0].contains("a new one is begun"), "{:?}", store.problems());
+        assert!(
+            store.problems()[0].contains("a new one is begun"),
+            "{:?}",
+            store.problems()
+        );
         rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 7)]);
         store.commit().unwrap();
         assert_eq!(samples(&store).len(), 1);
-        assert!(names(rig.folder.path()).iter().any(|name| name.starts_with(&format!("store.db.{reason}-"))), "{reason}");
+        assert!(
+            names(rig.folder.path())
+                .iter()
+                .any(|name| name.starts_with(&format!("store.db.{reason}-"))),
+            "{reason}"
+        );
     }
     let rig = Rig::new();
     let path = filled(&rig);
     let length = std::fs::metadata(&path).unwrap().len();
-    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(length / 2)
+        .unwrap();
     let store = rig.open();
-    assert!(store.problems()[0].contains("was damaged"), "{:?}", store.problems());
+    assert!(
+        store.problems()[0].contains("was damaged"),
+        "{:?}",
+        store.problems()
+    );
     assert_eq!(samples(&store).len(), 0);
     drop(store);
-    let aside = names(rig.folder.path()).into_iter().find(|name| name.starts_with("store.db.damaged-")).unwrap();
+    let aside = names(rig.folder.path())
+        .into_iter()
+        .find(|name| name.starts_with("store.db.damaged-"))
+        .unwrap();
     let aside = rig.folder.path().join(aside);
     let imported = import(StoreConfig::at(rig.path()), Arc::new(rig.clock.clone()), &aside).unwrap();
-    assert!((1000..60_000).contains(&imported.samples) && imported.damaged > 0, "{imported:?}");
+    assert!(
+        (1000..60_000).contains(&imported.samples) && imported.damaged > 0,
+        "{imported:?}"
+    );
     assert_eq!(samples(&rig.open()).len() as u64, imported.samples);
 }
 
@@ -377,7 +497,9 @@ fn whatever_is_wrong_in_the_file_nothing_panics_and_writing_goes_on() {
     let series = rig.series(Resource::LocalMachine, 77);
     let mut random = 7_u64;
     let mut next = |below: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as usize % below
     };
     for _ in 0..60 {
@@ -400,7 +522,9 @@ fn whatever_is_wrong_in_the_file_nothing_panics_and_writing_goes_on() {
         let budget = Budget::new(Limits::default());
         let _ = wait(store.samples(&Selector::default(), Range::ALL, None, &budget));
         rig.clock.advance(Duration::from_secs(3600));
-        let _ = (0..100).take_while(|_| keeper.step(&store.shared).unwrap_or(false)).count();
+        let _ = (0..100)
+            .take_while(|_| keeper.step(&store.shared).unwrap_or(false))
+            .count();
         rig.clock.set_wall(Timestamp::from_nanos(NOW));
         let mine = Selector::default().with("consumer_id", "77");
         let found = wait(store.samples(&mine, Range::ALL, Some(1), &Budget::new(Limits::default())));
@@ -418,7 +542,11 @@ fn whatever_is_wrong_in_the_file_nothing_panics_and_writing_goes_on() {
 fn what_is_exported_is_what_was_stored_and_what_is_imported_is_the_same() {
     let rig = Rig::new();
     let (store, mut keeper) = rig.quiet(StoreConfig::at(rig.path()));
-    rig.write(&store, &rig.series(Resource::CpuPackage { id: 1 }, 1), &[(NOW, 7), (NOW - DAY, 6)]);
+    rig.write(
+        &store,
+        &rig.series(Resource::CpuPackage { id: 1 }, 1),
+        &[(NOW, 7), (NOW - DAY, 6)],
+    );
     rig.write(&store, &rig.series(Resource::LocalMachine, 2), &[(NOW, u64::MAX)]);
     keep(&store, &mut keeper);
     let text = |path: &Path, selector: &Selector| {
@@ -426,10 +554,14 @@ fn what_is_exported_is_what_was_stored_and_what_is_imported_is_the_same() {
         export(path, selector, Range::ALL, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
-    let end = "energy,delta,u64,J,measured,cpu_package,1,process,1,\"{\"\"note\"\":\"\"a,\\\"\"b\\\"\"\"\"}\"";
+    let end =
+        "energy,delta,u64,J,measured,cpu_package,1,process,1,\"{\"\"note\"\":\"\"a,\\\"\"b\\\"\"\"\"}\"";
     let one = text(&rig.path(), &Selector::default().with("consumer_id", "1"));
     let lines: Vec<_> = one.lines().skip(1).collect();
-    assert_eq!(lines, [format!("{},6,{end}", NOW - DAY), format!("{NOW},7,{end}")]);
+    assert_eq!(
+        lines,
+        [format!("{},6,{end}", NOW - DAY), format!("{NOW},7,{end}")]
+    );
     drop((store, keeper));
     let other = rig.folder.path().join("other.db");
     let imported = import(StoreConfig::at(&other), Arc::new(rig.clock.clone()), &rig.path()).unwrap();

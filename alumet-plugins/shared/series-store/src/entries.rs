@@ -110,6 +110,9 @@ mod tests {
         assert_eq!(entries.oldest(one), None);
         entries.complete(one, [6, 2]);
         entries.complete(other, [4]);
-        assert_eq!((entries.oldest(one), entries.oldest(other)), (Some(5), Some(i64::MIN)));
+        assert_eq!(
+            (entries.oldest(one), entries.oldest(other)),
+            (Some(5), Some(i64::MIN))
+        );
     }
 }

@@ -57,7 +57,14 @@ impl Lock {
             fs::create_dir_all(folder)
                 .map_err(|error| DiskError::system("make the folder of", path, &error, remedy))?;
         }
-        Self::take_with(path, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))
+        Self::take_with(
+            path,
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600),
+        )
     }
 
     fn take_with(path: &Path, options: &OpenOptions) -> Result<Self, DiskError> {
@@ -114,7 +121,11 @@ const WRITABLE: &str = "make the file and its folder writable for this user";
 
 /// Opens the file to write it, or makes it. What is not a good store is set aside, never deleted: the text says so. `suspect`: what
 /// is in the file could not be read.
-pub(crate) fn open(path: &Path, suspect: bool, now: Timestamp) -> Result<(Connection, Option<String>), DiskError> {
+pub(crate) fn open(
+    path: &Path,
+    suspect: bool,
+    now: Timestamp,
+) -> Result<(Connection, Option<String>), DiskError> {
     let failed = |error| DiskError::sqlite(path, error);
     let mut said = None;
     refuse_what_is_no_file(path)?;
@@ -158,9 +169,16 @@ fn aside(path: &Path, reason: &str, now: Timestamp) -> Result<String, DiskError>
 fn prepare(path: &Path) -> rusqlite::Result<(Connection, Option<&'static str>)> {
     if !path.exists() {
         // For this user alone, and so is the journal, to which SQLite gives the same mode.
-        let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let _ = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
     }
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

@@ -6,8 +6,8 @@ use alumet_core::metric::Metric;
 use alumet_shared_query::{Budget, Identity, Label, Range, Selector};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use rusqlite::{Connection, OptionalExtension};
 use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::identity;
 use crate::live::Live;
@@ -129,7 +129,9 @@ fn metrics(db: &Connection, selector: &Selector) -> Result<(HashMap<i64, Arc<Met
             _ => true,
         })
     };
-    let meant = all.into_iter().filter_map(|(id, metric)| Some((id, Arc::new(metric.filter(is_meant)?))));
+    let meant = all
+        .into_iter()
+        .filter_map(|(id, metric)| Some((id, Arc::new(metric.filter(is_meant)?))));
     let meant: HashMap<_, _> = meant.collect();
     let are_all = meant.len() == count;
     Ok((meant, are_all))

@@ -91,7 +91,10 @@ pub(crate) fn read(
     from: usize,
     metric: impl FnOnce(i64) -> Option<Arc<Metric>>,
 ) -> rusqlite::Result<Option<Identity>> {
-    let text = |column: usize| row.get_ref(from + column).and_then(|text| text.as_str().map_err(Into::into));
+    let text = |column: usize| {
+        row.get_ref(from + column)
+            .and_then(|text| text.as_str().map_err(Into::into))
+    };
     let metric = metric(row.get(from + 5)?);
     let attributes = of_json(text(4)?);
     let (Some(metric), Some(attributes)) = (metric, attributes) else {
@@ -124,7 +127,14 @@ mod tests {
             .with("empty", Vec::new());
         assert_eq!(of_json(&to_json(&attributes)), Some(attributes));
         assert_eq!(to_json(&Attributes::EMPTY), "{}");
-        for wrong in ["", "[]", "{\"a\":null}", "{\"a\":-1}", "{\"a\":{}}", "{\"a\":[-1]}"] {
+        for wrong in [
+            "",
+            "[]",
+            "{\"a\":null}",
+            "{\"a\":-1}",
+            "{\"a\":{}}",
+            "{\"a\":[-1]}",
+        ] {
             assert_eq!(of_json(wrong), None, "{wrong}");
         }
     }

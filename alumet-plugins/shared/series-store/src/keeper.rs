@@ -35,7 +35,8 @@ pub(crate) fn run(shared: &Shared) {
     let mut looked: Option<Instant> = None;
     while !shared.is_stopping() {
         let due = shared.commit_when_due();
-        let is_time = looked.is_none_or(|at| at.elapsed() >= LOOK) && rest.is_none_or(|until| until <= Instant::now());
+        let is_time =
+            looked.is_none_or(|at| at.elapsed() >= LOOK) && rest.is_none_or(|until| until <= Instant::now());
         let mut goes_on = false;
         if is_time {
             let mut step = || -> rusqlite::Result<bool> {
@@ -141,7 +142,16 @@ impl Keeper {
         };
         match job {
             Job::Merge { runs, level } => {
-                merge(shared, &pen, &self.source, &mut self.reader, &runs, level, dropped, now)?;
+                merge(
+                    shared,
+                    &pen,
+                    &self.source,
+                    &mut self.reader,
+                    &runs,
+                    level,
+                    dropped,
+                    now,
+                )?;
             }
             Job::Add { runs } => add(shared, &pen, &self.source, &mut self.reader, &runs, dropped, now)?,
             Job::Drop {
@@ -156,7 +166,10 @@ impl Keeper {
 
     /// How many bytes of the file are in use.
     pub(crate) fn bytes(&self) -> rusqlite::Result<u64> {
-        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let pragma = |name| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
         let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
         Ok(used.max(0).cast_unsigned())
     }
@@ -168,7 +181,9 @@ impl Keeper {
             return Ok(());
         }
         self.tidied = Instant::now();
-        let free: i64 = self.connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        let free: i64 = self
+            .connection
+            .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
         if free > KEPT_PAGES {
             let _turn = shared.turn.lock();
             let pages = (free - KEPT_PAGES).min(PAGES);
@@ -177,7 +192,8 @@ impl Keeper {
             let mut freed = statement.query([])?;
             while freed.next()?.is_some() {}
         }
-        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 }
 

@@ -109,7 +109,12 @@ impl Live {
             is_used[*place as usize] |= is_live;
             is_live
         });
-        let retired: Vec<u32> = self.by_number.values().copied().filter(|place| !is_used[*place as usize]).collect();
+        let retired: Vec<u32> = self
+            .by_number
+            .values()
+            .copied()
+            .filter(|place| !is_used[*place as usize])
+            .collect();
         let known = retired.iter().map(|place| self.known[*place as usize]).collect();
         self.by_number.retain(|_, place| is_used[*place as usize]);
         self.free.extend(retired);

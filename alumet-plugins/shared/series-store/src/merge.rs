@@ -36,7 +36,8 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn open(connection: &'a Connection, run: &Run) -> rusqlite::Result<Self> {
-        let next = "SELECT id, last_series, checksum, data FROM parts WHERE id > ? AND id < ? ORDER BY id LIMIT 1";
+        let next =
+            "SELECT id, last_series, checksum, data FROM parts WHERE id > ? AND id < ? ORDER BY id LIMIT 1";
         Ok(Self {
             next: connection.prepare_cached(next)?,
             run: *run,
@@ -104,7 +105,11 @@ pub(crate) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    pub(crate) fn of(connection: &'a Connection, runs: &[Run], damaged: &'a AtomicU64) -> rusqlite::Result<Self> {
+    pub(crate) fn of(
+        connection: &'a Connection,
+        runs: &[Run],
+        damaged: &'a AtomicU64,
+    ) -> rusqlite::Result<Self> {
         let cursors = runs.iter().map(|run| Cursor::open(connection, run));
         Ok(Self {
             cursors: cursors.collect::<rusqlite::Result<_>>()?,
@@ -160,7 +165,10 @@ pub(crate) struct Pen<'a> {
 
 impl Pen<'_> {
     /// One transaction, after which others have their turn.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let start = Instant::now();
         let result = {
             let _turn = self.turn.lock();
@@ -214,7 +222,11 @@ impl RunWriter {
             self.bytes += part.bytes.len();
             self.parts.push(part);
         }
-        if self.bytes >= TRANSACTION { self.flush(pen) } else { Ok(()) }
+        if self.bytes >= TRANSACTION {
+            self.flush(pen)
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self, pen: &Pen<'_>) -> rusqlite::Result<()> {
@@ -266,7 +278,10 @@ impl Rollup {
         (series, value_type, samples): (u64, ValueType, &Rows),
         mut known: Option<&mut (dyn FnMut(Resolution) -> rusqlite::Result<Rows> + '_)>,
     ) -> rusqlite::Result<()> {
-        for (resolution, writer) in [(Resolution::Minute, &mut self.minutes), (Resolution::Hour, &mut self.hours)] {
+        for (resolution, writer) in [
+            (Resolution::Minute, &mut self.minutes),
+            (Resolution::Hour, &mut self.hours),
+        ] {
             let mut buckets = buckets(resolution, window, value_type, samples);
             if let Some(known) = &mut known {
                 let rows = known(resolution)?;

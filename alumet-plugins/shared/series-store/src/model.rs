@@ -9,7 +9,9 @@ use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
 use alumet_core::time::Clock;
-use alumet_core::{Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType};
+use alumet_core::{
+    Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
+};
 use alumet_shared_query::{
     Backend, Bucket, Buckets, Budget, Limits, Range, Selector, SeriesBuckets, SeriesSamples, Steps,
 };
@@ -56,7 +58,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(-25 * HOUR),
     ];
     let length = prop_oneof![Just(10 * MINUTE), Just(HOUR), 0..30 * HOUR, Just(9 * DAY)];
-    let steps = prop_oneof![Just(7 * SECOND), Just(MINUTE), Just(5 * MINUTE), Just(HOUR), Just(DAY), Just(90 * MINUTE)];
+    let steps = prop_oneof![
+        Just(7 * SECOND),
+        Just(MINUTE),
+        Just(5 * MINUTE),
+        Just(HOUR),
+        Just(DAY),
+        Just(90 * MINUTE)
+    ];
     prop_oneof![
         10 => (0..SERIES, prop::collection::vec((ago, any::<u8>()), 1..12))
             .prop_map(|(series, samples)| Step::Write { series, samples }),
@@ -105,7 +114,12 @@ fn open(path: &std::path::Path, clock: &ManualClock) -> (SeriesStore, Keeper) {
     let shared = Shared::open(config(path), Arc::new(clock.clone())).unwrap();
     let keeper = Keeper::open(&shared).unwrap();
     // The files of a test need not outlive a power failure.
-    shared.writer.lock().connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    shared
+        .writer
+        .lock()
+        .connection
+        .pragma_update(None, "synchronous", "OFF")
+        .unwrap();
     (SeriesStore { shared, keeper: None }, keeper)
 }
 
@@ -177,11 +191,15 @@ impl World {
         let handle = self.handle(series);
         let mut batch = self.catalog.batch();
         for (at, byte) in &samples {
-            batch.push_value(&handle, Timestamp::from_nanos(*at), value(series, *byte)).unwrap();
+            batch
+                .push_value(&handle, Timestamp::from_nanos(*at), value(series, *byte))
+                .unwrap();
         }
         let refused = self.store.append(&self.catalog, batch.samples()).unwrap();
         let newest = self.now() + DAY;
-        let expected: Vec<_> = (0..samples.len()).filter(|place| samples[*place].0 > newest).collect();
+        let expected: Vec<_> = (0..samples.len())
+            .filter(|place| samples[*place].0 > newest)
+            .collect();
         assert_eq!(refused, expected);
         let taken = samples.into_iter().filter(|(at, _)| *at <= newest).collect();
         self.waiting.push((series, taken));
@@ -233,7 +251,9 @@ impl World {
         match step {
             Step::Write { series, samples } => {
                 let (now, dropped) = (self.now(), self.dropped());
-                let samples = samples.into_iter().map(|(ago, byte)| ((now - ago).max(dropped), byte));
+                let samples = samples
+                    .into_iter()
+                    .map(|(ago, byte)| ((now - ago).max(dropped), byte));
                 let samples: Vec<_> = samples.collect();
                 self.recent.push((series, samples.clone()));
                 self.write(series, samples);
@@ -262,7 +282,9 @@ impl World {
                 self.store.commit().unwrap();
                 self.settle();
                 let shared = Arc::clone(&self.store.shared);
-                let _ = (0..most).take_while(|_| self.keeper.step(&shared).unwrap()).count();
+                let _ = (0..most)
+                    .take_while(|_| self.keeper.step(&shared).unwrap())
+                    .count();
             }
             Step::Advance(time) => self.clock.advance(Duration::from_nanos(time.unsigned_abs())),
             Step::Ask {
@@ -284,15 +306,27 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let budget = Budget::new(Limits::default());
         let range = Range { from, until };
-        let answer = runtime.block_on(self.store.samples(&Selector::default(), range, newest, &budget)).unwrap();
+        let answer = runtime
+            .block_on(self.store.samples(&Selector::default(), range, newest, &budget))
+            .unwrap();
         let dropped = self.dropped();
         for (series, stored) in self.stored.iter().enumerate() {
             let kept = stored.range(from..until).filter(|(at, _)| **at >= dropped);
             let mut expected: Vec<_> = kept.map(|(at, value)| (*at, value.to_bits())).collect();
             expected.drain(..newest.map_or(0, |newest| expected.len().saturating_sub(newest)));
-            let found: Vec<_> = answer.iter().filter(|one| is(&one.series, series)).flat_map(SeriesSamples::iter).collect();
-            let found: Vec<_> = found.iter().map(|(at, value)| (at.as_nanos(), number(*value).to_bits())).collect();
-            assert_eq!(found, expected, "samples of {series} in {from}..{until}, {newest:?}");
+            let found: Vec<_> = answer
+                .iter()
+                .filter(|one| is(&one.series, series))
+                .flat_map(SeriesSamples::iter)
+                .collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|(at, value)| (at.as_nanos(), number(*value).to_bits()))
+                .collect();
+            assert_eq!(
+                found, expected,
+                "samples of {series} in {from}..{until}, {newest:?}"
+            );
         }
         if from == i64::MIN {
             return;
@@ -303,10 +337,15 @@ impl World {
                 step,
                 count: ((until - start).max(0) as u64).div_ceil(step as u64),
             };
-            let answer = runtime.block_on(self.store.buckets(&Selector::default(), steps, &budget)).unwrap();
+            let answer = runtime
+                .block_on(self.store.buckets(&Selector::default(), steps, &budget))
+                .unwrap();
             for series in 0..SERIES {
                 let found: Vec<_> = answer.iter().filter(|one| is(&one.series, series)).collect();
-                let found: Vec<Bucket> = found.into_iter().flat_map(|one: &SeriesBuckets| one.buckets.clone()).collect();
+                let found: Vec<Bucket> = found
+                    .into_iter()
+                    .flat_map(|one: &SeriesBuckets| one.buckets.clone())
+                    .collect();
                 assert_eq!(found, self.buckets(series, steps), "{series} by {steps:?}");
             }
         }
@@ -325,7 +364,11 @@ impl World {
             });
             all(from, until).for_each(|(at, value)| thinned.add(Timestamp::from_nanos(*at), *value));
             let is_meant = |bucket: &&Bucket| (steps.start..steps.end()).contains(&bucket.start);
-            thinned.finish().iter().filter(is_meant).for_each(|bucket| buckets.append(bucket));
+            thinned
+                .finish()
+                .iter()
+                .filter(is_meant)
+                .for_each(|bucket| buckets.append(bucket));
         }
         all(raw, i64::MAX).for_each(|(at, value)| buckets.add(Timestamp::from_nanos(*at), *value));
         buckets.finish()

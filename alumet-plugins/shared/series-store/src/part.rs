@@ -257,7 +257,8 @@ fn read_index(columns: &Columns) -> Result<Index, DecodeError> {
     let (series, types) = (column(chunk_count)?, column(chunk_count)?);
     let list_numbers = column(chunk_count)?;
     let chunk_places = [column(chunk_count)?, column(chunk_count)?, column(chunk_count)?];
-    let place = |columns: &[Vec<u64>; 3], index: usize| columns.each_ref().map(|column| column[index] as usize);
+    let place =
+        |columns: &[Vec<u64>; 3], index: usize| columns.each_ref().map(|column| column[index] as usize);
     let lists = lengths.iter().enumerate();
     let lists = lists.map(|(index, length)| (*length, place(&list_places, index)));
     let chunks = series.iter().enumerate().map(|(index, series)| Chunk {
@@ -282,7 +283,9 @@ mod tests {
         let mut writer = PartWriter::new(Resolution::Raw, 2000, 1);
         let mut parts = Vec::new();
         let rows = |series: u64| {
-            let times: Vec<i64> = (0..20).map(|index| index * 1_000_000_007 + (series / 7) as i64).collect();
+            let times: Vec<i64> = (0..20)
+                .map(|index| index * 1_000_000_007 + (series / 7) as i64)
+                .collect();
             let values: Vec<u64> = (0..20).map(|index| series * 1_000_003 + index * index).collect();
             (times, values)
         };
@@ -294,7 +297,8 @@ mod tests {
         assert!(parts.len() > 1);
         let mut found = 0;
         for part in &parts {
-            let mut open = OpenPart::open(&mut ColumnsReader::default(), Resolution::Raw, &part.bytes).unwrap();
+            let mut open =
+                OpenPart::open(&mut ColumnsReader::default(), Resolution::Raw, &part.bytes).unwrap();
             for series in part.first_series..=part.last_series {
                 let chunk = open.find(series);
                 assert_eq!(open.series(chunk), (series, ValueType::U64));
@@ -309,9 +313,15 @@ mod tests {
     #[test]
     fn the_instants_of_series_that_are_measured_together_are_there_once() {
         let mut writer = PartWriter::new(Resolution::Raw, usize::MAX, 1);
-        let times: Vec<i64> = (0..1000_i64).map(|index| index * index * 1_000_003 % 1_000_000_000_039).collect();
+        let times: Vec<i64> = (0..1000_i64)
+            .map(|index| index * index * 1_000_003 % 1_000_000_000_039)
+            .collect();
         for series in 0..50 {
-            assert!(writer.push(series, ValueType::I64, &times, &[&[7; 1000]]).is_none());
+            assert!(
+                writer
+                    .push(series, ValueType::I64, &times, &[&[7; 1000]])
+                    .is_none()
+            );
         }
         let one = writer.finish().unwrap().bytes.len();
         assert!(one < 8 * 1000, "{one}");

@@ -32,14 +32,27 @@ const GRACE: i64 = 5 * MINUTE;
 const LATE: i64 = 60 * MINUTE;
 
 /// What to do next; nothing if all is as it should be. `bytes`: how large the file is.
-pub(crate) fn next(runs: &[Run], dropped: Dropped, config: &StoreConfig, now: i64, bytes: u64) -> Option<Job> {
+pub(crate) fn next(
+    runs: &[Run],
+    dropped: Dropped,
+    config: &StoreConfig,
+    now: i64,
+    bytes: u64,
+) -> Option<Job> {
     let mut sorted: Vec<Run> = runs.to_vec();
     sorted.sort_by_key(|run| (run.resolution, run.window, run.sequence));
-    let windows = || sorted.chunk_by(|one, next| (one.resolution, one.window) == (next.resolution, next.window));
+    let windows =
+        || sorted.chunk_by(|one, next| (one.resolution, one.window) == (next.resolution, next.window));
     let dropped_raw = dropped.before(Resolution::Raw);
     let is_gone = |runs: &[Run]| runs[0].resolution == Resolution::Raw && runs[0].window < dropped_raw;
     windows()
-        .find_map(|runs| if is_gone(runs) { add(runs, now) } else { merge(runs, now) })
+        .find_map(|runs| {
+            if is_gone(runs) {
+                add(runs, now)
+            } else {
+                merge(runs, now)
+            }
+        })
         .or_else(|| age(&sorted, config, dropped, now))
         .or_else(|| size(&sorted, config, bytes))
 }
@@ -70,14 +83,20 @@ fn merge(runs: &[Run], now: i64) -> Option<Job> {
             }
         }
         // The hours of a window are rolled up one after another, all after they are over.
-        _ if is_over && (resolution == Resolution::Raw || runs.iter().any(|run| run.created <= now - LATE)) => {
+        _ if is_over
+            && (resolution == Resolution::Raw || runs.iter().any(|run| run.created <= now - LATE)) =>
+        {
             return whole();
         }
         _ => {}
     }
     let mut levels = runs.chunk_by(|one, next| one.level == next.level);
     let full = levels.find(|runs| {
-        let most = if runs[0].level == 0 && resolution == Resolution::Raw { SMALLEST } else { FEW };
+        let most = if runs[0].level == 0 && resolution == Resolution::Raw {
+            SMALLEST
+        } else {
+            FEW
+        };
         runs[0].level != TOP && runs.len() >= most
     })?;
     Some(Job::Merge {
@@ -106,7 +125,9 @@ fn size(sorted: &[Run], config: &StoreConfig, bytes: u64) -> Option<Job> {
         return None;
     }
     Resolution::ALL.into_iter().find_map(|resolution| {
-        let oldest = sorted.iter().find(|run| run.resolution == resolution && run.level == TOP)?;
+        let oldest = sorted
+            .iter()
+            .find(|run| run.resolution == resolution && run.level == TOP)?;
         let before = oldest.window.saturating_add(resolution.window());
         drop_before(sorted, resolution, before, Dropped([before; 3]))
     })
@@ -120,7 +141,10 @@ fn drop_before(sorted: &[Run], resolution: Resolution, before: i64, dropped: Dro
         Resolution::Minute => before.min(resolution.window_of(dropped.before(Resolution::Raw))),
         Resolution::Hour => before.min(resolution.window_of(dropped.before(Resolution::Minute))),
     };
-    let runs: Vec<Run> = of_resolution().filter(|run| run.window < before).copied().collect();
+    let runs: Vec<Run> = of_resolution()
+        .filter(|run| run.window < before)
+        .copied()
+        .collect();
     let is_rolled_up = |run: &Run| {
         resolution != Resolution::Raw
             || run.level == TOP && of_resolution().filter(|other| other.window == run.window).count() == 1

@@ -65,10 +65,13 @@ impl Reader {
     ) -> Result<Vec<Rows>, ReadError> {
         let mut found = vec![Rows::default(); series.len()];
         let runs = {
-            let sql = "SELECT id FROM runs WHERE state = 1 AND resolution = ? AND first_at < ? AND last_at >= ?
+            let sql =
+                "SELECT id FROM runs WHERE state = 1 AND resolution = ? AND first_at < ? AND last_at >= ?
                 ORDER BY sequence";
             let mut statement = self.connection.prepare_cached(sql)?;
-            let runs = statement.query_map(params![resolution.number(), range.until, range.from], |row| row.get(0))?;
+            let runs = statement.query_map(params![resolution.number(), range.until, range.from], |row| {
+                row.get(0)
+            })?;
             runs.collect::<rusqlite::Result<Vec<i64>>>()?
         };
         for run in runs {

@@ -202,7 +202,10 @@ mod tests {
             columns: vec![vec![1, 2, 3, 4, 5]],
         };
         rows.settle();
-        assert_eq!((rows.times.as_slice(), rows.columns[0].as_slice()), (&[3, 5, 9][..], &[5, 4, 3][..]));
+        assert_eq!(
+            (rows.times.as_slice(), rows.columns[0].as_slice()),
+            (&[3, 5, 9][..], &[5, 4, 3][..])
+        );
         rows.cut(4, 9);
         assert_eq!((rows.times, rows.columns[0].as_slice()), (vec![5], &[4][..]));
     }

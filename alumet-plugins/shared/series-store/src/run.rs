@@ -41,7 +41,13 @@ const COLUMNS: &str = "id, sequence, resolution, level, window, first_at, last_a
 const PLACE_BITS: u32 = 20;
 
 impl Run {
-    pub(crate) const fn new(sequence: i64, resolution: Resolution, level: i64, window: i64, created: i64) -> Self {
+    pub(crate) const fn new(
+        sequence: i64,
+        resolution: Resolution,
+        level: i64,
+        window: i64,
+        created: i64,
+    ) -> Self {
         Self {
             id: 0,
             sequence,
@@ -108,7 +114,8 @@ impl Run {
     /// From now on, it does not count, and its parts may be removed.
     pub(crate) fn hide(&self, db: &Connection) -> rusqlite::Result<()> {
         let sql = "UPDATE runs SET state = ? WHERE id = ?";
-        db.prepare_cached(sql)?.execute([State::Removed as i64, self.id])?;
+        db.prepare_cached(sql)?
+            .execute([State::Removed as i64, self.id])?;
         Ok(())
     }
 
@@ -148,7 +155,8 @@ pub(crate) fn visit(db: &Connection, mut visit: impl FnMut(Run)) -> rusqlite::Re
 }
 
 pub(crate) fn insert_part(db: &Connection, run: i64, place: u64, part: &Part) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO parts (id, run, first_series, last_series, checksum, data) VALUES (?, ?, ?, ?, ?, ?)";
+    let sql =
+        "INSERT INTO parts (id, run, first_series, last_series, checksum, data) VALUES (?, ?, ?, ?, ?, ?)";
     db.prepare_cached(sql)?.execute(params![
         run << PLACE_BITS | place.cast_signed(),
         run,
@@ -162,7 +170,8 @@ pub(crate) fn insert_part(db: &Connection, run: i64, place: u64, part: &Part) ->
 
 /// Makes runs that were being written when the program was killed such that are removed.
 pub(crate) fn forget_unfinished(db: &Connection) -> rusqlite::Result<()> {
-    db.execute("UPDATE runs SET state = 2 WHERE state = 0", []).map(drop)
+    db.execute("UPDATE runs SET state = 2 WHERE state = 0", [])
+        .map(drop)
 }
 
 /// Removes some parts of a run that does not count any more, or the run if there are none; says whether there was one.
@@ -172,7 +181,8 @@ pub(crate) fn remove_some(db: &Connection) -> rusqlite::Result<bool> {
     let Some(run) = db.query_row(first, [], |row| row.get::<_, i64>(0)).optional()? else {
         return Ok(false);
     };
-    let some = "DELETE FROM parts WHERE id IN (SELECT id FROM parts WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)";
+    let some =
+        "DELETE FROM parts WHERE id IN (SELECT id FROM parts WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)";
     let (from, until) = (run << PLACE_BITS, (run + 1) << PLACE_BITS);
     if db.prepare_cached(some)?.execute([from, until, PARTS])? == 0 {
         db.execute("DELETE FROM runs WHERE id = ?", [run])?;
@@ -191,7 +201,10 @@ impl Dropped {
         let mut statement = db.prepare_cached("SELECT value FROM meta WHERE key = ?")?;
         let mut dropped = [i64::MIN; 3];
         for (value, key) in dropped.iter_mut().zip(KEYS) {
-            *value = statement.query_row([key], |row| row.get(0)).optional()?.unwrap_or(i64::MIN);
+            *value = statement
+                .query_row([key], |row| row.get(0))
+                .optional()?
+                .unwrap_or(i64::MIN);
         }
         Ok(Self(dropped))
     }
@@ -204,6 +217,7 @@ impl Dropped {
     pub(crate) fn write(db: &Connection, resolution: Resolution, before: i64) -> rusqlite::Result<()> {
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
             ON CONFLICT (key) DO UPDATE SET value = max(value, ?2)";
-        db.execute(sql, params![KEYS[resolution as usize], before]).map(drop)
+        db.execute(sql, params![KEYS[resolution as usize], before])
+            .map(drop)
     }
 }

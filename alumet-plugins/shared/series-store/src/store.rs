@@ -136,17 +136,19 @@ impl SeriesStore {
                 }
                 let place = match live.place(sample.series) {
                     Some(place) => place,
-                    None => match introduce(catalog, &mut writer, &mut live, entries.as_deref_mut(), sample) {
-                        Ok(Some(place)) => place,
-                        Ok(None) => {
-                            refused.push(index);
-                            continue;
+                    None => {
+                        match introduce(catalog, &mut writer, &mut live, entries.as_deref_mut(), sample) {
+                            Ok(Some(place)) => place,
+                            Ok(None) => {
+                                refused.push(index);
+                                continue;
+                            }
+                            Err(error) => {
+                                writer.waiting.truncate(start);
+                                return Err(DiskError::sqlite(&shared.config.path, error));
+                            }
                         }
-                        Err(error) => {
-                            writer.waiting.truncate(start);
-                            return Err(DiskError::sqlite(&shared.config.path, error));
-                        }
-                    },
+                    }
                 };
                 let known = live.at(place);
                 let bits = match sample.value() {
@@ -293,7 +295,9 @@ impl Shared {
             writer: Mutex::new(writer),
             live: RwLock::default(),
             catalog: Mutex::default(),
-            entries: config.max_entries_per_gpu.map(|most| Mutex::new(Entries::new(most))),
+            entries: config
+                .max_entries_per_gpu
+                .map(|most| Mutex::new(Entries::new(most))),
             turn: Mutex::default(),
             readers: Mutex::default(),
             permits: (Mutex::new(READERS), Condvar::new()),
@@ -301,10 +305,7 @@ impl Shared {
             series_generation: AtomicU64::new(1),
             oldest: AtomicI64::new(oldest),
             damaged: AtomicU64::new(0),
-            problems: Mutex::new(Problems {
-                aside,
-                keeping: None,
-            }),
+            problems: Mutex::new(Problems { aside, keeping: None }),
             is_stopping: AtomicBool::new(false),
             bell: Default::default(),
             _lock: lock,

@@ -143,7 +143,10 @@ impl Source {
             Range::ALL,
             &unlimited(),
         )?;
-        Ok(all.into_iter().map(|found| (found.number, found.identity)).collect())
+        Ok(all
+            .into_iter()
+            .map(|found| (found.number, found.identity))
+            .collect())
     }
 }
 
@@ -180,13 +183,20 @@ pub fn check(path: &Path) -> Result<Report, DiskError> {
     }
     report.span = span.map(|(first, last)| (Timestamp::from_nanos(first), Timestamp::from_nanos(last)));
     report.damaged = source.damaged.load(Ordering::Relaxed);
-    let count = source.connection.query_row("SELECT count(*) FROM series", [], |row| row.get::<_, i64>(0));
+    let count = source
+        .connection
+        .query_row("SELECT count(*) FROM series", [], |row| row.get::<_, i64>(0));
     match count {
         Ok(count) => report.series = count.cast_unsigned(),
         Err(error) => report.problems.push(format!("the table of series: {error}")),
     }
-    let mut quick = source.connection.prepare("PRAGMA quick_check(20)").map_err(|error| source.failed(error))?;
-    let lines = quick.query_map([], |row| row.get::<_, String>(0)).map_err(|error| source.failed(error))?;
+    let mut quick = source
+        .connection
+        .prepare("PRAGMA quick_check(20)")
+        .map_err(|error| source.failed(error))?;
+    let lines = quick
+        .query_map([], |row| row.get::<_, String>(0))
+        .map_err(|error| source.failed(error))?;
     for line in lines {
         match line {
             Ok(line) if line == "ok" => {}
@@ -214,23 +224,28 @@ pub fn export(
     let source = Source::open(path)?;
     let series = source.series().map_err(|error| source.error(error))?;
     let meant = series.iter().filter(|(_, identity)| selector.selects(identity));
-    let ends: HashMap<u64, String> = meant.map(|(number, identity)| (*number, columns(identity))).collect();
+    let ends: HashMap<u64, String> = meant
+        .map(|(number, identity)| (*number, columns(identity)))
+        .collect();
     let mut count = 0;
     writeln!(
         out,
         "time,value,metric,kind,type,unit,quality,resource_kind,resource_id,consumer_kind,consumer_id,attributes"
     )?;
-    source.visit(Resolution::Raw, |number, value_type, mut rows| -> Result<(), ToolError> {
-        let Some(end) = ends.get(&number) else {
-            return Ok(());
-        };
-        rows.cut(range.from, range.until);
-        for (at, bits) in rows.times.iter().zip(rows.columns.first().into_iter().flatten()) {
-            writeln!(out, "{at},{},{end}", value(value_type, *bits))?;
-        }
-        count += rows.len() as u64;
-        Ok(())
-    })?;
+    source.visit(
+        Resolution::Raw,
+        |number, value_type, mut rows| -> Result<(), ToolError> {
+            let Some(end) = ends.get(&number) else {
+                return Ok(());
+            };
+            rows.cut(range.from, range.until);
+            for (at, bits) in rows.times.iter().zip(rows.columns.first().into_iter().flatten()) {
+                writeln!(out, "{at},{},{end}", value(value_type, *bits))?;
+            }
+            count += rows.len() as u64;
+            Ok(())
+        },
+    )?;
     out.flush()?;
     Ok((count, source.damaged.load(Ordering::Relaxed)))
 }
@@ -328,7 +343,11 @@ pub fn import(config: StoreConfig, clock: Arc<dyn Clock>, from: &Path) -> Result
         .collect();
     raw.sort_unstable();
     source.visit(Resolution::Hour, |_, _, rows| -> Result<(), ToolError> {
-        imported.intervals += rows.times.iter().filter(|at| raw.binary_search(at).is_err()).count() as u64;
+        imported.intervals += rows
+            .times
+            .iter()
+            .filter(|at| raw.binary_search(at).is_err())
+            .count() as u64;
         Ok(())
     })?;
     imported.damaged = source.damaged.load(Ordering::Relaxed);

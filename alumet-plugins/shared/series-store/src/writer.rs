@@ -113,13 +113,20 @@ impl Writer {
         if let Some(new) = new.find(|new| new.metric == metric && new.texts == texts) {
             return Ok(known(new.number, at, i64::MIN));
         }
-        let sql = "SELECT id, first_at, last_at FROM series WHERE hash = ? AND metric = ? AND resource_kind = ?
+        let sql =
+            "SELECT id, first_at, last_at FROM series WHERE hash = ? AND metric = ? AND resource_kind = ?
             AND resource_id = ? AND consumer_kind = ? AND consumer_id = ? AND attributes = ?";
         let [a, b, c, d, e] = &texts;
-        let stored = self.connection.prepare_cached(sql)?.query_row(
-            params![hash, metric, a, b, c, d, e],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?)),
-        );
+        let stored =
+            self.connection
+                .prepare_cached(sql)?
+                .query_row(params![hash, metric, a, b, c, d, e], |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get::<_, i64>(1)?,
+                        row.get::<_, Option<i64>>(2)?,
+                    ))
+                });
         if let Some((number, first, last)) = stored.optional()? {
             let number = number.cast_unsigned();
             if last.is_some() {
@@ -130,7 +137,10 @@ impl Writer {
         }
         let number = self.next_series;
         self.next_series += 1;
-        self.new_by_hash.entry(hash).or_default().push(self.new_series.len());
+        self.new_by_hash
+            .entry(hash)
+            .or_default()
+            .push(self.new_series.len());
         self.new_series.push(NewSeries {
             number,
             metric,
@@ -157,7 +167,10 @@ impl Writer {
 
     /// Whether there is something that is not in the file.
     pub(crate) fn has_news(&self) -> bool {
-        !self.waiting.is_empty() || !self.new_series.is_empty() || !self.returned.is_empty() || !self.lowered.is_empty()
+        !self.waiting.is_empty()
+            || !self.new_series.is_empty()
+            || !self.returned.is_empty()
+            || !self.lowered.is_empty()
     }
 
     pub(crate) fn has_new_series(&self) -> bool {
@@ -221,7 +234,9 @@ impl Writer {
         }
         transaction.commit()?;
         let mut live = live.write();
-        self.lowered.drain(..).for_each(|place| live.at(place).is_lowered = false);
+        self.lowered
+            .drain(..)
+            .for_each(|place| live.at(place).is_lowered = false);
         self.waiting.clear();
         self.since = None;
         self.new_metrics.clear();

@@ -14,12 +14,7 @@ const JOURNAL: &str = "-wal";
 ///
 /// # Errors
 /// When a file cannot be renamed.
-pub fn set_aside(
-    path: &Path,
-    suffixes: &[&str],
-    reason: &str,
-    now: Timestamp,
-) -> Result<PathBuf, DiskError> {
+pub fn set_aside(path: &Path, suffixes: &[&str], reason: &str, now: Timestamp) -> Result<PathBuf, DiskError> {
     let failed = |error| DiskError::rename(path, &error);
     let aside = free_name(path, reason, now);
     // The database first: the journal of another database would be read into a new one, but never into an empty file.

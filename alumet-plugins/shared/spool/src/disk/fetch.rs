@@ -4,8 +4,8 @@ use alumet_core::spool::Definitions;
 use alumet_shared_sqlite_file::DiskError;
 use rusqlite::{Connection, Params, params};
 
-use super::row::{self, Stored};
 use super::Disk;
+use super::row::{self, Stored};
 use crate::record::{Entry, Mark};
 
 /// The records after one number up to another, in order.

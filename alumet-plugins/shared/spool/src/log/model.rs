@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use alumet_core::spool::{InstanceId, Origin, Spooled};
 use alumet_core::testkit::ManualClock;
-use alumet_shared_sqlite_file::DiskError;
 use alumet_shared_batch_encoding::Encoded;
+use alumet_shared_sqlite_file::DiskError;
 use proptest::prelude::*;
 
 use super::writer::Writer;

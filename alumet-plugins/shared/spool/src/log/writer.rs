@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::MutexGuard;
 use alumet_shared_sqlite_file::DiskError;
+use parking_lot::MutexGuard;
 
 use super::Log;
 use super::state::State;
