@@ -113,7 +113,7 @@ impl SeriesStore {
         let (shared, selector, budget) = (Arc::clone(&self.shared), selector.clone(), budget.clone());
         let answered = tokio::task::spawn_blocking(move || {
             let answer = shared.read(&budget, |reader| {
-                let found = find::series(&reader.connection, &shared.live, &selector, range, &budget)?;
+                let found = shared.find(reader, &selector, range, &budget)?;
                 work(&shared, reader, found, &budget)
             });
             answer.map_err(|error| unavailable(&shared, error))
@@ -124,6 +124,19 @@ impl SeriesStore {
                 why: error.to_string(),
             })
         })
+    }
+}
+
+impl Shared {
+    fn find(
+        &self,
+        reader: &Reader,
+        selector: &Selector,
+        range: Range,
+        budget: &Budget,
+    ) -> Result<Vec<Found>, ReadError> {
+        let horizon = self.horizon.load(Ordering::Relaxed);
+        find::series(&reader.connection, &self.live, horizon, selector, range, budget)
     }
 }
 
@@ -205,10 +218,7 @@ fn samples(
         let rows = reader.rows(Resolution::Raw, piece, &numbers, Some(budget), &shared.damaged)?;
         for (place, mut rows) in missing.iter().zip(rows) {
             if let Some(later) = answers[*place].take() {
-                match rows.columns.is_empty() {
-                    true => rows = later,
-                    false => rows.append(&later),
-                }
+                rows.append(&later);
             }
             answers[*place] = Some(rows);
         }
@@ -260,13 +270,7 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
     let all = Selector::default()
         .with("resource_kind", series.resource.kind())
         .with("resource_id", &gpu.bus_id);
-    let all = find::series(
-        &reader.connection,
-        &shared.live,
-        &all,
-        Range::ALL,
-        &Budget::new(Limits::default()),
-    )?;
+    let all = shared.find(reader, &all, Range::ALL, &Budget::new(Limits::default()))?;
     let is_same =
         |found: &&Found| Gpu::of(&found.identity.resource, &found.identity.attributes).as_ref() == Some(&gpu);
     let numbers: Vec<u64> = all.iter().filter(is_same).map(|found| found.number).collect();

@@ -422,7 +422,7 @@ fn what_is_no_good_store_is_set_aside_and_what_is_left_of_it_can_be_imported() {
                 Connection::open(path)
                     .unwrap()
                     .execute_batch("CREATE TABLE t (x)")
-                    .unwrap()
+                    .unwrap();
             }) as &dyn Fn(&Path),
         ),
         ("damaged", &|path| {
@@ -430,9 +430,11 @@ fn what_is_no_good_store_is_set_aside_and_what_is_left_of_it_can_be_imported() {
                 path,
                 "no database at all, but long enough to be taken for one".repeat(20),
             )
-            .unwrap()
+            .unwrap();
         }),
-        ("damaged", &|path| std::fs::write(path, "short").unwrap()),
+        ("damaged", &|path| {
+            std::fs::write(path, "short").unwrap();
+        }),
         ("newer", &|path| {
             drop(file::open(path, false, Timestamp::default()).unwrap());
             Connection::open(path)

@@ -33,13 +33,15 @@ const TEXTS: [(Label, &str); 4] = [
 /// So often there is a look at the budget.
 const ROWS: usize = 1024;
 
-/// The series that are meant and may have samples in the range, in the order of their numbers.
+/// The series that are meant and may have samples in the range, in the order of their numbers. Those of which it is not noted when
+/// they ended, and that do not come now, ended before `horizon`.
 ///
 /// # Errors
 /// When SQLite fails, or the budget does not allow so many.
 pub(crate) fn series(
     db: &Connection,
     live: &RwLock<Live>,
+    horizon: i64,
     selector: &Selector,
     range: Range,
     budget: &Budget,
@@ -92,6 +94,8 @@ pub(crate) fn series(
         if let Some(known) = live.find(series.number) {
             series.first_at = series.first_at.min(known.first);
             series.last_at = known.last;
+        } else {
+            series.last_at = series.last_at.min(horizon);
         }
     }
     found.retain(|series| series.last_at >= range.from);

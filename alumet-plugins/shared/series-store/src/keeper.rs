@@ -23,15 +23,19 @@ const LOOK: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(30);
 /// How often series are looked for that have ended.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Within this time, the series of an earlier program come again.
+const RETURN: Duration = Duration::from_secs(10 * 60);
 /// How much free space in the file is kept for later, and how much is given back at once, in pages.
-const KEPT_PAGES: i64 = 2048;
+const KEPT_PAGES: i64 = 512;
 const PAGES: i64 = 512;
 
 /// Works until the store is closed.
 pub(crate) fn run(shared: &Shared) {
     let mut keeper: Option<Keeper> = None;
     let mut rest: Option<Instant> = None;
-    let mut swept = Instant::now();
+    let (started, mut swept) = (Instant::now(), Instant::now());
+    // The last series that was looked at of those that an earlier program has left.
+    let mut left = Some(0);
     let mut looked: Option<Instant> = None;
     while !shared.is_stopping() {
         let due = shared.commit_when_due();
@@ -46,6 +50,11 @@ pub(crate) fn run(shared: &Shared) {
                 if swept.elapsed() >= SWEEP {
                     swept = Instant::now();
                     shared.sweep()?;
+                    if started.elapsed() >= RETURN
+                        && let Some(last) = left
+                    {
+                        left = shared.sweep_left(last)?;
+                    }
                 }
                 match &mut keeper {
                     Some(keeper) => keeper.step(shared),
@@ -128,7 +137,7 @@ impl Keeper {
             between: &between,
         };
         if pen.write(run::remove_some)? {
-            return self.tidy(shared).map(|()| true);
+            return self.tidy(shared).map(|_| true);
         }
         let now = shared.clock.now().wall.as_nanos();
         let runs = run::all(&self.connection)?;
@@ -136,8 +145,9 @@ impl Keeper {
         let bytes = self.bytes()?;
         let job = plan::next(&runs, dropped, &shared.config, now, bytes);
         let Some(job) = job else {
-            self.tidy(shared)?;
-            self.idle_at = Some((generation, Instant::now()));
+            if self.tidy(shared)? {
+                self.idle_at = Some((generation, Instant::now()));
+            }
             return Ok(false);
         };
         match job {
@@ -161,7 +171,7 @@ impl Keeper {
             } => drop_runs(shared, &pen, &runs, resolution, before)?,
         }
         shared.changed(false);
-        self.tidy(shared).map(|()| true)
+        self.tidy(shared).map(|_| true)
     }
 
     /// How many bytes of the file are in use.
@@ -174,11 +184,11 @@ impl Keeper {
         Ok(used.max(0).cast_unsigned())
     }
 
-    /// Brings what is in the journal to its places, and gives free space back.
-    fn tidy(&mut self, shared: &Shared) -> rusqlite::Result<()> {
+    /// Brings what is in the journal to its places, and gives free space back; says whether all of that is done.
+    fn tidy(&mut self, shared: &Shared) -> rusqlite::Result<bool> {
         // Each time costs syncs.
         if self.tidied.elapsed() < LOOK {
-            return Ok(());
+            return Ok(false);
         }
         self.tidied = Instant::now();
         let free: i64 = self
@@ -193,7 +203,8 @@ impl Keeper {
             while freed.next()?.is_some() {}
         }
         self.connection
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(free <= KEPT_PAGES)
     }
 }
 
@@ -258,7 +269,6 @@ fn oldest_kept(shared: &Shared, reader: &mut Reader, series: u64) -> rusqlite::R
 ///
 /// Whoever appends these samples once more after this, because the program was killed in between, has them added twice: such samples
 /// are older than samples are kept, and wait for minutes until they are added.
-#[expect(clippy::too_many_arguments, reason = "a step of the keeper")]
 fn add(
     shared: &Shared,
     pen: &Pen<'_>,

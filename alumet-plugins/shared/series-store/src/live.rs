@@ -91,6 +91,10 @@ impl Live {
         self.known.get(place as usize)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
     /// The series with that number in the file, if it comes now.
     pub(crate) fn find(&self, number: u64) -> Option<&Known> {
         let place = *self.by_number.get(&number)?;

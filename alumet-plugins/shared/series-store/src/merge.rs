@@ -19,7 +19,6 @@ use crate::writer::{QUICK, SMALL_PART, next_sequence};
 
 /// Parts of the last level.
 const LARGE_PART: usize = 128 << 10;
-const THOROUGH: i32 = 6;
 const USUAL: i32 = 3;
 /// So much is written in one transaction.
 const TRANSACTION: usize = 512 << 10;
@@ -32,6 +31,7 @@ struct Cursor<'a> {
     last: i64,
     part: Option<OpenPart>,
     chunk: usize,
+    is_over: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -44,6 +44,7 @@ impl<'a> Cursor<'a> {
             last: run.first_part() - 1,
             part: None,
             chunk: 0,
+            is_over: false,
         })
     }
 
@@ -59,6 +60,9 @@ impl<'a> Cursor<'a> {
             {
                 return Ok(Some(part.series(self.chunk)));
             }
+            if self.is_over {
+                return Ok(None);
+            }
             let next = self.next.query_row([self.last, self.run.end_of_parts()], |row| {
                 Ok(Stored {
                     id: row.get(0)?,
@@ -69,10 +73,14 @@ impl<'a> Cursor<'a> {
             });
             let stored = match next {
                 Ok(stored) => stored,
-                Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
+                Err(rusqlite::Error::QueryReturnedNoRows) => {
+                    self.is_over = true;
+                    return Ok(None);
+                }
                 // What comes after it cannot be reached.
                 Err(error) if is_damage(&error) => {
                     note_damage(damaged, &error);
+                    self.is_over = true;
                     return Ok(None);
                 }
                 Err(error) => return Err(error),
@@ -83,17 +91,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The rows of the chunk that comes next.
-    fn take(&mut self, damaged: &AtomicU64) -> Rows {
-        let rows = self.part.as_mut().map(|part| part.read(self.chunk));
-        self.chunk += 1;
-        match rows {
-            Some(Ok(rows)) => rows,
-            _ => {
-                note_damage(damaged, &"it ends too early");
-                Rows::default()
-            }
+    /// Appends the rows of the chunk that comes next.
+    fn take(&mut self, rows: &mut Rows, damaged: &AtomicU64) {
+        if let Some(part) = &mut self.part
+            && let Err(error) = part.read(self.chunk, rows)
+        {
+            note_damage(damaged, &error);
         }
+        self.chunk += 1;
     }
 }
 
@@ -134,11 +139,7 @@ impl<'a> Merge<'a> {
         let mut rows = Rows::default();
         for cursor in &mut self.cursors {
             while cursor.peek(&mut self.columns, self.damaged)? == Some((series, value_type)) {
-                let more = cursor.take(self.damaged);
-                match rows.columns.is_empty() {
-                    true => rows = more,
-                    false => rows.append(&more),
-                }
+                cursor.take(&mut rows, self.damaged);
             }
         }
         rows.settle();
@@ -187,7 +188,7 @@ impl RunWriter {
     pub(crate) fn begin(pen: &Pen<'_>, mut run: Run) -> rusqlite::Result<Self> {
         let (target, level) = match run.level {
             0 => (SMALL_PART, QUICK),
-            TOP => (LARGE_PART, THOROUGH),
+            TOP => (LARGE_PART, USUAL),
             _ => (SMALL_PART, USUAL),
         };
         pen.write(|db| run.insert(db, State::Written))?;

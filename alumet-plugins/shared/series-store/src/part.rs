@@ -195,33 +195,45 @@ impl OpenPart {
         self.chunks.partition_point(|chunk| chunk.series < series)
     }
 
-    /// The rows of a chunk.
-    pub(crate) fn read(&mut self, chunk: usize) -> Result<Rows, DecodeError> {
-        let chunk = self.chunks[chunk];
-        let times = self.times(chunk.list)?;
-        let types = self.resolution.columns(chunk.value_type);
-        let mut section = self.columns.data(chunk.place)?;
-        let mut columns = Vec::with_capacity(types.len());
-        for value_type in types {
-            let mut values = vec![0; times.len()];
-            section.read(&mut values, *value_type)?;
-            columns.push(values);
+    /// Appends the rows of a chunk; none if there is an error.
+    pub(crate) fn read(&mut self, chunk: usize, rows: &mut Rows) -> Result<(), DecodeError> {
+        let Chunk {
+            list,
+            place,
+            value_type,
+            ..
+        } = self.chunks[chunk];
+        self.load(list)?;
+        let times = self
+            .list
+            .as_ref()
+            .map(|(_, times)| times.as_slice())
+            .unwrap_or_default();
+        let types = self.resolution.columns(value_type);
+        rows.columns.resize_with(types.len(), Vec::new);
+        let (start, end) = (rows.len(), rows.len() + times.len());
+        let mut section = self.columns.data(place)?;
+        for (column, value_type) in rows.columns.iter_mut().zip(types) {
+            column.resize(end, 0);
+            if let Err(error) = section.read(&mut column[start..], *value_type) {
+                rows.columns.iter_mut().for_each(|column| column.truncate(start));
+                return Err(error);
+            }
         }
-        Ok(Rows { times, columns })
+        rows.times.extend_from_slice(times);
+        Ok(())
     }
 
-    fn times(&mut self, number: usize) -> Result<Vec<i64>, DecodeError> {
-        if let Some((known, times)) = &self.list
-            && *known == number
-        {
-            return Ok(times.clone());
+    /// Reads a list of instants, if it is not the one that was read last.
+    fn load(&mut self, number: usize) -> Result<(), DecodeError> {
+        if self.list.as_ref().is_some_and(|(known, _)| *known == number) {
+            return Ok(());
         }
         let (count, place) = *self.lists.get(number).ok_or(NO_SUCH_LIST)?;
         let mut bits = vec![0; count as usize];
         self.columns.data(place)?.read(&mut bits, ValueType::I64)?;
-        let times: Vec<i64> = bits.into_iter().map(u64::cast_signed).collect();
-        self.list = Some((number, times.clone()));
-        Ok(times)
+        self.list = Some((number, bits.into_iter().map(u64::cast_signed).collect()));
+        Ok(())
     }
 }
 
@@ -302,7 +314,8 @@ mod tests {
             for series in part.first_series..=part.last_series {
                 let chunk = open.find(series);
                 assert_eq!(open.series(chunk), (series, ValueType::U64));
-                let read = open.read(chunk).unwrap();
+                let mut read = Rows::default();
+                open.read(chunk, &mut read).unwrap();
                 assert_eq!((read.times, read.columns[0].clone()), rows(series));
                 found += 1;
             }

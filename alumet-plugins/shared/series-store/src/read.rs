@@ -97,6 +97,7 @@ impl Reader {
     ) -> Result<(), ReadError> {
         let Self { connection, columns } = self;
         let mut parts = Parts::of(connection, run)?;
+        let mut piece = Rows::default();
         let mut next = 0;
         while let Some(wanted) = series.get(next) {
             budget.map_or(Ok(()), Budget::check)?;
@@ -117,18 +118,16 @@ impl Reader {
             for (series, rows) in series[from..until].iter().zip(&mut found[from..until]) {
                 let mut chunk = part.find(*series);
                 while chunk < part.len() && part.series(chunk).0 == *series {
-                    let Ok(mut more) = part.read(chunk) else {
-                        note_damage(damaged, &"it ends too early");
+                    piece.clear();
+                    if let Err(error) = part.read(chunk, &mut piece) {
+                        note_damage(damaged, &error);
                         break;
-                    };
-                    more.cut(range.from, range.until);
+                    }
+                    piece.cut(range.from, range.until);
                     if let Some(budget) = budget {
-                        budget.spend(more.len() as u64)?;
+                        budget.spend(piece.len() as u64)?;
                     }
-                    match rows.columns.is_empty() {
-                        true => *rows = more,
-                        false => rows.append(&more),
-                    }
+                    rows.append(&piece);
                     chunk += 1;
                 }
             }

@@ -100,7 +100,15 @@ impl Rows {
         self.times.len()
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.times.clear();
+        self.columns.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Appends rows of the same series.
     pub(crate) fn append(&mut self, later: &Self) {
+        self.columns
+            .resize_with(later.columns.len().max(self.columns.len()), Vec::new);
         self.times.extend_from_slice(&later.times);
         for (column, more) in self.columns.iter_mut().zip(&later.columns) {
             column.extend_from_slice(more);

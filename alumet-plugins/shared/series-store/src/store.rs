@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) series_generation: AtomicU64,
     /// Nothing before this instant is kept at all.
     pub(crate) oldest: AtomicI64,
+    /// When the last sample was in the file when it was opened: whatever series ended before that without a note of it.
+    pub(crate) horizon: AtomicI64,
     pub(crate) damaged: AtomicU64,
     problems: Mutex<Problems>,
     is_stopping: AtomicBool,
@@ -74,6 +76,8 @@ struct Problems {
 const READERS: usize = 4;
 /// More samples than this do not wait: 12 MiB.
 const MOST_WAITING: usize = 1 << 19;
+/// Of so many series it is noted when they ended, when a program ends.
+const MOST_NOTED: usize = 50_000;
 /// Nothing waits longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
@@ -208,6 +212,7 @@ impl SeriesStore {
             let mut entries = entries.lock();
             *entries = Entries::new(entries.most());
         }
+        shared.horizon.store(opened.writer.horizon, Ordering::Relaxed);
         *writer = opened.writer;
         shared.oldest.store(opened.oldest, Ordering::Relaxed);
         shared.problems.lock().aside = opened.aside;
@@ -292,7 +297,6 @@ impl Shared {
         } = opened?;
         Ok(Arc::new(Self {
             clock,
-            writer: Mutex::new(writer),
             live: RwLock::default(),
             catalog: Mutex::default(),
             entries: config
@@ -304,6 +308,8 @@ impl Shared {
             generation: AtomicU64::new(1),
             series_generation: AtomicU64::new(1),
             oldest: AtomicI64::new(oldest),
+            horizon: AtomicI64::new(writer.horizon),
+            writer: Mutex::new(writer),
             damaged: AtomicU64::new(0),
             problems: Mutex::new(Problems { aside, keeping: None }),
             is_stopping: AtomicBool::new(false),
@@ -433,8 +439,37 @@ impl Shared {
         end(&mut writer.connection, retired.iter())
     }
 
-    /// Notes of all series when they ended.
+    /// Notes of some series that the last program has not noted when they ended, and that have not come since; gives the last of
+    /// those that it has looked at after `series`.
+    pub(crate) fn sweep_left(&self, series: i64) -> rusqlite::Result<Option<i64>> {
+        let writer = self.writer.lock();
+        let db = &writer.connection;
+        let sql = "SELECT id FROM series WHERE last_at IS NULL AND id > ? ORDER BY id LIMIT 1000";
+        let open = {
+            let mut statement = db.prepare_cached(sql)?;
+            let open = statement.query_map([series], |row| row.get(0))?;
+            open.collect::<rusqlite::Result<Vec<i64>>>()?
+        };
+        let _turn = self.turn.lock();
+        let live = self.live.read();
+        let horizon = self.horizon.load(Ordering::Relaxed);
+        let transaction = db.unchecked_transaction()?;
+        for number in open
+            .iter()
+            .filter(|number| live.find(number.cast_unsigned()).is_none())
+        {
+            let sql = "UPDATE series SET last_at = ? WHERE id = ?";
+            db.prepare_cached(sql)?.execute(params![horizon, number])?;
+        }
+        transaction.commit()?;
+        Ok(open.last().copied())
+    }
+
+    /// Notes of all series when they ended, if that does not take long.
     fn close(&self) -> Result<(), DiskError> {
+        if self.live.read().len() > MOST_NOTED {
+            return Ok(());
+        }
         let mut writer = self.writer.lock();
         let _turn = self.turn.lock();
         end(&mut writer.connection, self.live.read().iter())

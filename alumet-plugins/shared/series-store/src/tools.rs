@@ -139,6 +139,7 @@ impl Source {
         let all = find::series(
             &self.connection,
             &RwLock::new(Live::default()),
+            i64::MAX,
             &Selector::default(),
             Range::ALL,
             &unlimited(),

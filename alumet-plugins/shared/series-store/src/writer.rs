@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     returned: Vec<u64>,
     pub(crate) lowered: Vec<u32>,
     next_series: u64,
+    /// When the last sample was in the file when it was opened.
+    pub(crate) horizon: i64,
 }
 
 /// A row of the table of series.
@@ -71,8 +73,6 @@ impl Writer {
         let last: i64 = connection.query_row(last, [], |row| row.get(0))?;
         let horizon = "SELECT coalesce(max(last_at + resolution * 1000000000), 0) FROM runs WHERE state = 1";
         let horizon: i64 = connection.query_row(horizon, [], |row| row.get(0))?;
-        // When the program was killed, it had not noted when those ended that came then.
-        connection.execute("UPDATE series SET last_at = ? WHERE last_at IS NULL", [horizon])?;
         Ok(Self {
             connection,
             waiting: Vec::new(),
@@ -85,6 +85,7 @@ impl Writer {
             returned: Vec::new(),
             lowered: Vec::new(),
             next_series: last.cast_unsigned() + 1,
+            horizon,
         })
     }
 
@@ -133,7 +134,7 @@ impl Writer {
                 self.returned.push(number);
             }
             // What is stored of it may be newer than what comes.
-            return Ok(known(number, first, last.unwrap_or(i64::MAX)));
+            return Ok(known(number, first, last.unwrap_or(self.horizon)));
         }
         let number = self.next_series;
         self.next_series += 1;
@@ -222,10 +223,8 @@ impl Writer {
                 open.execute([number.cast_signed()])?;
             }
         }
-        let mut sequence = next_sequence(db)?;
-        for (window, parts) in &runs {
+        for (sequence, (window, parts)) in (next_sequence(db)?..).zip(&runs) {
             let mut run = Run::new(sequence, Resolution::Raw, 0, *window, now.as_nanos());
-            sequence += 1;
             parts.iter().for_each(|part| run.count(part));
             run.insert(db, State::Visible)?;
             for (place, part) in parts.iter().enumerate() {
