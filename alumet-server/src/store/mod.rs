@@ -184,7 +184,59 @@ fn matcher(text: &str) -> Result<Matcher> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use alumet_core::time::Clock;
+    use alumet_core::unit::Unit;
+    use alumet_core::{Catalog, Consumer, Resource};
+    use alumet_shared_series_store::SeriesStore;
+
     use super::*;
+
+    alumet_core::metrics! {
+        LEVEL = Gauge<u64> {
+            name: "level",
+            unit: Unit::ONE,
+            description: "For this test.",
+        };
+    }
+
+    /// What the command says.
+    fn said(arguments: &[&str]) -> String {
+        let matches = command().get_matches_from([&["store"], arguments].concat());
+        let mut out = Vec::new();
+        run(&matches, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_looked_through_exported_and_imported() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let (one, other, csv) = (text(&path("one.db")), text(&path("other.db")), path("out.csv"));
+        let store = SeriesStore::open(StoreConfig::at(&one), Arc::new(SystemClock)).unwrap();
+        let catalog = Catalog::new();
+        let metric = catalog.metric(&LEVEL).unwrap();
+        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let mut batch = catalog.batch();
+        let now = SystemClock.now().wall;
+        batch.push(&series, now, 7);
+        assert!(store.append(&catalog, batch.samples()).unwrap().is_empty());
+        drop(store);
+
+        let imported = said(&["import", &other, &one]);
+        assert_eq!(imported, format!("1 samples of `{one}` are in `{other}`\n"));
+        let checked = said(&["check", &other]);
+        assert!(checked.starts_with("1 series\n1 samples\n"), "{checked}");
+        assert!(checked.ends_with("nothing is damaged\n"), "{checked}");
+        said(&["export", &other, "--output", &text(&csv), "--select", "metric=level"]);
+        let exported = fs::read_to_string(&csv).unwrap();
+        let line = format!("{},7,level,gauge,u64,1,measured,local_machine,,local_machine,,{{}}", now.as_nanos());
+        assert_eq!(exported.lines().nth(1), Some(line.as_str()));
+        assert_eq!(said(&["export", &other, "--select", "metric!=level"]).lines().count(), 1);
+    }
 
     #[test]
     fn a_matcher_is_a_label_an_operator_and_a_value() {

@@ -86,7 +86,7 @@ pub(crate) fn series(
             number: row.get::<_, i64>(0)?.cast_unsigned(),
             identity: Arc::new(identity),
             first_at: row.get(1)?,
-            last_at: row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MAX),
+            last_at: row.get::<_, Option<i64>>(2)?.unwrap_or(horizon),
         });
     }
     let live = live.read();
@@ -94,8 +94,6 @@ pub(crate) fn series(
         if let Some(known) = live.find(series.number) {
             series.first_at = series.first_at.min(known.first);
             series.last_at = known.last;
-        } else {
-            series.last_at = series.last_at.min(horizon);
         }
     }
     found.retain(|series| series.last_at >= range.from);

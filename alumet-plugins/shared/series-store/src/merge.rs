@@ -1,14 +1,13 @@
 //! Makes one run of several, series by series, in a memory that does not grow with their size.
 
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
 
 use alumet_core::time::Timestamp;
 use alumet_core::value::ValueType;
 use alumet_shared_batch_encoding::ColumnsReader;
 use alumet_shared_query::{Bucket, Buckets, Range, Steps};
 use alumet_shared_sqlite_file::is_damage;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{CachedStatement, Connection};
 
 use crate::part::{MOST_ROWS, OpenPart, Part, PartWriter};
@@ -170,15 +169,12 @@ impl Pen<'_> {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let start = Instant::now();
-        let result = {
-            let _turn = self.turn.lock();
-            let transaction = self.connection.unchecked_transaction()?;
-            let result = work(&transaction)?;
-            transaction.commit()?;
-            result
-        };
-        std::thread::sleep(start.elapsed().min(Duration::from_millis(5)));
+        let turn = self.turn.lock();
+        let transaction = self.connection.unchecked_transaction()?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        // Whoever waits to write samples is next.
+        MutexGuard::unlock_fair(turn);
         (self.between)();
         Ok(result)
     }

@@ -386,10 +386,10 @@ fn number(value: Value) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_store_answers_as_a_list_would(steps in prop::collection::vec(step(), 1..120)) {
+    fn a_store_answers_as_a_list_would(steps in prop::collection::vec(step(), 1..100)) {
         let mut world = World::new();
         for step in steps {
             world.step(step);
