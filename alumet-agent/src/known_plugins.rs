@@ -43,4 +43,5 @@ pub(crate) const KNOWN: &[&str] = &[
     "relay-server",
     "slurm",
     "socket-control",
+    "store",
 ];

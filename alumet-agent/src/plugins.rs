@@ -85,5 +85,7 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_slurm::SlurmPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
+        #[cfg(feature = "store")]
+        PluginDescriptor::of::<alumet_plugin_store::StorePlugin>(),
     ]
 }

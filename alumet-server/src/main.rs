@@ -3,6 +3,7 @@
 mod certs;
 mod demo;
 mod plugins;
+mod store;
 
 use std::process::ExitCode;
 
@@ -58,7 +59,11 @@ fn app() -> App {
         run: certs::run,
     })
     .command(ExtraCommand {
-        build: demo::command,
+build: demo::command,
         run: demo::run,
+    })
+    .command(ExtraCommand {
+        build: store::command,
+        run: store::run,
     })
 }

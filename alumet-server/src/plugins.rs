@@ -39,5 +39,7 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
+        #[cfg(feature = "store")]
+        PluginDescriptor::of::<alumet_plugin_store::StorePlugin>(),
     ]
 }

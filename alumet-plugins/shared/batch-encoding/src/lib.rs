@@ -79,6 +79,7 @@
 mod amendment;
 mod bytes;
 mod column;
+mod columns;
 mod decoder;
 mod definition;
 mod encoder;
@@ -87,6 +88,7 @@ mod error;
 mod payload;
 
 pub use amendment::Amendment;
+pub use columns::{Columns, ColumnsReader, ColumnsWriter, Place, Section};
 pub use decoder::{Decoded, Decoder, Limits, Watermark};
 pub use encoder::{Encoded, Encoder};
 pub use error::DecodeError;

@@ -49,11 +49,20 @@ impl<'a> Streams<'a> {
         let mut bytes = Bytes::new(body);
         let head = bytes.count("bytes of the head", body.len())?;
         let high = bytes.count("bytes of the high planes", body.len())?;
-        Ok(Self {
-            head: Bytes::new(bytes.take(head, "the head")?),
-            high: Bytes::new(bytes.take(high, "the high planes")?),
-            low: Bytes::new(bytes.rest()),
-        })
+        let (head, high) = (
+            bytes.take(head, "the head")?,
+            bytes.take(high, "the high planes")?,
+        );
+        Ok(Self::of(head, high, bytes.rest()))
+    }
+
+    /// These parts.
+    pub(crate) const fn of(head: &'a [u8], high: &'a [u8], low: &'a [u8]) -> Self {
+        Self {
+            head: Bytes::new(head),
+            high: Bytes::new(high),
+            low: Bytes::new(low),
+        }
     }
 
     /// Makes sure that everything was read.

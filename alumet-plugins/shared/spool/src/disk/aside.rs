@@ -1,53 +1,13 @@
 //! Moves a file out of the way without losing it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use alumet_core::time::Timestamp;
+use alumet_shared_sqlite_file::DiskError;
 
-use super::{DiskError, noted};
+use super::noted;
 
-/// Renames the file, its journal and what is noted of it to `<name>.<reason>-<seconds since 1970>` and gives the new path.
-/// Nothing that is there already is overwritten.
+/// Renames the file, its journal and what is noted of it, and gives the new path.
 pub(crate) fn set_aside(path: &Path, reason: &str, now: Timestamp) -> Result<PathBuf, DiskError> {
-    let failed = |error| DiskError::rename(path, &error);
-    let aside = free_name(path, reason, now);
-    // The database first: the journal of another database would be read into a new one, but never into an empty file.
-    std::fs::rename(path, &aside).map_err(failed)?;
-    for of in [journal, noted::path_of] {
-        match std::fs::rename(of(path), of(&aside)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(aside)
-}
-
-/// `<name>.<reason>-<seconds since 1970>`, under which there is nothing yet.
-pub(super) fn free_name(path: &Path, reason: &str, now: Timestamp) -> PathBuf {
-    let seconds = now.as_nanos().div_euclid(1_000_000_000);
-    let mut counter = 0_u64;
-    loop {
-        let suffix = match counter {
-            0 => format!(".{reason}-{seconds}"),
-            n => format!(".{reason}-{seconds}-{n}"),
-        };
-        let name = with_suffix(path, &suffix);
-        if name.symlink_metadata().is_err() && journal(&name).symlink_metadata().is_err() {
-            return name;
-        }
-        counter += 1;
-    }
-}
-
-/// The write-ahead log of a database.
-pub(super) fn journal(path: &Path) -> PathBuf {
-    with_suffix(path, "-wal")
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
+    alumet_shared_sqlite_file::set_aside(path, &[noted::SUFFIX], reason, now)
 }

@@ -1,10 +1,11 @@
 //! Reads records and definitions.
 
 use alumet_core::spool::Definitions;
+use alumet_shared_sqlite_file::DiskError;
 use rusqlite::{Connection, Params, params};
 
+use super::Disk;
 use super::row::{self, Stored};
-use super::{Disk, DiskError};
 use crate::record::{Entry, Mark};
 
 /// The records after one number up to another, in order.

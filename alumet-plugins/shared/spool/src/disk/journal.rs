@@ -12,9 +12,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use alumet_core::time::Timestamp;
+use alumet_shared_sqlite_file::{DiskError, free_name, journal, with_suffix};
 
-use super::DiskError;
-use super::aside::{free_name, journal, with_suffix};
 use crate::record::PAGE_SIZE;
 
 const HEADER: usize = 32;

@@ -1,7 +1,6 @@
 //! The file: one SQLite database that only this process has open.
 
 mod aside;
-mod error;
 mod fetch;
 mod journal;
 mod load;
@@ -17,10 +16,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use alumet_core::time::Timestamp;
+use alumet_shared_sqlite_file::DiskError;
 use rusqlite::Connection;
 
 pub(crate) use aside::set_aside;
-pub(crate) use error::DiskError;
 pub(crate) use load::Loaded;
 pub(crate) use noted::Noted;
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use alumet_core::spool::InstanceId;
+use alumet_shared_sqlite_file::with_suffix;
 
-use super::aside::with_suffix;
 use crate::record::Mark;
 
 /// Up to where a file went at its last commit.
@@ -23,8 +23,11 @@ pub(crate) struct Noted {
 const LENGTH: usize = MARKS + 2 * 4 * 8 + 4;
 const MARKS: usize = 2 * 16;
 
-pub(super) fn path_of(spool: &Path) -> PathBuf {
-    with_suffix(spool, "-noted")
+/// Its name is that of the spool with this.
+pub(super) const SUFFIX: &str = "-noted";
+
+fn path_of(spool: &Path) -> PathBuf {
+    with_suffix(spool, SUFFIX)
 }
 
 impl Noted {

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use alumet_shared_sqlite_file::{DiskError, is_damage, journal as journal_of, with_suffix};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::aside::{journal as journal_of, set_aside, with_suffix};
-use super::error::is_damage;
-use super::{Disk, DiskError, Loaded, Noted, Place, identity, journal, noted, row, salvage, schema};
+use super::aside::set_aside;
+use super::{Disk, Loaded, Noted, Place, identity, journal, noted, row, salvage, schema};
 
 impl Disk {
     /// Opens the file or makes it. What is not a good spool of this machine is set aside, and what can be read of it

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use alumet_core::spool::Definitions;
 use alumet_core::time::Timestamp;
+use alumet_shared_sqlite_file::{DiskError, with_suffix};
 use rusqlite::Connection;
 
-use super::aside::{set_aside, with_suffix};
+use super::aside::set_aside;
 use super::fetch::{RANGE, visit, walk};
 use super::row::{self, Meta, Origin, Stored};
-use super::{DiskError, Place, open};
+use super::{Place, open};
 use crate::record::{Arrival, Entry, Had, Loss, Stand, Stretch, WantedBatch};
 
 /// How many numbers in a row may be unreadable one by one before larger steps are taken.

@@ -1,9 +1,10 @@
 //! Writes one transaction.
 
+use alumet_shared_sqlite_file::DiskError;
 use rusqlite::{Connection, params};
 
 use super::fetch::visit;
-use super::{Disk, DiskError, Noted, row};
+use super::{Disk, Noted, row};
 use crate::record::{Arrival, Had, Job, Outcome, PAGE_SIZE, Unwritten, WantedBatch};
 
 /// How many numbers are reserved ahead, so that most transactions need not write that.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use alumet_core::spool::GapReason;
 use alumet_core::time::Timestamp;
+use alumet_shared_sqlite_file::DiskError;
 
 use super::Log;
 use super::state::State;
-use crate::disk::{Disk, DiskError};
+use crate::disk::Disk;
 use crate::record::{Entry, Loss};
 
 /// How many records are looked at in one step.

@@ -12,11 +12,12 @@ use std::time::Duration;
 use alumet_core::spool::{InstanceId, Origin, Spooled};
 use alumet_core::testkit::ManualClock;
 use alumet_shared_batch_encoding::Encoded;
+use alumet_shared_sqlite_file::DiskError;
 use proptest::prelude::*;
 
 use super::writer::Writer;
 use super::{Log, SpoolConfig};
-use crate::disk::{Disk, DiskError};
+use crate::disk::Disk;
 use crate::record::{Job, Outcome};
 
 const OUTPUTS: [&str; 2] = ["output/a", "output/b"];

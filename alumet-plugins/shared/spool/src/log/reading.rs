@@ -5,10 +5,11 @@ use std::sync::Arc;
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Gap, GapReason, Record, Spooled};
 use alumet_core::time::Monotonic;
+use alumet_shared_sqlite_file::DiskError;
 
 use super::state::State;
 use super::{Cursor, Log};
-use crate::disk::{Disk, DiskError};
+use crate::disk::Disk;
 use crate::record::{Entry, Had, Loss, Mark};
 
 /// How often the disk may refuse to read before the file is given up.

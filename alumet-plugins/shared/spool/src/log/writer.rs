@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alumet_shared_sqlite_file::DiskError;
 use parking_lot::MutexGuard;
 
 use super::Log;
 use super::state::State;
-use crate::disk::{Disk, DiskError, Place, set_aside};
+use crate::disk::{Disk, Place, set_aside};
 use crate::machine;
 use crate::record::{Job, Outcome};
 

@@ -7,46 +7,55 @@ use rusqlite::ErrorCode;
 
 /// Why the file cannot be used. The text ends with what would mend it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DiskError {
+pub enum DiskError {
+    /// It is not tried at all; the text says why, and what to do.
     #[error("{0}")]
     Refused(String),
+    /// SQLite says so.
     #[error("`{}`: {error}; {}", .path.display(), remedy(.error))]
-    Sqlite { path: PathBuf, error: rusqlite::Error },
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        error: rusqlite::Error,
+    },
 }
 
 impl DiskError {
-    pub(super) fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
+    /// SQLite has failed with the file.
+    pub fn sqlite(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         Self::Sqlite { path, error }
     }
 
     /// The system refuses something.
-    pub(super) fn system(action: &str, path: &Path, error: &io::Error, remedy: &str) -> Self {
+    pub fn system(action: &str, path: &Path, error: &io::Error, remedy: &str) -> Self {
         Self::Refused(format!("cannot {action} `{}`: {error}; {remedy}", path.display()))
     }
 
-    pub(super) fn rename(path: &Path, error: &io::Error) -> Self {
+    /// A file cannot be renamed.
+    pub fn rename(path: &Path, error: &io::Error) -> Self {
         Self::system("move away", path, error, "make its folder writable for this user")
     }
 
     /// Whether the content of the file makes no sense, as opposed to a disk that does not work.
-    pub(crate) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         matches!(self, Self::Sqlite { error, .. } if is_damage(error))
     }
 
     /// Whether a place of the disk cannot be read.
-    pub(crate) fn is_unreadable(&self) -> bool {
+    pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure))
     }
 
     /// Whether what is in the file can still be read through the same connection.
-    pub(crate) fn can_read_on(&self) -> bool {
+    pub fn can_read_on(&self) -> bool {
         matches!(self, Self::Sqlite { error, .. } if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
     }
 }
 
-/// SQLite says "corrupt" for most damage, "no such table" for a damaged schema and "type mismatch" for a damaged row.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+/// Whether the content of a file makes no sense: SQLite says "corrupt" for most damage, "no such table" for a damaged schema and "type mismatch" for a damaged row.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => matches!(
             code,
@@ -66,12 +75,12 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 
 fn remedy(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "free some space on the disk, or move the spool to another one",
+        Some(ErrorCode::DiskFull) => "free some space on the disk, or move the file to another one",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "make the file and its folder writable for this user"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            "another program uses it: give each agent a spool of its own, or end the other one"
+            "another program uses it: give each program a file of its own, or end the other one"
         }
         _ => "check the disk",
     }

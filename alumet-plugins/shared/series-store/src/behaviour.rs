@@ -1,0 +1,574 @@
+//! What happens to what was written as time goes by, and when something is damaged.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alumet_core::metric::Quality;
+use alumet_core::series::{SeriesHandle, SeriesKey};
+use alumet_core::testkit::ManualClock;
+use alumet_core::{
+    Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
+};
+use alumet_shared_query::{Backend, Bucket, Budget, Limits, QueryError, Range, Selector, Steps};
+use rusqlite::Connection;
+
+use crate::config::StoreConfig;
+use crate::file;
+use crate::keeper::Keeper;
+use crate::rows::{DAY, HOUR, MINUTE, SECOND};
+use crate::store::{SeriesStore, Shared};
+use crate::tools::{check, export, import};
+
+struct Rig {
+    folder: tempfile::TempDir,
+    clock: ManualClock,
+    catalog: Catalog,
+}
+
+/// In the middle of an hour.
+const NOW: i64 = 600 * 30 * DAY + 13 * DAY + 7 * HOUR + 13 * MINUTE;
+
+impl Rig {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        clock.set_wall(Timestamp::from_nanos(NOW));
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock,
+            catalog: Catalog::new(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    /// A store of which the file is kept in order only when that is asked for.
+    fn quiet(&self, config: StoreConfig) -> (SeriesStore, Keeper) {
+        let shared = Shared::open(config, Arc::new(self.clock.clone())).unwrap();
+        let keeper = Keeper::open(&shared).unwrap();
+        (SeriesStore { shared, keeper: None }, keeper)
+    }
+
+    fn open(&self) -> SeriesStore {
+        SeriesStore::open(StoreConfig::at(self.path()), Arc::new(self.clock.clone())).unwrap()
+    }
+
+    fn series(&self, resource: Resource, number: u32) -> SeriesHandle {
+        let metric = self.catalog.register_metric(Metric {
+            name: "energy".into(),
+            kind: MetricKind::Delta,
+            value_type: ValueType::U64,
+            unit: Unit::JOULE,
+            description: "For tests.".into(),
+            quality: Quality::Measured,
+        });
+        self.catalog.register(SeriesKey {
+            metric: metric.unwrap(),
+            resource,
+            consumer: Consumer::Process { pid: number },
+            attributes: Attributes::EMPTY.with("note", "a,\"b\""),
+        })
+    }
+
+    fn write(&self, store: &SeriesStore, series: &SeriesHandle, samples: &[(i64, u64)]) {
+        let mut batch = self.catalog.batch();
+        for (at, value) in samples {
+            batch.push_bits(series, Timestamp::from_nanos(*at), *value);
+        }
+        assert!(store.append(&self.catalog, batch.samples()).unwrap().is_empty());
+    }
+}
+
+fn keep(store: &SeriesStore, keeper: &mut Keeper) {
+    store.commit().unwrap();
+    while keeper.step(&store.shared).unwrap() {}
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(answer)
+}
+
+fn samples(store: &SeriesStore) -> Vec<(i64, Value)> {
+    let budget = Budget::new(Limits::default());
+    let answer = wait(store.samples(&Selector::default(), Range::ALL, None, &budget)).unwrap();
+    let samples = answer.iter().flat_map(|series| series.iter());
+    samples.map(|(at, value)| (at.as_nanos(), value)).collect()
+}
+
+fn buckets(store: &SeriesStore, start: i64, step: i64) -> Vec<Bucket> {
+    let steps = Steps {
+        start,
+        step,
+        count: 48,
+    };
+    let answer = wait(store.buckets(&Selector::default(), steps, &Budget::new(Limits::default()))).unwrap();
+    answer.into_iter().flat_map(|series| series.buckets).collect()
+}
+
+#[test]
+fn what_is_appended_is_found_soon_without_a_commit() {
+    let rig = Rig::new();
+    let store = rig.open();
+    let series = rig.series(Resource::LocalMachine, 1);
+    rig.write(&store, &series, &[(NOW, 7)]);
+    let late = Instant::now() + Duration::from_secs(30);
+    while samples(&store).is_empty() {
+        assert!(Instant::now() < late);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(samples(&store), [(NOW, Value::U64(7))]);
+}
+
+#[test]
+fn a_second_program_is_refused_and_may_read() {
+    let rig = Rig::new();
+    let store = rig.open();
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 7)]);
+    store.commit().unwrap();
+    let again = SeriesStore::open(StoreConfig::at(rig.path()), Arc::new(rig.clock.clone()));
+    let error = again.err().unwrap().to_string();
+    assert!(error.contains("in use by another program"), "{error}");
+    assert!(SeriesStore::try_out(&rig.path()).is_err());
+    assert_eq!(check(&rig.path()).unwrap().samples, 1);
+    drop(store);
+    SeriesStore::try_out(&rig.path()).unwrap();
+    assert_eq!(samples(&rig.open()), [(NOW, Value::U64(7))]);
+}
+
+#[test]
+fn samples_that_come_when_those_of_their_time_are_dropped_are_added_to_what_these_came_to() {
+    let rig = Rig::new();
+    let config = StoreConfig {
+        raw: Duration::from_secs(3600),
+        ..StoreConfig::at(rig.path())
+    };
+    let (store, mut keeper) = rig.quiet(config);
+    let series = rig.series(Resource::LocalMachine, 1);
+    let hour = NOW - NOW % HOUR;
+    rig.write(
+        &store,
+        &series,
+        &[(hour, 1), (hour + MINUTE, 2), (hour + MINUTE + 2, 4)],
+    );
+    rig.clock.advance(Duration::from_secs(3 * 3600));
+    keep(&store, &mut keeper);
+    assert_eq!(samples(&store), []);
+    // One after, one between, and one whose minute is new.
+    rig.write(
+        &store,
+        &series,
+        &[(hour + 1, 8), (hour + MINUTE + 1, 16), (hour + 9 * MINUTE, 32)],
+    );
+    store.commit().unwrap();
+    rig.clock.advance(Duration::from_secs(600));
+    keep(&store, &mut keeper);
+    let found = buckets(&store, hour, MINUTE);
+    let found: Vec<_> = found
+        .iter()
+        .map(|bucket| {
+            (
+                bucket.count,
+                bucket.sum,
+                bucket.max,
+                bucket.first,
+                bucket.last,
+                bucket.last_at - bucket.start,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (2, 9.0, 8.0, 1.0, 8.0, 1),
+            (3, 22.0, 16.0, 2.0, 4.0, 2),
+            (1, 32.0, 32.0, 32.0, 32.0, 0)
+        ]
+    );
+    let hours = buckets(&store, hour, HOUR);
+    assert_eq!((hours[0].count, hours[0].sum), (6, 63.0));
+    assert_eq!(samples(&store), []);
+}
+
+#[test]
+fn the_oldest_samples_go_first_when_the_file_is_full_and_their_sum_stays() {
+    let rig = Rig::new();
+    let config = StoreConfig {
+        max_bytes: Some(400 << 10),
+        ..StoreConfig::at(rig.path())
+    };
+    let (store, mut keeper) = rig.quiet(config);
+    let series: Vec<_> = (0..8)
+        .map(|number| rig.series(Resource::LocalMachine, number))
+        .collect();
+    let mut random = 1_u64;
+    let mut sum = 0.0;
+    let start = NOW - NOW % DAY;
+    for hour in 0..24 {
+        for series in &series {
+            let samples: Vec<_> = (0..1200)
+                .map(|index| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    sum += (random >> 40) as f64;
+                    (start + hour * HOUR + index * 3 * SECOND, random >> 40)
+                })
+                .collect();
+            rig.write(&store, series, &samples);
+        }
+        rig.clock
+            .set_wall(Timestamp::from_nanos(start + (hour + 1) * HOUR + 10 * MINUTE));
+        keep(&store, &mut keeper);
+    }
+    let left = samples(&store);
+    assert!(
+        left.len() < 24 * 8 * 1200 / 2 && left.len() > 8 * 1200,
+        "{}",
+        left.len()
+    );
+    let newest = left.iter().map(|(at, _)| *at).max().unwrap();
+    assert_eq!(
+        newest,
+        start + 23 * HOUR + 1199 * 3 * SECOND,
+        "the newest are there"
+    );
+    let found: f64 = buckets(&store, start, HOUR).iter().map(|bucket| bucket.sum).sum();
+    assert_eq!(found, sum);
+    let used = keeper.bytes().unwrap();
+    assert!(used <= 400 << 10, "{used}");
+}
+
+#[test]
+fn of_each_graphics_processor_the_newest_instants_are_kept() {
+    let rig = Rig::new();
+    let config = StoreConfig {
+        max_entries_per_gpu: Some(3),
+        ..StoreConfig::at(rig.path())
+    };
+    let gpu = |id: &str| Resource::Gpu { bus_id: id.into() };
+    let (one, same, other) = (
+        rig.series(gpu("a"), 1),
+        rig.series(gpu("a"), 2),
+        rig.series(gpu("b"), 1),
+    );
+    let none = rig.series(Resource::LocalMachine, 1);
+    let at = |index: i64| NOW + index * SECOND;
+    let expected = |store: &SeriesStore| {
+        let found = samples(store);
+        let of = |kind: u64| -> Vec<_> {
+            let found = found.iter().filter(|(_, value)| *value == Value::U64(kind));
+            found.map(|(time, _)| (time - NOW) / SECOND).collect()
+        };
+        assert_eq!((of(1), of(2), of(3)), (vec![7, 8], vec![9], vec![0]));
+        assert_eq!(of(4), [0, 1, 2, 3]);
+    };
+    let (store, mut keeper) = rig.quiet(config.clone());
+    (0..9).for_each(|index| rig.write(&store, &one, &[(at(index), 1)]));
+    rig.write(&store, &same, &[(at(0), 2), (at(9), 2)]);
+    rig.write(&store, &other, &[(at(0), 3)]);
+    (0..4).for_each(|index| rig.write(&store, &none, &[(at(index), 4)]));
+    store.commit().unwrap();
+    expected(&store);
+    drop((store, keeper));
+    // Known from the file only.
+    let (store, keeper_again) = rig.quiet(config);
+    keeper = keeper_again;
+    expected(&store);
+    rig.clock.advance(Duration::from_secs(7200));
+    keep(&store, &mut keeper);
+    expected(&store);
+    let stored = "SELECT rows FROM runs WHERE state = 1 AND resolution = 0";
+    let stored: i64 = store
+        .shared
+        .writer
+        .lock()
+        .connection
+        .query_row(stored, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(stored, 8, "the others are gone from the file");
+    let sums: f64 = buckets(&store, NOW - NOW % HOUR, HOUR)
+        .iter()
+        .map(|bucket| bucket.sum)
+        .sum();
+    assert_eq!(sums, 9.0 + 4.0 + 3.0 + 16.0, "and what they came to is not");
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_waits_until_there_is_room() {
+    let rig = Rig::new();
+    let (store, _keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    let series = rig.series(Resource::LocalMachine, 1);
+    rig.write(&store, &series, &[(NOW, 1)]);
+    store.commit().unwrap();
+    let limit = |pages: i64| {
+        let writer = store.shared.writer.lock();
+        writer
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
+    };
+    limit(1);
+    let many: Vec<_> = (0..40_000)
+        .map(|index| {
+            (
+                NOW + index + 1,
+                (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            )
+        })
+        .collect();
+    rig.write(&store, &series, &many);
+    let error = store.commit().unwrap_err();
+    assert!(error.to_string().contains("free some space"), "{error}");
+    assert_eq!(samples(&store).len(), 1);
+    limit(1 << 20);
+    store.commit().unwrap();
+    assert_eq!(samples(&store).len(), 40_001);
+}
+
+#[test]
+fn a_question_keeps_its_limits() {
+    let rig = Rig::new();
+    let (store, _keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    for number in 0..3 {
+        let series = rig.series(Resource::LocalMachine, number);
+        rig.write(&store, &series, &[(NOW, 1), (NOW + 1, 2), (NOW + 2, 3)]);
+    }
+    store.commit().unwrap();
+    let ask = |limits: Limits| {
+        let budget = Budget::new(limits);
+        wait(store.samples(&Selector::default(), Range::ALL, None, &budget)).map(|answer| answer.len())
+    };
+    let all = Limits::default();
+    assert_eq!(
+        ask(Limits {
+            samples: 9,
+            series: 3,
+            ..all
+        }),
+        Ok(3)
+    );
+    assert!(matches!(
+        ask(Limits { samples: 8, ..all }),
+        Err(QueryError::TooMuch { what: "samples", .. })
+    ));
+    assert!(matches!(
+        ask(Limits { series: 2, ..all }),
+        Err(QueryError::TooMuch { what: "series", .. })
+    ));
+    let none = Limits {
+        duration: Duration::ZERO,
+        ..all
+    };
+    assert_eq!(ask(none), Err(QueryError::Deadline));
+}
+
+/// A store with some thousand samples, and where its file is.
+fn filled(rig: &Rig) -> PathBuf {
+    let (store, mut keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    let mut random = 1_u64;
+    for number in 0..20 {
+        let series = rig.series(Resource::LocalMachine, number);
+        let many: Vec<_> = (0..3000_i64)
+            .map(|index| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (NOW - HOUR + index * SECOND, random >> 40)
+            })
+            .collect();
+        rig.write(&store, &series, &many);
+        store.commit().unwrap();
+    }
+    keep(&store, &mut keeper);
+    rig.path()
+}
+
+#[test]
+fn a_damaged_part_is_left_out_and_said() {
+    let rig = Rig::new();
+    let path = filled(&rig);
+    let whole = check(&path).unwrap();
+    assert_eq!((whole.samples, whole.series, whole.damaged), (60_000, 20, 0));
+    assert_eq!(whole.problems, Vec::<String>::new());
+    let db = Connection::open(&path).unwrap();
+    let some = "UPDATE parts SET data = zeroblob(length(data)) WHERE id IN
+        (SELECT parts.id FROM parts JOIN runs ON runs.id = run WHERE resolution = 0 AND state = 1 LIMIT 1)";
+    assert_eq!(db.execute(some, []).unwrap(), 1);
+    drop(db);
+    let (store, mut keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    let left = samples(&store).len();
+    assert!(left < 60_000 && left > 10_000, "{left}");
+    assert!(store.problems()[0].contains("damaged"), "{:?}", store.problems());
+    assert!(check(&path).unwrap().damaged >= 1);
+    rig.clock.advance(Duration::from_secs(7200));
+    keep(&store, &mut keeper);
+    assert_eq!(samples(&store).len(), left);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    names
+        .map(|name| name.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_no_good_store_is_set_aside_and_what_is_left_of_it_can_be_imported() {
+    for (reason, spoil) in [
+        (
+            "foreign",
+            &(|path: &Path| {
+                Connection::open(path)
+                    .unwrap()
+                    .execute_batch("CREATE TABLE t (x)")
+                    .unwrap();
+            }) as &dyn Fn(&Path),
+        ),
+        ("damaged", &|path| {
+            std::fs::write(
+                path,
+                "no database at all, but long enough to be taken for one".repeat(20),
+            )
+            .unwrap();
+        }),
+        ("damaged", &|path| {
+            std::fs::write(path, "short").unwrap();
+        }),
+        ("newer", &|path| {
+            drop(file::open(path, false, Timestamp::default()).unwrap());
+            Connection::open(path)
+                .unwrap()
+                .pragma_update(None, "user_version", 99)
+                .unwrap();
+        }),
+    ] {
+        let rig = Rig::new();
+        spoil(&rig.path());
+        let store = rig.open();
+        assert!(
+            store.problems()[0].contains("a new one is begun"),
+            "{:?}",
+            store.problems()
+        );
+        rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 7)]);
+        store.commit().unwrap();
+        assert_eq!(samples(&store).len(), 1);
+        assert!(
+            names(rig.folder.path())
+                .iter()
+                .any(|name| name.starts_with(&format!("store.db.{reason}-"))),
+            "{reason}"
+        );
+    }
+    let rig = Rig::new();
+    let path = filled(&rig);
+    let length = std::fs::metadata(&path).unwrap().len();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(length / 2)
+        .unwrap();
+    let store = rig.open();
+    assert!(
+        store.problems()[0].contains("was damaged"),
+        "{:?}",
+        store.problems()
+    );
+    assert_eq!(samples(&store).len(), 0);
+    drop(store);
+    let aside = names(rig.folder.path())
+        .into_iter()
+        .find(|name| name.starts_with("store.db.damaged-"))
+        .unwrap();
+    let aside = rig.folder.path().join(aside);
+    let imported = import(StoreConfig::at(rig.path()), Arc::new(rig.clock.clone()), &aside).unwrap();
+    assert!(
+        (1000..60_000).contains(&imported.samples) && imported.damaged > 0,
+        "{imported:?}"
+    );
+    assert_eq!(samples(&rig.open()).len() as u64, imported.samples);
+}
+
+#[test]
+fn whatever_is_wrong_in_the_file_nothing_panics_and_writing_goes_on() {
+    let rig = Rig::new();
+    let path = filled(&rig);
+    let good = std::fs::read(&path).unwrap();
+    let series = rig.series(Resource::LocalMachine, 77);
+    let mut random = 7_u64;
+    let mut next = |below: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    for _ in 0..60 {
+        let mut bad = good.clone();
+        for _ in 0..1 + next(20) {
+            let at = next(bad.len());
+            bad[at] ^= 1 << next(8);
+        }
+        std::fs::write(&path, &bad).unwrap();
+        let _ = check(&path);
+        let (store, mut keeper) = rig.quiet(StoreConfig::at(&path));
+        rig.write(&store, &series, &[(NOW, 7)]);
+        if let Err(error) = store.commit() {
+            assert!(error.is_damage(), "{error}");
+            store.begin_anew().unwrap();
+            rig.write(&store, &series, &[(NOW, 7)]);
+            store.commit().unwrap();
+            keeper = Keeper::open(&store.shared).unwrap();
+        }
+        let budget = Budget::new(Limits::default());
+        let _ = wait(store.samples(&Selector::default(), Range::ALL, None, &budget));
+        rig.clock.advance(Duration::from_secs(3600));
+        let _ = (0..100)
+            .take_while(|_| keeper.step(&store.shared).unwrap_or(false))
+            .count();
+        rig.clock.set_wall(Timestamp::from_nanos(NOW));
+        let mine = Selector::default().with("consumer_id", "77");
+        let found = wait(store.samples(&mine, Range::ALL, Some(1), &Budget::new(Limits::default())));
+        if let Ok(found) = found {
+            assert_eq!(found.len(), 1, "{:?}", store.problems());
+        }
+        drop((store, keeper));
+        for name in names(rig.folder.path()) {
+            std::fs::remove_file(rig.folder.path().join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_exported_is_what_was_stored_and_what_is_imported_is_the_same() {
+    let rig = Rig::new();
+    let (store, mut keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    rig.write(
+        &store,
+        &rig.series(Resource::CpuPackage { id: 1 }, 1),
+        &[(NOW, 7), (NOW - DAY, 6)],
+    );
+    rig.write(&store, &rig.series(Resource::LocalMachine, 2), &[(NOW, u64::MAX)]);
+    keep(&store, &mut keeper);
+    let text = |path: &Path, selector: &Selector| {
+        let mut out = Vec::new();
+        export(path, selector, Range::ALL, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let end =
+        "energy,delta,u64,J,measured,cpu_package,1,process,1,\"{\"\"note\"\":\"\"a,\\\"\"b\\\"\"\"\"}\"";
+    let one = text(&rig.path(), &Selector::default().with("consumer_id", "1"));
+    let lines: Vec<_> = one.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [format!("{},6,{end}", NOW - DAY), format!("{NOW},7,{end}")]
+    );
+    drop((store, keeper));
+    let other = rig.folder.path().join("other.db");
+    let imported = import(StoreConfig::at(&other), Arc::new(rig.clock.clone()), &rig.path()).unwrap();
+    assert_eq!((imported.samples, imported.refused, imported.damaged), (3, 0, 0));
+    let all = Selector::default();
+    assert_eq!(text(&other, &all), text(&rig.path(), &all));
+    assert!(check(&rig.folder.path().join("none")).is_err());
+}
