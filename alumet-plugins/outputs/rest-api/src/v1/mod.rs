@@ -1,5 +1,9 @@
 //! The endpoints below `/api/v1` about series of every sort.
 
+mod parameters;
+pub(crate) mod pipeline;
+mod time;
+
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::Api;
