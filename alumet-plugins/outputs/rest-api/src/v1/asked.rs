@@ -1,7 +1,5 @@
 //! A request as the handlers here take it.
 
-use std::sync::LazyLock;
-
 use alumet_core::Timestamp;
 use alumet_shared_query::{Backend, Budget};
 use axum::extract::{FromRequestParts, RawQuery};
@@ -23,16 +21,10 @@ pub(super) struct Asked {
     pub(super) now: Timestamp,
 }
 
-/// The name of this machine.
-static HOST: LazyLock<String> = LazyLock::new(|| {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim_end().to_owned()
-});
-
 impl Asked {
     /// What the node without a name is called: the name of this machine.
-    pub(super) fn host(&self) -> &'static str {
-        &HOST
+    pub(super) fn host(&self) -> &str {
+        self.api.host()
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {
@@ -51,7 +43,7 @@ impl FromRequestParts<Api> for Asked {
         let asker = Asker::from_request_parts(parts, api).await?;
         let Ok(RawQuery(query)) = RawQuery::from_request_parts(parts, api).await;
         let now = api.now();
-        let mut parameters = Parameters::new(query.as_deref().unwrap_or_default(), now, &HOST);
+        let mut parameters = Parameters::new(query.as_deref().unwrap_or_default(), now, api.host());
         let format = parameters.one("format")?;
         Ok(Self {
             format: Format::of(format.as_deref(), &parts.headers)?,

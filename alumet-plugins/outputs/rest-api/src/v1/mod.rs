@@ -8,6 +8,7 @@ mod format;
 mod labels;
 mod live;
 mod parameters;
+pub(crate) mod pipeline;
 mod query;
 mod status;
 mod time;
