@@ -1,4 +1,4 @@
-//! A small HTTP server that clients cannot fill: each connection gets one answer, and only so many stand at a time.
+//! A small HTTP server that clients cannot fill: only so many connections stand at a time, and none that asks for nothing.
 
 #![forbid(unsafe_code)]
 
@@ -6,14 +6,16 @@ mod place;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,7 +32,7 @@ pub use place::{listen, remedy, try_listen};
 const GRACE: Duration = Duration::from_millis(5);
 /// How large the head of a request may be.
 const HEAD: usize = 16 << 10;
-/// How long a client may take for a handshake, and then to send its request.
+/// How long a client may take for a handshake, and then to send each request.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A pause when the system has no room for another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
@@ -51,6 +53,8 @@ pub struct Limits {
     pub clients: usize,
     /// How long each connection may last.
     pub duration: Duration,
+    /// How long further requests are taken on a connection, each soon after the answer before it; without it, there is one.
+    pub keep_alive: Option<Duration>,
 }
 
 /// An answer with a body.
@@ -70,9 +74,9 @@ struct Client {
     is_served: Arc<AtomicBool>,
 }
 
-/// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; only `GET` and `HEAD`
-/// come to `answer`, with the address of who asks.
-pub async fn serve<S, H, A>(
+/// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; `answer` gets each request,
+/// with the address of who asks.
+pub async fn serve<S, H, A, B>(
     listener: TcpListener,
     limits: Limits,
     handshake: impl Fn(TcpStream) -> H,
@@ -80,7 +84,8 @@ pub async fn serve<S, H, A>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Future<Output = io::Result<S>> + Send + 'static,
-    A: Future<Output = Response> + Send + 'static,
+    A: Future<Output = hyper::Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let mut clients = VecDeque::new();
     loop {
@@ -98,7 +103,12 @@ pub async fn serve<S, H, A>(
         let is_served = Arc::default();
         let answer = answer.clone();
         let answer = move |request| answer(request, peer);
-        let conversation = converse(handshake(stream), answer, Arc::clone(&is_served));
+        let conversation = converse(
+            handshake(stream),
+            answer,
+            Arc::clone(&is_served),
+            limits.keep_alive,
+        );
         let task = tokio::spawn(async move {
             // A client that goes away in the middle, or stays too long, is its own business.
             let _ = timeout(limits.duration, conversation).await;
@@ -132,39 +142,57 @@ async fn make_room(clients: &mut VecDeque<Client>, limit: usize) {
     }
 }
 
-/// Answers one question and closes the connection.
-async fn converse<S, A>(
+/// Answers one request, or all that come within `keep_alive`, and closes the connection.
+async fn converse<S, A, B>(
     handshake: impl Future<Output = io::Result<S>>,
     answer: impl Fn(Request<Incoming>) -> A,
     is_served: Arc<AtomicBool>,
+    keep_alive: Option<Duration>,
 ) -> Option<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: Future<Output = Response>,
+    A: Future<Output = hyper::Response<B>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
     let stream = timeout(PATIENCE, handshake).await.ok()?.ok()?;
     let service = service_fn(|request: Request<Incoming>| {
-        let is_allowed = matches!(*request.method(), Method::GET | Method::HEAD);
-        let answer = is_allowed.then(|| answer(request));
+        let answer = answer(request);
         let is_served = &is_served;
         async move {
             is_served.store(true, Ordering::Relaxed);
-            let response = match answer {
-                Some(answer) => answer.await,
-                None => not_allowed(),
-            };
+            let response = answer.await;
             // What is left is to read it, for which nobody needs long.
             is_served.store(false, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(HEAD)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEAD)
+            .keep_alive(keep_alive.is_some())
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    if let Some(keep_alive) = keep_alive {
+        match timeout(keep_alive, connection.as_mut()).await {
+            Ok(ended) => return ended.ok(),
+            // The answer that is under way is the last.
+            Err(_) => connection.as_mut().graceful_shutdown(),
+        }
+    }
     connection.await.ok()
+}
+
+/// The answer to a `GET` or `HEAD`; what asks for something else is refused.
+pub async fn only_get<A: Future<Output = Response>>(
+    request: Request<Incoming>,
+    answer: impl FnOnce(Request<Incoming>) -> A,
+) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => answer(request).await,
+        _ => not_allowed(),
+    }
 }
 
 fn not_allowed() -> Response {

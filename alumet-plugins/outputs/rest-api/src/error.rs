@@ -1,0 +1,71 @@
+//! Errors as clients get them.
+
+use alumet_shared_query::QueryError;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    message: String,
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// What the status is called.
+    #[schema(example = "Bad Request")]
+    error: &'static str,
+    /// What is wrong, and how to mend it.
+    message: String,
+    /// The status.
+    #[schema(example = 400)]
+    code: u16,
+}
+
+impl ApiError {
+    /// An answer with this status; `message` says what is wrong and how to mend it.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// The question has no meaning.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What is asked for is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let status = match &error {
+            QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            QueryError::TooMuch { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            QueryError::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            QueryError::Unavailable { .. } => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.status.canonical_reason().unwrap_or("Error"),
+            message: self.message,
+            code: self.status.as_u16(),
+        };
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,84 @@
+//! From the configuration to the server and the output.
+
+use alumet_core::output::QueuePolicy;
+use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
+use alumet_shared_http_server::{listen, remedy, try_listen};
+use alumet_shared_query::Backends;
+use alumet_shared_trust::{ServerTls, certificate};
+
+use crate::config::Config;
+use crate::live::Live;
+use crate::output::LiveOutput;
+use crate::routes::router;
+use crate::server::Server;
+use crate::state::Api;
+
+/// Listens, and adds the output.
+#[derive(Debug)]
+pub struct RestApiPlugin {
+    _server: Option<Server>,
+}
+
+impl Plugin for RestApiPlugin {
+    const ID: &'static str = "rest-api";
+    const SUMMARY: &'static str =
+        "Serves stored series, live samples and the health of the pipeline over HTTP.";
+    type Config = Config;
+
+    fn check(config: &Config) -> Result<(), Faults> {
+        config.check()
+    }
+
+    fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
+        let tls = config
+            .tls
+            .files(true)
+            .map(|files| ServerTls::new(files, b"http/1.1"))
+            .transpose()?;
+        if let Some(tls) = &tls {
+            tls.report_to(alumet.control());
+        }
+        let live = Live::new();
+        let api = Api::new(
+            (
+                alumet.services().get_or_keep::<Backends>(),
+                config.backend.clone(),
+            ),
+            config.query.limits(),
+            alumet.clock(),
+            live.clone(),
+            alumet.control().clone(),
+        );
+        let server = if alumet.is_trial() {
+            try_out(&config, alumet)?;
+            None
+        } else {
+            let listener = listen(config.address).map_err(|error| {
+                let remedy = remedy(&error, KEYS);
+                let address = config.address;
+                StartError::new(format!("the API cannot listen at {address}: {error}; {remedy}"))
+            })?;
+            tracing::info!(address = %config.address, "the API and its page are served");
+            Some(Server::start(listener, config.max_connections, tls, router(api))?)
+        };
+        alumet
+            .output("live", LiveOutput::new(live))
+            // What nobody has seen in time is in the store.
+            .queue(QueuePolicy {
+                durable: Some(false),
+                ..QueuePolicy::default()
+            });
+        Ok(Self { _server: server })
+    }
+}
+
+const KEYS: &str = "`address`";
+
+/// Whether it could listen, and whom it would trust.
+fn try_out(config: &Config, alumet: &mut StartContext<'_>) -> Result<(), StartError> {
+    alumet.note(try_listen(config.address.to_string(), config.address, KEYS));
+    if let Some(path) = &config.tls.certificate {
+        alumet.note(certificate(path)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What of a store somebody may see.
+
+use std::sync::Arc;
+
+use alumet_core::async_trait;
+use alumet_shared_query::{
+    Backend, BackendStatus, Budget, Identity, Matcher, QueryError, Range, Selector, SeriesBuckets,
+    SeriesEntry, SeriesSamples, Steps,
+};
+
+/// The series that somebody may see.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope(Arc<[Matcher]>);
+
+impl Scope {
+    /// The series for which all these are right; all series, if there is none.
+    pub(crate) fn new(matchers: impl Into<Arc<[Matcher]>>) -> Self {
+        Self(matchers.into())
+    }
+
+    /// Whether it leaves something out.
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether this series may be seen.
+    pub(crate) fn has(&self, series: &Identity) -> bool {
+        self.0.iter().all(|matcher| matcher.is_right(series))
+    }
+}
+
+/// A backend that answers about nothing else.
+pub(crate) struct Scoped {
+    backend: Arc<dyn Backend>,
+    scope: Scope,
+}
+
+impl Scoped {
+    pub(crate) fn new(backend: Arc<dyn Backend>, scope: Scope) -> Self {
+        Self { backend, scope }
+    }
+
+    fn narrowed(&self, selector: &Selector) -> Selector {
+        let mut selector = selector.clone();
+        selector.matchers.extend_from_slice(&self.scope.0);
+        selector
+    }
+}
+
+#[async_trait]
+impl Backend for Scoped {
+    async fn series(
+        &self,
+        selector: &Selector,
+        range: Range,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesEntry>, QueryError> {
+        let selector = self.narrowed(selector);
+        self.backend.series(&selector, range, budget).await
+    }
+
+    async fn samples(
+        &self,
+        selector: &Selector,
+        range: Range,
+        newest: Option<usize>,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesSamples>, QueryError> {
+        let selector = self.narrowed(selector);
+        self.backend.samples(&selector, range, newest, budget).await
+    }
+
+    async fn buckets(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesBuckets>, QueryError> {
+        let selector = self.narrowed(selector);
+        self.backend.buckets(&selector, steps, budget).await
+    }
+
+    /// How much there is of others is nobody's business who may not see them.
+    async fn status(&self) -> BackendStatus {
+        match self.scope.is_limited() {
+            true => BackendStatus::default(),
+            false => self.backend.status().await,
+        }
+    }
+
+    fn generation(&self) -> Option<u64> {
+        self.backend.generation()
+    }
+}
