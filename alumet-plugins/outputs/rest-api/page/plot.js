@@ -69,7 +69,7 @@ export function stackedPlot() {
     const hidden = hiddenIds();
     visible = data.lines.filter((line) => !hidden.has(line.id));
     const theme = getComputedStyle(canvas);
-    const look = JSON.stringify([visible.map((line) => line.color), theme.color, theme.outlineColor, theme.backgroundColor]);
+    const look = JSON.stringify([visible.map((line) => line.color), theme.color, theme.borderTopColor, theme.backgroundColor]);
     if (look !== shape || plot === undefined) {
       plot?.destroy();
       plot = new uPlot(options(theme), columns(), canvas);
@@ -99,7 +99,7 @@ export function stackedPlot() {
   }
 
   function options(theme) {
-    const axis = { stroke: theme.color, grid: { stroke: theme.outlineColor, width: 1 }, ticks: { show: false }, font: `12px ${theme.fontFamily}` };
+    const axis = { stroke: theme.color, grid: { stroke: theme.borderTopColor, width: 1 }, ticks: { show: false }, font: `12px ${theme.fontFamily}` };
     return {
       ...size(),
       padding: [10, 14, 0, 0],
