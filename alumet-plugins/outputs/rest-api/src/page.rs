@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::Router;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -87,7 +87,9 @@ fn answer(file: &File, tag: &HeaderValue, request: &HeaderMap) -> Response {
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     let known = request.get_all(IF_NONE_MATCH).iter();
-    let mut known = known.filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
+    let mut known = known
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','));
     if known.any(|one| one.trim().as_bytes() == tag.as_bytes()) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {

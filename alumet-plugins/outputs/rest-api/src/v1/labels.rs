@@ -58,7 +58,11 @@ pub(super) fn node<'a>(series: &'a Identity, host: &'a str) -> Cow<'a, str> {
         Some(AttributeValue::Text(text)) => Cow::Borrowed(&**text),
         Some(other) => Cow::Owned(other.to_string()),
     };
-    if node.is_empty() { Cow::Borrowed(host) } else { node }
+    if node.is_empty() {
+        Cow::Borrowed(host)
+    } else {
+        node
+    }
 }
 
 /// The attributes that all have, with the same value.
