@@ -15,7 +15,7 @@ use super::asked::Asked;
 use super::documented::{Formatting, Paging, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::{Labels, common, node};
-use super::parameters::{HOUR, Page};
+use super::parameters::{HOUR, Page, Pagination};
 use super::time::millis;
 
 /// A node without a sample for so long is silent: several times the interval of most sources and of the way to a server.
@@ -101,14 +101,6 @@ struct Entity {
     labels: BTreeMap<String, String>,
 }
 
-/// Which part of a list it is.
-#[derive(Serialize, ToSchema)]
-struct Pagination {
-    limit: usize,
-    offset: usize,
-    has_next: bool,
-}
-
 /// What is measured.
 #[derive(Serialize, ToSchema)]
 struct Resources<'a> {
@@ -145,20 +137,6 @@ struct ListedSeries<'a> {
     first_at: i64,
     /// When its last one is.
     last_at: i64,
-}
-
-impl Page {
-    /// This part of all.
-    fn of<T>(self, all: &[T]) -> (&[T], Pagination) {
-        let from = self.offset.min(all.len());
-        let until = from.saturating_add(self.limit).min(all.len());
-        let pagination = Pagination {
-            limit: self.limit,
-            offset: self.offset,
-            has_next: until < all.len(),
-        };
-        (&all[from..until], pagination)
-    }
 }
 
 impl Asked {
