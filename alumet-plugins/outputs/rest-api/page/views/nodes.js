@@ -23,6 +23,7 @@ function draw(view, { rows, seconds }) {
   if (rows.length === 0) {
     return empty("No node has sent anything yet.", "Give an agent the output relay-client and this server's address, and start it.");
   }
+  const inOneUnit = format.energies(Math.max(...rows.map((row) => row.joules ?? 0)));
   const most = Math.max(...rows.map((row) => row.joules ?? 0));
   const { to } = range(view);
   return table({
@@ -35,7 +36,7 @@ function draw(view, { rows, seconds }) {
       { id: "last", head: "Last sample", numeric: true, value: (row) => row.last_at, cell: (row) => format.time(row.last_at) },
       { id: "first", head: "First sample", numeric: true, minor: true, value: (row) => row.first_at, cell: (row) => format.time(row.first_at) },
       { id: "series", head: "Series", numeric: true, minor: true, value: (row) => row.series, cell: (row) => format.count(row.series) },
-      { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(format.energy(row.joules), row.joules / most, `until ${format.time(to)}`) },
+      { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(inOneUnit(row.joules), row.joules / most, `until ${format.time(to)}`) },
       { id: "power", head: "Mean power", numeric: true, value: (row) => row.joules, cell: (row) => format.power(row.joules / seconds) },
     ],
   });
