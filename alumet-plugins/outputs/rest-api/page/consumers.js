@@ -4,14 +4,15 @@ import { get } from "./api.js";
 import { selection, subject } from "./state.js";
 
 /** What selects the consumers that are to be told apart: all, those below a group, or those of a GPU; null if nobody is. */
-export function inside(view) {
+function inside(view) {
   const { from, to, node } = selection(view);
   const of = subject(view);
-  if (of === null) return { from, to, node, consumer_kind: view.rank === "process" ? "process" : undefined };
+  // Idle and unattributed energy is that of the machine.
+  if (of === null) return view.rank === "process" ? { from, to, node, consumer_kind: "process" } : { from, to, node, match: "consumer_kind!=local_machine" };
   if (of.kind === "gpu") return { ...selection(view), consumer_kind: "process" };
   if (of.kind !== "cgroup") return null;
   const path = of.id.replace(/\/$/, "").replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return { from, to, node, consumer_kind: "cgroup", match: `consumer_id=~^${path}/.+$` };
+  return { from, to, node, consumer_kind: "cgroup", match: `consumer_id=~${path}/.+` };
 }
 
 /** The largest consumers. */
@@ -22,4 +23,4 @@ export async function largest(view, n, signal) {
 }
 
 /** Whom a row is about. */
-export const identity = ({ node = "", consumer_kind: kind, consumer_id: id, part = "" }) => `${node} ${kind}:${id}${part}`;
+export const identity = ({ node = "", consumer_kind: kind, consumer_id: id }) => `${node} ${kind}:${id}`;

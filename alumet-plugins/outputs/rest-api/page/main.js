@@ -81,16 +81,17 @@ function theme(chosen) {
   repaint();
 }
 
-/** Draws the plots again, whose colours are not those of the style sheet. */
 function repaint() {
-  tab = undefined;
-  show();
+  for (const section of sections) section.repaint();
 }
 
+/** Forgets the token, and what was seen with it. */
 function forget() {
   setToken(null);
   refused = false;
-  repaint();
+  tab = undefined;
+  names = [];
+  show();
 }
 
 function up() {

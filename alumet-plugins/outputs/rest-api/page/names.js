@@ -4,8 +4,7 @@ import { subject } from "./state.js";
 
 /** What kind of consumer this is, what it is called, and what else tells it from others. */
 export function consumer(labels) {
-  const { consumer_kind: kind, consumer_id: id = "", part } = labels;
-  if (part) return { kind: "", text: part === "idle" ? "idle machine" : part, detail: "nobody's" };
+  const { consumer_kind: kind, consumer_id: id = "" } = labels;
   if (kind === "process") {
     const name = labels.name ?? labels.process_name ?? labels.cmdline;
     return name === undefined ? { kind, text: `process ${id}`, detail: "" } : { kind, text: name, detail: `pid ${id}` };
@@ -29,6 +28,7 @@ export function consumer(labels) {
 export function domain({ resource_kind: resource, domain, part }) {
   if (part) return part;
   if (resource === "gpu" || resource === "gpu_partition") return "GPUs";
+  if (!domain && resource === "local_machine") return "machine";
   return (domain || resource || "all").replace(/_total$/, "").replaceAll("_", " ");
 }
 

@@ -87,7 +87,7 @@ function energyRows(list, by, { from, to, step }) {
     const all = { node: one.node, ...one.labels };
     const labels = { ...Object.fromEntries(by.map((label) => [label, all[label] ?? ""])), ...(all.part && { part: all.part }) };
     const key = JSON.stringify(labels);
-    const points = used(one.watts, from, to, step ?? Math.max((to - from) / 60, 1000));
+    const points = used(one.watts, step ? Math.floor(from / step) * step : from, to, step ?? Math.max((to - from) / 60, 1000));
     const row = rows.get(key) ?? { labels: { ...labels, ...(by.includes("consumer_id") && one.attributes) }, joules: 0, quality: one.quality, metrics: ["…"], points: points.map(([at]) => [at, 0]) };
     points.forEach(([, joules], index) => { row.points[index][1] += joules; row.joules += joules; });
     rows.set(key, row);
@@ -106,8 +106,9 @@ export function answer(url, now = Date.now()) {
   const step = amount && amount * { s: 1e3, m: 6e4, h: HOUR, d: 24 * HOUR }[unit];
   const one = (label) => query.getAll(label);
   const asked = ["node", "resource_kind", "resource_id", "consumer_kind", "consumer_id"].filter((label) => query.has(label));
-  const match = /^consumer_id=~(.*)$/.exec(query.get("match") ?? "");
-  const fits = (row) => asked.every((label) => one(label).includes({ node: row.node, ...row.labels }[label])) && (match === null || new RegExp(match[1]).test(row.labels.consumer_id));
+  const [, label, operator, value] = /^(\w+)(=~|!=)(.*)$/.exec(query.get("match") ?? "") ?? [];
+  const matches = (labels) => operator === undefined || (operator === "!=" ? labels[label] !== value : new RegExp(value).test(labels[label]));
+  const fits = (row) => asked.every((label) => one(label).includes({ node: row.node, ...row.labels }[label])) && matches(row.labels);
   const by = (query.get("by") ?? "").split(",").filter(Boolean).flatMap((label) => LABELS_OF[label] ?? [label]);
   const isOfConsumers = by.includes("consumer_id") || asked.includes("consumer_kind");
   const groups = (list) => (query.has("consumer_kind") ? list : list.filter((row) => row.labels.part || row.labels.consumer_kind === "cgroup" && PODS.some((pod) => pod.id === row.labels.consumer_id)));

@@ -120,7 +120,7 @@ export class Browser {
 
   async stop() {
     const ended = new Promise((resolve) => this.#process.on("exit", resolve));
-    this.#process.kill();
+    await this.send("Browser.close");
     await ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }

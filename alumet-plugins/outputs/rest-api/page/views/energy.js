@@ -34,7 +34,7 @@ function crumbs() {
     return el("nav", { "aria-label": "Selection" }, el("ol", { class: "crumbs" }, steps.map(([text, changes], index) =>
       el("li", {}, index === steps.length - 1
         ? el("span", { "aria-current": "location", title: of?.id }, text)
-        : el("a", { href: link(changes), data: { key: `crumb ${index}`, up: index === steps.length - 2 ? "" : undefined } }, text)))));
+        : el("a", { href: link(changes), data: { key: `crumb ${index}`, ...(index === steps.length - 2 && { up: "" }) } }, text)))));
   });
 }
 
@@ -56,13 +56,12 @@ function splits(view) {
 function power() {
   const plot = stackedPlot();
   return section("Power over time", async (view, signal) => {
-    const { from, to } = range(view);
-    const seconds = step({ from, to }, window.innerWidth < 600 ? 120 : 240);
+    const seconds = step(view);
     const [answer, nodes] = await Promise.all([energyByStep(view, `${seconds}s`, signal), get("nodes", {}, signal)]);
     return { ...series(answer, seconds), joules: answer.joules, nodes: nodes.nodes };
   }, (view, data) => {
     if (data.lines.length === 0) return [tiles(data, view), empty(...NO_ENERGY)];
-    queueMicrotask(() => plot.show(data, view.split));
+    queueMicrotask(() => plot.show(data, `${view.split} ${view.node} ${view.of}`));
     return [tiles(data, view), choice("by", "split", view.split, splits(view)), plot.root];
   });
 }
@@ -98,7 +97,7 @@ function nameOf({ labels, name }, split) {
 /** The largest consumers, and all that is not theirs. */
 async function byConsumer(view, asked, signal) {
   const [top, whole] = await Promise.all([largest(view, COLORS - 1, signal), get("energy", asked, signal)]);
-  const theirs = top.rows.filter((row) => !row.labels.part);
+  const theirs = top.rows;
   if (theirs.length === 0) return { ...whole, rows: whole.rows.map((row) => ({ ...row, name: "not told apart", rest: true })) };
   const { node, resource_kind, resource_id } = asked;
   const kind = theirs[0].labels.consumer_kind;
@@ -132,11 +131,13 @@ const RANKS = [["node", "Nodes"], ["cgroup", "Pods, jobs, groups"], ["process", 
 
 function ranking() {
   return section("Top consumers", async (view, signal) => {
-    const { from, to } = range(view);
-    const answer = subject(view) === null && view.rank === "gpu" ? await get("top", { ...selection(view), resource_kind: "gpu", by: "resource", n: view.n }, signal)
-      : subject(view) === null && view.rank === "node" ? await get("top", { ...selection(view), by: "node", n: view.n }, signal)
-      : await largest(view, view.n, signal);
-    return { ...answer, seconds: ((answer.to ?? to) - (answer.from ?? from)) / 1000 };
+    const asked = selection(view);
+    const ofMachine = subject(view) === null && { node: { ...asked, by: "node" }, gpu: { ...asked, resource_kind: "gpu", by: "resource" } }[view.rank];
+    const [answer, whole] = await Promise.all([
+      ofMachine ? get("top", { ...ofMachine, n: view.n }, signal) : largest(view, view.n, signal),
+      ofMachine ? null : get("energy", asked, signal),
+    ]);
+    return { ...answer, whole: Math.max(whole?.joules ?? 0, answer.total.joules), seconds: (range(view).to - Date.parse(asked.from)) / 1000 };
   }, (view, data) => {
     const of = subject(view);
     const head = of === null ? choice("of", "rank", view.rank, RANKS) : null;
@@ -159,8 +160,7 @@ function nobody(view, of) {
     : "Enable energy-attribution and one of cgroups, k8s, slurm, oar or containers on the agents.");
 }
 
-function ranked(view, { rows, others, total, seconds }, caption) {
-  const all = total.joules;
+function ranked(view, { rows, others, total, whole: all, seconds }, caption) {
   const most = Math.max(...rows.map((row) => row.joules));
   const inOneUnit = format.energies(all);
   const ofConsumers = subject(view) !== null || view.rank === "cgroup" || view.rank === "process";
@@ -175,7 +175,12 @@ function ranked(view, { rows, others, total, seconds }, caption) {
     { id: "quality", head: "Known", minor: true, value: (row) => row.quality, cell: (row) => row.quality ?? "" },
   ].filter(Boolean);
   const line = (name, joules) => ({ name, energy: inOneUnit(joules), power: format.power(joules / seconds), share: format.share(joules / all) });
-  const foot = [others.rows > 0 && line(`${format.count(others.rows)} others`, others.joules), line("Total", all)].filter(Boolean);
+  const left = all - total.joules;
+  const foot = [
+    others.rows > 0 && line(`${format.count(others.rows)} others`, others.joules),
+    left > all / 1e4 && line(subject(view)?.kind === "cgroup" ? "the group itself" : "idle or nobody's", left),
+    line("Total", all),
+  ].filter(Boolean);
   return table({ caption, columns, rows, order: "-energy", foot });
 }
 
@@ -191,6 +196,6 @@ function first(row, view) {
   const further = { hide: "", sort: "", n: "10", split: "domain", node: labels.node ?? view.node };
   if (subject(view) === null && view.rank === "node") return rowLink(link({ ...further, rank: "cgroup" }), text, detail);
   if (subject(view) === null && view.rank === "gpu") return rowLink(link({ ...further, of: `gpu:${labels.resource_id}` }), text, detail);
-  if (labels.part || !labels.consumer_id) return el("span", {}, text, detail && el("small", {}, detail));
+  if (!labels.consumer_id) return el("span", {}, text, detail && el("small", {}, detail));
   return rowLink(link({ ...further, of: `${labels.consumer_kind}:${labels.consumer_id}` }), text, detail);
 }

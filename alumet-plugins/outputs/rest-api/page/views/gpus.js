@@ -5,7 +5,7 @@ import { el } from "../dom.js";
 import * as format from "../format.js";
 import * as names from "../names.js";
 import { empty, section } from "../section.js";
-import { link } from "../state.js";
+import { link, selection } from "../state.js";
 import { bar, rowLink, table } from "../table.js";
 
 const MEBI = 2 ** 20;
@@ -35,7 +35,7 @@ const READINGS = [
 const UNITS = { mW: 1e-3, uW: 1e-6, kW: 1e3, KiBy: 2 ** 10, MiBy: MEBI, GiBy: 2 ** 30 };
 
 export const sections = () => [section("GPUs", async (view, signal) => {
-  const { from, to, node } = view;
+  const { from, to, node } = selection({ ...view, of: "" });
   const gpu = { from, to, node, resource_kind: "gpu" };
   const [{ resources, total }, values, energy] = await Promise.all([
     get("resources", { ...gpu, limit: 1000 }, signal),
