@@ -5,10 +5,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::task::JoinError;
 use utoipa::ToSchema;
 
 /// Why there is no answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
@@ -39,6 +41,11 @@ impl ApiError {
     /// The question has no meaning.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// Work was given up: the server ends, or a fault in it was caught.
+    pub(crate) fn internal(error: &JoinError) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 
     /// What is asked for is not there.

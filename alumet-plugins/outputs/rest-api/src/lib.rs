@@ -3,19 +3,25 @@
 
 mod asker;
 mod config;
+mod document;
 mod error;
+mod etag;
+mod guard;
+mod health;
+mod layers;
 mod live;
 mod matching;
 mod output;
+mod pace;
 mod page;
-mod pipeline;
 mod plugin;
 mod prometheus;
 mod routes;
 mod scoped;
 mod server;
 mod state;
+mod tokens;
 mod v1;
 
-pub use config::{Config, QueryLimits};
+pub use config::{Config, Cors, QueryLimits};
 pub use plugin::RestApiPlugin;

@@ -1,12 +1,15 @@
 //! From the configuration to the server and the output.
 
+use std::path::Path;
+
 use alumet_core::output::QueuePolicy;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_shared_http_server::{listen, remedy, try_listen};
 use alumet_shared_query::Backends;
-use alumet_shared_trust::{ServerTls, certificate};
+use alumet_shared_trust::{ServerTls, certificate, open_secret};
 
 use crate::config::Config;
+use crate::guard::Guard;
 use crate::live::Live;
 use crate::output::LiveOutput;
 use crate::routes::router;
@@ -32,12 +35,13 @@ impl Plugin for RestApiPlugin {
     fn start(config: Config, alumet: &mut StartContext<'_>) -> Result<Self, StartError> {
         let tls = config
             .tls
-            .files(true)
+            .files(false)
             .map(|files| ServerTls::new(files, b"http/1.1"))
             .transpose()?;
         if let Some(tls) = &tls {
             tls.report_to(alumet.control());
         }
+        let guard = Guard::new(&config).map_err(StartError::new)?;
         let live = Live::new();
         let api = Api::new(
             (
@@ -48,6 +52,7 @@ impl Plugin for RestApiPlugin {
             alumet.clock(),
             live.clone(),
             alumet.control().clone(),
+            host(alumet.root()),
         );
         let server = if alumet.is_trial() {
             try_out(&config, alumet)?;
@@ -59,7 +64,8 @@ impl Plugin for RestApiPlugin {
                 StartError::new(format!("the API cannot listen at {address}: {error}; {remedy}"))
             })?;
             tracing::info!(address = %config.address, "the API and its page are served");
-            Some(Server::start(listener, config.max_connections, tls, router(api))?)
+            let router = router(api, guard, &config);
+            Some(Server::start(listener, config.max_connections, tls, router)?)
         };
         alumet
             .output("live", LiveOutput::new(live))
@@ -72,6 +78,12 @@ impl Plugin for RestApiPlugin {
     }
 }
 
+/// What this machine is called.
+fn host(root: &Path) -> String {
+    let name = std::fs::read_to_string(root.join("proc/sys/kernel/hostname"));
+    name.unwrap_or_default().trim().to_owned()
+}
+
 const KEYS: &str = "`address`";
 
 /// Whether it could listen, and whom it would trust.
@@ -79,6 +91,10 @@ fn try_out(config: &Config, alumet: &mut StartContext<'_>) -> Result<(), StartEr
     alumet.note(try_listen(config.address.to_string(), config.address, KEYS));
     if let Some(path) = &config.tls.certificate {
         alumet.note(certificate(path)?);
+    }
+    let tokens = config.tokens_file.as_deref();
+    if let Some(finding) = tokens.and_then(|path| open_secret("file with the tokens", path)) {
+        alumet.note(finding);
     }
     Ok(())
 }

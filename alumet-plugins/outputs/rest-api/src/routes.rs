@@ -1,48 +1,55 @@
 //! Everything that can be asked for: what it is called, and through what a request goes.
 
-use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::{Router, middleware};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::error::ApiError;
-use crate::scoped::Scope;
+use crate::config::Config;
+use crate::error::{ApiError, ErrorBody};
+use crate::etag::unless_changed;
+use crate::guard::{Guard, admit};
+use crate::layers::around;
 use crate::state::Api;
-use crate::{page, pipeline, prometheus, v1};
+use crate::{document, health, page, prometheus, v1};
 
 /// The part of the document that no handler has.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Alumet",
-    description = "Stored series, live samples and the health of the pipeline."
-))]
+#[openapi(
+    info(
+        title = "Alumet",
+        description = "Stored series, live samples and the health of the pipeline. Who must prove who they are send \
+                       `Authorization: Bearer TOKEN`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/", description = "This server.")),
+    components(schemas(ErrorBody)),
+)]
 struct Described;
 
 /// All routes.
-pub(crate) fn router(api: Api) -> Router {
-    let (documented, _document) = documented();
-    let guarded = documented.nest("/prometheus", prometheus::routes());
-    let guarded = guarded.layer(middleware::from_fn(everything));
-    guarded
+pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {
+    let (documented, document) = documented();
+    let guarded = documented
+        .nest("/prometheus", prometheus::routes())
+        .layer(middleware::from_fn_with_state(api.clone(), unless_changed))
+        .layer(middleware::from_fn_with_state(guard, admit));
+    let routes = guarded
+        .merge(Router::from(health::routes()))
+        .merge(document::routes(&document))
         .merge(page::routes())
         .fallback(nothing_there)
-        .with_state(api)
+        .with_state(api);
+    around(routes, config)
 }
 
-/// The routes that the document describes, and the document.
-fn documented() -> (Router<Api>, Document) {
-    OpenApiRouter::with_openapi(Described::openapi())
-        .nest("/api/v1", v1::routes().merge(pipeline::routes()))
-        .split_for_parts()
-}
-
-/// Everybody may see everything.
-async fn everything(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Scope::new([]));
-    next.run(request).await
+/// The routes that the document describes, but for those of health, and the document.
+pub(crate) fn documented() -> (Router<Api>, Document) {
+    let (guarded, document) = OpenApiRouter::with_openapi(Described::openapi())
+        .nest("/api/v1", v1::routes().merge(v1::pipeline::routes()))
+        .merge(health::guarded())
+        .split_for_parts();
+    (guarded, document.merge_from(health::routes().into_openapi()))
 }
 
 async fn nothing_there() -> ApiError {

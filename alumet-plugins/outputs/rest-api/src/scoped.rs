@@ -1,5 +1,6 @@
 //! What of a store somebody may see.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alumet_core::async_trait;
@@ -26,6 +27,15 @@ impl Scope {
     /// Whether this series may be seen.
     pub(crate) fn has(&self, series: &Identity) -> bool {
         self.0.iter().all(|matcher| matcher.is_right(series))
+    }
+}
+
+/// Two are the same if they compare the same.
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for matcher in self.0.iter() {
+            (matcher.label(), matcher.operator() as u8, matcher.value()).hash(state);
+        }
     }
 }
 

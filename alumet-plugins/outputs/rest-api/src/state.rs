@@ -22,6 +22,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     live: Live,
     control: Control,
+    host: String,
     started: Timestamp,
 }
 
@@ -33,6 +34,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         live: Live,
         control: Control,
+        host: String,
     ) -> Self {
         Self(Arc::new(Inner {
             backends,
@@ -42,6 +44,7 @@ impl Api {
             clock,
             live,
             control,
+            host,
         }))
     }
 
@@ -65,6 +68,11 @@ impl Api {
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now().wall
+    }
+
+    /// What this machine is called, and with it the node of a series that names none.
+    pub(crate) fn host(&self) -> &str {
+        &self.0.host
     }
 
     /// When this began.

@@ -1,0 +1,139 @@
+//! How many joules a series tells in each interval.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use alumet_core::metric::Quality;
+use alumet_shared_query::{
+    Backend, Bucket, Budget, Identity, Label, Matcher, Operator, QueryError, Selector, SeriesBuckets, Steps,
+};
+
+use super::meters::Reading;
+
+/// The energy of a series.
+pub(super) struct Joules {
+    pub(super) series: Arc<Identity>,
+    /// How the joules are known; those that are integrated from a power are modelled.
+    pub(super) quality: Quality,
+    /// When intervals begin, in nanoseconds since 1970, with their joules; in order.
+    pub(super) points: Vec<(i64, f64)>,
+}
+
+/// Between two readings of a power that are further apart than this, in nanoseconds, nothing is known; twice the usual
+/// `unchanged_interval`.
+const LONGEST_GAP: i64 = 600_000_000_000;
+
+impl Joules {
+    /// In all intervals.
+    pub(super) fn sum(&self) -> f64 {
+        self.points.iter().map(|(_, joules)| joules).sum()
+    }
+}
+
+/// The joules of the chosen series, all of which `selector` selects.
+pub(super) async fn measure(
+    chosen: &HashSet<Arc<Identity>>,
+    selector: &Selector,
+    steps: Steps,
+    backend: &dyn Backend,
+    budget: &Budget,
+) -> Result<Vec<Joules>, QueryError> {
+    let is_power = |series: &Identity| matches!(Reading::of(&series.metric), Some(Reading::Power(_)));
+    let mut all = Vec::new();
+    for (powers, steps_of_kind) in [(false, steps), (true, finer(steps))] {
+        let of_kind = || chosen.iter().filter(|series| is_power(series) == powers);
+        if of_kind().next().is_none() {
+            continue;
+        }
+        let mut selector = selector.clone();
+        for label in [Label::Metric, Label::ConsumerKind] {
+            let texts: BTreeSet<_> = of_kind().filter_map(|series| series.label(&label)).collect();
+            selector.matchers.push(one_of(label, texts.iter())?);
+        }
+        let found = backend.buckets(&selector, steps_of_kind, budget).await?;
+        let found = found.into_iter().filter(|found| chosen.contains(&found.series));
+        all.extend(found.filter_map(|found| Joules::of(found, steps)));
+    }
+    // So that sums of floats do not depend on the backend.
+    all.sort_by_cached_key(|joules| joules.series.to_string());
+    Ok(all)
+}
+
+/// The label is one of these texts.
+pub(super) fn one_of(
+    label: Label,
+    texts: impl Iterator<Item = impl AsRef<str>>,
+) -> Result<Matcher, QueryError> {
+    let escaped: Vec<_> = texts.map(|text| regex::escape(text.as_ref())).collect();
+    Matcher::new(label, Operator::Matches, &escaped.join("|"))
+}
+
+/// Intervals that are short enough for a power to be known throughout.
+fn finer(steps: Steps) -> Steps {
+    let step = steps.step.min(LONGEST_GAP);
+    let length = steps.end().saturating_sub(steps.start).unsigned_abs();
+    Steps {
+        start: steps.start,
+        step,
+        count: length.div_ceil(step.unsigned_abs()),
+    }
+}
+
+impl Joules {
+    fn of(found: SeriesBuckets, steps: Steps) -> Option<Self> {
+        let metric = &found.series.metric;
+        let (reading, mut quality) = (Reading::of(metric)?, metric.quality);
+        let mut points: Vec<(i64, f64)> = Vec::new();
+        let mut before = None;
+        for bucket in &found.buckets {
+            let joules = match reading {
+                Reading::Delta(factor) => factor * bucket.sum,
+                Reading::Count(factor) => factor * risen(before, bucket),
+                Reading::Power(factor) => {
+                    quality = worse(quality, Quality::Modelled);
+                    factor * integral(before, bucket)
+                }
+            };
+            before = Some(bucket);
+            let Some(start) = steps.start_of(bucket.start) else {
+                continue;
+            };
+            match points.last_mut() {
+                Some((last, sum)) if *last == start => *sum += joules,
+                _ => points.push((start, joules)),
+            }
+        }
+        Some(Self {
+            series: found.series,
+            quality,
+            points,
+        })
+    }
+}
+
+/// The one of two that is known less well.
+pub(super) fn worse(one: Quality, other: Quality) -> Quality {
+    if (other as u8) > one as u8 { other } else { one }
+}
+
+/// By how much a counter has risen since the interval before.
+fn risen(before: Option<&Bucket>, bucket: &Bucket) -> f64 {
+    let Some(before) = before else {
+        return bucket.rise;
+    };
+    let mut both = *before;
+    both.append(bucket);
+    both.rise - before.rise
+}
+
+/// The integral of a power over time, in the interval and from the last sample before it.
+fn integral(before: Option<&Bucket>, bucket: &Bucket) -> f64 {
+    let seconds = |nanos: i64| nanos as f64 / 1e9;
+    let inside = bucket.sum / bucket.count as f64 * seconds(bucket.last_at.saturating_sub(bucket.first_at));
+    let between = before.map_or(0.0, |before| {
+        let gap = bucket.first_at.saturating_sub(before.last_at);
+        let is_known = gap <= LONGEST_GAP;
+        if is_known { (before.last + bucket.first) / 2.0 * seconds(gap) } else { 0.0 }
+    });
+    inside + between
+}
