@@ -3,73 +3,28 @@
 // The page comes from the server at URL, the answers of the API from `answers.mjs`.
 
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 
 import { answer } from "./answers.mjs";
-import { Browser } from "./chromium.mjs";
+import { browser, check, click, complaints, count, elsewhere, end, focused, open, picture, quiet, scheme, size, text, url } from "./visit.mjs";
 
-const [url, pictures] = process.argv.slice(2);
-const browser = await Browser.start(process.env.CHROMIUM ?? "chromium");
-const complaints = [];
-const elsewhere = [];
+/** What the page asked for. */
 const asked = [];
-let failing = null;
+/** Gives code and body of an answer that is not the usual one; the code 0 is a connection that is refused. */
+let unusual = null;
 let wantedToken = null;
-let failures = 0;
 
-browser.on("Log.entryAdded", ({ entry }) => entry.source !== "network" && complaints.push(entry.text));
-browser.on("Runtime.exceptionThrown", ({ exceptionDetails }) => complaints.push(exceptionDetails.exception?.description ?? exceptionDetails.text));
-browser.on("Network.requestWillBeSent", ({ request }) => new URL(request.url).origin !== new URL(url).origin && !request.url.startsWith("data:") && elsewhere.push(request.url));
 browser.on("Fetch.requestPaused", ({ requestId, request }) => {
-  const asked_ = new URL(request.url);
-  asked.push(asked_.pathname + asked_.search);
+  const question = new URL(request.url);
+  asked.push(question.pathname + question.search);
   const [code, body] = wantedToken !== null && request.headers.Authorization !== `Bearer ${wantedToken}`
     ? [401, { error: "Unauthorized", message: "a token is needed that this server knows", code: 401 }]
-    : failing?.(asked_) ?? [200, answer(asked_)];
-  const responseHeaders = [{ name: "Content-Type", value: "application/json" }];
-  const text = Buffer.from(JSON.stringify(body ?? {})).toString("base64");
+    : unusual?.(question) ?? [200, answer(question)];
+  const fulfilled = { requestId, responseCode: code, responseHeaders: [{ name: "Content-Type", value: "application/json" }], body: Buffer.from(JSON.stringify(body ?? {})).toString("base64") };
+  const sent = code === 0 ? browser.send("Fetch.failRequest", { requestId, errorReason: "ConnectionRefused" }) : browser.send("Fetch.fulfillRequest", fulfilled);
   // A request that the page has given up is no longer there.
-  browser.send(...(code === 0 ? ["Fetch.failRequest", { requestId, errorReason: "ConnectionRefused" }] : ["Fetch.fulfillRequest", { requestId, responseCode: code, responseHeaders, body: text }])).catch(() => {});
+  sent.catch(() => {});
 });
 await browser.send("Fetch.enable", { patterns: [{ urlPattern: "*/api/v1/*" }] });
-
-const text = (selector) => browser.value(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`);
-const count = (selector) => browser.value(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
-const focused = () => browser.value("document.activeElement.innerText || document.activeElement.id || document.activeElement.tagName");
-const quiet = () => browser.until("document.querySelectorAll('.body').length > 0 && document.querySelectorAll('[aria-busy]').length === 0 && !!document.querySelector('main section')", "all parts have their answers");
-const click = async (selector) => {
-  await quiet();
-  await browser.click(selector);
-};
-const size = (width, height, mobile = false) => browser.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile });
-const scheme = (value) => browser.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
-
-async function open(hash) {
-  await browser.send("Page.navigate", { url: "about:blank" });
-  await browser.until("location.href === 'about:blank'");
-  await browser.send("Page.navigate", { url: url + hash });
-  await browser.until("location.href !== 'about:blank' && document.readyState === 'complete'");
-  await quiet();
-}
-
-async function picture(name) {
-  if (pictures === undefined) return;
-  mkdirSync(pictures, { recursive: true });
-  writeFileSync(join(pictures, `${name}.png`), await browser.picture());
-}
-
-async function check(sentence, run) {
-  try {
-    await run();
-    console.log(`ok      ${sentence}`);
-  } catch (error) {
-    failures += 1;
-    console.log(`FAILED  ${sentence}\n        ${error.message.split("\n").join("\n        ")}`);
-    await picture(`failed ${failures}`);
-  }
-}
-
 await size(1360, 900);
 await scheme("light");
 
@@ -333,36 +288,36 @@ await check("a token is asked for, kept for this tab, sent and forgotten", async
 });
 
 await check("an error of the API is told in the words of the server, and goes away", async () => {
-  failing = (asked) => asked.pathname.endsWith("/top") ? [422, { error: "Unprocessable Entity", message: "more than 10000 series are asked for; choose a shorter time", code: 422 }] : undefined;
+  unusual = (question) => question.pathname.endsWith("/top") ? [422, { error: "Unprocessable Entity", message: "more than 10000 series are asked for; choose a shorter time", code: 422 }] : undefined;
   await open("#/energy");
   await browser.until("/more than 10000 series/.test(document.querySelector('section[aria-label=\"Top consumers\"] .error').innerText)");
   assert.match(await text(".tiles"), /kWh/);
   await picture("error");
-  failing = () => [0];
+  unusual = () => [0];
   await browser.press("r");
   await browser.until("/does not answer/.test(document.querySelector('section[aria-label=\"Power over time\"] .error').innerText)");
-  failing = null;
+  unusual = null;
   await browser.press("r");
   await browser.until("[...document.querySelectorAll('.error')].every((one) => one.hidden)");
 });
 
 await check("where nothing is stored, the page says what to do", async () => {
   const nothing = { nodes: [], rows: [], resources: [], consumers: [], total: 0, joules: 0, from: Date.now() - 36e5, to: Date.now() };
-  failing = (asked) => [200, asked.pathname.endsWith("/top") ? { rows: [], others: { joules: 0, rows: 0 }, total: { joules: 0 } } : asked.pathname.endsWith("/status") ? {} : nothing];
+  unusual = (question) => [200, question.pathname.endsWith("/top") ? { rows: [], others: { joules: 0, rows: 0 }, total: { joules: 0 } } : question.pathname.endsWith("/status") ? {} : nothing];
   for (const [tab, words] of [["energy", /No energy is stored[\s\S]*rapl/], ["energy?rank=cgroup", /No energy is attributed[\s\S]*energy-attribution/], ["nodes", /relay-client/], ["gpus", /nvml/], ["pipeline", /no output[\s\S]*store/]]) {
     await open(`#/${tab}`);
     assert.match(await text("main"), words);
     await picture(`empty ${tab.replace(/\?.*/, "")}`);
   }
-  failing = null;
+  unusual = null;
 });
 
 await check("names are text and never markup", async () => {
-  failing = (asked) => asked.pathname.endsWith("/top") ? [200, { ...answer(asked), rows: [{ labels: { node: "<img src=x onerror=alert(1)>" }, joules: 1, quality: "<b>" }] }] : undefined;
+  unusual = (question) => question.pathname.endsWith("/top") ? [200, { ...answer(question), rows: [{ labels: { node: "<img src=x onerror=alert(1)>" }, joules: 1, quality: "<b>" }] }] : undefined;
   await open("#/energy");
   assert.match(await text("section[aria-label='Top consumers'] tbody"), /<img src=x/);
   assert.equal(await count("main img"), 0);
-  failing = null;
+  unusual = null;
 });
 
 await check("nothing is fetched from elsewhere, and the browser complains of nothing", async () => {
@@ -370,5 +325,4 @@ await check("nothing is fetched from elsewhere, and the browser complains of not
   assert.deepEqual(complaints, []);
 });
 
-await browser.stop();
-process.exitCode = failures > 0 ? 1 : 0;
+await end();
