@@ -281,9 +281,15 @@ await check("a token is asked for, kept for this tab, sent and forgotten", async
   await browser.press("Enter");
   await browser.until("/kWh/.test(document.querySelector('.tiles')?.innerText)");
   assert.equal(await browser.value("localStorage.length + document.cookie.length"), 0);
-  await click("[aria-label='Forget the token']");
+  const sign = () => browser.value("[...document.querySelectorAll('#toolbar button')].at(-1).click()");
+  assert.match(await text("#toolbar"), /Sign out/);
+  await sign();
   await browser.until("document.querySelector('dialog[open] input') !== null");
+  assert.equal(await text(".tiles"), "", "what was seen is gone");
   await browser.press("Escape");
+  await browser.until("document.querySelector('dialog') === null && /Sign in/.test(document.querySelector('#toolbar').innerText)");
+  await sign();
+  await browser.until("document.querySelector('dialog[open] input') !== null");
   wantedToken = null;
 });
 

@@ -77,7 +77,7 @@ function draw(view, { rows, total }) {
       { id: "utilization", head: "Use", numeric: true, value: (row) => row.utilization, cell: (row) => bar(format.number(row.utilization, "%"), row.utilization / 100) },
       { id: "power", head: "Power", numeric: true, value: (row) => row.power, cell: (row) => format.power(row.power) },
       { id: "memory", head: "Memory", numeric: true, value: (row) => row.used, cell: (row) => bar([format.bytes(row.used), row.total && el("small", { class: "minor" }, `of ${format.bytes(row.total)}`)], row.used / row.total) },
-      { id: "temperature", head: "Temperature", numeric: true, value: (row) => row.temperature, cell: (row) => format.number(row.temperature, "°C") },
+      { id: "temperature", head: "Temp.", numeric: true, value: (row) => row.temperature, cell: (row) => format.number(row.temperature, "°C") },
       { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(inOneUnit(row.joules), row.joules / most, format.joules(row.joules)) },
     ],
   });

@@ -41,7 +41,7 @@ function outputTable(rows) {
     columns: [
       { id: "name", head: "Output", value: (row) => row.name, cell: (row) => row.name },
       number("offered", "Offered", true),
-      number("delivered", "Delivered"),
+      number("delivered", "Delivered", true),
       { ...number("buffered", "Waiting"), cell: (row) => [format.count(row.buffered), row.spooled > 0 && el("small", {}, `${format.count(row.spooled)} on disk`)] },
       {
         id: "dropped",
@@ -63,7 +63,7 @@ function elementTable(rows) {
     rows,
     columns: [
       { id: "element", head: "Element", value: (row) => row.name, cell: (row) => row.name },
-      { id: "kind", head: "Kind", value: (row) => row.kind, cell: (row) => row.kind },
+      { id: "kind", head: "Kind", minor: true, value: (row) => row.kind, cell: (row) => row.kind },
       { id: "state", head: "State", value: (row) => row.state, cell: (row) => el("span", { class: `state ${row.state === "running" ? "good" : "bad"}` }, row.state) },
       { id: "interval", head: "Interval", numeric: true, minor: true, value: (row) => row.interval_ms, cell: (row) => (row.interval_ms ? format.duration(row.interval_ms) : "") },
       { id: "samples", head: "Samples made", numeric: true, minor: true, value: (row) => row.samples, cell: (row) => (row.samples === undefined ? "" : format.count(row.samples)) },
