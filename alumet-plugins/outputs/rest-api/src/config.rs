@@ -177,7 +177,10 @@ impl Cors {
         }
         for (index, method) in self.allowed_methods.iter().enumerate() {
             if method.parse::<Method>().is_err() {
-                faults.add(&format!("cors.allowed_methods.{index}"), "this is no method; write for example \"GET\"");
+                faults.add(
+                    &format!("cors.allowed_methods.{index}"),
+                    "this is no method; write for example \"GET\"",
+                );
             }
         }
         for (index, header) in self.allowed_headers.iter().enumerate() {
@@ -243,10 +246,15 @@ mod tests {
             ),
         ] {
             let config: Config = toml::from_str(toml).unwrap();
-            let keys_found = config.check().err().map_or_else(String::new, |faults| faults.keys().join(" "));
+            let keys_found = config
+                .check()
+                .err()
+                .map_or_else(String::new, |faults| faults.keys().join(" "));
             assert_eq!(keys_found, keys, "{toml}");
         }
-        let error = toml::from_str::<Config>("address = 'host'").unwrap_err().to_string();
+        let error = toml::from_str::<Config>("address = 'host'")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("write for example"), "{error}");
     }
 }

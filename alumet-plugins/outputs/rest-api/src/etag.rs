@@ -52,13 +52,16 @@ pub(crate) fn weak(hasher: &DefaultHasher) -> Option<HeaderValue> {
 fn is_about_the_past(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     let mut parameters = query.split('&');
-    let has_end = parameters.any(|parameter| ["to=", "end_time="].iter().any(|end| parameter.starts_with(end)));
+    let has_end =
+        parameters.any(|parameter| ["to=", "end_time="].iter().any(|end| parameter.starts_with(end)));
     has_end && !query.contains("now")
 }
 
 /// Whether a client has it already (RFC 9110, section 13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(IF_NONE_MATCH).into_iter();
-    let mut known = known.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut known = known
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     known.any(|known| known.trim().as_bytes() == tag.as_bytes())
 }

@@ -104,6 +104,8 @@ fn unauthorized() -> Response {
 fn too_many() -> Response {
     let message = "too many requests: ask less often; `plugins.rest-api.requests_per_second` is the limit";
     let mut response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).into_response();
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }

@@ -134,7 +134,10 @@ async fn readyz(State(api): State<Api>) -> Result<Json<Probe>, ApiError> {
     obstacles.extend(api.whole_backend()?.status().await.problems);
     match obstacles.is_empty() {
         true => Ok(Json(Probe { status: "ready" })),
-        false => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, obstacles.join("; "))),
+        false => Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            obstacles.join("; "),
+        )),
     }
 }
 
@@ -156,13 +159,21 @@ async fn stats(State(api): State<Api>, asker: Asker) -> Result<Json<Stats>, ApiE
     let gpus = gpus::all(&asker).await?;
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
     let range = Steps::whole(Timestamp::from_nanos(0), api.now());
-    let found = asker.backend().buckets(&gpus::selector(), range, asker.budget()).await?;
+    let found = asker
+        .backend()
+        .buckets(&gpus::selector(), range, asker.budget())
+        .await?;
     for series in found {
         let label = |label: &Label| series.series.label(label).unwrap_or_default().into_owned();
         let count = counts
             .entry((label(&"node".into()), label(&Label::ResourceId)))
             .or_default();
-        *count = series.buckets.iter().map(|bucket| bucket.count).sum::<u64>().max(*count);
+        *count = series
+            .buckets
+            .iter()
+            .map(|bucket| bucket.count)
+            .sum::<u64>()
+            .max(*count);
     }
     let counted = gpus.iter().map(|gpu| {
         let count = counts.get(&(gpu.node.clone(), gpu.resource.clone()));

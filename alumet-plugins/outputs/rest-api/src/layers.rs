@@ -35,7 +35,10 @@ pub(crate) fn around(routes: Router, config: &Config) -> Router {
     let timeout = *config.query.timeout + GRACE;
     let routes = routes
         .layer(RequestBodyLimitLayer::new(BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, timeout))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            timeout,
+        ))
         .layer(middleware::from_fn(in_words))
         .layer(CompressionLayer::new());
     let routes = match &config.cors {
@@ -52,8 +55,14 @@ fn cors_layer(cors: &Cors) -> CorsLayer {
         true => AllowOrigin::any(),
         false => AllowOrigin::list(origins.filter_map(|origin| HeaderValue::from_str(origin).ok())),
     };
-    let methods = cors.allowed_methods.iter().filter_map(|method| method.parse().ok());
-    let headers = cors.allowed_headers.iter().filter_map(|header| header.parse().ok());
+    let methods = cors
+        .allowed_methods
+        .iter()
+        .filter_map(|method| method.parse().ok());
+    let headers = cors
+        .allowed_headers
+        .iter()
+        .filter_map(|header| header.parse().ok());
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods(methods.collect::<Vec<_>>())
@@ -78,7 +87,9 @@ async fn in_words(request: Request, next: Next) -> Response {
     let message = match status {
         StatusCode::PAYLOAD_TOO_LARGE => format!("the body of a request has at most {BODY} bytes"),
         StatusCode::GATEWAY_TIMEOUT => "there was no answer in time".to_owned(),
-        StatusCode::METHOD_NOT_ALLOWED => "the method is not allowed here; `Allow` names those that are".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            "the method is not allowed here; `Allow` names those that are".to_owned()
+        }
         _ if text.is_empty() => "the request cannot be answered".to_owned(),
         _ => text.into_owned(),
     };

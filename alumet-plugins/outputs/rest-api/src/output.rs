@@ -45,3 +45,53 @@ impl Output for LiveOutput {
         Ok(Delivering::done())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::catalog::Catalog;
+    use alumet_core::time::Moment;
+    use alumet_core::unit::Unit;
+    use alumet_core::{Consumer, Resource, Timestamp};
+
+    use super::*;
+
+    alumet_core::metrics! {
+        LEVEL = Gauge<u64> {
+            name: "level",
+            unit: Unit::ONE,
+            description: "For this test.",
+        };
+    }
+
+    #[test]
+    fn who_watches_sees_what_is_delivered_from_then_on_with_what_it_is_about() {
+        let catalog = Catalog::new();
+        let metric = catalog.metric(&LEVEL).unwrap();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
+        let live = Live::new();
+        let mut output = LiveOutput::new(live.clone());
+        let mut deliver = |value| {
+            let mut batch = catalog.batch();
+            batch.push(&series, Timestamp::from_nanos(5), value);
+            output
+                .deliver(&Delivery::of(batch, Moment::default()))
+                .map(|_| ())
+                .unwrap();
+        };
+        deliver(1);
+        let mut watched = live.watch();
+        deliver(2);
+        deliver(3);
+        let (one, two) = (watched.try_recv().unwrap(), watched.try_recv().unwrap());
+        assert!(watched.try_recv().is_err());
+        let [sample] = &*one else { panic!("{one:?}") };
+        assert_eq!(
+            (sample.at, sample.value),
+            (Timestamp::from_nanos(5), 2_u64.into())
+        );
+        assert_eq!(&*sample.series.metric.name, "level");
+        assert!(Arc::ptr_eq(&sample.series, &two[0].series));
+    }
+}

@@ -1,8 +1,9 @@
 //! Everything that can be asked for: what it is called, and through what a request goes.
 
 use axum::{Router, middleware};
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Config;
@@ -24,8 +25,21 @@ use crate::{document, health, page, prometheus, v1};
     ),
     servers((url = "/", description = "This server.")),
     components(schemas(ErrorBody)),
+    modifiers(&WithToken),
+    security((), ("token" = [])),
 )]
 struct Described;
+
+/// Says how a token is sent.
+struct WithToken;
+
+impl Modify for WithToken {
+    fn modify(&self, document: &mut Document) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", bearer);
+    }
+}
 
 /// All routes.
 pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {

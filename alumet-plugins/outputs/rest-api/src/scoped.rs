@@ -102,3 +102,63 @@ impl Backend for Scoped {
         self.backend.generation()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::metric::{Metric, MetricKind, Quality};
+    use alumet_core::unit::Unit;
+    use alumet_core::value::ValueType;
+    use alumet_core::{Attributes, Consumer, Resource, Timestamp};
+    use alumet_shared_query::Limits;
+    use alumet_shared_query::testkit::Listed;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_question_is_about_the_scope_only() {
+        let list = Listed::default();
+        for namespace in ["a", "b"] {
+            let metric = Metric {
+                name: "m".into(),
+                kind: MetricKind::Gauge,
+                value_type: ValueType::F64,
+                unit: Unit::ONE,
+                description: "".into(),
+                quality: Quality::Measured,
+            };
+            let series = Identity {
+                metric: Arc::new(metric),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::LocalMachine,
+                attributes: Attributes::EMPTY.with("namespace", namespace),
+            };
+            list.push(&series, Timestamp::from_nanos(1), 1.0);
+        }
+        let scope = Scope::new([Matcher::equal("namespace", "a")]);
+        let scoped = Scoped::new(Arc::new(list), scope.clone());
+        let (everything, budget) = (Selector::default(), Budget::new(Limits::default()));
+        let steps = Steps {
+            start: 0,
+            step: 10,
+            count: 1,
+        };
+        let series = scoped.series(&everything, Range::ALL, &budget).await.unwrap();
+        let samples = scoped
+            .samples(&everything, Range::ALL, None, &budget)
+            .await
+            .unwrap();
+        let buckets = scoped.buckets(&everything, steps, &budget).await.unwrap();
+        assert_eq!((series.len(), samples.len(), buckets.len()), (1, 1, 1));
+        let seen = [&series[0].series, &samples[0].series, &buckets[0].series];
+        assert!(seen.into_iter().all(|series| scope.has(series)));
+        let other = Selector::default().with("namespace", "b");
+        assert!(
+            scoped
+                .series(&other, Range::ALL, &budget)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(scoped.status().await, BackendStatus::default());
+    }
+}

@@ -82,7 +82,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(FAREWELL);
+            // On a thread of its own: whoever drops this may be a task, which must not wait for a runtime.
+            let end = std::thread::spawn(move || runtime.shutdown_timeout(FAREWELL));
+            let _ = end.join();
         }
     }
 }

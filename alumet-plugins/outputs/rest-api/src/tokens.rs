@@ -113,8 +113,15 @@ mod tests {
 
     #[test]
     fn a_token_is_found_with_its_name_and_scope_and_nothing_else_is() {
-        let tokens = read(&format!("# all\n\nops {ONE}\n  team\t{TWO} namespace=a node=~n1|n2\n")).unwrap();
-        let found = |token: &str| tokens.find(token).map(|(name, scope)| (&**name, scope.is_limited()));
+        let tokens = read(&format!(
+            "# all\n\nops {ONE}\n  team\t{TWO} namespace=a node=~n1|n2\n"
+        ))
+        .unwrap();
+        let found = |token: &str| {
+            tokens
+                .find(token)
+                .map(|(name, scope)| (&**name, scope.is_limited()))
+        };
         assert_eq!(found(ONE), Some(("ops", false)));
         assert_eq!(found(TWO), Some(("team", true)));
         for wrong in ["", "0123456789abcdef", &format!("{ONE}x"), &ONE[1..]] {

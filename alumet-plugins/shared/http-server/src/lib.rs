@@ -4,14 +4,12 @@
 
 mod place;
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -21,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
@@ -48,8 +47,8 @@ pub type Response = hyper::Response<Full<Bytes>>;
 pub struct Limits {
     /// What the server is, for the log: `health endpoint`.
     pub what: &'static str,
-    /// How many may be connected. One more takes the place of the oldest whose answer is not being made, so that those who
-    /// only connect keep nobody from asking.
+    /// How many may be connected. One more takes the place of who has asked for nothing for longest, so that those who only
+    /// connect keep nobody from asking.
     pub clients: usize,
     /// How long each connection may last.
     pub duration: Duration,
@@ -69,10 +68,11 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// Somebody who is connected.
 struct Client {
     task: AbortHandle,
-    since: Instant,
-    /// Whether it has asked and the answer is being made.
-    is_served: Arc<AtomicBool>,
+    silent: Silent,
 }
+
+/// Since when a client asks for nothing; `None` while an answer is being made for it.
+type Silent = Arc<Mutex<Option<Instant>>>;
 
 /// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; `answer` gets each request,
 /// with the address of who asks.
@@ -87,7 +87,7 @@ pub async fn serve<S, H, A, B>(
     A: Future<Output = hyper::Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let mut clients = VecDeque::new();
+    let mut clients = Vec::new();
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -100,43 +100,38 @@ pub async fn serve<S, H, A, B>(
             }
         };
         make_room(&mut clients, limits.clients).await;
-        let is_served = Arc::default();
+        let silent = Arc::new(Mutex::new(Some(Instant::now())));
         let answer = answer.clone();
         let answer = move |request| answer(request, peer);
-        let conversation = converse(
-            handshake(stream),
-            answer,
-            Arc::clone(&is_served),
-            limits.keep_alive,
-        );
+        let conversation = converse(handshake(stream), answer, Arc::clone(&silent), limits.keep_alive);
         let task = tokio::spawn(async move {
             // A client that goes away in the middle, or stays too long, is its own business.
             let _ = timeout(limits.duration, conversation).await;
         });
-        clients.push_back(Client {
+        clients.push(Client {
             task: task.abort_handle(),
-            since: Instant::now(),
-            is_served,
+            silent,
         });
     }
 }
 
-/// Leaves less than `limit` clients, or one less than there are: the oldest has to go of those whose answer is not being
-/// made.
-async fn make_room(clients: &mut VecDeque<Client>, limit: usize) {
+/// Leaves less than `limit` clients, or one less than there are: of those whose answer is not being made, the one has to go that
+/// has asked for nothing for longest.
+async fn make_room(clients: &mut Vec<Client>, limit: usize) {
     loop {
         clients.retain(|client| !client.task.is_finished());
         if clients.len() < limit {
             return;
         }
         let now = Instant::now();
-        let silent = |client: &Client| !client.is_served.load(Ordering::Relaxed);
-        let index = clients.iter().position(silent);
-        let until = index.map_or(now, |index| clients[index].since) + GRACE;
+        let silent = clients.iter().enumerate();
+        let silent = silent.filter_map(|(index, client)| Some(((*client.silent.lock())?, index)));
+        let longest = silent.min();
+        let until = longest.map_or(now, |(since, _)| since) + GRACE;
         if until > now {
             tokio::time::sleep_until(until).await;
-        } else if let Some(client) = index.and_then(|index| clients.remove(index)) {
-            client.task.abort();
+        } else if let Some((_, index)) = longest {
+            clients.swap_remove(index).task.abort();
             return;
         }
     }
@@ -146,7 +141,7 @@ async fn make_room(clients: &mut VecDeque<Client>, limit: usize) {
 async fn converse<S, A, B>(
     handshake: impl Future<Output = io::Result<S>>,
     answer: impl Fn(Request<Incoming>) -> A,
-    is_served: Arc<AtomicBool>,
+    silent: Silent,
     keep_alive: Option<Duration>,
 ) -> Option<()>
 where
@@ -157,12 +152,12 @@ where
     let stream = timeout(PATIENCE, handshake).await.ok()?.ok()?;
     let service = service_fn(|request: Request<Incoming>| {
         let answer = answer(request);
-        let is_served = &is_served;
+        let silent = &silent;
         async move {
-            is_served.store(true, Ordering::Relaxed);
+            *silent.lock() = None;
             let response = answer.await;
             // What is left is to read it, for which nobody needs long.
-            is_served.store(false, Ordering::Relaxed);
+            *silent.lock() = Some(Instant::now());
             Ok::<_, Infallible>(response)
         }
     });

@@ -43,7 +43,12 @@ impl Listed {
         }
     }
 
-    fn found(&self, selector: &Selector, range: Range, budget: &Budget) -> Result<Vec<SeriesSamples>, QueryError> {
+    fn found(
+        &self,
+        selector: &Selector,
+        range: Range,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesSamples>, QueryError> {
         let list = self.0.lock();
         let selected = list.0.iter().filter(|samples| selector.selects(&samples.series));
         let within = selected.map(|samples| {

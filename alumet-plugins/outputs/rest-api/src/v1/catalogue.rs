@@ -149,7 +149,7 @@ struct ListedSeries<'a> {
 
 impl Page {
     /// This part of all.
-    fn of<'a, T>(self, all: &'a [T]) -> (&'a [T], Pagination) {
+    fn of<T>(self, all: &[T]) -> (&[T], Pagination) {
         let from = self.offset.min(all.len());
         let until = from.saturating_add(self.limit).min(all.len());
         let pagination = Pagination {

@@ -1,6 +1,10 @@
 //! The endpoints below `/api/v1` about series of every sort.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod asked;
+#[cfg(test)]
+mod bench;
 mod catalogue;
 mod documented;
 mod energy;
@@ -11,6 +15,8 @@ mod parameters;
 pub(crate) mod pipeline;
 mod query;
 mod status;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use utoipa_axum::router::OpenApiRouter;

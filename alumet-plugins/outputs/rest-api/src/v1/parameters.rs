@@ -78,7 +78,9 @@ impl Parameters {
         };
         match parse(&text) {
             Some(value) => Ok(Some(value)),
-            None => Err(QueryError::Invalid(format!("`{name}` is {wanted}, and `{text}` is not"))),
+            None => Err(QueryError::Invalid(format!(
+                "`{name}` is {wanted}, and `{text}` is not"
+            ))),
         }
     }
 
@@ -262,7 +264,10 @@ mod tests {
     #[test]
     fn labels_to_group_by_stand_between_commas() {
         let by = |query| parameters(query).by().map(|by| by.len());
-        assert_eq!((by(""), by("by="), by("by=node,%20rack&by=a")), (None, Some(0), Some(3)));
+        assert_eq!(
+            (by(""), by("by="), by("by=node,%20rack&by=a")),
+            (None, Some(0), Some(3))
+        );
     }
 
     proptest! {

@@ -80,7 +80,16 @@ mod tests {
             assert_eq!(read, Timestamp::from_nanos(nanos), "{text}");
         }
         for wrong in [
-            "", "later", "now-", "now+5m", "now-x", "nowish", "1e300", "NaN", "2026-01-01", "9999-01-01T00:00:00Z",
+            "",
+            "later",
+            "now-",
+            "now+5m",
+            "now-x",
+            "nowish",
+            "1e300",
+            "NaN",
+            "2026-01-01",
+            "9999-01-01T00:00:00Z",
         ] {
             assert!(instant(wrong, NOW).is_err(), "{wrong}");
         }
@@ -88,7 +97,12 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_duration_is_understood() {
-        for (text, millis) in [("500ms", 500), ("1m 30s", 90_000), ("1d", 86_400_000), ("0.25", 250)] {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("1m 30s", 90_000),
+            ("1d", 86_400_000),
+            ("0.25", 250),
+        ] {
             assert_eq!(duration(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
         for wrong in ["", "-1", "5 parsecs", "inf", "1e300"] {

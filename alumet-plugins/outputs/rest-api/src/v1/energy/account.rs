@@ -10,7 +10,8 @@ use alumet_shared_query::{
 
 use crate::v1::labels::{By, common};
 
-use super::joules::{Joules, measure, one_of, worse};
+use super::consumers::node;
+use super::joules::{Joules, measure, worse};
 use super::{consumers, meters};
 
 /// Who has used how much.
@@ -70,36 +71,38 @@ impl Question<'_> {
         })
     }
 
-    /// Meters of machines, unless the question is about something that only consumers have.
+    /// On each node the meters of the machine, unless the question is about something that only consumers have; where there is
+    /// nothing of one sort, the other.
     async fn choose(&self) -> Result<Chosen, QueryError> {
-        let machines = meters::choose(&self.meters().await?, self.range());
-        let is_of_machines = |label: &&Label| {
-            let mut series = machines.iter().map(|counted| &counted.series);
-            series.any(|series| series.label(label).is_some_and(|text| !text.is_empty()))
-        };
+        let mut machines = meters::choose(&self.meters().await?, self.range());
+        let has = |series: &Identity, label: &Label| series.label(label).is_some_and(|text| !text.is_empty());
+        let is_of_machines = |label: &&Label| machines.iter().any(|counted| has(&counted.series, label));
         let by = self.by.labels.iter();
         let only_consumers: Vec<_> = by
             .filter(|label| **label == Label::ConsumerKind || !is_of_machines(label))
             .collect();
+        let metered: BTreeSet<_> = machines.iter().map(|counted| node(&counted.series)).collect();
         let mut found = Vec::new();
-        if machines.is_empty() || !only_consumers.is_empty() {
-            found = consumers::choose(&self.consumers().await?);
+        if !only_consumers.is_empty() {
+            found = consumers::choose(&self.consumers(&BTreeSet::new()).await?);
+        } else if metered.len() <= MOST_NODES {
+            found = consumers::choose(&self.consumers(&metered).await?);
         }
-        let has_one = |series: &Arc<Identity>| {
-            let mut labels = only_consumers.iter();
-            labels.any(|label| series.label(label).is_some_and(|text| !text.is_empty()))
-        };
-        if machines.is_empty() || found.iter().any(has_one) {
-            return Ok(Chosen {
-                series: found.into_iter().collect(),
-                one_of: HashMap::new(),
-            });
+        if found.iter().any(|series| only_consumers.iter().any(|label| has(series, label))) {
+            let attributed = found.iter().map(|series| consumers::place_of(series)).collect();
+            machines.retain(|counted| counted.has_nothing_of(&attributed));
+        } else {
+            found.retain(|series| !metered.contains(&node(series)));
         }
         let alternatives = machines.iter();
         let alternatives = alternatives.filter_map(|one| Some((Arc::clone(&one.series), one.one_of?)));
         Ok(Chosen {
             one_of: alternatives.collect(),
-            series: machines.into_iter().map(|counted| counted.series).collect(),
+            series: machines
+                .into_iter()
+                .map(|counted| counted.series)
+                .chain(found)
+                .collect(),
         })
     }
 
@@ -117,24 +120,22 @@ impl Question<'_> {
         Ok(found)
     }
 
-    /// Series that tell whose energy it was. Processes can be many, and are asked for only where nobody else is told of.
-    async fn consumers(&self) -> Result<Vec<SeriesEntry>, QueryError> {
-        let joules = || Matcher::new(Label::Unit, Operator::Matches, JOULES);
-        let groups = [joules()?, Matcher::new(Label::ConsumerKind, Operator::NotEqual, "process")?];
-        let mut found = self.series(groups).await?;
+    /// Series that tell whose energy it was, on all nodes but these. Processes can be many, and are asked for only where nobody
+    /// else is told of.
+    async fn consumers(&self, besides: &BTreeSet<String>) -> Result<Vec<SeriesEntry>, QueryError> {
+        let joules = Matcher::new(Label::Unit, Operator::Matches, JOULES)?;
+        let groups = Matcher::new(Label::ConsumerKind, Operator::NotEqual, "process")?;
+        let mut found = self.series([joules.clone(), groups].into_iter().chain(not_on(besides)?)).await?;
         for is_gpu in [false, true] {
             let operator = if is_gpu { Operator::Matches } else { Operator::NotMatches };
-            let mut matchers = vec![
-                joules()?,
+            let matchers = [
+                joules.clone(),
                 Matcher::equal(Label::ConsumerKind, "process"),
                 Matcher::new(Label::ResourceKind, operator, "gpu.*")?,
             ];
-            let nodes = consumers::nodes_with_groups(&found, is_gpu);
-            if (1..=MOST_NODES).contains(&nodes.len()) {
-                let these = one_of("node".into(), nodes.iter())?;
-                matchers.push(Matcher::new("node", Operator::NotMatches, these.value())?);
-            }
-            found.extend(self.series(matchers).await?);
+            let mut besides = besides.clone();
+            besides.extend(consumers::nodes_with_groups(&found, is_gpu));
+            found.extend(self.series(matchers.into_iter().chain(not_on(&besides)?)).await?);
         }
         Ok(found)
     }
@@ -180,6 +181,15 @@ impl Question<'_> {
 const JOULES: &str = ".*J";
 /// More nodes than these are not named in a comparison.
 const MOST_NODES: usize = 500;
+
+/// The node is none of these, if they are few enough to be named.
+fn not_on(nodes: &BTreeSet<String>) -> Result<Option<Matcher>, QueryError> {
+    if nodes.is_empty() || nodes.len() > MOST_NODES {
+        return Ok(None);
+    }
+    let escaped: Vec<_> = nodes.iter().map(|node| regex::escape(node)).collect();
+    Matcher::new("node", Operator::NotMatches, &escaped.join("|")).map(Some)
+}
 
 impl Row {
     fn of(labels: BTreeMap<String, String>, group: &[Joules]) -> Self {

@@ -50,11 +50,15 @@ pub(super) fn nodes_with_groups(found: &[SeriesEntry], is_gpu: bool) -> BTreeSet
     places.filter_map(|(node, of_gpu)| (of_gpu == is_gpu).then_some(node)).collect()
 }
 
+/// The node of a series, empty if it has none.
+pub(super) fn node(series: &Identity) -> String {
+    series.label(&"node".into()).unwrap_or_default().into_owned()
+}
+
 /// What is an alternative to each other: on one node, energy of cards and all other.
-fn place_of(series: &Identity) -> (String, bool) {
-    let node = series.label(&"node".into()).unwrap_or_default().into_owned();
+pub(super) fn place_of(series: &Identity) -> (String, bool) {
     let is_gpu = matches!(series.resource, Resource::Gpu { .. } | Resource::GpuPartition { .. });
-    (node, is_gpu)
+    (node(series), is_gpu)
 }
 
 /// Of the series of consumers, those that are one metric and one view of each node: control groups, pods and jobs, or processes

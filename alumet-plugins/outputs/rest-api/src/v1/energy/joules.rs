@@ -23,6 +23,11 @@ pub(super) struct Joules {
 /// `unchanged_interval`.
 const LONGEST_GAP: i64 = 600_000_000_000;
 
+/// The means of a power in about so many intervals are taken for it, so that a month costs no more than a day.
+const MOST_INTERVALS: i64 = 10_000;
+/// In nanoseconds: there is no more to see in shorter ones.
+const SHORTEST_INTERVAL: i64 = 10_000_000_000;
+
 impl Joules {
     /// In all intervals.
     pub(super) fn sum(&self) -> f64 {
@@ -48,7 +53,8 @@ pub(super) async fn measure(
         let mut selector = selector.clone();
         for label in [Label::Metric, Label::ConsumerKind] {
             let texts: BTreeSet<_> = of_kind().filter_map(|series| series.label(&label)).collect();
-            selector.matchers.push(one_of(label, texts.iter())?);
+            let escaped: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
+            selector.matchers.push(Matcher::new(label, Operator::Matches, &escaped.join("|"))?);
         }
         let found = backend.buckets(&selector, steps_of_kind, budget).await?;
         let found = found.into_iter().filter(|found| chosen.contains(&found.series));
@@ -59,23 +65,15 @@ pub(super) async fn measure(
     Ok(all)
 }
 
-/// The label is one of these texts.
-pub(super) fn one_of(
-    label: Label,
-    texts: impl Iterator<Item = impl AsRef<str>>,
-) -> Result<Matcher, QueryError> {
-    let escaped: Vec<_> = texts.map(|text| regex::escape(text.as_ref())).collect();
-    Matcher::new(label, Operator::Matches, &escaped.join("|"))
-}
-
-/// Intervals that are short enough for a power to be known throughout.
+/// Intervals that are short enough for a power to be nearly constant in each, as far as there are not too many.
 fn finer(steps: Steps) -> Steps {
-    let step = steps.step.min(LONGEST_GAP);
-    let length = steps.end().saturating_sub(steps.start).unsigned_abs();
+    let length = steps.end().saturating_sub(steps.start).max(1);
+    let step = (length / MOST_INTERVALS).clamp(SHORTEST_INTERVAL, LONGEST_GAP);
+    let step = step.min(steps.step);
     Steps {
         start: steps.start,
         step,
-        count: length.div_ceil(step.unsigned_abs()),
+        count: length.unsigned_abs().div_ceil(step.unsigned_abs()),
     }
 }
 

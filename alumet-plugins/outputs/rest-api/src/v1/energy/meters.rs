@@ -1,5 +1,6 @@
 //! Which series tell the energy of machines, so that no joule is told twice.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use alumet_core::metric::{Metric, MetricKind};
 use alumet_core::unit::Unit;
 use alumet_core::{Consumer, Resource};
 use alumet_shared_query::{Identity, Label, Range, SeriesEntry};
+
+use super::consumers::node;
 
 /// What the values of a metric say of energy.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,6 +156,17 @@ pub(super) struct Counted {
     pub(super) series: Arc<Identity>,
     /// Of all series with the same number, only the largest counts.
     pub(super) one_of: Option<usize>,
+    covers: u8,
+}
+
+impl Counted {
+    /// Whether its joules are none of those that were attributed: on each node to the users of cards, or of all else.
+    pub(super) fn has_nothing_of(&self, attributed: &HashSet<(String, bool)>) -> bool {
+        let node = node(&self.series);
+        let has_cards = self.covers & GPU != 0;
+        let has_others = self.covers & !GPU != 0;
+        !(has_cards && attributed.contains(&(node.clone(), true)) || has_others && attributed.contains(&(node, false)))
+    }
 }
 
 /// What all known metrics are called.
@@ -165,39 +179,45 @@ pub(super) fn names() -> Vec<&'static str> {
 /// Of the series of machines, those that together have each joule once: the widest meters, and what is in none of these. Series
 /// of consumers are passed over.
 pub(super) fn choose(found: &[SeriesEntry], range: Range) -> Vec<Counted> {
-    let mut nodes: BTreeMap<String, BTreeMap<(usize, Option<String>, String), Candidate>> = BTreeMap::new();
+    // By node, meter, card and metric.
+    let mut candidates: BTreeMap<_, Candidate> = BTreeMap::new();
     for entry in found {
         let series = &entry.series;
         let Some((place, covers)) = place_of(series) else {
             continue;
         };
         let card = match &series.resource {
-            resource @ Resource::Gpu { .. } if covers == GPU => Some(resource.id().into_owned()),
+            resource @ Resource::Gpu { .. } if covers == GPU => Some(resource.id()),
             _ => None,
         };
-        let node = series.label(&"node".into()).unwrap_or_default().into_owned();
-        let key = (place, card.clone(), series.metric.name.to_string());
-        let candidate = nodes.entry(node).or_default().entry(key);
-        let candidate = candidate.or_insert_with(|| Candidate {
-            place,
-            covers,
-            card,
-            span: 0,
-            series: Vec::new(),
-        });
+        let candidate = candidates
+            .entry((node(series), place, card.clone(), &*series.metric.name))
+            .or_insert_with(|| Candidate {
+                place,
+                covers,
+                card: card.map(Cow::into_owned),
+                span: 0,
+                series: Vec::new(),
+            });
         let (first, last) = (entry.first_at.max(range.from), entry.last_at.min(range.until));
         candidate.span = candidate.span.max(last.saturating_sub(first));
         candidate.series.push(Arc::clone(series));
     }
+    let mut nodes: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
+    for ((node, ..), candidate) in candidates {
+        nodes.entry(node).or_default().push(candidate);
+    }
     let mut counted = Vec::new();
     let mut alternatives = 0;
     for candidates in nodes.into_values() {
-        for candidate in of_node(candidates.into_values().collect()) {
+        for candidate in of_node(candidates) {
             alternatives += 1;
             let metric = &candidate.series[0].metric.name;
             let overlap = candidate.place == METERS.len() || OVERLAPPING.contains(&plain_name(metric));
+            let covers = candidate.covers;
             counted.extend(candidate.series.into_iter().map(|series| Counted {
                 series,
+                covers,
                 one_of: overlap.then_some(alternatives),
             }));
         }

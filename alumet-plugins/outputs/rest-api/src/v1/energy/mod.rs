@@ -2,12 +2,14 @@
 //!
 //! No joule counts twice. Of the meters of a machine those count that contain the others (`meters`). Of the metrics that attribute
 //! energy to consumers, one counts on each node, and either control groups or processes (`consumers`). Machines count unless the
-//! question is about something that only consumers have.
+//! question is about something that only consumers have; where there is nothing of one sort, the other counts.
 
 mod account;
 mod consumers;
 mod joules;
 mod meters;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,6 +130,9 @@ impl Asked {
 /// measured and with `consumer_kind=process`. Each group's row has what it used besides the selected groups below it, so that rows
 /// add up; select one group to have all that is in it. What was nobody's stands in rows of its own, with the label `part`: `idle` or
 /// `unattributed`. Of several metrics that attribute, `attributed_energy` counts; name another with `metric`.
+///
+/// A node without meters counts with what was attributed on it, and machines and GPUs whose energy was not attributed stand beside
+/// consumers as `local_machine`.
 #[utoipa::path(get, path = "/energy", tag = "energy", params(Selecting, Ranging, Grouping, Formatting),
     responses((status = 200, body = Energy), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody,
         description = "The question needs more than its limits allow.")))]

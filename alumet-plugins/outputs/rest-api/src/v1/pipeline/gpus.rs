@@ -40,9 +40,22 @@ pub(super) struct GpuView {
 /// The attributes with the UUID: that of NVML, and as DCGM writes it.
 const UUID: [&str; 2] = ["uuid", "UUID"];
 /// What tells what a graphics processor is, and not which of its series one is.
-const DESCRIPTION: [&str; 16] = [
-    "node", "uuid", "UUID", "model", "modelName", "index", "gpu", "device", "driver", "pci_bus_id", "hostname",
-    "Hostname", "container", "pod", "namespace", "quality",
+const DESCRIPTION: [&str; 15] = [
+    "node",
+    "uuid",
+    "UUID",
+    "model",
+    "modelName",
+    "index",
+    "gpu",
+    "device",
+    "driver",
+    "pci_bus_id",
+    "hostname",
+    "Hostname",
+    "container",
+    "pod",
+    "namespace",
 ];
 
 /// The series of graphics processors themselves, and not of who uses them.
@@ -62,13 +75,13 @@ pub(crate) async fn all(asker: &Asker) -> Result<Vec<Gpu>, ApiError> {
     Ok(all)
 }
 
-/// The one with this id, or else the only one whose resource has it.
+/// The one with this id, or the only one whose resource has it.
 ///
 /// # Errors
 /// 404 when there is none, 400 when there are several.
 pub(super) async fn find(asker: &Asker, id: &str) -> Result<Gpu, ApiError> {
-    let mut ways: Vec<Selector> = UUID.map(|label| selector().with(label, id)).into();
-    ways.push(selector().with(Label::ResourceId, id));
+    let mut ways = vec![selector().with(Label::ResourceId, id)];
+    ways.extend(UUID.map(|label| selector().with(label, id)));
     if let Some((node, resource)) = id.rsplit_once('/') {
         ways.push(selector().with("node", node).with(Label::ResourceId, resource));
     }
@@ -88,7 +101,10 @@ pub(super) async fn find(asker: &Asker, id: &str) -> Result<Gpu, ApiError> {
 }
 
 async fn among(selector: Selector, asker: &Asker) -> Result<Vec<Gpu>, ApiError> {
-    let mut entries = asker.backend().series(&selector, Range::ALL, asker.budget()).await?;
+    let mut entries = asker
+        .backend()
+        .series(&selector, Range::ALL, asker.budget())
+        .await?;
     entries.sort_by_key(|entry| entry.last_at);
     let mut gpus: BTreeMap<(String, String), Gpu> = BTreeMap::new();
     for SeriesEntry { series, .. } in entries {

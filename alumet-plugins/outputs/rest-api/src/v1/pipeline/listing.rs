@@ -81,7 +81,9 @@ fn number(name: &'static str, parameters: &mut Parameters) -> Result<Option<i64>
         None => (1, text.strip_prefix('+').unwrap_or(&text)),
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ApiError::bad_request(format!("`{name}` is a whole number, and `{text}` is not")));
+        return Err(ApiError::bad_request(format!(
+            "`{name}` is a whole number, and `{text}` is not"
+        )));
     }
     Ok(Some(sign * digits.parse().unwrap_or(i64::MAX)))
 }
@@ -109,7 +111,11 @@ mod tests {
             ("limit=-99999999999999999999", 100, 0, true),
         ] {
             let listing = of(query).unwrap();
-            let wanted = Listing { limit, offset, is_clamped };
+            let wanted = Listing {
+                limit,
+                offset,
+                is_clamped,
+            };
             assert_eq!(listing, wanted, "{query}");
         }
         for wrong in ["limit=x", "limit=", "limit=1.5", "offset=-", "limit=1&limit=2"] {

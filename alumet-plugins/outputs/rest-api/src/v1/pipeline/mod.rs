@@ -101,7 +101,11 @@ async fn gpus(State(api): State<Api>, asker: Asker, RawQuery(query): RawQuery) -
 #[utoipa::path(get, path = "/gpus/{id}", tag = "gpu telemetry",
     params(("id" = String, Path, description = "Its id; a `/` in it is written as `%2F`.")),
     responses((status = 200, body = GpuView), (status = 404, body = ErrorBody), (status = "default", body = ErrorBody)))]
-async fn gpu(State(api): State<Api>, asker: Asker, Path(id): Path<String>) -> Result<Json<GpuView>, ApiError> {
+async fn gpu(
+    State(api): State<Api>,
+    asker: Asker,
+    Path(id): Path<String>,
+) -> Result<Json<GpuView>, ApiError> {
     Ok(Json(gpus::find(&asker, &id).await?.view(api.host())))
 }
 
@@ -110,7 +114,11 @@ async fn gpu(State(api): State<Api>, asker: Asker, Path(id): Path<String>) -> Re
     ("limit" = Option<i64>, Query, description = "How many are listed: 1 to 1000. Any other number is taken for 100, and `X-Limit-Clamped` says so."),
     ("offset" = Option<i64>, Query, description = "How many before those are left out. Less than 0 is 0."),
 ), responses((status = 200, body = HostList), (status = "default", body = ErrorBody)))]
-async fn hosts(State(api): State<Api>, asker: Asker, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+async fn hosts(
+    State(api): State<Api>,
+    asker: Asker,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let listing = Listing::of(&mut parameters(query, &api))?;
     let all = gpus::all(&asker).await?;
     let mut hosts: Vec<&str> = all.iter().map(|gpu| gpu.hostname(api.host())).collect();
@@ -142,7 +150,12 @@ async fn gpus_of_host(
         return Err(ApiError::not_found(message));
     }
     let total = gpus.len();
-    Ok(Json(HostGpus { hostname, gpus, total }).into_response())
+    Ok(Json(HostGpus {
+        hostname,
+        gpus,
+        total,
+    })
+    .into_response())
 }
 
 fn parameters(query: Option<String>, api: &Api) -> Parameters {

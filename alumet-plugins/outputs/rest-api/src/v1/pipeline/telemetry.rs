@@ -75,7 +75,10 @@ pub(super) async fn telemetry(
         until: last.map_or(i64::MAX, |last| last.as_nanos().saturating_add(1)),
     };
     let gpu = gpus::find(&asker, &id).await?;
-    let samples = asker.backend().samples(&gpu.selector(), range, None, asker.budget()).await?;
+    let samples = asker
+        .backend()
+        .samples(&gpu.selector(), range, None, asker.budget())
+        .await?;
     let (id, hostname) = (gpu.id(), gpu.hostname(api.host()).to_owned());
     // Sorting millions of times keeps a thread busy.
     let made = tokio::task::spawn_blocking(move || {
@@ -96,7 +99,10 @@ pub(super) async fn telemetry(
 
 /// When there is a sample, in order.
 fn instants(samples: &[SeriesSamples]) -> Vec<Timestamp> {
-    let mut times: Vec<_> = samples.iter().flat_map(|series| series.times.iter().copied()).collect();
+    let mut times: Vec<_> = samples
+        .iter()
+        .flat_map(|series| series.times.iter().copied())
+        .collect();
     times.sort_unstable();
     times.dedup();
     times
@@ -123,7 +129,9 @@ fn entries(times: &[Timestamp], samples: &[SeriesSamples], id: &str, hostname: &
 /// The name of the metric, with the attributes that tell its series apart: `energy{domain="card"}`.
 fn name(series: &Identity) -> String {
     let attributes = series.attributes.iter().filter(|(key, _)| !describes(key));
-    let attributes: Vec<_> = attributes.map(|(key, value)| format!("{key}={:?}", value.to_string())).collect();
+    let attributes: Vec<_> = attributes
+        .map(|(key, value)| format!("{key}={:?}", value.to_string()))
+        .collect();
     match attributes.is_empty() {
         true => series.metric.name.to_string(),
         false => format!("{}{{{}}}", series.metric.name, attributes.join(",")),

@@ -1,0 +1,9 @@
+//! What those get who ask over the network.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod gpus;
+mod hostile;
+mod layers;
+mod rig;
+mod trust;

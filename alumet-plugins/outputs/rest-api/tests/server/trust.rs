@@ -1,0 +1,175 @@
+use std::fs;
+use std::path::PathBuf;
+
+use alumet_core::testkit::Bench;
+use alumet_plugin_rest_api::{Config, RestApiPlugin};
+use alumet_relay_protocol::certs::init;
+use alumet_shared_http_delivery::HttpClient;
+use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_trust::ServerTlsConfig;
+
+use crate::rig::{Server, config};
+
+const ALL: &str = "all-0123456789abcdef";
+const TEAM: &str = "team-0123456789abcdef";
+
+fn with_tokens(folder: &tempfile::TempDir) -> (Server, PathBuf) {
+    let file = folder.path().join("tokens");
+    fs::write(&file, format!("ops {ALL}\nteam {TEAM} namespace=a\n")).unwrap();
+    let server = Server::with_gpus(Config {
+        tokens_file: Some(file.clone()),
+        ..config()
+    });
+    (server, file)
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+#[test]
+fn who_has_no_token_gets_nothing_but_health_and_the_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, file) = with_tokens(&folder);
+    for headers in [
+        String::new(),
+        bearer("all-0123456789abcdeF"),
+        bearer(""),
+        format!("Authorization: Basic {ALL}\r\n"),
+        format!("Authorization: {ALL}\r\n"),
+    ] {
+        for path in ["/api/v1/gpus", "/api/v1/gpus/gpu-001/telemetry", "/stats"] {
+            let answer = server.ask(&format!("GET {path}"), &headers);
+            assert_eq!(answer.status(), 401, "{path} {headers}");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"alumet\""));
+            assert!(answer.message().contains("Authorization: Bearer"));
+        }
+    }
+    for path in ["/health", "/livez", "/openapi.json", "/swagger/"] {
+        assert_eq!(server.get(path).status(), 200, "{path}");
+    }
+    assert_eq!(server.ask("GET /api/v1/gpus", &bearer(ALL)).status(), 200);
+    // A token that is taken away is worth nothing any more.
+    fs::write(&file, format!("team {TEAM} namespace=a\n")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(server.ask("GET /api/v1/gpus", &bearer(ALL)).status(), 401);
+}
+
+#[test]
+fn a_token_for_some_series_shows_nothing_of_others_wherever_one_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = with_tokens(&folder);
+    let document = server.get("/openapi.json").json();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if methods["get"].is_null() {
+            continue;
+        }
+        for (id, host) in [
+            ("gpu-001", "n1"),
+            ("n2%2F0000:03:00.0", "n2"),
+            ("GPU-5%2F6%2520x", "n2"),
+        ] {
+            let path = path.replace("{id}", id).replace("{hostname}", host);
+            for view in ["?view=full", "?match=node%3Dn2", "?node=n2"] {
+                let answer = server.ask(&format!("GET {path}{view}"), &bearer(TEAM));
+                let text = String::from_utf8(answer.body.clone()).unwrap();
+                // What was asked for may be said again.
+                if answer.status() == 200 {
+                    for secret in ["n2", "GPU-5", "0000:65", "0000:03"] {
+                        assert!(!text.contains(secret), "{path}{view}: {text}");
+                    }
+                } else {
+                    assert!(
+                        [400, 403, 404, 503].contains(&answer.status()),
+                        "{path}{view}: {text}"
+                    );
+                }
+            }
+        }
+    }
+    let gpus = server.ask("GET /api/v1/gpus", &bearer(TEAM)).json();
+    assert_eq!(gpus["gpus"], serde_json::json!(["gpu-001"]));
+    let entries = server
+        .ask("GET /api/v1/gpus/gpu-001/telemetry", &bearer(TEAM))
+        .json();
+    assert_eq!(entries["total"], 10);
+    let others = server.ask("GET /api/v1/gpus/GPU-5%2F6%2520x", &bearer(TEAM));
+    assert_eq!(others.status(), 404);
+}
+
+#[test]
+fn what_was_sent_to_one_token_is_not_taken_for_what_another_may_see() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = with_tokens(&folder);
+    let path = "GET /api/v1/gpus?end_time=1";
+    let tag = server.ask(path, &bearer(ALL)).header("etag").unwrap().to_owned();
+    let known = format!("{}If-None-Match: {tag}\r\n", bearer(TEAM));
+    assert_eq!(server.ask(path, &known).status(), 200);
+    let known = format!("{}If-None-Match: {tag}\r\n", bearer(ALL));
+    assert_eq!(server.ask(path, &known).status(), 304);
+    assert_eq!(
+        server.ask(path, &format!("If-None-Match: {tag}\r\n")).status(),
+        401
+    );
+}
+
+#[test]
+fn who_asks_too_often_waits_and_takes_nothing_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    fs::write(&file, format!("ops {ALL}\nteam {TEAM}\n")).unwrap();
+    let server = Server::with_gpus(Config {
+        tokens_file: Some(file),
+        requests_per_second: Some(3),
+        ..config()
+    });
+    let ask = |headers: &str| server.ask("GET /api/v1/gpus", headers);
+    let answers: Vec<_> = (0..20).map(|_| ask(&bearer(ALL))).collect();
+    let refused = answers.iter().find(|answer| answer.status() == 429).unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.message().contains("requests_per_second"));
+    assert_eq!(ask(&bearer(TEAM)).status(), 200);
+    // Who guesses is counted by address.
+    let guesses: Vec<_> = (0..20).map(|_| ask(&bearer("x")).status()).collect();
+    assert!(guesses.contains(&401) && guesses.contains(&429), "{guesses:?}");
+    assert_eq!(server.get("/health").status(), 200);
+}
+
+#[test]
+fn a_file_with_tokens_that_cannot_be_read_keeps_the_plugin_from_starting() {
+    let config = Config {
+        tokens_file: Some("/nowhere/tokens".into()),
+        ..config()
+    };
+    let error = Bench::start::<RestApiPlugin>(config, "/").err().unwrap();
+    assert!(
+        error.to_string().contains("/nowhere/tokens cannot be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn with_a_certificate_all_is_encrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), &[], false).unwrap();
+    let path = |name: &str| Some(folder.path().join(name));
+    let server = Server::with_gpus(Config {
+        tls: ServerTlsConfig {
+            certificate: path("server.pem"),
+            key: path("server.key"),
+            client_ca: None,
+            client_crl: None,
+        },
+        ..config()
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut http = local();
+    http.tls.ca = path("ca.pem");
+    let client = HttpClient::new("host", &format!("https://localhost:{}", server.port), &http).unwrap();
+    for _ in 0..3 {
+        let answer = runtime.block_on(client.send(client.get("/api/v1/gpus"))).unwrap();
+        assert!(String::from_utf8_lossy(&answer.body).contains("gpu-001"));
+    }
+    let plain = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.get("/api/v1/gpus")));
+    assert!(plain.is_err(), "there is no HTTP answer");
+}
