@@ -270,10 +270,7 @@ mod tests {
             ("requests_per_second = 0", "requests_per_second"),
             ("influxdb = { host = 'x' }", "influxdb.host"),
             ("collectors = { addresses = [] }", "collectors.addresses"),
-            (
-                "old_config = 'c'\ninfluxdb = { bucket = 'b' }",
-                "old_config",
-            ),
+            ("old_config = 'c'\ninfluxdb = { bucket = 'b' }", "old_config"),
             ("cors = {}", ""),
             (
                 "cors = { allowed_origins = ['*', 'x', 'http://a/'] }",

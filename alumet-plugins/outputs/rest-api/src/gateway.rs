@@ -17,11 +17,7 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new().route(PATH, post(question))
 }
 
-async fn question(
-    State(api): State<Api>,
-    asker: Asker,
-    body: Bytes,
-) -> Result<impl IntoResponse, ApiError> {
+async fn question(State(api): State<Api>, asker: Asker, body: Bytes) -> Result<impl IntoResponse, ApiError> {
     let answer = answer(asker.backend(), &body, api.limits()).await?;
     // It is compressed already, in its own way.
     let headers = [

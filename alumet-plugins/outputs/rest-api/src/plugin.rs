@@ -95,7 +95,9 @@ fn stored(config: &Config, alumet: &StartContext<'_>) -> Result<Stored, StartErr
 fn old_config(path: &Path) -> Result<InfluxdbConfig, StartError> {
     let wrong = |error: &dyn Display| {
         let path = path.display();
-        StartError::new(format!("{path} cannot be used: {error}; mend it, or write `influxdb` instead"))
+        StartError::new(format!(
+            "{path} cannot be used: {error}; mend it, or write `influxdb` instead"
+        ))
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let config = from_old_config_json(&text).map_err(|error| wrong(&error))?;

@@ -12,7 +12,10 @@ fn collectors(ports: &[u16], token: Option<&str>) -> CollectorsConfig {
     let mut http = local();
     http.token = token.map(|token| alumet_shared_trust::Secret(token.to_owned()));
     CollectorsConfig {
-        addresses: ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect(),
+        addresses: ports
+            .iter()
+            .map(|port| format!("http://127.0.0.1:{port}"))
+            .collect(),
         http,
         ..CollectorsConfig::default()
     }
@@ -23,7 +26,18 @@ fn a_gateway_answers_what_its_collectors_have_together() {
     let (one, other) = (Server::with_gpus(config()), Server::start(config()));
     other.push("utilization", "gpu-002", &[("node", "n3")], 0, 5.0);
     // It was delivered twice.
-    other.push("temperature", "gpu-001", &[("node", "n1"), ("namespace", "a"), ("index", "3"), ("model", "H100")], 0, 40.0);
+    other.push(
+        "temperature",
+        "gpu-001",
+        &[
+            ("node", "n1"),
+            ("namespace", "a"),
+            ("index", "3"),
+            ("model", "H100"),
+        ],
+        0,
+        40.0,
+    );
     let gateway = Server::start(Config {
         collectors: Some(collectors(&[one.port, other.port], None)),
         ..config()
@@ -71,19 +85,31 @@ fn what_is_no_question_of_a_gateway_is_refused() {
 fn dashboards_of_prometheus_ask_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
-    fs::write(&file, "all all-0123456789abcdef\nteam team-0123456789abcdef namespace=a\n").unwrap();
+    fs::write(
+        &file,
+        "all all-0123456789abcdef\nteam team-0123456789abcdef namespace=a\n",
+    )
+    .unwrap();
     let server = Server::with_gpus(Config {
         tokens_file: Some(file),
         ..config()
     });
     let ask = |path: &str, token: &str| {
-        server.ask(&format!("GET /prometheus/api/v1/{path}"), &format!("Authorization: Bearer {token}\r\n"))
+        server.ask(
+            &format!("GET /prometheus/api/v1/{path}"),
+            &format!("Authorization: Bearer {token}\r\n"),
+        )
     };
     let nodes = |token: &str| {
-        let expression = format!("query?query=sum+by(node)(utilization_alumet)&time={}", YEAR_2026 + 9);
+        let expression = format!(
+            "query?query=sum+by(node)(utilization_alumet)&time={}",
+            YEAR_2026 + 9
+        );
         let answer = ask(&expression, token).json();
         let rows = answer["data"]["result"].as_array().unwrap().clone();
-        rows.iter().map(|row| row["metric"]["node"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        rows.iter()
+            .map(|row| row["metric"]["node"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(nodes("all-0123456789abcdef"), ["n1", "n2"]);
     assert_eq!(nodes("team-0123456789abcdef"), ["n1"]);
@@ -91,16 +117,24 @@ fn dashboards_of_prometheus_ask_the_store() {
     assert_eq!(labels["data"], json!(["n1"]));
     assert_eq!(server.get("/prometheus/api/v1/labels").status(), 401);
     let wrong = ask("query?query=(", "all-0123456789abcdef");
-    assert_eq!((wrong.status(), &wrong.json()["errorType"]), (400, &json!("bad_data")));
+    assert_eq!(
+        (wrong.status(), &wrong.json()["errorType"]),
+        (400, &json!("bad_data"))
+    );
 }
 
 #[test]
 fn the_file_of_an_earlier_api_tells_which_influxdb_is_asked() {
     let influxdb = TestServer::answering(|_| ("200 OK", String::new())).unwrap();
-    let (host, port) = influxdb.url().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let (host, port) = influxdb
+        .url()
+        .rsplit_once(':')
+        .map(|(host, port)| (host.to_owned(), port.to_owned()))
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.json");
-    let input = json!({ "bucket": "b", "host": host, "org": "o", "port": port, "token": "t0ken", "name": "n" });
+    let input =
+        json!({ "bucket": "b", "host": host, "org": "o", "port": port, "token": "t0ken", "name": "n" });
     let old = json!({
         "inputs": { "influxdb_v2": [input] }, "log": { "level": "info", "output": "stdout" }, "outputs": {}, "parameters": {},
     });
@@ -114,6 +148,9 @@ fn the_file_of_an_earlier_api_tells_which_influxdb_is_asked() {
     let asked = influxdb.received();
     assert_eq!(asked[0].header("authorization"), Some("Token t0ken"));
     fs::write(&file, "{}").unwrap();
-    let error = Bench::start::<RestApiPlugin>(with(), "/").err().unwrap().to_string();
+    let error = Bench::start::<RestApiPlugin>(with(), "/")
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("config.json cannot be used"), "{error}");
 }
