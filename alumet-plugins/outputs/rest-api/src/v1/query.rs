@@ -217,7 +217,7 @@ async fn samples(
         let all = || found.iter().flat_map(SeriesSamples::iter);
         let lines = found
             .iter()
-            .map(|samples| (samples.times.len(), Labels(&samples.series).iter()));
+            .map(|samples| (samples.times.len(), Labels(&samples.series).to_texts().into_iter()));
         Table::labels(lines)
             .with(
                 "time",
