@@ -16,6 +16,14 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+let release = null;
+let released = Promise.resolve();
+addEventListener("pointerdown", () => { released = new Promise((resolve) => { release = resolve; }); }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => release?.()), true);
+
+/** Waits until no button of the mouse is down: a click is none if its element is replaced in the middle of it. */
+export const pointerReleased = () => released;
+
 /** Replaces what is in an element, and leaves the focus on the part with the same `data-key`. */
 export function fill(element, ...children) {
   const active = document.activeElement;

@@ -18,12 +18,21 @@ export function power(watts) {
   return scaled(watts, [[1e6, "MW"], [1e3, "kW"], [1, "W"], [1e-3, "mW"]]);
 }
 
-/** Joules: J and kJ up to a tenth of a kWh, which is 3.6 MJ. */
-export function energy(joules) {
-  if (joules === 0) return "0 J";
-  return Math.abs(joules) < 0.1 * 3.6e6
-    ? scaled(joules, [[1e3, "kJ"], [1, "J"], [1e-3, "mJ"]])
-    : scaled(joules / 3.6e6, [[1e6, "GWh"], [1e3, "MWh"], [1, "kWh"], [1, "kWh"]]);
+// Joules: J and kJ up to a tenth of a kWh, which is 3.6 MJ.
+const ENERGIES = [[3.6e12, "GWh"], [3.6e9, "MWh"], [3.6e6, "kWh"], [1e3, "kJ"], [1, "J"], [1e-3, "mJ"]];
+const unitOf = (joules) => ENERGIES.find(([size, unit]) => Math.abs(joules) >= size * (unit === "kWh" ? 0.1 : 0.9995));
+
+/** Joules. */
+export const energy = (joules) => energies(joules)(joules);
+
+/** Joules of a list whose largest are `most`, all in one unit but for those that would be too small in it. */
+export function energies(most) {
+  const unit = unitOf(most);
+  return (joules) => {
+    if (joules === 0) return "0 J";
+    const own = unit !== undefined && Math.abs(joules) >= unit[0] / 1000 ? unit : unitOf(joules);
+    return scaled(joules, [own ?? ENERGIES.at(-1)]);
+  };
 }
 
 /** Joules to the last digit, for tooltips. */

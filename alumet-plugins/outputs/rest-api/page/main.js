@@ -16,12 +16,13 @@ const VIEWS = { energy: ["Energy", energy], nodes: ["Nodes", nodes], gpus: ["GPU
 
 const main = document.getElementById("main");
 const updated = document.getElementById("updated");
-const controls = toolbar(document.getElementById("toolbar"), { refresh, theme, help, forget });
+const controls = toolbar(document.getElementById("toolbar"), { refresh, theme, help, sign });
 let tab;
 let sections = [];
 let names = [];
 let asking = new AbortController();
 let timer;
+// The server wanted a token and nobody gave one.
 let refused = false;
 
 /** Asks for everything that is shown, and again after the interval of the view. */
@@ -36,17 +37,15 @@ async function refresh() {
   const problem = problems.find(Boolean);
   updated.textContent = problem ? "" : `Updated ${format.time(Date.now())}`;
   const wants = problems.find((one) => one?.code === 401);
-  if (wants && !refused) {
-    refused = true;
-    askToken(wants.message, () => { refused = false; refresh(); });
-  }
+  if (wants && !refused) askToken(wants.message, () => { refused = false; refresh(); });
+  refused = Boolean(wants);
+  controls.show(current(), names, access());
   if (Number(view.every) > 0) timer = setTimeout(() => document.hidden || refresh(), Number(view.every) * 1000);
 }
 
 async function nameNodes(signal) {
   try {
     names = (await get("nodes", {}, signal)).nodes.map((one) => one.node);
-    controls.show(current(), names, hasToken());
   } catch {
     // The parts of the view say what went wrong.
   }
@@ -61,11 +60,10 @@ function show() {
     sections = module.sections();
     main.replaceChildren(...sections.map((section) => section.root));
   }
-  const { from, to, every, node } = view;
   const links = Object.entries(VIEWS).map(([name, [title]]) =>
     el("a", { href: link({ tab: name, sort: "", of: name === tab ? view.of : "", hide: "" }), "aria-current": name === tab && "page", data: { key: name } }, title));
   fill(document.getElementById("tabs"), links);
-  controls.show({ from, to, every, node }, names, hasToken());
+  controls.show(view, names, access());
   refresh();
 }
 
@@ -81,16 +79,19 @@ function theme(chosen) {
   repaint();
 }
 
-/** Draws the plots again, whose colours are not those of the style sheet. */
 function repaint() {
-  tab = undefined;
-  show();
+  for (const section of sections) section.repaint();
 }
 
-function forget() {
+const access = () => (refused ? "refused" : hasToken() ? "token" : "open");
+
+/** Forgets the token and what was seen with it, so that another one is asked for. */
+function sign() {
   setToken(null);
   refused = false;
-  repaint();
+  tab = undefined;
+  names = [];
+  show();
 }
 
 function up() {

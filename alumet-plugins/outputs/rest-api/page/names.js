@@ -2,13 +2,9 @@
 
 import { subject } from "./state.js";
 
-/** What tells the rows of an answer apart. */
-export const keyOf = (labels) => JSON.stringify(Object.entries(labels).sort());
-
 /** What kind of consumer this is, what it is called, and what else tells it from others. */
 export function consumer(labels) {
-  const { consumer_kind: kind, consumer_id: id = "", part } = labels;
-  if (part !== undefined) return { kind: "", text: part === "idle" ? "idle machine" : part, detail: "nobody's" };
+  const { consumer_kind: kind, consumer_id: id = "" } = labels;
   if (kind === "process") {
     const name = labels.name ?? labels.process_name ?? labels.cmdline;
     return name === undefined ? { kind, text: `process ${id}`, detail: "" } : { kind, text: name, detail: `pid ${id}` };
@@ -29,9 +25,11 @@ export function consumer(labels) {
 }
 
 /** A part of the machine that uses energy, such as `package_total`. */
-export function domain({ resource_kind: resource, domain }) {
+export function domain({ resource_kind: resource, domain, part }) {
+  if (part) return part;
   if (resource === "gpu" || resource === "gpu_partition") return "GPUs";
-  return (domain ?? resource ?? "all").replace(/_total$/, "").replaceAll("_", " ");
+  if (!domain && resource === "local_machine") return "machine";
+  return (domain || resource || "all").replace(/_total$/, "").replaceAll("_", " ");
 }
 
 export const node = (name) => (name === undefined || name === "" ? "this machine" : name);

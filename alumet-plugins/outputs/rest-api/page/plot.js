@@ -18,9 +18,8 @@ export function series({ from, to, rows }, step) {
   const first = rows.find((row) => row.points.length > 0)?.points[0][0] ?? 0;
   const offset = ((first % length) + length) % length;
   const times = [];
-  for (let at = Math.ceil((from - offset) / length) * length + offset; at + length <= to - Math.min(length, SETTLING_MS); at += length) {
-    times.push(at);
-  }
+  const settled = Math.min(to, Date.now() - Math.min(length, SETTLING_MS));
+  for (let at = Math.ceil((from - offset) / length) * length + offset; at + length <= settled; at += length) times.push(at);
   const place = new Map(times.map((at, index) => [at, index]));
   const lines = rows.map(({ points, ...row }) => {
     const watts = times.map(() => null);
@@ -33,7 +32,7 @@ export function series({ from, to, rows }, step) {
 }
 
 function joined(lines, times) {
-  const ordered = [...lines].sort((a, b) => b.joules - a.joules);
+  const ordered = [...lines].sort((a, b) => (a.rest ?? false) - (b.rest ?? false) || b.joules - a.joules);
   if (ordered.length <= COLORS) return ordered;
   const rest = ordered.splice(COLORS - 1);
   const watts = times.map((_, at) => sum(rest.map((line) => line.watts[at])));
@@ -166,6 +165,7 @@ export function stackedPlot() {
       const active = document.activeElement?.dataset.key;
       const seconds = (data.to - data.from) / 1000;
       const all = sum(data.lines.map((line) => line.joules)) ?? 0;
+      const inOneUnit = format.energies(all);
       cells = data.lines.map(() => el("td", { class: "numeric" }));
       const body = data.lines.map((line, index) => legendRow(line, cells[index], seconds, all, hidden));
       const when = el("th", { scope: "col", class: "numeric", "aria-live": "polite" });
@@ -177,7 +177,7 @@ export function stackedPlot() {
           el("th", { scope: "col", class: "numeric" }, "Energy"), el("th", { scope: "col", class: "numeric minor" }, "Share"))),
         el("tbody", {}, body),
         el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "Sum"), total, el("td", { class: "numeric minor" }, format.power(all / seconds)),
-          el("td", { class: "numeric", title: format.joules(all) }, format.energy(all)), el("td", { class: "minor" })))));
+          el("td", { class: "numeric", title: format.joules(all) }, inOneUnit(all)), el("td", { class: "minor" })))));
       [...legend.querySelectorAll("[data-key]")].find((one) => one.dataset.key === active)?.focus({ preventScroll: true });
     }
     const watts = data.lines.map((line) => (at < 0 ? null : line.watts[at]));
@@ -187,6 +187,7 @@ export function stackedPlot() {
   }
 
   function legendRow(line, cell, seconds, all, hidden) {
+    const inOneUnit = format.energies(all);
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = line.color;
     const toggle = el("button", {
@@ -199,7 +200,7 @@ export function stackedPlot() {
     }, swatch, el("span", {}, line.name, line.detail && el("small", {}, line.detail)));
     return el("tr", {}, el("th", { scope: "row" }, toggle), cell,
       el("td", { class: "numeric minor" }, format.power(line.joules / seconds)),
-      el("td", { class: "numeric", title: format.joules(line.joules) }, format.energy(line.joules)),
+      el("td", { class: "numeric", title: format.joules(line.joules) }, inOneUnit(line.joules)),
       el("td", { class: "numeric minor" }, format.share(line.joules / all)));
   }
 

@@ -1,6 +1,6 @@
 // A part of a view: it asks for its data, draws them, and says what went wrong.
 
-import { el, fill } from "./dom.js";
+import { el, fill, pointerReleased } from "./dom.js";
 
 /**
  * `load(view, signal)` gives data as JSON would hold them; `draw(view, data)` gives the elements that show them. What has not
@@ -11,8 +11,12 @@ export function section(title, load, draw) {
   const error = el("p", { class: "error", role: "alert", hidden: true });
   const body = el("div", { class: "body" });
   let shown = "";
+  let repaint = () => {};
 
   return {
+    /** Draws the same again, in other colours. */
+    repaint: () => repaint(),
+
     root: el("section", { "aria-label": title }, heading, error, body),
 
     /** Asks and draws; gives the error, if there was one. */
@@ -20,12 +24,16 @@ export function section(title, load, draw) {
       body.setAttribute("aria-busy", "true");
       try {
         const data = await load(view, signal);
+        await pointerReleased();
         if (signal.aborted) return null;
         const state = JSON.stringify([view, data]);
         if (state !== shown) {
-          const hadFocus = body.contains(document.activeElement);
-          fill(body, draw(view, data));
-          if (hadFocus && !body.contains(document.activeElement)) heading.focus({ preventScroll: true });
+          repaint = () => {
+            const hadFocus = body.contains(document.activeElement);
+            fill(body, draw(view, data));
+            if (hadFocus && !body.contains(document.activeElement)) heading.focus({ preventScroll: true });
+          };
+          repaint();
           shown = state;
         }
         error.hidden = true;

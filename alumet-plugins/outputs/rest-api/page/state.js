@@ -79,15 +79,21 @@ export const between = (from, to) => ({
 // In seconds; each divides the next or the day.
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800];
 
-/** The step in seconds at which a range has at most so many points. */
-export function step({ from, to }, points) {
-  const least = (to - from) / 1000 / points;
+/** The step in seconds of a plot of a view, which has at most 240 points, on a phone half of them. */
+export function step(view) {
+  const { from, to } = range(view);
+  const least = (to - from) / 1000 / (innerWidth < 600 ? 120 : 240);
   return STEPS.find((seconds) => seconds >= least) ?? STEPS.at(-1);
 }
 
-/** What the API is asked for: times, node, and the consumer or GPU that is looked at. */
+/**
+ * What the API is asked for: times, node, and the consumer or GPU that is looked at. It begins where the first interval of the plot
+ * does, so that all parts of the page are about the same joules.
+ */
 export function selection(view) {
-  const asked = { from: view.from, to: view.to, node: view.node };
+  const length = step(view) * 1000;
+  const from = new Date(Math.floor(range(view).from / length) * length).toISOString();
+  const asked = { from, to: view.to, node: view.node };
   const of = subject(view);
   if (of === null) return asked;
   return of.kind === "gpu"

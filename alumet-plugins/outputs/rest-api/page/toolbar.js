@@ -27,8 +27,8 @@ export function toolbar(parent, on) {
   const now = button("↻", "Refresh now", on.refresh);
   const theme = button("", "", () => on.theme(nextTheme()));
   const help = button("?", "Keys and help", on.help);
-  const forget = button("Sign out", "Forget the token", on.forget);
-  parent.append(time.label, custom, node.label, el("span", { class: "pair" }, every.label, now), theme, help, forget);
+  const sign = el("button", { type: "button", onclick: () => on.sign() });
+  parent.append(time.label, custom, node.label, el("span", { class: "pair" }, every.label, now), theme, help, sign);
   showTheme();
 
   function apply(event) {
@@ -50,8 +50,8 @@ export function toolbar(parent, on) {
   return {
     showTheme,
     focus: (name) => ({ time, node })[name].control.focus(),
-    /** Shows a view in the controls. */
-    show(view, nodes, hasToken) {
+    /** Shows a view in the controls; the access is `open`, `refused` or by `token`. */
+    show(view, nodes, access) {
       const { from, to } = range(view);
       const preset = view.to === "now" && PRESETS.find(([length]) => from === instant(`now-${length}`, to));
       time.control.value = preset ? preset[0] : CUSTOM;
@@ -60,7 +60,8 @@ export function toolbar(parent, on) {
       options(every.control, INTERVALS.some(([seconds]) => seconds === view.every) ? INTERVALS : [...INTERVALS, [view.every, `${view.every} s`]], view.every);
       const names = new Set([...nodes, ...(view.node === "" ? [] : [view.node])]);
       options(node.control, [["", "All nodes"], ...[...names].filter(Boolean).map((name) => [name, nameOfNode(name)])], view.node);
-      forget.hidden = !hasToken;
+      sign.hidden = access === "open";
+      sign.textContent = access === "refused" ? "Sign in" : "Sign out";
     },
   };
 }

@@ -29,7 +29,6 @@ pub(crate) async fn unless_changed(State(api): State<Api>, request: Request, nex
     response
 }
 
-/// Weak, because it is the same for an answer that is compressed.
 fn tag(api: &Api, request: &Request) -> Option<HeaderValue> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
@@ -41,6 +40,11 @@ fn tag(api: &Api, request: &Request) -> Option<HeaderValue> {
     (generation, second, api.started(), request.uri()).hash(&mut hasher);
     request.headers().get(ACCEPT).hash(&mut hasher);
     request.extensions().get::<Scope>()?.hash(&mut hasher);
+    weak(&hasher)
+}
+
+/// Weak, because it is the same for an answer that is compressed.
+pub(crate) fn weak(hasher: &DefaultHasher) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish())).ok()
 }
 
@@ -54,7 +58,7 @@ fn is_about_the_past(uri: &Uri) -> bool {
 }
 
 /// Whether a client has it already (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let known = headers.get_all(IF_NONE_MATCH).into_iter();
     let mut known = known
         .filter_map(|value| value.to_str().ok())

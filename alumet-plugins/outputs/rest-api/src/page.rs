@@ -1,22 +1,15 @@
 //! The page for people, at `/`: the files in `page/`, which are part of the program.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash};
 
 use axum::Router;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_http::compression::CompressionLayer;
 
+use crate::etag::{is_known, weak};
 use crate::state::Api;
-
-/// The page loads nothing from elsewhere, is part of no other page, and runs nothing that is not a file of its own.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A file of the page.
 struct File {
@@ -25,13 +18,18 @@ struct File {
     content: &'static [u8],
 }
 
-const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Files below `page/`, by their type.
+const INDEX: File = File {
+    path: "/",
+    content_type: "text/html; charset=utf-8",
+    content: include_bytes!("../page/index.html"),
+};
+
+/// Files in `page/`, by their type.
 macro_rules! files {
     ($($content_type:ident: $($name:literal)+;)+) => {
         &[$($(File {
@@ -41,12 +39,6 @@ macro_rules! files {
         },)+)+]
     };
 }
-
-const INDEX: File = File {
-    path: "/",
-    content_type: HTML,
-    content: include_bytes!("../page/index.html"),
-};
 
 const FILES: &[File] = files! {
     CSS: "style.css" "vendor/uPlot.min.css";
@@ -59,40 +51,26 @@ const FILES: &[File] = files! {
 
 /// The page and its files. Whoever may connect gets them: they tell nothing of what is stored.
 pub(crate) fn routes() -> Router<Api> {
-    let mut router = Router::new();
-    for file in FILES.iter().chain([&INDEX]) {
-        let tag = tag_of(file.content);
-        let answer = move |headers: HeaderMap| std::future::ready(answer(file, &tag, &headers));
-        router = router.route(file.path, get(answer));
-    }
-    router.layer(CompressionLayer::new())
+    let files = FILES.iter().chain([&INDEX]);
+    files.fold(Router::new(), |router, file| {
+        let tag = tag(file.content);
+        let answer = move |headers: HeaderMap| std::future::ready(answer(file, tag, &headers));
+        router.route(file.path, get(answer))
+    })
 }
 
-/// A weak tag, for a file has the same in each encoding.
-fn tag_of(content: &[u8]) -> HeaderValue {
+fn answer(file: &File, tag: Option<HeaderValue>, request: &HeaderMap) -> Response {
+    let mut response = match &tag {
+        Some(tag) if is_known(request, tag) => StatusCode::NOT_MODIFIED.into_response(),
+        _ => ([(CONTENT_TYPE, file.content_type)], file.content).into_response(),
+    };
+    response.headers_mut().extend(tag.map(|tag| (ETAG, tag)));
+    response
+}
+
+/// A name for just this content.
+fn tag(content: &[u8]) -> Option<HeaderValue> {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
-    let hash = hasher.finish();
-    HeaderValue::try_from(format!("W/\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("W/\"0\""))
-}
-
-fn answer(file: &File, tag: &HeaderValue, request: &HeaderMap) -> Response {
-    let headers = [
-        // A browser asks whether its copy is that of this program.
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (ETAG, tag.clone()),
-        (CONTENT_TYPE, HeaderValue::from_static(file.content_type)),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    let known = request.get_all(IF_NONE_MATCH).iter();
-    let mut known = known
-        .filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','));
-    if known.any(|one| one.trim().as_bytes() == tag.as_bytes()) {
-        (StatusCode::NOT_MODIFIED, headers).into_response()
-    } else {
-        (headers, file.content).into_response()
-    }
+    weak(&hasher)
 }

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { COLORS } from "../colors.js";
-import { largest } from "../consumers.js";
+import { identity, largest } from "../consumers.js";
 import { el } from "../dom.js";
 import * as format from "../format.js";
 import * as names from "../names.js";
@@ -34,7 +34,7 @@ function crumbs() {
     return el("nav", { "aria-label": "Selection" }, el("ol", { class: "crumbs" }, steps.map(([text, changes], index) =>
       el("li", {}, index === steps.length - 1
         ? el("span", { "aria-current": "location", title: of?.id }, text)
-        : el("a", { href: link(changes), data: { key: `crumb ${index}`, up: index === steps.length - 2 ? "" : undefined } }, text)))));
+        : el("a", { href: link(changes), data: { key: `crumb ${index}`, ...(index === steps.length - 2 && { up: "" }) } }, text)))));
   });
 }
 
@@ -56,13 +56,12 @@ function splits(view) {
 function power() {
   const plot = stackedPlot();
   return section("Power over time", async (view, signal) => {
-    const { from, to } = range(view);
-    const seconds = step({ from, to }, window.innerWidth < 600 ? 120 : 240);
+    const seconds = step(view);
     const [answer, nodes] = await Promise.all([energyByStep(view, `${seconds}s`, signal), get("nodes", {}, signal)]);
     return { ...series(answer, seconds), joules: answer.joules, nodes: nodes.nodes };
   }, (view, data) => {
     if (data.lines.length === 0) return [tiles(data, view), empty(...NO_ENERGY)];
-    queueMicrotask(() => plot.show(data, view.split));
+    queueMicrotask(() => plot.show(data, `${view.split} ${view.node} ${view.of}`));
     return [tiles(data, view), choice("by", "split", view.split, splits(view)), plot.root];
   });
 }
@@ -71,7 +70,20 @@ async function energyByStep(view, step, signal) {
   const asked = { ...selection(view), step };
   const { from, to, joules, rows } = view.split === "consumer" ? await byConsumer(view, asked, signal)
     : await get("energy", { ...asked, by: view.split === "node" ? "node" : "domain,resource_kind" }, signal);
-  return { from, to, joules, rows: rows.map((row) => ({ ...nameOf(row, view.split), joules: row.joules, points: row.points, rest: row.rest })) };
+  // The last interval of an answer can end in the future.
+  return { from, to: Math.min(to, range(view).to), joules, rows: merged(rows.map((row) => ({ ...row, ...nameOf(row, view.split) }))) };
+}
+
+/** Rows of different names. */
+function merged(rows) {
+  const byId = Map.groupBy(rows, (row) => row.id);
+  return [...byId.values()].map((same) => ({ ...same[0], joules: sum(same.map((row) => row.joules)), points: sumByTime(same) }));
+}
+
+function sumByTime(rows) {
+  const sums = new Map();
+  for (const [at, joules] of rows.flatMap((row) => row.points)) sums.set(at, (sums.get(at) ?? 0) + joules);
+  return [...sums];
 }
 
 function nameOf({ labels, name }, split) {
@@ -79,25 +91,22 @@ function nameOf({ labels, name }, split) {
   if (split === "node") return { id: labels.node ?? "", name: names.node(labels.node) };
   if (split === "domain") return { id: names.domain(labels), name: names.domain(labels) };
   const { text, detail } = names.consumer(labels);
-  return { id: `${labels.node ?? ""} ${labels.consumer_kind}:${labels.consumer_id}`, name: text, detail };
+  return { id: identity(labels), name: text, detail };
 }
 
 /** The largest consumers, and all that is not theirs. */
 async function byConsumer(view, asked, signal) {
   const [top, whole] = await Promise.all([largest(view, COLORS - 1, signal), get("energy", asked, signal)]);
-  const theirs = top.rows.filter((row) => row.labels.part === undefined);
+  const theirs = top.rows;
   if (theirs.length === 0) return { ...whole, rows: whole.rows.map((row) => ({ ...row, name: "not told apart", rest: true })) };
   const { node, resource_kind, resource_id } = asked;
   const kind = theirs[0].labels.consumer_kind;
   const ids = theirs.map((row) => row.labels.consumer_id);
   const each = await get("energy", { from: asked.from, to: asked.to, step: asked.step, node, resource_kind, resource_id, consumer_kind: kind, consumer_id: ids, by: "consumer" }, signal);
-  const labels = new Map(theirs.map((row) => [row.key, row.labels]));
-  const rows = each.rows.filter((row) => labels.has(names.keyOf(row.labels))).map((row) => ({ ...row, labels: labels.get(names.keyOf(row.labels)) }));
-  const taken = new Map();
-  for (const [at, joules] of rows.flatMap((row) => row.points)) taken.set(at, (taken.get(at) ?? 0) + joules);
-  const points = new Map();
-  for (const [at, joules] of whole.rows.flatMap((row) => row.points)) points.set(at, (points.get(at) ?? 0) + joules);
-  const left = [...points].map(([at, joules]) => [at, Math.max(0, joules - (taken.get(at) ?? 0))]);
+  const largestOnes = new Set(theirs.map((row) => identity(row.labels)));
+  const rows = each.rows.filter((row) => largestOnes.has(identity(row.labels)));
+  const taken = new Map(sumByTime(rows));
+  const left = sumByTime(whole.rows).map(([at, joules]) => [at, Math.max(0, joules - (taken.get(at) ?? 0))]);
   rows.push({ name: "all else", rest: true, joules: Math.max(0, whole.joules - sum(rows.map((row) => row.joules))), points: left });
   return { ...whole, rows };
 }
@@ -115,30 +124,28 @@ function tiles({ joules, from, to, times, lines, nodes }, view) {
       silent.length > 0 && el("span", { class: "bad" }, `${silent.slice(0, 3).map((one) => names.node(one.node)).join(", ")}${silent.length > 3 ? " …" : ""} silent`)));
 }
 
+// As many rows as the API gives at once.
+const MOST = 1000;
+
 const RANKS = [["node", "Nodes"], ["cgroup", "Pods, jobs, groups"], ["process", "Processes"], ["gpu", "GPUs"]];
 
 function ranking() {
   return section("Top consumers", async (view, signal) => {
-    const { from, to } = range(view);
-    const answer = subject(view) === null && view.rank === "gpu" ? await gpus(view, signal)
-      : subject(view) === null && view.rank === "node" ? await get("top", { ...selection(view), by: "node", n: view.n }, signal)
-      : await largest(view, view.n, signal);
-    return { ...answer, seconds: ((answer.to ?? to) - (answer.from ?? from)) / 1000 };
+    const asked = selection(view);
+    const ofMachine = subject(view) === null && { node: { ...asked, by: "node" }, gpu: { ...asked, resource_kind: "gpu", by: "resource" } }[view.rank];
+    const [answer, whole] = await Promise.all([
+      ofMachine ? get("top", { ...ofMachine, n: view.n }, signal) : largest(view, view.n, signal),
+      ofMachine ? null : get("energy", asked, signal),
+    ]);
+    return { ...answer, whole: Math.max(whole?.joules ?? 0, answer.total.joules), seconds: (range(view).to - Date.parse(asked.from)) / 1000 };
   }, (view, data) => {
     const of = subject(view);
     const head = of === null ? choice("of", "rank", view.rank, RANKS) : null;
     const where = of === null ? "" : of.kind === "gpu" ? " on this GPU" : " inside";
     if (data.rows.length === 0) return [head, nobody(view, of)];
     return [head, ranked(view, data, `Energy by ${of === null ? { node: "node", cgroup: "pod, job or group", process: "process", gpu: "GPU" }[view.rank] : `consumer${where}`}`),
-      data.others.rows > 0 && el("p", {}, el("a", { href: link({ n: String(Number(view.n) * 2) }), data: { key: "more" } }, "Show more"))];
+      data.others.rows > 0 && Number(view.n) < MOST && el("p", {}, el("a", { href: link({ n: String(Math.min(MOST, Number(view.n) * 2)) }), data: { key: "more" } }, "Show more"))];
   });
-}
-
-async function gpus(view, signal) {
-  const { rows, ...answer } = await get("energy", { ...selection(view), resource_kind: "gpu", by: "node,resource_id" }, signal);
-  const sorted = rows.sort((a, b) => b.joules - a.joules);
-  const others = sorted.splice(Number(view.n));
-  return { ...answer, rows: sorted, others: { rows: others.length, joules: sum(others.map((row) => row.joules)) ?? 0 }, total: { joules: answer.joules } };
 }
 
 function nobody(view, of) {
@@ -153,22 +160,27 @@ function nobody(view, of) {
     : "Enable energy-attribution and one of cgroups, k8s, slurm, oar or containers on the agents.");
 }
 
-function ranked(view, { rows, others, total, seconds }, caption) {
-  const all = total.joules;
+function ranked(view, { rows, others, total, whole: all, seconds }, caption) {
   const most = Math.max(...rows.map((row) => row.joules));
+  const inOneUnit = format.energies(all);
   const ofConsumers = subject(view) !== null || view.rank === "cgroup" || view.rank === "process";
   const columns = [
     { id: "name", head: "Name", value: (row) => title(row, view).text, cell: (row) => first(row, view) },
     ofConsumers && { id: "kind", head: "Kind", minor: true, value: (row) => names.consumer(row.labels).kind, cell: (row) => names.consumer(row.labels).kind },
     view.node === "" && view.rank !== "node" && rows.some((row) => row.labels.node !== undefined)
       && { id: "node", head: "Node", minor: true, value: (row) => row.labels.node, cell: (row) => names.node(row.labels.node) },
-    { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(format.energy(row.joules), row.joules / most, format.joules(row.joules)) },
+    { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(inOneUnit(row.joules), row.joules / most, format.joules(row.joules)) },
     { id: "power", head: "Mean power", numeric: true, value: (row) => row.joules, cell: (row) => format.power(row.joules / seconds) },
     { id: "share", head: "Share", numeric: true, minor: true, value: (row) => row.joules, cell: (row) => format.share(row.joules / all) },
     { id: "quality", head: "Known", minor: true, value: (row) => row.quality, cell: (row) => row.quality ?? "" },
   ].filter(Boolean);
-  const line = (name, joules) => ({ name, energy: format.energy(joules), power: format.power(joules / seconds), share: format.share(joules / all) });
-  const foot = [others.rows > 0 && line(`${format.count(others.rows)} others`, others.joules), line("Total", all)].filter(Boolean);
+  const line = (name, joules) => ({ name, energy: inOneUnit(joules), power: format.power(joules / seconds), share: format.share(joules / all) });
+  const left = all - total.joules;
+  const foot = [
+    others.rows > 0 && line(`${format.count(others.rows)} others`, others.joules),
+    left > all / 1e4 && line(subject(view)?.kind === "cgroup" ? "the group itself" : "idle or nobody's", left),
+    line("Total", all),
+  ].filter(Boolean);
   return table({ caption, columns, rows, order: "-energy", foot });
 }
 
@@ -184,6 +196,6 @@ function first(row, view) {
   const further = { hide: "", sort: "", n: "10", split: "domain", node: labels.node ?? view.node };
   if (subject(view) === null && view.rank === "node") return rowLink(link({ ...further, rank: "cgroup" }), text, detail);
   if (subject(view) === null && view.rank === "gpu") return rowLink(link({ ...further, of: `gpu:${labels.resource_id}` }), text, detail);
-  if (labels.part !== undefined || labels.consumer_id === undefined || labels.consumer_id === "") return el("span", {}, text, detail && el("small", {}, detail));
+  if (!labels.consumer_id) return el("span", {}, text, detail && el("small", {}, detail));
   return rowLink(link({ ...further, of: `${labels.consumer_kind}:${labels.consumer_id}` }), text, detail);
 }

@@ -5,7 +5,7 @@ import { el } from "../dom.js";
 import * as format from "../format.js";
 import * as names from "../names.js";
 import { empty, section } from "../section.js";
-import { link } from "../state.js";
+import { link, selection } from "../state.js";
 import { bar, rowLink, table } from "../table.js";
 
 const MEBI = 2 ** 20;
@@ -35,7 +35,7 @@ const READINGS = [
 const UNITS = { mW: 1e-3, uW: 1e-6, kW: 1e3, KiBy: 2 ** 10, MiBy: MEBI, GiBy: 2 ** 30 };
 
 export const sections = () => [section("GPUs", async (view, signal) => {
-  const { from, to, node } = view;
+  const { from, to, node } = selection({ ...view, of: "" });
   const gpu = { from, to, node, resource_kind: "gpu" };
   const [{ resources, total }, values, energy] = await Promise.all([
     get("resources", { ...gpu, limit: 1000 }, signal),
@@ -65,6 +65,7 @@ function draw(view, { rows, total }) {
   if (rows.length === 0) {
     return empty("No GPU has sent anything in this time.", "Enable nvml, amd-gpu or intel-gpu on agents with GPUs, or choose a longer time.");
   }
+  const inOneUnit = format.energies(Math.max(...rows.map((row) => row.joules ?? 0)));
   const most = Math.max(...rows.map((row) => row.joules ?? 0));
   const shown = table({
     caption: "GPUs",
@@ -72,12 +73,12 @@ function draw(view, { rows, total }) {
     rows,
     columns: [
       { id: "name", head: "GPU", value: (row) => `${row.node} ${row.id}`, cell: (row) => rowLink(link({ tab: "energy", node: row.node, of: `gpu:${row.id}`, sort: "", hide: "" }), row.labels.device ?? row.id, row.labels.model ?? row.labels.modelName) },
-      { id: "host", head: "Host", value: (row) => row.node, cell: (row) => names.node(row.node) },
+      { id: "host", head: "Host", minor: true, value: (row) => row.node, cell: (row) => names.node(row.node) },
       { id: "utilization", head: "Use", numeric: true, value: (row) => row.utilization, cell: (row) => bar(format.number(row.utilization, "%"), row.utilization / 100) },
       { id: "power", head: "Power", numeric: true, value: (row) => row.power, cell: (row) => format.power(row.power) },
-      { id: "memory", head: "Memory", numeric: true, value: (row) => row.used, cell: (row) => bar([format.bytes(row.used), row.total && el("small", {}, `of ${format.bytes(row.total)}`)], row.used / row.total) },
-      { id: "temperature", head: "Temperature", numeric: true, value: (row) => row.temperature, cell: (row) => format.number(row.temperature, "°C") },
-      { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(format.energy(row.joules), row.joules / most, format.joules(row.joules)) },
+      { id: "memory", head: "Memory", numeric: true, value: (row) => row.used, cell: (row) => bar([format.bytes(row.used), row.total && el("small", { class: "minor" }, `of ${format.bytes(row.total)}`)], row.used / row.total) },
+      { id: "temperature", head: "Temp.", numeric: true, value: (row) => row.temperature, cell: (row) => format.number(row.temperature, "°C") },
+      { id: "energy", head: "Energy", numeric: true, value: (row) => row.joules, cell: (row) => bar(inOneUnit(row.joules), row.joules / most, format.joules(row.joules)) },
     ],
   });
   return total > rows.length ? [shown, el("p", {}, `${rows.length} of ${total} GPUs are shown; choose a node to see all of its.`)] : shown;
