@@ -350,14 +350,18 @@ pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
         pagination,
     };
     asked.format.answer(&body, || {
-        Table::labels(shown.iter().map(|entry| (1, Labels(&entry.series).to_texts().into_iter())))
-            .with(
-                "first_at",
-                Column::Times(shown.iter().map(|entry| entry.first_at).collect()),
-            )
-            .with(
-                "last_at",
-                Column::Times(shown.iter().map(|entry| entry.last_at).collect()),
-            )
+        Table::labels(
+            shown
+                .iter()
+                .map(|entry| (1, Labels(&entry.series).to_texts().into_iter())),
+        )
+        .with(
+            "first_at",
+            Column::Times(shown.iter().map(|entry| entry.first_at).collect()),
+        )
+        .with(
+            "last_at",
+            Column::Times(shown.iter().map(|entry| entry.last_at).collect()),
+        )
     })
 }

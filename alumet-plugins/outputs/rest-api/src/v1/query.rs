@@ -214,9 +214,12 @@ async fn samples(
     };
     asked.format.answer(&body, || {
         let all = || found.iter().flat_map(SeriesSamples::iter);
-        let lines = found
-            .iter()
-            .map(|samples| (samples.times.len(), Labels(&samples.series).to_texts().into_iter()));
+        let lines = found.iter().map(|samples| {
+            (
+                samples.times.len(),
+                Labels(&samples.series).to_texts().into_iter(),
+            )
+        });
         Table::labels(lines)
             .with(
                 "time",
