@@ -185,7 +185,7 @@ impl Asked {
 
 /// The metrics that have samples in the range.
 #[utoipa::path(get, path = "/metrics", tag = "series", params(Selecting, Ranging, Formatting),
-    responses((status = 200, body = Metrics), (status = 400, body = ErrorBody)))]
+    responses((status = 200, body = Metrics), (status = "default", body = ErrorBody)))]
 pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, _) = asked.found(HOUR, false).await?;
     let mut metrics: BTreeMap<_, (&Identity, usize)> = BTreeMap::new();
@@ -216,42 +216,25 @@ pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
         metrics: metrics.collect(),
     };
     asked.format.answer(&body, || {
-        let all = || body.metrics.iter();
-        Table::default()
-            .with(
-                "name",
-                Column::Texts(all().map(|one| one.name.to_owned()).collect()),
-            )
-            .with(
-                "kind",
-                Column::Texts(all().map(|one| one.kind.to_owned()).collect()),
-            )
-            .with(
-                "type",
-                Column::Texts(all().map(|one| one.r#type.to_owned()).collect()),
-            )
-            .with(
-                "unit",
-                Column::Texts(all().map(|one| one.unit.to_string()).collect()),
-            )
-            .with(
-                "quality",
-                Column::Texts(all().map(|one| one.quality.to_owned()).collect()),
-            )
-            .with(
-                "description",
-                Column::Texts(all().map(|one| one.description.to_owned()).collect()),
-            )
-            .with(
-                "series",
-                Column::Counts(all().map(|one| one.series as u64).collect()),
-            )
+        let metrics = body.metrics.iter();
+        let texts = metrics.map(|metric| {
+            let texts = [
+                ("name", metric.name),
+                ("kind", metric.kind),
+                ("type", metric.r#type),
+                ("unit", &metric.unit),
+                ("quality", metric.quality),
+                ("description", metric.description),
+            ];
+            (1, texts.into_iter())
+        });
+        Table::labels(texts).with("series", counts(body.metrics.iter().map(|metric| metric.series)))
     })
 }
 
 /// The machines that have samples in the range, without `from` in the last day.
 #[utoipa::path(get, path = "/nodes", tag = "series", params(Selecting, Ranging, Formatting),
-    responses((status = 200, body = Nodes), (status = 400, body = ErrorBody)))]
+    responses((status = 200, body = Nodes), (status = "default", body = ErrorBody)))]
 pub(super) async fn nodes(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, _) = asked.found(DAY, false).await?;
     let silent_since = asked.now.saturating_sub(SILENT_AFTER).as_nanos();
@@ -283,32 +266,33 @@ pub(super) async fn nodes(mut asked: Asked) -> Result<Response, ApiError> {
         nodes: nodes.collect(),
     };
     asked.format.answer(&body, || {
+        let texts = body.nodes.iter().map(|node| {
+            let state = match node.state {
+                NodeState::Live => "live",
+                NodeState::Silent => "silent",
+            };
+            (1, [("node", &*node.node), ("state", state)].into_iter())
+        });
         let all = || body.nodes.iter();
-        let state = |node: &NodeEntry| match node.state {
-            NodeState::Live => "live".to_owned(),
-            NodeState::Silent => "silent".to_owned(),
-        };
-        Table::default()
-            .with("node", Column::Texts(all().map(|one| one.node.clone()).collect()))
-            .with(
-                "first_at",
-                Column::Times(all().map(|one| one.first_at * 1_000_000).collect()),
-            )
-            .with(
-                "last_at",
-                Column::Times(all().map(|one| one.last_at * 1_000_000).collect()),
-            )
-            .with(
-                "series",
-                Column::Counts(all().map(|one| one.series as u64).collect()),
-            )
-            .with("state", Column::Texts(all().map(state).collect()))
+        Table::labels(texts)
+            .with("series", counts(all().map(|node| node.series)))
+            .with("first_at", times(all().map(|node| node.first_at)))
+            .with("last_at", times(all().map(|node| node.last_at)))
     })
+}
+
+fn counts(counts: impl Iterator<Item = usize>) -> Column {
+    Column::Counts(counts.map(|count| count as u64).collect())
+}
+
+/// Of milliseconds since 1970.
+fn times(millis: impl Iterator<Item = i64>) -> Column {
+    Column::Times(millis.map(|millis| millis * 1_000_000).collect())
 }
 
 /// What is measured.
 #[utoipa::path(get, path = "/resources", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = Resources), (status = 400, body = ErrorBody)))]
+    responses((status = 200, body = Resources), (status = "default", body = ErrorBody)))]
 pub(super) async fn resources(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, page) = asked.found(HOUR, true).await?;
     let all = asked.entities(&found, (Label::ResourceKind, Label::ResourceId));
@@ -323,7 +307,7 @@ pub(super) async fn resources(mut asked: Asked) -> Result<Response, ApiError> {
 
 /// Who uses what is measured.
 #[utoipa::path(get, path = "/consumers", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = Consumers), (status = 400, body = ErrorBody)))]
+    responses((status = 200, body = Consumers), (status = "default", body = ErrorBody)))]
 pub(super) async fn consumers(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, page) = asked.found(HOUR, true).await?;
     let all = asked.entities(&found, (Label::ConsumerKind, Label::ConsumerId));
@@ -344,19 +328,13 @@ fn entity_table(all: &[Entity]) -> Table {
         (1, named.into_iter().chain(others))
     });
     Table::labels(labels)
-        .with(
-            "series",
-            Column::Counts(all.iter().map(|one| one.series as u64).collect()),
-        )
-        .with(
-            "last_at",
-            Column::Times(all.iter().map(|one| one.last_at * 1_000_000).collect()),
-        )
+        .with("series", counts(all.iter().map(|one| one.series)))
+        .with("last_at", times(all.iter().map(|one| one.last_at)))
 }
 
 /// The series that have samples in the range, in the order of their labels.
 #[utoipa::path(get, path = "/series", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = SeriesList), (status = 400, body = ErrorBody)))]
+    responses((status = 200, body = SeriesList), (status = "default", body = ErrorBody)))]
 pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
     let (mut found, page) = asked.found(HOUR, true).await?;
     found.sort_by_cached_key(|entry| entry.series.to_string());
@@ -372,14 +350,18 @@ pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
         pagination,
     };
     asked.format.answer(&body, || {
-        Table::labels(shown.iter().map(|entry| (1, Labels(&entry.series).iter())))
-            .with(
-                "first_at",
-                Column::Times(shown.iter().map(|entry| entry.first_at).collect()),
-            )
-            .with(
-                "last_at",
-                Column::Times(shown.iter().map(|entry| entry.last_at).collect()),
-            )
+        Table::labels(
+            shown
+                .iter()
+                .map(|entry| (1, Labels(&entry.series).to_texts().into_iter())),
+        )
+        .with(
+            "first_at",
+            Column::Times(shown.iter().map(|entry| entry.first_at).collect()),
+        )
+        .with(
+            "last_at",
+            Column::Times(shown.iter().map(|entry| entry.last_at).collect()),
+        )
     })
 }
