@@ -5,5 +5,6 @@
 mod gpus;
 mod hostile;
 mod layers;
+mod page;
 mod rig;
 mod trust;
