@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::attributes::Attributes;
+use crate::series::SeriesInfo;
 use crate::unit::Unit;
 use crate::value::{Number, ValueType};
 
@@ -73,6 +75,16 @@ impl Metric {
             && self.value_type == other.value_type
             && self.unit == other.unit
             && self.quality == other.quality
+    }
+
+    /// The attributes of a series for a destination that has no other place for the quality of its metric: with
+    /// [`SeriesInfo::QUALITY`], unless this is measured.
+    pub fn with_quality<'a>(&self, attributes: &'a Attributes) -> Cow<'a, Attributes> {
+        match self.quality {
+            Quality::Measured => Cow::Borrowed(attributes),
+            _ if attributes.get(SeriesInfo::QUALITY).is_some() => Cow::Borrowed(attributes),
+            quality => Cow::Owned(attributes.with(SeriesInfo::QUALITY, quality.name())),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::attributes::{AttributeKey, AttributeValue, Attributes};
 use crate::catalog::{Catalog, MetricId};
 use crate::consumer::Consumer;
-use crate::metric::{Metric, Quality};
+use crate::metric::Metric;
 use crate::resource::Resource;
 use crate::value::{Number, ValueType};
 
@@ -101,12 +101,7 @@ impl SeriesInfo {
     /// The attributes for a destination that has no other place for the quality of a metric: with `metric_quality`, unless the
     /// metric is measured.
     pub fn attributes_with_quality(&self) -> Cow<'_, Attributes> {
-        let attributes = self.attributes();
-        match self.metric.quality {
-            Quality::Measured => Cow::Borrowed(attributes),
-            _ if attributes.get(Self::QUALITY).is_some() => Cow::Borrowed(attributes),
-            quality => Cow::Owned(attributes.with(Self::QUALITY, quality.name())),
-        }
+        self.metric.with_quality(self.attributes())
     }
 }
 

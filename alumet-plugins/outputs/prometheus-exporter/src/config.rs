@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::output::QueuePolicy;
 use alumet_core::plugin::Faults;
+use alumet_shared_prometheus_names::Naming;
 use alumet_shared_trust::{Secret, ServerTlsConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,16 @@ impl Config {
         }
         self.queue.check("queue", &mut faults);
         faults.or_ok()
+    }
+
+    /// How metrics and labels are called.
+    pub(crate) fn naming(&self) -> Naming {
+        Naming {
+            prefix: self.prefix.clone(),
+            suffix: self.suffix.clone(),
+            base_units: self.base_units,
+            utf8_names: self.utf8_names,
+        }
     }
 
     /// The keys that say where to listen.

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use alumet_core::Timestamp;
 use alumet_core::time::Monotonic;
+use alumet_shared_prometheus_names::{Name, Number, OWN, Scale, kind_word};
 
 use crate::format::Format;
-use crate::names::{Labels, Name, OWN, kind_word, push_quoted};
-use crate::number::{Number, Scale};
+use crate::labels::{Labels, push_quoted};
 use crate::store::{Family, Store};
 
 impl Store {

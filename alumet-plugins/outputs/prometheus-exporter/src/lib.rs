@@ -4,8 +4,7 @@
 mod config;
 mod encode;
 mod format;
-mod names;
-mod number;
+mod labels;
 mod output;
 mod plugin;
 mod server;

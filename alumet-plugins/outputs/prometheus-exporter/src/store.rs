@@ -6,22 +6,23 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use alumet_core::catalog::Catalog;
-use alumet_core::metric::{Metric, MetricKind, Quality};
+use alumet_core::metric::{Metric, MetricKind};
 use alumet_core::output::{Delivery, Receipt};
 use alumet_core::series::{SeriesId, SeriesInfo};
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Sample, SeriesMap, Timestamp, Value, ValueType};
+use alumet_shared_prometheus_names::{FamilyName, Naming, Number, Scale, can_count, help};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::config::Config;
-use crate::names::{FamilyName, Labels, exposed_unit, family_name, labels};
-use crate::number::{Number, Scale};
+use crate::labels::{Labels, labels};
 use crate::top::{Fold, Rests};
 
 /// All families with their series.
 #[derive(Debug)]
 pub struct Store {
     pub(crate) config: Config,
+    naming: Naming,
     catalog: Catalog,
     places: SeriesMap<Place>,
     pub(crate) families: Vec<Family>,
@@ -108,6 +109,7 @@ impl Store {
     pub fn new(config: &Config, catalog: Catalog) -> Self {
         Self {
             config: config.clone(),
+            naming: config.naming(),
             catalog,
             places: SeriesMap::new(),
             families: Vec::new(),
@@ -185,13 +187,12 @@ impl Store {
         if info.metric.kind != MetricKind::Gauge && !can_count(sample.value()) {
             return Err(NO_COUNT);
         }
-        let (unit, _) = exposed_unit(&info.metric.unit, self.config.base_units);
         let what = What {
             kind: info.metric.kind,
             value_type: info.metric.value_type,
-            scale: Scale::between(&info.metric.unit, &unit),
+            scale: self.naming.scale(&info.metric.unit),
         };
-        let labels = labels(&info, &self.config, None);
+        let labels = labels(&info, &self.naming, &self.config, None);
         let hash = self.hasher.hash_one(&labels.text);
         let found = self.family(&info.metric, is_full)?;
         if let Some(index) = found {
@@ -285,7 +286,7 @@ impl Store {
     fn family(&mut self, metric: &Metric, is_full: bool) -> Result<Option<u32>, &'static str> {
         let is_counter = metric.kind != MetricKind::Gauge;
         for told_apart in [false, true] {
-            let name = family_name(metric, &self.config, told_apart);
+            let name = self.naming.family(metric, told_apart);
             match self.by_name.get(&name.name.name) {
                 Some(index) if self.families[*index as usize].is_counter == is_counter => {
                     return Ok(Some(*index));
@@ -321,7 +322,7 @@ impl Store {
         if *info.consumer() == Consumer::LocalMachine {
             return None;
         }
-        let labels = labels(info, &self.config, Some(&top.without));
+        let labels = labels(info, &self.naming, &self.config, Some(&top.without));
         let rest = self.families[family as usize].rests.find(labels, what);
         let is_ranked = *info.metric.name == *top.metric;
         Some(Box::new(Fold::new(info.consumer(), rest, is_ranked)))
@@ -373,23 +374,6 @@ impl Store {
             }
             is_used
         });
-    }
-}
-
-/// What is said about a metric.
-fn help(metric: &Metric) -> String {
-    match metric.quality {
-        Quality::Measured => metric.description.clone().into_owned(),
-        quality => format!("{} ({quality})", metric.description),
-    }
-}
-
-/// Whether a counter can have this value, or grow by it.
-fn can_count(value: Value) -> bool {
-    match value {
-        Value::U64(_) => true,
-        Value::I64(value) => value >= 0,
-        Value::F64(value) => value >= 0.0 && value.is_finite(),
     }
 }
 

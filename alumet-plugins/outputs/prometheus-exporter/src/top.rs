@@ -4,10 +4,10 @@
 //! in the sum of the others while it is not. So both only grow, and their increases together are those of all consumers.
 
 use alumet_core::Consumer;
+use alumet_shared_prometheus_names::Number;
 use hashbrown::{HashMap, HashSet};
 
-use crate::names::Labels;
-use crate::number::Number;
+use crate::labels::Labels;
 use crate::store::{Family, Store, What};
 
 /// How a series is counted when its consumer is not exposed by itself.

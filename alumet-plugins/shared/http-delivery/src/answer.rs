@@ -26,12 +26,6 @@ impl Answer {
         words(&self.body)
     }
 
-    /// Whether it is a page for people.
-    pub(crate) fn is_page(&self) -> bool {
-        let content_type = self.headers.get(CONTENT_TYPE);
-        content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
-    }
-
     /// What the status means: the answer itself if all is well, or what is to be done about it. `server` is named then.
     /// A page says nothing about samples, whatever its status.
     pub(crate) fn judge(self, server: &str, is_page: bool) -> Result<Self, Failure> {
@@ -67,6 +61,12 @@ impl Answer {
             _ => Failure::skip(said),
         })
     }
+}
+
+/// Whether an answer with these headers is a page for people.
+pub(crate) fn is_page(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
 /// How long the server wants to be left alone (RFC 9110, section 10.2.3); a date counts on its own clock.

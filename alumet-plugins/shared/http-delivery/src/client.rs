@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Client, Method, RequestBuilder, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, is_page};
 use crate::config::{HttpConfig, base_url};
 use crate::explain::explain;
 use crate::grpc;
@@ -43,6 +43,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// An answer larger than this is not what an output has asked for.
 const ANSWER_LIMIT: usize = 16 << 20;
+
+/// Is given the pieces of an answer, and says whether there may be more.
+type Take<'a> = &'a mut (dyn FnMut(&[u8]) -> bool + Send);
 
 /// How long a server may take while a plugin is only tried.
 const TRIAL: Duration = Duration::from_secs(5);
@@ -124,13 +127,32 @@ impl HttpClient {
     /// # Errors
     /// What can be done about it: the same again, perhaps after a pause that the server asks for, smaller parts, or nothing.
     pub async fn send(&self, request: Request) -> Result<Answer, Failure> {
+        self.receive(request, None).await
+    }
+
+    /// Sends a request and gives `take` what is answered, as it comes and however much that is, until `take` says `false`.
+    ///
+    /// # Errors
+    /// As for [`Self::send`].
+    pub async fn stream(&self, request: Request, take: Take<'_>) -> Result<(), Failure> {
+        self.receive(request, Some(take)).await.map(drop)
+    }
+
+    async fn receive(&self, request: Request, mut take: Option<Take<'_>>) -> Result<Answer, Failure> {
         let inner = &*self.0;
         let response = inner.request(&request)?.send().await;
         let response = response.map_err(|error| inner.no_answer(error))?;
         let (head, mut frames) = http::Response::<Body>::from(response).into_parts();
         let (mut headers, mut body) = (head.headers, Vec::new());
+        // Of anything else, the words are kept.
+        take = take.filter(|_| head.status.is_success() && !is_page(&headers));
         while let Some(frame) = frames.frame().await {
             match frame.map(Frame::into_data) {
+                Ok(Ok(chunk)) if take.is_some() => {
+                    if !take.as_mut().is_some_and(|take| take(&chunk)) {
+                        break;
+                    }
+                }
                 Ok(Ok(chunk)) if body.len() + chunk.len() <= ANSWER_LIMIT => body.extend_from_slice(&chunk),
                 Ok(Err(frame)) => headers.extend(frame.into_trailers().unwrap_or_default()),
                 // Of an error, the beginning is enough.
@@ -150,7 +172,7 @@ impl HttpClient {
             body: body.into(),
         };
         // What takes samples never answers with one; whatever stands before it or in its place does.
-        let is_page = request.method == Method::POST && answer.is_page();
+        let is_page = request.method == Method::POST && is_page(&answer.headers);
         if request.accepted.contains(&answer.status.as_u16()) && !is_page {
             return Ok(answer);
         }

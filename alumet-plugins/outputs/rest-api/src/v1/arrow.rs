@@ -23,7 +23,9 @@ fn write(table: Table) -> Result<Vec<u8>, ArrowError> {
             Column::Times(times) => Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")),
             Column::Numbers(numbers) => {
                 let numbers = numbers.into_iter();
-                Arc::new(Float64Array::from_iter(numbers.map(|number| Some(number).filter(|number| number.is_finite()))))
+                Arc::new(Float64Array::from_iter(
+                    numbers.map(|number| Some(number).filter(|number| number.is_finite())),
+                ))
             }
         };
         (name, array)
@@ -54,10 +56,25 @@ mod tests {
         let batch = reader.next().unwrap().unwrap();
         assert!(reader.next().is_none());
         let schema = batch.schema();
-        let fields: Vec<_> = schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-        assert_eq!(fields, ["node Utf8", "time Timestamp(ns, \"UTC\")", "series UInt64", "value Float64"]);
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| format!("{} {}", field.name(), field.data_type()))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "node Utf8",
+                "time Timestamp(ns, \"UTC\")",
+                "series UInt64",
+                "value Float64"
+            ]
+        );
         assert_eq!(batch.column(0).as_string::<i32>().value(0), "a");
-        assert_eq!(batch.column(1).as_primitive::<TimestampNanosecondType>().value(1), i64::MAX);
+        assert_eq!(
+            batch.column(1).as_primitive::<TimestampNanosecondType>().value(1),
+            i64::MAX
+        );
         let values: Vec<_> = batch.column(3).as_primitive::<Float64Type>().iter().collect();
         assert_eq!(values, [Some(0.5), None]);
     }

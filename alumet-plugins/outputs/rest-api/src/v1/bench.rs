@@ -68,12 +68,16 @@ impl Bench {
     /// Adds samples at these seconds.
     pub(super) fn push(&self, series: &Identity, samples: impl IntoIterator<Item = (i64, f64)>) {
         for (at, value) in samples {
-            self.listed.push(series, Timestamp::from_nanos(at * 1_000_000_000), value);
+            self.listed
+                .push(series, Timestamp::from_nanos(at * 1_000_000_000), value);
         }
     }
 
     pub(super) async fn ask(&self, uri: &str, accept: &str) -> Response {
-        let request = Request::get(uri).header(ACCEPT, accept).body(Body::empty()).unwrap();
+        let request = Request::get(uri)
+            .header(ACCEPT, accept)
+            .body(Body::empty())
+            .unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 

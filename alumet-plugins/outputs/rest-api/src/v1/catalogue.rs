@@ -15,7 +15,7 @@ use super::asked::Asked;
 use super::documented::{Formatting, Paging, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::{Labels, common, node};
-use super::parameters::{HOUR, Page};
+use super::parameters::{HOUR, Page, Pagination};
 use super::time::millis;
 
 /// A node without a sample for so long is silent: several times the interval of most sources and of the way to a server.
@@ -101,14 +101,6 @@ struct Entity {
     labels: BTreeMap<String, String>,
 }
 
-/// Which part of a list it is.
-#[derive(Serialize, ToSchema)]
-struct Pagination {
-    limit: usize,
-    offset: usize,
-    has_next: bool,
-}
-
 /// What is measured.
 #[derive(Serialize, ToSchema)]
 struct Resources<'a> {
@@ -147,20 +139,6 @@ struct ListedSeries<'a> {
     last_at: i64,
 }
 
-impl Page {
-    /// This part of all.
-    fn of<T>(self, all: &[T]) -> (&[T], Pagination) {
-        let from = self.offset.min(all.len());
-        let until = from.saturating_add(self.limit).min(all.len());
-        let pagination = Pagination {
-            limit: self.limit,
-            offset: self.offset,
-            has_next: until < all.len(),
-        };
-        (&all[from..until], pagination)
-    }
-}
-
 impl Asked {
     /// The series that are meant, and which part of the answer is wanted if it can be long.
     async fn found(&mut self, back: Duration, paged: bool) -> Result<(Vec<SeriesEntry>, Page), ApiError> {
@@ -192,7 +170,13 @@ impl Asked {
             kind: kind.into_owned(),
             id: id.into_owned(),
             series: entries.len(),
-            last_at: millis(entries.iter().map(|entry| entry.last_at).max().unwrap_or_default()),
+            last_at: millis(
+                entries
+                    .iter()
+                    .map(|entry| entry.last_at)
+                    .max()
+                    .unwrap_or_default(),
+            ),
             labels: common(entries.iter().map(|entry| &*entry.series)),
         });
         entities.collect()
@@ -217,28 +201,34 @@ pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
         metrics.entry(key).or_insert((&entry.series, 0)).1 += 1;
     }
     let metrics = metrics.into_iter();
-    let metrics = metrics.map(|((name, kind, r#type, unit, quality), (series, count))| MetricEntry {
-        name,
-        kind,
-        r#type,
-        unit,
-        quality,
-        description: &series.metric.description,
-        series: count,
-    });
+    let metrics = metrics.map(
+        |((name, kind, r#type, unit, quality), (series, count))| MetricEntry {
+            name,
+            kind,
+            r#type,
+            unit,
+            quality,
+            description: &series.metric.description,
+            series: count,
+        },
+    );
     let body = Metrics {
         metrics: metrics.collect(),
     };
     asked.format.answer(&body, || {
-        let all = || body.metrics.iter();
-        Table::default()
-            .with("name", Column::Texts(all().map(|one| one.name.to_owned()).collect()))
-            .with("kind", Column::Texts(all().map(|one| one.kind.to_owned()).collect()))
-            .with("type", Column::Texts(all().map(|one| one.r#type.to_owned()).collect()))
-            .with("unit", Column::Texts(all().map(|one| one.unit.to_string()).collect()))
-            .with("quality", Column::Texts(all().map(|one| one.quality.to_owned()).collect()))
-            .with("description", Column::Texts(all().map(|one| one.description.to_owned()).collect()))
-            .with("series", Column::Counts(all().map(|one| one.series as u64).collect()))
+        let metrics = body.metrics.iter();
+        let texts = metrics.map(|metric| {
+            let texts = [
+                ("name", metric.name),
+                ("kind", metric.kind),
+                ("type", metric.r#type),
+                ("unit", &metric.unit),
+                ("quality", metric.quality),
+                ("description", metric.description),
+            ];
+            (1, texts.into_iter())
+        });
+        Table::labels(texts).with("series", counts(body.metrics.iter().map(|metric| metric.series)))
     })
 }
 
@@ -253,29 +243,51 @@ pub(super) async fn nodes(mut asked: Asked) -> Result<Response, ApiError> {
         let times = nodes
             .entry(node(&entry.series, asked.host()))
             .or_insert((i64::MAX, i64::MIN, 0));
-        *times = (times.0.min(entry.first_at), times.1.max(entry.last_at), times.2 + 1);
+        *times = (
+            times.0.min(entry.first_at),
+            times.1.max(entry.last_at),
+            times.2 + 1,
+        );
     }
-    let nodes = nodes.into_iter().map(|(node, (first_at, last_at, series))| NodeEntry {
-        node: node.into_owned(),
-        first_at: millis(first_at),
-        last_at: millis(last_at),
-        series,
-        state: if last_at > silent_since { NodeState::Live } else { NodeState::Silent },
-    });
-    let body = Nodes { nodes: nodes.collect() };
+    let nodes = nodes
+        .into_iter()
+        .map(|(node, (first_at, last_at, series))| NodeEntry {
+            node: node.into_owned(),
+            first_at: millis(first_at),
+            last_at: millis(last_at),
+            series,
+            state: if last_at > silent_since {
+                NodeState::Live
+            } else {
+                NodeState::Silent
+            },
+        });
+    let body = Nodes {
+        nodes: nodes.collect(),
+    };
     asked.format.answer(&body, || {
+        let texts = body.nodes.iter().map(|node| {
+            let state = match node.state {
+                NodeState::Live => "live",
+                NodeState::Silent => "silent",
+            };
+            (1, [("node", &*node.node), ("state", state)].into_iter())
+        });
         let all = || body.nodes.iter();
-        let state = |node: &NodeEntry| match node.state {
-            NodeState::Live => "live".to_owned(),
-            NodeState::Silent => "silent".to_owned(),
-        };
-        Table::default()
-            .with("node", Column::Texts(all().map(|one| one.node.clone()).collect()))
-            .with("first_at", Column::Times(all().map(|one| one.first_at * 1_000_000).collect()))
-            .with("last_at", Column::Times(all().map(|one| one.last_at * 1_000_000).collect()))
-            .with("series", Column::Counts(all().map(|one| one.series as u64).collect()))
-            .with("state", Column::Texts(all().map(state).collect()))
+        Table::labels(texts)
+            .with("series", counts(all().map(|node| node.series)))
+            .with("first_at", times(all().map(|node| node.first_at)))
+            .with("last_at", times(all().map(|node| node.last_at)))
     })
+}
+
+fn counts(counts: impl Iterator<Item = usize>) -> Column {
+    Column::Counts(counts.map(|count| count as u64).collect())
+}
+
+/// Of milliseconds since 1970.
+fn times(millis: impl Iterator<Item = i64>) -> Column {
+    Column::Times(millis.map(|millis| millis * 1_000_000).collect())
 }
 
 /// What is measured.
@@ -316,8 +328,8 @@ fn entity_table(all: &[Entity]) -> Table {
         (1, named.into_iter().chain(others))
     });
     Table::labels(labels)
-        .with("series", Column::Counts(all.iter().map(|one| one.series as u64).collect()))
-        .with("last_at", Column::Times(all.iter().map(|one| one.last_at * 1_000_000).collect()))
+        .with("series", counts(all.iter().map(|one| one.series)))
+        .with("last_at", times(all.iter().map(|one| one.last_at)))
 }
 
 /// The series that have samples in the range, in the order of their labels.
@@ -338,8 +350,14 @@ pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
         pagination,
     };
     asked.format.answer(&body, || {
-        Table::labels(shown.iter().map(|entry| (1, Labels(&entry.series).iter())))
-            .with("first_at", Column::Times(shown.iter().map(|entry| entry.first_at).collect()))
-            .with("last_at", Column::Times(shown.iter().map(|entry| entry.last_at).collect()))
+        Table::labels(shown.iter().map(|entry| (1, Labels(&entry.series).to_texts().into_iter())))
+            .with(
+                "first_at",
+                Column::Times(shown.iter().map(|entry| entry.first_at).collect()),
+            )
+            .with(
+                "last_at",
+                Column::Times(shown.iter().map(|entry| entry.last_at).collect()),
+            )
     })
 }

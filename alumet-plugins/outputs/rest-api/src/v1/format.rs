@@ -66,7 +66,9 @@ impl Format {
         });
         // The first of those that are equally good.
         let best = accepted.reduce(|best: (Self, f32), next| if next.1 > best.1 { next } else { best });
-        Ok(best.filter(|(_, quality)| *quality > 0.0).map_or(Self::Json, |(format, _)| format))
+        Ok(best
+            .filter(|(_, quality)| *quality > 0.0)
+            .map_or(Self::Json, |(format, _)| format))
     }
 
     /// The answer: `body` as JSON, or `table` in another format.
@@ -79,10 +81,16 @@ impl Format {
         table: impl FnOnce() -> Table,
     ) -> Result<Response, ApiError> {
         let (media, bytes) = match self {
-            Self::Json => ("application/json", serde_json::to_vec(body).map_err(|error| error.to_string())),
+            Self::Json => (
+                "application/json",
+                serde_json::to_vec(body).map_err(|error| error.to_string()),
+            ),
             Self::Csv => ("text/csv; charset=utf-8", table().to_csv()),
             #[cfg(feature = "arrow")]
-            Self::Arrow => ("application/vnd.apache.arrow.stream", super::arrow::encode(table())),
+            Self::Arrow => (
+                "application/vnd.apache.arrow.stream",
+                super::arrow::encode(table()),
+            ),
         };
         let bytes = bytes.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
         Ok(([(CONTENT_TYPE, media)], bytes).into_response())
@@ -131,7 +139,9 @@ impl Table {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let lines = self.0.first().map_or(0, |(_, column)| column.len());
         let text = |error: csv::Error| error.to_string();
-        writer.write_record(self.0.iter().map(|(name, _)| name)).map_err(text)?;
+        writer
+            .write_record(self.0.iter().map(|(name, _)| name))
+            .map_err(text)?;
         for line in 0..lines {
             for (_, column) in &self.0 {
                 match column {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use alumet_core::{AttributeValue, Attributes};
+use alumet_core::AttributeValue;
 use alumet_shared_query::{Identity, Label};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -58,7 +58,11 @@ pub(super) fn node<'a>(series: &'a Identity, host: &'a str) -> Cow<'a, str> {
         Some(AttributeValue::Text(text)) => Cow::Borrowed(&**text),
         Some(other) => Cow::Owned(other.to_string()),
     };
-    if node.is_empty() { Cow::Borrowed(host) } else { node }
+    if node.is_empty() {
+        Cow::Borrowed(host)
+    } else {
+        node
+    }
 }
 
 /// The attributes that all have, with the same value.
@@ -82,28 +86,39 @@ pub(super) struct Labels<'a>(pub(super) &'a Identity);
 impl Serialize for Labels<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, text) in self.iter() {
-            map.serialize_entry(&*name, &*text)?;
-        }
+        let mut so_far = Ok(());
+        self.each(|name, text| {
+            if so_far.is_ok() {
+                so_far = map.serialize_entry(name, &text);
+            }
+        });
+        so_far?;
         map.end()
     }
 }
 
-impl<'a> Labels<'a> {
+impl Labels<'_> {
     /// Names with texts.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
-        let series = self.0;
-        let fixed = Label::fixed().filter_map(move |label| {
-            let text = series.label(&label)?;
-            Some((Cow::Owned(label.name().to_owned()), text))
-        });
-        fixed.chain(attributes(&series.attributes))
+    pub(super) fn to_texts(&self) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        self.each(|name, text| texts.push((name.to_owned(), text.into_owned())));
+        texts
     }
-}
 
-fn attributes(attributes: &Attributes) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    // Nothing hides what every series has.
-    let all = attributes.iter();
-    let others = all.filter(|(key, _)| matches!(Label::from(&***key), Label::Attribute(_)));
-    others.map(|(key, value)| (Cow::Borrowed(&**key), Cow::Owned(value.to_string())))
+    fn each(&self, mut take: impl FnMut(&str, Cow<'_, str>)) {
+        for label in Label::fixed() {
+            if let Some(text) = self.0.label(&label) {
+                take(label.name(), text);
+            }
+        }
+        for (key, value) in self.0.attributes.iter() {
+            // Nothing hides what every series has.
+            if matches!(Label::from(&**key), Label::Attribute(_)) {
+                match value {
+                    AttributeValue::Text(text) => take(key, Cow::Borrowed(text)),
+                    other => take(key, Cow::Owned(other.to_string())),
+                }
+            }
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use alumet_core::Timestamp;
 use alumet_shared_query::{Label, Matcher, Operator, QueryError, Range, Selector};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::matching::matcher;
 
@@ -23,6 +25,29 @@ pub(super) struct Parameters {
 pub(super) struct Page {
     pub(super) limit: usize,
     pub(super) offset: usize,
+}
+
+/// Which part of a list this is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Pagination {
+    limit: usize,
+    offset: usize,
+    /// Whether there is more behind it.
+    pub(super) has_next: bool,
+}
+
+impl Page {
+    /// This part of all, and where it is.
+    pub(super) fn of<T>(self, all: &[T]) -> (&[T], Pagination) {
+        let start = self.offset.min(all.len());
+        let end = start.saturating_add(self.limit).min(all.len());
+        let pagination = Pagination {
+            limit: self.limit,
+            offset: self.offset,
+            has_next: end < all.len(),
+        };
+        (&all[start..end], pagination)
+    }
 }
 
 /// The parameters that are labels; each must be one of the texts that are given for it.

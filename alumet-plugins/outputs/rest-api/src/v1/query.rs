@@ -71,7 +71,11 @@ struct Samples<'a>(&'a SeriesSamples);
 
 impl Serialize for Samples<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|(at, value)| (millis(at.as_nanos()), Written(value))))
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|(at, value)| (millis(at.as_nanos()), Written(value))),
+        )
     }
 }
 
@@ -142,7 +146,9 @@ pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
         combine: combine.unwrap_or_default(),
     };
     let rows = query.run(asked.backend(), asked.budget()).await?;
-    let rows = rows.into_iter().map(|row| GroupRow::of(row, over_time, &by, asked.host()));
+    let rows = rows
+        .into_iter()
+        .map(|row| GroupRow::of(row, over_time, &by, asked.host()));
     let body = Answer {
         step_ms: step.map(|step| u64::try_from(step.as_millis()).unwrap_or(u64::MAX)),
         ..Answer::of(range, rows.collect())
@@ -159,8 +165,14 @@ pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
         let table = table.in_place_of("unit", each(|row| row.unit.clone()));
         let table = table.in_place_of("quality", each(|row| row.quality.to_owned()));
         table
-            .with("time", Column::Times(points().map(|(at, _)| at * 1_000_000).collect()))
-            .with("value", Column::Numbers(points().map(|(_, value)| *value).collect()))
+            .with(
+                "time",
+                Column::Times(points().map(|(at, _)| at * 1_000_000).collect()),
+            )
+            .with(
+                "value",
+                Column::Numbers(points().map(|(_, value)| *value).collect()),
+            )
     })
 }
 
@@ -203,10 +215,18 @@ async fn samples(
     };
     asked.format.answer(&body, || {
         let all = || found.iter().flat_map(SeriesSamples::iter);
-        let lines = found.iter().map(|samples| (samples.times.len(), Labels(&samples.series).iter()));
+        let lines = found
+            .iter()
+            .map(|samples| (samples.times.len(), Labels(&samples.series).to_texts().into_iter()));
         Table::labels(lines)
-            .with("time", Column::Times(all().map(|(at, _)| at.as_nanos()).collect()))
-            .with("value", Column::Numbers(all().map(|(_, value)| value.as_f64()).collect()))
+            .with(
+                "time",
+                Column::Times(all().map(|(at, _)| at.as_nanos()).collect()),
+            )
+            .with(
+                "value",
+                Column::Numbers(all().map(|(_, value)| value.as_f64()).collect()),
+            )
     })
 }
 
@@ -225,7 +245,9 @@ impl<R> Answer<R> {
 impl GroupRow {
     fn of(row: Row, over_time: OverTime, by: &Option<By>, host: &str) -> Self {
         let mut labels = row.labels;
-        let node = labels.get_mut("node").filter(|node| by.is_some() && node.is_empty());
+        let node = labels
+            .get_mut("node")
+            .filter(|node| by.is_some() && node.is_empty());
         if let Some(node) = node {
             host.clone_into(node);
         }

@@ -97,7 +97,12 @@ pub(super) async fn status(mut asked: Asked) -> Result<Json<Status>, ApiError> {
     let pipeline = asked.api.pipeline().await?;
     let mut problems = pipeline.obstacles.clone();
     problems.extend(store.problems);
-    let of_kind = |kind| pipeline.elements.iter().filter(move |element| element.key.kind == kind);
+    let of_kind = |kind| {
+        pipeline
+            .elements
+            .iter()
+            .filter(move |element| element.key.kind == kind)
+    };
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         started_at: millis(asked.api.started().as_nanos()),
@@ -154,7 +159,9 @@ impl Output {
             delivered: account.delivered,
             buffered: account.buffered,
             spooled: account.spooled,
-            dropped: dropped.map(|(reason, samples)| (reason.name(), *samples)).collect(),
+            dropped: dropped
+                .map(|(reason, samples)| (reason.name(), *samples))
+                .collect(),
             lag_ms: waiting.map(in_millis),
         }
     }

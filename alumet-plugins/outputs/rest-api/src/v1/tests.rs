@@ -16,17 +16,37 @@ use crate::live::LiveSample;
 use super::bench::{Bench, PATIENCE, Series, constant};
 
 const ENDPOINTS: [&str; 10] = [
-    "metrics", "nodes", "resources", "consumers", "series", "query", "energy", "top", "live", "status",
+    "metrics",
+    "nodes",
+    "resources",
+    "consumers",
+    "series",
+    "query",
+    "energy",
+    "top",
+    "live",
+    "status",
 ];
 
 /// Two nodes, of which one is this machine.
 fn two_nodes() -> Bench {
     let bench = Bench::new();
     Series::of("energy").has(&bench, constant(2.0));
-    let there = |id| Series::of("energy").attribute("node", "there").consumer("cgroup", id).attribute("name", "a,\"b\"");
-    there("/a").attribute("container", "x").has(&bench, [(100, 1.0), (200, 3.0)]);
-    there("/a").attribute("container", "y").has(&bench, [(100, 1.0), (200, 3.0)]);
-    Series::of("power").watts().has(&bench, [(3000, 10.0), (3001, f64::NAN)]);
+    let there = |id| {
+        Series::of("energy")
+            .attribute("node", "there")
+            .consumer("cgroup", id)
+            .attribute("name", "a,\"b\"")
+    };
+    there("/a")
+        .attribute("container", "x")
+        .has(&bench, [(100, 1.0), (200, 3.0)]);
+    there("/a")
+        .attribute("container", "y")
+        .has(&bench, [(100, 1.0), (200, 3.0)]);
+    Series::of("power")
+        .watts()
+        .has(&bench, [(3000, 10.0), (3001, f64::NAN)]);
     bench
 }
 
@@ -41,8 +61,10 @@ async fn metrics_are_listed_with_what_they_are() {
 #[tokio::test]
 async fn a_node_without_a_name_is_this_machine_and_one_without_samples_is_silent() {
     let found = two_nodes().json("/nodes").await;
-    let here = json!({"node": "here", "first_at": 3_000_000, "last_at": 3_599_000, "series": 2, "state": "live"});
-    let there = json!({"node": "there", "first_at": 100_000, "last_at": 200_000, "series": 2, "state": "silent"});
+    let here =
+        json!({"node": "here", "first_at": 3_000_000, "last_at": 3_599_000, "series": 2, "state": "live"});
+    let there =
+        json!({"node": "there", "first_at": 100_000, "last_at": 200_000, "series": 2, "state": "silent"});
     assert_eq!(found, json!({ "nodes": [here, there] }));
     let found = two_nodes().json("/nodes?node=here").await;
     assert_eq!(found["nodes"].as_array().unwrap().len(), 1);
@@ -58,7 +80,10 @@ async fn consumers_are_listed_with_what_their_series_have_in_common() {
         json!({"consumers": [consumer], "total": 2, "pagination": {"limit": 1, "offset": 1, "has_next": false}})
     );
     let found = two_nodes().json("/resources?limit=1").await;
-    assert_eq!((&found["total"], &found["pagination"]["has_next"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&found["total"], &found["pagination"]["has_next"]),
+        (&json!(2), &json!(true))
+    );
 }
 
 #[tokio::test]
@@ -77,12 +102,20 @@ async fn series_are_listed_in_order_with_all_labels() {
 async fn samples_are_given_as_they_are_and_the_newest_if_there_are_too_many() {
     let bench = two_nodes();
     let exact = Series::of("count").unit(Unit::ONE).identity();
-    bench.listed.push(&exact, Timestamp::from_nanos(1_500_000), u64::MAX);
+    bench
+        .listed
+        .push(&exact, Timestamp::from_nanos(1_500_000), u64::MAX);
     let found = bench.json("/query?metric=count").await;
     assert_eq!(found["rows"][0]["points"], json!([[1, u64::MAX]]));
     let found = bench.json("/query?metric=power").await;
-    assert_eq!(found["rows"][0]["points"], json!([[3_000_000, 10.0], [3_001_000, null]]));
-    assert_eq!((&found["step_ms"], &found["limited"]), (&Json::Null, &json!(false)));
+    assert_eq!(
+        found["rows"][0]["points"],
+        json!([[3_000_000, 10.0], [3_001_000, null]])
+    );
+    assert_eq!(
+        (&found["step_ms"], &found["limited"]),
+        (&Json::Null, &json!(false))
+    );
     let found = bench.json("/query?metric=power&limit=1").await;
     assert_eq!(found["rows"][0]["points"], json!([[3_001_000, null]]));
     assert_eq!(found["limited"], true);
@@ -90,18 +123,28 @@ async fn samples_are_given_as_they_are_and_the_newest_if_there_are_too_many() {
 
 #[tokio::test]
 async fn the_last_value_comes_with_its_time() {
-    let found = two_nodes().json("/query?aggregate=last&node=here&metric=energy").await;
+    let found = two_nodes()
+        .json("/query?aggregate=last&node=here&metric=energy")
+        .await;
     let row = &found["rows"][0];
     assert_eq!(row["points"], json!([[3_599_000, 2.0]]));
-    assert_eq!((&row["series"], &row["unit"], &found["limited"]), (&json!(1), &json!("J"), &json!(false)));
+    assert_eq!(
+        (&row["series"], &row["unit"], &found["limited"]),
+        (&json!(1), &json!("J"), &json!(false))
+    );
 }
 
 #[tokio::test]
 async fn an_aggregate_is_computed_by_interval_and_group() {
     let bench = two_nodes();
-    let found = bench.json("/query?metric=energy&aggregate=sum&by=node&from=0").await;
+    let found = bench
+        .json("/query?metric=energy&aggregate=sum&by=node&from=0")
+        .await;
     let rows = found["rows"].as_array().unwrap();
-    let shown: Vec<_> = rows.iter().map(|row| (&row["labels"], &row["series"], &row["points"])).collect();
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| (&row["labels"], &row["series"], &row["points"]))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -109,11 +152,24 @@ async fn an_aggregate_is_computed_by_interval_and_group() {
             (&json!({"node": "there"}), &json!(2), &json!([[0, 8.0]])),
         ]
     );
-    let found = bench.json("/query?metric=energy&aggregate=rate&step=100&by=&node=there&combine=max").await;
-    assert_eq!(found["rows"][0]["points"], json!([[100_000, 0.01], [200_000, 0.03]]));
-    assert_eq!((&found["rows"][0]["unit"], &found["step_ms"]), (&json!("W"), &json!(100_000)));
-    let found = bench.json("/query?metric=energy&aggregate=p50&node=there&by=consumer").await;
-    assert_eq!(found["rows"][0]["labels"], json!({"node": "there", "consumer_kind": "cgroup", "consumer_id": "/a"}));
+    let found = bench
+        .json("/query?metric=energy&aggregate=rate&step=100&by=&node=there&combine=max")
+        .await;
+    assert_eq!(
+        found["rows"][0]["points"],
+        json!([[100_000, 0.01], [200_000, 0.03]])
+    );
+    assert_eq!(
+        (&found["rows"][0]["unit"], &found["step_ms"]),
+        (&json!("W"), &json!(100_000))
+    );
+    let found = bench
+        .json("/query?metric=energy&aggregate=p50&node=there&by=consumer")
+        .await;
+    assert_eq!(
+        found["rows"][0]["labels"],
+        json!({"node": "there", "consumer_kind": "cgroup", "consumer_id": "/a"})
+    );
     assert_eq!(found["rows"][0]["points"], json!([[0, 4.0]]));
 }
 
@@ -148,13 +204,20 @@ async fn an_answer_is_never_beyond_its_limits() {
     };
     let bench = Bench::within(limits);
     for node in ["a", "b"] {
-        Series::of("rapl_consumed_energy").attribute("node", node).attribute("domain", "package").has(&bench, constant(1.0));
+        Series::of("rapl_consumed_energy")
+            .attribute("node", node)
+            .attribute("domain", "package")
+            .has(&bench, constant(1.0));
     }
     for uri in ["/metrics", "/nodes", "/series", "/query", "/energy", "/top"] {
         let message = bench.refusal(uri, 422).await;
         assert!(message.contains("more than 1 series"), "{uri}: {message}");
     }
-    for uri in ["/query?node=a", "/query?node=a&aggregate=sum&step=1", "/energy?node=a&step=1"] {
+    for uri in [
+        "/query?node=a",
+        "/query?node=a&aggregate=sum&step=1",
+        "/energy?node=a&step=1",
+    ] {
         let message = bench.refusal(uri, 422).await;
         assert!(message.contains("more than 10 values"), "{uri}: {message}");
     }
@@ -177,17 +240,33 @@ async fn a_table_is_quoted_and_has_a_column_for_each_label() {
          ,local_machine,,here,2,1970-01-01T00:59:59.000000000Z\n\
          /a,cgroup,\"a,\"\"b\"\"\",there,2,1970-01-01T00:03:20.000000000Z\n"
     );
-    let found = bench.text("/query?metric=energy&aggregate=sum&by=node&step=3600&format=csv", "*/*").await;
+    let found = bench
+        .text(
+            "/query?metric=energy&aggregate=sum&by=node&step=3600&format=csv",
+            "*/*",
+        )
+        .await;
     assert_eq!(
         found,
         "node,unit,quality,time,value\n\
          here,J,measured,1970-01-01T00:00:00.000000000Z,120\n\
          there,J,measured,1970-01-01T00:00:00.000000000Z,8\n"
     );
-    for uri in ["/metrics", "/nodes", "/resources", "/series", "/energy", "/energy?step=1m", "/top"] {
+    for uri in [
+        "/metrics",
+        "/nodes",
+        "/resources",
+        "/series",
+        "/energy",
+        "/energy?step=1m",
+        "/top",
+    ] {
         let found = bench.text(uri, "text/csv").await;
         let mut reader = csv::Reader::from_reader(found.as_bytes());
-        assert!(reader.records().all(|record| record.is_ok()) && found.lines().count() > 1, "{uri}: {found}");
+        assert!(
+            reader.records().all(|record| record.is_ok()) && found.lines().count() > 1,
+            "{uri}: {found}"
+        );
     }
 }
 
@@ -198,7 +277,10 @@ async fn the_header_says_which_format_is_preferred() {
         ("text/csv", "text/csv; charset=utf-8"),
         ("text/html, */*", "application/json"),
         ("text/csv;q=0.5, application/json", "application/json"),
-        ("application/json;q=0.5,text/csv; q=0.9", "text/csv; charset=utf-8"),
+        (
+            "application/json;q=0.5,text/csv; q=0.9",
+            "text/csv; charset=utf-8",
+        ),
         ("text/csv;q=0", "application/json"),
     ] {
         let response = bench.ask("/metrics", accept).await;
@@ -226,22 +308,33 @@ async fn live_samples_come_after_the_name_of_their_series() {
         value: Value::F64(value),
     };
     bench.live.send([sample(&other, 1, 1.0)].into());
-    let batch = [sample(&energy, 1_000_000, 2.5), sample(&other, 1_000_000, 1.0), sample(&energy, 2_000_000, f64::NAN)];
+    let batch = [
+        sample(&energy, 1_000_000, 2.5),
+        sample(&other, 1_000_000, 1.0),
+        sample(&energy, 2_000_000, f64::NAN),
+    ];
     bench.live.send(batch.clone().into());
     // The timer of the pulse starts with one.
     let mut found = String::new();
     while !found.contains("null") {
         found.push_str(&next().await);
     }
-    let named = found.find(r#"event: series
-data: {"series":[{"series":0,"labels":{"metric":"energy","#).unwrap();
+    let named = found
+        .find(
+            r#"event: series
+data: {"series":[{"series":0,"labels":{"metric":"energy","#,
+        )
+        .unwrap();
     let samples = found
         .find("event: samples\ndata: {\"at\":1,\"values\":[{\"series\":0,\"value\":2.5}]}\n\nevent: samples\ndata: {\"at\":2,\"values\":[{\"series\":0,\"value\":null}]}\n\n")
         .unwrap();
     assert!(named < samples && !found.contains("power"), "{found}");
     bench.live.send(batch.into());
     let again = next().await;
-    assert!(!again.contains("event: series") && again.contains("2.5"), "{again}");
+    assert!(
+        !again.contains("event: series") && again.contains("2.5"),
+        "{again}"
+    );
 }
 
 proptest! {

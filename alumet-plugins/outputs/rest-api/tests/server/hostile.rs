@@ -6,7 +6,7 @@ use alumet_plugin_rest_api::{Config, QueryLimits};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::rig::{Answer, Server, config};
+use crate::rig::{Answer, Server, config, documented};
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
@@ -142,27 +142,7 @@ fn a_question_beyond_the_limits_is_refused_with_what_to_ask_instead() {
 #[test]
 fn no_parameters_whatever_they_are_are_a_fault_of_the_server() {
     let server = Server::with_gpus(config());
-    let document = server.get("/openapi.json").json();
-    let paths = document["paths"].as_object().unwrap();
-    let asked: Vec<(String, Vec<String>)> = paths
-        .iter()
-        .filter(|(path, methods)| {
-            !methods["get"].is_null() && !path.contains("live") && !path.contains("ready")
-        })
-        .map(|(path, methods)| {
-            let parameters = methods["get"]["parameters"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            let names = parameters.iter().filter(|parameter| parameter["in"] == "query");
-            (
-                path.clone(),
-                names
-                    .map(|name| name["name"].as_str().unwrap().to_owned())
-                    .collect(),
-            )
-        })
-        .collect();
+    let asked = documented(&server);
     let value = prop_oneof![
         ".{0,12}",
         "-?[0-9]{1,22}(\\.[0-9]{1,3})?",

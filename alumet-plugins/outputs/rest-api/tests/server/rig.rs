@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::testkit::{Bench, FakeRoot};
@@ -29,7 +29,7 @@ pub(crate) fn config() -> Config {
 /// A server that runs.
 pub(crate) struct Server {
     pub(crate) list: Arc<Listed>,
-    pub(crate) bench: Bench,
+    pub(crate) bench: Mutex<Bench>,
     pub(crate) port: u16,
     _published: Arc<dyn Backend>,
     _root: FakeRoot,
@@ -49,7 +49,7 @@ impl Server {
             .publish("store", &backend);
         Self {
             list,
-            bench,
+            bench: Mutex::new(bench),
             port,
             _published: backend,
             _root: root,
@@ -128,6 +128,26 @@ impl Server {
         .unwrap();
         Answer::read(&mut stream)
     }
+}
+
+/// The paths of the document whose answers end, which are not about a pipeline that runs; with the names of their parameters.
+pub(crate) fn documented(server: &Server) -> Vec<(String, Vec<String>)> {
+    let document = server.get("/openapi.json").json();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let asked = paths.filter(|(path, methods)| {
+        let others = ["/api/v1/live", "/api/v1/status", "/ready", "/readyz"];
+        !methods["get"].is_null() && !others.contains(&path.as_str())
+    });
+    let asked = asked.map(|(path, methods)| {
+        let parameters = methods["get"]["parameters"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let names = parameters.iter().filter(|parameter| parameter["in"] == "query");
+        let names = names.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
+        (path.clone(), names.collect())
+    });
+    asked.collect()
 }
 
 /// An answer as it came.

@@ -1,14 +1,26 @@
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 
-use alumet_core::testkit::Bench;
+use alumet_core::testkit::{Bench, ManualClock};
+use alumet_core::unit::Unit;
+use alumet_core::{Consumer, Resource};
 use alumet_plugin_rest_api::{Config, RestApiPlugin};
 use alumet_relay_protocol::certs::init;
 use alumet_shared_http_delivery::HttpClient;
 use alumet_shared_http_delivery::testkit::local;
 use alumet_shared_trust::ServerTlsConfig;
 
-use crate::rig::{Server, config};
+use crate::rig::{Server, config, documented};
+
+alumet_core::metrics! {
+    LEVEL = Gauge<u64> {
+        name: "level",
+        unit: Unit::ONE,
+        description: "For this test.",
+    };
+}
 
 const ALL: &str = "all-0123456789abcdef";
 const TEAM: &str = "team-0123456789abcdef";
@@ -59,18 +71,21 @@ fn who_has_no_token_gets_nothing_but_health_and_the_document() {
 fn a_token_for_some_series_shows_nothing_of_others_wherever_one_asks() {
     let folder = tempfile::tempdir().unwrap();
     let (server, _) = with_tokens(&folder);
-    let document = server.get("/openapi.json").json();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        if methods["get"].is_null() {
-            continue;
-        }
+    for (path, _) in documented(&server) {
         for (id, host) in [
             ("gpu-001", "n1"),
             ("n2%2F0000:03:00.0", "n2"),
             ("GPU-5%2F6%2520x", "n2"),
         ] {
             let path = path.replace("{id}", id).replace("{hostname}", host);
-            for view in ["?view=full", "?match=node%3Dn2", "?node=n2"] {
+            for view in [
+                "",
+                "?view=full",
+                "?match=node%3Dn2",
+                "?node=n2",
+                "?from=0&by=node",
+                "?from=0&format=csv",
+            ] {
                 let answer = server.ask(&format!("GET {path}{view}"), &bearer(TEAM));
                 let text = String::from_utf8(answer.body.clone()).unwrap();
                 // What was asked for may be said again.
@@ -93,8 +108,42 @@ fn a_token_for_some_series_shows_nothing_of_others_wherever_one_asks() {
         .ask("GET /api/v1/gpus/gpu-001/telemetry", &bearer(TEAM))
         .json();
     assert_eq!(entries["total"], 10);
+    assert_eq!(server.ask("GET /api/v1/status", &bearer(TEAM)).status(), 403);
     let others = server.ask("GET /api/v1/gpus/GPU-5%2F6%2520x", &bearer(TEAM));
     assert_eq!(others.status(), 404);
+}
+
+#[test]
+fn a_token_for_some_series_hears_nothing_of_others_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = with_tokens(&folder);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
+    write!(
+        stream,
+        "GET /api/v1/live HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        bearer(TEAM)
+    )
+    .unwrap();
+    let mut heard = BufReader::new(stream).lines().map(Result::unwrap);
+    assert!(heard.any(|line| line == "content-type: text/event-stream"));
+    let mut bench = server.bench.lock().unwrap();
+    let mut batch = bench.catalog().batch();
+    let metric = bench.catalog().metric(&LEVEL).unwrap();
+    for namespace in ["b", "a"] {
+        let series = bench
+            .catalog()
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine);
+        let series = series.attribute("namespace", namespace).register();
+        batch.push(&series, ManualClock::START, 7);
+    }
+    bench.deliver(0, batch).unwrap();
+    let named = heard.find(|line| line.starts_with("data: ")).unwrap();
+    assert!(
+        named.contains("\"namespace\":\"a\"") && !named.contains("\"b\""),
+        "{named}"
+    );
+    let values = heard.find(|line| line.starts_with("data: ")).unwrap();
+    assert_eq!(values.matches("\"value\":7").count(), 1, "{values}");
 }
 
 #[test]

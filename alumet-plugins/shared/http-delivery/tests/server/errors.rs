@@ -221,3 +221,32 @@ async fn a_trial_notes_whether_the_server_answers() {
         assert_eq!(server.seen().len(), 1, "only a trial asks");
     }
 }
+
+#[tokio::test]
+async fn what_is_streamed_is_as_large_as_it_likes_until_it_is_enough_and_an_error_is_none_of_it() {
+    let piece = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let server = Server::start(Reply::Endless(head, piece)).await;
+    let client = client(&server.url(), &config());
+    let mut taken = 0;
+    let mut take = |piece: &[u8]| {
+        taken += piece.len();
+        taken < 20 << 20
+    };
+    client.stream(client.get("/"), &mut take).await.unwrap();
+    assert!(taken >= 20 << 20);
+
+    for headers in ["", "Content-Type: text/html\r\n"] {
+        let server = Server::start(answer("404 Not Found", headers, b"nothing")).await;
+        let client = self::client(&server.url(), &config());
+        let streamed = client
+            .stream(client.get("/"), &mut |_| panic!("it is an error"))
+            .await;
+        assert!(
+            streamed
+                .unwrap_err()
+                .to_string()
+                .contains("404 Not Found: nothing")
+        );
+    }
+}

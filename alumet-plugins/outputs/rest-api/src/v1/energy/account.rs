@@ -59,7 +59,14 @@ impl Question<'_> {
     pub(super) async fn answer(&self) -> Result<Account, QueryError> {
         self.budget.admit_points(self.steps.count)?;
         let chosen = self.choose().await?;
-        let mut all = measure(&chosen.series, self.selector, self.steps, self.backend, self.budget).await?;
+        let mut all = measure(
+            &chosen.series,
+            self.selector,
+            self.steps,
+            self.backend,
+            self.budget,
+        )
+        .await?;
         leave_the_largest(&mut all, &chosen.one_of);
         consumers::leave_to_each_its_own(&mut all);
         let rows = self.rows(all);
@@ -88,7 +95,10 @@ impl Question<'_> {
         } else if metered.len() <= MOST_NODES {
             found = consumers::choose(&self.consumers(&metered).await?);
         }
-        if found.iter().any(|series| only_consumers.iter().any(|label| has(series, label))) {
+        if found
+            .iter()
+            .any(|series| only_consumers.iter().any(|label| has(series, label)))
+        {
             let attributed = found.iter().map(|series| consumers::place_of(series)).collect();
             machines.retain(|counted| counted.has_nothing_of(&attributed));
         } else {
@@ -125,9 +135,15 @@ impl Question<'_> {
     async fn consumers(&self, besides: &BTreeSet<String>) -> Result<Vec<SeriesEntry>, QueryError> {
         let joules = Matcher::new(Label::Unit, Operator::Matches, JOULES)?;
         let groups = Matcher::new(Label::ConsumerKind, Operator::NotEqual, "process")?;
-        let mut found = self.series([joules.clone(), groups].into_iter().chain(not_on(besides)?)).await?;
+        let mut found = self
+            .series([joules.clone(), groups].into_iter().chain(not_on(besides)?))
+            .await?;
         for is_gpu in [false, true] {
-            let operator = if is_gpu { Operator::Matches } else { Operator::NotMatches };
+            let operator = if is_gpu {
+                Operator::Matches
+            } else {
+                Operator::NotMatches
+            };
             let matchers = [
                 joules.clone(),
                 Matcher::equal(Label::ConsumerKind, "process"),
@@ -218,7 +234,9 @@ fn leave_the_largest(all: &mut Vec<Joules>, one_of: &HashMap<Arc<Identity>, usiz
     for joules in &*all {
         if let Some(number) = one_of.get(&joules.series) {
             let sum = joules.sum();
-            let known = largest.entry(*number).or_insert((sum, Arc::clone(&joules.series)));
+            let known = largest
+                .entry(*number)
+                .or_insert((sum, Arc::clone(&joules.series)));
             if sum > known.0 {
                 *known = (sum, Arc::clone(&joules.series));
             }

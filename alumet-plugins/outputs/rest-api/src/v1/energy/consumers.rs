@@ -47,7 +47,9 @@ pub(super) fn nodes_with_groups(found: &[SeriesEntry], is_gpu: bool) -> BTreeSet
     let series = found.iter().map(|entry| &entry.series);
     let groups = series.filter(|series| is_of_consumer(series) && is_group(series));
     let places = groups.map(|series| place_of(series));
-    places.filter_map(|(node, of_gpu)| (of_gpu == is_gpu).then_some(node)).collect()
+    places
+        .filter_map(|(node, of_gpu)| (of_gpu == is_gpu).then_some(node))
+        .collect()
 }
 
 /// The node of a series, empty if it has none.
@@ -57,14 +59,22 @@ pub(super) fn node(series: &Identity) -> String {
 
 /// What is an alternative to each other: on one node, energy of cards and all other.
 pub(super) fn place_of(series: &Identity) -> (String, bool) {
-    let is_gpu = matches!(series.resource, Resource::Gpu { .. } | Resource::GpuPartition { .. });
+    let is_gpu = matches!(
+        series.resource,
+        Resource::Gpu { .. } | Resource::GpuPartition { .. }
+    );
     (node(series), is_gpu)
 }
 
 /// Of the series of consumers, those that are one metric and one view of each node: control groups, pods and jobs, or processes
 /// where there are no others; with what was nobody's.
 pub(super) fn choose(found: &[SeriesEntry]) -> Vec<Arc<Identity>> {
-    let all = || found.iter().map(|entry| &entry.series).filter(|series| is_of_consumer(series));
+    let all = || {
+        found
+            .iter()
+            .map(|entry| &entry.series)
+            .filter(|series| is_of_consumer(series))
+    };
     let mut metrics: BTreeMap<(String, bool), BTreeSet<(usize, &str)>> = BTreeMap::new();
     for series in all() {
         let name = &*series.metric.name;
@@ -100,7 +110,13 @@ pub(super) fn leave_to_each_its_own(all: &mut [Joules]) {
     for (index, joules) in all.iter().enumerate() {
         if let Consumer::ControlGroup { path } = &joules.series.consumer {
             let labels = ["node", "metric", "resource_kind", "resource_id", "domain"].into_iter();
-            let tree = labels.map(|label| joules.series.label(&label.into()).unwrap_or_default().into_owned());
+            let tree = labels.map(|label| {
+                joules
+                    .series
+                    .label(&label.into())
+                    .unwrap_or_default()
+                    .into_owned()
+            });
             let groups = trees.entry(tree.collect()).or_default();
             groups.entry(Arc::clone(path)).or_default().push(index);
         }

@@ -54,7 +54,9 @@ pub(super) async fn measure(
         for label in [Label::Metric, Label::ConsumerKind] {
             let texts: BTreeSet<_> = of_kind().filter_map(|series| series.label(&label)).collect();
             let escaped: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
-            selector.matchers.push(Matcher::new(label, Operator::Matches, &escaped.join("|"))?);
+            selector
+                .matchers
+                .push(Matcher::new(label, Operator::Matches, &escaped.join("|"))?);
         }
         let found = backend.buckets(&selector, steps_of_kind, budget).await?;
         let found = found.into_iter().filter(|found| chosen.contains(&found.series));
@@ -131,7 +133,11 @@ fn integral(before: Option<&Bucket>, bucket: &Bucket) -> f64 {
     let between = before.map_or(0.0, |before| {
         let gap = bucket.first_at.saturating_sub(before.last_at);
         let is_known = gap <= LONGEST_GAP;
-        if is_known { (before.last + bucket.first) / 2.0 * seconds(gap) } else { 0.0 }
+        if is_known {
+            (before.last + bucket.first) / 2.0 * seconds(gap)
+        } else {
+            0.0
+        }
     });
     inside + between
 }

@@ -89,17 +89,41 @@ const METERS: &[Meter] = &[
     meter("hwmon_power", Some(("chip", "power_meter")), ALL),
     meter("input_power", Some(("ina_channel_label", "VDD_IN")), ALL),
     // Superchips. A `…_total` is the sum of what stands before it.
-    meter("grace_energy_consumption", Some(("sensor", "module")), SOCKET | GPU),
-    meter("grace_energy_consumption", Some(("sensor", "module_total")), SOCKET | GPU),
+    meter(
+        "grace_energy_consumption",
+        Some(("sensor", "module")),
+        SOCKET | GPU,
+    ),
+    meter(
+        "grace_energy_consumption",
+        Some(("sensor", "module_total")),
+        SOCKET | GPU,
+    ),
     meter("grace_energy_consumption", Some(("sensor", "grace")), SOCKET),
-    meter("grace_energy_consumption", Some(("sensor", "grace_total")), SOCKET),
+    meter(
+        "grace_energy_consumption",
+        Some(("sensor", "grace_total")),
+        SOCKET,
+    ),
     meter("grace_instant_power", Some(("sensor", "module")), SOCKET | GPU),
-    meter("grace_instant_power", Some(("sensor", "module_total")), SOCKET | GPU),
+    meter(
+        "grace_instant_power",
+        Some(("sensor", "module_total")),
+        SOCKET | GPU,
+    ),
     meter("grace_instant_power", Some(("sensor", "grace")), SOCKET),
     meter("grace_instant_power", Some(("sensor", "grace_total")), SOCKET),
     // Processors. Of RAPL, `platform` contains all that RAPL tells; cards have a supply of their own.
-    meter("rapl_consumed_energy", Some(("domain", "platform")), SOCKET | BOARD),
-    meter("rapl_consumed_energy", Some(("domain", "platform_total")), SOCKET | BOARD),
+    meter(
+        "rapl_consumed_energy",
+        Some(("domain", "platform")),
+        SOCKET | BOARD,
+    ),
+    meter(
+        "rapl_consumed_energy",
+        Some(("domain", "platform_total")),
+        SOCKET | BOARD,
+    ),
     meter("rapl_consumed_energy", Some(("domain", "package")), PACKAGE),
     meter("rapl_consumed_energy", Some(("domain", "package_total")), PACKAGE),
     meter("rapl_consumed_energy", Some(("domain", "dram")), DRAM),
@@ -165,7 +189,8 @@ impl Counted {
         let node = node(&self.series);
         let has_cards = self.covers & GPU != 0;
         let has_others = self.covers & !GPU != 0;
-        !(has_cards && attributed.contains(&(node.clone(), true)) || has_others && attributed.contains(&(node, false)))
+        !(has_cards && attributed.contains(&(node.clone(), true))
+            || has_others && attributed.contains(&(node, false)))
     }
 }
 

@@ -106,7 +106,12 @@ struct Total {
 }
 
 impl Asked {
-    async fn account(&self, selector: &alumet_shared_query::Selector, steps: Steps, by: &By) -> Result<Account, QueryError> {
+    async fn account(
+        &self,
+        selector: &alumet_shared_query::Selector,
+        steps: Steps,
+        by: &By,
+    ) -> Result<Account, QueryError> {
         let question = Question {
             selector,
             steps,
@@ -154,7 +159,12 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
         joules: row.joules,
         quality: row.quality.name(),
         metrics: &row.metrics,
-        points: step.map(|_| row.points.iter().map(|(at, joules)| (millis(*at), *joules)).collect()),
+        points: step.map(|_| {
+            row.points
+                .iter()
+                .map(|(at, joules)| (millis(*at), *joules))
+                .collect()
+        }),
     });
     let body = Energy {
         from: millis(steps.start),
@@ -169,10 +179,16 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
         ),
         Some(_) => {
             let points = || account.rows.iter().flat_map(|row| &row.points);
-            let lines = account.rows.iter().map(|row| (row.points.len(), row.labels.iter()));
+            let lines = account
+                .rows
+                .iter()
+                .map(|row| (row.points.len(), row.labels.iter()));
             Table::labels(lines)
                 .with("time", Column::Times(points().map(|(at, _)| *at).collect()))
-                .with("joules", Column::Numbers(points().map(|(_, joules)| *joules).collect()))
+                .with(
+                    "joules",
+                    Column::Numbers(points().map(|(_, joules)| *joules).collect()),
+                )
         }
     })
 }
@@ -197,7 +213,9 @@ pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
     parameters.finish()?;
     let (from, until) = bounds(range);
     let mut account = asked.account(&selector, Steps::whole(from, until), &by).await?;
-    account.rows.sort_by(|one, other| other.joules.total_cmp(&one.joules));
+    account
+        .rows
+        .sort_by(|one, other| other.joules.total_cmp(&one.joules));
     let (shown, others) = account.rows.split_at(most.min(account.rows.len()));
     let seconds = range.until.saturating_sub(range.from) as f64 / 1e9;
     let rows = shown.iter().map(|row| TopRow {
@@ -220,8 +238,14 @@ pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
     };
     asked.format.answer(&body, || {
         table(shown.iter())
-            .with("joules", Column::Numbers(body.rows.iter().map(|row| row.joules).collect()))
-            .with("watts", Column::Numbers(body.rows.iter().map(|row| row.watts).collect()))
+            .with(
+                "joules",
+                Column::Numbers(body.rows.iter().map(|row| row.joules).collect()),
+            )
+            .with(
+                "watts",
+                Column::Numbers(body.rows.iter().map(|row| row.watts).collect()),
+            )
     })
 }
 

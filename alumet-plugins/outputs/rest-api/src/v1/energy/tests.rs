@@ -15,13 +15,23 @@ async fn rows(bench: &Bench, uri: &str, labels: &[&str]) -> Vec<(String, f64, St
     let rows = answer["rows"].as_array().unwrap().iter();
     let rows: Vec<_> = rows
         .map(|row| {
-            let texts: Vec<_> = labels.iter().map(|label| row["labels"][label].as_str().unwrap_or("-")).collect();
+            let texts: Vec<_> = labels
+                .iter()
+                .map(|label| row["labels"][label].as_str().unwrap_or("-"))
+                .collect();
             let joules = (row["joules"].as_f64().unwrap() * 1e3).round() / 1e3;
-            (texts.join(" "), joules, row["quality"].as_str().unwrap().to_owned())
+            (
+                texts.join(" "),
+                joules,
+                row["quality"].as_str().unwrap().to_owned(),
+            )
         })
         .collect();
     let sum: f64 = rows.iter().map(|(_, joules, _)| joules).sum();
-    let total = answer["joules"].as_f64().or(answer["total"]["joules"].as_f64()).unwrap();
+    let total = answer["joules"]
+        .as_f64()
+        .or(answer["total"]["joules"].as_f64())
+        .unwrap();
     let others = answer["others"]["joules"].as_f64().unwrap_or(0.0);
     assert!((sum + others - total).abs() < 0.1, "{answer}");
     rows
@@ -45,14 +55,18 @@ fn gpu(metric: &str, id: &str) -> Series {
 }
 
 fn attributed(kind: &str, id: &str) -> Series {
-    Series::of("attributed_energy").quality(Quality::Modelled).consumer(kind, id)
+    Series::of("attributed_energy")
+        .quality(Quality::Modelled)
+        .consumer(kind, id)
 }
 
 #[tokio::test]
 async fn packages_and_memory_count_and_neither_their_parts_nor_their_sums() {
     let bench = Bench::new();
     for id in ["0", "1"] {
-        rapl("package").resource("cpu_package", id).has(&bench, constant(10.0));
+        rapl("package")
+            .resource("cpu_package", id)
+            .has(&bench, constant(10.0));
         rapl("pp0").resource("cpu_package", id).has(&bench, constant(6.0));
         rapl("dram").resource("dram", id).has(&bench, constant(1.0));
     }
@@ -63,7 +77,10 @@ async fn packages_and_memory_count_and_neither_their_parts_nor_their_sums() {
     let row = |domain: &str, joules| (domain.to_owned(), joules, "measured".to_owned());
     assert_eq!(found, [row("dram", 120.0), row("package", 1200.0)]);
     // Whoever asks for sums gets them.
-    assert_eq!(joules(&bench, "/energy?resource_kind=local_machine&quality=measured").await, 22.0 * 60.0);
+    assert_eq!(
+        joules(&bench, "/energy?resource_kind=local_machine&quality=measured").await,
+        22.0 * 60.0
+    );
     assert_eq!(joules(&bench, "/energy?match=domain%3Dpp0").await, 12.0 * 60.0);
 }
 
@@ -87,7 +104,9 @@ async fn the_meter_of_a_node_contains_everything() {
         meter.has(&bench, constant(100.0));
         rapl("package_total").has(&bench, constant(20.0));
         gpu("nvml_energy_consumption", "a").has(&bench, constant(5000.0));
-        Series::of("cray_pm_energy").attribute("domain", "cpu").has(&bench, constant(7.0));
+        Series::of("cray_pm_energy")
+            .attribute("domain", "cpu")
+            .has(&bench, constant(7.0));
         Series::of("ipmi_power").watts().has(&bench, constant(101.0));
         assert_eq!(joules(&bench, "/energy").await, 6000.0);
     }
@@ -102,7 +121,10 @@ async fn a_power_is_integrated_where_nothing_counts_as_much() {
     let whole = vec![(String::new(), 5900.0, "modelled".to_owned())];
     assert_eq!(rows(&bench, "/energy", &[]).await, whole);
     let points = bench.json("/energy?from=3540&step=20").await["rows"][0]["points"].clone();
-    assert_eq!(points, json!([[3_540_000, 1900.0], [3_560_000, 2000.0], [3_580_000, 2000.0]]));
+    assert_eq!(
+        points,
+        json!([[3_540_000, 1900.0], [3_560_000, 2000.0], [3_580_000, 2000.0]])
+    );
 }
 
 #[tokio::test]
@@ -119,15 +141,34 @@ async fn each_card_counts_once_and_by_its_counter_if_it_has_one() {
     gpu("nvml_energy_consumption", "a").has(&bench, constant(1000.0));
     gpu("nvml_average_power", "a").watts().has(&bench, constant(1.0));
     gpu("nvml_estimated_energy_consumption", "b").has(&bench, constant(2000.0));
-    let intel = |domain| Series::of("intel_gpu_energy").resource("gpu", "c").attribute("domain", domain);
+    let intel = |domain| {
+        Series::of("intel_gpu_energy")
+            .resource("gpu", "c")
+            .attribute("domain", domain)
+    };
     intel("card").has(&bench, constant(4.0));
     intel("package").has(&bench, constant(3.0));
-    let amd = |rail| Series::of("amd_gpu_power_consumption").watts().resource("gpu", "d").attribute("rail", rail);
+    let amd = |rail| {
+        Series::of("amd_gpu_power_consumption")
+            .watts()
+            .resource("gpu", "d")
+            .attribute("rail", rail)
+    };
     amd("fast").has(&bench, constant(8.0));
     amd("slow").has(&bench, constant(7.0));
-    Series::of("cray_pm_energy").attribute("domain", "accel0").has(&bench, constant(9.0));
-    Series::of("nvml_power_limit").watts().resource("gpu", "a").has(&bench, constant(300.0));
-    let found = rows(&bench, "/energy?by=resource", &["node", "resource_kind", "resource_id"]).await;
+    Series::of("cray_pm_energy")
+        .attribute("domain", "accel0")
+        .has(&bench, constant(9.0));
+    Series::of("nvml_power_limit")
+        .watts()
+        .resource("gpu", "a")
+        .has(&bench, constant(300.0));
+    let found = rows(
+        &bench,
+        "/energy?by=resource",
+        &["node", "resource_kind", "resource_id"],
+    )
+    .await;
     let row = |id: &str, joules, quality: &str| (format!("here gpu {id}"), joules, quality.to_owned());
     assert_eq!(
         found,
@@ -144,19 +185,35 @@ async fn each_card_counts_once_and_by_its_counter_if_it_has_one() {
 async fn what_dcgm_names_is_known_without_a_unit() {
     let bench = Bench::new();
     let dcgm = |metric, id| Series::of(metric).watts().unit(Unit::ONE).resource("gpu", id);
-    dcgm("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "a").has(&bench, [(3500, 5000.0), (3550, 9000.0), (3590, 9500.0)]);
+    dcgm("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "a")
+        .has(&bench, [(3500, 5000.0), (3550, 9000.0), (3590, 9500.0)]);
     dcgm("DCGM_FI_DEV_POWER_USAGE", "a").has(&bench, constant(1.0));
     dcgm("DCGM_FI_DEV_POWER_USAGE", "b").has(&bench, constant(2.0));
     assert_eq!(joules(&bench, "/energy").await, 4.5 + 118.0);
-    let points = bench.json("/energy?metric=DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION&step=60").await;
-    assert_eq!(points["rows"][0]["points"], json!([[3_480_000, 0.0], [3_540_000, 4.5]]));
+    let points = bench
+        .json("/energy?metric=DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION&step=60")
+        .await;
+    assert_eq!(
+        points["rows"][0]["points"],
+        json!([[3_480_000, 0.0], [3_540_000, 4.5]])
+    );
 }
 
 #[tokio::test]
 async fn superchips_contain_their_processor_and_their_card() {
     let bench = Bench::new();
-    let grace = |sensor| Series::of("grace_energy_consumption").unit(Unit::JOULE.milli()).attribute("sensor", sensor);
-    for (sensor, joules) in [("module", 9000.0), ("module_total", 9000.0), ("grace", 4000.0), ("cpu", 2000.0), ("total", 9000.0)] {
+    let grace = |sensor| {
+        Series::of("grace_energy_consumption")
+            .unit(Unit::JOULE.milli())
+            .attribute("sensor", sensor)
+    };
+    for (sensor, joules) in [
+        ("module", 9000.0),
+        ("module_total", 9000.0),
+        ("grace", 4000.0),
+        ("cpu", 2000.0),
+        ("total", 9000.0),
+    ] {
         grace(sensor).has(&bench, constant(joules));
     }
     gpu("nvml_energy_consumption", "a").has(&bench, constant(5000.0));
@@ -167,7 +224,9 @@ async fn superchips_contain_their_processor_and_their_card() {
 async fn of_sensors_that_may_overlap_the_largest_counts() {
     let bench = Bench::new();
     for (sensor, joules) in [("supply", 50.0), ("whole", 90.0), ("fan", 5.0)] {
-        Series::of("redfish_energy").attribute("sensor", sensor).has(&bench, constant(joules));
+        Series::of("redfish_energy")
+            .attribute("sensor", sensor)
+            .has(&bench, constant(joules));
     }
     let found = rows(&bench, "/energy?by=sensor", &["sensor"]).await;
     assert_eq!(found, [("whole".to_owned(), 5400.0, "measured".to_owned())]);
@@ -188,7 +247,9 @@ async fn energy_that_nobody_knows_counts_where_there_is_no_other() {
     let own = |node| Series::of("my_energy").attribute("node", node);
     own("n1").has(&bench, constant(3.0));
     own("n2").has(&bench, constant(5.0));
-    rapl("package_total").attribute("node", "n2").has(&bench, constant(4.0));
+    rapl("package_total")
+        .attribute("node", "n2")
+        .has(&bench, constant(4.0));
     let found = rows(&bench, "/energy?by=node", &["node"]).await;
     let row = |node: &str, joules| (node.to_owned(), joules, "measured".to_owned());
     assert_eq!(found, [row("n1", 180.0), row("n2", 240.0)]);
@@ -197,8 +258,12 @@ async fn energy_that_nobody_knows_counts_where_there_is_no_other() {
 #[tokio::test]
 async fn sums_that_an_aggregation_made_are_what_they_are_sums_of() {
     let bench = Bench::new();
-    Series::of("rapl_consumed_energy_sum").attribute("domain", "package_total").has(&bench, constant(4.0));
-    Series::of("rapl_consumed_energy_sum").attribute("domain", "pp0_total").has(&bench, constant(3.0));
+    Series::of("rapl_consumed_energy_sum")
+        .attribute("domain", "package_total")
+        .has(&bench, constant(4.0));
+    Series::of("rapl_consumed_energy_sum")
+        .attribute("domain", "pp0_total")
+        .has(&bench, constant(3.0));
     assert_eq!(joules(&bench, "/energy").await, 240.0);
     assert_eq!(metrics(&bench).await, json!(["rapl_consumed_energy_sum"]));
 }
@@ -206,20 +271,36 @@ async fn sums_that_an_aggregation_made_are_what_they_are_sums_of() {
 /// A node with everything: groups in groups, processes, a program, and what was nobody's.
 fn crowded() -> Bench {
     let bench = Bench::new();
-    rapl("package_total").attribute("node", "n1").has(&bench, constant(100.0));
+    rapl("package_total")
+        .attribute("node", "n1")
+        .has(&bench, constant(100.0));
     let on = |series: Series| series.attribute("node", "n1");
     on(attributed("cgroup", "/pods")).has(&bench, constant(50.0));
-    let pod = |id: &str| on(attributed("cgroup", id)).attribute("namespace", "shop").attribute("name", "cart");
+    let pod = |id: &str| {
+        on(attributed("cgroup", id))
+            .attribute("namespace", "shop")
+            .attribute("name", "cart")
+    };
     pod("/pods/cart").has(&bench, constant(30.0));
-    pod("/pods/cart/app").attribute("container", "app").has(&bench, constant(25.0));
-    on(attributed("cgroup", "/pods/other")).attribute("namespace", "lab").has(&bench, constant(15.0));
+    pod("/pods/cart/app")
+        .attribute("container", "app")
+        .has(&bench, constant(25.0));
+    on(attributed("cgroup", "/pods/other"))
+        .attribute("namespace", "lab")
+        .has(&bench, constant(15.0));
     on(attributed("process", "1")).has(&bench, constant(40.0));
     on(attributed("process", "2")).has(&bench, constant(25.0));
-    on(Series::of("process_tree_energy")).consumer("process", "1").has(&bench, constant(40.0));
+    on(Series::of("process_tree_energy"))
+        .consumer("process", "1")
+        .has(&bench, constant(40.0));
     let nobodys = |part| on(attributed("local_machine", "")).attribute("part", part);
     nobodys("idle").has(&bench, constant(20.0));
-    nobodys("unattributed").attribute("consumers", "cgroup").has(&bench, constant(30.0));
-    nobodys("unattributed").attribute("consumers", "process").has(&bench, constant(15.0));
+    nobodys("unattributed")
+        .attribute("consumers", "cgroup")
+        .has(&bench, constant(30.0));
+    nobodys("unattributed")
+        .attribute("consumers", "process")
+        .has(&bench, constant(15.0));
     bench
 }
 
@@ -228,7 +309,10 @@ async fn a_pod_has_what_its_group_has_with_all_containers_in_it() {
     let bench = crowded();
     assert_eq!(joules(&bench, "/energy?match=name%3Dcart").await, 1800.0);
     assert_eq!(joules(&bench, "/energy?consumer_id=/pods").await, 3000.0);
-    assert_eq!(joules(&bench, "/energy?consumer_id=/pods&consumer_id=/pods/other").await, 3000.0);
+    assert_eq!(
+        joules(&bench, "/energy?consumer_id=/pods&consumer_id=/pods/other").await,
+        3000.0
+    );
     assert_eq!(joules(&bench, "/energy?consumer_kind=process").await, 3900.0);
 }
 
@@ -263,9 +347,15 @@ async fn groups_add_up_with_what_was_nobodys_to_what_the_machine_used() {
 async fn machines_count_unless_consumers_are_meant() {
     let bench = crowded();
     let row = |text: &str, joules, quality: &str| (text.to_owned(), joules, quality.to_owned());
-    assert_eq!(rows(&bench, "/energy?by=node", &["node"]).await, [row("n1", 6000.0, "measured")]);
+    assert_eq!(
+        rows(&bench, "/energy?by=node", &["node"]).await,
+        [row("n1", 6000.0, "measured")]
+    );
     // Nobody has such a label.
-    assert_eq!(rows(&bench, "/energy?by=rack", &["rack"]).await, [row("", 6000.0, "measured")]);
+    assert_eq!(
+        rows(&bench, "/energy?by=rack", &["rack"]).await,
+        [row("", 6000.0, "measured")]
+    );
     let found = rows(&bench, "/energy?by=part", &["part"]).await;
     assert_eq!(found[1], row("idle", 1200.0, "modelled"));
     let kinds = rows(&bench, "/energy?by=consumer_kind", &["consumer_kind", "part"]).await;
@@ -275,17 +365,43 @@ async fn machines_count_unless_consumers_are_meant() {
 #[tokio::test]
 async fn processes_stand_for_themselves_on_nodes_without_groups() {
     let bench = crowded();
-    attributed("process", "7").attribute("node", "n2").has(&bench, constant(2.0));
-    let parts = |consumers| attributed("local_machine", "").attribute("node", "n2").attribute("part", "unattributed").attribute("consumers", consumers);
+    attributed("process", "7")
+        .attribute("node", "n2")
+        .has(&bench, constant(2.0));
+    let parts = |consumers| {
+        attributed("local_machine", "")
+            .attribute("node", "n2")
+            .attribute("part", "unattributed")
+            .attribute("consumers", consumers)
+    };
     parts("process").has(&bench, constant(1.0));
-    let gpu_energy = |kind, id, node| Series::of("attributed_gpu_energy").resource("gpu", "a").consumer(kind, id).attribute("node", node);
+    let gpu_energy = |kind, id, node| {
+        Series::of("attributed_gpu_energy")
+            .resource("gpu", "a")
+            .consumer(kind, id)
+            .attribute("node", node)
+    };
     // Cards are told of by process, although there are groups.
     gpu_energy("process", "1", "n1").has(&bench, constant(5.0));
-    let found = rows(&bench, "/energy?by=consumer", &["node", "consumer_kind", "consumer_id"]).await;
-    let of_processes: Vec<_> = found.into_iter().filter(|(text, ..)| text.contains("process")).collect();
+    let found = rows(
+        &bench,
+        "/energy?by=consumer",
+        &["node", "consumer_kind", "consumer_id"],
+    )
+    .await;
+    let of_processes: Vec<_> = found
+        .into_iter()
+        .filter(|(text, ..)| text.contains("process"))
+        .collect();
     let row = |text: &str, joules| (text.to_owned(), joules);
-    let of_processes: Vec<_> = of_processes.into_iter().map(|(text, joules, _)| (text, joules)).collect();
-    assert_eq!(of_processes, [row("n1 process 1", 300.0), row("n2 process 7", 120.0)]);
+    let of_processes: Vec<_> = of_processes
+        .into_iter()
+        .map(|(text, joules, _)| (text, joules))
+        .collect();
+    assert_eq!(
+        of_processes,
+        [row("n1 process 1", 300.0), row("n2 process 7", 120.0)]
+    );
 }
 
 #[tokio::test]
@@ -294,16 +410,46 @@ async fn nodes_of_which_there_is_only_one_sort_count_with_that() {
     let on = |series: Series, node| series.attribute("node", node);
     on(rapl("package_total"), "metered").has(&bench, constant(7.0));
     on(attributed("cgroup", "/a"), "attributed").has(&bench, constant(2.0));
-    on(attributed("local_machine", ""), "attributed").attribute("part", "idle").has(&bench, constant(1.0));
+    on(attributed("local_machine", ""), "attributed")
+        .attribute("part", "idle")
+        .has(&bench, constant(1.0));
     // Nobody uses this card; and the joules of the processor there are attributed.
     on(gpu("nvml_energy_consumption", "a"), "n1").has(&bench, constant(4000.0));
     let by_node = rows(&bench, "/energy?by=node", &["node", "part"]).await;
-    let of_nodes: Vec<_> = by_node.iter().map(|(text, joules, _)| (text.as_str(), *joules)).collect();
-    assert_eq!(of_nodes, [("attributed -", 120.0), ("attributed idle", 60.0), ("metered -", 420.0), ("n1 -", 6240.0)]);
-    let found = rows(&bench, "/energy?by=consumer", &["node", "consumer_kind", "consumer_id", "part"]).await;
-    let machines: Vec<_> = found.iter().filter(|(text, ..)| text.contains("local_machine  -")).collect();
-    let machines: Vec<_> = machines.iter().map(|(text, joules, _)| (text.as_str(), *joules)).collect();
-    assert_eq!(machines, [("metered local_machine  -", 420.0), ("n1 local_machine  -", 240.0)]);
+    let of_nodes: Vec<_> = by_node
+        .iter()
+        .map(|(text, joules, _)| (text.as_str(), *joules))
+        .collect();
+    assert_eq!(
+        of_nodes,
+        [
+            ("attributed -", 120.0),
+            ("attributed idle", 60.0),
+            ("metered -", 420.0),
+            ("n1 -", 6240.0)
+        ]
+    );
+    let found = rows(
+        &bench,
+        "/energy?by=consumer",
+        &["node", "consumer_kind", "consumer_id", "part"],
+    )
+    .await;
+    let machines: Vec<_> = found
+        .iter()
+        .filter(|(text, ..)| text.contains("local_machine  -"))
+        .collect();
+    let machines: Vec<_> = machines
+        .iter()
+        .map(|(text, joules, _)| (text.as_str(), *joules))
+        .collect();
+    assert_eq!(
+        machines,
+        [
+            ("metered local_machine  -", 420.0),
+            ("n1 local_machine  -", 240.0)
+        ]
+    );
     let (whole, by_consumer): (f64, f64) = (
         by_node.iter().map(|(_, joules, _)| joules).sum(),
         found.iter().map(|(_, joules, _)| joules).sum(),
@@ -312,7 +458,10 @@ async fn nodes_of_which_there_is_only_one_sort_count_with_that() {
     // The meter of a whole node has what was attributed in it.
     on(Series::of("redfish_energy"), "n1").has(&bench, constant(500.0));
     let found = rows(&bench, "/energy?by=consumer", &["node", "consumer_kind", "part"]).await;
-    assert!(found.iter().all(|(text, ..)| text != "n1 local_machine -"), "{found:?}");
+    assert!(
+        found.iter().all(|(text, ..)| text != "n1 local_machine -"),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -324,15 +473,23 @@ async fn of_metrics_that_attribute_the_same_energy_one_counts() {
     assert_eq!(metrics(&bench).await, json!(["energy_by_instructions"]));
     assert_eq!(joules(&bench, "/energy?metric=zeal").await, 300.0);
     own("attributed_energy").has(&bench, constant(4.0));
-    own("attributed_gpu_energy").resource("gpu", "a").has(&bench, constant(1.0));
-    assert_eq!(metrics(&bench).await, json!(["attributed_energy", "attributed_gpu_energy"]));
+    own("attributed_gpu_energy")
+        .resource("gpu", "a")
+        .has(&bench, constant(1.0));
+    assert_eq!(
+        metrics(&bench).await,
+        json!(["attributed_energy", "attributed_gpu_energy"])
+    );
     assert_eq!(joules(&bench, "/energy").await, 300.0);
 }
 
 #[tokio::test]
 async fn a_counter_is_as_much_as_it_has_risen() {
     let bench = Bench::new();
-    Series::of("my_energy").counter().unit(Unit::JOULE.kilo()).has(&bench, [(3500, 5.0), (3550, 7.0), (3590, 8.0)]);
+    Series::of("my_energy")
+        .counter()
+        .unit(Unit::JOULE.kilo())
+        .has(&bench, [(3500, 5.0), (3550, 7.0), (3590, 8.0)]);
     assert_eq!(joules(&bench, "/energy").await, 3000.0);
     assert_eq!(joules(&bench, "/energy?step=60").await, 3000.0);
 }
@@ -342,7 +499,10 @@ async fn every_meter_is_a_metric_that_there_is() {
     let documented = include_str!("../../../../../../docs/metrics.md");
     for name in meters::names() {
         let is_of_kwollect = name.ends_with("_power_watt");
-        assert!(is_of_kwollect || documented.contains(&format!("`{name}`")), "{name}");
+        assert!(
+            is_of_kwollect || documented.contains(&format!("`{name}`")),
+            "{name}"
+        );
     }
 }
 

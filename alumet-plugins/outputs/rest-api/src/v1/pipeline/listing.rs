@@ -2,12 +2,10 @@
 
 use axum::http::header::HeaderValue;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::layers::LIMIT_CLAMPED;
-use crate::v1::parameters::Parameters;
+use crate::v1::parameters::{Page, Pagination, Parameters};
 
 /// How many are listed if nothing else is asked for.
 const DEFAULT: usize = 100;
@@ -20,15 +18,6 @@ pub(super) struct Listing {
     pub(super) limit: usize,
     pub(super) offset: usize,
     is_clamped: bool,
-}
-
-/// Which part of a list this is.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Pagination {
-    limit: usize,
-    offset: usize,
-    /// Whether there is more behind it.
-    has_next: bool,
 }
 
 impl Listing {
@@ -50,14 +39,11 @@ impl Listing {
 
     /// This part, and where it is.
     pub(super) fn part<'a, T>(&self, all: &'a [T]) -> (&'a [T], Pagination) {
-        let start = self.offset.min(all.len());
-        let end = start.saturating_add(self.limit).min(all.len());
-        let pagination = Pagination {
+        let page = Page {
             limit: self.limit,
             offset: self.offset,
-            has_next: end < all.len(),
         };
-        (&all[start..end], pagination)
+        page.of(all)
     }
 
     /// The answer; it says if the limit was taken for another one.

@@ -17,8 +17,8 @@ use crate::error::{ApiError, ErrorBody};
 use crate::state::Api;
 
 use self::gpus::{Gpu, GpuView};
-use self::listing::{Listing, Pagination};
-use super::parameters::Parameters;
+use self::listing::Listing;
+use super::parameters::{Pagination, Parameters};
 
 /// All of them.
 pub(crate) fn routes() -> OpenApiRouter<Api> {

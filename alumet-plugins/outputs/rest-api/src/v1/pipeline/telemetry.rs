@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 use crate::asker::Asker;
 use crate::error::{ApiError, ErrorBody};
 use crate::state::Api;
+use crate::v1::parameters::Pagination;
 use crate::v1::time::instant;
 
 use super::gpus::{self, describes};
-use super::listing::{Listing, Pagination};
+use super::listing::Listing;
 use super::parameters;
 
 /// What was measured of a graphics processor.

@@ -1,16 +1,13 @@
-//! The names of families and labels, and how text is written between quotes.
+//! The names of families and labels.
 //!
 //! Without UTF-8, names have letters, digits and underscores. What would then be the same twice is told apart, because an
 //! exposition in which something is there twice is worth nothing to a scraper.
 
-use alumet_core::metric::{Metric, MetricKind};
-use alumet_core::series::SeriesInfo;
+use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::unit::{BaseUnit, Unit};
+use alumet_core::{Attributes, Resource};
 
-use crate::config::Config;
-
-/// What stands for all consumers that are not exposed by themselves.
-pub(crate) const OTHER: &str = "other";
+use crate::number::Scale;
 
 /// Labels that are no attributes.
 const RESERVED: [&str; 4] = [
@@ -20,13 +17,98 @@ const RESERVED: [&str; 4] = [
     "resource_consumer_id",
 ];
 
+/// How names are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// What stands before the name of each metric.
+    pub prefix: String,
+    /// What follows the name of each metric, before its unit.
+    pub suffix: String,
+    /// Whether values are in seconds, joules, bytes, ratios and the like, as Prometheus recommends; otherwise in the units of the
+    /// metrics.
+    pub base_units: bool,
+    /// Whether names stay as they are; otherwise what is no letter or digit becomes `_`.
+    pub utf8_names: bool,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            suffix: "_alumet".to_owned(),
+            base_units: true,
+            utf8_names: false,
+        }
+    }
+}
+
+impl Naming {
+    /// The family of a metric: prefix, name, suffix and unit. `told_apart` appends the kind to it, because the name is taken.
+    pub fn family(&self, metric: &Metric, told_apart: bool) -> FamilyName {
+        let is_counter = metric.kind != MetricKind::Gauge;
+        let mut name = &*metric.name;
+        if is_counter {
+            name = name.strip_suffix("_total").unwrap_or(name);
+        }
+        let mut name = format!("{}{name}{}", self.prefix, self.suffix);
+        if !self.utf8_names {
+            name = plain(&name);
+        }
+        if name.is_empty() {
+            name.push('_');
+        }
+        let (_, unit) = exposed_unit(&metric.unit, self.base_units);
+        if !unit.is_empty() && !name.strip_suffix(&*unit).is_some_and(|rest| rest.ends_with('_')) {
+            name.push('_');
+            name.push_str(&unit);
+        }
+        // Others that are made of the name of a counter, or of this program.
+        let is_taken = ["_total", "_created"].iter().any(|end| name.ends_with(end)) || name.starts_with(OWN);
+        if told_apart || is_taken {
+            name.push('_');
+            name.push_str(kind_word(is_counter));
+            return FamilyName {
+                name: Name::new(name, self.utf8_names),
+                // It must end a name.
+                unit: String::new(),
+            };
+        }
+        FamilyName {
+            name: Name::new(name, self.utf8_names),
+            unit,
+        }
+    }
+
+    /// From the unit of a metric to that in which it is exposed.
+    pub fn scale(&self, unit: &Unit) -> Scale {
+        let (exposed, _) = exposed_unit(unit, self.base_units);
+        Scale::between(unit, &exposed)
+    }
+
+    /// The labels of a series but the empty ones, which are missing ones to a scraper. `consumer` is its kind and its id.
+    pub fn labels(
+        &self,
+        resource: &Resource,
+        consumer: (&str, &str),
+        attributes: &Attributes,
+    ) -> Vec<(Name, String)> {
+        let fixed = [resource.kind(), &*resource.id(), consumer.0, consumer.1].map(str::to_owned);
+        let names = RESERVED.map(|name| Name::new(name.to_owned(), false));
+        let keys: Vec<&str> = attributes.iter().map(|(key, _)| &**key).collect();
+        let keys = label_names(&keys, self.utf8_names).into_iter();
+        let attributes = keys.zip(attributes.iter().map(|(_, value)| value.to_string()));
+        let labels = names.into_iter().zip(fixed).chain(attributes);
+        labels.filter(|(_, value)| !value.is_empty()).collect()
+    }
+}
+
 /// A name, and what others get who do not allow UTF-8 in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
+pub struct Name {
     /// As it is.
-    pub(crate) name: String,
+    pub name: String,
     /// Missing if the name itself is plain.
-    pub(crate) escaped: Option<String>,
+    pub escaped: Option<String>,
 }
 
 impl Name {
@@ -39,7 +121,7 @@ impl Name {
     }
 
     /// What a scraper gets.
-    pub(crate) fn get(&self, is_utf8: bool) -> &str {
+    pub fn get(&self, is_utf8: bool) -> &str {
         match &self.escaped {
             Some(escaped) if !is_utf8 => escaped,
             _ => &self.name,
@@ -49,59 +131,31 @@ impl Name {
 
 /// How a metric is exposed.
 #[derive(Debug)]
-pub(crate) struct FamilyName {
+pub struct FamilyName {
     /// The name of the family; what ends in `_total` is its sample.
-    pub(crate) name: Name,
+    pub name: Name,
     /// The last word of the name; empty if that is none.
-    pub(crate) unit: String,
+    pub unit: String,
 }
 
 /// The word for the kind that families have in both formats.
-pub(crate) const fn kind_word(is_counter: bool) -> &'static str {
+pub const fn kind_word(is_counter: bool) -> &'static str {
     if is_counter { "counter" } else { "gauge" }
 }
 
-/// The family of a metric: prefix, name, suffix and unit. `told_apart` appends the kind to it, because the name is taken.
-pub(crate) fn family_name(metric: &Metric, config: &Config, told_apart: bool) -> FamilyName {
-    let is_counter = metric.kind != MetricKind::Gauge;
-    let mut name = &*metric.name;
-    if is_counter {
-        name = name.strip_suffix("_total").unwrap_or(name);
-    }
-    let mut name = format!("{}{name}{}", config.prefix, config.suffix);
-    if !config.utf8_names {
-        name = plain(&name);
-    }
-    if name.is_empty() {
-        name.push('_');
-    }
-    let (_, unit) = exposed_unit(&metric.unit, config.base_units);
-    if !unit.is_empty() && !name.strip_suffix(&*unit).is_some_and(|rest| rest.ends_with('_')) {
-        name.push('_');
-        name.push_str(&unit);
-    }
-    // Others that are made of the name of a counter, or of this program.
-    let is_taken = ["_total", "_created"].iter().any(|end| name.ends_with(end)) || name.starts_with(OWN);
-    if told_apart || is_taken {
-        name.push('_');
-        name.push_str(kind_word(is_counter));
-        return FamilyName {
-            name: Name::new(name, config.utf8_names),
-            // It must end a name.
-            unit: String::new(),
-        };
-    }
-    FamilyName {
-        name: Name::new(name, config.utf8_names),
-        unit,
+/// How the metrics begin that this program has about its exposition.
+pub const OWN: &str = "alumet_exporter_";
+
+/// What is said about a metric.
+pub fn help(metric: &Metric) -> String {
+    match metric.quality {
+        Quality::Measured => metric.description.clone().into_owned(),
+        quality => format!("{} ({quality})", metric.description),
     }
 }
 
-/// How the metrics begin that this program has about its exposition.
-pub(crate) const OWN: &str = "alumet_exporter_";
-
 /// The unit in which a value is exposed, and its word in names.
-pub(crate) fn exposed_unit(unit: &Unit, base_units: bool) -> (Unit, String) {
+fn exposed_unit(unit: &Unit, base_units: bool) -> (Unit, String) {
     let (base, word) = match (&unit.base, base_units) {
         (BaseUnit::WattHour | BaseUnit::Joule, true) | (BaseUnit::Joule, false) => {
             (BaseUnit::Joule, "joules")
@@ -142,54 +196,6 @@ fn words(text: &str) -> String {
         .join("_")
 }
 
-/// All labels of a series but the empty ones, which are missing ones to a scraper: `a="b",c="d"`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Labels {
-    /// With plain names.
-    pub(crate) text: String,
-    /// With names as they are, where that is something else.
-    pub(crate) utf8: Option<String>,
-}
-
-/// The labels of a series; with `without`, those of the sum of several consumers, which lacks these attributes.
-pub(crate) fn labels(info: &SeriesInfo, config: &Config, without: Option<&[String]>) -> Labels {
-    let (resource, consumer) = (info.resource(), info.consumer());
-    let (consumer_kind, consumer_id) = match without {
-        // Nobody else has the labels of a sum.
-        None if config.top.is_some() && consumer.kind() == OTHER => ("other_consumer", consumer.id()),
-        None => (consumer.kind(), consumer.id()),
-        Some(_) => (OTHER, "".into()),
-    };
-    let fixed = [
-        (RESERVED[0], resource.kind()),
-        (RESERVED[1], &*resource.id()),
-        (RESERVED[2], consumer_kind),
-        (RESERVED[3], &*consumer_id),
-    ];
-    let mut labels = Labels::default();
-    let mut utf8 = String::new();
-    let mut push = |name: &Name, value: &str| {
-        if !value.is_empty() {
-            push_label(&mut labels.text, name, value, false);
-            push_label(&mut utf8, name, value, config.utf8_names);
-        }
-    };
-    for (name, value) in fixed {
-        push(&Name::new(name.to_owned(), false), value);
-    }
-    if config.add_attributes_to_labels {
-        let is_kept = |key: &str| !without.is_some_and(|without| without.iter().any(|one| one == key));
-        let attributes = info.attributes_with_quality();
-        let attributes: Vec<_> = attributes.iter().filter(|(key, _)| is_kept(key)).collect();
-        let keys: Vec<&str> = attributes.iter().map(|(key, _)| &***key).collect();
-        for (name, (_, value)) in label_names(&keys, config.utf8_names).iter().zip(attributes) {
-            push(name, &value.to_string());
-        }
-    }
-    labels.utf8 = (utf8 != labels.text).then_some(utf8);
-    labels
-}
-
 /// The labels of attributes, each another. Those that need no change keep their names.
 fn label_names(keys: &[&str], is_utf8: bool) -> Vec<Name> {
     let name_of = |key: &str| {
@@ -219,35 +225,6 @@ fn label_names(keys: &[&str], is_utf8: bool) -> Vec<Name> {
         Name::new(name, is_utf8)
     };
     keys.iter().map(&mut tell_apart).collect()
-}
-
-fn push_label(out: &mut String, name: &Name, value: &str, is_utf8: bool) {
-    if !out.is_empty() {
-        out.push(',');
-    }
-    match is_utf8 && name.escaped.is_some() {
-        true => {
-            out.push('"');
-            push_quoted(out, &name.name);
-            out.push('"');
-        }
-        false => out.push_str(name.get(is_utf8)),
-    }
-    out.push_str("=\"");
-    push_quoted(out, value);
-    out.push('"');
-}
-
-/// Appends text with backslashes, quotes and line feeds escaped.
-pub(crate) fn push_quoted(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            c => out.push(c),
-        }
-    }
 }
 
 /// Whether a name needs neither quotes nor escapes.
@@ -282,11 +259,10 @@ fn escaped(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use alumet_core::ValueType;
-    use alumet_core::metric::Quality;
 
     use super::*;
 
-    fn family(name: &str, kind: MetricKind, unit: Unit, toml: &str) -> (String, String) {
+    fn family(name: &str, kind: MetricKind, unit: Unit, naming: &Naming) -> (String, String) {
         let metric = Metric {
             name: name.to_owned().into(),
             kind,
@@ -295,23 +271,32 @@ mod tests {
             description: "".into(),
             quality: Quality::Measured,
         };
-        let config: Config = toml::from_str(toml).unwrap();
-        let family = family_name(&metric, &config, false);
+        let family = naming.family(&metric, false);
         (family.name.name, family.unit)
     }
 
     #[test]
     fn a_family_ends_in_its_unit_and_has_no_name_of_another() {
-        const DEFAULT: &str = "";
-        const BARE: &str = "suffix = ''";
-        const OLD: &str = "base_units = false";
+        let default = Naming::default();
+        let bare = Naming {
+            suffix: String::new(),
+            ..Naming::default()
+        };
+        let old = Naming {
+            base_units: false,
+            ..Naming::default()
+        };
+        let utf8 = Naming {
+            utf8_names: true,
+            ..Naming::default()
+        };
         use MetricKind::{Counter, Delta, Gauge};
-        for (name, kind, unit, toml, expected, word) in [
+        for (name, kind, unit, naming, expected, word) in [
             (
                 "energy",
                 Delta,
                 Unit::JOULE.milli(),
-                DEFAULT,
+                &default,
                 "energy_alumet_joules",
                 "joules",
             ),
@@ -319,7 +304,7 @@ mod tests {
                 "energy",
                 Delta,
                 Unit::JOULE.milli(),
-                OLD,
+                &old,
                 "energy_alumet_millijoules",
                 "millijoules",
             ),
@@ -327,7 +312,7 @@ mod tests {
                 "energy",
                 Delta,
                 Unit::WATT_HOUR.kilo(),
-                DEFAULT,
+                &default,
                 "energy_alumet_joules",
                 "joules",
             ),
@@ -335,30 +320,30 @@ mod tests {
                 "energy",
                 Delta,
                 Unit::WATT_HOUR.kilo(),
-                OLD,
+                &old,
                 "energy_alumet_kilowatt_hours",
                 "kilowatt_hours",
             ),
-            ("cpu", Gauge, Unit::PERCENT, DEFAULT, "cpu_alumet_ratio", "ratio"),
-            ("cpu", Gauge, Unit::PERCENT, OLD, "cpu_alumet_percent", "percent"),
-            ("files", Gauge, Unit::ONE, DEFAULT, "files_alumet", ""),
+            ("cpu", Gauge, Unit::PERCENT, &default, "cpu_alumet_ratio", "ratio"),
+            ("cpu", Gauge, Unit::PERCENT, &old, "cpu_alumet_percent", "percent"),
+            ("files", Gauge, Unit::ONE, &default, "files_alumet", ""),
             (
                 "carbon",
                 Gauge,
                 Unit::custom("g{CO2eq}", "g"),
-                BARE,
+                &bare,
                 "carbon_g_CO2eq",
                 "g_CO2eq",
             ),
-            ("size_bytes", Gauge, Unit::BYTE, BARE, "size_bytes", "bytes"),
-            ("sizebytes", Gauge, Unit::BYTE, BARE, "sizebytes_bytes", "bytes"),
-            ("calls_total", Counter, Unit::ONE, BARE, "calls", ""),
-            ("calls_total", Gauge, Unit::ONE, BARE, "calls_total_gauge", ""),
+            ("size_bytes", Gauge, Unit::BYTE, &bare, "size_bytes", "bytes"),
+            ("sizebytes", Gauge, Unit::BYTE, &bare, "sizebytes_bytes", "bytes"),
+            ("calls_total", Counter, Unit::ONE, &bare, "calls", ""),
+            ("calls_total", Gauge, Unit::ONE, &bare, "calls_total_gauge", ""),
             (
                 "calls_created",
                 Counter,
                 Unit::ONE,
-                BARE,
+                &bare,
                 "calls_created_counter",
                 "",
             ),
@@ -366,23 +351,16 @@ mod tests {
                 "alumet_exporter_series",
                 Gauge,
                 Unit::ONE,
-                BARE,
+                &bare,
                 "alumet_exporter_series_gauge",
                 "",
             ),
-            ("1 für.alle", Gauge, Unit::ONE, BARE, "_1_f_r_alle", ""),
-            (
-                "1 für.alle",
-                Gauge,
-                Unit::ONE,
-                "utf8_names = true",
-                "1 für.alle_alumet",
-                "",
-            ),
-            ("", Gauge, Unit::ONE, BARE, "_", ""),
+            ("1 für.alle", Gauge, Unit::ONE, &bare, "_1_f_r_alle", ""),
+            ("1 für.alle", Gauge, Unit::ONE, &utf8, "1 für.alle_alumet", ""),
+            ("", Gauge, Unit::ONE, &bare, "_", ""),
         ] {
-            let found = family(name, kind, unit, toml);
-            assert_eq!(found, (expected.to_owned(), word.to_owned()), "{name} {toml}");
+            let found = family(name, kind, unit, naming);
+            assert_eq!(found, (expected.to_owned(), word.to_owned()), "{name} {naming:?}");
         }
     }
 

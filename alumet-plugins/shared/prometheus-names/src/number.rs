@@ -5,7 +5,7 @@ use alumet_core::unit::Unit;
 
 /// The value of a series: integers exactly, and floats with what rounding has taken from their sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number {
+pub enum Number {
     /// An integer that is not negative; more than a century of whatever a computer can count.
     Whole(u128),
     /// An integer.
@@ -16,7 +16,7 @@ pub(crate) enum Number {
 
 impl Number {
     /// That of a sample.
-    pub(crate) fn of(value: Value) -> Self {
+    pub fn of(value: Value) -> Self {
         match value {
             Value::U64(value) => Self::Whole(value.into()),
             Value::I64(value) => Self::Signed(value.into()),
@@ -25,7 +25,7 @@ impl Number {
     }
 
     /// Nothing yet, of the same type.
-    pub(crate) const fn zero(self) -> Self {
+    pub const fn zero(self) -> Self {
         match self {
             Self::Whole(_) => Self::Whole(0),
             Self::Signed(_) => Self::Signed(0),
@@ -34,7 +34,7 @@ impl Number {
     }
 
     /// Both together; only numbers of one type are ever added.
-    pub(crate) fn plus(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Whole(one), Self::Whole(other)) => Self::Whole(one.saturating_add(other)),
             (Self::Signed(one), Self::Signed(other)) => Self::Signed(one.saturating_add(other)),
@@ -53,7 +53,7 @@ impl Number {
     }
 
     /// What a counter has counted since it was at `earlier`; all of it after a restart.
-    pub(crate) fn since(self, earlier: Self) -> Self {
+    pub fn since(self, earlier: Self) -> Self {
         let less = match (self, earlier) {
             (Self::Whole(now), Self::Whole(earlier)) => now.checked_sub(earlier).map(Self::Whole),
             (Self::Signed(now), Self::Signed(earlier)) if now >= earlier => Some(Self::Signed(now - earlier)),
@@ -68,7 +68,7 @@ impl Number {
     }
 
     /// The number as a float.
-    pub(crate) fn as_f64(self) -> f64 {
+    pub fn as_f64(self) -> f64 {
         match self {
             Self::Whole(value) => value as f64,
             Self::Signed(value) => value as f64,
@@ -79,7 +79,7 @@ impl Number {
 
 /// From the unit of a metric to that in which it is exposed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
+pub enum Scale {
     /// The same unit.
     One,
     /// So many times the number.
@@ -91,7 +91,8 @@ pub(crate) enum Scale {
 }
 
 impl Scale {
-    pub(crate) fn between(from: &Unit, to: &Unit) -> Self {
+    /// From one unit to another; what cannot be converted stays as it is.
+    pub fn between(from: &Unit, to: &Unit) -> Self {
         let there = |value| Unit::convert(value, from, to).unwrap_or(value);
         let back = |value| Unit::convert(value, to, from).unwrap_or(value);
         match (there(0.0), there(1.0)) {
@@ -102,7 +103,8 @@ impl Scale {
         }
     }
 
-    pub(crate) fn apply(self, value: f64) -> f64 {
+    /// A value in the unit in which it is exposed.
+    pub fn apply(self, value: f64) -> f64 {
         match self {
             Self::One => value,
             Self::Times(factor) => value * factor,
@@ -112,7 +114,7 @@ impl Scale {
     }
 
     /// Appends a number as both formats have it.
-    pub(crate) fn push(self, out: &mut Vec<u8>, number: Number) {
+    pub fn push(self, out: &mut Vec<u8>, number: Number) {
         let mut integer = itoa::Buffer::new();
         match (self, number) {
             // The common case, in which 64 bits are enough.
@@ -133,6 +135,15 @@ impl Scale {
                 out.extend_from_slice(text.as_bytes());
             }
         }
+    }
+}
+
+/// Whether a counter can have this value, or grow by it.
+pub fn can_count(value: Value) -> bool {
+    match value {
+        Value::U64(_) => true,
+        Value::I64(value) => value >= 0,
+        Value::F64(value) => value >= 0.0 && value.is_finite(),
     }
 }
 

@@ -1,0 +1,158 @@
+//! Reads the samples that an expression needs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::Timestamp;
+use alumet_core::metric::MetricKind;
+use alumet_shared_prometheus_names::Naming;
+use alumet_shared_query::{
+    Backend, Bucket, Budget, Identity, Matcher, QueryError, Range, Selector, SeriesSamples, Steps,
+};
+
+use crate::labels::Labels;
+use crate::scraped::{Read, Series, joined};
+use crate::select::{Found, find, narrowed};
+
+/// In nanoseconds.
+const MINUTE: i64 = 60_000_000_000;
+
+/// What is read of the samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) range: Range,
+    /// Only the last sample of each series.
+    pub(crate) newest: bool,
+    /// Whether the values count that a counter has, and not only how it moves.
+    pub(crate) values: bool,
+}
+
+/// Reads the samples of the series that match, in the units and with the sums that a scrape would have shown.
+pub(crate) async fn load(
+    backend: &dyn Backend,
+    naming: &Naming,
+    matchers: &[Matcher],
+    mut wanted: Wanted,
+    budget: &Budget,
+) -> Result<Vec<Series>, QueryError> {
+    let found = find(backend, naming, matchers, wanted.range, budget).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let selector = Selector {
+        matchers: narrowed(naming, matchers, &found)?,
+    };
+    // What a delta comes to until then is known of whole hours, and the rest must be read.
+    let has_deltas = found
+        .iter()
+        .any(|found| found.series.metric.kind == MetricKind::Delta);
+    let mut sums = None;
+    if wanted.values && has_deltas {
+        wanted.newest = false;
+        wanted.range.from = hour_of(wanted.range.from);
+        sums = Some(sums_until(backend, &selector, &found, wanted.range.from, budget).await?);
+    }
+    let newest = wanted.newest.then_some(1);
+    let samples = backend.samples(&selector, wanted.range, newest, budget).await?;
+    let mut samples: HashMap<_, _> = samples
+        .into_iter()
+        .map(|samples| (Arc::clone(&samples.series), samples))
+        .collect();
+    let mut thinned = thinned(backend, &selector, &found, &samples, wanted, budget).await?;
+    let mut by_labels: BTreeMap<Labels, Series> = BTreeMap::new();
+    for found in found {
+        budget.check()?;
+        let series = &found.series;
+        let raw = samples
+            .remove(series)
+            .map(|samples| (samples.times, samples.values));
+        let (times, values) = raw.unwrap_or_default();
+        let read = Read {
+            thinned: thinned.remove(series).unwrap_or_default(),
+            times,
+            values,
+            before: sums.as_ref().map(|sums| sums.get(series).copied().unwrap_or(0.0)),
+        };
+        let is_counter = series.metric.kind != MetricKind::Gauge;
+        let mut series = read.as_scraped(naming, &found);
+        series.is_whole |= found.first_at >= wanted.range.from;
+        if series.times.is_empty() {
+            continue;
+        }
+        if let Some(other) = by_labels.remove(&series.labels) {
+            series = joined(other, series, is_counter);
+        }
+        by_labels.insert(series.labels.clone(), series);
+    }
+    Ok(by_labels.into_values().collect())
+}
+
+/// What there is in the range before the samples of each series, if a store has thinned those out: the intervals that have ended
+/// by then.
+async fn thinned(
+    backend: &dyn Backend,
+    selector: &Selector,
+    found: &[Found],
+    samples: &HashMap<Arc<Identity>, SeriesSamples>,
+    wanted: Wanted,
+    budget: &Budget,
+) -> Result<HashMap<Arc<Identity>, Vec<Bucket>>, QueryError> {
+    let range = wanted.range;
+    let begin = |found: &Found| match samples.get(&found.series) {
+        // It is the last, and all that is wanted.
+        Some(_) if wanted.newest => range.from,
+        Some(samples) => samples
+            .times
+            .first()
+            .map_or(range.until, |first| first.as_nanos()),
+        None => range.until,
+    };
+    let known_from = |found: &Found| found.first_at.max(range.from);
+    // What is measured less often than once in two minutes is asked for in vain.
+    let is_gap = |found: &&Found| begin(found).saturating_sub(known_from(found)) > 2 * MINUTE;
+    let Some(until) = found.iter().filter(is_gap).map(begin).max() else {
+        return Ok(HashMap::new());
+    };
+    // An interval may have begun an hour before it ends.
+    let start = hour_of(found.iter().map(known_from).min().unwrap_or(range.from));
+    let minutes = Steps::aligned(
+        Timestamp::from_nanos(start),
+        Timestamp::from_nanos(until),
+        Duration::from_nanos(MINUTE.unsigned_abs()),
+    )?;
+    let begins: HashMap<&Arc<Identity>, i64> =
+        found.iter().map(|found| (&found.series, begin(found))).collect();
+    let intervals = backend.buckets(selector, minutes, budget).await?.into_iter();
+    let before = intervals.map(|mut found| {
+        let begin = begins.get(&found.series).copied().unwrap_or(range.from);
+        found
+            .buckets
+            .retain(|bucket| (range.from..begin).contains(&bucket.last_at));
+        (found.series, found.buckets)
+    });
+    Ok(before.collect())
+}
+
+/// What each series comes to from its first sample until the beginning of an hour.
+async fn sums_until(
+    backend: &dyn Backend,
+    selector: &Selector,
+    found: &[Found],
+    until: i64,
+    budget: &Budget,
+) -> Result<HashMap<Arc<Identity>, f64>, QueryError> {
+    let first_at = found.iter().map(|found| found.first_at).min();
+    let start = first_at.map_or(until, hour_of);
+    if start >= until {
+        return Ok(HashMap::new());
+    }
+    let steps = Steps::whole(Timestamp::from_nanos(start), Timestamp::from_nanos(until));
+    let sums = backend.buckets(selector, steps, budget).await?.into_iter();
+    let sums = sums.map(|found| (found.series, found.buckets.iter().map(|bucket| bucket.sum).sum()));
+    Ok(sums.collect())
+}
+
+const fn hour_of(nanos: i64) -> i64 {
+    nanos.saturating_sub(nanos.rem_euclid(60 * MINUTE))
+}

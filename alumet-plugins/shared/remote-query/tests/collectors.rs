@@ -1,0 +1,419 @@
+//! Collectors behind real sockets, and gateways that ask them.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alumet_core::metric::{Metric, MetricKind, Quality};
+use alumet_core::time::Timestamp;
+use alumet_core::unit::Unit;
+use alumet_core::value::{Value, ValueType};
+use alumet_core::{Attributes, Consumer, Resource, async_trait};
+use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_query::{
+    Backend, BackendStatus, Buckets, Budget, Identity, Limits, OverTime, Query, QueryError, Range, Selector,
+    SeriesBuckets, SeriesEntry, SeriesSamples, Steps,
+};
+use alumet_shared_remote_query::{CollectorsBackend, CollectorsConfig, PATH, Partial, answer};
+use alumet_shared_trust::Secret;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// A sample: its series, its time, its value.
+type Sample = (usize, i64, u32);
+
+/// A list of samples, which is a backend.
+#[derive(Clone, Default)]
+struct Listed(Arc<Mutex<Vec<SeriesSamples>>>);
+
+impl Listed {
+    /// Has these samples from now on, each once.
+    fn set(&self, samples: &[Sample]) {
+        let mut samples = samples.to_vec();
+        samples.sort_by_key(|(series, at, _)| (*series, *at));
+        samples.dedup_by_key(|(series, at, _)| (*series, *at));
+        let of_series = samples.chunk_by(|(a, ..), (b, ..)| a == b);
+        *self.0.lock() = of_series
+            .map(|samples| SeriesSamples {
+                series: Arc::new(identity(samples[0].0)),
+                times: samples
+                    .iter()
+                    .map(|(_, at, _)| Timestamp::from_nanos(*at))
+                    .collect(),
+                values: samples
+                    .iter()
+                    .map(|(series, _, value)| value_of(*series, *value))
+                    .collect(),
+            })
+            .collect();
+    }
+}
+
+/// Series differ in all that they can.
+fn identity(series: usize) -> Identity {
+    let metric = Metric {
+        name: format!("m{}", series % 2).into(),
+        kind: MetricKind::ALL[series % 3],
+        value_type: ValueType::ALL[series % 3],
+        unit: Unit::JOULE,
+        description: "".into(),
+        quality: Quality::Measured,
+    };
+    Identity {
+        metric: Arc::new(metric),
+        resource: Resource::CpuPackage { id: 0 },
+        consumer: Consumer::Process { pid: 1 },
+        attributes: Attributes::EMPTY.with("node", format!("n{series}")),
+    }
+}
+
+fn value_of(series: usize, value: u32) -> Value {
+    match ValueType::ALL[series % 3] {
+        ValueType::U64 => Value::U64(value.into()),
+        ValueType::I64 => Value::I64(-i64::from(value)),
+        ValueType::F64 => Value::F64(f64::from(value) / 4.0),
+    }
+}
+
+#[async_trait]
+impl Backend for Listed {
+    async fn series(
+        &self,
+        selector: &Selector,
+        range: Range,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesEntry>, QueryError> {
+        let samples = self.samples(selector, range, None, budget).await?;
+        let entries = samples.into_iter().map(|samples| SeriesEntry {
+            first_at: samples.times.first().unwrap().as_nanos(),
+            last_at: samples.times.last().unwrap().as_nanos(),
+            series: samples.series,
+        });
+        Ok(entries.collect())
+    }
+
+    async fn samples(
+        &self,
+        selector: &Selector,
+        range: Range,
+        newest: Option<usize>,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesSamples>, QueryError> {
+        let mut found = self.0.lock().clone();
+        found.retain(|found| selector.selects(&found.series));
+        for found in &mut found {
+            let kept = found.iter().filter(|(at, _)| range.contains(*at));
+            let mut kept: Vec<_> = kept.collect();
+            let surplus = kept.len().saturating_sub(newest.unwrap_or(usize::MAX));
+            kept.drain(..surplus);
+            budget.spend(kept.len() as u64)?;
+            (found.times, found.values) = kept.into_iter().unzip();
+        }
+        found.retain(|found| !found.times.is_empty());
+        Ok(found)
+    }
+
+    async fn buckets(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesBuckets>, QueryError> {
+        let range = Range {
+            from: steps.start,
+            until: steps.end(),
+        };
+        let samples = self.samples(selector, range, None, budget).await?;
+        let buckets = samples.into_iter().map(|samples| {
+            let mut buckets = Buckets::new(steps);
+            for (at, value) in samples.iter() {
+                buckets.add(at, value.as_f64());
+            }
+            SeriesBuckets {
+                series: samples.series,
+                buckets: buckets.finish(),
+            }
+        });
+        Ok(buckets.collect())
+    }
+
+    async fn status(&self) -> BackendStatus {
+        BackendStatus {
+            series: Some(self.0.lock().len() as u64),
+            problems: vec!["the disk is slow".to_owned()],
+            ..BackendStatus::default()
+        }
+    }
+
+    fn generation(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A collector that answers from a list, as long as `runtime` lives.
+struct Collector {
+    listed: Listed,
+    port: u16,
+}
+
+impl Collector {
+    async fn start(most: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let collector = Self {
+            listed: Listed::default(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let listed = collector.listed.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let listed = listed.clone();
+                let service = service_fn(move |request| respond(listed.clone(), most, request));
+                let connection = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        collector
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+async fn respond(
+    listed: Listed,
+    most: Limits,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    assert_eq!(request.uri().path(), PATH);
+    let is_known = request
+        .headers()
+        .get("authorization")
+        .is_some_and(|token| token == "Bearer t");
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let (status, body) = match answer(&listed, &body, most).await {
+        _ if !is_known => (StatusCode::UNAUTHORIZED, b"who are you?".to_vec()),
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string().into_bytes()),
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+fn config(addresses: Vec<String>) -> CollectorsConfig {
+    let mut http = local();
+    http.token = Some(Secret("t".to_owned()));
+    CollectorsConfig {
+        addresses,
+        http,
+        ..CollectorsConfig::default()
+    }
+}
+
+fn gateway(collectors: &[Collector]) -> CollectorsBackend {
+    CollectorsBackend::new(&config(collectors.iter().map(Collector::url).collect())).unwrap()
+}
+
+fn budget() -> Budget {
+    Budget::new(Limits::default())
+}
+
+const STEPS: Steps = Steps {
+    start: 3,
+    step: 10,
+    count: 9,
+};
+
+/// All that a backend says of these series.
+async fn all(backend: &dyn Backend, selector: &Selector, range: Range, newest: Option<usize>) -> Vec<String> {
+    let mut all = Vec::new();
+    let series = backend.series(selector, range, &budget()).await.unwrap();
+    all.extend(series.iter().map(|entry| format!("{entry:?}")));
+    let samples = backend.samples(selector, range, newest, &budget()).await.unwrap();
+    all.extend(samples.iter().map(|samples| format!("{samples:?}")));
+    let buckets = backend.buckets(selector, STEPS, &budget()).await.unwrap();
+    let buckets = buckets.iter().filter(|found| !found.buckets.is_empty());
+    all.extend(buckets.map(|found| format!("{found:?}")));
+    all.sort();
+    all
+}
+
+#[test]
+fn however_samples_are_split_and_repeated_the_answer_is_that_of_one_who_has_all() {
+    let runtime = Runtime::new().unwrap();
+    let collectors = async || {
+        let mut collectors = Vec::new();
+        for _ in 0..4 {
+            collectors.push(Collector::start(Limits::default()).await);
+        }
+        collectors
+    };
+    let collectors = runtime.block_on(collectors());
+    let sample = (0..4_usize, 0..100_i64, 0..1000_u32, 1..16_usize);
+    let samples = prop::collection::vec(sample, 0..80);
+    let case = (
+        samples,
+        1..=4_usize,
+        0..100_i64,
+        prop::option::of(0..5_usize),
+        0..4_usize,
+    );
+    proptest!(ProptestConfig::with_cases(64), |((samples, count, from, newest, only) in case)| {
+        let list = Listed::default();
+        let mut once = Vec::new();
+        let mut parts = vec![Vec::new(); count];
+        for (series, at, value, who) in samples {
+            // The first one at an instant is what was measured; all collectors that have it have the same.
+            if once.iter().any(|(other, when, _)| (*other, *when) == (series, at)) {
+                continue;
+            }
+            once.push((series, at, value));
+            let holders: Vec<_> = (0..count).filter(|number| who >> number & 1 == 1).collect();
+            for number in if holders.is_empty() { vec![0] } else { holders } {
+                parts[number].push((series, at, value));
+            }
+        }
+        list.set(&once);
+        for (collector, part) in collectors.iter().zip(&parts) {
+            collector.listed.set(part);
+        }
+        let range = Range { from, until: 80 };
+        let selector = match only {
+            0 => Selector::default(),
+            only => Selector::default().with("node", &format!("n{only}")),
+        };
+        let (one, two) = (gateway(&collectors[..count]), gateway(&collectors[..count]));
+        let wanted = runtime.block_on(all(&list, &selector, range, newest));
+        prop_assert_eq!(&runtime.block_on(all(&one, &selector, range, newest)), &wanted);
+        prop_assert_eq!(&runtime.block_on(all(&two, &selector, range, newest)), &wanted);
+    });
+}
+
+#[tokio::test]
+async fn energy_is_the_same_through_a_gateway() {
+    let collectors = [
+        Collector::start(Limits::default()).await,
+        Collector::start(Limits::default()).await,
+    ];
+    // An agent that moves, and sends again what was not acknowledged.
+    collectors[0].listed.set(&[(1, 3, 5), (1, 4, 6), (1, 8, 1)]);
+    collectors[1].listed.set(&[(1, 8, 1), (1, 9, 2), (1, 14, 3)]);
+    let query = Query {
+        selector: Selector::default().with("node", "n1"),
+        range: Range { from: 0, until: 20 },
+        step: Some(Duration::from_nanos(10)),
+        over_time: OverTime::Sum,
+        group_by: None,
+        combine: Default::default(),
+    };
+    let rows = query.run(&gateway(&collectors), &budget()).await.unwrap();
+    let points: Vec<_> = rows[0]
+        .points
+        .iter()
+        .map(|point| (point.at.as_nanos(), point.value))
+        .collect();
+    assert_eq!(points, [(0, -14.0), (10, -3.0)]);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_the_status_tells() {
+    let collector = Collector::start(Limits::default()).await;
+    collector.listed.set(&[(0, 1, 1)]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let away = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let mut config = config(vec![collector.url(), away.clone()]);
+    let ask = async |config: &CollectorsConfig| {
+        let gateway = CollectorsBackend::new(config).unwrap();
+        let samples = gateway
+            .samples(&Selector::default(), Range::ALL, None, &budget())
+            .await;
+        (samples, gateway.status().await)
+    };
+    let (refused, _) = ask(&config).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(
+        text.starts_with(&format!("the collector at {away} does not answer: ")),
+        "{text}"
+    );
+
+    config.partial = Partial::Allow;
+    let (allowed, status) = ask(&config).await;
+    assert_eq!(allowed.unwrap().len(), 1);
+    assert_eq!(status.series, Some(1));
+    let [missing, slow] = &*status.problems else {
+        panic!("{status:?}");
+    };
+    assert!(
+        missing.starts_with(&format!("the collector at {away} does not answer: ")),
+        "{missing}"
+    );
+    assert_eq!(
+        *slow,
+        format!("the collector at {}: the disk is slow", collector.url())
+    );
+
+    config.addresses = vec![format!("dns:localhost:{}", collector.port)];
+    config.partial = Partial::Refuse;
+    assert_eq!(ask(&config).await.0.unwrap().len(), 1);
+    config.at_least = 2;
+    let text = ask(&config).await.0.unwrap_err().to_string();
+    assert!(text.contains("1 addresses and `at_least` 2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_collector_that_hangs_or_does_not_know_the_gateway_is_told_of() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let limits = Limits {
+        duration: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let gateway = CollectorsBackend::new(&config(vec![url])).unwrap();
+    let asked = gateway
+        .series(&Selector::default(), Range::ALL, &Budget::new(limits))
+        .await;
+    let text = asked.unwrap_err().to_string();
+    assert!(text.ends_with("there was no answer in time"), "{text}");
+
+    let collector = Collector::start(Limits::default()).await;
+    let mut config = config(vec![collector.url()]);
+    config.http.token = None;
+    let gateway = CollectorsBackend::new(&config).unwrap();
+    let asked = gateway.series(&Selector::default(), Range::ALL, &budget()).await;
+    let text = asked.unwrap_err().to_string();
+    assert!(text.contains("401") && text.contains("who are you?"), "{text}");
+}
+
+#[tokio::test]
+async fn a_collector_has_limits_of_its_own_which_no_question_stretches() {
+    let most = Limits {
+        samples: 1,
+        ..Limits::default()
+    };
+    let collector = Collector::start(most).await;
+    collector.listed.set(&[(0, 1, 1), (0, 2, 1)]);
+    let gateway = gateway(&[collector]);
+    let asked = gateway
+        .samples(&Selector::default(), Range::ALL, None, &budget())
+        .await;
+    let QueryError::Invalid(text) = asked.unwrap_err() else {
+        panic!("it is the question that is wrong");
+    };
+    assert!(
+        text.starts_with("the question needs more than 1 samples: "),
+        "{text}"
+    );
+    let invalid = answer(&Listed::default(), b"{}", Limits::default()).await;
+    assert!(matches!(invalid, Err(QueryError::Invalid(_))));
+}
