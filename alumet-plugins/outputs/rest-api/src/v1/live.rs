@@ -30,47 +30,45 @@ use super::time::millis;
 /// Something comes at least this often, so that neither side takes the other for gone.
 const PULSE: Duration = Duration::from_secs(15);
 
-/// `event: series`: series that the next samples are of.
+/// What is sent.
 #[derive(Serialize, ToSchema)]
-#[schema(as = LiveSeries)]
-struct SeriesEvent<'a> {
-    series: Vec<NamedSeries<'a>>,
+#[serde(untagged)]
+#[schema(as = LiveEvent)]
+enum Event<'a> {
+    /// `event: series`: what the next samples are of.
+    #[schema(title = "series")]
+    Series { series: Vec<NamedSeries<'a>> },
+    /// `event: samples`: values of one instant.
+    #[schema(title = "samples")]
+    Samples {
+        /// In milliseconds since 1970.
+        at: i64,
+        values: Vec<LiveValue>,
+    },
+    /// `event: lost`: the client reads too slowly.
+    #[schema(title = "lost")]
+    Lost {
+        /// How many batches of samples were left out.
+        batches: u64,
+    },
 }
 
 /// A series and its number in what follows.
 #[derive(Serialize, ToSchema)]
-#[schema(as = LiveNamedSeries)]
+#[schema(as = LiveSeries)]
 struct NamedSeries<'a> {
     series: usize,
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: Labels<'a>,
 }
 
-/// `event: samples`: values of one instant.
-#[derive(Serialize, ToSchema)]
-#[schema(as = LiveSamples)]
-struct SamplesEvent {
-    /// In milliseconds since 1970.
-    at: i64,
-    values: Vec<LiveValue>,
-}
-
 /// A value of a series.
 #[derive(Serialize, ToSchema)]
-#[schema(as = LiveValue)]
 struct LiveValue {
     /// The number of its series.
     series: usize,
     #[schema(value_type = Option<f64>)]
     value: Written,
-}
-
-/// `event: lost`: the client reads too slowly.
-#[derive(Serialize, ToSchema)]
-#[schema(as = LiveLost)]
-struct LostEvent {
-    /// How many batches of samples were left out.
-    batches: u64,
 }
 
 /// What one client is told.
@@ -88,7 +86,7 @@ struct Watch {
 /// `event: series` names series by numbers, before the first of their samples; `event: samples` has the values of one instant;
 /// `event: lost` says that the client was too slow for some.
 #[utoipa::path(get, path = "/live", tag = "series", params(Selecting),
-    responses((status = 200, content_type = "text/event-stream", body = SamplesEvent), (status = 400, body = ErrorBody)))]
+    responses((status = 200, content_type = "text/event-stream", body = Event<'static>), (status = "default", body = ErrorBody)))]
 pub(super) async fn live(mut asked: Asked) -> Result<Response, ApiError> {
     let mut watch = Watch {
         selector: asked.parameters.selector()?,
@@ -102,7 +100,7 @@ pub(super) async fn live(mut asked: Asked) -> Result<Response, ApiError> {
     let events = batches.timeout_repeating(pulse).map(move |batch| {
         Ok::<_, Infallible>(match batch {
             Ok(Ok(batch)) => watch.tell(&batch),
-            Ok(Err(BroadcastStreamRecvError::Lagged(batches))) => event("lost", &LostEvent { batches }),
+            Ok(Err(BroadcastStreamRecvError::Lagged(batches))) => Event::Lost { batches }.written(),
             Err(_) => ":\n\n".to_owned(),
         })
     });
@@ -143,18 +141,25 @@ impl Watch {
         }
         let mut text = String::new();
         if !named.is_empty() {
-            text.push_str(&event("series", &SeriesEvent { series: named }));
+            text.push_str(&Event::Series { series: named }.written());
         }
         for (at, values) in by_time {
             let at = millis(at.as_nanos());
-            text.push_str(&event("samples", &SamplesEvent { at, values }));
+            text.push_str(&Event::Samples { at, values }.written());
         }
         text
     }
 }
 
-/// An event as it is sent: JSON has no line breaks.
-fn event(name: &str, data: &impl Serialize) -> String {
-    let data = serde_json::to_string(data).unwrap_or_default();
-    format!("event: {name}\ndata: {data}\n\n")
+impl Event<'_> {
+    /// As it is sent: JSON has no line breaks.
+    fn written(&self) -> String {
+        let name = match self {
+            Self::Series { .. } => "series",
+            Self::Samples { .. } => "samples",
+            Self::Lost { .. } => "lost",
+        };
+        let data = serde_json::to_string(self).unwrap_or_default();
+        format!("event: {name}\ndata: {data}\n\n")
+    }
 }

@@ -104,8 +104,7 @@ impl Serialize for Written {
         ("combine" = Option<String>, Query, description = "`sum`, `mean`, `min` or `max` of the series of a group; `sum` if it is not given."),
         ("limit" = Option<usize>, Query, description = "Without an aggregate: so many samples of each series, the newest; 1000 if it is not \
             given.")),
-    responses((status = 200, body = Answer<GroupRow>), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody,
-        description = "The question needs more than its limits allow.")))]
+    responses((status = 200, body = Answer<GroupRow>), (status = "default", body = ErrorBody)))]
 pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;

@@ -89,7 +89,7 @@ struct Store {
 
 /// How the pipeline and the store are. Only for those who may see all series.
 #[utoipa::path(get, path = "/status", tag = "status",
-    responses((status = 200, body = Status), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    responses((status = 200, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn status(mut asked: Asked) -> Result<Json<Status>, ApiError> {
     asked.parameters.finish()?;
     asked.asker.need_everything()?;

@@ -15,7 +15,7 @@ use crate::live::LiveSample;
 
 use super::bench::{Bench, PATIENCE, Series, constant};
 
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 8] = [
     "metrics",
     "nodes",
     "resources",
@@ -24,8 +24,6 @@ const ENDPOINTS: [&str; 10] = [
     "query",
     "energy",
     "top",
-    "live",
-    "status",
 ];
 
 /// Two nodes, of which one is this machine.
@@ -342,7 +340,7 @@ proptest! {
 
     #[test]
     fn whatever_is_asked_nothing_breaks(
-        endpoint in prop::sample::select(&ENDPOINTS[..8]),
+        endpoint in prop::sample::select(&ENDPOINTS),
         parameters in prop::collection::vec((
             prop::sample::select(vec![
                 "metric", "node", "match", "from", "to", "start_time", "step", "by", "aggregate", "combine", "limit", "offset",

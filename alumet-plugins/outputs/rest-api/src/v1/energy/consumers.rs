@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use alumet_core::metric::MetricKind;
 use alumet_core::{Consumer, Resource};
 use alumet_shared_query::{Identity, SeriesEntry};
 
@@ -29,7 +28,7 @@ pub(super) fn is_of_consumer(series: &Identity) -> bool {
         // Meters of a whole machine that the plugin `kwollect-input` asks for.
         consumer => consumer.kind() != "device_origin",
     };
-    is_energy && is_somebody && series.metric.kind != MetricKind::Gauge
+    is_energy && is_somebody
 }
 
 /// The part of nobody that it is.

@@ -139,8 +139,7 @@ impl Asked {
 /// A node without meters counts with what was attributed on it, and machines and GPUs whose energy was not attributed stand beside
 /// consumers as `local_machine`.
 #[utoipa::path(get, path = "/energy", tag = "energy", params(Selecting, Ranging, Grouping, Formatting),
-    responses((status = 200, body = Energy), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody,
-        description = "The question needs more than its limits allow.")))]
+    responses((status = 200, body = Energy), (status = "default", body = ErrorBody)))]
 pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;
@@ -201,8 +200,7 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
     params(Selecting, Ranging, Formatting,
         ("by" = Option<Vec<String>>, Query, description = "Labels, with commas between them; `consumer` if it is not given."),
         ("n" = Option<usize>, Query, description = "How many rows; 10 if it is not given, at most 1000.")),
-    responses((status = 200, body = Top), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody,
-        description = "The question needs more than its limits allow.")))]
+    responses((status = 200, body = Top), (status = "default", body = ErrorBody)))]
 pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;

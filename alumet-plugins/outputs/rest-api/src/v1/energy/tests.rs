@@ -233,6 +233,19 @@ async fn of_sensors_that_may_overlap_the_largest_counts() {
 }
 
 #[tokio::test]
+async fn who_asked_a_wattmetre_is_no_consumer() {
+    let bench = Bench::new();
+    let asked = |metric| {
+        let series = Series::of(metric).resource("device_id", "taurus-7");
+        series.consumer("device_origin", "wattmetre1-port6")
+    };
+    asked("wattmetre_power_watt").watts().has(&bench, constant(100.0));
+    asked("wattmetre_energy_joule").has(&bench, constant(100.0));
+    assert_eq!(metrics(&bench).await, json!(["wattmetre_power_watt"]));
+    assert_eq!(joules(&bench, "/energy?by=consumer").await, 5900.0);
+}
+
+#[tokio::test]
 async fn a_meter_that_has_only_a_part_of_the_range_gives_way() {
     let bench = Bench::new();
     Series::of("redfish_energy").has(&bench, [(3500, 100.0), (3590, 100.0)]);
