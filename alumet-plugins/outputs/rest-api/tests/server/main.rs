@@ -6,5 +6,6 @@ mod elsewhere;
 mod gpus;
 mod hostile;
 mod layers;
+mod page;
 mod rig;
 mod trust;
