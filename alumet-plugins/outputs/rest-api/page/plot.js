@@ -19,7 +19,8 @@ export function series({ from, to, rows }, step) {
   const offset = ((first % length) + length) % length;
   const times = [];
   const settled = Math.min(to, Date.now() - settling(length));
-  for (let at = Math.ceil((from - offset) / length) * length + offset; at + length <= settled; at += length) times.push(at);
+  // The first sample of the range may tell of a time before it, so that the first interval can have too much.
+  for (let at = (Math.ceil((from - offset) / length) + 1) * length + offset; at + length <= settled; at += length) times.push(at);
   const place = new Map(times.map((at, index) => [at, index]));
   const lines = rows.map(({ points, ...row }) => {
     const watts = times.map(() => null);
