@@ -10,16 +10,18 @@ import { between, current, go } from "./state.js";
 const settling = (length) => Math.min(Math.max(length, 5000), 30000);
 
 /**
- * Rows of energy by step as watts on one grid of times. A row is `{ name, id, joules, points }`; those beyond the number of
+ * Rows of energy by step, whose last ends at `end`, as watts on one grid of times. A row is `{ name, id, joules, points }`; those beyond the number of
  * colours become one.
  */
-export function series({ from, to, rows }, step) {
+export function series({ from, to, end, rows }, step) {
   const length = step * 1000;
   const first = rows.find((row) => row.points.length > 0)?.points[0][0] ?? 0;
   const offset = ((first % length) + length) % length;
   const times = [];
-  const settled = Math.min(to, Date.now() - settling(length));
-  for (let at = Math.ceil((from - offset) / length) * length + offset; at + length <= settled; at += length) times.push(at);
+  const settled = Math.min(to, end - 1, Date.now() - settling(length));
+  // The first sample may tell of a time before the range, and what tells of its end may come after it: the first and the last
+  // interval can have too much and too little.
+  for (let at = (Math.ceil((from - offset) / length) + 1) * length + offset; at + length <= settled; at += length) times.push(at);
   const place = new Map(times.map((at, index) => [at, index]));
   const lines = rows.map(({ points, ...row }) => {
     const watts = times.map(() => null);

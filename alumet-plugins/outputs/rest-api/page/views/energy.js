@@ -71,7 +71,7 @@ async function energyByStep(view, step, signal) {
   const { from, to, joules, rows } = view.split === "consumer" ? await byConsumer(view, asked, signal)
     : await get("energy", { ...asked, by: view.split === "node" ? "node" : "domain,resource_kind" }, signal);
   // The last interval of an answer can end in the future.
-  return { from, to: Math.min(to, range(view).to), joules, rows: merged(rows.map((row) => ({ ...row, ...nameOf(row, view.split) }))) };
+  return { from, to: Math.min(to, range(view).to), end: to, joules, rows: merged(rows.map((row) => ({ ...row, ...nameOf(row, view.split) }))) };
 }
 
 /** Rows of different names. */
