@@ -10,6 +10,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "containers",
     "cray-pm-counters",
     "csv",
+    "csv-replay",
     "elasticsearch",
     "energy-attribution",
     "energy-estimation-tdp",

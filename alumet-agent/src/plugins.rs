@@ -19,6 +19,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_cray_pm_counters::CrayPmCountersPlugin>(),
         #[cfg(feature = "csv")]
         PluginDescriptor::of::<alumet_plugin_csv::CsvPlugin>(),
+        #[cfg(feature = "csv-replay")]
+        PluginDescriptor::of::<alumet_plugin_csv_replay::CsvReplayPlugin>(),
         #[cfg(feature = "elasticsearch")]
         PluginDescriptor::of::<alumet_plugin_elasticsearch::ElasticsearchPlugin>(),
         #[cfg(feature = "energy-attribution")]

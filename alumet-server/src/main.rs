@@ -1,6 +1,7 @@
 //! The server: receives what many agents measure, and writes it.
 
 mod certs;
+mod demo;
 mod plugins;
 
 use std::process::ExitCode;
@@ -8,6 +9,11 @@ use std::process::ExitCode;
 use alumet_agent::{App, ExtraCommand, Shortcut};
 
 fn main() -> ExitCode {
+    app().main()
+}
+
+/// The application, whatever the command line asks of it.
+fn app() -> App {
     App::new(
         "alumet-server",
         env!("CARGO_PKG_VERSION"),
@@ -51,5 +57,8 @@ fn main() -> ExitCode {
         build: certs::command,
         run: certs::run,
     })
-    .main()
+    .command(ExtraCommand {
+        build: demo::command,
+        run: demo::run,
+    })
 }

@@ -11,6 +11,21 @@ pub(crate) enum Binary {
     Server,
 }
 
+/// What only the server has: an agent keeps nothing, and its weight is paid on every node.
+const OF_THE_SERVER: [&str; 3] = ["nats-input", "rest-api", "store"];
+
+/// The sources that the server has beside those: it receives, replays, is spoken to, and measures the machine in `demo`.
+const SOURCES_OF_THE_SERVER: [&str; 8] = [
+    "cgroups",
+    "csv-replay",
+    "energy-estimation-tdp",
+    "nvml",
+    "procfs",
+    "rapl",
+    "relay-server",
+    "socket-control",
+];
+
 impl Binary {
     /// All of them.
     pub(crate) const ALL: [Self; 2] = [Self::Agent, Self::Server];
@@ -43,12 +58,15 @@ impl Binary {
         format!("{}/src/plugins.rs", self.name())
     }
 
-    /// Whether it has the plugin. The agent has all. The server measures nothing and ends the way of the samples: it has
-    /// the transforms and outputs, and of the sources those that receive or that make no samples.
+    /// Whether it has the plugin. The agent has all but those that keep and show what others send. The server ends the way of the
+    /// samples: it has the transforms and outputs, the sources that receive or that make no samples, and those with which `demo`
+    /// measures.
     pub(crate) fn offers(self, kind: PluginKind, plugin: &str) -> bool {
         match (self, kind) {
-            (Self::Agent, _) => true,
-            (Self::Server, PluginKind::Source) => ["relay-server", "socket-control"].contains(&plugin),
+            (Self::Agent, _) => !OF_THE_SERVER.contains(&plugin),
+            (Self::Server, PluginKind::Source) => {
+                OF_THE_SERVER.contains(&plugin) || SOURCES_OF_THE_SERVER.contains(&plugin)
+            }
             (Self::Server, PluginKind::Transform | PluginKind::Output) => plugin != "relay-client",
         }
     }
@@ -59,16 +77,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_changes_and_writes_what_it_receives() {
-        for (kind, plugin, offered) in [
-            (PluginKind::Source, "rapl", false),
-            (PluginKind::Source, "relay-server", true),
-            (PluginKind::Transform, "filter", true),
-            (PluginKind::Output, "csv", true),
-            (PluginKind::Output, "relay-client", false),
+    fn the_server_keeps_what_it_receives_and_the_agent_measures_everything() {
+        for (kind, plugin, server, agent) in [
+            (PluginKind::Source, "perf", false, true),
+            (PluginKind::Source, "rapl", true, true),
+            (PluginKind::Source, "relay-server", true, true),
+            (PluginKind::Source, "nats-input", true, false),
+            (PluginKind::Transform, "filter", true, true),
+            (PluginKind::Output, "csv", true, true),
+            (PluginKind::Output, "store", true, false),
+            (PluginKind::Output, "relay-client", false, true),
         ] {
-            assert_eq!(Binary::Server.offers(kind, plugin), offered, "{plugin}");
-            assert!(Binary::Agent.offers(kind, plugin), "{plugin}");
+            assert_eq!(Binary::Server.offers(kind, plugin), server, "{plugin}");
+            assert_eq!(Binary::Agent.offers(kind, plugin), agent, "{plugin}");
         }
     }
 }

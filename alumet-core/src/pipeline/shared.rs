@@ -23,6 +23,7 @@ use super::message::{Ingest, Outgoing};
 use super::poll::PollThread;
 use super::queue::Queue;
 use super::runtime::RuntimeSlot;
+use super::self_metrics;
 
 /// What all threads and tasks of a pipeline know.
 pub(crate) struct Shared {
@@ -205,7 +206,10 @@ impl Shared {
         let elements = self.elements.lock();
         let mut states = elements
             .iter()
-            .filter(|element| element.cell.key().kind == kind)
+            // The pipeline measures itself as long as it runs, which is no reason to run.
+            .filter(|element| {
+                element.cell.key().kind == kind && element.cell.key().plugin != self_metrics::PLUGIN
+            })
             .map(|element| element.cell.state())
             .peekable();
         // An output that was asked to end, and is not listed any more, has not ended by itself.

@@ -248,3 +248,15 @@ fn a_source_that_has_ended_is_forgotten_and_the_last_one_is_announced() {
         .unwrap();
     assert!(pipeline.sources_ended().is_cancelled());
 }
+
+#[test]
+fn a_pipeline_that_measures_only_itself_has_no_source_left() {
+    let clock = ManualClock::new();
+    let mut builder = PipelineBuilder::with_clock(Arc::new(clock.clone())).self_metrics(SECOND);
+    let source = Counting::new(builder.catalog(), "a");
+    builder.source("a", source);
+    let pipeline = builder.start().unwrap();
+    let sources = "sources/*/a".parse().unwrap();
+    pipeline.control().stop(&sources).unwrap();
+    assert!(pipeline.sources_ended().is_cancelled());
+}

@@ -75,7 +75,7 @@ const PREREQUISITES: &[Prerequisite] = &[
         name: "Prometheus",
         probe: "prometheus --version && promtool --version",
         package: "prometheus",
-        needed_by: "the tests of prometheus-exporter",
+        needed_by: "the tests of prometheus-exporter and of the HTTP API of Prometheus",
         is_required: false,
     },
     Prerequisite {

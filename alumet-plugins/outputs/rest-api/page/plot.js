@@ -6,8 +6,8 @@ import { el } from "./dom.js";
 import * as format from "./format.js";
 import { between, current, go } from "./state.js";
 
-// What was measured last may still be on its way.
-const SETTLING_MS = 5000;
+// What was used last is told by samples that are still to come.
+const settling = (length) => Math.min(Math.max(length, 5000), 30000);
 
 /**
  * Rows of energy by step as watts on one grid of times. A row is `{ name, id, joules, points }`; those beyond the number of
@@ -18,7 +18,7 @@ export function series({ from, to, rows }, step) {
   const first = rows.find((row) => row.points.length > 0)?.points[0][0] ?? 0;
   const offset = ((first % length) + length) % length;
   const times = [];
-  const settled = Math.min(to, Date.now() - Math.min(length, SETTLING_MS));
+  const settled = Math.min(to, Date.now() - settling(length));
   for (let at = Math.ceil((from - offset) / length) * length + offset; at + length <= settled; at += length) times.push(at);
   const place = new Map(times.map((at, index) => [at, index]));
   const lines = rows.map(({ points, ...row }) => {

@@ -1,5 +1,7 @@
 //! Who asks.
 
+use std::sync::Arc;
+
 use alumet_shared_query::{Backend, Budget};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -11,7 +13,7 @@ use crate::state::Api;
 
 /// Who asks, as a handler takes it: what they may see of the series, and how much the answer may need.
 pub(crate) struct Asker {
-    backend: Scoped,
+    backend: Arc<dyn Backend>,
     scope: Scope,
     budget: Budget,
 }
@@ -19,7 +21,12 @@ pub(crate) struct Asker {
 impl Asker {
     /// The series that they may see, and no others.
     pub(crate) fn backend(&self) -> &dyn Backend {
-        &self.backend
+        &*self.backend
+    }
+
+    /// The same, for what asks in its own way.
+    pub(crate) fn shared_backend(&self) -> Arc<dyn Backend> {
+        Arc::clone(&self.backend)
     }
 
     /// Which series these are.
@@ -58,7 +65,7 @@ impl FromRequestParts<Api> for Asker {
             .cloned()
             .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "nobody has looked at who asks"))?;
         Ok(Self {
-            backend: Scoped::new(api.whole_backend()?, scope.clone()),
+            backend: Arc::new(Scoped::new(api.whole_backend()?, scope.clone())),
             scope,
             budget: api.budget(),
         })

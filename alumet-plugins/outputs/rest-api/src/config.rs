@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use alumet_core::duration::HumanDuration;
 use alumet_core::plugin::Faults;
 use alumet_shared_query::Limits;
+use alumet_shared_remote_query::{CollectorsConfig, InfluxdbConfig};
 use alumet_shared_trust::ServerTlsConfig;
 use axum::http::{HeaderName, HeaderValue, Method};
 use schemars::JsonSchema;
@@ -19,8 +20,18 @@ pub struct Config {
     #[serde(deserialize_with = "address")]
     #[schemars(with = "String")]
     pub address: SocketAddr,
-    /// The plugin that has the series.
+    /// The plugin that has the series, unless a server has them that the next three keys tell.
     pub backend: String,
+    /// An InfluxDB that has the series, written by the plugin `influxdb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub influxdb: Option<InfluxdbConfig>,
+    /// Servers such as this one, of which each has some of the series; what they answer becomes one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collectors: Option<CollectorsConfig>,
+    /// The file `config.json` of an earlier API, which tells the InfluxDB that has the series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/alumet/config.json"]))]
+    pub old_config: Option<PathBuf>,
     /// How connections are encrypted. Without it, they are not.
     pub tls: ServerTlsConfig,
     /// Whether everybody who reaches the address may ask, and be answered in plain text, although it is not one of this machine
@@ -81,6 +92,9 @@ impl Default for Config {
         Self {
             address: (Ipv4Addr::LOCALHOST, 8081).into(),
             backend: "store".to_owned(),
+            influxdb: None,
+            collectors: None,
+            old_config: None,
             tls: ServerTlsConfig::default(),
             insecure: false,
             tokens_file: None,
@@ -123,6 +137,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
         self.check_trust(&mut faults);
+        self.check_backend(&mut faults);
         if self.requests_per_second == Some(0) {
             let message = "nobody could ask; allow at least 1, or remove the key";
             faults.add("requests_per_second", message);
@@ -162,6 +177,27 @@ impl Config {
             let message = "everybody who reaches it could see all series; set `tokens_file` or `tls.client_ca`, or write \
                            `insecure = true` if the network is trusted";
             faults.add("address", message);
+        }
+    }
+}
+
+impl Config {
+    fn check_backend(&self, faults: &mut Faults) {
+        let told = [
+            ("influxdb", self.influxdb.is_some()),
+            ("collectors", self.collectors.is_some()),
+            ("old_config", self.old_config.is_some()),
+        ];
+        for (key, _) in told.iter().filter(|(_, is_told)| *is_told).skip(1) {
+            let message = "one server has the series: keep one of `influxdb`, `collectors` and `old_config`";
+            faults.add(key, message);
+        }
+        let influxdb = self.influxdb.as_ref().map(InfluxdbConfig::check);
+        let collectors = self.collectors.as_ref().map(CollectorsConfig::check);
+        for (table, checked) in [("influxdb", influxdb), ("collectors", collectors)] {
+            for fault in checked.and_then(Result::err).into_iter().flatten() {
+                faults.add(&format!("{table}.{}", fault.key.join(".")), fault.message);
+            }
         }
     }
 }
@@ -232,6 +268,9 @@ mod tests {
             (&format!("address = '0.0.0.0:1'\ntokens_file = 't'\n{tls}"), ""),
             ("tls = { key = 'k' }", "tls.certificate"),
             ("requests_per_second = 0", "requests_per_second"),
+            ("influxdb = { host = 'x' }", "influxdb.host"),
+            ("collectors = { addresses = [] }", "collectors.addresses"),
+            ("old_config = 'c'\ninfluxdb = { bucket = 'b' }", "old_config"),
             ("cors = {}", ""),
             (
                 "cors = { allowed_origins = ['*', 'x', 'http://a/'] }",

@@ -3,6 +3,7 @@
 use alumet_shared_query::QueryError;
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::task::JoinError;
@@ -73,6 +74,14 @@ impl IntoResponse for ApiError {
             message: self.message,
             code: self.status.as_u16(),
         };
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        let hint = match self.status {
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer realm=\"alumet\"")),
+            StatusCode::TOO_MANY_REQUESTS => Some((RETRY_AFTER, "1")),
+            _ => None,
+        };
+        let hint = hint.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        response.headers_mut().extend(hint);
+        response
     }
 }

@@ -52,8 +52,11 @@ pub(crate) fn weak(hasher: &DefaultHasher) -> Option<HeaderValue> {
 fn is_about_the_past(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     let mut parameters = query.split('&');
-    let has_end =
-        parameters.any(|parameter| ["to=", "end_time="].iter().any(|end| parameter.starts_with(end)));
+    let has_end = parameters.any(|parameter| {
+        ["to=", "end_time=", "end=", "time="]
+            .iter()
+            .any(|end| parameter.starts_with(end))
+    });
     has_end && !query.contains("now")
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use alumet_shared_trust::{Reloading, open_to_others};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -41,7 +41,7 @@ impl Guard {
         })))
     }
 
-    fn admit(&self, headers: &HeaderMap, peer: SocketAddr) -> Result<Scope, Response> {
+    fn admit(&self, headers: &HeaderMap, peer: SocketAddr) -> Result<Scope, ApiError> {
         let tokens = self.0.tokens.as_ref().map(Reloading::current);
         let (client, scope) = match &tokens {
             None => (None, Some(Scope::new([]))),
@@ -72,7 +72,7 @@ pub(crate) async fn admit(
             request.extensions_mut().insert(scope);
             next.run(request).await
         }
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
@@ -93,19 +93,12 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn unauthorized() -> Response {
+fn unauthorized() -> ApiError {
     let message = "a token is needed: send `Authorization: Bearer TOKEN` with one that the server knows";
-    let mut response = ApiError::new(StatusCode::UNAUTHORIZED, message).into_response();
-    let challenge = HeaderValue::from_static("Bearer realm=\"alumet\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    response
+    ApiError::new(StatusCode::UNAUTHORIZED, message)
 }
 
-fn too_many() -> Response {
+fn too_many() -> ApiError {
     let message = "too many requests: ask less often; `plugins.rest-api.requests_per_second` is the limit";
-    let mut response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).into_response();
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
 }

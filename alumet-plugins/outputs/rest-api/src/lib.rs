@@ -6,6 +6,7 @@ mod config;
 mod document;
 mod error;
 mod etag;
+mod gateway;
 mod guard;
 mod health;
 mod layers;

@@ -1,11 +1,14 @@
 //! From the configuration to the server and the output.
 
+use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 
 use alumet_core::output::QueuePolicy;
 use alumet_core::plugin::{Faults, Plugin, StartContext, StartError};
 use alumet_shared_http_server::{listen, remedy, try_listen};
 use alumet_shared_query::Backends;
+use alumet_shared_remote_query::{CollectorsBackend, InfluxdbBackend, InfluxdbConfig, from_old_config_json};
 use alumet_shared_trust::{ServerTls, certificate, open_secret};
 
 use crate::config::Config;
@@ -14,7 +17,7 @@ use crate::live::Live;
 use crate::output::LiveOutput;
 use crate::routes::router;
 use crate::server::Server;
-use crate::state::Api;
+use crate::state::{Api, Stored};
 
 /// Listens, and adds the output.
 #[derive(Debug)]
@@ -44,10 +47,7 @@ impl Plugin for RestApiPlugin {
         let guard = Guard::new(&config).map_err(StartError::new)?;
         let live = Live::new();
         let api = Api::new(
-            (
-                alumet.services().get_or_keep::<Backends>(),
-                config.backend.clone(),
-            ),
+            stored(&config, alumet)?,
             config.query.limits(),
             alumet.clock(),
             live.clone(),
@@ -76,6 +76,36 @@ impl Plugin for RestApiPlugin {
             });
         Ok(Self { _server: server })
     }
+}
+
+/// Who has the series.
+fn stored(config: &Config, alumet: &StartContext<'_>) -> Result<Stored, StartError> {
+    if let Some(collectors) = &config.collectors {
+        return Ok(Stored::Elsewhere(Arc::new(CollectorsBackend::new(collectors)?)));
+    }
+    let old = config.old_config.as_deref().map(old_config).transpose()?;
+    if let Some(influxdb) = config.influxdb.as_ref().or(old.as_ref()) {
+        return Ok(Stored::Elsewhere(Arc::new(InfluxdbBackend::new(influxdb)?)));
+    }
+    let backends = alumet.services().get_or_keep::<Backends>();
+    Ok(Stored::Published(backends, config.backend.clone()))
+}
+
+/// The InfluxDB that an earlier API was told.
+fn old_config(path: &Path) -> Result<InfluxdbConfig, StartError> {
+    let wrong = |error: &dyn Display| {
+        let path = path.display();
+        StartError::new(format!(
+            "{path} cannot be used: {error}; mend it, or write `influxdb` instead"
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let config = from_old_config_json(&text).map_err(|error| wrong(&error))?;
+    config.check().map_err(|faults| {
+        let faults: Vec<_> = faults.into_iter().map(|fault| fault.to_string()).collect();
+        wrong(&faults.join("; "))
+    })?;
+    Ok(config)
 }
 
 /// What this machine is called.

@@ -12,7 +12,7 @@ use crate::etag::unless_changed;
 use crate::guard::{Guard, admit};
 use crate::layers::around;
 use crate::state::Api;
-use crate::{document, health, page, prometheus, v1};
+use crate::{document, gateway, health, page, prometheus, v1};
 
 /// The part of the document that no handler has.
 #[derive(OpenApi)]
@@ -45,7 +45,8 @@ impl Modify for WithToken {
 pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {
     let (documented, document) = documented();
     let guarded = documented
-        .nest("/prometheus", prometheus::routes())
+        .nest("/prometheus", prometheus::routes(&api))
+        .merge(gateway::routes())
         .layer(middleware::from_fn_with_state(api.clone(), unless_changed))
         .layer(middleware::from_fn_with_state(guard, admit));
     let routes = guarded

@@ -16,8 +16,7 @@ use crate::live::Live;
 pub(crate) struct Api(Arc<Inner>);
 
 struct Inner {
-    backends: Arc<Backends>,
-    backend: String,
+    stored: Stored,
     limits: Limits,
     clock: Arc<dyn Clock>,
     live: Live,
@@ -26,10 +25,18 @@ struct Inner {
     started: Timestamp,
 }
 
+/// Who has the series.
+pub(crate) enum Stored {
+    /// The plugin that publishes a backend of this name, as long as it runs.
+    Published(Arc<Backends>, String),
+    /// Another server.
+    Elsewhere(Arc<dyn Backend>),
+}
+
 impl Api {
-    /// Answers from the backend of this name, within these limits.
+    /// Answers from what is stored, within these limits.
     pub(crate) fn new(
-        (backends, backend): (Arc<Backends>, String),
+        stored: Stored,
         limits: Limits,
         clock: Arc<dyn Clock>,
         live: Live,
@@ -37,8 +44,7 @@ impl Api {
         host: String,
     ) -> Self {
         Self(Arc::new(Inner {
-            backends,
-            backend,
+            stored,
             limits,
             started: clock.now().wall,
             clock,
@@ -50,8 +56,11 @@ impl Api {
 
     /// The whole store. Handlers take an [`Asker`](crate::asker::Asker), which knows what of it may be seen.
     pub(crate) fn whole_backend(&self) -> Result<Arc<dyn Backend>, ApiError> {
-        let name = &self.0.backend;
-        self.0.backends.find(name).ok_or_else(|| {
+        let (backends, name) = match &self.0.stored {
+            Stored::Elsewhere(backend) => return Ok(Arc::clone(backend)),
+            Stored::Published(backends, name) => (backends, name),
+        };
+        backends.find(name).ok_or_else(|| {
             let message = format!(
                 "the plugin `{name}`, which has the series, does not run: enable it, or name another one in \
                  `plugins.rest-api.backend`"
@@ -60,7 +69,12 @@ impl Api {
         })
     }
 
-    /// What a question may need.
+    /// What any question may need.
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    /// That of a question that is asked now.
     pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.0.limits)
     }

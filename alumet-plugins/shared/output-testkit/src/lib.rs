@@ -1,4 +1,5 @@
-//! What the tests of outputs share: samples of every sort, real servers, broken networks, and a pipeline that counts.
+//! What the tests of outputs share: samples of every sort, a dump of DCGM, real servers, broken networks, and a pipeline that
+//! counts.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +9,7 @@
 )]
 
 mod counting;
+mod dcgm;
 mod kill;
 mod network;
 mod program;
@@ -15,6 +17,7 @@ mod servers;
 mod sorts;
 
 pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, has_said, run, until};
+pub use dcgm::dcgm_dump;
 pub use kill::{Destination, lose_and_double_nothing};
 pub use network::{Mood, Network};
 pub use program::{Program, find, free_port};

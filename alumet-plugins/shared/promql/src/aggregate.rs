@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use alumet_shared_query::Budget;
 
 use crate::error::ApiError;
-use crate::eval::{Row, Times, order};
+use crate::eval::{Row, order};
 use crate::expr::{Aggregation, Aggregator};
 use crate::labels::Labels;
 use crate::window::{quantile, sum};
 
-/// Aggregates; `parameter` has a number per instant, if the aggregator has one.
+/// Aggregates at so many instants; `parameter` has a number per instant, if the aggregator has one.
 ///
 /// # Errors
 /// When a number of series is none, or the budget is used up.
@@ -18,7 +18,7 @@ pub(crate) fn aggregate(
     aggregation: &Aggregation,
     parameter: &[f64],
     rows: Vec<Row>,
-    times: Times,
+    count: usize,
     budget: &Budget,
 ) -> Result<Vec<Row>, ApiError> {
     let is_ranking = matches!(aggregation.aggregator, Aggregator::Topk | Aggregator::Bottomk);
@@ -30,7 +30,7 @@ pub(crate) fn aggregate(
         let labels = row.labels.restricted(&aggregation.grouping);
         groups.entry(labels).or_default().push(row);
     }
-    budget.admit_points((groups.len() * times.count()) as u64)?;
+    budget.admit_points((groups.len() * count) as u64)?;
     let mut out = Vec::with_capacity(groups.len());
     for (labels, group) in groups {
         budget.check()?;
@@ -43,7 +43,7 @@ pub(crate) fn aggregate(
             continue;
         }
         let mut present = Vec::with_capacity(group.len());
-        let values = (0..times.count()).map(|index| {
+        let values = (0..count).map(|index| {
             present.clear();
             present.extend(group.iter().filter_map(|row| row.values[index]));
             let part = parameter.get(index).copied().unwrap_or(f64::NAN);

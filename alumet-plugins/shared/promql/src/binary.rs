@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use alumet_shared_query::Budget;
 
 use crate::error::ApiError;
-use crate::eval::{Row, Times, Value, map_steps, united};
+use crate::eval::{Row, Value, map_steps, united};
 use crate::expr::{Binary, Cardinality, Labelling, Operator};
 use crate::labels::Labels;
 
-/// Both sides together.
+/// Both sides together, at so many instants.
 ///
 /// # Errors
 /// When series cannot be matched, or the budget is used up.
@@ -17,7 +17,7 @@ pub(crate) fn binary(
     binary: &Binary,
     left: Value,
     right: Value,
-    times: Times,
+    count: usize,
     budget: &Budget,
 ) -> Result<Value, ApiError> {
     let operator = binary.operator;
@@ -35,9 +35,9 @@ pub(crate) fn binary(
             Value::Vector(binary.each(rows, of)?)
         }
         (left, right) if operator.is_of_sets() => {
-            Value::Vector(united(set(binary, left.rows(), right.rows(), times.count()))?)
+            Value::Vector(united(set(binary, left.rows(), right.rows(), count))?)
         }
-        (left, right) => Value::Vector(binary.match_up(left.rows(), right.rows(), times, budget)?),
+        (left, right) => Value::Vector(binary.match_up(left.rows(), right.rows(), budget)?),
     })
 }
 
@@ -70,16 +70,9 @@ impl Binary {
 
     /// Series with series that have the same labels, of those that count. As `VectorBinop` of
     /// <https://github.com/prometheus/prometheus/blob/main/promql/engine.go>.
-    fn match_up(
-        &self,
-        left: Vec<Row>,
-        right: Vec<Row>,
-        times: Times,
-        budget: &Budget,
-    ) -> Result<Vec<Row>, ApiError> {
+    fn match_up(&self, left: Vec<Row>, right: Vec<Row>, budget: &Budget) -> Result<Vec<Row>, ApiError> {
         let is_swapped = matches!(self.cardinality, Cardinality::OneToMany(_));
         let (many, one) = if is_swapped { (right, left) } else { (left, right) };
-        budget.admit_points((many.len() * times.count()) as u64)?;
         let mut groups: HashMap<Labels, (Vec<Row>, Vec<Row>)> = HashMap::new();
         for row in one {
             groups
@@ -104,7 +97,7 @@ impl Binary {
             let Some((many, one)) = groups.remove(&key) else {
                 continue;
             };
-            self.match_group(&key, &many, &one, is_swapped, &mut out)?;
+            self.match_group(&key, (&many, &one), is_swapped, budget, &mut out)?;
         }
         united(out)
     }
@@ -112,9 +105,9 @@ impl Binary {
     fn match_group(
         &self,
         key: &Labels,
-        many: &[Row],
-        ones: &[Row],
+        (many, ones): (&[Row], &[Row]),
         is_swapped: bool,
+        budget: &Budget,
         out: &mut Vec<Row>,
     ) -> Result<(), ApiError> {
         let count = ones.first().map_or(0, |row| row.values.len());
@@ -128,28 +121,31 @@ impl Binary {
                 )));
             }
         }
-        for row in many {
-            for one in ones {
-                let values = (0..count).map(|index| {
-                    let (many, one) = (row.values[index]?, one.values[index]?);
-                    let (left, right) = if is_swapped { (one, many) } else { (many, one) };
-                    self.value(left, right, left)
-                });
-                let values: Vec<_> = values.collect();
-                if matches!(self.cardinality, Cardinality::OneToOne) {
-                    for (taken, value) in taken.iter_mut().zip(&values) {
-                        if *taken && value.is_some() {
-                            return Err(ApiError::execution(format!(
-                                "several series on the left side match {key}: write `group_left` or `group_right` if \
-                                 that is meant"
-                            )));
-                        }
-                        *taken |= value.is_some();
-                    }
-                }
-                let labels = self.labels(&row.labels, &one.labels);
-                out.push(Row { labels, values });
+        for (row, one) in many.iter().flat_map(|row| ones.iter().map(move |one| (row, one))) {
+            budget.check()?;
+            let values = row.values.iter().zip(&one.values).map(|(many, one)| {
+                let (many, one) = ((*many)?, (*one)?);
+                let (left, right) = if is_swapped { (one, many) } else { (many, one) };
+                self.value(left, right, left)
+            });
+            let values: Vec<_> = values.collect();
+            if values.iter().all(Option::is_none) {
+                continue;
             }
+            if matches!(self.cardinality, Cardinality::OneToOne) {
+                for (taken, value) in taken.iter_mut().zip(&values) {
+                    if *taken && value.is_some() {
+                        return Err(ApiError::execution(format!(
+                            "several series on the left side match {key}: write `group_left` or `group_right` if that is \
+                             meant"
+                        )));
+                    }
+                    *taken |= value.is_some();
+                }
+            }
+            budget.admit_points(((out.len() + 1) * count) as u64)?;
+            let labels = self.labels(&row.labels, &one.labels);
+            out.push(Row { labels, values });
         }
         Ok(())
     }

@@ -158,12 +158,12 @@ impl<I: Iterator<Item = Vec<Series>>> Evaluation<'_, I> {
                     None => Vec::new(),
                 };
                 let rows = self.value(&aggregation.of)?.rows();
-                aggregate(aggregation, &parameter, rows, self.times, self.budget).map(Value::Vector)
+                aggregate(aggregation, &parameter, rows, count, self.budget).map(Value::Vector)
             }
             Expr::Binary(of) => {
                 let left = self.value(&of.left)?;
                 let right = self.value(&of.right)?;
-                binary(of, left, right, self.times, self.budget)
+                binary(of, left, right, count, self.budget)
             }
         }
     }

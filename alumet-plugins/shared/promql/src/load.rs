@@ -75,7 +75,7 @@ pub(crate) async fn load(
             before: sums.as_ref().map(|sums| sums.get(series).copied().unwrap_or(0.0)),
         };
         let is_counter = series.metric.kind != MetricKind::Gauge;
-        let mut series = read.as_scraped(naming, &found);
+        let mut series = read.into_series(naming, &found);
         series.is_whole |= found.first_at >= wanted.range.from;
         if series.times.is_empty() {
             continue;

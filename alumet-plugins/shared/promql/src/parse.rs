@@ -308,7 +308,7 @@ impl Parser {
                 Ok(Expr::Text(text))
             }
             Token::Word(word) if followed_by(&word) => match Aggregator::of(&word) {
-                Some(aggregator) => self.aggregation(aggregator),
+                Some(aggregator) => self.aggregation(&word, aggregator),
                 None => self.call(&word),
             },
             Token::Word(word) if ["inf", "nan"].iter().any(|one| word.eq_ignore_ascii_case(one)) => {
@@ -429,7 +429,7 @@ impl Parser {
         Ok(Expr::Call(function, arguments))
     }
 
-    fn aggregation(&mut self, aggregator: Aggregator) -> Result<Expr, ApiError> {
+    fn aggregation(&mut self, name: &str, aggregator: Aggregator) -> Result<Expr, ApiError> {
         let at = self.at();
         self.next += 1;
         let before = self.grouping()?;
@@ -440,19 +440,16 @@ impl Parser {
         };
         let wanted = 1 + usize::from(aggregator.has_parameter());
         if arguments.len() != wanted {
-            let text = format!(
-                "this aggregation has {wanted} arguments, and not {}",
-                arguments.len()
-            );
+            let text = format!("`{name}` has {wanted} arguments, and not {}", arguments.len());
             return Err(wrong(at, &text));
         }
         let Some(of) = arguments.pop() else {
             return self.unexpected("an argument");
         };
-        demand(at, "this aggregation", &of, Type::Vector)?;
+        demand(at, name, &of, Type::Vector)?;
         let parameter = arguments.pop();
         if let Some(parameter) = &parameter {
-            demand(at, "this aggregation", parameter, Type::Scalar)?;
+            demand(at, name, parameter, Type::Scalar)?;
         }
         Ok(Expr::Aggregation(Box::new(Aggregation {
             aggregator,
@@ -473,12 +470,12 @@ impl Parser {
     }
 }
 
-fn demand(at: usize, what: &str, argument: &Expr, wanted: Type) -> Result<(), ApiError> {
+fn demand(at: usize, name: &str, argument: &Expr, wanted: Type) -> Result<(), ApiError> {
     match argument.kind() {
         kind if kind == wanted => Ok(()),
         kind => Err(wrong(
             at,
-            &format!("`{what}` expects type {wanted}, and has got {kind}"),
+            &format!("`{name}` expects type {wanted}, and has got {kind}"),
         )),
     }
 }

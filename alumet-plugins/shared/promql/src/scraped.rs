@@ -35,12 +35,14 @@ pub(crate) struct Read {
 
 impl Read {
     /// As samples in the unit of Prometheus, and a delta added up. Of an interval, it is the last sample.
-    pub(crate) fn as_scraped(self, naming: &Naming, found: &Found) -> Series {
+    pub(crate) fn into_series(self, naming: &Naming, found: &Found) -> Series {
         let metric = &found.series.metric;
         let scale = naming.scale(&metric.unit);
         let is_delta = metric.kind == MetricKind::Delta;
         let (mut times, mut values) = (Vec::new(), Vec::new());
-        let mut before = self.before.unwrap_or(0.0);
+        // One infinite amount is not to be there for ever.
+        let known = self.before.filter(|before| before.is_finite());
+        let mut before = known.unwrap_or(0.0);
         for bucket in &self.thinned {
             before += bucket.sum;
             times.push(bucket.last_at);

@@ -166,3 +166,36 @@ pub(crate) fn narrowed(
     narrowed.extend(by_attribute.cloned());
     Ok(narrowed)
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::metric::Quality;
+    use alumet_core::unit::Unit;
+    use alumet_core::value::ValueType;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_metric_is_found_by_its_name_in_prometheus(
+            name in "[a-c_.é1]{0,8}(_total|_joules|_alumet|_created)?",
+            (prefix, suffix) in ("(|9|a_|_)", "(|_alumet|a|_joules)"),
+            kind in prop::sample::select(MetricKind::ALL),
+            unit in prop::sample::select(vec![Unit::ONE, Unit::JOULE.milli(), Unit::custom("g{CO2eq}", "g")]),
+        ) {
+            let naming = Naming { prefix, suffix, ..Naming::default() };
+            let metric = Metric {
+                name: name.into(),
+                kind,
+                value_type: ValueType::F64,
+                unit,
+                description: "".into(),
+                quality: Quality::Measured,
+            };
+            let shown = sample_name(&naming, &metric);
+            let matcher = metrics_named(&naming, &shown).unwrap();
+            prop_assert!(matcher.is_none_or(|matcher| matcher.accepts(&metric.name)), "{shown}");
+        }
+    }
+}

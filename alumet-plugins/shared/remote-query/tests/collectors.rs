@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
@@ -27,13 +28,18 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
 
 /// A sample: its series, its time, its value.
 type Sample = (usize, i64, u32);
 
 /// A list of samples, which is a backend.
 #[derive(Clone, Default)]
-struct Listed(Arc<Mutex<Vec<SeriesSamples>>>);
+struct Listed {
+    samples: Arc<Mutex<Vec<SeriesSamples>>>,
+    /// Whether only intervals are left of them.
+    is_thinned: Arc<AtomicBool>,
+}
 
 impl Listed {
     /// Has these samples from now on, each once.
@@ -42,7 +48,7 @@ impl Listed {
         samples.sort_by_key(|(series, at, _)| (*series, *at));
         samples.dedup_by_key(|(series, at, _)| (*series, *at));
         let of_series = samples.chunk_by(|(a, ..), (b, ..)| a == b);
-        *self.0.lock() = of_series
+        *self.samples.lock() = of_series
             .map(|samples| SeriesSamples {
                 series: Arc::new(identity(samples[0].0)),
                 times: samples
@@ -55,6 +61,27 @@ impl Listed {
                     .collect(),
             })
             .collect();
+    }
+
+    fn all_samples(
+        &self,
+        selector: &Selector,
+        range: Range,
+        newest: Option<usize>,
+        budget: &Budget,
+    ) -> Result<Vec<SeriesSamples>, QueryError> {
+        let mut found = self.samples.lock().clone();
+        found.retain(|found| selector.selects(&found.series));
+        for found in &mut found {
+            let kept = found.iter().filter(|(at, _)| range.contains(*at));
+            let mut kept: Vec<_> = kept.collect();
+            let surplus = kept.len().saturating_sub(newest.unwrap_or(usize::MAX));
+            kept.drain(..surplus);
+            budget.spend(kept.len() as u64)?;
+            (found.times, found.values) = kept.into_iter().unzip();
+        }
+        found.retain(|found| !found.times.is_empty());
+        Ok(found)
     }
 }
 
@@ -108,18 +135,10 @@ impl Backend for Listed {
         newest: Option<usize>,
         budget: &Budget,
     ) -> Result<Vec<SeriesSamples>, QueryError> {
-        let mut found = self.0.lock().clone();
-        found.retain(|found| selector.selects(&found.series));
-        for found in &mut found {
-            let kept = found.iter().filter(|(at, _)| range.contains(*at));
-            let mut kept: Vec<_> = kept.collect();
-            let surplus = kept.len().saturating_sub(newest.unwrap_or(usize::MAX));
-            kept.drain(..surplus);
-            budget.spend(kept.len() as u64)?;
-            (found.times, found.values) = kept.into_iter().unzip();
+        match self.is_thinned.load(Ordering::Relaxed) {
+            true => Ok(Vec::new()),
+            false => self.all_samples(selector, range, newest, budget),
         }
-        found.retain(|found| !found.times.is_empty());
-        Ok(found)
     }
 
     async fn buckets(
@@ -132,7 +151,7 @@ impl Backend for Listed {
             from: steps.start,
             until: steps.end(),
         };
-        let samples = self.samples(selector, range, None, budget).await?;
+        let samples = self.all_samples(selector, range, None, budget)?;
         let buckets = samples.into_iter().map(|samples| {
             let mut buckets = Buckets::new(steps);
             for (at, value) in samples.iter() {
@@ -148,7 +167,7 @@ impl Backend for Listed {
 
     async fn status(&self) -> BackendStatus {
         BackendStatus {
-            series: Some(self.0.lock().len() as u64),
+            series: Some(self.samples.lock().len() as u64),
             problems: vec!["the disk is slow".to_owned()],
             ..BackendStatus::default()
         }
@@ -167,6 +186,10 @@ struct Collector {
 
 impl Collector {
     async fn start(most: Limits) -> Self {
+        Self::with(most, None).await
+    }
+
+    async fn with(most: Limits, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let collector = Self {
             listed: Listed::default(),
@@ -177,8 +200,16 @@ impl Collector {
             while let Ok((stream, _)) = listener.accept().await {
                 let listed = listed.clone();
                 let service = service_fn(move |request| respond(listed.clone(), most, request));
-                let connection = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+                let (tls, connection) = (tls.clone(), hyper::server::conn::http1::Builder::new());
+                tokio::spawn(async move {
+                    match tls {
+                        None => connection.serve_connection(TokioIo::new(stream), service).await,
+                        Some(tls) => {
+                            let stream = tls.accept(stream).await.unwrap();
+                            connection.serve_connection(TokioIo::new(stream), service).await
+                        }
+                    }
+                });
             }
         });
         collector
@@ -326,6 +357,26 @@ async fn energy_is_the_same_through_a_gateway() {
 }
 
 #[tokio::test]
+async fn of_samples_that_are_gone_the_fuller_interval_stays() {
+    let collectors = [
+        Collector::start(Limits::default()).await,
+        Collector::start(Limits::default()).await,
+    ];
+    collectors[0].listed.set(&[(0, 4, 1), (0, 5, 1), (0, 8, 1)]);
+    collectors[1].listed.set(&[(0, 5, 1), (0, 8, 1), (0, 14, 1)]);
+    for collector in &collectors {
+        collector.listed.is_thinned.store(true, Ordering::Relaxed);
+    }
+    let gateway = gateway(&collectors);
+    let found = gateway
+        .buckets(&Selector::default(), STEPS, &budget())
+        .await
+        .unwrap();
+    let counts: Vec<_> = found[0].buckets.iter().map(|bucket| bucket.count).collect();
+    assert_eq!(counts, [3, 1]);
+}
+
+#[tokio::test]
 async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_the_status_tells() {
     let collector = Collector::start(Limits::default()).await;
     collector.listed.set(&[(0, 1, 1)]);
@@ -416,4 +467,28 @@ async fn a_collector_has_limits_of_its_own_which_no_question_stretches() {
     );
     let invalid = answer(&Listed::default(), b"{}", Limits::default()).await;
     assert!(matches!(invalid, Err(QueryError::Invalid(_))));
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_collector_is_that_of_the_name_which_is_looked_up() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, cert.pem()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(tls));
+    let collector = Collector::with(Limits::default(), Some(tls)).await;
+    collector.listed.set(&[(0, 1, 1)]);
+    let mut config = config(vec![format!("dns:https://localhost:{}", collector.port)]);
+    config.http.tls.ca = Some(ca);
+    let gateway = CollectorsBackend::new(&config).unwrap();
+    let found = gateway.series(&Selector::default(), Range::ALL, &budget()).await;
+    assert_eq!(found.unwrap().len(), 1);
 }

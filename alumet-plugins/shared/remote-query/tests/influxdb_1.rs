@@ -188,8 +188,8 @@ fn every_sort_of_sample_is_read_as_it_was_written_with_attributes_as_fields() {
     read_back(AttributesAs::Field);
 }
 
-/// Lines of a gauge, of a delta, of counters that start again, and of what does not say what it is: of a hundred samples, 7
-/// nanoseconds apart.
+/// Lines of gauges, of a delta, of counters that start again, of what does not say what it is, and of a measurement that has all of
+/// these: of a hundred samples, 7 nanoseconds apart.
 fn lines() -> String {
     let mut lines = String::new();
     for number in 0..100_i64 {
@@ -202,11 +202,16 @@ fn lines() -> String {
              energy,{} value={number}i {at}\n\
              count,{} value={counted}i {at}\n\
              bare,resource_kind=gpu value={number} {at}\n\
-             turns,resource_kind=gpu value={counted} {at}\n",
+             turns,resource_kind=gpu value={counted} {at}\n\
+             mixed,{} value={number} {at}\n\
+             mixed,{} value={counted} {at}\n\
+             mixed,resource_kind=gpu value={counted} {at}\n",
             tags("gauge"),
             number % 7,
             tags("gauge"),
             100 - number,
+            tags("delta"),
+            tags("counter"),
             tags("delta"),
             tags("counter"),
         ));
@@ -230,7 +235,7 @@ fn told(mut found: Vec<SeriesBuckets>, steps: Steps) -> Vec<(String, MetricKind,
     let mut named: Vec<_> = named
         .map(|found| (found.series.to_string(), found.series.metric.kind, found))
         .collect();
-    named.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    named.sort_by_cached_key(|(name, kind, _)| (name.clone(), kind.name()));
     named
 }
 
@@ -239,7 +244,7 @@ fn what_the_server_sums_up_is_what_follows_from_the_samples() {
     let Some(influx) = Influx::start() else { return };
     influx.write(&lines());
     let samples = influx.samples(&Selector::default(), None);
-    assert_eq!(samples.len(), 6);
+    assert_eq!(samples.len(), 9);
     for (start, step, count) in [
         (999_990, 50, 100),
         (1_000_003, 70, 4),
@@ -270,9 +275,9 @@ fn what_is_selected_is_found_by_each_of_its_labels() {
     assert_eq!(count(&metric("power").with("pod", "a")), 1);
     assert_eq!(count(&metric("power' OR '1'='1")), 0);
     assert_eq!(count(&metric("power").with("pod", "' OR 'a' = 'a")), 0);
-    assert_eq!(count(&Selector::default().with("pod", "")), 4);
-    assert_eq!(count(&Selector::default().with("resource_id", "0")), 4);
-    assert_eq!(count(&Selector::default().with("unit", "J")), 5);
+    assert_eq!(count(&Selector::default().with("pod", "")), 7);
+    assert_eq!(count(&Selector::default().with("resource_id", "0")), 6);
+    assert_eq!(count(&Selector::default().with("unit", "J")), 7);
     let mut selector = Selector::default();
     selector
         .matchers
@@ -294,6 +299,19 @@ fn what_is_selected_is_found_by_each_of_its_labels() {
         .map(|entry| (entry.first_at, entry.last_at))
         .collect();
     assert_eq!(ends, [(at(10).as_nanos(), at(19).as_nanos())]);
+}
+
+#[test]
+fn the_newest_of_each_series_are_given_even_if_only_fields_tell_them_apart() {
+    let Some(influx) = Influx::start() else { return };
+    influx.write("f,resource_kind=gpu value=1,pod=\"a\" 1\nf,resource_kind=gpu value=2,pod=\"b\" 2\nf,resource_kind=gpu value=3,pod=\"b\" 3");
+    let mut newest: Vec<_> = influx
+        .samples(&metric("f"), Some(1))
+        .iter()
+        .map(|samples| samples.times[0].as_nanos())
+        .collect();
+    newest.sort_unstable();
+    assert_eq!(newest, [1, 3]);
 }
 
 #[test]

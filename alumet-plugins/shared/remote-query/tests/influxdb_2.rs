@@ -212,3 +212,10 @@ async fn what_the_server_says_is_told() {
     let problems = backend(&server).status().await.problems;
     assert!(problems[0].contains("could not find bucket"), "{problems:?}");
 }
+
+#[tokio::test]
+async fn a_line_without_end_is_refused() {
+    let server = TestServer::answering(|_| ("200 OK", "x".repeat(17 << 20))).unwrap();
+    let problems = backend(&server).status().await.problems;
+    assert!(problems[0].ends_with("a line without end"), "{problems:?}");
+}

@@ -96,19 +96,16 @@ function nameOf({ labels, name }, split) {
 
 /** The largest consumers, and all that is not theirs. */
 async function byConsumer(view, asked, signal) {
-  const [top, whole] = await Promise.all([largest(view, COLORS - 1, signal), get("energy", asked, signal)]);
-  const theirs = top.rows;
-  if (theirs.length === 0) return { ...whole, rows: whole.rows.map((row) => ({ ...row, name: "not told apart", rest: true })) };
-  const { node, resource_kind, resource_id } = asked;
-  const kind = theirs[0].labels.consumer_kind;
-  const ids = theirs.map((row) => row.labels.consumer_id);
-  const each = await get("energy", { from: asked.from, to: asked.to, step: asked.step, node, resource_kind, resource_id, consumer_kind: kind, consumer_id: ids, by: "consumer" }, signal);
-  const largestOnes = new Set(theirs.map((row) => identity(row.labels)));
-  const rows = each.rows.filter((row) => largestOnes.has(identity(row.labels)));
+  const [{ rows: largestOnes }, whole] = await Promise.all([largest(view, COLORS - 1, signal), get("energy", asked, signal)]);
+  if (largestOnes.length === 0) return { ...whole, rows: whole.rows.map((row) => ({ ...row, name: "not told apart", rest: true })) };
+  const values = (label) => [...new Set(largestOnes.map((row) => row.labels[label]))];
+  const theirs = { ...asked, consumer_kind: values("consumer_kind"), consumer_id: values("consumer_id"), by: "consumer" };
+  const wanted = new Set(largestOnes.map((row) => identity(row.labels)));
+  const rows = (await get("energy", theirs, signal)).rows.filter((row) => wanted.has(identity(row.labels)));
   const taken = new Map(sumByTime(rows));
-  const left = sumByTime(whole.rows).map(([at, joules]) => [at, Math.max(0, joules - (taken.get(at) ?? 0))]);
-  rows.push({ name: "all else", rest: true, joules: Math.max(0, whole.joules - sum(rows.map((row) => row.joules))), points: left });
-  return { ...whole, rows };
+  const points = sumByTime(whole.rows).map(([at, joules]) => [at, Math.max(0, joules - (taken.get(at) ?? 0))]);
+  const joules = Math.max(0, whole.joules - sum(rows.map((row) => row.joules)));
+  return { ...whole, rows: [...rows, { name: "all else", rest: true, joules, points }] };
 }
 
 function tiles({ joules, from, to, times, lines, nodes }, view) {

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::live::Live;
 use crate::scoped::Scope;
-use crate::state::Api;
+use crate::state::{Api, Stored};
 
 /// It is 1970-01-01T01:00:00Z, and this machine is called `here`.
 pub(super) struct Bench {
@@ -47,7 +47,7 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let live = Live::new();
         let api = Api::new(
-            (Arc::clone(&backends), "list".to_owned()),
+            Stored::Published(Arc::clone(&backends), "list".to_owned()),
             limits,
             clock,
             live.clone(),

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod elsewhere;
 mod gpus;
 mod hostile;
 mod layers;
+mod page;
 mod rig;
 mod trust;

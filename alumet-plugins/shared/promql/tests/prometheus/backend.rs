@@ -11,10 +11,13 @@ use alumet_shared_query::{
 };
 use parking_lot::Mutex;
 
+/// Times in nanoseconds since 1970, with values.
+pub(crate) type Samples = Vec<(i64, Value)>;
+
 /// Series with their samples, in order of time; and what was asked for.
 #[derive(Default)]
 pub(crate) struct Listed {
-    pub(crate) all: Vec<(Arc<Identity>, Vec<(i64, Value)>)>,
+    pub(crate) all: Vec<(Arc<Identity>, Samples)>,
     pub(crate) asked: Mutex<Vec<String>>,
     /// Before then, samples are thinned out, in nanoseconds since 1970.
     pub(crate) raw_from: i64,

@@ -338,6 +338,13 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_another_version_is_refused() {
+        let mut bytes = Reply::Series(Vec::new()).encode().unwrap();
+        bytes[0] += 1;
+        assert!(Reply::decode(&bytes).unwrap_err().contains("another version"));
+    }
+
+    #[test]
     fn times_that_do_not_rise_are_no_samples() {
         let sent = |times: Vec<i64>| {
             let mut reply = serde_json::json!({

@@ -47,9 +47,10 @@ impl Server {
         let mut http = config.http.clone();
         http.token_scheme.get_or_insert_with(|| "Token".to_owned());
         let (language, path, place) = match &config.database {
-            // In pieces, so that neither side must have all in memory.
             Some(database) => {
-                let query = encoded(&[("db", database), ("epoch", "ns"), ("chunked", "true")]);
+                // In pieces, so that neither side must have all in memory.
+                let pieces = [("chunked", "true"), ("chunk_size", "1000")];
+                let query = encoded(&[&[("db", &**database), ("epoch", "ns")], &pieces[..]].concat());
                 (Language::Influxql, format!("/query?{query}"), database)
             }
             None => {
