@@ -41,6 +41,7 @@ pub(crate) const KNOWN: &[&str] = &[
     "redfish",
     "relay-client",
     "relay-server",
+    "rest-api",
     "slurm",
     "socket-control",
     "store",

@@ -81,6 +81,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
+        #[cfg(feature = "rest-api")]
+        PluginDescriptor::of::<alumet_plugin_rest_api::RestApiPlugin>(),
         #[cfg(feature = "slurm")]
         PluginDescriptor::of::<alumet_plugin_slurm::SlurmPlugin>(),
         #[cfg(feature = "socket-control")]

@@ -59,7 +59,7 @@ fn app() -> App {
         run: certs::run,
     })
     .command(ExtraCommand {
-build: demo::command,
+        build: demo::command,
         run: demo::run,
     })
     .command(ExtraCommand {

@@ -37,6 +37,8 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_prometheus_exporter::PrometheusExporterPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
+        #[cfg(feature = "rest-api")]
+        PluginDescriptor::of::<alumet_plugin_rest_api::RestApiPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
         #[cfg(feature = "store")]

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_shared_http_server::{Limits, PLAIN, Response, respond};
+use alumet_shared_http_server::{Limits, PLAIN, Response, only_get, respond};
 use anyhow::Context;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     what: "health endpoint",
     clients: 128,
     duration: Duration::from_secs(15),
+    keep_alive: None,
 };
 
 /// Takes the address; clients that come before [`serve`] wait.
@@ -36,7 +37,10 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failed> {
 /// Serves `/livez`, `/readyz` and `/metrics`; never ends.
 pub(crate) async fn serve(listener: TcpListener, health: Arc<Health>) {
     let plain = |stream| std::future::ready(Ok(stream));
-    let answer = move |request, _| answer(request, Arc::clone(&health));
+    let answer = move |request, _| {
+        let health = Arc::clone(&health);
+        only_get(request, |request| answer(request, health))
+    };
     alumet_shared_http_server::serve(listener, LIMITS, plain, answer).await;
 }
 

@@ -92,6 +92,20 @@ const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "a test of the agent with the source rapl",
         is_required: false,
     },
+    Prerequisite {
+        name: "Chromium",
+        probe: "chromium --version",
+        package: "chromium",
+        needed_by: "the tests of the page of rest-api",
+        is_required: false,
+    },
+    Prerequisite {
+        name: "Node.js",
+        probe: "node --version",
+        package: "nodejs",
+        needed_by: "the tests of the page of rest-api",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use alumet_core::plugin::StartError;
 use alumet_core::time::Clock;
-use alumet_shared_http_server::{Limits, PLAIN, Response, respond, serve};
+use alumet_shared_http_server::{Limits, PLAIN, Response, only_get, respond, serve};
 use alumet_shared_trust::{Secret, ServerTls, Unreadable, explain_server, read_secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +35,7 @@ const LIMITS: Limits = Limits {
     what: "exporter",
     clients: 16,
     duration: Duration::from_secs(120),
+    keep_alive: None,
 };
 
 /// Listens until it is dropped.
@@ -114,8 +115,8 @@ impl Drop for Server {
 fn begin(listener: StdListener, tls: Option<Arc<ServerTls>>, exporter: Arc<Exporter>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let answer = move |request, peer: SocketAddr| {
-        let response = exporter.answer(&request, peer.ip());
-        std::future::ready(response)
+        let exporter = Arc::clone(&exporter);
+        only_get(request, async move |request| exporter.answer(&request, peer.ip()))
     };
     match tls {
         None => {

@@ -1,24 +1,25 @@
-//! A small HTTP server that clients cannot fill: each connection gets one answer, and only so many stand at a time.
+//! A small HTTP server that clients cannot fill: only so many connections stand at a time, and none that asks for nothing.
 
 #![forbid(unsafe_code)]
 
 mod place;
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
@@ -30,7 +31,7 @@ pub use place::{listen, remedy, try_listen};
 const GRACE: Duration = Duration::from_millis(5);
 /// How large the head of a request may be.
 const HEAD: usize = 16 << 10;
-/// How long a client may take for a handshake, and then to send its request.
+/// How long a client may take for a handshake, and then to send each request.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A pause when the system has no room for another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
@@ -46,11 +47,13 @@ pub type Response = hyper::Response<Full<Bytes>>;
 pub struct Limits {
     /// What the server is, for the log: `health endpoint`.
     pub what: &'static str,
-    /// How many may be connected. One more takes the place of the oldest whose answer is not being made, so that those who
-    /// only connect keep nobody from asking.
+    /// How many may be connected. One more takes the place of who has asked for nothing for longest, so that those who only
+    /// connect keep nobody from asking.
     pub clients: usize,
     /// How long each connection may last.
     pub duration: Duration,
+    /// How long further requests are taken on a connection, each soon after the answer before it; without it, there is one.
+    pub keep_alive: Option<Duration>,
 }
 
 /// An answer with a body.
@@ -65,14 +68,15 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// Somebody who is connected.
 struct Client {
     task: AbortHandle,
-    since: Instant,
-    /// Whether it has asked and the answer is being made.
-    is_served: Arc<AtomicBool>,
+    silent: Silent,
 }
 
-/// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; only `GET` and `HEAD`
-/// come to `answer`, with the address of who asks.
-pub async fn serve<S, H, A>(
+/// Since when a client asks for nothing; `None` while an answer is being made for it.
+type Silent = Arc<Mutex<Option<Instant>>>;
+
+/// Answers those who connect; never ends. `handshake` makes of a connection the one that is spoken on; `answer` gets each request,
+/// with the address of who asks.
+pub async fn serve<S, H, A, B>(
     listener: TcpListener,
     limits: Limits,
     handshake: impl Fn(TcpStream) -> H,
@@ -80,9 +84,10 @@ pub async fn serve<S, H, A>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Future<Output = io::Result<S>> + Send + 'static,
-    A: Future<Output = Response> + Send + 'static,
+    A: Future<Output = hyper::Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let mut clients = VecDeque::new();
+    let mut clients = Vec::new();
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -95,76 +100,94 @@ pub async fn serve<S, H, A>(
             }
         };
         make_room(&mut clients, limits.clients).await;
-        let is_served = Arc::default();
+        let silent = Arc::new(Mutex::new(Some(Instant::now())));
         let answer = answer.clone();
         let answer = move |request| answer(request, peer);
-        let conversation = converse(handshake(stream), answer, Arc::clone(&is_served));
+        let conversation = converse(handshake(stream), answer, Arc::clone(&silent), limits.keep_alive);
         let task = tokio::spawn(async move {
             // A client that goes away in the middle, or stays too long, is its own business.
             let _ = timeout(limits.duration, conversation).await;
         });
-        clients.push_back(Client {
+        clients.push(Client {
             task: task.abort_handle(),
-            since: Instant::now(),
-            is_served,
+            silent,
         });
     }
 }
 
-/// Leaves less than `limit` clients, or one less than there are: the oldest has to go of those whose answer is not being
-/// made.
-async fn make_room(clients: &mut VecDeque<Client>, limit: usize) {
+/// Leaves less than `limit` clients, or one less than there are: of those whose answer is not being made, the one has to go that
+/// has asked for nothing for longest.
+async fn make_room(clients: &mut Vec<Client>, limit: usize) {
     loop {
         clients.retain(|client| !client.task.is_finished());
         if clients.len() < limit {
             return;
         }
         let now = Instant::now();
-        let silent = |client: &Client| !client.is_served.load(Ordering::Relaxed);
-        let index = clients.iter().position(silent);
-        let until = index.map_or(now, |index| clients[index].since) + GRACE;
+        let silent = clients.iter().enumerate();
+        let silent = silent.filter_map(|(index, client)| Some(((*client.silent.lock())?, index)));
+        let longest = silent.min();
+        let until = longest.map_or(now, |(since, _)| since) + GRACE;
         if until > now {
             tokio::time::sleep_until(until).await;
-        } else if let Some(client) = index.and_then(|index| clients.remove(index)) {
-            client.task.abort();
+        } else if let Some((_, index)) = longest {
+            clients.swap_remove(index).task.abort();
             return;
         }
     }
 }
 
-/// Answers one question and closes the connection.
-async fn converse<S, A>(
+/// Answers one request, or all that come within `keep_alive`, and closes the connection.
+async fn converse<S, A, B>(
     handshake: impl Future<Output = io::Result<S>>,
     answer: impl Fn(Request<Incoming>) -> A,
-    is_served: Arc<AtomicBool>,
+    silent: Silent,
+    keep_alive: Option<Duration>,
 ) -> Option<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: Future<Output = Response>,
+    A: Future<Output = hyper::Response<B>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
     let stream = timeout(PATIENCE, handshake).await.ok()?.ok()?;
     let service = service_fn(|request: Request<Incoming>| {
-        let is_allowed = matches!(*request.method(), Method::GET | Method::HEAD);
-        let answer = is_allowed.then(|| answer(request));
-        let is_served = &is_served;
+        let answer = answer(request);
+        let silent = &silent;
         async move {
-            is_served.store(true, Ordering::Relaxed);
-            let response = match answer {
-                Some(answer) => answer.await,
-                None => not_allowed(),
-            };
+            *silent.lock() = None;
+            let response = answer.await;
             // What is left is to read it, for which nobody needs long.
-            is_served.store(false, Ordering::Relaxed);
+            *silent.lock() = Some(Instant::now());
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(HEAD)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEAD)
+            .keep_alive(keep_alive.is_some())
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    if let Some(keep_alive) = keep_alive {
+        match timeout(keep_alive, connection.as_mut()).await {
+            Ok(ended) => return ended.ok(),
+            // The answer that is under way is the last.
+            Err(_) => connection.as_mut().graceful_shutdown(),
+        }
+    }
     connection.await.ok()
+}
+
+/// The answer to a `GET` or `HEAD`; what asks for something else is refused.
+pub async fn only_get<A: Future<Output = Response>>(
+    request: Request<Incoming>,
+    answer: impl FnOnce(Request<Incoming>) -> A,
+) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => answer(request).await,
+        _ => not_allowed(),
+    }
 }
 
 fn not_allowed() -> Response {

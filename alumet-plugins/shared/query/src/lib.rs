@@ -17,6 +17,8 @@ mod identity;
 mod published;
 mod query;
 mod selector;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use backend::{Backend, BackendStatus, Range, SeriesBuckets, SeriesEntry, SeriesSamples};
 pub use bucket::{Bucket, Buckets, Steps};
