@@ -61,6 +61,9 @@ const LABELS: [&str; 7] = [
     "quality",
 ];
 
+/// How often `match` can be given: an expression may take a millisecond to understand.
+const MOST_COMPARISONS: usize = 32;
+
 /// How long ago `from` is if it is not given.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -136,7 +139,12 @@ impl Parameters {
                 }
             }
         }
-        for text in self.all("match") {
+        let comparisons = self.all("match");
+        if comparisons.len() > MOST_COMPARISONS {
+            let text = format!("`match` is given more than {MOST_COMPARISONS} times");
+            return Err(QueryError::Invalid(text));
+        }
+        for text in comparisons {
             matchers.push(matcher(&text)?);
         }
         Ok(Selector { matchers })
@@ -252,6 +260,13 @@ mod tests {
                 "rack Matches r.*",
             ]
         );
+    }
+
+    #[test]
+    fn a_question_compares_only_so_much() {
+        assert!(parameters(&"match=a=~b&".repeat(32)).selector().is_ok());
+        let error = parameters(&"match=a=~b&".repeat(33)).selector().unwrap_err();
+        assert_eq!(error.to_string(), "`match` is given more than 32 times");
     }
 
     #[test]

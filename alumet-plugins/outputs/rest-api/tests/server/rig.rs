@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::testkit::{Bench, FakeRoot};
@@ -13,6 +13,7 @@ use alumet_plugin_rest_api::{Config, RestApiPlugin};
 use alumet_shared_output_testkit::free_port;
 use alumet_shared_query::testkit::Listed;
 use alumet_shared_query::{Backend, Backends, Identity};
+use parking_lot::Mutex;
 use serde_json::Value;
 
 /// 2026-01-01, in seconds since 1970.

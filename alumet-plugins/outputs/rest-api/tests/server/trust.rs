@@ -126,7 +126,7 @@ fn a_token_for_some_series_hears_nothing_of_others_live() {
     .unwrap();
     let mut heard = BufReader::new(stream).lines().map(Result::unwrap);
     assert!(heard.any(|line| line == "content-type: text/event-stream"));
-    let mut bench = server.bench.lock().unwrap();
+    let mut bench = server.bench.lock();
     let mut batch = bench.catalog().batch();
     let metric = bench.catalog().metric(&LEVEL).unwrap();
     for namespace in ["b", "a"] {

@@ -92,7 +92,7 @@ impl Question<'_> {
         let mut found = Vec::new();
         if !only_consumers.is_empty() {
             found = consumers::choose(&self.consumers(&BTreeSet::new()).await?);
-        } else if metered.len() <= MOST_NODES {
+        } else if metered.is_empty() || not_on(&metered).is_some() {
             found = consumers::choose(&self.consumers(&metered).await?);
         }
         if found
@@ -136,7 +136,7 @@ impl Question<'_> {
         let joules = Matcher::new(Label::Unit, Operator::Matches, JOULES)?;
         let groups = Matcher::new(Label::ConsumerKind, Operator::NotEqual, "process")?;
         let mut found = self
-            .series([joules.clone(), groups].into_iter().chain(not_on(besides)?))
+            .series([joules.clone(), groups].into_iter().chain(not_on(besides)))
             .await?;
         for is_gpu in [false, true] {
             let operator = if is_gpu {
@@ -151,7 +151,7 @@ impl Question<'_> {
             ];
             let mut besides = besides.clone();
             besides.extend(consumers::nodes_with_groups(&found, is_gpu));
-            found.extend(self.series(matchers.into_iter().chain(not_on(&besides)?)).await?);
+            found.extend(self.series(matchers.into_iter().chain(not_on(&besides))).await?);
         }
         Ok(found)
     }
@@ -195,16 +195,11 @@ impl Question<'_> {
 
 /// Of units of energy.
 const JOULES: &str = ".*J";
-/// More nodes than these are not named in a comparison.
-const MOST_NODES: usize = 500;
-
-/// The node is none of these, if they are few enough to be named.
-fn not_on(nodes: &BTreeSet<String>) -> Result<Option<Matcher>, QueryError> {
-    if nodes.is_empty() || nodes.len() > MOST_NODES {
-        return Ok(None);
-    }
+/// The node is none of these, if they can be named in one comparison.
+fn not_on(nodes: &BTreeSet<String>) -> Option<Matcher> {
     let escaped: Vec<_> = nodes.iter().map(|node| regex::escape(node)).collect();
-    Matcher::new("node", Operator::NotMatches, &escaped.join("|")).map(Some)
+    let matcher = Matcher::new("node", Operator::NotMatches, &escaped.join("|"));
+    matcher.ok().filter(|_| !nodes.is_empty())
 }
 
 impl Row {
