@@ -10,8 +10,8 @@ import { between, current, go } from "./state.js";
 const settling = (length) => Math.min(Math.max(length, 5000), 30000);
 
 /**
- * Rows of energy by step, whose last ends at `end`, as watts on one grid of times. A row is `{ name, id, joules, points }`; those beyond the number of
- * colours become one.
+ * Rows of energy by step, whose last ends at `end`, as watts on one grid of times. A row is `{ name, id, joules, points }`; those
+ * beyond the number of colours become one.
  */
 export function series({ from, to, end, rows }, step) {
   const length = step * 1000;
