@@ -55,8 +55,6 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_mongodb::MongodbPlugin>(),
         #[cfg(feature = "nats")]
         PluginDescriptor::of::<alumet_plugin_nats::NatsPlugin>(),
-        #[cfg(feature = "nats-input")]
-        PluginDescriptor::of::<alumet_plugin_nats_input::NatsInputPlugin>(),
         #[cfg(feature = "nvml")]
         PluginDescriptor::of::<alumet_plugin_nvml::NvmlPlugin>(),
         #[cfg(feature = "oar")]
@@ -81,13 +79,9 @@ pub(crate) fn compiled() -> Vec<PluginDescriptor> {
         PluginDescriptor::of::<alumet_plugin_relay_client::RelayClientPlugin>(),
         #[cfg(feature = "relay-server")]
         PluginDescriptor::of::<alumet_plugin_relay_server::RelayServerPlugin>(),
-        #[cfg(feature = "rest-api")]
-        PluginDescriptor::of::<alumet_plugin_rest_api::RestApiPlugin>(),
         #[cfg(feature = "slurm")]
         PluginDescriptor::of::<alumet_plugin_slurm::SlurmPlugin>(),
         #[cfg(feature = "socket-control")]
         PluginDescriptor::of::<alumet_plugin_socket_control::SocketControlPlugin>(),
-        #[cfg(feature = "store")]
-        PluginDescriptor::of::<alumet_plugin_store::StorePlugin>(),
     ]
 }
