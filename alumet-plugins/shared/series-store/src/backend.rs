@@ -62,10 +62,10 @@ impl Backend for SeriesStore {
             from: steps.start,
             until: steps.end(),
         };
-        // Of samples that are thinned out, the interval begins before.
+        // Of samples that are thinned out, the beginning of the interval counts, which may be in the range when they are not.
         let meant = Range {
             from: range.from.saturating_sub(HOUR),
-            until: range.until,
+            until: range.until.saturating_add(HOUR),
         };
         self.ask(selector, meant, budget, move |shared, reader, found, budget| {
             buckets(shared, reader, found, steps, budget)
