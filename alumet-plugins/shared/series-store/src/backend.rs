@@ -62,10 +62,10 @@ impl Backend for SeriesStore {
             from: steps.start,
             until: steps.end(),
         };
-        // Of samples that are thinned out, the interval begins before.
+        // Of samples that are thinned out, the beginning of the interval counts, which may be in the range when they are not.
         let meant = Range {
             from: range.from.saturating_sub(HOUR),
-            until: range.until,
+            until: range.until.saturating_add(HOUR),
         };
         self.ask(selector, meant, budget, move |shared, reader, found, budget| {
             buckets(shared, reader, found, steps, budget)
@@ -338,12 +338,36 @@ fn buckets(
     Ok(answers.collect())
 }
 
+/// The coarsest resolution of which intervals are parts of these, and between when and when they are not.
+fn coarsest(steps: Steps) -> (Resolution, Vec<(i64, i64)>) {
+    /// More places than this are not read one by one.
+    const MOST: u64 = 100;
+    let fits =
+        |resolution: &Resolution| steps.step % resolution.step() == 0 && steps.start % resolution.step() == 0;
+    let has_several = |resolution: &Resolution| steps.count < MOST && steps.step / 4 >= resolution.step();
+    let fitting = Resolution::ALL.into_iter().rfind(fits).unwrap_or(Resolution::Raw);
+    let cut = Resolution::ALL
+        .into_iter()
+        .rfind(has_several)
+        .unwrap_or(Resolution::Raw);
+    if cut <= fitting {
+        return (fitting, Vec::new());
+    }
+    let length = cut.step();
+    let begins =
+        (0..=steps.count).map(|step| i128::from(steps.start) + i128::from(steps.step) * i128::from(step));
+    let begins = begins.filter_map(|begin| i64::try_from(begin).ok());
+    let within = begins.filter(|begin| begin % length != 0).map(|begin| {
+        let start = begin.div_euclid(length).saturating_mul(length);
+        (start, start.saturating_add(length))
+    });
+    (cut, within.collect())
+}
+
 /// Where the answer is read, in order of time: from what samples came to where that is enough, or all that is left; otherwise from
 /// the samples.
 fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, ReadError> {
-    let fits =
-        |resolution: &Resolution| steps.step % resolution.step() == 0 && steps.start % resolution.step() == 0;
-    let coarsest = Resolution::ALL.into_iter().rfind(fits).unwrap_or(Resolution::Raw);
+    let (coarsest, mut raw) = coarsest(steps);
     let dropped = Dropped::read(db)?;
     let (first, last) = span(db)?;
     let from = steps.start.max(Resolution::Hour.window_of(first));
@@ -361,7 +385,12 @@ fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, Rea
         }
     };
     up_to(Resolution::Hour, dropped.before(Resolution::Minute));
-    up_to(coarsest.max(Resolution::Minute), dropped.before(Resolution::Raw));
+    let thinned = dropped.before(Resolution::Raw);
+    for (begin, end) in raw.iter().filter(|(begin, _)| *begin < thinned) {
+        up_to(coarsest.max(Resolution::Minute), *begin);
+        up_to(Resolution::Minute, thinned.min(*end));
+    }
+    up_to(coarsest.max(Resolution::Minute), thinned);
     if coarsest > Resolution::Raw {
         // The hours whose samples are not all in what they came to.
         let sql = "SELECT window FROM runs WHERE state = 1 AND resolution = 0 AND window < ? AND window > ?
@@ -372,8 +401,12 @@ fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, Rea
         })?;
         for window in windows {
             let window = window?;
-            up_to(coarsest, window);
-            up_to(Resolution::Raw, window.saturating_add(HOUR));
+            raw.push((window, window.saturating_add(HOUR)));
+        }
+        raw.sort_unstable();
+        for (begin, end) in raw {
+            up_to(coarsest, begin);
+            up_to(Resolution::Raw, end);
         }
     }
     up_to(coarsest, until);

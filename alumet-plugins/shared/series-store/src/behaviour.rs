@@ -195,6 +195,24 @@ fn samples_that_come_when_those_of_their_time_are_dropped_are_added_to_what_thes
 }
 
 #[test]
+fn an_interval_of_thinned_samples_is_found_by_its_beginning_before_the_first_of_them() {
+    let rig = Rig::new();
+    let config = StoreConfig {
+        raw: Duration::from_secs(3600),
+        ..StoreConfig::at(rig.path())
+    };
+    let (store, mut keeper) = rig.quiet(config);
+    let minute = NOW - NOW % MINUTE;
+    let series = rig.series(Resource::LocalMachine, 1);
+    rig.write(&store, &series, &[(minute + 59 * SECOND, 7)]);
+    rig.clock.advance(Duration::from_secs(3 * 3600));
+    keep(&store, &mut keeper);
+    // Ten seconds each, the last of which ends before the sample.
+    let found = buckets(&store, minute - 47 * 10 * SECOND, 10 * SECOND);
+    assert_eq!((found.len(), found[0].start, found[0].sum), (1, minute, 7.0));
+}
+
+#[test]
 fn the_oldest_samples_go_first_when_the_file_is_full_and_their_sum_stays() {
     let rig = Rig::new();
     let config = StoreConfig {

@@ -28,7 +28,7 @@ const SMALLEST: usize = 16;
 const FEW: usize = 8;
 /// A window is over when nothing usual comes any more.
 const GRACE: i64 = 5 * MINUTE;
-/// What comes late to a window that was over is merged when it has waited so long, or is an eighth of what is there.
+/// What comes late to a window that was over is merged when it has waited so long, or is half of what is there.
 const LATE: i64 = 60 * MINUTE;
 
 /// What to do next; nothing if all is as it should be. `bytes`: how large the file is.
@@ -78,7 +78,7 @@ fn merge(runs: &[Run], now: i64) -> Option<Job> {
         [top, late @ ..] if top.level == TOP => {
             let bytes: u64 = late.iter().map(|run| run.bytes).sum();
             let has_waited = late.iter().any(|run| run.created <= now - LATE);
-            if is_over && (has_waited || bytes >= top.bytes / 8) {
+            if is_over && (has_waited || bytes >= top.bytes / 2) {
                 return whole();
             }
         }

@@ -16,7 +16,7 @@ fn two_programs_cannot_share_a_file() {
     commit(&first);
     let second = bench.open();
     let fault = second.status().fault.unwrap();
-    assert!(fault.contains("a spool of its own"), "{fault}");
+    assert!(fault.contains("a file of its own"), "{fault}");
     assert_ne!(instances(&first), instances(&second));
     let reader = second.reader_of("csv");
     second.append(&bench.batch(2, 1));
@@ -166,7 +166,7 @@ fn what_a_file_says_that_cannot_be_read_yet_is_not_taken_for_nothing() {
             .position()
             .unwrap_err()
             .to_string()
-            .contains("a spool of its own")
+            .contains("a file of its own")
     );
     assert!(second.committed(InstanceId([1; 16])).is_err());
     second.append(&bench.batch(6, 3));
