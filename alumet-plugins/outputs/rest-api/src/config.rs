@@ -35,7 +35,8 @@ pub struct Config {
     /// How connections are encrypted. Without it, they are not.
     pub tls: ServerTlsConfig,
     /// Whether everybody who reaches the address may ask, and be answered in plain text, although it is not one of this machine
-    /// only. Without it, such an address needs `tls`, and `tokens_file` or `tls.client_ca`.
+    /// only. Without it, such an address needs `tls`, and `tokens_file` or `tls.client_ca`; and one of this machine without tokens
+    /// answers only who asks under a name of this machine, such as `localhost`: set it behind a proxy that keeps strangers out.
     pub insecure: bool,
     /// A file that says who may ask: in each line a name, a token of at least 16 characters and, if the token is for some series
     /// only, what their labels must be, such as `namespace=team-a` or `node=~n1|n2`. It is read again when it changes. Without
@@ -163,10 +164,15 @@ impl Config {
 }
 
 impl Config {
+    /// Whether only programs of this machine reach it.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        self.address.ip().to_canonical().is_loopback()
+    }
+
     /// Whom to trust must be said before somebody else on the network decides it.
     fn check_trust(&self, faults: &mut Faults) {
         self.tls.check("tls", faults);
-        if self.insecure || self.address.ip().to_canonical().is_loopback() {
+        if self.insecure || self.is_for_this_machine() {
             return;
         }
         if self.tls.certificate.is_none() {

@@ -1,13 +1,14 @@
 //! Who may ask: tokens, and how often.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use alumet_shared_trust::{Reloading, open_to_others};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -26,6 +27,8 @@ struct Inner {
     /// Without it, everybody may see everything.
     tokens: Option<Reloading<Arc<Tokens>, TokenError>>,
     pace: Option<Pace>,
+    /// Whether it must be asked under a name of this machine: where nothing else keeps strangers out.
+    is_private: bool,
 }
 
 impl Guard {
@@ -38,10 +41,14 @@ impl Guard {
         Ok(Self(Arc::new(Inner {
             tokens,
             pace: config.requests_per_second.map(Pace::new),
+            is_private: config.tokens_file.is_none() && !config.insecure && config.is_for_this_machine(),
         })))
     }
 
     fn admit(&self, headers: &HeaderMap, peer: SocketAddr) -> Result<Scope, ApiError> {
+        if self.0.is_private && !names_this_machine(headers) {
+            return Err(another_name());
+        }
         let tokens = self.0.tokens.as_ref().map(Reloading::current);
         let (client, scope) = match &tokens {
             None => (None, Some(Scope::new([]))),
@@ -91,6 +98,28 @@ fn tokens(path: &Path) -> Result<Reloading<Arc<Tokens>, TokenError>, TokenError>
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether the server is asked under a name that can only mean this machine. A page from elsewhere could have a name of its own
+/// that means 127.0.0.1 (DNS rebinding), and the browser would let it read the answers.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    // Only browsers matter, and they all say it.
+    let Some(host) = headers.get(HOST) else {
+        return true;
+    };
+    let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        let address = name.parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    })
+}
+
+fn another_name() -> ApiError {
+    let message = "this server is for its own machine: ask it as `localhost`, or set `plugins.rest-api.tokens_file`, or \
+                   `insecure = true` if a proxy in front of it keeps strangers out";
+    ApiError::new(StatusCode::MISDIRECTED_REQUEST, message)
 }
 
 fn unauthorized() -> ApiError {

@@ -122,9 +122,14 @@ impl Server {
     /// Asks with these lines of headers.
     pub(crate) fn ask(&self, line: &str, headers: &str) -> Answer {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let host = if headers.starts_with("Host:") {
+            ""
+        } else {
+            "Host: localhost\r\n"
+        };
         write!(
             stream,
-            "{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"
+            "{line} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n"
         )
         .unwrap();
         Answer::read(&mut stream)

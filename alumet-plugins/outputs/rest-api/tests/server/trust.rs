@@ -222,3 +222,29 @@ fn with_a_certificate_all_is_encrypted() {
     let plain = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.get("/api/v1/gpus")));
     assert!(plain.is_err(), "there is no HTTP answer");
 }
+
+#[test]
+fn a_page_from_elsewhere_whose_name_means_this_machine_is_not_answered() {
+    let ask = |server: &Server, host: &str| {
+        let answer = server.ask("GET /api/v1/gpus", &format!("Host: {host}\r\n"));
+        answer.status()
+    };
+    let server = Server::with_gpus(config());
+    for host in [
+        "localhost",
+        "LOCALHOST:8081",
+        "127.0.0.1:1",
+        "127.1.2.3",
+        "[::1]:8081",
+    ] {
+        assert_eq!(ask(&server, host), 200, "{host}");
+    }
+    for host in ["rebound.example:8081", "localhost.example", "10.0.0.1", "a b", ""] {
+        assert_eq!(ask(&server, host), 421, "{host}");
+    }
+    let behind_a_proxy = Server::with_gpus(Config {
+        insecure: true,
+        ..config()
+    });
+    assert_eq!(ask(&behind_a_proxy, "alumet.example"), 200);
+}

@@ -73,7 +73,7 @@ impl Question<'_> {
         self.budget
             .admit_points(rows.iter().map(|row| row.points.len() as u64).sum())?;
         Ok(Account {
-            joules: rows.iter().map(|row| row.joules).sum(),
+            joules: rows.iter().fold(0.0, |sum, row| sum + row.joules),
             rows,
         })
     }

@@ -31,7 +31,7 @@ const SHORTEST_INTERVAL: i64 = 10_000_000_000;
 impl Joules {
     /// In all intervals.
     pub(super) fn sum(&self) -> f64 {
-        self.points.iter().map(|(_, joules)| joules).sum()
+        self.points.iter().fold(0.0, |sum, (_, joules)| sum + joules)
     }
 }
 

@@ -227,7 +227,7 @@ pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
         to: millis(range.until),
         rows: rows.collect(),
         others: Others {
-            joules: others.iter().map(|row| row.joules).sum(),
+            joules: others.iter().fold(0.0, |sum, row| sum + row.joules),
             rows: others.len(),
         },
         total: Total {
