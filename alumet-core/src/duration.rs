@@ -39,9 +39,23 @@ impl From<HumanDuration> for Duration {
     }
 }
 
+/// In days and shorter units: how long a month is, nobody could say.
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        const DAY: u64 = 24 * 60 * 60;
+        let days = self.as_secs() / DAY;
+        let rest = self.0 - Duration::from_secs(days * DAY);
+        if days > 0 {
+            let (plural, space) = (
+                if days == 1 { "" } else { "s" },
+                if rest.is_zero() { "" } else { " " },
+            );
+            write!(f, "{days}day{plural}{space}")?;
+            if rest.is_zero() {
+                return Ok(());
+            }
+        }
+        humantime::format_duration(rest).fmt(f)
     }
 }
 
@@ -101,7 +115,18 @@ mod tests {
 
     #[test]
     fn durations_survive_their_text() {
-        for text in ["1s", "500ms", "1m 30s", "1h", "250us"] {
+        for text in [
+            "0s",
+            "1s",
+            "500ms",
+            "1m 30s",
+            "1h",
+            "250us",
+            "1day",
+            "1day 1s",
+            "90days",
+            "730days 2h",
+        ] {
             assert_eq!(text.parse::<HumanDuration>().unwrap().to_string(), text);
         }
     }
