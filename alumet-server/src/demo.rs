@@ -54,7 +54,8 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     // Removed when it is dropped, after all is written.
-    let passing = tempfile::tempdir().context("there is no room for a temporary folder; name one with --keep DIR")?;
+    let passing =
+        tempfile::tempdir().context("there is no room for a temporary folder; name one with --keep DIR")?;
     let folder = demo.keep.as_deref().unwrap_or(passing.path());
     fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let folder = std::path::absolute(folder)?;
@@ -79,7 +80,10 @@ pub(crate) fn run(arguments: &ArgMatches, out: &mut dyn Write) -> Result<ExitCod
 
 /// Opens the page in the browser of the desktop, if there is one.
 fn open_when_there(address: SocketAddr) {
-    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY"].map(std::env::var_os).iter().any(Option::is_some);
+    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .map(std::env::var_os)
+        .iter()
+        .any(Option::is_some);
     if !has_desktop {
         return;
     }

@@ -219,7 +219,9 @@ mod tests {
         let store = SeriesStore::open(StoreConfig::at(&one), Arc::new(SystemClock)).unwrap();
         let catalog = Catalog::new();
         let metric = catalog.metric(&LEVEL).unwrap();
-        let series = catalog.series(metric, Resource::LocalMachine, Consumer::LocalMachine).register();
+        let series = catalog
+            .series(metric, Resource::LocalMachine, Consumer::LocalMachine)
+            .register();
         let mut batch = catalog.batch();
         let now = SystemClock.now().wall;
         batch.push(&series, now, 7);
@@ -231,11 +233,26 @@ mod tests {
         let checked = said(&["check", &other]);
         assert!(checked.starts_with("1 series\n1 samples\n"), "{checked}");
         assert!(checked.ends_with("nothing is damaged\n"), "{checked}");
-        said(&["export", &other, "--output", &text(&csv), "--select", "metric=level"]);
+        said(&[
+            "export",
+            &other,
+            "--output",
+            &text(&csv),
+            "--select",
+            "metric=level",
+        ]);
         let exported = fs::read_to_string(&csv).unwrap();
-        let line = format!("{},7,level,gauge,u64,1,measured,local_machine,,local_machine,,{{}}", now.as_nanos());
+        let line = format!(
+            "{},7,level,gauge,u64,1,measured,local_machine,,local_machine,,{{}}",
+            now.as_nanos()
+        );
         assert_eq!(exported.lines().nth(1), Some(line.as_str()));
-        assert_eq!(said(&["export", &other, "--select", "metric!=level"]).lines().count(), 1);
+        assert_eq!(
+            said(&["export", &other, "--select", "metric!=level"])
+                .lines()
+                .count(),
+            1
+        );
     }
 
     #[test]

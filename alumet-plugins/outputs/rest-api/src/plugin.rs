@@ -54,6 +54,7 @@ impl Plugin for RestApiPlugin {
             alumet.control().clone(),
             host(alumet.root()),
         );
+        api.report_to(alumet.control());
         let server = if alumet.is_trial() {
             try_out(&config, alumet)?;
             None

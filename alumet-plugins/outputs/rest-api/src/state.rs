@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alumet_core::Timestamp;
-use alumet_core::pipeline::{Control, PipelineStatus};
+use alumet_core::pipeline::{AddToStatus, Control, PipelineStatus};
 use alumet_core::time::Clock;
 use alumet_shared_query::{Backend, Backends, Budget, Limits};
 use axum::http::StatusCode;
@@ -52,6 +52,12 @@ impl Api {
             control,
             host,
         }))
+    }
+
+    /// Lets the pipeline know, as long as somebody answers, that it needs no source when others have the series.
+    pub(crate) fn report_to(&self, control: &Control) {
+        let inner = Arc::downgrade(&self.0);
+        control.on_status(inner);
     }
 
     /// The whole store. Handlers take an [`Asker`](crate::asker::Asker), which knows what of it may be seen.
@@ -110,5 +116,11 @@ impl Api {
         let status = tokio::task::spawn_blocking(move || control.status()).await;
         let status = status.map_err(|error| unavailable(error.to_string()))?;
         status.map_err(|error| unavailable(error.to_string()))
+    }
+}
+
+impl AddToStatus for Inner {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        status.shows_others |= matches!(self.stored, Stored::Elsewhere(_));
     }
 }
