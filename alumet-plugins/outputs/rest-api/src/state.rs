@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 
 use crate::error::ApiError;
 use crate::live::Live;
+use crate::publish::Publisher;
 
 /// Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ struct Inner {
     live: Live,
     control: Control,
     host: String,
+    publisher: Option<Publisher>,
     started: Timestamp,
 }
 
@@ -42,6 +44,7 @@ impl Api {
         live: Live,
         control: Control,
         host: String,
+        publisher: Option<Publisher>,
     ) -> Self {
         Self(Arc::new(Inner {
             stored,
@@ -51,6 +54,7 @@ impl Api {
             live,
             control,
             host,
+            publisher,
         }))
     }
 
@@ -93,6 +97,11 @@ impl Api {
     /// What this machine is called, and with it the node of a series that names none.
     pub(crate) fn host(&self) -> &str {
         &self.0.host
+    }
+
+    /// The way into the pipeline, if there is one.
+    pub(crate) fn publisher(&self) -> Option<&Publisher> {
+        self.0.publisher.as_ref()
     }
 
     /// When this began.
